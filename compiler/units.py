@@ -1,0 +1,31 @@
+"""Text for people: seconds and bytes in the unit that suits their size."""
+
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+def seconds(time_s: float) -> str:
+    """`0.0123` -> `12.3 ms`; three significant digits, from nanoseconds to minutes."""
+    if time_s == 0:
+        return "0 s"
+    if abs(time_s) >= 120:
+        return f"{time_s / 60:.1f} min"
+    for unit_s, name in _TIMES:
+        # 0.9995 of a unit already rounds up to it at three digits
+        if abs(time_s) >= 0.9995 * unit_s:
+            return f"{_three_digits(time_s / unit_s)} {name}"
+    return f"{time_s:.2e} s"
+
+
+def size(size_bytes: float) -> str:
+    """`2048` -> `2.00 KiB`."""
+    for unit, name in _SIZES:
+        if abs(size_bytes) >= unit:
+            return f"{_three_digits(size_bytes / unit)} {name}"
+    return f"{size_bytes:g} B"
+
+
+def _three_digits(number: float) -> str:
+    magnitude = abs(number)
+    digits = 2 if magnitude < 9.995 else 1 if magnitude < 99.95 else 0
+    return f"{number:.{digits}f}"

@@ -1,0 +1,1 @@
+"""The zoo: real architectures built from their configurations, with sample inputs."""

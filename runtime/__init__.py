@@ -1,0 +1,1 @@
+"""Running plans: the session, the executor, transfers between memories, and traces."""
