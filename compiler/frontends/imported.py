@@ -1,0 +1,22 @@
+"""What every frontend hands on: an ONNX model as its source wrote it, and sample inputs for it."""
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from stagecut.compiler.backend import Feeds
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A model that has been read but not yet brought into normal form.
+
+    `feeds` holds concrete sample inputs by the name of the graph input, in the graph's order, and
+    none where the source has none (an .onnx file). Shapes may be symbolic. `source` says where the
+    model came from, as the user wrote it.
+    """
+
+    name: str
+    model: ir.Model
+    feeds: Feeds
+    source: str
