@@ -42,21 +42,29 @@ class Value:
     def size_bytes(self) -> int:
         if self.dtype == "string":
             return self.elements * _STRING_BYTES
-        return self.elements * np.dtype(self.dtype).itemsize if self.portable else 0
+        itemsize = _itemsize(self.dtype)
+        return 0 if itemsize is None else self.elements * itemsize
 
     @property
     def portable(self) -> bool:
-        """Whether a numpy array can carry it from one device to another."""
+        """Whether a numpy array of a standard type can carry it from one device to another."""
         if self.dtype == "string":
             return True
         try:
-            np.dtype(self.dtype)
+            return np.dtype(self.dtype).kind in "biufc"
         except TypeError:
             return False
-        return True
 
     def __str__(self) -> str:
         return f"%{self.name}:{self.dtype}[{'x'.join(map(str, self.shape))}]"
+
+
+def _itemsize(dtype: str) -> int | None:
+    """Bytes of one element; None for types that are no tensors. Knows bfloat16 and the like."""
+    try:
+        return np.dtype(dtype).itemsize
+    except TypeError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,101 @@
+"""ONNX Runtime sessions for stages, and what ONNX Runtime's CPU provider can run.
+
+The only module that imports onnxruntime for running plans; it is loaded when first needed.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+
+from stagecut.compiler.backend import StageProgram, Tensor
+from stagecut.compiler.errors import EngineError
+
+_PROVIDER = "CPUExecutionProvider"
+
+
+class OrtExecutable:
+    """One session. `run` costs about 3 µs more than a bound call and stays thread-safe,
+    free of copies and open to values whose size is known only at run time."""
+
+    def __init__(self, session: ort.InferenceSession, stage: StageProgram) -> None:
+        self._session = session
+        self._inputs = [value.name for value in stage.inputs]
+        self._outputs = [value.name for value in stage.outputs]
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        feeds = dict(zip(self._inputs, inputs, strict=True))
+        outputs: Sequence[Tensor] = self._session.run(self._outputs, feeds)
+        return outputs
+
+
+def prepare(stage: StageProgram, threads: int) -> OrtExecutable:
+    """A session with `threads` threads; large weights are mapped from their file."""
+    try:
+        session = ort.InferenceSession(
+            ir.to_proto(stage.model).SerializeToString(),
+            _options(stage, threads),
+            providers=[_PROVIDER],
+        )
+    except Exception as error:  # onnxruntime's own exceptions share no base class
+        raise EngineError(
+            f"ONNX Runtime refuses it: {_first_line(error)}",
+            where=f"stage {stage.name}",
+            fix="check that the whole model runs in onnxruntime.InferenceSession",
+        ) from error
+    return OrtExecutable(session, stage)
+
+
+def _options(stage: StageProgram, threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin between stages take the CPU away from the next stage's session.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    folder = _weight_folder(stage.model)
+    if folder is not None:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(folder)
+        )
+    return options
+
+
+def _weight_folder(model: ir.Model) -> Path | None:
+    for value in model.graph.initializers.values():
+        if isinstance(value.const_value, ir.ExternalTensor):
+            return Path(value.const_value.path).parent
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def has_kernel(domain: str, op: str, version: int) -> bool:
+    """Whether the CPU provider can run an operator: by a kernel, or by its function body."""
+    first = _first_versions().get((domain, op))
+    if first is not None and first <= version:
+        return True
+    if not onnx.defs.has(op, domain=domain):
+        return False
+    schema = onnx.defs.get_schema(op, version, domain)
+    return bool(
+        op == "Constant"  # folded away before any kernel is looked for
+        or schema.has_function  # type: ignore[attr-defined]  # missing from onnx's stubs
+        or schema.has_context_dependent_function  # type: ignore[attr-defined]
+    )
+
+
+@cache
+def _first_versions() -> dict[tuple[str, str], int]:
+    """The earliest operator version that has a kernel, by domain and operator."""
+    first: dict[tuple[str, str], int] = {}
+    for kernel in ort.capi.onnxruntime_pybind11_state.get_all_opkernel_def():
+        if kernel.provider == _PROVIDER:
+            key = (kernel.domain, kernel.op_name)
+            first[key] = min(kernel.version_range[0], first.get(key, kernel.version_range[0]))
+    return first

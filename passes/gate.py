@@ -1,0 +1,126 @@
+"""Compare whole plans end to end and ship the fastest.
+
+The optimum is the optimum of the cost table; that it is also the fastest on the machine is
+measured here, against every device that can run the whole model alone, all taking turns.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from stagecut.compiler.assignment import Assignment
+from stagecut.compiler.backend import Feeds
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.machine import Basis
+from stagecut.compiler.manifest import Contender
+from stagecut.compiler.objective import evaluate
+from stagecut.compiler.progress import Progress
+from stagecut.compiler.staging import Runner, RunnerFactory, Stage
+from stagecut.passes.sampling import Rounds, interleave, median_and_spread
+from stagecut.runtime.trace import Trace
+
+#: The contender that the partitioner proposes.
+OPTIMUM = "optimum"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A plan that wants to be shipped."""
+
+    name: str
+    assignment: Assignment
+    stages: tuple[Stage, ...]
+
+
+def entries(
+    costs: CostTable, optimum: Assignment, stage: Callable[[Assignment], tuple[Stage, ...]]
+) -> tuple[Entry, ...]:
+    """The optimum, and each device that can run every node alone; the optimum goes by the
+    device's name where it is the same plan."""
+    found = {OPTIMUM: optimum}
+    for device in costs.machine.devices:
+        alone = {node.name: device.name for node in costs.nodes}
+        if alone == dict(optimum.devices):
+            found = {device.name: optimum, **{k: v for k, v in found.items() if k != OPTIMUM}}
+        elif all(device.name in node.run_s for node in costs.nodes):
+            found[device.name] = Assignment(alone)
+    return tuple(Entry(name, chosen, stage(chosen)) for name, chosen in found.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Runs the entries interleaved; a plan with modelled parts is accounted for as `Trace` says."""
+
+    build: RunnerFactory
+    clock: Callable[[], float]
+    progress: Progress
+    rounds: Rounds = Rounds(least=7, most=51, budget_s=6.0)
+
+    def __call__(
+        self, entries: Sequence[Entry], feeds: Feeds, outputs: Sequence[str]
+    ) -> tuple[Contender, ...]:
+        """The contenders in the order given, the one with the lowest median chosen."""
+        traces: dict[str, list[Trace]] = {entry.name: [] for entry in entries}
+
+        def run(name: str, runner: Runner) -> None:
+            traces[name].append(runner.run(feeds)[1])
+
+        runners = {
+            entry.name: self.build(entry.stages, outputs)
+            for entry in self.progress(entries, "building contenders")
+        }
+        for runner in runners.values():
+            runner.run(feeds)  # engines settle in their first run
+        tasks = [partial(run, name, runner) for name, runner in runners.items()]
+        interleave(tasks, self.rounds, self.clock, self.progress, "comparing")
+        return _choose([_measured(entry, traces[entry.name]) for entry in entries])
+
+
+def predicted(entries: Sequence[Entry], costs: CostTable) -> tuple[Contender, ...]:
+    """The contenders by the cost table alone, for a table that was handed in: the machine that
+    it describes need not be this one."""
+    return _choose([_predicted(entry, costs) for entry in entries])
+
+
+def _choose(contenders: Sequence[Contender]) -> tuple[Contender, ...]:
+    best = min(contenders, key=lambda contender: contender.median_s)
+    return tuple(replace(contender, chosen=contender is best) for contender in contenders)
+
+
+def _measured(entry: Entry, traces: Sequence[Trace]) -> Contender:
+    samples = [trace.latency_s for trace in traces]
+    median_s, spread = median_and_spread(samples)
+    return Contender(
+        name=entry.name,
+        stages=len(entry.stages),
+        median_s=median_s,
+        min_s=spread.min_s,
+        max_s=max(samples),
+        runs=spread.runs,
+        basis=traces[0].basis,
+        accounting="measured",
+        chosen=False,
+    )
+
+
+def _predicted(entry: Entry, costs: CostTable) -> Contender:
+    order = [node for stage in entry.stages for node in stage.nodes]
+    total_s = evaluate(costs, entry.assignment, order=order).total_s
+    return Contender(
+        name=entry.name,
+        stages=len(entry.stages),
+        median_s=total_s,
+        min_s=total_s,
+        max_s=total_s,
+        runs=0,
+        basis=basis_of(costs, entry.assignment),
+        accounting="predicted",
+        chosen=False,
+    )
+
+
+def basis_of(costs: CostTable, assignment: Assignment) -> Basis:
+    """ "modelled" as soon as one node runs on a modelled device."""
+    bases: Mapping[str, Basis] = {d.name: d.basis for d in costs.machine.devices}
+    modelled = any(bases[device] == "modelled" for device in assignment.devices.values())
+    return "modelled" if modelled else "measured"

@@ -1,0 +1,154 @@
+"""Measure what every node costs on every device, in as few whole runs as can be.
+
+Each profile path is a complete assignment, one stage a node, so that a node's weights are as cold
+as they will be in real life; paths take turns, so that a slow moment of the machine hits all of
+them alike. What is modelled costs no run: its figures come from the device's model.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from stagecut.compiler.backend import Backend, Feeds
+from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, Route, Spread, ValueCosts
+from stagecut.compiler.expanded import ExpandedGraph
+from stagecut.compiler.graph import Graph, Node, Value
+from stagecut.compiler.machine import HOST
+from stagecut.compiler.manifest import ProfilePath
+from stagecut.compiler.progress import Progress
+from stagecut.compiler.staging import Runner, RunnerFactory
+from stagecut.passes.cut import Cutter
+from stagecut.passes.profile_paths import Path, choose_paths
+from stagecut.passes.sampling import Rounds, interleave, median_and_spread
+from stagecut.passes.stage import StageNodes
+from stagecut.runtime.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """What was found, and by which runs."""
+
+    costs: CostTable
+    paths: tuple[ProfilePath, ...]
+
+
+class Samples:
+    """Times that were measured, by node and device, and by route and size."""
+
+    def __init__(self) -> None:
+        self.runs: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self.moves: dict[tuple[Route, int], list[float]] = defaultdict(list)
+
+    def add(self, trace: Trace, graph: Graph, sizes: Mapping[str, int]) -> None:
+        """Take up one run of a path that has one stage a node."""
+        for event in trace.events:
+            if event.basis == "modelled":
+                continue
+            if event.kind == "stage":
+                self.runs[graph.nodes[event.stage].name, event.track].append(event.duration_s)
+            else:
+                source, _, target = event.track.partition(">")
+                self.moves[(source, target), sizes[event.name]].append(event.duration_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`build` prepares stages on their devices; `clock` is for the rounds' time budget."""
+
+    backends: Mapping[str, Backend]
+    build: RunnerFactory
+    clock: Callable[[], float]
+    progress: Progress
+    rounds: Rounds = Rounds()
+
+    def __call__(self, expanded: ExpandedGraph, cut: Cutter, feeds: Feeds) -> Profiled:
+        """Raises EngineError when an engine refuses a node that its device supports."""
+        paths = choose_paths(expanded)
+        samples = Samples()
+        rounds = self._measure(expanded.graph, paths, cut, feeds, samples)
+        return Profiled(
+            self._table(expanded, samples), tuple(_report(path, rounds) for path in paths)
+        )
+
+    def _measure(
+        self,
+        graph: Graph,
+        paths: tuple[Path, ...],
+        cut: Cutter,
+        feeds: Feeds,
+        samples: Samples,
+    ) -> int:
+        runners = [self._build(graph, path, cut) for path in self.progress(paths, "building paths")]
+        sizes = {value.name: value.size_bytes for value in graph.values}
+
+        def run(runner: Runner) -> None:
+            samples.add(runner.run(feeds)[1], graph, sizes)
+
+        for runner in runners:
+            runner.run(feeds)  # engines settle in their first run
+        tasks = [partial(run, runner) for runner in runners]
+        return interleave(tasks, self.rounds, self.clock, self.progress, "profiling")
+
+    def _build(self, graph: Graph, path: Path, cut: Cutter) -> Runner:
+        stages = StageNodes(self.backends).of_runs(
+            graph, [[node] for node in graph.nodes], path.assignment, cut
+        )
+        return self.build(stages, [value.name for value in graph.outputs])
+
+    def _table(self, expanded: ExpandedGraph, samples: Samples) -> CostTable:
+        graph = expanded.graph
+        return CostTable(
+            name=graph.name,
+            machine=expanded.machine,
+            values=tuple(self._value_costs(value, samples) for value in graph.values),
+            nodes=tuple(
+                self._node_costs(node, expanded.candidates[node.name], samples)
+                for node in graph.nodes
+            ),
+            inputs=tuple(Endpoint(value.name, HOST) for value in graph.inputs),
+            outputs=tuple(Endpoint(value.name, HOST) for value in graph.outputs),
+        )
+
+    def _node_costs(self, node: Node, devices: tuple[str, ...], samples: Samples) -> NodeCosts:
+        run_s: dict[str, float] = {}
+        run_j: dict[str, float] = {}
+        spreads: dict[str, Spread] = {}
+        for name in devices:
+            estimate = self.backends[name].estimate(node)
+            if estimate is None:
+                run_s[name], spreads[name] = median_and_spread(samples.runs[node.name, name])
+                continue
+            run_s[name] = estimate.run_s
+            if estimate.energy_j is not None:
+                run_j[name] = estimate.energy_j
+        return NodeCosts(
+            name=node.name,
+            op=node.op,
+            run_s=run_s,
+            inputs=tuple(value.name for value in node.inputs),
+            outputs=tuple(value.name for value in node.outputs),
+            weight_bytes=node.weight_bytes,
+            run_j=run_j,
+            run_spread=spreads,
+        )
+
+    def _value_costs(self, value: Value, samples: Samples) -> ValueCosts:
+        move_s: dict[Route, float] = {}
+        move_j: dict[Route, float] = {}
+        spreads: dict[Route, Spread] = {}
+        for backend in self.backends.values():
+            for driver in backend.links:
+                route = (driver.source, driver.target)
+                estimate = driver.estimate(value)
+                if estimate is not None:
+                    move_s[route] = estimate.run_s
+                    if estimate.energy_j is not None:
+                        move_j[route] = estimate.energy_j
+                elif found := samples.moves.get((route, value.size_bytes)):
+                    move_s[route], spreads[route] = median_and_spread(found)
+        return ValueCosts(value.name, value.size_bytes, move_s, move_j, spreads)
+
+
+def _report(path: Path, rounds: int) -> ProfilePath:
+    return ProfilePath(path.name, path.reason, rounds, Counter(path.assignment.devices.values()))

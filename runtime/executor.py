@@ -1,0 +1,110 @@
+"""Runs stages one after the other, moves values between memories, and keeps the time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from stagecut.compiler.backend import Backend, Executable, Feeds, LinkDriver, Tensor
+from stagecut.compiler.machine import HOST
+from stagecut.compiler.staging import Stage
+from stagecut.runtime.schedule import Held, Move, Run, schedule
+from stagecut.runtime.trace import Event, Trace
+from stagecut.runtime.transfers import Roads
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """A step of the schedule with what carries it out."""
+
+    step: Move | Run
+    run: Executable
+    name: str
+    track: str
+    modelled_s: float | None
+
+
+class Executor:
+    """Prepared stages. `run` may be called from several threads: it keeps nothing between calls."""
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        outputs: Sequence[str],
+        backends: Mapping[str, Backend],
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        memory_of = {name: backend.memory.name for name, backend in backends.items()}
+        roads = Roads(backends.values())
+        ready = [backends[stage.device].prepare(stage.program) for stage in stages]
+        self._inputs = _fed_from_outside(stages)
+        self._outputs = tuple(outputs)
+        self._clock = clock
+        self._actions = [
+            _move_action(step, roads)
+            if isinstance(step, Move)
+            else _run_action(step, stages, ready)
+            for step in schedule(stages, memory_of, outputs, roads.route)
+        ]
+
+    def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
+        """The outputs by name, and what the run did. `feeds` must name every input."""
+        clock = self._clock
+        held: dict[Held, Tensor] = {Held(name, HOST): feeds[name] for name in self._inputs}
+        events: list[Event] = []
+        start_s = clock()
+        for action in self._actions:
+            step = action.step
+            before_s = clock()
+            results = action.run([held[key] for key in step.reads])
+            wall_s = clock() - before_s
+            held.update(zip(step.writes, results, strict=True))
+            for key in step.release:
+                held.pop(key, None)
+            events.append(_event(action, before_s - start_s, wall_s))
+        outputs = {name: held[Held(name, HOST)] for name in self._outputs}
+        return outputs, Trace(tuple(events), clock() - start_s)
+
+
+def _event(action: _Action, start_s: float, wall_s: float) -> Event:
+    return Event(
+        name=action.name,
+        kind="copy" if isinstance(action.step, Move) else "stage",
+        track=action.track,
+        basis="measured" if action.modelled_s is None else "modelled",
+        start_s=start_s,
+        wall_s=wall_s,
+        duration_s=wall_s if action.modelled_s is None else action.modelled_s,
+        stage=action.step.stage,
+    )
+
+
+def _run_action(step: Run, stages: Sequence[Stage], ready: Sequence[Executable]) -> _Action:
+    stage = stages[step.stage]
+    return _Action(step, ready[step.stage], stage.program.name, stage.device, stage.modelled_s)
+
+
+def _move_action(step: Move, roads: Roads) -> _Action:
+    driver = roads.driver(step.source, step.target)
+    estimate = driver.estimate(step.value)
+    modelled_s = None if estimate is None else estimate.run_s
+    track = f"{step.source}>{step.target}"
+    return _Action(step, _Carrier(driver), step.value.name, track, modelled_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Carrier:
+    """A link in the shape of an executable with one input and one output."""
+
+    driver: LinkDriver
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        return [self.driver.move(inputs[0])]
+
+
+def _fed_from_outside(stages: Sequence[Stage]) -> tuple[str, ...]:
+    written: set[str] = set()
+    fed: dict[str, None] = {}
+    for stage in stages:
+        fed.update({v.name: None for v in stage.program.inputs if v.name not in written})
+        written.update(v.name for v in stage.program.outputs)
+    return tuple(fed)
