@@ -1,1 +1,31 @@
-"""The zoo: real architectures built from their configurations, with sample inputs."""
+"""The zoo: real architectures built from their configurations, with sample inputs.
+
+Importing this package, and listing what it has, loads no engine; `build` does.
+"""
+
+from typing import TYPE_CHECKING
+
+from stagecut.compiler.errors import ModelError
+from stagecut.models.catalogue import find as find
+from stagecut.models.catalogue import names as names
+
+if TYPE_CHECKING:
+    from stagecut.models.architectures import ZooModel as ZooModel
+
+
+def build(name: str, **parameters: int) -> "ZooModel":
+    """Build the model called `name`, e.g. `build("bert-base", seq=64)`.
+
+    Raises UsageError for an unknown name or parameter, ModelError where a package is missing.
+    """
+    entry = find(name)
+    settings = entry.settings(parameters)
+    try:
+        from stagecut.models.architectures import assemble
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"is built with {error.name}, which is not installed",
+            where=f"zoo:{name}",
+            fix="pip install 'stagecut[torch]'",
+        ) from error
+    return assemble(entry, settings)

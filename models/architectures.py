@@ -1,0 +1,187 @@
+"""Build the zoo's modules and their sample inputs: the leaf of the zoo that imports torch.
+
+Weights are random but seeded, so every build of a model is the same, and the caller's random
+state is left as it was. Attention is transformers' plain version ("eager"): the others compute
+the same but reach ONNX with a guard against empty rows behind every softmax.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from stagecut.models.catalogue import Entry, Family, Sizes
+from stagecut.models.minilm import SentenceEncoder
+
+Built: TypeAlias = tuple[nn.Module, dict[str, Tensor]]
+
+_SEED = 0
+_BIAS_SPREAD = 0.02
+#: The ids below it are special tokens in one model or another, RoBERTa's padding among them.
+_FIRST_WORD_ID = 4
+_SENTENCE = "The quick brown fox jumps over the lazy dog."
+
+
+@dataclass(frozen=True, slots=True)
+class ZooModel:
+    """A module in eval mode, and one sample input for each argument of its `forward`, in order.
+
+    The module returns a tensor, or a tuple of them; `outputs` names them.
+    """
+
+    name: str
+    description: str
+    module: nn.Module
+    example_inputs: Mapping[str, Tensor]
+    outputs: tuple[str, ...]
+
+
+class Encoder(nn.Module):
+    """BERT, RoBERTa: integers (batch, seq) to hidden states (batch, seq, hidden) and a pooled one.
+
+    `attention_mask` is 1 for a token and 0 for padding; the pooled output is (batch, hidden).
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        found = self.model(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        )
+        return found.last_hidden_state, found.pooler_output
+
+
+class Decoder(nn.Module):
+    """GPT-2: integers (batch, seq) to logits (batch, seq, vocabulary), without a cache."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        logits: Tensor = self.model(
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+        ).logits
+        return logits
+
+
+class Classifier(nn.Module):
+    """ViT, ResNet: pixels (batch, 3, height, width) to logits (batch, labels)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        logits: Tensor = self.model(pixel_values=pixel_values).logits
+        return logits
+
+
+class Mlp(nn.Module):
+    """Three linear layers with ReLU between them: (batch, features) to (batch, classes)."""
+
+    def __init__(self, features: int, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(features, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, classes),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.layers(features)
+        return logits
+
+
+def assemble(entry: Entry, settings: Mapping[str, int]) -> ZooModel:
+    """Build `entry`; `settings` has a number for each of its parameters."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(_SEED)
+        module, inputs = _FAMILIES[entry.family](entry.sizes, **settings)
+    return ZooModel(entry.name, entry.description, module.eval(), inputs, entry.outputs)
+
+
+def _bert(sizes: Sizes, *, batch: int, seq: int) -> Built:
+    config = transformers.BertConfig(**sizes, attn_implementation="eager")
+    second_sentence = torch.zeros(batch, seq, dtype=torch.int64)
+    second_sentence[:, seq // 2 :] = 1
+    inputs = {**_tokens(config.vocab_size, batch, seq), "token_type_ids": second_sentence}
+    return Encoder(_with_biases(transformers.BertModel(config))), inputs
+
+
+def _roberta(sizes: Sizes, *, batch: int, seq: int) -> Built:
+    config = transformers.RobertaConfig(**sizes, attn_implementation="eager")
+    model = _with_biases(transformers.RobertaModel(config))
+    return Encoder(model), _tokens(config.vocab_size, batch, seq)
+
+
+def _gpt2(sizes: Sizes, *, batch: int, seq: int) -> Built:
+    config = transformers.GPT2Config(**sizes, attn_implementation="eager")
+    model = _with_biases(transformers.GPT2LMHeadModel(config))
+    return Decoder(model), _tokens(config.vocab_size, batch, seq)
+
+
+def _vit(sizes: Sizes, *, batch: int) -> Built:
+    config = transformers.ViTConfig(**sizes, attn_implementation="eager")
+    model = _with_biases(transformers.ViTForImageClassification(config))
+    return Classifier(model), _pixels(batch, config.image_size)
+
+
+def _resnet(sizes: Sizes, *, batch: int) -> Built:
+    config = transformers.ResNetConfig(**sizes)
+    model = _with_biases(transformers.ResNetForImageClassification(config))
+    return Classifier(model), _pixels(batch, config.image_size)
+
+
+def _mlp(sizes: Mapping[str, int], *, batch: int) -> Built:
+    return _with_biases(Mlp(**sizes)), {"features": torch.randn(batch, sizes["features"])}
+
+
+def _minilm(_: Sizes, *, seq: int) -> Built:
+    encoder = SentenceEncoder.load()
+    (feeds,) = encoder.encode([_SENTENCE], seq)
+    return encoder.module, {name: torch.from_numpy(array) for name, array in feeds.items()}
+
+
+def _with_biases(module: nn.Module) -> nn.Module:
+    """Shift every bias and scale: transformers starts them at 0 and 1, where none would be missed.
+
+    Changes `module` and returns it.
+    """
+    with torch.no_grad():
+        for weight in module.parameters():
+            if weight.ndim == 1:
+                weight.add_(torch.randn_like(weight), alpha=_BIAS_SPREAD)
+    return module
+
+
+def _tokens(vocabulary: int, batch: int, seq: int) -> dict[str, Tensor]:
+    """Random words; the last quarter is padding, so that a model that ignores its mask shows."""
+    attention_mask = torch.ones(batch, seq, dtype=torch.int64)
+    attention_mask[:, seq - seq // 4 :] = 0
+    input_ids = torch.randint(_FIRST_WORD_ID, vocabulary, (batch, seq))
+    return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+
+def _pixels(batch: int, side: int) -> dict[str, Tensor]:
+    return {"pixel_values": torch.randn(batch, 3, side, side)}
+
+
+_FAMILIES: Mapping[Family, Callable[..., Built]] = {
+    "bert": _bert,
+    "roberta": _roberta,
+    "gpt2": _gpt2,
+    "vit": _vit,
+    "resnet": _resnet,
+    "mlp": _mlp,
+    "minilm": _minilm,
+}

@@ -1,0 +1,202 @@
+"""The table of the zoo: what there is, how large, with which parameters. Imports no engine."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from stagecut.compiler.errors import UsageError
+
+#: Which function of architectures.py builds the model.
+Family: TypeAlias = Literal["bert", "roberta", "gpt2", "vit", "resnet", "mlp", "minilm"]
+
+Sizes: TypeAlias = Mapping[str, int | tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A whole number from 1 to `most` (None: without end) that shapes the sample inputs."""
+
+    default: int
+    meaning: str
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the zoo.
+
+    `sizes` are keywords of the family's `transformers` configuration; what is not named keeps the
+    configuration's own default, which is the published base model. `outputs` names what the
+    module returns, in order.
+    """
+
+    name: str
+    family: Family
+    description: str
+    outputs: tuple[str, ...]
+    parameters: Mapping[str, Parameter]
+    sizes: Sizes
+
+    def settings(self, given: Mapping[str, int]) -> dict[str, int]:
+        """A number for every parameter; raises UsageError for an unknown one or a bad number."""
+        where = f"zoo:{self.name}"
+        for name, number in given.items():
+            if name not in self.parameters:
+                raise UsageError(
+                    f"has no parameter {name!r}", where=where, fix=_suggest(name, self.parameters)
+                )
+            most = self.parameters[name].most
+            if number < 1 or (most is not None and number > most):
+                allowed = "of 1 or more" if most is None else f"from 1 to {most}"
+                raise UsageError(
+                    f"{name}={number} is out of range",
+                    where=where,
+                    fix=f"give a number {allowed}",
+                )
+        return {name: given.get(name, known.default) for name, known in self.parameters.items()}
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    """Name the nearest match, then everything there is."""
+    choices = tuple(known)
+    near = difflib.get_close_matches(name, choices, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}there are: {', '.join(choices)}"
+
+
+def _batch() -> dict[str, Parameter]:
+    return {"batch": Parameter(1, "samples that are run at once")}
+
+
+def _text(seq: int, most: int) -> dict[str, Parameter]:
+    return {**_batch(), "seq": Parameter(seq, "sequence length in tokens", most)}
+
+
+_HIDDEN = ("last_hidden_state", "pooler_output")
+_LOGITS = ("logits",)
+
+_TINY_ENCODER = {
+    "vocab_size": 128,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
+_TINY_DECODER = {
+    "vocab_size": 128,
+    "n_embd": 32,
+    "n_layer": 2,
+    "n_head": 2,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+_TINY_VISION = {
+    "image_size": 32,
+    "patch_size": 8,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "num_labels": 10,
+}
+_TINY_RESNET: Sizes = {
+    "embedding_size": 8,
+    "hidden_sizes": (16, 32),
+    "depths": (1, 2),
+    "num_labels": 10,
+    "image_size": 32,
+}
+_BERT_SMALL = {
+    "hidden_size": 512,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 8,
+    "intermediate_size": 2048,
+}
+#: RoBERTa's checkpoints count positions from 2, behind its padding token, hence two more than 512.
+_ROBERTA_BASE = {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1}
+_TINY_ROBERTA = {**_TINY_ENCODER, "max_position_embeddings": 514, "type_vocab_size": 1}
+_VIT_BASE = {"image_size": 224, "num_labels": 1000}
+_RESNET_50 = {"num_labels": 1000, "image_size": 224}
+_MLP = {"features": 784, "hidden": 2048, "classes": 10}
+_TINY_MLP = {"features": 16, "hidden": 32, "classes": 8}
+
+CATALOGUE: tuple[Entry, ...] = (
+    Entry(
+        "bert-small",
+        "bert",
+        "BERT encoder, 4 layers, hidden 512, 29 M weights",
+        _HIDDEN,
+        _text(128, 512),
+        _BERT_SMALL,
+    ),
+    Entry(
+        "bert-base",
+        "bert",
+        "BERT encoder, 12 layers, hidden 768, 110 M weights",
+        _HIDDEN,
+        _text(128, 512),
+        {},
+    ),
+    Entry(
+        "roberta-base",
+        "roberta",
+        "RoBERTa encoder, 12 layers, hidden 768, 125 M weights",
+        _HIDDEN,
+        _text(128, 512),
+        _ROBERTA_BASE,
+    ),
+    Entry(
+        "gpt2",
+        "gpt2",
+        "GPT-2 decoder without cache, 12 layers, hidden 768, 124 M weights",
+        _LOGITS,
+        _text(128, 1024),
+        {},
+    ),
+    Entry(
+        "vit-base",
+        "vit",
+        "Vision Transformer on 224x224 images, 12 layers, hidden 768, 87 M weights",
+        _LOGITS,
+        _batch(),
+        _VIT_BASE,
+    ),
+    Entry(
+        "resnet-50",
+        "resnet",
+        "ResNet-50 on 224x224 images, 26 M weights",
+        _LOGITS,
+        _batch(),
+        _RESNET_50,
+    ),
+    Entry("mlp", "mlp", "three linear layers with ReLU, 5.8 M weights", _LOGITS, _batch(), _MLP),
+    Entry(
+        "minilm",
+        "minilm",
+        "MiniLM-L6 sentence encoder with its trained weights, pooling included",
+        ("sentence_embedding",),
+        {"seq": Parameter(32, "padded length in tokens", 512)},
+        {},
+    ),
+    Entry("tiny-bert", "bert", "BERT for tests", _HIDDEN, _text(8, 512), _TINY_ENCODER),
+    Entry("tiny-roberta", "roberta", "RoBERTa for tests", _HIDDEN, _text(8, 512), _TINY_ROBERTA),
+    Entry("tiny-gpt2", "gpt2", "GPT-2 for tests", _LOGITS, _text(8, 1024), _TINY_DECODER),
+    Entry("tiny-vit", "vit", "Vision Transformer for tests", _LOGITS, _batch(), _TINY_VISION),
+    Entry("tiny-resnet", "resnet", "ResNet for tests", _LOGITS, _batch(), _TINY_RESNET),
+    Entry("tiny-mlp", "mlp", "three linear layers for tests", _LOGITS, _batch(), _TINY_MLP),
+)
+
+
+def names() -> tuple[str, ...]:
+    return tuple(entry.name for entry in CATALOGUE)
+
+
+def find(name: str) -> Entry:
+    """The entry called `name`; raises UsageError naming the nearest match."""
+    for entry in CATALOGUE:
+        if entry.name == name:
+            return entry
+    raise UsageError(
+        f"the zoo has no model {name!r}", where=f"zoo:{name}", fix=_suggest(name, names())
+    )
