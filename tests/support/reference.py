@@ -1,0 +1,51 @@
+"""The reference that everything is compared with: ONNX Runtime on the whole model, one thread."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
+
+from stagecut.compiler.backend import Feeds, Tensor
+
+
+def run_reference(model: onnx.ModelProto | ir.Model, feeds: Feeds) -> list[Tensor]:
+    """The outputs of `model` in its own order, as ONNX Runtime computes them unoptimised."""
+    proto = ir.to_proto(model) if isinstance(model, ir.Model) else model
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    outputs: list[Tensor] = session.run(None, dict(feeds))
+    return outputs
+
+
+def random_feeds(
+    model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], *, seed: int = 0
+) -> dict[str, Tensor]:
+    """Random arrays for every input of `model` that no initializer fills."""
+    rng = np.random.default_rng(seed)
+    filled = {tensor.name for tensor in model.graph.initializer}
+    feeds: dict[str, Tensor] = {}
+    for value in model.graph.input:
+        if value.name not in filled:
+            tensor = value.type.tensor_type
+            fixed = tuple(dim.dim_value for dim in tensor.shape.dim)
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+            feeds[value.name] = _random(rng, dtype, shapes.get(value.name, fixed))
+    return feeds
+
+
+def _random(rng: np.random.Generator, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Tensor:
+    if dtype == np.object_:
+        return np.array(rng.choice(["", "a", "é"], shape), dtype=object)
+    if dtype == np.bool_:
+        return np.asarray(rng.integers(0, 2, shape), dtype=bool)
+    if np.issubdtype(dtype, np.integer):
+        return np.asarray(rng.integers(0, 2, shape), dtype=dtype)
+    return np.asarray(rng.standard_normal(shape), dtype=dtype)
