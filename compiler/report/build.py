@@ -1,0 +1,55 @@
+"""Manifest + CostTable + Trace -> Report: what is said, gathered; how it looks comes later."""
+
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import PlanError
+from stagecut.compiler.manifest import Manifest
+from stagecut.compiler.report.content import Report
+from stagecut.compiler.report.devices import device_rows, shares
+from stagecut.compiler.report.nodes import close_calls, node_rows, operator_rows
+from stagecut.compiler.report.stages import stage_rows, transfer_rows
+from stagecut.compiler.report.summary import summarize
+from stagecut.compiler.report.timeline import observed_spans, predicted_spans
+from stagecut.runtime.trace import Trace
+
+#: So many close decisions are shown; further ones are hardly close.
+_CLOSE_CALLS = 8
+
+
+def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = None) -> Report:
+    """All that is to be said about a plan, with what a run of it took if there is a `trace`.
+
+    Raises PlanError when `table` or `trace` belong to another plan.
+    """
+    _check_belongs(manifest, table, trace)
+    nodes = node_rows(manifest, table)
+    return Report(
+        summary=summarize(manifest, trace),
+        shares=shares(manifest),
+        devices=device_rows(manifest, table),
+        stages=stage_rows(manifest, trace),
+        predicted_spans=predicted_spans(manifest),
+        observed_spans=observed_spans(trace) if trace else (),
+        close_calls=close_calls(nodes, _CLOSE_CALLS),
+        operators=operator_rows(nodes, manifest.machine.devices),
+        nodes=nodes,
+        transfers=transfer_rows(manifest, trace),
+        contenders=manifest.contenders,
+        profile_paths=manifest.profile_paths,
+        provenance=manifest.provenance,
+    )
+
+
+def _check_belongs(manifest: Manifest, table: CostTable, trace: Trace | None) -> None:
+    if [node.name for node in manifest.nodes] != [node.name for node in table.nodes]:
+        raise PlanError(
+            "the cost table has other nodes than the plan",
+            where=f"report of {manifest.name}",
+            fix="use the cost table that is stored in the plan file",
+        )
+    stages = {event.stage for event in trace.events} if trace else set()
+    if stages - {stage.index for stage in manifest.stages}:
+        raise PlanError(
+            f"the trace has a stage {max(stages)}, the plan has {len(manifest.stages)} stages",
+            where=f"report of {manifest.name}",
+            fix="trace a run of this very plan",
+        )

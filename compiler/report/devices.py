@@ -1,0 +1,73 @@
+"""What each device was given, what it takes of the time, and what kept the rest away."""
+
+import math
+from collections import Counter
+
+from stagecut.compiler.assignment import Assignment
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import AssignmentError
+from stagecut.compiler.machine import Device
+from stagecut.compiler.manifest import Manifest
+from stagecut.compiler.objective import evaluate
+from stagecut.compiler.report.account import stage_times
+from stagecut.compiler.report.content import DeviceRow, Figure, Refusal, Share
+
+
+def shares(manifest: Manifest) -> tuple[Share, ...]:
+    """Where the predicted time goes: devices in the machine's order, then links."""
+    devices: dict[str, list[Figure]] = {device.name: [] for device in manifest.machine.devices}
+    for stage, time in zip(manifest.stages, stage_times(manifest), strict=True):
+        devices[stage.device].append(time)
+    links: dict[str, list[Figure]] = {}
+    for copy in manifest.copies:
+        route = f"{copy.source}>{copy.target}"
+        links.setdefault(route, []).append(Figure(copy.move_s, copy.basis))
+    used = {name: Figure.total(parts) for name, parts in devices.items() if parts}
+    crossed = {name: Figure.total(parts) for name, parts in links.items()}
+    whole_s = Figure.total((*used.values(), *crossed.values())).time_s or 1.0
+    return (
+        *(Share(name, "stage", part, part.time_s / whole_s) for name, part in used.items()),
+        *(Share(name, "copy", part, part.time_s / whole_s) for name, part in crossed.items()),
+    )
+
+
+def device_rows(manifest: Manifest, table: CostTable) -> tuple[DeviceRow, ...]:
+    """One row for each device of the machine, used or not."""
+    return tuple(_row(device, manifest, table) for device in manifest.machine.devices)
+
+
+def _row(device: Device, manifest: Manifest, table: CostTable) -> DeviceRow:
+    placed = [node for node in manifest.nodes if node.device == device.name]
+    times_s = [
+        time.time_s
+        for stage, time in zip(manifest.stages, stage_times(manifest), strict=True)
+        if stage.device == device.name
+    ]
+    refusals = Counter(
+        node.refusals.get(device.name, "no cost is known")
+        for node in manifest.nodes
+        if device.name not in node.run_s
+    )
+    return DeviceRow(
+        name=device.name,
+        memory=device.memory,
+        basis=device.basis,
+        description=device.description,
+        spec=manifest.provenance.devices.get(device.name, device.name),
+        nodes=len(placed),
+        stages=len(times_s),
+        run=Figure(math.fsum(times_s), device.basis),
+        weight_bytes=sum(node.weight_bytes for node in placed),
+        capable=len(manifest.nodes) - refusals.total(),
+        refusals=tuple(Refusal(reason, nodes) for reason, nodes in refusals.most_common()),
+        alone=_alone(device, table),
+    )
+
+
+def _alone(device: Device, table: CostTable) -> Figure | None:
+    """The whole model on `device`, by the definition of the objective."""
+    everywhere = Assignment({node.name: device.name for node in table.nodes})
+    try:
+        return Figure(evaluate(table, everywhere).total_s, device.basis)
+    except AssignmentError:
+        return None

@@ -1,0 +1,103 @@
+"""What each node, and each type of operator, costs on every device, or why it cannot run there."""
+
+import math
+from collections.abc import Sequence
+
+from stagecut.compiler.costs import CostTable, NodeCosts
+from stagecut.compiler.machine import Device
+from stagecut.compiler.manifest import Manifest, PlannedNode
+from stagecut.compiler.report.content import (
+    Call,
+    Figure,
+    NodeRow,
+    OperatorOn,
+    OperatorRow,
+    Option,
+)
+from stagecut.compiler.report.elsewhere import Elsewhere
+
+
+def node_rows(manifest: Manifest, table: CostTable) -> tuple[NodeRow, ...]:
+    """One row for each node, in the graph's order."""
+    placed = {node.name: node.device for node in manifest.nodes}
+    order = [name for stage in manifest.stages for name in stage.nodes]
+    elsewhere = Elsewhere(table, placed, order)
+    costs = {node.name: node for node in table.nodes}
+    devices = manifest.machine.devices
+    return tuple(_row(node, costs[node.name], devices, elsewhere) for node in manifest.nodes)
+
+
+def _row(
+    node: PlannedNode, costs: NodeCosts, devices: Sequence[Device], elsewhere: Elsewhere
+) -> NodeRow:
+    basis = next(device.basis for device in devices if device.name == node.device)
+    return NodeRow(
+        name=node.name,
+        op=node.op,
+        device=node.device,
+        stage=node.stage,
+        operators=node.operators,
+        inputs=costs.inputs,
+        outputs=costs.outputs,
+        flops=node.flops,
+        weight_bytes=node.weight_bytes,
+        run=Figure(node.run_s[node.device], basis),
+        options=tuple(_option(node, costs, device, elsewhere) for device in devices),
+    )
+
+
+def _option(node: PlannedNode, costs: NodeCosts, device: Device, elsewhere: Elsewhere) -> Option:
+    if device.name not in node.run_s:
+        reason = node.refusals.get(device.name, "no cost is known")
+        return Option(device.name, None, reason, None, None)
+    extra_s = elsewhere.extra_s(node.name, device.name)
+    cut_off = math.isinf(extra_s)
+    spread = costs.run_spread.get(device.name)
+    return Option(
+        device=device.name,
+        run=Figure(node.run_s[device.name], device.basis),
+        reason="no link leads to its memory and back" if cut_off else "",
+        extra_s=None if cut_off else extra_s,
+        quartiles_s=(spread.p25_s, spread.p75_s) if spread else None,
+    )
+
+
+def close_calls(nodes: Sequence[NodeRow], count: int) -> tuple[Call, ...]:
+    """The `count` moves of one node that would cost the plan least."""
+    calls = [
+        (option.extra_s, Call(node.name, node.op, node.device, option))
+        for node in nodes
+        for option in node.options
+        if option.device != node.device and option.extra_s is not None
+    ]
+    return tuple(call for _, call in sorted(calls, key=lambda pair: pair[0])[:count])
+
+
+def operator_rows(nodes: Sequence[NodeRow], devices: Sequence[Device]) -> tuple[OperatorRow, ...]:
+    """One row for each operator type, the one that takes most of the plan's time first."""
+    by_op: dict[str, list[NodeRow]] = {}
+    for node in nodes:
+        by_op.setdefault(node.op, []).append(node)
+    rows = [_operator_row(op, members, devices) for op, members in by_op.items()]
+    return tuple(sorted(rows, key=lambda row: -row.run.time_s))
+
+
+def _operator_row(op: str, nodes: Sequence[NodeRow], devices: Sequence[Device]) -> OperatorRow:
+    return OperatorRow(
+        op=op,
+        nodes=len(nodes),
+        run=Figure.total(node.run for node in nodes),
+        devices=tuple(_operator_on(index, device, nodes) for index, device in enumerate(devices)),
+    )
+
+
+def _operator_on(index: int, device: Device, nodes: Sequence[NodeRow]) -> OperatorOn:
+    capable = [run for node in nodes if (run := node.options[index].run)]
+    placed = [node.run for node in nodes if node.device == device.name]
+    return OperatorOn(
+        device=device.name,
+        capable=len(capable),
+        capable_time=Figure(math.fsum(run.time_s for run in capable), device.basis),
+        placed=len(placed),
+        placed_time=Figure(math.fsum(run.time_s for run in placed), device.basis),
+    )

@@ -1,0 +1,64 @@
+"""The answer at a glance: how fast, how sure, and how much better than one device alone."""
+
+from stagecut.compiler.manifest import Contender, Manifest
+from stagecut.compiler.report.content import (
+    Figure,
+    Observation,
+    Proof,
+    Rival,
+    Summary,
+)
+from stagecut.runtime.trace import Trace
+
+
+def summarize(manifest: Manifest, trace: Trace | None) -> Summary:
+    """The plan in a few figures."""
+    certificate = manifest.certificate
+    return Summary(
+        model=manifest.name,
+        objective=manifest.objective,
+        method=manifest.method,
+        predicted=Figure(manifest.predicted_s, manifest.basis),
+        observed=_observed(manifest, trace),
+        rival=_rival(manifest),
+        proof=Proof(
+            method=certificate.method,
+            total=certificate.total,
+            lower_bound=certificate.lower_bound,
+            gap=certificate.gap,
+            exact=certificate.exact,
+            width=certificate.width,
+        ),
+        nodes=len(manifest.nodes),
+        stages=len(manifest.stages),
+        copies=len(manifest.copies),
+        copied_bytes=sum(copy.size_bytes for copy in manifest.copies),
+        profile_paths=len(manifest.profile_paths),
+        profile_runs=sum(path.runs for path in manifest.profile_paths),
+    )
+
+
+def _observed(manifest: Manifest, trace: Trace | None) -> Observation | None:
+    if trace is not None:
+        total_s = trace.latency_s
+        return Observation(Figure(total_s, trace.basis), "trace", total_s, total_s, runs=1)
+    chosen = _chosen(manifest)
+    if chosen is None or chosen.accounting != "measured":
+        return None
+    total = Figure(chosen.median_s, chosen.basis)
+    return Observation(total, "gate", chosen.min_s, chosen.max_s, chosen.runs)
+
+
+def _chosen(manifest: Manifest) -> Contender | None:
+    return next((contender for contender in manifest.contenders if contender.chosen), None)
+
+
+def _rival(manifest: Manifest) -> Rival | None:
+    """The best of the contenders that are named after the one device they run on."""
+    devices = {device.name for device in manifest.machine.devices}
+    single = [contender for contender in manifest.contenders if contender.name in devices]
+    chosen = _chosen(manifest)
+    if chosen is None or not single or chosen.median_s <= 0:
+        return None
+    best = min(single, key=lambda contender: contender.median_s)
+    return Rival(best.name, Figure(best.median_s, best.basis), best.median_s / chosen.median_s)

@@ -1,0 +1,229 @@
+"""Rows of a small table -> the plan that runs them as they say, and one run of it.
+
+Stages, copies and totals follow from the rows by the definition of the objective, so that every
+sample adds up.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from stagecut.compiler.assignment import Assignment, Certificate
+from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
+from stagecut.compiler.machine import HOST, Basis, Machine
+from stagecut.compiler.manifest import (
+    Contender,
+    InputPort,
+    Manifest,
+    PlannedCopy,
+    PlannedNode,
+    PlannedStage,
+    Port,
+    ProfilePath,
+    Provenance,
+)
+from stagecut.compiler.objective import evaluate
+from stagecut.runtime.trace import Event, Trace
+
+US = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A node that writes one value of its own name; `run_us` in the machine's order of devices."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    run_us: tuple[float | None, ...]
+    device: str
+    weight_bytes: int = 0
+    out_bytes: int = 65536
+    refusal: str = "not among MatMul, Gemm, Add, Mul and Relu"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A plan with the cost table it was made from and one run of it."""
+
+    manifest: Manifest
+    table: CostTable
+    trace: Trace
+
+
+def planned(
+    name: str,
+    rows: Sequence[Row],
+    machine: Machine,
+    provenance: Provenance,
+    *,
+    inputs: Mapping[str, int],
+    output: str,
+) -> Sample:
+    """The plan of `rows`; `inputs` are the model's inputs with their sizes in bytes."""
+    table = cost_table(name, rows, machine, inputs=inputs, output=output)
+    stages = tuple(_stages(table, rows))
+    costs = evaluate(table, Assignment({row.name: row.device for row in rows}))
+    sizes = {value.name: value.size_bytes for value in table.values}
+    basis: Basis = "modelled" if any(s.basis == "modelled" for s in stages) else "measured"
+    manifest = Manifest(
+        name=name,
+        objective="latency",
+        predicted_s=costs.total_s,
+        basis=basis,
+        machine=machine,
+        inputs=tuple(InputPort(value, "float32", (1, 64)) for value in inputs),
+        outputs=(Port(output, "float32", (1, 512)),),
+        stages=stages,
+        nodes=tuple(_nodes(table, rows, stages)),
+        copies=tuple(
+            PlannedCopy(c.value, c.source, c.target, sizes[c.value], c.move_s, "modelled")
+            for c in costs.copies
+        ),
+        contenders=tuple(_contenders(table, costs.total_s, basis, len(stages))) if rows else (),
+        profile_paths=tuple(_paths(table)) if rows else (),
+        certificate=Certificate("elimination", costs.total_s, costs.total_s, exact=True, width=3),
+        method="optimum",
+        provenance=provenance,
+    )
+    return Sample(manifest, table, run_of(manifest))
+
+
+def cost_table(
+    name: str,
+    rows: Sequence[Row],
+    machine: Machine,
+    *,
+    inputs: Mapping[str, int],
+    output: str,
+) -> CostTable:
+    """What the rows cost; every model input starts, and `output` ends, in the host's memory."""
+    sizes = {**inputs, **{row.name: row.out_bytes for row in rows}}
+    return CostTable(
+        name=name,
+        machine=machine,
+        values=tuple(ValueCosts(value, size_bytes) for value, size_bytes in sizes.items()),
+        nodes=tuple(_costs(row, machine) for row in rows),
+        inputs=tuple(Endpoint(value, HOST) for value in inputs),
+        outputs=(Endpoint(output, HOST),),
+    )
+
+
+def _costs(row: Row, machine: Machine) -> NodeCosts:
+    pairs = zip(machine.devices, row.run_us, strict=True)
+    run_s = {device.name: run_us * US for device, run_us in pairs if run_us is not None}
+    timed = [d.name for d in machine.devices if d.basis == "measured" and d.name in run_s]
+    return NodeCosts(
+        name=row.name,
+        op=row.op,
+        run_s=run_s,
+        inputs=row.inputs,
+        outputs=(row.name,),
+        weight_bytes=row.weight_bytes,
+        run_spread={
+            name: Spread(20, 0.97 * run_s[name], 0.99 * run_s[name], 1.02 * run_s[name])
+            for name in timed
+        },
+    )
+
+
+def _stages(table: CostTable, rows: Sequence[Row]) -> Iterator[PlannedStage]:
+    costs = {node.name: node for node in table.nodes}
+    groups = groupby(rows, key=lambda row: row.device)
+    for index, (name, members) in enumerate(groups):
+        inside = list(members)
+        device = table.machine.device(name)
+        written = {row.name for row in inside}
+        read = dict.fromkeys(v for row in inside for v in row.inputs if v not in written)
+        yield PlannedStage(
+            index=index,
+            device=name,
+            file=f"stage-{index:03}.onnx",
+            nodes=tuple(row.name for row in inside),
+            inputs=tuple(Port(value, "float32", (1, 64)) for value in read),
+            outputs=(Port(inside[-1].name, "float32", (1, 64)),),
+            predicted_s=sum(costs[row.name].run_s[name] for row in inside),
+            basis=device.basis,
+        )
+
+
+def _nodes(
+    table: CostTable, rows: Sequence[Row], stages: Sequence[PlannedStage]
+) -> Iterator[PlannedNode]:
+    stage_of = {name: stage.index for stage in stages for name in stage.nodes}
+    devices = [device.name for device in table.machine.devices]
+    for row, costs in zip(rows, table.nodes, strict=True):
+        refused = [device for device in devices if device not in costs.run_s]
+        yield PlannedNode(
+            name=row.name,
+            op=row.op,
+            device=row.device,
+            stage=stage_of[row.name],
+            operators=(row.op,),
+            flops=16 * row.weight_bytes,
+            weight_bytes=row.weight_bytes,
+            run_s=costs.run_s,
+            refusals=dict.fromkeys(refused, row.refusal),
+        )
+
+
+def _contenders(table: CostTable, total_s: float, basis: Basis, stages: int) -> Iterator[Contender]:
+    yield _contender("optimum", stages, 1.01 * total_s, basis, chosen=True)
+    for device in table.machine.devices:
+        if all(device.name in node.run_s for node in table.nodes):
+            alone = Assignment({node.name: device.name for node in table.nodes})
+            alone_s = evaluate(table, alone).total_s
+            yield _contender(device.name, 1, 1.02 * alone_s, device.basis, chosen=False)
+
+
+def _contender(name: str, stages: int, median_s: float, basis: Basis, *, chosen: bool) -> Contender:
+    return Contender(
+        name=name,
+        stages=stages,
+        median_s=median_s,
+        min_s=0.98 * median_s,
+        max_s=1.09 * median_s,
+        runs=20,
+        basis=basis,
+        accounting="measured",
+        chosen=chosen,
+    )
+
+
+def _paths(table: CostTable) -> Iterator[ProfilePath]:
+    for device in table.machine.devices:
+        if device.basis == "measured":
+            devices = {device.name: len(table.nodes)}
+            yield ProfilePath(device.name, f"every node on {device.name}", 20, devices)
+
+
+def run_of(manifest: Manifest) -> Trace:
+    """A run that follows the plan, measured stages now 3 % above and now 3 % below it."""
+    memory_of = {device.name: device.memory for device in manifest.machine.devices}
+    waiting = list(manifest.copies)
+    events: list[Event] = []
+    for stage in manifest.stages:
+        read = {(port.name, memory_of[stage.device]) for port in stage.inputs}
+        for copy in [copy for copy in waiting if (copy.value, copy.target) in read]:
+            waiting.remove(copy)
+            events.append(_copy_event(copy, stage.index, events))
+        events.append(_stage_event(stage, events))
+    events += [_copy_event(copy, len(manifest.stages) - 1, events) for copy in waiting]
+    return Trace(tuple(events), _end_s(events))
+
+
+def _stage_event(stage: PlannedStage, before: Sequence[Event]) -> Event:
+    off = 1.03 if stage.index % 2 == 0 else 0.97
+    took_s = stage.predicted_s * (off if stage.basis == "measured" else 1)
+    name = f"stage {stage.index}"
+    start_s = _end_s(before)
+    return Event(name, "stage", stage.device, stage.basis, start_s, took_s, took_s, stage.index)
+
+
+def _copy_event(copy: PlannedCopy, stage: int, before: Sequence[Event]) -> Event:
+    track, start_s = f"{copy.source}>{copy.target}", _end_s(before)
+    return Event(copy.value, "copy", track, copy.basis, start_s, copy.move_s, copy.move_s, stage)
+
+
+def _end_s(events: Sequence[Event]) -> float:
+    return events[-1].start_s + events[-1].wall_s if events else 0.0
