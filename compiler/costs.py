@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from stagecut.compiler.errors import CostTableError
+from stagecut.compiler.costs_check import check_costs
 from stagecut.compiler.machine import Machine
 
 #: Source and target memory of a move.
@@ -58,7 +58,12 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class CostTable:
-    """Nodes in topological order with their costs; `inputs`/`outputs` absent means free."""
+    """Every node and value with its costs.
+
+    `nodes` are in topological order: the constructor sorts them, stably, where they are not. A
+    value without a producer that is not in `inputs`, and a result that is not in `outputs`, is
+    free: it is wherever it is wanted. Raises CostTableError, whose `where` is the JSON path.
+    """
 
     name: str
     machine: Machine
@@ -68,27 +73,8 @@ class CostTable:
     outputs: tuple[Endpoint, ...] = ()
 
     def __post_init__(self) -> None:
-        known = {device.name for device in self.machine.devices}
-        for index, node in enumerate(self.nodes):
-            where = f"nodes[{index}].run_s"
-            if not node.run_s:
-                raise CostTableError(
-                    f"node {node.name!r} has no device that can run it", where=where
-                )
-            for device, time_s in node.run_s.items():
-                if device not in known:
-                    raise CostTableError(f"unknown device {device!r}", where=f"{where}.{device}")
-                _check_cost(time_s, f"{where}.{device}")
-        for index, value in enumerate(self.values):
-            for (source, target), time_s in value.move_s.items():
-                _check_cost(time_s, f"values[{index}].move_s.{source}>{target}")
-
-
-def _check_cost(time_s: float, where: str) -> None:
-    if not (math.isfinite(time_s) and time_s >= 0):
-        raise CostTableError(
-            f"{time_s} is not a cost", where=where, fix="costs are finite and not negative"
-        )
+        nodes = check_costs(self)
+        object.__setattr__(self, "nodes", nodes)
 
 
 class Moves:

@@ -30,7 +30,6 @@ class Device:
     basis: Basis = "measured"
     stage_s: float = 0.0
     description: str = ""
-    spec: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +47,37 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Devices + memories + links; names are unique and every device's memory exists."""
+    """Devices + memories + links; names are unique and every device's memory exists.
+
+    Raises DeviceError, whose `where` is the path of the entry: `devices[1].memory`.
+    """
 
     memories: tuple[Memory, ...]
     devices: tuple[Device, ...]
     links: tuple[Link, ...] = ()
 
     def __post_init__(self) -> None:
-        _refuse_duplicates("memory", [memory.name for memory in self.memories])
-        _refuse_duplicates("device", [device.name for device in self.devices])
-        known = {memory.name for memory in self.memories}
-        for device in self.devices:
-            if device.memory not in known:
+        known = [memory.name for memory in self.memories]
+        _refuse_duplicates("memories", known)
+        _refuse_duplicates("devices", [device.name for device in self.devices])
+        _refuse_duplicates("links", [f"{link.source}>{link.target}" for link in self.links])
+        for index, memory in enumerate(self.memories):
+            if not memory.name or ">" in memory.name:
                 raise DeviceError(
-                    f"lives in memory {device.memory!r}, which the machine does not have",
-                    where=f"device {device.name}",
-                    fix=f"the memories are {', '.join(sorted(known))}",
+                    f"{memory.name!r} cannot name a memory",
+                    where=f"memories[{index}].name",
+                    fix="use a name that is not empty and has no '>', which stands in routes",
                 )
-        for link in self.links:
-            for end in (link.source, link.target):
-                if end not in known:
-                    raise DeviceError(
-                        f"ends in memory {end!r}, which the machine does not have",
-                        where=f"link {link.source}>{link.target}",
-                    )
+        ends = [(f"devices[{i}].memory", device.memory) for i, device in enumerate(self.devices)]
+        for i, link in enumerate(self.links):
+            ends += [(f"links[{i}].source", link.source), (f"links[{i}].target", link.target)]
+        for where, name in ends:
+            if name not in known:
+                raise DeviceError(
+                    f"the machine has no memory {name!r}",
+                    where=where,
+                    fix=f"the memories are {', '.join(known)}",
+                )
 
     def device(self, name: str) -> Device:
         for device in self.devices:
@@ -84,8 +90,11 @@ class Machine:
 
 
 def _refuse_duplicates(kind: str, names: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise DeviceError(f"two of the machine's entries are called {name!r}", where=kind)
-        seen.add(name)
+    for index, name in enumerate(names):
+        first = names.index(name)
+        if first != index:
+            raise DeviceError(
+                f"the name {name!r} is already taken by {kind}[{first}]",
+                where=f"{kind}[{index}]",
+                fix="names are unique: rename one of the two",
+            )

@@ -53,8 +53,9 @@ def evaluate(
     _check_complete(table, assignment)
     nodes = {node.name: node for node in table.nodes}
     run_s = math.fsum(nodes[name].run_s[assignment[name]] for name in nodes)
-    stages = _devices_started(assignment, order if order is not None else tuple(nodes))
-    stage_s = math.fsum(table.machine.device(name).stage_s for name in stages)
+    start_s = {device.name: device.stage_s for device in table.machine.devices}
+    started = _devices_started(assignment, tuple(nodes) if order is None else order)
+    stage_s = math.fsum(start_s[name] for name in started)
     return Breakdown(run_s, tuple(_copies(table, assignment)), stage_s)
 
 
@@ -102,6 +103,7 @@ def _check_complete(table: CostTable, assignment: Assignment) -> None:
                 where=f"node {node.name} ({node.op})",
                 fix=f"it can run on {', '.join(node.run_s)}",
             )
-    unknown = [name for name in assignment if name not in {node.name for node in table.nodes}]
-    if unknown:
-        raise AssignmentError("the cost table has no such node", where=f"node {unknown[0]}")
+    nodes = {node.name for node in table.nodes}
+    for name in assignment:
+        if name not in nodes:
+            raise AssignmentError("the cost table has no such node", where=f"node {name}")
