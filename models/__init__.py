@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stagecut.models.architectures import ZooModel as ZooModel
 
 
-def build(name: str, **parameters: int) -> "ZooModel":
+def build(name: str, /, **parameters: int) -> "ZooModel":
     """Build the model called `name`, e.g. `build("bert-base", seq=64)`.
 
     Raises UsageError for an unknown name or parameter, ModelError where a package is missing.

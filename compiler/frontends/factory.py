@@ -1,0 +1,115 @@
+"""`package.module:factory`: a function of the user's that returns a module and example inputs."""
+
+import difflib
+import importlib
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from stagecut.compiler.errors import ModelError, StagecutError, UsageError
+from stagecut.compiler.frontends.imported import Imported
+
+_OURS = (__file__, importlib.__file__)
+
+
+def from_factory(spec: str) -> Imported:
+    """Import the module, call the factory, and import the model that it returns.
+
+    Modules are found as by `python -m`: in the current folder first. Raises UsageError where there
+    is no such function, and ModelError where it, or the import of its module, fails.
+    """
+    module_name, _, name = spec.partition(":")
+    if not (name.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
+        raise UsageError(
+            "does not name a function", where=spec, fix="write package.module:function"
+        )
+    with _current_folder_importable():
+        module, example_inputs = _call(module_name, name, spec)
+        from stagecut.compiler.frontends.torch_export import from_live
+
+        return replace(from_live(module, example_inputs, source=spec), name=name)
+
+
+@contextmanager
+def _current_folder_importable() -> Iterator[None]:
+    before = list(sys.path)
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _call(module_name: str, name: str, spec: str) -> tuple[object, object]:
+    factory = _find(_import(module_name, spec), name, spec)
+    if not callable(factory):
+        raise UsageError(
+            f"is a {type(factory).__name__}, which cannot be called",
+            where=spec,
+            fix="name a function that returns (module, example_inputs)",
+        )
+    try:
+        returned: object = factory()
+    except StagecutError:
+        raise
+    except Exception as error:
+        raise _failed("the factory", error, spec) from error
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise ModelError(
+            f"the factory returned {_describe(returned)}",
+            where=spec,
+            fix="return (module, example_inputs)",
+        )
+    return returned
+
+
+def _import(module_name: str, spec: str) -> object:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise _failed("importing the module", error, spec) from error
+        raise UsageError(
+            f"there is no module {error.name!r}",
+            where=spec,
+            fix=f"run from the folder that holds it, which {Path.cwd()} does not, or install it",
+        ) from error
+    except Exception as error:
+        raise _failed("importing the module", error, spec) from error
+
+
+def _find(module: object, name: str, spec: str) -> object:
+    if hasattr(module, name):
+        return getattr(module, name)
+    public = [known for known in vars(module) if not known.startswith("_")]
+    near = difflib.get_close_matches(name, public, n=1)
+    raise UsageError(
+        f"the module has no {name!r}",
+        where=spec,
+        fix=f"did you mean {near[0]!r}?" if near else "name a function that the module defines",
+    )
+
+
+def _failed(what: str, error: Exception, spec: str) -> ModelError:
+    """Points at the first line of the user's own code: behind ours and the import system's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in frames
+        if frame.filename not in _OURS and not frame.filename.startswith("<")
+    ]
+    module_name, _, name = spec.partition(":")
+    return ModelError(
+        f"{what} failed with {type(error).__name__}: {error}",
+        where=", ".join([spec, *theirs[:1]]),
+        fix=f"python -c 'import {module_name}; {module_name}.{name}()' shows where",
+    )
+
+
+def _describe(returned: object) -> str:
+    if isinstance(returned, tuple):
+        return f"a tuple of {len(returned)}"
+    return f"a {type(returned).__name__}"

@@ -1,0 +1,248 @@
+"""PyTorch to ONNX: the one file of the compiler that imports torch.
+
+    nn.Module, fx.GraphModule --torch.export--> ExportedProgram --torch.onnx--> ONNX model
+    .pt2 file -------------torch.export.load----^
+
+Example inputs are one tensor, a tuple of arguments, or a dict of arguments by name. They may be
+nested; numbers and strings among them become part of the model.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass, NameFixPass
+from onnx_ir.tensor_adapters import TorchTensor
+
+from stagecut.compiler.backend import Tensor
+from stagecut.compiler.errors import ModelError
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.quiet import quiet
+
+try:
+    import torch
+    from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
+    from torch.utils import _pytree as pytree
+except ModuleNotFoundError as error:
+    raise ModelError(
+        f"{error.name} is not installed",
+        where="models of PyTorch",
+        fix="pip install 'stagecut[torch]'",
+    ) from error
+
+#: The arguments of a call: by position, and by name.
+Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
+
+#: They report on the exporter's own affairs: operators of torchvision, rewrites, ...
+_CHATTY = ("torch", "onnxscript", "onnx_ir", "transformers")
+
+
+def from_live(model: object, example_inputs: object = None, *, source: str) -> Imported:
+    """Import a PyTorch model that the caller holds in memory; raises ModelError."""
+    if isinstance(model, torch.export.ExportedProgram):
+        return from_program(model, example_inputs, name="program", source=source)
+    if isinstance(model, torch.nn.Module):
+        return from_module(model, example_inputs, name=type(model).__name__, source=source)
+    raise ModelError(
+        f"a {type(model).__name__} is not a model",
+        where=source,
+        fix="give an nn.Module, a GraphModule, an ExportedProgram, or the path of a file",
+    )
+
+
+def from_file(path: Path, example_inputs: object = None) -> Imported:
+    """Import a .pt2 file, with the example inputs it was exported with unless others are given.
+
+    torch.export.load unpickles what it cannot load otherwise, so that a file may run code of its
+    author's on loading: only load files that you trust.
+    """
+    try:
+        with quiet(*_CHATTY):
+            program = torch.export.load(path)
+    except Exception as error:
+        raise ModelError(
+            f"is not a .pt2 file that torch {torch.__version__} can read: {_reason(error)}",
+            where=str(path),
+            fix="write it with torch.export.save(torch.export.export(module, args), path)",
+        ) from error
+    return from_program(program, example_inputs, name=path.stem, source=str(path))
+
+
+def from_module(
+    module: torch.nn.Module,
+    example_inputs: object,
+    *,
+    name: str,
+    source: str,
+    outputs: Sequence[str] = (),
+) -> Imported:
+    """Export `module` in eval mode, in which it is not left if it was not in it.
+
+    `outputs` names the model's outputs, otherwise a returned dict's keys do, otherwise torch.
+    """
+    args, kwargs = _bind(module.forward, example_inputs, source)
+    try:
+        with quiet(*_CHATTY), _eval_mode(module):
+            program = torch.export.export(module, args, dict(kwargs))
+    except Exception as error:  # of any kind: the module's own code runs here
+        raise ModelError(
+            f"torch cannot export it: {_reason(error)}",
+            where=source,
+            fix="it must run on its example inputs, and not branch on the values of tensors "
+            "(use torch.where or torch.cond)",
+        ) from error
+    return from_program(program, name=name, source=source, outputs=outputs)
+
+
+def from_program(
+    program: torch.export.ExportedProgram,
+    example_inputs: object = None,
+    *,
+    name: str,
+    source: str,
+    outputs: Sequence[str] = (),
+) -> Imported:
+    """Translate `program`; its dynamic dimensions stay symbolic.
+
+    Uses the example inputs that it was exported with unless others are given.
+    """
+    arguments = program.example_inputs
+    if example_inputs is not None:
+        arguments = _bind(program.module().forward, example_inputs, source)
+    if arguments is None:
+        raise _no_inputs(source)
+    inputs = _inputs(program, arguments, source)
+    names = outputs or _output_names(program, source)
+    model = _translate(program, source)
+    _rename(model, tuple(inputs), names)
+    return Imported(name, model, {key: _array(given) for key, given in inputs.items()}, source)
+
+
+def _bind(forward: Callable[..., Any], example_inputs: object, source: str) -> Arguments:
+    """Arguments for `forward`, in its own order.
+
+    Every tensor is copied: torch takes an object that is passed twice for one input.
+    """
+    if example_inputs is None:
+        raise _no_inputs(source)
+    signature = inspect.signature(forward)
+    try:
+        match example_inputs:
+            case Mapping():
+                bound = signature.bind(**example_inputs)
+            case tuple() | list():
+                bound = signature.bind(*example_inputs)
+            case _:
+                bound = signature.bind(example_inputs)
+    except TypeError as error:
+        raise ModelError(
+            f"the example inputs do not fit its arguments: {error}",
+            where=source,
+            fix=f"it takes ({', '.join(signature.parameters)})",
+        ) from error
+    copied: Arguments = pytree.tree_map_only(
+        torch.Tensor, lambda tensor: tensor.detach().clone(), (bound.args, bound.kwargs)
+    )
+    return copied
+
+
+def _no_inputs(source: str) -> ModelError:
+    return ModelError(
+        "torch needs example inputs to follow the model's code, and there are none",
+        where=source,
+        fix="pass example_inputs: a tensor, a tuple of arguments, or a dict of them by name",
+    )
+
+
+def _inputs(
+    program: torch.export.ExportedProgram, arguments: Arguments, source: str
+) -> dict[str, object]:
+    """What each input is given, by its name; what has become part of the model is left out."""
+    specs = program.graph_signature.input_specs
+    expected = [spec.arg for spec in specs if spec.kind is InputKind.USER_INPUT]
+    given = pytree.tree_leaves(arguments)
+    if len(given) != len(expected):
+        raise ModelError(
+            f"the example inputs hold {len(given)} values, and it takes {len(expected)}",
+            where=source,
+            fix="nest them as those that it was exported with",
+        )
+    return {
+        argument.name: value
+        for argument, value in zip(expected, given, strict=True)
+        if not isinstance(argument, ConstantArgument)
+    }
+
+
+def _output_names(program: torch.export.ExportedProgram, source: str) -> tuple[str, ...]:
+    """The keys, when a dict of tensors is returned; otherwise what torch calls its tensors."""
+    specs = program.graph_signature.output_specs
+    returned = [spec.arg for spec in specs if spec.kind is OutputKind.USER_OUTPUT]
+    for argument in returned:
+        if isinstance(argument, ConstantArgument) and argument.value is not None:
+            raise ModelError(
+                f"it returns {argument.value!r}, which is no tensor",
+                where=source,
+                fix="return tensors only",
+            )
+    tensors = [arg.name for arg in returned if not isinstance(arg, ConstantArgument)]
+    tree = program.call_spec.out_spec
+    flat = tree.num_nodes == 1 + len(tensors)
+    if flat and isinstance(tree.context, list) and len(tree.context) == len(tensors):
+        return tuple(str(key) for key in tree.context)
+    return tuple(tensors)
+
+
+def _translate(program: torch.export.ExportedProgram, source: str) -> ir.Model:
+    try:
+        with quiet(*_CHATTY):
+            converted = torch.onnx.export(program, dynamo=True, verbose=False)
+    except Exception as error:  # of any kind: translations of operators run here
+        raise ModelError(
+            f"torch cannot translate it to ONNX: {_reason(error)}",
+            where=source,
+            fix="use operators that ONNX has, or export the model to an .onnx file yourself",
+        ) from error
+    return cast("torch.onnx.ONNXProgram", converted).model
+
+
+def _rename(model: ir.Model, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Name the model's borders, and drop what torch notes at its nodes: paths of source files."""
+    for value, name in zip(model.graph.inputs, inputs, strict=True):
+        value.name = name
+    for value, name in zip(model.graph.outputs, outputs, strict=True):
+        value.name = name
+    NameFixPass()(model)  # inner values give way to inputs and outputs of the same name
+    ClearMetadataAndDocStringPass()(model)
+
+
+def _array(given: object) -> Tensor:
+    """A copy of `given`: a tensor, or the whole number that a dynamic argument has here."""
+    if isinstance(given, torch.Tensor):
+        return np.array(TorchTensor(given).numpy())
+    return np.asarray(given, np.int64)
+
+
+@contextmanager
+def _eval_mode(module: torch.nn.Module) -> Iterator[None]:
+    """Sets flags rather than call `eval`, which modules out of torch.export refuse."""
+    modes = [(part, part.training) for part in module.modules()]
+    for part, _ in modes:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what began it; torch wraps errors in advice for its own developers."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

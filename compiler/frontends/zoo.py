@@ -1,0 +1,34 @@
+"""`zoo:NAME[:key=number,...]`: a model of the zoo, e.g. `zoo:bert-base:seq=64,batch=2`."""
+
+from stagecut import models
+from stagecut.compiler.errors import UsageError
+from stagecut.compiler.frontends.imported import Imported
+
+PREFIX = "zoo:"
+
+
+def from_zoo(spec: str) -> Imported:
+    """Build and import it; raises UsageError for a name, parameter or number that is not known."""
+    name, _, options = spec.removeprefix(PREFIX).partition(":")
+    model = models.build(name, **_parameters(options, spec))
+    from stagecut.compiler.frontends.torch_export import from_module
+
+    return from_module(
+        model.module, model.example_inputs, name=name, source=spec, outputs=model.outputs
+    )
+
+
+def _parameters(options: str, spec: str) -> dict[str, int]:
+    parameters: dict[str, int] = {}
+    for option in options.split(",") if options else ():
+        key, _, number = option.partition("=")
+        if not (key and number.isdecimal()):
+            raise UsageError(
+                f"{option!r} does not set a parameter to a whole number",
+                where=spec,
+                fix="write zoo:NAME:key=number,key=number, e.g. zoo:bert-base:seq=64",
+            )
+        if key in parameters:
+            raise UsageError(f"sets {key} twice", where=spec, fix=f"keep one {key}=...")
+        parameters[key] = int(number)
+    return parameters
