@@ -29,7 +29,7 @@ _FIX = "compile the plan again, or fetch the file anew"
 
 def write_archive(path: Path, members: Mapping[str, bytes | Path]) -> None:
     """Write `members` (contents, or a file that holds them) to `path`; same members, same bytes."""
-    with path.open("w+b") as file:
+    with writing(path), path.open("w+b") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, content in members.items():
                 _write_member(archive, file, name, content)
@@ -153,6 +153,19 @@ def _data_offset(file: IO[bytes], info: zipfile.ZipInfo) -> int:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a failure to write `path` into an OutputError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(path),
+            fix="check that the folder exists, may be written to, and has room",
+        ) from error
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A new file beside `path` that takes its place when the block succeeds, and vanishes if not.
 
@@ -161,21 +174,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-        temporary.chmod(0o644)
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-        temporary = None
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}",
-            where=str(path),
-            fix="check that the folder exists, may be written to, and has room",
-        ) from error
+        with writing(path):
+            with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+                temporary = Path(file.name)
+            temporary.chmod(0o644)
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
+            temporary = None
+            _sync_folder(path.parent)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

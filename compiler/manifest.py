@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from stagecut.compiler.assignment import Certificate
 from stagecut.compiler.machine import Basis, Machine
+
+#: How a contender's figure was found: timed on this machine, or added up from a cost table.
+Accounting: TypeAlias = Literal["measured", "predicted"]
 
 SCHEMA = "stagecut.plan/1"
 
@@ -72,8 +76,7 @@ class PlannedNode:
 class Contender:
     """A plan that was compared end to end; the fastest one ships (`chosen`).
 
-    `accounting` is "measured" when the figure was timed on this machine, "predicted" when it
-    was added up from a cost table that was handed in.
+    `stage_s` are the medians of its stages, without copies; empty when it was only predicted.
     """
 
     name: str
@@ -83,8 +86,9 @@ class Contender:
     max_s: float
     runs: int
     basis: Basis
-    accounting: str
+    accounting: Accounting
     chosen: bool
+    stage_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,10 @@ class ProfilePath:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a plan comes from. Paths and times of day are left out: same inputs, same bytes."""
+    """Where a plan comes from. Paths and times of day are left out: same inputs, same bytes.
+
+    `devices` maps each device's name to the text it was asked for with (`pim.hbm:channels=64`).
+    """
 
     stagecut: str
     model: str
@@ -107,6 +114,7 @@ class Provenance:
     cpu: str
     threads: int
     versions: Mapping[str, str]
+    devices: Mapping[str, str]
     options: Mapping[str, str]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from stagecut.compiler.archive import writing
 from stagecut.compiler.program import Program
 
 #: The member of a plan that holds them, and the location that the stages' ONNX models name.
@@ -33,10 +34,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """A file of weights; `places` by initializer name."""
+    """A file of weights; `places` by initializer name, `sha256` of all of it."""
 
     path: Path
     places: Mapping[str, Place]
+    sha256: str
 
     def tensor(self, name: str, like: ir.TensorProtocol) -> ir.TensorProtocol:
         """The weight called `name` as a tensor in this file; `like` itself where it is small."""
@@ -59,7 +61,8 @@ def write_weights(program: Program, folder: Path) -> WeightFile:
     places: dict[str, Place] = {}
     stored: dict[bytes, Place] = {}
     path = folder / FILE_NAME
-    with path.open("wb") as file:
+    total = hashlib.sha256()
+    with writing(path), path.open("wb") as file:
         for name, value in program.model.graph.initializers.items():
             tensor = value.const_value
             if tensor is None or not _belongs_in_file(tensor):
@@ -67,11 +70,13 @@ def write_weights(program: Program, folder: Path) -> WeightFile:
             data = tensor.tobytes()
             digest = hashlib.sha256(data).digest()
             if digest not in stored:
-                file.write(bytes(-file.tell() % _ALIGNMENT_BYTES))
-                stored[digest] = Place(file.tell(), len(data))
-                file.write(data)
+                padding = bytes(-file.tell() % _ALIGNMENT_BYTES)
+                stored[digest] = Place(file.tell() + len(padding), len(data))
+                for part in (padding, data):
+                    file.write(part)
+                    total.update(part)
             places[name] = stored[digest]
-    return WeightFile(path, places)
+    return WeightFile(path, places, total.hexdigest())
 
 
 def _belongs_in_file(tensor: ir.TensorProtocol) -> bool:

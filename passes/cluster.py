@@ -23,11 +23,13 @@ A view-like operator is left alone only where every merge would take a device fr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from stagecut.compiler.backend import Backend
 from stagecut.compiler.graph import Graph, Node, Operator, Value
 from stagecut.passes.groups import Groups
+
+Granularity: TypeAlias = Literal["cluster", "op"]
 
 _VIEWS = frozenset(
     {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Expand"}
@@ -50,7 +52,7 @@ class Cluster:
     """`granularity` "op" keeps one operator a node; glue is never optional."""
 
     backends: Mapping[str, Backend]
-    granularity: Literal["cluster", "op"] = "cluster"
+    granularity: Granularity = "cluster"
 
     def __call__(self, graph: Graph) -> Graph:
         """Return `graph` with merged nodes, in topological order."""

@@ -4,6 +4,7 @@ The optimum is the optimum of the cost table; that it is also the fastest on the
 measured here, against every device that can run the whole model alone, all taking turns.
 """
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -100,7 +101,13 @@ def _measured(entry: Entry, traces: Sequence[Trace]) -> Contender:
         basis=traces[0].basis,
         accounting="measured",
         chosen=False,
+        stage_s=_stage_medians(traces),
     )
+
+
+def _stage_medians(traces: Sequence[Trace]) -> tuple[float, ...]:
+    by_stage = zip(*(trace.stage_s().values() for trace in traces), strict=True)
+    return tuple(statistics.median(samples) for samples in by_stage)
 
 
 def _predicted(entry: Entry, costs: CostTable) -> Contender:

@@ -13,7 +13,7 @@ class Roads:
     """All link drivers of the machine."""
 
     def __init__(self, backends: Iterable[Backend]) -> None:
-        self._graph: "nx.DiGraph[str]" = nx.DiGraph()
+        self._graph: nx.DiGraph[str] = nx.DiGraph()
         for backend in backends:
             for driver in backend.links:
                 self._graph.add_edge(driver.source, driver.target, driver=driver)

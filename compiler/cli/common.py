@@ -1,0 +1,168 @@
+"""What several commands share: arguments, reading them, progress bars, JSON."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+
+import typer
+
+from stagecut.compiler.errors import FeedError, ShapeError, UsageError
+from stagecut.compiler.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from stagecut.compiler.backend import Tensor
+    from stagecut.compiler.settings import Settings
+
+Item = TypeVar("Item")
+Choice = TypeVar("Choice", bound=str)
+
+ModelArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="An .onnx file, a .pt2 file, package.module:factory (returns a torch module and "
+        "example inputs), or zoo:NAME (such as zoo:bert-base or zoo:gpt2:seq=64).",
+    ),
+]
+DeviceOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device",
+        metavar="NAME[:KEY=VALUE,...]",
+        help="A device to consider; repeat for several. `stagecut devices` lists them. "
+        "Default: every real device of this machine.",
+    ),
+]
+ShapeOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        metavar="INPUT=1x128",
+        help="Bind the shape of an input that is symbolic in the model; repeat for several.",
+    ),
+]
+FeedOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="INPUT=FILE.npy", help="A sample input; repeat for several."),
+]
+GranularityOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="cluster|op", help="Place clusters of operators (default), or every operator alone."
+    ),
+]
+CacheOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--cache-dir", help="Keep measurements here instead of the user's cache folder."),
+]
+NoCacheOption: TypeAlias = Annotated[
+    bool, typer.Option("--no-cache", help="Measure anew, and keep nothing.")
+]
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on standard output.")
+]
+
+
+def parse_shapes(texts: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+    """`["ids=1x128"]` -> `{"ids": (1, 128)}`; raises ShapeError."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for text in texts or ():
+        name, equals, sizes = text.rpartition("=")
+        if not (equals and name):
+            raise ShapeError(
+                f"{text!r} names no input", where="--shape", fix="write --shape INPUT=1x128"
+            )
+        if name in shapes:
+            raise ShapeError(f"input {name!r} is given twice", where="--shape", fix="give it once")
+        shapes[name] = parse_shape(sizes)
+    return shapes
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """`1x128` -> `(1, 128)`, `scalar` -> `()`; raises ShapeError."""
+    if text == "scalar":
+        return ()
+    sizes = text.split("x")
+    if not all(size.isdecimal() for size in sizes):
+        raise ShapeError(
+            f"{text!r} is not a shape", where="--shape", fix="write sizes joined by x, as in 1x128"
+        )
+    return tuple(map(int, sizes))
+
+
+def read_feeds(texts: Sequence[str] | None) -> "dict[str, Tensor]":
+    """`["ids=ids.npy"]` -> the arrays by input name; raises FeedError."""
+    return {name: _read_array(name, Path(path)) for name, path in map(_split_feed, texts or ())}
+
+
+def _split_feed(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise FeedError(
+            f"{text!r} is not INPUT=FILE.npy", where="--input", fix="write --input ids=ids.npy"
+        )
+    return name, path
+
+
+def _read_array(name: str, path: Path) -> "Tensor":
+    import numpy as np
+
+    try:
+        array: Tensor = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise FeedError(
+            f"{path} cannot be read: {error}",
+            where=f"input {name}",
+            fix="write it with numpy.save",
+        ) from None
+    return array
+
+
+def one_of(text: str, choices: Sequence[Choice], option: str) -> Choice:
+    """`text` as one of `choices`; raises UsageError."""
+    for choice in choices:
+        if choice == text:
+            return choice
+    raise UsageError(
+        f"{text!r} is not one of {', '.join(choices)}",
+        where=option,
+        fix=f"write {option} {choices[0]}",
+    )
+
+
+def make_settings(
+    *, cache_dir: Path | None, no_cache: bool, dump: Path | None = None, output: Path | None = None
+) -> "Settings":
+    """Settings with progress bars; scratch space beside `output`, where the result has to fit."""
+    from stagecut.compiler.settings import Settings
+
+    cache = None if no_cache else (cache_dir or _user_cache())
+    scratch = None if output is None else output.resolve().parent
+    return Settings(cache=cache, dump=dump, scratch=scratch, progress=progress_bars())
+
+
+def _user_cache() -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("stagecut")
+
+
+def print_json(document: object) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def progress_bars() -> Progress:
+    """Bars on standard error; nothing when that is not a terminal."""
+    return _bar if sys.stderr.isatty() else silent
+
+
+def _bar(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    from rich.console import Console
+    from rich.progress import track
+
+    if total is None and isinstance(items, Sequence):
+        total = len(items)
+    console = Console(stderr=True)
+    return iter(track(items, label, total=total, console=console, transient=True))

@@ -1,0 +1,105 @@
+"""`stagecut compile`: a model becomes a plan file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stagecut.compiler.cli import common
+
+if TYPE_CHECKING:
+    from stagecut.compiler.plan import Plan
+
+
+def compile_(
+    model: common.ModelArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
+    device: common.DeviceOption = None,
+    shape: common.ShapeOption = None,
+    feed: common.FeedOption = None,
+    objective: Annotated[str, typer.Option(help="What to make small: latency.")] = "latency",
+    granularity: common.GranularityOption = "cluster",
+    costs: Annotated[
+        Path | None,
+        typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
+    ] = None,
+    cache_dir: common.CacheOption = None,
+    no_cache: common.NoCacheOption = False,
+    dump: Annotated[
+        Path | None, typer.Option(help="Write the text form of every step into this folder.")
+    ] = None,
+    json: common.JsonOption = False,
+) -> None:
+    """Decide where each part of MODEL runs, prove it, and write a plan file that runs it so.
+
+    Measures every part on every device in as few runs as can be, finds the assignment with the
+    lowest latency, compares it end to end with the best single device, and ships the fastest.
+
+      stagecut compile model.onnx -o model.plan --shape input_ids=1x128
+      stagecut compile zoo:bert-base -o bert.plan --device cpu.serial --device pim.hbm:channels=64
+    """
+    from stagecut.compiler.costs_json import read_costs
+    from stagecut.compiler.pipeline import compile_model
+
+    settings = common.make_settings(
+        cache_dir=cache_dir, no_cache=no_cache, dump=dump, output=output
+    )
+    plan = compile_model(
+        model,
+        feeds=common.read_feeds(feed) or None,
+        devices=device,
+        shapes=common.parse_shapes(shape),
+        objective=common.one_of(objective, ("latency",), "--objective"),
+        granularity=common.one_of(granularity, ("cluster", "op"), "--granularity"),
+        costs=None if costs is None else read_costs(costs),
+        settings=settings,
+    )
+    plan.save(output)
+    if json:
+        common.print_json(_document(plan, output))
+    else:
+        _show(plan, output)
+
+
+def _document(plan: "Plan", output: Path) -> dict[str, object]:
+    manifest = plan.manifest
+    certificate = manifest.certificate
+    return {
+        "plan": str(output),
+        "nodes": len(manifest.nodes),
+        "stages": len(manifest.stages),
+        "predicted_s": manifest.predicted_s,
+        "basis": manifest.basis,
+        "method": manifest.method,
+        "certificate": {
+            "total_s": certificate.total,
+            "lower_bound_s": certificate.lower_bound,
+            "gap": certificate.gap,
+            "exact": certificate.exact,
+        },
+        "contenders": [
+            {
+                "name": contender.name,
+                "median_s": contender.median_s,
+                "basis": contender.basis,
+                "accounting": contender.accounting,
+                "runs": contender.runs,
+                "stages": contender.stages,
+                "chosen": contender.chosen,
+            }
+            for contender in manifest.contenders
+        ],
+        "profile_paths": len(manifest.profile_paths),
+    }
+
+
+def _show(plan: "Plan", output: Path) -> None:
+    from rich.console import Console
+
+    from stagecut.compiler.costs_json import read_costs
+    from stagecut.compiler.report.build import build_report
+    from stagecut.compiler.report.terminal import print_summary
+
+    console = Console()
+    print_summary(build_report(plan.manifest, read_costs(plan.costs)), console)
+    console.print(f"\nwrote {output}; `stagecut report {output}` says more", highlight=False)

@@ -1,0 +1,165 @@
+"""The whole compile on one page.
+
+model -> Program -> Graph -> cluster -> expand -> profile -> CostTable
+      -> partition -> Assignment + Certificate -> stage -> gate -> Plan file
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from stagecut import backends
+from stagecut.compiler import weights
+from stagecut.compiler.archive import writing
+from stagecut.compiler.backend import Feeds
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.costs_json import write_costs
+from stagecut.compiler.errors import CostTableError
+from stagecut.compiler.expanded import ExpandedGraph
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.view import graph_of
+from stagecut.compiler.plan import COSTS_FILE, Plan, write_plan
+from stagecut.compiler.settings import Dump, Settings
+from stagecut.compiler.workbench import Workbench, model_bytes
+from stagecut.passes import gate
+from stagecut.passes.assemble import Assemble
+from stagecut.passes.cluster import Cluster, Granularity
+from stagecut.passes.expand import Expand
+from stagecut.passes.partition import Objective, Partition
+from stagecut.passes.profile import Profiled
+
+
+def compile_model(
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    devices: Sequence[str] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    objective: Objective = "latency",
+    granularity: Granularity = "cluster",
+    costs: CostTable | None = None,
+    settings: Settings = Settings(),
+) -> Plan:
+    """Decide where each part of `model` runs and return a plan that runs it so.
+
+    `model` is a path (.onnx, .pt2), `package.module:factory`, `zoo:NAME`, a torch Module,
+    ExportedProgram or GraphModule (with `example_inputs`), or an ONNX model. `feeds` are sample
+    inputs by name, for models that bring none; `shapes` bind symbolic dimensions. `devices` are
+    specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or those of
+    `costs`: a table to use instead of measuring, by which the contenders are then compared, too.
+
+    Raises StagecutError for everything that is wrong with the input or the circumstances.
+    """
+    specs = tuple(devices or _devices_of(costs))
+    dump = Dump(settings.dump)
+    engines = backends.create_all(specs)
+    program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
+    graph = Cluster(engines, granularity)(graph_of(program))
+    dump("graph", graph)
+    expanded = Expand(engines)(graph)
+    dump("expanded", expanded)
+    folder = _scratch_folder(settings)
+    bench = Workbench(
+        program,
+        graph,
+        engines=engines,
+        specs=dict(zip(engines, specs, strict=True)),
+        folder=Path(folder.name),
+        settings=settings,
+    )
+    profiled = bench.profile(expanded) if costs is None else _handed_in(costs, expanded)
+    costs_text = write_costs(profiled.costs)
+    dump("costs", costs_text, "json")
+    solution = Partition(objective)(profiled.costs)
+    dump("assignment", f"{solution.certificate}\n{solution.assignment}")
+    entries = gate.entries(profiled.costs, solution.assignment, bench.stage)
+    contenders = (
+        bench.compare(entries, profiled.costs)
+        if costs is None
+        else gate.predicted(entries, profiled.costs)
+    )
+    dump("contenders", "\n".join(map(str, contenders)))
+    chosen = next(e for e, c in zip(entries, contenders, strict=True) if c.chosen)
+    dump("stages", "\n".join(map(str, chosen.stages)))
+    manifest = Assemble(
+        expanded,
+        profiled.costs,
+        solution.certificate,
+        profiled.paths,
+        program.feeds,
+        bench.provenance({"granularity": granularity, "objective": objective}),
+        objective,
+    )(chosen.assignment, chosen.stages, contenders)
+    files: dict[str, bytes | Path] = {
+        planned.file: model_bytes(stage.program)
+        for planned, stage in zip(manifest.stages, chosen.stages, strict=True)
+    }
+    files |= {COSTS_FILE: costs_text.encode(), weights.FILE_NAME: bench.weights.path}
+    path = Path(folder.name) / "model.plan"
+    write_plan(path, manifest, files)
+    return Plan.load(path, folder=folder)
+
+
+def profile_model(
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    devices: Sequence[str] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    granularity: Granularity = "cluster",
+    settings: Settings = Settings(),
+) -> Profiled:
+    """The first half of `compile_model`: measure, and return the cost table and its paths."""
+    specs = tuple(devices or backends.DEFAULT_DEVICES)
+    engines = backends.create_all(specs)
+    program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
+    graph = Cluster(engines, granularity)(graph_of(program))
+    expanded = Expand(engines)(graph)
+    with _scratch_folder(settings) as folder:
+        bench = Workbench(
+            program,
+            graph,
+            engines=engines,
+            specs=dict(zip(engines, specs, strict=True)),
+            folder=Path(folder),
+            settings=settings,
+        )
+        return bench.profile(expanded)
+
+
+def _devices_of(costs: CostTable | None) -> Sequence[str]:
+    if costs is None:
+        return backends.DEFAULT_DEVICES
+    return [device.name for device in costs.machine.devices]
+
+
+def _scratch_folder(settings: Settings) -> "TemporaryDirectory[str]":
+    parent = settings.scratch
+    with writing(parent or Path()):
+        return TemporaryDirectory(dir=parent, prefix=".stagecut-")
+
+
+def _handed_in(costs: CostTable, expanded: ExpandedGraph) -> Profiled:
+    """A cost table from elsewhere; raises CostTableError unless it is for this very graph."""
+    graph = {node.name for node in expanded.graph.nodes}
+    table = {node.name for node in costs.nodes}
+    if graph != table:
+        odd = min(graph ^ table)
+        place = "the table" if odd in table else "the model"
+        raise CostTableError(
+            f"is for another model: node {odd!r} is only in {place}",
+            where=f"cost table {costs.name}",
+            fix="profile this model, with the same devices, shapes and granularity",
+        )
+    for index, node in enumerate(costs.nodes):
+        for device in node.run_s:
+            if device not in expanded.candidates[node.name]:
+                reason = expanded.refusals[node.name].get(device, "it is not among the devices")
+                raise CostTableError(
+                    f"{device} cannot run {node.name!r}: {reason}",
+                    where=f"nodes[{index}].run_s.{device}",
+                    fix="take this entry out of the table",
+                )
+    return Profiled(costs, ())

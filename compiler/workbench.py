@@ -1,0 +1,123 @@
+"""What every step of a compile shares: the program, its weights on disk, the engines, the cache."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+from pydantic import TypeAdapter
+
+from stagecut.backends.cpu.cores import usable_cpus
+from stagecut.compiler.assignment import Assignment
+from stagecut.compiler.backend import Backend, StageProgram
+from stagecut.compiler.cache import Cache, digest
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.costs_json import read_costs, write_costs
+from stagecut.compiler.environment import cpu_model, versions
+from stagecut.compiler.expanded import ExpandedGraph
+from stagecut.compiler.graph import Graph
+from stagecut.compiler.manifest import Contender, ProfilePath, Provenance
+from stagecut.compiler.program import Program
+from stagecut.compiler.settings import Settings
+from stagecut.compiler.staging import Runner, Stage
+from stagecut.compiler.weights import WeightFile, write_weights
+from stagecut.passes.cut import Cutter
+from stagecut.passes.gate import Entry, Gate
+from stagecut.passes.profile import Profile, Profiled
+from stagecut.passes.stage import StageNodes
+from stagecut.runtime.executor import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProfile:
+    """A profile as the cache holds it; the table in its file format."""
+
+    costs: str
+    paths: tuple[ProfilePath, ...]
+
+
+class Workbench:
+    """One program laid out for work: the steps that need engines, weights or the cache.
+
+    Writes the program's weights into `folder`, which must outlive the bench.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        graph: Graph,
+        *,
+        engines: Mapping[str, Backend],
+        specs: Mapping[str, str],
+        folder: Path,
+        settings: Settings,
+    ) -> None:
+        self.weights: WeightFile = write_weights(program, folder)
+        self.cut = Cutter(program, self.weights)
+        self._graph = graph
+        self._program = program
+        self._engines = engines
+        self._specs = specs
+        self._settings = settings
+        whole = self.cut("model", graph.nodes, graph.outputs)
+        self._model_sha256 = digest(model_bytes(whole), self.weights.sha256)
+
+    def build(self, stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
+        """A RunnerFactory: prepares stages on the engines."""
+        return Executor(stages, outputs, self._engines)
+
+    def profile(self, expanded: ExpandedGraph) -> Profiled:
+        """Costs and paths, from the cache when they are there."""
+        cache = Cache(self._settings.cache, "profile", TypeAdapter(KeptProfile))
+        key = self._key(str(expanded))
+        kept = cache.load(key)
+        if kept is not None:
+            return Profiled(read_costs(kept.costs), kept.paths)
+        profile = Profile(self._engines, self.build, self._settings.clock, self._settings.progress)
+        found = profile(expanded, self.cut, self._program.feeds)
+        cache.store(key, KeptProfile(write_costs(found.costs), found.paths))
+        return found
+
+    def stage(self, assignment: Assignment) -> tuple[Stage, ...]:
+        return StageNodes(self._engines)(self._graph, assignment, self.cut)
+
+    def compare(self, entries: Sequence[Entry], costs: CostTable) -> tuple[Contender, ...]:
+        """The contenders by measurement, from the cache when the same ones were compared."""
+        cache = Cache(self._settings.cache, "gate", TypeAdapter(tuple[Contender, ...]))
+        key = self._key(write_costs(costs), *(f"{e.name}\n{e.assignment}" for e in entries))
+        kept = cache.load(key)
+        if kept is not None:
+            return kept
+        gate = Gate(self.build, self._settings.clock, self._settings.progress)
+        outputs = [value.name for value in self._graph.outputs]
+        found = gate(entries, self._program.feeds, outputs)
+        cache.store(key, found)
+        return found
+
+    def provenance(self, options: Mapping[str, str]) -> Provenance:
+        return Provenance(
+            stagecut=versions()["stagecut"],
+            model=self._program.name,
+            model_sha256=self._model_sha256,
+            cpu=cpu_model(),
+            threads=usable_cpus(),
+            versions=versions(),
+            devices=self._specs,
+            options=options,
+        )
+
+    def _key(self, *parts: str) -> str:
+        """Names a measurement of this model with these inputs on this machine."""
+        feeds = [
+            part
+            for name, array in self._program.feeds.items()
+            for part in (name, str(array.dtype), str(array.shape), repr(array.tolist()))
+        ]
+        machine = (cpu_model(), str(usable_cpus()), repr(versions()), repr(self._specs))
+        return digest(self._model_sha256, *machine, *feeds, *parts)
+
+
+def model_bytes(stage: StageProgram) -> bytes:
+    """The stage's ONNX file; large weights are named by their place in `weights.bin`."""
+    data: bytes = ir.to_proto(stage.model).SerializeToString(deterministic=True)
+    return data

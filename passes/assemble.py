@@ -1,0 +1,136 @@
+"""Write down everything that was found out as the manifest of a plan."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stagecut.compiler.assignment import Assignment, Certificate
+from stagecut.compiler.backend import Feeds
+from stagecut.compiler.costs import CostTable, NodeCosts
+from stagecut.compiler.expanded import ExpandedGraph
+from stagecut.compiler.graph import Node, Value
+from stagecut.compiler.manifest import (
+    Contender,
+    InputPort,
+    Manifest,
+    PlannedCopy,
+    PlannedNode,
+    PlannedStage,
+    Port,
+    ProfilePath,
+    Provenance,
+)
+from stagecut.compiler.objective import Copy, evaluate
+from stagecut.compiler.staging import Stage
+from stagecut.passes.gate import basis_of
+
+
+@dataclass(frozen=True, slots=True)
+class Assemble:
+    """What the plan was made from."""
+
+    expanded: ExpandedGraph
+    costs: CostTable
+    certificate: Certificate
+    paths: tuple[ProfilePath, ...]
+    feeds: Feeds
+    provenance: Provenance
+    objective: str
+
+    def __call__(
+        self,
+        assignment: Assignment,
+        stages: Sequence[Stage],
+        contenders: tuple[Contender, ...],
+    ) -> Manifest:
+        order = [node for stage in stages for node in stage.nodes]
+        breakdown = evaluate(self.costs, assignment, order=order)
+        chosen = next(contender for contender in contenders if contender.chosen)
+        graph = self.expanded.graph
+        return Manifest(
+            name=graph.name,
+            objective=self.objective,
+            predicted_s=breakdown.total_s,
+            basis=basis_of(self.costs, assignment),
+            machine=self.costs.machine,
+            inputs=tuple(self._input(value) for value in graph.inputs),
+            outputs=tuple(_port(value) for value in graph.outputs),
+            stages=self._stages(stages),
+            nodes=self._nodes(assignment, stages),
+            copies=self._copies(breakdown.copies),
+            contenders=contenders,
+            profile_paths=self.paths,
+            certificate=self.certificate,
+            method=chosen.name,
+            provenance=self.provenance,
+        )
+
+    def _input(self, value: Value) -> InputPort:
+        sample = self.feeds[value.name]
+        ranged = sample.size > 0 and np.issubdtype(sample.dtype, np.number)
+        low, high = (float(sample.min()), float(sample.max())) if ranged else (0.0, 1.0)
+        return InputPort(value.name, value.dtype, value.shape, low, high)
+
+    def _stages(self, stages: Sequence[Stage]) -> tuple[PlannedStage, ...]:
+        nodes = {node.name: node for node in self.costs.nodes}
+        return tuple(
+            PlannedStage(
+                index=index,
+                device=stage.device,
+                file=f"{stage.program.name}.onnx",
+                nodes=stage.nodes,
+                inputs=tuple(map(_port, stage.program.inputs)),
+                outputs=tuple(map(_port, stage.program.outputs)),
+                predicted_s=math.fsum(nodes[name].run_s[stage.device] for name in stage.nodes),
+                basis=self.costs.machine.device(stage.device).basis,
+                energy_j=_energy_j([nodes[name] for name in stage.nodes], stage.device),
+            )
+            for index, stage in enumerate(stages)
+        )
+
+    def _nodes(self, assignment: Assignment, stages: Sequence[Stage]) -> tuple[PlannedNode, ...]:
+        stage_of = {name: index for index, stage in enumerate(stages) for name in stage.nodes}
+        costs = {node.name: node for node in self.costs.nodes}
+        return tuple(
+            self._node(node, assignment[node.name], stage_of[node.name], costs[node.name].run_s)
+            for node in self.expanded.graph.nodes
+        )
+
+    def _node(self, node: Node, device: str, stage: int, run_s: Mapping[str, float]) -> PlannedNode:
+        return PlannedNode(
+            name=node.name,
+            op=node.op,
+            device=device,
+            stage=stage,
+            operators=tuple(f"{operator.op} {operator.name}" for operator in node.operators),
+            flops=node.flops,
+            weight_bytes=node.weight_bytes,
+            run_s=run_s,
+            refusals=self.expanded.refusals[node.name],
+        )
+
+    def _copies(self, copies: Sequence[Copy]) -> tuple[PlannedCopy, ...]:
+        sizes = {value.name: value.size_bytes for value in self.costs.values}
+        return tuple(
+            PlannedCopy(
+                copy.value,
+                copy.source,
+                copy.target,
+                sizes[copy.value],
+                copy.move_s,
+                self.expanded.links.get((copy.source, copy.target), "modelled"),
+            )
+            for copy in copies
+        )
+
+
+def _port(value: Value) -> Port:
+    return Port(value.name, value.dtype, value.shape)
+
+
+def _energy_j(nodes: Sequence[NodeCosts], device: str) -> float | None:
+    """Joules, where they are known for every node."""
+    known = [node.run_j[device] for node in nodes if device in node.run_j]
+    return math.fsum(known) if len(known) == len(nodes) else None
