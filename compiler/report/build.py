@@ -33,7 +33,7 @@ def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = Non
         operators=operator_rows(nodes, manifest.machine.devices),
         nodes=nodes,
         transfers=transfer_rows(manifest, trace),
-        contenders=manifest.contenders,
+        contenders=tuple(sorted(manifest.contenders, key=lambda found: found.median_s)),
         profile_paths=manifest.profile_paths,
         provenance=manifest.provenance,
     )

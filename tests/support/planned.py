@@ -199,29 +199,31 @@ def _paths(table: CostTable) -> Iterator[ProfilePath]:
 
 def run_of(manifest: Manifest) -> Trace:
     """A run that follows the plan, measured stages now 3 % above and now 3 % below it."""
-    memory_of = {device.name: device.memory for device in manifest.machine.devices}
+    machine = manifest.machine
     waiting = list(manifest.copies)
     events: list[Event] = []
     for stage in manifest.stages:
-        read = {(port.name, memory_of[stage.device]) for port in stage.inputs}
+        device = machine.device(stage.device)
+        read = {(port.name, device.memory) for port in stage.inputs}
         for copy in [copy for copy in waiting if (copy.value, copy.target) in read]:
             waiting.remove(copy)
-            events.append(_copy_event(copy, stage.index, events))
-        events.append(_stage_event(stage, events))
-    events += [_copy_event(copy, len(manifest.stages) - 1, events) for copy in waiting]
+            events.append(_copy_event(copy, stage.index, _end_s(events)))
+        off = (1.03 if stage.index % 2 else 0.97) if stage.basis == "measured" else 1
+        took_s = off * (device.stage_s + stage.predicted_s)
+        events.append(_stage_event(stage, took_s, _end_s(events)))
+    last = len(manifest.stages) - 1
+    for copy in waiting:
+        events.append(_copy_event(copy, last, _end_s(events)))
     return Trace(tuple(events), _end_s(events))
 
 
-def _stage_event(stage: PlannedStage, before: Sequence[Event]) -> Event:
-    off = 1.03 if stage.index % 2 == 0 else 0.97
-    took_s = stage.predicted_s * (off if stage.basis == "measured" else 1)
-    name = f"stage {stage.index}"
-    start_s = _end_s(before)
+def _stage_event(stage: PlannedStage, took_s: float, start_s: float) -> Event:
+    name = f"stage-{stage.index:03}"
     return Event(name, "stage", stage.device, stage.basis, start_s, took_s, took_s, stage.index)
 
 
-def _copy_event(copy: PlannedCopy, stage: int, before: Sequence[Event]) -> Event:
-    track, start_s = f"{copy.source}>{copy.target}", _end_s(before)
+def _copy_event(copy: PlannedCopy, stage: int, start_s: float) -> Event:
+    track = f"{copy.source}>{copy.target}"
     return Event(copy.value, "copy", track, copy.basis, start_s, copy.move_s, copy.move_s, stage)
 
 

@@ -119,7 +119,7 @@ def test_a_modelled_part_is_drawn_out_to_its_modelled_time() -> None:
     )
     spans = build_report(sample.manifest, sample.table, replace(sample.trace, events=events))
     modelled = [span for span in spans.observed_spans if span.kind == "stage"][2]
-    assert us(modelled.time) == (322, "modelled")
+    assert us(modelled.time) == (332, "modelled")
 
 
 OPTIONS = {

@@ -1,0 +1,132 @@
+"""The words and marks that every rendering of a report shares."""
+
+from stagecut.compiler.report.content import (
+    Figure,
+    Observation,
+    Option,
+    Proof,
+    Report,
+    Share,
+    Summary,
+)
+from stagecut.compiler.units import seconds, size
+
+#: Stands after every time that was computed from a device's model.
+MODELLED = "~"
+LEGEND = f"{MODELLED} modelled, not measured"
+
+
+def time(figure: Figure | None) -> str:
+    """`12.3 ms`, or `12.3 ms~` when it is modelled; nothing where there is no figure."""
+    if figure is None:
+        return ""
+    return seconds(figure.time_s) + (MODELLED if figure.basis == "modelled" else "")
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def count(number: int, thing: str) -> str:
+    """`1 copy`, `2 copies`, `12,000 nodes`."""
+    if number == 1:
+        return f"1 {thing}"
+    return f"{number:,} {thing[:-1]}ies" if thing.endswith("y") else f"{number:,} {thing}s"
+
+
+def shorten(name: str, width: int) -> str:
+    """At most `width` characters of a name, the middle left out, none that steers a terminal."""
+    plain = "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name
+    )
+    if len(plain) <= width:
+        return plain
+    head = (width - 1) // 3  # what tells names apart mostly stands at their end
+    return f"{plain[:head]}…{plain[head + 1 - width :]}"
+
+
+def difference(predicted: Figure, observed: Figure) -> str:
+    """How far the prediction was off: `+3.0 %` when the run took longer."""
+    if predicted.time_s == 0:
+        return ""
+    return f"{100 * (observed.time_s / predicted.time_s - 1):+.1f} %".replace("-", "−")
+
+
+def off_by(stage: StageRow) -> str:
+    """The same for a stage; a modelled stage is not compared, as only its model has run."""
+    if stage.observed is None or stage.observed.basis == "modelled":
+        return ""
+    return difference(stage.predicted, stage.observed)
+
+
+def observation(observed: Observation) -> str:
+    """Where an observed total comes from."""
+    if observed.source == "trace":
+        return "one traced run"
+    least, most = seconds(observed.min_s), seconds(observed.max_s)
+    return f"median of {count(observed.runs, 'run')}, {least} to {most}"
+
+
+def rivalry(report: Report) -> str:
+    """How the plan compares with the best single device."""
+    summary, rival = report.summary, report.summary.rival
+    if rival is None:
+        return "no device alone can run it" if report.contenders else "compared with no other plan"
+    if summary.method == rival.device:
+        return f"everything on {rival.device}: no split is faster"
+    alone = time(rival.total)
+    return f"{rival.ratio:.2f} × as fast as the best single device, {rival.device} ({alone})"
+
+
+def proof(found: Proof) -> str:
+    """What the certificate says."""
+    if not found.exact:
+        return f"not proven optimal: at most {percent(found.gap)} might still be saved"
+    return "proven optimal: no other assignment costs less"
+
+
+def method(found: Proof) -> str:
+    """How the certificate was come by."""
+    return found.method if found.width is None else f"{found.method}, width {found.width}"
+
+
+def part(share: Share) -> str:
+    """`cpu.serial`, or `copies host > pim`."""
+    return f"copies {share.name.replace('>', ' > ')}" if share.kind == "copy" else share.name
+
+
+def extent(summary: Summary) -> str:
+    """How large the plan is."""
+    moved = f"{count(summary.copies, 'copy')} ({size(summary.copied_bytes)})"
+    nodes, stages = count(summary.nodes, "node"), count(summary.stages, "stage")
+    return f"{nodes} in {stages}, {moved if summary.copies else 'nothing copied'}"
+
+
+def profiling(summary: Summary) -> str:
+    """What the costs rest on."""
+    if not summary.profile_paths:
+        return "nothing was profiled"
+    paths, runs = count(summary.profile_paths, "path"), count(summary.profile_runs, "run")
+    return f"costs from {paths} through the model, {runs} in all"
+
+
+def added(option: Option) -> str:
+    """What the plan would gain in time if the node ran here."""
+    if option.extra_s is None:
+        return ""
+    if option.extra_s == 0:
+        return "nothing"
+    return f"{'+' if option.extra_s > 0 else '−'}{seconds(abs(option.extra_s))}"
+
+
+def flips(option: Option) -> str:
+    """How much faster the device would have to run a node to be given it."""
+    factor = option.flips_at
+    if factor is None:
+        return "never: getting there costs more"
+    return f"{factor:.3g} × too slow" if factor > 1 else "just as good"
+
+
+def why(option: Option, device: str) -> str:
+    """Why a node that runs on `device` does, or does not, run here."""
+    return "runs here" if option.device == device else option.reason or flips(option)
