@@ -112,10 +112,11 @@ def assemble(entry: Entry, settings: Mapping[str, int]) -> ZooModel:
 
 def _bert(sizes: Sizes, *, batch: int, seq: int) -> Built:
     config = transformers.BertConfig(**sizes, attn_implementation="eager")
+    model = _with_biases(transformers.BertModel(config))
     second_sentence = torch.zeros(batch, seq, dtype=torch.int64)
     second_sentence[:, seq // 2 :] = 1
-    inputs = {**_tokens(config.vocab_size, batch, seq), "token_type_ids": second_sentence}
-    return Encoder(_with_biases(transformers.BertModel(config))), inputs
+    inputs = _tokens(config.vocab_size, batch, seq)
+    return Encoder(model), {**inputs, "token_type_ids": second_sentence}
 
 
 def _roberta(sizes: Sizes, *, batch: int, seq: int) -> Built:

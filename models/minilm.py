@@ -56,11 +56,11 @@ class SentenceEncoder:
     def load(cls) -> "SentenceEncoder":
         """Read it from the installed package; raises ModelError if that is missing or altered."""
         folder = _folder()
+        weights = _weights(folder / "model.safetensors")
+        weights.pop("embeddings.position_ids")  # a counter that transformers no longer stores
         config = transformers.BertConfig.from_json_file(folder / "config.json")
         config._attn_implementation = "eager"
         bert = transformers.BertModel(config)
-        weights = _weights(folder / "model.safetensors")
-        weights.pop("embeddings.position_ids")  # a counter that transformers no longer stores
         bert.load_state_dict(weights)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         return cls(SentenceEmbedding(bert).eval(), tokenizer)

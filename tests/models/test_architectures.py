@@ -1,0 +1,119 @@
+"""The zoo's modules: their published sizes, their sample inputs, and that they mean something."""
+
+import inspect
+import sys
+
+import pytest
+import torch
+
+from stagecut import models
+from stagecut.compiler.errors import ModelError
+from stagecut.models.architectures import ZooModel
+
+TINY = tuple(name for name in models.names() if name.startswith("tiny-"))
+TEXT = ("tiny-bert", "tiny-roberta", "tiny-gpt2")
+
+#: Weights of the published checkpoints without their training heads (GPT-2's head shares weights).
+PUBLISHED = {
+    "bert-small": 28_763_648,
+    "bert-base": 109_482_240,
+    "roberta-base": 124_645_632,
+    "gpt2": 124_439_808,
+    "vit-base": 86_567_656,
+    "resnet-50": 25_557_032,
+}
+
+
+def run(model: ZooModel, **changed: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The outputs for the sample inputs, some of them replaced."""
+    with torch.no_grad():
+        found = model.module(**{**model.example_inputs, **changed})
+    return found if isinstance(found, tuple) else (found,)
+
+
+@pytest.mark.parametrize(("name", "weights"), PUBLISHED.items(), ids=PUBLISHED.keys())
+def test_has_the_published_size(name: str, weights: int) -> None:
+    with torch.device("meta"):  # shapes without memory
+        module = models.build(name).module
+    assert sum(weight.numel() for weight in module.parameters()) == weights
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_sample_inputs_are_the_arguments_in_order(name: str) -> None:
+    model = models.build(name)
+    arguments = inspect.signature(model.module.forward).parameters
+    given = list(model.example_inputs)
+    assert given == list(arguments)[: len(given)]
+    assert len({id(tensor) for tensor in model.example_inputs.values()}) == len(given)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_outputs_are_named_and_vary(name: str) -> None:
+    model = models.build(name)
+    outputs = run(model)
+    assert len(outputs) == len(model.outputs)
+    for output in outputs:
+        assert output.isfinite().all()
+        assert output.std() > 0.01
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_is_ready_for_inference(name: str) -> None:
+    assert not any(part.training for part in models.build(name).module.modules())
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_weight_matters(name: str) -> None:
+    """A weight that starts at 0 or 1 could be lost on the way without anybody noticing."""
+    module = models.build(name).module
+    for key, weight in module.named_parameters():
+        assert weight.min() < weight.max(), key
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_two_builds_are_equal(name: str) -> None:
+    first, second = models.build(name), models.build(name)
+    for one, other in zip(run(first), run(second), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_random_state_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    models.build("tiny-bert")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_parameters_shape_the_inputs(name: str) -> None:
+    model = models.build(name, batch=3, seq=5)
+    assert {tuple(tensor.shape) for tensor in model.example_inputs.values()} == {(3, 5)}
+    assert run(model)[0].shape[:2] == (3, 5)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_weights_do_not_depend_on_the_sequence(name: str) -> None:
+    short, long = models.build(name, seq=4), models.build(name, seq=16)
+    for one, other in zip(short.module.parameters(), long.module.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_sample_mask_hides_some_tokens(name: str) -> None:
+    model = models.build(name)
+    mask = model.example_inputs["attention_mask"]
+    assert mask.tolist() == [[1, 1, 1, 1, 1, 1, 0, 0]]
+    whole = run(model, attention_mask=torch.ones_like(mask))[0]
+    assert not torch.allclose(run(model)[0], whole)
+
+
+def test_a_single_token_is_not_hidden() -> None:
+    assert models.build("tiny-bert", seq=1).example_inputs["attention_mask"].tolist() == [[1]]
+
+
+def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    monkeypatch.delitem(sys.modules, "stagecut.models.minilm", raising=False)
+    monkeypatch.delitem(sys.modules, "stagecut.models.architectures")
+    with pytest.raises(ModelError, match="transformers, which is not installed") as caught:
+        models.build("tiny-mlp")
+    assert caught.value.fix == "pip install 'stagecut[torch]'"
