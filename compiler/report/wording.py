@@ -7,6 +7,7 @@ from stagecut.compiler.report.content import (
     Proof,
     Report,
     Share,
+    StageRow,
     Summary,
 )
 from stagecut.compiler.units import seconds, size
