@@ -1,0 +1,57 @@
+"""`zoo:NAME`: every model reaches ONNX with torch's numbers, and specs are read strictly."""
+
+import numpy as np
+import pytest
+import torch
+from tests.support.reference import run_reference
+
+from stagecut import models
+from stagecut.compiler.errors import UsageError
+from stagecut.compiler.frontends.zoo import from_zoo
+
+SMALL = (*(name for name in models.names() if name.startswith("tiny-")), "mlp", "bert-small")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_agrees_with_torch(name: str) -> None:
+    imported = from_zoo(f"zoo:{name}")
+    model = models.build(name)
+    with torch.no_grad():
+        returned = model.module(**model.example_inputs)
+    wanted = returned if isinstance(returned, tuple) else (returned,)
+    assert [value.name for value in imported.model.graph.inputs] == list(model.example_inputs)
+    assert [value.name for value in imported.model.graph.outputs] == list(model.outputs)
+    found = run_reference(imported.model, imported.feeds)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other.numpy(), atol=1e-5 * other.abs().max().item())
+
+
+def test_parameters_reach_the_model() -> None:
+    imported = from_zoo("zoo:tiny-bert:seq=5,batch=2")
+    assert (imported.name, imported.source) == ("tiny-bert", "zoo:tiny-bert:seq=5,batch=2")
+    assert imported.feeds["input_ids"].shape == (2, 5)
+
+
+REFUSED = {
+    "zoo:": "the zoo has no model ''",
+    "zoo:tiny-brt": "the zoo has no model 'tiny-brt'",
+    "zoo:tiny-bert:depth=2": "has no parameter 'depth'",
+    "zoo:tiny-bert:name=2": "has no parameter 'name'",
+    "zoo:tiny-bert:seq": "'seq' does not set a parameter to a whole number",
+    "zoo:tiny-bert:seq=": "'seq=' does not set",
+    "zoo:tiny-bert:seq=-1": "'seq=-1' does not set",
+    "zoo:tiny-bert:seq=1.5": "'seq=1.5' does not set",
+    "zoo:tiny-bert:seq=long": "'seq=long' does not set",
+    "zoo:tiny-bert:seq=8,": "'' does not set",
+    "zoo:tiny-bert:seq=8,seq=9": "sets seq twice",
+    "zoo:tiny-bert:seq=0": "seq=0 is out of range",
+}
+
+
+@pytest.mark.parametrize(("spec", "problem"), REFUSED.items(), ids=REFUSED.keys())
+def test_refused(spec: str, problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_zoo(spec)
+    assert problem in caught.value.problem
+    assert caught.value.where
+    assert caught.value.fix
