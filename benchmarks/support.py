@@ -1,0 +1,21 @@
+"""What the benchmarks share: the machine in one line, medians with their spread."""
+
+import statistics
+from collections.abc import Sequence
+
+from stagecut.backends.cpu.cores import usable_cpus
+from stagecut.compiler.environment import cpu_model, versions
+from stagecut.compiler.units import seconds
+
+
+def describe_machine() -> str:
+    """The CPU and the versions that the figures were measured with."""
+    found = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return f"{cpu_model()}, {usable_cpus()} CPUs; {found}"
+
+
+def quartiles(times_s: Sequence[float]) -> str:
+    """Median, the middle half, and the number of samples."""
+    low_s, median_s, high_s = statistics.quantiles(times_s, n=4)
+    middle = f"{seconds(low_s)} .. {seconds(high_s)}"
+    return f"median {seconds(median_s)}, middle half {middle}, {len(times_s)} runs"

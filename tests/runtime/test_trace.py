@@ -1,0 +1,56 @@
+"""One account of time for every plan, and a Chrome trace that viewers can open."""
+
+import json
+from typing import Literal
+
+from stagecut.compiler.machine import Basis
+from stagecut.runtime.trace import Event, Trace
+
+
+def _event(
+    track: str,
+    start_s: float,
+    wall_s: float,
+    modelled_s: float | None = None,
+    kind: Literal["stage", "copy"] = "stage",
+    stage: int = 0,
+) -> Event:
+    basis: Basis = "measured" if modelled_s is None else "modelled"
+    duration_s = wall_s if modelled_s is None else modelled_s
+    return Event(f"on {track}", kind, track, basis, start_s, wall_s, duration_s, stage)
+
+
+MEASURED = Trace((_event("cpu", 0.0, 2.0), _event("cpu", 2.0, 3.0, stage=1)), wall_s=5.5)
+MIXED = Trace(
+    (
+        _event("cpu", 0.0, 2.0),
+        _event("host>pim", 2.0, 1.0, 0.25, "copy", 1),
+        _event("pim", 3.0, 6.0, 0.5, stage=1),
+    ),
+    wall_s=9.5,
+)
+
+
+def test_a_measured_run_takes_what_the_clock_said() -> None:
+    assert MEASURED.latency_s == 5.5
+    assert MEASURED.basis == "measured"
+
+
+def test_modelled_parts_count_at_their_modelled_time_and_the_rest_stays() -> None:
+    assert MIXED.latency_s == 2.0 + 0.25 + 0.5 + 0.5  # the last half is the executor's own
+    assert MIXED.basis == "modelled"
+
+
+def test_stage_times_leave_copies_out() -> None:
+    assert MIXED.stage_s() == {0: 2.0, 1: 0.5}
+
+
+def test_chrome_events_follow_each_other_at_their_own_length() -> None:
+    records = json.loads(MIXED.chrome())["traceEvents"]
+    names = {r["tid"]: r["args"]["name"] for r in records if r["ph"] == "M"}
+    spans = [(names[r["tid"]], r["ts"], r["dur"]) for r in records if r["ph"] == "X"]
+    assert spans == [
+        ("cpu", 0.0, 2e6),
+        ("host>pim", 2e6, 0.25e6),
+        ("pim", 2.25e6, 0.5e6),
+    ]
