@@ -1,1 +1,24 @@
-"""Processing-in-memory devices, modelled: timing, numerics."""
+"""Processing-in-memory devices, modelled: what they would take, and the numbers they would give."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stagecut.backends.pim.device import PimBackend
+
+
+def create(name: str, options: Mapping[str, str]) -> "PimBackend":
+    """`pim.hbm`. Every number of its preset is an option; raises DeviceError for nonsense."""
+    from stagecut.backends.pim.device import PimBackend
+    from stagecut.backends.pim.hbm.model import HbmPim
+    from stagecut.backends.pim.hbm.parameters import Geometry, Host, Timing
+    from stagecut.backends.pim.preset import Preset
+
+    preset = Preset.packaged(name, options)
+    architecture = HbmPim(
+        preset.section("timing", Timing),
+        preset.section("geometry", Geometry),
+        preset.section("host", Host),
+    )
+    preset.options.refuse_unread()
+    return PimBackend(name, architecture)

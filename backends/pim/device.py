@@ -1,0 +1,49 @@
+"""A PIM device: the same for every architecture, which it asks for costs."""
+
+from dataclasses import dataclass
+
+from stagecut.backends.pim.architecture import Architecture
+from stagecut.backends.pim.link import ToHost, ToMemory
+from stagecut.backends.pim.work import UnsupportedError, work_of
+from stagecut.compiler.backend import YES, Estimate, Executable, LinkDriver, StageProgram, Support
+from stagecut.compiler.graph import Node
+from stagecut.compiler.machine import Device, Memory
+
+
+@dataclass(frozen=True, slots=True)
+class PimBackend:
+    """Lives in a memory of its own, named like the device, which holds 16-bit numbers."""
+
+    name: str
+    architecture: Architecture
+
+    @property
+    def device(self) -> Device:
+        return Device(self.name, self.name, "modelled", description=self.architecture.description)
+
+    @property
+    def memory(self) -> Memory:
+        return Memory(self.name, self.architecture.capacity_bytes)
+
+    @property
+    def links(self) -> tuple[LinkDriver, ...]:
+        return (ToMemory(self.name, self.architecture), ToHost(self.name, self.architecture))
+
+    def supports(self, node: Node) -> Support:
+        for operator in node.operators:
+            try:
+                work_of(operator)
+            except UnsupportedError as reason:
+                return Support(f"{operator.op}: {reason}")
+        return YES
+
+    def estimate(self, node: Node) -> Estimate:
+        """The sum over the node's operators, which run one after the other."""
+        work = [part for operator in node.operators for part in work_of(operator)]
+        return Estimate(sum(self.architecture.cost(part).run_s for part in work))
+
+    def prepare(self, stage: StageProgram) -> Executable:
+        from stagecut.backends.pim.executable import build
+        from stagecut.backends.pim.numerics import Fast
+
+        return build(stage, Fast(self.architecture.dtype))

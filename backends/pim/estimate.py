@@ -1,0 +1,125 @@
+"""What one operator costs on a modelled device: the answer of `stagecut estimate`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from stagecut import backends
+from stagecut.backends.pim.architecture import Commands
+from stagecut.backends.pim.device import PimBackend
+from stagecut.backends.pim.work import UnsupportedError, work_of
+from stagecut.compiler.errors import ShapeError, UnplaceableError, UsageError
+from stagecut.compiler.graph import Operator, Value
+from stagecut.compiler.machine import Basis
+
+#: Which operands are weights. Of other operators, a second operand that is repeated is one.
+_WEIGHTS = {"MatMul": (1,), "Gemm": (1, 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorEstimate:
+    """`cycles` is the kernel alone, `run_s` everything from the memory to the memory."""
+
+    device: str
+    op: str
+    cycles: int
+    readback_cycles: int
+    run_s: float
+    commands: Commands
+    energy_j: float | None
+    bytes_padded: int
+    basis: Basis
+
+
+def estimate(
+    spec: str, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
+) -> OperatorEstimate:
+    """Model `op`, an ONNX operator without attributes, on the device that `spec` describes.
+
+    `shapes` has one entry for each operand. `dtype` is the number format, by default that of the
+    device. Raises DeviceError, UsageError, ShapeError for shapes that do not fit together, and
+    UnplaceableError where the device cannot run the operator.
+    """
+    backend = backends.create(spec)
+    if not isinstance(backend, PimBackend):
+        raise UsageError(
+            f"{backend.device.name} has no timing model",
+            where="estimate",
+            fix="name a PIM device, e.g. pim.hbm; `stagecut devices` lists them all",
+        )
+    held = np.dtype(backend.architecture.dtype).name
+    if dtype not in {None, held}:
+        raise UsageError(
+            f"{backend.device.name} computes in {held}, not in {dtype}",
+            where="--dtype",
+            fix=f"leave it out, or write --dtype {held}",
+        )
+    operator = _operator(op, shapes)
+    try:
+        costs = [backend.architecture.cost(work) for work in work_of(operator)]
+    except UnsupportedError as reason:
+        raise UnplaceableError(
+            f"{backend.device.name} cannot run it: {reason}",
+            where=f"operator {op}",
+            fix="MatMul with a weight, Gemm, Add, Mul and Relu are run in memory",
+        ) from None
+    return OperatorEstimate(
+        device=backend.device.name,
+        op=op,
+        cycles=sum(cost.cycles for cost in costs),
+        readback_cycles=sum(cost.readback_cycles for cost in costs),
+        run_s=sum(cost.run_s for cost in costs),
+        commands=Commands(
+            sum(cost.commands.rd for cost in costs),
+            sum(cost.commands.wr for cost in costs),
+            sum(cost.commands.act for cost in costs),
+        ),
+        energy_j=None,
+        bytes_padded=sum(cost.bytes_padded for cost in costs),
+        basis="modelled",
+    )
+
+
+def _operator(op: str, shapes: Sequence[tuple[int, ...]]) -> Operator:
+    """`op` on operands of `shapes`; ONNX's shape inference says what it makes of them."""
+    if not onnx.defs.has(op):
+        raise UsageError(
+            f"ONNX has no operator {op!r}", where="OP", fix="names are case-sensitive, e.g. MatMul"
+        )
+    names = [f"operand {index}" for index in range(len(shapes))]
+    floats = onnx.TensorProto.FLOAT
+    inputs = [
+        onnx.helper.make_tensor_value_info(name, floats, shape)
+        for name, shape in zip(names, shapes, strict=True)
+    ]
+    result = onnx.helper.make_tensor_value_info("result", floats, None)
+    node = onnx.helper.make_node(op, names, ["result"])
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], op, inputs, [result]))
+    try:
+        onnx.checker.check_node(node)
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ShapeError(
+            f"{op} does not take {len(shapes)} operands of these shapes: {_last_line(error)}",
+            where="--shape",
+            fix=f"give one --shape for each operand of {op}",
+        ) from None
+    sizes = [dim.dim_value for dim in inferred.graph.output[0].type.tensor_type.shape.dim]
+    output = Value("result", "float32", tuple(sizes))
+    values = tuple(
+        Value(name, "float32", shape, _is_weight(op, index, shape, output))
+        for index, (name, shape) in enumerate(zip(names, shapes, strict=True))
+    )
+    return Operator(op, op, "", values, (output,))
+
+
+def _is_weight(op: str, index: int, shape: tuple[int, ...], output: Value) -> bool:
+    if op in _WEIGHTS:
+        return index in _WEIGHTS[op]
+    return index > 0 and shape != output.shape
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]

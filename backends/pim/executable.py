@@ -1,0 +1,137 @@
+"""A stage in memory: its operators one after the other, on 16-bit arrays."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import onnx_ir as ir
+
+from stagecut.backends.pim.numerics import Arithmetic, narrow
+from stagecut.compiler.backend import StageProgram, Tensor, as_array
+from stagecut.compiler.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operator; weights that it multiplies by are bound into `run`."""
+
+    run: Callable[..., Tensor]
+    reads: tuple[str, ...]
+    writes: str
+
+
+@dataclass(frozen=True, slots=True)
+class PimExecutable:
+    """Keeps no state between calls, so that threads may share it."""
+
+    steps: tuple[Step, ...]
+    constants: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        values = {**self.constants, **dict(zip(self.inputs, inputs, strict=True))}
+        for step in self.steps:
+            values[step.writes] = step.run(*(values[name] for name in step.reads))
+        return [values[name] for name in self.outputs]
+
+
+def build(stage: StageProgram, arithmetic: Arithmetic) -> PimExecutable:
+    """Round and lay out the weights of `stage`. Raises EngineError for what has no kernel."""
+    builder = _Builder(stage, arithmetic)
+    return PimExecutable(
+        steps=tuple(step for node in stage.model.graph for step in builder.steps(node)),
+        constants=builder.constants,
+        inputs=tuple(value.name for value in stage.inputs),
+        outputs=tuple(value.name for value in stage.outputs),
+    )
+
+
+class _Builder:
+    """Turns operators into steps; collects the weights that steps read like any other value."""
+
+    def __init__(self, stage: StageProgram, arithmetic: Arithmetic) -> None:
+        self._stage = stage
+        self._arithmetic = arithmetic
+        self._weights = stage.model.graph.initializers
+        self.constants: dict[str, Tensor] = {}
+
+    def steps(self, node: ir.Node) -> list[Step]:
+        reads = [value.name or "" for value in node.inputs if value is not None]
+        writes = node.outputs[0].name or ""
+        match node.op_type:
+            case "MatMul":
+                return [self._product(reads[0], self._weight(reads[1]), writes)]
+            case "Gemm":
+                return self._gemm(node, reads, writes)
+            case "Add":
+                return [self._pass(self._arithmetic.add, reads, writes)]
+            case "Mul":
+                return [self._pass(self._arithmetic.mul, reads, writes)]
+            case "Relu":
+                return [self._pass(self._arithmetic.relu, reads, writes)]
+            case "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity":
+                return [Step(partial(_reshape, self._shape(node)), (reads[0],), writes)]
+        raise EngineError(
+            f"{node.op_type} has no in-memory kernel",
+            where=f"stage {self._stage.name}, operator {node.name}",
+            fix="place only nodes that the device supports",
+        )
+
+    def _gemm(self, node: ir.Node, reads: Sequence[str], writes: str) -> list[Step]:
+        """alpha and beta are folded into the weights, before these are rounded."""
+        matrix = self._weight(reads[1])
+        if node.attributes.get_int("transB", 0):
+            matrix = matrix.T
+        matrix = matrix * matrix.dtype.type(node.attributes.get_float("alpha", 1.0))
+        if len(reads) == 2:
+            return [self._product(reads[0], matrix, writes)]
+        product, bias = f"{writes}/product", reads[2]
+        if bias in self._weights:
+            weight = self._weight(bias)
+            bias = f"{writes}/bias"
+            scaled = weight * weight.dtype.type(node.attributes.get_float("beta", 1.0))
+            self.constants[bias] = narrow(scaled, self._arithmetic.dtype)
+        add = Step(self._arithmetic.add, (product, bias), writes)
+        return [self._product(reads[0], matrix, product), add]
+
+    def _product(self, reads: str, matrix: Tensor, writes: str) -> Step:
+        """A weight of one dimension stands for one column, which the result does not keep."""
+        columns = matrix if matrix.ndim == 1 else matrix.reshape(matrix.shape[-2:])
+        weight = self._arithmetic.lay_out(columns.reshape(columns.shape[0], -1))
+        run = partial(_times, self._arithmetic, weight, columns.shape[1:])
+        return Step(run, (reads,), writes)
+
+    def _pass(self, run: Callable[..., Tensor], reads: Sequence[str], writes: str) -> Step:
+        for name in reads:
+            if name in self._weights:
+                self.constants[name] = narrow(self._weight(name), self._arithmetic.dtype)
+        return Step(run, tuple(reads), writes)
+
+    def _weight(self, name: str) -> Tensor:
+        tensor = self._weights[name].const_value
+        if tensor is None:
+            raise EngineError(
+                "has no data",
+                where=f"stage {self._stage.name}, weight {name}",
+                fix="load the model together with its external data",
+            )
+        return as_array(tensor)
+
+    def _shape(self, node: ir.Node) -> tuple[int, ...]:
+        shape = node.outputs[0].shape
+        if shape is None or not shape.is_static():
+            raise EngineError(
+                "the shape of its output is not bound",
+                where=f"stage {self._stage.name}, operator {node.name}",
+                fix="bind the shapes of the model's inputs, e.g. --shape input_ids=1x128",
+            )
+        return shape.numpy()
+
+
+def _times(arithmetic: Arithmetic, weight: Tensor, kept: tuple[int, ...], rows: Tensor) -> Tensor:
+    return arithmetic.product(rows, weight).reshape(*rows.shape[:-1], *kept)
+
+
+def _reshape(shape: tuple[int, ...], operand: Tensor) -> Tensor:
+    return operand.reshape(shape)

@@ -1,0 +1,44 @@
+"""The links between the host and a PIM device: copies that change the number format on the way."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from stagecut.backends.pim.architecture import Architecture
+from stagecut.backends.pim.numerics import narrow
+from stagecut.compiler.backend import Estimate, Tensor
+from stagecut.compiler.graph import Value
+from stagecut.compiler.machine import HOST, Basis
+
+
+@dataclass(frozen=True, slots=True)
+class ToMemory:
+    """Host to PIM: float32 numbers are rounded to the memory's 16 bits."""
+
+    target: str
+    architecture: Architecture
+    source: ClassVar[str] = HOST
+    basis: ClassVar[Basis] = "modelled"
+
+    def move(self, tensor: Tensor) -> Tensor:
+        return narrow(tensor, self.architecture.dtype)
+
+    def estimate(self, value: Value) -> Estimate:
+        return Estimate(self.architecture.write_s(value.elements))
+
+
+@dataclass(frozen=True, slots=True)
+class ToHost:
+    """PIM to host: every 16-bit number is a float32 number, too."""
+
+    source: str
+    architecture: Architecture
+    target: ClassVar[str] = HOST
+    basis: ClassVar[Basis] = "modelled"
+
+    def move(self, tensor: Tensor) -> Tensor:
+        return tensor.astype(np.float32)
+
+    def estimate(self, value: Value) -> Estimate:
+        return Estimate(self.architecture.read_s(value.elements))

@@ -1,0 +1,70 @@
+"""The arithmetic of a PIM device, whose memory holds 16-bit numbers.
+
+Numbers beyond the format's largest become infinite, as IEEE 754 has it.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from stagecut.compiler.backend import Tensor
+
+
+class Arithmetic(Protocol):
+    """Works on arrays as the memory holds them, of `dtype`; weights are laid out once."""
+
+    @property
+    def dtype(self) -> npt.DTypeLike: ...
+
+    def lay_out(self, matrix: Tensor) -> Tensor:
+        """A weight matrix [inner, outer] as `product` wants it."""
+        ...
+
+    def product(self, rows: Tensor, weight: Tensor) -> Tensor:
+        """[..., inner] x a weight that was laid out -> [..., outer]."""
+        ...
+
+    def add(self, first: Tensor, second: Tensor) -> Tensor: ...
+    def mul(self, first: Tensor, second: Tensor) -> Tensor: ...
+    def relu(self, operand: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fast:
+    """Operands rounded to `dtype`, products accumulated in float32, the result rounded once.
+
+    Add and Mul round once, as the hardware does: a float32 result of two 16-bit operands, rounded
+    to 16 bits, is the correctly rounded one, because float32 has more than twice as many digits.
+    """
+
+    dtype: npt.DTypeLike
+
+    def lay_out(self, matrix: Tensor) -> Tensor:
+        return _wide(narrow(matrix, self.dtype))
+
+    def product(self, rows: Tensor, weight: Tensor) -> Tensor:
+        inner, outer = weight.shape
+        sums = _wide(rows).reshape(-1, inner) @ weight
+        return narrow(sums, self.dtype).reshape(*rows.shape[:-1], outer)
+
+    def add(self, first: Tensor, second: Tensor) -> Tensor:
+        return narrow(_wide(first) + _wide(second), self.dtype)
+
+    def mul(self, first: Tensor, second: Tensor) -> Tensor:
+        return narrow(_wide(first) * _wide(second), self.dtype)
+
+    def relu(self, operand: Tensor) -> Tensor:
+        """The unit looks at the sign bit alone: -0 and NaNs with it set become +0, too."""
+        return np.where(np.signbit(operand), operand.dtype.type(0), operand)
+
+
+def narrow(array: Tensor, dtype: npt.DTypeLike) -> Tensor:
+    """Round to nearest even; what is too large becomes infinite."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def _wide(array: Tensor) -> Tensor:
+    return array.astype(np.float32)

@@ -1,0 +1,137 @@
+"""What an operator asks of a PIM device, whatever the device; or why none could do it.
+
+Product      [rows, inner] x [inner, outer], the weight operand laid out in the memory
+Elementwise  one pass over numbers that lie in the memory
+nothing      a view: row-major data stay where they are
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from stagecut.compiler.graph import Operator, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Each of the activation's `rows` is a matrix-vector product of its own."""
+
+    rows: int
+    inner: int
+    outer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    kind: Literal["add", "mul", "relu"]
+    elements: int
+
+
+Work: TypeAlias = Product | Elementwise
+
+
+class UnsupportedError(Exception):
+    """The operator cannot be run in memory; the message is the reason."""
+
+
+def work_of(operator: Operator) -> tuple[Work, ...]:
+    """The work that `operator` is made of, in order. Raises UnsupportedError."""
+    read = _READERS.get(operator.op) if operator.domain in {"", "ai.onnx"} else None
+    if read is None:
+        raise UnsupportedError(f"there is no in-memory kernel for {operator.op}")
+    for value in (*_data(operator), *operator.writes):
+        if value.dtype != "float32":
+            raise UnsupportedError(
+                f"{value.name} is {value.dtype}; only float32 is held in 16 bits"
+            )
+        if not value.elements:
+            raise UnsupportedError(f"{value.name} is empty")
+    return read(operator)
+
+
+def _matmul(operator: Operator) -> tuple[Work, ...]:
+    activation, weight = _operands(operator)
+    if not weight.constant:
+        raise UnsupportedError("no weight operand: both factors are activations")
+    if activation.constant:
+        raise UnsupportedError("the weight is the left factor; only the right one is laid out")
+    if math.prod(weight.shape[:-2]) != 1:
+        raise UnsupportedError(f"a stack of {math.prod(weight.shape[:-2])} weight matrices")
+    inner = activation.shape[-1]
+    rows = activation.elements // inner
+    return (Product(rows, inner, operator.writes[0].elements // rows),)
+
+
+def _gemm(operator: Operator) -> tuple[Work, ...]:
+    activation, weight = _operands(operator)
+    if activation.constant or not weight.constant:
+        raise UnsupportedError("no weight operand: B is not a weight, or A is one")
+    if operator.attributes.get("transA", 0):
+        raise UnsupportedError("the activation is transposed, which moves every number of it")
+    rows, inner = activation.shape
+    product = Product(rows, inner, operator.writes[0].elements // rows)
+    bias = operator.inputs[2] if len(operator.inputs) > 2 else None
+    if bias is None:
+        return (product,)
+    if not bias.constant and operator.attributes.get("beta", 1.0) != 1.0:
+        raise UnsupportedError("beta scales an activation; it can only be folded into a weight")
+    return product, _pass("add", operator.writes[0], operator.writes[0], bias)
+
+
+def _add(operator: Operator) -> tuple[Work, ...]:
+    return (_pass("add", operator.writes[0], *_operands(operator)),)
+
+
+def _mul(operator: Operator) -> tuple[Work, ...]:
+    return (_pass("mul", operator.writes[0], *_operands(operator)),)
+
+
+def _relu(operator: Operator) -> tuple[Work, ...]:
+    return (_pass("relu", operator.writes[0]),)
+
+
+def _view(operator: Operator) -> tuple[Work, ...]:
+    for shape in operator.inputs[1:]:
+        if shape is not None and not shape.constant:
+            raise UnsupportedError(f"its shape, {shape.name}, is computed while the model runs")
+    return ()
+
+
+#: How to read each operator that some PIM device can run.
+_READERS: Mapping[str, Callable[[Operator], tuple[Work, ...]]] = {
+    "MatMul": _matmul,
+    "Gemm": _gemm,
+    "Add": _add,
+    "Mul": _mul,
+    "Relu": _relu,
+    "Reshape": _view,
+    "Squeeze": _view,
+    "Unsqueeze": _view,
+    "Flatten": _view,
+    "Identity": _view,
+}
+
+
+def _pass(kind: Literal["add", "mul", "relu"], result: Value, *operands: Value) -> Elementwise:
+    """Weights are laid out in full when they are loaded; activations have to be full already."""
+    for operand in operands:
+        if not operand.constant and operand.elements != result.elements:
+            raise UnsupportedError(
+                f"{operand.name} would have to be repeated: only weights can be laid out repeatedly"
+            )
+    if operands and all(operand.constant for operand in operands):
+        raise UnsupportedError("both operands are weights")
+    return Elementwise(kind, result.elements)
+
+
+def _operands(operator: Operator) -> tuple[Value, Value]:
+    first, second = (value for value in operator.inputs[:2] if value is not None)
+    return first, second
+
+
+def _data(operator: Operator) -> tuple[Value, ...]:
+    """The operands that hold numbers to work on, rather than a view's shape."""
+    is_view = _READERS[operator.op] is _view
+    operands = operator.inputs[:1] if is_view else operator.inputs
+    return tuple(value for value in operands if value is not None)

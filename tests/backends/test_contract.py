@@ -1,0 +1,199 @@
+"""The contract: what is asked of every backend, whatever it is."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from tests.support.nodes import Sample, sample
+
+from stagecut import backends
+from stagecut.compiler.backend import Backend, Executable, LinkDriver, Tensor
+from stagecut.compiler.machine import HOST
+
+#: Device spec -> the largest error it may make, as a fraction of the largest number in the result.
+TOLERANCES = {
+    "cpu.serial": 1e-5,
+    "cpu.parallel:threads=2": 1e-5,
+    "pim.hbm": 3e-3,
+    "null": 1e-6,
+    "null:memory=host,basis=measured": 1e-6,
+}
+THREADS = 4
+
+_rng = np.random.default_rng(0)
+
+
+def _weights(*shape: int) -> Tensor:
+    return _rng.standard_normal(shape).astype(np.float32)
+
+
+EVERYWHERE = {
+    "MatMul with a weight": sample(
+        "(float[2, 3, 40] x) => (float[2, 3, 70] y) { y = MatMul(x, w) }", w=_weights(40, 70)
+    ),
+    "Gemm with a transposed weight, factors and a bias": sample(
+        "(float[5, 33] x) => (float[5, 9] y) "
+        "{ y = Gemm <alpha = 0.5, beta = 2.0, transB = 1> (x, w, b) }",
+        w=_weights(9, 33),
+        b=_weights(9),
+    ),
+    "Add of two activations": sample(
+        "(float[4, 6] a, float[4, 6] b) => (float[4, 6] y) { y = Add(a, b) }"
+    ),
+    "Mul by a row": sample("(float[4, 6] x) => (float[4, 6] y) { y = Mul(x, w) }", w=_weights(6)),
+    "Relu": sample("(float[3, 3] x) => (float[3, 3] y) { y = Relu(x) }"),
+    "a cluster with a view inside, read in two places": sample(
+        "(float[4, 16] x, float[2, 2, 8] r) => (float[2, 2, 8] y, float[4, 8] h) "
+        "{ h = MatMul(x, w) v = Reshape(h, s) a = Add(v, r) y = Relu(a) }",
+        w=_weights(16, 8),
+        s=np.array([2, 2, -1]),
+    ),
+}
+SOMEWHERE = {
+    "MatMul of two activations": sample(
+        "(float[2, 4, 3] a, float[2, 3, 5] b) => (float[2, 4, 5] y) { y = MatMul(a, b) }"
+    ),
+    "Softmax": sample("(float[2, 7] x) => (float[2, 7] y) { y = Softmax(x) }"),
+    "Gather of whole numbers": sample(
+        "(int64[3] i) => (int64[3] y) { y = Gather(w, i) }", w=np.arange(-9, 9)
+    ),
+    "two results of different types": sample(
+        "(float[2, 3] x) => (float[2] m, int64[2] i) "
+        "{ m = ReduceMax <keepdims = 0> (x, a) i = ArgMax <axis = 1, keepdims = 0> (x) }",
+        a=np.array([1]),
+    ),
+}
+SAMPLES = EVERYWHERE | SOMEWHERE
+
+
+@pytest.fixture(params=TOLERANCES, scope="module")
+def spec(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def backend(spec: str) -> Backend:
+    return backends.create(spec)
+
+
+@pytest.fixture(scope="module")
+def supported(backend: Backend) -> list[Sample]:
+    return [case for case in SAMPLES.values() if backend.supports(case.node)]
+
+
+def test_every_built_in_device_is_asked() -> None:
+    asked = {spec.partition(":")[0] for spec in TOLERANCES}
+    assert asked == set(backends.BUILT_IN)
+
+
+@pytest.mark.parametrize("case", EVERYWHERE.values(), ids=EVERYWHERE.keys())
+def test_plain_float_operators_are_supported(backend: Backend, case: Sample) -> None:
+    assert backend.supports(case.node)
+
+
+@pytest.mark.parametrize("case", SAMPLES.values(), ids=SAMPLES.keys())
+def test_support_is_pure_and_a_refusal_has_its_reason(backend: Backend, case: Sample) -> None:
+    support = backend.supports(case.node)
+    assert support == backend.supports(case.node)
+    assert bool(support) == (support.reason == "")
+
+
+def test_modelled_devices_estimate_and_measured_ones_do_not(
+    backend: Backend, supported: Sequence[Sample]
+) -> None:
+    for case in supported:
+        estimate = backend.estimate(case.node)
+        assert (estimate is not None) == (backend.device.basis == "modelled")
+        assert estimate is None or 0 < estimate.run_s < 1
+        assert estimate == backend.estimate(case.node)
+
+
+def test_outputs_are_those_of_the_reference(
+    spec: str, backend: Backend, supported: Sequence[Sample]
+) -> None:
+    for case in supported:
+        feeds = case.feeds()
+        outputs = _run(backend, backend.prepare(case.stage), feeds)
+        expected = case.reference(feeds)
+        assert len(outputs) == len(case.stage.outputs) == len(expected)
+        for value, output, reference in zip(case.stage.outputs, outputs, expected, strict=True):
+            assert (output.dtype.name, output.shape) == (value.dtype, value.shape)
+            largest = float(np.abs(reference).max())
+            assert np.abs(output - reference).max() <= TOLERANCES[spec] * largest
+
+
+@pytest.mark.parametrize("case", EVERYWHERE.values(), ids=EVERYWHERE.keys())
+def test_inputs_are_not_changed(backend: Backend, case: Sample) -> None:
+    executable = backend.prepare(case.stage)
+    inputs = _to_memory(backend, case.feeds())
+    before = [tensor.copy() for tensor in inputs]
+    executable(inputs)
+    for tensor, copy in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(tensor, copy)
+
+
+@pytest.mark.parametrize("case", EVERYWHERE.values(), ids=EVERYWHERE.keys())
+def test_runs_are_identical_on_one_thread_and_on_many(backend: Backend, case: Sample) -> None:
+    executable = backend.prepare(case.stage)
+    batches = [_to_memory(backend, case.feeds(seed=seed)) for seed in range(3 * THREADS)]
+    expected = [_bits(executable(batch)) for batch in batches]
+    with ThreadPoolExecutor(THREADS) as pool:
+        together = list(pool.map(lambda batch: _bits(executable(batch)), batches))
+    assert together == expected
+    assert len(set(map(tuple, expected))) == len(batches)
+
+
+def test_device_lives_in_its_memory(backend: Backend) -> None:
+    assert backend.device.memory == backend.memory.name
+    assert backend.device.description
+
+
+def test_links_join_the_memory_to_the_host_both_ways(backend: Backend) -> None:
+    ends = {(link.source, link.target) for link in backend.links}
+    memory = backend.memory.name
+    assert ends == (set() if memory == HOST else {(HOST, memory), (memory, HOST)})
+
+
+def test_links_are_estimated_if_and_only_if_they_are_modelled(backend: Backend) -> None:
+    small, large = (
+        sample(f"(float[{n}] x) => (float[{n}] y) {{ y = Relu(x) }}") for n in (1, 10**6)
+    )
+    for link in backend.links:
+        costs = [link.estimate(case.node.inputs[0]) for case in (small, large)]
+        if link.basis == "measured":
+            assert costs == [None, None]
+            continue
+        assert costs[0] is not None
+        assert costs[1] is not None
+        assert 0 < costs[0].run_s < costs[1].run_s
+
+
+def test_a_value_survives_the_way_there_and_back(spec: str, backend: Backend) -> None:
+    tensor = SAMPLES["Relu"].feeds()[0]
+    (back,) = _to_host(backend, _to_memory(backend, [tensor]))
+    assert (back.dtype, back.shape) == (tensor.dtype, tensor.shape)
+    np.testing.assert_allclose(back, tensor, rtol=TOLERANCES[spec])
+
+
+def _run(backend: Backend, executable: Executable, feeds: Sequence[Tensor]) -> list[Tensor]:
+    return _to_host(backend, executable(_to_memory(backend, feeds)))
+
+
+def _to_memory(backend: Backend, tensors: Sequence[Tensor]) -> list[Tensor]:
+    return _moved(tensors, [link for link in backend.links if link.source == HOST])
+
+
+def _to_host(backend: Backend, tensors: Sequence[Tensor]) -> list[Tensor]:
+    return _moved(tensors, [link for link in backend.links if link.target == HOST])
+
+
+def _moved(tensors: Sequence[Tensor], links: Sequence[LinkDriver]) -> list[Tensor]:
+    """Over the one link; devices that live in the host's memory have none."""
+    for link in links:
+        tensors = [link.move(tensor) for tensor in tensors]
+    return list(tensors)
+
+
+def _bits(outputs: Sequence[Tensor]) -> list[bytes]:
+    return [np.asarray(output).tobytes() for output in outputs]
