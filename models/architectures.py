@@ -1,7 +1,7 @@
 """Build the zoo's modules and their sample inputs: the leaf of the zoo that imports torch.
 
-Weights are random but seeded, so every build of a model is the same, and the caller's random
-state is left as it was. Attention is transformers' plain version ("eager"): the others compute
+Weights are random but seeded and drawn first, so every build of a model is the same whatever its
+parameters, and the caller's random state is left as it was. Attention is transformers' plain version ("eager"): the others compute
 the same but reach ONNX with a guard against empty rows behind every softmax.
 """
 

@@ -4,7 +4,7 @@
     .pt2 file -------------torch.export.load----^
 
 Example inputs are one tensor, a tuple of arguments, or a dict of arguments by name. They may be
-nested; numbers and strings among them become part of the model.
+nested, and be numpy arrays; numbers and strings among them become part of the model.
 """
 
 import inspect
@@ -18,7 +18,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass, NameFixPass
 from onnx_ir.tensor_adapters import TorchTensor
 
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.backend import Feeds, Tensor
 from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.quiet import quiet
@@ -119,14 +119,13 @@ def from_program(
     names = outputs or _output_names(program, source)
     model = _translate(program, source)
     _rename(model, tuple(inputs), names)
-    return Imported(name, model, {key: _array(given) for key, given in inputs.items()}, source)
+    feeds = {key: _array(given) for key, given in inputs.items()}
+    _check_fit(model, feeds, source)
+    return Imported(name, model, feeds, source)
 
 
 def _bind(forward: Callable[..., Any], example_inputs: object, source: str) -> Arguments:
-    """Arguments for `forward`, in its own order.
-
-    Every tensor is copied: torch takes an object that is passed twice for one input.
-    """
+    """Arguments for `forward`, in its own order, every tensor a copy."""
     if example_inputs is None:
         raise _no_inputs(source)
     signature = inspect.signature(forward)
@@ -144,10 +143,15 @@ def _bind(forward: Callable[..., Any], example_inputs: object, source: str) -> A
             where=source,
             fix=f"it takes ({', '.join(signature.parameters)})",
         ) from error
-    copied: Arguments = pytree.tree_map_only(
-        torch.Tensor, lambda tensor: tensor.detach().clone(), (bound.args, bound.kwargs)
-    )
+    copied: Arguments = pytree.tree_map(_copy, (bound.args, bound.kwargs))
     return copied
+
+
+def _copy(given: object) -> object:
+    """torch takes a tensor that is passed twice, as the same object, for one input."""
+    if isinstance(given, np.ndarray):
+        return torch.tensor(given)
+    return given.detach().clone() if isinstance(given, torch.Tensor) else given
 
 
 def _no_inputs(source: str) -> ModelError:
@@ -190,6 +194,8 @@ def _output_names(program: torch.export.ExportedProgram, source: str) -> tuple[s
                 fix="return tensors only",
             )
     tensors = [arg.name for arg in returned if not isinstance(arg, ConstantArgument)]
+    if not tensors:
+        raise ModelError("it returns no tensor", where=source, fix="return what it computes")
     tree = program.call_spec.out_spec
     flat = tree.num_nodes == 1 + len(tensors)
     if flat and isinstance(tree.context, list) and len(tree.context) == len(tensors):
@@ -225,6 +231,24 @@ def _array(given: object) -> Tensor:
     if isinstance(given, torch.Tensor):
         return np.array(TorchTensor(given).numpy())
     return np.asarray(given, np.int64)
+
+
+def _check_fit(model: ir.Model, feeds: Feeds, source: str) -> None:
+    for value, array in zip(model.graph.inputs, feeds.values(), strict=True):
+        dtype, shape = ir.DataType.from_numpy(array.dtype), ir.Shape(array.shape)
+        if value.dtype != dtype or not _fits(tuple(value.shape or ()), array.shape):
+            raise ModelError(
+                f"takes {value.type}{value.shape}, and the example is {dtype}{shape}",
+                where=f"{source}, input {value.name}",
+                fix="give an example that fits, or export with dynamic_shapes",
+            )
+
+
+def _fits(sizes: Sequence[int | ir.SymbolicDim], shape: Sequence[int]) -> bool:
+    return len(sizes) == len(shape) and all(
+        isinstance(size, ir.SymbolicDim) or size == given
+        for size, given in zip(sizes, shape, strict=True)
+    )
 
 
 @contextmanager

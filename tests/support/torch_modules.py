@@ -58,6 +58,11 @@ class ReturnsNone(nn.Module):
         return x + 1, None
 
 
+class ReturnsNothing(nn.Module):
+    def forward(self, x: Tensor) -> None:
+        x + 1
+
+
 class Branches(nn.Module):
     """Control flow that depends on the numbers: torch.export must refuse it."""
 

@@ -22,6 +22,7 @@ from tests.support.torch_modules import (
     Linear,
     Nested,
     ReturnsNone,
+    ReturnsNothing,
     ReturnsNumber,
     Untranslatable,
     Unused,
@@ -53,6 +54,7 @@ def exported(module: nn.Module, *inputs: Tensor) -> torch.export.ExportedProgram
 
 def called(module: nn.Module, inputs: object) -> list[Tensor]:
     """The tensors that `module` itself returns for `inputs`, in order."""
+    inputs = pytree.tree_map_only(np.ndarray, torch.from_numpy, inputs)
     with torch.no_grad():
         match inputs:
             case Mapping():
@@ -84,6 +86,7 @@ KINDS: dict[str, tuple[nn.Module, object, list[str]]] = {
     "an input that is handed back": (HandsBack(), X, ["x"]),
     "a result that is left out": (ReturnsNone(), X, ["x"]),
     "a tensor that is not contiguous": (Keyed(), numbers(3, 2).T, ["x"]),
+    "numpy arrays": (Difference(), {"left": X.numpy(), "right": Y}, ["left", "right"]),
     "a graph module": (torch.fx.symbolic_trace(Linear().eval()), X, ["x"]),
     "a module out of torch.export": (exported(Linear().eval(), X).module(), X, ["x"]),
 }
@@ -208,6 +211,7 @@ REFUSED: dict[str, tuple[object, object, str, str]] = {
         "aten.linalg_eig",
         "use operators that ONNX has",
     ),
+    "no result": (ReturnsNothing(), X, "returns no tensor", "return what it computes"),
     "a number as the result": (ReturnsNumber(), X, "returns 3", "return tensors only"),
     "no inputs": (Linear(), None, "there are none", "pass example_inputs"),
     "too few inputs": (
@@ -224,6 +228,24 @@ REFUSED: dict[str, tuple[object, object, str, str]] = {
         "hold 3 values, and it takes 2",
         "nest them",
     ),
+    "a program's input of another size": (
+        exported(Difference(), X, Y),
+        (X, Y[:1]),
+        "takes FLOAT[2,3], and the example is FLOAT[1,3]",
+        "dynamic_shapes",
+    ),
+    "a program's input of another rank": (
+        exported(Difference(), X, Y),
+        (X[0], Y),
+        "takes FLOAT[2,3], and the example is FLOAT[3]",
+        "dynamic_shapes",
+    ),
+    "a program's input of another type": (
+        exported(Difference(), X, Y),
+        (X, Y.double()),
+        "takes FLOAT[2,3], and the example is DOUBLE[2,3]",
+        "give an example that fits",
+    ),
     "not a model at all": (object(), X, "a object is not a model", "give an nn.Module"),
 }
 
@@ -236,7 +258,7 @@ def test_refused(model: object, inputs: object, problem: str, fix: str) -> None:
         from_live(model, inputs, source="the model")
     assert problem in caught.value.problem
     assert "\n" not in caught.value.problem
-    assert caught.value.where == "the model"
+    assert caught.value.where.startswith("the model")
     assert fix in caught.value.fix
 
 
