@@ -1,0 +1,42 @@
+"""Baseline: the whole graph on one device."""
+
+from dataclasses import dataclass
+
+from stagecut.compiler.assignment import Assignment
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.solution import Solution, unproven
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """`device` by name; without it, the best of those that can run every node."""
+
+    device: str | None = None
+
+    def __call__(self, table: CostTable) -> Solution:
+        """Raises DeviceError for an unknown device, UnplaceableError when it cannot run all."""
+        if self.device is not None:
+            return _on(table, table.machine.device(self.device).name)
+        able = [
+            device.name
+            for device in table.machine.devices
+            if all(device.name in node.run_s for node in table.nodes)
+        ]
+        if not able:
+            raise UnplaceableError(
+                "no single device can run every node",
+                fix="use --method priority with a list of devices",
+            )
+        return min((_on(table, device) for device in able), key=lambda each: each.total_s)
+
+
+def _on(table: CostTable, device: str) -> Solution:
+    for node in table.nodes:
+        if device not in node.run_s:
+            raise UnplaceableError(
+                f"{device} cannot run it, so it cannot run the whole graph",
+                where=f"node {node.name} ({node.op})",
+                fix=f"use --method priority with {device} first",
+            )
+    return unproven(table, Assignment({node.name: device for node in table.nodes}), "single")

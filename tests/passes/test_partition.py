@@ -1,0 +1,119 @@
+"""The partitioner is exact: on drawn tables, against brute force, and on published traces."""
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from tests.support.tables import (
+    US,
+    cheapest_by_brute_force,
+    cost_table,
+    cost_tables,
+    placed,
+    random_table,
+)
+
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import UnplaceableError
+from stagecut.passes.partition import Partition
+
+CASES = {
+    "each node goes where it is fastest when copies are free": (
+        cost_table("a: cpu 3, pim 1\n b(a): cpu 1, pim 3", move_us=0),
+        "pim: a; cpu: b",
+        2,
+    ),
+    "a detour that costs more than it saves is not made": (
+        cost_table("a: cpu 3\n b(a): cpu 4, pim 1\n c(b): cpu 3"),
+        "cpu: a, b, c",
+        10,
+    ),
+    "a copy is paid once for two consumers": (
+        cost_table("a: cpu 1\n b(a): cpu 4, pim 2\n c(a): cpu 4, pim 2", move_us=3),
+        "cpu: a; pim: b, c",
+        8,
+    ),
+    "a residual across a stage pays both ways": (
+        cost_table("a: cpu 1\n b(a): cpu 9, pim 1\n c(a, b): cpu 1"),
+        "cpu: a, c; pim: b",
+        7,
+    ),
+    "a bound input is copied from where it starts": (
+        cost_table("a(x): cpu 5, pim 4", inputs="x@host"),
+        "cpu: a",
+        5,
+    ),
+    "a free input is wherever it is wanted": (cost_table("a(x): cpu 5, pim 4"), "pim: a", 4),
+    "a bound output is copied to where it must end": (
+        cost_table("a: cpu 5, pim 4", outputs="a@host"),
+        "cpu: a",
+        5,
+    ),
+    "a missing link keeps nodes together": (
+        cost_table("a: cpu 1, pim 5\n b(a): cpu 9, pim 1", move_us={"pim>host": 1}),
+        "pim: a, b",
+        6,
+    ),
+    "a pair without a link is routed over others": (
+        cost_table(
+            "a: cpu 1\n b(a): npu 1",
+            devices={"cpu": "host", "pim": "pim", "npu": "npu"},
+            move_us={"host>pim": 2, "pim>npu": 3},
+        ),
+        "cpu: a; npu: b",
+        7,
+    ),
+    "starting stages can cost more than they save": (
+        cost_table("a: cpu 2, gang 1\n b(a): cpu 2\n c(b): cpu 2, gang 1", stage_us={"gang": 2}),
+        "cpu: a, b, c",
+        6,
+    ),
+    "a tie goes to the earlier device": (
+        cost_table("a: gang 1, cpu 1, pim 1", move_us=0),
+        "cpu: a",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "assignment", "total_us"), CASES.values(), ids=CASES.keys())
+def test_the_least_total_by_eye(table: CostTable, assignment: str, total_us: float) -> None:
+    best = Partition()(table)
+    assert best.assignment.devices == placed(assignment).devices
+    assert best.total_s == pytest.approx(total_us * US)
+
+
+def _agrees_with_brute_force(table: CostTable) -> None:
+    least_s = cheapest_by_brute_force(table)
+    if least_s is None:
+        with pytest.raises(UnplaceableError):
+            Partition()(table)
+        return
+    best = Partition()(table)
+    assert best.total_s == pytest.approx(least_s, abs=1e-12)
+    assert best.certificate.exact
+    assert best.certificate.lower_bound == pytest.approx(least_s, abs=1e-12)
+
+
+@given(cost_tables())
+def test_no_assignment_is_cheaper(table: CostTable) -> None:
+    _agrees_with_brute_force(table)
+
+
+def test_no_assignment_is_cheaper_on_thousands_of_tables() -> None:
+    for seed in range(3000):
+        _agrees_with_brute_force(random_table(Random(seed)))
+
+
+@settings(max_examples=20)
+@given(cost_tables())
+def test_the_same_table_gives_the_same_solution(table: CostTable) -> None:
+    try:
+        assert Partition()(table) == Partition()(table)
+    except UnplaceableError:
+        assert cheapest_by_brute_force(table) is None
+
+
+def test_no_nodes_cost_nothing() -> None:
+    best = Partition()(cost_table(""))
+    assert (best.total_s, dict(best.assignment.devices), best.copies) == (0, {}, ())
