@@ -7,6 +7,7 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal, TypeAlias
 
 from stagecut import backends
 from stagecut.compiler import weights
@@ -25,8 +26,11 @@ from stagecut.passes import gate
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
-from stagecut.passes.partition import Objective, Partition
+from stagecut.passes.partition import Partition
 from stagecut.passes.profile import Profiled
+
+#: What a plan makes small; its definition is in compiler/objective.py.
+Objective: TypeAlias = Literal["latency"]
 
 
 def compile_model(
@@ -71,7 +75,7 @@ def compile_model(
     profiled = bench.profile(expanded) if costs is None else _handed_in(costs, expanded)
     costs_text = write_costs(profiled.costs)
     dump("costs", costs_text, "json")
-    solution = Partition(objective)(profiled.costs)
+    solution = Partition()(profiled.costs)
     dump("assignment", f"{solution.certificate}\n{solution.assignment}")
     entries = gate.entries(profiled.costs, solution.assignment, bench.stage)
     contenders = (

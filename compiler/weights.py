@@ -50,7 +50,7 @@ class WeightFile:
             place.offset,
             place.length,
             like.dtype,
-            shape=ir.Shape(like.shape),
+            shape=ir.Shape(like.shape.numpy()),
             name=name,
             base_dir=self.path.parent,
         )
