@@ -1,0 +1,86 @@
+"""Read an .onnx file: the graph into memory, the weights left where they lie."""
+
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx_ir.passes.common import TopologicalSortPass
+
+from stagecut.compiler.errors import ModelError
+from stagecut.compiler.frontends.external_data import map_external_data
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.quiet import quiet
+
+#: protobuf cannot hold more in one message.
+_LARGEST_BYTES = 2**31 - 1
+
+
+def read_onnx(path: Path) -> Imported:
+    """Read the model in `path`; raises ModelError where it is no sound ONNX model."""
+    model = _deserialise(_parse(path), str(path))
+    map_external_data(model, path)
+    return Imported(path.stem, model, {}, str(path))
+
+
+def import_proto(proto: onnx.ModelProto) -> Imported:
+    """Take a model in memory; external data is looked for in the working directory."""
+    source = "onnx.ModelProto"
+    model = _deserialise(proto, source)
+    map_external_data(model, Path("model.onnx"))
+    return Imported(proto.graph.name or "model", model, {}, source)
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    proto = onnx.ModelProto()
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ModelError(
+                "is larger than 2 GiB, which no ONNX file can be",
+                where=str(path),
+                fix="save the model with its weights as external data",
+            )
+        proto.ParseFromString(path.read_bytes())
+    except OSError as error:
+        raise ModelError(
+            f"cannot be read: {error.strerror}",
+            where=str(path),
+            fix="MODEL is the path of an .onnx file",
+        ) from error
+    except DecodeError as error:
+        raise ModelError(
+            "is not an ONNX file, or only a part of one",
+            where=str(path),
+            fix="export, copy or download it again",
+        ) from error
+    return proto
+
+
+def _deserialise(proto: onnx.ModelProto, source: str) -> ir.Model:
+    if not (proto.ir_version and proto.opset_import and proto.HasField("graph")):
+        raise ModelError(
+            "is not an ONNX model, or only a part of one: its graph or its versions are missing",
+            where=source,
+            fix="export, copy or download it again",
+        )
+    if proto.graph.sparse_initializer:
+        raise ModelError(
+            f"weight {proto.graph.sparse_initializer[0].values.name!r} is stored sparse",
+            where=source,
+            fix="store it as a dense initializer",
+        )
+    try:
+        with quiet("onnx_ir"):
+            model = ir.from_proto(proto)
+        TopologicalSortPass()(model)
+    except (ir.serde.SerdeError, ValueError) as error:
+        raise ModelError(
+            f"contradicts itself: {_root(error)}",
+            where=source,
+            fix="check it with onnx.checker.check_model and export it again",
+        ) from error
+    return model
+
+
+def _root(error: BaseException) -> BaseException:
+    return error if error.__cause__ is None else _root(error.__cause__)
