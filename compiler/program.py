@@ -1,6 +1,7 @@
 """The program being compiled: an ONNX model in normal form, and sample inputs for it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
@@ -14,9 +15,13 @@ class Program:
     Every node, value and initializer has a unique name; no graph output is also a graph input,
     an initializer or another output. Control flow stays, with its bodies. `feeds` holds one
     sample input for each graph input, by name. `source` says where the model came from.
+
+    Shapes that depend on data cannot be bound: in the model they stay open, and `measured` holds
+    what they were, by value, when the model ran on `feeds`.
     """
 
     name: str
     model: ir.Model
     feeds: Feeds
     source: str
+    measured: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

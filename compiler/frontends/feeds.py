@@ -1,0 +1,100 @@
+"""Sample inputs of a model: check those that are given, make up the others."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from stagecut.compiler.backend import Feeds, Tensor
+from stagecut.compiler.errors import FeedError, ModelError, ShapeError
+
+#: The dtype of every input of a model, by name and in order; strings are objects.
+InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]
+
+
+def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
+    """What the inputs hold; raises ModelError for one that no array can fill."""
+    types: dict[str, np.dtype[Any]] = {}
+    for value in inputs:
+        if not isinstance(value.type, ir.TensorType) or value.dtype in (
+            None,
+            ir.DataType.UNDEFINED,
+        ):
+            raise ModelError(
+                f"its type is {value.type or 'missing'}, and only tensors can be fed",
+                where=f"input {value.name}",
+                fix="export the model with tensors as its inputs",
+            )
+        types[str(value.name)] = np.dtype(value.type.dtype.numpy())
+    return types
+
+
+def check_feeds(types: InputTypes, given: Mapping[str, npt.ArrayLike]) -> Feeds:
+    """`given` as arrays in the order of the inputs; their shapes are not looked at.
+
+    Raises FeedError when one is missing, unknown, or of another dtype.
+    """
+    for name in given:
+        if name not in types:
+            raise FeedError(
+                "the model has no such input",
+                where=f"input {name}",
+                fix=f"its inputs are {', '.join(types)}",
+            )
+    for name in types:
+        if name not in given:
+            raise FeedError(
+                "no array is given for it",
+                where=f"input {name}",
+                fix=f"give one for each of {', '.join(types)}",
+            )
+    return {name: _checked(name, np.asarray(given[name]), types[name]) for name in types}
+
+
+def _checked(name: str, array: Tensor, dtype: np.dtype[Any]) -> Tensor:
+    if dtype == np.object_ and array.dtype.kind in "OSUT":
+        return array.astype(object)
+    if array.dtype != dtype:
+        raise FeedError(
+            f"the array given for it is {array.dtype}, and the model reads {dtype}",
+            where=f"input {name}",
+            fix=f"convert it with .astype({dtype.name!r})",
+        )
+    return array
+
+
+def check_shapes(shapes: Mapping[str, tuple[int, ...]], given: Feeds) -> None:
+    """Raise ShapeError when a given array has another shape than its input is bound to."""
+    for name, array in given.items():
+        if array.shape != shapes[name]:
+            raise ShapeError(
+                f"the array given for it has the shape {array.shape}, not {shapes[name]}",
+                where=f"input {name}",
+                fix="leave the shape out, or give an array that has it",
+            )
+
+
+def make_feeds(
+    types: InputTypes, shapes: Mapping[str, tuple[int, ...]], samples: Feeds
+) -> dict[str, Tensor]:
+    """One array for each input: its sample where that fits, else made up.
+
+    What is made up is the same every time: seeded normals, ones, True and "".
+    """
+    rng = np.random.default_rng(0)
+    feeds: dict[str, Tensor] = {}
+    for name, dtype in types.items():
+        sample = samples.get(name)
+        fits = sample is not None and sample.shape == shapes[name] and sample.dtype == dtype
+        feeds[name] = sample if sample is not None and fits else _made_up(rng, shapes[name], dtype)
+    return feeds
+
+
+def _made_up(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
+    if dtype == np.object_:
+        return np.full(shape, "", dtype)
+    if dtype == np.bool_ or np.issubdtype(dtype, np.integer):
+        return np.ones(shape, dtype)
+    return np.asarray(rng.standard_normal(shape).astype(dtype))

@@ -1,0 +1,101 @@
+"""Bring an imported model into the normal form of a `Program`.
+
+verify -> clone, inline functions -> bind the inputs' shapes -> tidy -> settle shapes -> Program
+"""
+
+from collections.abc import Mapping
+
+import numpy.typing as npt
+import onnx_ir as ir
+from onnx_ir.passes.common import (
+    ClearMetadataAndDocStringPass,
+    InlinePass,
+    RemoveInitializersFromInputsPass,
+    RemoveUnusedOpsetsPass,
+)
+
+from stagecut.compiler.errors import ModelError
+from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_types, make_feeds
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.own import own_tensors
+from stagecut.compiler.frontends.settle import settle
+from stagecut.compiler.frontends.shapes import Shapes, bind_shapes
+from stagecut.compiler.frontends.tidy import tidy
+from stagecut.compiler.frontends.verify import verify
+from stagecut.compiler.frontends.walk import defined
+from stagecut.compiler.program import Program
+
+#: From this IR version on, an initializer need not be an input too.
+_OLDEST_IR = 4
+
+#: The opset of ONNX's own operators for models that use none of them.
+_OPSET = 17
+
+
+def normalise(
+    imported: Imported,
+    *,
+    shapes: Shapes | None = None,
+    feeds: Mapping[str, npt.ArrayLike] | None = None,
+) -> Program:
+    """The program of `imported`, whose model is left as it is.
+
+    `shapes` bind inputs by name, and so do `feeds`, which are sample inputs to use. Raises
+    ModelError, ShapeError or FeedError when the model, a shape or a sample does not fit.
+    """
+    verify(imported.model, imported.source)
+    model = _flat(imported.model)
+    inputs = tuple(model.graph.inputs)
+    types = input_types(inputs)
+    given = check_feeds(types, feeds) if feeds else {}
+    asked = {**{name: array.shape for name, array in given.items()}, **(shapes or {})}
+    bound = bind_shapes(inputs, asked, imported.feeds)
+    check_shapes(bound, given)
+    samples = make_feeds(types, bound, {**imported.feeds, **given})
+    tidy(model)
+    # An input that was also an output has made way for it and goes by another name now.
+    samples = {str(v.name): array for v, array in zip(inputs, samples.values(), strict=True)}
+    measured = settle(model, samples)
+    _check_outputs(model.graph)
+    _strip(model)
+    sizes = {str(value.name): shape for value, shape in measured.items()}
+    return Program(imported.name, model, samples, imported.source, sizes)
+
+
+def _flat(original: ir.Model) -> ir.Model:
+    """A clone without functions, whose inputs are only those that have to be fed."""
+    model = original.clone()
+    try:
+        InlinePass()(model)
+    except (ir.passes.PassError, ValueError) as error:
+        raise ModelError(
+            f"its functions cannot be inlined: {error}",
+            where=f"graph {model.graph.name}",
+            fix="let functions import the same opsets as the model, and not call themselves",
+        ) from error
+    RemoveInitializersFromInputsPass()(model)
+    own_tensors(model)
+    model.ir_version = max(model.ir_version, _OLDEST_IR)
+    model.graph.opset_imports.setdefault("", _OPSET)
+    return model
+
+
+def _check_outputs(graph: ir.Graph) -> None:
+    for value in graph.outputs:
+        if not isinstance(value.type, ir.TensorType):
+            raise ModelError(
+                f"is a {value.type}, and only tensors can be handed back",
+                where=f"output {value.name}",
+                fix="turn it into a tensor inside the model, e.g. by ConcatFromSequence",
+            )
+
+
+def _strip(model: ir.Model) -> None:
+    """Drop notes that exporters and passes have left: paths of source files, histories."""
+    RemoveUnusedOpsetsPass()(model)
+    ClearMetadataAndDocStringPass()(model)
+    for graph in model.graphs():
+        for value in defined(graph):
+            value.doc_string = None
+            value.metadata_props.clear()
+            value.meta.clear()
