@@ -1,0 +1,94 @@
+"""The simple methods beside the exact one: what they choose, and that they prove nothing false."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from tests.support.tables import cost_table, cost_tables, placed
+
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import DeviceError, StagecutError, UnplaceableError
+from stagecut.compiler.solution import Solution
+from stagecut.passes.greedy import Greedy
+from stagecut.passes.partition import Partition
+from stagecut.passes.priority import Priority
+from stagecut.passes.single import Single
+
+Method = Callable[[CostTable], Solution]
+
+CHAIN = cost_table(
+    "a: cpu 3, pim 5\n b(a): cpu 4, pim 1\n c(b): cpu 2, gang 1\n d(a): cpu 3, pim 2"
+)
+
+CHOICES: dict[str, tuple[Method, str]] = {
+    "greedy pays for a copy and then profits from it": (Greedy(), "cpu: a; pim: b, d; gang: c"),
+    "priority takes the first that can": (
+        Priority(("pim", "gang", "cpu")),
+        "pim: a, b, d; gang: c",
+    ),
+    "priority follows the table without a list": (Priority(), "cpu: a, b, c, d"),
+    "single takes one device": (Single("cpu"), "cpu: a, b, c, d"),
+    "single takes the only one that can without a name": (Single(), "cpu: a, b, c, d"),
+}
+
+
+@pytest.mark.parametrize(("method", "assignment"), CHOICES.values(), ids=CHOICES.keys())
+def test_choice(method: Method, assignment: str) -> None:
+    assert method(CHAIN).assignment.devices == placed(assignment).devices
+
+
+def test_greedy_breaks_ties_by_index() -> None:
+    table = cost_table("a: pim 1, gang 1, cpu 1")
+    assert Greedy()(table).assignment["a"] == "cpu"
+
+
+def test_greedy_does_not_look_ahead() -> None:
+    table = cost_table("a: cpu 1, pim 2\n b(a): pim 1", move_us=5)
+    assert Greedy()(table).assignment["a"] == "cpu"
+    assert Partition()(table).assignment["a"] == "pim"
+
+
+def test_single_takes_the_best_device() -> None:
+    table = cost_table("a: cpu 3, gang 2\n b: cpu 1, gang 1")
+    assert Single()(table).assignment.devices == placed("gang: a, b").devices
+
+
+REFUSALS: dict[str, tuple[Method, type[StagecutError], str]] = {
+    "a device that cannot run all": (Single("pim"), UnplaceableError, "pim cannot run it"),
+    "a device that does not exist": (Single("gpu"), DeviceError, "no device 'gpu'"),
+    "a list that cannot run all": (Priority(("pim",)), UnplaceableError, "none of pim"),
+    "a list with an unknown device": (Priority(("cpu", "gpu")), DeviceError, "no device 'gpu'"),
+}
+
+
+@pytest.mark.parametrize(("method", "error", "problem"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_refusal(method: Method, error: type[StagecutError], problem: str) -> None:
+    with pytest.raises(error, match=problem) as raised:
+        method(CHAIN)
+    assert raised.value.fix
+
+
+def test_no_single_device_is_left() -> None:
+    with pytest.raises(UnplaceableError, match="no single device"):
+        Single()(cost_table("a: cpu 1\n b: pim 1"))
+
+
+def test_greedy_may_run_into_a_dead_end() -> None:
+    table = cost_table("a: cpu 1, pim 2\n b(a): pim 1", move_us={})
+    with pytest.raises(UnplaceableError) as error:
+        Greedy()(table)
+    assert error.value.where == "node b (Op)"
+    assert Partition()(table).assignment["a"] == "pim"
+
+
+@pytest.mark.parametrize("method", [Single(), Priority(), Greedy()], ids=repr)
+@given(table=cost_tables())
+def test_nothing_beats_the_exact_method(method: Method, table: CostTable) -> None:
+    try:
+        found = method(table)
+    except StagecutError:
+        return
+    best = Partition()(table)
+    assert found.certificate.lower_bound <= best.total_s * (1 + 1e-12)
+    assert best.total_s <= found.total_s * (1 + 1e-12)
+    assert not found.certificate.exact or found.total_s == pytest.approx(best.total_s)
