@@ -37,7 +37,9 @@ class Certificate:
     @property
     def gap(self) -> float:
         """How much of the total might still be saved, as a fraction; 0 when it is optimal."""
-        return 0.0 if self.total <= self.lower_bound else 1 - self.lower_bound / self.total
+        if self.exact or self.total <= self.lower_bound:
+            return 0.0  # an exact total may be off its bound by rounding
+        return 1 - self.lower_bound / self.total
 
     def __str__(self) -> str:
         proof = "optimal" if self.exact else f"within {self.gap:.2%} of the optimum"

@@ -149,8 +149,12 @@ def _user_cache() -> Path:
     return platformdirs.user_cache_path("stagecut")
 
 
+def json_text(document: object) -> str:
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
 def print_json(document: object) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(json_text(document))
 
 
 def progress_bars() -> Progress:
