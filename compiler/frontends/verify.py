@@ -24,6 +24,8 @@ def verify(model: ir.Model, source: str) -> None:
             if node.op_identifier() not in model.functions:
                 _check_operator(node, graph.opset_imports, operators)
         _check_order(graph, ())
+    for body in model.graphs():
+        _check_weights(body)
 
 
 def _known_operators() -> Mapping[tuple[str, str], int]:
@@ -88,4 +90,14 @@ def _check_order(graph: ir.Graph | ir.Function, outer: Iterable[ir.Value]) -> No
                 f"nothing in the graph writes its output {value.name!r}",
                 where=f"graph {graph.name}",
                 fix="remove the output, or add the node that writes it",
+            )
+
+
+def _check_weights(graph: ir.Graph) -> None:
+    for name, value in graph.initializers.items():
+        if value.const_value is None:
+            raise ModelError(
+                f"weight {name!r} has no numbers",
+                where=f"graph {graph.name}",
+                fix="load the weights before compiling, or save the model with them",
             )
