@@ -62,13 +62,17 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The answer at a glance."""
+    """The answer at a glance.
+
+    `off_by` is the median of how far measured stages were off their prediction, as a fraction.
+    """
 
     model: str
     objective: str
     method: str
     predicted: Figure
     observed: Observation | None
+    off_by: float | None
     rival: Rival | None
     proof: Proof
     nodes: int
@@ -224,10 +228,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A close decision: a node that could run on `option.device` for little extra."""
+    """A close decision: `node` could run on `option.device` instead of `device` for little extra.
+
+    It stands for all `nodes` of its operator that face this choice; it is the closest of them.
+    """
 
     node: str
     op: str
+    nodes: int
     device: str
     option: Option
 

@@ -63,14 +63,19 @@ def _option(node: PlannedNode, costs: NodeCosts, device: Device, elsewhere: Else
 
 
 def close_calls(nodes: Sequence[NodeRow], count: int) -> tuple[Call, ...]:
-    """The `count` moves of one node that would cost the plan least."""
-    calls = [
-        (option.extra_s, Call(node.name, node.op, node.device, option))
-        for node in nodes
-        for option in node.options
-        if option.device != node.device and option.extra_s is not None
-    ]
-    return tuple(call for _, call in sorted(calls, key=lambda pair: pair[0])[:count])
+    """The `count` choices in which moving one node would cost the plan least."""
+    choices: dict[tuple[str, str, str], list[tuple[float, NodeRow, Option]]] = {}
+    for node in nodes:
+        for option in node.options:
+            if option.device != node.device and option.extra_s is not None:
+                choice = (node.op, node.device, option.device)
+                choices.setdefault(choice, []).append((option.extra_s, node, option))
+    closest = [(min(moves, key=lambda move: move[0]), len(moves)) for moves in choices.values()]
+    closest.sort(key=lambda found: found[0][0])
+    return tuple(
+        Call(node.name, node.op, alike, node.device, option)
+        for (_, node, option), alike in closest[:count]
+    )
 
 
 def operator_rows(nodes: Sequence[NodeRow], devices: Sequence[Device]) -> tuple[OperatorRow, ...]:

@@ -1,13 +1,18 @@
 """The answer at a glance: how fast, how sure, and how much better than one device alone."""
 
+from collections.abc import Sequence
+from statistics import median
+
 from stagecut.compiler.manifest import Contender, Manifest
 from stagecut.compiler.report.content import (
     Figure,
     Observation,
     Proof,
     Rival,
+    StageRow,
     Summary,
 )
+from stagecut.compiler.report.stages import stage_rows
 from stagecut.runtime.trace import Trace
 
 
@@ -20,6 +25,7 @@ def summarize(manifest: Manifest, trace: Trace | None) -> Summary:
         method=manifest.method,
         predicted=Figure(manifest.predicted_s, manifest.basis),
         observed=_observed(manifest, trace),
+        off_by=_off_by(stage_rows(manifest, trace)),
         rival=_rival(manifest),
         proof=Proof(
             method=certificate.method,
@@ -47,6 +53,15 @@ def _observed(manifest: Manifest, trace: Trace | None) -> Observation | None:
         return None
     total = Figure(chosen.median_s, chosen.basis)
     return Observation(total, "gate", chosen.min_s, chosen.max_s, chosen.runs)
+
+
+def _off_by(stages: Sequence[StageRow]) -> float | None:
+    errors = [
+        abs(stage.observed.time_s / stage.predicted.time_s - 1)
+        for stage in stages
+        if stage.observed and stage.observed.basis == "measured" and stage.predicted.time_s
+    ]
+    return median(errors) if errors else None
 
 
 def _chosen(manifest: Manifest) -> Contender | None:

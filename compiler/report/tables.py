@@ -80,13 +80,15 @@ class Tables:
         return grid(title, columns, nodes, self.width)
 
     def calls(self, calls: Sequence[Call]) -> Group:
-        """The moves of a node that would cost the plan least."""
+        """The choices in which moving a node would cost the plan least."""
         columns: tuple[Column[Call], ...] = (
-            Column("node", lambda row: row.node),
+            Column("operator", lambda row: row.op, from_width=50),
+            Column("closest node", lambda row: row.node),
+            Column("of", lambda row: str(row.nodes), number=True, from_width=50),
             Column("is on", lambda row: self.device(row.device), from_width=70),
             Column("might be on", lambda row: self.device(row.option.device)),
             Column("would add", lambda row: wording.added(row.option), number=True),
-            Column("", lambda row: wording.flips(row.option), from_width=80),
+            Column("", lambda row: wording.flips(row.option), from_width=90),
         )
         return grid("Closest decisions", columns, calls, self.width)
 

@@ -107,7 +107,7 @@ def _node(report: Report, name: str) -> NodeRow:
 
 def _copied(report: Report, value: str) -> str:
     moves = [transfer for transfer in report.transfers if transfer.value == value]
-    routes = (f"{move.source} > {move.target} in {wording.time(move.predicted)}" for move in moves)
+    routes = (f"{move.source} → {move.target} in {wording.time(move.predicted)}" for move in moves)
     return f", copied {' and '.join(routes)}" if moves else ""
 
 

@@ -91,9 +91,14 @@ def method(found: Proof) -> str:
     return found.method if found.width is None else f"{found.method}, width {found.width}"
 
 
+def route(link: str) -> str:
+    """`host>pim` -> `host → pim`."""
+    return link.replace(">", " → ")
+
+
 def part(share: Share) -> str:
-    """`cpu.serial`, or `copies host > pim`."""
-    return f"copies {share.name.replace('>', ' > ')}" if share.kind == "copy" else share.name
+    """`cpu.serial`, or `copies host → pim`."""
+    return f"copies {route(share.name)}" if share.kind == "copy" else share.name
 
 
 def extent(summary: Summary) -> str:

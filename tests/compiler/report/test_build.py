@@ -163,11 +163,16 @@ def test_flips_at(run: Figure | None, extra_s: float | None, factor: float | Non
 
 def test_close_calls_are_the_cheapest_moves_closest_first() -> None:
     calls = report_of(mixed()).close_calls
-    assert [(call.node, call.option.device) for call in calls[:3]] == [
-        ("add2", "cpu.serial"),
-        ("embed", "cpu.parallel"),
-        ("head", "cpu.parallel"),
+    assert [(call.op, call.node, call.nodes, call.option.device) for call in calls[:3]] == [
+        ("Add", "add2", 2, "cpu.serial"),  # add1 would cost more
+        ("Gather", "embed", 1, "cpu.parallel"),
+        ("MatMul", "head", 1, "cpu.parallel"),
     ]
+
+
+def test_close_calls_do_not_repeat_themselves_layer_by_layer() -> None:
+    calls = report_of(large(36)).close_calls
+    assert [(call.op, call.nodes) for call in calls[:2]] == [("Add", 6), ("Gather", 3)]
 
 
 def test_a_device_says_what_kept_nodes_away() -> None:

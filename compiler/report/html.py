@@ -1,0 +1,81 @@
+"""Report -> one self-contained page: no network, no foreign code, the same bytes every time.
+
+The page's own Content-Security-Policy forbids everything but its one style sheet and its one
+script, which it names by their hashes: even a name that slipped through the escaping could do
+nothing.
+"""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+import jinja2
+
+from stagecut.compiler.report import wording
+from stagecut.compiler.report.charts import operator_bars, scatter, share_bars, whiskers
+from stagecut.compiler.report.content import Figure, Report
+from stagecut.compiler.report.lanes import timeline
+from stagecut.compiler.report.marks import Styles
+from stagecut.compiler.units import size
+
+#: Operators that get bars; the table has them all.
+_OPERATORS = 12
+
+
+def to_html(report: Report) -> str:
+    """The whole page as text, to be written as UTF-8."""
+    style, script = _read("page.css"), _read("page.js")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            style=style,
+            style_hash=_hash(style),
+            script=script,
+            script_hash=_hash(script),
+            styles=Styles(report),
+            timeline=timeline(report),
+            shares=share_bars(report),
+            operators=operator_bars(report, report.operators[:_OPERATORS]),
+            whiskers=whiskers(report),
+            scatter=scatter(report),
+            reasons=_reasons(report),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(wording=wording, Figure=Figure)
+    environment.filters.update(
+        time=wording.time,
+        percent=wording.percent,
+        size=size,
+        name=lambda text: wording.shorten(text, 80),
+        at=lambda number: f"{number:.3f}%",
+    )
+    return environment
+
+
+def _reasons(report: Report) -> dict[str, int]:
+    """Every reason for a refusal, numbered from 1, so that each is written out once."""
+    refused = (option for node in report.nodes for option in node.options if option.reason)
+    reasons = dict.fromkeys(option.reason for option in refused)
+    return {reason: number for number, reason in enumerate(reasons, start=1)}
+
+
+def _read(name: str) -> str:
+    return files("stagecut.compiler.report").joinpath(name).read_text("utf-8")
+
+
+def _hash(content: str) -> str:
+    """What a Content-Security-Policy calls an inline element with this content."""
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

@@ -1,0 +1,180 @@
+"""The page: well-formed, self-contained, harmless, within bounds, and the same every time."""
+
+import base64
+import hashlib
+import re
+from functools import cache
+from html.parser import HTMLParser
+
+import pytest
+from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
+from tests.support.planned import Sample
+
+from stagecut.compiler.report.build import build_report
+from stagecut.compiler.report.html import to_html
+
+VOID = {"meta", "input", "br"}
+SVG = {"rect", "line", "circle"}
+SAMPLES = {
+    "a mixed plan": mixed(),
+    "a plan on the CPU alone": cpu_only(),
+    "a plan of one node": one_node(),
+    "a plan of no node": empty(),
+    "a plan with hostile names": hostile(),
+    "a plan of 2,000 nodes": large(),
+}
+every_page = pytest.mark.parametrize("name", SAMPLES)
+
+
+class Page(HTMLParser):
+    """All elements with their attributes, and all text outside the script and the style."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.inline: dict[str, str] = {}
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in SVG, f"<{tag}/> does not close itself in HTML"
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("script", "style"):
+            assert self.open[-1] not in self.inline, "one script, one style sheet"
+            self.inline[self.open[-1]] = data
+        else:
+            self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def written(sample: Sample) -> str:
+    return to_html(build_report(sample.manifest, sample.table, sample.trace))
+
+
+@cache
+def page_of(name: str) -> Page:
+    return Page(written(SAMPLES[name]))
+
+
+@every_page
+def test_every_element_is_closed(name: str) -> None:
+    assert page_of(name).open == []
+
+
+@every_page
+def test_nothing_is_fetched(name: str) -> None:
+    page = page_of(name)
+    assert not page.all("link") + page.all("img") + page.all("iframe") + page.all("object")
+    for tag, attributes in page.elements:
+        assert not {"src", "srcset", "xlink:href", "action", "style"} & set(attributes), tag
+        assert (attributes.get("href") or "#").startswith("#")
+    assert set(re.findall(r"url\((.*?)\)", page.inline["style"])) == {"#hatch"}
+    assert "@import" not in page.inline["style"]
+
+
+@every_page
+def test_the_policy_admits_this_style_and_this_script_alone(name: str) -> None:
+    page = page_of(name)
+    policy = next(meta["content"] for meta in page.all("meta") if "http-equiv" in meta)
+    for kind, content in page.inline.items():
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in (policy or "")
+    assert (policy or "").startswith("default-src 'none'")
+    assert "unsafe" not in (policy or "")
+
+
+def test_hostile_names_are_text() -> None:
+    page = page_of("a plan with hostile names")
+    plain = page_of("a mixed plan")
+    kinds = {tag for tag, _ in plain.elements}
+    assert {tag for tag, _ in page.elements} == kinds
+    assert len(page.all("script")) == 1
+    assert "<script>alert(1)</script>" in page.texts
+    assert page.inline == plain.inline
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+
+
+def test_templates_in_names_are_not_run() -> None:
+    assert "{{ 7 * 7 }}" in written(hostile())
+
+
+def test_long_names_are_shortened() -> None:
+    page = page_of("a plan with hostile names")
+    names = [value or "" for _, attributes in page.elements for value in attributes.values()]
+    assert max(len(text) for text in (*page.texts, *names)) < 400
+
+
+SIZES = {"2,000 nodes": (2000, 2 * 2**20), "300 nodes": (300, 400 * 2**10)}
+
+
+@pytest.mark.parametrize(("nodes", "most_bytes"), SIZES.values(), ids=SIZES.keys())
+def test_the_page_stays_small(nodes: int, most_bytes: int) -> None:
+    assert len(written(large(nodes)).encode()) < most_bytes
+
+
+@every_page
+def test_the_same_plan_gives_the_same_bytes(name: str) -> None:
+    assert written(SAMPLES[name]) == written(SAMPLES[name])
+
+
+@every_page
+def test_it_can_be_read_by_ear(name: str) -> None:
+    """Captions, scopes and labels for screen readers; one heading of the first rank."""
+    page = page_of(name)
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all("scope" in heading for heading in page.all("th"))
+    assert all("aria-label" in svg or "aria-hidden" in svg for svg in page.all("svg"))
+    assert all("aria-labelledby" in section for section in page.all("section"))
+    assert len(page.all("h1")) == 1
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert all((link["href"] or "")[1:] in ids for link in page.all("a"))
+
+
+def test_modelled_times_and_marks_are_told_apart() -> None:
+    page = page_of("a mixed plan")
+    assert "150 µs~" in page.texts
+    hatched = [rect for rect in page.all("rect") if rect["class"] == "hatch"]
+    modelled = [rect for rect in page.all("rect") if "modelled" in (rect["class"] or "")]
+    assert len(hatched) > 0
+    assert len(modelled) >= len(hatched)
+
+
+def test_a_plan_of_measured_parts_shows_no_mark() -> None:
+    page = page_of("a plan on the CPU alone")
+    assert not any("~" in text for text in page.texts)
+    assert not any("modelled" in (rect["class"] or "") for rect in page.all("rect"))
+
+
+SENTENCES = {
+    "an optimal plan": (mixed(), "proven optimal: no other assignment costs less."),
+    "a plan in one memory": (cpu_only(), "Nothing is copied: the plan stays in one memory."),
+    "a plan of no node": (empty(), "The plan has no stages."),
+    "a plan without contenders": (empty(), "The plan was compared with no other."),
+}
+
+
+@pytest.mark.parametrize(("sample", "sentence"), SENTENCES.values(), ids=SENTENCES.keys())
+def test_it_says_so_in_words(sample: Sample, sentence: str) -> None:
+    assert sentence in " ".join(written(sample).split())
+
+
+def test_a_reason_is_written_once_and_referred_to_by_number() -> None:
+    text = written(mixed())
+    assert text.count("<li>MatMul needs a weight operand here</li>") == 1
+    assert text.count("no<sup>1</sup>") == 4
+    assert text.count("no<sup>2</sup>") == 1
