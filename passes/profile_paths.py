@@ -84,11 +84,11 @@ class _Chooser:
         if most == len(devices):
             for device in devices:
                 placed = {node: device for node, names in self._timed.items() if device in names}
-                yield self._path(device, f"times {len(placed)} nodes on {device}", placed)
+                yield self._path(device, f"times {self._share(placed)} on {device}", placed)
             return
         for turn in range(most):  # no node needs every device: each takes its own in turn
             placed = {node: names[turn] for node, names in self._timed.items() if names[turn:]}
-            reason = f"times {len(placed)} nodes on {', '.join(sorted(set(placed.values())))}"
+            reason = f"times {self._share(placed)} on their device no. {turn + 1}"
             yield self._path(f"nodes {turn + 1}", reason, placed)
 
     def transfer_paths(self, nodes: Sequence[Path]) -> Iterator[Path]:
@@ -101,6 +101,9 @@ class _Chooser:
 
     def covers(self, nodes: Sequence[Path]) -> Covers:
         return fewest_covers(tuple(self._missing(nodes).values()))
+
+    def _share(self, placed: Mapping[str, str]) -> str:
+        return f"{len(placed)} of {len(self._candidates)} nodes"
 
     def _missing(self, paths: Sequence[Path]) -> Mapping[Crossing, Sequence[Demand]]:
         """The crossings that none of `paths` makes, each with all the ways to make it."""

@@ -1,7 +1,5 @@
 """The partitioner is exact: on drawn tables, against brute force, and on published traces."""
 
-from random import Random
-
 import pytest
 from hypothesis import given, settings
 from tests.support.tables import (
@@ -10,7 +8,7 @@ from tests.support.tables import (
     cost_table,
     cost_tables,
     placed,
-    random_table,
+    seeded_table,
 )
 
 from stagecut.compiler.costs import CostTable
@@ -102,7 +100,7 @@ def test_no_assignment_is_cheaper(table: CostTable) -> None:
 
 def test_no_assignment_is_cheaper_on_thousands_of_tables() -> None:
     for seed in range(3000):
-        _agrees_with_brute_force(random_table(Random(seed)))
+        _agrees_with_brute_force(seeded_table(seed))
 
 
 @settings(max_examples=20)

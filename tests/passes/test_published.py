@@ -1,21 +1,16 @@
 """On the traces published with Kim et al. (ACM TODAES, doi 10.1145/3628599): known totals.
 
-The tables are not part of this repository. What stands here are our own results for them, in
-seconds, under the objective of docs/costs.md: a copy is paid once per value and memory.
+What stands here are our own results for them, in seconds, under the objective of docs/costs.md:
+a copy is paid once per value and memory.
 """
 
-from pathlib import Path
-
 import pytest
+from tests.support.published import published
 
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.costs_json import read_costs
 from stagecut.passes.greedy import Greedy
 from stagecut.passes.partition import Partition
 from stagecut.passes.priority import Priority
 from stagecut.passes.single import Single
-
-CASES = Path(__file__).parents[3] / "shared" / "reference" / "partition_cases"
 
 #: Serial, parallel first, PIM first, greedy, optimum.
 TOTALS_S = {
@@ -34,13 +29,6 @@ TOTALS_S = {
 }
 
 CANDIDATES = {"bert-8": 469, "roberta-8": 1317, "gpt2-8": 2593}
-
-
-def published(case: str) -> CostTable:
-    path = CASES / f"{case}.json"
-    if not path.exists():
-        pytest.skip(f"the published cost table {case} is not on this machine")
-    return read_costs(path)
 
 
 @pytest.mark.parametrize("case", TOTALS_S)

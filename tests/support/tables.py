@@ -34,6 +34,7 @@ def cost_table(
     devices: Mapping[str, str] = DEVICES,
     move_us: float | Mapping[str, float] = 2,
     stage_us: Mapping[str, float] | None = None,
+    sizes: Mapping[str, int] | None = None,
     inputs: str = "",
     outputs: str = "",
 ) -> CostTable:
@@ -61,7 +62,7 @@ def cost_table(
                 for name, memory in devices.items()
             ),
         ),
-        values=tuple(ValueCosts(name, 1024, move_s) for name in names),
+        values=tuple(ValueCosts(name, (sizes or {}).get(name, 1024), move_s) for name in names),
         nodes=tuple(
             NodeCosts(line["name"], "Op", _costs(line["costs"]), read, (line["name"],))
             for line, read in zip(lines, reads, strict=True)
@@ -119,10 +120,16 @@ def cost_tables(*, max_nodes: int = 6, max_devices: int = 4) -> st.SearchStrateg
     )
 
 
+def seeded_table(seed: int, *, max_nodes: int = 6, max_devices: int = 4) -> CostTable:
+    """The same table for the same seed; faster than `cost_tables`, but does not shrink."""
+    random = Random(seed)  # noqa: S311
+    return random_table(random, max_nodes=max_nodes, max_devices=max_devices)
+
+
 def random_table(random: Random, *, max_nodes: int = 6, max_devices: int = 4) -> CostTable:
     """Up to 3 memories; branches, joins, residuals and values with many readers; ties and zeros;
     missing links; bound inputs and outputs; stages that cost something to start."""
-    memories = [f"m{i}" for i in range(random.randint(1, 3))]
+    memories = ["host", "m1", "m2"][: random.randint(1, 3)]
     whole = random.random() < 0.5  # whole numbers make many ties
 
     def cost() -> float:

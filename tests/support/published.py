@@ -1,0 +1,18 @@
+"""The published cost tables. They are not part of this repository: tests use them where present."""
+
+from pathlib import Path
+
+import pytest
+
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.costs_json import read_costs
+
+_CASES = Path(__file__).parents[3] / "shared" / "reference" / "partition_cases"
+
+
+def published(case: str) -> CostTable:
+    """One of the cost tables, such as `bert-8`; skips the test where it is not at hand."""
+    path = _CASES / f"{case}.json"
+    if not path.exists():
+        pytest.skip(f"the published cost table {case} is not on this machine")
+    return read_costs(path)
