@@ -1,0 +1,197 @@
+"""Every command on a small model: what it prints, and the keys that others rely on."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+import pytest
+
+from stagecut.compiler.plan import Plan
+from tests.support.command_line import Said, stagecut
+from tests.support.onnx_models import MODELS
+from tests.support.reference import run_reference
+
+Run: TypeAlias = Callable[..., Said]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    return lambda *arguments: stagecut(capsys, monkeypatch, *arguments)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "residual.onnx"
+    onnx.save(MODELS["residual"].proto(), path)
+    return path
+
+
+@pytest.fixture
+def plan(run: Run, model: Path) -> Path:
+    path = model.with_suffix(".plan")
+    said = run("compile", model, "-o", path, "--no-cache")
+    assert said.code == 0, said.err
+    return path
+
+
+def _json(said: Said) -> Any:
+    assert said.code == 0, said.err
+    return json.loads(said.out)
+
+
+def test_compile_says_in_json_what_it_made(run: Run, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.plan"
+    devices = ("--device", "cpu.serial", "--device", "cpu.parallel", "--device", "pim.hbm")
+    found = _json(run("compile", model, "-o", output, *devices, "--no-cache", "--json"))
+    assert found["plan"] == str(output)
+    assert found["nodes"] >= found["stages"] >= 1
+    assert found["profile_paths"] == 2
+    assert found["certificate"]["exact"] is True
+    assert found["certificate"]["total_s"] >= 0
+    assert found["certificate"]["lower_bound_s"] <= found["certificate"]["total_s"] * (1 + 1e-12)
+    assert {"cpu.serial", "cpu.parallel"} <= {each["name"] for each in found["contenders"]}
+    assert all({"median_s", "basis"} <= set(each) for each in found["contenders"])
+    assert found["basis"] in {"measured", "modelled"}
+    assert Plan.load(output).manifest.predicted_s == found["predicted_s"]
+
+
+def test_compile_without_json_shows_a_summary(run: Run, model: Path, tmp_path: Path) -> None:
+    said = run("compile", model, "-o", tmp_path / "x.plan", "--no-cache")
+    assert said.code == 0
+    assert "proven optimal" in said.out
+    assert "stagecut report" in said.out
+
+
+def test_dump_writes_the_text_form_of_every_step(run: Run, model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dump"
+    run("compile", model, "-o", tmp_path / "x.plan", "--no-cache", "--dump", folder)
+    assert [path.name for path in sorted(folder.iterdir())] == [
+        "01-graph.txt",
+        "02-expanded.txt",
+        "03-costs.json",
+        "04-assignment.txt",
+        "05-contenders.txt",
+        "06-stages.txt",
+    ]
+    assert "MatMul" in (folder / "01-graph.txt").read_text()
+
+
+def test_run_writes_outputs_that_agree_with_onnxruntime(
+    run: Run, plan: Path, model: Path, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(3).standard_normal((2, 4)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    out = tmp_path / "out"
+    found = _json(
+        run("run", plan, "--input", f"x={tmp_path}/x.npy", "--output-dir", out, "--json")
+    )
+    assert found["outputs"]["y"]["dtype"] == "float32"
+    assert found["outputs"]["y"]["shape"] == [2, 4]
+    y = np.load(found["outputs"]["y"]["file"])
+    [expected] = run_reference(onnx.load(model), {"x": x})
+    np.testing.assert_allclose(y, expected, rtol=1e-5)
+
+
+def test_run_says_what_each_stage_took(run: Run, plan: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    found = _json(run("run", plan, "--random", 0, "--repeat", 3, "--trace", trace, "--json"))
+    latency = found["latency_s"]
+    assert latency["runs"] == 3
+    assert latency["min"] <= latency["median"] <= latency["max"]
+    for stage in found["stages"]:
+        assert {"index", "device", "predicted_s"} <= set(stage)
+        assert ("measured_s" in stage) != ("modelled_s" in stage)
+    assert json.loads(trace.read_text())["traceEvents"]
+
+
+def test_the_same_seed_gives_the_same_outputs(run: Run, plan: Path, tmp_path: Path) -> None:
+    arrays = []
+    for name in ("a", "b"):
+        _json(run("run", plan, "--random", 7, "--output-dir", tmp_path / name, "--json"))
+        arrays.append(np.load(tmp_path / name / "y.npy"))
+    np.testing.assert_array_equal(*arrays)
+
+
+def test_report_in_terminal_page_and_json(run: Run, plan: Path, tmp_path: Path) -> None:
+    assert "predicted" in run("report", plan).out
+    page = tmp_path / "x.html"
+    assert run("report", plan, "--html", page).code == 0
+    assert page.read_text().lstrip().lower().startswith("<!doctype html>")
+    assert _json(run("report", plan, "--json"))["schema"] == "stagecut.report/1"
+
+
+def test_profile_then_partition_then_compile_from_the_table(
+    run: Run, model: Path, tmp_path: Path
+) -> None:
+    costs = tmp_path / "costs.json"
+    profiled = _json(run("profile", model, "-o", costs, "--no-cache", "--json"))
+    assert [path["name"] for path in profiled["profile_paths"]] == ["cpu.serial", "cpu.parallel"]
+    solved = _json(run("partition", costs, "--json"))
+    assert set(solved) >= {"method", "total_s", "certificate", "assignment", "copies"}
+    assert solved["certificate"]["exact"] is True
+    plans = [tmp_path / "one.plan", tmp_path / "two.plan"]
+    for plan in plans:
+        made = _json(run("compile", model, "-o", plan, "--costs", costs, "--json"))
+        assert made["certificate"]["total_s"] == solved["total_s"]
+    assert plans[0].read_bytes() == plans[1].read_bytes()
+
+
+def test_two_compiles_with_the_cache_give_the_same_bytes(
+    run: Run, model: Path, tmp_path: Path
+) -> None:
+    plans = [tmp_path / "one.plan", tmp_path / "two.plan"]
+    for plan in plans:
+        assert run("compile", model, "-o", plan, "--cache-dir", tmp_path / "cache").code == 0
+    assert plans[0].read_bytes() == plans[1].read_bytes()
+
+
+@pytest.mark.parametrize("method", ["optimal", "greedy", "priority", "single"])
+def test_partition_methods(run: Run, model: Path, tmp_path: Path, method: str) -> None:
+    costs = tmp_path / "costs.json"
+    run("profile", model, "-o", costs, "--no-cache")
+    best = _json(run("partition", costs, "--json"))
+    found = _json(run("partition", costs, "--method", method, "--json"))
+    assert found["method"].startswith(method)
+    assert found["total_s"] >= best["total_s"] * (1 - 1e-12)
+
+
+def test_devices_lists_what_there_is(run: Run) -> None:
+    found = {device["name"]: device for device in _json(run("devices", "--json"))}
+    assert found["cpu.serial"]["basis"] == "measured"
+    assert found["pim.hbm"]["basis"] == "modelled"
+    keys = {"name", "memory", "basis", "description", "available", "why_not"}
+    assert all(set(device) == keys for device in found.values())
+    assert "cpu.parallel" in run("devices").out
+
+
+def test_estimate_says_what_one_operator_takes(run: Run) -> None:
+    shapes = ("--shape", "1x1024", "--shape", "1024x4096")
+    found = _json(run("estimate", "pim.hbm:channels=64,refresh=off", "MatMul", *shapes, "--json"))
+    assert found["basis"] == "modelled"
+    assert found["cycles"] > 0
+    assert found["run_s"] > 0
+    assert "cycles" in run("estimate", "pim.hbm", "MatMul", *shapes).out
+
+
+def test_help_comes_at_once_because_nothing_heavy_is_loaded() -> None:
+    heavy = "torch transformers onnx onnxruntime onnx_ir pydantic networkx numpy scipy openvino"
+    code = f"""
+import sys
+sys.argv = ["stagecut", "--help"]
+from stagecut.compiler.cli.main import main
+try:
+    main()
+except SystemExit:
+    pass
+print([name for name in {heavy.split()} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "compile" in done.stdout
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,73 @@
+"""Model -> plan -> run: the numbers of ONNX Runtime on the whole model, however it is cut."""
+
+import numpy as np
+import pytest
+
+from stagecut import models
+from stagecut.compiler import compile_model
+from stagecut.compiler.backend import Tensor
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.plan import Plan
+from stagecut.compiler.program import Program
+from stagecut.runtime import Session
+from tests.support.reference import run_reference
+from tests.support.scattered import costs_of, expand
+
+TINY = tuple(name for name in models.names() if name.startswith("tiny-"))
+WHOLE = tuple(name for name in models.names() if not name.startswith("tiny-"))
+CPU = ("cpu.serial", "cpu.parallel")
+
+
+def _check(plan: Plan, program: Program, tolerance: float) -> None:
+    """Outputs differ from the reference by at most `tolerance` of the largest magnitude."""
+    ours = Session(plan).run(None, program.feeds)
+    for found, expected in zip(ours, run_reference(program.model, program.feeds), strict=True):
+        assert found.dtype == expected.dtype
+        assert found.shape == expected.shape
+        assert _largest_difference(found, expected) <= tolerance
+
+
+def _largest_difference(found: Tensor, expected: Tensor) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_cpu_plan_of_every_model_says_what_onnxruntime_says(name: str) -> None:
+    program = load_program(f"zoo:{name}")
+    costs = costs_of(expand(program, CPU, "cluster"), seed=0)
+    plan = compile_model(program.model, feeds=program.feeds, devices=CPU, costs=costs)
+    assert {stage.device for stage in plan.manifest.stages} == set(CPU)
+    _check(plan, program, 1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", TINY)
+def test_nodes_on_random_devices_give_the_same_outputs(name: str, seed: int) -> None:
+    devices = (*CPU, "null")
+    program = load_program(f"zoo:{name}")
+    granularity = "op" if seed % 2 else "cluster"
+    costs = costs_of(expand(program, devices, granularity), seed)
+    plan = compile_model(
+        program.model, feeds=program.feeds, devices=devices, costs=costs, granularity=granularity
+    )
+    assert plan.manifest.predicted_s == 0.0  # every node is where the table wants it
+    _check(plan, program, 1e-4)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_nodes_in_half_precision_memory_stay_close(name: str) -> None:
+    devices = ("cpu.serial", "pim.hbm")
+    program = load_program(f"zoo:{name}")
+    costs = costs_of(expand(program, devices, "cluster"), seed=1)
+    plan = compile_model(program.model, feeds=program.feeds, devices=devices, costs=costs)
+    assert {stage.device for stage in plan.manifest.stages} == set(devices)
+    _check(plan, program, 2e-2)
+
+
+def test_a_measured_plan_of_a_tiny_model() -> None:
+    program = load_program("zoo:tiny-bert")
+    plan = compile_model("zoo:tiny-bert", devices=CPU)
+    assert plan.manifest.basis == "measured"
+    assert len(plan.manifest.profile_paths) == 2
+    assert all(contender.accounting == "measured" for contender in plan.manifest.contenders)
+    _check(plan, program, 1e-4)

@@ -1,0 +1,36 @@
+"""Run the command line inside this process: quick, and with everything it says."""
+
+import signal
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from stagecut.compiler.cli import main as command_line
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+def stagecut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> Said:
+    """`stagecut ARGUMENTS...`; the signal handlers of this process are put back."""
+    monkeypatch.setattr(sys, "argv", ["stagecut", *map(str, arguments)])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(SystemExit) as caught:
+            command_line.main()
+            raise SystemExit(0)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    code = caught.value.code
+    captured = capsys.readouterr()
+    return Said(code if isinstance(code, int) else 0, captured.out, captured.err)
