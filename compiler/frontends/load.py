@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnx_ir as ir
 
+from stagecut.compiler.backend import Feeds
 from stagecut.compiler.errors import FeedError, UsageError
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normalise import normalise
@@ -24,7 +24,7 @@ def load_program(
     *,
     example_inputs: object = None,
     shapes: Shapes | None = None,
-    feeds: Mapping[str, npt.ArrayLike] | None = None,
+    feeds: Feeds | None = None,
 ) -> Program:
     """The program of `model`: a path or spec, an ONNX model, or a live PyTorch model.
 
@@ -89,7 +89,7 @@ def _import_named(text: str, example_inputs: object) -> Imported:
     return from_factory(text)
 
 
-def _by_name(model: ir.Model, example_inputs: object) -> Mapping[str, npt.ArrayLike]:
+def _by_name(model: ir.Model, example_inputs: object) -> Feeds:
     if isinstance(example_inputs, Mapping):
         return {str(name): np.asarray(array) for name, array in example_inputs.items()}
     given = example_inputs if isinstance(example_inputs, tuple | list) else (example_inputs,)

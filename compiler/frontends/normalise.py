@@ -3,9 +3,6 @@
 verify -> clone, inline functions -> bind the inputs' shapes -> tidy -> settle shapes -> Program
 """
 
-from collections.abc import Mapping
-
-import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes.common import (
     ClearMetadataAndDocStringPass,
@@ -14,6 +11,7 @@ from onnx_ir.passes.common import (
     RemoveUnusedOpsetsPass,
 )
 
+from stagecut.compiler.backend import Feeds
 from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_types, make_feeds
 from stagecut.compiler.frontends.imported import Imported
@@ -36,7 +34,7 @@ def normalise(
     imported: Imported,
     *,
     shapes: Shapes | None = None,
-    feeds: Mapping[str, npt.ArrayLike] | None = None,
+    feeds: Feeds | None = None,
 ) -> Program:
     """The program of `imported`, whose model is left as it is.
 
@@ -67,7 +65,7 @@ def _flat(original: ir.Model) -> ir.Model:
     model = original.clone()
     try:
         InlinePass()(model)
-    except (ir.passes.PassError, ValueError) as error:
+    except (ir.passes.PreconditionError, ValueError) as error:
         raise ModelError(
             f"its functions cannot be inlined: {error}",
             where=f"graph {model.graph.name}",
