@@ -1,11 +1,11 @@
 """Reports: how fast, how sure, what runs where, why, and what would change it.
 
-content    what a report says, as one frozen value
-build      Manifest + CostTable + Trace -> Report
-elsewhere  what the plan would cost with one node somewhere else
-timeline   stages and copies laid out in time
-wording    the words and marks that every rendering shares
-document   Report -> JSON
-terminal   Report -> text for a terminal
-html       Report -> one self-contained page (page.html.j2, page.css, page.js; charts draws)
+What is said    content     the report as one frozen value
+                build       Manifest + CostTable + Trace -> Report, with
+                            summary, devices, stages, nodes, timeline, account, elsewhere
+How it is said  wording     the words and marks that every rendering shares
+                document    Report -> JSON
+                terminal    Report -> a terminal, with tables and grid
+                html        Report -> one page, with charts, lanes and marks for its drawings
+                            and page.html.j2, tables.html.j2, drawings.html.j2, page.css, page.js
 """

@@ -80,7 +80,7 @@ def planned(
             PlannedCopy(c.value, c.source, c.target, sizes[c.value], c.move_s, "modelled")
             for c in costs.copies
         ),
-        contenders=tuple(_contenders(table, costs.total_s, basis, len(stages))) if rows else (),
+        contenders=tuple(_contenders(table, costs.total_s, basis, stages)) if rows else (),
         profile_paths=tuple(_paths(table)) if rows else (),
         certificate=Certificate("elimination", costs.total_s, costs.total_s, exact=True, width=3),
         method="optimum",
@@ -167,19 +167,24 @@ def _nodes(
         )
 
 
-def _contenders(table: CostTable, total_s: float, basis: Basis, stages: int) -> Iterator[Contender]:
-    yield _contender("optimum", stages, 1.01 * total_s, basis, chosen=True)
+def _contenders(
+    table: CostTable, total_s: float, basis: Basis, stages: Sequence[PlannedStage]
+) -> Iterator[Contender]:
+    stage_s = tuple(1.01 * stage.predicted_s for stage in stages)
+    yield _contender("optimum", stage_s, 1.01 * total_s, basis, chosen=True)
     for device in table.machine.devices:
         if all(device.name in node.run_s for node in table.nodes):
             alone = Assignment({node.name: device.name for node in table.nodes})
-            alone_s = evaluate(table, alone).total_s
-            yield _contender(device.name, 1, 1.02 * alone_s, device.basis, chosen=False)
+            alone_s = 1.02 * evaluate(table, alone).total_s
+            yield _contender(device.name, (alone_s,), alone_s, device.basis, chosen=False)
 
 
-def _contender(name: str, stages: int, median_s: float, basis: Basis, *, chosen: bool) -> Contender:
+def _contender(
+    name: str, stage_s: tuple[float, ...], median_s: float, basis: Basis, *, chosen: bool
+) -> Contender:
     return Contender(
         name=name,
-        stages=stages,
+        stages=len(stage_s),
         median_s=median_s,
         min_s=0.98 * median_s,
         max_s=1.09 * median_s,
@@ -187,6 +192,7 @@ def _contender(name: str, stages: int, median_s: float, basis: Basis, *, chosen:
         basis=basis,
         accounting="measured",
         chosen=chosen,
+        stage_s=stage_s,
     )
 
 

@@ -63,6 +63,12 @@ def test_without_a_trace_the_gate_is_what_was_observed() -> None:
     assert observed.source == "gate"
     assert us(observed.total) == (1731.14, "measured")
     assert observed.runs == 20
+    stages = build_report(sample.manifest, sample.table).stages
+    assert [us(stage.observed) for stage in stages] == [
+        (40.4, "measured"),
+        (1678.62, "measured"),
+        (3.03, "measured"),
+    ]
 
 
 def test_contenders_that_were_only_predicted_are_no_observation() -> None:
@@ -70,6 +76,11 @@ def test_contenders_that_were_only_predicted_are_no_observation() -> None:
     added_up = tuple(replace(c, accounting="predicted") for c in manifest.contenders)
     sample = replace(cpu_only(), manifest=replace(manifest, contenders=added_up))
     assert build_report(sample.manifest, sample.table).summary.observed is None
+
+
+def test_how_far_measured_stages_were_off() -> None:
+    assert report_of(mixed()).summary.off_by == pytest.approx(0.03)
+    assert report_of(empty()).summary.off_by is None
 
 
 @every_sample
