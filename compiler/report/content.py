@@ -146,7 +146,8 @@ class Option:
     """A node on one of the devices.
 
     `extra_s` is what the whole plan would gain in time if this node alone ran here, copies and
-    stage starts included: 0 where it does run, None where it cannot.
+    stage starts included: 0 where it does run, None where it cannot. `doubtful` says that this is
+    less than the times it rests on vary: half the distance between their quartiles.
     """
 
     device: str
@@ -154,6 +155,7 @@ class Option:
     reason: str
     extra_s: float | None
     quartiles_s: tuple[float, float] | None
+    doubtful: bool = False
 
     @property
     def flips_at(self) -> float | None:

@@ -53,13 +53,21 @@ def _option(node: PlannedNode, costs: NodeCosts, device: Device, elsewhere: Else
     extra_s = elsewhere.extra_s(node.name, device.name)
     cut_off = math.isinf(extra_s)
     spread = costs.run_spread.get(device.name)
+    noise_s = _noise_s(costs, node.device) + _noise_s(costs, device.name)
     return Option(
         device=device.name,
         run=Figure(node.run_s[device.name], device.basis),
         reason="no link leads to its memory and back" if cut_off else "",
         extra_s=None if cut_off else extra_s,
         quartiles_s=(spread.p25_s, spread.p75_s) if spread else None,
+        doubtful=device.name != node.device and extra_s < noise_s,
     )
+
+
+def _noise_s(costs: NodeCosts, device: str) -> float:
+    """Half the distance between the quartiles of what was measured; modelled times do not vary."""
+    spread = costs.run_spread.get(device)
+    return (spread.p75_s - spread.p25_s) / 2 if spread else 0.0
 
 
 def close_calls(nodes: Sequence[NodeRow], count: int) -> tuple[Call, ...]:

@@ -86,11 +86,6 @@ def proof(found: Proof) -> str:
     return "proven optimal: no other assignment costs less"
 
 
-def method(found: Proof) -> str:
-    """How the certificate was come by."""
-    return found.method if found.width is None else f"{found.method}, width {found.width}"
-
-
 def route(link: str) -> str:
     """`host>pim` -> `host → pim`."""
     return link.replace(">", " → ")
@@ -130,7 +125,11 @@ def flips(option: Option) -> str:
     factor = option.flips_at
     if factor is None:
         return "never: getting there costs more"
-    return f"{factor:.3g} × too slow" if factor > 1 else "just as good"
+    if option.doubtful:
+        return "as good: within the noise"
+    if factor <= 1:
+        return "just as good"
+    return f"{100 * (factor - 1):.2g} % too slow" if factor < 1.9 else f"{factor:.3g} × too slow"
 
 
 def why(option: Option, device: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
 from tests.support.planned import US, Sample
 
+from stagecut.compiler.costs import Spread
 from stagecut.compiler.errors import PlanError
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.content import Figure, NodeRow, Observation, Option, Report
@@ -170,6 +171,31 @@ FLIPS = {
 @pytest.mark.parametrize(("run", "extra_s", "factor"), FLIPS.values(), ids=FLIPS.keys())
 def test_flips_at(run: Figure | None, extra_s: float | None, factor: float | None) -> None:
     assert Option("d", run, "", extra_s, None).flips_at == factor
+
+
+def test_what_varies_more_than_it_differs_is_doubtful() -> None:
+    """The quartiles of a sample are 99 % and 102 % of its time."""
+    costs = {"cpu.serial": 100 * US, "cpu.parallel": 102 * US}
+    sample = one_node()
+    node = replace(
+        sample.table.nodes[0],
+        run_s=costs,
+        run_spread={name: Spread(20, 0.9 * t, 0.99 * t, 1.02 * t) for name, t in costs.items()},
+    )
+    planned = replace(sample.manifest.nodes[0], run_s=costs)
+    report = build_report(
+        replace(sample.manifest, nodes=(planned,)), replace(sample.table, nodes=(node,))
+    )
+    assert [option.doubtful for option in report.nodes[0].options] == [False, False]
+    free = replace(
+        sample.table.machine,
+        devices=tuple(replace(device, stage_s=0.0) for device in sample.table.machine.devices),
+    )
+    report = build_report(
+        replace(sample.manifest, nodes=(planned,), machine=free),
+        replace(sample.table, nodes=(node,), machine=free),
+    )
+    assert [option.doubtful for option in report.nodes[0].options] == [False, True]
 
 
 def test_close_calls_are_the_cheapest_moves_closest_first() -> None:

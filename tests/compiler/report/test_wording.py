@@ -66,6 +66,7 @@ def test_difference(predicted_s: float, observed_s: float, text: str) -> None:
 
 OPTIONS = {
     "a loss": (2e-3, 1e-3, "+1.00 ms", "2 × too slow"),
+    "a small loss": (2e-3, 1e-4, "+100 µs", "5.3 % too slow"),
     "a tie": (2e-3, 0.0, "nothing", "just as good"),
     "a gain": (2e-3, -1e-3, "−1.00 ms", "just as good"),
     "hopeless": (1e-3, 2e-3, "+2.00 ms", "never: getting there costs more"),
@@ -87,3 +88,8 @@ PROOFS = {
 @pytest.mark.parametrize(("found", "text"), PROOFS.values(), ids=PROOFS.keys())
 def test_proof(found: Proof, text: str) -> None:
     assert text in wording.proof(found)
+
+
+def test_a_difference_within_the_noise_is_no_difference() -> None:
+    option = Option("cpu", Figure(2e-3, "measured"), "", 1e-6, (1.9e-3, 2.1e-3), doubtful=True)
+    assert wording.flips(option) == "as good: within the noise"
