@@ -1,6 +1,5 @@
 """A report's figures, checked by eye against the sample plans."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,6 @@ from stagecut.compiler.costs import Spread
 from stagecut.compiler.errors import PlanError
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.content import Figure, NodeRow, Observation, Option, Report
-from stagecut.compiler.report.document import to_json
 
 SAMPLES = {
     "a mixed plan": mixed(),
@@ -245,16 +243,6 @@ def test_a_cost_table_of_another_plan_is_refused() -> None:
 def test_a_trace_of_another_plan_is_refused() -> None:
     with pytest.raises(PlanError, match="a stage 4, the plan has 1 stages"):
         build_report(one_node().manifest, one_node().table, mixed().trace)
-
-
-@every_sample
-def test_json_says_everything_and_twice_the_same(sample: Sample) -> None:
-    text = to_json(report_of(sample))
-    document = json.loads(text)
-    assert document["schema"] == "stagecut.report/1"
-    assert [node["name"] for node in document["nodes"]] == [n.name for n in sample.manifest.nodes]
-    assert document["summary"]["predicted"]["time_s"] == sample.manifest.predicted_s
-    assert text == to_json(report_of(sample))
 
 
 def test_no_total_hides_a_modelled_part() -> None:
