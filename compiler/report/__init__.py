@@ -3,9 +3,10 @@
 What is said    content     the report as one frozen value
                 build       Manifest + CostTable + Trace -> Report, with
                             summary, devices, stages, nodes, timeline, account, elsewhere
+                difference  two plans compared: what moved, what that did
 How it is said  wording     the words and marks that every rendering shares
-                document    Report -> JSON
-                terminal    Report -> a terminal, with tables and grid
+                document    Report, Difference -> JSON
+                terminal    Report -> a terminal, with tables and grid; difference_terminal
                 html        Report -> one page, with charts, lanes and marks for its drawings
                             and page.html.j2, tables.html.j2, drawings.html.j2, page.css, page.js
 """

@@ -1,6 +1,6 @@
-"""Report -> JSON, schema `stagecut.report/1`: the names of the fields are those of `content`.
+"""Report and Difference -> JSON; the names of the fields are those of their classes.
 
-The schema is written down in docs/report-schema.json.
+The schema of the report, `stagecut.report/1`, is written down in docs/report-schema.json.
 """
 
 import json
@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from stagecut.compiler.report.content import Report
+from stagecut.compiler.report.difference import Difference
 
 SCHEMA = "stagecut.report/1"
+DIFFERENCE_SCHEMA = "stagecut.diff/1"
 
 
 def to_json(report: Report) -> str:
@@ -29,3 +31,12 @@ def json_schema() -> str:
     schema["properties"] = {"schema": {"const": SCHEMA}, **schema["properties"]}
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA}
     return json.dumps({**head, **schema}, indent=1, ensure_ascii=False)
+
+
+def difference_json(difference: Difference) -> str:
+    """The difference of two plans, schema `stagecut.diff/1`."""
+    body: dict[str, Any] = TypeAdapter(Difference).dump_python(difference, mode="json")
+    differs = {"decided_otherwise": difference.decided_otherwise}
+    return json.dumps(
+        {"schema": DIFFERENCE_SCHEMA, **differs, **body}, indent=1, ensure_ascii=False
+    )
