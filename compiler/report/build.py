@@ -2,7 +2,7 @@
 
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import PlanError
-from stagecut.compiler.manifest import Manifest
+from stagecut.compiler.manifest import Manifest, Port
 from stagecut.compiler.report.content import Report
 from stagecut.compiler.report.devices import device_rows, shares
 from stagecut.compiler.report.nodes import close_calls, node_rows, operator_rows
@@ -32,6 +32,8 @@ def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = Non
         close_calls=close_calls(nodes, _CLOSE_CALLS),
         operators=operator_rows(nodes, manifest.machine.devices),
         nodes=nodes,
+        inputs=tuple(Port(port.name, port.dtype, port.shape) for port in manifest.inputs),
+        outputs=manifest.outputs,
         transfers=transfer_rows(manifest, trace),
         contenders=tuple(sorted(manifest.contenders, key=lambda found: found.median_s)),
         profile_paths=manifest.profile_paths,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stagecut.compiler.machine import Basis
-from stagecut.compiler.manifest import Contender, ProfilePath, Provenance
+from stagecut.compiler.manifest import Contender, Port, ProfilePath, Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +255,8 @@ class Report:
     close_calls: tuple[Call, ...]
     operators: tuple[OperatorRow, ...]
     nodes: tuple[NodeRow, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     transfers: tuple[TransferRow, ...]
     contenders: tuple[Contender, ...]
     profile_paths: tuple[ProfilePath, ...]
