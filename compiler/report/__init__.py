@@ -7,6 +7,8 @@ What is said    content     the report as one frozen value
 How it is said  wording     the words and marks that every rendering shares
                 document    Report, Difference -> JSON
                 terminal    Report -> a terminal, with tables and grid; difference_terminal
+                dot         Report -> Graphviz, along its edges
+                annotated   the plan's stages -> one ONNX model that says where operators run
                 html        Report -> one page, with charts, lanes and marks for its drawings
                             and page.html.j2, tables.html.j2, drawings.html.j2, page.css, page.js
 """
