@@ -126,10 +126,10 @@ def _add(joint: Floats, group: Group, factors: Factors) -> None:
 
 def _summed(factors: Factors, first: int) -> tuple[Ints, Floats]:
     """One table for each row: those with the same scope added up."""
-    rows = factors.scopes[0] - first
+    rows, tables = factors.scopes[0] - first, factors.tables
+    if (rows[1:] > rows[:-1]).all():
+        return rows, tables
     order = np.argsort(rows, kind="stable")
-    starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
-    tables = factors.tables[..., order]
-    if len(starts) < len(order):
-        tables = np.add.reduceat(tables, starts, axis=-1)
-    return rows[order[starts]], tables
+    rows = rows[order]
+    starts = np.flatnonzero(np.concatenate(([True], rows[1:] > rows[:-1])))
+    return rows[starts], np.add.reduceat(tables[..., order], starts, axis=-1)

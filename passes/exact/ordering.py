@@ -21,7 +21,7 @@ from stagecut.passes.exact.factor_graph import Bools, FactorGraph, Ints
 
 #: Tables of up to two to this power entries are made whenever they come up; larger ones only when
 #: nothing smaller is left.
-_FREE_ENTRIES = 9.0
+_FREE_ENTRIES = 12.0
 
 #: Knuth's multiplicative hash: an odd factor permutes the integers modulo 2**32.
 _SHUFFLE = 2654435761
