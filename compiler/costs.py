@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from stagecut.compiler.costs_check import check_costs
 from stagecut.compiler.machine import Machine
+from stagecut.compiler.prices import LATENCY, Objective
 
 #: Source and target memory of a move.
 Route: TypeAlias = tuple[str, str]
@@ -77,48 +78,81 @@ class CostTable:
         object.__setattr__(self, "nodes", nodes)
 
 
-class Moves:
-    """What moving each value between each pair of memories costs, routed where no direct way is.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to move a value; `energy_j` is None where some part of it is not known."""
 
-    A direct figure (the value's own `move_s`, else the pair's link) is always used; a pair that
-    has none takes the cheapest chain of direct ones (Dijkstra over at most a handful of memories).
+    time_s: float
+    energy_j: float | None
+
+    def __add__(self, step: "Way") -> "Way":
+        known = self.energy_j is not None and step.energy_j is not None
+        energy_j = self.energy_j + step.energy_j if known else None
+        return Way(self.time_s + step.time_s, energy_j)
+
+
+#: What moving from a memory to itself takes.
+STAY = Way(0.0, 0.0)
+
+
+class Moves:
+    """What moving each value between each pair of memories takes.
+
+    A direct way (the value's own `move_s`, else the pair's link) is always used. A pair that has
+    none takes the cheapest chain of direct ones (Dijkstra over at most a handful of memories).
     """
 
-    def __init__(self, table: CostTable) -> None:
+    def __init__(self, table: CostTable, objective: Objective = LATENCY) -> None:
+        self._objective = objective
         self._memories = tuple(memory.name for memory in table.machine.memories)
         self._links = {(link.source, link.target): link for link in table.machine.links}
         self._values = {value.name: value for value in table.values}
-        self._routed: dict[tuple[str, Route], float] = {}
+        self._routed: dict[tuple[str, Route], Way | None] = {}
 
-    def time_s(self, value: str, source: str, target: str) -> float:
-        """Seconds to move `value`; infinity when no chain of links leads from source to target."""
+    def way(self, value: str, source: str, target: str) -> Way | None:
+        """How `value` is moved; None when no chain of links leads from source to target."""
         if source == target:
-            return 0.0
-        direct = self._direct_s(value, source, target)
+            return STAY
+        direct = self._direct(value, source, target)
         if direct is not None:
             return direct
         key = (value, (source, target))
         if key not in self._routed:
-            self._routed[key] = self._cheapest_chain_s(value, source, target)
+            self._routed[key] = self._cheapest_chain(value, source, target)
         return self._routed[key]
 
-    def _direct_s(self, value: str, source: str, target: str) -> float | None:
-        costs = self._values[value]
-        if (source, target) in costs.move_s:
-            return costs.move_s[source, target]
-        link = self._links.get((source, target))
-        return None if link is None else link.move_s(costs.size_bytes)
+    def time_s(self, value: str, source: str, target: str) -> float:
+        """Seconds to move `value`; infinity when no chain of links leads from source to target."""
+        way = self.way(value, source, target)
+        return math.inf if way is None else way.time_s
 
-    def _cheapest_chain_s(self, value: str, source: str, target: str) -> float:
-        best = {source: 0.0}
+    def price(self, value: str, source: str, target: str) -> float:
+        """What that is by the objective; infinity when no chain leads from source to target."""
+        way = self.way(value, source, target)
+        return math.inf if way is None else self._objective.price(way.time_s, way.energy_j)
+
+    def _direct(self, value: str, source: str, target: str) -> Way | None:
+        costs = self._values[value]
+        route = (source, target)
+        energy_j = costs.move_j.get(route)
+        if route in costs.move_s:
+            return Way(costs.move_s[route], energy_j)
+        link = self._links.get(route)
+        return None if link is None else Way(link.move_s(costs.size_bytes), energy_j)
+
+    def _cheapest_chain(self, value: str, source: str, target: str) -> Way | None:
+        best = {source: (0.0, STAY)}
         queue = [(0.0, source)]
         while queue:
-            so_far_s, memory = heapq.heappop(queue)
+            price, memory = heapq.heappop(queue)
             if memory == target:
-                return so_far_s
+                return best[memory][1]
             for following in self._memories:
-                step_s = self._direct_s(value, memory, following) if following != memory else None
-                if step_s is not None and so_far_s + step_s < best.get(following, math.inf):
-                    best[following] = so_far_s + step_s
-                    heapq.heappush(queue, (so_far_s + step_s, following))
-        return math.inf
+                step = self._direct(value, memory, following) if following != memory else None
+                if step is None:
+                    continue
+                reached = price + self._objective.price(step.time_s, step.energy_j)
+                if following not in best or reached < best[following][0]:
+                    best[following] = (reached, best[memory][1] + step)
+                    heapq.heappush(queue, (reached, following))
+        return None

@@ -35,6 +35,25 @@ def check_costs(table: "CostTable") -> "tuple[NodeCosts, ...]":
     return _sorted(table.nodes, producers)
 
 
+def check_energy(table: "CostTable") -> None:
+    """Raises CostTableError where the energy of a node or of a move is not known."""
+    linked = {(link.source, link.target) for link in table.machine.links}
+    for index, node in enumerate(table.nodes):
+        for device in node.run_s:
+            if device not in node.run_j:
+                raise _unknown_energy(f"nodes[{index}].run_j.{device}")
+    for index, value in enumerate(table.values):
+        for source, target in (*value.move_s, *linked):
+            if (source, target) not in value.move_j:
+                raise _unknown_energy(f"values[{index}].move_j.{source}>{target}")
+
+
+def _unknown_energy(where: str) -> CostTableError:
+    return CostTableError(
+        "this energy is needed and not known", where=where, fix="add it, or minimise latency"
+    )
+
+
 def _check_machine(machine: Machine) -> None:
     for index, device in enumerate(machine.devices):
         _check_cost(device.stage_s, f"devices[{index}].stage_s")

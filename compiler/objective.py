@@ -1,9 +1,12 @@
-"""What an assignment costs, straight from the definition; shares no code with the solvers.
+"""What an assignment costs, straight from the definition.
 
-total = sum of run_s over the nodes
-      + for every value and every memory other than its producer's in which some consumer
-        runs (or a graph output must end): one move_s from the producer's memory
-      + stage_s for every stage, a stage being consecutive nodes on one device
+total time   = sum of run_s over the nodes
+             + for every value and every memory other than its producer's in which some consumer
+               runs (or a graph output must end): one move_s from the producer's memory
+             + stage_s for every stage, a stage being consecutive nodes on one device
+total energy = the same with run_j and move_j; starting a stage takes time only
+
+Shares no code with the solvers, so that it can tell when they are wrong.
 """
 
 import math
@@ -12,7 +15,9 @@ from dataclasses import dataclass
 
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.costs import CostTable, Moves
+from stagecut.compiler.costs_check import check_energy
 from stagecut.compiler.errors import AssignmentError
+from stagecut.compiler.prices import LATENCY, Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,40 +28,74 @@ class Copy:
     source: str
     target: str
     move_s: float
+    move_j: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """The parts of a total, in seconds."""
+    """The parts of a total, in seconds and joules; None where an energy is not known."""
 
     run_s: float
     copies: tuple[Copy, ...]
     stage_s: float
+    run_j: float | None = None
 
     @property
     def move_s(self) -> float:
         return math.fsum(copy.move_s for copy in self.copies)
 
     @property
+    def move_j(self) -> float | None:
+        return _sum_known(copy.move_j for copy in self.copies)
+
+    @property
     def total_s(self) -> float:
         return math.fsum((self.run_s, self.move_s, self.stage_s))
 
+    @property
+    def total_j(self) -> float | None:
+        return _sum_known((self.run_j, self.move_j))
+
+    def total(self, objective: Objective) -> float:
+        """In the objective's unit; an energy that has a price must be known."""
+        return objective.price(self.total_s, self.total_j)
+
 
 def evaluate(
-    table: CostTable, assignment: Assignment, *, order: Sequence[str] | None = None
+    table: CostTable,
+    assignment: Assignment,
+    *,
+    order: Sequence[str] | None = None,
+    objective: Objective = LATENCY,
 ) -> Breakdown:
     """Recompute what `assignment` costs when the nodes run in `order` (the table's by default).
 
-    Raises AssignmentError when a node is left out, placed where it cannot run, or cut off from
-    one of its inputs.
+    The objective chooses between chains of links where there is no direct one. Raises
+    AssignmentError when a node is left out, placed where it cannot run or does not fit, or cut
+    off from one of its inputs; CostTableError when the objective needs an energy that is missing.
     """
+    if objective.per_j:
+        check_energy(table)
     _check_complete(table, assignment)
-    nodes = {node.name: node for node in table.nodes}
-    run_s = math.fsum(nodes[name].run_s[assignment[name]] for name in nodes)
+    _check_capacity(table, assignment)
+    placed = [(node, assignment[node.name]) for node in table.nodes]
     start_s = {device.name: device.stage_s for device in table.machine.devices}
-    started = _devices_started(assignment, tuple(nodes) if order is None else order)
-    stage_s = math.fsum(start_s[name] for name in started)
-    return Breakdown(run_s, tuple(_copies(table, assignment)), stage_s)
+    run_order = [node.name for node in table.nodes] if order is None else order
+    return Breakdown(
+        run_s=math.fsum(node.run_s[device] for node, device in placed),
+        copies=tuple(_copies(table, assignment, objective)),
+        stage_s=math.fsum(start_s[name] for name in _devices_started(assignment, run_order)),
+        run_j=_sum_known(node.run_j.get(device) for node, device in placed),
+    )
+
+
+def _sum_known(energies_j: Iterable[float | None]) -> float | None:
+    known: list[float] = []
+    for energy_j in energies_j:
+        if energy_j is None:
+            return None
+        known.append(energy_j)
+    return math.fsum(known)
 
 
 def _devices_started(assignment: Assignment, order: Sequence[str]) -> list[str]:
@@ -64,9 +103,9 @@ def _devices_started(assignment: Assignment, order: Sequence[str]) -> list[str]:
     return [name for index, name in enumerate(placed) if index == 0 or placed[index - 1] != name]
 
 
-def _copies(table: CostTable, assignment: Assignment) -> Iterable[Copy]:
+def _copies(table: CostTable, assignment: Assignment, objective: Objective) -> Iterable[Copy]:
     memory_of = {device.name: device.memory for device in table.machine.devices}
-    moves = Moves(table)
+    moves = Moves(table, objective)
     source = {end.name: end.memory for end in table.inputs}
     needed: dict[str, dict[str, None]] = {}
     for node in table.nodes:
@@ -83,13 +122,13 @@ def _copies(table: CostTable, assignment: Assignment) -> Iterable[Copy]:
         for memory in needed.get(value.name, {}):
             if memory == source[value.name]:
                 continue
-            move_s = moves.time_s(value.name, source[value.name], memory)
-            if math.isinf(move_s):
+            way = moves.way(value.name, source[value.name], memory)
+            if way is None:
                 raise AssignmentError(
                     f"value {value.name!r} cannot be moved from {source[value.name]} to {memory}",
                     fix="add a link between these memories to the cost table",
                 )
-            yield Copy(value.name, source[value.name], memory, move_s)
+            yield Copy(value.name, source[value.name], memory, way.time_s, way.energy_j)
 
 
 def _check_complete(table: CostTable, assignment: Assignment) -> None:
@@ -107,3 +146,18 @@ def _check_complete(table: CostTable, assignment: Assignment) -> None:
     for name in assignment:
         if name not in nodes:
             raise AssignmentError("the cost table has no such node", where=f"node {name}")
+
+
+def _check_capacity(table: CostTable, assignment: Assignment) -> None:
+    memory_of = {device.name: device.memory for device in table.machine.devices}
+    held = dict.fromkeys(memory_of.values(), 0)
+    for node in table.nodes:
+        held[memory_of[assignment[node.name]]] += node.weight_bytes
+    for memory in table.machine.memories:
+        over = held.get(memory.name, 0) - (memory.capacity_bytes or 0)
+        if memory.capacity_bytes is not None and over > 0:
+            raise AssignmentError(
+                f"holds {held[memory.name]} bytes of weights, {over} more than fit",
+                where=f"memory {memory.name}",
+                fix="move some of its nodes elsewhere",
+            )

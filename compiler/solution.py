@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stagecut.compiler.assignment import Assignment, Certificate
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.objective import Breakdown, Copy, evaluate
+from stagecut.compiler.prices import Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Solution:
 
     assignment: Assignment
     certificate: Certificate
+    objective: Objective
     breakdown: Breakdown
 
     @property
@@ -25,16 +27,28 @@ class Solution:
         return self.breakdown.total_s
 
     @property
+    def total_j(self) -> float | None:
+        """The energy, where all of it is known."""
+        return self.breakdown.total_j
+
+    @property
     def copies(self) -> tuple[Copy, ...]:
         return self.breakdown.copies
 
 
-def unproven(table: CostTable, assignment: Assignment, method: str) -> Solution:
+def unproven(
+    table: CostTable, assignment: Assignment, method: str, objective: Objective
+) -> Solution:
     """The solution of a method that proves nothing itself.
 
-    Its bound is the one that needs no search: every node on its fastest device, nothing moved.
+    Its bound is the one that needs no search: every node on its cheapest device, nothing moved.
     """
-    breakdown = evaluate(table, assignment)
-    bound = math.fsum(min(node.run_s.values()) for node in table.nodes)
-    exact = breakdown.total_s <= bound
-    return Solution(assignment, Certificate(method, breakdown.total_s, bound, exact), breakdown)
+    breakdown = evaluate(table, assignment, objective=objective)
+    total = breakdown.total(objective)
+    bound = math.fsum(
+        min(objective.price(time_s, node.run_j.get(name)) for name, time_s in node.run_s.items())
+        for node in table.nodes
+    )
+    return Solution(
+        assignment, Certificate(method, total, bound, exact=total <= bound), objective, breakdown
+    )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.costs import CostTable, Moves
 from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.prices import LATENCY, Objective
 from stagecut.compiler.solution import Solution, unproven
 
 
@@ -24,27 +25,32 @@ from stagecut.compiler.solution import Solution, unproven
 class Greedy:
     """Raises UnplaceableError where the choices made so far leave a node no device."""
 
+    objective: Objective = LATENCY
+
     def __call__(self, table: CostTable) -> Solution:
-        moves = Moves(table)
+        moves = Moves(table, self.objective)
         produced = {end.name: end.memory for end in table.inputs}
         held = {(end.name, end.memory) for end in table.inputs}
         devices: dict[str, str] = {}
 
-        def missing_s(names: Iterable[str], memory: str) -> float:
+        def missing(names: Iterable[str], memory: str) -> float:
             return math.fsum(
-                moves.time_s(name, produced[name], memory)
+                moves.price(name, produced[name], memory)
                 for name in dict.fromkeys(names)
                 if name in produced and (name, memory) not in held
             )
 
         for node in table.nodes:
-            price_s = {
-                device.name: node.run_s[device.name] + missing_s(node.inputs, device.memory)
+            price = {
+                device.name: self.objective.price(
+                    node.run_s[device.name], node.run_j.get(device.name)
+                )
+                + missing(node.inputs, device.memory)
                 for device in table.machine.devices
                 if device.name in node.run_s
             }
-            best = min(price_s, key=price_s.__getitem__)
-            if math.isinf(price_s[best]):
+            best = min(price, key=price.__getitem__)
+            if math.isinf(price[best]):
                 raise UnplaceableError(
                     "none of its devices can be reached from where its inputs are",
                     where=f"node {node.name} ({node.op})",
@@ -54,4 +60,4 @@ class Greedy:
             devices[node.name] = best
             produced |= dict.fromkeys(node.outputs, memory)
             held |= {(name, memory) for name in (*node.inputs, *node.outputs)}
-        return unproven(table, Assignment(devices), "greedy")
+        return unproven(table, Assignment(devices), "greedy", self.objective)

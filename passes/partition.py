@@ -16,6 +16,7 @@ from stagecut.compiler.assignment import Assignment, Certificate
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import UnplaceableError
 from stagecut.compiler.objective import evaluate
+from stagecut.compiler.prices import LATENCY, Objective
 from stagecut.compiler.solution import Solution
 from stagecut.passes.exact.columns import Columns, columns
 from stagecut.passes.exact.elimination import minimise
@@ -28,9 +29,11 @@ from stagecut.passes.exact.ordering import elimination_order
 class Partition:
     """Ties go to the earlier device within a memory, and are always broken the same way."""
 
+    objective: Objective = LATENCY
+
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when missing links leave no way to run the graph at all."""
-        arrays = columns(table)
+        arrays = columns(table, self.objective)
         problem = model(arrays)
         order = elimination_order(problem.graph)
         minimum = minimise(problem.graph, order)
@@ -41,13 +44,13 @@ class Partition:
                 fix="add a link between the memories, or the values' own move_s",
             )
         assignment = _assignment(table, arrays, problem.places(minimum.states))
-        breakdown = evaluate(table, assignment)
-        total = breakdown.total_s
+        breakdown = evaluate(table, assignment, objective=self.objective)
+        total = breakdown.total(self.objective)
         # The one comes from the definition, the other from the elimination: a bug if they differ.
         if not math.isclose(total, minimum.value, rel_tol=1e-9):
             raise AssertionError(f"total {total!r}, optimum {minimum.value!r}")
         certificate = Certificate("optimal", total, minimum.value, exact=True, width=order.width)
-        return Solution(assignment, certificate, breakdown)
+        return Solution(assignment, certificate, self.objective, breakdown)
 
 
 def _assignment(table: CostTable, arrays: Columns, places: Ints) -> Assignment:

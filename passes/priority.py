@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.prices import LATENCY, Objective
 from stagecut.compiler.solution import Solution, unproven
 
 
@@ -13,6 +14,7 @@ class Priority:
     """`devices`, best first; without them, the order of the cost table."""
 
     devices: tuple[str, ...] = ()
+    objective: Objective = LATENCY
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises DeviceError for a device that is not in the table, UnplaceableError for a node
@@ -31,4 +33,4 @@ class Priority:
                     fix=f"add one of {', '.join(node.run_s)} to the list",
                 )
             devices[node.name] = device
-        return unproven(table, Assignment(devices), "priority")
+        return unproven(table, Assignment(devices), "priority", self.objective)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.prices import LATENCY, Objective
 from stagecut.compiler.solution import Solution, unproven
 
 
@@ -13,11 +14,12 @@ class Single:
     """`device` by name; without it, the best of those that can run every node."""
 
     device: str | None = None
+    objective: Objective = LATENCY
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises DeviceError for an unknown device, UnplaceableError when it cannot run all."""
         if self.device is not None:
-            return _on(table, table.machine.device(self.device).name)
+            return self._on(table, table.machine.device(self.device).name)
         able = [
             device.name
             for device in table.machine.devices
@@ -28,15 +30,17 @@ class Single:
                 "no single device can run every node",
                 fix="use --method priority with a list of devices",
             )
-        return min((_on(table, device) for device in able), key=lambda each: each.total_s)
+        return min(
+            (self._on(table, device) for device in able), key=lambda each: each.certificate.total
+        )
 
-
-def _on(table: CostTable, device: str) -> Solution:
-    for node in table.nodes:
-        if device not in node.run_s:
-            raise UnplaceableError(
-                f"{device} cannot run it, so it cannot run the whole graph",
-                where=f"node {node.name} ({node.op})",
-                fix=f"use --method priority with {device} first",
-            )
-    return unproven(table, Assignment({node.name: device for node in table.nodes}), "single")
+    def _on(self, table: CostTable, device: str) -> Solution:
+        for node in table.nodes:
+            if device not in node.run_s:
+                raise UnplaceableError(
+                    f"{device} cannot run it, so it cannot run the whole graph",
+                    where=f"node {node.name} ({node.op})",
+                    fix=f"use --method priority with {device} first",
+                )
+        everywhere = Assignment({node.name: device for node in table.nodes})
+        return unproven(table, everywhere, "single", self.objective)

@@ -8,13 +8,14 @@ place of its own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 
 from stagecut.compiler.costs import CostTable, Endpoint
 from stagecut.compiler.machine import Machine
+from stagecut.compiler.prices import Objective
 from stagecut.passes.exact.factor_graph import Bools, Floats, Ints
+from stagecut.passes.exact.priced import move_prices, node_prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,14 @@ class Columns:
     reads: Ints
 
 
-def columns(table: CostTable) -> Columns:
+def columns(table: CostTable, objective: Objective) -> Columns:
     memories = {memory.name: index for index, memory in enumerate(table.machine.memories)}
     values = {value.name: index for index, value in enumerate(table.values)}
     devices = table.machine.devices
-    places = _places(table.machine)
+    places = _places(table.machine, objective)
+    start_s = np.array([devices[place[0]].stage_s for place in places] + [0.0] * len(memories))
     homes = [memories[devices[place[0]].memory] for place in places]
-    run, device = _by_place(_run(table), places)
+    run, device = _by_place(node_prices(table, objective), places)
     begin = [len(places) + memories[end.memory] for end in table.inputs]
     wanted = np.zeros((len(values), len(memories)), dtype=np.bool_)
     wanted[_at(values, table.outputs), [memories[end.memory] for end in table.outputs]] = True
@@ -55,8 +57,8 @@ def columns(table: CostTable) -> Columns:
         memory=np.array([*homes, *range(len(memories))]),
         run=_with_inputs(run, begin, len(memories)),
         device=device,
-        start=np.array([devices[place[0]].stage_s for place in places] + [0.0] * len(memories)),
-        move=_moves(table),
+        start=objective.per_s * start_s,
+        move=move_prices(table, objective),
         producer=_producers(table, values),
         wanted=wanted,
         reads=_reads(table, values),
@@ -90,20 +92,14 @@ def _reads(table: CostTable, values: Mapping[str, int]) -> Ints:
     return np.array(np.divmod(keys, max(len(table.nodes), 1)))
 
 
-def _places(machine: Machine) -> list[list[int]]:
+def _places(machine: Machine, objective: Objective) -> list[list[int]]:
     """The devices of each place, by index."""
     places: dict[str | tuple[str, str], list[int]] = {}
     for index, device in enumerate(machine.devices):
-        key = (device.memory, device.name) if device.stage_s else device.memory
+        starts = objective.per_s * device.stage_s > 0
+        key = (device.memory, device.name) if starts else device.memory
         places.setdefault(key, []).append(index)
     return list(places.values())
-
-
-def _run(table: CostTable) -> Floats:
-    """(N, devices): what each node costs on each device."""
-    names = [device.name for device in table.machine.devices]
-    costs = (node.run_s.get(name, np.inf) for node in table.nodes for name in names)
-    return np.fromiter(costs, dtype=np.float64).reshape(len(table.nodes), len(names))
 
 
 def _by_place(run: Floats, places: Sequence[Sequence[int]]) -> tuple[Floats, Ints]:
@@ -122,28 +118,3 @@ def _named(values: Mapping[str, int], names: Sequence[Sequence[str]]) -> tuple[I
     counts = np.fromiter(map(len, names), dtype=np.int64)
     value = np.fromiter((values[name] for each in names for name in each), dtype=np.int64)
     return np.repeat(np.arange(len(names)), counts), value
-
-
-def _moves(table: CostTable) -> Floats:
-    """(V, M, M): the value's own cost, else its link's, else that of the cheapest chain."""
-    names = [memory.name for memory in table.machine.memories]
-    direct = np.full((len(table.values), len(names), len(names)), np.inf)
-    direct[:, range(len(names)), range(len(names))] = 0.0
-    links = {(link.source, link.target): link for link in table.machine.links}
-    size_bytes = np.array([value.size_bytes for value in table.values], dtype=np.float64)
-    for (i, source), (j, target) in permutations(enumerate(names), 2):
-        route = (source, target)
-        if route in links:
-            link = links[route]
-            direct[:, i, j] = link.latency_s + size_bytes / link.bytes_per_s
-        own = np.fromiter((value.move_s.get(route, np.nan) for value in table.values), np.float64)
-        direct[:, i, j] = np.where(np.isnan(own), direct[:, i, j], own)
-    return np.where(np.isinf(direct), _chained(direct), direct)
-
-
-def _chained(direct: Floats) -> Floats:
-    """The cheapest chain of direct moves between all pairs (Floyd-Warshall, for all values)."""
-    chained = direct.copy()
-    for via in range(direct.shape[1]):
-        np.minimum(chained, chained[:, :, via, None] + chained[:, None, via, :], out=chained)
-    return chained

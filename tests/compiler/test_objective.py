@@ -1,12 +1,16 @@
 """What an assignment costs, by eye."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from tests.support.tables import US, cost_table, cost_tables, every_assignment, placed
 
 from stagecut.compiler.costs import CostTable
-from stagecut.compiler.errors import AssignmentError
+from stagecut.compiler.errors import AssignmentError, CostTableError
+from stagecut.compiler.machine import Memory
 from stagecut.compiler.objective import evaluate
+from stagecut.compiler.prices import ENERGY, Objective
 
 DIAMOND = cost_table("a: cpu 1, pim 1\n b(a): cpu 1, pim 1\n c(a): cpu 1, pim 1\n d(b, c): cpu 1")
 
@@ -97,3 +101,40 @@ def test_the_parts_are_never_negative(table: CostTable) -> None:
             continue
         assert min(parts.run_s, parts.move_s, parts.stage_s) >= 0
         assert len(set(parts.copies)) == len(parts.copies)
+
+
+MOVE_J = {("host", "pim"): 3.0, ("pim", "host"): 4.0}
+
+
+def test_energy_adds_up_like_time() -> None:
+    drawn = cost_table("a: cpu 4\n b(a): pim 6", stage_us={"cpu": 1})
+    a, b = drawn.nodes
+    table = replace(
+        drawn,
+        values=tuple(replace(value, move_j=MOVE_J) for value in drawn.values),
+        nodes=(replace(a, run_j={"cpu": 5.0}), replace(b, run_j={"pim": 7.0})),
+    )
+    parts = evaluate(table, placed("cpu: a; pim: b"), objective=ENERGY)
+    assert parts.total_s == pytest.approx((1 + 4 + 2 + 6) * US)
+    assert parts.total_j == 5 + 3 + 7
+    assert parts.total(Objective(per_s=2.0, per_j=10.0)) == pytest.approx(26 * US + 150)
+
+
+def test_an_energy_that_is_not_known() -> None:
+    parts = evaluate(DIAMOND, placed("cpu: a, b, c, d"))
+    assert parts.total_j is None
+    with pytest.raises(CostTableError) as error:
+        evaluate(DIAMOND, placed("cpu: a, b, c, d"), objective=ENERGY)
+    assert error.value.where == "nodes[0].run_j.cpu"
+
+
+def test_weights_that_do_not_fit() -> None:
+    table = replace(
+        DIAMOND,
+        machine=replace(DIAMOND.machine, memories=(Memory("host"), Memory("pim", 100))),
+        nodes=tuple(replace(node, weight_bytes=60) for node in DIAMOND.nodes),
+    )
+    assert evaluate(table, placed("cpu: a, c, d; pim: b")).total_s == pytest.approx(8 * US)
+    with pytest.raises(AssignmentError, match="120 bytes of weights, 20 more than fit") as error:
+        evaluate(table, placed("cpu: a, d; pim: b, c"))
+    assert error.value.where == "memory pim"

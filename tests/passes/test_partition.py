@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.tables import (
     US,
     cheapest_by_brute_force,
@@ -13,6 +14,7 @@ from tests.support.tables import (
 
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.prices import ENERGY, LATENCY, Objective
 from stagecut.passes.partition import Partition
 
 CASES = {
@@ -81,26 +83,30 @@ def test_the_least_total_by_eye(table: CostTable, assignment: str, total_us: flo
     assert best.total_s == pytest.approx(total_us * US)
 
 
-def _agrees_with_brute_force(table: CostTable) -> None:
-    least_s = cheapest_by_brute_force(table)
-    if least_s is None:
+OBJECTIVES = (LATENCY, ENERGY, Objective(per_s=1.0, per_j=0.5))
+
+
+def _agrees_with_brute_force(table: CostTable, objective: Objective) -> None:
+    least = cheapest_by_brute_force(table, objective)
+    if least is None:
         with pytest.raises(UnplaceableError):
-            Partition()(table)
+            Partition(objective)(table)
         return
-    best = Partition()(table)
-    assert best.total_s == pytest.approx(least_s, abs=1e-12)
-    assert best.certificate.exact
-    assert best.certificate.lower_bound == pytest.approx(least_s, abs=1e-12)
+    certificate = Partition(objective)(table).certificate
+    assert certificate.total == pytest.approx(least, abs=1e-12)
+    assert certificate.lower_bound == pytest.approx(least, abs=1e-12)
+    assert certificate.exact
 
 
-@given(cost_tables())
-def test_no_assignment_is_cheaper(table: CostTable) -> None:
-    _agrees_with_brute_force(table)
+@given(cost_tables(), st.sampled_from(OBJECTIVES))
+def test_no_assignment_is_cheaper(table: CostTable, objective: Objective) -> None:
+    _agrees_with_brute_force(table, objective)
 
 
-def test_no_assignment_is_cheaper_on_thousands_of_tables() -> None:
-    for seed in range(3000):
-        _agrees_with_brute_force(seeded_table(seed))
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
+def test_no_assignment_is_cheaper_on_thousands_of_tables(objective: Objective) -> None:
+    for seed in range(1500):
+        _agrees_with_brute_force(seeded_table(seed), objective)
 
 
 @settings(max_examples=20)

@@ -19,6 +19,7 @@ from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, ValueCosts
 from stagecut.compiler.errors import AssignmentError
 from stagecut.compiler.machine import Device, Link, Machine, Memory
 from stagecut.compiler.objective import evaluate
+from stagecut.compiler.prices import LATENCY, Objective
 
 US = 1e-6
 
@@ -102,12 +103,12 @@ def every_assignment(table: CostTable) -> Iterator[Assignment]:
         yield Assignment(dict(zip(names, devices, strict=True)))
 
 
-def cheapest_by_brute_force(table: CostTable) -> float | None:
-    """The least total of all assignments, in seconds; None when none of them can run."""
+def cheapest_by_brute_force(table: CostTable, objective: Objective = LATENCY) -> float | None:
+    """The least total of all assignments, by the objective; None when none of them can run."""
     totals = []
     for assignment in every_assignment(table):
         try:
-            totals.append(evaluate(table, assignment).total_s)
+            totals.append(evaluate(table, assignment, objective=objective).total(objective))
         except AssignmentError:
             continue
     return min(totals, default=None)
@@ -128,7 +129,7 @@ def seeded_table(seed: int, *, max_nodes: int = 6, max_devices: int = 4) -> Cost
 
 def random_table(random: Random, *, max_nodes: int = 6, max_devices: int = 4) -> CostTable:
     """Up to 3 memories; branches, joins, residuals and values with many readers; ties and zeros;
-    missing links; bound inputs and outputs; stages that cost something to start."""
+    missing links; bound inputs and outputs; stages that cost something to start; energies."""
     memories = ["host", "m1", "m2"][: random.randint(1, 3)]
     whole = random.random() < 0.5  # whole numbers make many ties
 
@@ -154,11 +155,8 @@ def random_table(random: Random, *, max_nodes: int = 6, max_devices: int = 4) ->
         able = able or [random.choice(devices).name]
         reads = random.sample(values, min(len(values), random.randint(0, 3)))
         writes = [f"v{index}.{i}" for i in range(random.choice([0, 1, 1, 1, 2]))]
-        nodes.append(
-            NodeCosts(
-                f"n{index}", "Op", {name: cost() for name in able}, tuple(reads), tuple(writes)
-            )
-        )
+        run_s, run_j = ({name: cost() for name in able} for _ in range(2))
+        nodes.append(NodeCosts(f"n{index}", "Op", run_s, tuple(reads), tuple(writes), run_j=run_j))
         values += writes
     outputs = tuple(
         Endpoint(name, random.choice(memories)) for name in values if random.random() < 0.15
@@ -167,7 +165,12 @@ def random_table(random: Random, *, max_nodes: int = 6, max_devices: int = 4) ->
         "random",
         Machine(tuple(map(Memory, memories)), devices, links),
         tuple(
-            ValueCosts(name, random.randint(0, 4), {route: cost() for route in own})
+            ValueCosts(
+                name,
+                random.randint(0, 4),
+                {route: cost() for route in own},
+                {route: cost() for route in routes},
+            )
             for name in values
         ),
         tuple(nodes),
