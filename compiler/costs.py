@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from stagecut.compiler.costs_check import check_costs
+from stagecut.compiler.costs_check import check_costs, check_energy
 from stagecut.compiler.machine import Machine
 from stagecut.compiler.prices import LATENCY, Objective
 
@@ -100,9 +100,12 @@ class Moves:
 
     A direct way (the value's own `move_s`, else the pair's link) is always used. A pair that has
     none takes the cheapest chain of direct ones (Dijkstra over at most a handful of memories).
+    Raises CostTableError when the objective needs an energy that the table does not have.
     """
 
     def __init__(self, table: CostTable, objective: Objective = LATENCY) -> None:
+        if objective.per_j:
+            check_energy(table)
         self._objective = objective
         self._memories = tuple(memory.name for memory in table.machine.memories)
         self._links = {(link.source, link.target): link for link in table.machine.links}

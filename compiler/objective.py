@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.costs import CostTable, Moves
-from stagecut.compiler.costs_check import check_energy
 from stagecut.compiler.errors import AssignmentError
 from stagecut.compiler.prices import LATENCY, Objective
 
@@ -74,8 +73,7 @@ def evaluate(
     AssignmentError when a node is left out, placed where it cannot run or does not fit, or cut
     off from one of its inputs; CostTableError when the objective needs an energy that is missing.
     """
-    if objective.per_j:
-        check_energy(table)
+    moves = Moves(table, objective)
     _check_complete(table, assignment)
     _check_capacity(table, assignment)
     placed = [(node, assignment[node.name]) for node in table.nodes]
@@ -83,7 +81,7 @@ def evaluate(
     run_order = [node.name for node in table.nodes] if order is None else order
     return Breakdown(
         run_s=math.fsum(node.run_s[device] for node, device in placed),
-        copies=tuple(_copies(table, assignment, objective)),
+        copies=tuple(_copies(table, assignment, moves)),
         stage_s=math.fsum(start_s[name] for name in _devices_started(assignment, run_order)),
         run_j=_sum_known(node.run_j.get(device) for node, device in placed),
     )
@@ -103,9 +101,8 @@ def _devices_started(assignment: Assignment, order: Sequence[str]) -> list[str]:
     return [name for index, name in enumerate(placed) if index == 0 or placed[index - 1] != name]
 
 
-def _copies(table: CostTable, assignment: Assignment, objective: Objective) -> Iterable[Copy]:
+def _copies(table: CostTable, assignment: Assignment, moves: Moves) -> Iterable[Copy]:
     memory_of = {device.name: device.memory for device in table.machine.devices}
-    moves = Moves(table, objective)
     source = {end.name: end.memory for end in table.inputs}
     needed: dict[str, dict[str, None]] = {}
     for node in table.nodes:

@@ -1,14 +1,17 @@
 """The simple methods beside the exact one: what they choose, and that they prove nothing false."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
-from tests.support.tables import cost_table, cost_tables, placed
+from tests.support.tables import US, cost_table, cost_tables, placed, seeded_table
 
-from stagecut.compiler.costs import CostTable
+from stagecut.compiler.costs import CostTable, ValueCosts
 from stagecut.compiler.errors import DeviceError, StagecutError, UnplaceableError
 from stagecut.compiler.solution import Solution
+from stagecut.passes.chain import Chain
 from stagecut.passes.greedy import Greedy
 from stagecut.passes.partition import Partition
 from stagecut.passes.priority import Priority
@@ -48,6 +51,48 @@ def test_greedy_does_not_look_ahead() -> None:
     assert Partition()(table).assignment["a"] == "pim"
 
 
+def test_chain_is_exact_on_chains() -> None:
+    for seed in range(500):
+        table = _chained(seeded_table(seed))
+        try:
+            least = Partition()(table).total_s
+        except UnplaceableError:
+            with pytest.raises(UnplaceableError):
+                Chain()(table)
+            continue
+        assert Chain()(table).total_s == pytest.approx(least, abs=1e-12)
+
+
+def _chained(table: CostTable) -> CostTable:
+    """The same nodes, each reading what the one before it wrote; the ends may be bound."""
+    names = [f"c{index}" for index in range(len(table.nodes) + 1)]
+    move = table.values[0] if table.values else ValueCosts("free", 0)
+    return replace(
+        table,
+        values=tuple(replace(move, name=name) for name in names),
+        nodes=tuple(
+            replace(node, inputs=(read,), outputs=(written,))
+            for node, (read, written) in zip(table.nodes, pairwise(names), strict=True)
+        ),
+        inputs=tuple(replace(end, name=names[0]) for end in table.inputs[:1]),
+        outputs=tuple(replace(end, name=names[-1]) for end in table.outputs[:1]),
+    )
+
+
+def test_chain_charges_one_value_where_two_come_back() -> None:
+    table = cost_table(
+        "a: cpu 1\n b(a): cpu 4, pim 1\n c(a): cpu 4, pim 1\n d(b, c): cpu 1", move_us=2.5
+    )
+    assert Chain()(table).total_s == pytest.approx(11.5 * US)
+    assert Partition()(table).total_s == pytest.approx(10 * US)
+
+
+def test_chain_may_run_into_a_dead_end() -> None:
+    with pytest.raises(UnplaceableError) as error:
+        Chain()(cost_table("a: cpu 1\n b(a): pim 1", move_us={}))
+    assert error.value.where == "node b (Op)"
+
+
 def test_single_takes_the_best_device() -> None:
     table = cost_table("a: cpu 3, gang 2\n b: cpu 1, gang 1")
     assert Single()(table).assignment.devices == placed("gang: a, b").devices
@@ -81,7 +126,7 @@ def test_greedy_may_run_into_a_dead_end() -> None:
     assert Partition()(table).assignment["a"] == "pim"
 
 
-@pytest.mark.parametrize("method", [Single(), Priority(), Greedy()], ids=repr)
+@pytest.mark.parametrize("method", [Single(), Priority(), Greedy(), Chain()], ids=repr)
 @given(table=cost_tables())
 def test_nothing_beats_the_exact_method(method: Method, table: CostTable) -> None:
     try:
