@@ -9,6 +9,7 @@ How it is said  wording     the words and marks that every rendering shares
                 terminal    Report -> a terminal, with tables and grid; difference_terminal
                 dot         Report -> Graphviz, along its edges
                 annotated   the plan's stages -> one ONNX model that says where operators run
-                html        Report -> one page, with charts, lanes and marks for its drawings
-                            and page.html.j2, tables.html.j2, drawings.html.j2, page.css, page.js
+                html        Report -> one page: page.html.j2 with tables and drawings, page.css;
+                            charts, lanes and marks for its drawings, page.js for its tables,
+                            graph, graph_*.js, graph.css and vendor/ for its graph
 """

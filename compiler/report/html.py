@@ -1,8 +1,7 @@
 """Report -> one self-contained page: no network, no foreign code, the same bytes every time.
 
-The page's own Content-Security-Policy forbids everything but its one style sheet and its one
-script, which it names by their hashes: even a name that slipped through the escaping could do
-nothing.
+The page's own Content-Security-Policy forbids everything but its style sheet and its scripts,
+which it names by their hashes: even a name that slipped through the escaping could do nothing.
 """
 
 import base64
@@ -14,6 +13,7 @@ import jinja2
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.charts import operator_bars, scatter, share_bars, whiskers
 from stagecut.compiler.report.content import Figure, Report
+from stagecut.compiler.report.graph import graph_json
 from stagecut.compiler.report.lanes import timeline
 from stagecut.compiler.report.marks import Styles
 from stagecut.compiler.units import size
@@ -21,28 +21,34 @@ from stagecut.compiler.units import size
 #: Operators that get bars; the table has them all.
 _OPERATORS = 12
 
+#: The parts of the graph's script, in order.
+_GRAPH = ("graph_layout.js", "graph_drawing.js", "graph_choosing.js")
+
 
 def to_html(report: Report) -> str:
     """The whole page as text, to be written as UTF-8."""
-    style, script = _read("page.css"), _read("page.js")
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            report=report,
-            style=style,
-            style_hash=_hash(style),
-            script=script,
-            script_hash=_hash(script),
-            styles=Styles(report),
-            timeline=timeline(report),
-            shares=share_bars(report),
-            operators=operator_bars(report, report.operators[:_OPERATORS]),
-            whiskers=whiskers(report),
-            scatter=scatter(report),
-            reasons=_reasons(report),
-        )
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        report=report,
+        style=_read("page.css") + _read("graph.css"),
+        scripts=_scripts(report),
+        graph=graph_json(report),
+        styles=Styles(report),
+        timeline=timeline(report),
+        shares=share_bars(report),
+        operators=operator_bars(report, report.operators[:_OPERATORS]),
+        whiskers=whiskers(report),
+        scatter=scatter(report),
+        reasons=_reasons(report),
     )
+
+
+def _scripts(report: Report) -> list[str]:
+    """What the page runs: the layout library and the graph only where there is one."""
+    if not report.nodes:
+        return [_read("page.js")]
+    graph = "\n".join(map(_read, _GRAPH))
+    return [_read("vendor/d3-dag.iife.min.js"), _read("page.js"), graph]
 
 
 def _environment() -> jinja2.Environment:
@@ -57,6 +63,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         time=wording.time,
         percent=wording.percent,
+        digest=_digest,
         size=size,
         name=lambda text: wording.shorten(text, 80),
         at=lambda number: f"{number:.3f}%",
@@ -75,7 +82,7 @@ def _read(name: str) -> str:
     return files("stagecut.compiler.report").joinpath(name).read_text("utf-8")
 
 
-def _hash(content: str) -> str:
+def _digest(content: str) -> str:
     """What a Content-Security-Policy calls an inline element with this content."""
     digest = hashlib.sha256(content.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"

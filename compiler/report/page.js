@@ -1,5 +1,4 @@
 // Makes tables sortable, searchable and copyable; without it the page still says everything.
-"use strict";
 
 const valueOf = (cell) => cell.dataset.value ?? cell.textContent.trim();
 
