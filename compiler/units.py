@@ -1,6 +1,17 @@
-"""Text for people: seconds and bytes in the unit that suits their size."""
+"""Text for people: seconds, bytes and whatever else in the unit that suits their size."""
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_PREFIXES = (
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+    (1e-12, "p"),
+)
 _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
@@ -23,6 +34,16 @@ def size(size_bytes: float) -> str:
         if abs(size_bytes) >= unit:
             return f"{_three_digits(size_bytes / unit)} {name}"
     return f"{size_bytes:g} B"
+
+
+def scaled(number: float, unit: str) -> str:
+    """`0.0123, "J"` -> `12.3 mJ`; `2.5e11, "FLOP/s"` -> `250 GFLOP/s`."""
+    if number == 0:
+        return f"0 {unit}"
+    for step, prefix in _PREFIXES:
+        if abs(number) >= 0.9995 * step:
+            return f"{_three_digits(number / step)} {prefix}{unit}"
+    return f"{number:.2e} {unit}"
 
 
 def _three_digits(number: float) -> str:

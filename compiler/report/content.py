@@ -65,6 +65,7 @@ class Summary:
     """The answer at a glance.
 
     `off_by` is the median of how far measured stages were off their prediction, as a fraction.
+    `energy_j` is that of all stages, without copies; None unless it is known for each of them.
     """
 
     model: str
@@ -79,6 +80,7 @@ class Summary:
     stages: int
     copies: int
     copied_bytes: int
+    energy_j: float | None
     profile_paths: int
     profile_runs: int
 
@@ -105,6 +107,7 @@ class Refusal:
 class DeviceRow:
     """A device: what it was given, and what kept the rest away.
 
+    `flops` and `weight_bytes` are those of the nodes that it was given.
     `capable` counts the nodes that it can run; `alone` is the predicted time of the whole model
     on it, None where it cannot run all of it.
     """
@@ -117,6 +120,7 @@ class DeviceRow:
     nodes: int
     stages: int
     run: Figure
+    flops: int
     weight_bytes: int
     capable: int
     refusals: tuple[Refusal, ...]

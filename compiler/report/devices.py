@@ -57,6 +57,7 @@ def _row(device: Device, manifest: Manifest, table: CostTable) -> DeviceRow:
         nodes=len(placed),
         stages=len(times_s),
         run=Figure(math.fsum(times_s), device.basis),
+        flops=sum(node.flops for node in placed),
         weight_bytes=sum(node.weight_bytes for node in placed),
         capable=len(manifest.nodes) - refusals.total(),
         refusals=tuple(Refusal(reason, nodes) for reason, nodes in refusals.most_common()),

@@ -16,7 +16,7 @@ from stagecut.compiler.report.content import Figure, Report
 from stagecut.compiler.report.graph import graph_json
 from stagecut.compiler.report.lanes import timeline
 from stagecut.compiler.report.marks import Styles
-from stagecut.compiler.units import size
+from stagecut.compiler.units import scaled, size
 
 #: Operators that get bars; the table has them all.
 _OPERATORS = 12
@@ -65,6 +65,7 @@ def _environment() -> jinja2.Environment:
         percent=wording.percent,
         digest=_digest,
         size=size,
+        joules=lambda energy_j: scaled(energy_j, "J"),
         name=lambda text: wording.shorten(text, 80),
         at=lambda number: f"{number:.3f}%",
     )

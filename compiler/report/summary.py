@@ -1,5 +1,6 @@
 """The answer at a glance: how fast, how sure, and how much better than one device alone."""
 
+import math
 from collections.abc import Sequence
 from statistics import median
 
@@ -39,6 +40,7 @@ def summarize(manifest: Manifest, trace: Trace | None) -> Summary:
         stages=len(manifest.stages),
         copies=len(manifest.copies),
         copied_bytes=sum(copy.size_bytes for copy in manifest.copies),
+        energy_j=_energy_j(manifest),
         profile_paths=len(manifest.profile_paths),
         profile_runs=sum(path.runs for path in manifest.profile_paths),
     )
@@ -62,6 +64,11 @@ def _off_by(stages: Sequence[StageRow]) -> float | None:
         if stage.observed and stage.observed.basis == "measured" and stage.predicted.time_s
     ]
     return median(errors) if errors else None
+
+
+def _energy_j(manifest: Manifest) -> float | None:
+    known = [stage.energy_j for stage in manifest.stages if stage.energy_j is not None]
+    return math.fsum(known) if known and len(known) == len(manifest.stages) else None
 
 
 def _chosen(manifest: Manifest) -> Contender | None:

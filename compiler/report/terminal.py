@@ -39,6 +39,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.proof(report.summary.proof),
         wording.extent(report.summary),
         wording.profiling(report.summary),
+        *([f"{wording.energy(report.summary)} a run"] if wording.energy(report.summary) else []),
     ):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
     console.print()

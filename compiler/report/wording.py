@@ -1,6 +1,7 @@
 """The words and marks that every rendering of a report shares."""
 
 from stagecut.compiler.report.content import (
+    DeviceRow,
     Figure,
     Observation,
     Option,
@@ -10,7 +11,7 @@ from stagecut.compiler.report.content import (
     StageRow,
     Summary,
 )
-from stagecut.compiler.units import seconds, size
+from stagecut.compiler.units import scaled, seconds, size
 
 #: Stands after every time that was computed from a device's model.
 MODELLED = "~"
@@ -94,6 +95,23 @@ def route(link: str) -> str:
 def part(share: Share) -> str:
     """`cpu.serial`, or `copies host → pim`."""
     return f"copies {route(share.name)}" if share.kind == "copy" else share.name
+
+
+def speed(device: DeviceRow) -> str:
+    """What a device achieves on its nodes: `250 GFLOP/s`; nothing where no FLOP is known."""
+    if not device.flops or not device.run.time_s:
+        return ""
+    mark = MODELLED if device.basis == "modelled" else ""
+    return scaled(device.flops / device.run.time_s, "FLOP/s") + mark
+
+
+def energy(summary: Summary) -> str:
+    """The energy of a run, where it is known."""
+    if summary.energy_j is None:
+        return ""
+    return scaled(summary.energy_j, "J") + (
+        MODELLED if summary.predicted.basis == "modelled" else ""
+    )
 
 
 def extent(summary: Summary) -> str:

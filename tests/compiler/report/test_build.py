@@ -196,6 +196,22 @@ def test_what_varies_more_than_it_differs_is_doubtful() -> None:
     assert [option.doubtful for option in report.nodes[0].options] == [False, True]
 
 
+def test_energy_is_known_when_it_is_known_for_every_stage() -> None:
+    sample = mixed()
+    stages = tuple(replace(stage, energy_j=0.5) for stage in sample.manifest.stages)
+    known = replace(sample.manifest, stages=stages)
+    partly = replace(sample.manifest, stages=(replace(stages[0], energy_j=None), *stages[1:]))
+    assert build_report(known, sample.table).summary.energy_j == pytest.approx(2.5)
+    assert build_report(partly, sample.table).summary.energy_j is None
+    assert build_report(empty().manifest, empty().table).summary.energy_j is None
+
+
+def test_a_device_counts_the_work_it_was_given() -> None:
+    pim = report_of(mixed()).devices[2]
+    assert pim.flops == 2 * 16 * 4 * 2**20
+    assert pim.weight_bytes == 2 * 4 * 2**20
+
+
 def test_close_calls_are_the_cheapest_moves_closest_first() -> None:
     calls = report_of(mixed()).close_calls
     assert [(call.op, call.node, call.nodes, call.option.device) for call in calls[:3]] == [

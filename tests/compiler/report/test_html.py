@@ -4,8 +4,10 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
@@ -178,6 +180,21 @@ SENTENCES = {
 @pytest.mark.parametrize(("sample", "sentence"), SENTENCES.values(), ids=SENTENCES.keys())
 def test_it_says_so_in_words(sample: Sample, sentence: str) -> None:
     assert sentence in " ".join(written(sample).split())
+
+
+def test_energy_is_shown_where_it_is_known() -> None:
+    sample = mixed()
+    stages = tuple(replace(stage, energy_j=0.5e-3) for stage in sample.manifest.stages)
+    known = replace(sample, manifest=replace(sample.manifest, stages=stages))
+    assert "2.50 mJ~" in written(known)
+    assert written(known).count("500 µJ</td>") == 5
+    assert "Energy" not in written(sample)
+
+
+def test_the_layout_library_is_the_one_that_the_notices_speak_of() -> None:
+    vendor = files("stagecut.compiler.report") / "vendor"
+    digest = hashlib.sha256((vendor / "d3-dag.iife.min.js").read_bytes()).hexdigest()
+    assert digest in (vendor / "NOTICES.md").read_text("utf-8")
 
 
 def test_a_reason_is_written_once_and_referred_to_by_number() -> None:
