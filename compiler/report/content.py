@@ -61,6 +61,14 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Overruled:
+    """The optimum of the costs where the gate found this plan to be faster than it."""
+
+    predicted: Figure
+    observed: Figure
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The answer at a glance.
 
@@ -76,6 +84,7 @@ class Summary:
     off_by: float | None
     rival: Rival | None
     proof: Proof
+    overruled: Overruled | None
     nodes: int
     stages: int
     copies: int

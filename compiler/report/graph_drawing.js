@@ -1,6 +1,6 @@
 // Draws what graph_layout.js has placed: stages as boxes, their nodes inside, copies dashed.
 
-const OPEN_AT_FIRST = 120; // up to so many nodes all stages are open at first
+const OPEN_AT_FIRST = 400; // up to so many nodes all stages are open at first
 const READABLE = 0.5; // below this zoom text is left out
 
 const svg = document.getElementById("graph-drawing");

@@ -60,7 +60,7 @@ def _option(node: PlannedNode, costs: NodeCosts, device: Device, elsewhere: Else
         reason="no link leads to its memory and back" if cut_off else "",
         extra_s=None if cut_off else extra_s,
         quartiles_s=(spread.p25_s, spread.p75_s) if spread else None,
-        doubtful=device.name != node.device and extra_s < noise_s,
+        doubtful=device.name != node.device and abs(extra_s) < noise_s,
     )
 
 

@@ -8,6 +8,7 @@ from stagecut.compiler.manifest import Contender, Manifest
 from stagecut.compiler.report.content import (
     Figure,
     Observation,
+    Overruled,
     Proof,
     Rival,
     StageRow,
@@ -36,6 +37,7 @@ def summarize(manifest: Manifest, trace: Trace | None) -> Summary:
             exact=certificate.exact,
             width=certificate.width,
         ),
+        overruled=_overruled(manifest),
         nodes=len(manifest.nodes),
         stages=len(manifest.stages),
         copies=len(manifest.copies),
@@ -64,6 +66,18 @@ def _off_by(stages: Sequence[StageRow]) -> float | None:
         if stage.observed and stage.observed.basis == "measured" and stage.predicted.time_s
     ]
     return median(errors) if errors else None
+
+
+def _overruled(manifest: Manifest) -> Overruled | None:
+    """The optimum is the contender that does not go by the name of a device."""
+    devices = {device.name for device in manifest.machine.devices}
+    for contender in manifest.contenders:
+        if contender.name not in devices and not contender.chosen:
+            return Overruled(
+                predicted=Figure(manifest.certificate.total, contender.basis),
+                observed=Figure(contender.median_s, contender.basis),
+            )
+    return None
 
 
 def _energy_j(manifest: Manifest) -> float | None:

@@ -36,7 +36,7 @@ def print_summary(report: Report, console: Console) -> None:
     console.print(_headline(report))
     for line in (
         wording.rivalry(report),
-        wording.proof(report.summary.proof),
+        wording.proof(report.summary),
         wording.extent(report.summary),
         wording.profiling(report.summary),
         *([f"{wording.energy(report.summary)} a run"] if wording.energy(report.summary) else []),

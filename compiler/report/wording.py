@@ -5,7 +5,6 @@ from stagecut.compiler.report.content import (
     Figure,
     Observation,
     Option,
-    Proof,
     Report,
     Share,
     StageRow,
@@ -75,13 +74,17 @@ def rivalry(report: Report) -> str:
     if rival is None:
         return "no device alone can run it" if report.contenders else "compared with no other plan"
     if summary.method == rival.device:
-        return f"everything on {rival.device}: no split is faster"
+        return f"everything on {rival.device}, as no split is faster"
     alone = time(rival.total)
     return f"{rival.ratio:.2f} × as fast as the best single device, {rival.device} ({alone})"
 
 
-def proof(found: Proof) -> str:
-    """What the certificate says."""
+def proof(summary: Summary) -> str:
+    """What the certificate says, or why the gate shipped another plan."""
+    overruled, found = summary.overruled, summary.proof
+    if overruled is not None:
+        predicted, observed = time(overruled.predicted), time(overruled.observed)
+        return f"the optimum of the costs, {predicted}, took {observed} when it was run"
     if not found.exact:
         return f"not proven optimal: at most {percent(found.gap)} might still be saved"
     return "proven optimal: no other assignment costs less"
@@ -143,6 +146,8 @@ def flips(option: Option) -> str:
     factor = option.flips_at
     if factor is None:
         return "never: getting there costs more"
+    if option.extra_s is not None and option.extra_s < 0:
+        return "better, by the costs alone"
     if option.doubtful:
         return "as good: within the noise"
     if factor <= 1:

@@ -77,6 +77,23 @@ def test_contenders_that_were_only_predicted_are_no_observation() -> None:
     assert build_report(sample.manifest, sample.table).summary.observed is None
 
 
+def test_the_gate_may_overrule_the_optimum() -> None:
+    """cpu.parallel was found to be faster than the optimum, and ships."""
+    sample = mixed()
+    optimum, serial, parallel = sample.manifest.contenders
+    contenders = (
+        replace(optimum, chosen=False, median_s=2e-3),
+        serial,
+        replace(parallel, chosen=True, median_s=1.8e-3),
+    )
+    manifest = replace(sample.manifest, contenders=contenders)
+    overruled = build_report(manifest, sample.table, sample.trace).summary.overruled
+    assert overruled is not None
+    assert us(overruled.predicted) == (1101.192, "modelled")
+    assert us(overruled.observed) == (2000, "modelled")
+    assert report_of(sample).summary.overruled is None
+
+
 def test_how_far_measured_stages_were_off() -> None:
     assert report_of(mixed()).summary.off_by == pytest.approx(0.03)
     assert report_of(empty()).summary.off_by is None

@@ -1,12 +1,16 @@
 """The words that all renderings share."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.manifests import mixed
 
 from stagecut.compiler.machine import Basis
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.content import Figure, Option, Proof
+from stagecut.compiler.report.build import build_report
+from stagecut.compiler.report.content import Figure, Option, Overruled, Proof
 
 TIMES: dict[str, tuple[float, Basis, str]] = {
     "measured": (0.0123, "measured", "12.3 ms"),
@@ -68,7 +72,7 @@ OPTIONS = {
     "a loss": (2e-3, 1e-3, "+1.00 ms", "2 × too slow"),
     "a small loss": (2e-3, 1e-4, "+100 µs", "5.3 % too slow"),
     "a tie": (2e-3, 0.0, "nothing", "just as good"),
-    "a gain": (2e-3, -1e-3, "−1.00 ms", "just as good"),
+    "a gain": (2e-3, -1e-3, "−1.00 ms", "better, by the costs alone"),
     "hopeless": (1e-3, 2e-3, "+2.00 ms", "never: getting there costs more"),
 }
 
@@ -79,15 +83,26 @@ def test_option(run_s: float, extra_s: float, added: str, flips: str) -> None:
     assert (wording.added(option), wording.flips(option)) == (added, flips)
 
 
+OPTIMAL = Proof("elimination", 1.0, 1.0, 0.0, True, 3)
 PROOFS = {
-    "optimal": (Proof("elimination", 1.0, 1.0, 0.0, True, 3), "proven optimal"),
-    "with a gap": (Proof("bound", 1.0, 0.9, 0.1, False, None), "at most 10.0 % might"),
+    "optimal": (OPTIMAL, None, "proven optimal: no other assignment costs less"),
+    "with a gap": (
+        Proof("bound", 1.0, 0.9, 0.1, False, None),
+        None,
+        "not proven optimal: at most 10.0 % might still be saved",
+    ),
+    "overruled by the gate": (
+        OPTIMAL,
+        Overruled(Figure(1.0, "modelled"), Figure(2.0, "modelled")),
+        "the optimum of the costs, 1.00 s~, took 2.00 s~ when it was run",
+    ),
 }
 
 
-@pytest.mark.parametrize(("found", "text"), PROOFS.values(), ids=PROOFS.keys())
-def test_proof(found: Proof, text: str) -> None:
-    assert text in wording.proof(found)
+@pytest.mark.parametrize(("found", "overruled", "text"), PROOFS.values(), ids=PROOFS.keys())
+def test_proof(found: Proof, overruled: Overruled | None, text: str) -> None:
+    summary = build_report(mixed().manifest, mixed().table).summary
+    assert wording.proof(replace(summary, proof=found, overruled=overruled)) == text
 
 
 def test_a_difference_within_the_noise_is_no_difference() -> None:
