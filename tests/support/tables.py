@@ -121,13 +121,17 @@ def cost_tables(*, max_nodes: int = 6, max_devices: int = 4) -> st.SearchStrateg
     )
 
 
-def seeded_table(seed: int, *, max_nodes: int = 6, max_devices: int = 4) -> CostTable:
+def seeded_table(
+    seed: int, *, min_nodes: int = 1, max_nodes: int = 6, max_devices: int = 4
+) -> CostTable:
     """The same table for the same seed; faster than `cost_tables`, but does not shrink."""
     random = Random(seed)  # noqa: S311
-    return random_table(random, max_nodes=max_nodes, max_devices=max_devices)
+    return random_table(random, min_nodes=min_nodes, max_nodes=max_nodes, max_devices=max_devices)
 
 
-def random_table(random: Random, *, max_nodes: int = 6, max_devices: int = 4) -> CostTable:
+def random_table(
+    random: Random, *, min_nodes: int = 1, max_nodes: int = 6, max_devices: int = 4
+) -> CostTable:
     """Up to 3 memories; branches, joins, residuals and values with many readers; ties and zeros;
     missing links; bound inputs and outputs; stages that cost something to start; energies."""
     memories = ["host", "m1", "m2"][: random.randint(1, 3)]
@@ -150,7 +154,7 @@ def random_table(random: Random, *, max_nodes: int = 6, max_devices: int = 4) ->
         Endpoint(name, random.choice(memories)) for name in values if random.random() < 0.5
     )
     nodes = []
-    for index in range(random.randint(1, max_nodes)):
+    for index in range(random.randint(min_nodes, max_nodes)):
         able = [device.name for device in devices if random.random() < 0.7]
         able = able or [random.choice(devices).name]
         reads = random.sample(values, min(len(values), random.randint(0, 3)))

@@ -1,0 +1,69 @@
+"""A mixed-integer linear program, written row by row and solved by HiGHS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+#: HiGHS takes a gap of 1e-6 for none, whatever the scale: prices are scaled up until it is none.
+_SCALED_TO = 1e6
+
+_SOLVED, _STOPPED, _INFEASIBLE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The best point found, if any; no point is cheaper than `bound`, infinite if there is none."""
+
+    point: npt.NDArray[np.float64] | None
+    bound: float
+    solved: bool
+
+
+@dataclass(slots=True)
+class Program:
+    """Variables lie between 0 and their `upper` bound; all prices are at least 0."""
+
+    prices: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    whole: list[bool] = field(default_factory=list)
+    lower: list[float] = field(default_factory=list)
+    entries: list[tuple[int, int, float]] = field(default_factory=list)
+
+    def variable(self, price: float, *, whole: bool = False, upper: float = 1.0) -> int:
+        self.prices.append(price)
+        self.upper.append(upper)
+        self.whole.append(whole)
+        return len(self.prices) - 1
+
+    def at_least(self, lower: float, terms: Mapping[int, float]) -> None:
+        """Ask that the sum of factor x variable is no less than `lower`."""
+        row = len(self.lower)
+        self.lower.append(lower)
+        self.entries += ((row, column, factor) for column, factor in terms.items())
+
+    def solve(self, limit_s: float) -> Outcome:
+        """The cheapest point, by branch and cut; the best so far after `limit_s` seconds."""
+        if not self.prices:
+            return Outcome(np.empty(0), 0.0, solved=True)
+        largest = max(self.prices)
+        scale = _SCALED_TO / largest if largest > 0 else 1.0
+        result = milp(
+            scale * np.array(self.prices),
+            integrality=np.array(self.whole, dtype=np.int64),
+            bounds=Bounds(0.0, np.array(self.upper)),
+            constraints=self._rows(),
+            options={"mip_rel_gap": 0.0, "time_limit": limit_s},
+        )
+        if result.status == _INFEASIBLE:
+            return Outcome(None, np.inf, solved=True)
+        bound = 0.0 if result.mip_dual_bound is None else max(0.0, result.mip_dual_bound / scale)
+        return Outcome(result.x, bound, result.status == _SOLVED)
+
+    def _rows(self) -> LinearConstraint:
+        rows, columns, factors = (np.array(each) for each in zip(*self.entries, strict=True))
+        matrix = csr_array((factors, (rows, columns)), shape=(len(self.lower), len(self.prices)))
+        return LinearConstraint(matrix, np.array(self.lower), np.inf)

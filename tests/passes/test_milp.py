@@ -1,0 +1,67 @@
+"""The integer program says the same as the elimination, which it shares no code with."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from tests.support.tables import cost_table, cost_tables, seeded_table
+
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.machine import Memory
+from stagecut.compiler.prices import ENERGY, LATENCY, Objective
+from stagecut.passes.milp import Milp
+from stagecut.passes.partition import Partition
+
+OBJECTIVES = (LATENCY, ENERGY, Objective(per_s=1.0, per_j=0.5))
+
+
+@settings(max_examples=50)
+@given(cost_tables(max_nodes=10))
+def test_small_tables(table: CostTable) -> None:
+    try:
+        least = Partition()(table).total_s
+    except UnplaceableError:
+        with pytest.raises(UnplaceableError, match="cannot get from"):
+            Milp()(table)
+        return
+    found = Milp()(table)
+    assert found.total_s == pytest.approx(least, abs=1e-9)
+    assert found.certificate.exact
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
+@pytest.mark.parametrize("seed", range(4))
+def test_tables_of_some_hundred_nodes(seed: int, objective: Objective) -> None:
+    table = seeded_table(seed, min_nodes=200, max_nodes=400)
+    proven = Partition(objective)(table).certificate
+    found = Milp(objective)(table).certificate
+    assert found.exact
+    assert (found.total, found.lower_bound) == pytest.approx((proven.total, proven.lower_bound))
+
+
+TIGHT = cost_table("a: cpu 9, pim 1\n b: cpu 9, pim 1\n c: pim 1")
+
+
+def _limited(capacity_bytes: int) -> CostTable:
+    memories = (Memory("host"), Memory("pim", capacity_bytes))
+    return replace(
+        TIGHT,
+        machine=replace(TIGHT.machine, memories=memories),
+        nodes=tuple(replace(node, weight_bytes=60) for node in TIGHT.nodes),
+    )
+
+
+def test_a_capacity_is_kept() -> None:
+    assert Milp()(_limited(120)).total_s == pytest.approx(11e-6)
+
+
+def test_a_capacity_that_is_too_small() -> None:
+    with pytest.raises(UnplaceableError, match="20 bytes in pim") as error:
+        Milp()(_limited(40))
+    assert error.value.where == "memories[1].capacity_bytes"
+
+
+def test_too_little_time() -> None:
+    with pytest.raises(UnplaceableError, match="within 1e-09 s"):
+        Milp(limit_s=1e-9)(seeded_table(1, min_nodes=200, max_nodes=400))
