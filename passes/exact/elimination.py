@@ -115,10 +115,7 @@ def _by_shape(waiting: Sequence[Factors]) -> Iterator[Factors]:
 
 def _add(joint: Floats, group: Group, factors: Factors) -> None:
     """Add each table to its row of `joint`, along the axes that its scope names."""
-    matches = group.neighbours[:, None, factors.scopes[0] - group.first] == factors.scopes[1:]
-    named = matches.any(axis=1)
-    for part in alike(named):
-        axes = (True, *named[:, part[0]])
+    for part, axes in group.by_axes(factors.scopes):
         shape = [size if name else 1 for size, name in zip(group.shape, axes, strict=True)]
         rows, tables = _summed(factors.only(part), group.first)
         joint[..., rows] += tables.reshape(*shape, len(rows))

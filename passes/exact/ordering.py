@@ -43,6 +43,16 @@ class Group:
     def rows(self) -> int:
         return int(self.neighbours.shape[1])
 
+    def by_axes(self, scopes: Ints) -> Iterator[tuple[Ints, list[bool]]]:
+        """Split scopes, whose first variables are of this group, by the axes that they name.
+
+        Yields indices into `scopes` and, for the variable and each neighbour, whether it is named.
+        """
+        rows = scopes[0] - self.first
+        named = (self.neighbours[:, None, rows] == scopes[1:]).any(axis=1)
+        for part in alike(named):
+            yield part, [True, *named[:, part[0]].tolist()]
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

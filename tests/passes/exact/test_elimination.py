@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stagecut.passes.exact.elimination import minimise
 from stagecut.passes.exact.factor_graph import FactorGraph, Factors
+from stagecut.passes.exact.marginals import min_marginals
 from stagecut.passes.exact.ordering import elimination_order
 
 
@@ -35,6 +36,19 @@ def test_the_least_value(graph: FactorGraph) -> None:
     minimum = minimise(graph, elimination_order(graph))
     assert minimum.value == min(graph.total(point) for point in points)
     assert graph.total(minimum.states) == minimum.value
+
+
+@given(factor_graphs())
+def test_min_marginals(graph: FactorGraph) -> None:
+    points = [np.array(point) for point in product(*(range(size) for size in graph.domains))]
+    order = elimination_order(graph)
+    if math.isinf(minimise(graph, order).value):
+        return
+    marginals = min_marginals(graph, order)
+    for variable, size in enumerate(graph.domains):
+        for state in range(marginals.shape[1]):
+            totals = [graph.total(point) for point in points if point[variable] == state]
+            assert marginals[variable, state] == (min(totals) if state < size else math.inf)
 
 
 def test_rows_are_eliminated_together() -> None:
