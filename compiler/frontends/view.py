@@ -61,18 +61,17 @@ class _View:
 
     def value(self, value: ir.Value) -> Value:
         if value not in self._values:
-            self._values[value] = Value(
-                value.name or "", _dtype(value.type), self._shape(value), value.is_initializer()
-            )
+            name = value.name or ""
+            shape = self._measured[name] if name in self._measured else _bound_shape(value)
+            self._values[value] = Value(name, _dtype(value.type), shape, value.is_initializer())
         return self._values[value]
 
-    def _shape(self, value: ir.Value) -> tuple[int, ...]:
-        """Bound, or measured; () for a sequence or optional, whatever its elements are."""
-        if value.name in self._measured:
-            return self._measured[value.name]
-        if value.shape is None or not isinstance(value.type, ir.TensorType):
-            return ()
-        return value.shape.numpy()
+
+def _bound_shape(value: ir.Value) -> tuple[int, ...]:
+    """The shape of a tensor; () for a sequence or optional, whatever its elements are."""
+    if value.shape is None or not isinstance(value.type, ir.TensorType):
+        return ()
+    return value.shape.numpy()
 
 
 def _captured(node: ir.Node) -> Iterator[ir.Value]:
