@@ -26,6 +26,7 @@ class Certificate:
 
     Both are in the objective's unit (seconds for `latency`). `width` is the largest number of
     variables that the elimination had to look at together, less one; None for methods without one.
+    `proof` says where the bound comes from.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Certificate:
     lower_bound: float
     exact: bool
     width: int | None = None
+    proof: str = ""
 
     @property
     def gap(self) -> float:

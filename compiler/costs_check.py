@@ -55,6 +55,10 @@ def _unknown_energy(where: str) -> CostTableError:
 
 
 def _check_machine(machine: Machine) -> None:
+    if not machine.devices:
+        raise CostTableError(
+            "there is no device", where="devices", fix="name at least one, and its memory"
+        )
     for index, device in enumerate(machine.devices):
         _check_cost(device.stage_s, f"devices[{index}].stage_s")
     for index, link in enumerate(machine.links):

@@ -8,6 +8,9 @@ from stagecut.compiler.costs import CostTable
 from stagecut.compiler.objective import Breakdown, Copy, evaluate
 from stagecut.compiler.prices import Objective
 
+#: A relative difference that is no larger is rounding.
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:
@@ -36,19 +39,39 @@ class Solution:
         return self.breakdown.copies
 
 
-def unproven(
-    table: CostTable, assignment: Assignment, method: str, objective: Objective
+def account(
+    table: CostTable,
+    assignment: Assignment,
+    objective: Objective,
+    *,
+    method: str,
+    bound: float,
+    proof: str,
+    width: int | None = None,
 ) -> Solution:
-    """The solution of a method that proves nothing itself.
+    """What `assignment` costs by the definition, beside a bound that a solver has found.
 
-    Its bound is the one that needs no search: every node on its cheapest device, nothing moved.
+    Bound and total come by different ways; they are the same number if they differ by rounding.
     """
     breakdown = evaluate(table, assignment, objective=objective)
     total = breakdown.total(objective)
-    bound = math.fsum(
+    exact = total <= bound or math.isclose(total, bound, rel_tol=_ROUNDING)
+    certificate = Certificate(method, total, min(bound, total), exact, width, proof)
+    return Solution(assignment, certificate, objective, breakdown)
+
+
+def unproven(
+    table: CostTable, assignment: Assignment, method: str, objective: Objective
+) -> Solution:
+    """The solution of a method that proves nothing itself."""
+    bound = least_without_moves(table, objective)
+    proof = "every node at its cheapest, nothing moved"
+    return account(table, assignment, objective, method=method, bound=bound, proof=proof)
+
+
+def least_without_moves(table: CostTable, objective: Objective) -> float:
+    """The bound that needs no search: every node on its cheapest device, nothing moved."""
+    return math.fsum(
         min(objective.price(time_s, node.run_j.get(name)) for name, time_s in node.run_s.items())
         for node in table.nodes
-    )
-    return Solution(
-        assignment, Certificate(method, total, bound, exact=total <= bound), objective, breakdown
     )

@@ -23,8 +23,10 @@ class Columns:
     """N nodes in the table's order and I bound inputs; P places; V values; M memories; R reads.
 
     memory (P,)     the memory of each place; the last M places are bare memories, for inputs
-    run (N + I, P)  a node's cost in a place, infinite where it cannot run; an input has one place
-    device (N, P)   the device that the node then runs on
+    price (N, D)    a node's cost on each of D devices, infinite where it cannot run
+    place (D,)      the place of each device
+    run (N + I, P)  a node's least cost in a place; an input is free in its only one
+    device (N, P)   the device that has it
     start (P,)      what starting a stage in a place costs
     move (V, M, M)  a value's cost from memory to memory, infinite where no way leads
     producer (V,)   the row of `run` that writes a value; -1 where it is free
@@ -33,6 +35,8 @@ class Columns:
     """
 
     memory: Ints
+    price: Floats
+    place: Ints
     run: Floats
     device: Ints
     start: Floats
@@ -46,18 +50,21 @@ def columns(table: CostTable, objective: Objective) -> Columns:
     memories = {memory.name: index for index, memory in enumerate(table.machine.memories)}
     values = {value.name: index for index, value in enumerate(table.values)}
     devices = table.machine.devices
-    places = _places(table.machine, objective)
-    start_s = np.array([devices[place[0]].stage_s for place in places] + [0.0] * len(memories))
-    homes = [memories[devices[place[0]].memory] for place in places]
-    run, device = _by_place(node_prices(table, objective), places)
-    begin = [len(places) + memories[end.memory] for end in table.inputs]
+    place = _place_of(table.machine, objective)
+    homes = [devices[first] for first in np.unique(place, return_index=True)[1]]
+    price = node_prices(table, objective)
+    run, device = _by_place(price, place)
+    begin = [len(homes) + memories[end.memory] for end in table.inputs]
     wanted = np.zeros((len(values), len(memories)), dtype=np.bool_)
     wanted[_at(values, table.outputs), [memories[end.memory] for end in table.outputs]] = True
+    start_s = [home.stage_s for home in homes] + [0.0] * len(memories)
     return Columns(
-        memory=np.array([*homes, *range(len(memories))]),
+        memory=np.array([*(memories[home.memory] for home in homes), *range(len(memories))]),
+        price=price,
+        place=place,
         run=_with_inputs(run, begin, len(memories)),
         device=device,
-        start=objective.per_s * start_s,
+        start=objective.per_s * np.array(start_s),
         move=move_prices(table, objective),
         producer=_producers(table, values),
         wanted=wanted,
@@ -92,25 +99,21 @@ def _reads(table: CostTable, values: Mapping[str, int]) -> Ints:
     return np.array(np.divmod(keys, max(len(table.nodes), 1)))
 
 
-def _places(machine: Machine, objective: Objective) -> list[list[int]]:
-    """The devices of each place, by index."""
-    places: dict[str | tuple[str, str], list[int]] = {}
-    for index, device in enumerate(machine.devices):
-        starts = objective.per_s * device.stage_s > 0
-        key = (device.memory, device.name) if starts else device.memory
-        places.setdefault(key, []).append(index)
-    return list(places.values())
+def _place_of(machine: Machine, objective: Objective) -> Ints:
+    """(D,): places are numbered in the order of their first devices."""
+    keys = [
+        (device.memory, device.name if objective.per_s * device.stage_s > 0 else "")
+        for device in machine.devices
+    ]
+    places = list(dict.fromkeys(keys))
+    return np.array([places.index(key) for key in keys])
 
 
-def _by_place(run: Floats, places: Sequence[Sequence[int]]) -> tuple[Floats, Ints]:
+def _by_place(price: Floats, place: Ints) -> tuple[Floats, Ints]:
     """(N, P) twice: the least cost in each place, and the device that has it."""
-    nodes = np.arange(len(run))
-    least = np.empty((len(run), len(places)))
-    device = np.empty((len(run), len(places)), dtype=np.int64)
-    for index, place in enumerate(places):
-        device[:, index] = np.array(place)[run[:, list(place)].argmin(axis=1)]
-        least[:, index] = run[nodes, device[:, index]]
-    return least, device
+    groups = [np.flatnonzero(place == each) for each in np.unique(place)]
+    device = np.stack([group[price[:, group].argmin(axis=1)] for group in groups], axis=1)
+    return np.take_along_axis(price, device, axis=1), device
 
 
 def _named(values: Mapping[str, int], names: Sequence[Sequence[str]]) -> tuple[Ints, Ints]:

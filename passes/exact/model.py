@@ -31,6 +31,13 @@ class Model:
         nodes = np.arange(len(self.place))
         return self.place[nodes, states[nodes]]
 
+    def by_place(self, by_state: Floats, places: int) -> Floats:
+        """(N, places) from (variables, states): infinite for places that a node does not have."""
+        nodes, states = np.nonzero(np.isfinite(by_state[: len(self.place)]))
+        by_place = np.full((len(self.place), places), np.inf)
+        by_place[nodes, self.place[nodes, states]] = by_state[nodes, states]
+        return by_place
+
 
 def model(table: Columns) -> Model:
     decided = copies(table)

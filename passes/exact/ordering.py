@@ -11,13 +11,14 @@ other, and those with the same shape are reduced by one array operation.
 Everything works on arrays of edges; there is no loop over variables.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stagecut.passes.exact.alike import alike
-from stagecut.passes.exact.factor_graph import Bools, FactorGraph, Ints
+from stagecut.passes.exact.factor_graph import Bools, FactorGraph, Floats, Ints
 
 #: Tables of up to two to this power entries are made whenever they come up; larger ones only when
 #: nothing smaller is left.
@@ -65,24 +66,31 @@ class Order:
     def width(self) -> int:
         return max((len(group.shape) - 1 for group in self.groups), default=0)
 
-    @property
-    def entries(self) -> float:
-        """How many table entries the elimination will compute."""
-        return sum(float(np.prod(group.shape, dtype=float)) * group.rows for group in self.groups)
-
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """Variables taken at once; `owners` and `members` pair each with each of its neighbours."""
+    """Variables taken at once; `owners` and `members` pair each with each of its neighbours.
+
+    `entries` is the size of all the tables that this takes.
+    """
 
     variables: Ints
     owners: Ints
     members: Ints
+    entries: float
 
 
-def elimination_order(graph: FactorGraph) -> Order:
-    """Choose an order with small tables; the graph's own tables are not looked at."""
-    rounds = list(_rounds(graph))
+def elimination_order(graph: FactorGraph, *, max_entries: float = math.inf) -> Order | None:
+    """Choose an order with small tables; the graph's own tables are not looked at.
+
+    None if no order was found with which elimination computes no more than `max_entries`.
+    """
+    rounds = []
+    for taken in _rounds(graph):
+        max_entries -= taken.entries
+        if max_entries < 0:
+            return None
+        rounds.append(taken)
     round_of = np.empty(len(graph.domains), dtype=np.int64)
     for number, taken in enumerate(rounds):
         round_of[taken.variables] = number
@@ -100,10 +108,12 @@ def _rounds(graph: FactorGraph) -> Iterator[_Round]:
     names = np.arange(len(graph.domains))
     source, target = _edges(graph)
     while len(names):
-        taken = _cheapest(names, graph.domains, source, target)
+        entries = _entries(graph.domains[names], source, target)
+        taken = _cheapest(names, entries, source, target)
         leaving, staying = taken[source], ~taken[source] & ~taken[target]
         owners, members = source[leaving], target[leaving]
-        yield _Round(names[taken], names[owners], names[members])
+        size = float(np.exp2(entries[taken]).sum())
+        yield _Round(names[taken], names[owners], names[members], size)
         keys = source[staying] * len(names) + target[staying]
         joined = _pairs(owners, members, len(names))
         if len(joined):
@@ -121,10 +131,14 @@ def _edges(graph: FactorGraph) -> Ints:
     return np.array(np.divmod(keys, count))
 
 
-def _cheapest(names: Ints, domains: Ints, source: Ints, target: Ints) -> Bools:
+def _entries(domains: Ints, source: Ints, target: Ints) -> Floats:
+    """Binary logarithm of the size of the table over each variable and its neighbours."""
+    weight = np.log2(domains)
+    return weight + np.bincount(source, weight[target], minlength=len(domains))
+
+
+def _cheapest(names: Ints, entries: Floats, source: Ints, target: Ints) -> Bools:
     """Which variables make a small table, and a smaller one than each of their neighbours."""
-    weight = np.log2(domains[names])
-    entries = weight + np.bincount(source, weight[target], minlength=len(names))
     shuffled = entries + (names * _SHUFFLE % 2**32) * 2.0**-42
     taken = entries <= max(_FREE_ENTRIES, float(shuffled.min()))
     taken[source[shuffled[target] < shuffled[source]]] = False

@@ -136,6 +136,7 @@ BAD = {
     "a made-up basis": (_set("devices.0.basis", "guessed"), "devices[0].basis", "measured"),
     "an unknown device": (_set("nodes.3.run_s.gpu", 1.0), "nodes[3].run_s.gpu", "no device 'gpu'"),
     "no device": (_set("nodes.3.run_s", {}), "nodes[3].run_s", "no device can run node 'd'"),
+    "no devices at all": (_set("devices", []), "devices", "no device"),
     "an unknown memory": (_set("devices.1.memory", "l2"), "devices[1].memory", "no memory 'l2'"),
     "an unknown route": (_set("values.1.move_s.host>l2", 0), "values[1].move_s.host>l2", "route"),
     "a move to where it is": (

@@ -10,6 +10,7 @@ from tests.support.tables import US, cost_table, cost_tables, placed, seeded_tab
 
 from stagecut.compiler.costs import CostTable, ValueCosts
 from stagecut.compiler.errors import DeviceError, StagecutError, UnplaceableError
+from stagecut.compiler.machine import Memory
 from stagecut.compiler.solution import Solution
 from stagecut.passes.chain import Chain
 from stagecut.passes.greedy import Greedy
@@ -64,11 +65,13 @@ def test_chain_is_exact_on_chains() -> None:
 
 
 def _chained(table: CostTable) -> CostTable:
-    """The same nodes, each reading what the one before it wrote; the ends may be bound."""
+    """The same nodes, each reading what the one before it wrote; any weights fit."""
     names = [f"c{index}" for index in range(len(table.nodes) + 1)]
     move = table.values[0] if table.values else ValueCosts("free", 0)
+    memories = tuple(Memory(memory.name) for memory in table.machine.memories)
     return replace(
         table,
+        machine=replace(table.machine, memories=memories),
         values=tuple(replace(move, name=name) for name in names),
         nodes=tuple(
             replace(node, inputs=(read,), outputs=(written,))

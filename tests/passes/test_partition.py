@@ -1,6 +1,9 @@
 """The partitioner is exact: on drawn tables, against brute force, and on published traces."""
 
+from dataclasses import replace
+
 import pytest
+from benchmarks.tables import tangle, transformer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.tables import (
@@ -14,7 +17,9 @@ from tests.support.tables import (
 
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.machine import HOST, Memory
 from stagecut.compiler.prices import ENERGY, LATENCY, Objective
+from stagecut.passes.milp import Milp
 from stagecut.passes.partition import Partition
 
 CASES = {
@@ -116,6 +121,47 @@ def test_the_same_table_gives_the_same_solution(table: CostTable) -> None:
         assert Partition()(table) == Partition()(table)
     except UnplaceableError:
         assert cheapest_by_brute_force(table) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_graph_too_wide_for_elimination_is_still_solved(seed: int) -> None:
+    best = Partition()(tangle(200, seed=seed)).certificate
+    assert best.exact
+    assert best.proof == "too wide for elimination: HiGHS"
+
+
+def _heavy(nodes: int, share: float) -> CostTable:
+    """Residual blocks whose weights fill pim and gpu to more than they can hold."""
+    table = transformer(nodes)
+    bytes_each = [1000 + 37 * index % 1009 for index in range(nodes)]
+    room = int(share * sum(bytes_each))
+    memories = [
+        Memory(memory.name, None if memory.name == HOST else room)
+        for memory in table.machine.memories
+    ]
+    return replace(
+        table,
+        machine=replace(table.machine, memories=tuple(memories)),
+        nodes=tuple(
+            replace(node, weight_bytes=size)
+            for node, size in zip(table.nodes, bytes_each, strict=True)
+        ),
+    )
+
+
+def test_a_tight_capacity_is_kept_at_the_least_cost() -> None:
+    table = _heavy(96, 0.1)
+    best, second_opinion = Partition()(table), Milp()(table)
+    assert best.certificate.exact
+    assert best.total_s == pytest.approx(second_opinion.total_s)
+    assert best.total_s > Partition()(transformer(96)).total_s
+
+
+def test_too_little_time_leaves_a_gap_and_says_so() -> None:
+    certificate = Partition(limit_s=1e-9)(_heavy(480, 0.1)).certificate
+    assert not certificate.exact
+    assert 0 < certificate.gap < 0.01
+    assert certificate.lower_bound < Partition()(_heavy(480, 0.1)).total_s <= certificate.total
 
 
 def test_no_nodes_cost_nothing() -> None:

@@ -4,13 +4,22 @@ What stands here are our own results for them, in seconds, under the objective o
 a copy is paid once per value and memory.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+from random import Random
+from typing import TypeVar
+
 import pytest
 from tests.support.published import published
 
+from stagecut.compiler.costs import CostTable, Route
 from stagecut.passes.greedy import Greedy
+from stagecut.passes.milp import Milp
 from stagecut.passes.partition import Partition
 from stagecut.passes.priority import Priority
 from stagecut.passes.single import Single
+
+Key = TypeVar("Key", str, Route)
 
 #: Serial, parallel first, PIM first, greedy, optimum.
 TOTALS_S = {
@@ -48,3 +57,22 @@ def test_totals(case: str) -> None:
 @pytest.mark.parametrize(("case", "candidates"), CANDIDATES.items())
 def test_number_of_candidates(case: str, candidates: int) -> None:
     assert sum(len(node.run_s) for node in published(case).nodes) == candidates
+
+
+@pytest.mark.parametrize("case", ["bert-64", "roberta-64", "gpt2-32"])
+def test_perturbed_copies_agree_with_an_integer_program(case: str) -> None:
+    table = _perturbed(published(case), Random(case))  # noqa: S311
+    assert Partition()(table).total_s == pytest.approx(Milp()(table).total_s, rel=1e-9)
+
+
+def _perturbed(table: CostTable, random: Random) -> CostTable:
+    """Every figure changed by up to a fifth."""
+
+    def changed(costs: Mapping[Key, float]) -> dict[Key, float]:
+        return {key: cost * random.uniform(0.8, 1.2) for key, cost in costs.items()}
+
+    return replace(
+        table,
+        values=tuple(replace(value, move_s=changed(value.move_s)) for value in table.values),
+        nodes=tuple(replace(node, run_s=changed(node.run_s)) for node in table.nodes),
+    )

@@ -133,7 +133,8 @@ def random_table(
     random: Random, *, min_nodes: int = 1, max_nodes: int = 6, max_devices: int = 4
 ) -> CostTable:
     """Up to 3 memories; branches, joins, residuals and values with many readers; ties and zeros;
-    missing links; bound inputs and outputs; stages that cost something to start; energies."""
+    missing links; bound inputs and outputs; stages that cost something to start; energies; and
+    memories that may be too small."""
     memories = ["host", "m1", "m2"][: random.randint(1, 3)]
     whole = random.random() < 0.5  # whole numbers make many ties
 
@@ -160,14 +161,18 @@ def random_table(
         reads = random.sample(values, min(len(values), random.randint(0, 3)))
         writes = [f"v{index}.{i}" for i in range(random.choice([0, 1, 1, 1, 2]))]
         run_s, run_j = ({name: cost() for name in able} for _ in range(2))
-        nodes.append(NodeCosts(f"n{index}", "Op", run_s, tuple(reads), tuple(writes), run_j=run_j))
+        weight_bytes = random.randint(0, 4)
+        node = NodeCosts(f"n{index}", "Op", run_s, tuple(reads), tuple(writes), weight_bytes, run_j)
+        nodes.append(node)
         values += writes
     outputs = tuple(
         Endpoint(name, random.choice(memories)) for name in values if random.random() < 0.15
     )
+    limit = 4 * len(nodes) if random.random() < 0.2 else None
+    rooms = [None if limit is None else random.randint(0, limit) for _ in memories]
     return CostTable(
         "random",
-        Machine(tuple(map(Memory, memories)), devices, links),
+        Machine(tuple(map(Memory, memories, rooms)), devices, links),
         tuple(
             ValueCosts(
                 name,

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagecut.passes.exact.factor_graph import FactorGraph, Factors
-from stagecut.passes.exact.ordering import elimination_order
+from stagecut.passes.exact.ordering import Order, elimination_order
+
+
+def _order(graph: FactorGraph) -> Order:
+    order = elimination_order(graph)
+    assert order is not None
+    return order
 
 
 def _graph(shape: "nx.Graph[int]", domain: int = 2) -> FactorGraph:
@@ -29,16 +35,18 @@ WIDTHS = {
 
 @pytest.mark.parametrize(("shape", "width"), WIDTHS.values(), ids=WIDTHS.keys())
 def test_width(shape: "nx.Graph[int]", width: int) -> None:
-    assert elimination_order(_graph(shape)).width <= width
+    assert _order(_graph(shape)).width <= width
 
 
 def test_a_long_chain_takes_few_operations() -> None:
-    assert len(elimination_order(_graph(nx.path_graph(20_000))).groups) < 60
+    assert len(_order(_graph(nx.path_graph(20_000))).groups) < 60
 
 
-def test_entries_are_counted() -> None:
-    order = elimination_order(_graph(nx.path_graph(2), domain=3))
-    assert order.entries == 9 + 3
+def test_a_graph_that_is_too_wide() -> None:
+    graph = _graph(nx.path_graph(2), domain=3)
+    assert elimination_order(graph, max_entries=9 + 3) is not None
+    assert elimination_order(graph, max_entries=9 + 3 - 1) is None
+    assert elimination_order(_graph(nx.complete_graph(500)), max_entries=1e9) is None
 
 
 @given(st.integers(0, 12), st.integers(0, 30), st.integers(0, 99))
@@ -46,7 +54,7 @@ def test_every_variable_leaves_once_and_after_it_meet_only_later_ones(
     vertices: int, edges: int, seed: int
 ) -> None:
     shape = nx.gnm_random_graph(vertices, edges, seed=seed)
-    order = elimination_order(_graph(shape))
+    order = _order(_graph(shape))
     assert sorted(order.rank.tolist()) == list(range(vertices))
     left = nx.relabel_nodes(shape, dict(enumerate(order.rank.tolist())))
     for group in order.groups:
