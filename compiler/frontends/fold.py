@@ -44,7 +44,7 @@ def _should_fold(node: ir.Node) -> bool | None:
     """Yes, no, or None: by onnxscript's own limits on size."""
     if len(node.outputs) != 1 or node.op_type in _KEPT:
         return False
-    if node.op_type == "ConstantOfShape":
+    if node.op_type == "ConstantOfShape" and node.inputs:
         shape = node.inputs[0]
         if shape is not None and shape.const_value is not None:
             return bool(shape.const_value.numpy().prod() <= _LARGEST_FILL)

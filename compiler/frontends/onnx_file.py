@@ -79,7 +79,25 @@ def _deserialise(proto: onnx.ModelProto, source: str) -> ir.Model:
             where=source,
             fix="check it with onnx.checker.check_model and export it again",
         ) from error
+    _check_numbers(model, source)
     return model
+
+
+def _check_numbers(model: ir.Model, source: str) -> None:
+    """Raise ModelError for a weight in the file with more or fewer numbers than its shape says."""
+    for graph in model.graphs():
+        for name, value in graph.initializers.items():
+            tensor = value.const_value
+            if not isinstance(tensor, ir.TensorProtoTensor | ir.StringTensor):
+                continue  # in another file, where its place has a length
+            try:
+                tensor.numpy()  # a view of the file's bytes, where it holds the numbers as bytes
+            except (ValueError, TypeError, AssertionError) as error:
+                raise ModelError(
+                    f"weight {name!r} does not hold the numbers of {tensor.dtype}{tensor.shape}",
+                    where=source,
+                    fix="export the model again",
+                ) from error
 
 
 def _root(error: BaseException) -> BaseException:

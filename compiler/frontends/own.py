@@ -8,6 +8,16 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from stagecut.compiler.errors import ModelError
+
+#: Attributes of a Constant that hold bare numbers.
+_NUMBERS = {
+    "value_int": ir.AttributeType.INT,
+    "value_ints": ir.AttributeType.INTS,
+    "value_float": ir.AttributeType.FLOAT,
+    "value_floats": ir.AttributeType.FLOATS,
+}
+
 
 def own_tensors(model: ir.Model) -> None:
     """Replace the tensors of initializers and Constants by new ones with the same numbers."""
@@ -25,16 +35,22 @@ def own_tensors(model: ir.Model) -> None:
 def _own_constant(node: ir.Node) -> None:
     """Strings become a tensor on the way: onnx_ir lifts string attributes only if all ASCII."""
     for attribute in tuple(node.attributes.values()):
-        match attribute.name:
-            case "value":
+        match attribute.name, attribute.type:
+            case "value", ir.AttributeType.TENSOR:
                 tensor = _own(attribute.as_tensor())
-            case "value_string":
+            case "value_string", ir.AttributeType.STRING:
                 tensor = _strings([attribute.as_string().encode()], ir.Shape(()))
-            case "value_strings":
+            case "value_strings", ir.AttributeType.STRINGS:
                 texts = [text.encode() for text in attribute.as_strings()]
                 tensor = _strings(texts, ir.Shape((len(texts),)))
-            case _:
+            case name, kind if _NUMBERS.get(name) == kind:
                 continue
+            case name, kind:
+                raise ModelError(
+                    f"its value is kept as {name!r} ({kind.name}), which cannot be read",
+                    where=f"node {node.name or '(unnamed)'} (Constant)",
+                    fix="keep it as a dense tensor in 'value'",
+                )
         node.attributes.pop(attribute.name)
         node.attributes.add(ir.AttrTensor("value", tensor))
 

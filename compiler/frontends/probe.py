@@ -1,5 +1,6 @@
 """Ask ONNX Runtime about values inside a model: what it infers of them, and what comes out."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -16,6 +17,9 @@ _LARGE_BYTES = 1024
 
 #: ONNX Runtime's names of types that ONNX calls otherwise.
 _ELEMENTS = {"float": ir.DataType.FLOAT, "double": ir.DataType.DOUBLE}
+
+#: Where its messages come from in its own C++: "/path/graph.cc:12 void f(int) The model is ...".
+_SOURCE_LINE = re.compile(r"/\S+:\d+ .*?\)(?: const)? (?=[A-Z\[])")
 
 _Session: TypeAlias = Any
 
@@ -137,7 +141,7 @@ def _element(name: str) -> ir.DataType:
 
 
 def _refusal(verb: str, error: Exception) -> ModelError:
-    reason = str(error).strip().splitlines()[0].split(" : ", 3)[-1]
+    reason = _SOURCE_LINE.sub("", str(error).strip().splitlines()[0].split(" : ", 3)[-1])
     return ModelError(
         f"ONNX Runtime {verb} it: {reason}",
         where="model",

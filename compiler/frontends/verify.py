@@ -3,7 +3,7 @@ values that nothing writes.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import onnx
 import onnx_ir as ir
@@ -15,6 +15,7 @@ from stagecut.compiler.frontends.walk import bodies, defined, given
 
 def verify(model: ir.Model, source: str) -> None:
     """Raise ModelError where no engine could run `model`, or where it contradicts itself."""
+    _check_text(model, source)
     check_ir_version(model.ir_version, source)
     operators = _known_operators()
     graphs: list[ir.Graph | ir.Function] = [model.graph, *model.functions.values()]
@@ -26,6 +27,27 @@ def verify(model: ir.Model, source: str) -> None:
         _check_order(graph, ())
     for body in model.graphs():
         _check_weights(body)
+
+
+def _check_text(model: ir.Model, source: str) -> None:
+    """protobuf hands on text that is not UTF-8 as bytes, which nothing after it expects."""
+    for text in _texts(model):
+        if isinstance(text, bytes):
+            raise ModelError(
+                f"the name {text!r} is not UTF-8",
+                where=source,
+                fix="the file is damaged: export, copy or download it again",
+            )
+
+
+def _texts(model: ir.Model) -> Iterator[object]:
+    graphs: list[ir.Graph | ir.Function] = [*model.graphs(), *model.functions.values()]
+    for graph in graphs:
+        yield from graph.opset_imports
+        for node in graph:
+            yield from (node.name, node.domain, node.op_type, *node.attributes)
+        for value in defined(graph):
+            yield value.name
 
 
 def _known_operators() -> Mapping[tuple[str, str], int]:

@@ -117,6 +117,21 @@ MODELS: Mapping[str, TinyModel] = {
                    { next = Add(sum, row)  copy = Identity(next) }
           > }
     """),
+    "nested bodies": TinyModel("""
+        nested (float[2] x, bool up) => (float[2] last)
+          <int64 trips = {3}, bool go = {1}, float[2] step = {1, 10}>
+        { deep = Neg(x)
+          last = Loop(trips, go, x) <
+            body = turn (int64 i, bool keep, float[2] state) => (bool keep_out, float[2] next)
+                     <float[2] half = {0.5, 0.5}>
+                   { keep_out = Identity(keep)
+                     next = If(up) <
+                       then_branch = yes () => (float[2] a) { t = Add(state, step)
+                                                              a = Mul(t, half) },
+                       else_branch = no () => (float[2] b) { b = Add(state, deep) }
+                     > }
+          > }
+    """),
     "local functions": TinyModel("""
         calls (float[2] x) => (float[2] y) { h = local.twice<by = 3.0>(x)  y = local.twice(h) }
         <domain: "local", opset_import: ["": 21, "local": 1]>
@@ -200,6 +215,15 @@ MODELS: Mapping[str, TinyModel] = {
     "half precision": TinyModel("""
         half (float16[2,2] x) => (float16[2,2] y) <float16[2,2] w = {1, 2, 3, 4}>
         { h = MatMul(x, w)  y = Relu(h) }
+    """),
+    "no inputs": TinyModel("""
+        inputless () => (int64[3] y, float[2] z)
+        { start = Constant<value_int = 0>()  end = Constant<value_int = 3>()
+          step = Constant<value_int = 1>()  y = Range(start, end, step)
+          z = Constant<value_floats = [1.0, 2.0]>() }
+    """),
+    "no operators": TinyModel("""
+        bare (float[2] x) => (float[2] x) { }
     """),
     "dead code": TinyModel("""
         dead (float[2] x, float[2] unused) => (float[1] y) <float[2] spare = {1, 2}>

@@ -1,5 +1,6 @@
 """One door for every kind of model: which frontend is taken, and what is no model at all."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -7,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.onnx_models import MODELS
 from tests.support.reference import random_feeds, run_reference
 from tests.support.torch_modules import Difference, Linear
 
 from stagecut.compiler.backend import Feeds
-from stagecut.compiler.errors import FeedError, ShapeError, UsageError
+from stagecut.compiler.errors import FeedError, ShapeError, StagecutError, UsageError
 from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.program import Program
 
 FACTORY = """
@@ -99,6 +103,23 @@ def test_torch_is_not_imported_for_an_onnx_model(chain: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(list(MODELS)),
+    damage=st.dictionaries(st.integers(0, 1000), st.integers(0, 255), min_size=1, max_size=4),
+)
+def test_a_damaged_file_is_refused_in_our_own_words(
+    name: str, damage: dict[int, int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = bytearray(MODELS[name].proto().SerializeToString())
+    for position, byte in damage.items():
+        content[position % len(content)] = byte
+    path = tmp_path_factory.mktemp("damaged") / "model.onnx"
+    path.write_bytes(content)
+    with contextlib.suppress(StagecutError):
+        graph_of(load_program(path, shapes=MODELS[name].shapes))
 
 
 # ---------------------------------------------------------------- shapes and sample inputs

@@ -257,6 +257,16 @@ REFUSED: Mapping[str, tuple[TinyModel, type[Exception], str]] = {
         ModelError,
         "ONNX Runtime (refuses|cannot run) it",
     ),
+    "an operator without its operand": (
+        TinyModel("g () => (float[2] y) { y = ConstantOfShape() }"),
+        ModelError,
+        "ONNX Runtime refuses it: This is an invalid model",
+    ),
+    "a Constant whose value is not where it should be": (
+        TinyModel("g (float x) => (float y) { k = Constant<value_float = 3>()  y = Add(x, k) }"),
+        ModelError,
+        r"its value is kept as 'value_float' \(INT\)",
+    ),
     "a function that calls itself": (
         TinyModel("""
             g (float[2] x) => (float[2] y) { y = local.f(x) }

@@ -44,11 +44,18 @@ def _too_large(path: Path) -> Path:
     return path
 
 
-def _sparse(path: Path) -> Path:
-    proto = MODELS["chain"].proto()
-    weight = proto.graph.sparse_initializer.add()
-    weight.values.CopyFrom(onnx.numpy_helper.from_array(np.ones(1, np.float32), "few"))
-    return _write(path, proto.SerializeToString())
+def _add_sparse(graph: onnx.GraphProto) -> None:
+    values = onnx.numpy_helper.from_array(np.ones(1, np.float32), "few")
+    graph.sparse_initializer.add().values.CopyFrom(values)
+
+
+def _spoilt(spoil: Callable[[onnx.GraphProto], object]) -> Callable[[Path], Path]:
+    def make(path: Path) -> Path:
+        proto = MODELS["chain"].proto()
+        spoil(proto.graph)
+        return _write(path, proto.SerializeToString())
+
+    return make
 
 
 def _from_text(body: str) -> Callable[[Path], Path]:
@@ -75,7 +82,15 @@ BROKEN = {
         _from_text("cycle (float[2] x) => (float[2] y) { y = Add(x, z)  z = Neg(y) }"),
         "cycle",
     ),
-    "a sparse weight": (_sparse, "'few' is stored sparse"),
+    "a sparse weight": (_spoilt(_add_sparse), "'few' is stored sparse"),
+    "a weight with too few numbers": (
+        _spoilt(lambda graph: graph.initializer[0].dims.append(2)),
+        r"weight 'w' does not hold the numbers of FLOAT\[4,3,2\]",
+    ),
+    "a weight with numbers of another type": (
+        _spoilt(lambda graph: setattr(graph.initializer[0], "data_type", 7)),
+        "weight 'w' does not hold the numbers of INT64",
+    ),
 }
 
 

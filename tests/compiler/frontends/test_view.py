@@ -116,6 +116,12 @@ def test_a_loop_reads_what_its_body_captures() -> None:
     assert [weight.name for weight in node.weights] == ["trips", "go", "step"]
 
 
+def test_bodies_inside_bodies_capture_too() -> None:
+    node = _node("nested bodies", "Loop")
+    assert [value.name for value in node.inputs] == ["x", "up", "deep"]
+    assert [weight.name for weight in node.weights] == ["trips", "go", "step", "half"]
+
+
 def test_measured_shapes_are_seen_as_bound() -> None:
     graph = _graph("data-dependent shape")
     where, found = graph.outputs
