@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from stagecut.compiler.errors import UsageError
+from stagecut.compiler.units import seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,12 @@ class Objective:
         if energy_j is None:
             raise AssertionError("energies are checked before anything is priced")
         return self.per_s * time_s + self.per_j * energy_j
+
+    def text(self, amount: float) -> str:
+        """An amount in this objective's unit, for people."""
+        if self == LATENCY:
+            return seconds(amount)
+        return f"{amount:.3g} J" if self == ENERGY else f"{amount:.4g}"
 
     def __str__(self) -> str:
         names = {objective: name for name, objective in _NAMED.items()}

@@ -26,9 +26,6 @@ from stagecut.passes.greedy import Greedy
 from stagecut.passes.infeasible import why_infeasible
 from stagecut.passes.search import Known, search
 
-#: Table entries that an elimination may compute: some seconds and less than 2 GiB.
-_MAX_ENTRIES = 2e8
-
 
 @dataclass(frozen=True, slots=True)
 class Partition:
@@ -42,7 +39,7 @@ class Partition:
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when no assignment is possible, or none is found in time."""
-        problem = prepare(table, self.objective, max_entries=_MAX_ENTRIES)
+        problem = prepare(table, self.objective)
         if problem is None:
             return self._search(table, self._greedy(table), "too wide for elimination: HiGHS")
         devices, value = problem.cheapest()

@@ -19,15 +19,18 @@ from stagecut.passes.exact.marginals import min_marginals
 from stagecut.passes.exact.model import Model, model
 from stagecut.passes.exact.ordering import Order, elimination_order
 
+#: Table entries that an elimination may compute: some seconds and less than 2 GiB.
+_MAX_ENTRIES = 2e8
 
-def prepare(table: CostTable, objective: Objective, *, max_entries: float) -> "Problem | None":
-    """None where elimination would compute more than `max_entries` table entries.
+
+def prepare(table: CostTable, objective: Objective) -> "Problem | None":
+    """None where the graph is too wide for elimination.
 
     Raises CostTableError when the objective needs an energy that the table does not have.
     """
     arrays = columns(table, objective)
     built = model(arrays)
-    order = elimination_order(built.graph, max_entries=max_entries)
+    order = elimination_order(built.graph, max_entries=_MAX_ENTRIES)
     return None if order is None else Problem(table, arrays, built, order)
 
 
@@ -85,6 +88,16 @@ class Problem:
         held = np.zeros(len(self.room))
         np.add.at(held, self._columns.memory[self._columns.place[devices]], self._weight_bytes)
         return held
+
+    def may_be_full(self) -> bool:
+        """Whether some assignment brings more weights into a memory than it can hold."""
+        able = np.isfinite(self._columns.price)
+        homes = self._columns.memory[self._columns.place]
+        most = [
+            self._weight_bytes[able[:, homes == memory].any(axis=1)].sum()
+            for memory in range(len(self.room))
+        ]
+        return bool((np.array(most) > self.room).any())
 
     def fits(self, devices: Ints) -> bool:
         return bool((self.held(devices) <= self.room).all())
