@@ -55,7 +55,7 @@ def measure(
     try:
         found = session.run(None, {name: _feedable(array) for name, array in feeds.items()})
     except Exception as error:  # the engine's errors have no narrower class in common
-        raise _refusal("cannot run", error) from error
+        raise _refusal(model, "cannot run", error) from error
     return {value: tuple(map(int, shape)) for value, shape in zip(values, found, strict=True)}
 
 
@@ -69,13 +69,13 @@ def _watch(model: ir.Model, values: Iterable[ir.Value]) -> Sequence[ir.Value]:
 
 
 def _session(model: ir.Model) -> _Session:
-    """A session for one run: nothing is optimised, and no thread spins."""
+    """A session for one run: nothing is optimised, and there is no thread but the caller's."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_prepacking", "1")
     weights = _take_out_weights(model.graph)
     options.add_external_initializers(
@@ -86,11 +86,14 @@ def _session(model: ir.Model) -> _Session:
             ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # the engine's errors have no narrower class in common
-        raise _refusal("refuses", error) from error
+        raise _refusal(model, "refuses", error) from error
 
 
 def _take_out_weights(graph: ir.Graph) -> Mapping[str, Tensor]:
-    """The large weights of `graph`, in which mere references stay behind."""
+    """The large weights of `graph`, in which mere references stay behind.
+
+    Text stays, and numbers of 4 bits, of which numpy puts only one in a byte.
+    """
     weights: dict[str, Tensor] = {}
     for name, value in graph.initializers.items():
         tensor = value.const_value
@@ -140,10 +143,10 @@ def _element(name: str) -> ir.DataType:
     return _ELEMENTS[name] if name in _ELEMENTS else ir.DataType[name.upper()]
 
 
-def _refusal(verb: str, error: Exception) -> ModelError:
+def _refusal(model: ir.Model, verb: str, error: Exception) -> ModelError:
     reason = _SOURCE_LINE.sub("", str(error).strip().splitlines()[0].split(" : ", 3)[-1])
     return ModelError(
         f"ONNX Runtime {verb} it: {reason}",
-        where="model",
+        where=f"graph {model.graph.name}",
         fix="check it with onnx.checker.check_model, and that ONNX Runtime can run it by itself",
     )
