@@ -1,0 +1,116 @@
+"""Claim: the exact partitioner takes time in proportion to the nodes, and little of it.
+
+    python -m benchmarks.partition_scale [--largest 128000] [--rounds 5] [--limit 60]
+
+Solves residual transformer blocks (4 devices, 3 memories, benchmarks/tables.py) of growing size
+with `partition`, and the same tables with HiGHS as long as it stays below the limit. Both find
+the optimum; the totals are compared. Prints a table and draws it into out/partition_scale.png.
+"""
+
+import argparse
+import math
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.support import describe_machine
+from benchmarks.tables import transformer
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.solution import Solution
+from stagecut.compiler.units import seconds
+from stagecut.passes.milp import Milp
+from stagecut.passes.partition import Partition
+
+SMALLEST = 125
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One size: the median times of both, NaN where HiGHS was left out."""
+
+    nodes: int
+    width: int | None
+    partition_s: float
+    highs_s: float
+
+
+def main() -> None:
+    options = _arguments()
+    print(describe_machine())
+    print(f"{'nodes':>8} {'width':>6} {'partition':>10} {'per node':>10} {'HiGHS':>10}")
+    rows = []
+    for row in _measured(options.largest, options.rounds, options.limit):
+        rows.append(row)
+        highs = "-" if math.isnan(row.highs_s) else seconds(row.highs_s)
+        print(
+            f"{row.nodes:8} {row.width!s:>6} {seconds(row.partition_s):>10} "
+            f"{seconds(row.partition_s / row.nodes):>10} {highs:>10}"
+        )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"largest memory of the process, tables and HiGHS included: {peak:.2f} GiB")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    _draw(rows, options.output)
+    print(f"drawn into {options.output}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--largest", type=int, default=128_000, help="nodes")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each; medians are shown")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds, for HiGHS")
+    parser.add_argument("--output", type=Path, default=Path("out/partition_scale.png"))
+    return parser.parse_args()
+
+
+def _measured(largest: int, rounds: int, limit_s: float) -> Iterator[Row]:
+    nodes, highs_s = SMALLEST, 0.0
+    while nodes <= largest:
+        table = transformer(nodes)
+        partition_s, best = _timed(Partition(), table, rounds)
+        if not best.certificate.exact:
+            raise AssertionError(f"{nodes} nodes: {best.certificate}")
+        # HiGHS takes a bit more than twice as long for twice the nodes.
+        if highs_s * 3 < limit_s:
+            highs_s, second = _timed(Milp(limit_s=limit_s), table, 1)
+            if not math.isclose(second.total_s, best.total_s, rel_tol=1e-9):
+                raise AssertionError(f"{nodes} nodes: {second.certificate}, {best.certificate}")
+        else:
+            highs_s = math.nan
+        yield Row(nodes, best.certificate.width, partition_s, highs_s)
+        nodes *= 2
+
+
+def _timed(
+    solve: Callable[[CostTable], Solution], table: CostTable, rounds: int
+) -> tuple[float, Solution]:
+    times_s = []
+    for _ in range(rounds):
+        start_s = time.perf_counter()
+        solution = solve(table)
+        times_s.append(time.perf_counter() - start_s)
+    return statistics.median(times_s), solution
+
+
+def _draw(rows: list[Row], output: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    nodes = [row.nodes for row in rows]
+    axes.loglog(nodes, [row.partition_s for row in rows], "o-", label="stagecut partition, exact")
+    axes.loglog(nodes, [row.highs_s for row in rows], "s-", label="HiGHS, exact")
+    last = rows[-1]
+    linear = [last.partition_s * count / last.nodes for count in nodes]
+    axes.loglog(nodes, linear, ":", color="grey", label="in proportion to the nodes")
+    axes.set_xlabel("nodes (residual transformer blocks, 4 devices, 3 memories)")
+    axes.set_ylabel("seconds")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend()
+    figure.savefig(output, dpi=150)
+
+
+if __name__ == "__main__":
+    main()
