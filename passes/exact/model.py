@@ -51,7 +51,7 @@ def _terms(table: Columns, decided: Copies) -> Iterator[Term]:
     yield _needed(table, decided)
     yield _alone(table, decided)
     yield from _shared(table, decided)
-    if table.start.any():
+    if table.start.any() and len(table.device):
         yield from _stages(table)
 
 

@@ -164,6 +164,7 @@ def test_too_little_time_leaves_a_gap_and_says_so() -> None:
     assert certificate.lower_bound < Partition()(_heavy(480, 0.1)).total_s <= certificate.total
 
 
-def test_no_nodes_cost_nothing() -> None:
-    best = Partition()(cost_table(""))
+@pytest.mark.parametrize("stage_us", [0, 1])
+def test_no_nodes_cost_nothing(stage_us: float) -> None:
+    best = Partition()(cost_table("", stage_us={"cpu": stage_us}))
     assert (best.total_s, dict(best.assignment.devices), best.copies) == (0, {}, ())
