@@ -1,6 +1,7 @@
 """The partitioner is exact: on drawn tables, against brute force, and on published traces."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from benchmarks.tables import tangle, transformer
@@ -16,6 +17,7 @@ from tests.support.tables import (
 )
 
 from stagecut.compiler.costs import CostTable
+from stagecut.compiler.costs_json import read_costs
 from stagecut.compiler.errors import UnplaceableError
 from stagecut.compiler.machine import HOST, Memory
 from stagecut.compiler.prices import ENERGY, LATENCY, Objective
@@ -168,3 +170,11 @@ def test_too_little_time_leaves_a_gap_and_says_so() -> None:
 def test_no_nodes_cost_nothing(stage_us: float) -> None:
     best = Partition()(cost_table("", stage_us={"cpu": stage_us}))
     assert (best.total_s, dict(best.assignment.devices), best.copies) == (0, {}, ())
+
+
+def test_the_example_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "costs.md").read_text("utf-8")
+    example = text.partition("```json\n")[2].partition("```")[0]
+    best = Partition()(read_costs(example))
+    assert best.assignment.devices == {"a": "pim.hbm", "b": "cpu", "c": "pim.hbm"}
+    assert best.total_s == pytest.approx(18 * US)
