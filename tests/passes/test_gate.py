@@ -40,7 +40,9 @@ def _stages(assignment: Assignment) -> tuple[Stage, ...]:
 class FakeRunner:
     """Takes what it is told, run after run; the last figure is repeated."""
 
-    def __init__(self, stages: Sequence[Stage], walls_s: Sequence[float], modelled_s: float) -> None:
+    def __init__(
+        self, stages: Sequence[Stage], walls_s: Sequence[float], modelled_s: float
+    ) -> None:
         self._stages = stages
         self._walls_s = list(walls_s)
         self._modelled_s = modelled_s

@@ -47,7 +47,9 @@ class FakeRunner:
                 events.append(self._event("q", f"{memory}>host", 50.0 + wobble_s, index, "copy"))
         return {}, Trace(tuple(events), 0.0)
 
-    def _event(self, name: str, track: str, took_s: float, stage: int, kind: str = "stage") -> Event:
+    def _event(
+        self, name: str, track: str, took_s: float, stage: int, kind: str = "stage"
+    ) -> Event:
         which = "copy" if kind == "copy" else "stage"
         return Event(name, which, track, "measured", 0.0, took_s, took_s, stage)
 
@@ -65,8 +67,8 @@ class FakeCutter(Cutter):
 def _profile(*devices: null.NullBackend) -> Profiled:
     backends = {backend.device.name: backend for backend in devices}
     memories = {name: backend.memory.name for name, backend in backends.items()}
-    build: Callable[[Sequence[Stage], Sequence[str]], FakeRunner] = (
-        lambda stages, outputs: FakeRunner(stages, memories)
+    build: Callable[[Sequence[Stage], Sequence[str]], FakeRunner] = lambda stages, outputs: (
+        FakeRunner(stages, memories)
     )
     rounds = Rounds(least=6, most=6, budget_s=0.0)
     profile = Profile(backends, build, lambda: 0.0, silent, rounds)

@@ -1,9 +1,9 @@
 """Graphs drawn as text, one operator a line; capital letters are weights.
 
-    graph("x", '''
-        q = MatMul(x, W)
-        y = Add(q, B)
-    ''', "y")
+graph("x", '''
+    q = MatMul(x, W)
+    y = Add(q, B)
+''', "y")
 """
 
 import re

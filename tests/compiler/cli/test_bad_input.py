@@ -53,9 +53,7 @@ def _with_missing_weights(path: Path) -> None:
     for weight in model.graph.initializer:  # only raw bytes can be moved out
         array = onnx.numpy_helper.to_array(weight)
         weight.CopyFrom(onnx.numpy_helper.from_array(array, weight.name))
-    onnx.save(
-        model, path, save_as_external_data=True, location="weights.data", size_threshold=0
-    )
+    onnx.save(model, path, save_as_external_data=True, location="weights.data", size_threshold=0)
     (path.parent / "weights.data").unlink()
 
 
@@ -76,7 +74,11 @@ COMPILE = {
     "a device option without sense": (["good.onnx", "--device", "pim.hbm:channels=0"], 1, "0"),
     "a device option of no form": (["good.onnx", "--device", "pim.hbm:channels"], 1, "key=value"),
     "a device twice": (["good.onnx", "--device", "null", "--device", "null"], 1, "twice"),
-    "no device that can run a node": (["good.onnx", "--device", "null:operators=Relu"], 1, "MatMul"),
+    "no device that can run a node": (
+        ["good.onnx", "--device", "null:operators=Relu"],
+        1,
+        "MatMul",
+    ),
     "a symbolic dimension left unbound": (["symbolic.onnx"], 1, "--shape x="),
     "a shape of the wrong rank": (["symbolic.onnx", "--shape", "x=2x4x4"], 1, "x"),
     "a shape that contradicts the model": (["symbolic.onnx", "--shape", "x=2x5"], 1, "4"),
@@ -114,7 +116,10 @@ RUN = {
     "an input of the wrong shape": (["--input", "x=wide.npy"], "2x4"),
     "an input file that is none": (["--input", "x=good.onnx"], "good.onnx"),
     "an input without a file": (["--input", "x"], "INPUT=FILE.npy"),
-    "an output folder that cannot be made": (["--random", "0", "--output-dir", "/proc/no"], "/proc"),
+    "an output folder that cannot be made": (
+        ["--random", "0", "--output-dir", "/proc/no"],
+        "/proc",
+    ),
     "a trace that cannot be written": (["--random", "0", "--trace", "no/where.json"], "no/where"),
 }
 

@@ -87,9 +87,7 @@ def test_run_writes_outputs_that_agree_with_onnxruntime(
     x = np.random.default_rng(3).standard_normal((2, 4)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     out = tmp_path / "out"
-    found = _json(
-        run("run", plan, "--input", f"x={tmp_path}/x.npy", "--output-dir", out, "--json")
-    )
+    found = _json(run("run", plan, "--input", f"x={tmp_path}/x.npy", "--output-dir", out, "--json"))
     assert found["outputs"]["y"]["dtype"] == "float32"
     assert found["outputs"]["y"]["shape"] == [2, 4]
     y = np.load(found["outputs"]["y"]["file"])
