@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 def create(name: str, options: Mapping[str, str]) -> "PimBackend":
     """`pim.hbm`. Every number of its preset is an option; raises DeviceError for nonsense."""
     from stagecut.backends.pim.device import PimBackend
+    from stagecut.backends.pim.hbm.intervals import Intervals
     from stagecut.backends.pim.hbm.model import HbmPim
     from stagecut.backends.pim.hbm.parameters import Geometry, Host, Timing
     from stagecut.backends.pim.preset import Preset
 
     preset = Preset.packaged(name, options)
-    architecture = HbmPim(
-        preset.section("timing", Timing),
-        preset.section("geometry", Geometry),
-        preset.section("host", Host),
-    )
+    with preset.explaining():
+        timing = Timing(**preset.section("timing"))
+        geometry = Geometry(**preset.section("geometry"))
+        architecture = HbmPim(Intervals(timing, geometry), Host(**preset.section("host")))
     preset.options.refuse_unread()
     return PimBackend(name, architecture)

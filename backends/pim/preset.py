@@ -3,19 +3,18 @@
     pim.hbm:channels=16,tCCDL=6,refresh=off
 
 A section of the file fills a frozen dataclass, whose fields are named as in the file but in lower
-case; the dataclass refuses what makes no sense.
+case. The dataclass refuses what makes no sense; the preset adds whose number that was.
 """
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any
 
 from stagecut.backends.options import Options
 from stagecut.compiler.errors import DeviceError
-
-Section = TypeVar("Section")
 
 
 class Preset:
@@ -32,18 +31,25 @@ class Preset:
         path = files("stagecut.backends.pim") / "presets" / f"{device.removeprefix('pim.')}.toml"
         return cls(device, tomllib.loads(path.read_text("utf-8")), options)
 
-    def section(self, name: str, into: type[Section]) -> Section:
-        """Fill `into` from the section called `name`; raises DeviceError."""
+    def section(self, name: str) -> dict[str, Any]:
+        """The numbers of the section called `name`, by their names in lower case."""
         table: Mapping[str, Any] = self._tables[name]
-        values = {key.lower(): self._number(key, default) for key, default in table.items()}
+        return {key.lower(): self._number(key, default) for key, default in table.items()}
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Add to a DeviceError about one of the numbers whose it is and what the preset has."""
         try:
-            return into(**values)
+            yield
         except DeviceError as error:
-            key = next(key for key in table if key.lower() == error.where.lower())
+            numbers = {key: n for table in self._tables.values() for key, n in table.items()}
+            key = next((key for key in numbers if key.lower() == error.where.lower()), None)
+            if key is None:
+                raise
             raise DeviceError(
                 f"{key}: {error.problem}",
                 where=f"device {self._name}",
-                fix=f"the preset has {key} = {table[key]}",
+                fix=f"the preset has {key} = {numbers[key]}",
             ) from None
 
     def _number(self, key: str, default: Any) -> Any:

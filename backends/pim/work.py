@@ -39,7 +39,7 @@ def work_of(operator: Operator) -> tuple[Work, ...]:
     """The work that `operator` is made of, in order. Raises UnsupportedError."""
     read = _READERS.get(operator.op) if operator.domain in {"", "ai.onnx"} else None
     if read is None:
-        raise UnsupportedError(f"there is no in-memory kernel for {operator.op}")
+        raise UnsupportedError("there is no in-memory kernel for it")
     for value in (*_data(operator), *operator.writes):
         if value.dtype != "float32":
             raise UnsupportedError(
@@ -52,12 +52,9 @@ def work_of(operator: Operator) -> tuple[Work, ...]:
 
 def _matmul(operator: Operator) -> tuple[Work, ...]:
     activation, weight = _operands(operator)
-    if not weight.constant:
-        raise UnsupportedError("no weight operand: both factors are activations")
-    if activation.constant:
-        raise UnsupportedError("the weight is the left factor; only the right one is laid out")
+    _refuse_misplaced_weight(activation, weight)
     if math.prod(weight.shape[:-2]) != 1:
-        raise UnsupportedError(f"a stack of {math.prod(weight.shape[:-2])} weight matrices")
+        raise UnsupportedError(f"the weight is a stack of {math.prod(weight.shape[:-2])} matrices")
     inner = activation.shape[-1]
     rows = activation.elements // inner
     return (Product(rows, inner, operator.writes[0].elements // rows),)
@@ -65,8 +62,7 @@ def _matmul(operator: Operator) -> tuple[Work, ...]:
 
 def _gemm(operator: Operator) -> tuple[Work, ...]:
     activation, weight = _operands(operator)
-    if activation.constant or not weight.constant:
-        raise UnsupportedError("no weight operand: B is not a weight, or A is one")
+    _refuse_misplaced_weight(activation, weight)
     if operator.attributes.get("transA", 0):
         raise UnsupportedError("the activation is transposed, which moves every number of it")
     rows, inner = activation.shape
@@ -123,6 +119,17 @@ def _pass(kind: Literal["add", "mul", "relu"], result: Value, *operands: Value) 
     if operands and all(operand.constant for operand in operands):
         raise UnsupportedError("both operands are weights")
     return Elementwise(kind, result.elements)
+
+
+def _refuse_misplaced_weight(activation: Value, weight: Value) -> None:
+    if activation.constant and weight.constant:
+        raise UnsupportedError("both factors are weights")
+    if activation.constant:
+        raise UnsupportedError(
+            "no weight operand: the weight is the left factor; only the right one is laid out"
+        )
+    if not weight.constant:
+        raise UnsupportedError("no weight operand: both factors are activations")
 
 
 def _operands(operator: Operator) -> tuple[Value, Value]:

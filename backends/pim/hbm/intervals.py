@@ -12,14 +12,40 @@ long before it was needed (`settled`) is never held back.
 from dataclasses import dataclass
 
 from stagecut.backends.pim.hbm.parameters import Geometry, Timing
+from stagecut.compiler.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """From one column command, or run of them, to the next."""
+    """From one column command, or run of them, to the next.
+
+    Raises DeviceError for timings in which a kernel takes more than the sum of its intervals.
+    """
 
     timing: Timing
     geometry: Geometry
+
+    def __post_init__(self) -> None:
+        """Rows must not be held open, nor take so long to change, that whole runs are waited for.
+
+        The half of an element-wise pass and the reads of a tile are what hides the change of rows
+        in the other banks.
+        """
+        t, tile = self.timing, (self.geometry.tile_bursts - 1) * self.column
+        half = self.write_to_read + 2 * self.run + self.read_then_write(self.settled)
+        reopened = self.write_to_precharge + t.trp
+        shortest = min(
+            self.write_run_opened + self.write_to_precharge,
+            self.row_read_opened + self.read_to_precharge,
+            half + self.write_to_read - reopened + self.run + self.read_to_precharge,
+        )
+        hidden = min(
+            half + self.write_to_read - t.trcdrd,
+            self.write_to_read + tile + self.read_to_write - t.trcdwr,
+        )
+        _refuse_more("tRAS", t.tras, shortest)
+        _refuse_more("tRC", t.trc, shortest + t.trp)
+        _refuse_more("tWR", t.twr, t.twr + hidden - reopened)
 
     @property
     def data(self) -> int:
@@ -66,22 +92,38 @@ class Intervals:
     def write_run_opened(self) -> int:
         return self.timing.trcdwr + self.run
 
+    @property
+    def row_read_opened(self) -> int:
+        """`opened` of a row whose bursts were all read, just in time."""
+        return self.timing.trcdrd + (self.geometry.bursts_per_row - 1) * self.column
+
     def read_then_read(self, opened: int) -> int:
         """Across a change of rows in the same banks."""
-        return self._reopen(self.read_to_precharge, opened) + self.timing.trcdrd
+        ready = self.reopen(self.read_to_precharge, opened) + self.timing.trcdrd
+        return max(ready, self.column)
 
     def read_then_write(self, opened: int) -> int:
-        ready = self._reopen(self.read_to_precharge, opened) + self.timing.trcdwr
+        ready = self.reopen(self.read_to_precharge, opened) + self.timing.trcdwr
         return max(ready, self.read_to_write)
 
     def write_then_read(self, opened: int) -> int:
-        ready = self._reopen(self.write_to_precharge, opened) + self.timing.trcdrd
+        ready = self.reopen(self.write_to_precharge, opened) + self.timing.trcdrd
         return max(ready, self.write_to_read)
 
     def write_then_write(self, opened: int) -> int:
-        return self._reopen(self.write_to_precharge, opened) + self.timing.trcdwr
+        ready = self.reopen(self.write_to_precharge, opened) + self.timing.trcdwr
+        return max(ready, self.column)
 
-    def _reopen(self, to_precharge: int, opened: int) -> int:
+    def reopen(self, to_precharge: int, opened: int) -> int:
         """Last column command of a row to the ACT of the next: PRE after tRAS, ACT after tRC."""
         t = self.timing
         return max(to_precharge + t.trp, t.tras - opened + t.trp, t.trc - opened)
+
+
+def _refuse_more(name: str, cycles: int, covered: int) -> None:
+    if cycles > covered:
+        raise DeviceError(
+            f"{cycles} holds rows back for longer than the model covers, which is {covered} with "
+            "the other numbers as they are",
+            where=name,
+        )

@@ -15,9 +15,8 @@ opened during the other:
     add, mul   W2R, 8 reads of a -> 8 reads of b -> 8 writes
     relu       W2R, 8 reads -> 8 writes
 
-Rows opened just in time may have to wait for tRAS or tRC. Whether a register row was depends on
-what came before; it is taken to have been, so the closed form is exact as long as eight writes
-outlast tRAS and tRC, and a little long where they do not.
+tRAS and tRC hold back only rows that were opened just in time for a short run of reads: the second
+operand, and the first of all. `Intervals` refuses timings in which they would do more.
 """
 
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ def product(i: Intervals, *, steps: int, tiles: int) -> Kernel:
     g = i.geometry
     even, odd = (tiles + 1) // 2, tiles // 2
     step = even * _even_tile(i) + (even - 1) * _even_late(i) + odd * _odd_tile(i)
-    cycles = fixed.enter(i) + _first_write(i) + steps * step + (steps - 1) * _next_step(i)
+    cycles = fixed.enter(i) + _first_write(i) + steps * step + (steps - 1) * _next_step(i, tiles)
     return Kernel(
         cycles=cycles + i.run + fixed.leave(i),
         reads=fixed.reads(i) + steps * tiles * g.tile_bursts,
@@ -54,44 +53,51 @@ def product(i: Intervals, *, steps: int, tiles: int) -> Kernel:
 
 def add(i: Intervals, passes: int) -> Kernel:
     """Also of sub and mul: two operands, one result."""
-    second = i.read_then_read(i.settled) + i.run
-    result = i.read_then_write(i.read_run_opened) + i.run
-    late = i.read_then_read(i.read_run_opened) - i.read_then_read(i.settled)
-    return _elementwise(i, passes, i.run + second + result, late=late, rows=3, runs_read=2)
+    result = i.run + i.read_then_write(i.read_run_opened) + i.run
+    half = i.run + i.read_then_read(i.settled) + result
+    late = i.read_then_read(_first_opened(i)) - i.read_then_read(i.settled)
+    return _elementwise(i, passes, half, late=late, rows_read=2)
 
 
 def relu(i: Intervals, passes: int) -> Kernel:
-    result = i.read_then_write(i.settled) + i.run
-    late = i.read_then_write(i.read_run_opened) - i.read_then_write(i.settled)
-    return _elementwise(i, passes, i.run + result, late=late, rows=2, runs_read=1)
+    half = i.run + i.read_then_write(i.settled) + i.run
+    late = i.read_then_write(_first_opened(i)) - i.read_then_write(i.settled)
+    return _elementwise(i, passes, half, late=late, rows_read=1)
 
 
-def _elementwise(
-    i: Intervals, passes: int, half: int, *, late: int, rows: int, runs_read: int
-) -> Kernel:
+def _elementwise(i: Intervals, passes: int, half: int, *, late: int, rows_read: int) -> Kernel:
     """`half` lasts from the first read in one half of the banks to the last write there.
 
-    `late` is what the very first row, opened just in time, is held back by tRAS or tRC.
+    `late` is what tRAS or tRC add to the first half of all, whose first row is opened just in time.
     """
-    registers = i.geometry.registers
-    first = i.write_then_read(opened=i.timing.trcdwr) - i.write_to_read + late
-    halves = 2 * passes
+    registers, halves = i.geometry.registers, 2 * passes
+    first = _first_read(i) - i.write_to_read + late
     return Kernel(
         cycles=fixed.enter(i) + first + halves * (i.write_to_read + half) + fixed.leave(i),
-        reads=fixed.reads(i) + halves * runs_read * registers,
+        reads=fixed.reads(i) + halves * rows_read * registers,
         writes=fixed.WRITES + 2 + halves * registers,
-        activates=fixed.activates(i) + 1 + halves * rows,
+        activates=fixed.activates(i) + 1 + halves * (rows_read + 1),
     )
 
 
-def _first_write(i: Intervals) -> int:
-    """From the start of PIM mode to the first register write, which may have to wait.
+def _first_read(i: Intervals) -> int:
+    """From the start of PIM mode to a read in the even banks, where its row was left open."""
+    return i.write_then_read(opened=i.timing.trcdwr)
 
-    Starting PIM mode left its row open in the even banks, where the first weights are wanted.
+
+def _first_opened(i: Intervals) -> int:
+    """How long the row of the first reads has been open at the last of them."""
+    activated = i.reopen(i.write_to_precharge, opened=i.timing.trcdwr)
+    return _first_read(i) - activated + i.run
+
+
+def _first_write(i: Intervals) -> int:
+    """From the start of PIM mode to the first write to the registers.
+
+    It is later than it could be by what the weights, rather than the registers, are waited for.
     """
-    weights_open = i.write_then_read(opened=i.timing.trcdwr)
     registers_written = i.column + i.run + i.write_to_read
-    return i.column + max(0, weights_open - registers_written)
+    return i.column + max(0, _first_read(i) - registers_written)
 
 
 def _even_tile(i: Intervals) -> int:
@@ -105,20 +111,23 @@ def _even_late(i: Intervals) -> int:
 
 def _odd_tile(i: Intervals) -> int:
     weights = i.write_then_read(i.write_run_opened) + _stream(i)
-    return i.run + weights + i.read_then_write(_weights_opened(i))
+    return i.run + weights + i.read_then_write(i.row_read_opened)
 
 
-def _next_step(i: Intervals) -> int:
+def _next_step(i: Intervals, tiles: int) -> int:
     """First write of sums to the first register write of the next step.
 
-    Meanwhile PIM mode is ended and started again in the even banks, which then open the weights.
+    Meanwhile PIM mode is ended and started again by two writes in the even banks, which wait for
+    the sums, and for the weights to be closed where a single tile was read just before. Then the
+    even banks open the next weights.
     """
-    t = i.timing
-    registers = i.write_then_write(i.write_run_opened)
-    mode = 1 + t.trcdwr + i.column
-    weights_open = mode + i.write_then_read(opened=t.trcdwr + i.column)
-    registers_written = max(registers, mode + i.column) + i.run + i.write_to_read
-    return i.run + max(registers, mode + i.column) + max(0, weights_open - registers_written)
+    idle = i.read_to_write + i.run
+    closed = i.read_to_precharge + i.timing.trp - idle if tiles == 1 else 0
+    opened = max(1, closed)
+    started = max(opened + i.timing.trcdwr, i.column) + i.column
+    registers = max(i.write_then_write(i.write_run_opened), started + i.column)
+    weights_open = started + i.write_then_read(opened=started - opened)
+    return i.run + registers + max(0, weights_open - (registers + i.run + i.write_to_read))
 
 
 def _stream(i: Intervals) -> int:
@@ -128,9 +137,4 @@ def _stream(i: Intervals) -> int:
 
 
 def _next_row(i: Intervals) -> int:
-    return i.read_then_read(_weights_opened(i))
-
-
-def _weights_opened(i: Intervals) -> int:
-    g = i.geometry
-    return i.timing.trcdrd + (min(g.bursts_per_row, g.tile_bursts) - 1) * i.column
+    return i.read_then_read(i.row_read_opened)

@@ -9,7 +9,7 @@ from stagecut.backends.pim.architecture import Commands, Cost
 from stagecut.backends.pim.hbm import fixed, kernels, refresh, stream
 from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
-from stagecut.backends.pim.hbm.parameters import Geometry, Host, Timing
+from stagecut.backends.pim.hbm.parameters import Geometry, Host
 from stagecut.backends.pim.work import Elementwise, Product, Work
 
 _BYTES = 2
@@ -19,9 +19,12 @@ _BYTES = 2
 class HbmPim:
     """fp16 units between the banks of HBM2, driven by the host's own reads and writes."""
 
-    timing: Timing
-    geometry: Geometry
+    intervals: Intervals
     host: Host
+
+    @property
+    def geometry(self) -> Geometry:
+        return self.intervals.geometry
 
     @property
     def description(self) -> str:
@@ -49,15 +52,15 @@ class HbmPim:
         writes the result into the memory, where the next kernel expects it."""
         g = self.geometry
         tiles, outputs = -(-work.inner // g.tile_inputs), -(-work.outer // self._full_outputs)
-        kernel = kernels.product(self._intervals, steps=outputs * work.rows, tiles=tiles)
+        kernel = kernels.product(self.intervals, steps=outputs * work.rows, tiles=tiles)
         cycles = self._refreshed(kernel)
         sums = outputs * g.tile_outputs * work.rows
-        readback_cycles = stream.read_back(self._intervals, sums, start=cycles)
+        readback_cycles = stream.read_back(self.intervals, sums, start=cycles)
         reduce_s = work.rows * work.outer * g.burst_bytes / self.host.reduce_bytes_per_s
         run_s = (
             self.host.sync_s
             + self._read_s(work.rows * work.inner)
-            + (cycles + readback_cycles) * self.timing.tck_s
+            + (cycles + readback_cycles) * self.intervals.timing.tck_s
             + reduce_s
             + self._write_s(work.rows * work.outer)
         )
@@ -68,15 +71,11 @@ class HbmPim:
         per_pass = self.geometry.pass_elements * self.geometry.channels
         passes = -(-work.elements // per_pass)
         make = kernels.relu if work.kind == "relu" else kernels.add
-        kernel = make(self._intervals, passes)
+        kernel = make(self.intervals, passes)
         cycles = self._refreshed(kernel)
-        run_s = self.host.sync_s + cycles * self.timing.tck_s
+        run_s = self.host.sync_s + cycles * self.intervals.timing.tck_s
         padded = passes * per_pass * _BYTES * (2 if work.kind == "relu" else 3)
         return Cost(cycles, 0, run_s, self._commands(kernel), padded)
-
-    @property
-    def _intervals(self) -> Intervals:
-        return Intervals(self.timing, self.geometry)
 
     @property
     def _full_outputs(self) -> int:
@@ -85,7 +84,7 @@ class HbmPim:
 
     def _refreshed(self, kernel: Kernel) -> int:
         """Cycles with refresh; one that falls into the last drain holds nothing up."""
-        i, stall = self._intervals, refresh.kernel_stall(self._intervals)
+        i, stall = self.intervals, refresh.kernel_stall(self.intervals)
         return kernel.cycles + stall * refresh.met(i, kernel.cycles - fixed.drain(i), stall)
 
     def _commands(self, kernel: Kernel) -> Commands:
@@ -96,12 +95,12 @@ class HbmPim:
         return self.host.sync_s + elements * _BYTES / self.host.flush_bytes_per_s
 
     def _read_s(self, elements: int) -> float:
-        cycles = stream.read(self._intervals, self._bursts(elements))
-        return stream.copy(self._intervals, cycles) * self.timing.tck_s
+        cycles = stream.read(self.intervals, self._bursts(elements))
+        return stream.copy(self.intervals, cycles) * self.intervals.timing.tck_s
 
     def _write_s(self, elements: int) -> float:
-        cycles = stream.write(self._intervals, self._bursts(elements))
-        return stream.copy(self._intervals, cycles) * self.timing.tck_s
+        cycles = stream.write(self.intervals, self._bursts(elements))
+        return stream.copy(self.intervals, cycles) * self.intervals.timing.tck_s
 
     def _bursts(self, elements: int) -> int:
         """Bursts for each channel."""

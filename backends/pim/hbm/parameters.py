@@ -74,7 +74,11 @@ class Geometry:
         if self.row_bytes % self.burst_bytes:
             _refuse("row_bytes", f"{self.row_bytes} is not a multiple of burst_bytes")
         if self.bursts_per_row % self.registers:
-            _refuse("registers", f"{self.registers} do not divide a row of {self.bursts_per_row}")
+            _refuse(
+                "registers", f"{self.registers} do not divide a row of {self.bursts_per_row} bursts"
+            )
+        if self.bursts_per_row > self.tile_bursts:
+            _refuse("row_bytes", f"{self.row_bytes} holds more than a tile, which is not modelled")
 
     @property
     def banks(self) -> int:

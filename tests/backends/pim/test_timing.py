@@ -1,0 +1,111 @@
+"""What kernels of `pim.hbm` take, against the vendor's simulator and against common sense."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagecut.backends.pim.estimate import OperatorEstimate, estimate
+
+TABLE = Path(__file__).parents[4] / "shared" / "reference" / "pim_timing.csv"
+OPS = {"gemv": "MatMul", "add": "Add", "mul": "Mul", "relu": "Relu"}
+
+#: Operator and shapes, channels, refresh -> cycles by Samsung's simulator.
+FIGURES = {
+    "two input tiles": ("MatMul 1x256 256x64", 1, "off", 1138),
+    "one input tile, three output tiles": ("MatMul 1x128 128x192", 1, "off", 1588),
+    "a batch costs as much as more outputs": ("MatMul 4x256 256x64", 1, "off", 3559),
+    "sixteen channels": ("MatMul 1x4096 4096x1024", 16, "on", 13166),
+    "sixty-four channels": ("MatMul 1x11008 11008x4096", 64, "on", 35022),
+    "an addition that fills one pass": ("Add 131072 131072", 64, "on", 731),
+    "many passes": ("Add 1048576 1048576", 16, "on", 11806),
+    "one operand": ("Relu 32768", 1, "off", 3673),
+}
+
+shapes = st.integers(1, 9000)
+channels = st.sampled_from([1, 4, 16, 64])
+
+
+@pytest.mark.parametrize(
+    ("operator", "channels", "refresh", "cycles"), FIGURES.values(), ids=FIGURES.keys()
+)
+def test_simulator_figures(operator: str, channels: int, refresh: str, cycles: int) -> None:
+    tolerance = 0.01 if refresh == "on" else 0
+    assert _ask(operator, channels, refresh).cycles == pytest.approx(cycles, rel=tolerance)
+
+
+def _rows() -> list[dict[str, str]]:
+    if not TABLE.exists():
+        return []
+    with TABLE.open() as lines:
+        return [row for row in csv.DictReader(lines) if row["refresh"] != "none"]
+
+
+@pytest.mark.skipif(not TABLE.exists(), reason="the simulators' figures are not beside this folder")
+@pytest.mark.parametrize(
+    "row",
+    [row for row in _rows() if row["op"] in OPS],
+    ids=lambda row: "{op} {out}x{in} batch {batch} on {channels}, {refresh}".format(**row),
+)
+def test_every_row_of_the_simulator(row: dict[str, str]) -> None:
+    answer = _ask(_operator(row), int(row["channels"]), row["refresh"])
+    tolerance = 0.01 if row["refresh"] == "on" else 0
+    assert answer.cycles == pytest.approx(int(row["pim_cycles"]), rel=tolerance)
+    assert answer.readback_cycles == pytest.approx(int(row["readback_cycles"]), abs=1)
+    assert answer.commands.rd == int(row["pim_rd_total"])
+    assert answer.commands.wr == int(row["pim_wr_total"])
+
+
+def _operator(row: dict[str, str]) -> str:
+    if row["op"] == "gemv":
+        return f"MatMul {row['batch']}x{row['in']} {row['in']}x{row['out']}"
+    if row["op"] == "relu":
+        return f"Relu {row['out']}"
+    return f"{OPS[row['op']]} {row['out']} {row['out']}"
+
+
+@given(shapes, shapes, st.integers(1, 40), channels)
+def test_rows_cost_alike_and_the_fixed_cost_is_paid_once(
+    inner: int, outer: int, rows: int, channels: int
+) -> None:
+    one, two, many = (
+        _ask(f"MatMul {n}x{inner} {inner}x{outer}", channels, "off").cycles
+        for n in (1, 2, rows + 2)
+    )
+    assert many - two == rows * (two - one)
+    assert one > two - one
+
+
+@given(shapes, shapes, channels)
+def test_cost_depends_on_tiles_alone(inner: int, outer: int, channels: int) -> None:
+    padded = -(-inner // 128) * 128, -(-outer // (64 * channels)) * 64 * channels
+    asked, full = (
+        _ask(f"MatMul 1x{i} {i}x{o}", channels, "on") for i, o in ((inner, outer), padded)
+    )
+    assert asked.cycles == full.cycles
+    assert asked.commands == full.commands
+    assert asked.bytes_padded == full.bytes_padded == 2 * padded[0] * padded[1]
+
+
+@given(shapes, shapes, st.sampled_from([1, 4, 16]))
+def test_channels_share_the_outputs(inner: int, outer: int, channels: int) -> None:
+    alone = _ask(f"MatMul 1x{inner} {inner}x{outer}", 1, "on").cycles
+    together = _ask(f"MatMul 1x{inner} {inner}x{outer * channels}", channels, "on").cycles
+    assert together <= alone
+
+
+@given(st.integers(1, 10**7), channels)
+def test_one_operand_takes_less_time_than_two(elements: int, channels: int) -> None:
+    relu = _ask(f"Relu {elements}", channels, "off")
+    add, mul = (_ask(f"{op} {elements} {elements}", channels, "off") for op in ("Add", "Mul"))
+    assert relu.cycles < add.cycles == mul.cycles
+    assert relu.commands.rd < add.commands.rd
+    assert relu.commands.wr == add.commands.wr
+
+
+def _ask(operator: str, channels: int, refresh: str) -> OperatorEstimate:
+    op, *shapes = operator.split()
+    sizes = [tuple(map(int, shape.split("x"))) for shape in shapes]
+    return estimate(f"pim.hbm:channels={channels},refresh={refresh}", op, sizes)

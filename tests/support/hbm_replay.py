@@ -1,0 +1,110 @@
+"""The oracle for HBM-PIM's kernels: every column command, through small bank state machines.
+
+Knows the order of the commands and the DRAM's rules, but no closed form. Each column command goes
+out as early as the rules allow, in order; rows are closed and opened ahead of time, as soon as
+their banks are done with the row before. What a kernel does before and after it runs is taken
+from the model, whose intervals for it are no more than a list.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stagecut.backends.pim.hbm import fixed
+from stagecut.backends.pim.hbm.intervals import Intervals
+
+Kind = Literal["read", "write"]
+
+
+@dataclass
+class Banks:
+    """The even, or the odd, banks of a channel, which move in lockstep."""
+
+    row: str
+    opened: int
+    last: int
+    last_kind: Kind = "write"
+
+
+@dataclass
+class Channel:
+    """PIM mode has just been started: by a write, in the even banks."""
+
+    intervals: Intervals
+    now: int = 0
+    last_kind: Kind = "write"
+    reads: int = 0
+    writes: int = 0
+    banks: dict[str, Banks] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        t = self.intervals.timing
+        self.now = fixed.enter(self.intervals)
+        instructions = self.now - 1 - t.trcdwr
+        self.banks["even"] = Banks("mode", self.now - t.trcdwr, self.now)
+        self.banks["odd"] = Banks("registers", instructions - t.trcdwr, instructions)
+        self.writes = fixed.WRITES + 1
+        self.reads = fixed.reads(self.intervals)
+
+    def run(self, kind: Kind, side: str, row: str, bursts: int, *, wait: bool = False) -> None:
+        """`bursts` column commands; with `wait`, the row is opened no sooner than it is needed."""
+        for _ in range(bursts):
+            self._column(kind, self.banks[side], row, self.now + 1 if wait else 0)
+        if kind == "read":
+            self.reads += bursts
+        else:
+            self.writes += bursts
+
+    def end(self) -> int:
+        """End PIM mode and leave; the kernel's cycles."""
+        self.writes += 1
+        return self.now + fixed.leave(self.intervals)
+
+    def _column(self, kind: Kind, banks: Banks, row: str, not_before: int) -> None:
+        t = self.intervals.timing
+        if banks.row != row:
+            self._open(banks, row, not_before)
+        ready = banks.opened + (t.trcdrd if kind == "read" else t.trcdwr)
+        self.now = max(ready, self.now + self._gap(kind))
+        self.last_kind = kind
+        banks.last, banks.last_kind = self.now, kind
+
+    def _open(self, banks: Banks, row: str, not_before: int) -> None:
+        t = self.intervals.timing
+        data = t.bl // 2
+        after_read = data + max(t.trtpl, t.tccdl) - t.tccdl
+        recovered = after_read if banks.last_kind == "read" else t.wl + data + t.twr
+        closed = max(banks.last + recovered, banks.opened + t.tras)
+        banks.opened = max(closed + t.trp, banks.opened + t.trc, not_before)
+        banks.row = row
+
+    def _gap(self, kind: Kind) -> int:
+        t = self.intervals.timing
+        data = t.bl // 2
+        if kind == self.last_kind:
+            return max(t.tccdl, data)
+        return t.rl + data + t.trtrs - t.wl if kind == "write" else t.wl + data + t.twtrl
+
+
+def product(intervals: Intervals, *, steps: int, tiles: int) -> tuple[int, int, int]:
+    """Cycles, reads and writes on each channel of `steps` output tiles of `tiles` input tiles."""
+    channel, registers = Channel(intervals), intervals.geometry.registers
+    for step in range(steps):
+        if step:
+            channel.run("write", "even", "mode", 2, wait=True)
+        for tile in (*range(0, tiles, 2), *range(1, tiles, 2)):
+            channel.run("write", "odd", "registers", registers)
+            for burst in range(registers**2):
+                row = burst // intervals.geometry.bursts_per_row
+                channel.run("read", "odd" if tile % 2 else "even", f"weights {tile} {row}", 1)
+        channel.run("write", "odd", "sums", registers)
+    return channel.end(), channel.reads, channel.writes
+
+
+def elementwise(intervals: Intervals, *, operands: int, passes: int) -> tuple[int, int, int]:
+    channel, registers = Channel(intervals), intervals.geometry.registers
+    for _ in range(passes):
+        for side in ("even", "odd"):
+            for operand in range(operands):
+                channel.run("read", side, f"operand {operand}", registers)
+            channel.run("write", side, "result", registers)
+    return channel.end(), channel.reads, channel.writes
