@@ -1,4 +1,4 @@
-"""Every number of a preset can be replaced in a device spec; nonsense is refused with the reason."""
+"""Every number of a preset can be replaced in a device spec; nonsense is refused with a reason."""
 
 from dataclasses import replace
 
