@@ -68,7 +68,7 @@ def main() -> None:
 def _embed(encoder: minilm.SentenceEncoder, feeds: Mapping[str, Tensor]) -> Tensor:
     with torch.inference_mode():
         embedding = encoder.module(**{name: torch.from_numpy(a) for name, a in feeds.items()})
-    return embedding.numpy()
+    return np.asarray(embedding)
 
 
 def _similarities(ours: Tensor, theirs: Tensor) -> Table:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -108,7 +109,8 @@ def _compare_memory(stages: Sequence[Stage], feeds: Feeds, folder: Path) -> None
     for stage in stages:
         proto = ir.to_proto(stage.program.model)
         (folder / f"{stage.program.name}.onnx").write_bytes(proto.SerializeToString())
-    np.savez(folder / "feeds.npz", **dict(feeds))
+    arrays: dict[str, Any] = dict(feeds)  # numpy's stubs take them for its own options
+    np.savez(folder / "feeds.npz", **arrays)
     found_bytes = {}
     for name in ("staged", "whole"):
         command = [sys.executable, "-m", "benchmarks.staging", "memory", name, str(folder)]

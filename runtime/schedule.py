@@ -20,7 +20,6 @@ from stagecut.compiler.graph import Value
 from stagecut.compiler.machine import HOST
 from stagecut.compiler.staging import Stage
 
-
 #: (value, source, target) -> the memories from source to target, both included.
 Router: TypeAlias = Callable[[Value, str, str], Sequence[str]]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from stagecut.compiler.backend import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.graph import Node
-from stagecut.compiler.machine import HOST, Device, Memory
+from stagecut.compiler.machine import Device, Memory
 
 
 @dataclass(frozen=True, slots=True)

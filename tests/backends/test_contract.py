@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from tests.support.nodes import Sample, sample
 
 from stagecut import backends
 from stagecut.compiler.backend import Backend, Executable, LinkDriver, Tensor
 from stagecut.compiler.machine import HOST
+from tests.support.nodes import Sample, sample
 
 #: Device spec -> the largest error it may make, as a fraction of the largest number in the result.
 TOLERANCES = {

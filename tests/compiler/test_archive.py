@@ -1,4 +1,4 @@
-"""The container of a plan: aligned, readable by others, and closed to anything that is not whole."""
+"""The container of a plan: aligned, readable by others, and refused unless it is whole."""
 
 import io
 import zipfile
@@ -99,8 +99,7 @@ def test_replacing_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None
     path = tmp_path / "kept"
     path.write_text("old")
     with pytest.raises(OutputError, match="No space left"), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise OSError(28, "No space left on device")
+        _write_half(temporary)
     assert path.read_text() == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["kept"]
 
@@ -114,3 +113,8 @@ def test_replacing_leaves_nothing_behind_when_interrupted(tmp_path: Path) -> Non
 def test_replacing_in_a_missing_folder_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file"), replacing(tmp_path / "no" / "new"):
         pytest.fail("the block must not run")
+
+
+def _write_half(path: Path) -> None:
+    path.write_text("half")
+    raise OSError(28, "No space left on device")

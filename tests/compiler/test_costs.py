@@ -6,11 +6,11 @@ from math import inf, nan
 from typing import Any
 
 import pytest
-from tests.support.tables import US, cost_table
 
 from stagecut.compiler.costs import CostTable, Moves
 from stagecut.compiler.errors import StagecutError
 from stagecut.compiler.machine import Link
+from tests.support.tables import US, cost_table
 
 
 def _table() -> CostTable:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.tables import cost_tables
 
 from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
 from stagecut.compiler.costs_json import read_costs, write_costs
 from stagecut.compiler.errors import StagecutError
 from stagecut.compiler.machine import Device, Link, Machine, Memory
+from tests.support.tables import cost_tables
 
 EVERYTHING = CostTable(
     "every key",

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
-from tests.support.tables import US, cost_table, cost_tables, every_assignment, placed
 
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import AssignmentError, CostTableError
 from stagecut.compiler.machine import Memory
 from stagecut.compiler.objective import evaluate
 from stagecut.compiler.prices import ENERGY, Objective
+from tests.support.tables import US, cost_table, cost_tables, every_assignment, placed
 
 DIAMOND = cost_table("a: cpu 1, pim 1\n b(a): cpu 1, pim 1\n c(a): cpu 1, pim 1\n d(b, c): cpu 1")
 

@@ -9,6 +9,7 @@ from stagecut.compiler.backend import Tensor
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.plan import Plan
 from stagecut.compiler.program import Program
+from stagecut.passes.cluster import Granularity
 from stagecut.runtime import Session
 from tests.support.reference import run_reference
 from tests.support.scattered import costs_of, expand
@@ -45,7 +46,7 @@ def test_a_cpu_plan_of_every_model_says_what_onnxruntime_says(name: str) -> None
 def test_nodes_on_random_devices_give_the_same_outputs(name: str, seed: int) -> None:
     devices = (*CPU, "null")
     program = load_program(f"zoo:{name}")
-    granularity = "op" if seed % 2 else "cluster"
+    granularity: Granularity = "op" if seed % 2 else "cluster"
     costs = costs_of(expand(program, devices, granularity), seed)
     plan = compile_model(
         program.model, feeds=program.feeds, devices=devices, costs=costs, granularity=granularity

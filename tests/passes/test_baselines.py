@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given
-from tests.support.tables import US, cost_table, cost_tables, placed, seeded_table
 
 from stagecut.compiler.costs import CostTable, ValueCosts
 from stagecut.compiler.errors import DeviceError, StagecutError, UnplaceableError
@@ -17,6 +16,7 @@ from stagecut.passes.greedy import Greedy
 from stagecut.passes.partition import Partition
 from stagecut.passes.priority import Priority
 from stagecut.passes.single import Single
+from tests.support.tables import US, cost_table, cost_tables, placed, seeded_table
 
 Method = Callable[[CostTable], Solution]
 

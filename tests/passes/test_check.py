@@ -2,13 +2,13 @@
 
 import pytest
 from hypothesis import assume, given
-from tests.support.tables import US, cost_table, cost_tables, placed
 
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import AssignmentError, StagecutError
 from stagecut.passes.check import Check
 from stagecut.passes.greedy import Greedy
 from stagecut.passes.partition import Partition
+from tests.support.tables import US, cost_table, cost_tables, placed
 
 TABLE = cost_table("a: cpu 3, pim 1\n b(a): cpu 3\n c(a): cpu 5, pim 1")
 

@@ -4,9 +4,15 @@ import math
 from dataclasses import replace
 
 import pytest
-from benchmarks.tables import tangle
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.tables import tangle
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import UnplaceableError, UsageError
+from stagecut.compiler.machine import Memory
+from stagecut.compiler.prices import ENERGY, LATENCY, Objective
+from stagecut.passes.explain import Explain
 from tests.support.tables import (
     US,
     cheapest_by_brute_force,
@@ -14,12 +20,6 @@ from tests.support.tables import (
     cost_tables,
     seeded_table,
 )
-
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.errors import UnplaceableError, UsageError
-from stagecut.compiler.machine import Memory
-from stagecut.compiler.prices import ENERGY, LATENCY, Objective
-from stagecut.passes.explain import Explain
 
 TABLE = cost_table("a: cpu 3, gang 4, pim 2\n b(a): cpu 3\n c: cpu 1, gang 1\n d: cpu 5, pim 4")
 

@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from benchmarks.tables import transformer
 from hypothesis import given, settings
-from tests.support.tables import US, cost_table, cost_tables, seeded_table
 
+from benchmarks.tables import transformer
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import UnplaceableError
 from stagecut.compiler.machine import Memory
 from stagecut.compiler.prices import ENERGY, LATENCY, Objective
 from stagecut.passes.milp import Milp
 from stagecut.passes.partition import Partition
+from tests.support.tables import US, cost_table, cost_tables, seeded_table
 
 OBJECTIVES = (LATENCY, ENERGY, Objective(per_s=1.0, per_j=0.5))
 

@@ -4,9 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.tables import tangle, transformer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from benchmarks.tables import tangle, transformer
+from stagecut.compiler.costs import CostTable
+from stagecut.compiler.costs_json import read_costs
+from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.machine import HOST, Memory
+from stagecut.compiler.prices import ENERGY, LATENCY, Objective
+from stagecut.passes.milp import Milp
+from stagecut.passes.partition import Partition
 from tests.support.tables import (
     US,
     cheapest_by_brute_force,
@@ -15,14 +23,6 @@ from tests.support.tables import (
     placed,
     seeded_table,
 )
-
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.costs_json import read_costs
-from stagecut.compiler.errors import UnplaceableError
-from stagecut.compiler.machine import HOST, Memory
-from stagecut.compiler.prices import ENERGY, LATENCY, Objective
-from stagecut.passes.milp import Milp
-from stagecut.passes.partition import Partition
 
 CASES = {
     "each node goes where it is fastest when copies are free": (

@@ -1,6 +1,7 @@
 """Profiling turns the traces of whole paths into a cost table; a fake clock makes it exact."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class FakeRunner:
     def _event(
         self, name: str, track: str, took_s: float, stage: int, kind: str = "stage"
     ) -> Event:
-        which = "copy" if kind == "copy" else "stage"
+        which: Literal["copy", "stage"] = "copy" if kind == "copy" else "stage"
         return Event(name, which, track, "measured", 0.0, took_s, took_s, stage)
 
 
@@ -67,9 +68,10 @@ class FakeCutter(Cutter):
 def _profile(*devices: null.NullBackend) -> Profiled:
     backends = {backend.device.name: backend for backend in devices}
     memories = {name: backend.memory.name for name, backend in backends.items()}
-    build: Callable[[Sequence[Stage], Sequence[str]], FakeRunner] = lambda stages, outputs: (
-        FakeRunner(stages, memories)
-    )
+
+    def build(stages: Sequence[Stage], outputs: Sequence[str]) -> FakeRunner:
+        return FakeRunner(stages, memories)
+
     rounds = Rounds(least=6, most=6, budget_s=0.0)
     profile = Profile(backends, build, lambda: 0.0, silent, rounds)
     return profile(Expand(backends)(GRAPH), FakeCutter(), {"x": np.zeros((2, 2))})

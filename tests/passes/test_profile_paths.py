@@ -5,14 +5,14 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from tests.support.expanded import expanded
-from tests.support.published import published
-from tests.support.tables import cost_table, every_assignment, seeded_table
 
 from stagecut.compiler.costs import Route
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.machine import HOST, Basis, Device, Machine, Memory
 from stagecut.passes.profile_paths import Crossing, Path, choose_paths, fewest_paths
+from tests.support.expanded import expanded
+from tests.support.published import published
+from tests.support.tables import cost_table, every_assignment, seeded_table
 
 BRANCH = cost_table(
     """

@@ -10,7 +10,6 @@ from random import Random
 from typing import TypeVar
 
 import pytest
-from tests.support.published import published
 
 from stagecut.compiler.costs import CostTable, Route
 from stagecut.passes.greedy import Greedy
@@ -18,6 +17,7 @@ from stagecut.passes.milp import Milp
 from stagecut.passes.partition import Partition
 from stagecut.passes.priority import Priority
 from stagecut.passes.single import Single
+from tests.support.published import published
 
 Key = TypeVar("Key", str, Route)
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from tests.support.tables import cost_table, cost_tables
 
 from stagecut.compiler.costs import CostTable, NodeCosts
 from stagecut.compiler.errors import (
@@ -16,6 +15,7 @@ from stagecut.compiler.errors import (
 )
 from stagecut.passes.partition import Partition
 from stagecut.passes.restrict import Restrict, Rule, parse_rule
+from tests.support.tables import cost_table, cost_tables
 
 TABLE = cost_table("a1: cpu 3, gang 2, pim 1\n a2: cpu 3, pim 1\n b: cpu 1")
 

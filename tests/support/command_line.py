@@ -25,12 +25,17 @@ def stagecut(
     monkeypatch.setattr(sys, "argv", ["stagecut", *map(str, arguments)])
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with pytest.raises(SystemExit) as caught:
-            command_line.main()
-            raise SystemExit(0)
+        code = _exit_code()
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    code = caught.value.code
     captured = capsys.readouterr()
-    return Said(code if isinstance(code, int) else 0, captured.out, captured.err)
+    return Said(code, captured.out, captured.err)
+
+
+def _exit_code() -> int:
+    try:
+        command_line.main()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    return 0

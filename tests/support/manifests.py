@@ -3,10 +3,9 @@
 import hashlib
 from dataclasses import replace
 
-from tests.support.planned import US, Row, Sample, planned
-
 from stagecut.compiler.machine import HOST, Device, Link, Machine, Memory
 from stagecut.compiler.manifest import Provenance
+from tests.support.planned import US, Row, Sample, planned
 
 SERIAL = Device("cpu.serial", HOST, stage_s=2 * US, description="ONNX Runtime, 1 thread")
 PARALLEL = Device("cpu.parallel", HOST, stage_s=5 * US, description="ONNX Runtime, 2 threads")

@@ -29,7 +29,7 @@ def scattered_costs(
 
 def costs_of(expanded: ExpandedGraph, seed: int) -> CostTable:
     """The chosen device of each node is free, every other one costs a second, copies nothing."""
-    choose = random.Random(seed)
+    choose = random.Random(seed)  # noqa: S311  # nothing secret
     nodes = []
     for node in expanded.graph.nodes:
         candidates = expanded.candidates[node.name]

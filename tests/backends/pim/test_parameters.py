@@ -1,4 +1,4 @@
-"""Every number of a preset can be replaced in a device spec; nonsense is refused with a reason."""
+"""Device specs: any number of a preset can be replaced; nonsense is refused with the reason."""
 
 from dataclasses import replace
 

@@ -22,6 +22,8 @@ from tests.support.onnx_models import MODELS
 
 Run: TypeAlias = Callable[..., Said]
 
+COMMAND = (sys.executable, "-m", "stagecut.compiler.cli.main")
+
 _HEADER = '<ir_version: 10, opset_import: ["": 21, "made.up": 1]>\n'
 _SYMBOLIC = "g (float[batch,4] x) => (float[batch,4] y) { y = Relu(x) }"
 _UNKNOWN = "g (float[2] x) => (float[2] y) { y = Relux(x) }"
@@ -225,13 +227,12 @@ def test_a_full_disk_leaves_the_old_plan(here: Path) -> None:
     onnx.save(model, here / "big.onnx")
     before = sorted(here.iterdir())
     done = subprocess.run(
-        [sys.executable, "-m", "stagecut.compiler.cli.main", "compile", "big.onnx", "-o", "x.plan"]
-        + ["--no-cache"],
+        [*COMMAND, "compile", "big.onnx", "-o", "x.plan", "--no-cache"],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),  # noqa: PLW1509
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
     )
     assert done.returncode == 1, done.stderr
     assert "cannot be written" in done.stderr
@@ -243,8 +244,7 @@ def test_a_full_disk_leaves_the_old_plan(here: Path) -> None:
 def test_a_signal_leaves_nothing_behind(here: Path, number: signal.Signals) -> None:
     before = sorted(here.iterdir())
     process = subprocess.Popen(
-        [sys.executable, "-m", "stagecut.compiler.cli.main", "compile", "zoo:bert-small"]
-        + ["-o", "x.plan", "--no-cache"],
+        [*COMMAND, "compile", "zoo:bert-small", "-o", "x.plan", "--no-cache"],
         stderr=subprocess.PIPE,
         text=True,
         cwd=here,

@@ -1,7 +1,6 @@
 """FLOPs from the definitions: figures that a reader can work out by hand."""
 
 import pytest
-from tests.support.onnx_models import TinyModel
 
 from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.flops import flops
@@ -9,6 +8,7 @@ from stagecut.compiler.frontends.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Operator
+from tests.support.onnx_models import TinyModel
 
 COUNTS = {
     "a product of 2x4 by 4x3": (

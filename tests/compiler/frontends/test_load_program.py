@@ -10,15 +10,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.onnx_models import MODELS
-from tests.support.reference import random_feeds, run_reference
-from tests.support.torch_modules import Difference, Linear
 
 from stagecut.compiler.backend import Feeds
 from stagecut.compiler.errors import FeedError, ShapeError, StagecutError, UsageError
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.program import Program
+from tests.support.onnx_models import MODELS
+from tests.support.reference import random_feeds, run_reference
+from tests.support.torch_modules import Difference, Linear
 
 FACTORY = """
 import torch

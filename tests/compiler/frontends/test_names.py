@@ -2,10 +2,10 @@
 
 import onnx_ir as ir
 import pytest
-from tests.support.onnx_models import MODELS, TinyModel
 
 from stagecut.compiler.frontends.names import give_names
 from stagecut.compiler.frontends.walk import defined
+from tests.support.onnx_models import MODELS, TinyModel
 
 
 def _named(body: str) -> ir.Model:

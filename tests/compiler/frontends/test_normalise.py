@@ -8,8 +8,6 @@ import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.onnx_models import MODELS, TinyModel
-from tests.support.reference import random_feeds, run_reference
 
 from stagecut.compiler.backend import Feeds
 from stagecut.compiler.errors import FeedError, ModelError, ShapeError
@@ -18,6 +16,8 @@ from stagecut.compiler.frontends.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto
 from stagecut.compiler.frontends.walk import bodies, defined
 from stagecut.compiler.program import Program
+from tests.support.onnx_models import MODELS, TinyModel
+from tests.support.reference import random_feeds, run_reference
 
 
 def _program(model: TinyModel, feeds: Feeds | None = None) -> Program:

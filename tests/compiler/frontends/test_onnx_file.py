@@ -10,14 +10,14 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from tests.support.onnx_models import MODELS, TinyModel
-from tests.support.reference import run_reference
 
 from stagecut.compiler.backend import Tensor, as_array
 from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto, read_onnx
 from stagecut.compiler.frontends.view import graph_of
+from tests.support.onnx_models import MODELS, TinyModel
+from tests.support.reference import run_reference
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -4,12 +4,12 @@ import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 import pytest
-from tests.support.onnx_models import TinyModel
 
 from stagecut.compiler.backend import Feeds
 from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.names import give_names
 from stagecut.compiler.frontends.probe import infer, measure
+from tests.support.onnx_models import TinyModel
 
 
 def _model(body: str) -> ir.Model:

@@ -12,6 +12,13 @@ import onnx_ir as ir
 import pytest
 import torch
 import transformers
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from stagecut.compiler.backend import Feeds
+from stagecut.compiler.errors import ModelError
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.torch_export import from_file, from_live, from_module
 from tests.support.reference import run_reference
 from tests.support.torch_modules import (
     Branches,
@@ -27,13 +34,6 @@ from tests.support.torch_modules import (
     Untranslatable,
     Unused,
 )
-from torch import Tensor, nn
-from torch.utils import _pytree as pytree
-
-from stagecut.compiler.backend import Feeds
-from stagecut.compiler.errors import ModelError
-from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.frontends.torch_export import from_file, from_live, from_module
 
 
 def numbers(*shape: int, seed: int = 0) -> Tensor:

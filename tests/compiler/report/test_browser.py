@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from tests.support.browser import chromium
-from tests.support.manifests import empty, hostile, large, mixed, one_node
-from tests.support.planned import Sample
 
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.html import to_html
+from tests.support.browser import chromium
+from tests.support.manifests import empty, hostile, large, mixed, one_node
+from tests.support.planned import Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

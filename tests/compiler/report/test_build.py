@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
-from tests.support.planned import US, Sample
 
 from stagecut.compiler.costs import Spread
 from stagecut.compiler.errors import PlanError
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.content import Figure, NodeRow, Observation, Option, Report
+from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
+from tests.support.planned import US, Sample
 
 SAMPLES = {
     "a mixed plan": mixed(),

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.support.golden import assert_golden
-from tests.support.manifests import BLOCK, CPU_AND_PIM, INPUTS, PROVENANCE, hostile, mixed
-from tests.support.planned import US, planned
 
 from stagecut.compiler.manifest import Manifest
 from stagecut.compiler.report.difference import AmountChange, Difference, Move, compare
 from stagecut.compiler.report.difference_terminal import print_difference
 from stagecut.compiler.report.document import difference_json
+from tests.support.golden import assert_golden
+from tests.support.manifests import BLOCK, CPU_AND_PIM, INPUTS, PROVENANCE, hostile, mixed
+from tests.support.planned import US, planned
 
 
 def without_pim() -> Manifest:

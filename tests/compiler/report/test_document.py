@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
-from tests.support.planned import Sample
 
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.document import json_schema, to_json
+from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
+from tests.support.planned import Sample
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema comes with the dev extra")
 

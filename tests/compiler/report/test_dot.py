@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.golden import assert_golden
-from tests.support.manifests import empty, hostile, large, mixed, one_node
-from tests.support.planned import Sample
 
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.dot import to_dot
+from tests.support.golden import assert_golden
+from tests.support.manifests import empty, hostile, large, mixed, one_node
+from tests.support.planned import Sample
 
 SAMPLES = {
     "a mixed plan": mixed(),

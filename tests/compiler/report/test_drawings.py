@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.manifests import cpu_only, empty, mixed, one_node
-from tests.support.planned import Sample
 
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.charts import operator_bars, scatter, share_bars, whiskers
 from stagecut.compiler.report.content import Report
 from stagecut.compiler.report.lanes import ticks, timeline
+from tests.support.manifests import cpu_only, empty, mixed, one_node
+from tests.support.planned import Sample
 
 
 def report_of(sample: Sample) -> Report:

@@ -1,10 +1,9 @@
 """Who hands what to whom."""
 
-from tests.support.manifests import large, mixed, one_node
-from tests.support.planned import Sample
-
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.edges import edges
+from tests.support.manifests import large, mixed, one_node
+from tests.support.planned import Sample
 
 
 def drawn(sample: Sample) -> list[str]:

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.support.manifests import mixed
 
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, ValueCosts
@@ -11,6 +10,7 @@ from stagecut.compiler.errors import AssignmentError
 from stagecut.compiler.machine import Device, Link, Machine, Memory
 from stagecut.compiler.objective import evaluate
 from stagecut.compiler.report.elsewhere import Elsewhere
+from tests.support.manifests import mixed
 
 MACHINE = Machine(
     (Memory("host"), Memory("pim"), Memory("far")),

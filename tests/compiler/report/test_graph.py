@@ -3,11 +3,10 @@
 import json
 from typing import Any
 
-from tests.support.manifests import hostile, large, mixed
-from tests.support.planned import Sample
-
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.graph import graph_json
+from tests.support.manifests import hostile, large, mixed
+from tests.support.planned import Sample
 
 
 def graph_of(sample: Sample) -> Any:

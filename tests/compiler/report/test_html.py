@@ -10,11 +10,11 @@ from html.parser import HTMLParser
 from importlib.resources import files
 
 import pytest
-from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
-from tests.support.planned import Sample
 
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.html import to_html
+from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
+from tests.support.planned import Sample
 
 VOID = {"meta", "input", "br"}
 SVG = {"rect", "line", "circle", "path"}

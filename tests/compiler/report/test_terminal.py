@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.support.golden import assert_golden
-from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
-from tests.support.planned import Sample
 
 from stagecut.compiler.errors import UsageError
 from stagecut.compiler.report.build import build_report
@@ -20,6 +17,9 @@ from stagecut.compiler.report.terminal import (
     print_summary,
     print_transfers,
 )
+from tests.support.golden import assert_golden
+from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
+from tests.support.planned import Sample
 
 SAMPLES = {
     "a mixed plan": mixed(),

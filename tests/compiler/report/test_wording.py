@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.manifests import mixed
 
 from stagecut.compiler.machine import Basis
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.content import Figure, Option, Overruled, Proof
+from tests.support.manifests import mixed
 
 TIMES: dict[str, tuple[float, Basis, str]] = {
     "measured": (0.0123, "measured", "12.3 ms"),
