@@ -86,9 +86,10 @@ class Way:
     energy_j: float | None
 
     def __add__(self, step: "Way") -> "Way":
-        known = self.energy_j is not None and step.energy_j is not None
-        energy_j = self.energy_j + step.energy_j if known else None
-        return Way(self.time_s + step.time_s, energy_j)
+        time_s = self.time_s + step.time_s
+        if self.energy_j is None or step.energy_j is None:
+            return Way(time_s, None)
+        return Way(time_s, self.energy_j + step.energy_j)
 
 
 #: What moving from a memory to itself takes.

@@ -1,12 +1,12 @@
 """The expanded graph: what is counted, how it reads, and that every node has a device."""
 
 import pytest
-from tests.support.expanded import expanded
-from tests.support.tables import cost_table
 
 from stagecut.compiler.errors import UnplaceableError
 from stagecut.compiler.expanded import ExpandedGraph, Transfer
 from stagecut.compiler.machine import HOST
+from tests.support.expanded import expanded
+from tests.support.tables import cost_table
 
 TABLE = cost_table(
     "a(x): cpu 1, pim 1\n b(a): cpu 1\n c(a): gang 1, pim 1", inputs="x@host", outputs="c@host"
