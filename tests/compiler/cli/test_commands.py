@@ -63,7 +63,7 @@ def test_compile_says_in_json_what_it_made(run: Run, model: Path, tmp_path: Path
 def test_compile_without_json_shows_a_summary(run: Run, model: Path, tmp_path: Path) -> None:
     said = run("compile", model, "-o", tmp_path / "x.plan", "--no-cache")
     assert said.code == 0
-    assert "proven optimal" in said.out
+    assert "predicted" in said.out
     assert "stagecut report" in said.out
 
 
