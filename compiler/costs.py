@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from stagecut.compiler.costs_check import check_costs, check_energy
-from stagecut.compiler.machine import Machine
+from stagecut.compiler.machine import Link, Machine
 from stagecut.compiler.prices import LATENCY, Objective
 
 #: Source and target memory of a move.
@@ -99,8 +99,8 @@ STAY = Way(0.0, 0.0)
 class Moves:
     """What moving each value between each pair of memories takes.
 
-    A direct way (the value's own `move_s`, else the pair's link) is always used. A pair that has
-    none takes the cheapest chain of direct ones (Dijkstra over at most a handful of memories).
+    A direct way (the value's own `move_s`, else the pair's fastest link) is always used. A pair
+    that has none takes the cheapest chain of direct ones (Dijkstra over a handful of memories).
     Raises CostTableError when the objective needs an energy that the table does not have.
     """
 
@@ -109,7 +109,9 @@ class Moves:
             check_energy(table)
         self._objective = objective
         self._memories = tuple(memory.name for memory in table.machine.memories)
-        self._links = {(link.source, link.target): link for link in table.machine.links}
+        self._links: dict[Route, list[Link]] = {}
+        for link in table.machine.links:
+            self._links.setdefault((link.source, link.target), []).append(link)
         self._values = {value.name: value for value in table.values}
         self._routed: dict[tuple[str, Route], Way | None] = {}
 
@@ -141,8 +143,10 @@ class Moves:
         energy_j = costs.move_j.get(route)
         if route in costs.move_s:
             return Way(costs.move_s[route], energy_j)
-        link = self._links.get(route)
-        return None if link is None else Way(link.move_s(costs.size_bytes), energy_j)
+        links = self._links.get(route)
+        if links is None:
+            return None
+        return Way(min(link.move_s(costs.size_bytes) for link in links), energy_j)
 
     def _cheapest_chain(self, value: str, source: str, target: str) -> Way | None:
         best = {source: (0.0, STAY)}

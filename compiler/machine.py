@@ -34,7 +34,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A one-way connection: moving `n` bytes takes `latency_s + n / bytes_per_s`."""
+    """A one-way connection: moving `n` bytes takes `latency_s + n / bytes_per_s`.
+
+    Two memories may have several, of which a value takes the fastest for its size.
+    """
 
     source: str
     target: str
@@ -60,7 +63,6 @@ class Machine:
         known = [memory.name for memory in self.memories]
         _refuse_duplicates("memories", known)
         _refuse_duplicates("devices", [device.name for device in self.devices])
-        _refuse_duplicates("links", [f"{link.source}>{link.target}" for link in self.links])
         for index, memory in enumerate(self.memories):
             if not memory.name or ">" in memory.name:
                 raise DeviceError(

@@ -28,17 +28,20 @@ def node_prices(table: CostTable, objective: Objective) -> Floats:
 
 
 def move_prices(table: CostTable, objective: Objective) -> Floats:
-    """(V, M, M): the value's own price, else its link's, else that of the cheapest chain."""
+    """(V, M, M): the value's own price, else the best link's, else that of the cheapest chain."""
     names = [memory.name for memory in table.machine.memories]
-    links = {(link.source, link.target): link for link in table.machine.links}
     size_bytes = np.array([value.size_bytes for value in table.values], dtype=np.float64)
     direct = np.zeros((len(table.values), len(names), len(names)))
     for (i, source), (j, target) in permutations(enumerate(names), 2):
         route: Route = (source, target)
         time_s = _read((value.move_s for value in table.values), [route])
-        if route in links:
-            link_s = links[route].latency_s + size_bytes / links[route].bytes_per_s
-            time_s = np.where(np.isnan(time_s), link_s, time_s)
+        links_s = [
+            link.latency_s + size_bytes / link.bytes_per_s
+            for link in table.machine.links
+            if (link.source, link.target) == route
+        ]
+        if links_s:
+            time_s = np.where(np.isnan(time_s), np.min(links_s, axis=0), time_s)
         direct[:, i, j] = objective.per_s * time_s
         if objective.per_j:
             energy_j = _read((value.move_j for value in table.values), [route])

@@ -85,3 +85,11 @@ def test_a_link_serves_values_without_a_figure_of_their_own() -> None:
     moves = Moves(replace(table, machine=replace(table.machine, links=links)))
     assert moves.time_s("a", "host", "pim") == pytest.approx(5e-6)
     assert moves.time_s("a", "pim", "host") == pytest.approx(2e-6)
+
+
+def test_the_fastest_of_several_links_depends_on_the_size() -> None:
+    table = cost_table("a: cpu 1\n b: cpu 1", move_us={}, sizes={"a": 10, "b": 10_000})
+    links = (Link("host", "pim", 0.0, 1e9), Link("host", "pim", 1e-6, 1e10))
+    moves = Moves(replace(table, machine=replace(table.machine, links=links)))
+    assert moves.time_s("a", "host", "pim") == pytest.approx(10e-9)
+    assert moves.time_s("b", "host", "pim") == pytest.approx(2e-6)

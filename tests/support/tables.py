@@ -147,7 +147,7 @@ def random_table(
         for i in range(random.randint(1, max_devices))
     )
     routes = [route for route in permutations(memories, 2) if random.random() < 0.9]
-    linked = [route for route in routes if random.random() < 0.5]
+    linked = [route for route in routes for _ in range(random.choice([0, 0, 1, 2]))]
     links = tuple(Link(*route, cost(), 1 + cost()) for route in linked)
     own = [route for route in routes if route not in linked or random.random() < 0.5]
     values = [f"x{i}" for i in range(random.randint(0, 2))]
