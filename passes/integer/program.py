@@ -11,6 +11,9 @@ from scipy.sparse import csr_array
 #: HiGHS takes a gap of 1e-6 for none, whatever the scale: prices are scaled up until it is none.
 _SCALED_TO = 1e6
 
+#: Beyond this, prices are so small that they are nothing.
+_LARGEST_SCALE = 1e30
+
 _SOLVED, _STOPPED, _INFEASIBLE = 0, 1, 2
 
 
@@ -50,7 +53,7 @@ class Program:
         if not self.prices:
             return Outcome(np.empty(0), 0.0, solved=True)
         largest = max(self.prices)
-        scale = _SCALED_TO / largest if largest > 0 else 1.0
+        scale = min(_SCALED_TO / largest, _LARGEST_SCALE) if largest > 0 else 1.0
         result = milp(
             scale * np.array(self.prices),
             integrality=np.array(self.whole, dtype=np.int64),

@@ -74,3 +74,7 @@ def test_a_capacity_that_is_too_small() -> None:
 def test_too_little_time() -> None:
     with pytest.raises(UnplaceableError, match="within 1e-09 s"):
         Milp(limit_s=1e-9)(transformer(500))
+
+
+def test_prices_of_next_to_nothing() -> None:
+    assert Milp()(cost_table("a: cpu 1e-302")).total_s == pytest.approx(0)

@@ -139,7 +139,7 @@ def random_table(
     whole = random.random() < 0.5  # whole numbers make many ties
 
     def cost() -> float:
-        return float(random.randint(0, 4)) if whole else random.uniform(0, 4)
+        return float(random.randint(0, 4)) if whole else round(random.uniform(0, 4), 6)
 
     stages = random.random() < 0.3
     devices = tuple(
