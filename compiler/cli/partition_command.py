@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stagecut.compiler.costs import CostTable
     from stagecut.compiler.solution import Solution
 
-METHODS = ("optimal", "greedy", "priority", "single")
+METHODS = ("optimal", "greedy", "priority", "single", "chain", "milp")
 
 
 def partition(
@@ -63,16 +63,22 @@ def partition(
 
 
 def _solver(method: str, devices: list[str]) -> "Callable[[CostTable], Solution]":
+    from stagecut.passes.chain import Chain
     from stagecut.passes.greedy import Greedy
+    from stagecut.passes.milp import Milp
     from stagecut.passes.partition import Partition
     from stagecut.passes.priority import Priority
     from stagecut.passes.single import Single
 
-    if method == "priority":
-        return Priority(tuple(devices))
-    if method == "single":
-        return Single(devices[0] if devices else None)
-    return Greedy() if method == "greedy" else Partition()
+    solvers: dict[str, Callable[[CostTable], Solution]] = {
+        "optimal": Partition(),
+        "greedy": Greedy(),
+        "priority": Priority(tuple(devices)),
+        "single": Single(devices[0] if devices else None),
+        "chain": Chain(),
+        "milp": Milp(),
+    }
+    return solvers[method]
 
 
 def _document(solution: "Solution", solve_s: float) -> dict[str, object]:

@@ -148,7 +148,7 @@ def test_two_compiles_with_the_cache_give_the_same_bytes(
     assert plans[0].read_bytes() == plans[1].read_bytes()
 
 
-@pytest.mark.parametrize("method", ["optimal", "greedy", "priority", "single"])
+@pytest.mark.parametrize("method", ["optimal", "greedy", "priority", "single", "chain", "milp"])
 def test_partition_methods(run: Run, model: Path, tmp_path: Path, method: str) -> None:
     costs = tmp_path / "costs.json"
     run("profile", model, "-o", costs, "--no-cache")
