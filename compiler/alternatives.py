@@ -33,9 +33,13 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Alternatives:
-    """The best plan, and every device that can run a node, by node, in the machine's order."""
+    """The best plan, and every device that can run a node, by node, in the machine's order.
+
+    `devices` are all that the machine has, by name.
+    """
 
     best: Solution
+    devices: tuple[str, ...]
     by_node: Mapping[str, tuple[Alternative, ...]]
 
     def why(self, node: str) -> str:
@@ -43,11 +47,15 @@ class Alternatives:
         chosen = self.best.assignment[node]
         total = self.best.objective.text(self.best.certificate.total)
         lines = [f"{node} runs on {chosen}; the best plan costs {total}"]
-        for each in self.by_node[node]:
+        able = {each.device: each for each in self.by_node[node]}
+        for device in self.devices:
+            if device not in able:
+                lines.append(f"  {device}: cannot run it, or is kept from it")
+                continue
+            each = able[device]
             says = "chosen" if each.device == chosen else self._verdict(each)
-            lines.append(
-                f"  {each.device}: {self.best.objective.text(each.own)} for itself; {says}"
-            )
+            own = self.best.objective.text(each.own)
+            lines.append(f"  {device}: {own} for itself; {says}")
         return "\n".join(lines)
 
     def _verdict(self, alternative: Alternative) -> str:

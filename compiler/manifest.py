@@ -1,7 +1,7 @@
 """What a plan says about itself: the data of `plan.json`, schema `stagecut.plan/1`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.assignment import Certificate
@@ -59,7 +59,11 @@ class PlannedCopy:
 
 @dataclass(frozen=True, slots=True)
 class PlannedNode:
-    """A node, where it runs and why: its cost on every device, or why it cannot run there."""
+    """A node, where it runs and why: its cost on every device, or why it cannot run there.
+
+    `totals` is what the best plan would cost with the node on each device and all others wherever
+    is then best, in the objective's unit; a device is left out where no such plan is known.
+    """
 
     name: str
     op: str
@@ -70,6 +74,7 @@ class PlannedNode:
     weight_bytes: int
     run_s: Mapping[str, float]
     refusals: Mapping[str, str]
+    totals: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Contender:
     """A plan that was compared end to end; the fastest one ships (`chosen`).
 
     `stage_s` are the medians of its stages, without copies; empty when it was only predicted.
+    `energy_j` is always predicted, None where not all of it is known.
     """
 
     name: str
@@ -89,6 +95,7 @@ class Contender:
     accounting: Accounting
     chosen: bool
     stage_s: tuple[float, ...] = ()
+    energy_j: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything in `plan.json` but the schema and the list of members."""
+    """Everything in `plan.json` but the schema and the list of members.
+
+    `predicted_s` counts the stages as they are; the certificate's total has the nodes run in the
+    graph's order, which may start more of them. `predicted_j` is None where an energy is not known.
+    """
 
     name: str
     objective: str
@@ -137,3 +148,4 @@ class Manifest:
     certificate: Certificate
     method: str
     provenance: Provenance
+    predicted_j: float | None = None

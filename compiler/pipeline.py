@@ -7,7 +7,6 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, TypeAlias
 
 from stagecut import backends
 from stagecut.compiler import weights
@@ -20,27 +19,29 @@ from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.plan import COSTS_FILE, Plan, write_plan
+from stagecut.compiler.prices import parse_objective
 from stagecut.compiler.settings import Dump, Settings
 from stagecut.compiler.workbench import Workbench, model_bytes
 from stagecut.passes import gate
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
+from stagecut.passes.explain import least_totals
 from stagecut.passes.partition import Partition
 from stagecut.passes.profile import Profiled
-
-#: What a plan makes small; its definition is in compiler/objective.py.
-Objective: TypeAlias = Literal["latency"]
+from stagecut.passes.restrict import Restrict, parse_rule
 
 
-def compile_model(
+def compile_model(  # noqa: PLR0913  everything that a compile can be told
     model: object,
     *,
     example_inputs: object = None,
     feeds: Feeds | None = None,
     devices: Sequence[str] | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
-    objective: Objective = "latency",
+    objective: str = "latency",
+    pins: Sequence[str] = (),
+    forbids: Sequence[str] = (),
     granularity: Granularity = "cluster",
     costs: CostTable | None = None,
     settings: Settings = Settings(),
@@ -52,10 +53,14 @@ def compile_model(
     inputs by name, for models that bring none; `shapes` bind symbolic dimensions. `devices` are
     specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or those of
     `costs`: a table to use instead of measuring, by which the contenders are then compared, too.
+    `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`. `pins` and
+    `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they must not.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
     specs = tuple(devices or _devices_of(costs))
+    goal = parse_objective(objective)
+    restrict = Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids)))
     dump = Dump(settings.dump)
     engines = backends.create_all(specs)
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
@@ -63,6 +68,7 @@ def compile_model(
     dump("graph", graph)
     expanded = Expand(engines)(graph)
     dump("expanded", expanded)
+    restrict.check(expanded)
     folder = _scratch_folder(settings)
     bench = Workbench(
         program,
@@ -75,13 +81,14 @@ def compile_model(
     profiled = bench.profile(expanded) if costs is None else _handed_in(costs, expanded)
     costs_text = write_costs(profiled.costs)
     dump("costs", costs_text, "json")
-    solution = Partition()(profiled.costs)
+    allowed = restrict(profiled.costs)
+    solution = Partition(goal)(allowed)
     dump("assignment", f"{solution.certificate}\n{solution.assignment}")
-    entries = gate.entries(profiled.costs, solution.assignment, bench.stage)
+    entries = gate.entries(allowed, solution.assignment, bench.stage)
     contenders = (
-        bench.compare(entries, profiled.costs)
+        bench.compare(entries, allowed, goal)
         if costs is None
-        else gate.predicted(entries, profiled.costs)
+        else gate.predicted(entries, allowed, goal)
     )
     dump("contenders", "\n".join(map(str, contenders)))
     chosen = next(e for e, c in zip(entries, contenders, strict=True) if c.chosen)
@@ -92,8 +99,16 @@ def compile_model(
         solution.certificate,
         profiled.paths,
         program.feeds,
-        bench.provenance({"granularity": granularity, "objective": objective}),
-        objective,
+        bench.provenance(
+            {
+                "granularity": granularity,
+                "objective": str(goal),
+                "pin": ", ".join(map(str, restrict.pins)),
+                "forbid": ", ".join(map(str, restrict.forbids)),
+            }
+        ),
+        goal,
+        least_totals(allowed, goal) or {},
     )(chosen.assignment, chosen.stages, contenders)
     files: dict[str, bytes | Path] = {
         planned.file: model_bytes(stage.program)

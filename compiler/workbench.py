@@ -17,6 +17,7 @@ from stagecut.compiler.environment import cpu_model, versions
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.graph import Graph
 from stagecut.compiler.manifest import Contender, ProfilePath, Provenance
+from stagecut.compiler.prices import Objective
 from stagecut.compiler.program import Program
 from stagecut.compiler.settings import Settings
 from stagecut.compiler.staging import Runner, Stage
@@ -81,14 +82,18 @@ class Workbench:
     def stage(self, assignment: Assignment) -> tuple[Stage, ...]:
         return StageNodes(self._engines)(self._graph, assignment, self.cut)
 
-    def compare(self, entries: Sequence[Entry], costs: CostTable) -> tuple[Contender, ...]:
+    def compare(
+        self, entries: Sequence[Entry], costs: CostTable, objective: Objective
+    ) -> tuple[Contender, ...]:
         """The contenders by measurement, from the cache when the same ones were compared."""
         cache = Cache(self._settings.cache, "gate", TypeAdapter(tuple[Contender, ...]))
-        key = self._key(write_costs(costs), *(f"{e.name}\n{e.assignment}" for e in entries))
+        key = self._key(
+            write_costs(costs), str(objective), *(f"{e.name}\n{e.assignment}" for e in entries)
+        )
         kept = cache.load(key)
         if kept is not None:
             return kept
-        gate = Gate(self.build, self._settings.clock, self._settings.progress)
+        gate = Gate(self.build, self._settings.clock, self._settings.progress, objective)
         outputs = [value.name for value in self._graph.outputs]
         found = gate(entries, self._program.feeds, outputs)
         cache.store(key, found)

@@ -23,7 +23,9 @@ from stagecut.compiler.manifest import (
     Provenance,
 )
 from stagecut.compiler.objective import Copy, evaluate
+from stagecut.compiler.prices import Objective
 from stagecut.compiler.staging import Stage
+from stagecut.passes.explain import Totals
 from stagecut.passes.gate import basis_of
 
 
@@ -37,7 +39,8 @@ class Assemble:
     paths: tuple[ProfilePath, ...]
     feeds: Feeds
     provenance: Provenance
-    objective: str
+    objective: Objective
+    totals: Totals
 
     def __call__(
         self,
@@ -46,12 +49,12 @@ class Assemble:
         contenders: tuple[Contender, ...],
     ) -> Manifest:
         order = [node for stage in stages for node in stage.nodes]
-        breakdown = evaluate(self.costs, assignment, order=order)
+        breakdown = evaluate(self.costs, assignment, order=order, objective=self.objective)
         chosen = next(contender for contender in contenders if contender.chosen)
         graph = self.expanded.graph
         return Manifest(
             name=graph.name,
-            objective=self.objective,
+            objective=str(self.objective),
             predicted_s=breakdown.total_s,
             basis=basis_of(self.costs, assignment),
             machine=self.costs.machine,
@@ -65,6 +68,7 @@ class Assemble:
             certificate=self.certificate,
             method=chosen.name,
             provenance=self.provenance,
+            predicted_j=breakdown.total_j,
         )
 
     def _input(self, value: Value) -> InputPort:
@@ -109,6 +113,11 @@ class Assemble:
             weight_bytes=node.weight_bytes,
             run_s=run_s,
             refusals=self.expanded.refusals[node.name],
+            totals={
+                name: total
+                for name, total in self.totals.get(node.name, {}).items()
+                if math.isfinite(total)
+            },
         )
 
     def _copies(self, copies: Sequence[Copy]) -> tuple[PlannedCopy, ...]:

@@ -29,6 +29,20 @@ Totals: TypeAlias = Mapping[str, Mapping[str, float]]
 _ROUNDING = 1e-9
 
 
+def least_totals(table: CostTable, objective: Objective) -> Totals | None:
+    """All answers at once, infinite where no plan has the node there; None where elimination is
+    not enough to tell."""
+    problem = prepare(table, objective)
+    if problem is None or problem.may_be_full():
+        return None
+    names = [device.name for device in table.machine.devices]
+    rows = problem.marginals().tolist()
+    return {
+        node.name: dict(zip(names, row, strict=True))
+        for node, row in zip(table.nodes, rows, strict=True)
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Explain:
     """`nodes` by name, or all; `limit_s` is how long each search may take."""
@@ -41,21 +55,12 @@ class Explain:
         """Raises UsageError for a node that is not there, UnplaceableError as `partition` does."""
         asked = _named(table, self.nodes) if self.nodes else table.nodes
         best = Partition(self.objective, self.limit_s)(table)
-        totals = self._eliminated(table) or self._searched(table, asked)
+        totals = least_totals(table, self.objective) or self._searched(table, asked)
         return Alternatives(
-            best, {node.name: self._alternatives(node, totals[node.name], best) for node in asked}
+            best,
+            tuple(device.name for device in table.machine.devices),
+            {node.name: self._alternatives(node, totals[node.name], best) for node in asked},
         )
-
-    def _eliminated(self, table: CostTable) -> Totals | None:
-        problem = prepare(table, self.objective)
-        if problem is None or problem.may_be_full():
-            return None
-        names = [device.name for device in table.machine.devices]
-        rows = problem.marginals().tolist()
-        return {
-            node.name: dict(zip(names, row, strict=True))
-            for node, row in zip(table.nodes, rows, strict=True)
-        }
 
     def _searched(self, table: CostTable, asked: Sequence[NodeCosts]) -> Totals:
         return {

@@ -15,6 +15,7 @@ from stagecut.compiler.costs import CostTable
 from stagecut.compiler.machine import Basis
 from stagecut.compiler.manifest import Contender
 from stagecut.compiler.objective import evaluate
+from stagecut.compiler.prices import LATENCY, Objective
 from stagecut.compiler.progress import Progress
 from stagecut.compiler.staging import Runner, RunnerFactory, Stage
 from stagecut.passes.sampling import Rounds, interleave, median_and_spread
@@ -26,11 +27,12 @@ OPTIMUM = "optimum"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A plan that wants to be shipped."""
+    """A plan that wants to be shipped; `energy_j` is what it is predicted to take, if known."""
 
     name: str
     assignment: Assignment
     stages: tuple[Stage, ...]
+    energy_j: float | None = None
 
 
 def entries(
@@ -45,16 +47,23 @@ def entries(
             found = {device.name: optimum, **{k: v for k, v in found.items() if k != OPTIMUM}}
         elif all(device.name in node.run_s for node in costs.nodes):
             found[device.name] = Assignment(alone)
-    return tuple(Entry(name, chosen, stage(chosen)) for name, chosen in found.items())
+    return tuple(
+        Entry(name, chosen, stage(chosen), evaluate(costs, chosen).total_j)
+        for name, chosen in found.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Runs the entries interleaved; a plan with modelled parts is accounted for as `Trace` says."""
+    """Runs the entries interleaved; the lowest price wins.
+
+    A plan with modelled parts is accounted for as `Trace` says.
+    """
 
     build: RunnerFactory
     clock: Callable[[], float]
     progress: Progress
+    objective: Objective = LATENCY
     rounds: Rounds = Rounds(least=7, most=51, budget_s=6.0)
 
     def __call__(
@@ -74,17 +83,21 @@ class Gate:
             runner.run(feeds)  # engines settle in their first run
         tasks = [partial(run, name, runner) for name, runner in runners.items()]
         interleave(tasks, self.rounds, self.clock, self.progress, "comparing")
-        return _choose([_measured(entry, traces[entry.name]) for entry in entries])
+        found = [_measured(entry, traces[entry.name]) for entry in entries]
+        return _choose(found, self.objective)
 
 
-def predicted(entries: Sequence[Entry], costs: CostTable) -> tuple[Contender, ...]:
+def predicted(
+    entries: Sequence[Entry], costs: CostTable, objective: Objective = LATENCY
+) -> tuple[Contender, ...]:
     """The contenders by the cost table alone, for a table that was handed in: the machine that
     it describes need not be this one."""
-    return _choose([_predicted(entry, costs) for entry in entries])
+    return _choose([_predicted(entry, costs) for entry in entries], objective)
 
 
-def _choose(contenders: Sequence[Contender]) -> tuple[Contender, ...]:
-    best = min(contenders, key=lambda contender: contender.median_s)
+def _choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Contender, ...]:
+    """The one of the lowest price; measured times and predicted energies count towards it."""
+    best = min(contenders, key=lambda each: objective.price(each.median_s, each.energy_j))
     return tuple(replace(contender, chosen=contender is best) for contender in contenders)
 
 
@@ -102,6 +115,7 @@ def _measured(entry: Entry, traces: Sequence[Trace]) -> Contender:
         accounting="measured",
         chosen=False,
         stage_s=_stage_medians(traces),
+        energy_j=entry.energy_j,
     )
 
 
@@ -123,6 +137,7 @@ def _predicted(entry: Entry, costs: CostTable) -> Contender:
         basis=basis_of(costs, entry.assignment),
         accounting="predicted",
         chosen=False,
+        energy_j=entry.energy_j,
     )
 
 

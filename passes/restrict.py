@@ -1,6 +1,7 @@
 """Keep nodes to devices, or off them, before any method looks at the table.
 
-pin    'MatMul*=pim'      every node or operator that matches runs on pim
+pin    'head=pim'         the node called head runs on pim, or it is an error
+pin    'MatMul*=pim'      of the nodes whose name or operator matches, those that can run on pim do
 forbid 'encoder/*=pim'    none of them does
 
 a: cpu 3, pim 1                        a: pim 1
@@ -8,11 +9,23 @@ b: cpu 3, pim 1     pin a=pim          b: cpu 3
                     forbid b=pim
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
-from stagecut.compiler.costs import CostTable, NodeCosts
+from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import AssignmentError, UnplaceableError, UsageError
+from stagecut.compiler.expanded import ExpandedGraph
+from stagecut.compiler.machine import Machine
+
+
+class Choice(NamedTuple):
+    """A node and the devices that can run it."""
+
+    name: str
+    op: str
+    devices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +35,14 @@ class Rule:
     pattern: str
     device: str
 
-    def matches(self, node: NodeCosts) -> bool:
+    def matches(self, node: Choice) -> bool:
         return any(
             name == self.pattern or fnmatchcase(name, self.pattern) for name in (node.name, node.op)
         )
+
+    def binds(self, node: Choice) -> bool:
+        """A node that is called by its name, and of the others that match those that can."""
+        return node.name == self.pattern or (self.device in node.devices and self.matches(node))
 
     def __str__(self) -> str:
         return f"{self.pattern}={self.device}"
@@ -44,39 +61,76 @@ def parse_rule(text: str) -> Rule:
 
 @dataclass(frozen=True, slots=True)
 class Restrict:
+    """Each of these raises DeviceError for an unknown device, AssignmentError for a rule that no
+    node matches, UnplaceableError for a pin that holds nowhere, and where no device is left."""
+
     pins: tuple[Rule, ...] = ()
     forbids: tuple[Rule, ...] = ()
 
     def __call__(self, table: CostTable) -> CostTable:
-        """The table with fewer devices for some nodes.
+        """The table with fewer devices for some nodes."""
+        choices = [Choice(node.name, node.op, tuple(node.run_s)) for node in table.nodes]
+        left = self._left(choices, table.machine)
+        nodes = (
+            replace(node, run_s={name: node.run_s[name] for name in left[node.name]})
+            for node in table.nodes
+        )
+        return replace(table, nodes=tuple(nodes))
 
-        Raises DeviceError for an unknown device, AssignmentError for a rule that no node matches,
-        UnplaceableError where the rules leave a node no device.
-        """
+    def check(self, expanded: ExpandedGraph) -> None:
+        """Before anything is measured."""
+        choices = [
+            Choice(node.name, node.op, expanded.candidates[node.name])
+            for node in expanded.graph.nodes
+        ]
+        self._left(choices, expanded.machine)
+
+    def loose_pins(self, table: CostTable) -> tuple[str, ...]:
+        """For people: the pins that hold only some of the nodes that match."""
+        choices = [Choice(node.name, node.op, tuple(node.run_s)) for node in table.nodes]
+        counts = (
+            (rule, sum(map(rule.binds, choices)), sum(map(rule.matches, choices)))
+            for rule in self.pins
+        )
+        return tuple(
+            f"pin {rule} holds {bound} of {matching} nodes that match; {rule.device} cannot run "
+            "the others"
+            for rule, bound, matching in counts
+            if bound < matching
+        )
+
+    def _left(self, choices: Sequence[Choice], machine: Machine) -> Mapping[str, tuple[str, ...]]:
         for rule in (*self.pins, *self.forbids):
-            table.machine.device(rule.device)
-            if not any(map(rule.matches, table.nodes)):
+            machine.device(rule.device)
+            if not any(map(rule.matches, choices)):
                 raise AssignmentError(
                     "no node and no operator matches",
                     where=f"rule {rule}",
                     fix="look the names up in the cost table; * stands for anything",
                 )
-        return replace(table, nodes=tuple(map(self._restricted, table.nodes)))
+        for rule in self.pins:
+            if not any(map(rule.binds, choices)):
+                raise UnplaceableError(
+                    f"{rule.device} can run none of the nodes that match",
+                    where=f"pin {rule}",
+                    fix="pin them to another device",
+                )
+        return {node.name: self._devices(node) for node in choices}
 
-    def _restricted(self, node: NodeCosts) -> NodeCosts:
-        pins = [rule for rule in self.pins if rule.matches(node)]
-        forbids = [rule for rule in self.forbids if rule.matches(node)]
-        run_s = {
-            device: time_s
-            for device, time_s in node.run_s.items()
+    def _devices(self, node: Choice) -> tuple[str, ...]:
+        pins = [rule for rule in self.pins if rule.binds(node)]
+        forbids = [rule for rule in self.forbids if rule.binds(node)]
+        left = tuple(
+            device
+            for device in node.devices
             if all(rule.device == device for rule in pins)
             and all(rule.device != device for rule in forbids)
-        }
-        if not run_s:
+        )
+        if not left:
             rules = [*(f"pin {rule}" for rule in pins), *(f"forbid {rule}" for rule in forbids)]
             raise UnplaceableError(
                 f"no device is left for it by {' and '.join(rules)}",
                 where=f"node {node.name} ({node.op})",
-                fix=f"it can run on {', '.join(node.run_s)}: change the rules to leave one of them",
+                fix=f"it can run on {', '.join(node.devices)}: change the rules to leave one",
             )
-        return node if len(run_s) == len(node.run_s) else replace(node, run_s=run_s)
+        return left

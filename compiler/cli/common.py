@@ -14,6 +14,7 @@ from stagecut.compiler.progress import Progress, silent
 if TYPE_CHECKING:
     from stagecut.compiler.backend import Tensor
     from stagecut.compiler.settings import Settings
+    from stagecut.passes.restrict import Restrict
 
 Item = TypeVar("Item")
 Choice = TypeVar("Choice", bound=str)
@@ -53,6 +54,30 @@ GranularityOption: TypeAlias = Annotated[
         metavar="cluster|op", help="Place clusters of operators (default), or every operator alone."
     ),
 ]
+ObjectiveOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="latency|energy|latency=A,energy=B",
+        help="What to make small: time, energy, or A for each second and B for each joule.",
+    ),
+]
+PinOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pin",
+        metavar="PATTERN=DEVICE",
+        help="Keep a node to a device, or all that a name or operator pattern matches and that "
+        "can run there: --pin 'MatMul*=pim'; repeat for several.",
+    ),
+]
+ForbidOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--forbid",
+        metavar="PATTERN=DEVICE",
+        help="Keep nodes off a device; repeat for several.",
+    ),
+]
 CacheOption: TypeAlias = Annotated[
     Path | None,
     typer.Option("--cache-dir", help="Keep measurements here instead of the user's cache folder."),
@@ -90,6 +115,13 @@ def parse_shape(text: str) -> tuple[int, ...]:
             f"{text!r} is not a shape", where="--shape", fix="write sizes joined by x, as in 1x128"
         )
     return tuple(map(int, sizes))
+
+
+def read_rules(pins: Sequence[str] | None, forbids: Sequence[str] | None) -> "Restrict":
+    """`["MatMul*=pim"]`, `["b=pim"]` -> what the rules leave of a table; raises UsageError."""
+    from stagecut.passes.restrict import Restrict, parse_rule
+
+    return Restrict(tuple(map(parse_rule, pins or ())), tuple(map(parse_rule, forbids or ())))
 
 
 def read_feeds(texts: Sequence[str] | None) -> "dict[str, Tensor]":

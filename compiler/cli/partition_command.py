@@ -1,20 +1,19 @@
 """`stagecut partition`: solve a cost table, wherever it comes from."""
 
-from collections.abc import Callable
+import fnmatch
+from collections.abc import Iterable
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler import units
 from stagecut.compiler.cli import common
+from stagecut.compiler.errors import UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.costs import CostTable
-    from stagecut.compiler.solution import Solution
 
-METHODS = ("optimal", "greedy", "priority", "single", "chain", "milp")
+METHODS = ("optimal", "milp", "chain", "greedy", "priority", "single")
 
 
 def partition(
@@ -22,8 +21,14 @@ def partition(
         Path, typer.Argument(metavar="COSTS", help="A cost table, such as `profile` writes.")
     ],
     method: Annotated[
-        str, typer.Option(metavar="|".join(METHODS), help="How to place the nodes.")
+        str,
+        typer.Option(
+            metavar="|".join((*METHODS, "all")), help="How to place the nodes; all: side by side."
+        ),
     ] = "optimal",
+    objective: common.ObjectiveOption = "latency",
+    pin: common.PinOption = None,
+    forbid: common.ForbidOption = None,
     device: Annotated[
         list[str] | None,
         typer.Option(
@@ -32,6 +37,27 @@ def partition(
             help="For --method priority: the devices, best first. For single: the one.",
         ),
     ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ASSIGNMENT.json",
+            help="Verify this assignment instead, and say how far it is from the optimum.",
+        ),
+    ] = None,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE",
+            help="Say what the best plan would cost with this node on each device; "
+            "a pattern such as 'MatMul*' for several.",
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", help="How long to search on where no quick way is exact.", min=0.0
+        ),
+    ] = 60.0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the assignment here, as JSON.")
     ] = None,
@@ -41,84 +67,79 @@ def partition(
 
     The default method is exact: no other assignment costs less.
 
-      stagecut partition costs.json
-      stagecut partition costs.json --method priority --device pim --device cpu.serial --json
+      stagecut partition costs.json --method all
+      stagecut partition costs.json --pin 'MatMul*=pim' --objective latency=1,energy=0.5
+      stagecut partition costs.json --explain encoder/add
+      stagecut partition costs.json --check theirs.json --json
     """
     from stagecut.compiler.archive import replacing
+    from stagecut.compiler.assignment_json import read_assignment
+    from stagecut.compiler.cli import methods
+    from stagecut.compiler.cli import partition_output as says
     from stagecut.compiler.costs_json import read_costs
+    from stagecut.compiler.prices import parse_objective
+    from stagecut.passes.check import Check
+    from stagecut.passes.explain import Explain
 
-    table = read_costs(costs)
-    solve = _solver(common.one_of(method, METHODS, "--method"), device or [])
-    start_s = perf_counter()
-    solution = solve(table)
-    solve_s = perf_counter() - start_s
-    document = _document(solution, solve_s)
+    chosen = common.one_of(method, (*METHODS, "all"), "--method")
+    _refuse_two_questions(chosen, check, explain, output)
+    goal = parse_objective(objective)
+    restrict = common.read_rules(pin, forbid)
+    whole = read_costs(costs)
+    table = restrict(whole)
+    for note in restrict.loose_pins(whole):
+        typer.echo(note, err=True)
+    if explain:
+        reasons = Explain(_matching(table, explain), goal, time_limit)(table)
+        _print(json, says.alternatives_document(reasons), says.alternatives_lines(reasons))
+        return
+    if chosen == "all":
+        solved = [*methods.every_method(table, goal, time_limit)]
+        _print(json, says.methods_document(table, solved), says.methods_lines(solved))
+        return
+    if check is None:
+        method_chosen = methods.method_named(chosen, goal, time_limit, device or [])
+    else:
+        method_chosen = Check(read_assignment(check), goal, time_limit)
+    solution, solve_s = methods.timed(method_chosen, table)
     if output is not None:
         with replacing(output) as temporary:
             temporary.write_text(common.json_text(dict(solution.assignment.devices)))
+    document = says.solution_document(table, solution, solve_s)
+    _print(json, document, says.solution_lines(solution, solve_s))
+
+
+def _print(json: bool, document: object, lines: Iterable[str]) -> None:
     if json:
         common.print_json(document)
     else:
-        _show(solution, solve_s)
+        typer.echo("\n".join(lines))
 
 
-def _solver(method: str, devices: list[str]) -> "Callable[[CostTable], Solution]":
-    from stagecut.passes.chain import Chain
-    from stagecut.passes.greedy import Greedy
-    from stagecut.passes.milp import Milp
-    from stagecut.passes.partition import Partition
-    from stagecut.passes.priority import Priority
-    from stagecut.passes.single import Single
-
-    solvers: dict[str, Callable[[CostTable], Solution]] = {
-        "optimal": Partition(),
-        "greedy": Greedy(),
-        "priority": Priority(tuple(devices)),
-        "single": Single(devices[0] if devices else None),
-        "chain": Chain(),
-        "milp": Milp(),
+def _refuse_two_questions(
+    method: str, check: Path | None, explain: list[str] | None, output: Path | None
+) -> None:
+    asked = {
+        "--method": method != "optimal",
+        "--check": check is not None,
+        "--explain": bool(explain),
     }
-    return solvers[method]
+    several = " and ".join(option for option, is_asked in asked.items() if is_asked)
+    if " and " in several:
+        raise UsageError(f"{several} are different questions", fix="ask one at a time")
+    if output is not None and (method == "all" or check is not None or explain):
+        raise UsageError(
+            "only one method's own assignment can be written",
+            where="--output",
+            fix="leave --output out, or name the method",
+        )
 
 
-def _document(solution: "Solution", solve_s: float) -> dict[str, object]:
-    certificate = solution.certificate
-    return {
-        "method": solution.method,
-        "objective": "latency",
-        "total_s": solution.total_s,
-        "certificate": {
-            "total": certificate.total,
-            "lower_bound": certificate.lower_bound,
-            "gap": certificate.gap,
-            "exact": certificate.exact,
-            "width": certificate.width,
-        },
-        "assignment": dict(solution.assignment.devices),
-        "copies": [
-            {
-                "value": copy.value,
-                "source": copy.source,
-                "target": copy.target,
-                "move_s": copy.move_s,
-            }
-            for copy in solution.copies
-        ],
-        "solve_s": solve_s,
-    }
-
-
-def _show(solution: "Solution", solve_s: float) -> None:
-    certificate = solution.certificate
-    proof = "optimal" if certificate.exact else f"at most {certificate.gap:.2%} above the optimum"
-    typer.echo(f"{solution.method}: {units.seconds(solution.total_s)}, {proof}")
-    typer.echo(f"  nodes   {units.seconds(solution.breakdown.run_s)}")
-    typer.echo(f"  copies  {units.seconds(solution.breakdown.move_s)} ({len(solution.copies)})")
-    if solution.breakdown.stage_s:
-        typer.echo(f"  stages  {units.seconds(solution.breakdown.stage_s)}")
-    counts: dict[str, int] = {}
-    for name in solution.assignment.devices.values():
-        counts[name] = counts.get(name, 0) + 1
-    for name, count in counts.items():
-        typer.echo(f"  {count} nodes on {name}")
-    typer.echo(f"solved in {units.seconds(solve_s)}; --json names every node")
+def _matching(table: "CostTable", patterns: list[str]) -> tuple[str, ...]:
+    """The nodes that are meant; a pattern that matches none is kept, to be refused by name."""
+    names = dict.fromkeys(node.name for node in table.nodes)
+    asked: dict[str, None] = {}
+    for pattern in patterns:
+        matching = [pattern] if pattern in names else fnmatch.filter(names, pattern)
+        asked |= dict.fromkeys(matching or [pattern])
+    return tuple(asked)

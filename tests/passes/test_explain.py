@@ -34,7 +34,9 @@ def test_the_answer_in_words() -> None:
         "  pim: 2.00 µs for itself; "
         "the plan would cost 1.00 µs more; as good if it were 2 times as fast there"
     )
-    assert alternatives.why("c").endswith("gang: 1.00 µs for itself; just as good")
+    assert alternatives.why("c").endswith(
+        "gang: 1.00 µs for itself; just as good\n  pim: cannot run it, or is kept from it"
+    )
 
 
 def test_free_may_still_be_too_dear() -> None:

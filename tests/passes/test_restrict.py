@@ -1,11 +1,9 @@
 """Pins and forbids: which nodes they reach, and what is said when they leave nothing."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 
-from stagecut.compiler.costs import CostTable, NodeCosts
+from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import (
     AssignmentError,
     DeviceError,
@@ -14,7 +12,7 @@ from stagecut.compiler.errors import (
     UsageError,
 )
 from stagecut.passes.partition import Partition
-from stagecut.passes.restrict import Restrict, Rule, parse_rule
+from stagecut.passes.restrict import Choice, Restrict, Rule, parse_rule
 from tests.support.tables import cost_table, cost_tables
 
 TABLE = cost_table("a1: cpu 3, gang 2, pim 1\n a2: cpu 3, pim 1\n b: cpu 1")
@@ -31,6 +29,7 @@ CASES = {
     "a pin by operator": ("Op=cpu", "", "a1: cpu; a2: cpu; b: cpu"),
     "a forbid by pattern of operators": ("", "O?=pim", "a1: cpu, gang; a2: cpu; b: cpu"),
     "a forbid of what cannot be anyway": ("", "b=pim", "a1: cpu, gang, pim; a2: cpu, pim; b: cpu"),
+    "a pin by pattern where some nodes cannot": ("*=pim", "", "a1: pim; a2: pim; b: cpu"),
     "a pin beside a forbid": ("a1=cpu", "a*=pim", "a1: cpu; a2: cpu; b: cpu"),
     "the same pin twice": ("a1=cpu a*=cpu", "", "a1: cpu; a2: cpu; b: cpu"),
 }
@@ -49,6 +48,7 @@ BAD: dict[str, tuple[str, str, type[StagecutError], str]] = {
     "pins that contradict": ("a*=cpu a1=pim", "", UnplaceableError, r"pin a\*=cpu and pin a1=pim"),
     "a pin and a forbid": ("a1=pim", "a1=pim", UnplaceableError, "pin a1=pim and forbid a1=pim"),
     "a pin to a device that cannot": ("b=pim", "", UnplaceableError, "by pin b=pim"),
+    "a pattern that only those match that cannot": ("b*=pim", "", UnplaceableError, "none of the"),
     "a forbid of the last device": ("", "b=cpu", UnplaceableError, "by forbid b=cpu"),
     "an unknown device": ("a1=gpu", "", DeviceError, "no device 'gpu'"),
     "a name that nothing has": ("c*=cpu", "", AssignmentError, "no node and no operator"),
@@ -70,9 +70,8 @@ def test_texts_that_are_no_rules(text: str) -> None:
 
 def test_a_name_may_hold_what_a_pattern_may() -> None:
     assert parse_rule("layer[0]=a=pim") == Rule("layer[0]=a", "pim")
-    node = NodeCosts("layer[0]", "Op", {"pim": 1.0})
-    assert Rule("layer[0]", "pim").matches(node)
-    assert not Rule("layer[0]", "pim").matches(replace(node, name="layer[1]"))
+    assert Rule("layer[0]", "pim").matches(Choice("layer[0]", "Op", ("pim",)))
+    assert not Rule("layer[0]", "pim").matches(Choice("layer[1]", "Op", ("pim",)))
 
 
 @given(cost_tables())
@@ -83,3 +82,9 @@ def test_pins_to_the_best_places_change_nothing(table: CostTable) -> None:
         return
     pins = tuple(Rule(node, device) for node, device in best.assignment.devices.items())
     assert Partition()(Restrict(pins)(table)).assignment == best.assignment
+
+
+def test_pins_that_hold_only_some_nodes_are_told() -> None:
+    assert _restrict("*=pim a1=cpu", "").loose_pins(TABLE) == (
+        "pin *=pim holds 2 of 3 nodes that match; pim cannot run the others",
+    )
