@@ -29,6 +29,7 @@ from stagecut.passes.expand import Expand
 from stagecut.passes.explain import least_totals
 from stagecut.passes.partition import Partition
 from stagecut.passes.profile import Profiled
+from stagecut.passes.profile_paths import ProfilePlan, plan_paths
 from stagecut.passes.restrict import Restrict, parse_rule
 
 
@@ -146,6 +147,22 @@ def profile_model(
             settings=settings,
         )
         return bench.profile(expanded)
+
+
+def plan_profile(
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    devices: Sequence[str] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    granularity: Granularity = "cluster",
+) -> ProfilePlan:
+    """What `profile_model` would run, and what for; nothing is measured."""
+    engines = backends.create_all(tuple(devices or backends.DEFAULT_DEVICES))
+    program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
+    graph = Cluster(engines, granularity)(graph_of(program))
+    return plan_paths(Expand(engines)(graph))
 
 
 def _devices_of(costs: CostTable | None) -> Sequence[str]:

@@ -19,7 +19,7 @@ from stagecut.compiler.manifest import ProfilePath
 from stagecut.compiler.progress import Progress
 from stagecut.compiler.staging import Runner, RunnerFactory
 from stagecut.passes.cut import Cutter
-from stagecut.passes.profile_paths import Path, choose_paths
+from stagecut.passes.profile_paths import Path, plan_paths
 from stagecut.passes.sampling import Rounds, interleave, median_and_spread
 from stagecut.passes.stage import StageNodes
 from stagecut.runtime.trace import Trace
@@ -64,7 +64,7 @@ class Profile:
 
     def __call__(self, expanded: ExpandedGraph, cut: Cutter, feeds: Feeds) -> Profiled:
         """Raises EngineError when an engine refuses a node that its device supports."""
-        paths = choose_paths(expanded)
+        paths = plan_paths(expanded).paths
         samples = Samples()
         rounds = self._measure(expanded.graph, paths, cut, feeds, samples)
         return Profiled(

@@ -46,25 +46,34 @@ class Path:
     covers: tuple[Crossing, ...]
 
 
-def choose_paths(expanded: ExpandedGraph) -> tuple[Path, ...]:
-    """The node paths, then the transfer paths; none when nothing is to be measured."""
-    chooser = _Chooser(expanded)
-    nodes = tuple(chooser.node_paths())
-    return (*nodes, *chooser.transfer_paths(nodes))
+@dataclass(frozen=True, slots=True)
+class ProfilePlan:
+    """The paths that time nodes, those that time transfers, and the proof that they are few.
 
-
-def fewest_paths(expanded: ExpandedGraph) -> int:
-    """The number of paths that no choice with these node paths can go below.
-
-    It is less than what `choose_paths` takes only where the search had to be cut short.
+    No choice with these node paths needs fewer than `fewest` in all; there are more of them only
+    where the search had to be cut short. Node paths are as few as the devices of one node.
     """
+
+    nodes: tuple[Path, ...]
+    transfers: tuple[Path, ...]
+    fewest: int
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (*self.nodes, *self.transfers)
+
+
+def plan_paths(expanded: ExpandedGraph) -> ProfilePlan:
+    """No paths when nothing is to be measured."""
     chooser = _Chooser(expanded)
     nodes = tuple(chooser.node_paths())
-    return len(nodes) + chooser.covers(nodes).lower_bound
+    covers = chooser.covers(nodes)
+    transfers = tuple(chooser.transfer_paths(nodes, covers.covers))
+    return ProfilePlan(nodes, transfers, len(nodes) + covers.lower_bound)
 
 
 class _Chooser:
-    """What both functions derive from the expanded graph, derived once."""
+    """What the steps derive from the expanded graph, derived once."""
 
     def __init__(self, expanded: ExpandedGraph) -> None:
         devices = expanded.machine.devices
@@ -91,9 +100,9 @@ class _Chooser:
             reason = f"times {self._share(placed)} on their device no. {turn + 1}"
             yield self._path(f"nodes {turn + 1}", reason, placed)
 
-    def transfer_paths(self, nodes: Sequence[Path]) -> Iterator[Path]:
+    def transfer_paths(self, nodes: Sequence[Path], covers: Sequence[Demand]) -> Iterator[Path]:
         missing = self._missing(nodes)
-        for number, cover in enumerate(self.covers(nodes).covers, start=1):
+        for number, cover in enumerate(covers, start=1):
             placed = {node: self._device_in(node, memory) for node, memory in cover.items()}
             path = self._path(f"transfers {number}", "", placed)
             crossed = ", ".join(str(each) for each in path.covers if each in missing)

@@ -1,16 +1,26 @@
 """`stagecut profile`: measure a model's parts and write the cost table."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stagecut.compiler.cli import common
+from stagecut.compiler.errors import UsageError
+
+if TYPE_CHECKING:
+    from stagecut.passes.profile_paths import ProfilePlan
 
 
 def profile(
     model: common.ModelArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The cost table to write.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The cost table to write.")
+    ] = None,
+    plan_only: Annotated[
+        bool,
+        typer.Option("--plan-only", help="Only say what would be run, and what for."),
+    ] = False,
     device: common.DeviceOption = None,
     shape: common.ShapeOption = None,
     feed: common.FeedOption = None,
@@ -25,17 +35,33 @@ def profile(
     tools, and hand it to `stagecut partition` or `stagecut compile --costs`.
 
       stagecut profile zoo:bert-small -o costs.json --device cpu.serial --device cpu.parallel
+      stagecut profile zoo:bert-small --plan-only
     """
     from stagecut.compiler.archive import replacing
     from stagecut.compiler.costs_json import write_costs
-    from stagecut.compiler.pipeline import profile_model
+    from stagecut.compiler.pipeline import plan_profile, profile_model
 
+    finest = common.one_of(granularity, ("cluster", "op"), "--granularity")
+    shapes, feeds = common.parse_shapes(shape), common.read_feeds(feed) or None
+    if plan_only:
+        plan = plan_profile(model, feeds=feeds, devices=device, shapes=shapes, granularity=finest)
+        if json:
+            common.print_json(_plan_document(plan))
+        else:
+            _show_plan(plan)
+        return
+    if output is None:
+        raise UsageError(
+            "there is no file to write the cost table to",
+            where="--output",
+            fix="add -o costs.json, or --plan-only to measure nothing",
+        )
     profiled = profile_model(
         model,
-        feeds=common.read_feeds(feed) or None,
+        feeds=feeds,
         devices=device,
-        shapes=common.parse_shapes(shape),
-        granularity=common.one_of(granularity, ("cluster", "op"), "--granularity"),
+        shapes=shapes,
+        granularity=finest,
         settings=common.make_settings(cache_dir=cache_dir, no_cache=no_cache, output=output),
     )
     with replacing(output) as temporary:
@@ -50,3 +76,34 @@ def profile(
     for path in profiled.paths:
         typer.echo(f"path {path.name}: {path.reason} ({path.runs} runs)")
     typer.echo(f"wrote {output}: {len(profiled.costs.nodes)} nodes")
+
+
+def _plan_document(plan: "ProfilePlan") -> dict[str, object]:
+    return {
+        "node_paths": len(plan.nodes),
+        "transfer_paths": len(plan.transfers),
+        "fewest": plan.fewest,
+        "profile_paths": [
+            {
+                "name": path.name,
+                "reason": path.reason,
+                "covers": [
+                    {
+                        "source": crossing.source,
+                        "target": crossing.target,
+                        "size_bytes": crossing.size_bytes,
+                    }
+                    for crossing in path.covers
+                ],
+                "assignment": dict(path.assignment.devices),
+            }
+            for path in plan.paths
+        ],
+    }
+
+
+def _show_plan(plan: "ProfilePlan") -> None:
+    for path in plan.paths:
+        typer.echo(f"path {path.name}: {path.reason}")
+    proof = f"no fewer than {plan.fewest} can measure everything"
+    typer.echo(f"{len(plan.nodes)} + {len(plan.transfers)} paths; {proof}; nothing was run")

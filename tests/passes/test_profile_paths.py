@@ -9,7 +9,7 @@ import pytest
 from stagecut.compiler.costs import Route
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.machine import HOST, Basis, Device, Machine, Memory
-from stagecut.passes.profile_paths import Crossing, Path, choose_paths, fewest_paths
+from stagecut.passes.profile_paths import Crossing, Path, plan_paths
 from tests.support.expanded import expanded
 from tests.support.published import published
 from tests.support.tables import cost_table, every_assignment, seeded_table
@@ -30,7 +30,7 @@ def _said(paths: Sequence[Path]) -> list[str]:
 
 
 def test_a_path_for_each_device_and_then_for_what_they_do_not_cross() -> None:
-    paths = choose_paths(expanded(BRANCH))
+    paths = plan_paths(expanded(BRANCH)).paths
     assert _said(paths) == [
         "cpu: times 4 of 4 nodes on cpu",
         "gang: times 1 of 4 nodes on gang",
@@ -49,12 +49,12 @@ def test_modelled_devices_and_links_take_no_path() -> None:
     )
     table = replace(BRANCH, machine=replace(BRANCH.machine, devices=devices))
     links: dict[Route, Basis] = {("host", "pim"): "modelled", ("pim", "host"): "modelled"}
-    assert [path.name for path in choose_paths(expanded(table, links))] == ["cpu", "gang"]
+    assert [path.name for path in plan_paths(expanded(table, links)).paths] == ["cpu", "gang"]
 
 
 def test_devices_that_no_node_shares_take_their_paths_together() -> None:
     table = cost_table("a: cpu 1, gang 1\n b: cpu 1, pim 1", move_us={})
-    paths = choose_paths(expanded(table, {}))
+    paths = plan_paths(expanded(table, {})).paths
     assert _said(paths) == [
         "nodes 1: times 2 of 2 nodes on their device no. 1",
         "nodes 2: times 2 of 2 nodes on their device no. 2",
@@ -64,15 +64,16 @@ def test_devices_that_no_node_shares_take_their_paths_together() -> None:
 
 def test_inputs_start_and_outputs_end_in_the_host() -> None:
     table = cost_table("a(x): pim 1", inputs="x@host", outputs="a@host", sizes={"x": 1, "a": 2})
-    (path,) = choose_paths(expanded(table))
+    (path,) = plan_paths(expanded(table)).paths
     assert path.covers == (Crossing(HOST, "pim", 1), Crossing("pim", HOST, 2))
 
 
 @pytest.mark.parametrize("case", ["bert-8", "roberta-64", "gpt2-8"])
 def test_the_published_setting_takes_three_paths_when_links_join_memories(case: str) -> None:
     graph = expanded(published(case))
-    assert [path.name for path in choose_paths(graph)] == ["cpu.serial", "cpu.parallel", "pim"]
-    assert fewest_paths(graph) == 3
+    plan = plan_paths(graph)
+    assert [path.name for path in plan.paths] == ["cpu.serial", "cpu.parallel", "pim"]
+    assert plan.fewest == 3
 
 
 @pytest.mark.parametrize("case", ["bert-8", "roberta-64", "gpt2-8"])
@@ -89,9 +90,10 @@ def test_the_published_setting_takes_three_and_one_when_links_join_devices(case:
     )
     links = [("host", "pim"), ("pim", "host"), ("parallel", "pim"), ("pim", "parallel")]
     graph = expanded(replace(table, machine=apart), dict.fromkeys(links, "measured"))
-    paths = choose_paths(graph)
-    assert [path.name for path in paths] == ["cpu.serial", "cpu.parallel", "pim", "transfers 1"]
-    assert fewest_paths(graph) == 4
+    plan = plan_paths(graph)
+    names = ["cpu.serial", "cpu.parallel", "pim", "transfers 1"]
+    assert [path.name for path in plan.paths] == names
+    assert plan.fewest == 4
 
 
 def test_brute_force_agrees() -> None:
@@ -99,14 +101,14 @@ def test_brute_force_agrees() -> None:
     for seed in range(200):
         table = seeded_table(seed, max_nodes=5, max_devices=3)
         graph = expanded(replace(table, inputs=(), outputs=()))
-        paths = choose_paths(graph)
-        nodes = [path for path in paths if not path.name.startswith("transfers")]
+        plan = plan_paths(graph)
+        paths, nodes = plan.paths, plan.nodes
         assert len(nodes) == max(map(len, graph.candidates.values()))
         assert _timed(nodes) == {(n, d) for n, names in graph.candidates.items() for d in names}
         crossed = {frozenset(_crossed(graph, each.devices)) for each in every_assignment(table)}
         missing = frozenset().union(*crossed) - {made for path in nodes for made in path.covers}
         assert len(paths) - len(nodes) == _fewest({made & missing for made in crossed}, missing)
-        assert fewest_paths(graph) == len(paths)
+        assert plan.fewest == len(paths)
         for path in paths:
             assert set(path.covers) == _crossed(graph, path.assignment.devices)
 

@@ -139,6 +139,30 @@ def test_profile_then_partition_then_compile_from_the_table(
     assert plans[0].read_bytes() == plans[1].read_bytes()
 
 
+def test_profile_says_beforehand_what_it_would_run(run: Run, model: Path) -> None:
+    found = _json(run("profile", model, "--plan-only", "--json"))
+    names = [path["name"] for path in found["profile_paths"]]
+    assert names == ["cpu.serial", "cpu.parallel"]
+    assert (found["node_paths"], found["transfer_paths"], found["fewest"]) == (2, 0, 2)
+    assert "2 + 0 paths" in run("profile", model, "--plan-only").out
+    said = run("profile", model)
+    assert (said.code, "--plan-only" in said.err) == (2, True)
+
+
+def test_compile_heeds_pins_and_objective(run: Run, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.plan"
+    pinned = ("--pin", "*=cpu.serial", "--no-cache", "--json")
+    found = _json(run("compile", model, "-o", output, *pinned))
+    assert [contender["name"] for contender in found["contenders"]] == ["cpu.serial"]
+    plan = Plan.load(output).manifest
+    assert plan.provenance.options["pin"] == "*=cpu.serial"
+    assert {node.device for node in plan.nodes} == {"cpu.serial"}
+    assert all(set(node.totals) == {"cpu.serial"} for node in plan.nodes)
+    said = run("compile", model, "-o", output, "--forbid", "*=cpu.serial", "--pin", "*=cpu.serial")
+    assert said.code == 1
+    assert "no device is left" in said.err
+
+
 def test_two_compiles_with_the_cache_give_the_same_bytes(
     run: Run, model: Path, tmp_path: Path
 ) -> None:
