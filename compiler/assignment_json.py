@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.errors import AssignmentError
+from stagecut.compiler.json_keys import repeated_key
 
 _DEVICES = TypeAdapter(dict[str, str])
 _ANYTHING = TypeAdapter(dict[str, object])
@@ -14,7 +15,13 @@ _ANYTHING = TypeAdapter(dict[str, object])
 def read_assignment(path: Path) -> Assignment:
     """Raises AssignmentError when the file is not there or says something else."""
     try:
-        document = _ANYTHING.validate_json(path.read_bytes())
+        text = path.read_bytes()
+        document = _ANYTHING.validate_json(text)
+        repeated = repeated_key(text)
+        if repeated is not None:
+            raise AssignmentError(
+                f"says twice where {repeated!r} goes", where=str(path), fix="keep one of the two"
+            )
         return Assignment(_DEVICES.validate_python(document.get("assignment", document)))
     except OSError as error:
         raise AssignmentError(

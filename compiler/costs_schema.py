@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, Validation
 from typing_extensions import TypedDict
 
 from stagecut.compiler.errors import CostTableError
+from stagecut.compiler.json_keys import repeated_key
 from stagecut.compiler.machine import Basis
 
 Cost = Annotated[float, Field(ge=0)]
@@ -105,9 +106,13 @@ _TABLE = TypeAdapter(TableDocument)
 def parse(text: str | bytes) -> TableDocument:
     """The document in `text`; raises CostTableError with the JSON path of the first violation."""
     try:
-        return _TABLE.validate_json(text)
+        document = _TABLE.validate_json(text)
     except ValidationError as error:
         raise _explained(error) from None
+    repeated = repeated_key(text)
+    if repeated is not None:
+        raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
+    return document
 
 
 #: What is wrong and what to do, by pydantic's name of the violation.

@@ -9,6 +9,7 @@ from stagecut.compiler.cli import common
 from stagecut.compiler.errors import UsageError
 
 if TYPE_CHECKING:
+    from stagecut.passes.cluster import Granularity
     from stagecut.passes.profile_paths import ProfilePlan
 
 
@@ -41,7 +42,7 @@ def profile(
     from stagecut.compiler.costs_json import write_costs
     from stagecut.compiler.pipeline import plan_profile, profile_model
 
-    finest = common.one_of(granularity, ("cluster", "op"), "--granularity")
+    finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
     shapes, feeds = common.parse_shapes(shape), common.read_feeds(feed) or None
     if plan_only:
         plan = plan_profile(model, feeds=feeds, devices=device, shapes=shapes, granularity=finest)

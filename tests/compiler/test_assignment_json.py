@@ -30,6 +30,13 @@ def test_refusing(text: str, tmp_path: Path) -> None:
     assert error.value.where == str(path)
 
 
+def test_a_node_that_is_placed_twice(tmp_path: Path) -> None:
+    path = tmp_path / "assignment.json"
+    path.write_text('{"a": "cpu", "a": "pim"}')
+    with pytest.raises(AssignmentError, match="says twice where 'a' goes"):
+        read_assignment(path)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(AssignmentError, match="No such file"):
         read_assignment(tmp_path / "none.json")

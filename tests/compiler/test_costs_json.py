@@ -158,6 +158,13 @@ BAD = {
 }
 
 
+def test_a_key_that_stands_there_twice() -> None:
+    text = write_costs(EVERYTHING).replace('"cpu": 1.0', '"cpu": 1.0, "cpu": 2.0')
+    with pytest.raises(StagecutError, match="twice") as error:
+        read_costs(text)
+    assert error.value.where == "nodes[0].run_s.cpu"
+
+
 @pytest.mark.parametrize(("change", "where", "problem"), BAD.values(), ids=BAD.keys())
 def test_bad_tables(change: Callable[[dict[str, Any]], None], where: str, problem: str) -> None:
     document = _document()
