@@ -51,8 +51,11 @@ def account(
 ) -> Solution:
     """What `assignment` costs by the definition, beside a bound that a solver has found.
 
+    Stages are counted in the table's order; what runs the nodes in another one may need fewer.
     Bound and total come by different ways; they are the same number if they differ by rounding.
     """
+    if any(device.stage_s for device in table.machine.devices):
+        proof += "; stages in the order of the table"
     breakdown = evaluate(table, assignment, objective=objective)
     total = breakdown.total(objective)
     exact = total <= bound or math.isclose(total, bound, rel_tol=_ROUNDING)

@@ -5,7 +5,8 @@
     c and d read a only             reordered:            [a c d] [b]    2 stages
 
 The order may be any topological one; the one in which each stage goes on for as long as its device
-has nodes that are ready is taken where it makes fewer stages than the graph's own.
+has nodes that are ready is taken where it makes fewer stages than the graph's own. The partition
+assumed the graph's own, so what starting stages costs can only become less than it promised.
 """
 
 import heapq
