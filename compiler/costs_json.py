@@ -27,7 +27,7 @@ def read_costs(source: Path | str) -> CostTable:
 
     Nodes may stand in any order; they are sorted topologically, and stay put where they can.
     """
-    document = parse(_load(source) if isinstance(source, Path) else source)
+    document = _load(source) if isinstance(source, Path) else parse(source)
     machine = _machine(document)
     names = [memory.name for memory in machine.memories]
     routes = {f"{start}>{end}": (start, end) for start in names for end in names if start != end}
@@ -46,9 +46,11 @@ def write_costs(table: CostTable) -> str:
     return "{\n" + ",\n".join(_sections(table)) + "\n}\n"
 
 
-def _load(path: Path) -> bytes:
+def _load(path: Path) -> TableDocument:
     try:
-        return path.read_bytes()
+        return parse(path.read_bytes())
+    except CostTableError as error:
+        raise CostTableError(error.problem, where=error.where or str(path), fix=error.fix) from None
     except OSError as error:
         raise CostTableError(
             f"cannot be read: {error.strerror}",

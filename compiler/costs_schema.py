@@ -104,7 +104,10 @@ _TABLE = TypeAdapter(TableDocument)
 
 
 def parse(text: str | bytes) -> TableDocument:
-    """The document in `text`; raises CostTableError with the JSON path of the first violation."""
+    """The document in `text`; raises CostTableError with the JSON path of the first violation.
+
+    The error has no place where the text is no JSON at all.
+    """
     try:
         document = _TABLE.validate_json(text)
     except ValidationError as error:
