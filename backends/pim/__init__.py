@@ -12,13 +12,14 @@ def create(name: str, options: Mapping[str, str]) -> "PimBackend":
     from stagecut.backends.pim.device import PimBackend
     from stagecut.backends.pim.hbm.intervals import Intervals
     from stagecut.backends.pim.hbm.model import HbmPim
-    from stagecut.backends.pim.hbm.parameters import Geometry, Host, Timing
+    from stagecut.backends.pim.hbm.parameters import Geometry, Host, Kernels, Timing
     from stagecut.backends.pim.preset import Preset
 
     preset = Preset.packaged(name, options)
     with preset.explaining():
         timing = Timing(**preset.section("timing"))
         geometry = Geometry(**preset.section("geometry"))
-        architecture = HbmPim(Intervals(timing, geometry), Host(**preset.section("host")))
+        host, kernels = Host(**preset.section("host")), Kernels(**preset.section("kernels"))
+        architecture = HbmPim(Intervals(timing, geometry), host, kernels)
     preset.options.refuse_unread()
     return PimBackend(name, architecture)

@@ -5,12 +5,12 @@ from typing import Protocol
 
 import numpy.typing as npt
 
-from stagecut.backends.pim.work import Work
+from stagecut.backends.pim.work import Kind, Work
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """DRAM commands of a kernel on all channels; one that works on many banks counts once."""
+    """DRAM commands on all channels; one that works on many banks counts once."""
 
     rd: int
     wr: int
@@ -18,19 +18,35 @@ class Commands:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What one piece of work costs.
+class Execution:
+    """One way to place and run a piece of work.
 
-    `cycles` is the kernel alone, `readback_cycles` reading its sums; `run_s` is everything from
-    operands in the memory to the result in the memory, the host's part included. `bytes_padded`
-    is what the operands and results that lie in the memory take there.
+    `ways` is how many channels share the sum of each output. `cycles` is the kernel alone,
+    `readback_cycles` reading its sums. `bytes_padded` is what its operands in the memory take
+    there: the weights of a product, everything that an element-wise pass reads and writes.
     """
 
+    ways: int
     cycles: int
     readback_cycles: int
-    run_s: float
     commands: Commands
     bytes_padded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one piece of work costs, placed as it is fastest (`chosen`).
+
+    `plain` is the placement of the vendor's simulator, where no two channels share an output; the
+    same object if that is the fastest. `run_s` is everything from operands in the memory to the
+    result in the memory, the host's part included; `load_s` is writing the weights, once, before
+    anything runs.
+    """
+
+    plain: Execution
+    chosen: Execution
+    run_s: float
+    load_s: float
 
 
 class Architecture(Protocol):
@@ -41,6 +57,11 @@ class Architecture(Protocol):
     @property
     def dtype(self) -> npt.DTypeLike:
         """The 16-bit format of the numbers in the memory."""
+        ...
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The element-wise work that it has kernels for; all have products."""
         ...
 
     @property

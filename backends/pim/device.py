@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from stagecut.backends.pim.architecture import Architecture
 from stagecut.backends.pim.link import ToHost, ToMemory
-from stagecut.backends.pim.work import UnsupportedError, work_of
+from stagecut.backends.pim.work import Elementwise, UnsupportedError, Work, work_of
 from stagecut.compiler.backend import YES, Estimate, Executable, LinkDriver, StageProgram, Support
-from stagecut.compiler.graph import Node
+from stagecut.compiler.graph import Node, Operator
 from stagecut.compiler.machine import Device, Memory
 
 
@@ -32,14 +32,22 @@ class PimBackend:
     def supports(self, node: Node) -> Support:
         for operator in node.operators:
             try:
-                work_of(operator)
+                self.work(operator)
             except UnsupportedError as reason:
                 return Support(f"{operator.op}: {reason}")
         return YES
 
+    def work(self, operator: Operator) -> tuple[Work, ...]:
+        """What `operator` is made of. Raises UnsupportedError where there is no kernel for it."""
+        work = work_of(operator)
+        for part in work:
+            if isinstance(part, Elementwise) and part.kind not in self.architecture.kinds:
+                raise UnsupportedError("there is no in-memory kernel for it")
+        return work
+
     def estimate(self, node: Node) -> Estimate:
         """The sum over the node's operators, which run one after the other."""
-        work = [part for operator in node.operators for part in work_of(operator)]
+        work = [part for operator in node.operators for part in self.work(operator)]
         return Estimate(sum(self.architecture.cost(part).run_s for part in work))
 
     def prepare(self, stage: StageProgram) -> Executable:

@@ -12,20 +12,51 @@ from typing import Literal, TypeAlias
 
 from stagecut.compiler.graph import Operator, Value
 
+Kind: TypeAlias = Literal[
+    "add", "sub", "mul", "batchnorm", "relu", "leakyrelu", "sigmoid", "tanh", "gelu"
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Each of the activation's `rows` is a matrix-vector product of its own."""
+    """Each of the activation's `rows` is a matrix-vector product of its own.
+
+    `transposed` says that the model holds the weight as [outer, inner].
+    """
 
     rows: int
     inner: int
     outer: int
+    transposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An operand that is smaller than the result and repeated along some of its dimensions."""
+
+    shape: tuple[int, ...]
+    constant: bool
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Elementwise:
-    kind: Literal["add", "mul", "relu"]
-    elements: int
+    """`shape` is that of the result; `repeated` are the operands that are smaller."""
+
+    kind: Kind
+    shape: tuple[int, ...]
+    repeated: tuple[Repeated, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def operands(self) -> int:
+        return 2 if self.kind in {"add", "sub", "mul"} else 1
 
 
 Work: TypeAlias = Product | Elementwise
@@ -66,25 +97,36 @@ def _gemm(operator: Operator) -> tuple[Work, ...]:
     if operator.attributes.get("transA", 0):
         raise UnsupportedError("the activation is transposed, which moves every number of it")
     rows, inner = activation.shape
-    product = Product(rows, inner, operator.writes[0].elements // rows)
+    outer = operator.writes[0].elements // rows
+    product = Product(rows, inner, outer, bool(operator.attributes.get("transB", 0)))
     bias = operator.inputs[2] if len(operator.inputs) > 2 else None
     if bias is None:
         return (product,)
     if not bias.constant and operator.attributes.get("beta", 1.0) != 1.0:
         raise UnsupportedError("beta scales an activation; it can only be folded into a weight")
-    return product, _pass("add", operator.writes[0], operator.writes[0], bias)
+    return product, _pass("add", operator.writes[0], bias)
 
 
 def _add(operator: Operator) -> tuple[Work, ...]:
-    return (_pass("add", operator.writes[0], *_operands(operator)),)
+    return (_two_operands("add", operator),)
+
+
+def _sub(operator: Operator) -> tuple[Work, ...]:
+    """A weight is negated when it is loaded, and added."""
+    subtrahend = _operands(operator)[1]
+    return (_two_operands("add" if subtrahend.constant else "sub", operator),)
 
 
 def _mul(operator: Operator) -> tuple[Work, ...]:
-    return (_pass("mul", operator.writes[0], *_operands(operator)),)
+    return (_two_operands("mul", operator),)
 
 
-def _relu(operator: Operator) -> tuple[Work, ...]:
-    return (_pass("relu", operator.writes[0]),)
+def _batchnorm(operator: Operator) -> tuple[Work, ...]:
+    if operator.attributes.get("training_mode", 0):
+        raise UnsupportedError("in training mode it depends on the whole batch")
+    if not all(value.constant for value in operator.inputs[1:] if value is not None):
+        raise UnsupportedError("its scale, bias, mean and variance have to be weights")
+    return (_pass("batchnorm", operator.writes[0]),)
 
 
 def _view(operator: Operator) -> tuple[Work, ...]:
@@ -94,13 +136,25 @@ def _view(operator: Operator) -> tuple[Work, ...]:
     return ()
 
 
+def _one_operand(kind: Kind) -> "_Reader":
+    return lambda operator: (_pass(kind, operator.writes[0]),)
+
+
+_Reader: TypeAlias = Callable[[Operator], tuple[Work, ...]]
+
 #: How to read each operator that some PIM device can run.
-_READERS: Mapping[str, Callable[[Operator], tuple[Work, ...]]] = {
+_READERS: Mapping[str, _Reader] = {
     "MatMul": _matmul,
     "Gemm": _gemm,
     "Add": _add,
+    "Sub": _sub,
     "Mul": _mul,
-    "Relu": _relu,
+    "BatchNormalization": _batchnorm,
+    "Relu": _one_operand("relu"),
+    "LeakyRelu": _one_operand("leakyrelu"),
+    "Sigmoid": _one_operand("sigmoid"),
+    "Tanh": _one_operand("tanh"),
+    "Gelu": _one_operand("gelu"),
     "Reshape": _view,
     "Squeeze": _view,
     "Unsqueeze": _view,
@@ -109,16 +163,20 @@ _READERS: Mapping[str, Callable[[Operator], tuple[Work, ...]]] = {
 }
 
 
-def _pass(kind: Literal["add", "mul", "relu"], result: Value, *operands: Value) -> Elementwise:
-    """Weights are laid out in full when they are loaded; activations have to be full already."""
-    for operand in operands:
-        if not operand.constant and operand.elements != result.elements:
-            raise UnsupportedError(
-                f"{operand.name} would have to be repeated: only weights can be laid out repeatedly"
-            )
-    if operands and all(operand.constant for operand in operands):
+def _two_operands(kind: Kind, operator: Operator) -> Elementwise:
+    operands = _operands(operator)
+    if all(operand.constant for operand in operands):
         raise UnsupportedError("both operands are weights")
-    return Elementwise(kind, result.elements)
+    return _pass(kind, operator.writes[0], *operands)
+
+
+def _pass(kind: Kind, result: Value, *operands: Value) -> Elementwise:
+    repeated = (
+        Repeated(operand.shape, operand.constant)
+        for operand in operands
+        if operand.elements != result.elements
+    )
+    return Elementwise(kind, result.shape, tuple(repeated))
 
 
 def _refuse_misplaced_weight(activation: Value, weight: Value) -> None:

@@ -54,6 +54,14 @@ class Channel:
         else:
             self.writes += bursts
 
+    def before(self, writes: int, cycles: int) -> None:
+        """Further writes before PIM mode is started, which put everything off by `cycles`."""
+        self.writes += writes
+        self.now += cycles
+        for banks in self.banks.values():
+            banks.opened += cycles
+            banks.last += cycles
+
     def end(self) -> int:
         """End PIM mode and leave; the kernel's cycles."""
         self.writes += 1
@@ -100,11 +108,35 @@ def product(intervals: Intervals, *, steps: int, tiles: int) -> tuple[int, int, 
     return channel.end(), channel.reads, channel.writes
 
 
-def elementwise(intervals: Intervals, *, operands: int, passes: int) -> tuple[int, int, int]:
+def tree_product(intervals: Intervals, *, steps: int, tiles: int) -> tuple[int, int, int]:
+    """The registers are cleared from a row of zeros in the even banks, written to every bank."""
+    t, g = intervals.timing, intervals.geometry
+    channel = Channel(intervals)
+    zeros, data = g.banks * g.registers, t.bl // 2
+    channel.before(zeros, 1 + t.trcdwr + zeros * max(t.tccds, data))
+    channel.before(1, max(t.tccdl, data))
+    for step in range(steps):
+        if step:
+            channel.run("write", "even", "mode", 2, wait=True)
+        for tile in (*range(0, tiles, 2), *range(1, tiles, 2)):
+            channel.run("read", "even", "zeros", g.registers)
+            channel.run("write", "odd", "registers", g.registers)
+            for burst in range(g.registers**2):
+                row = f"weights {tile} {burst // g.bursts_per_row}"
+                channel.run("read", "odd" if tile % 2 else "even", row, 1)
+            channel.run("write", "odd", "sums", g.registers)
+    return channel.end(), channel.reads, channel.writes
+
+
+def elementwise(
+    intervals: Intervals, *, reads: tuple[int, ...], scalars: int, passes: int
+) -> tuple[int, int, int]:
+    """`reads`: how many runs are read from the row of each operand; `scalars` are written first."""
     channel, registers = Channel(intervals), intervals.geometry.registers
+    channel.before(scalars, scalars * max(intervals.timing.tccdl, intervals.timing.bl // 2))
     for _ in range(passes):
         for side in ("even", "odd"):
-            for operand in range(operands):
-                channel.run("read", side, f"operand {operand}", registers)
+            for operand, runs in enumerate(reads):
+                channel.run("read", side, f"operand {operand}", runs * registers)
             channel.run("write", side, "result", registers)
     return channel.end(), channel.reads, channel.writes

@@ -19,7 +19,7 @@ tRAS and tRC hold back only rows that were opened just in time for a short run o
 operand, and the first of all. `Intervals` refuses timings in which they would do more.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stagecut.backends.pim.hbm import fixed
 from stagecut.backends.pim.hbm.intervals import Intervals
@@ -36,7 +36,10 @@ class Kernel:
 
 
 def product(i: Intervals, *, steps: int, tiles: int) -> Kernel:
-    """`steps` output tiles (times the activation's rows) of `tiles` input tiles each."""
+    """`steps` output tiles (times the activation's rows) of `tiles` input tiles each.
+
+    The sums of an output tile stay in the registers until all its input tiles are added up.
+    """
     g = i.geometry
     even, odd = (tiles + 1) // 2, tiles // 2
     step = even * _even_tile(i) + (even - 1) * _even_late(i) + odd * _odd_tile(i)
@@ -51,33 +54,79 @@ def product(i: Intervals, *, steps: int, tiles: int) -> Kernel:
     )
 
 
+def tree_product(i: Intervals, *, steps: int, tiles: int) -> Kernel:
+    """A product that stores the sums of every input tile, for the host to add up in a tree.
+
+    The registers are cleared before each tile, by reading zeros in the even banks from a row that
+    is written beforehand, one bank at a time. Exact where clearing hides the change of rows from
+    sums to registers, and of weights; a little short where it does not.
+    """
+    g = i.geometry
+    even, odd = (tiles + 1) // 2, tiles // 2
+    cleared = i.write_to_read + i.run + i.read_to_write
+    step = even * _even_tile(i) + odd * _odd_tile(i) + tiles * (i.run + cleared)
+    started, opened = _mode_again(i, tiles)
+    next_step = started + i.write_then_read(opened=started - opened) - i.write_to_read
+    zeros = g.banks * g.registers
+    written = 1 + i.timing.trcdwr + zeros * max(i.timing.tccds, i.data) + i.column
+    first = written + _first_read(i) - i.write_to_read
+    return Kernel(
+        cycles=fixed.enter(i) + first + steps * step + (steps - 1) * next_step + fixed.leave(i),
+        reads=fixed.reads(i) + steps * tiles * (g.tile_bursts + g.registers),
+        writes=fixed.WRITES + 1 + zeros + steps * (tiles * 2 * g.registers + 2),
+        # a tile opens its weight rows, the register row, the sums' row and the zeros' row
+        activates=fixed.activates(i) + g.banks + steps * (tiles * (g.tile_rows + 3) + 1),
+    )
+
+
 def add(i: Intervals, passes: int) -> Kernel:
-    """Also of sub and mul: two operands, one result."""
+    """Two operands, one result; also of mul."""
     result = i.run + i.read_then_write(i.read_run_opened) + i.run
     half = i.run + i.read_then_read(i.settled) + result
-    late = i.read_then_read(_first_opened(i)) - i.read_then_read(i.settled)
-    return _elementwise(i, passes, half, late=late, rows_read=2)
+    late = i.read_then_read(_first_opened(i, i.run)) - i.read_then_read(i.settled)
+    return _elementwise(i, passes, half, late=late, reads=(1, 1))
+
+
+def sub(i: Intervals, passes: int) -> Kernel:
+    """An addition of the second operand times -1, a scalar that is written like BatchNorm's."""
+    return _with_scalars(i, add(i, passes))
 
 
 def relu(i: Intervals, passes: int) -> Kernel:
     half = i.run + i.read_then_write(i.settled) + i.run
-    late = i.read_then_write(_first_opened(i)) - i.read_then_write(i.settled)
-    return _elementwise(i, passes, half, late=late, rows_read=1)
+    late = i.read_then_write(_first_opened(i, i.run)) - i.read_then_write(i.settled)
+    return _elementwise(i, passes, half, late=late, reads=(1,))
 
 
-def _elementwise(i: Intervals, passes: int, half: int, *, late: int, rows_read: int) -> Kernel:
+def batchnorm(i: Intervals, passes: int) -> Kernel:
+    """Every burst is read twice: once to be scaled, once to be shifted, by scalar registers."""
+    twice = i.run + i.column + i.run
+    half = twice + i.read_then_write(i.settled) + i.run
+    late = i.read_then_write(_first_opened(i, twice)) - i.read_then_write(i.settled)
+    return _with_scalars(i, _elementwise(i, passes, half, late=late, reads=(2,)))
+
+
+def _elementwise(
+    i: Intervals, passes: int, half: int, *, late: int, reads: tuple[int, ...]
+) -> Kernel:
     """`half` lasts from the first read in one half of the banks to the last write there.
 
-    `late` is what tRAS or tRC add to the first half of all, whose first row is opened just in time.
+    `reads` has an entry for each row that is read: how many runs are read from it. `late` is what
+    tRAS or tRC add to the first half of all, whose first row is opened just in time.
     """
     registers, halves = i.geometry.registers, 2 * passes
     first = _first_read(i) - i.write_to_read + late
     return Kernel(
         cycles=fixed.enter(i) + first + halves * (i.write_to_read + half) + fixed.leave(i),
-        reads=fixed.reads(i) + halves * rows_read * registers,
+        reads=fixed.reads(i) + halves * sum(reads) * registers,
         writes=fixed.WRITES + 2 + halves * registers,
-        activates=fixed.activates(i) + 1 + halves * (rows_read + 1),
+        activates=fixed.activates(i) + 1 + halves * (len(reads) + 1),
     )
+
+
+def _with_scalars(i: Intervals, kernel: Kernel) -> Kernel:
+    """One more write before the kernel runs."""
+    return replace(kernel, cycles=kernel.cycles + i.column, writes=kernel.writes + 1)
 
 
 def _first_read(i: Intervals) -> int:
@@ -85,10 +134,10 @@ def _first_read(i: Intervals) -> int:
     return i.write_then_read(opened=i.timing.trcdwr)
 
 
-def _first_opened(i: Intervals) -> int:
-    """How long the row of the first reads has been open at the last of them."""
+def _first_opened(i: Intervals, reads: int) -> int:
+    """How long the row of the first reads, which take `reads` cycles, is open at their last."""
     activated = i.reopen(i.write_to_precharge, opened=i.timing.trcdwr)
-    return _first_read(i) - activated + i.run
+    return _first_read(i) - activated + reads
 
 
 def _first_write(i: Intervals) -> int:
@@ -117,17 +166,24 @@ def _odd_tile(i: Intervals) -> int:
 def _next_step(i: Intervals, tiles: int) -> int:
     """First write of sums to the first register write of the next step.
 
-    Meanwhile PIM mode is ended and started again by two writes in the even banks, which wait for
-    the sums, and for the weights to be closed where a single tile was read just before. Then the
-    even banks open the next weights.
+    Meanwhile PIM mode is started again, after which the even banks open the next weights.
+    """
+    started, opened = _mode_again(i, tiles)
+    registers = max(i.write_then_write(i.write_run_opened), started + i.column)
+    weights_open = started + i.write_then_read(opened=started - opened)
+    return i.run + registers + max(0, weights_open - (registers + i.run + i.write_to_read))
+
+
+def _mode_again(i: Intervals, tiles: int) -> tuple[int, int]:
+    """Last write of sums to the write that starts PIM mode again, and to the ACT of its row.
+
+    PIM mode is ended and started by two writes in the even banks, which wait for the sums, and for
+    the weights to be closed where a single tile was read just before.
     """
     idle = i.read_to_write + i.run
     closed = i.read_to_precharge + i.timing.trp - idle if tiles == 1 else 0
     opened = max(1, closed)
-    started = max(opened + i.timing.trcdwr, i.column) + i.column
-    registers = max(i.write_then_write(i.write_run_opened), started + i.column)
-    weights_open = started + i.write_then_read(opened=started - opened)
-    return i.run + registers + max(0, weights_open - (registers + i.run + i.write_to_read))
+    return max(opened + i.timing.trcdwr, i.column) + i.column, opened
 
 
 def _stream(i: Intervals) -> int:

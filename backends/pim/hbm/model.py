@@ -1,18 +1,26 @@
 """HBM-PIM as a whole: what a piece of work costs, and what copies cost."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from stagecut.backends.pim.architecture import Commands, Cost
+from stagecut.backends.pim.architecture import Commands, Cost, Execution
 from stagecut.backends.pim.hbm import fixed, kernels, refresh, stream
 from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
-from stagecut.backends.pim.hbm.parameters import Geometry, Host
-from stagecut.backends.pim.work import Elementwise, Product, Work
+from stagecut.backends.pim.hbm.parameters import Geometry, Host, Kernels
+from stagecut.backends.pim.hbm.placement import Placement, placements
+from stagecut.backends.pim.work import Elementwise, Kind, Product, Work
 
-_BYTES = 2
+_ELEMENTWISE: Mapping[Kind, Callable[[Intervals, int], Kernel]] = {
+    "add": kernels.add,
+    "sub": kernels.sub,
+    "mul": kernels.add,
+    "relu": kernels.relu,
+    "batchnorm": kernels.batchnorm,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,7 @@ class HbmPim:
 
     intervals: Intervals
     host: Host
+    options: Kernels
 
     @property
     def geometry(self) -> Geometry:
@@ -33,6 +42,10 @@ class HbmPim:
     @property
     def dtype(self) -> npt.DTypeLike:
         return np.float16
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        return frozenset(_ELEMENTWISE)
 
     @property
     def capacity_bytes(self) -> int:
@@ -48,39 +61,62 @@ class HbmPim:
         return self._hand_over_s(elements) + self._read_s(elements)
 
     def _product(self, work: Product) -> Cost:
+        placed = list(placements(self.geometry, work))[: None if self.options.split else 1]
+        ways = [self._execute(work, placement) for placement in placed]
+        chosen = min(ways, key=lambda way: self._product_s(work, way))
+        bursts = chosen.bytes_padded // (self.geometry.burst_bytes * self.geometry.channels)
+        load_s = stream.preload(bursts) * self.intervals.timing.tck_s
+        return Cost(ways[0], chosen, self._product_s(work, chosen), load_s)
+
+    def _execute(self, work: Product, placement: Placement) -> Execution:
+        make = kernels.tree_product if self.options.tree else kernels.product
+        steps, tiles = placement.output_tiles * work.rows, placement.input_tiles
+        kernel = make(self.intervals, steps=steps, tiles=tiles)
+        cycles = self._refreshed(kernel)
+        sums = self.geometry.tile_outputs * steps * self._sums_of_an_output(tiles)
+        return Execution(
+            placement.ways,
+            cycles,
+            stream.read_back(self.intervals, sums, start=cycles),
+            self._commands(kernel),
+            placement.bytes_padded(self.geometry),
+        )
+
+    def _product_s(self, work: Product, way: Execution) -> float:
         """The host feeds the activation to the kernel, reads the lanes' sums, adds them up, and
         writes the result into the memory, where the next kernel expects it."""
-        g = self.geometry
-        tiles, outputs = -(-work.inner // g.tile_inputs), -(-work.outer // self._full_outputs)
-        kernel = kernels.product(self.intervals, steps=outputs * work.rows, tiles=tiles)
-        cycles = self._refreshed(kernel)
-        sums = outputs * g.tile_outputs * work.rows
-        readback_cycles = stream.read_back(self.intervals, sums, start=cycles)
-        reduce_s = work.rows * work.outer * g.burst_bytes / self.host.reduce_bytes_per_s
-        run_s = (
+        outputs, tiles = work.rows * work.outer, -(-work.inner // self.geometry.tile_inputs)
+        sums = outputs * way.ways * self._sums_of_an_output(-(-tiles // way.ways))
+        return (
             self.host.sync_s
             + self._read_s(work.rows * work.inner)
-            + (cycles + readback_cycles) * self.intervals.timing.tck_s
-            + reduce_s
-            + self._write_s(work.rows * work.outer)
+            + (way.cycles + way.readback_cycles) * self.intervals.timing.tck_s
+            + sums * self.geometry.burst_bytes / self.host.reduce_bytes_per_s
+            + self._write_s(outputs)
         )
-        padded = outputs * self._full_outputs * tiles * g.tile_inputs * _BYTES
-        return Cost(cycles, readback_cycles, run_s, self._commands(kernel), padded)
+
+    def _sums_of_an_output(self, tiles: int) -> int:
+        """Bursts of lanes that each channel hands back for an output."""
+        return tiles if self.options.tree else 1
 
     def _elementwise(self, work: Elementwise) -> Cost:
+        """Activations that are repeated are fetched, and written out in full, by the host."""
         per_pass = self.geometry.pass_elements * self.geometry.channels
         passes = -(-work.elements // per_pass)
-        make = kernels.relu if work.kind == "relu" else kernels.add
-        kernel = make(self.intervals, passes)
+        kernel = _ELEMENTWISE[work.kind](self.intervals, passes)
         cycles = self._refreshed(kernel)
-        run_s = self.host.sync_s + cycles * self.intervals.timing.tck_s
-        padded = passes * per_pass * _BYTES * (2 if work.kind == "relu" else 3)
-        return Cost(cycles, 0, run_s, self._commands(kernel), padded)
-
-    @property
-    def _full_outputs(self) -> int:
-        """Outputs that fill one tile on every channel."""
-        return self.geometry.tile_outputs * self.geometry.channels
+        fetched = [operand.elements for operand in work.repeated if not operand.constant]
+        repeat_s = sum(self._read_s(small) + self._write_s(work.elements) for small in fetched)
+        loaded = len(work.repeated) - len(fetched)
+        execution = Execution(
+            1, cycles, 0, self._commands(kernel), passes * per_pass * 2 * (work.operands + 1)
+        )
+        return Cost(
+            plain=execution,
+            chosen=execution,
+            run_s=self.host.sync_s + cycles * self.intervals.timing.tck_s + repeat_s,
+            load_s=loaded * self._write_s(work.elements),
+        )
 
     def _refreshed(self, kernel: Kernel) -> int:
         """Cycles with refresh; one that falls into the last drain holds nothing up."""
@@ -92,7 +128,7 @@ class HbmPim:
         return Commands(kernel.reads * n, kernel.writes * n, kernel.activates * n)
 
     def _hand_over_s(self, elements: int) -> float:
-        return self.host.sync_s + elements * _BYTES / self.host.flush_bytes_per_s
+        return self.host.sync_s + elements * 2 / self.host.flush_bytes_per_s
 
     def _read_s(self, elements: int) -> float:
         cycles = stream.read(self.intervals, self._bursts(elements))

@@ -148,6 +148,18 @@ class Host:
                 _refuse(name, f"nothing would ever finish at {getattr(self, name):g}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernels:
+    """How kernels are run where there is a choice.
+
+    `tree` stores the sums of every input tile and has the host add them up; `split` lets channels
+    share the sums of an output where that is faster.
+    """
+
+    tree: bool
+    split: bool
+
+
 def _refuse_below(least: int, parameters: Timing | Geometry) -> None:
     for field in fields(parameters):
         value = getattr(parameters, field.name)

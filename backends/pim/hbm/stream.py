@@ -4,6 +4,8 @@ Reads of results are exact against the vendor's simulator; streams of plain data
 and at worst 14 % away from it.
 """
 
+import math
+
 from stagecut.backends.pim.hbm import refresh
 from stagecut.backends.pim.hbm.intervals import Intervals
 
@@ -31,6 +33,14 @@ def copy(i: Intervals, cycles: int) -> int:
     """
     stall = max(0, i.timing.trfc - 30)
     return cycles + stall * refresh.met(i, cycles, stall)
+
+
+def preload(bursts: int) -> int:
+    """Cycles to write weights of `bursts` a channel, refresh included.
+
+    The 2.8 cycles a burst are fitted: two on the bus, the rest for opening rows and for refresh.
+    """
+    return math.ceil(2.8 * bursts)
 
 
 def _gap(i: Intervals) -> int:

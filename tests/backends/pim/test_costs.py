@@ -11,7 +11,7 @@ from stagecut.compiler.graph import Node, Value
 from tests.support.nodes import sample
 
 #: A host that costs nothing, so that only the memory's own time is left.
-FREE = "pim.hbm:sync_s=0,flush_bytes_per_s=1e30,reduce_bytes_per_s=1e30"
+FREE = "pim.hbm:split=off,sync_s=0,flush_bytes_per_s=1e30,reduce_bytes_per_s=1e30"
 WEIGHT = np.zeros((768, 768), np.float32)
 
 
@@ -25,11 +25,30 @@ def test_a_node_costs_the_sum_of_its_operators() -> None:
     )
     parts = [
         estimate("pim.hbm", "MatMul", [(4, 768), (768, 768)]),
-        estimate("pim.hbm", "Add", [(4, 768), (768,)]),
+        estimate("pim.hbm", "Add", [(4, 768), (4, 768)]),
         estimate("pim.hbm", "Add", [(4, 768), (4, 768)]),
         estimate("pim.hbm", "Relu", [(4, 768)]),
     ]
     assert _run_s(backend, together.node) == pytest.approx(sum(part.run_s for part in parts))
+
+
+def test_an_activation_that_is_repeated_is_fetched_and_written_out_in_full() -> None:
+    repeated = estimate(FREE, "Add", [(4096, 768), (768,)])
+    full = estimate(FREE, "Add", [(4096, 768), (4096, 768)])
+    to_memory, to_host = backends.create(FREE).links
+    fetched = to_host.estimate(Value("v", "float32", (768,)))
+    written = to_memory.estimate(Value("v", "float32", (4096, 768)))
+    assert fetched is not None
+    assert written is not None
+    assert repeated.cycles == full.cycles
+    assert repeated.run_s - full.run_s == pytest.approx(fetched.run_s + written.run_s)
+
+
+def test_weights_are_loaded_once_and_reported_apart() -> None:
+    """8 MiB of weights, 4096 bursts a channel, at 2.8 cycles a burst."""
+    answer = estimate(FREE, "MatMul", [(1, 1024), (1024, 4096)])
+    assert answer.load_s == pytest.approx(4096 * 2.8e-9, rel=1e-3)
+    assert estimate(FREE, "Relu", [(4096,)]).load_s == 0
 
 
 def test_an_elementwise_node_is_its_kernel_and_one_hand_over() -> None:

@@ -1,27 +1,26 @@
 """The closed form of HBM-PIM's kernels is the replay of their commands, for any parameters."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from stagecut.backends.pim.hbm import kernels
 from stagecut.backends.pim.hbm.intervals import Intervals
+from stagecut.backends.pim.hbm.kernels import Kernel
 from stagecut.compiler.errors import DeviceError
 from tests.support import hbm_replay
 from tests.support.hbm import GEOMETRY, TIMING
 
 _CYCLES = {
-    "rl": st.integers(4, 40),
     "wl": st.integers(1, 20),
     "bl": st.sampled_from([2, 4, 8]),
     "tccds": st.integers(1, 4),
-    "tccdl": st.integers(1, 8),
     "trrds": st.integers(1, 8),
     "trcdrd": st.integers(4, 40),
     "trcdwr": st.integers(4, 40),
-    "tras": st.integers(10, 80),
-    "trc": st.integers(20, 110),
     "trp": st.integers(4, 40),
     "trtpl": st.integers(0, 10),
     "twr": st.integers(1, 40),
@@ -32,11 +31,15 @@ _CYCLES = {
 
 @st.composite
 def intervals(draw: st.DrawFn) -> Intervals:
-    """Any timing that the model covers."""
+    """Any timing that the model covers; those that no DRAM has are not even drawn."""
     cycles = {name: draw(strategy) for name, strategy in _CYCLES.items()}
+    cycles["rl"] = cycles["wl"] + draw(st.integers(0, 20))
+    cycles["tccdl"] = cycles["tccds"] + draw(st.integers(0, 4))
+    cycles["tras"] = max(cycles["trcdrd"], cycles["trcdwr"]) + draw(st.integers(0, 40))
+    cycles["trc"] = cycles["tras"] + draw(st.integers(0, 40))
     row_bytes = draw(st.sampled_from([512, 1024, 2048]))
+    timing = replace(TIMING, refresh=False, **cycles)
     try:
-        timing = replace(TIMING, refresh=False, **cycles)
         return Intervals(timing, replace(GEOMETRY, row_bytes=row_bytes))
     except DeviceError:
         reject()
@@ -49,15 +52,43 @@ def test_products(found: Intervals, steps: int, tiles: int) -> None:
     assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
 
 
-@given(intervals(), st.integers(1, 5))
-def test_two_operands(found: Intervals, passes: int) -> None:
-    kernel = kernels.add(found, passes)
-    replayed = hbm_replay.elementwise(found, operands=2, passes=passes)
+@given(intervals(), st.integers(1, 4), st.integers(1, 5))
+def test_products_reduced_in_a_tree(drawn: Intervals, steps: int, tiles: int) -> None:
+    found = _clearing_hides_rows(drawn)
+    kernel = kernels.tree_product(found, steps=steps, tiles=tiles)
+    replayed = hbm_replay.tree_product(found, steps=steps, tiles=tiles)
     assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
 
 
-@given(intervals(), st.integers(1, 5))
-def test_one_operand(found: Intervals, passes: int) -> None:
-    kernel = kernels.relu(found, passes)
-    replayed = hbm_replay.elementwise(found, operands=1, passes=passes)
+def _clearing_hides_rows(found: Intervals) -> Intervals:
+    """The same with tWTRL so long that rows change while the registers are cleared."""
+    cleared = found.write_to_read + found.run + found.read_to_write
+    changes = (
+        found.write_then_write(found.write_run_opened),
+        found.read_then_read(found.row_read_opened),
+        found.read_then_read(found.read_run_opened),
+    )
+    twtrl = found.timing.twtrl + max(0, *(change - cleared for change in changes))
+    return replace(found, timing=replace(found.timing, twtrl=twtrl))
+
+
+@pytest.mark.parametrize(
+    ("make", "reads", "scalars"),
+    [
+        (kernels.add, (1, 1), 0),
+        (kernels.sub, (1, 1), 1),
+        (kernels.relu, (1,), 0),
+        (kernels.batchnorm, (2,), 1),
+    ],
+)
+@given(found=intervals(), passes=st.integers(1, 5))
+def test_elementwise_passes(
+    make: Callable[[Intervals, int], Kernel],
+    reads: tuple[int, ...],
+    scalars: int,
+    found: Intervals,
+    passes: int,
+) -> None:
+    kernel = make(found, passes)
+    replayed = hbm_replay.elementwise(found, reads=reads, scalars=scalars, passes=passes)
     assert (kernel.cycles, kernel.reads, kernel.writes) == replayed

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from stagecut.backends.pim.estimate import OperatorEstimate, estimate
 
 TABLE = Path(__file__).parents[4] / "shared" / "reference" / "pim_timing.csv"
-OPS = {"gemv": "MatMul", "add": "Add", "mul": "Mul", "relu": "Relu"}
+
+
+def _batchnorm(elements: int) -> str:
+    return f"BatchNormalization 1x1x{elements} 1 1 1 1"
+
 
 #: Operator and shapes, channels, refresh -> cycles by Samsung's simulator.
 FIGURES = {
@@ -22,6 +26,7 @@ FIGURES = {
     "an addition that fills one pass": ("Add 131072 131072", 64, "on", 731),
     "many passes": ("Add 1048576 1048576", 16, "on", 11806),
     "one operand": ("Relu 32768", 1, "off", 3673),
+    "one operand and two scalars": (_batchnorm(8192), 1, "off", 1485),
 }
 
 shapes = st.integers(1, 9000)
@@ -46,11 +51,12 @@ def _rows() -> list[dict[str, str]]:
 @pytest.mark.skipif(not TABLE.exists(), reason="the simulators' figures are not beside this folder")
 @pytest.mark.parametrize(
     "row",
-    [row for row in _rows() if row["op"] in OPS],
+    _rows(),
     ids=lambda row: "{op} {out}x{in} batch {batch} on {channels}, {refresh}".format(**row),
 )
 def test_every_row_of_the_simulator(row: dict[str, str]) -> None:
-    answer = _ask(_operator(row), int(row["channels"]), row["refresh"])
+    tree = "on" if row["op"] == "gemvtree" else "off"
+    answer = _ask(_operator(row), int(row["channels"]), f"{row['refresh']},tree={tree}")
     tolerance = 0.01 if row["refresh"] == "on" else 0
     assert answer.cycles == pytest.approx(int(row["pim_cycles"]), rel=tolerance)
     assert answer.readback_cycles == pytest.approx(int(row["readback_cycles"]), abs=1)
@@ -59,11 +65,16 @@ def test_every_row_of_the_simulator(row: dict[str, str]) -> None:
 
 
 def _operator(row: dict[str, str]) -> str:
-    if row["op"] == "gemv":
-        return f"MatMul {row['batch']}x{row['in']} {row['in']}x{row['out']}"
-    if row["op"] == "relu":
-        return f"Relu {row['out']}"
-    return f"{OPS[row['op']]} {row['out']} {row['out']}"
+    elements = int(row["out"])
+    match row["op"]:
+        case "gemv" | "gemvtree":
+            return f"MatMul {row['batch']}x{row['in']} {row['in']}x{elements}"
+        case "bn":
+            return _batchnorm(elements)
+        case "relu":
+            return f"Relu {elements}"
+        case op:
+            return f"{op.capitalize()} {elements} {elements}"
 
 
 @given(shapes, shapes, st.integers(1, 40), channels)
@@ -94,6 +105,30 @@ def test_channels_share_the_outputs(inner: int, outer: int, channels: int) -> No
     alone = _ask(f"MatMul 1x{inner} {inner}x{outer}", 1, "on").cycles
     together = _ask(f"MatMul 1x{inner} {inner}x{outer * channels}", channels, "on").cycles
     assert together <= alone
+
+
+@given(shapes, shapes, st.integers(1, 8), channels)
+def test_channels_share_outputs_only_where_that_is_faster(
+    inner: int, outer: int, rows: int, channels: int
+) -> None:
+    operator = f"MatMul {rows}x{inner} {inner}x{outer}"
+    shared, alone = (_ask(operator, channels, f"on,split={split}") for split in ("on", "off"))
+    assert shared.cycles == alone.cycles
+    assert alone.split is None
+    if shared.split is None:
+        assert shared.run_s == alone.run_s
+    else:
+        assert shared.run_s < alone.run_s
+        assert shared.split.ways <= channels
+        assert shared.split.bytes_padded >= 2 * inner * outer
+
+
+def test_a_quarter_of_the_outputs_is_faster_when_channels_share_them() -> None:
+    """1024 outputs fill 16 of 64 channels; two groups of 32 channels add up a half each."""
+    answer = _ask("MatMul 1x1024 1024x1024", 64, "off")
+    assert answer.split is not None
+    assert answer.split.ways == 2
+    assert answer.split.cycles == _ask("MatMul 1x512 512x1024", 32, "off").cycles
 
 
 @given(st.integers(1, 10**7), channels)

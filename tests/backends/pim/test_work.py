@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.backends.pim.work import Elementwise, Product, Work, work_of
+from stagecut.backends.pim.work import Elementwise, Product, Repeated, Work, work_of
 from stagecut.compiler.backend import Tensor
 from tests.support.nodes import sample
 
@@ -35,17 +35,46 @@ WORK: dict[str, tuple[str, dict[str, Tensor], tuple[Work, ...]]] = {
     "a bias is an addition of its own": (
         "(float[5, 8] x) => (float[5, 16] y) { y = Gemm <transB = 1> (x, w, b) }",
         {"w": ZEROS, "b": np.zeros(16, np.float32)},
-        (Product(rows=5, inner=8, outer=16), Elementwise("add", 80)),
+        (
+            Product(rows=5, inner=8, outer=16, transposed=True),
+            Elementwise("add", (5, 16), (Repeated((16,), constant=True),)),
+        ),
     ),
     "a small weight is laid out in full": (
         "(float[4, 8] x) => (float[4, 8] y) { y = Mul(w, x) }",
         {"w": ROW},
-        (Elementwise("mul", 32),),
+        (Elementwise("mul", (4, 8), (Repeated((8,), constant=True),)),),
+    ),
+    "an activation that is repeated": (
+        "(float[4, 8] x, float[4, 1] r) => (float[4, 8] y) { y = Add(x, r) }",
+        {},
+        (Elementwise("add", (4, 8), (Repeated((4, 1), constant=False),)),),
+    ),
+    "both operands are repeated": (
+        "(float[4, 1] x, float[8] r) => (float[4, 8] y) { y = Sub(x, r) }",
+        {},
+        (
+            Elementwise(
+                "sub",
+                (4, 8),
+                (Repeated((4, 1), constant=False), Repeated((8,), constant=False)),
+            ),
+        ),
+    ),
+    "a weight is negated and added": (
+        "(float[4, 8] x) => (float[4, 8] y) { y = Sub(x, w) }",
+        {"w": ROW},
+        (Elementwise("add", (4, 8), (Repeated((8,), constant=True),)),),
+    ),
+    "scalars of a batch normalization": (
+        "(float[4, 8, 3] x) => (float[4, 8, 3] y) { y = BatchNormalization(x, w, w, w, w) }",
+        {"w": ROW},
+        (Elementwise("batchnorm", (4, 8, 3)),),
     ),
     "one operand": (
         "(float[4, 8] x) => (float[4, 8] y) { y = Relu(x) }",
         {},
-        (Elementwise("relu", 32),),
+        (Elementwise("relu", (4, 8)),),
     ),
     "a view is no work": (
         "(float[4, 8] x) => (float[32] y) { y = Reshape(x, s) }",
@@ -80,10 +109,21 @@ REFUSALS: dict[str, tuple[str, dict[str, Tensor], str]] = {
         {"w": ZEROS},
         "Gemm: beta scales an activation; it can only be folded into a weight",
     ),
-    "an activation that is repeated": (
-        "(float[4, 8] x, float[8] r) => (float[4, 8] y) { y = Add(x, r) }",
+    "an activation that this device has no kernel for": (
+        "(float[4, 8] x) => (float[4, 8] y) { y = Sigmoid(x) }",
         {},
-        "Add: r would have to be repeated: only weights can be laid out repeatedly",
+        "Sigmoid: there is no in-memory kernel for it",
+    ),
+    "batch normalization while training": (
+        "(float[4, 8] x) => (float[4, 8] y, float[8] m, float[8] v) "
+        "{ y, m, v = BatchNormalization <training_mode = 1> (x, w, w, w, w) }",
+        {"w": ROW},
+        "BatchNormalization: in training mode it depends on the whole batch",
+    ),
+    "batch normalization by activations": (
+        "(float[4, 8] x, float[8] m) => (float[4, 8] y) { y = BatchNormalization(x, w, w, m, w) }",
+        {"w": ROW},
+        "BatchNormalization: its scale, bias, mean and variance have to be weights",
     ),
     "two weights": (
         "(float[4] x) => (float[8] y) { y = Add(a, b) }",
