@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 def create(name: str, options: Mapping[str, str]) -> "PimBackend":
     """`pim.hbm`. Every number of its preset is an option; raises DeviceError for nonsense."""
     from stagecut.backends.pim.device import PimBackend
+    from stagecut.backends.pim.hbm.energy import Energy
     from stagecut.backends.pim.hbm.intervals import Intervals
     from stagecut.backends.pim.hbm.model import HbmPim
     from stagecut.backends.pim.hbm.parameters import Geometry, Host, Kernels, Timing
@@ -20,6 +21,7 @@ def create(name: str, options: Mapping[str, str]) -> "PimBackend":
         timing = Timing(**preset.section("timing"))
         geometry = Geometry(**preset.section("geometry"))
         host, kernels = Host(**preset.section("host")), Kernels(**preset.section("kernels"))
-        architecture = HbmPim(Intervals(timing, geometry), host, kernels)
+        energy = Energy(**preset.section("energy"))
+        architecture = HbmPim(Intervals(timing, geometry), host, energy, kernels)
     preset.options.refuse_unread()
     return PimBackend(name, architecture)

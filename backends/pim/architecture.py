@@ -1,11 +1,12 @@
 """What one kind of PIM answers about itself; everything else about a PIM device is common."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy.typing as npt
 
-from stagecut.backends.pim.work import Kind, Work
+from stagecut.backends.pim.work import Kind, Product, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +35,48 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Time and energy; those of steps that follow each other are added up."""
+
+    run_s: float
+    energy_j: float
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.run_s + other.run_s, self.energy_j + other.energy_j)
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What one piece of work costs, placed as it is fastest (`chosen`).
 
     `plain` is the placement of the vendor's simulator, where no two channels share an output; the
-    same object if that is the fastest. `run_s` is everything from operands in the memory to the
-    result in the memory, the host's part included; `load_s` is writing the weights, once, before
-    anything runs.
+    same object if that is the fastest. `spent` is on everything from operands in the memory to the
+    result in the memory, the host's part included. `load_s` is writing the weights, once, before
+    anything runs; `weight_bytes` is what they take in the memory for good, padding included.
     """
 
     plain: Execution
     chosen: Execution
-    run_s: float
+    spent: Spent
     load_s: float
+    weight_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A block of a weight matrix that lies in one bank: `rows` rows of it, from `row` on.
+
+    `inputs` and `outputs` are the first and one past the last of the weight's rows and columns;
+    where they reach beyond the matrix, there is padding.
+    """
+
+    inputs: tuple[int, int]
+    outputs: tuple[int, int]
+    channel: int
+    rank: int
+    bank: int
+    row: int
+    rows: int
 
 
 class Architecture(Protocol):
@@ -69,10 +99,14 @@ class Architecture(Protocol):
 
     def cost(self, work: Work) -> Cost: ...
 
-    def write_s(self, elements: int) -> float:
-        """Seconds to copy a value of `elements` numbers from the host into the memory."""
+    def layout(self, work: Product) -> Iterator[Tile]:
+        """Where each tile of the weight lies that `cost` has placed, in an empty memory."""
         ...
 
-    def read_s(self, elements: int) -> float:
-        """Seconds to copy a value of `elements` numbers from the memory to the host."""
+    def write(self, elements: int) -> Spent:
+        """Copying a value of `elements` numbers from the host into the memory."""
+        ...
+
+    def read(self, elements: int) -> Spent:
+        """Copying a value of `elements` numbers from the memory to the host."""
         ...

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stagecut.backends.pim.architecture import Architecture
+from stagecut.backends.pim.architecture import Architecture, Cost
 from stagecut.backends.pim.link import ToHost, ToMemory
 from stagecut.backends.pim.work import Elementwise, UnsupportedError, Work, work_of
 from stagecut.compiler.backend import YES, Estimate, Executable, LinkDriver, StageProgram, Support
@@ -47,8 +47,15 @@ class PimBackend:
 
     def estimate(self, node: Node) -> Estimate:
         """The sum over the node's operators, which run one after the other."""
-        work = [part for operator in node.operators for part in self.work(operator)]
-        return Estimate(sum(self.architecture.cost(part).run_s for part in work))
+        costs = self._costs(node)
+        return Estimate(
+            run_s=sum(cost.spent.run_s for cost in costs),
+            energy_j=sum(cost.spent.energy_j for cost in costs),
+        )
+
+    def _costs(self, node: Node) -> list[Cost]:
+        work = (part for operator in node.operators for part in self.work(operator))
+        return [self.architecture.cost(part) for part in work]
 
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.pim.executable import build

@@ -20,11 +20,12 @@ _WEIGHTS = {"MatMul": (1,), "Gemm": (1, 2), "BatchNormalization": (1, 2, 3, 4)}
 
 @dataclass(frozen=True, slots=True)
 class OperatorEstimate:
-    """`run_s` is everything from operands in the memory to the result in the memory.
+    """`run_s` and `energy_j` are of everything from operands in the memory to the result there.
 
     `cycles` (the kernel alone), `readback_cycles`, `commands` and `bytes_padded` are of the
     placement that the vendor's simulator has. Where another one is faster, it is in `split`, and
-    `run_s` is that one's. `load_s` is writing the weights, once, before anything runs.
+    `run_s` and `energy_j` are that one's. `load_s` is writing the weights, once, before anything
+    runs.
     """
 
     device: str
@@ -33,7 +34,7 @@ class OperatorEstimate:
     readback_cycles: int
     run_s: float
     commands: Commands
-    energy_j: float | None
+    energy_j: float
     bytes_padded: int
     basis: Basis
     load_s: float
@@ -79,9 +80,9 @@ def estimate(
         op=op,
         cycles=plain.cycles,
         readback_cycles=plain.readback_cycles,
-        run_s=sum(cost.run_s for cost in costs),
+        run_s=sum(cost.spent.run_s for cost in costs),
         commands=plain.commands,
-        energy_j=None,
+        energy_j=sum(cost.spent.energy_j for cost in costs),
         bytes_padded=plain.bytes_padded,
         basis="modelled",
         load_s=sum(cost.load_s for cost in costs),

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from stagecut.backends.pim.architecture import Architecture
+from stagecut.backends.pim.architecture import Architecture, Spent
 from stagecut.backends.pim.numerics import narrow
 from stagecut.compiler.backend import Estimate, Tensor
 from stagecut.compiler.graph import Value
@@ -25,7 +25,7 @@ class ToMemory:
         return narrow(tensor, self.architecture.dtype)
 
     def estimate(self, value: Value) -> Estimate:
-        return Estimate(self.architecture.write_s(value.elements))
+        return _estimate(self.architecture.write(value.elements))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +41,8 @@ class ToHost:
         return tensor.astype(np.float32)
 
     def estimate(self, value: Value) -> Estimate:
-        return Estimate(self.architecture.read_s(value.elements))
+        return _estimate(self.architecture.read(value.elements))
+
+
+def _estimate(spent: Spent) -> Estimate:
+    return Estimate(spent.run_s, spent.energy_j)

@@ -31,8 +31,9 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
-    """An operand that is smaller than the result and repeated along some of its dimensions."""
+class LaidOut:
+    """A weight, laid out when it is loaded; or an activation that is smaller than the result, laid
+    out when it is needed. Both are repeated to the result's shape."""
 
     shape: tuple[int, ...]
     constant: bool
@@ -44,11 +45,12 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Elementwise:
-    """`shape` is that of the result; `repeated` are the operands that are smaller."""
+    """`shape` is that of the result; `laid_out` are the operands that do not lie there as they are
+    needed."""
 
     kind: Kind
     shape: tuple[int, ...]
-    repeated: tuple[Repeated, ...] = ()
+    laid_out: tuple[LaidOut, ...] = ()
 
     @property
     def elements(self) -> int:
@@ -171,12 +173,12 @@ def _two_operands(kind: Kind, operator: Operator) -> Elementwise:
 
 
 def _pass(kind: Kind, result: Value, *operands: Value) -> Elementwise:
-    repeated = (
-        Repeated(operand.shape, operand.constant)
+    laid_out = (
+        LaidOut(operand.shape, operand.constant)
         for operand in operands
-        if operand.elements != result.elements
+        if operand.constant or operand.elements != result.elements
     )
-    return Elementwise(kind, result.shape, tuple(repeated))
+    return Elementwise(kind, result.shape, tuple(laid_out))
 
 
 def _refuse_misplaced_weight(activation: Value, weight: Value) -> None:

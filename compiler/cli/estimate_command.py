@@ -49,5 +49,4 @@ def _show(found: "OperatorEstimate") -> None:
     commands = found.commands
     typer.echo(f"  commands   {commands.rd} RD, {commands.wr} WR, {commands.act} ACT")
     typer.echo(f"  weights    {units.size(found.bytes_padded)}, padding included")
-    if found.energy_j is not None:
-        typer.echo(f"  energy     {found.energy_j:.3g} J")
+    typer.echo(f"  energy     {found.energy_j:.3g} J")

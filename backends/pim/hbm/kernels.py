@@ -27,11 +27,15 @@ from stagecut.backends.pim.hbm.intervals import Intervals
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Cycles without refresh, and commands on each channel."""
+    """Cycles without refresh, and commands on each channel.
+
+    `stores` are those of the `writes` whose data come from the blocks' registers, not the host.
+    """
 
     cycles: int
     reads: int
     writes: int
+    stores: int
     activates: int
 
 
@@ -49,6 +53,7 @@ def product(i: Intervals, *, steps: int, tiles: int) -> Kernel:
         reads=fixed.reads(i) + steps * tiles * g.tile_bursts,
         # PIM mode is started and ended for every step
         writes=fixed.WRITES + steps * ((tiles + 1) * g.registers + 2),
+        stores=steps * g.registers,
         # a tile opens its weight rows and the register row; a step, the sums' and the mode's
         activates=fixed.activates(i) + steps * (tiles * (g.tile_rows + 1) + 2),
     )
@@ -74,6 +79,7 @@ def tree_product(i: Intervals, *, steps: int, tiles: int) -> Kernel:
         cycles=fixed.enter(i) + first + steps * step + (steps - 1) * next_step + fixed.leave(i),
         reads=fixed.reads(i) + steps * tiles * (g.tile_bursts + g.registers),
         writes=fixed.WRITES + 1 + zeros + steps * (tiles * 2 * g.registers + 2),
+        stores=steps * tiles * g.registers,
         # a tile opens its weight rows, the register row, the sums' row and the zeros' row
         activates=fixed.activates(i) + g.banks + steps * (tiles * (g.tile_rows + 3) + 1),
     )
@@ -120,6 +126,7 @@ def _elementwise(
         cycles=fixed.enter(i) + first + halves * (i.write_to_read + half) + fixed.leave(i),
         reads=fixed.reads(i) + halves * sum(reads) * registers,
         writes=fixed.WRITES + 2 + halves * registers,
+        stores=halves * registers,
         activates=fixed.activates(i) + 1 + halves * (len(reads) + 1),
     )
 

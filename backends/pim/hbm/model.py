@@ -1,17 +1,19 @@
 """HBM-PIM as a whole: what a piece of work costs, and what copies cost."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from stagecut.backends.pim.architecture import Commands, Cost, Execution
-from stagecut.backends.pim.hbm import fixed, kernels, refresh, stream
+from stagecut.backends.pim.architecture import Commands, Cost, Execution, Spent, Tile
+from stagecut.backends.pim.hbm import energy, fixed, kernels, refresh, stream
+from stagecut.backends.pim.hbm.energy import Energy
 from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
 from stagecut.backends.pim.hbm.parameters import Geometry, Host, Kernels
-from stagecut.backends.pim.hbm.placement import Placement, placements
+from stagecut.backends.pim.hbm.placement import Placement, placements, tiles
 from stagecut.backends.pim.work import Elementwise, Kind, Product, Work
 
 _ELEMENTWISE: Mapping[Kind, Callable[[Intervals, int], Kernel]] = {
@@ -29,6 +31,7 @@ class HbmPim:
 
     intervals: Intervals
     host: Host
+    energy: Energy
     options: Kernels
 
     @property
@@ -54,68 +57,85 @@ class HbmPim:
     def cost(self, work: Work) -> Cost:
         return self._product(work) if isinstance(work, Product) else self._elementwise(work)
 
-    def write_s(self, elements: int) -> float:
-        return self._hand_over_s(elements) + self._write_s(elements)
+    def layout(self, work: Product) -> Iterator[Tile]:
+        return tiles(self.geometry, self._ways(work)[1])
 
-    def read_s(self, elements: int) -> float:
-        return self._hand_over_s(elements) + self._read_s(elements)
+    def write(self, elements: int) -> Spent:
+        return self._by_host(self._hand_over_s(elements)) + self._write(elements)
+
+    def read(self, elements: int) -> Spent:
+        return self._by_host(self._hand_over_s(elements)) + self._read(elements)
 
     def _product(self, work: Product) -> Cost:
-        placed = list(placements(self.geometry, work))[: None if self.options.split else 1]
-        ways = [self._execute(work, placement) for placement in placed]
-        chosen = min(ways, key=lambda way: self._product_s(work, way))
-        bursts = chosen.bytes_padded // (self.geometry.burst_bytes * self.geometry.channels)
-        load_s = stream.preload(bursts) * self.intervals.timing.tck_s
-        return Cost(ways[0], chosen, self._product_s(work, chosen), load_s)
+        plain, chosen = self._ways(work)
+        way = self._way(work, chosen)
+        bursts = way.execution.bytes_padded // (self.geometry.burst_bytes * self.geometry.channels)
+        return Cost(
+            plain=self._way(work, plain).execution,
+            chosen=way.execution,
+            spent=way.spent,
+            load_s=stream.preload(bursts) * self.intervals.timing.tck_s,
+            weight_bytes=chosen.rows(self.geometry) * self.geometry.stripe_bytes,
+        )
 
-    def _execute(self, work: Product, placement: Placement) -> Execution:
+    def _ways(self, work: Product) -> tuple[Placement, Placement]:
+        """The vendor's placement, and the fastest."""
+        placed = list(placements(self.geometry, work))[: None if self.options.split else 1]
+        return placed[0], min(placed, key=lambda way: self._way(work, way).spent.run_s)
+
+    def _way(self, work: Product, placement: Placement) -> "_Way":
+        """The host feeds the activation to the kernel, reads the lanes' sums, adds them up, and
+        writes the result into the memory, where the next kernel expects it."""
         make = kernels.tree_product if self.options.tree else kernels.product
-        steps, tiles = placement.output_tiles * work.rows, placement.input_tiles
-        kernel = make(self.intervals, steps=steps, tiles=tiles)
+        steps, bursts = placement.output_tiles * work.rows, self._bursts_of_an_output(placement)
+        kernel = make(self.intervals, steps=steps, tiles=placement.input_tiles)
+        sums = self.geometry.tile_outputs * steps * bursts
         cycles = self._refreshed(kernel)
-        sums = self.geometry.tile_outputs * steps * self._sums_of_an_output(tiles)
-        return Execution(
+        execution = Execution(
             placement.ways,
             cycles,
             stream.read_back(self.intervals, sums, start=cycles),
             self._commands(kernel),
             placement.bytes_padded(self.geometry),
         )
-
-    def _product_s(self, work: Product, way: Execution) -> float:
-        """The host feeds the activation to the kernel, reads the lanes' sums, adds them up, and
-        writes the result into the memory, where the next kernel expects it."""
-        outputs, tiles = work.rows * work.outer, -(-work.inner // self.geometry.tile_inputs)
-        sums = outputs * way.ways * self._sums_of_an_output(-(-tiles // way.ways))
-        return (
-            self.host.sync_s
-            + self._read_s(work.rows * work.inner)
-            + (way.cycles + way.readback_cycles) * self.intervals.timing.tck_s
-            + sums * self.geometry.burst_bytes / self.host.reduce_bytes_per_s
-            + self._write_s(outputs)
+        reduced = work.rows * work.outer * placement.ways * bursts * self.geometry.burst_bytes
+        spent = (
+            self._by_host(self.host.sync_s + reduced / self.host.reduce_bytes_per_s)
+            + self._read(work.rows * work.inner)
+            + self._kernel(kernel)
+            + self._streamed(execution.readback_cycles, sums * self.geometry.channels)
+            + self._write(work.rows * work.outer)
         )
+        return _Way(execution, spent)
 
-    def _sums_of_an_output(self, tiles: int) -> int:
+    def _bursts_of_an_output(self, placement: Placement) -> int:
         """Bursts of lanes that each channel hands back for an output."""
-        return tiles if self.options.tree else 1
+        return placement.input_tiles if self.options.tree else 1
 
     def _elementwise(self, work: Elementwise) -> Cost:
         """Activations that are repeated are fetched, and written out in full, by the host."""
         per_pass = self.geometry.pass_elements * self.geometry.channels
         passes = -(-work.elements // per_pass)
         kernel = _ELEMENTWISE[work.kind](self.intervals, passes)
-        cycles = self._refreshed(kernel)
-        fetched = [operand.elements for operand in work.repeated if not operand.constant]
-        repeat_s = sum(self._read_s(small) + self._write_s(work.elements) for small in fetched)
-        loaded = len(work.repeated) - len(fetched)
+        spent = self._by_host(self.host.sync_s) + self._kernel(kernel)
+        for operand in work.laid_out:
+            if not operand.constant:
+                spent += self._read(operand.elements) + self._write(work.elements)
+        weights = sum(operand.constant for operand in work.laid_out)
+        operand_rows = -(-passes * self.geometry.registers // self.geometry.bursts_per_row)
         execution = Execution(
-            1, cycles, 0, self._commands(kernel), passes * per_pass * 2 * (work.operands + 1)
+            ways=1,
+            cycles=self._refreshed(kernel),
+            readback_cycles=0,
+            commands=self._commands(kernel),
+            bytes_padded=passes * per_pass * 2 * (work.operands + 1),
         )
         return Cost(
             plain=execution,
             chosen=execution,
-            run_s=self.host.sync_s + cycles * self.intervals.timing.tck_s + repeat_s,
-            load_s=loaded * self._write_s(work.elements),
+            spent=spent,
+            load_s=weights * self._write(work.elements).run_s,
+            weight_bytes=weights * operand_rows * self.geometry.stripe_bytes,
         )
 
     def _refreshed(self, kernel: Kernel) -> int:
@@ -130,14 +150,36 @@ class HbmPim:
     def _hand_over_s(self, elements: int) -> float:
         return self.host.sync_s + elements * 2 / self.host.flush_bytes_per_s
 
-    def _read_s(self, elements: int) -> float:
+    def _read(self, elements: int) -> Spent:
         cycles = stream.read(self.intervals, self._bursts(elements))
-        return stream.copy(self.intervals, cycles) * self.intervals.timing.tck_s
+        bursts = -(-elements // self.geometry.lanes)
+        return self._streamed(stream.copy(self.intervals, cycles), bursts)
 
-    def _write_s(self, elements: int) -> float:
+    def _write(self, elements: int) -> Spent:
         cycles = stream.write(self.intervals, self._bursts(elements))
-        return stream.copy(self.intervals, cycles) * self.intervals.timing.tck_s
+        bursts = -(-elements // self.geometry.lanes)
+        return self._streamed(stream.copy(self.intervals, cycles), bursts)
 
     def _bursts(self, elements: int) -> int:
         """Bursts for each channel."""
         return -(-elements // (self.geometry.lanes * self.geometry.channels))
+
+    def _kernel(self, kernel: Kernel) -> Spent:
+        run_s = self._refreshed(kernel) * self.intervals.timing.tck_s
+        memory_j = energy.kernel_j(self.energy, self.intervals, kernel, run_s)
+        return self._by_host(run_s) + Spent(0.0, memory_j)
+
+    def _streamed(self, cycles: int, bursts: int) -> Spent:
+        """`bursts` in all, which the host reads or writes in `cycles`."""
+        memory_j = energy.stream_j(self.energy, self.geometry, bursts)
+        return self._by_host(cycles * self.intervals.timing.tck_s) + Spent(0.0, memory_j)
+
+    def _by_host(self, run_s: float) -> Spent:
+        return Spent(run_s, run_s * self.energy.host_w)
+
+
+class _Way(NamedTuple):
+    """A placement, run."""
+
+    execution: Execution
+    spent: Spent

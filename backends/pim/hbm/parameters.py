@@ -123,9 +123,14 @@ class Geometry:
         return 2 * self.blocks * self.registers * self.lanes
 
     @property
+    def stripe_bytes(self) -> int:
+        """The same row of every bank of every channel: the unit in which room is given out."""
+        return self.channels * self.banks * self.row_bytes
+
+    @property
     def capacity_bytes(self) -> int:
         """Of all channels and ranks, in rows that kernels can address."""
-        return self.channels * self.ranks * self.banks * self.compute_rows * self.row_bytes
+        return self.ranks * self.compute_rows * self.stripe_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

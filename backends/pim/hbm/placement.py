@@ -1,4 +1,4 @@
-"""How the weights of a product can be spread over the channels of an HBM-PIM.
+"""How the weights of a product are spread over the channels, banks and rows of an HBM-PIM.
 
 The vendor's simulator gives each channel outputs of its own. Where there are fewer outputs than the
 channels' registers hold, channels would idle; then `ways` channels can share each output, every one
@@ -10,11 +10,21 @@ of them adding up a part of the inner dimension, and the host adds up what they 
        1      64..127     0..1023                 64..127     0..511
        2                                           0..63    512..1023
        3                                          64..127   512..1023
+
+In a channel, each block has an eighth of a tile's outputs. A block's even bank holds the even input
+tiles, its odd bank the odd ones; of all tiles that follow each other, the rows do, too:
+
+    row        even bank                    odd bank
+    0, 1       inputs   0..127              inputs 128..255      first output tile
+    2, 3       inputs 256..383              (an odd number of tiles leaves a gap)
+    4, 5       inputs   0..127              inputs 128..255      second output tile
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
+from stagecut.backends.pim.architecture import Tile
 from stagecut.backends.pim.hbm.parameters import Geometry
 from stagecut.backends.pim.work import Product
 
@@ -32,6 +42,10 @@ class Placement:
         tiles = g.channels // self.ways * self.ways * self.output_tiles * self.input_tiles
         return tiles * g.tile_outputs * g.tile_inputs * 2
 
+    def rows(self, g: Geometry) -> int:
+        """Rows of every bank, those of gaps included."""
+        return self.output_tiles * -(-self.input_tiles // 2) * g.tile_rows
+
 
 def placements(g: Geometry, work: Product) -> Iterator[Placement]:
     """Every placement that differs, the vendor's first."""
@@ -43,3 +57,25 @@ def placements(g: Geometry, work: Product) -> Iterator[Placement]:
         if tiles not in seen:
             seen.add(tiles)
             yield Placement(ways, *tiles)
+
+
+def tiles(g: Geometry, p: Placement) -> Iterator[Tile]:
+    """Every tile of every block, padding included; channel by channel, in the order of rows."""
+    sharing = g.channels // p.ways
+    for channel, step, tile, block in product(
+        range(sharing * p.ways), range(p.output_tiles), range(p.input_tiles), range(g.blocks)
+    ):
+        way, member = divmod(channel, sharing)
+        first_input = (way * p.input_tiles + tile) * g.tile_inputs
+        first_output = ((step * sharing + member) * g.blocks + block) * g.registers
+        pair = step * -(-p.input_tiles // 2) + tile // 2
+        rank, row = divmod(pair * g.tile_rows, g.compute_rows)
+        yield Tile(
+            inputs=(first_input, first_input + g.tile_inputs),
+            outputs=(first_output, first_output + g.registers),
+            channel=channel,
+            rank=rank,
+            bank=2 * block + tile % 2,
+            row=row,
+            rows=g.tile_rows,
+        )

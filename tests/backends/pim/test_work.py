@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.backends.pim.work import Elementwise, Product, Repeated, Work, work_of
+from stagecut.backends.pim.work import Elementwise, LaidOut, Product, Work, work_of
 from stagecut.compiler.backend import Tensor
 from tests.support.nodes import sample
 
@@ -37,18 +37,18 @@ WORK: dict[str, tuple[str, dict[str, Tensor], tuple[Work, ...]]] = {
         {"w": ZEROS, "b": np.zeros(16, np.float32)},
         (
             Product(rows=5, inner=8, outer=16, transposed=True),
-            Elementwise("add", (5, 16), (Repeated((16,), constant=True),)),
+            Elementwise("add", (5, 16), (LaidOut((16,), constant=True),)),
         ),
     ),
     "a small weight is laid out in full": (
         "(float[4, 8] x) => (float[4, 8] y) { y = Mul(w, x) }",
         {"w": ROW},
-        (Elementwise("mul", (4, 8), (Repeated((8,), constant=True),)),),
+        (Elementwise("mul", (4, 8), (LaidOut((8,), constant=True),)),),
     ),
     "an activation that is repeated": (
         "(float[4, 8] x, float[4, 1] r) => (float[4, 8] y) { y = Add(x, r) }",
         {},
-        (Elementwise("add", (4, 8), (Repeated((4, 1), constant=False),)),),
+        (Elementwise("add", (4, 8), (LaidOut((4, 1), constant=False),)),),
     ),
     "both operands are repeated": (
         "(float[4, 1] x, float[8] r) => (float[4, 8] y) { y = Sub(x, r) }",
@@ -57,14 +57,14 @@ WORK: dict[str, tuple[str, dict[str, Tensor], tuple[Work, ...]]] = {
             Elementwise(
                 "sub",
                 (4, 8),
-                (Repeated((4, 1), constant=False), Repeated((8,), constant=False)),
+                (LaidOut((4, 1), constant=False), LaidOut((8,), constant=False)),
             ),
         ),
     ),
     "a weight is negated and added": (
         "(float[4, 8] x) => (float[4, 8] y) { y = Sub(x, w) }",
         {"w": ROW},
-        (Elementwise("add", (4, 8), (Repeated((8,), constant=True),)),),
+        (Elementwise("add", (4, 8), (LaidOut((8,), constant=True),)),),
     ),
     "scalars of a batch normalization": (
         "(float[4, 8, 3] x) => (float[4, 8, 3] y) { y = BatchNormalization(x, w, w, w, w) }",
