@@ -37,7 +37,10 @@ class ValueCosts:
 
 @dataclass(frozen=True, slots=True)
 class NodeCosts:
-    """A node and what running it costs, by device; a device that is missing cannot run it."""
+    """A node and what running it costs, by device; a device that is missing cannot run it.
+
+    `held_bytes` is what the weights take in a device's memory where that is not `weight_bytes`.
+    """
 
     name: str
     op: str
@@ -47,6 +50,11 @@ class NodeCosts:
     weight_bytes: int = 0
     run_j: Mapping[str, float] = field(default_factory=dict)
     run_spread: Mapping[str, Spread] = field(default_factory=dict)
+    held_bytes: Mapping[str, int] = field(default_factory=dict)
+
+    def bytes_on(self, device: str) -> int:
+        """What the weights take in the device's memory."""
+        return self.held_bytes.get(device, self.weight_bytes)
 
 
 @dataclass(frozen=True, slots=True)

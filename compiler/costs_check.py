@@ -61,6 +61,8 @@ def _check_machine(machine: Machine) -> None:
         )
     for index, device in enumerate(machine.devices):
         _check_cost(device.stage_s, f"devices[{index}].stage_s")
+        if device.power_w is not None:
+            _check_cost(device.power_w, f"devices[{index}].power_w")
     for index, link in enumerate(machine.links):
         _check_cost(link.latency_s, f"links[{index}].latency_s")
         if not 0 < link.bytes_per_s < math.inf:
@@ -111,6 +113,11 @@ def _check_node(
             where=f"{where}.weight_bytes",
             fix="count the bytes of the node's weights",
         )
+    for device, size_bytes in node.held_bytes.items():
+        path = f"{where}.held_bytes.{device}"
+        _check_known(device, devices, "device", path)
+        if size_bytes < 0:
+            raise CostTableError(f"{size_bytes} is not a size", where=path, fix="count the bytes")
 
 
 def _check_endpoints(

@@ -111,6 +111,7 @@ def _node(document: NodeDocument) -> NodeCosts:
         document.get("weight_bytes", 0),
         document.get("run_j", {}),
         {device: Spread(**spread) for device, spread in document.get("run_spread", {}).items()},
+        document.get("held_bytes", {}),
     )
 
 
@@ -162,6 +163,7 @@ def _node_record(node: NodeCosts) -> dict[str, Json]:
         "inputs": node.inputs,
         "outputs": node.outputs,
         "weight_bytes": node.weight_bytes or None,
+        "held_bytes": node.held_bytes,
         "run_j": node.run_j,
         "run_spread": {device: asdict(spread) for device, spread in node.run_spread.items()},
     }

@@ -32,6 +32,7 @@ class DeviceDocument(TypedDict):
     memory: str
     basis: NotRequired[Basis]
     stage_s: NotRequired[Cost]
+    power_w: NotRequired[Cost]
     description: NotRequired[str]
 
 
@@ -64,7 +65,7 @@ class ValueDocument(TypedDict):
 
 @_strict
 class NodeDocument(TypedDict):
-    """The keys of `run_s`, `run_j` and `run_spread` are devices."""
+    """The keys of `run_s`, `run_j`, `run_spread` and `held_bytes` are devices."""
 
     name: Name
     op: str
@@ -72,6 +73,7 @@ class NodeDocument(TypedDict):
     inputs: NotRequired[tuple[str, ...]]
     outputs: NotRequired[tuple[str, ...]]
     weight_bytes: NotRequired[Size]
+    held_bytes: NotRequired[dict[str, Size]]
     run_j: NotRequired[dict[str, Cost]]
     run_spread: NotRequired[dict[str, SpreadDocument]]
 

@@ -23,13 +23,18 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A place to run, living in one memory. `stage_s` is what starting a stage on it costs."""
+    """A place to run, living in one memory. `stage_s` is what starting a stage on it costs.
+
+    `power_w` is what it is taken to draw while it runs: where time is measured, energy is not, so
+    that a measured node's energy is its time at this power.
+    """
 
     name: str
     memory: str
     basis: Basis = "measured"
     stage_s: float = 0.0
     description: str = ""
+    power_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ def _check_capacity(table: CostTable, assignment: Assignment) -> None:
     memory_of = {device.name: device.memory for device in table.machine.devices}
     held = dict.fromkeys(memory_of.values(), 0)
     for node in table.nodes:
-        held[memory_of[assignment[node.name]]] += node.weight_bytes
+        device = assignment[node.name]
+        held[memory_of[device]] += node.bytes_on(device)
     for memory in table.machine.memories:
         over = held.get(memory.name, 0) - (memory.capacity_bytes or 0)
         if memory.capacity_bytes is not None and over > 0:

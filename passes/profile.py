@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from stagecut.compiler.backend import Backend, Feeds
+from stagecut.compiler.backend import Backend, Estimate, Feeds
 from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, Route, Spread, ValueCosts
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.graph import Graph, Node, Value
@@ -113,15 +113,19 @@ class Profile:
     def _node_costs(self, node: Node, devices: tuple[str, ...], samples: Samples) -> NodeCosts:
         run_s: dict[str, float] = {}
         run_j: dict[str, float] = {}
+        held_bytes: dict[str, int] = {}
         spreads: dict[str, Spread] = {}
         for name in devices:
             estimate = self.backends[name].estimate(node)
             if estimate is None:
                 run_s[name], spreads[name] = median_and_spread(samples.runs[node.name, name])
-                continue
+                power_w = self.backends[name].device.power_w
+                estimate = Estimate(run_s[name], power_w and power_w * run_s[name])
             run_s[name] = estimate.run_s
             if estimate.energy_j is not None:
                 run_j[name] = estimate.energy_j
+            if estimate.weight_bytes is not None:
+                held_bytes[name] = estimate.weight_bytes
         return NodeCosts(
             name=node.name,
             op=node.op,
@@ -131,6 +135,7 @@ class Profile:
             weight_bytes=node.weight_bytes,
             run_j=run_j,
             run_spread=spreads,
+            held_bytes=held_bytes,
         )
 
     def _value_costs(self, value: Value, samples: Samples) -> ValueCosts:

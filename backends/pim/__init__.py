@@ -23,5 +23,7 @@ def create(name: str, options: Mapping[str, str]) -> "PimBackend":
         host, kernels = Host(**preset.section("host")), Kernels(**preset.section("kernels"))
         energy = Energy(**preset.section("energy"))
         architecture = HbmPim(Intervals(timing, geometry), host, energy, kernels)
+    room = architecture.capacity_bytes
+    capacity_bytes = preset.options.integer("capacity_bytes", default=room, at_least=0)
     preset.options.refuse_unread()
-    return PimBackend(name, architecture)
+    return PimBackend(name, architecture, min(capacity_bytes, room))

@@ -12,10 +12,14 @@ from stagecut.compiler.machine import Device, Memory
 
 @dataclass(frozen=True, slots=True)
 class PimBackend:
-    """Lives in a memory of its own, named like the device, which holds 16-bit numbers."""
+    """Lives in a memory of its own, named like the device, which holds 16-bit numbers.
+
+    `capacity_bytes` is how much of the memory weights may take.
+    """
 
     name: str
     architecture: Architecture
+    capacity_bytes: int
 
     @property
     def device(self) -> Device:
@@ -23,7 +27,7 @@ class PimBackend:
 
     @property
     def memory(self) -> Memory:
-        return Memory(self.name, self.architecture.capacity_bytes)
+        return Memory(self.name, self.capacity_bytes)
 
     @property
     def links(self) -> tuple[LinkDriver, ...]:
@@ -35,6 +39,12 @@ class PimBackend:
                 self.work(operator)
             except UnsupportedError as reason:
                 return Support(f"{operator.op}: {reason}")
+        needed = sum(cost.weight_bytes for cost in self._costs(node))
+        if needed > self.capacity_bytes:
+            return Support(
+                f"its weights take {needed} bytes, padding included, and the memory has room for "
+                f"{self.capacity_bytes}"
+            )
         return YES
 
     def work(self, operator: Operator) -> tuple[Work, ...]:
@@ -51,6 +61,7 @@ class PimBackend:
         return Estimate(
             run_s=sum(cost.spent.run_s for cost in costs),
             energy_j=sum(cost.spent.energy_j for cost in costs),
+            weight_bytes=sum(cost.weight_bytes for cost in costs),
         )
 
     def _costs(self, node: Node) -> list[Cost]:

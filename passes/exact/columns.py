@@ -2,8 +2,8 @@
 
 A *place* is a set of devices that are interchangeable but for a node's own time: they share a
 memory and cost nothing to start. Each node takes the fastest device of a place, the earlier one
-in a tie, so what remains to be decided is the place. A device that costs something to start is a
-place of its own.
+in a tie, so what remains to be decided is the place. A device that costs something to start, or
+whose weights take room of their own in a memory that can fill up, is a place of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from stagecut.compiler.costs import CostTable, Endpoint
-from stagecut.compiler.machine import Machine
 from stagecut.compiler.prices import Objective
 from stagecut.passes.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.exact.priced import move_prices, node_prices
@@ -25,6 +24,7 @@ class Columns:
     memory (P,)     the memory of each place; the last M places are bare memories, for inputs
     price (N, D)    a node's cost on each of D devices, infinite where it cannot run
     place (D,)      the place of each device
+    weights (N, P)  the bytes that a node's weights take in a place
     run (N + I, P)  a node's least cost in a place; an input is free in its only one
     device (N, P)   the device that has it
     start (P,)      what starting a stage in a place costs
@@ -37,6 +37,7 @@ class Columns:
     memory: Ints
     price: Floats
     place: Ints
+    weights: Floats
     run: Floats
     device: Ints
     start: Floats
@@ -50,7 +51,7 @@ def columns(table: CostTable, objective: Objective) -> Columns:
     memories = {memory.name: index for index, memory in enumerate(table.machine.memories)}
     values = {value.name: index for index, value in enumerate(table.values)}
     devices = table.machine.devices
-    place = _place_of(table.machine, objective)
+    place = _place_of(table, objective)
     homes = [devices[first] for first in np.unique(place, return_index=True)[1]]
     price = node_prices(table, objective)
     run, device = _by_place(price, place)
@@ -62,6 +63,7 @@ def columns(table: CostTable, objective: Objective) -> Columns:
         memory=np.array([*(memories[home.memory] for home in homes), *range(len(memories))]),
         price=price,
         place=place,
+        weights=_weights(table, place, len(start_s)),
         run=_with_inputs(run, begin, len(memories)),
         device=device,
         start=objective.per_s * np.array(start_s),
@@ -99,14 +101,26 @@ def _reads(table: CostTable, values: Mapping[str, int]) -> Ints:
     return np.array(np.divmod(keys, max(len(table.nodes), 1)))
 
 
-def _place_of(machine: Machine, objective: Objective) -> Ints:
+def _place_of(table: CostTable, objective: Objective) -> Ints:
     """(D,): places are numbered in the order of their first devices."""
+    limited = {m.name for m in table.machine.memories if m.capacity_bytes is not None}
+    special = {name for node in table.nodes for name in node.held_bytes}
     keys = [
-        (device.memory, device.name if objective.per_s * device.stage_s > 0 else "")
-        for device in machine.devices
+        (device.memory, device.name)
+        if objective.per_s * device.stage_s > 0
+        or (device.memory in limited and device.name in special)
+        else (device.memory, "")
+        for device in table.machine.devices
     ]
     places = list(dict.fromkeys(keys))
     return np.array([places.index(key) for key in keys])
+
+
+def _weights(table: CostTable, place: Ints, places: int) -> Floats:
+    weights = np.zeros((len(table.nodes), places))
+    for device, index in zip(table.machine.devices, place, strict=True):
+        weights[:, index] = [node.bytes_on(device.name) for node in table.nodes]
+    return weights
 
 
 def _by_place(price: Floats, place: Ints) -> tuple[Floats, Ints]:

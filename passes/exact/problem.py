@@ -42,7 +42,6 @@ class Problem:
         self._columns = arrays
         self._model = built
         self._order = order
-        self._weight_bytes = np.array([node.weight_bytes for node in table.nodes], np.float64)
         #: (M,): the bytes of weights that each memory can hold, infinite where there is no limit.
         self.room = np.array(
             [
@@ -80,21 +79,23 @@ class Problem:
             return self._model
         nodes = len(self._table.nodes)
         run = self._columns.run.copy()
-        run[:nodes] += self._weight_bytes[:, None] * byte_prices[self._columns.memory]
+        run[:nodes] += self._columns.weights * byte_prices[self._columns.memory]
         return model(replace(self._columns, run=run))
 
     def held(self, devices: Ints) -> Floats:
         """(M,): the bytes of weights in each memory with each node on its device (N,)."""
         held = np.zeros(len(self.room))
-        np.add.at(held, self._columns.memory[self._columns.place[devices]], self._weight_bytes)
+        places = self._columns.place[devices]
+        weights = self._columns.weights[np.arange(len(places)), places]
+        np.add.at(held, self._columns.memory[places], weights)
         return held
 
     def may_be_full(self) -> bool:
         """Whether some assignment brings more weights into a memory than it can hold."""
-        able = np.isfinite(self._columns.price)
-        homes = self._columns.memory[self._columns.place]
+        able = np.isfinite(self._columns.run[: len(self._table.nodes)])
+        weights = np.where(able, self._columns.weights, 0.0)
         most = [
-            self._weight_bytes[able[:, homes == memory].any(axis=1)].sum()
+            weights[:, self._columns.memory == memory].max(axis=1).sum()
             for memory in range(len(self.room))
         ]
         return bool((np.array(most) > self.room).any())

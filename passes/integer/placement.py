@@ -72,7 +72,7 @@ def placement(table: CostTable, objective: Objective) -> Placement:
 def weights_in(built: Placement, memory: str, factor: float) -> dict[int, float]:
     """`factor` times the bytes of weights that the nodes bring into a memory, as terms."""
     return {
-        variable: factor * node.weight_bytes
+        variable: factor * node.bytes_on(device)
         for node, each in zip(built.table.nodes, built.on, strict=True)
         for device, variable in each.items()
         if built.table.machine.device(device).memory == memory

@@ -27,6 +27,13 @@ def _value(**changes: Any) -> Callable[[], CostTable]:
     return lambda: replace(table, values=(replace(table.values[0], **changes), *table.values[1:]))
 
 
+def _power(power_w: float) -> Callable[[], CostTable]:
+    table = _table()
+    cpu, *others = table.machine.devices
+    devices = (replace(cpu, power_w=power_w), *others)
+    return lambda: replace(table, machine=replace(table.machine, devices=devices))
+
+
 def _link(latency_s: float, bytes_per_s: float) -> Callable[[], CostTable]:
     table = _table()
     links = (Link("host", "pim", latency_s, bytes_per_s),)
@@ -37,6 +44,12 @@ BAD = {
     "nan on a device": (_node(run_s={"cpu": nan}), "nodes[0].run_s.cpu"),
     "infinite energy": (_node(run_j={"cpu": inf}), "nodes[0].run_j.cpu"),
     "weights of negative size": (_node(weight_bytes=-1), "nodes[0].weight_bytes"),
+    "weights that give room back": (
+        _node(held_bytes={"cpu": 4, "pim": -1}),
+        "nodes[0].held_bytes.pim",
+    ),
+    "weights on an unknown device": (_node(held_bytes={"gpu": 1}), "nodes[0].held_bytes.gpu"),
+    "a device that makes power": (_power(-1.0), "devices[0].power_w"),
     "a value of negative size": (_value(size_bytes=-1), "values[0].size_bytes"),
     "a negative move": (_value(move_s={("host", "pim"): -1.0}), "values[0].move_s.host>pim"),
     "a move inside a memory": (_value(move_j={("pim", "pim"): 0.0}), "values[0].move_j.pim>pim"),

@@ -132,6 +132,8 @@ BAD = {
     "a cost as text": (_set("nodes.0.run_s.cpu", "1"), "nodes[0].run_s.cpu", "'1' is not a cost"),
     "a size with a fraction": (_set("values.0.size_bytes", 1.5), "values[0].size_bytes", "integer"),
     "a negative size": (_set("nodes.0.weight_bytes", -1), "nodes[0].weight_bytes", "negative"),
+    "a negative room": (_set("nodes.0.held_bytes", {"pim": -1}), "nodes[0].held_bytes.pim", "neg"),
+    "power as text": (_set("devices.0.power_w", "9"), "devices[0].power_w", "'9' is not a cost"),
     "a bandwidth of nothing": (_set("links.0.bytes_per_s", 0), "links[0].bytes_per_s", "greater"),
     "a made-up basis": (_set("devices.0.basis", "guessed"), "devices[0].basis", "measured"),
     "an unknown device": (_set("nodes.3.run_s.gpu", 1.0), "nodes[3].run_s.gpu", "no device 'gpu'"),

@@ -138,3 +138,5 @@ def test_weights_that_do_not_fit() -> None:
     with pytest.raises(AssignmentError, match="120 bytes of weights, 20 more than fit") as error:
         evaluate(table, placed("cpu: a, d; pim: b, c"))
     assert error.value.where == "memory pim"
+    padded = tuple(replace(node, held_bytes={"cpu": 9, "pim": 50}) for node in table.nodes)
+    assert evaluate(replace(table, nodes=padded), placed("cpu: a, d; pim: b, c")).total_s

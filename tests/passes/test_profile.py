@@ -1,12 +1,13 @@
 """Profiling turns the traces of whole paths into a cost table; a fake clock makes it exact."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from stagecut.backends import null
-from stagecut.compiler.backend import Feeds, StageProgram, Tensor
+from stagecut.compiler.backend import Estimate, Feeds, StageProgram, Tensor
 from stagecut.compiler.graph import Node, Value
 from stagecut.compiler.progress import silent
 from stagecut.compiler.staging import Stage
@@ -115,3 +116,25 @@ def test_inputs_start_and_outputs_end_on_the_host() -> None:
         ("x", "host"),
         ("y", "host"),
     ]
+
+
+def test_measured_energy_is_the_time_at_the_power_of_the_device() -> None:
+    serial = replace(SERIAL, device=replace(SERIAL.device, power_w=2.5))
+    costs = _profile(serial, PARALLEL).costs
+    assert [dict(node.run_j) for node in costs.nodes] == [{"serial": 25.0}, {"serial": 25.0}]
+    assert costs.machine.device("serial").power_w == 2.5
+
+
+class PaddedPim(null.NullBackend):
+    """Weights take seven bytes, whatever they are."""
+
+    def estimate(self, node: Node) -> Estimate | None:
+        return Estimate(1.0, weight_bytes=7)
+
+
+def test_room_is_taken_as_the_device_says() -> None:
+    padded = PaddedPim(PIM.device, PIM.memory, PIM.links, PIM.operators, PIM.run_s)
+    product, softmax = _profile(SERIAL, padded).costs.nodes
+    assert product.bytes_on("pim") == 7
+    assert product.bytes_on("serial") == product.weight_bytes == GRAPH.nodes[0].weight_bytes
+    assert not softmax.held_bytes

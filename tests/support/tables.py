@@ -162,7 +162,17 @@ def random_table(
         writes = [f"v{index}.{i}" for i in range(random.choice([0, 1, 1, 1, 2]))]
         run_s, run_j = ({name: cost() for name in able} for _ in range(2))
         weight_bytes = random.randint(0, 4)
-        node = NodeCosts(f"n{index}", "Op", run_s, tuple(reads), tuple(writes), weight_bytes, run_j)
+        held = {name: random.randint(0, 4) for name in able if random.random() < 0.2}
+        node = NodeCosts(
+            name=f"n{index}",
+            op="Op",
+            run_s=run_s,
+            inputs=tuple(reads),
+            outputs=tuple(writes),
+            weight_bytes=weight_bytes,
+            run_j=run_j,
+            held_bytes=held,
+        )
         nodes.append(node)
         values += writes
     outputs = tuple(
