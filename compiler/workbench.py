@@ -15,6 +15,7 @@ from stagecut.compiler.costs import CostTable
 from stagecut.compiler.costs_json import read_costs, write_costs
 from stagecut.compiler.environment import cpu_model, versions
 from stagecut.compiler.expanded import ExpandedGraph
+from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Graph
 from stagecut.compiler.manifest import Contender, ProfilePath, Provenance
 from stagecut.compiler.prices import Objective
@@ -60,8 +61,9 @@ class Workbench:
         self._engines = engines
         self._specs = specs
         self._settings = settings
-        whole = self.cut("model", graph.nodes, graph.outputs)
-        self._model_sha256 = digest(model_bytes(whole), self.weights.sha256)
+        whole = graph_of(program)  # before operators were merged, which depends on the devices
+        uncut = self.cut("model", whole.nodes, whole.outputs)
+        self._model_sha256 = digest(model_bytes(uncut), self.weights.sha256)
 
     def build(self, stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
         """A RunnerFactory: prepares stages on the engines."""

@@ -12,6 +12,7 @@ import typer
 from stagecut.compiler.cli import (
     compile_command,
     devices_command,
+    diff_command,
     estimate_command,
     partition_command,
     profile_command,
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command("compile")(compile_command.compile_)
 app.command("run")(run_command.run)
 app.command("report")(report_command.report)
+app.command("diff")(diff_command.diff)
 app.command("profile")(profile_command.profile)
 app.command("partition")(partition_command.partition)
 app.command("devices")(devices_command.devices)

@@ -1,47 +1,130 @@
-"""`stagecut report`: what a plan does and why, in the terminal, as a page, or as JSON."""
+"""`stagecut report`: what a plan does and why, in the terminal, as a page, or for other tools."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stagecut.compiler.cli import common
+from stagecut.compiler.errors import UsageError
+
+if TYPE_CHECKING:
+    from stagecut.compiler.plan import Plan
+    from stagecut.compiler.report.content import Report
 
 
 def report(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file.")],
+    stages: Annotated[bool, typer.Option("--stages", help="List every stage.")] = False,
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="List every node, and what it takes on each device.")
+    ] = False,
+    transfers: Annotated[
+        bool, typer.Option("--transfers", help="List every copy between memories.")
+    ] = False,
+    contenders: Annotated[
+        bool, typer.Option("--contenders", help="List the plans that this one was compared with.")
+    ] = False,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NODE", help="Say why this node runs where it runs; may be repeated."),
+    ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write one self-contained page to this file.")
+        Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")
+    ] = None,
+    dot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the graph for Graphviz.")
+    ] = None,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the model with device and stage on every operator, for Netron.",
+        ),
     ] = None,
     json: common.JsonOption = False,
 ) -> None:
     """Say how fast a plan is, how sure that is, what runs where, and why.
 
     stagecut report bert.plan
+    stagecut report bert.plan --stages --explain encoder/add
     stagecut report bert.plan --html bert.html
     """
-    from stagecut.compiler.archive import replacing
     from stagecut.compiler.costs_json import read_costs
     from stagecut.compiler.plan import Plan
     from stagecut.compiler.report.build import build_report
 
+    shown = [
+        name
+        for name, wanted in {
+            "stages": stages,
+            "transfers": transfers,
+            "contenders": contenders,
+            "nodes": nodes,
+        }.items()
+        if wanted
+    ]
+    if json and (shown or explain):
+        raise UsageError(
+            "--json prints everything there is",
+            where="--json",
+            fix="leave the other options out, and take what you need from the JSON",
+        )
     loaded = Plan.load(plan)
     content = build_report(loaded.manifest, read_costs(loaded.costs))
+    if explain or shown or not (html or dot or onnx or json):
+        _print(content, shown, explain or ())
+    if json:
+        from stagecut.compiler.report.document import to_json
+
+        typer.echo(to_json(content))
+    _write(loaded, content, html=html, dot=dot, onnx=onnx)
+
+
+def _print(content: "Report", shown: Sequence[str], explain: Sequence[str]) -> None:
+    """What was asked for, or the summary."""
+    from rich.console import Console
+
+    from stagecut.compiler.report import terminal
+
+    console = Console()
+    tables = {
+        "stages": terminal.print_stages,
+        "transfers": terminal.print_transfers,
+        "contenders": terminal.print_contenders,
+        "nodes": terminal.print_nodes,
+    }
+    if not (shown or explain):
+        terminal.print_summary(content, console)
+    for name in shown:
+        tables[name](content, console)
+    for node in explain:
+        terminal.print_explanation(content, node, console)
+
+
+def _write(
+    loaded: "Plan", content: "Report", *, html: Path | None, dot: Path | None, onnx: Path | None
+) -> None:
+    """Each file whole or not at all; what was written is said on standard error."""
+    from stagecut.compiler.archive import replacing
+
     if html is not None:
         from stagecut.compiler.report.html import to_html
 
         with replacing(html) as temporary:
             temporary.write_text(to_html(content), encoding="utf-8")
-    if json:
-        from stagecut.compiler.report.document import to_json
+    if dot is not None:
+        from stagecut.compiler.report.dot import to_dot
 
-        typer.echo(to_json(content))
-        return
-    if html is not None:
-        typer.echo(f"wrote {html}")
-        return
-    from rich.console import Console
+        with replacing(dot) as temporary:
+            temporary.write_text(to_dot(content), encoding="utf-8")
+    if onnx is not None:
+        from stagecut.compiler.report.annotated import annotated, write_model
 
-    from stagecut.compiler.report.terminal import print_report
-
-    print_report(content, Console())
+        with replacing(onnx) as temporary:
+            model = annotated(loaded.manifest, loaded.stages())
+            write_model(model, temporary, weights_name=f"{onnx.name}.weights")
+    for path in (html, dot, onnx):
+        if path is not None:
+            typer.echo(f"wrote {path}", err=True)

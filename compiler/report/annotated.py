@@ -6,7 +6,9 @@ version 11): its pipeline stage, and the device that holds each of its outputs.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 
 from stagecut.compiler.manifest import Manifest, PlannedNode
@@ -17,12 +19,14 @@ from stagecut.compiler.staging import Stage
 #: The first version of the file format that knows of several devices.
 _IR_VERSION = 11
 
+#: An ONNX file holds 2 GiB at most; some room is left for everything but weights.
+_ROOM_BYTES = 3 << 29
+
 
 def annotated(manifest: Manifest, stages: Sequence[Stage]) -> ir.Model:
     """The program put together again from `stages`, which stay as they are.
 
-    An input that no stage reads is left out. Weights stay where the stages have them;
-    `onnx_ir.save(model, path, external_data=...)` writes them beside the model.
+    An input that no stage reads is left out. Weights stay where the stages have them.
     """
     values: dict[str, ir.Value] = {}
     weights: dict[str, ir.Value] = {}
@@ -45,6 +49,18 @@ def annotated(manifest: Manifest, stages: Sequence[Stage]) -> ir.Model:
     model = ir.Model(graph, ir_version=ir_version, producer_name="stagecut")
     _annotate(model, manifest)
     return model
+
+
+def write_model(model: ir.Model, path: Path, weights_name: str) -> None:
+    """One file, weights and all; where they are too large for that, they go beside it.
+
+    Loads the weights into `model`.
+    """
+    weights = [value.const_value for value in model.graph.initializers.values()]
+    if sum(weight.nbytes for weight in weights if weight is not None) < _ROOM_BYTES:
+        onnx.save(ir.to_proto(ir.external_data.load_to_model(model)), path)
+    else:
+        ir.save(model, path, external_data=weights_name)
 
 
 def _moved_out(

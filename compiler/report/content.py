@@ -158,9 +158,10 @@ class StageRow:
 class Option:
     """A node on one of the devices.
 
-    `extra_s` is what the whole plan would gain in time if this node alone ran here, copies and
-    stage starts included: 0 where it does run, None where it cannot. `doubtful` says that this is
-    less than the times it rests on vary: half the distance between their quartiles.
+    `extra_s` is what the whole plan would gain in time if this node ran here, copies and stage
+    starts included: 0 where it does run, None where it cannot. With `rearranged`, all other nodes
+    are wherever is then best; without, they stay where they are. `doubtful` says that this is less
+    than the times it rests on vary: half the distance between their quartiles.
     """
 
     device: str
@@ -169,6 +170,7 @@ class Option:
     extra_s: float | None
     quartiles_s: tuple[float, float] | None
     doubtful: bool = False
+    rearranged: bool = False
 
     @property
     def flips_at(self) -> float | None:

@@ -13,7 +13,10 @@ Unit: TypeAlias = Literal["bytes", ""]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A node that runs elsewhere; `before` is None where only the second plan has it."""
+    """A node that runs elsewhere; `before` is None where only the second plan has it.
+
+    `a + b` where the second plan has divided its operators between devices.
+    """
 
     node: str
     op: str
@@ -74,7 +77,7 @@ class Difference:
 
 
 def compare(before: Manifest, after: Manifest) -> Difference:
-    """What changed from `before` to `after`; nodes and values are known by their names."""
+    """What changed from `before` to `after`; operators and values are known by their names."""
     copies = [
         [f"{copy.value}: {copy.source}>{copy.target}" for copy in plan.copies]
         for plan in (before, after)
@@ -92,16 +95,27 @@ def compare(before: Manifest, after: Manifest) -> Difference:
 
 
 def _moves(before: Manifest, after: Manifest) -> Iterable[Move]:
-    old = {node.name: node for node in before.nodes}
-    new = {node.name: node for node in after.nodes}
-    for name, node in {**old, **new}.items():
-        was, now = _device(old.get(name)), _device(new.get(name))
-        if was != now:
-            yield Move(name, node.op, was, now)
+    """By operator, as plans for other devices may have merged others into one node."""
+    was, now = _devices(before), _devices(after)
+    for node in before.nodes:
+        place = _device(node, now)
+        if place != node.device:
+            yield Move(node.name, node.op, node.device, place)
+    for node in after.nodes:
+        if _device(node, was) is None:
+            yield Move(node.name, node.op, None, node.device)
 
 
-def _device(node: PlannedNode | None) -> str | None:
-    return None if node is None else node.device
+def _devices(plan: Manifest) -> Mapping[str, str]:
+    return {operator: node.device for node in plan.nodes for operator in node.operators}
+
+
+def _device(node: PlannedNode, devices: Mapping[str, str]) -> str | None:
+    """Where a plan that places operators on `devices` runs those of `node`; None if it has not
+    all of them."""
+    if not all(operator in devices for operator in node.operators):
+        return None
+    return " + ".join(dict.fromkeys(devices[operator] for operator in node.operators))
 
 
 def _times(before: Manifest, after: Manifest) -> Iterable[TimeChange]:

@@ -33,10 +33,13 @@ def json_schema() -> str:
     return json.dumps({**head, **schema}, indent=1, ensure_ascii=False)
 
 
-def difference_json(difference: Difference) -> str:
-    """The difference of two plans, schema `stagecut.diff/1`."""
+def difference_json(difference: Difference, tolerance: float) -> str:
+    """The difference of two plans, schema `stagecut.diff/1`; `differs` is for this tolerance."""
     body: dict[str, Any] = TypeAdapter(Difference).dump_python(difference, mode="json")
-    differs = {"decided_otherwise": difference.decided_otherwise}
+    differs = {
+        "differs": difference.differs(tolerance),
+        "decided_otherwise": difference.decided_otherwise,
+    }
     return json.dumps(
         {"schema": DIFFERENCE_SCHEMA, **differs, **body}, indent=1, ensure_ascii=False
     )

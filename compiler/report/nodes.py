@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from stagecut.compiler.costs import CostTable, NodeCosts
 from stagecut.compiler.machine import Device
 from stagecut.compiler.manifest import Manifest, PlannedNode
+from stagecut.compiler.prices import LATENCY
 from stagecut.compiler.report.content import (
     Call,
     Figure,
@@ -15,21 +16,44 @@ from stagecut.compiler.report.content import (
     Option,
 )
 from stagecut.compiler.report.elsewhere import Elsewhere
+from stagecut.compiler.report.summary import overruled
 
 
 def node_rows(manifest: Manifest, table: CostTable) -> tuple[NodeRow, ...]:
     """One row for each node, in the graph's order."""
     placed = {node.name: node.device for node in manifest.nodes}
     order = [name for stage in manifest.stages for name in stage.nodes]
-    elsewhere = Elsewhere(table, placed, order)
     costs = {node.name: node for node in table.nodes}
     devices = manifest.machine.devices
-    return tuple(_row(node, costs[node.name], devices, elsewhere) for node in manifest.nodes)
+    extra = _Extra(manifest, Elsewhere(table, placed, order))
+    return tuple(_row(node, costs[node.name], devices, extra) for node in manifest.nodes)
 
 
-def _row(
-    node: PlannedNode, costs: NodeCosts, devices: Sequence[Device], elsewhere: Elsewhere
-) -> NodeRow:
+class _Extra:
+    """What the plan would gain in time with a node elsewhere.
+
+    The plan's own answers hold if it is the best by time; else the node is thought of as moved
+    alone.
+    """
+
+    def __init__(self, manifest: Manifest, elsewhere: Elsewhere) -> None:
+        self._least_s = manifest.certificate.total
+        self._is_best = manifest.objective == str(LATENCY) and not overruled(manifest)
+        self._elsewhere = elsewhere
+
+    def is_known(self, node: PlannedNode, device: str) -> bool:
+        """Whether everything else may be rearranged."""
+        return self._is_best and device in node.totals
+
+    def __call__(self, node: PlannedNode, device: str) -> float:
+        if not self.is_known(node, device):
+            return self._elsewhere.extra_s(node.name, device)
+        total_s = node.totals[device]
+        tie = math.isclose(total_s, self._least_s, rel_tol=1e-9)  # but for rounding
+        return 0.0 if tie else total_s - self._least_s
+
+
+def _row(node: PlannedNode, costs: NodeCosts, devices: Sequence[Device], extra: _Extra) -> NodeRow:
     basis = next(device.basis for device in devices if device.name == node.device)
     return NodeRow(
         name=node.name,
@@ -42,15 +66,15 @@ def _row(
         flops=node.flops,
         weight_bytes=node.weight_bytes,
         run=Figure(node.run_s[node.device], basis),
-        options=tuple(_option(node, costs, device, elsewhere) for device in devices),
+        options=tuple(_option(node, costs, device, extra) for device in devices),
     )
 
 
-def _option(node: PlannedNode, costs: NodeCosts, device: Device, elsewhere: Elsewhere) -> Option:
+def _option(node: PlannedNode, costs: NodeCosts, device: Device, extra: _Extra) -> Option:
     if device.name not in node.run_s:
         reason = node.refusals.get(device.name, "no cost is known")
         return Option(device.name, None, reason, None, None)
-    extra_s = elsewhere.extra_s(node.name, device.name)
+    extra_s = extra(node, device.name)
     cut_off = math.isinf(extra_s)
     spread = costs.run_spread.get(device.name)
     noise_s = _noise_s(costs, node.device) + _noise_s(costs, device.name)
@@ -61,6 +85,7 @@ def _option(node: PlannedNode, costs: NodeCosts, device: Device, elsewhere: Else
         extra_s=None if cut_off else extra_s,
         quartiles_s=(spread.p25_s, spread.p75_s) if spread else None,
         doubtful=device.name != node.device and abs(extra_s) < noise_s,
+        rearranged=extra.is_known(node, device.name),
     )
 
 

@@ -37,7 +37,7 @@ def summarize(manifest: Manifest, trace: Trace | None) -> Summary:
             exact=certificate.exact,
             width=certificate.width,
         ),
-        overruled=_overruled(manifest),
+        overruled=overruled(manifest),
         nodes=len(manifest.nodes),
         stages=len(manifest.stages),
         copies=len(manifest.copies),
@@ -68,8 +68,8 @@ def _off_by(stages: Sequence[StageRow]) -> float | None:
     return median(errors) if errors else None
 
 
-def _overruled(manifest: Manifest) -> Overruled | None:
-    """The optimum is the contender that does not go by the name of a device."""
+def overruled(manifest: Manifest) -> Overruled | None:
+    """The optimum, where the gate shipped another plan; it does not go by a device's name."""
     devices = {device.name for device in manifest.machine.devices}
     for contender in manifest.contenders:
         if contender.name not in devices and not contender.chosen:

@@ -25,8 +25,7 @@ def print_report(report: Report, console: Console) -> None:
     """The summary, then every table, long ones cut to their head."""
     print_summary(report, console)
     print_stages(report, console, most=_FEW)
-    if report.contenders:
-        console.print(_tables(report, console).contenders(report.contenders))
+    print_contenders(report, console)
     print_transfers(report, console, most=_FEW)
     print_nodes(report, console, most=_FEW)
 
@@ -68,6 +67,12 @@ def print_transfers(report: Report, console: Console, most: int | None = None) -
         _print_rest(console, len(ranked), most, "--transfers")
 
 
+def print_contenders(report: Report, console: Console) -> None:
+    """The plans that were compared end to end, the fastest first."""
+    if report.contenders:
+        console.print(_tables(report, console).contenders(report.contenders))
+
+
 def print_nodes(report: Report, console: Console, most: int | None = None) -> None:
     """What nodes take on every device, those that take longest first."""
     if report.nodes:
@@ -90,6 +95,7 @@ def print_explanation(report: Report, name: str, console: Console) -> None:
             console.print(Text(f"  {verb} {wording.shorten(value, 60)}{_copied(report, value)}"))
     console.print()
     console.print(_tables(report, console).options(node))
+    console.print(Text(f"would add: {wording.premise(node.options)}", style="dim"))
     if any(option.run and option.run.basis == "modelled" for option in node.options):
         console.print(Text(wording.LEGEND, style="dim"))
 

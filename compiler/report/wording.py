@@ -1,5 +1,7 @@
 """The words and marks that every rendering of a report shares."""
 
+from collections.abc import Iterable
+
 from stagecut.compiler.report.content import (
     DeviceRow,
     Figure,
@@ -139,6 +141,13 @@ def added(option: Option) -> str:
     if option.extra_s == 0:
         return "nothing"
     return f"{'+' if option.extra_s > 0 else '−'}{seconds(abs(option.extra_s))}"
+
+
+def premise(options: Iterable[Option]) -> str:
+    """What is thought to become of all other nodes when one moves."""
+    if any(option.rearranged for option in options):
+        return "with all other nodes wherever is then best"
+    return "with all other nodes left where they are"
 
 
 def flips(option: Option) -> str:

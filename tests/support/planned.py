@@ -159,7 +159,7 @@ def _nodes(
             op=row.op,
             device=row.device,
             stage=stage_of[row.name],
-            operators=(row.op,),
+            operators=(f"{row.op} {row.name}",),
             flops=16 * row.weight_bytes,
             weight_bytes=row.weight_bytes,
             run_s=costs.run_s,

@@ -1,0 +1,46 @@
+"""`stagecut diff`: what changed from one plan to another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stagecut.compiler.cli import common
+
+
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="A.plan", help="The plan to compare with.")],
+    after: Annotated[Path, typer.Argument(metavar="B.plan", help="The plan that may differ.")],
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="PART",
+            help="The part of its predicted time by which a plan that decides alike may differ: "
+            "0.05 for 5 %. Measured times are never quite the same.",
+        ),
+    ] = 0.05,
+    json: common.JsonOption = False,
+) -> None:
+    """Say what moved from plan A to plan B, and what it did to time, copies and memory.
+
+    Exits with 1 when the plans differ, like diff, so that a script can guard a plan.
+
+      stagecut diff old.plan new.plan
+      stagecut diff old.plan new.plan --tolerance 0.02 --json
+    """
+    from stagecut.compiler.plan import Plan
+    from stagecut.compiler.report.difference import compare
+    from stagecut.compiler.report.document import difference_json
+
+    found = compare(Plan.load(before).manifest, Plan.load(after).manifest)
+    if json:
+        typer.echo(difference_json(found, tolerance))
+    else:
+        from rich.console import Console
+
+        from stagecut.compiler.report.difference_terminal import print_difference
+
+        print_difference(found, Console())
+    if found.differs(tolerance):
+        raise typer.Exit(1)
