@@ -25,5 +25,6 @@ def create(name: str, options: Mapping[str, str]) -> "PimBackend":
         architecture = HbmPim(Intervals(timing, geometry), host, energy, kernels)
     room = architecture.capacity_bytes
     capacity_bytes = preset.options.integer("capacity_bytes", default=room, at_least=0)
+    numerics = preset.options.choice("numerics", ("fast", "exact"), default="fast")
     preset.options.refuse_unread()
-    return PimBackend(name, architecture, min(capacity_bytes, room))
+    return PimBackend(name, architecture, min(capacity_bytes, room), numerics == "exact")

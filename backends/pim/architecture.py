@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy.typing as npt
 
+from stagecut.backends.pim.numerics import Arithmetic
 from stagecut.backends.pim.work import Kind, Product, Work
 
 
@@ -87,6 +88,11 @@ class Architecture(Protocol):
     @property
     def dtype(self) -> npt.DTypeLike:
         """The 16-bit format of the numbers in the memory."""
+        ...
+
+    @property
+    def exact(self) -> Arithmetic:
+        """The arithmetic of the hardware, bit for bit."""
         ...
 
     @property

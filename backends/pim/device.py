@@ -14,12 +14,14 @@ from stagecut.compiler.machine import Device, Memory
 class PimBackend:
     """Lives in a memory of its own, named like the device, which holds 16-bit numbers.
 
-    `capacity_bytes` is how much of the memory weights may take.
+    `capacity_bytes` is how much of the memory weights may take; `exact` says whether results are
+    those of the hardware bit for bit, or come faster and within a bound of the exact ones.
     """
 
     name: str
     architecture: Architecture
     capacity_bytes: int
+    exact: bool = False
 
     @property
     def device(self) -> Device:
@@ -72,4 +74,5 @@ class PimBackend:
         from stagecut.backends.pim.executable import build
         from stagecut.backends.pim.numerics import Fast
 
-        return build(stage, Fast(self.architecture.dtype))
+        architecture = self.architecture
+        return build(stage, architecture.exact if self.exact else Fast(architecture.dtype))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import onnx_ir as ir
 
 from stagecut.backends.pim.numerics import Arithmetic, narrow
@@ -54,6 +55,12 @@ class _Builder:
         self._stage = stage
         self._arithmetic = arithmetic
         self._weights = stage.model.graph.initializers
+        self._passes = {
+            "Add": arithmetic.add,
+            "Sub": arithmetic.sub,
+            "Mul": arithmetic.mul,
+            "Relu": arithmetic.relu,
+        }
         self.constants: dict[str, Tensor] = {}
 
     def steps(self, node: ir.Node) -> list[Step]:
@@ -64,12 +71,10 @@ class _Builder:
                 return [self._product(reads[0], self._weight(reads[1]), writes)]
             case "Gemm":
                 return self._gemm(node, reads, writes)
-            case "Add":
-                return [self._pass(self._arithmetic.add, reads, writes)]
-            case "Mul":
-                return [self._pass(self._arithmetic.mul, reads, writes)]
-            case "Relu":
-                return [self._pass(self._arithmetic.relu, reads, writes)]
+            case op if op in self._passes:
+                return [self._pass(self._passes[op], reads, writes)]
+            case "BatchNormalization":
+                return [self._batchnorm(node, reads, writes)]
             case "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity":
                 return [Step(partial(_reshape, self._shape(node)), (reads[0],), writes)]
         raise EngineError(
@@ -107,6 +112,16 @@ class _Builder:
             if name in self._weights:
                 self.constants[name] = narrow(self._weight(name), self._arithmetic.dtype)
         return Step(run, tuple(reads), writes)
+
+    def _batchnorm(self, node: ir.Node, reads: Sequence[str], writes: str) -> Step:
+        """A factor and a term for each channel, the second dimension, from ONNX's four weights."""
+        scale, bias, mean, variance = (self._weight(name).astype(np.float64) for name in reads[1:])
+        factor = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
+        channel = (-1, *[1] * (len(self._shape(node)) - 2))
+        scalars = [f"{writes}/factor", f"{writes}/term"]
+        for name, numbers in zip(scalars, (factor, bias - mean * factor), strict=True):
+            self.constants[name] = narrow(numbers.reshape(channel), self._arithmetic.dtype)
+        return Step(self._arithmetic.multiply_add, (reads[0], *scalars), writes)
 
     def _weight(self, name: str) -> Tensor:
         tensor = self._weights[name].const_value

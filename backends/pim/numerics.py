@@ -27,37 +27,51 @@ class Arithmetic(Protocol):
         ...
 
     def add(self, first: Tensor, second: Tensor) -> Tensor: ...
+    def sub(self, first: Tensor, second: Tensor) -> Tensor: ...
     def mul(self, first: Tensor, second: Tensor) -> Tensor: ...
+    def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor: ...
     def relu(self, operand: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Fast:
-    """Operands rounded to `dtype`, products accumulated in float32, the result rounded once.
+class Passes:
+    """The element-wise part, which is the same bit for bit however products are added up.
 
-    Add and Mul round once, as the hardware does: a float32 result of two 16-bit operands, rounded
-    to 16 bits, is the correctly rounded one, because float32 has more than twice as many digits.
+    Each operation rounds once: a float32 result of two 16-bit operands, rounded to 16 bits, is the
+    correctly rounded one, because float32 has more than twice as many digits.
     """
 
     dtype: npt.DTypeLike
 
-    def lay_out(self, matrix: Tensor) -> Tensor:
-        return _wide(narrow(matrix, self.dtype))
-
-    def product(self, rows: Tensor, weight: Tensor) -> Tensor:
-        inner, outer = weight.shape
-        sums = _wide(rows).reshape(-1, inner) @ weight
-        return narrow(sums, self.dtype).reshape(*rows.shape[:-1], outer)
-
     def add(self, first: Tensor, second: Tensor) -> Tensor:
-        return narrow(_wide(first) + _wide(second), self.dtype)
+        return narrow(wide(first) + wide(second), self.dtype)
+
+    def sub(self, first: Tensor, second: Tensor) -> Tensor:
+        return narrow(wide(first) - wide(second), self.dtype)
 
     def mul(self, first: Tensor, second: Tensor) -> Tensor:
-        return narrow(_wide(first) * _wide(second), self.dtype)
+        return narrow(wide(first) * wide(second), self.dtype)
+
+    def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        """Two roundings: no unit fuses them."""
+        return self.add(self.mul(first, second), third)
 
     def relu(self, operand: Tensor) -> Tensor:
         """The unit looks at the sign bit alone: -0 and NaNs with it set become +0, too."""
         return np.where(np.signbit(operand), operand.dtype.type(0), operand)
+
+
+@dataclass(frozen=True, slots=True)
+class Fast(Passes):
+    """Operands rounded to `dtype`, products accumulated in float32, the result rounded once."""
+
+    def lay_out(self, matrix: Tensor) -> Tensor:
+        return wide(narrow(matrix, self.dtype))
+
+    def product(self, rows: Tensor, weight: Tensor) -> Tensor:
+        inner, outer = weight.shape
+        sums = wide(rows).reshape(-1, inner) @ weight
+        return narrow(sums, self.dtype).reshape(*rows.shape[:-1], outer)
 
 
 def product_error(rows: Tensor, weight: Tensor) -> Tensor:
@@ -81,5 +95,6 @@ def narrow(array: Tensor, dtype: npt.DTypeLike) -> Tensor:
         return array.astype(dtype)
 
 
-def _wide(array: Tensor) -> Tensor:
+def wide(array: Tensor) -> Tensor:
+    """Every 16-bit number is a float32 number, too."""
     return array.astype(np.float32)

@@ -16,6 +16,7 @@ TOLERANCES = {
     "cpu.serial": 1e-5,
     "cpu.parallel:threads=2": 1e-5,
     "pim.hbm": 3e-3,
+    "pim.hbm:numerics=exact": 5e-3,
     "null": 1e-6,
     "null:memory=host,basis=measured": 1e-6,
 }
@@ -53,6 +54,20 @@ EVERYWHERE = {
 SOMEWHERE = {
     "MatMul of two activations": sample(
         "(float[2, 4, 3] a, float[2, 3, 5] b) => (float[2, 4, 5] y) { y = MatMul(a, b) }"
+    ),
+    "Sub of a column from a row": sample(
+        "(float[4, 1] a, float[6] b) => (float[4, 6] y) { y = Sub(a, b) }"
+    ),
+    "Sub of a weight": sample(
+        "(float[4, 6] x) => (float[4, 6] y) { y = Sub(x, w) }", w=_weights(6)
+    ),
+    "BatchNormalization": sample(
+        "(float[2, 3, 5] x) => (float[2, 3, 5] y) "
+        "{ y = BatchNormalization <epsilon = 0.1> (x, s, b, m, v) }",
+        s=_weights(3),
+        b=_weights(3),
+        m=_weights(3),
+        v=np.abs(_weights(3)),
     ),
     "Softmax": sample("(float[2, 7] x) => (float[2, 7] y) { y = Softmax(x) }"),
     "Gather of whole numbers": sample(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from stagecut.backends.pim.architecture import Commands, Cost, Execution, Spent, Tile
 from stagecut.backends.pim.hbm import energy, fixed, kernels, refresh, stream
 from stagecut.backends.pim.hbm.energy import Energy
+from stagecut.backends.pim.hbm.exact import LaneOrder
 from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
 from stagecut.backends.pim.hbm.parameters import Geometry, Host, Kernels
@@ -45,6 +46,10 @@ class HbmPim:
     @property
     def dtype(self) -> npt.DTypeLike:
         return np.float16
+
+    @property
+    def exact(self) -> LaneOrder:
+        return LaneOrder(self.dtype, self.geometry, self.options.tree)
 
     @property
     def kinds(self) -> frozenset[Kind]:

@@ -1,0 +1,92 @@
+"""An HBM-PIM's products bit for bit, in the order in which its lanes add up.
+
+A burst of 16 inputs meets 16 lanes, each with a sum of its own. Two roundings to nearest even a
+term, none of them fused:
+
+    sum = fp16(fp16(weight * input) + sum)
+
+Inputs come in tiles of 128, that is 8 bursts; first the even tiles (0, 2, 4, ...), then the odd
+ones. Then the host adds up the 16 lanes in order, in fp16. With `tree` the sums start again with
+every tile, and once their lanes are added up, those of tiles 0 and 1, 2 and 3, ... are added in
+pairs, and so on; a last one without a partner is handed on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stagecut.backends.pim.hbm.parameters import Geometry
+from stagecut.backends.pim.numerics import Passes, narrow, wide
+from stagecut.compiler.backend import Tensor
+
+#: Sums that are worked on at a time: what stays in a core's cache.
+_AT_A_TIME = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOrder(Passes):
+    """Products as the vendor's simulator adds them up, one channel to an output."""
+
+    geometry: Geometry
+    tree: bool
+
+    def lay_out(self, matrix: Tensor) -> Tensor:
+        """[tiles, bursts, lanes, outer], in the order in which the tiles are worked on."""
+        padded = np.pad(narrow(matrix, self.dtype), ((0, -len(matrix) % self._tile), (0, 0)))
+        tiled = padded.reshape(-1, self.geometry.registers, self.geometry.lanes, matrix.shape[1])
+        return wide(tiled[_even_first(len(tiled))])
+
+    def product(self, rows: Tensor, weight: Tensor) -> Tensor:
+        tiles, bursts, lanes, outer = weight.shape
+        flat = rows.reshape(-1, rows.shape[-1])
+        padded = np.pad(wide(flat), ((0, 0), (0, -flat.shape[1] % self._tile)))
+        inputs = padded.reshape(-1, tiles, bursts, lanes)[:, _even_first(tiles)]
+        step = max(1, _AT_A_TIME // (lanes * outer))
+        parts = [
+            self._sums(inputs[first : first + step], weight)
+            for first in range(0, len(inputs), step)
+        ]
+        return np.concatenate(parts).reshape(*rows.shape[:-1], outer)
+
+    @property
+    def _tile(self) -> int:
+        return self.geometry.tile_inputs
+
+    def _sums(self, inputs: Tensor, weight: Tensor) -> Tensor:
+        """[rows, tiles, bursts, lanes] -> [rows, outer]."""
+        if not self.tree:
+            return self._lanes_added(self._accumulate(inputs, weight))
+        by_tile = [
+            self._lanes_added(self._accumulate(inputs[:, [tile]], weight[[tile]]))
+            for tile in np.argsort(_even_first(len(weight)))
+        ]
+        while len(by_tile) > 1:
+            pairs = zip(by_tile[::2], by_tile[1::2], strict=False)
+            left = by_tile[-1:] if len(by_tile) % 2 else []
+            by_tile = [*(self.add(first, second) for first, second in pairs), *left]
+        return by_tile[0]
+
+    def _accumulate(self, inputs: Tensor, weight: Tensor) -> Tensor:
+        """[rows, tiles, bursts, lanes] x [tiles, bursts, lanes, outer] -> [rows, lanes, outer]."""
+        rows, tiles, bursts, lanes = inputs.shape
+        sums = np.zeros((rows, lanes, weight.shape[-1]), np.float32)
+        for tile in range(tiles):
+            for burst in range(bursts):
+                terms = self._rounded(inputs[:, tile, burst, :, None] * weight[tile, burst])
+                sums = self._rounded(terms + sums)
+        return sums
+
+    def _lanes_added(self, sums: Tensor) -> Tensor:
+        total = sums[:, 0]
+        for lane in range(1, sums.shape[1]):
+            total = self._rounded(total + sums[:, lane])
+        return narrow(total, self.dtype)
+
+    def _rounded(self, array: Tensor) -> Tensor:
+        """float32 in, 16-bit numbers as float32 out."""
+        return wide(narrow(array, self.dtype))
+
+
+def _even_first(tiles: int) -> Tensor:
+    """0, 2, 4, ..., 1, 3, 5, ..."""
+    return np.array([*range(0, tiles, 2), *range(1, tiles, 2)])
