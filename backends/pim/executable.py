@@ -55,7 +55,7 @@ class _Builder:
         self._stage = stage
         self._arithmetic = arithmetic
         self._weights = stage.model.graph.initializers
-        self._passes = {
+        self._passes: Mapping[str, Callable[..., Tensor]] = {
             "Add": arithmetic.add,
             "Sub": arithmetic.sub,
             "Mul": arithmetic.mul,
