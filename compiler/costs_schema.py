@@ -33,6 +33,8 @@ class DeviceDocument(TypedDict):
     basis: NotRequired[Basis]
     stage_s: NotRequired[Cost]
     power_w: NotRequired[Cost]
+    peak_flop_per_s: NotRequired[Cost]
+    peak_bytes_per_s: NotRequired[Cost]
     description: NotRequired[str]
 
 

@@ -26,7 +26,8 @@ class Device:
     """A place to run, living in one memory. `stage_s` is what starting a stage on it costs.
 
     `power_w` is what it is taken to draw while it runs: where time is measured, energy is not, so
-    that a measured node's energy is its time at this power.
+    that a measured node's energy is its time at this power. The peaks are what the device can do
+    at the most, where that is known: work, and bytes to and from its memory.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Device:
     stage_s: float = 0.0
     description: str = ""
     power_w: float | None = None
+    peak_flop_per_s: float | None = None
+    peak_bytes_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

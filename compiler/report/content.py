@@ -131,6 +131,8 @@ class DeviceRow:
     run: Figure
     flops: int
     weight_bytes: int
+    peak_flop_per_s: float | None
+    peak_bytes_per_s: float | None
     capable: int
     refusals: tuple[Refusal, ...]
     alone: Figure | None
@@ -182,7 +184,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """A node, where it runs, and its options in the machine's order of devices."""
+    """A node, where it runs, and its options in the machine's order of devices.
+
+    `touched_bytes` are its weights, inputs and outputs, each counted once.
+    """
 
     name: str
     op: str
@@ -193,6 +198,7 @@ class NodeRow:
     outputs: tuple[str, ...]
     flops: int
     weight_bytes: int
+    touched_bytes: int
     run: Figure
     options: tuple[Option, ...]
 

@@ -57,6 +57,8 @@ def _row(device: Device, manifest: Manifest, table: CostTable) -> DeviceRow:
         nodes=len(placed),
         stages=len(times_s),
         run=Figure(math.fsum(times_s), device.basis),
+        peak_flop_per_s=device.peak_flop_per_s,
+        peak_bytes_per_s=device.peak_bytes_per_s,
         flops=sum(node.flops for node in placed),
         weight_bytes=sum(node.weight_bytes for node in placed),
         capable=len(manifest.nodes) - refusals.total(),

@@ -16,6 +16,7 @@ from stagecut.compiler.report.content import Figure, Report
 from stagecut.compiler.report.graph import graph_json
 from stagecut.compiler.report.lanes import timeline
 from stagecut.compiler.report.marks import Styles
+from stagecut.compiler.report.roofline import roofline
 from stagecut.compiler.units import scaled, size
 
 #: Operators that get bars; the table has them all.
@@ -39,6 +40,7 @@ def to_html(report: Report) -> str:
         operators=operator_bars(report, report.operators[:_OPERATORS]),
         whiskers=whiskers(report),
         scatter=scatter(report),
+        roofline=roofline(report),
         reasons=_reasons(report),
     )
 

@@ -1,7 +1,7 @@
 """What each node, and each type of operator, costs on every device, or why it cannot run there."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stagecut.compiler.costs import CostTable, NodeCosts
 from stagecut.compiler.machine import Device
@@ -26,7 +26,8 @@ def node_rows(manifest: Manifest, table: CostTable) -> tuple[NodeRow, ...]:
     costs = {node.name: node for node in table.nodes}
     devices = manifest.machine.devices
     extra = _Extra(manifest, Elsewhere(table, placed, order))
-    return tuple(_row(node, costs[node.name], devices, extra) for node in manifest.nodes)
+    sizes = {value.name: value.size_bytes for value in table.values}
+    return tuple(_row(node, costs[node.name], sizes, devices, extra) for node in manifest.nodes)
 
 
 class _Extra:
@@ -53,7 +54,14 @@ class _Extra:
         return 0.0 if tie else total_s - self._least_s
 
 
-def _row(node: PlannedNode, costs: NodeCosts, devices: Sequence[Device], extra: _Extra) -> NodeRow:
+def _row(
+    node: PlannedNode,
+    costs: NodeCosts,
+    sizes: Mapping[str, int],
+    devices: Sequence[Device],
+    extra: _Extra,
+) -> NodeRow:
+    values = dict.fromkeys((*costs.inputs, *costs.outputs))
     basis = next(device.basis for device in devices if device.name == node.device)
     return NodeRow(
         name=node.name,
@@ -65,6 +73,7 @@ def _row(node: PlannedNode, costs: NodeCosts, devices: Sequence[Device], extra: 
         outputs=costs.outputs,
         flops=node.flops,
         weight_bytes=node.weight_bytes,
+        touched_bytes=node.weight_bytes + sum(sizes[value] for value in values),
         run=Figure(node.run_s[node.device], basis),
         options=tuple(_option(node, costs, device, extra) for device in devices),
     )
