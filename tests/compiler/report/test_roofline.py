@@ -11,7 +11,6 @@ from stagecut.compiler.report.html import to_html
 from stagecut.compiler.report.roofline import roofline
 from tests.support.manifests import empty, mixed
 
-
 ALIKE = re.compile(r"and (\d+) like it")
 
 
