@@ -1,13 +1,14 @@
-"""A stage in memory: its operators one after the other, on 16-bit arrays."""
+"""A stage in memory: its operators one after the other, on 16-bit numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
-from stagecut.backends.pim.numerics import Arithmetic, narrow
+from stagecut.backends.pim.numerics import Arithmetic, Multiply, held, narrow, wide
 from stagecut.compiler.backend import StageProgram, Tensor, as_array
 from stagecut.compiler.errors import EngineError
 
@@ -29,12 +30,14 @@ class PimExecutable:
     constants: Mapping[str, Tensor]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    dtype: npt.DTypeLike
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        values = {**self.constants, **dict(zip(self.inputs, inputs, strict=True))}
-        for step in self.steps:
-            values[step.writes] = step.run(*(values[name] for name in step.reads))
-        return [values[name] for name in self.outputs]
+        values = {**self.constants, **dict(zip(self.inputs, map(wide, inputs), strict=True))}
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities are results like any other
+            for step in self.steps:
+                values[step.writes] = step.run(*(values[name] for name in step.reads))
+        return [narrow(values[name], self.dtype) for name in self.outputs]
 
 
 def build(stage: StageProgram, arithmetic: Arithmetic) -> PimExecutable:
@@ -45,6 +48,7 @@ def build(stage: StageProgram, arithmetic: Arithmetic) -> PimExecutable:
         constants=builder.constants,
         inputs=tuple(value.name for value in stage.inputs),
         outputs=tuple(value.name for value in stage.outputs),
+        dtype=arithmetic.dtype,
     )
 
 
@@ -96,21 +100,21 @@ class _Builder:
             weight = self._weight(bias)
             bias = f"{writes}/bias"
             scaled = weight * weight.dtype.type(node.attributes.get_float("beta", 1.0))
-            self.constants[bias] = narrow(scaled, self._arithmetic.dtype)
+            self.constants[bias] = held(scaled, self._arithmetic.dtype)
         add = Step(self._arithmetic.add, (product, bias), writes)
         return [self._product(reads[0], matrix, product), add]
 
     def _product(self, reads: str, matrix: Tensor, writes: str) -> Step:
         """A weight of one dimension stands for one column, which the result does not keep."""
         columns = matrix if matrix.ndim == 1 else matrix.reshape(matrix.shape[-2:])
-        weight = self._arithmetic.lay_out(columns.reshape(columns.shape[0], -1))
-        run = partial(_times, self._arithmetic, weight, columns.shape[1:])
+        product = self._arithmetic.product(columns.reshape(columns.shape[0], -1))
+        run = partial(_times, product, columns.shape[1:])
         return Step(run, (reads,), writes)
 
     def _pass(self, run: Callable[..., Tensor], reads: Sequence[str], writes: str) -> Step:
         for name in reads:
             if name in self._weights:
-                self.constants[name] = narrow(self._weight(name), self._arithmetic.dtype)
+                self.constants[name] = held(self._weight(name), self._arithmetic.dtype)
         return Step(run, tuple(reads), writes)
 
     def _batchnorm(self, node: ir.Node, reads: Sequence[str], writes: str) -> Step:
@@ -120,7 +124,7 @@ class _Builder:
         channel = (-1, *[1] * (len(self._shape(node)) - 2))
         scalars = [f"{writes}/factor", f"{writes}/term"]
         for name, numbers in zip(scalars, (factor, bias - mean * factor), strict=True):
-            self.constants[name] = narrow(numbers.reshape(channel), self._arithmetic.dtype)
+            self.constants[name] = held(numbers.reshape(channel), self._arithmetic.dtype)
         return Step(self._arithmetic.multiply_add, (reads[0], *scalars), writes)
 
     def _weight(self, name: str) -> Tensor:
@@ -144,8 +148,8 @@ class _Builder:
         return shape.numpy()
 
 
-def _times(arithmetic: Arithmetic, weight: Tensor, kept: tuple[int, ...], rows: Tensor) -> Tensor:
-    return arithmetic.product(rows, weight).reshape(*rows.shape[:-1], *kept)
+def _times(product: Multiply, kept: tuple[int, ...], rows: Tensor) -> Tensor:
+    return product(rows.reshape(-1, rows.shape[-1])).reshape(*rows.shape[:-1], *kept)
 
 
 def _reshape(shape: tuple[int, ...], operand: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ pairs, and so on; a last one without a partner is handed on.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from stagecut.backends.pim.hbm.parameters import Geometry
-from stagecut.backends.pim.numerics import Passes, narrow, wide
+from stagecut.backends.pim.numerics import Multiply, Passes, held
 from stagecut.compiler.backend import Tensor
 
 #: Sums that are worked on at a time: what stays in a core's cache.
@@ -30,23 +31,22 @@ class LaneOrder(Passes):
     geometry: Geometry
     tree: bool
 
-    def lay_out(self, matrix: Tensor) -> Tensor:
-        """[tiles, bursts, lanes, outer], in the order in which the tiles are worked on."""
-        padded = np.pad(narrow(matrix, self.dtype), ((0, -len(matrix) % self._tile), (0, 0)))
+    def product(self, matrix: Tensor) -> Multiply:
+        """The weight becomes [tiles, bursts, lanes, outer], tiles in the order of the work."""
+        padded = np.pad(held(matrix, self.dtype), ((0, -len(matrix) % self._tile), (0, 0)))
         tiled = padded.reshape(-1, self.geometry.registers, self.geometry.lanes, matrix.shape[1])
-        return wide(tiled[_even_first(len(tiled))])
+        return partial(self._multiply, tiled[_even_first(len(tiled))])
 
-    def product(self, rows: Tensor, weight: Tensor) -> Tensor:
+    def _multiply(self, weight: Tensor, rows: Tensor) -> Tensor:
         tiles, bursts, lanes, outer = weight.shape
-        flat = rows.reshape(-1, rows.shape[-1])
-        padded = np.pad(wide(flat), ((0, 0), (0, -flat.shape[1] % self._tile)))
+        padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % self._tile)))
         inputs = padded.reshape(-1, tiles, bursts, lanes)[:, _even_first(tiles)]
         step = max(1, _AT_A_TIME // (lanes * outer))
         parts = [
             self._sums(inputs[first : first + step], weight)
             for first in range(0, len(inputs), step)
         ]
-        return np.concatenate(parts).reshape(*rows.shape[:-1], outer)
+        return np.concatenate(parts)
 
     @property
     def _tile(self) -> int:
@@ -72,19 +72,14 @@ class LaneOrder(Passes):
         sums = np.zeros((rows, lanes, weight.shape[-1]), np.float32)
         for tile in range(tiles):
             for burst in range(bursts):
-                terms = self._rounded(inputs[:, tile, burst, :, None] * weight[tile, burst])
-                sums = self._rounded(terms + sums)
+                sums = self.multiply_add(inputs[:, tile, burst, :, None], weight[tile, burst], sums)
         return sums
 
     def _lanes_added(self, sums: Tensor) -> Tensor:
         total = sums[:, 0]
         for lane in range(1, sums.shape[1]):
-            total = self._rounded(total + sums[:, lane])
-        return narrow(total, self.dtype)
-
-    def _rounded(self, array: Tensor) -> Tensor:
-        """float32 in, 16-bit numbers as float32 out."""
-        return wide(narrow(array, self.dtype))
+            total = self.add(total, sums[:, lane])
+        return total
 
 
 def _even_first(tiles: int) -> Tensor:

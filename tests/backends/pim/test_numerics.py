@@ -1,5 +1,6 @@
 """The fast arithmetic of PIM devices, against exact sums and scalar rounding."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,13 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from stagecut import backends
-from stagecut.backends.pim.numerics import Fast, narrow, product_error
+from stagecut.backends.pim.numerics import Fast, held, product_error, rounded
 from stagecut.compiler.backend import Tensor
 from tests.support.nodes import sample
 
 HALF = Fast(np.dtype(np.float16))
 halves = arrays.arrays(
-    np.float16,
+    np.float32,
     st.integers(1, 40),
     elements=st.floats(width=16, allow_nan=False, allow_infinity=False),
 )
@@ -23,9 +24,9 @@ halves = arrays.arrays(
 def test_a_product_is_within_its_error_bound(rows: int, inner: int, outer: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     scale = 10.0 ** rng.integers(-4, 2)
-    activation = (rng.standard_normal((rows, inner)) * scale).astype(np.float16)
+    activation = held(rng.standard_normal((rows, inner)) * scale, np.float16)
     matrix = rng.standard_normal((inner, outer)).astype(np.float32)
-    result = HALF.product(activation, HALF.lay_out(matrix))
+    result = HALF.product(matrix)(activation)
     exact_activation, exact_weight = (
         a.astype(np.float16).astype(np.float64) for a in (activation, matrix)
     )
@@ -33,14 +34,39 @@ def test_a_product_is_within_its_error_bound(rows: int, inner: int, outer: int, 
     assert (error <= product_error(exact_activation, exact_weight)).all()
 
 
-@given(halves, st.sampled_from(["add", "mul"]), st.integers(0, 2**32 - 1))
-def test_sums_and_products_of_two_are_rounded_once(first: Tensor, kind: str, seed: int) -> None:
+@given(halves, st.sampled_from(["add", "sub", "mul"]), st.integers(0, 2**32 - 1))
+def test_an_operation_on_two_numbers_rounds_once(first: Tensor, kind: str, seed: int) -> None:
     second = np.random.default_rng(seed).permutation(first)
-    result = HALF.add(first, second) if kind == "add" else HALF.mul(first, second)
-    assert result.dtype == np.float16
+    result = getattr(HALF, kind)(first, second)
     for got, a, b in zip(result, first.tolist(), second.tolist(), strict=True):
-        exact = a + b if kind == "add" else a * b  # of 11-bit numbers: exact in 53 bits
+        exact = {"add": a + b, "sub": a - b, "mul": a * b}[kind]  # of 11 bits each: exact in 53
         assert got == _nearest_half(exact)
+
+
+@given(arrays.arrays(np.uint32, st.integers(1, 50), elements=st.integers(0, 2**32 - 1)))
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_rounding_by_bits_is_rounding_by_the_number_format(dtype: type, words: Tensor) -> None:
+    numbers = words.view(np.float32)
+    expected = held(numbers, dtype)
+    got = rounded(numbers.copy(), dtype)
+    nan = np.isnan(numbers)
+    assert np.isnan(got[nan]).all()
+    np.testing.assert_array_equal(got[~nan].view(np.uint32), expected[~nan].view(np.uint32))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_every_number_of_the_format_and_those_half_way_between(dtype: type) -> None:
+    each = np.arange(2**16, dtype=np.uint16).view(dtype).astype(np.float32)
+    finite = np.sort(each[np.isfinite(each)])
+    between = (finite[1:].astype(np.float64) + finite[:-1]) / 2
+    numbers = np.concatenate([finite, between.astype(np.float32)])
+    np.testing.assert_array_equal(
+        rounded(numbers.copy(), dtype).view(np.uint32), held(numbers, dtype).view(np.uint32)
+    )
+
+
+def test_a_single_number_is_rounded_too() -> None:
+    assert rounded(np.array(1 + 2.0**-12, np.float32), np.float16) == 1
 
 
 @pytest.mark.parametrize(
@@ -48,20 +74,20 @@ def test_sums_and_products_of_two_are_rounded_once(first: Tensor, kind: str, see
     [(-0.0, 0.0), (-1.5, 0.0), (2.5, 2.5), (0.0, 0.0), (-np.inf, 0.0), (np.inf, np.inf)],
 )
 def test_relu_clears_whatever_has_its_sign_set(operand: float, result: float) -> None:
-    got = HALF.relu(np.array([operand], np.float16))
-    assert got.tobytes() == np.array([result], np.float16).tobytes()
+    got = HALF.relu(np.array([operand], np.float32))
+    assert got.tobytes() == np.array([result], np.float32).tobytes()
 
 
 def test_relu_keeps_only_nans_without_a_sign() -> None:
-    positive, negative = np.array([0x7E00, 0xFE00], np.uint16).view(np.float16)
-    got = HALF.relu(np.array([positive, negative]))
+    numbers = np.array([0x7FC00000, 0xFFC00000], np.uint32).view(np.float32)
+    got = HALF.relu(numbers)
     assert np.isnan(got[0])
     assert got[1] == 0
 
 
-@pytest.mark.parametrize(("large", "held"), [(65504, 65504), (65519.9, 65504), (65520, np.inf)])
-def test_what_is_too_large_becomes_infinite(large: float, held: float) -> None:
-    assert narrow(np.array([large, -large], np.float32), np.float16).tolist() == [held, -held]
+@pytest.mark.parametrize(("large", "kept"), [(65504, 65504), (65519.9, 65504), (65520, np.inf)])
+def test_what_is_too_large_becomes_infinite(large: float, kept: float) -> None:
+    assert rounded(np.array([large, -large], np.float32), np.float16).tolist() == [kept, -kept]
 
 
 def test_infinity_reaches_the_output_without_a_warning() -> None:

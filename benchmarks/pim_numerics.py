@@ -1,0 +1,98 @@
+"""Claim: what a PIM would compute is computed in at most three times the time of cpu.serial.
+
+    python -m benchmarks.pim_numerics [--model zoo:bert-base:seq=128] [--device SPEC] [--rounds 5]
+
+Everything that the device can run becomes stages of it. Each stage is prepared on the device, whose
+results are made by numpy on this machine, and on cpu.serial, and both run it in turn. Nothing here
+is the device's modelled time.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.support import describe_machine
+from stagecut import backends
+from stagecut.compiler.assignment import Assignment
+from stagecut.compiler.backend import Backend, Executable, Tensor
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.view import graph_of
+from stagecut.compiler.staging import Stage
+from stagecut.compiler.units import seconds
+from stagecut.compiler.weights import write_weights
+from stagecut.passes.cluster import Cluster
+from stagecut.passes.cut import Cutter
+from stagecut.passes.stage import StageNodes
+
+
+def main() -> None:
+    options = _arguments()
+    print(describe_machine())
+    engines = backends.create_all(["cpu.serial", options.device])
+    serial, device = engines.values()
+    with TemporaryDirectory() as folder:
+        stages = _stages(options.model, engines, Path(folder))
+        nodes = sum(len(stage.nodes) for stage in stages)
+        print(f"{options.model}: {len(stages)} stages, {nodes} nodes on {device.device.name}")
+        totals_s = {serial: 0.0, device: 0.0}
+        for stage in stages:
+            for engine, median_s in _compare(stage, (serial, device), options.rounds).items():
+                totals_s[engine] += median_s
+    for engine, total_s in totals_s.items():
+        print(f"{engine.device.name:12} {seconds(total_s)}, sum of the stages' medians")
+    print(f"{options.device} / cpu.serial = {totals_s[device] / totals_s[serial]:.2f}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", default="zoo:bert-base:seq=128")
+    parser.add_argument("--device", default="pim.hbm")
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args()
+
+
+def _stages(model: str, engines: dict[str, Backend], folder: Path) -> Sequence[Stage]:
+    """Those of the second engine, where it runs all that it can."""
+    program = load_program(model)
+    graph = Cluster(engines)(graph_of(program))
+    fallback, device = engines
+    assignment = Assignment(
+        {n.name: device if engines[device].supports(n) else fallback for n in graph.nodes}
+    )
+    cut = Cutter(program, write_weights(program, folder))
+    stages = StageNodes(engines)(graph, assignment, cut)
+    return [stage for stage in stages if stage.device == device]
+
+
+def _compare(stage: Stage, engines: Sequence[Backend], rounds: int) -> dict[Backend, float]:
+    """Medians; the inputs lie in each engine's own memory beforehand."""
+    rng = np.random.default_rng(0)
+    feeds = [rng.standard_normal(v.shape).astype(v.dtype) for v in stage.program.inputs]
+    prepared = [engine.prepare(stage.program) for engine in engines]
+    inputs = [_moved(engine, feeds) for engine in engines]
+    samples: list[list[float]] = [[] for _ in engines]
+    for _ in range(rounds + 1):
+        for run, tensors, times_s in zip(prepared, inputs, samples, strict=True):
+            times_s.append(_time(run, tensors))
+    medians = (statistics.median(times_s[1:]) for times_s in samples)
+    return dict(zip(engines, medians, strict=True))
+
+
+def _moved(engine: Backend, feeds: Sequence[Tensor]) -> Sequence[Tensor]:
+    links = [link for link in engine.links if link.target == engine.memory.name]
+    return [links[0].move(feed) for feed in feeds] if links else feeds
+
+
+def _time(run: Executable, tensors: Sequence[Tensor]) -> float:
+    start_s = time.perf_counter()
+    run(tensors)
+    return time.perf_counter() - start_s
+
+
+if __name__ == "__main__":
+    main()
