@@ -25,6 +25,7 @@ from stagecut.compiler.report.terminal import print_report
 from stagecut.compiler.settings import Settings
 from stagecut.models import minilm
 from stagecut.runtime import Session
+from stagecut.runtime.chrome import to_chrome
 
 SENTENCES = (
     "The cat sleeps on the warm windowsill.",
@@ -61,7 +62,7 @@ def main() -> None:
     report = build_report(plan.manifest, read_costs(plan.costs), trace)
     print_report(report, console)
     (OUT / "minilm.html").write_text(to_html(report), encoding="utf-8")
-    (OUT / "minilm.trace.json").write_text(trace.chrome())
+    (OUT / "minilm.trace.json").write_text(to_chrome(trace))
     console.print(f"\nwrote {OUT}/minilm.plan, {OUT}/minilm.html, {OUT}/minilm.trace.json")
 
 

@@ -1,6 +1,5 @@
 """What a run did and when: one event for each stage and copy, and the one account of its time."""
 
-import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,30 +46,3 @@ class Trace:
     def stage_s(self) -> dict[int, float]:
         """What each stage took, by index, without its copies."""
         return {event.stage: event.duration_s for event in self.events if event.kind == "stage"}
-
-    def chrome(self) -> str:
-        """The run as Chrome trace JSON (chrome://tracing, ui.perfetto.dev), one track per device.
-
-        Times are shifted so that modelled parts take up their modelled time.
-        """
-        tracks = list(dict.fromkeys(event.track for event in self.events))
-        records: list[dict[str, object]] = [
-            {"ph": "M", "pid": 1, "tid": number, "name": "thread_name", "args": {"name": track}}
-            for number, track in enumerate(tracks)
-        ]
-        shift_s = 0.0
-        for event in self.events:
-            records.append(
-                {
-                    "ph": "X",
-                    "pid": 1,
-                    "tid": tracks.index(event.track),
-                    "name": event.name,
-                    "cat": event.kind,
-                    "ts": (event.start_s + shift_s) * 1e6,
-                    "dur": event.duration_s * 1e6,
-                    "args": {"basis": event.basis, "stage": event.stage},
-                }
-            )
-            shift_s += event.duration_s - event.wall_s
-        return json.dumps({"traceEvents": records, "displayTimeUnit": "ms"}, indent=1)

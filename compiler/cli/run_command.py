@@ -39,6 +39,7 @@ def run(
     stagecut run bert.plan --input input_ids=ids.npy --output-dir out --trace run.json
     """
     from stagecut.compiler.archive import replacing
+    from stagecut.runtime.chrome import to_chrome
     from stagecut.runtime.random_feeds import random_feeds
     from stagecut.runtime.session import Session
 
@@ -56,7 +57,7 @@ def run(
     files = {} if output_dir is None else _write_outputs(output_dir, named)
     if trace is not None:
         with replacing(trace) as temporary:
-            temporary.write_text(traces[-1].chrome())
+            temporary.write_text(to_chrome(traces[-1]))
     document = _document(session.manifest, named, files, traces)
     if json:
         common.print_json(document)

@@ -4,6 +4,7 @@ import json
 from typing import Literal
 
 from stagecut.compiler.machine import Basis
+from stagecut.runtime.chrome import to_chrome
 from stagecut.runtime.trace import Event, Trace
 
 
@@ -45,12 +46,27 @@ def test_stage_times_leave_copies_out() -> None:
     assert MIXED.stage_s() == {0: 2.0, 1: 0.5}
 
 
+def _spans(trace: Trace) -> list[tuple[str, float, float]]:
+    """Track, start and length of every event."""
+    records = json.loads(to_chrome(trace))["traceEvents"]
+    tracks = {r["tid"]: r["args"]["name"] for r in records if r["name"] == "thread_name"}
+    return [(tracks[r["tid"]], r["ts"], r["dur"]) for r in records if r["ph"] == "X"]
+
+
 def test_chrome_events_follow_each_other_at_their_own_length() -> None:
-    records = json.loads(MIXED.chrome())["traceEvents"]
-    names = {r["tid"]: r["args"]["name"] for r in records if r["ph"] == "M"}
-    spans = [(names[r["tid"]], r["ts"], r["dur"]) for r in records if r["ph"] == "X"]
-    assert spans == [
+    assert [span for span in _spans(MIXED) if span[0] != "run"] == [
         ("cpu", 0.0, 2e6),
         ("host>pim", 2e6, 0.25e6),
         ("pim", 2.25e6, 0.5e6),
     ]
+
+
+def test_chrome_events_nest_inside_the_run() -> None:
+    (_, start, length), *inside = [span for span in _spans(MIXED) if span[0] == "run"]
+    assert (start, length) == (0.0, 3.25e6)
+    assert [(at, took) for _, at, took in inside] == [(0.0, 2e6), (2e6, 0.25e6), (2.25e6, 0.5e6)]
+    assert all(at + took <= start + length for _, at, took in inside)
+
+
+def test_a_run_of_nothing_is_still_a_trace() -> None:
+    assert _spans(Trace((), 1e-6)) == [("run", 0.0, 1.0)]
