@@ -1,11 +1,12 @@
 """A PIM device: the same for every architecture, which it asks for costs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stagecut.backends.pim.architecture import Architecture, Cost
+from stagecut.backends.pim.architecture import Architecture
 from stagecut.backends.pim.link import ToHost, ToMemory
 from stagecut.backends.pim.work import Elementwise, UnsupportedError, Work, work_of
-from stagecut.compiler.backend import YES, Estimate, Executable, LinkDriver, StageProgram, Support
+from stagecut.compiler.backend import Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.graph import Node, Operator
 from stagecut.compiler.machine import Device, Memory
 
@@ -36,18 +37,23 @@ class PimBackend:
         return (ToMemory(self.name, self.architecture), ToHost(self.name, self.architecture))
 
     def supports(self, node: Node) -> Support:
+        work: list[Work] = []
         for operator in node.operators:
             try:
-                self.work(operator)
+                work += self.work(operator)
             except UnsupportedError as reason:
                 return Support(f"{operator.op}: {reason}")
-        needed = sum(cost.weight_bytes for cost in self._costs(node))
-        if needed > self.capacity_bytes:
-            return Support(
-                f"its weights take {needed} bytes, padding included, and the memory has room for "
-                f"{self.capacity_bytes}"
-            )
-        return YES
+        return Support(self.lacks_room(work))
+
+    def lacks_room(self, work: Iterable[Work]) -> str:
+        """Why the weights of `work` do not fit into the memory; empty where they do."""
+        needed = sum(self.architecture.cost(part).weight_bytes for part in work)
+        if needed <= self.capacity_bytes:
+            return ""
+        return (
+            f"its weights take {needed} bytes, padding included, and the memory has room for "
+            f"{self.capacity_bytes}"
+        )
 
     def work(self, operator: Operator) -> tuple[Work, ...]:
         """What `operator` is made of. Raises UnsupportedError where there is no kernel for it."""
@@ -59,16 +65,13 @@ class PimBackend:
 
     def estimate(self, node: Node) -> Estimate:
         """The sum over the node's operators, which run one after the other."""
-        costs = self._costs(node)
+        work = (part for operator in node.operators for part in self.work(operator))
+        costs = [self.architecture.cost(part) for part in work]
         return Estimate(
             run_s=sum(cost.spent.run_s for cost in costs),
             energy_j=sum(cost.spent.energy_j for cost in costs),
             weight_bytes=sum(cost.weight_bytes for cost in costs),
         )
-
-    def _costs(self, node: Node) -> list[Cost]:
-        work = (part for operator in node.operators for part in self.work(operator))
-        return [self.architecture.cost(part) for part in work]
 
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.pim.executable import build

@@ -9,7 +9,8 @@ import onnx
 from stagecut import backends
 from stagecut.backends.pim.architecture import Commands, Execution
 from stagecut.backends.pim.device import PimBackend
-from stagecut.backends.pim.work import UnsupportedError
+from stagecut.backends.pim.layout import Layout
+from stagecut.backends.pim.work import Product, UnsupportedError, Work
 from stagecut.compiler.errors import ShapeError, UnplaceableError, UsageError
 from stagecut.compiler.graph import Operator, Value
 from stagecut.compiler.machine import Basis
@@ -48,8 +49,43 @@ def estimate(
 
     `shapes` has one entry for each operand. `dtype` is the number format, by default that of the
     device. Raises DeviceError, UsageError, ShapeError for shapes that do not fit together, and
-    UnplaceableError where the device cannot run the operator.
+    UnplaceableError where the device cannot run the operator, or has no room for its weights.
     """
+    backend, work = _asked(spec, op, shapes, dtype)
+    costs = [backend.architecture.cost(part) for part in work]
+    plain = _together([cost.plain for cost in costs])
+    chosen = _together([cost.chosen for cost in costs])
+    return OperatorEstimate(
+        device=backend.device.name,
+        op=op,
+        cycles=plain.cycles,
+        readback_cycles=plain.readback_cycles,
+        run_s=sum(cost.spent.run_s for cost in costs),
+        commands=plain.commands,
+        energy_j=sum(cost.spent.energy_j for cost in costs),
+        bytes_padded=plain.bytes_padded,
+        basis="modelled",
+        load_s=sum(cost.load_s for cost in costs),
+        split=None if chosen == plain else chosen,
+    )
+
+
+def layout(
+    spec: str, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
+) -> Layout:
+    """Where the weight matrices of `op` lie, placed as `estimate` says; raises what it raises."""
+    backend, work = _asked(spec, op, shapes, dtype)
+    found = (backend.architecture.layout(part) for part in work if isinstance(part, Product))
+    return Layout(
+        weight_bytes=sum(backend.architecture.cost(part).weight_bytes for part in work),
+        tiles=tuple(tile for tiles in found for tile in tiles),
+    )
+
+
+def _asked(
+    spec: str, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None
+) -> tuple[PimBackend, tuple[Work, ...]]:
+    """The device and the work that `op` is for it."""
     backend = backends.create(spec)
     if not isinstance(backend, PimBackend):
         raise UsageError(
@@ -66,28 +102,19 @@ def estimate(
         )
     operator = _operator(op, shapes)
     try:
-        costs = [backend.architecture.cost(work) for work in backend.work(operator)]
+        work = backend.work(operator)
     except UnsupportedError as reason:
         raise UnplaceableError(
             f"{backend.device.name} cannot run it: {reason}",
             where=f"operator {op}",
             fix="MatMul with a weight, Gemm, Add and Mul are run in memory",
         ) from None
-    plain = _together([cost.plain for cost in costs])
-    chosen = _together([cost.chosen for cost in costs])
-    return OperatorEstimate(
-        device=backend.device.name,
-        op=op,
-        cycles=plain.cycles,
-        readback_cycles=plain.readback_cycles,
-        run_s=sum(cost.spent.run_s for cost in costs),
-        commands=plain.commands,
-        energy_j=sum(cost.spent.energy_j for cost in costs),
-        bytes_padded=plain.bytes_padded,
-        basis="modelled",
-        load_s=sum(cost.load_s for cost in costs),
-        split=None if chosen == plain else chosen,
-    )
+    lacking = backend.lacks_room(work)
+    if lacking:
+        raise UnplaceableError(
+            lacking, where=f"operator {op}", fix="give the device more channels, or another weight"
+        )
+    return backend, work
 
 
 def _together(executions: Sequence[Execution]) -> Execution:

@@ -3,13 +3,16 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stagecut import backends
 from stagecut.backends.pim.architecture import Tile
 from stagecut.backends.pim.device import PimBackend
+from stagecut.backends.pim.estimate import estimate
 from stagecut.backends.pim.work import Product
+from stagecut.compiler.errors import UnplaceableError
 from tests.support.nodes import Sample, sample
 
 #: One row of all 16 banks of all channels.
@@ -90,6 +93,12 @@ def test_weights_that_cannot_fit_are_refused() -> None:
     assert support.reason == (
         "its weights take 65536 bytes, padding included, and the memory has room for 65535"
     )
+
+
+def test_an_operator_whose_weights_do_not_fit_has_no_estimate() -> None:
+    with pytest.raises(UnplaceableError, match="its weights take 8388608 bytes") as caught:
+        estimate("pim.hbm:capacity_bytes=8000000", "MatMul", [(1, 1024), (1024, 4096)])
+    assert caught.value.fix
 
 
 def test_a_memory_has_no_more_room_than_its_rows() -> None:

@@ -200,6 +200,39 @@ def test_estimate_says_what_one_operator_takes(run: Run) -> None:
     assert "cycles" in run("estimate", "pim.hbm", "MatMul", *shapes).out
 
 
+#: 300 inputs are three tiles, of which the second lies in odd banks; 100 outputs, two tiles.
+LAYOUT = """\
+  room       128 KiB, gaps included
+  inputs    outputs  channels  banks       rank  rows
+  0..127    0..63    0         0, 2 .. 14  0     0..1
+  128..255  0..63    0         1, 3 .. 15  0     0..1
+  256..383  0..63    0         0, 2 .. 14  0     2..3
+  0..127    64..127  0         0, 2 .. 14  0     4..5
+  128..255  64..127  0         1, 3 .. 15  0     4..5
+  256..383  64..127  0         0, 2 .. 14  0     6..7
+"""
+
+
+def test_estimate_shows_where_weights_lie(run: Run) -> None:
+    asked = ("estimate", "pim.hbm:channels=1", "MatMul", "--shape", "1x300", "--shape", "300x100")
+    assert run(*asked, "--layout").out.endswith(LAYOUT)
+    found = _json(run(*asked, "--layout", "--json"))["layout"]
+    assert found["weight_bytes"] == 128 * 1024
+    assert len(found["tiles"]) == 2 * 3 * 8
+    assert found["tiles"][0] == {
+        "inputs": [0, 128], "outputs": [0, 8], "channel": 0, "rank": 0, "bank": 0,
+        "row": 0, "rows": 2,
+    }  # fmt: skip
+    assert "layout" not in _json(run(*asked, "--json"))
+
+
+def test_estimate_says_how_channels_share(run: Run) -> None:
+    said = run(
+        "estimate", "pim.hbm:refresh=off", "MatMul", "--shape", "1x1024", "--shape", "1024x1024"
+    )
+    assert "split      2 channels share an output, 1867 + 181 cycles: faster, so used" in said.out
+
+
 def test_help_comes_at_once_because_nothing_heavy_is_loaded() -> None:
     heavy = "torch transformers onnx onnxruntime onnx_ir pydantic networkx numpy scipy openvino"
     code = f"""
