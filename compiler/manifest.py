@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from stagecut.compiler.assignment import Certificate
 from stagecut.compiler.machine import Basis, Machine
+from stagecut.runtime.trace import Trace
 
 #: How a contender's figure was found: timed on this machine, or added up from a cost table.
 Accounting: TypeAlias = Literal["measured", "predicted"]
@@ -82,7 +83,8 @@ class Contender:
     """A plan that was compared end to end; the fastest one ships (`chosen`).
 
     `stage_s` are the medians of its stages, without copies; empty when it was only predicted.
-    `energy_j` is always predicted, None where not all of it is known.
+    `energy_j` is always predicted, None where not all of it is known. `trace` is its run of median
+    length, kept of the chosen one only.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Contender:
     chosen: bool
     stage_s: tuple[float, ...] = ()
     energy_j: float | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,10 @@ def predicted(
 def _choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Contender, ...]:
     """The one of the lowest price; measured times and predicted energies count towards it."""
     best = min(contenders, key=lambda each: objective.price(each.median_s, each.energy_j))
-    return tuple(replace(contender, chosen=contender is best) for contender in contenders)
+    return tuple(
+        replace(each, chosen=True) if each is best else replace(each, trace=None)
+        for each in contenders
+    )
 
 
 def _measured(entry: Entry, traces: Sequence[Trace]) -> Contender:
@@ -115,6 +118,7 @@ def _measured(entry: Entry, traces: Sequence[Trace]) -> Contender:
         accounting="measured",
         chosen=False,
         stage_s=_stage_medians(traces),
+        trace=sorted(traces, key=lambda trace: trace.latency_s)[len(traces) // 2],
         energy_j=entry.energy_j,
     )
 

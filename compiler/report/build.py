@@ -1,8 +1,10 @@
 """Manifest + CostTable + Trace -> Report: what is said, gathered; how it looks comes later."""
 
+from dataclasses import replace
+
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import PlanError
-from stagecut.compiler.manifest import Manifest, Port
+from stagecut.compiler.manifest import Contender, Manifest, Port
 from stagecut.compiler.report.content import Report
 from stagecut.compiler.report.devices import device_rows, shares
 from stagecut.compiler.report.nodes import close_calls, node_rows, operator_rows
@@ -16,29 +18,41 @@ _CLOSE_CALLS = 8
 
 
 def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = None) -> Report:
-    """All that is to be said about a plan, with what a run of it took if there is a `trace`.
+    """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate.
 
     Raises PlanError when `table` or `trace` belong to another plan.
     """
     _check_belongs(manifest, table, trace)
     nodes = node_rows(manifest, table)
+    run = trace or _gate_run(manifest)
     return Report(
         summary=summarize(manifest, trace),
         shares=shares(manifest),
         devices=device_rows(manifest, table),
         stages=stage_rows(manifest, trace),
         predicted_spans=predicted_spans(manifest),
-        observed_spans=observed_spans(trace) if trace else (),
+        observed_spans=observed_spans(run) if run else (),
         close_calls=close_calls(nodes, _CLOSE_CALLS),
         operators=operator_rows(nodes, manifest.machine.devices),
         nodes=nodes,
         inputs=tuple(Port(port.name, port.dtype, port.shape) for port in manifest.inputs),
         outputs=manifest.outputs,
-        transfers=transfer_rows(manifest, trace),
-        contenders=tuple(sorted(manifest.contenders, key=lambda found: found.median_s)),
+        transfers=transfer_rows(manifest, run),
+        contenders=_contenders(manifest),
         profile_paths=manifest.profile_paths,
         provenance=manifest.provenance,
     )
+
+
+def _contenders(manifest: Manifest) -> tuple[Contender, ...]:
+    """The fastest first; the run of the chosen one is told elsewhere."""
+    ranked = sorted(manifest.contenders, key=lambda contender: contender.median_s)
+    return tuple(replace(contender, trace=None) for contender in ranked)
+
+
+def _gate_run(manifest: Manifest) -> Trace | None:
+    """The gate's run of the plan; None where it was not run."""
+    return next((each.trace for each in manifest.contenders if each.chosen), None)
 
 
 def _check_belongs(manifest: Manifest, table: CostTable, trace: Trace | None) -> None:
