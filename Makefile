@@ -1,11 +1,12 @@
 # make demo    set up and do the main job on real input
 # make test    set up and run the whole suite
+# make screenshots   the pictures in README.md, from a fresh plan
 # make check   everything that must hold before a commit
 
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: demo test check lint types floors format clean
+.PHONY: demo test screenshots check lint types floors format clean
 
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv .venv
@@ -18,6 +19,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(PY) -m pytest
+
+screenshots: $(READY)
+	$(PY) -m pytest tests/end_to_end/test_screenshots.py --screenshots docs/images
 
 lint: $(READY)
 	$(PY) -m ruff check .

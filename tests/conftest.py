@@ -1,7 +1,16 @@
 """Settings for all tests."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots", type=Path, help="keep the report's screenshots in this folder"
+    )
