@@ -5,6 +5,7 @@ are never twice the same.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from stagecut.compiler.report.html import to_html
 from tests.support.browser import chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FloatRect
+    from playwright.sync_api import ConsoleMessage, FloatRect
 
 #: What is in the picture: the sections of the page, and whether it is dark.
 PICTURES: dict[str, tuple[tuple[str, ...], bool]] = {
@@ -49,7 +50,7 @@ def test_pictures(page: Path, tmp_path: Path, request: pytest.FixtureRequest) ->
                 color_scheme="dark" if dark else "light",
             )
             complaints: list[str] = []
-            view.on("console", lambda message, into=complaints: into.append(message.text))
+            view.on("console", partial(_note, complaints))
             view.goto(page.as_uri())
             found = [view.locator(section).bounding_box() for section in sections]
             boxes = [box for box in found if box is not None]
@@ -59,6 +60,10 @@ def test_pictures(page: Path, tmp_path: Path, request: pytest.FixtureRequest) ->
             view.close()
             size = (folder / f"{name}.png").stat().st_size
             assert 5_000 < size < MOST_BYTES
+
+
+def _note(complaints: list[str], message: "ConsoleMessage") -> None:
+    complaints.append(message.text)
 
 
 def _around(boxes: "Sequence[FloatRect]") -> "FloatRect":
