@@ -3,13 +3,14 @@
 Knows the order of the commands and the DRAM's rules, but no closed form. Each column command goes
 out as early as the rules allow, in order; rows are closed and opened ahead of time, as soon as
 their banks are done with the row before. What a kernel does before and after it runs is taken
-from the model, whose intervals for it are no more than a list.
+from the model, whose intervals for it are no more than a list. A refresh holds everything up for as
+long as the model says, as soon as its time has come.
 """
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stagecut.backends.pim.hbm import fixed
+from stagecut.backends.pim.hbm import fixed, refresh
 from stagecut.backends.pim.hbm.intervals import Intervals
 
 Kind = Literal["read", "write"]
@@ -35,6 +36,7 @@ class Channel:
     reads: int = 0
     writes: int = 0
     banks: dict[str, Banks] = field(default_factory=dict)
+    refreshed: int = 0
 
     def __post_init__(self) -> None:
         t = self.intervals.timing
@@ -57,24 +59,37 @@ class Channel:
     def before(self, writes: int, cycles: int) -> None:
         """Further writes before PIM mode is started, which put everything off by `cycles`."""
         self.writes += writes
-        self.now += cycles
-        for banks in self.banks.values():
-            banks.opened += cycles
-            banks.last += cycles
+        self._put_off(cycles)
 
     def end(self) -> int:
         """End PIM mode and leave; the kernel's cycles."""
         self.writes += 1
-        return self.now + fixed.leave(self.intervals)
+        drain = fixed.drain(self.intervals)
+        self._hold(fixed.leave(self.intervals) - drain)
+        return self.now + drain
 
     def _column(self, kind: Kind, banks: Banks, row: str, not_before: int) -> None:
         t = self.intervals.timing
         if banks.row != row:
             self._open(banks, row, not_before)
         ready = banks.opened + (t.trcdrd if kind == "read" else t.trcdwr)
-        self.now = max(ready, self.now + self._gap(kind))
+        self._hold(max(ready - self.now, self._gap(kind)))
         self.last_kind = kind
         banks.last, banks.last_kind = self.now, kind
+
+    def _hold(self, cycles: int) -> None:
+        """Let `cycles` pass, and every refresh whose time comes meanwhile."""
+        t, due = self.intervals.timing, self.intervals.timing.trefi // self.intervals.geometry.ranks
+        self.now += cycles
+        while t.refresh and due + self.refreshed * t.trefi < self.now:
+            self.refreshed += 1
+            self._put_off(refresh.kernel_stall(self.intervals))
+
+    def _put_off(self, cycles: int) -> None:
+        self.now += cycles
+        for banks in self.banks.values():
+            banks.opened += cycles
+            banks.last += cycles
 
     def _open(self, banks: Banks, row: str, not_before: int) -> None:
         t = self.intervals.timing

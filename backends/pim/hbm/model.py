@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stagecut.backends.pim.architecture import Commands, Cost, Execution, Spent, Tile
-from stagecut.backends.pim.hbm import energy, fixed, kernels, refresh, stream
+from stagecut.backends.pim.hbm import energy, kernels, refresh, stream
 from stagecut.backends.pim.hbm.energy import Energy
 from stagecut.backends.pim.hbm.exact import LaneOrder
 from stagecut.backends.pim.hbm.intervals import Intervals
@@ -95,7 +95,7 @@ class HbmPim:
         steps, bursts = placement.output_tiles * work.rows, self._bursts_of_an_output(placement)
         kernel = make(self.intervals, steps=steps, tiles=placement.input_tiles)
         sums = self.geometry.tile_outputs * steps * bursts
-        cycles = self._refreshed(kernel)
+        cycles = refresh.kernel_cycles(self.intervals, kernel)
         execution = Execution(
             placement.ways,
             cycles,
@@ -130,7 +130,7 @@ class HbmPim:
         operand_rows = -(-passes * self.geometry.registers // self.geometry.bursts_per_row)
         execution = Execution(
             ways=1,
-            cycles=self._refreshed(kernel),
+            cycles=refresh.kernel_cycles(self.intervals, kernel),
             readback_cycles=0,
             commands=self._commands(kernel),
             bytes_padded=passes * per_pass * 2 * (work.operands + 1),
@@ -142,11 +142,6 @@ class HbmPim:
             load_s=weights * self._write(work.elements).run_s,
             weight_bytes=weights * operand_rows * self.geometry.stripe_bytes,
         )
-
-    def _refreshed(self, kernel: Kernel) -> int:
-        """Cycles with refresh; one that falls into the last drain holds nothing up."""
-        i, stall = self.intervals, refresh.kernel_stall(self.intervals)
-        return kernel.cycles + stall * refresh.met(i, kernel.cycles - fixed.drain(i), stall)
 
     def _commands(self, kernel: Kernel) -> Commands:
         n = self.geometry.channels
@@ -170,7 +165,7 @@ class HbmPim:
         return -(-elements // (self.geometry.lanes * self.geometry.channels))
 
     def _kernel(self, kernel: Kernel) -> Spent:
-        run_s = self._refreshed(kernel) * self.intervals.timing.tck_s
+        run_s = refresh.kernel_cycles(self.intervals, kernel) * self.intervals.timing.tck_s
         memory_j = energy.kernel_j(self.energy, self.intervals, kernel, run_s)
         return self._by_host(run_s) + Spent(0.0, memory_j)
 

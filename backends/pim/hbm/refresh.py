@@ -6,7 +6,9 @@ every tREFI. A run of b cycles with a stall of s a refresh meets refresh k (from
     first + k tREFI < b + k s      so the number met is      ceil((b - first) / (tREFI - s)).
 """
 
+from stagecut.backends.pim.hbm import fixed
 from stagecut.backends.pim.hbm.intervals import Intervals
+from stagecut.backends.pim.hbm.kernels import Kernel
 
 
 def met(i: Intervals, cycles: int, stall: int, *, start: int = 0) -> int:
@@ -24,6 +26,12 @@ def kernel_stall(i: Intervals) -> int:
     The 11 are fitted to the simulator; they differ with where in the kernel the refresh falls.
     """
     return i.timing.trfc + 11
+
+
+def kernel_cycles(i: Intervals, kernel: Kernel) -> int:
+    """Cycles of `kernel` with refresh; one that falls into its last drain holds nothing up."""
+    stall = kernel_stall(i)
+    return kernel.cycles + stall * met(i, kernel.cycles - fixed.drain(i), stall)
 
 
 def read_stall(i: Intervals) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from stagecut.backends.pim.hbm import kernels
+from stagecut.backends.pim.hbm import kernels, refresh
 from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
 from stagecut.compiler.errors import DeviceError
@@ -50,6 +50,31 @@ def test_products(found: Intervals, steps: int, tiles: int) -> None:
     kernel = kernels.product(found, steps=steps, tiles=tiles)
     replayed = hbm_replay.product(found, steps=steps, tiles=tiles)
     assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
+
+
+@given(intervals(), st.integers(1, 9), st.integers(1, 9), st.integers(500, 5000), st.integers(1, 3))
+def test_products_that_refreshes_hold_up(
+    drawn: Intervals, steps: int, tiles: int, trefi: int, ranks: int
+) -> None:
+    found = _refreshed(drawn, trefi, ranks)
+    kernel = kernels.product(found, steps=steps, tiles=tiles)
+    cycles, _, _ = hbm_replay.product(found, steps=steps, tiles=tiles)
+    assert refresh.kernel_cycles(found, kernel) == cycles
+
+
+@given(intervals(), st.integers(1, 40), st.integers(500, 5000), st.integers(1, 3))
+def test_passes_that_refreshes_hold_up(
+    drawn: Intervals, passes: int, trefi: int, ranks: int
+) -> None:
+    found = _refreshed(drawn, trefi, ranks)
+    kernel = kernels.add(found, passes)
+    cycles, _, _ = hbm_replay.elementwise(found, reads=(1, 1), scalars=0, passes=passes)
+    assert refresh.kernel_cycles(found, kernel) == cycles
+
+
+def _refreshed(found: Intervals, trefi: int, ranks: int) -> Intervals:
+    timing = replace(found.timing, refresh=True, trefi=trefi)
+    return replace(found, timing=timing, geometry=replace(found.geometry, ranks=ranks))
 
 
 @given(intervals(), st.integers(1, 4), st.integers(1, 5))
