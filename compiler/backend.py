@@ -37,12 +37,14 @@ class Estimate:
     """What one pass over a node costs by a device's model; the basis is always "modelled".
 
     `weight_bytes` is what the node's weights take in the device's memory, padding included; None
-    where it is what they take in the model. Energy is None where the model does not have it.
+    where it is what they take in the model. `load_s` is writing them, once, before anything runs.
+    Energy is None where the model does not have it.
     """
 
     run_s: float
     energy_j: float | None = None
     weight_bytes: int | None = None
+    load_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,11 @@ class InputPort(Port):
 
 @dataclass(frozen=True, slots=True)
 class PlannedStage:
-    """Consecutive nodes on one device; `file` is the archive member with its ONNX model."""
+    """Consecutive nodes on one device; `file` is the archive member with its ONNX model.
+
+    `load_s` is what loading the weights into a modelled device's memory takes, once, before the
+    first run; it is in no other figure.
+    """
 
     index: int
     device: str
@@ -44,6 +48,7 @@ class PlannedStage:
     predicted_s: float
     basis: Basis
     energy_j: float | None = None
+    load_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

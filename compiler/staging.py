@@ -10,12 +10,17 @@ from stagecut.runtime.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Consecutive nodes on one device. `modelled_s` is what a modelled device takes for it."""
+    """Consecutive nodes on one device.
+
+    `modelled_s` is what a modelled device takes for it; `load_s`, what loading its weights takes
+    there, once, before the first run.
+    """
 
     device: str
     nodes: tuple[str, ...]
     program: StageProgram
     modelled_s: float | None = None
+    load_s: float = 0.0
 
     def __str__(self) -> str:
         reads = ", ".join(f"%{value.name}" for value in self.program.inputs)

@@ -90,6 +90,7 @@ class Assemble:
                 predicted_s=math.fsum(nodes[name].run_s[stage.device] for name in stage.nodes),
                 basis=self.costs.machine.device(stage.device).basis,
                 energy_j=_energy_j([nodes[name] for name in stage.nodes], stage.device),
+                load_s=stage.load_s,
             )
             for index, stage in enumerate(stages)
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from stagecut.compiler.assignment import Assignment
-from stagecut.compiler.backend import Backend
+from stagecut.compiler.backend import Backend, StageProgram
 from stagecut.compiler.graph import Graph, Node, Value, Wiring
 from stagecut.compiler.staging import Stage
 from stagecut.passes.cut import Cutter
@@ -38,19 +38,20 @@ class StageNodes:
         """Stages of the given runs of nodes, each run on one device."""
         outputs = _needed_later(graph, runs)
         return tuple(
-            Stage(
-                device=assignment[run[0].name],
-                nodes=tuple(node.name for node in run),
-                program=cut(f"stage-{index:03}", run, outputs[index]),
-                modelled_s=self._modelled_s(run, assignment[run[0].name]),
-            )
+            self._stage(assignment[run[0].name], run, cut(f"stage-{index:03}", run, outputs[index]))
             for index, run in enumerate(runs)
         )
 
-    def _modelled_s(self, run: Sequence[Node], device: str) -> float | None:
+    def _stage(self, device: str, run: Sequence[Node], program: StageProgram) -> Stage:
         estimates = [self.backends[device].estimate(node) for node in run]
-        known = [estimate.run_s for estimate in estimates if estimate is not None]
-        return sum(known) if known else None
+        known = [estimate for estimate in estimates if estimate is not None]
+        return Stage(
+            device=device,
+            nodes=tuple(node.name for node in run),
+            program=program,
+            modelled_s=sum(estimate.run_s for estimate in known) if known else None,
+            load_s=sum(estimate.load_s for estimate in known),
+        )
 
 
 def execution_order(graph: Graph, assignment: Assignment) -> tuple[Node, ...]:

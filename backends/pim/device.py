@@ -71,6 +71,7 @@ class PimBackend:
             run_s=sum(cost.spent.run_s for cost in costs),
             energy_j=sum(cost.spent.energy_j for cost in costs),
             weight_bytes=sum(cost.weight_bytes for cost in costs),
+            load_s=sum(cost.load_s for cost in costs),
         )
 
     def prepare(self, stage: StageProgram) -> Executable:

@@ -73,7 +73,8 @@ class Summary:
     """The answer at a glance.
 
     `off_by` is the median of how far measured stages were off their prediction, as a fraction.
-    `energy_j` is that of all stages, without copies; None unless it is known for each of them.
+    `energy_j` is that of a run, copies included; it is always modelled, and None unless all of it
+    is known. `load_s` is what loading weights into modelled memories takes, once, before any run.
     """
 
     model: str
@@ -90,6 +91,7 @@ class Summary:
     copies: int
     copied_bytes: int
     energy_j: float | None
+    load_s: float
     profile_paths: int
     profile_runs: int
 

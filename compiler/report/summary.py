@@ -42,7 +42,8 @@ def summarize(manifest: Manifest, trace: Trace | None) -> Summary:
         stages=len(manifest.stages),
         copies=len(manifest.copies),
         copied_bytes=sum(copy.size_bytes for copy in manifest.copies),
-        energy_j=_energy_j(manifest),
+        energy_j=manifest.predicted_j,
+        load_s=math.fsum(stage.load_s for stage in manifest.stages),
         profile_paths=len(manifest.profile_paths),
         profile_runs=sum(path.runs for path in manifest.profile_paths),
     )
@@ -78,11 +79,6 @@ def overruled(manifest: Manifest) -> Overruled | None:
                 observed=Figure(contender.median_s, contender.basis),
             )
     return None
-
-
-def _energy_j(manifest: Manifest) -> float | None:
-    known = [stage.energy_j for stage in manifest.stages if stage.energy_j is not None]
-    return math.fsum(known) if known and len(known) == len(manifest.stages) else None
 
 
 def _chosen(manifest: Manifest) -> Contender | None:

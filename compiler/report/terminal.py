@@ -39,6 +39,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.extent(report.summary),
         wording.profiling(report.summary),
         *([f"{wording.energy(report.summary)} a run"] if wording.energy(report.summary) else []),
+        *filter(None, [wording.loading(report.summary)]),
     ):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
     console.print()
@@ -156,7 +157,8 @@ def _part(report: Report, share: Share, console: Console) -> Text:
 
 def _has_modelled(report: Report) -> bool:
     options = (option.run for node in report.nodes for option in node.options)
-    return any(run is not None and run.basis == "modelled" for run in options)
+    modelled = (run is not None and run.basis == "modelled" for run in options)
+    return report.summary.energy_j is not None or any(modelled)
 
 
 def _print_rest(console: Console, rows: int, most: int | None, option: str) -> None:

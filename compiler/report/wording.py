@@ -111,12 +111,15 @@ def speed(device: DeviceRow) -> str:
 
 
 def energy(summary: Summary) -> str:
-    """The energy of a run, where it is known."""
-    if summary.energy_j is None:
+    """The energy of a run, where it is known. Nothing here measures energy."""
+    return "" if summary.energy_j is None else scaled(summary.energy_j, "J") + MODELLED
+
+
+def loading(summary: Summary) -> str:
+    """What is paid once, where anything is."""
+    if not summary.load_s:
         return ""
-    return scaled(summary.energy_j, "J") + (
-        MODELLED if summary.predicted.basis == "modelled" else ""
-    )
+    return f"weights loaded once, in {seconds(summary.load_s)}{MODELLED}, before the first run"
 
 
 def extent(summary: Summary) -> str:

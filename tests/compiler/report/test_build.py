@@ -213,14 +213,19 @@ def test_what_varies_more_than_it_differs_is_doubtful() -> None:
     assert [option.doubtful for option in report.nodes[0].options] == [False, True]
 
 
-def test_energy_is_known_when_it_is_known_for_every_stage() -> None:
+def test_energy_is_that_of_the_whole_run() -> None:
     sample = mixed()
-    stages = tuple(replace(stage, energy_j=0.5) for stage in sample.manifest.stages)
-    known = replace(sample.manifest, stages=stages)
-    partly = replace(sample.manifest, stages=(replace(stages[0], energy_j=None), *stages[1:]))
-    assert build_report(known, sample.table).summary.energy_j == pytest.approx(2.5)
-    assert build_report(partly, sample.table).summary.energy_j is None
-    assert build_report(empty().manifest, empty().table).summary.energy_j is None
+    known = replace(sample.manifest, predicted_j=2.5)
+    assert build_report(known, sample.table).summary.energy_j == 2.5
+    assert build_report(sample.manifest, sample.table).summary.energy_j is None
+
+
+def test_loading_is_added_up_over_the_stages() -> None:
+    sample = mixed()
+    stages = tuple(replace(stage, load_s=0.5) for stage in sample.manifest.stages)
+    loaded = replace(sample.manifest, stages=stages)
+    assert build_report(loaded, sample.table).summary.load_s == 2.5
+    assert build_report(empty().manifest, empty().table).summary.load_s == 0
 
 
 def test_a_device_counts_the_work_it_was_given() -> None:

@@ -1,6 +1,7 @@
 """The report in the terminal: golden texts, narrow windows, names that would take it over."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,18 @@ def test_a_plan_of_measured_parts_shows_no_mark() -> None:
     console = piped()
     print_report(report_of(cpu_only()), console)
     assert "~" not in text_of(console)
+
+
+def test_energy_and_loading_are_modelled_even_where_time_is_measured() -> None:
+    sample = cpu_only()
+    stages = tuple(replace(stage, load_s=2e-6) for stage in sample.manifest.stages)
+    known = replace(sample.manifest, predicted_j=2.5e-3, stages=stages)
+    console = piped()
+    print_summary(build_report(known, sample.table), console)
+    text = text_of(console)
+    assert "2.50 mJ~ a run" in text
+    assert "weights loaded once, in 6.00 µs~, before the first run" in text
+    assert "~ modelled, not measured" in text
 
 
 def test_a_node_that_does_not_exist_is_an_error_that_helps() -> None:
