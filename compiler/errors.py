@@ -43,6 +43,10 @@ class PlanError(StagecutError):
     """A plan file is damaged, foreign, or of a newer schema."""
 
 
+class TraceError(StagecutError):
+    """A file is no trace of a run, or one of another plan's run."""
+
+
 class FeedError(StagecutError):
     """The inputs given to a run do not fit the plan."""
 

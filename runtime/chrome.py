@@ -1,4 +1,4 @@
-"""Trace -> Chrome trace JSON, which ui.perfetto.dev and chrome://tracing open.
+"""Trace -> Chrome trace JSON, which ui.perfetto.dev and chrome://tracing open, and back.
 
     run          [ run                                   ]
                  [ stage 0 ][copy][ stage 1 ]
@@ -8,18 +8,26 @@
 
 The first track holds the whole run with its events nested inside; then every device and every
 link has a track of its own. Times are shifted so that modelled parts take up their modelled time.
+What is read back is the trace itself, which viewers take for a remark.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+from pydantic import TypeAdapter, ValidationError
+
+from stagecut.compiler.errors import TraceError
 from stagecut.runtime.trace import Event, Trace
 
 #: One entry of the format's list of events.
 Record: TypeAlias = dict[str, object]
 
 _RUN = "run"
+
+#: The key under which the trace itself stands.
+_SELF = "stagecut.trace"
+_TRACE = TypeAdapter(Trace)
 
 
 def to_chrome(trace: Trace) -> str:
@@ -47,7 +55,22 @@ def to_chrome(trace: Trace) -> str:
                 facts,
             ),
         ]
-    return json.dumps({"traceEvents": records, "displayTimeUnit": "ms"}, indent=1)
+    itself = _TRACE.dump_python(trace, mode="json")
+    document = {"traceEvents": records, "displayTimeUnit": "ms", _SELF: itself}
+    return json.dumps(document, indent=1)
+
+
+def from_chrome(text: str | bytes, where: str) -> Trace:
+    """The trace that `to_chrome` wrote; raises TraceError, which names `where` it was."""
+    try:
+        document = TypeAdapter(dict[str, object]).validate_json(text)
+        return _TRACE.validate_python(document[_SELF])
+    except (ValidationError, KeyError):
+        raise TraceError(
+            "is no trace of a plan's run",
+            where=where,
+            fix="write one with `stagecut run PLAN --trace FILE`",
+        ) from None
 
 
 def _shifted(trace: Trace) -> Iterator[tuple[Event, float]]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import common
-from stagecut.compiler.errors import UsageError
+from stagecut.compiler.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.plan import Plan
     from stagecut.compiler.report.content import Report
+    from stagecut.runtime.trace import Trace
 
 
 def report(
@@ -29,6 +30,13 @@ def report(
     explain: Annotated[
         list[str] | None,
         typer.Option(metavar="NODE", help="Say why this node runs where it runs; may be repeated."),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare with this run, as `stagecut run --trace` wrote it, not with the gate's.",
+        ),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")
@@ -72,7 +80,8 @@ def report(
             fix="leave the other options out, and take what you need from the JSON",
         )
     loaded = Plan.load(plan)
-    content = build_report(loaded.manifest, read_costs(loaded.costs))
+    run = None if trace is None else _read_trace(trace)
+    content = build_report(loaded.manifest, read_costs(loaded.costs), run)
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
     if json:
@@ -80,6 +89,18 @@ def report(
 
         typer.echo(to_json(content))
     _write(loaded, content, html=html, dot=dot, onnx=onnx)
+
+
+def _read_trace(path: Path) -> "Trace":
+    from stagecut.runtime.chrome import from_chrome
+
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise TraceError(
+            f"cannot be read: {error.strerror}", where=str(path), fix="check the path"
+        ) from None
+    return from_chrome(text, str(path))
 
 
 def _print(content: "Report", shown: Sequence[str], explain: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from stagecut.compiler.costs import CostTable
-from stagecut.compiler.errors import PlanError
+from stagecut.compiler.errors import PlanError, TraceError
 from stagecut.compiler.manifest import Contender, Manifest, Port
 from stagecut.compiler.report.content import Report
 from stagecut.compiler.report.devices import device_rows, shares
@@ -20,7 +20,7 @@ _CLOSE_CALLS = 8
 def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = None) -> Report:
     """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate.
 
-    Raises PlanError when `table` or `trace` belong to another plan.
+    Raises PlanError or TraceError when `table` or `trace` belong to another plan.
     """
     _check_belongs(manifest, table, trace)
     nodes = node_rows(manifest, table)
@@ -62,10 +62,13 @@ def _check_belongs(manifest: Manifest, table: CostTable, trace: Trace | None) ->
             where=f"report of {manifest.name}",
             fix="use the cost table that is stored in the plan file",
         )
-    stages = {event.stage for event in trace.events} if trace else set()
-    if stages - {stage.index for stage in manifest.stages}:
-        raise PlanError(
-            f"the trace has a stage {max(stages)}, the plan has {len(manifest.stages)} stages",
+    if trace is not None and _steps(trace) != [(s.index, s.device) for s in manifest.stages]:
+        raise TraceError(
+            f"its {len(trace.stage_s())} stages are not the {len(manifest.stages)} of the plan",
             where=f"report of {manifest.name}",
             fix="trace a run of this very plan",
         )
+
+
+def _steps(trace: Trace) -> list[tuple[int, str]]:
+    return [(event.stage, event.track) for event in trace.events if event.kind == "stage"]

@@ -3,8 +3,11 @@
 import json
 from typing import Literal
 
+import pytest
+
+from stagecut.compiler.errors import TraceError
 from stagecut.compiler.machine import Basis
-from stagecut.runtime.chrome import to_chrome
+from stagecut.runtime.chrome import from_chrome, to_chrome
 from stagecut.runtime.trace import Event, Trace
 
 
@@ -70,3 +73,24 @@ def test_chrome_events_nest_inside_the_run() -> None:
 
 def test_a_run_of_nothing_is_still_a_trace() -> None:
     assert _spans(Trace((), 1e-6)) == [("run", 0.0, 1.0)]
+
+
+@pytest.mark.parametrize("trace", [MEASURED, MIXED, Trace((), 0.0)], ids=["real", "mixed", "empty"])
+def test_what_is_written_is_read_back(trace: Trace) -> None:
+    assert from_chrome(to_chrome(trace), "run.json") == trace
+
+
+FOREIGN = {
+    "no JSON": "}",
+    "a list": "[]",
+    "another tool's trace": '{"traceEvents": []}',
+    "an event too poor": '{"stagecut.trace": {"events": [{"name": "x"}], "wall_s": 1}}',
+    "cut short": to_chrome(MIXED)[:-9],
+    "not text": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN.keys())
+def test_what_is_no_trace_is_refused(text: str | bytes) -> None:
+    with pytest.raises(TraceError, match=r"run.json: is no trace of a plan's run"):
+        from_chrome(text, "run.json")

@@ -10,8 +10,10 @@ import onnxruntime as ort
 import pytest
 
 from stagecut.compiler.plan import Plan
+from stagecut.runtime.chrome import to_chrome
 from stagecut.runtime.random_feeds import random_feeds
 from stagecut.runtime.session import Session
+from stagecut.runtime.trace import Trace
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
 
@@ -97,6 +99,24 @@ def test_the_annotated_model_still_computes_the_same(run: Run) -> None:
     [expected] = session.run(None, feeds)
     [found] = ort.InferenceSession("x.onnx").run(None, feeds)
     assert found == pytest.approx(expected, rel=1e-2, abs=1e-2)
+
+
+def test_a_run_is_handed_in(run: Run) -> None:
+    assert run("run", "x.plan", "--random", "0", "--trace", "run.json").code == 0
+    with_run = json.loads(run("report", "x.plan", "--trace", "run.json", "--json").out)
+    assert with_run["summary"]["observed"]["source"] == "trace"
+    assert json.loads(run("report", "x.plan", "--json").out)["summary"]["observed"]["runs"] > 1
+
+
+NO_TRACES = {"a plan": "x.plan", "another model's run": "y.json", "nothing": "none.json"}
+
+
+@pytest.mark.parametrize("path", NO_TRACES.values(), ids=NO_TRACES.keys())
+def test_a_run_of_something_else_is_refused(run: Run, path: str) -> None:
+    Path("y.json").write_text(to_chrome(Trace((), 0.0)))
+    said = run("report", "x.plan", "--trace", path)
+    assert (said.code, said.out) == (1, "")
+    assert "fix:" in said.err
 
 
 def test_a_file_that_cannot_be_written(run: Run) -> None:

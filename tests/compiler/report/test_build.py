@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stagecut.compiler.costs import Spread
-from stagecut.compiler.errors import PlanError
+from stagecut.compiler.errors import PlanError, TraceError
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.content import Figure, NodeRow, Observation, Option, Report
 from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
@@ -279,7 +279,7 @@ def test_a_cost_table_of_another_plan_is_refused() -> None:
 
 
 def test_a_trace_of_another_plan_is_refused() -> None:
-    with pytest.raises(PlanError, match="a stage 4, the plan has 1 stages"):
+    with pytest.raises(TraceError, match="its 5 stages are not the 1 of the plan"):
         build_report(one_node().manifest, one_node().table, mixed().trace)
 
 
