@@ -20,8 +20,14 @@ BUILT_IN = {
     "cpu.serial": "stagecut.backends.cpu:create",
     "cpu.parallel": "stagecut.backends.cpu:create",
     "pim.hbm": "stagecut.backends.pim:create",
+    "pim.aim": "stagecut.backends.pim:create",
+    "pim.silent": "stagecut.backends.pim:create",
+    "pim": "stagecut.backends.pim:create",
     "null": "stagecut.backends.null:create",
 }
+
+#: Takes a preset of the user's, and is nothing without one: `pim:FILE.toml,key=value`.
+_OWN_PRESET = "pim"
 
 #: What a plan is compiled for when the user names no devices: the real ones that always exist.
 DEFAULT_DEVICES = ("cpu.serial", "cpu.parallel")
@@ -48,6 +54,17 @@ def create(spec: str) -> Backend:
     return factory(name, _parse_options(spec, text))
 
 
+def lasting(spec: str) -> str:
+    """The spec as a plan keeps it: what it takes from a file is written out."""
+    name, _, text = spec.partition(":")
+    if name != _OWN_PRESET:
+        return spec
+    from stagecut.backends.pim.preset import written_out
+
+    options = written_out(_parse_options(spec, text))
+    return f"{name}:{','.join(f'{key}={value}' for key, value in options.items())}"
+
+
 def create_all(specs: Iterable[str]) -> dict[str, Backend]:
     """The backends for several specs, by device name, in the order given."""
     backends: dict[str, Backend] = {}
@@ -62,8 +79,9 @@ def create_all(specs: Iterable[str]) -> dict[str, Backend]:
 
 
 def names() -> tuple[str, ...]:
-    """Every device that can be asked for: our own, then those of other packages."""
-    return (*BUILT_IN, *sorted(entry.name for entry in entry_points(group=_ENTRY_POINTS)))
+    """Every device that can be asked for by name: our own, then those of other packages."""
+    ours = (name for name in BUILT_IN if name != _OWN_PRESET)
+    return (*ours, *sorted(entry.name for entry in entry_points(group=_ENTRY_POINTS)))
 
 
 def listed() -> tuple[Listed, ...]:
@@ -96,6 +114,9 @@ def _factory(name: str) -> BackendFactory:
 
 def _parse_options(spec: str, text: str) -> dict[str, str]:
     options: dict[str, str] = {}
+    if spec.startswith(f"{_OWN_PRESET}:"):
+        text = text.replace(".toml:", ".toml,", 1)
+        text = f"preset={text}" if "=" not in text.partition(",")[0] else text
     for item in filter(None, text.split(",")):
         key, equals, value = item.partition("=")
         if not (key and equals and value):

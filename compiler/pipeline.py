@@ -59,7 +59,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
-    specs = tuple(devices or _devices_of(costs))
+    specs = tuple(map(backends.lasting, devices or _devices_of(costs)))
     goal = parse_objective(objective)
     restrict = Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids)))
     dump = Dump(settings.dump)
@@ -132,7 +132,7 @@ def profile_model(
     settings: Settings = Settings(),
 ) -> Profiled:
     """The first half of `compile_model`: measure, and return the cost table and its paths."""
-    specs = tuple(devices or backends.DEFAULT_DEVICES)
+    specs = tuple(map(backends.lasting, devices or backends.DEFAULT_DEVICES))
     engines = backends.create_all(specs)
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(engines, granularity)(graph_of(program))

@@ -12,9 +12,10 @@ from functools import partial
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.backend import Feeds
 from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import AssignmentError
 from stagecut.compiler.machine import Basis
 from stagecut.compiler.manifest import Contender
-from stagecut.compiler.objective import evaluate
+from stagecut.compiler.objective import Breakdown, evaluate
 from stagecut.compiler.prices import LATENCY, Objective
 from stagecut.compiler.progress import Progress
 from stagecut.compiler.staging import Runner, RunnerFactory, Stage
@@ -47,10 +48,20 @@ def entries(
             found = {device.name: optimum, **{k: v for k, v in found.items() if k != OPTIMUM}}
         elif all(device.name in node.run_s for node in costs.nodes):
             found[device.name] = Assignment(alone)
+    accounts = {name: _account(costs, chosen) for name, chosen in found.items()}
     return tuple(
-        Entry(name, chosen, stage(chosen), evaluate(costs, chosen).total_j)
-        for name, chosen in found.items()
+        Entry(name, found[name], stage(found[name]), account.total_j)
+        for name, account in accounts.items()
+        if account is not None
     )
+
+
+def _account(costs: CostTable, assignment: Assignment) -> Breakdown | None:
+    """None where the weights do not fit, or a value cannot get where it has to end."""
+    try:
+        return evaluate(costs, assignment)
+    except AssignmentError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

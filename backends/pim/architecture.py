@@ -102,6 +102,15 @@ class Architecture(Protocol):
 
     @property
     def capacity_bytes(self) -> int: ...
+    @property
+    def peak_flop_per_s(self) -> float:
+        """What all its units can do at the most."""
+        ...
+
+    @property
+    def peak_bytes_per_s(self) -> float:
+        """What they can read from the banks at the most."""
+        ...
 
     def cost(self, work: Work) -> Cost: ...
 

@@ -26,7 +26,14 @@ class PimBackend:
 
     @property
     def device(self) -> Device:
-        return Device(self.name, self.name, "modelled", description=self.architecture.description)
+        return Device(
+            self.name,
+            self.name,
+            "modelled",
+            description=self.architecture.description,
+            peak_flop_per_s=self.architecture.peak_flop_per_s,
+            peak_bytes_per_s=self.architecture.peak_bytes_per_s,
+        )
 
     @property
     def memory(self) -> Memory:

@@ -107,7 +107,7 @@ def _asked(
         raise UnplaceableError(
             f"{backend.device.name} cannot run it: {reason}",
             where=f"operator {op}",
-            fix="MatMul with a weight, Gemm, Add and Mul are run in memory",
+            fix="MatMul with a weight, Gemm, Add and Mul are run by every PIM device",
         ) from None
     lacking = backend.lacks_room(work)
     if lacking:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from stagecut.backends.pim.functions import function_of
 from stagecut.backends.pim.numerics import Arithmetic, Multiply, held, narrow, wide
 from stagecut.compiler.backend import StageProgram, Tensor, as_array
 from stagecut.compiler.errors import EngineError
@@ -77,6 +78,9 @@ class _Builder:
                 return self._gemm(node, reads, writes)
             case op if op in self._passes:
                 return [self._pass(self._passes[op], reads, writes)]
+            case "LeakyRelu" | "Sigmoid" | "Tanh" | "Gelu":
+                run = partial(self._arithmetic.look_up, function_of(node))
+                return [Step(run, (reads[0],), writes)]
             case "BatchNormalization":
                 return [self._batchnorm(node, reads, writes)]
             case "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity":

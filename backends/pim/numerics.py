@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 from stagecut.compiler.backend import Tensor
 
+#: A function of each number, in float32.
+Function: TypeAlias = Callable[[Tensor], Tensor]
+
 #: [rows, inner] -> [rows, outer], for one weight matrix.
 Multiply: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -34,6 +37,9 @@ class Arithmetic(Protocol):
     def mul(self, first: Tensor, second: Tensor) -> Tensor: ...
     def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor: ...
     def relu(self, operand: Tensor) -> Tensor: ...
+    def look_up(self, function: Function, operand: Tensor) -> Tensor:
+        """Of a function that the device has as a table."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,11 @@ class Passes:
     def relu(self, operand: Tensor) -> Tensor:
         """The unit looks at the sign bit alone: -0 and NaNs with it set become +0, too."""
         return np.where(np.signbit(operand), np.float32(0), operand)
+
+    def look_up(self, function: Function, operand: Tensor) -> Tensor:
+        """The function itself, rounded once: what devices hold in their tables, and how they
+        interpolate, is not published."""
+        return rounded(function(operand), self.dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,40 +1,70 @@
 """Presets: TOML files with the numbers of a device, each of which a device spec can replace.
 
-    pim.hbm:channels=16,tCCDL=6,refresh=off
+    pim.hbm:channels=16,tCCDL=6,refresh=off     one of the package's, with changes
+    pim:mine.toml,channels=16                   a file of the user's, with changes
+
+A user's file names the architecture whose numbers it changes, and may leave out all others:
+
+    architecture = "hbm"
+    [timing]
+    tCCDL = 6
 
 A section of the file fills a frozen dataclass, whose fields are named as in the file but in lower
 case. The dataclass refuses what makes no sense; the preset adds whose number that was.
 """
 
+import difflib
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from stagecut.backends.options import Options
 from stagecut.compiler.errors import DeviceError
 
+#: Section -> name -> number.
+Tables: TypeAlias = dict[str, dict[str, Any]]
+
+_ARCHITECTURES = ("hbm", "aim", "silent")
+
 
 class Preset:
-    """The tables of a preset file and the options that replace some of their numbers."""
+    """The tables of a preset and the options that replace some of their numbers.
 
-    def __init__(self, name: str, tables: Mapping[str, Any], options: Mapping[str, str]) -> None:
-        self._name = name
+    `device` is the name of the device, `architecture` says whose numbers these are.
+    """
+
+    def __init__(
+        self, device: str, architecture: str, tables: Tables, options: Mapping[str, str]
+    ) -> None:
+        self.device = device
+        self.architecture = architecture
         self._tables = tables
-        self.options = Options(name, options)
+        self.options = Options(device, options)
 
     @classmethod
-    def packaged(cls, device: str, options: Mapping[str, str]) -> "Preset":
-        """The preset of `pim.hbm` is presets/hbm.toml."""
-        path = files("stagecut.backends.pim") / "presets" / f"{device.removeprefix('pim.')}.toml"
-        return cls(device, tomllib.loads(path.read_text("utf-8")), options)
+    def of(cls, name: str, options: Mapping[str, str]) -> "Preset":
+        """That of `pim.hbm` is presets/hbm.toml; `pim` takes it from its options."""
+        if name != "pim":
+            architecture, tables = _packaged(name.removeprefix("pim."))
+            return cls(name, architecture, tables, options)
+        given = written_out(options)
+        if "architecture" not in given:
+            raise DeviceError(
+                "no preset file is named",
+                where="device pim",
+                fix=f"write pim:FILE.toml, or name one of {', '.join(_names())}",
+            )
+        _known_architecture(given["architecture"], "device pim")
+        architecture, tables = _packaged(given.pop("architecture"))
+        return cls(f"pim.{given.pop('name', architecture)}", architecture, tables, given)
 
     def section(self, name: str) -> dict[str, Any]:
         """The numbers of the section called `name`, by their names in lower case."""
-        table: Mapping[str, Any] = self._tables[name]
-        return {key.lower(): self._number(key, default) for key, default in table.items()}
+        return {key.lower(): self._number(key, n) for key, n in self._tables[name].items()}
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
@@ -48,7 +78,7 @@ class Preset:
                 raise
             raise DeviceError(
                 f"{key}: {error.problem}",
-                where=f"device {self._name}",
+                where=f"device {self.device}",
                 fix=f"the preset has {key} = {numbers[key]}",
             ) from None
 
@@ -59,3 +89,80 @@ class Preset:
         if isinstance(default, int):
             return self.options.integer(key, default=default, at_least=0)
         return self.options.number(key, default=default, above=-math.inf)
+
+
+def _names() -> list[str]:
+    return [f"pim.{name}" for name in _ARCHITECTURES]
+
+
+def _packaged(name: str) -> tuple[str, Tables]:
+    path = files("stagecut.backends.pim") / "presets" / f"{name}.toml"
+    tables = tomllib.loads(path.read_text("utf-8"))
+    return tables.pop("architecture"), tables
+
+
+def written_out(options: Mapping[str, str]) -> dict[str, str]:
+    """The options of `pim` without its preset file: what that changes is written out instead."""
+    if "preset" not in options:
+        return dict(options)
+    path = Path(options["preset"])
+    changes = _load(path)
+    architecture = changes.pop("architecture", None)
+    _known_architecture(architecture, str(path))
+    if set(path.stem) & set(",=:"):
+        raise DeviceError(
+            "the file's name becomes the device's, which has no ',', '=' or ':'",
+            where=str(path),
+            fix="rename the file",
+        )
+    written = {"architecture": str(architecture), "name": path.stem}
+    _, tables = _packaged(architecture)
+    for section, numbers in changes.items():
+        _refuse_unknown(section, tables, str(path))
+        if not isinstance(numbers, dict):
+            raise DeviceError("is no section", where=f"{path}: {section}", fix=f"write [{section}]")
+        for key, number in numbers.items():
+            _refuse_unknown(key, tables[section], f"{path}: [{section}]")
+            written[key] = _text(number, tables[section][key], f"{path}: {section}.{key}")
+    return written | {key: text for key, text in options.items() if key != "preset"}
+
+
+def _known_architecture(name: object, where: str) -> None:
+    if name not in _ARCHITECTURES:
+        raise DeviceError(
+            f"{name!r} is not an architecture" if name else "no architecture is named",
+            where=where,
+            fix=f"write architecture = one of {', '.join(_ARCHITECTURES)}",
+        )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        problem, fix = f"cannot be read: {error.strerror}", "give the path of a preset"
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problem, fix = f"is not TOML: {error}", "see presets/hbm.toml in the package"
+    raise DeviceError(problem, where=str(path), fix=fix)
+
+
+def _refuse_unknown(key: str, known: Mapping[str, Any], where: str) -> None:
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1)
+        names = f"there are {', '.join(known)}"
+        raise DeviceError(
+            f"unknown name {key!r}",
+            where=where,
+            fix=f"did you mean {near[0]!r}? {names}" if near else names,
+        )
+
+
+def _text(number: Any, default: Any, where: str) -> str:
+    """As an option is written; of the kind that the package's preset has there."""
+    kinds = {bool: "true or false", int: "a whole number", float: "a number"}
+    is_whole = isinstance(number, int) and not isinstance(number, bool)
+    if type(number) is not type(default) and not (isinstance(default, float) and is_whole):
+        raise DeviceError(
+            f"{number!r} is not {kinds[type(default)]}", where=where, fix=f"such as {default}"
+        )
+    return ("off", "on")[number] if isinstance(number, bool) else repr(number)

@@ -59,6 +59,17 @@ class HbmPim:
     def capacity_bytes(self) -> int:
         return self.geometry.capacity_bytes
 
+    @property
+    def peak_flop_per_s(self) -> float:
+        """Every lane of every block multiplies and adds with each column command."""
+        return self.peak_bytes_per_s  # two operations for every two bytes
+
+    @property
+    def peak_bytes_per_s(self) -> float:
+        """A burst of every block with each column command, which are tCCDL apart."""
+        g, t = self.geometry, self.intervals.timing
+        return g.channels * g.blocks * g.burst_bytes / (self.intervals.column * t.tck_s)
+
     def cost(self, work: Work) -> Cost:
         return self._product(work) if isinstance(work, Product) else self._elementwise(work)
 

@@ -1,0 +1,51 @@
+"""Products of bf16 numbers by an adder tree beside every bank, bit for bit as stated here.
+
+A burst of numbers meets as many weights. Products of two bf16 numbers are exact in float32; a tree
+adds up neighbours, 0 with 1 and 2 with 3, then their sums, each addition rounded to float32; the
+burst's sum is added to the float32 sum of the bursts before it. The result is rounded to bf16 when
+it is read. No vendor publishes the order; this one is stated so that results can be repeated.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from stagecut.backends.pim.numerics import Multiply, Passes, held, rounded
+from stagecut.compiler.backend import Tensor
+
+#: Products that are worked on at a time: what stays in a core's cache.
+_AT_A_TIME = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class AdderTree(Passes):
+    """`lanes` is a power of two."""
+
+    lanes: int
+
+    def product(self, matrix: Tensor) -> Multiply:
+        """The weight becomes [bursts, lanes, outer]."""
+        padded = np.pad(held(matrix, self.dtype), ((0, -len(matrix) % self.lanes), (0, 0)))
+        return partial(self._multiply, padded.reshape(-1, self.lanes, matrix.shape[1]))
+
+    def _multiply(self, weight: Tensor, rows: Tensor) -> Tensor:
+        bursts, lanes, outer = weight.shape
+        padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % lanes)))
+        inputs = padded.reshape(-1, bursts, lanes)
+        step = max(1, _AT_A_TIME // (lanes * outer))
+        sums = [
+            _summed(inputs[first : first + step], weight) for first in range(0, len(inputs), step)
+        ]
+        return rounded(np.concatenate(sums), self.dtype)
+
+
+def _summed(inputs: Tensor, weight: Tensor) -> Tensor:
+    """[rows, bursts, lanes] x [bursts, lanes, outer] -> [rows, outer]."""
+    total = np.zeros((len(inputs), weight.shape[-1]), np.float32)
+    for burst, row in enumerate(weight):
+        level = inputs[:, burst, :, None] * row
+        while level.shape[1] > 1:
+            level = level[:, ::2] + level[:, 1::2]
+        total = total + level[:, 0]
+    return total

@@ -1,0 +1,1 @@
+"""Silent-PIM: processing in memory that is driven by ordinary DRAM requests."""
