@@ -145,7 +145,22 @@ def _check_complete(table: CostTable, assignment: Assignment) -> None:
             raise AssignmentError("the cost table has no such node", where=f"node {name}")
 
 
+def fits(table: CostTable, assignment: Assignment) -> bool:
+    """Whether every memory has room for the weights of the nodes that run in it."""
+    return not any(_overflows(table, assignment))
+
+
 def _check_capacity(table: CostTable, assignment: Assignment) -> None:
+    for memory, held, over in _overflows(table, assignment):
+        raise AssignmentError(
+            f"holds {held} bytes of weights, {over} more than fit",
+            where=f"memory {memory}",
+            fix="move some of its nodes elsewhere",
+        )
+
+
+def _overflows(table: CostTable, assignment: Assignment) -> Iterable[tuple[str, int, int]]:
+    """Memories that are too small, with the bytes that they hold and those that are too many."""
     memory_of = {device.name: device.memory for device in table.machine.devices}
     held = dict.fromkeys(memory_of.values(), 0)
     for node in table.nodes:
@@ -154,8 +169,4 @@ def _check_capacity(table: CostTable, assignment: Assignment) -> None:
     for memory in table.machine.memories:
         over = held.get(memory.name, 0) - (memory.capacity_bytes or 0)
         if memory.capacity_bytes is not None and over > 0:
-            raise AssignmentError(
-                f"holds {held[memory.name]} bytes of weights, {over} more than fit",
-                where=f"memory {memory.name}",
-                fix="move some of its nodes elsewhere",
-            )
+            yield memory.name, held[memory.name], over

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.objective import fits
 from stagecut.compiler.prices import LATENCY, Objective
 from stagecut.compiler.solution import Solution, unproven
 
@@ -24,10 +25,11 @@ class Single:
             device.name
             for device in table.machine.devices
             if all(device.name in node.run_s for node in table.nodes)
+            and fits(table, _everywhere(table, device.name))
         ]
         if not able:
             raise UnplaceableError(
-                "no single device can run every node",
+                "no single device can run every node and has room for all weights",
                 fix="use --method priority with a list of devices",
             )
         return min(
@@ -42,5 +44,8 @@ class Single:
                     where=f"node {node.name} ({node.op})",
                     fix=f"use --method priority with {device} first",
                 )
-        everywhere = Assignment({node.name: device for node in table.nodes})
-        return unproven(table, everywhere, "single", self.objective)
+        return unproven(table, _everywhere(table, device), "single", self.objective)
+
+
+def _everywhere(table: CostTable, device: str) -> Assignment:
+    return Assignment({node.name: device for node in table.nodes})

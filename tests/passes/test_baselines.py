@@ -121,6 +121,21 @@ def test_no_single_device_is_left() -> None:
         Single()(cost_table("a: cpu 1\n b: pim 1"))
 
 
+def test_single_leaves_out_devices_that_lack_room() -> None:
+    drawn = cost_table("a: cpu 3, pim 1\n b(a): cpu 3, pim 1")
+    memories = tuple(
+        Memory(memory.name, 9 if memory.name == "pim" else None)
+        for memory in drawn.machine.memories
+    )
+    heavy = replace(
+        drawn,
+        machine=replace(drawn.machine, memories=memories),
+        nodes=tuple(replace(node, held_bytes={"pim": 5}) for node in drawn.nodes),
+    )
+    assert set(Single()(drawn).assignment.devices.values()) == {"pim"}
+    assert set(Single()(heavy).assignment.devices.values()) == {"cpu"}
+
+
 def test_greedy_may_run_into_a_dead_end() -> None:
     table = cost_table("a: cpu 1, pim 2\n b(a): pim 1", move_us={})
     with pytest.raises(UnplaceableError) as error:
