@@ -17,7 +17,7 @@ from stagecut.compiler.report.graph import graph_json
 from stagecut.compiler.report.lanes import timeline
 from stagecut.compiler.report.marks import Styles
 from stagecut.compiler.report.roofline import roofline
-from stagecut.compiler.units import scaled, size
+from stagecut.compiler.units import size
 
 #: Operators that get bars; the table has them all.
 _OPERATORS = 12
@@ -67,7 +67,7 @@ def _environment() -> jinja2.Environment:
         percent=wording.percent,
         digest=_digest,
         size=size,
-        joules=lambda energy_j: scaled(energy_j, "J"),
+        joules=wording.joules,
         name=lambda text: wording.shorten(text, 80),
         at=lambda number: f"{number:.3f}%",
     )

@@ -2,7 +2,7 @@
 
 To the right, the work for each byte (weights, inputs and outputs, each counted once); upwards,
 the work for each second. A device's roof is the lower of its bandwidth times the work for each
-byte and its peak. Where these are not known, the best that its nodes reach stands in for them.
+byte and its peak. Where these are not known, the best that any node reached on it stands in.
 After Williams, Waterman and Patterson, CACM 52(4), 2009, doi 10.1145/1498765.1498785.
 """
 
@@ -93,12 +93,17 @@ class _Peaks:
 
 
 def _peaks(device: DeviceRow, nodes: Sequence[NodeRow]) -> _Peaks:
-    """Of a device that runs some of `nodes`."""
+    """Of a device that runs some of `nodes`; what it takes for those that run elsewhere counts."""
     if device.peak_flop_per_s and device.peak_bytes_per_s:
         return _Peaks(device, device.peak_flop_per_s, device.peak_bytes_per_s, seen=False)
-    placed = [node for node in nodes if node.device == device.name]
-    fastest = max(map(_speed, placed))
-    widest = max(node.touched_bytes / _time_s(node) for node in placed)
+    times = [
+        (node, option.run.time_s)
+        for node in nodes
+        for option in node.options
+        if option.device == device.name and option.run is not None and option.run.time_s
+    ]
+    fastest = max(node.flops / time_s for node, time_s in times)
+    widest = max(node.touched_bytes / time_s for node, time_s in times)
     return _Peaks(device, fastest, widest, seen=True)
 
 

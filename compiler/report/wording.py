@@ -112,7 +112,12 @@ def speed(device: DeviceRow) -> str:
 
 def energy(summary: Summary) -> str:
     """The energy of a run, where it is known. Nothing here measures energy."""
-    return "" if summary.energy_j is None else scaled(summary.energy_j, "J") + MODELLED
+    return joules(summary.energy_j)
+
+
+def joules(energy_j: float | None) -> str:
+    """`2.50 mJ~`; nothing where it is not known."""
+    return "" if energy_j is None else scaled(energy_j, "J") + MODELLED
 
 
 def loading(summary: Summary) -> str:

@@ -242,6 +242,22 @@ def test_paper_shows_all_rows_and_no_controls(visit: Open) -> None:
     assert scroll.evaluate("box => box.scrollHeight <= box.clientHeight + 1")
 
 
+def test_paper_is_white_even_from_a_dark_screen(visit: Open) -> None:
+    page = visit(color_scheme="dark").page
+    page.emulate_media(media="print")
+    style = "getComputedStyle(document.body)"
+    assert page.evaluate(f"{style}.backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate(f"{style}.color") == "rgb(25, 29, 33)"
+
+
+def test_paper_shows_the_whole_graph_and_is_not_cut_off(visit: Open) -> None:
+    page = visit("large", viewport={"width": 794, "height": 1123}).page  # A4
+    page.emulate_media(media="print")
+    height = page.locator("#graph-drawing").evaluate("drawing => drawing.clientHeight")
+    assert 0 < height < 1123
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+
+
 def test_without_javascript_the_tables_are_there(visit: Open) -> None:
     page = visit(java_script_enabled=False).page
     assert page.locator("#node-table tbody tr").count() == 12

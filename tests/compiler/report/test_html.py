@@ -187,7 +187,7 @@ def test_energy_is_shown_where_it_is_known() -> None:
     stages = tuple(replace(stage, energy_j=0.5e-3) for stage in sample.manifest.stages)
     known = replace(sample, manifest=replace(sample.manifest, stages=stages, predicted_j=2.5e-3))
     assert "2.50 mJ~" in written(known)
-    assert written(known).count("500 µJ</td>") == 5
+    assert written(known).count("500 µJ~</td>") == 5
     assert "Energy" not in written(sample)
 
 
