@@ -31,4 +31,5 @@ def _gelu(x: Tensor) -> Tensor:
 def _gelu_by_tanh(x: Tensor) -> Tensor:
     half: Tensor = np.float32(0.5) * x
     inner: Tensor = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)
-    return half * (1 + np.asarray(np.tanh(inner)))
+    result: Tensor = half * (1 + np.tanh(inner))
+    return result

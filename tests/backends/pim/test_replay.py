@@ -78,23 +78,10 @@ def _refreshed(found: Intervals, trefi: int, ranks: int) -> Intervals:
 
 
 @given(intervals(), st.integers(1, 4), st.integers(1, 5))
-def test_products_reduced_in_a_tree(drawn: Intervals, steps: int, tiles: int) -> None:
-    found = _clearing_hides_rows(drawn)
+def test_products_reduced_in_a_tree(found: Intervals, steps: int, tiles: int) -> None:
     kernel = kernels.tree_product(found, steps=steps, tiles=tiles)
     replayed = hbm_replay.tree_product(found, steps=steps, tiles=tiles)
     assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
-
-
-def _clearing_hides_rows(found: Intervals) -> Intervals:
-    """The same with tWTRL so long that rows change while the registers are cleared."""
-    cleared = found.write_to_read + found.run + found.read_to_write
-    changes = (
-        found.write_then_write(found.write_run_opened),
-        found.read_then_read(found.row_read_opened),
-        found.read_then_read(found.read_run_opened),
-    )
-    twtrl = found.timing.twtrl + max(0, *(change - cleared for change in changes))
-    return replace(found, timing=replace(found.timing, twtrl=twtrl))
 
 
 @pytest.mark.parametrize(

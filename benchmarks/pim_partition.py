@@ -1,0 +1,204 @@
+"""Claim: what a PIM buys a model, and that the best placement beats the usual ones.
+
+    python -m benchmarks.pim_partition [--models bert-small,gpt2] [--tokens 1,8,64] [--output out]
+
+Transformers with their real shapes, for this machine's CPU (measured) and each PIM preset
+(modelled). Every model and length is profiled once, on all devices together; each preset then sees
+the part of the table that it knows. Times are totals by the objective's definition:
+
+    serial     all on cpu.serial
+    parallel   cpu.parallel wherever it can
+    PIM        the PIM wherever it can
+    greedy     node after node, each where it is cheapest as things stand
+    chain      the published dynamic programming
+    optimum    stagecut, proven; `speed-up` is over the best of serial and parallel
+
+A length of 1 is a decode step: one token, matrix-vector products. Writes pim_partition.json and
+pim_partition.png.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from benchmarks.support import describe_machine
+from stagecut.compiler.costs import CostTable, NodeCosts, ValueCosts
+from stagecut.compiler.pipeline import profile_model
+from stagecut.compiler.solution import Solution
+from stagecut.compiler.units import seconds
+from stagecut.passes.chain import Chain
+from stagecut.passes.greedy import Greedy
+from stagecut.passes.partition import Partition
+from stagecut.passes.priority import Priority
+from stagecut.passes.single import Single
+
+MODELS = ("bert-small", "roberta-base", "gpt2")
+TOKENS = (1, 8, 16, 32, 64)
+PRESETS = ("pim.hbm", "pim.aim", "pim.silent")
+SERIAL, PARALLEL = "cpu.serial", "cpu.parallel"
+METHODS = ("serial", "parallel", "PIM", "greedy", "chain", "optimum")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A model, a length and a preset: the total of each method in seconds, and the optimum's make.
+
+    All totals but `serial` and `parallel` contain modelled parts.
+    """
+
+    model: str
+    tokens: int
+    preset: str
+    totals_s: dict[str, float]
+    nodes: int
+    pim_nodes: int
+    copies: int
+    profile_paths: int
+
+    @property
+    def speedup(self) -> float:
+        best_s = min(self.totals_s["serial"], self.totals_s["parallel"])
+        return best_s / self.totals_s["optimum"]
+
+
+def main() -> None:
+    options = _arguments()
+    print(f"{describe_machine()}\nCPU measured, PIM and its links modelled (~)")
+    print(_heading())
+    rows = []
+    for model in options.models.split(","):
+        for tokens in map(int, options.tokens.split(",")):
+            for row in _rows(model, tokens, options.presets.split(",")):
+                rows.append(row)
+                print(_line(row), flush=True)
+    options.output.mkdir(parents=True, exist_ok=True)
+    found = [asdict(row) | {"speedup": row.speedup} for row in rows]
+    document = {"machine": describe_machine(), "basis": "modelled", "rows": found}
+    (options.output / "pim_partition.json").write_text(json.dumps(document, indent=1))
+    _draw(rows, options.output / "pim_partition.png")
+    print(f"wrote pim_partition.json and pim_partition.png into {options.output}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", default=",".join(MODELS), help="names of the zoo")
+    parser.add_argument("--tokens", default=",".join(map(str, TOKENS)), help="lengths")
+    parser.add_argument("--presets", default=",".join(PRESETS), help="PIM devices")
+    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
+    return parser.parse_args()
+
+
+def _rows(model: str, tokens: int, presets: Sequence[str]) -> Iterator[Row]:
+    profiled = profile_model(f"zoo:{model}:seq={tokens}", devices=[SERIAL, PARALLEL, *presets])
+    for preset in presets:
+        table = _with_only(profiled.costs, (SERIAL, PARALLEL, preset))
+        solutions = _solved(table, preset)
+        best = solutions["optimum"]
+        if not best.certificate.exact:
+            raise AssertionError(f"{model}, {tokens} tokens, {preset}: {best.certificate}")
+        yield Row(
+            model=model,
+            tokens=tokens,
+            preset=preset,
+            totals_s={name: solution.total_s for name, solution in solutions.items()},
+            nodes=len(table.nodes),
+            pim_nodes=list(best.assignment.devices.values()).count(preset),
+            copies=len(best.copies),
+            profile_paths=len(profiled.paths),
+        )
+
+
+def _solved(table: CostTable, preset: str) -> dict[str, Solution]:
+    methods: tuple[Callable[[CostTable], Solution], ...] = (
+        Single(SERIAL),
+        Priority((PARALLEL, SERIAL)),
+        Priority((preset, PARALLEL, SERIAL)),
+        Greedy(),
+        Chain(),
+        Partition(),
+    )
+    return {name: method(table) for name, method in zip(METHODS, methods, strict=True)}
+
+
+def _with_only(table: CostTable, names: Sequence[str]) -> CostTable:
+    """The table as it would be if the machine had only these devices and their memories."""
+    devices = tuple(device for device in table.machine.devices if device.name in names)
+    held = {device.memory for device in devices}
+    memories = tuple(memory for memory in table.machine.memories if memory.name in held)
+
+    def of_node(node: NodeCosts) -> NodeCosts:
+        return replace(
+            node,
+            run_s={name: time_s for name, time_s in node.run_s.items() if name in names},
+            run_j={name: energy_j for name, energy_j in node.run_j.items() if name in names},
+            held_bytes={name: size for name, size in node.held_bytes.items() if name in names},
+            run_spread={name: each for name, each in node.run_spread.items() if name in names},
+        )
+
+    def of_value(value: ValueCosts) -> ValueCosts:
+        return replace(
+            value,
+            move_s={ends: cost for ends, cost in value.move_s.items() if held.issuperset(ends)},
+            move_j={ends: cost for ends, cost in value.move_j.items() if held.issuperset(ends)},
+            move_spread={},
+        )
+
+    return replace(
+        table,
+        machine=replace(table.machine, memories=memories, devices=devices),
+        nodes=tuple(map(of_node, table.nodes)),
+        values=tuple(map(of_value, table.values)),
+    )
+
+
+def _heading() -> str:
+    totals = " ".join(f"{name:>9}" for name in METHODS)
+    return (
+        f"{'model':12} {'tokens':>6} {'preset':10} {totals} {'speed-up':>8} "
+        f"{'on PIM':>9} {'copies':>6} {'paths':>5}"
+    )
+
+
+def _line(row: Row) -> str:
+    totals = " ".join(f"{seconds(row.totals_s[name]):>9}" for name in METHODS)
+    share = f"{row.pim_nodes}/{row.nodes}"
+    return (
+        f"{row.model:12} {row.tokens:6} {row.preset:10} {totals} {row.speedup:7.2f}x "
+        f"{share:>9} {row.copies:6} {row.profile_paths:5}"
+    )
+
+
+def _draw(rows: Sequence[Row], output: Path) -> None:
+    """Speed-ups of PIM-first, greedy, chain and optimum over the best of the CPU alone."""
+    from matplotlib.figure import Figure
+
+    models, presets = (list(dict.fromkeys(getattr(r, key) for r in rows)) for key in _AXES)
+    figure = Figure(figsize=(3.4 * len(presets), 2.6 * len(models)), layout="constrained")
+    grid = figure.subplots(len(models), len(presets), squeeze=False, sharex=True)
+    for model, line in zip(models, grid, strict=True):
+        for preset, axes in zip(presets, line, strict=True):
+            chosen = [row for row in rows if (row.model, row.preset) == (model, preset)]
+            tokens = [row.tokens for row in chosen]
+            for method in METHODS[2:]:
+                ratios = [
+                    min(row.totals_s["serial"], row.totals_s["parallel"]) / row.totals_s[method]
+                    for row in chosen
+                ]
+                axes.plot(tokens, ratios, "o-", markersize=4, label=method)
+            axes.axhline(1.0, color="grey", linewidth=0.8)
+            axes.set_title(f"{model}, {preset}", fontsize=9)
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log")
+    grid[0][0].legend(fontsize=8)
+    figure.supxlabel("tokens")
+    figure.supylabel("speed-up over the CPU alone (CPU measured, PIM modelled)")
+    figure.savefig(output, dpi=130)
+
+
+_AXES = ("model", "preset")
+
+
+if __name__ == "__main__":
+    main()

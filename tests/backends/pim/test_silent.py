@@ -1,0 +1,40 @@
+"""Silent-PIM: the figures of the published traces, as far as the model follows them."""
+
+import pytest
+
+from stagecut import backends
+from stagecut.backends.pim.estimate import estimate
+from stagecut.compiler.graph import Value
+from tests.support.nodes import sample
+
+#: Inner and outer size of a product -> bytes of weights a second in the traces.
+TRACED = {
+    "512 to 512": (512, 512, 11.6e9),
+    "512 to 2048": (512, 2048, 11.6e9),
+    "768 to 3072": (768, 3072, 11.6e9),
+    "3072 to 768": (3072, 768, 8.45e9),
+    "768 to 2304": (768, 2304, 8.45e9),
+}
+
+
+@pytest.mark.parametrize(("inner", "outer", "rate"), TRACED.values(), ids=TRACED.keys())
+def test_products_run_at_the_traced_rate(inner: int, outer: int, rate: float) -> None:
+    """Every row of the activation goes through the whole weight again."""
+    found = estimate("pim.silent", "MatMul", [(8, inner), (inner, outer)])
+    assert 8 * inner * outer * 2 / found.run_s == pytest.approx(rate, rel=0.04)
+
+
+def test_copies_take_their_start_and_something_for_each_number() -> None:
+    to_memory, to_host = backends.create("pim.silent").links
+    value = Value("v", "float32", (1000,))
+    for link, time_s in ((to_memory, 25e-6 + 9.1e-6), (to_host, 25e-6 + 17.5e-6)):
+        found = link.estimate(value)
+        assert found is not None
+        assert found.run_s == pytest.approx(time_s)
+
+
+def test_there_are_no_activations_in_memory() -> None:
+    backend = backends.create("pim.silent")
+    assert backend.device.basis == "modelled"
+    relu = sample("(float[3] x) => (float[3] y) { y = Relu(x) }")
+    assert "no in-memory kernel" in backend.supports(relu.node).reason
