@@ -15,6 +15,8 @@ from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
 from stagecut.backends.pim.hbm.parameters import Geometry, Host, Kernels
 from stagecut.backends.pim.hbm.placement import Placement, placements, tiles
+from stagecut.backends.pim.hbm.products import product
+from stagecut.backends.pim.hbm.tree import tree_product
 from stagecut.backends.pim.work import Elementwise, Kind, Product, Work
 
 _ELEMENTWISE: Mapping[Kind, Callable[[Intervals, int], Kernel]] = {
@@ -102,7 +104,7 @@ class HbmPim:
     def _way(self, work: Product, placement: Placement) -> "_Way":
         """The host feeds the activation to the kernel, reads the lanes' sums, adds them up, and
         writes the result into the memory, where the next kernel expects it."""
-        make = kernels.tree_product if self.options.tree else kernels.product
+        make = tree_product if self.options.tree else product
         steps, bursts = placement.output_tiles * work.rows, self._bursts_of_an_output(placement)
         kernel = make(self.intervals, steps=steps, tiles=placement.input_tiles)
         sums = self.geometry.tile_outputs * steps * bursts

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from stagecut.backends.pim.hbm import kernels, refresh
 from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
+from stagecut.backends.pim.hbm.products import product
+from stagecut.backends.pim.hbm.tree import tree_product
 from stagecut.compiler.errors import DeviceError
 from tests.support import hbm_replay
 from tests.support.hbm import GEOMETRY, TIMING
@@ -47,7 +49,7 @@ def intervals(draw: st.DrawFn) -> Intervals:
 
 @given(intervals(), st.integers(1, 4), st.integers(1, 5))
 def test_products(found: Intervals, steps: int, tiles: int) -> None:
-    kernel = kernels.product(found, steps=steps, tiles=tiles)
+    kernel = product(found, steps=steps, tiles=tiles)
     replayed = hbm_replay.product(found, steps=steps, tiles=tiles)
     assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
 
@@ -57,7 +59,7 @@ def test_products_that_refreshes_hold_up(
     drawn: Intervals, steps: int, tiles: int, trefi: int, ranks: int
 ) -> None:
     found = _refreshed(drawn, trefi, ranks)
-    kernel = kernels.product(found, steps=steps, tiles=tiles)
+    kernel = product(found, steps=steps, tiles=tiles)
     cycles, _, _ = hbm_replay.product(found, steps=steps, tiles=tiles)
     assert refresh.kernel_cycles(found, kernel) == cycles
 
@@ -79,7 +81,7 @@ def _refreshed(found: Intervals, trefi: int, ranks: int) -> Intervals:
 
 @given(intervals(), st.integers(1, 4), st.integers(1, 5))
 def test_products_reduced_in_a_tree(found: Intervals, steps: int, tiles: int) -> None:
-    kernel = kernels.tree_product(found, steps=steps, tiles=tiles)
+    kernel = tree_product(found, steps=steps, tiles=tiles)
     replayed = hbm_replay.tree_product(found, steps=steps, tiles=tiles)
     assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
 
