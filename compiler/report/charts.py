@@ -88,9 +88,10 @@ def _operator_bar(
     row: OperatorRow, on: OperatorOn, y: int, scale: float, styles: Styles
 ) -> OperatorBar:
     style = styles(on.device, on.capable_time.basis)
-    label = f"{on.device}: cannot run it"
+    device = wording.brief(on.device)
+    label = f"{device}: cannot run it"
     if on.capable:
-        label = f"{on.device}: {wording.time(on.capable_time)}"
+        label = f"{device}: {wording.time(on.capable_time)}"
         label += "" if on.capable == row.nodes else f" for {on.capable} of {row.nodes}"
         label += f", {on.placed} placed here" if on.placed else ""
     return OperatorBar(

@@ -89,7 +89,7 @@ class _Peaks:
         mark = wording.MODELLED if self.device.basis == "modelled" else ""
         flops, moved = scaled(self.flop_per_s, "FLOP/s"), scaled(self.bytes_per_s, "B/s")
         reached = "best seen " if self.seen else ""
-        return f"{self.device.name}: {reached}{flops}{mark}, {moved}{mark}"
+        return f"{wording.brief(self.device.name)}: {reached}{flops}{mark}, {moved}{mark}"
 
 
 def _peaks(device: DeviceRow, nodes: Sequence[NodeRow]) -> _Peaks:
@@ -168,5 +168,5 @@ def _title(node: NodeRow) -> str:
     mark = wording.MODELLED if node.run.basis == "modelled" else ""
     speed = scaled(_speed(node), "FLOP/s") + mark
     moved = scaled(node.touched_bytes / _time_s(node), "B/s") + mark
-    name = wording.shorten(node.name, 60)
-    return f"{name} on {node.device}: {speed}, {moved}, {_intensity(node):.3g} FLOP a byte"
+    name, device = wording.shorten(node.name, 60), wording.brief(node.device)
+    return f"{name} on {device}: {speed}, {moved}, {_intensity(node):.3g} FLOP a byte"

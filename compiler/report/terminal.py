@@ -87,7 +87,7 @@ def print_explanation(report: Report, name: str, console: Console) -> None:
     """Why the node `name` runs where it runs. Raises UsageError when there is no such node."""
     node = _node(report, name)
     console.print(Text(wording.shorten(node.name, console.width), style="bold"))
-    facts = [node.op, f"stage {node.stage} on {node.device}"]
+    facts = [wording.brief(node.op), f"stage {node.stage} on {wording.brief(node.device)}"]
     facts += [f"{size(node.weight_bytes)} of weights"] if node.weight_bytes else []
     facts += [f"{node.flops:,} FLOP"] if node.flops else []
     console.print(Text(f"  {', '.join(facts)}"))
@@ -104,10 +104,11 @@ def print_explanation(report: Report, name: str, console: Console) -> None:
 def _node(report: Report, name: str) -> NodeRow:
     known = {node.name: node for node in report.nodes}
     if name not in known:
-        near = ", ".join(get_close_matches(name, known, n=3, cutoff=0.3))
+        matches = get_close_matches(name, known, n=3, cutoff=0.3)
+        near = ", ".join(wording.shorten(match, 80) for match in matches)
         raise UsageError(
-            f"there is no node {name!r}",
-            where=f"plan of {report.summary.model}",
+            f"there is no node {wording.shorten(name, 80)!r}",
+            where=f"plan of {wording.brief(report.summary.model)}",
             fix=f"did you mean {near}?" if near else "`--nodes` lists them all",
         )
     return known[name]
@@ -115,8 +116,11 @@ def _node(report: Report, name: str) -> NodeRow:
 
 def _copied(report: Report, value: str) -> str:
     moves = [transfer for transfer in report.transfers if transfer.value == value]
-    routes = (f"{move.source} → {move.target} in {wording.time(move.predicted)}" for move in moves)
-    return f", copied {' and '.join(routes)}" if moves else ""
+    said = " and ".join(
+        f"{wording.route(f'{move.source}>{move.target}')} in {wording.time(move.predicted)}"
+        for move in moves
+    )
+    return f", copied {said}" if moves else ""
 
 
 def _headline(report: Report) -> Text:

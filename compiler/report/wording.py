@@ -48,6 +48,11 @@ def shorten(name: str, width: int) -> str:
     return f"{plain[:head]}…{plain[head + 1 - width :]}"
 
 
+def brief(name: str) -> str:
+    """The name of a device or memory, as it stands within a sentence."""
+    return shorten(name, 32)
+
+
 def difference(predicted: Figure, observed: Figure) -> str:
     """How far the prediction was off: `+3.0 %` when the run took longer."""
     if predicted.time_s == 0:
@@ -76,9 +81,10 @@ def rivalry(report: Report) -> str:
     if rival is None:
         return "no device alone can run it" if report.contenders else "compared with no other plan"
     if summary.method == rival.device:
-        return f"everything on {rival.device}, as no split is faster"
+        return f"everything on {brief(rival.device)}, as no split is faster"
     alone = time(rival.total)
-    return f"{rival.ratio:.2f} × as fast as the best single device, {rival.device} ({alone})"
+    device = brief(rival.device)
+    return f"{rival.ratio:.2f} × as fast as the best single device, {device} ({alone})"
 
 
 def proof(summary: Summary) -> str:
@@ -94,12 +100,12 @@ def proof(summary: Summary) -> str:
 
 def route(link: str) -> str:
     """`host>pim` -> `host → pim`."""
-    return link.replace(">", " → ")
+    return " → ".join(map(brief, link.split(">")))
 
 
 def part(share: Share) -> str:
     """`cpu.serial`, or `copies host → pim`."""
-    return f"copies {route(share.name)}" if share.kind == "copy" else share.name
+    return f"copies {route(share.name)}" if share.kind == "copy" else brief(share.name)
 
 
 def speed(device: DeviceRow) -> str:

@@ -105,6 +105,59 @@ def hostile() -> Sample:
     return planned("<h1>[b]", rows, CPU_AND_PIM, PROVENANCE, inputs=INPUTS, output="head")
 
 
+def long_names() -> Sample:
+    """Every name has 10,000 characters, and so has every reason."""
+
+    def long(text: str) -> str:
+        return text if text == HOST else f"{'long ' * 2000}{text}"[-10_000:]
+
+    machine = Machine(
+        tuple(Memory(long(memory.name)) for memory in CPU_AND_PIM.memories),
+        tuple(
+            replace(device, name=long(device.name), memory=long(device.memory))
+            for device in CPU_AND_PIM.devices
+        ),
+        tuple(
+            replace(link, source=long(link.source), target=long(link.target))
+            for link in CPU_AND_PIM.links
+        ),
+    )
+    rows = [
+        replace(
+            row,
+            name=long(row.name),
+            op=long(row.op),
+            inputs=tuple(map(long, row.inputs)),
+            device=long(row.device),
+            refusal=long(row.refusal),
+        )
+        for row in BLOCK
+    ]
+    inputs = {long(name): size_bytes for name, size_bytes in INPUTS.items()}
+    output = long("head")
+    return planned(long("block"), rows, machine, PROVENANCE, inputs=inputs, output=output)
+
+
+def wide() -> Sample:
+    """Nodes from less than a nanosecond to an hour."""
+    rows = [
+        replace(
+            row,
+            run_us=tuple(None if us is None else us * 20.0 ** (index - 4) for us in row.run_us),
+        )
+        for index, row in enumerate(BLOCK)
+    ]
+    return planned("wide", rows, CPU_AND_PIM, PROVENANCE, inputs=INPUTS, output="head")
+
+
+def free() -> Sample:
+    """Nodes that take no time at all, in stages that cost nothing to start."""
+    rows = [replace(row, run_us=(0, 0), device="cpu.serial") for row in BLOCK]
+    devices = tuple(replace(device, stage_s=0.0) for device in CPU.devices)
+    machine = replace(CPU, devices=devices)
+    return planned("free", rows, machine, PROVENANCE, inputs=INPUTS, output="head")
+
+
 def large(nodes: int = 2000) -> Sample:
     """`nodes` nodes: the block's, one block after the other."""
     blocks = -(-nodes // len(BLOCK))

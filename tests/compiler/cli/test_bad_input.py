@@ -185,14 +185,15 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("command", ["run", "report"])
+@pytest.mark.parametrize("command", ["run", "report", "report --html x.html", "diff x.plan"])
 @pytest.mark.parametrize(("damage", "word"), DAMAGE.values(), ids=DAMAGE.keys())
 def test_damaged_plans_are_refused(
     run: Run, here: Path, damage: Callable[[Path], None], word: str, command: str
 ) -> None:
     assert run("compile", "good.onnx", "-o", "x.plan", "--no-cache").code == 0
     damage(here / "x.plan")
-    _check_message(run(command, "x.plan"), 1, word)
+    _check_message(run(*command.split(), "x.plan"), 1, word)
+    assert not (here / "x.html").exists()
 
 
 @pytest.mark.parametrize("cost", ["NaN", "Infinity", "-1e-6", '"fast"', "null"])

@@ -10,7 +10,7 @@ import pytest
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.html import to_html
 from tests.support.browser import chromium
-from tests.support.manifests import empty, hostile, large, mixed, one_node
+from tests.support.manifests import empty, free, hostile, large, long_names, mixed, one_node, wide
 from tests.support.planned import Sample
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ SAMPLES = {
     "one node": one_node(),
     "no node": empty(),
     "hostile": hostile(),
+    "long names": long_names(),
+    "from nanoseconds to an hour": wide(),
+    "no time": free(),
     "large": large(),
 }
 
