@@ -1,6 +1,6 @@
 """What every step of a compile shares: the program, its weights on disk, the engines, the cache."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,7 @@ class Workbench:
     def profile(self, expanded: ExpandedGraph) -> Profiled:
         """Costs and paths, from the cache when they are there."""
         cache = Cache(self._settings.cache, "profile", TypeAdapter(KeptProfile))
-        key = self._key(str(expanded))
+        key = self._key(str(expanded), *self._modelled(expanded))
         kept = cache.load(key)
         if kept is not None:
             return Profiled(read_costs(kept.costs), kept.paths)
@@ -80,6 +80,17 @@ class Workbench:
         found = profile(expanded, self.cut, self._program.feeds)
         cache.store(key, KeptProfile(write_costs(found.costs), found.paths))
         return found
+
+    def _modelled(self, expanded: ExpandedGraph) -> Iterator[str]:
+        """What the devices say of themselves: a model may change while its spec does not."""
+        yield repr(expanded.machine)
+        for node in expanded.graph.nodes:
+            for name in expanded.candidates[node.name]:
+                yield repr(self._engines[name].estimate(node))
+        for value in expanded.graph.values:
+            for engine in self._engines.values():
+                for link in engine.links:
+                    yield repr(link.estimate(value))
 
     def stage(self, assignment: Assignment) -> tuple[Stage, ...]:
         return StageNodes(self._engines)(self._graph, assignment, self.cut)

@@ -11,6 +11,9 @@ import numpy as np
 import onnx
 import pytest
 
+from stagecut.backends.null import NullBackend
+from stagecut.compiler.backend import Estimate
+from stagecut.compiler.costs_json import read_costs
 from stagecut.compiler.plan import Plan
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
@@ -170,6 +173,19 @@ def test_two_compiles_with_the_cache_give_the_same_bytes(
     for plan in plans:
         assert run("compile", model, "-o", plan, "--cache-dir", tmp_path / "cache").code == 0
     assert plans[0].read_bytes() == plans[1].read_bytes()
+
+
+def test_what_is_cached_is_forgotten_when_a_device_models_anew(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = tmp_path / "costs.json"
+    asked = ("profile", model, "-o", costs, "--device", "null", "--cache-dir", tmp_path / "cache")
+    found = []
+    for run_s in (3.0, 5.0):
+        monkeypatch.setattr(NullBackend, "estimate", lambda *_, run_s=run_s: Estimate(run_s))
+        assert run(*asked).code == 0
+        found.append(read_costs(costs).nodes[0].run_s["null"])
+    assert found == [3.0, 5.0]
 
 
 @pytest.mark.parametrize("method", ["optimal", "greedy", "priority", "single", "chain", "milp"])
