@@ -1,6 +1,6 @@
 """Text for people: seconds, bytes and whatever else in the unit that suits their size."""
 
-_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"))
 _PREFIXES = (
     (1e12, "T"),
     (1e9, "G"),
@@ -16,7 +16,7 @@ _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def seconds(time_s: float) -> str:
-    """`0.0123` -> `12.3 ms`; three significant digits, from nanoseconds to minutes."""
+    """`0.0123` -> `12.3 ms`; three significant digits, from picoseconds to minutes."""
     if time_s == 0:
         return "0 s"
     if abs(time_s) >= 120:

@@ -38,7 +38,8 @@ def _headline(difference: Difference) -> str:
     before, after = difference.times[0].before, difference.times[0].after
     times = wording.time(before)
     if before != after:
-        times += f" → {wording.time(after)} ({wording.difference(before, after)})"
+        by = wording.difference(before, after)
+        times += f" → {wording.time(after)}" + (f" ({by})" if by else "")
     if not difference.decided_otherwise:
         return f"{times}; everything runs where it ran"
     moved = len(difference.moves)

@@ -129,11 +129,8 @@ def _headline(report: Report) -> Text:
     line.append(f"  {wording.time(summary.predicted)}", style="green")
     line.append(" predicted", style="not bold")
     if summary.observed is not None:
-        total = summary.observed.total
-        off = wording.difference(summary.predicted, total)
-        line.append(f"  {wording.time(total)}", style="green")
-        facts = [fact for fact in (off, wording.observation(summary.observed)) if fact]
-        line.append(f" observed ({', '.join(facts)})", style="not bold")
+        line.append(f"  {wording.time(summary.observed.total)}", style="green")
+        line.append(f" observed ({wording.observed(summary)})", style="not bold")
     return line
 
 

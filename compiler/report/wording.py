@@ -75,6 +75,14 @@ def observation(observed: Observation) -> str:
     return f"median of {count(observed.runs, 'run')}, {least} to {most}"
 
 
+def observed(summary: Summary) -> str:
+    """The same, after how far the prediction was off; nothing where nothing was observed."""
+    if summary.observed is None:
+        return ""
+    off = difference(summary.predicted, summary.observed.total)
+    return ", ".join(filter(None, (off, observation(summary.observed))))
+
+
 def rivalry(report: Report) -> str:
     """How the plan compares with the best single device."""
     summary, rival = report.summary, report.summary.rival

@@ -8,7 +8,8 @@ from stagecut.compiler.units import scaled, seconds, size
 
 SECONDS = {
     "nothing": (0.0, "0 s"),
-    "below a nanosecond": (4e-10, "4.00e-10 s"),
+    "picoseconds": (4e-10, "400 ps"),
+    "next to nothing": (4e-15, "4.00e-15 s"),
     "nanoseconds": (4.2e-8, "42.0 ns"),
     "microseconds": (1e-6, "1.00 µs"),
     "rounding up into the next unit": (9.996e-4, "1.00 ms"),
@@ -54,5 +55,5 @@ def test_scaled(number: float, unit: str, text: str) -> None:
 @given(st.floats(1e-12, 1e5))
 def test_three_digits_are_kept(time_s: float) -> None:
     number, unit = seconds(time_s).split()
-    unit_s = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}[unit]
+    unit_s = {"ps": 1e-12, "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}[unit]
     assert float(number) * unit_s == pytest.approx(time_s, rel=0.03)

@@ -96,7 +96,13 @@ def test_a_plan_that_was_never_run_says_so() -> None:
     assert "No measured stage was run." in to_html(report)
 
 
+def test_a_plan_of_no_node_has_no_empty_tables() -> None:
+    page = to_html(REPORTS["a plan of no node"])
+    assert "<tbody>\n</tbody>" not in page
+    assert "<dd>0 stages" in page
+
+
 def test_times_are_told_in_units_that_suit_them() -> None:
     page = to_html(REPORTS["times from less than a nanosecond to an hour"])
-    for time in ("36.2 ns", "µs", "ms", " s", "min"):
+    for time in ("250 ps", "36.2 ns", " µs", " ms", " s", "64.0 min"):
         assert time in page
