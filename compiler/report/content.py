@@ -118,7 +118,8 @@ class Refusal:
 class DeviceRow:
     """A device: what it was given, and what kept the rest away.
 
-    `flops` and `weight_bytes` are those of the nodes that it was given.
+    `flops` are those of the nodes that it was given; `weight_bytes` is what their weights take in
+    its memory, in its number format and with padding.
     `capable` counts the nodes that it can run; `alone` is the predicted time of the whole model
     on it, None where it cannot run all of it.
     """

@@ -37,6 +37,7 @@ def device_rows(manifest: Manifest, table: CostTable) -> tuple[DeviceRow, ...]:
 
 
 def _row(device: Device, manifest: Manifest, table: CostTable) -> DeviceRow:
+    costs = {node.name: node for node in table.nodes}
     placed = [node for node in manifest.nodes if node.device == device.name]
     times_s = [
         time.time_s
@@ -60,7 +61,7 @@ def _row(device: Device, manifest: Manifest, table: CostTable) -> DeviceRow:
         peak_flop_per_s=device.peak_flop_per_s,
         peak_bytes_per_s=device.peak_bytes_per_s,
         flops=sum(node.flops for node in placed),
-        weight_bytes=sum(node.weight_bytes for node in placed),
+        weight_bytes=sum(costs[node.name].bytes_on(device.name) for node in placed),
         capable=len(manifest.nodes) - refusals.total(),
         refusals=tuple(Refusal(reason, nodes) for reason, nodes in refusals.most_common()),
         alone=_alone(device, table),

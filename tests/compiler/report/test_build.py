@@ -234,6 +234,13 @@ def test_a_device_counts_the_work_it_was_given() -> None:
     assert pim.weight_bytes == 2 * 4 * 2**20
 
 
+def test_weights_count_as_the_device_holds_them() -> None:
+    sample = mixed()
+    padded = tuple(replace(node, held_bytes={"pim.hbm": 10}) for node in sample.table.nodes)
+    pim = build_report(sample.manifest, replace(sample.table, nodes=padded)).devices[2]
+    assert pim.weight_bytes == 10 * pim.nodes > 0
+
+
 def test_close_calls_are_the_cheapest_moves_closest_first() -> None:
     calls = report_of(mixed()).close_calls
     assert [(call.op, call.node, call.nodes, call.option.device) for call in calls[:3]] == [
