@@ -19,6 +19,8 @@ from stagecut.compiler.machine import Basis
 BUILT_IN = {
     "cpu.serial": "stagecut.backends.cpu:create",
     "cpu.parallel": "stagecut.backends.cpu:create",
+    "openvino.f32": "stagecut.backends.openvino:create",
+    "openvino.bf16": "stagecut.backends.openvino:create",
     "pim.hbm": "stagecut.backends.pim:create",
     "pim.aim": "stagecut.backends.pim:create",
     "pim.silent": "stagecut.backends.pim:create",

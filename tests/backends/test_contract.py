@@ -15,6 +15,8 @@ from tests.support.nodes import Sample, sample
 TOLERANCES = {
     "cpu.serial": 1e-5,
     "cpu.parallel:threads=2": 1e-5,
+    "openvino.f32": 1e-5,
+    "openvino.bf16": 2e-2,
     "pim.hbm": 3e-3,
     "pim.hbm:numerics=exact": 5e-3,
     "pim.aim": 2e-2,

@@ -1,0 +1,69 @@
+"""`openvino.f32` and `openvino.bf16`: OpenVINO's CPU plugin in the host's memory."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from stagecut.compiler.backend import YES, Estimate, Executable, LinkDriver, StageProgram, Support
+from stagecut.compiler.graph import Node, Operator, Value
+from stagecut.compiler.machine import Device, Memory
+
+Precision: TypeAlias = Literal["f32", "bf16"]
+
+#: What values may hold. OpenVINO's CPU plugin turns float64 into float32, and int64 into int32.
+_EXACT = frozenset({"float32", "int32", "int8", "uint8", "bool"})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenvinoBackend:
+    """Timed on this machine. `precision` is what floats are computed in inside a stage."""
+
+    device: Device
+    threads: int
+    precision: Precision
+    memory: Memory
+    links: tuple[LinkDriver, ...] = ()
+
+    def supports(self, node: Node) -> Support:
+        for operator in node.operators:
+            reason = _misfit(operator) or _refusal(operator)
+            if reason:
+                return Support(f"{operator.op}: {reason}")
+        return YES
+
+    def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
+        return None
+
+    def prepare(self, stage: StageProgram) -> Executable:
+        from stagecut.backends.openvino import engine
+
+        return engine.prepare(stage, self.threads, self.precision)
+
+
+def _misfit(operator: Operator) -> str:
+    """Why its values cannot be handed to OpenVINO as they are; empty where they can."""
+    if operator.captured:
+        return "its bodies read values from outside"
+    for value in operator.writes:
+        if value.dtype not in _EXACT:
+            return f"{value.name} is {value.dtype}, which OpenVINO would narrow"
+    for index, value in enumerate(operator.reads):
+        if not value.elements:
+            return f"{value.name} is empty"
+        if value.dtype not in _EXACT and not _is_index(operator, index, value):
+            return f"{value.name} is {value.dtype}, which OpenVINO would narrow"
+    return "" if all(value.elements for value in operator.writes) else "its result is empty"
+
+
+def _is_index(operator: Operator, index: int, value: Value) -> bool:
+    """Whether a 64-bit operand only says where or how, so that its numbers are small."""
+    return value.dtype == "int64" and index > 0 and operator.op not in _COMPUTES_WITH_ALL
+
+
+#: Operators whose further operands are data, too.
+_COMPUTES_WITH_ALL = frozenset({"Where", "Concat", "Sum", "Max", "Min", "Mean", "Einsum"})
+
+
+def _refusal(operator: Operator) -> str:
+    from stagecut.backends.openvino import trial
+
+    return trial.refusal(operator)

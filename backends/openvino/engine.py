@@ -1,0 +1,182 @@
+"""OpenVINO itself: what it can run, and stages compiled for its CPU plugin.
+
+The only module that imports openvino; it is loaded when first needed.
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+import onnx_ir as ir
+import openvino as ov
+from openvino import opset13
+
+from stagecut.compiler.backend import StageProgram, Tensor
+from stagecut.compiler.errors import EngineError
+
+
+@cache
+def _core() -> ov.Core:
+    """Finding the plugins takes a while, and one object serves all stages."""
+    return ov.Core()
+
+
+def capabilities() -> tuple[str, ...]:
+    """What the CPU computes in, by OpenVINO's names: FP32, BF16, ..."""
+    return tuple(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def refusal(model: bytes) -> str:
+    """Why an ONNX model cannot be run as a whole; empty where it can."""
+    try:
+        read = _core().read_model(model)
+        able = _core().query_model(read, "CPU")
+    except Exception as error:  # openvino's own exceptions share no base class
+        return f"OpenVINO cannot read it: {_last_line(error)}"
+    missing = [op.get_type_name() for op in read.get_ops() if op.get_friendly_name() not in able]
+    return f"OpenVINO's CPU plugin has no {missing[0]}" if missing else ""
+
+
+class OpenvinoExecutable:
+    """A compiled stage with a request for each thread, which writes into the caller's arrays."""
+
+    def __init__(self, compiled: ov.CompiledModel, stage: StageProgram, kept: object) -> None:
+        self._compiled = compiled
+        self._kept = kept  # the weights' memory, which OpenVINO does not own
+        self._local = threading.local()
+        names = [value.name for value in stage.inputs]
+        self._places = [
+            (names.index(_name(port, names)), at) for at, port in enumerate(compiled.inputs)
+        ]
+        self._types = [np.dtype(value.dtype) for value in stage.outputs]
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        request = self._request()
+        shared = [_shared(array) for array in inputs]
+        for source, at in self._places:
+            request.set_input_tensor(at, shared[source])
+        outputs = [self._fresh(at) for at in range(len(self._types))]
+        for at, array in enumerate(outputs):
+            if array is not None:
+                request.set_output_tensor(at, ov.Tensor(array, shared_memory=True))
+        request.infer()
+        return [
+            np.array(request.get_output_tensor(at).data) if array is None else array
+            for at, array in enumerate(outputs)
+        ]
+
+    def _request(self) -> ov.InferRequest:
+        if not hasattr(self._local, "request"):
+            self._local.request = self._compiled.create_infer_request()
+        request: ov.InferRequest = self._local.request
+        return request
+
+    def _fresh(self, at: int) -> Tensor | None:
+        """Room for a result; None where its size shows only at run time."""
+        shape = self._compiled.outputs[at].get_partial_shape()
+        return np.empty(shape.to_shape(), self._types[at]) if shape.is_static else None
+
+
+def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecutable:
+    """Compile `stage`; its large weights stay where they are, mapped from their file."""
+    weights = _large_weights(stage.model)
+    options = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "EXECUTION_MODE_HINT": "ACCURACY" if precision == "f32" else "PERFORMANCE",
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
+    try:
+        with _affinity_restored():
+            model = _core().read_model(_without(stage.model, weights))
+            _put_in(model, weights)
+            compiled = _core().compile_model(model, "CPU", options)
+    except Exception as error:  # openvino's own exceptions share no base class
+        raise EngineError(
+            f"OpenVINO refuses it: {_last_line(error)}",
+            where=f"stage {stage.name}",
+            fix="leave the device out, or forbid the stage's nodes on it",
+        ) from error
+    return OpenvinoExecutable(compiled, stage, weights)
+
+
+def _large_weights(model: ir.Model) -> dict[str, Tensor]:
+    """Those that lie in a file, mapped from there."""
+    return {
+        name: _mapped(value.const_value)
+        for name, value in model.graph.initializers.items()
+        if isinstance(value.const_value, ir.ExternalTensor)
+    }
+
+
+def _mapped(tensor: ir.ExternalTensor) -> Tensor:
+    """OpenVINO shares writeable memory only: pages that would be copied if anyone wrote to them."""
+    dtype, shape = tensor.dtype.numpy(), tensor.shape.numpy()
+    return np.memmap(tensor.path, dtype, mode="c", offset=tensor.offset or 0, shape=shape)
+
+
+def _without(model: ir.Model, weights: dict[str, Tensor]) -> bytes:
+    """The model's ONNX bytes with its large weights as further inputs."""
+    proto = ir.to_proto(model)
+    kept = [each for each in proto.graph.initializer if each.name not in weights]
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(kept)
+    known = {each.name for each in proto.graph.input}
+    for name, array in weights.items():
+        if name not in known:
+            value = model.graph.initializers[name]
+            proto.graph.input.append(_as_input(name, value, array))
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def _as_input(name: str, value: ir.Value, array: Tensor) -> "object":
+    from onnx import helper
+
+    dtype = value.dtype or ir.DataType.from_numpy(array.dtype)
+    return helper.make_tensor_value_info(name, int(dtype), array.shape)
+
+
+def _put_in(model: ov.Model, weights: dict[str, Tensor]) -> None:
+    """Constants in place of the inputs that stand for weights; no number is copied."""
+    for parameter in list(model.get_parameters()):
+        found = parameter.output(0).get_names() & weights.keys()
+        if found:
+            constant = opset13.constant(weights[found.pop()], shared_memory=True)
+            for reader in parameter.output(0).get_target_inputs():
+                reader.replace_source_output(constant.output(0))
+            model.remove_parameter(parameter)
+    model.validate_nodes_and_infer_types()
+
+
+def _name(port: ov.ConstOutput, names: Sequence[str]) -> str:
+    found: str = next(name for name in port.get_names() if name in names)
+    return found
+
+
+def _shared(array: Tensor) -> ov.Tensor:
+    """The array itself where OpenVINO can read it in place, else a copy."""
+    if not (array.flags.c_contiguous and array.flags.writeable):
+        array = np.array(array, order="C")
+    return ov.Tensor(array, shared_memory=True)
+
+
+@contextmanager
+def _affinity_restored() -> Iterator[None]:
+    """Whatever an engine does to the calling thread's CPUs while it compiles."""
+    allowed = os.sched_getaffinity(0)
+    try:
+        yield
+    finally:
+        if os.sched_getaffinity(0) != allowed:
+            os.sched_setaffinity(0, allowed)
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
