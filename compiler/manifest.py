@@ -35,6 +35,7 @@ class InputPort(Port):
 class PlannedStage:
     """Consecutive nodes on one device; `file` is the archive member with its ONNX model.
 
+    `predicted_s` is what its nodes take, without what starting it costs: its device's `stage_s`.
     `load_s` is what loading the weights into a modelled device's memory takes, once, before the
     first run; it is in no other figure.
     """

@@ -6,7 +6,7 @@ from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import PlanError, TraceError
 from stagecut.compiler.manifest import Contender, Manifest, Port
 from stagecut.compiler.report.content import Report
-from stagecut.compiler.report.devices import device_rows, shares
+from stagecut.compiler.report.devices import device_rows, energy_shares, shares
 from stagecut.compiler.report.nodes import close_calls, node_rows, operator_rows
 from stagecut.compiler.report.stages import stage_rows, transfer_rows
 from stagecut.compiler.report.summary import summarize
@@ -28,6 +28,7 @@ def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = Non
     return Report(
         summary=summarize(manifest, trace),
         shares=shares(manifest),
+        energy=energy_shares(manifest),
         devices=device_rows(manifest, table),
         stages=stage_rows(manifest, trace),
         predicted_spans=predicted_spans(manifest),

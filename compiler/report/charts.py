@@ -1,7 +1,7 @@
 """The page's charts: where the time goes, operators, contenders, predicted against observed."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from stagecut.compiler.manifest import Contender
@@ -55,14 +55,37 @@ class Whisker:
 def share_bars(report: Report) -> tuple[Bar, ...]:
     """The predicted time as one bar, cut up by where it goes."""
     styles = Styles(report)
+    return _cut_up(
+        (
+            share.share,
+            f"{wording.part(share)}: {wording.time(share.time)}",
+            styles(share.name, share.time.basis),
+        )
+        for share in report.shares
+    )
+
+
+def energy_bars(report: Report) -> tuple[Bar, ...]:
+    """The energy of a run as one bar, cut up by where it goes."""
+    styles = Styles(report)
+    return _cut_up(
+        (
+            part.share,
+            f"{wording.brief(part.name)}: {wording.joules(part.energy_j)}",
+            styles(part.name, "modelled"),
+        )
+        for part in report.energy
+    )
+
+
+def _cut_up(parts: Iterable[tuple[float, str, str]]) -> tuple[Bar, ...]:
+    """One bar out of shares with their titles and styles."""
     bars: list[Bar] = []
-    for share in report.shares:
+    for share, title, style in parts:
         x = bars[-1].x + bars[-1].width if bars else 0.0
-        width, part = 100 * share.share, wording.percent(share.share)
-        title = f"{wording.part(share)}: {wording.time(share.time)}, {part}"
-        label = part if width > _LABEL_WIDTH else ""
-        style = styles(share.name, share.time.basis)
-        bars.append(Bar(x, 0, width, _SHARE_HEIGHT, style, title, label))
+        width, percent = 100 * share, wording.percent(share)
+        label = percent if width > _LABEL_WIDTH else ""
+        bars.append(Bar(x, 0, width, _SHARE_HEIGHT, style, f"{title}, {percent}", label))
     return tuple(bars)
 
 

@@ -107,6 +107,16 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class EnergyShare:
+    """A part of the energy of a run: all stages on a device, or all copies; always modelled."""
+
+    name: str
+    kind: Literal["stage", "copy"]
+    energy_j: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A reason why a device cannot run something, and how many nodes it holds for."""
 
@@ -272,6 +282,7 @@ class Report:
 
     summary: Summary
     shares: tuple[Share, ...]
+    energy: tuple[EnergyShare, ...]
     devices: tuple[DeviceRow, ...]
     stages: tuple[StageRow, ...]
     predicted_spans: tuple[Span, ...]

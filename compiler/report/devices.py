@@ -10,7 +10,7 @@ from stagecut.compiler.machine import Device
 from stagecut.compiler.manifest import Manifest
 from stagecut.compiler.objective import evaluate
 from stagecut.compiler.report.account import stage_times
-from stagecut.compiler.report.content import DeviceRow, Figure, Refusal, Share
+from stagecut.compiler.report.content import DeviceRow, EnergyShare, Figure, Refusal, Share
 
 
 def shares(manifest: Manifest) -> tuple[Share, ...]:
@@ -28,6 +28,24 @@ def shares(manifest: Manifest) -> tuple[Share, ...]:
     return (
         *(Share(name, "stage", part, part.time_s / whole_s) for name, part in used.items()),
         *(Share(name, "copy", part, part.time_s / whole_s) for name, part in crossed.items()),
+    )
+
+
+def energy_shares(manifest: Manifest) -> tuple[EnergyShare, ...]:
+    """Where the energy of a run goes: devices in the machine's order, then all copies.
+
+    Nothing where an energy is not known.
+    """
+    whole_j = manifest.predicted_j
+    if not whole_j:
+        return ()
+    stages = {device.name: 0.0 for device in manifest.machine.devices}
+    for stage in manifest.stages:
+        stages[stage.device] += stage.energy_j or 0.0
+    copies_j = max(0.0, whole_j - math.fsum(stages.values()))
+    return (
+        *(EnergyShare(name, "stage", j, j / whole_j) for name, j in stages.items() if j),
+        *([EnergyShare("copies", "copy", copies_j, copies_j / whole_j)] if manifest.copies else []),
     )
 
 

@@ -11,7 +11,13 @@ from importlib.resources import files
 import jinja2
 
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.charts import operator_bars, scatter, share_bars, whiskers
+from stagecut.compiler.report.charts import (
+    energy_bars,
+    operator_bars,
+    scatter,
+    share_bars,
+    whiskers,
+)
 from stagecut.compiler.report.content import Figure, Report
 from stagecut.compiler.report.graph import graph_json
 from stagecut.compiler.report.lanes import timeline
@@ -37,6 +43,7 @@ def to_html(report: Report) -> str:
         styles=Styles(report),
         timeline=timeline(report),
         shares=share_bars(report),
+        energy=energy_bars(report),
         operators=operator_bars(report, report.operators[:_OPERATORS]),
         whiskers=whiskers(report),
         scatter=scatter(report),

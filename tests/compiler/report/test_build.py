@@ -220,6 +220,21 @@ def test_energy_is_that_of_the_whole_run() -> None:
     assert build_report(sample.manifest, sample.table).summary.energy_j is None
 
 
+def test_where_the_energy_goes_adds_up() -> None:
+    sample = mixed()
+    stages = tuple(replace(s, energy_j=0.1 * (s.index + 1)) for s in sample.manifest.stages)
+    known = replace(sample.manifest, predicted_j=2.0, stages=stages)
+    energy = build_report(known, sample.table).energy
+    assert [(part.name, round(part.energy_j, 9)) for part in energy] == [
+        ("cpu.serial", 0.6),
+        ("cpu.parallel", 0.6),
+        ("pim.hbm", 0.3),
+        ("copies", 0.5),
+    ]
+    assert sum(part.share for part in energy) == pytest.approx(1)
+    assert build_report(sample.manifest, sample.table).energy == ()
+
+
 def test_loading_is_added_up_over_the_stages() -> None:
     sample = mixed()
     stages = tuple(replace(stage, load_s=0.5) for stage in sample.manifest.stages)
