@@ -22,6 +22,7 @@ function describe(row) {
     if (reason) {
       detail.textContent = document.querySelectorAll("#reasons li")[reason.textContent - 1].textContent;
     }
+    for (const extra of detail.querySelectorAll("small")) extra.prepend("the plan: ");
     detail.className = cell.className;
     list.append(term, detail);
   });

@@ -73,10 +73,23 @@ function drawEdge(edge) {
   return make("g", { class: "edge" }, path);
 }
 
-// What a copy costs, above the box that it is made for; once, however many nodes read it there.
-function drawCopy({ end, targetBox, copy, values }) {
-  const place = { x: end.x + 6, y: targetBox.y - targetBox.height / 2 - 8 };
-  return make("text", place, values.length === 1 ? copy : `${values.length} values`);
+// What copies cost, above the box that they are made for, one below the other.
+function drawCopies(copies) {
+  const { end, targetBox } = copies[0];
+  const top = targetBox.y - targetBox.height / 2 - 8;
+  const lines = copies.map(({ copy, values }) => (values.length === 1 ? copy : `${values.length} values`));
+  const shown = lines.length <= 2 ? lines : [`${lines.length} copies`];
+  return shown.map((line, index) => make("text", { x: end.x + 6, y: top - 12 * (shown.length - 1 - index) }, line));
+}
+
+// The edges that copy something, by the box they lead to; each copy once, however many read it there.
+function copiesByTarget(drawn) {
+  const targets = new Map();
+  for (const edge of drawn.filter(({ copy }) => copy)) {
+    const copies = targets.get(edge.targetBox.id) ?? new Map();
+    targets.set(edge.targetBox.id, copies.set(`${edge.values}`, edge));
+  }
+  return [...targets.values()].map((copies) => [...copies.values()]);
 }
 
 function draw() {
@@ -102,11 +115,8 @@ function draw() {
     nodeLayer.append(element);
   }
   state.edges = drawnEdges(placed).map((edge) => ({ ...edge, element: drawEdge(edge) }));
-  const copies = new Map(
-    state.edges.filter((edge) => edge.copy).map((edge) => [`${edge.values} ${edge.targetBox.id}`, edge]),
-  );
   edgeLayer.append(...state.edges.map((edge) => edge.element));
-  edgeLayer.append(...[...copies.values()].map(drawCopy));
+  edgeLayer.append(...copiesByTarget(state.edges).flatMap(drawCopies));
   svg.querySelector("g.all").replaceChildren(stageLayer, edgeLayer, nodeLayer);
   state.size = { width: placed.width + 2 * PAD, height: placed.height + 2 * PAD };
   svg.setAttribute("viewBox", `${-PAD} ${-PAD} ${state.size.width} ${state.size.height}`);

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from stagecut.compiler.manifest import Contender, Manifest
+from stagecut.compiler.manifest import OPTIMUM, Contender, Manifest
 from stagecut.compiler.report.content import (
     Figure,
     Observation,
@@ -70,10 +70,9 @@ def _off_by(stages: Sequence[StageRow]) -> float | None:
 
 
 def overruled(manifest: Manifest) -> Overruled | None:
-    """The optimum, where the gate shipped another plan; it does not go by a device's name."""
-    devices = {device.name for device in manifest.machine.devices}
+    """The optimum, where the gate shipped another plan."""
     for contender in manifest.contenders:
-        if contender.name not in devices and not contender.chosen:
+        if contender.name == OPTIMUM and not contender.chosen:
             return Overruled(
                 predicted=Figure(manifest.certificate.total, contender.basis),
                 observed=Figure(contender.median_s, contender.basis),

@@ -63,6 +63,14 @@ def mixed() -> Sample:
     return planned("block", BLOCK, CPU_AND_PIM, PROVENANCE, inputs=INPUTS, output="head")
 
 
+def two_copies() -> Sample:
+    """The same block, but that two values are copied for one stage."""
+    rows = [
+        replace(row, inputs=("up", "attention")) if row.name == "relu" else row for row in BLOCK
+    ]
+    return planned("two", rows, CPU_AND_PIM, PROVENANCE, inputs=INPUTS, output="head")
+
+
 def cpu_only() -> Sample:
     """The same block without the modelled device: every figure is measured, nothing is copied."""
     rows = [

@@ -10,7 +10,17 @@ import pytest
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.html import to_html
 from tests.support.browser import chromium
-from tests.support.manifests import empty, free, hostile, large, long_names, mixed, one_node, wide
+from tests.support.manifests import (
+    empty,
+    free,
+    hostile,
+    large,
+    long_names,
+    mixed,
+    one_node,
+    two_copies,
+    wide,
+)
 from tests.support.planned import Sample
 
 if TYPE_CHECKING:
@@ -24,6 +34,7 @@ SAMPLES = {
     "long names": long_names(),
     "from nanoseconds to an hour": wide(),
     "no time": free(),
+    "two copies for one stage": two_copies(),
     "large": large(),
 }
 
@@ -161,6 +172,14 @@ def test_copies_are_drawn_dashed_with_what_they_cost(visit: Open) -> None:
     page = visit().page
     assert page.locator(".edge path.copy").count() == 2
     assert "64.0 KiB, 30.1 µs~" in page.locator(".edges > text").all_text_contents()
+
+
+def test_copies_for_one_stage_are_told_one_below_the_other(visit: Open) -> None:
+    labels = visit("two copies for one stage").page.locator(".edges > text").all()
+    boxes = sorted(filter(None, (label.bounding_box() for label in labels)), key=lambda b: b["y"])
+    assert len(boxes) == 3
+    assert boxes[0]["x"] == pytest.approx(boxes[1]["x"], abs=1)
+    assert boxes[1]["y"] - boxes[0]["y"] > 10
 
 
 def test_the_graph_can_be_walked_with_the_keyboard(visit: Open) -> None:
