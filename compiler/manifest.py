@@ -13,6 +13,9 @@ Accounting: TypeAlias = Literal["measured", "predicted"]
 
 SCHEMA = "stagecut.plan/1"
 
+#: The contender that is the optimum of the costs, unless it is one device alone.
+OPTIMUM = "optimum"
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -86,8 +89,10 @@ class PlannedNode:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A plan that was compared end to end; the fastest one ships (`chosen`).
+    """A plan that was compared end to end; the fastest one ships (`chosen`), and `why` says why.
 
+    The true median lies between `low_s` and `high_s` with 95 % confidence; `unrest` says what is
+    odd about the runs, and is empty where nothing is.
     `stage_s` are the medians of its stages, without copies; empty when it was only predicted.
     `energy_j` is always predicted, None where not all of it is known. `trace` is its run of median
     length, kept of the chosen one only.
@@ -105,6 +110,10 @@ class Contender:
     stage_s: tuple[float, ...] = ()
     energy_j: float | None = None
     trace: Trace | None = None
+    low_s: float = 0.0
+    high_s: float = 0.0
+    why: str = ""
+    unrest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

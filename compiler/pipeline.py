@@ -25,6 +25,7 @@ from stagecut.compiler.workbench import Workbench, model_bytes
 from stagecut.passes import gate
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster import Cluster, Granularity
+from stagecut.passes.contenders import entries as contenders_of
 from stagecut.passes.expand import Expand
 from stagecut.passes.explain import least_totals
 from stagecut.passes.partition import Partition
@@ -85,7 +86,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     allowed = restrict(profiled.costs)
     solution = Partition(goal)(allowed)
     dump("assignment", f"{solution.certificate}\n{solution.assignment}")
-    entries = gate.entries(allowed, solution.assignment, bench.stage)
+    entries = contenders_of(allowed, solution.assignment, goal, bench.stage)
     contenders = (
         bench.compare(entries, allowed, goal)
         if costs is None

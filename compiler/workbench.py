@@ -23,8 +23,9 @@ from stagecut.compiler.program import Program
 from stagecut.compiler.settings import Settings
 from stagecut.compiler.staging import Runner, Stage
 from stagecut.compiler.weights import WeightFile, write_weights
+from stagecut.passes.contenders import Entry
 from stagecut.passes.cut import Cutter
-from stagecut.passes.gate import Entry, Gate
+from stagecut.passes.gate import Gate
 from stagecut.passes.profile import Profile, Profiled
 from stagecut.passes.stage import StageNodes
 from stagecut.runtime.executor import Executor

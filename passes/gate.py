@@ -1,7 +1,9 @@
 """Compare whole plans end to end and ship the fastest.
 
 The optimum is the optimum of the cost table; that it is also the fastest on the machine is
-measured here, against every device that can run the whole model alone, all taking turns.
+measured here, against its rivals (passes/contenders.py), all taking turns, until the fastest is
+apart from the others or the time is up. Of plans that are as fast within the noise, the one with
+the fewest stages ships. How this is decided is told in docs/gate.md.
 """
 
 import statistics
@@ -12,56 +14,16 @@ from functools import partial
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.backend import Feeds
 from stagecut.compiler.costs import CostTable
-from stagecut.compiler.errors import AssignmentError
 from stagecut.compiler.machine import Basis
 from stagecut.compiler.manifest import Contender
-from stagecut.compiler.objective import Breakdown, evaluate
+from stagecut.compiler.objective import evaluate
 from stagecut.compiler.prices import LATENCY, Objective
 from stagecut.compiler.progress import Progress
-from stagecut.compiler.staging import Runner, RunnerFactory, Stage
+from stagecut.compiler.staging import Runner, RunnerFactory
+from stagecut.passes.contenders import Entry
 from stagecut.passes.sampling import Rounds, interleave, median_and_spread
+from stagecut.passes.statistics import median_interval, unrest
 from stagecut.runtime.trace import Trace
-
-#: The contender that the partitioner proposes.
-OPTIMUM = "optimum"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A plan that wants to be shipped; `energy_j` is what it is predicted to take, if known."""
-
-    name: str
-    assignment: Assignment
-    stages: tuple[Stage, ...]
-    energy_j: float | None = None
-
-
-def entries(
-    costs: CostTable, optimum: Assignment, stage: Callable[[Assignment], tuple[Stage, ...]]
-) -> tuple[Entry, ...]:
-    """The optimum, and each device that can run every node alone; the optimum goes by the
-    device's name where it is the same plan."""
-    found = {OPTIMUM: optimum}
-    for device in costs.machine.devices:
-        alone = {node.name: device.name for node in costs.nodes}
-        if alone == dict(optimum.devices):
-            found = {device.name: optimum, **{k: v for k, v in found.items() if k != OPTIMUM}}
-        elif all(device.name in node.run_s for node in costs.nodes):
-            found[device.name] = Assignment(alone)
-    accounts = {name: _account(costs, chosen) for name, chosen in found.items()}
-    return tuple(
-        Entry(name, found[name], stage(found[name]), account.total_j)
-        for name, account in accounts.items()
-        if account is not None
-    )
-
-
-def _account(costs: CostTable, assignment: Assignment) -> Breakdown | None:
-    """None where the weights do not fit, or a value cannot get where it has to end."""
-    try:
-        return evaluate(costs, assignment)
-    except AssignmentError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +42,14 @@ class Gate:
     def __call__(
         self, entries: Sequence[Entry], feeds: Feeds, outputs: Sequence[str]
     ) -> tuple[Contender, ...]:
-        """The contenders in the order given, the one with the lowest median chosen."""
+        """The contenders in the order given, one of them chosen."""
         traces: dict[str, list[Trace]] = {entry.name: [] for entry in entries}
 
         def run(name: str, runner: Runner) -> None:
             traces[name].append(runner.run(feeds)[1])
+
+        def contenders() -> list[Contender]:
+            return [_measured(entry, traces[entry.name]) for entry in entries]
 
         runners = {
             entry.name: self.build(entry.stages, outputs)
@@ -93,9 +58,15 @@ class Gate:
         for runner in runners.values():
             runner.run(feeds)  # engines settle in their first run
         tasks = [partial(run, name, runner) for name, runner in runners.items()]
-        interleave(tasks, self.rounds, self.clock, self.progress, "comparing")
-        found = [_measured(entry, traces[entry.name]) for entry in entries]
-        return _choose(found, self.objective)
+        enough = partial(_is_decided, contenders)
+        interleave(tasks, self.rounds, self.clock, self.progress, "comparing", enough)
+        return choose(contenders(), self.objective)
+
+
+def _is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:
+    """Whether the fastest is apart from all others, by their confidence intervals."""
+    best, *others = sorted(contenders(), key=lambda each: each.median_s)
+    return all(best.high_s < other.low_s for other in others)
 
 
 def predicted(
@@ -103,25 +74,54 @@ def predicted(
 ) -> tuple[Contender, ...]:
     """The contenders by the cost table alone, for a table that was handed in: the machine that
     it describes need not be this one."""
-    return _choose([_predicted(entry, costs) for entry in entries], objective)
+    return choose([_predicted(entry, costs) for entry in entries], objective)
 
 
-def _choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Contender, ...]:
-    """The one of the lowest price; measured times and predicted energies count towards it."""
-    best = min(contenders, key=lambda each: objective.price(each.median_s, each.energy_j))
+def choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Contender, ...]:
+    """The one of the lowest price ships, or one as good with fewer stages; each is told why.
+
+    Measured times and predicted energies count towards the price.
+    """
+
+    def price(each: Contender) -> float:
+        return objective.price(each.median_s, each.energy_j)
+
+    best = min(contenders, key=price)
+    worst_price = objective.price(best.high_s, best.energy_j)
+    as_good = [each for each in contenders if price(each) <= worst_price]
+    chosen = min(as_good, key=lambda each: (each.stages, price(each)))
     return tuple(
-        replace(each, chosen=True) if each is best else replace(each, trace=None)
+        replace(each, chosen=True, why=_why(chosen, best, as_good))
+        if each is chosen
+        else replace(each, trace=None, why=_why_not(each, chosen, as_good))
         for each in contenders
     )
+
+
+def _why(chosen: Contender, best: Contender, as_good: Sequence[Contender]) -> str:
+    if chosen is not best:
+        return f"as good as {best.name} within the noise, in fewer stages"
+    others = ", ".join(each.name for each in as_good if each is not chosen)
+    return f"the best, though {others} may be as good" if others else "the best"
+
+
+def _why_not(other: Contender, chosen: Contender, as_good: Sequence[Contender]) -> str:
+    change = other.median_s / chosen.median_s - 1 if chosen.median_s else 0.0
+    told = f"{abs(change):.1%} {'slower' if change >= 0 else 'faster'}"
+    return f"{told}, which is within the noise" if other in as_good else told
 
 
 def _measured(entry: Entry, traces: Sequence[Trace]) -> Contender:
     samples = [trace.latency_s for trace in traces]
     median_s, spread = median_and_spread(samples)
+    interval = median_interval(samples)
     return Contender(
         name=entry.name,
         stages=len(entry.stages),
         median_s=median_s,
+        low_s=interval.low,
+        high_s=interval.high,
+        unrest=unrest(samples),
         min_s=spread.min_s,
         max_s=max(samples),
         runs=spread.runs,
@@ -146,6 +146,8 @@ def _predicted(entry: Entry, costs: CostTable) -> Contender:
         name=entry.name,
         stages=len(entry.stages),
         median_s=total_s,
+        low_s=total_s,
+        high_s=total_s,
         min_s=total_s,
         max_s=total_s,
         runs=0,

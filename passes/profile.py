@@ -7,7 +7,7 @@ them alike. What is modelled costs no run: its figures come from the device's mo
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from stagecut.compiler.backend import Backend, Estimate, Feeds
@@ -19,6 +19,7 @@ from stagecut.compiler.manifest import ProfilePath
 from stagecut.compiler.progress import Progress
 from stagecut.compiler.staging import Runner, RunnerFactory
 from stagecut.passes.cut import Cutter
+from stagecut.passes.dispatch import dispatch_s
 from stagecut.passes.profile_paths import Path, plan_paths
 from stagecut.passes.sampling import Rounds, interleave, median_and_spread
 from stagecut.passes.stage import StageNodes
@@ -66,9 +67,14 @@ class Profile:
         """Raises EngineError when an engine refuses a node that its device supports."""
         paths = plan_paths(expanded).paths
         samples = Samples()
+        starts_s = {
+            device.name: dispatch_s(self.backends[device.name], self.clock)
+            for device in expanded.machine.devices
+            if device.basis == "measured"
+        }
         rounds = self._measure(expanded.graph, paths, cut, feeds, samples)
         return Profiled(
-            self._table(expanded, samples), tuple(_report(path, rounds) for path in paths)
+            self._table(expanded, samples, starts_s), tuple(_report(path, rounds) for path in paths)
         )
 
     def _measure(
@@ -96,21 +102,34 @@ class Profile:
         )
         return self.build(stages, [value.name for value in graph.outputs])
 
-    def _table(self, expanded: ExpandedGraph, samples: Samples) -> CostTable:
+    def _table(
+        self, expanded: ExpandedGraph, samples: Samples, starts_s: Mapping[str, float]
+    ) -> CostTable:
+        """Every node's time held one start of a stage, which is told apart."""
         graph = expanded.graph
+        devices = tuple(
+            replace(device, stage_s=starts_s.get(device.name, device.stage_s))
+            for device in expanded.machine.devices
+        )
         return CostTable(
             name=graph.name,
-            machine=expanded.machine,
+            machine=replace(expanded.machine, devices=devices),
             values=tuple(self._value_costs(value, samples) for value in graph.values),
             nodes=tuple(
-                self._node_costs(node, expanded.candidates[node.name], samples)
+                self._node_costs(node, expanded.candidates[node.name], samples, starts_s)
                 for node in graph.nodes
             ),
             inputs=tuple(Endpoint(value.name, HOST) for value in graph.inputs),
             outputs=tuple(Endpoint(value.name, HOST) for value in graph.outputs),
         )
 
-    def _node_costs(self, node: Node, devices: tuple[str, ...], samples: Samples) -> NodeCosts:
+    def _node_costs(
+        self,
+        node: Node,
+        devices: tuple[str, ...],
+        samples: Samples,
+        starts_s: Mapping[str, float],
+    ) -> NodeCosts:
         run_s: dict[str, float] = {}
         run_j: dict[str, float] = {}
         held_bytes: dict[str, int] = {}
@@ -118,7 +137,8 @@ class Profile:
         for name in devices:
             estimate = self.backends[name].estimate(node)
             if estimate is None:
-                run_s[name], spreads[name] = median_and_spread(samples.runs[node.name, name])
+                timed_s = [max(0.0, t - starts_s[name]) for t in samples.runs[node.name, name]]
+                run_s[name], spreads[name] = median_and_spread(timed_s)
                 power_w = self.backends[name].device.power_w
                 estimate = Estimate(run_s[name], power_w and power_w * run_s[name])
             run_s[name] = estimate.run_s

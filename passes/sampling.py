@@ -31,18 +31,24 @@ def interleave(
     clock: Callable[[], float],
     progress: Progress,
     label: str,
+    enough: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Call every task once a round, in turn, and return how many rounds there were."""
+    """Call every task once a round, in turn, and return how many rounds there were.
+
+    `enough` is asked after every round from the least number on, and ends it.
+    """
     done = 0
-    for done in progress(_rounds(rounds, clock), label, rounds.most):  # noqa: B007
+    for done in progress(_rounds(rounds, clock, enough), label, rounds.most):  # noqa: B007
         for task in tasks:
             task()
     return done
 
 
-def _rounds(rounds: Rounds, clock: Callable[[], float]) -> Iterator[int]:
+def _rounds(
+    rounds: Rounds, clock: Callable[[], float], enough: Callable[[], bool]
+) -> Iterator[int]:
     start_s = clock()
     for number in range(1, rounds.most + 1):
-        if number > rounds.least and clock() - start_s >= rounds.budget_s:
+        if number > rounds.least and (clock() - start_s >= rounds.budget_s or enough()):
             return
         yield number

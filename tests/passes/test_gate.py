@@ -9,9 +9,11 @@ from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.backend import Feeds, StageProgram, Tensor
 from stagecut.compiler.costs import CostTable, NodeCosts
 from stagecut.compiler.machine import Device, Machine, Memory
+from stagecut.compiler.prices import LATENCY
 from stagecut.compiler.progress import silent
 from stagecut.compiler.staging import Stage
-from stagecut.passes.gate import Entry, Gate, entries, predicted
+from stagecut.passes.contenders import Entry, entries
+from stagecut.passes.gate import Gate, predicted
 from stagecut.passes.sampling import Rounds
 from stagecut.runtime.trace import Event, Trace
 
@@ -74,12 +76,16 @@ COSTS = _costs({"cpu": 1.0, "all": 3.0}, {"cpu": 3.0, "all": 1.0})
 
 def test_contenders_are_the_optimum_and_every_device_that_can_run_all_nodes() -> None:
     table = _costs({"cpu": 1.0, "all": 3.0}, {"cpu": 3.0, "all": 1.0, "pim": 0.5})
-    assert [entry.name for entry in entries(table, MIXED, _stages)] == ["optimum", "cpu", "all"]
+    assert [entry.name for entry in entries(table, MIXED, LATENCY, _stages)] == [
+        "optimum",
+        "cpu",
+        "all",
+    ]
 
 
 def test_an_optimum_on_one_device_goes_by_the_device_name_only() -> None:
     alone = Assignment({"n0": "all", "n1": "all"})
-    assert [entry.name for entry in entries(COSTS, alone, _stages)] == ["all", "cpu"]
+    assert [entry.name for entry in entries(COSTS, alone, LATENCY, _stages)] == ["all", "cpu"]
 
 
 CASES: dict[str, tuple[dict[str, Sequence[float]], str]] = {
@@ -108,7 +114,7 @@ CASES: dict[str, tuple[dict[str, Sequence[float]], str]] = {
 
 @pytest.mark.parametrize(("walls_s", "shipped"), CASES.values(), ids=CASES.keys())
 def test_the_fastest_ships(walls_s: dict[str, Sequence[float]], shipped: str) -> None:
-    found = _gate(walls_s)(entries(COSTS, MIXED, _stages), {}, [])
+    found = _gate(walls_s)(entries(COSTS, MIXED, LATENCY, _stages), {}, [])
     assert [contender.name for contender in found if contender.chosen] == [shipped]
     assert all(contender.accounting == "measured" and contender.runs == 3 for contender in found)
 
@@ -123,7 +129,7 @@ def test_modelled_parts_count_at_their_modelled_time() -> None:
 
 
 def test_a_table_that_was_handed_in_decides_by_itself() -> None:
-    found = predicted(entries(COSTS, MIXED, _stages), COSTS)
+    found = predicted(entries(COSTS, MIXED, LATENCY, _stages), COSTS)
     assert [(c.name, c.median_s, c.accounting) for c in found] == [
         ("optimum", 2.0, "predicted"),
         ("cpu", 4.0, "predicted"),

@@ -193,6 +193,9 @@ def _contender(
         accounting="measured",
         chosen=chosen,
         stage_s=stage_s,
+        low_s=0.99 * median_s,
+        high_s=1.02 * median_s,
+        why="the best" if chosen else "slower",
     )
 
 
