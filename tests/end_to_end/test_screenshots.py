@@ -52,6 +52,9 @@ def test_pictures(page: Path, tmp_path: Path, request: pytest.FixtureRequest) ->
             complaints: list[str] = []
             view.on("console", partial(_note, complaints))
             view.goto(page.as_uri())
+            view.fill("#graph-search", "gelu")
+            view.press("#graph-search", "Enter")  # so that the panel has something to say
+            view.evaluate("window.scrollTo(0, 0)")
             found = [view.locator(section).bounding_box() for section in sections]
             boxes = [box for box in found if box is not None]
             assert len(boxes) == len(sections)
