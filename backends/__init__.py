@@ -80,6 +80,16 @@ def create_all(specs: Iterable[str]) -> dict[str, Backend]:
     return backends
 
 
+def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
+    """What a plan is compiled for when the user names no devices: all real ones of this machine.
+
+    Those that compute in less than a model's own precision only where that is wished for.
+    """
+    usual = ("cpu.serial", "cpu.parallel", "openvino.f32")
+    wished = (*usual, "openvino.bf16") if lower_precision else usual
+    return tuple(name for name in wished if _listed(name).available)
+
+
 def names() -> tuple[str, ...]:
     """Every device that can be asked for by name: our own, then those of other packages."""
     ours = (name for name in BUILT_IN if name != _OWN_PRESET)

@@ -59,5 +59,9 @@ class OutputError(StagecutError):
     """A result cannot be written."""
 
 
+class ToleranceError(StagecutError):
+    """No plan's results are as close to those of the model's own precision as asked."""
+
+
 class UsageError(StagecutError):
     """The command line or a call asks for something that does not exist; exit code 2."""

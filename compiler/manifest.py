@@ -117,6 +117,20 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputError:
+    """How far an output is from the whole model's in its own precision, on the sample inputs.
+
+    `max_abs` is the largest difference, `relative` that over the largest number of the reference,
+    `cosine` of the angle between the two, None where one is all zeros.
+    """
+
+    name: str
+    max_abs: float
+    relative: float
+    cosine: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProfilePath:
     """One complete assignment that was run to measure, and what for."""
 
@@ -167,3 +181,4 @@ class Manifest:
     method: str
     provenance: Provenance
     predicted_j: float | None = None
+    accuracy: tuple[OutputError, ...] = ()

@@ -45,6 +45,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     pins: Sequence[str] = (),
     forbids: Sequence[str] = (),
     granularity: Granularity = "cluster",
+    tolerance: float | None = None,
     costs: CostTable | None = None,
     settings: Settings = Settings(),
 ) -> Plan:
@@ -57,10 +58,11 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     `costs`: a table to use instead of measuring, by which the contenders are then compared, too.
     `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`. `pins` and
     `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they must not.
+    `tolerance` is the most by which an output may be off, as a part of its largest number.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
-    specs = tuple(map(backends.lasting, devices or _devices_of(costs)))
+    specs = tuple(map(backends.lasting, devices or _devices_of(costs, tolerance)))
     goal = parse_objective(objective)
     restrict = Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids)))
     dump = Dump(settings.dump)
@@ -87,6 +89,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     solution = Partition(goal)(allowed)
     dump("assignment", f"{solution.certificate}\n{solution.assignment}")
     entries = contenders_of(allowed, solution.assignment, goal, bench.stage)
+    if tolerance is not None:
+        entries = bench.within(entries, tolerance)
     contenders = (
         bench.compare(entries, allowed, goal)
         if costs is None
@@ -107,11 +111,12 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
                 "objective": str(goal),
                 "pin": ", ".join(map(str, restrict.pins)),
                 "forbid": ", ".join(map(str, restrict.forbids)),
+                "tolerance": "" if tolerance is None else f"{tolerance:g}",
             }
         ),
         goal,
         least_totals(allowed, goal) or {},
-    )(chosen.assignment, chosen.stages, contenders)
+    )(chosen.assignment, chosen.stages, contenders, bench.accuracy(chosen.stages))
     files: dict[str, bytes | Path] = {
         planned.file: model_bytes(stage.program)
         for planned, stage in zip(manifest.stages, chosen.stages, strict=True)
@@ -133,7 +138,7 @@ def profile_model(
     settings: Settings = Settings(),
 ) -> Profiled:
     """The first half of `compile_model`: measure, and return the cost table and its paths."""
-    specs = tuple(map(backends.lasting, devices or backends.DEFAULT_DEVICES))
+    specs = tuple(map(backends.lasting, devices or backends.real_devices()))
     engines = backends.create_all(specs)
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(engines, granularity)(graph_of(program))
@@ -160,15 +165,15 @@ def plan_profile(
     granularity: Granularity = "cluster",
 ) -> ProfilePlan:
     """What `profile_model` would run, and what for; nothing is measured."""
-    engines = backends.create_all(tuple(devices or backends.DEFAULT_DEVICES))
+    engines = backends.create_all(tuple(devices or backends.real_devices()))
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(engines, granularity)(graph_of(program))
     return plan_paths(Expand(engines)(graph))
 
 
-def _devices_of(costs: CostTable | None) -> Sequence[str]:
+def _devices_of(costs: CostTable | None, tolerance: float | None) -> Sequence[str]:
     if costs is None:
-        return backends.DEFAULT_DEVICES
+        return backends.real_devices(lower_precision=tolerance is not None)
     return [device.name for device in costs.machine.devices]
 
 

@@ -2,27 +2,31 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import onnx_ir as ir
 from pydantic import TypeAdapter
 
+from stagecut.backends import create
 from stagecut.backends.cpu.cores import usable_cpus
 from stagecut.compiler.assignment import Assignment
-from stagecut.compiler.backend import Backend, StageProgram
+from stagecut.compiler.backend import Backend, StageProgram, Tensor
 from stagecut.compiler.cache import Cache, digest
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.costs_json import read_costs, write_costs
 from stagecut.compiler.environment import cpu_model, versions
+from stagecut.compiler.errors import ToleranceError
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Graph
-from stagecut.compiler.manifest import Contender, ProfilePath, Provenance
+from stagecut.compiler.manifest import Contender, OutputError, ProfilePath, Provenance
 from stagecut.compiler.prices import Objective
 from stagecut.compiler.program import Program
 from stagecut.compiler.settings import Settings
 from stagecut.compiler.staging import Runner, Stage
 from stagecut.compiler.weights import WeightFile, write_weights
+from stagecut.passes.accuracy import output_errors, worst
 from stagecut.passes.contenders import Entry
 from stagecut.passes.cut import Cutter
 from stagecut.passes.gate import Gate
@@ -63,8 +67,8 @@ class Workbench:
         self._specs = specs
         self._settings = settings
         whole = graph_of(program)  # before operators were merged, which depends on the devices
-        uncut = self.cut("model", whole.nodes, whole.outputs)
-        self._model_sha256 = digest(model_bytes(uncut), self.weights.sha256)
+        self._whole = self.cut("model", whole.nodes, whole.outputs)
+        self._model_sha256 = digest(model_bytes(self._whole), self.weights.sha256)
 
     def build(self, stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
         """A RunnerFactory: prepares stages on the engines."""
@@ -112,6 +116,33 @@ class Workbench:
         found = gate(entries, self._program.feeds, outputs)
         cache.store(key, found)
         return found
+
+    def accuracy(self, stages: Sequence[Stage]) -> tuple[OutputError, ...]:
+        """The outputs of `stages` against those of the whole model in one ONNX Runtime session."""
+        outputs = [value.name for value in self._graph.outputs]
+        found, _ = self.build(stages, outputs).run(self._program.feeds)
+        return output_errors(found, self._reference)
+
+    @cached_property
+    def _reference(self) -> Mapping[str, Tensor]:
+        run = create("cpu.serial").prepare(self._whole)
+        results = run([self._program.feeds[value.name] for value in self._whole.inputs])
+        return {v.name: found for v, found in zip(self._whole.outputs, results, strict=True)}
+
+    def within(self, entries: Sequence[Entry], tolerance: float) -> tuple[Entry, ...]:
+        """Those whose outputs are as close to the reference as asked.
+
+        Raises ToleranceError where none are.
+        """
+        errors = [worst(self.accuracy(entry.stages)) for entry in entries]
+        kept = tuple(e for e, error in zip(entries, errors, strict=True) if error <= tolerance)
+        if not kept:
+            raise ToleranceError(
+                f"the closest plan is off by {min(errors):.2g} of the largest output",
+                where=f"tolerance {tolerance:g}",
+                fix="raise the tolerance, or add a device that computes in the model's precision",
+            )
+        return kept
 
     def provenance(self, options: Mapping[str, str]) -> Provenance:
         return Provenance(

@@ -15,6 +15,7 @@ from stagecut.compiler.manifest import (
     Contender,
     InputPort,
     Manifest,
+    OutputError,
     PlannedCopy,
     PlannedNode,
     PlannedStage,
@@ -47,6 +48,7 @@ class Assemble:
         assignment: Assignment,
         stages: Sequence[Stage],
         contenders: tuple[Contender, ...],
+        accuracy: tuple[OutputError, ...],
     ) -> Manifest:
         order = [node for stage in stages for node in stage.nodes]
         breakdown = evaluate(self.costs, assignment, order=order, objective=self.objective)
@@ -69,6 +71,7 @@ class Assemble:
             method=chosen.name,
             provenance=self.provenance,
             predicted_j=breakdown.total_j,
+            accuracy=accuracy,
         )
 
     def _input(self, value: Value) -> InputPort:

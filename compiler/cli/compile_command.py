@@ -7,6 +7,9 @@ import typer
 
 from stagecut.compiler.cli import common
 
+#: What `--precision bf16` allows: bf16 has 8 significant bits, of which deep models lose some.
+_BF16_TOLERANCE = 0.05
+
 if TYPE_CHECKING:
     from stagecut.compiler.plan import Plan
 
@@ -21,6 +24,21 @@ def compile_(
     pin: common.PinOption = None,
     forbid: common.ForbidOption = None,
     granularity: common.GranularityOption = "cluster",
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="PART",
+            help="Admit devices of lower precision, and ship no plan whose outputs are off by more "
+            "than this part of their largest number on the sample inputs.",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="f32|bf16", help="bf16 is short for --tolerance 0.05; f32 is the default."
+        ),
+    ] = None,
     costs: Annotated[
         Path | None,
         typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
@@ -55,6 +73,7 @@ def compile_(
         pins=pin or (),
         forbids=forbid or (),
         granularity=common.one_of(granularity, ("cluster", "op"), "--granularity"),
+        tolerance=_tolerance(tolerance, precision),
         costs=None if costs is None else read_costs(costs),
         settings=settings,
     )
@@ -63,6 +82,12 @@ def compile_(
         common.print_json(_document(plan, output))
     else:
         _show(plan, output)
+
+
+def _tolerance(tolerance: float | None, precision: str | None) -> float | None:
+    if precision is None or common.one_of(precision, ("f32", "bf16"), "--precision") == "f32":
+        return tolerance
+    return _BF16_TOLERANCE if tolerance is None else tolerance
 
 
 def _document(plan: "Plan", output: Path) -> dict[str, object]:
@@ -96,6 +121,15 @@ def _document(plan: "Plan", output: Path) -> dict[str, object]:
             for contender in manifest.contenders
         ],
         "profile_paths": len(manifest.profile_paths),
+        "accuracy": [
+            {
+                "output": error.name,
+                "max_abs": error.max_abs,
+                "relative": error.relative,
+                "cosine": error.cosine,
+            }
+            for error in manifest.accuracy
+        ],
     }
 
 

@@ -21,6 +21,9 @@ from tests.support.reference import run_reference
 
 Run: TypeAlias = Callable[..., Said]
 
+#: What there is on every machine, whatever else is installed.
+CPU = ("--device", "cpu.serial", "--device", "cpu.parallel")
+
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
@@ -130,8 +133,9 @@ def test_profile_then_partition_then_compile_from_the_table(
     run: Run, model: Path, tmp_path: Path
 ) -> None:
     costs = tmp_path / "costs.json"
-    profiled = _json(run("profile", model, "-o", costs, "--no-cache", "--json"))
-    assert [path["name"] for path in profiled["profile_paths"]] == ["cpu.serial", "cpu.parallel"]
+    profiled = _json(run("profile", model, "-o", costs, "--no-cache", "--json", *CPU))
+    paths = [path["name"] for path in profiled["profile_paths"]]
+    assert paths == ["cpu.serial", "cpu.parallel"]
     solved = _json(run("partition", costs, "--json"))
     assert set(solved) >= {"method", "total_s", "certificate", "assignment", "copies"}
     assert solved["certificate"]["exact"] is True
@@ -143,11 +147,11 @@ def test_profile_then_partition_then_compile_from_the_table(
 
 
 def test_profile_says_beforehand_what_it_would_run(run: Run, model: Path) -> None:
-    found = _json(run("profile", model, "--plan-only", "--json"))
+    found = _json(run("profile", model, "--plan-only", "--json", *CPU))
     names = [path["name"] for path in found["profile_paths"]]
     assert names == ["cpu.serial", "cpu.parallel"]
     assert (found["node_paths"], found["transfer_paths"], found["fewest"]) == (2, 0, 2)
-    assert "2 + 0 paths" in run("profile", model, "--plan-only").out
+    assert "2 + 0 paths" in run("profile", model, "--plan-only", *CPU).out
     said = run("profile", model)
     assert (said.code, "--plan-only" in said.err) == (2, True)
 
