@@ -45,9 +45,9 @@ class Tables:
             Column("plan", _contender),
             Column("stages", lambda row: str(row.stages), number=True, from_width=50),
             Column("median", lambda row: _time(row, row.median_s), number=True),
-            Column("95 % within", _interval, number=True, from_width=70),
+            Column("95 % within", wording.interval, number=True, from_width=70),
             Column("runs", lambda row: str(row.runs) if row.runs else "added up", number=True),
-            Column("", lambda row: Text(_remark(row)), from_width=60),
+            Column("", lambda row: Text(wording.remark(row)), from_width=60),
         )
         return grid("Contenders", columns, contenders, self.width)
 
@@ -109,15 +109,6 @@ def _copied_in(row: StageRow) -> Cell:
 
 def _contender(row: Contender) -> Cell:
     return label(f"{row.name} (this plan)", "bold") if row.chosen else row.name
-
-
-def _interval(row: Contender) -> Cell:
-    """Where the true median lies."""
-    return f"{_time(row, row.low_s)} .. {_time(row, row.high_s)}" if row.runs else ""
-
-
-def _remark(row: Contender) -> str:
-    return "; ".join(filter(None, (row.why, row.unrest)))
 
 
 def _time(row: Contender, time_s: float) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from stagecut.compiler.manifest import Contender
 from stagecut.compiler.report.content import (
     DeviceRow,
     Figure,
@@ -81,6 +82,17 @@ def observed(summary: Summary) -> str:
         return ""
     off = difference(summary.predicted, summary.observed.total)
     return ", ".join(filter(None, (off, observation(summary.observed))))
+
+
+def interval(contender: Contender) -> str:
+    """Where the contender's true median lies, with 95 % confidence; nothing where it never ran."""
+    ends = (contender.low_s, contender.high_s) if contender.runs else ()
+    return " .. ".join(time(Figure(end_s, contender.basis)) for end_s in ends)
+
+
+def remark(contender: Contender) -> str:
+    """Why the contender ships or does not, and what is odd about its runs."""
+    return "; ".join(filter(None, (contender.why, contender.unrest)))
 
 
 def rivalry(report: Report) -> str:

@@ -182,6 +182,11 @@ def test_it_says_so_in_words(sample: Sample, sentence: str) -> None:
     assert sentence in " ".join(written(sample).split())
 
 
+def test_contenders_say_why_and_how_sure() -> None:
+    page = page_of("a plan on the CPU alone")
+    assert {"1.71 ms .. 1.77 ms", "the best"} <= set(page.texts)
+
+
 def test_energy_is_shown_where_it_is_known() -> None:
     sample = mixed()
     stages = tuple(replace(stage, energy_j=0.5e-3) for stage in sample.manifest.stages)
