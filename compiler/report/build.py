@@ -41,6 +41,7 @@ def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = Non
         transfers=transfer_rows(manifest, run),
         contenders=_contenders(manifest),
         profile_paths=manifest.profile_paths,
+        accuracy=manifest.accuracy,
         provenance=manifest.provenance,
     )
 

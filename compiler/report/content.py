@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stagecut.compiler.machine import Basis
-from stagecut.compiler.manifest import Contender, Port, ProfilePath, Provenance
+from stagecut.compiler.manifest import Contender, OutputError, Port, ProfilePath, Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,4 +295,5 @@ class Report:
     transfers: tuple[TransferRow, ...]
     contenders: tuple[Contender, ...]
     profile_paths: tuple[ProfilePath, ...]
+    accuracy: tuple[OutputError, ...]
     provenance: Provenance

@@ -39,7 +39,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.extent(report.summary),
         wording.profiling(report.summary),
         *([f"{wording.energy(report.summary)} a run"] if wording.energy(report.summary) else []),
-        *filter(None, [wording.loading(report.summary)]),
+        *filter(None, [wording.loading(report.summary), wording.accuracy(report.accuracy)]),
     ):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
     console.print()

@@ -1,8 +1,8 @@
 """The words and marks that every rendering of a report shares."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from stagecut.compiler.manifest import Contender
+from stagecut.compiler.manifest import Contender, OutputError
 from stagecut.compiler.report.content import (
     DeviceRow,
     Figure,
@@ -82,6 +82,21 @@ def observed(summary: Summary) -> str:
         return ""
     off = difference(summary.predicted, summary.observed.total)
     return ", ".join(filter(None, (off, observation(summary.observed))))
+
+
+def accuracy(errors: Sequence[OutputError]) -> str:
+    """How far the output that is furthest off is from that of the whole model."""
+    if not errors:
+        return ""
+    worst = max(errors, key=lambda error: error.relative)
+    if worst.max_abs == 0:
+        return "outputs are those of the whole model, bit for bit"
+    return f"{brief(worst.name)} is off by {relative(worst)} of its largest number at the most"
+
+
+def relative(error: OutputError) -> str:
+    """`0.012 %`: the largest difference as a part of the largest number."""
+    return f"{100 * error.relative:.2g} %"
 
 
 def interval(contender: Contender) -> str:

@@ -11,6 +11,7 @@ from importlib.resources import files
 
 import pytest
 
+from stagecut.compiler.manifest import OutputError
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.html import to_html
 from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
@@ -194,6 +195,19 @@ def test_energy_is_shown_where_it_is_known() -> None:
     assert "2.50 mJ~" in written(known)
     assert written(known).count("500 µJ~</td>") == 5
     assert "Energy" not in written(sample)
+
+
+def test_accuracy_is_shown_where_it_was_compared() -> None:
+    sample = mixed()
+    errors = (
+        OutputError("head", max_abs=2e-3, relative=5e-4, cosine=0.99999),
+        OutputError("pooled", max_abs=0.0, relative=0.0, cosine=None),
+    )
+    compared = replace(sample, manifest=replace(sample.manifest, accuracy=errors))
+    page = Page(written(compared))
+    assert "head is off by 0.05 % of its largest number at the most" in page.texts
+    assert {"0.002", "0.05 %", "0.99999000"} <= set(page.texts)
+    assert "Accuracy" not in written(sample)
 
 
 def test_the_layout_library_is_the_one_that_the_notices_speak_of() -> None:

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from stagecut.compiler.errors import UsageError
+from stagecut.compiler.manifest import OutputError
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.content import Report
 from stagecut.compiler.report.terminal import (
@@ -137,6 +138,21 @@ def test_energy_and_loading_are_modelled_even_where_time_is_measured() -> None:
     assert "2.50 mJ~ a run" in text
     assert "weights loaded once, in 6.00 µs~, before the first run" in text
     assert "~ modelled, not measured" in text
+
+
+ACCURACIES = {
+    "bit for bit": (0.0, "outputs are those of the whole model, bit for bit"),
+    "off by a little": (1e-3, "head is off by 0.1 % of its largest number at the most"),
+}
+
+
+@pytest.mark.parametrize(("off", "sentence"), ACCURACIES.values(), ids=ACCURACIES.keys())
+def test_the_summary_says_how_exact_the_outputs_are(off: float, sentence: str) -> None:
+    sample = mixed()
+    known = replace(sample.manifest, accuracy=(OutputError("head", off, off, 1.0),))
+    console = piped()
+    print_summary(build_report(known, sample.table), console)
+    assert sentence in text_of(console)
 
 
 def test_a_node_that_does_not_exist_is_an_error_that_helps() -> None:
