@@ -32,15 +32,19 @@ def print_report(report: Report, console: Console) -> None:
 
 def print_summary(report: Report, console: Console) -> None:
     """How fast, how sure, where the time goes and what would change it, on one screen."""
+    summary = report.summary
+    energy = wording.energy(summary)
+    besides = (f"{energy} a run" if energy else "", wording.loading(summary))
     console.print(_headline(report))
-    for line in (
+    lines = (
         wording.rivalry(report),
-        wording.proof(report.summary),
-        wording.extent(report.summary),
-        wording.profiling(report.summary),
-        *([f"{wording.energy(report.summary)} a run"] if wording.energy(report.summary) else []),
-        *filter(None, [wording.loading(report.summary), wording.accuracy(report.accuracy)]),
-    ):
+        wording.proof(summary),
+        wording.extent(summary),
+        wording.profiling(summary),
+        "; ".join(filter(None, besides)),
+        wording.accuracy(report.accuracy),
+    )
+    for line in filter(None, lines):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
     console.print()
     if report.shares:

@@ -92,6 +92,22 @@ def test_behind_a_pipe_nothing_steers_a_terminal(sample: Sample) -> None:
     assert all(letter.isprintable() or letter == "\n" for letter in text_of(console))
 
 
+def test_a_plan_of_which_all_is_known_fits_on_one_screen_too() -> None:
+    """Three devices, two links, energy, loading and accuracy, the optimum not shipped."""
+    sample = mixed()
+    first, second, third = sample.manifest.contenders
+    known = replace(
+        sample.manifest,
+        predicted_j=2.5e-3,
+        stages=tuple(replace(stage, load_s=2e-6) for stage in sample.manifest.stages),
+        accuracy=(OutputError("head", 1e-3, 1e-3, 1.0),),
+        contenders=(replace(first, chosen=False), second, replace(third, chosen=True, stage_s=())),
+    )
+    console = piped()
+    print_summary(build_report(known, sample.table), console)
+    assert len(text_of(console).splitlines()) <= 24
+
+
 def test_names_are_not_taken_for_markup() -> None:
     console = piped(200)
     print_nodes(report_of(hostile()), console)
@@ -135,8 +151,7 @@ def test_energy_and_loading_are_modelled_even_where_time_is_measured() -> None:
     console = piped()
     print_summary(build_report(known, sample.table), console)
     text = text_of(console)
-    assert "2.50 mJ~ a run" in text
-    assert "weights loaded once, in 6.00 µs~, before the first run" in text
+    assert "2.50 mJ~ a run; weights loaded once, in 6.00 µs~, before the first run" in text
     assert "~ modelled, not measured" in text
 
 
