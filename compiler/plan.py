@@ -10,7 +10,7 @@ from typing import Any
 
 import onnx
 import onnx_ir as ir
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stagecut.compiler import weights
 from stagecut.compiler.archive import Archive, replacing, write_archive
@@ -23,6 +23,8 @@ from stagecut.compiler.staging import Stage
 MANIFEST_FILE = "plan.json"
 COSTS_FILE = "costs.json"
 _MANIFEST = TypeAdapter(Manifest)
+#: JSON has no infinity, which the error of an output may be: it stands there as a string.
+_DOCUMENT = TypeAdapter(dict[str, Any], config=ConfigDict(ser_json_inf_nan="strings"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,11 @@ class Plan:
         """The cost table that the plan was made from, as `stagecut.costs/1`."""
         return self.archive.read(COSTS_FILE).decode()
 
-    def stages(self) -> tuple[Stage, ...]:
-        """The stages with their programs; large weights point into the plan file."""
+    def stages(self, *, fallback: bool = False) -> tuple[Stage, ...]:
+        """The stages with their programs, or those that stand in where an engine is missing.
+
+        Large weights point into the plan file.
+        """
         return tuple(
             Stage(
                 planned.device,
@@ -77,7 +82,7 @@ class Plan:
                 ),
                 planned.predicted_s if self._is_modelled(planned.device) else None,
             )
-            for planned in self.manifest.stages
+            for planned in (self.manifest.fallback if fallback else self.manifest.stages)
         )
 
     def _is_modelled(self, device: str) -> bool:
@@ -109,14 +114,14 @@ def write_plan(path: Path, manifest: Manifest, files: Mapping[str, bytes | Path]
         **_MANIFEST.dump_python(manifest, mode="json"),
         "members": {name: _sha256(content) for name, content in files.items()},
     }
-    text = TypeAdapter(dict[str, Any]).dump_json(document, indent=1)
+    text = _DOCUMENT.dump_json(document, indent=1)
     write_archive(path, {MANIFEST_FILE: text, **files})
 
 
 def _document(archive: Archive) -> dict[str, Any]:
     """The manifest's JSON. The schema comes first: a newer one may be sealed in another way."""
     try:
-        document = TypeAdapter(dict[str, Any]).validate_json(archive.read(MANIFEST_FILE))
+        document = _DOCUMENT.validate_json(archive.read(MANIFEST_FILE))
     except ValidationError as error:
         archive.verify()
         raise PlanError(

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.archive import write_archive
 from stagecut.compiler.errors import PlanError
 from stagecut.compiler.frontends import load_program
+from stagecut.compiler.manifest import OutputError
+from stagecut.compiler.plan import write_plan
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
@@ -30,6 +33,14 @@ def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     plan.save(tmp_path / "x.plan")
     assert Plan.load(tmp_path / "x.plan").manifest == plan.manifest
     assert Plan.load(tmp_path / "x.plan").costs == plan.costs
+
+
+def test_an_output_that_is_off_without_bound_comes_back(tmp_path: Path) -> None:
+    plan = _compiled()
+    endless = (OutputError("y", max_abs=float("inf"), relative=float("inf"), cosine=None),)
+    files = {name: plan.archive.read(name) for name in plan.archive.names() if name != "plan.json"}
+    write_plan(tmp_path / "x.plan", replace(plan.manifest, accuracy=endless), files)
+    assert Plan.load(tmp_path / "x.plan").manifest.accuracy == endless
 
 
 def test_compiling_twice_from_one_cost_table_gives_the_same_bytes() -> None:
