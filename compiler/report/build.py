@@ -1,11 +1,12 @@
 """Manifest + CostTable + Trace -> Report: what is said, gathered; how it looks comes later."""
 
+import math
 from dataclasses import replace
 
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import PlanError, TraceError
 from stagecut.compiler.manifest import Contender, Manifest, Port
-from stagecut.compiler.report.content import Report
+from stagecut.compiler.report.content import OutputRow, Report
 from stagecut.compiler.report.devices import device_rows, energy_shares, shares
 from stagecut.compiler.report.nodes import close_calls, node_rows, operator_rows
 from stagecut.compiler.report.stages import stage_rows, transfer_rows
@@ -41,8 +42,19 @@ def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = Non
         transfers=transfer_rows(manifest, run),
         contenders=_contenders(manifest),
         profile_paths=manifest.profile_paths,
-        accuracy=manifest.accuracy,
+        accuracy=_accuracy(manifest),
         provenance=manifest.provenance,
+    )
+
+
+def _accuracy(manifest: Manifest) -> tuple[OutputRow, ...]:
+    """The output that is furthest off first."""
+    ranked = sorted(manifest.accuracy, key=lambda error: -error.relative)
+    return tuple(
+        OutputRow(error.name, error.max_abs, error.relative, error.cosine)
+        if math.isfinite(error.relative)
+        else OutputRow(error.name, None, None, error.cosine)
+        for error in ranked
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stagecut.compiler.machine import Basis
-from stagecut.compiler.manifest import Contender, OutputError, Port, ProfilePath, Provenance
+from stagecut.compiler.manifest import Contender, Port, ProfilePath, Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +277,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputRow:
+    """How far an output is from the whole model's; None where it is no number and that is one.
+
+    `relative` is the largest difference as a part of the largest number of the reference.
+    """
+
+    name: str
+    max_abs: float | None
+    relative: float | None
+    cosine: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a report says, most important first."""
 
@@ -295,5 +308,5 @@ class Report:
     transfers: tuple[TransferRow, ...]
     contenders: tuple[Contender, ...]
     profile_paths: tuple[ProfilePath, ...]
-    accuracy: tuple[OutputError, ...]
+    accuracy: tuple[OutputRow, ...]
     provenance: Provenance

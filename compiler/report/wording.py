@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from stagecut.compiler.manifest import Contender, OutputError
+from stagecut.compiler.manifest import Contender
 from stagecut.compiler.report.content import (
     DeviceRow,
     Figure,
     Observation,
     Option,
+    OutputRow,
     Report,
     Share,
     StageRow,
@@ -84,19 +85,21 @@ def observed(summary: Summary) -> str:
     return ", ".join(filter(None, (off, observation(summary.observed))))
 
 
-def accuracy(errors: Sequence[OutputError]) -> str:
-    """How far the output that is furthest off is from that of the whole model."""
-    if not errors:
+def accuracy(outputs: Sequence[OutputRow]) -> str:
+    """How far the output that is furthest off, the first, is from that of the whole model."""
+    if not outputs:
         return ""
-    worst = max(errors, key=lambda error: error.relative)
+    worst = outputs[0]
+    if worst.relative is None:
+        return f"{brief(worst.name)} is no number where that of the whole model is one"
     if worst.max_abs == 0:
         return "outputs are those of the whole model, bit for bit"
     return f"{brief(worst.name)} is off by {relative(worst)} of its largest number at the most"
 
 
-def relative(error: OutputError) -> str:
+def relative(output: OutputRow) -> str:
     """`0.012 %`: the largest difference as a part of the largest number."""
-    return f"{100 * error.relative:.2g} %"
+    return "unbounded" if output.relative is None else f"{100 * output.relative:.2g} %"
 
 
 def interval(contender: Contender) -> str:

@@ -1,12 +1,14 @@
 """Plans that strain a report: it still reads well, in the terminal and on the page."""
 
 import io
+import math
 import re
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from stagecut.compiler.manifest import OutputError
 from stagecut.compiler.report.build import build_report
 from stagecut.compiler.report.content import Report
 from stagecut.compiler.report.difference import compare
@@ -28,7 +30,14 @@ def never_run() -> Sample:
     return replace(mixed(), manifest=replace(manifest, contenders=added_up))
 
 
+def no_number() -> Sample:
+    """A plan whose output is no number, where that of the whole model is one."""
+    errors = (OutputError("head", math.inf, math.inf, None), OutputError("y", 0.0, 0.0, 1.0))
+    return replace(mixed(), manifest=replace(mixed().manifest, accuracy=errors))
+
+
 SAMPLES = {
+    "a plan whose output is no number": no_number(),
     "a plan that was never run": never_run(),
     "a plan of no node": empty(),
     "a plan of one node, which takes less than a nanosecond": one_node(),
@@ -75,6 +84,7 @@ def test_the_page_is_made_and_stays_small(report: Report) -> None:
 def test_files_for_other_tools_are_made(report: Report) -> None:
     assert to_dot(report).startswith("digraph")
     assert report.summary.model in to_json(report)
+    assert "Infinity" not in to_json(report)
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())

@@ -157,6 +157,7 @@ def test_energy_and_loading_are_modelled_even_where_time_is_measured() -> None:
 
 ACCURACIES = {
     "bit for bit": (0.0, "outputs are those of the whole model, bit for bit"),
+    "no number": (float("inf"), "head is no number where that of the whole model is one"),
     "off by a little": (1e-3, "head is off by 0.1 % of its largest number at the most"),
 }
 
