@@ -55,6 +55,19 @@ class EngineError(StagecutError):
     """An engine refused to build or to run a stage."""
 
 
+class StageFault(EngineError):  # noqa: N818  # an error of an engine, and whose it is
+    """A stage that its engine failed to build or to run: the `stage`-th of a plan, on `device`."""
+
+    def __init__(self, problem: str, *, stage: int, device: str) -> None:
+        super().__init__(
+            problem,
+            where=f"stage {stage} on {device}",
+            fix=f"forbid its nodes on {device}, or leave the device out",
+        )
+        self.stage = stage
+        self.device = device
+
+
 class OutputError(StagecutError):
     """A result cannot be written."""
 

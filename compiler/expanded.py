@@ -5,7 +5,7 @@ transferred, whatever device reads it there.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from stagecut.compiler.costs import Route
@@ -53,6 +53,15 @@ class ExpandedGraph:
                     where=f"node {node.name} ({node.op})",
                     fix="add a device that supports the operator; cpu.serial runs all of ONNX",
                 )
+
+    def without(self, node: str, device: str, reason: str) -> "ExpandedGraph":
+        """The graph with one candidate fewer; raises UnplaceableError for a node's last one."""
+        left = tuple(name for name in self.candidates[node] if name != device)
+        return replace(
+            self,
+            candidates={**self.candidates, node: left},
+            refusals={**self.refusals, node: {**self.refusals[node], device: reason}},
+        )
 
     @property
     def candidate_count(self) -> int:

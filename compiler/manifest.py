@@ -163,6 +163,8 @@ class Manifest:
 
     `predicted_s` counts the stages as they are; the certificate's total has the nodes run in the
     graph's order, which may start more of them. `predicted_j` is None where an energy is not known.
+    `workarounds` tell what engines failed to do while the plan was made. `fallback` are the stages
+    of the best contender that needs nothing but ONNX Runtime, where the plan itself needs more.
     """
 
     name: str
@@ -182,3 +184,5 @@ class Manifest:
     provenance: Provenance
     predicted_j: float | None = None
     accuracy: tuple[OutputError, ...] = ()
+    workarounds: tuple[str, ...] = ()
+    fallback: tuple[PlannedStage, ...] = ()

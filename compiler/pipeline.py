@@ -28,6 +28,7 @@ from stagecut.passes.cluster import Cluster, Granularity
 from stagecut.passes.contenders import entries as contenders_of
 from stagecut.passes.expand import Expand
 from stagecut.passes.explain import least_totals
+from stagecut.passes.fallback import fallback_stages
 from stagecut.passes.partition import Partition
 from stagecut.passes.profile import Profiled
 from stagecut.passes.profile_paths import ProfilePlan, plan_paths
@@ -83,6 +84,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         settings=settings,
     )
     profiled = bench.profile(expanded) if costs is None else _handed_in(costs, expanded)
+    for fault in profiled.faults:
+        expanded = expanded.without(fault.node, fault.device, fault.reason)
     costs_text = write_costs(profiled.costs)
     dump("costs", costs_text, "json")
     allowed = restrict(profiled.costs)
@@ -91,14 +94,15 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     entries = contenders_of(allowed, solution.assignment, goal, bench.stage)
     if tolerance is not None:
         entries = bench.within(entries, tolerance)
-    contenders = (
+    compared = (
         bench.compare(entries, allowed, goal)
         if costs is None
         else gate.predicted(entries, allowed, goal)
     )
-    dump("contenders", "\n".join(map(str, contenders)))
-    chosen = next(e for e, c in zip(entries, contenders, strict=True) if c.chosen)
+    dump("contenders", "\n".join(map(str, compared.contenders)))
+    chosen = next(entry for entry in entries if entry.name == compared.chosen.name)
     dump("stages", "\n".join(map(str, chosen.stages)))
+    fallback = fallback_stages(entries, compared)
     manifest = Assemble(
         expanded,
         profiled.costs,
@@ -116,10 +120,19 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         ),
         goal,
         least_totals(allowed, goal) or {},
-    )(chosen.assignment, chosen.stages, contenders, bench.accuracy(chosen.stages))
+    )(
+        chosen.assignment,
+        chosen.stages,
+        compared.contenders,
+        bench.accuracy(chosen.stages),
+        (*map(str, profiled.faults), *compared.dropped),
+        fallback,
+    )
     files: dict[str, bytes | Path] = {
         planned.file: model_bytes(stage.program)
-        for planned, stage in zip(manifest.stages, chosen.stages, strict=True)
+        for planned, stage in zip(
+            (*manifest.stages, *manifest.fallback), (*chosen.stages, *fallback), strict=True
+        )
     }
     files |= {COSTS_FILE: costs_text.encode(), weights.FILE_NAME: bench.weights.path}
     path = Path(folder.name) / "model.plan"

@@ -20,7 +20,7 @@ from stagecut.compiler.errors import ToleranceError
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Graph
-from stagecut.compiler.manifest import Contender, OutputError, ProfilePath, Provenance
+from stagecut.compiler.manifest import OutputError, ProfilePath, Provenance
 from stagecut.compiler.prices import Objective
 from stagecut.compiler.program import Program
 from stagecut.compiler.settings import Settings
@@ -29,8 +29,8 @@ from stagecut.compiler.weights import WeightFile, write_weights
 from stagecut.passes.accuracy import output_errors, worst
 from stagecut.passes.contenders import Entry
 from stagecut.passes.cut import Cutter
-from stagecut.passes.gate import Gate
-from stagecut.passes.profile import Profile, Profiled
+from stagecut.passes.gate import Compared, Gate
+from stagecut.passes.profile import Fault, Profile, Profiled
 from stagecut.passes.stage import StageNodes
 from stagecut.runtime.executor import Executor
 
@@ -41,6 +41,7 @@ class KeptProfile:
 
     costs: str
     paths: tuple[ProfilePath, ...]
+    faults: tuple[Fault, ...]
 
 
 class Workbench:
@@ -80,10 +81,10 @@ class Workbench:
         key = self._key(str(expanded), *self._modelled(expanded))
         kept = cache.load(key)
         if kept is not None:
-            return Profiled(read_costs(kept.costs), kept.paths)
+            return Profiled(read_costs(kept.costs), kept.paths, kept.faults)
         profile = Profile(self._engines, self.build, self._settings.clock, self._settings.progress)
         found = profile(expanded, self.cut, self._program.feeds)
-        cache.store(key, KeptProfile(write_costs(found.costs), found.paths))
+        cache.store(key, KeptProfile(write_costs(found.costs), found.paths, found.faults))
         return found
 
     def _modelled(self, expanded: ExpandedGraph) -> Iterator[str]:
@@ -100,11 +101,9 @@ class Workbench:
     def stage(self, assignment: Assignment) -> tuple[Stage, ...]:
         return StageNodes(self._engines)(self._graph, assignment, self.cut)
 
-    def compare(
-        self, entries: Sequence[Entry], costs: CostTable, objective: Objective
-    ) -> tuple[Contender, ...]:
+    def compare(self, entries: Sequence[Entry], costs: CostTable, objective: Objective) -> Compared:
         """The contenders by measurement, from the cache when the same ones were compared."""
-        cache = Cache(self._settings.cache, "gate", TypeAdapter(tuple[Contender, ...]))
+        cache = Cache(self._settings.cache, "gate", TypeAdapter(Compared))
         key = self._key(
             write_costs(costs), str(objective), *(f"{e.name}\n{e.assignment}" for e in entries)
         )

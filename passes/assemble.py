@@ -49,6 +49,8 @@ class Assemble:
         stages: Sequence[Stage],
         contenders: tuple[Contender, ...],
         accuracy: tuple[OutputError, ...],
+        workarounds: tuple[str, ...],
+        fallback: Sequence[Stage],
     ) -> Manifest:
         order = [node for stage in stages for node in stage.nodes]
         breakdown = evaluate(self.costs, assignment, order=order, objective=self.objective)
@@ -72,6 +74,8 @@ class Assemble:
             provenance=self.provenance,
             predicted_j=breakdown.total_j,
             accuracy=accuracy,
+            workarounds=workarounds,
+            fallback=self._stages(fallback),
         )
 
     def _input(self, value: Value) -> InputPort:

@@ -14,6 +14,7 @@ from functools import partial
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.backend import Feeds
 from stagecut.compiler.costs import CostTable
+from stagecut.compiler.errors import StageFault
 from stagecut.compiler.machine import Basis
 from stagecut.compiler.manifest import Contender
 from stagecut.compiler.objective import evaluate
@@ -24,6 +25,18 @@ from stagecut.passes.contenders import Entry
 from stagecut.passes.sampling import Rounds, interleave, median_and_spread
 from stagecut.passes.statistics import median_interval, unrest
 from stagecut.runtime.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """`dropped` tells of plans that an engine failed to build or to run."""
+
+    contenders: tuple[Contender, ...]
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Contender:
+        return next(contender for contender in self.contenders if contender.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +52,43 @@ class Gate:
     objective: Objective = LATENCY
     rounds: Rounds = Rounds(least=7, most=51, budget_s=6.0)
 
-    def __call__(
-        self, entries: Sequence[Entry], feeds: Feeds, outputs: Sequence[str]
-    ) -> tuple[Contender, ...]:
-        """The contenders in the order given, one of them chosen."""
+    def __call__(self, entries: Sequence[Entry], feeds: Feeds, outputs: Sequence[str]) -> Compared:
+        """The contenders in the order given, one of them chosen; those that fail are dropped.
+
+        Raises StageFault where all fail.
+        """
         traces: dict[str, list[Trace]] = {entry.name: [] for entry in entries}
 
         def run(name: str, runner: Runner) -> None:
             traces[name].append(runner.run(feeds)[1])
 
         def contenders() -> list[Contender]:
-            return [_measured(entry, traces[entry.name]) for entry in entries]
+            kept = (entry for entry in entries if entry.name in runners)
+            return [_measured(entry, traces[entry.name]) for entry in kept]
 
-        runners = {
-            entry.name: self.build(entry.stages, outputs)
-            for entry in self.progress(entries, "building contenders")
-        }
-        for runner in runners.values():
-            runner.run(feeds)  # engines settle in their first run
+        runners, faults = self._ready(entries, feeds, outputs)
         tasks = [partial(run, name, runner) for name, runner in runners.items()]
         enough = partial(_is_decided, contenders)
         interleave(tasks, self.rounds, self.clock, self.progress, "comparing", enough)
-        return choose(contenders(), self.objective)
+        dropped = (f"plan {n} is left out: {f.where}: {f.problem}" for n, f in faults.items())
+        return Compared(choose(contenders(), self.objective), tuple(dropped))
+
+    def _ready(
+        self, entries: Sequence[Entry], feeds: Feeds, outputs: Sequence[str]
+    ) -> tuple[dict[str, Runner], dict[str, StageFault]]:
+        """Built and run once, as engines settle in their first run; or why not."""
+        runners: dict[str, Runner] = {}
+        faults: dict[str, StageFault] = {}
+        for entry in self.progress(entries, "building contenders"):
+            try:
+                runner = self.build(entry.stages, outputs)
+                runner.run(feeds)
+                runners[entry.name] = runner
+            except StageFault as fault:
+                faults[entry.name] = fault
+        if not runners:
+            raise next(iter(faults.values()))
+        return runners, faults
 
 
 def _is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:
@@ -71,10 +99,10 @@ def _is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:
 
 def predicted(
     entries: Sequence[Entry], costs: CostTable, objective: Objective = LATENCY
-) -> tuple[Contender, ...]:
+) -> Compared:
     """The contenders by the cost table alone, for a table that was handed in: the machine that
     it describes need not be this one."""
-    return choose([_predicted(entry, costs) for entry in entries], objective)
+    return Compared(choose([_predicted(entry, costs) for entry in entries], objective))
 
 
 def choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Contender, ...]:

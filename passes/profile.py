@@ -12,6 +12,7 @@ from functools import partial
 
 from stagecut.compiler.backend import Backend, Estimate, Feeds
 from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, Route, Spread, ValueCosts
+from stagecut.compiler.errors import StageFault
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.graph import Graph, Node, Value
 from stagecut.compiler.machine import HOST
@@ -25,13 +26,29 @@ from stagecut.passes.sampling import Rounds, interleave, median_and_spread
 from stagecut.passes.stage import StageNodes
 from stagecut.runtime.trace import Trace
 
+#: After so many faults a device is no longer asked for any node that others can run.
+_MOST_FAULTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A node that a device claims to support, and why its engine could not run it."""
+
+    node: str
+    device: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.node} is not run on {self.device}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """What was found, and by which runs."""
+    """What was found, and by which runs; `faults` are candidates whose engines failed."""
 
     costs: CostTable
     paths: tuple[ProfilePath, ...]
+    faults: tuple[Fault, ...] = ()
 
 
 class Samples:
@@ -64,7 +81,25 @@ class Profile:
     rounds: Rounds = Rounds()
 
     def __call__(self, expanded: ExpandedGraph, cut: Cutter, feeds: Feeds) -> Profiled:
-        """Raises EngineError when an engine refuses a node that its device supports."""
+        """What an engine fails to run is left out and told; profiling begins anew without it.
+
+        Raises UnplaceableError where that leaves a node no device.
+        """
+        faults: list[Fault] = []
+        while True:
+            try:
+                found = self._profile(expanded, cut, feeds)
+                return replace(found, faults=tuple(faults))
+            except StageFault as fault:
+                node = expanded.graph.nodes[fault.stage].name
+                new = [Fault(node, fault.device, fault.problem)]
+                if len([each for each in faults if each.device == fault.device]) >= _MOST_FAULTS:
+                    new += _all_others(expanded, node, fault.device)
+                for each in new:
+                    expanded = expanded.without(each.node, each.device, each.reason)
+                faults += new
+
+    def _profile(self, expanded: ExpandedGraph, cut: Cutter, feeds: Feeds) -> Profiled:
         paths = plan_paths(expanded).paths
         samples = Samples()
         starts_s = {
@@ -173,6 +208,15 @@ class Profile:
                 elif found := samples.moves.get((route, value.size_bytes)):
                     move_s[route], spreads[route] = median_and_spread(found)
         return ValueCosts(value.name, value.size_bytes, move_s, move_j, spreads)
+
+
+def _all_others(expanded: ExpandedGraph, failed: str, device: str) -> list[Fault]:
+    """What else the device would run, and need not."""
+    return [
+        Fault(name, device, "it failed on too many other nodes")
+        for name, devices in expanded.candidates.items()
+        if name != failed and device in devices and len(devices) > 1
+    ]
 
 
 def _report(path: Path, rounds: int) -> ProfilePath:

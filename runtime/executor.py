@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from stagecut.compiler.backend import Backend, Executable, Feeds, LinkDriver, Tensor
+from stagecut.compiler.errors import StagecutError, StageFault
 from stagecut.compiler.machine import HOST
 from stagecut.compiler.staging import Stage
 from stagecut.runtime.schedule import Held, Move, Run, schedule
@@ -35,7 +36,10 @@ class Executor:
     ) -> None:
         memory_of = {name: backend.memory.name for name, backend in backends.items()}
         roads = Roads(backends.values())
-        ready = [backends[stage.device].prepare(stage.program) for stage in stages]
+        ready = [
+            _Guarded(_prepared(backends[stage.device], stage, index), index, stage.device)
+            for index, stage in enumerate(stages)
+        ]
         self._inputs = _fed_from_outside(stages)
         self._outputs = tuple(outputs)
         self._clock = clock
@@ -63,6 +67,33 @@ class Executor:
             events.append(_event(action, before_s - start_s, wall_s))
         outputs = {name: held[Held(name, HOST)] for name in self._outputs}
         return outputs, Trace(tuple(events), clock() - start_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """A prepared stage whose engine's own errors become StageFaults."""
+
+    execute: Executable
+    stage: int
+    device: str
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        try:
+            return self.execute(inputs)
+        except Exception as error:  # engines' exceptions share no base class
+            raise _fault(error, self.stage, self.device) from error
+
+
+def _prepared(backend: Backend, stage: Stage, index: int) -> Executable:
+    try:
+        return backend.prepare(stage.program)
+    except Exception as error:  # engines' exceptions share no base class
+        raise _fault(error, index, stage.device) from error
+
+
+def _fault(error: Exception, stage: int, device: str) -> StageFault:
+    problem = error.problem if isinstance(error, StagecutError) else f"failed: {error}"
+    return StageFault(problem or type(error).__name__, stage=stage, device=device)
 
 
 def _event(action: _Action, start_s: float, wall_s: float) -> Event:

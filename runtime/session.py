@@ -8,8 +8,8 @@ import numpy as np
 
 from stagecut import backends
 from stagecut.compiler.backend import Backend, Feeds, Tensor
-from stagecut.compiler.errors import FeedError
-from stagecut.compiler.manifest import Manifest, Port
+from stagecut.compiler.errors import DeviceError, FeedError
+from stagecut.compiler.manifest import Manifest, PlannedStage, Port
 from stagecut.compiler.plan import Plan
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.trace import Trace
@@ -30,18 +30,41 @@ class Session:
         session = Session("model.plan")
         [embedding] = session.run(None, {"input_ids": ids, "attention_mask": mask})
 
-    Raises PlanError for a plan file that is not whole, DeviceError where a device is missing,
-    EngineError where an engine refuses a stage.
+    With `fallback`, a plan whose devices are not all here runs as the best plan that it has for
+    ONNX Runtime alone. Raises PlanError for a plan file that is not whole, DeviceError where a
+    device is missing, EngineError where an engine refuses a stage.
     """
 
-    def __init__(self, plan: Plan | str | os.PathLike[str]) -> None:
+    def __init__(self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False) -> None:
         self._plan = plan if isinstance(plan, Plan) else Plan.load(plan)
-        manifest = self._plan.manifest
-        used = {stage.device for stage in manifest.stages}
-        specs = [spec for name, spec in manifest.provenance.devices.items() if name in used]
-        engines: Mapping[str, Backend] = backends.create_all(specs)
-        outputs = [port.name for port in manifest.outputs]
-        self._executor = Executor(self._plan.stages(), outputs, engines)
+        self._stages = self.manifest.stages
+        try:
+            engines = self._engines()
+        except DeviceError as missing:
+            if not (fallback and self.manifest.fallback):
+                raise self._explained(missing) from None
+            self._stages = self.manifest.fallback
+            engines = self._engines()
+        outputs = [port.name for port in self.manifest.outputs]
+        is_fallback = self._stages is self.manifest.fallback
+        self._executor = Executor(self._plan.stages(fallback=is_fallback), outputs, engines)
+
+    def _engines(self) -> Mapping[str, Backend]:
+        used = {stage.device for stage in self._stages}
+        devices = self.manifest.provenance.devices
+        return backends.create_all(spec for name, spec in devices.items() if name in used)
+
+    def _explained(self, missing: DeviceError) -> DeviceError:
+        """With the way out, if the plan has one."""
+        if not self.manifest.fallback:
+            return missing
+        ways = f"{missing.fix}; or run the plan's fallback on ONNX Runtime (--fallback)"
+        return DeviceError(missing.problem, where=missing.where, fix=ways)
+
+    @property
+    def stages(self) -> tuple[PlannedStage, ...]:
+        """Those that run: the plan's own, or its fallback."""
+        return self._stages
 
     @property
     def manifest(self) -> Manifest:

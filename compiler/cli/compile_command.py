@@ -78,6 +78,8 @@ def compile_(
         settings=settings,
     )
     plan.save(output)
+    for workaround in plan.manifest.workarounds:
+        typer.echo(f"worked around: {workaround}", err=True)
     if json:
         common.print_json(_document(plan, output))
     else:
@@ -121,6 +123,7 @@ def _document(plan: "Plan", output: Path) -> dict[str, object]:
             for contender in manifest.contenders
         ],
         "profile_paths": len(manifest.profile_paths),
+        "workarounds": list(manifest.workarounds),
         "accuracy": [
             {
                 "output": error.name,

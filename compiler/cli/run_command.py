@@ -13,7 +13,7 @@ from stagecut.compiler.cli import common
 
 if TYPE_CHECKING:
     from stagecut.compiler.backend import Tensor
-    from stagecut.compiler.manifest import Manifest
+    from stagecut.runtime.session import Session
     from stagecut.runtime.trace import Trace
 
 
@@ -31,6 +31,10 @@ def run(
         Path | None,
         typer.Option(help="Write a Chrome trace of the last run (open it in ui.perfetto.dev)."),
     ] = None,
+    fallback: Annotated[
+        bool,
+        typer.Option("--fallback", help="Where a device is missing, run on ONNX Runtime alone."),
+    ] = False,
     json: common.JsonOption = False,
 ) -> None:
     """Run a plan and say what came out and how long each stage took.
@@ -43,7 +47,9 @@ def run(
     from stagecut.runtime.random_feeds import random_feeds
     from stagecut.runtime.session import Session
 
-    session = Session(plan)
+    session = Session(plan, fallback=fallback)
+    if session.stages is not session.manifest.stages:
+        typer.echo("a device is missing: running the plan's fallback", err=True)
     feeds = common.read_feeds(feed)
     if random is not None:
         feeds = {**random_feeds(session.manifest.inputs, random), **feeds}
@@ -58,11 +64,11 @@ def run(
     if trace is not None:
         with replacing(trace) as temporary:
             temporary.write_text(to_chrome(traces[-1]))
-    document = _document(session.manifest, named, files, traces)
+    document = _document(session, named, files, traces)
     if json:
         common.print_json(document)
     else:
-        _show(named, files, session.manifest, traces)
+        _show(named, files, session, traces)
 
 
 def _write_outputs(folder: Path, outputs: "Mapping[str, Tensor]") -> dict[str, str]:
@@ -85,7 +91,7 @@ def _write_outputs(folder: Path, outputs: "Mapping[str, Tensor]") -> dict[str, s
 
 
 def _document(
-    manifest: "Manifest",
+    session: "Session",
     outputs: "Mapping[str, Tensor]",
     files: Mapping[str, str],
     traces: "Sequence[Trace]",
@@ -98,7 +104,7 @@ def _document(
                 "shape": list(outputs[name].shape),
                 "file": files.get(name),
             }
-            for name, port in ((port.name, port) for port in manifest.outputs)
+            for name, port in ((port.name, port) for port in session.manifest.outputs)
         },
         "latency_s": {
             "median": statistics.median(latencies_s),
@@ -107,6 +113,8 @@ def _document(
             "runs": len(latencies_s),
         },
         "basis": traces[-1].basis,
+        "predicted_s": session.manifest.predicted_s,
+        "fallback": session.stages is not session.manifest.stages,
         "stages": [
             {
                 "index": stage.index,
@@ -114,7 +122,7 @@ def _document(
                 "predicted_s": stage.predicted_s,
                 f"{stage.basis}_s": statistics.median(t.stage_s()[stage.index] for t in traces),
             }
-            for stage in manifest.stages
+            for stage in session.stages
         ],
     }
 
@@ -122,7 +130,7 @@ def _document(
 def _show(
     outputs: "Mapping[str, Tensor]",
     files: Mapping[str, str],
-    manifest: "Manifest",
+    session: "Session",
     traces: "Sequence[Trace]",
 ) -> None:
     for name, array in outputs.items():
@@ -132,7 +140,7 @@ def _show(
     median_s = statistics.median(trace.latency_s for trace in traces)
     runs = f"median of {len(traces)} runs" if len(traces) > 1 else "one run"
     typer.echo(f"latency {units.seconds(median_s)} ({traces[-1].basis}, {runs})")
-    for stage in manifest.stages:
+    for stage in session.stages:
         took_s = statistics.median(trace.stage_s()[stage.index] for trace in traces)
         typer.echo(
             f"  stage {stage.index} on {stage.device}: {units.seconds(took_s)} {stage.basis}, "

@@ -1,6 +1,7 @@
 """The gate ships the fastest contender, by one and the same account for all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import onnx_ir as ir
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from stagecut.compiler.assignment import Assignment
 from stagecut.compiler.backend import Feeds, StageProgram, Tensor
 from stagecut.compiler.costs import CostTable, NodeCosts
+from stagecut.compiler.errors import StageFault
 from stagecut.compiler.machine import Device, Machine, Memory
 from stagecut.compiler.prices import LATENCY
 from stagecut.compiler.progress import silent
-from stagecut.compiler.staging import Stage
+from stagecut.compiler.staging import Runner, Stage
 from stagecut.passes.contenders import Entry, entries
 from stagecut.passes.gate import Gate, predicted
 from stagecut.passes.sampling import Rounds
@@ -114,7 +116,7 @@ CASES: dict[str, tuple[dict[str, Sequence[float]], str]] = {
 
 @pytest.mark.parametrize(("walls_s", "shipped"), CASES.values(), ids=CASES.keys())
 def test_the_fastest_ships(walls_s: dict[str, Sequence[float]], shipped: str) -> None:
-    found = _gate(walls_s)(entries(COSTS, MIXED, LATENCY, _stages), {}, [])
+    found = _gate(walls_s)(entries(COSTS, MIXED, LATENCY, _stages), {}, []).contenders
     assert [contender.name for contender in found if contender.chosen] == [shipped]
     assert all(contender.accounting == "measured" and contender.runs == 3 for contender in found)
 
@@ -122,17 +124,40 @@ def test_the_fastest_ships(walls_s: dict[str, Sequence[float]], shipped: str) ->
 def test_modelled_parts_count_at_their_modelled_time() -> None:
     mixed = Assignment({"n0": "cpu", "n1": "pim"})
     gate = _gate({"cpu+pim": [8.0]}, modelled_s=0.5)
-    [contender] = gate([Entry("optimum", mixed, _stages(mixed))], {}, [])
+    [contender] = gate([Entry("optimum", mixed, _stages(mixed))], {}, []).contenders
     assert contender.median_s == 4.5  # half of the wall was simulating the pim
     assert contender.basis == "modelled"
     assert contender.stage_s == (4.0, 0.5)
 
 
 def test_a_table_that_was_handed_in_decides_by_itself() -> None:
-    found = predicted(entries(COSTS, MIXED, LATENCY, _stages), COSTS)
+    found = predicted(entries(COSTS, MIXED, LATENCY, _stages), COSTS).contenders
     assert [(c.name, c.median_s, c.accounting) for c in found] == [
         ("optimum", 2.0, "predicted"),
         ("cpu", 4.0, "predicted"),
         ("all", 4.0, "predicted"),
     ]
     assert [c.chosen for c in found] == [True, False, False]
+
+
+def test_a_plan_that_an_engine_cannot_run_is_dropped_and_told() -> None:
+    gate = _gate({"cpu": [3], "all": [4]})
+
+    def build(stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
+        if len({stage.device for stage in stages}) > 1:
+            raise StageFault("no memory", stage=1, device="all")
+        return gate.build(stages, outputs)
+
+    found = replace(gate, build=build)(entries(COSTS, MIXED, LATENCY, _stages), {}, [])
+    assert [contender.name for contender in found.contenders] == ["cpu", "all"]
+    assert found.dropped == ("plan optimum is left out: stage 1 on all: no memory",)
+
+
+def test_when_no_plan_runs_the_first_fault_is_the_error() -> None:
+    def build(stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
+        raise StageFault("no memory", stage=0, device=stages[0].device)
+
+    gate = replace(_gate({}), build=build)
+    with pytest.raises(StageFault, match="no memory") as fault:
+        gate(entries(COSTS, MIXED, LATENCY, _stages), {}, [])
+    assert fault.value.device == "cpu"

@@ -2,21 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Literal
 
 import numpy as np
+import pytest
 
 from stagecut.backends import null
 from stagecut.compiler.backend import Estimate, Feeds, StageProgram, Tensor
+from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Node, Value
 from stagecut.compiler.progress import silent
 from stagecut.compiler.staging import Stage
+from stagecut.compiler.weights import write_weights
 from stagecut.passes.cut import Cutter
 from stagecut.passes.expand import Expand
 from stagecut.passes.profile import Profile, Profiled
 from stagecut.passes.sampling import Rounds
+from stagecut.runtime.executor import Executor
 from stagecut.runtime.trace import Event, Trace
 from tests.support.graphs import graph
+from tests.support.onnx_models import MODELS
 
 GRAPH = graph("x", "q = MatMul(x, W)\ny = Softmax(q)", "y")
 SERIAL = null.create("serial", {"memory": "host", "basis": "measured"})
@@ -138,3 +149,37 @@ def test_room_is_taken_as_the_device_says() -> None:
     assert product.bytes_on("pim") == 7
     assert product.bytes_on("serial") == product.weight_bytes == GRAPH.nodes[0].weight_bytes
     assert not softmax.held_bytes
+
+
+class Broken(null.NullBackend):
+    """Says that it can, and cannot."""
+
+    def prepare(self, stage: StageProgram) -> null.NullExecutable:
+        raise RuntimeError("out of order")
+
+
+def _with_engines(*devices: null.NullBackend) -> Profiled:
+    """Real stages on real engines."""
+    program = load_program(MODELS["residual"].proto())
+    whole = graph_of(program)
+    backends = {backend.device.name: backend for backend in devices}
+    with TemporaryDirectory() as folder:
+        cut = Cutter(program, write_weights(program, Path(folder)))
+        build = partial(Executor, backends=backends)
+        profile = Profile(backends, build, perf_counter, silent, Rounds(1, 1, 0.0))
+        return profile(Expand(backends)(whole), cut, program.feeds)
+
+
+def test_a_device_that_fails_is_worked_around_and_told() -> None:
+    broken = Broken(replace(SERIAL.device, name="broken"), SERIAL.memory, (), frozenset(), 0.0)
+    profiled = _with_engines(SERIAL, broken)
+    assert all(set(node.run_s) == {"serial"} for node in profiled.costs.nodes)
+    assert {fault.device for fault in profiled.faults} == {"broken"}
+    assert "out of order" in str(profiled.faults[0])
+    assert len(profiled.faults) == len(profiled.costs.nodes)
+
+
+def test_a_node_that_only_a_failing_device_can_run_is_an_error() -> None:
+    broken = Broken(replace(SERIAL.device, name="broken"), SERIAL.memory, (), frozenset(), 0.0)
+    with pytest.raises(UnplaceableError, match="out of order"):
+        _with_engines(broken)
