@@ -10,6 +10,7 @@ How it is said  wording     the words and marks that every rendering shares
                 dot         Report -> Graphviz, along its edges
                 annotated   the plan's stages -> one ONNX model that says where operators run
                 html        Report -> one page: page.html.j2 with tables and drawings, page.css;
-                            charts, lanes and marks for its drawings, page.js for its tables,
+                            charts, roofline, lanes and marks for its drawings,
+                            page.js for its tables,
                             graph, graph_*.js, graph.css and vendor/ for its graph
 """
