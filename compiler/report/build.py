@@ -43,6 +43,8 @@ def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = Non
         contenders=_contenders(manifest),
         profile_paths=manifest.profile_paths,
         accuracy=_accuracy(manifest),
+        workarounds=manifest.workarounds,
+        fallback_stages=len(manifest.fallback),
         provenance=manifest.provenance,
     )
 

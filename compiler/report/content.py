@@ -291,7 +291,11 @@ class OutputRow:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that a report says, most important first."""
+    """Everything that a report says, most important first.
+
+    `workarounds` tell what engines failed to do; `fallback_stages` is how many stages the plan has
+    where an engine is missing, 0 where it needs none or cannot do without.
+    """
 
     summary: Summary
     shares: tuple[Share, ...]
@@ -309,4 +313,6 @@ class Report:
     contenders: tuple[Contender, ...]
     profile_paths: tuple[ProfilePath, ...]
     accuracy: tuple[OutputRow, ...]
+    workarounds: tuple[str, ...]
+    fallback_stages: int
     provenance: Provenance

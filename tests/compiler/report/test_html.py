@@ -210,6 +210,14 @@ def test_accuracy_is_shown_where_it_was_compared() -> None:
     assert "Accuracy" not in written(sample)
 
 
+def test_what_was_worked_around_is_told() -> None:
+    sample = mixed()
+    manifest = sample.manifest
+    failed = replace(manifest, workarounds=("x cannot do y",), fallback=manifest.stages[:1])
+    texts = Page(written(replace(sample, manifest=failed))).texts
+    assert {"x cannot do y", "runs in 1 stage on ONNX Runtime alone"} <= set(texts)
+
+
 def test_the_layout_library_is_the_one_that_the_notices_speak_of() -> None:
     vendor = files("stagecut.compiler.report") / "vendor"
     digest = hashlib.sha256((vendor / "d3-dag.iife.min.js").read_bytes()).hexdigest()
