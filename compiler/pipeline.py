@@ -29,6 +29,7 @@ from stagecut.passes.contenders import entries as contenders_of
 from stagecut.passes.expand import Expand
 from stagecut.passes.explain import least_totals
 from stagecut.passes.fallback import fallback_stages
+from stagecut.passes.made_up import made_up
 from stagecut.passes.partition import Partition
 from stagecut.passes.profile import Profiled
 from stagecut.passes.profile_paths import ProfilePlan, plan_paths
@@ -182,6 +183,20 @@ def plan_profile(
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(engines, granularity)(graph_of(program))
     return plan_paths(Expand(engines)(graph))
+
+
+def unmeasured(
+    model: object,
+    *,
+    devices: Sequence[str],
+    granularity: Granularity = "cluster",
+    feeds: Feeds | None = None,
+) -> CostTable:
+    """A table that measures nothing: each node is best on the first device that can run it."""
+    engines = backends.create_all(tuple(map(backends.lasting, devices)))
+    program = load_program(model, feeds=feeds)
+    expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
+    return made_up(expanded, lambda candidates: candidates[0])
 
 
 def _devices_of(costs: CostTable | None, tolerance: float | None) -> Sequence[str]:

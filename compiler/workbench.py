@@ -16,7 +16,7 @@ from stagecut.compiler.cache import Cache, digest
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.costs_json import read_costs, write_costs
 from stagecut.compiler.environment import cpu_model, versions
-from stagecut.compiler.errors import ToleranceError
+from stagecut.compiler.errors import EngineError, ToleranceError
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Graph
@@ -117,16 +117,24 @@ class Workbench:
         return found
 
     def accuracy(self, stages: Sequence[Stage]) -> tuple[OutputError, ...]:
-        """The outputs of `stages` against those of the whole model in one ONNX Runtime session."""
+        """The outputs of `stages` against those of the whole model in one ONNX Runtime session.
+
+        Nothing where the sample inputs are none that the model can run on.
+        """
         outputs = [value.name for value in self._graph.outputs]
-        found, _ = self.build(stages, outputs).run(self._program.feeds)
-        return output_errors(found, self._reference)
+        try:
+            found, _ = self.build(stages, outputs).run(self._program.feeds)
+            return output_errors(found, self._reference)
+        except EngineError:
+            return ()
 
     @cached_property
     def _reference(self) -> Mapping[str, Tensor]:
-        run = create("cpu.serial").prepare(self._whole)
-        results = run([self._program.feeds[value.name] for value in self._whole.inputs])
-        return {v.name: found for v, found in zip(self._whole.outputs, results, strict=True)}
+        everything = tuple(node.name for node in self._graph.nodes)
+        stage = Stage("cpu.serial", everything, self._whole)
+        outputs = [value.name for value in self._whole.outputs]
+        engines = {"cpu.serial": create("cpu.serial")}
+        return Executor([stage], outputs, engines).run(self._program.feeds)[0]
 
     def within(self, entries: Sequence[Entry], tolerance: float) -> tuple[Entry, ...]:
         """Those whose outputs are as close to the reference as asked.

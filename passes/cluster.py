@@ -135,7 +135,8 @@ def _rebuild(graph: Graph, groups: Groups) -> Graph:
     for group in groups.in_order():
         members = [graph.nodes[index] for index in groups.members(group)]
         written = [value for node in members for value in node.outputs]
-        outputs = [value for value in written if readers[value.name] != {group}]
+        # what nobody reads, not even the model's user, need not leave the node
+        outputs = [value for value in written if readers.get(value.name, {group}) != {group}]
         nodes.append(members[0] if len(members) == 1 else _joined(members, outputs))
     return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import openvino as ov
 from openvino import opset13
@@ -36,6 +37,8 @@ def refusal(model: bytes) -> str:
         able = _core().query_model(read, "CPU")
     except Exception as error:  # openvino's own exceptions share no base class
         return f"OpenVINO cannot read it: {_last_line(error)}"
+    if any(output.get_partial_shape().is_dynamic for output in read.outputs):
+        return "OpenVINO does not know the size of its result beforehand"
     missing = [op.get_type_name() for op in read.get_ops() if op.get_friendly_name() not in able]
     return f"OpenVINO's CPU plugin has no {missing[0]}" if missing else ""
 
@@ -51,33 +54,24 @@ class OpenvinoExecutable:
         self._places = [
             (names.index(_name(port, names)), at) for at, port in enumerate(compiled.inputs)
         ]
-        self._types = [np.dtype(value.dtype) for value in stage.outputs]
+        self._results = [(value.shape, np.dtype(value.dtype)) for value in stage.outputs]
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         request = self._request()
         shared = [_shared(array) for array in inputs]
         for source, at in self._places:
             request.set_input_tensor(at, shared[source])
-        outputs = [self._fresh(at) for at in range(len(self._types))]
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
         for at, array in enumerate(outputs):
-            if array is not None:
-                request.set_output_tensor(at, ov.Tensor(array, shared_memory=True))
+            request.set_output_tensor(at, ov.Tensor(array, shared_memory=True))
         request.infer()
-        return [
-            np.array(request.get_output_tensor(at).data) if array is None else array
-            for at, array in enumerate(outputs)
-        ]
+        return outputs
 
     def _request(self) -> ov.InferRequest:
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
         request: ov.InferRequest = self._local.request
         return request
-
-    def _fresh(self, at: int) -> Tensor | None:
-        """Room for a result; None where its size shows only at run time."""
-        shape = self._compiled.outputs[at].get_partial_shape()
-        return np.empty(shape.to_shape(), self._types[at]) if shape.is_static else None
 
 
 def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecutable:
@@ -93,8 +87,9 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
     }
     try:
         with _affinity_restored():
-            model = _core().read_model(_without(stage.model, weights))
+            model = _core().read_model(_without(stage, weights))
             _put_in(model, weights)
+            _check_shapes(model, stage)
             compiled = _core().compile_model(model, "CPU", options)
     except Exception as error:  # openvino's own exceptions share no base class
         raise EngineError(
@@ -120,19 +115,30 @@ def _mapped(tensor: ir.ExternalTensor) -> Tensor:
     return np.memmap(tensor.path, dtype, mode="c", offset=tensor.offset or 0, shape=shape)
 
 
-def _without(model: ir.Model, weights: dict[str, Tensor]) -> bytes:
-    """The model's ONNX bytes with its large weights as further inputs."""
-    proto = ir.to_proto(model)
+def _without(stage: StageProgram, weights: dict[str, Tensor]) -> bytes:
+    """The stage's ONNX bytes, its inputs with their sizes, its large weights as further inputs."""
+    proto = ir.to_proto(stage.model)
+    sizes = {value.name: value.shape for value in stage.inputs}
+    for port in proto.graph.input:
+        _bind(port, sizes[port.name])
     kept = [each for each in proto.graph.initializer if each.name not in weights]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
     known = {each.name for each in proto.graph.input}
     for name, array in weights.items():
         if name not in known:
-            value = model.graph.initializers[name]
+            value = stage.model.graph.initializers[name]
             proto.graph.input.append(_as_input(name, value, array))
     data: bytes = proto.SerializeToString()
     return data
+
+
+def _bind(port: onnx.ValueInfoProto, sizes: Sequence[int]) -> None:
+    """Sizes that inference could not tell are known from the sample run."""
+    shape = port.type.tensor_type.shape
+    del shape.dim[:]
+    for size in sizes:
+        shape.dim.add().dim_value = size
 
 
 def _as_input(name: str, value: ir.Value, array: Tensor) -> "object":
@@ -154,6 +160,18 @@ def _put_in(model: ov.Model, weights: dict[str, Tensor]) -> None:
     model.validate_nodes_and_infer_types()
 
 
+def _check_shapes(model: ov.Model, stage: StageProgram) -> None:
+    """Results go into arrays of the sizes that the plan has for them."""
+    for output, value in zip(model.outputs, stage.outputs, strict=True):
+        found = output.get_partial_shape()
+        if found.is_dynamic or tuple(found.to_shape()) != value.shape:
+            raise EngineError(
+                f"OpenVINO makes {value.name} {found}, not {list(value.shape)}",
+                where=f"stage {stage.name}",
+                fix="leave the device out, or forbid the stage's nodes on it",
+            )
+
+
 def _name(port: ov.ConstOutput, names: Sequence[str]) -> str:
     found: str = next(name for name in port.get_names() if name in names)
     return found
@@ -163,6 +181,7 @@ def _shared(array: Tensor) -> ov.Tensor:
     """The array itself where OpenVINO can read it in place, else a copy."""
     if not (array.flags.c_contiguous and array.flags.writeable):
         array = np.array(array, order="C")
+    array = array.view(array.dtype.name)  # numpy has two types of 64 bits, OpenVINO knows one
     return ov.Tensor(array, shared_memory=True)
 
 

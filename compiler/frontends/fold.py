@@ -23,8 +23,14 @@ _LARGEST_FILL = 8192
 _KEPT = ("Bernoulli", "Dropout", "Identity")
 
 
+#: onnxscript rewrites sequences that it can see through into Split and Unsqueeze of this version.
+_SEQUENCES_FROM = 13
+
+
 def fold(model: ir.Model) -> None:
     """Infer types and shapes in node order, and replace nodes that only read constants."""
+    if model.opset_imports.get("", _SEQUENCES_FROM) < _SEQUENCES_FROM and _has_sequences(model):
+        return
     left_out = [
         output
         for graph in model.graphs()
@@ -38,6 +44,10 @@ def fold(model: ir.Model) -> None:
     for output in left_out:  # its NameFixPass names them, which makes operators compute them
         output.name = ""
     tidy(model)
+
+
+def _has_sequences(model: ir.Model) -> bool:
+    return any("Sequence" in node.op_type for graph in model.graphs() for node in graph)
 
 
 def _should_fold(node: ir.Node) -> bool | None:
