@@ -77,7 +77,7 @@ def _check_value(case: Any, ours: Any, theirs: Any) -> None:
         assert [str(text) for text in ours.ravel()] == [str(text) for text in theirs.ravel()]
         return
     np.testing.assert_allclose(
-        _plain(ours), _plain(theirs), rtol=case.rtol or 1e-3, atol=case.atol or 1e-7
+        _plain(np.asarray(ours)), _plain(theirs), rtol=case.rtol or 1e-3, atol=case.atol or 1e-7
     )
 
 
