@@ -95,6 +95,10 @@ def _tolerance(tolerance: float | None, precision: str | None) -> float | None:
 def _document(plan: "Plan", output: Path) -> dict[str, object]:
     manifest = plan.manifest
     certificate = manifest.certificate
+    in_seconds = {
+        "total_s": certificate.total,
+        "lower_bound_s": certificate.lower_bound,
+    }
     return {
         "plan": str(output),
         "nodes": len(manifest.nodes),
@@ -105,10 +109,11 @@ def _document(plan: "Plan", output: Path) -> dict[str, object]:
         "basis": manifest.basis,
         "method": manifest.method,
         "certificate": {
-            "total_s": certificate.total,
-            "lower_bound_s": certificate.lower_bound,
+            "total": certificate.total,
+            "lower_bound": certificate.lower_bound,
             "gap": certificate.gap,
             "exact": certificate.exact,
+            **(in_seconds if manifest.objective == "latency" else {}),
         },
         "contenders": [
             {
