@@ -17,7 +17,7 @@ from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_t
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.own import own_tensors
 from stagecut.compiler.frontends.settle import settle
-from stagecut.compiler.frontends.shapes import Shapes, bind_shapes
+from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
 from stagecut.compiler.frontends.tidy import tidy
 from stagecut.compiler.frontends.verify import verify
 from stagecut.compiler.frontends.walk import defined
@@ -43,6 +43,7 @@ def normalise(
     """
     verify(imported.model, imported.source)
     model = _flat(imported.model)
+    free_open_dimensions(model.graph)
     inputs = tuple(model.graph.inputs)
     types = input_types(inputs)
     given = check_feeds(types, feeds) if feeds else {}

@@ -22,6 +22,18 @@ _Dim: TypeAlias = int | ir.SymbolicDim
 _FIRST, _OTHER = 1, 128
 
 
+def free_open_dimensions(graph: ir.Graph) -> None:
+    """Some exporters write -1 or "?" for a dimension that is open: make it so."""
+    written = (output for node in graph for output in node.outputs)
+    for value in (*graph.inputs, *written):
+        if value.shape is not None and any(map(_is_open, value.shape.dims)):
+            value.shape = ir.Shape(None if _is_open(dim) else dim for dim in value.shape.dims)
+
+
+def _is_open(dim: _Dim) -> bool:
+    return dim < 0 if isinstance(dim, int) else dim.value == "?"
+
+
 def bind_shapes(
     inputs: Sequence[ir.Value], asked: Shapes, samples: Feeds
 ) -> dict[str, tuple[int, ...]]:

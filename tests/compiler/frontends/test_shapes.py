@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from stagecut.compiler.errors import ShapeError
-from stagecut.compiler.frontends.shapes import bind_shapes
+from stagecut.compiler.frontends.shapes import bind_shapes, free_open_dimensions
 
 Declared = Mapping[str, Sequence[int | str | None] | None]
 Given = Mapping[str, tuple[int, ...]]
@@ -166,3 +166,9 @@ def test_the_suggested_shapes_do_bind() -> None:
         for name, _, sizes in (flag.partition("=") for flag in flags)
     }
     assert bind_shapes(_inputs(declared), asked, {})["mask"] == (1, 128)
+
+
+def test_minus_one_and_a_question_mark_stand_for_open_dimensions() -> None:
+    x = ir.Value(name="x", shape=ir.Shape([-1, 3, "?", "?"]))
+    free_open_dimensions(ir.Graph([x], [], nodes=[]))
+    assert bind_shapes([x], {"x": (2, 3, 5, 7)}, {}) == {"x": (2, 3, 5, 7)}

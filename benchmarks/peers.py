@@ -1,0 +1,258 @@
+"""Claim: a plan is as fast as the best engine that its user might have tried.
+
+    python -m benchmarks.peers [--models minilm,resnet-50] [--rounds 15] [--output out]
+
+Every model runs as a stagecut plan and on its rivals, all taking turns in one process:
+
+    f32     plan, ONNX Runtime (its default threads, and the best number of them), OpenVINO in f32,
+            torch eager, torch.compile
+    bf16    plan with --precision bf16, OpenVINO as it comes
+
+A short rest before each run lets threads that spin go to sleep. The PP-OCR models come with PyPI's
+rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`) and are left out without it.
+Prints medians with their quartiles and the ratio of the plan to its best rival of equal precision,
+and writes peers.json and peers.png.
+"""
+
+import argparse
+import importlib.util
+import json
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from benchmarks.support import describe_machine
+from stagecut import backends, models
+from stagecut.backends.cpu.cores import usable_cpus
+from stagecut.compiler import compile_model
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.program import Program
+from stagecut.compiler.units import seconds
+from stagecut.runtime import Session
+
+REST_S = 0.005
+BF16_TOLERANCE = 0.05
+
+#: What is run, by name: a model of the zoo.
+ZOO = {
+    "bert-base-16": "zoo:bert-base:seq=16",
+    "bert-base-128": "zoo:bert-base:seq=128",
+    "minilm": "zoo:minilm",
+    "gpt2-128": "zoo:gpt2:seq=128",
+    "vit-base": "zoo:vit-base",
+    "resnet-50": "zoo:resnet-50",
+}
+#: Files of rapidocr-onnxruntime, and the shape of their input.
+PP_OCR = {
+    "pp-ocr-det": ("ch_PP-OCRv4_det_infer.onnx", (1, 3, 640, 640)),
+    "pp-ocr-cls": ("ch_ppocr_mobile_v2.0_cls_infer.onnx", (1, 3, 48, 192)),
+}
+
+
+@dataclass
+class Rival:
+    """Something that runs the model once. `precision` is what it computes in."""
+
+    name: str
+    precision: str
+    run: Callable[[], object]
+    note: str = ""
+    times_s: list[float] = field(default_factory=list)
+
+    @property
+    def median_s(self) -> float:
+        return statistics.median(self.times_s)
+
+
+def main() -> None:
+    options = _arguments()
+    print(describe_machine())
+    rows: list[dict[str, Any]] = []
+    for name in options.models.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            rivals = _rivals(name, Path(folder))
+            if not rivals:
+                continue
+            _take_turns(rivals, options.rounds)
+            rows += [_told(name, rivals, precision) for precision in ("f32", "bf16")]
+    _summarise(rows)
+    options.output.mkdir(parents=True, exist_ok=True)
+    document = {"machine": describe_machine(), "rounds": options.rounds, "rows": rows}
+    (options.output / "peers.json").write_text(json.dumps(document, indent=1))
+    _draw(rows, options.output / "peers.png")
+    print(f"wrote peers.json and peers.png into {options.output}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", default=",".join((*ZOO, *PP_OCR)))
+    parser.add_argument("--rounds", type=int, default=21, help="runs of each rival")
+    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
+    return parser.parse_args()
+
+
+def _rivals(name: str, folder: Path) -> list[Rival]:
+    source, shapes = _source(name)
+    if source is None:
+        print(f"{name}: left out, rapidocr-onnxruntime is not installed")
+        return []
+    program = load_program(source, shapes=shapes)
+    path = folder / "model.onnx"
+    onnx.save(ir.to_proto(ir.external_data.load_to_model(program.model)), path)
+    feeds = {key: np.asarray(value) for key, value in program.feeds.items()}
+    return [
+        *_plans(source, shapes, feeds),
+        *_onnxruntime(path, feeds),
+        *_openvino(path, feeds),
+        *(_torch(source, program) if name in ZOO else ()),
+    ]
+
+
+def _source(name: str) -> tuple[Any, dict[str, tuple[int, ...]] | None]:
+    if name in ZOO:
+        return ZOO[name], None
+    file, shape = PP_OCR[name]
+    package = importlib.util.find_spec("rapidocr_onnxruntime")
+    if package is None or package.origin is None:
+        return None, None
+    return str(Path(package.origin).parent / "models" / file), {"x": shape}
+
+
+def _plans(source: Any, shapes: Any, feeds: dict[str, Any]) -> Iterator[Rival]:
+    for precision, tolerance in (("f32", None), ("bf16", BF16_TOLERANCE)):
+        if tolerance and "openvino.bf16" not in backends.real_devices(lower_precision=True):
+            return
+        plan = compile_model(source, shapes=shapes, feeds=feeds, tolerance=tolerance)
+        session = Session(plan)
+        note = plan.manifest.method
+        yield Rival("stagecut", precision, partial(session.run, None, feeds), note)
+
+
+def _onnxruntime(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
+    import onnxruntime as ort
+
+    def session(threads: int) -> Callable[[], object]:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        made = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return lambda: made.run(None, feeds)
+
+    yield Rival("ONNX Runtime", "f32", session(0), "default threads")
+    for threads in range(1, usable_cpus() + 1):
+        yield Rival("ONNX Runtime, threads", "f32", session(threads), f"{threads}")
+
+
+def _openvino(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
+    if importlib.util.find_spec("openvino") is None:
+        return
+    import openvino as ov
+
+    core = ov.Core()
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    for precision, options in (("f32", {"INFERENCE_PRECISION_HINT": "f32"}), ("bf16", {})):
+        if precision == "bf16" and not has_bf16:
+            return
+        compiled = core.compile_model(core.read_model(path), "CPU", options)
+        request = compiled.create_infer_request()
+        yield Rival("OpenVINO", precision, partial(request.infer, feeds, share_inputs=True))
+
+
+def _torch(source: str, program: Program) -> Iterator[Rival]:
+    import torch
+
+    name, _, given = source.removeprefix("zoo:").partition(":")
+    parameters = dict(each.split("=") for each in given.split(",") if each)
+    built = models.build(name, **{key: int(number) for key, number in parameters.items()})
+    module = built.module.eval()
+
+    def run(function: Callable[..., object]) -> Callable[[], object]:
+        def once() -> object:
+            with torch.inference_mode():
+                inputs = built.example_inputs
+                return function(**inputs) if isinstance(inputs, dict) else function(*inputs)
+
+        return once
+
+    yield Rival("torch eager", "f32", run(module))
+    compiled = run(torch.compile(module))
+    try:
+        compiled()
+    except Exception as error:  # whatever its compiler lacks on this machine
+        print(f"{program.name}: torch.compile is left out: {str(error).splitlines()[0]}")
+        return
+    yield Rival("torch.compile", "f32", compiled)
+
+
+def _take_turns(rivals: Sequence[Rival], rounds: int) -> None:
+    for rival in rivals:
+        for _ in range(3):
+            rival.run()
+    for _ in range(rounds):
+        for rival in rivals:
+            time.sleep(REST_S)
+            start_s = time.perf_counter()
+            rival.run()
+            rival.times_s.append(time.perf_counter() - start_s)
+
+
+def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]:
+    """Prints a model's rivals of one precision, and returns them as a row."""
+    here = [rival for rival in rivals if rival.precision == precision]
+    plan = next((rival for rival in here if rival.name == "stagecut"), None)
+    peers = [rival for rival in here if rival is not plan]
+    best = min(peers, key=lambda rival: rival.median_s, default=None)
+    ratio = plan.median_s / best.median_s if plan and best else math.nan
+    print(f"{model}, {precision}: plan / best peer = {ratio:.3f}")
+    for rival in sorted(here, key=lambda each: each.median_s):
+        low_s, _, high_s = statistics.quantiles(rival.times_s, n=4)
+        middle = f"{seconds(low_s)} .. {seconds(high_s)}"
+        name = f"{rival.name} {rival.note}".strip()
+        print(f"  {name:34} {seconds(rival.median_s):>9}   {middle}", flush=True)
+    return {
+        "model": model,
+        "precision": precision,
+        "ratio": ratio,
+        "best_peer": best.name if best else None,
+        "plan": plan.note if plan else None,
+        "median_s": {f"{each.name} {each.note}".strip(): each.median_s for each in here},
+    }
+
+
+def _summarise(rows: Sequence[dict[str, Any]]) -> None:
+    for precision in ("f32", "bf16"):
+        ratios = [row["ratio"] for row in rows if row["precision"] == precision]
+        ratios = [ratio for ratio in ratios if not math.isnan(ratio)]
+        if ratios:
+            mean = statistics.geometric_mean(ratios)
+            print(f"{precision}: geometric mean {mean:.3f}, worst {max(ratios):.3f}")
+
+
+def _draw(rows: Sequence[dict[str, Any]], output: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    names = list(dict.fromkeys(row["model"] for row in rows))
+    for offset, precision in ((-0.2, "f32"), (0.2, "bf16")):
+        found = {row["model"]: row["ratio"] for row in rows if row["precision"] == precision}
+        places = [index + offset for index in range(len(names))]
+        axes.bar(places, [found.get(name, math.nan) for name in names], 0.38, label=precision)
+    axes.axhline(1.0, color="grey", linewidth=0.8)
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_ylabel("plan / best peer (lower is better)")
+    axes.legend()
+    figure.savefig(output, dpi=130)
+
+
+if __name__ == "__main__":
+    main()
