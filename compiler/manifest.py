@@ -40,7 +40,8 @@ class PlannedStage:
 
     `predicted_s` is what its nodes take, without what starting it costs: its device's `stage_s`.
     `load_s` is what loading the weights into a modelled device's memory takes, once, before the
-    first run; it is in no other figure.
+    first run; it is in no other figure. `as_built_s` is what the gate measured for the stage as a
+    whole, which engines may have fused; None where it was not run.
     """
 
     index: int
@@ -53,6 +54,7 @@ class PlannedStage:
     basis: Basis
     energy_j: float | None = None
     load_s: float = 0.0
+    as_built_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ class Manifest:
     graph's order, which may start more of them. `predicted_j` is None where an energy is not known.
     `workarounds` tell what engines failed to do while the plan was made. `fallback` are the stages
     of the best contender that needs nothing but ONNX Runtime, where the plan itself needs more.
+    `as_built_s` is what the gate measured for the whole plan, None where it was not run.
     """
 
     name: str
@@ -186,3 +189,4 @@ class Manifest:
     accuracy: tuple[OutputError, ...] = ()
     workarounds: tuple[str, ...] = ()
     fallback: tuple[PlannedStage, ...] = ()
+    as_built_s: float | None = None

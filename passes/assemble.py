@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class Assemble:
             machine=self.costs.machine,
             inputs=tuple(self._input(value) for value in graph.inputs),
             outputs=tuple(_port(value) for value in graph.outputs),
-            stages=self._stages(stages),
+            stages=self._stages(stages, chosen.stage_s),
             nodes=self._nodes(assignment, stages),
             copies=self._copies(breakdown.copies),
             contenders=contenders,
@@ -75,7 +76,8 @@ class Assemble:
             predicted_j=breakdown.total_j,
             accuracy=accuracy,
             workarounds=workarounds,
-            fallback=self._stages(fallback),
+            fallback=self._stages(fallback, ()),
+            as_built_s=chosen.median_s if chosen.accounting == "measured" else None,
         )
 
     def _input(self, value: Value) -> InputPort:
@@ -84,7 +86,10 @@ class Assemble:
         low, high = (float(sample.min()), float(sample.max())) if ranged else (0.0, 1.0)
         return InputPort(value.name, value.dtype, value.shape, low, high)
 
-    def _stages(self, stages: Sequence[Stage]) -> tuple[PlannedStage, ...]:
+    def _stages(
+        self, stages: Sequence[Stage], measured_s: Sequence[float]
+    ) -> tuple[PlannedStage, ...]:
+        """With what the gate measured for each stage, where it ran them."""
         nodes = {node.name: node for node in self.costs.nodes}
         return tuple(
             PlannedStage(
@@ -98,8 +103,9 @@ class Assemble:
                 basis=self.costs.machine.device(stage.device).basis,
                 energy_j=_energy_j([nodes[name] for name in stage.nodes], stage.device),
                 load_s=stage.load_s,
+                as_built_s=as_built_s,
             )
-            for index, stage in enumerate(stages)
+            for index, (stage, as_built_s) in enumerate(zip_longest(stages, measured_s))
         )
 
     def _nodes(self, assignment: Assignment, stages: Sequence[Stage]) -> tuple[PlannedNode, ...]:

@@ -13,6 +13,7 @@ from stagecut.compiler.cli import common
 
 if TYPE_CHECKING:
     from stagecut.compiler.backend import Tensor
+    from stagecut.compiler.manifest import PlannedStage
     from stagecut.runtime.session import Session
     from stagecut.runtime.trace import Trace
 
@@ -71,6 +72,11 @@ def run(
         _show(named, files, session, traces)
 
 
+def _prediction_s(stage: "PlannedStage") -> float:
+    """As it was measured when the plan was made; else the sum of its nodes."""
+    return stage.predicted_s if stage.as_built_s is None else stage.as_built_s
+
+
 def _write_outputs(folder: Path, outputs: "Mapping[str, Tensor]") -> dict[str, str]:
     """Write `NAME.npy` for each output; characters that suit no file name become `_`."""
     import numpy as np
@@ -114,12 +120,14 @@ def _document(
         },
         "basis": traces[-1].basis,
         "predicted_s": session.manifest.predicted_s,
+        "as_built_s": session.manifest.as_built_s,
         "fallback": session.stages is not session.manifest.stages,
         "stages": [
             {
                 "index": stage.index,
                 "device": stage.device,
                 "predicted_s": stage.predicted_s,
+                "as_built_s": stage.as_built_s,
                 f"{stage.basis}_s": statistics.median(t.stage_s()[stage.index] for t in traces),
             }
             for stage in session.stages
@@ -144,5 +152,5 @@ def _show(
         took_s = statistics.median(trace.stage_s()[stage.index] for trace in traces)
         typer.echo(
             f"  stage {stage.index} on {stage.device}: {units.seconds(took_s)} {stage.basis}, "
-            f"predicted {units.seconds(stage.predicted_s)}, {len(stage.nodes)} nodes"
+            f"predicted {units.seconds(_prediction_s(stage))}, {len(stage.nodes)} nodes"
         )
