@@ -64,7 +64,7 @@ def _stages(model: str, engines: dict[str, Backend], folder: Path) -> Sequence[S
     assignment = Assignment(
         {n.name: device if engines[device].supports(n) else fallback for n in graph.nodes}
     )
-    cut = Cutter(program, write_weights(program, folder))
+    cut = Cutter(program, *write_weights([program.model], folder))
     stages = StageNodes(engines)(graph, assignment, cut)
     return [stage for stage in stages if stage.device == device]
 

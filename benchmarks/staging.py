@@ -67,7 +67,7 @@ def _cut_into(program: Program, count: int, folder: Path) -> Sequence[Stage]:
     graph = Cluster(engines)(graph_of(program))
     assignment = Assignment({node.name: DEVICE for node in graph.nodes})
     runs = [list(part) for part in np.array_split(np.array(graph.nodes, object), count)]
-    cut = Cutter(program, write_weights(program, folder))
+    cut = Cutter(program, *write_weights([program.model], folder))
     return StageNodes(engines).of_runs(graph, runs, assignment, cut)
 
 

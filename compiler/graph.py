@@ -15,6 +15,9 @@ import numpy as np
 
 from stagecut.compiler.errors import ModelError
 
+#: The dimensions of a tensor as a model declares them; "?" where one is open and has no name.
+Dims: TypeAlias = tuple[int | str, ...]
+
 Attribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 
 #: Bytes that a string counts for; its true length is known only at run time.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.assignment import Certificate
+from stagecut.compiler.graph import Dims
 from stagecut.compiler.machine import Basis, Machine
 from stagecut.runtime.trace import Trace
 
@@ -19,11 +20,16 @@ OPTIMUM = "optimum"
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A tensor at a border: of the plan, or of a stage."""
+    """A tensor at a border: of the plan, or of a stage.
+
+    `shape` is the profiled one. `dims` are what the model declares, with a name or "?" for each
+    dimension that it leaves open; empty where it leaves none open.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    dims: Dims = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +196,16 @@ class Manifest:
     workarounds: tuple[str, ...] = ()
     fallback: tuple[PlannedStage, ...] = ()
     as_built_s: float | None = None
+
+    @property
+    def profiled(self) -> str:
+        """The shapes that the plan was profiled with, as `ids 1x128, mask 1x128`."""
+        return shape_text({port.name: port.shape for port in self.inputs})
+
+
+def shape_text(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """`{"ids": (1, 128)}` -> `ids 1x128`."""
+    return ", ".join(
+        f"{name} {'x'.join(map(str, shape)) if shape else 'scalar'}"
+        for name, shape in shapes.items()
+    )

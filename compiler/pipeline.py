@@ -5,22 +5,32 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import onnx_ir as ir
+
 from stagecut import backends
-from stagecut.compiler import weights
 from stagecut.compiler.archive import writing
-from stagecut.compiler.backend import Feeds
+from stagecut.compiler.backend import Backend, Feeds
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.costs_json import write_costs
-from stagecut.compiler.errors import CostTableError
+from stagecut.compiler.errors import CostTableError, ShapeError, UsageError
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.frontends.normalise import declared, normalise, open_form
+from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.view import graph_of
-from stagecut.compiler.plan import COSTS_FILE, Plan, write_plan
-from stagecut.compiler.prices import parse_objective
+from stagecut.compiler.graph import Dims
+from stagecut.compiler.manifest import Manifest, shape_text
+from stagecut.compiler.plan import MODEL_FILE, Plan, costs_file, file_prefix, write_plan
+from stagecut.compiler.prices import Objective, parse_objective
+from stagecut.compiler.program import Program
 from stagecut.compiler.settings import Dump, Settings
+from stagecut.compiler.weights import FILE_NAME, WeightFile, write_weights
 from stagecut.compiler.workbench import Workbench, model_bytes
 from stagecut.passes import gate
 from stagecut.passes.assemble import Assemble
@@ -42,7 +52,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     example_inputs: object = None,
     feeds: Feeds | None = None,
     devices: Sequence[str] | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    shapes: Shapes | Sequence[Shapes] | None = None,
     objective: str = "latency",
     pins: Sequence[str] = (),
     forbids: Sequence[str] = (),
@@ -55,90 +65,141 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 
     `model` is a path (.onnx, .pt2), `package.module:factory`, `zoo:NAME`, a torch Module,
     ExportedProgram or GraphModule (with `example_inputs`), or an ONNX model. `feeds` are sample
-    inputs by name, for models that bring none; `shapes` bind symbolic dimensions. `devices` are
-    specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or those of
-    `costs`: a table to use instead of measuring, by which the contenders are then compared, too.
-    `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`. `pins` and
-    `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they must not.
-    `tolerance` is the most by which an output may be off, as a part of its largest number.
+    inputs by name, for models that bring none; `shapes` bind symbolic dimensions: a shape for each
+    input by name, or several such mappings, each of which becomes a variant of the plan.
+    `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
+    those of `costs`: a table to use instead of measuring, by which the contenders are then
+    compared, too. `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`.
+    `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
+    must not. `tolerance` is the most by which an output may be off, as a part of its largest
+    number.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
     specs = tuple(map(backends.lasting, devices or _devices_of(costs, tolerance)))
-    goal = parse_objective(objective)
-    restrict = Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids)))
-    dump = Dump(settings.dump)
     engines = backends.create_all(specs)
-    program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
-    graph = Cluster(engines, granularity)(graph_of(program))
-    dump("graph", graph)
-    expanded = Expand(engines)(graph)
-    dump("expanded", expanded)
-    restrict.check(expanded)
+    compile_program = _Compile(
+        engines,
+        dict(zip(engines, specs, strict=True)),
+        parse_objective(objective),
+        Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids))),
+        granularity,
+        tolerance,
+        costs,
+        settings,
+    )
+    imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
+    programs = _programs(imported, _each(shapes, costs), feeds)
+    opened = open_form(imported)
     folder = _scratch_folder(settings)
-    bench = Workbench(
-        program,
-        graph,
-        engines=engines,
-        specs=dict(zip(engines, specs, strict=True)),
-        folder=Path(folder.name),
-        settings=settings,
-    )
-    profiled = bench.profile(expanded) if costs is None else _handed_in(costs, expanded)
-    for fault in profiled.faults:
-        expanded = expanded.without(fault.node, fault.device, fault.reason)
-    costs_text = write_costs(profiled.costs)
-    dump("costs", costs_text, "json")
-    allowed = restrict(profiled.costs)
-    solution = Partition(goal)(allowed)
-    dump("assignment", f"{solution.certificate}\n{solution.assignment}")
-    entries = contenders_of(allowed, solution.assignment, goal, bench.stage)
-    if tolerance is not None:
-        entries = bench.within(entries, tolerance)
-    compared = (
-        bench.compare(entries, allowed, goal)
-        if costs is None
-        else gate.predicted(entries, allowed, goal)
-    )
-    dump("contenders", "\n".join(map(str, compared.contenders)))
-    chosen = next(entry for entry in entries if entry.name == compared.chosen.name)
-    dump("stages", "\n".join(map(str, chosen.stages)))
-    fallback = fallback_stages(entries, compared)
-    manifest = Assemble(
-        expanded,
-        profiled.costs,
-        solution.certificate,
-        profiled.paths,
-        program.feeds,
-        bench.provenance(
-            {
-                "granularity": granularity,
-                "objective": str(goal),
-                "pin": ", ".join(map(str, restrict.pins)),
-                "forbid": ", ".join(map(str, restrict.forbids)),
-                "tolerance": "" if tolerance is None else f"{tolerance:g}",
-            }
-        ),
-        goal,
-        least_totals(allowed, goal) or {},
-    )(
-        chosen.assignment,
-        chosen.stages,
-        compared.contenders,
-        bench.accuracy(chosen.stages),
-        (*map(str, profiled.faults), *compared.dropped),
-        fallback,
-    )
-    files: dict[str, bytes | Path] = {
-        planned.file: model_bytes(stage.program)
-        for planned, stage in zip(
-            (*manifest.stages, *manifest.fallback), (*chosen.stages, *fallback), strict=True
-        )
-    }
-    files |= {COSTS_FILE: costs_text.encode(), weights.FILE_NAME: bench.weights.path}
+    parts = [program.model for program in programs] + ([] if opened is None else [opened])
+    weights = write_weights(parts, Path(folder.name))
+    files: dict[str, bytes | Path] = {}
+    manifests = [
+        compile_program(program, file, _dims(opened, program), files, index)
+        for index, (program, file) in enumerate(zip(programs, weights, strict=False))
+    ]
+    if opened is not None:
+        weights[-1].refer(opened.graph)
+        files[MODEL_FILE] = model_bytes(opened)
+    files[FILE_NAME] = weights[0].path
     path = Path(folder.name) / "model.plan"
-    write_plan(path, manifest, files)
+    write_plan(path, manifests, files)
     return Plan.load(path, folder=folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compile:
+    """What is asked for, whatever the shapes."""
+
+    engines: Mapping[str, Backend]
+    specs: Mapping[str, str]
+    objective: Objective
+    restrict: Restrict
+    granularity: Granularity
+    tolerance: float | None
+    costs: CostTable | None
+    settings: Settings
+
+    def __call__(
+        self,
+        program: Program,
+        weights: WeightFile,
+        dims: Mapping[str, Dims],
+        files: dict[str, bytes | Path],
+        index: int,
+    ) -> Manifest:
+        """The manifest of the variant `index`; puts the files that it names into `files`."""
+        engines, restrict, goal = self.engines, self.restrict, self.objective
+        prefix = file_prefix(index)
+        dump = Dump(self.settings.dump, prefix)
+        graph = Cluster(engines, self.granularity)(graph_of(program))
+        dump("graph", graph)
+        expanded = Expand(engines)(graph)
+        dump("expanded", expanded)
+        restrict.check(expanded)
+        bench = Workbench(
+            program,
+            graph,
+            engines=engines,
+            specs=self.specs,
+            weights=weights,
+            settings=self.settings,
+        )
+        costs = self.costs
+        profiled = bench.profile(expanded) if costs is None else _handed_in(costs, expanded)
+        for fault in profiled.faults:
+            expanded = expanded.without(fault.node, fault.device, fault.reason)
+        costs_text = write_costs(profiled.costs)
+        dump("costs", costs_text, "json")
+        allowed = restrict(profiled.costs)
+        solution = Partition(goal)(allowed)
+        dump("assignment", f"{solution.certificate}\n{solution.assignment}")
+        entries = contenders_of(allowed, solution.assignment, goal, bench.stage)
+        if self.tolerance is not None:
+            entries = bench.within(entries, self.tolerance)
+        compared = (
+            bench.compare(entries, allowed, goal)
+            if costs is None
+            else gate.predicted(entries, allowed, goal)
+        )
+        dump("contenders", "\n".join(map(str, compared.contenders)))
+        chosen = next(entry for entry in entries if entry.name == compared.chosen.name)
+        dump("stages", "\n".join(map(str, chosen.stages)))
+        fallback = fallback_stages(entries, compared)
+        manifest = Assemble(
+            expanded,
+            profiled.costs,
+            solution.certificate,
+            profiled.paths,
+            program.feeds,
+            bench.provenance(self._options()),
+            goal,
+            least_totals(allowed, goal) or {},
+            dims,
+            prefix,
+        )(
+            chosen.assignment,
+            chosen.stages,
+            compared.contenders,
+            bench.accuracy(chosen.stages),
+            (*map(str, profiled.faults), *compared.dropped),
+            fallback,
+        )
+        planned = (*manifest.stages, *manifest.fallback)
+        for each, stage in zip(planned, (*chosen.stages, *fallback), strict=True):
+            files[each.file] = model_bytes(stage.program.model)
+        files[costs_file(index)] = costs_text.encode()
+        return manifest
+
+    def _options(self) -> Mapping[str, str]:
+        return {
+            "granularity": self.granularity,
+            "objective": str(self.objective),
+            "pin": ", ".join(map(str, self.restrict.pins)),
+            "forbid": ", ".join(map(str, self.restrict.forbids)),
+            "tolerance": "" if self.tolerance is None else f"{self.tolerance:g}",
+        }
 
 
 def profile_model(
@@ -163,7 +224,7 @@ def profile_model(
             graph,
             engines=engines,
             specs=dict(zip(engines, specs, strict=True)),
-            folder=Path(folder),
+            weights=write_weights([program.model], Path(folder))[0],
             settings=settings,
         )
         return bench.profile(expanded)
@@ -197,6 +258,46 @@ def unmeasured(
     program = load_program(model, feeds=feeds)
     expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
     return made_up(expanded, lambda candidates: candidates[0])
+
+
+def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> Sequence[Shapes]:
+    """The shapes of each variant, one after the other."""
+    several = [shapes or {}] if shapes is None or isinstance(shapes, Mapping) else shapes
+    if costs is not None and len(several) > 1:
+        raise UsageError(
+            "a cost table is for one shape of each input",
+            where=f"cost table {costs.name}",
+            fix="compile without the table, or for one shape",
+        )
+    return several or [{}]
+
+
+def _programs(
+    imported: Imported, shapes: Sequence[Shapes], feeds: Feeds | None
+) -> Sequence[Program]:
+    """One for each of `shapes`. Where there are several, samples serve the shapes that they have.
+
+    Raises ShapeError where two are the same.
+    """
+
+    def fit(each: Shapes) -> bool:
+        given = {name: array.shape for name, array in (feeds or {}).items()}
+        return len(shapes) == 1 or all(given.get(name, size) == size for name, size in each.items())
+
+    programs = [
+        normalise(imported, shapes=each, feeds=feeds if fit(each) else None) for each in shapes
+    ]
+    bound = [{name: array.shape for name, array in each.feeds.items()} for each in programs]
+    for index, each in enumerate(bound):
+        if each in bound[:index]:
+            raise ShapeError(
+                "two variants have the same shapes", where=shape_text(each), fix="give them once"
+            )
+    return programs
+
+
+def _dims(opened: ir.Model | None, program: Program) -> Mapping[str, Dims]:
+    return {} if opened is None else declared(opened, program)
 
 
 def _devices_of(costs: CostTable | None, tolerance: float | None) -> Sequence[str]:

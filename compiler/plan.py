@@ -1,10 +1,12 @@
-"""The plan file: one archive with the manifest, a model for each stage, the weights, the costs."""
+"""The plan file: one archive with a manifest, the stages' models and the costs for each shape that
+was profiled, the weights once, and the whole model where it has open dimensions.
+"""
 
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from stagecut.compiler import weights
 from stagecut.compiler.archive import Archive, replacing, write_archive
 from stagecut.compiler.backend import StageProgram
-from stagecut.compiler.errors import PlanError
+from stagecut.compiler.errors import PlanError, ShapeError
 from stagecut.compiler.graph import Value
-from stagecut.compiler.manifest import SCHEMA, Manifest, Port
+from stagecut.compiler.manifest import SCHEMA, Manifest, Port, shape_text
 from stagecut.compiler.staging import Stage
 
 MANIFEST_FILE = "plan.json"
-COSTS_FILE = "costs.json"
+#: The whole model with its open dimensions, from which stages are cut for other shapes.
+MODEL_FILE = "model.onnx"
 _MANIFEST = TypeAdapter(Manifest)
 #: JSON has no infinity, which the error of an output may be: it stands there as a string.
 _DOCUMENT = TypeAdapter(dict[str, Any], config=ConfigDict(ser_json_inf_nan="strings"))
@@ -30,11 +33,18 @@ _DOCUMENT = TypeAdapter(dict[str, Any], config=ConfigDict(ser_json_inf_nan="stri
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A compiled model. `archive` is its file; a plan that was never saved keeps it in a folder
-    of its own, which goes when the plan goes."""
+    of its own, which goes when the plan goes.
+
+    A model that was compiled for several shapes has a variant for each, in the order in which they
+    were asked for: a plan with a manifest of its own, in the same archive. A plan that was loaded
+    is its own first variant.
+    """
 
     manifest: Manifest
     archive: Archive
     _folder: object = field(default=None, repr=False, compare=False)
+    _others: tuple[Manifest, ...] = field(default=(), repr=False)
+    _index: int = 0
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, folder: object = None) -> "Plan":
@@ -43,9 +53,11 @@ class Plan:
         document = _document(archive)
         members = document.pop("members")
         document.pop("schema")
+        others = document.pop("variants", [])
         _check_members(archive, members)
         try:
             manifest = _MANIFEST.validate_python(document)
+            variants = tuple(map(_MANIFEST.validate_python, others))
         except ValidationError as error:
             first = error.errors()[0]
             raise PlanError(
@@ -53,7 +65,30 @@ class Plan:
                 where=f"{archive.path}: {MANIFEST_FILE}",
                 fix="compile the plan again with this version of stagecut",
             ) from error
-        return cls(manifest, archive, folder)
+        return cls(manifest, archive, folder, variants)
+
+    @property
+    def variants(self) -> tuple["Plan", ...]:
+        """One for each shape that was profiled; of a variant, itself alone."""
+        return (
+            replace(self, _others=()),
+            *(
+                replace(self, manifest=manifest, _others=(), _index=index)
+                for index, manifest in enumerate(self._others, start=1)
+            ),
+        )
+
+    def variant(self, shapes: Mapping[str, tuple[int, ...]]) -> "Plan":
+        """The one that was profiled with `shapes`; raises ShapeError where there is none."""
+        for variant in self.variants:
+            profiled = {port.name: port.shape for port in variant.manifest.inputs}
+            if shapes.items() <= profiled.items():  # all of them, where no shape is asked for
+                return variant
+        raise ShapeError(
+            f"the plan was not profiled with {shape_text(shapes)}",
+            where=str(self.archive.path),
+            fix="it was with " + "; or ".join(v.manifest.profiled for v in self.variants),
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the plan to `path`, whole or not at all; what was there before is replaced."""
@@ -63,7 +98,7 @@ class Plan:
     @property
     def costs(self) -> str:
         """The cost table that the plan was made from, as `stagecut.costs/1`."""
-        return self.archive.read(COSTS_FILE).decode()
+        return self.archive.read(costs_file(self._index)).decode()
 
     def stages(self, *, fallback: bool = False) -> tuple[Stage, ...]:
         """The stages with their programs, or those that stand in where an engine is missing.
@@ -84,6 +119,10 @@ class Plan:
             )
             for planned in (self.manifest.fallback if fallback else self.manifest.stages)
         )
+
+    def open_model(self) -> ir.Model:
+        """The whole model with its open dimensions; raises PlanError for one that has none."""
+        return self._model(MODEL_FILE)
 
     def _is_modelled(self, device: str) -> bool:
         return self.manifest.machine.device(device).basis == "modelled"
@@ -107,11 +146,25 @@ class Plan:
         return model
 
 
-def write_plan(path: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> None:
-    """Write a plan file; `files` holds every member but the manifest."""
+def costs_file(variant: int) -> str:
+    """The member with the cost table of a variant, by its index."""
+    return f"{file_prefix(variant)}costs.json"
+
+
+def file_prefix(variant: int) -> str:
+    """What the names of a variant's own members begin with."""
+    return f"variant-{variant}-" if variant else ""
+
+
+def write_plan(
+    path: Path, manifests: Sequence[Manifest], files: Mapping[str, bytes | Path]
+) -> None:
+    """Write a plan file; `manifests` has one for each variant, `files` every other member."""
+    first, *others = (_MANIFEST.dump_python(manifest, mode="json") for manifest in manifests)
     document = {
         "schema": SCHEMA,
-        **_MANIFEST.dump_python(manifest, mode="json"),
+        **first,
+        **({"variants": others} if others else {}),
         "members": {name: _sha256(content) for name, content in files.items()},
     }
     text = _DOCUMENT.dump_json(document, indent=1)

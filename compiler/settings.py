@@ -25,15 +25,16 @@ class Settings:
 class Dump:
     """Writes the text form of each step to `folder`: 01-graph.txt, 02-expanded.txt, ..."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, prefix: str = "") -> None:
         self._folder = folder
+        self._prefix = prefix
         self._written = 0
 
     def __call__(self, name: str, step: object, kind: str = "txt") -> None:
         if self._folder is None:
             return
         self._written += 1
-        path = self._folder / f"{self._written:02}-{name}.{kind}"
+        path = self._folder / f"{self._prefix}{self._written:02}-{name}.{kind}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{step}".rstrip("\n") + "\n")

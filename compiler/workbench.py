@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import onnx_ir as ir
 from pydantic import TypeAdapter
@@ -11,7 +10,7 @@ from pydantic import TypeAdapter
 from stagecut.backends import create
 from stagecut.backends.cpu.cores import usable_cpus
 from stagecut.compiler.assignment import Assignment
-from stagecut.compiler.backend import Backend, StageProgram, Tensor
+from stagecut.compiler.backend import Backend, Tensor
 from stagecut.compiler.cache import Cache, digest
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.costs_json import read_costs, write_costs
@@ -25,7 +24,7 @@ from stagecut.compiler.prices import Objective
 from stagecut.compiler.program import Program
 from stagecut.compiler.settings import Settings
 from stagecut.compiler.staging import Runner, Stage
-from stagecut.compiler.weights import WeightFile, write_weights
+from stagecut.compiler.weights import WeightFile
 from stagecut.passes.accuracy import output_errors, worst
 from stagecut.passes.contenders import Entry
 from stagecut.passes.cut import Cutter
@@ -47,7 +46,7 @@ class KeptProfile:
 class Workbench:
     """One program laid out for work: the steps that need engines, weights or the cache.
 
-    Writes the program's weights into `folder`, which must outlive the bench.
+    The file of `weights` must outlive the bench.
     """
 
     def __init__(
@@ -57,11 +56,10 @@ class Workbench:
         *,
         engines: Mapping[str, Backend],
         specs: Mapping[str, str],
-        folder: Path,
+        weights: WeightFile,
         settings: Settings,
     ) -> None:
-        self.weights: WeightFile = write_weights(program, folder)
-        self.cut = Cutter(program, self.weights)
+        self.cut = Cutter(program, weights)
         self._graph = graph
         self._program = program
         self._engines = engines
@@ -69,7 +67,7 @@ class Workbench:
         self._settings = settings
         whole = graph_of(program)  # before operators were merged, which depends on the devices
         self._whole = self.cut("model", whole.nodes, whole.outputs)
-        self._model_sha256 = digest(model_bytes(self._whole), self.weights.sha256)
+        self._model_sha256 = digest(model_bytes(self._whole.model), weights.sha256)
 
     def build(self, stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
         """A RunnerFactory: prepares stages on the engines."""
@@ -174,7 +172,7 @@ class Workbench:
         return digest(self._model_sha256, *machine, *feeds, *parts)
 
 
-def model_bytes(stage: StageProgram) -> bytes:
-    """The stage's ONNX file; large weights are named by their place in `weights.bin`."""
-    data: bytes = ir.to_proto(stage.model).SerializeToString(deterministic=True)
+def model_bytes(model: ir.Model) -> bytes:
+    """An ONNX file; large weights are named by their place in `weights.bin`."""
+    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
     return data

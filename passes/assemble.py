@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
@@ -11,7 +11,7 @@ from stagecut.compiler.assignment import Assignment, Certificate
 from stagecut.compiler.backend import Feeds
 from stagecut.compiler.costs import CostTable, NodeCosts
 from stagecut.compiler.expanded import ExpandedGraph
-from stagecut.compiler.graph import Node, Value
+from stagecut.compiler.graph import Dims, Node, Value
 from stagecut.compiler.manifest import (
     Contender,
     InputPort,
@@ -33,7 +33,11 @@ from stagecut.passes.gate import basis_of
 
 @dataclass(frozen=True, slots=True)
 class Assemble:
-    """What the plan was made from."""
+    """What the plan was made from.
+
+    `dims` are what the model declares of its inputs and outputs, where it leaves something open;
+    `prefix` begins the names of the stages' files.
+    """
 
     expanded: ExpandedGraph
     costs: CostTable
@@ -43,6 +47,8 @@ class Assemble:
     provenance: Provenance
     objective: Objective
     totals: Totals
+    dims: Mapping[str, Dims]
+    prefix: str = ""
 
     def __call__(
         self,
@@ -64,7 +70,9 @@ class Assemble:
             basis=basis_of(self.costs, assignment),
             machine=self.costs.machine,
             inputs=tuple(self._input(value) for value in graph.inputs),
-            outputs=tuple(_port(value) for value in graph.outputs),
+            outputs=tuple(
+                replace(_port(value), dims=self.dims.get(value.name, ())) for value in graph.outputs
+            ),
             stages=self._stages(stages, chosen.stage_s),
             nodes=self._nodes(assignment, stages),
             copies=self._copies(breakdown.copies),
@@ -84,7 +92,8 @@ class Assemble:
         sample = self.feeds[value.name]
         ranged = sample.size > 0 and np.issubdtype(sample.dtype, np.number)
         low, high = (float(sample.min()), float(sample.max())) if ranged else (0.0, 1.0)
-        return InputPort(value.name, value.dtype, value.shape, low, high)
+        dims = self.dims.get(value.name, ())
+        return InputPort(value.name, value.dtype, value.shape, low, high, dims=dims)
 
     def _stages(
         self, stages: Sequence[Stage], measured_s: Sequence[float]
@@ -95,7 +104,7 @@ class Assemble:
             PlannedStage(
                 index=index,
                 device=stage.device,
-                file=f"{stage.program.name}.onnx",
+                file=f"{self.prefix}{stage.program.name}.onnx",
                 nodes=stage.nodes,
                 inputs=tuple(map(_port, stage.program.inputs)),
                 outputs=tuple(map(_port, stage.program.outputs)),

@@ -38,9 +38,7 @@ class Cutter:
             opset_imports=self._model.graph.opset_imports,
             name=name,
         ).clone()
-        for weight, value in graph.initializers.items():
-            if value.const_value is not None:
-                value.const_value = self._weights.tensor(weight, value.const_value)
+        self._weights.refer(graph)
         model = ir.Model(graph, ir_version=self._model.ir_version, producer_name="stagecut")
         return StageProgram(name, model, border.inputs, tuple(outputs))
 

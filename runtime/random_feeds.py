@@ -1,6 +1,7 @@
 """Random inputs for a plan, in the ranges of the inputs it was profiled with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,10 +9,37 @@ from stagecut.compiler.backend import Tensor
 from stagecut.compiler.manifest import InputPort
 
 
-def random_feeds(inputs: Sequence[InputPort], seed: int) -> dict[str, Tensor]:
-    """One array for each input; the same seed gives the same arrays."""
+def random_feeds(
+    inputs: Sequence[InputPort],
+    seed: int,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> dict[str, Tensor]:
+    """One array for each input; the same seed gives the same arrays.
+
+    Inputs without a shape in `shapes` have the profiled one, but for the dimensions that have the
+    same names as those of an input with one.
+    """
+    asked = shapes or {}
     generator = np.random.default_rng(seed)
-    return {port.name: _random(port, generator) for port in inputs}
+    sizes = {
+        dim: size
+        for port in inputs
+        for dim, size in zip(port.dims, asked.get(port.name, ()), strict=False)
+        if dim != "?"
+    }
+    return {
+        port.name: _random(replace(port, shape=_shape(port, asked, sizes)), generator)
+        for port in inputs
+    }
+
+
+def _shape(
+    port: InputPort, shapes: Mapping[str, tuple[int, ...]], sizes: Mapping[int | str, int]
+) -> tuple[int, ...]:
+    if port.name in shapes:
+        return shapes[port.name]
+    dims = port.dims or port.shape
+    return tuple(sizes.get(dim, size) for dim, size in zip(dims, port.shape, strict=True))
 
 
 def _random(port: InputPort, generator: np.random.Generator) -> Tensor:

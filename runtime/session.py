@@ -1,5 +1,6 @@
 """A loaded plan, used like `onnxruntime.InferenceSession`."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,18 +10,22 @@ import numpy as np
 from stagecut import backends
 from stagecut.compiler.backend import Backend, Feeds, Tensor
 from stagecut.compiler.errors import DeviceError, FeedError
+from stagecut.compiler.graph import Dims
 from stagecut.compiler.manifest import Manifest, PlannedStage, Port
 from stagecut.compiler.plan import Plan
-from stagecut.runtime.executor import Executor
 from stagecut.runtime.trace import Trace
+from stagecut.runtime.variant import Shapes, Variant
 
 
 @dataclass(frozen=True, slots=True)
 class NodeArg:
-    """An input or output, with the attributes that onnxruntime's have."""
+    """An input or output, with the attributes that onnxruntime's have.
+
+    Open dimensions stand in `shape` by their names, those without as None.
+    """
 
     name: str
-    shape: tuple[int, ...]
+    shape: list[int | str | None]
     type: str
 
 
@@ -30,45 +35,39 @@ class Session:
         session = Session("model.plan")
         [embedding] = session.run(None, {"input_ids": ids, "attention_mask": mask})
 
+    Inputs may have any shape that the model admits. The variant of the plan runs that was profiled
+    with the shapes nearest to theirs: those with the least sum of |log(size / profiled size)| over
+    all dimensions, the first of these. The first run at a shape that was not profiled prepares for
+    it, which takes a while.
+
     With `fallback`, a plan whose devices are not all here runs as the best plan that it has for
     ONNX Runtime alone. Raises PlanError for a plan file that is not whole, DeviceError where a
     device is missing, EngineError where an engine refuses a stage.
     """
 
     def __init__(self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False) -> None:
-        self._plan = plan if isinstance(plan, Plan) else Plan.load(plan)
-        self._stages = self.manifest.stages
-        try:
-            engines = self._engines()
-        except DeviceError as missing:
-            if not (fallback and self.manifest.fallback):
-                raise self._explained(missing) from None
-            self._stages = self.manifest.fallback
-            engines = self._engines()
-        outputs = [port.name for port in self.manifest.outputs]
-        is_fallback = self._stages is self.manifest.fallback
-        self._executor = Executor(self._plan.stages(fallback=is_fallback), outputs, engines)
-
-    def _engines(self) -> Mapping[str, Backend]:
-        used = {stage.device for stage in self._stages}
-        devices = self.manifest.provenance.devices
-        return backends.create_all(spec for name, spec in devices.items() if name in used)
-
-    def _explained(self, missing: DeviceError) -> DeviceError:
-        """With the way out, if the plan has one."""
-        if not self.manifest.fallback:
-            return missing
-        ways = f"{missing.fix}; or run the plan's fallback on ONNX Runtime (--fallback)"
-        return DeviceError(missing.problem, where=missing.where, fix=ways)
+        loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
+        self._variants = [_prepared(each, fallback=fallback) for each in loaded.variants]
+        self._by_shapes = {variant.shapes: variant for variant in self._variants}
+        self._ports = {port.name: port for port in self.manifest.inputs}
+        self._known = [port.name for port in self.manifest.outputs]
 
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
-        """Those that run: the plan's own, or its fallback."""
-        return self._stages
+        """Those of the first variant that run: the plan's own, or its fallback."""
+        return self._variants[0].stages
 
     @property
     def manifest(self) -> Manifest:
-        return self._plan.manifest
+        """That of the first variant."""
+        return self._variants[0].manifest
+
+    def variant(self, feeds: Feeds) -> Variant:
+        """The one that would run `feeds`; raises FeedError where the model does not admit them."""
+        shapes = self._checked(feeds)
+        return self._by_shapes.get(shapes) or min(
+            self._variants, key=lambda variant: _distance(shapes, variant.shapes)
+        )
 
     def get_inputs(self) -> list[NodeArg]:
         return [_node_arg(port) for port in self.manifest.inputs]
@@ -76,46 +75,110 @@ class Session:
     def get_outputs(self) -> list[NodeArg]:
         return [_node_arg(port) for port in self.manifest.outputs]
 
-    def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Tensor]:
+    def get_providers(self) -> list[str]:
+        """The devices that stages run on, each once, in the order in which they are first used."""
+        return list(dict.fromkeys(s.device for each in self._variants for s in each.stages))
+
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Feeds,
+        run_options: object = None,  # noqa: ARG002  # onnxruntime's signature
+    ) -> list[Tensor]:
         """The outputs that are named, or all of them, in order.
 
-        Raises FeedError for an input that is missing, unknown, or of the wrong type or shape.
+        `run_options` are ONNX Runtime's own, and there is nothing in them for a plan. Raises
+        FeedError for an input that is missing, unknown, or of a type or shape that the model does
+        not admit.
         """
-        return self.run_with_trace(output_names, feeds)[0]
+        return self.run_with_trace(output_names, input_feed)[0]
 
     def run_with_trace(
-        self, output_names: Sequence[str] | None, feeds: Feeds
+        self, output_names: Sequence[str] | None, input_feed: Feeds
     ) -> tuple[list[Tensor], Trace]:
         """As `run`, with what the run did and when."""
-        known = [port.name for port in self.manifest.outputs]
-        wanted = known if output_names is None else list(output_names)
+        wanted = self._known if output_names is None else list(output_names)
         for name in wanted:
-            if name not in known:
+            if name not in self._known:
                 raise FeedError(
-                    f"there is no output {name!r}", fix=f"the outputs are {', '.join(known)}"
+                    f"there is no output {name!r}", fix=f"the outputs are {', '.join(self._known)}"
                 )
-        outputs, trace = self._executor.run(self._checked(feeds))
+        outputs, trace = self.variant(input_feed).executor(input_feed).run(input_feed)
         return [outputs[name] for name in wanted], trace
 
-    def _checked(self, feeds: Feeds) -> Feeds:
-        ports = {port.name: port for port in self.manifest.inputs}
+    def _checked(self, feeds: Feeds) -> Shapes:
+        """The shapes of all inputs; raises FeedError where the model does not admit them."""
         for name in feeds:
-            if name not in ports:
+            if name not in self._ports:
                 raise FeedError(
-                    f"there is no input {name!r}", fix=f"the inputs are {', '.join(ports)}"
+                    f"there is no input {name!r}", fix=f"the inputs are {', '.join(self._ports)}"
                 )
-        for name, port in ports.items():
+        for name, port in self._ports.items():
             if name not in feeds:
                 raise FeedError(
                     "is missing",
                     where=f"input {name}",
-                    fix=f"feed an array of {port.dtype} with shape {_text(port.shape)}",
+                    fix=f"feed an array of {port.dtype} with shape {_listed(_dims(port))}",
                 )
-            _check_tensor(port, feeds[name])
-        return feeds
+            _check_type(port, feeds[name])
+        shapes = tuple(feeds[name].shape for name in self._ports)
+        if shapes not in self._by_shapes:
+            self._check_dims(shapes)
+        return shapes
+
+    def _check_dims(self, shapes: Shapes) -> None:
+        """Fixed dimensions are as they are, and those of one name have one size."""
+        sizes: dict[str, tuple[int, str]] = {}
+        for port, shape in zip(self._ports.values(), shapes, strict=True):
+            where, dims = f"input {port.name}", _dims(port)
+            if len(shape) != len(dims) or any(
+                dim != size for dim, size in zip(dims, shape, strict=True) if isinstance(dim, int)
+            ):
+                raise FeedError(
+                    f"has shape {_listed(shape)}; the plan takes {_listed(dims)}",
+                    where=where,
+                    fix="pad or cut it, or compile a model that leaves this dimension open",
+                )
+            for dim, size in zip(dims, shape, strict=True):
+                known, first = sizes.setdefault(str(dim), (size, port.name))
+                if isinstance(dim, str) and dim != "?" and known != size:
+                    raise FeedError(
+                        f"has {dim} = {size} in its shape {_listed(shape)}, and {first} {known}",
+                        where=where,
+                        fix="feed inputs that belong together",
+                    )
 
 
-def _check_tensor(port: Port, tensor: object) -> None:
+def _prepared(plan: Plan, *, fallback: bool) -> Variant:
+    manifest = plan.manifest
+    try:
+        return Variant(plan, _engines(manifest, manifest.stages), fallback=False)
+    except DeviceError as missing:
+        if not manifest.fallback:
+            raise
+        if not fallback:
+            ways = f"{missing.fix}; or run the plan's fallback on ONNX Runtime (--fallback)"
+            raise DeviceError(missing.problem, where=missing.where, fix=ways) from None
+        return Variant(plan, _engines(manifest, manifest.fallback), fallback=True)
+
+
+def _engines(manifest: Manifest, stages: Sequence[PlannedStage]) -> Mapping[str, Backend]:
+    used = {stage.device for stage in stages}
+    devices = manifest.provenance.devices
+    return backends.create_all(spec for name, spec in devices.items() if name in used)
+
+
+def _distance(shapes: Shapes, profiled: Shapes) -> float:
+    """Between the sizes, by the logarithm of their ratio: 32 is as far from 16 as from 64."""
+    pairs = zip(shapes, profiled, strict=True)
+    return math.fsum(
+        abs(math.log(max(one, 1) / max(other, 1)))
+        for shape, near in pairs
+        for one, other in zip(shape, near, strict=True)
+    )
+
+
+def _check_type(port: Port, tensor: object) -> None:
     where = f"input {port.name}"
     if not isinstance(tensor, np.ndarray):
         raise FeedError(
@@ -128,18 +191,17 @@ def _check_tensor(port: Port, tensor: object) -> None:
             where=where,
             fix=f"convert it: array.astype({port.dtype!r})",
         )
-    if tensor.shape != port.shape:
-        raise FeedError(
-            f"has shape {_text(tensor.shape)}; the plan takes {_text(port.shape)}",
-            where=where,
-            fix=f"pad or cut it, or compile with --shape {port.name}={_text(tensor.shape)}",
-        )
 
 
-def _text(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) if shape else "scalar"
+def _dims(port: Port) -> Dims:
+    return port.dims or port.shape
+
+
+def _listed(dims: Dims) -> str:
+    return "x".join(map(str, dims)) if dims else "scalar"
 
 
 def _node_arg(port: Port) -> NodeArg:
     short = {"float32": "float", "float64": "double"}.get(port.dtype, port.dtype)
-    return NodeArg(port.name, port.shape, f"tensor({short})")
+    shape = [None if dim == "?" else dim for dim in _dims(port)]
+    return NodeArg(port.name, shape, f"tensor({short})")

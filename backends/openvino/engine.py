@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import openvino as ov
+from onnx import helper
 from openvino import opset13
 
 from stagecut.compiler.backend import StageProgram, Tensor
@@ -44,7 +45,10 @@ def refusal(model: bytes) -> str:
 
 
 class OpenvinoExecutable:
-    """A compiled stage with a request for each thread, which writes into the caller's arrays."""
+    """A compiled stage with a request for each thread, which writes into the caller's arrays.
+
+    Results whose sizes are known only after a run are copied out of the request.
+    """
 
     def __init__(self, compiled: ov.CompiledModel, stage: StageProgram, kept: object) -> None:
         self._compiled = compiled
@@ -54,18 +58,26 @@ class OpenvinoExecutable:
         self._places = [
             (names.index(_name(port, names)), at) for at, port in enumerate(compiled.inputs)
         ]
-        self._results = [(value.shape, np.dtype(value.dtype)) for value in stage.outputs]
+        self._results = [
+            (at, tuple(port.get_shape()), np.dtype(value.dtype))
+            for at, (port, value) in enumerate(zip(compiled.outputs, stage.outputs, strict=True))
+            if port.get_partial_shape().is_static
+        ]
+        self._count = len(stage.outputs)
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         request = self._request()
         shared = [_shared(array) for array in inputs]
         for source, at in self._places:
             request.set_input_tensor(at, shared[source])
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
-        for at, array in enumerate(outputs):
+        outputs = {at: np.empty(shape, dtype) for at, shape, dtype in self._results}
+        for at, array in outputs.items():
             request.set_output_tensor(at, ov.Tensor(array, shared_memory=True))
         request.infer()
-        return outputs
+        return [
+            outputs[at] if at in outputs else np.array(request.get_output_tensor(at).data)
+            for at in range(self._count)
+        ]
 
     def _request(self) -> ov.InferRequest:
         if not hasattr(self._local, "request"):
@@ -116,11 +128,8 @@ def _mapped(tensor: ir.ExternalTensor) -> Tensor:
 
 
 def _without(stage: StageProgram, weights: dict[str, Tensor]) -> bytes:
-    """The stage's ONNX bytes, its inputs with their sizes, its large weights as further inputs."""
+    """The stage's ONNX bytes, with its large weights as further inputs."""
     proto = ir.to_proto(stage.model)
-    sizes = {value.name: value.shape for value in stage.inputs}
-    for port in proto.graph.input:
-        _bind(port, sizes[port.name])
     kept = [each for each in proto.graph.initializer if each.name not in weights]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
@@ -133,17 +142,7 @@ def _without(stage: StageProgram, weights: dict[str, Tensor]) -> bytes:
     return data
 
 
-def _bind(port: onnx.ValueInfoProto, sizes: Sequence[int]) -> None:
-    """Sizes that inference could not tell are known from the sample run."""
-    shape = port.type.tensor_type.shape
-    del shape.dim[:]
-    for size in sizes:
-        shape.dim.add().dim_value = size
-
-
-def _as_input(name: str, value: ir.Value, array: Tensor) -> "object":
-    from onnx import helper
-
+def _as_input(name: str, value: ir.Value, array: Tensor) -> onnx.ValueInfoProto:
     dtype = value.dtype or ir.DataType.from_numpy(array.dtype)
     return helper.make_tensor_value_info(name, int(dtype), array.shape)
 
@@ -161,7 +160,9 @@ def _put_in(model: ov.Model, weights: dict[str, Tensor]) -> None:
 
 
 def _check_shapes(model: ov.Model, stage: StageProgram) -> None:
-    """Results go into arrays of the sizes that the plan has for them."""
+    """Sizes that are known have to be those that the plan has."""
+    if any(port.get_partial_shape().is_dynamic for port in model.inputs):
+        return
     for output, value in zip(model.outputs, stage.outputs, strict=True):
         found = output.get_partial_shape()
         if found.is_dynamic or tuple(found.to_shape()) != value.shape:

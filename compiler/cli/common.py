@@ -41,7 +41,8 @@ ShapeOption: TypeAlias = Annotated[
     typer.Option(
         "--shape",
         metavar="INPUT=1x128",
-        help="Bind the shape of an input that is symbolic in the model; repeat for several.",
+        help="The shape of an input whose dimensions the model leaves open; repeat for several "
+        "inputs. `compile` takes several shapes of one input, too: a variant for each.",
     ),
 ]
 FeedOption: TypeAlias = Annotated[
@@ -92,17 +93,41 @@ JsonOption: TypeAlias = Annotated[
 
 def parse_shapes(texts: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
     """`["ids=1x128"]` -> `{"ids": (1, 128)}`; raises ShapeError."""
-    shapes: dict[str, tuple[int, ...]] = {}
+    variants = parse_variants(texts)
+    if len(variants) > 1:
+        raise ShapeError(
+            "an input is given twice", where="--shape", fix="give it once: only compile takes more"
+        )
+    return variants[0]
+
+
+def parse_variants(texts: Sequence[str] | None) -> list[dict[str, tuple[int, ...]]]:
+    """`["ids=1x16", "ids=1x128"]` -> `[{"ids": (1, 16)}, {"ids": (1, 128)}]`; raises ShapeError.
+
+    The first shapes of all inputs belong together, the second ones, and so on; an input with one
+    shape has it always. No texts make one variant without shapes.
+    """
+    given: dict[str, list[tuple[int, ...]]] = {}
     for text in texts or ():
         name, equals, sizes = text.rpartition("=")
         if not (equals and name):
             raise ShapeError(
                 f"{text!r} names no input", where="--shape", fix="write --shape INPUT=1x128"
             )
-        if name in shapes:
-            raise ShapeError(f"input {name!r} is given twice", where="--shape", fix="give it once")
-        shapes[name] = parse_shape(sizes)
-    return shapes
+        given.setdefault(name, []).append(parse_shape(sizes))
+    count = max(map(len, given.values()), default=1)
+    for name, shapes in given.items():
+        if len(shapes) not in {1, count}:
+            raise ShapeError(
+                f"input {name!r} has {len(shapes)} shapes, and another input has {count}",
+                where="--shape",
+                fix=f"give one shape of it, or {count}: the first ones of all inputs belong "
+                "together, the second ones, and so on",
+            )
+    return [
+        {name: shapes[index % len(shapes)] for name, shapes in given.items()}
+        for index in range(count)
+    ]
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

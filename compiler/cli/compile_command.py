@@ -11,6 +11,7 @@ from stagecut.compiler.cli import common
 _BF16_TOLERANCE = 0.05
 
 if TYPE_CHECKING:
+    from stagecut.compiler.manifest import Manifest
     from stagecut.compiler.plan import Plan
 
 
@@ -56,6 +57,7 @@ def compile_(
     lowest latency, compares it end to end with the best single device, and ships the fastest.
 
       stagecut compile model.onnx -o model.plan --shape input_ids=1x128
+      stagecut compile model.onnx -o model.plan --shape input_ids=1x16 --shape input_ids=1x128
       stagecut compile zoo:bert-base -o bert.plan --device cpu.serial --device pim.hbm:channels=64
     """
     from stagecut.compiler.costs_json import read_costs
@@ -68,7 +70,7 @@ def compile_(
         model,
         feeds=common.read_feeds(feed) or None,
         devices=device,
-        shapes=common.parse_shapes(shape),
+        shapes=common.parse_variants(shape),
         objective=objective,
         pins=pin or (),
         forbids=forbid or (),
@@ -78,10 +80,12 @@ def compile_(
         settings=settings,
     )
     plan.save(output)
-    for workaround in plan.manifest.workarounds:
-        typer.echo(f"worked around: {workaround}", err=True)
+    for variant in plan.variants:
+        for workaround in variant.manifest.workarounds:
+            typer.echo(f"worked around: {workaround}", err=True)
     if json:
-        common.print_json(_document(plan, output))
+        variants = [_document(each.manifest, output) for each in plan.variants]
+        common.print_json({**variants[0], "variants": variants[1:]})
     else:
         _show(plan, output)
 
@@ -92,8 +96,7 @@ def _tolerance(tolerance: float | None, precision: str | None) -> float | None:
     return _BF16_TOLERANCE if tolerance is None else tolerance
 
 
-def _document(plan: "Plan", output: Path) -> dict[str, object]:
-    manifest = plan.manifest
+def _document(manifest: "Manifest", output: Path) -> dict[str, object]:
     certificate = manifest.certificate
     in_seconds = {
         "total_s": certificate.total,
@@ -101,6 +104,7 @@ def _document(plan: "Plan", output: Path) -> dict[str, object]:
     }
     return {
         "plan": str(output),
+        "shapes": {port.name: list(port.shape) for port in manifest.inputs},
         "nodes": len(manifest.nodes),
         "stages": len(manifest.stages),
         "objective": manifest.objective,
@@ -149,5 +153,6 @@ def _show(plan: "Plan", output: Path) -> None:
     from stagecut.compiler.report.terminal import print_summary
 
     console = Console()
-    print_summary(build_report(plan.manifest, read_costs(plan.costs)), console)
+    for variant in plan.variants:
+        print_summary(build_report(variant.manifest, read_costs(variant.costs)), console)
     console.print(f"\nwrote {output}; `stagecut report {output}` says more", highlight=False)

@@ -31,6 +31,13 @@ def report(
         list[str] | None,
         typer.Option(metavar="NODE", help="Say why this node runs where it runs; may be repeated."),
     ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INPUT=1x128",
+            help="Report on the variant that was profiled with this shape, not on the first one.",
+        ),
+    ] = None,
     trace: Annotated[
         Path | None,
         typer.Option(
@@ -79,7 +86,7 @@ def report(
             where="--json",
             fix="leave the other options out, and take what you need from the JSON",
         )
-    loaded = Plan.load(plan)
+    loaded = Plan.load(plan).variant(common.parse_shapes(shape))
     run = None if trace is None else _read_trace(trace)
     content = build_report(loaded.manifest, read_costs(loaded.costs), run)
     if explain or shown or not (html or dot or onnx or json):

@@ -2,7 +2,8 @@
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +11,13 @@ import typer
 
 from stagecut.compiler import units
 from stagecut.compiler.cli import common
+from stagecut.compiler.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.backend import Tensor
-    from stagecut.compiler.manifest import PlannedStage
-    from stagecut.runtime.session import Session
+    from stagecut.compiler.manifest import InputPort, Manifest, PlannedStage
     from stagecut.runtime.trace import Trace
+    from stagecut.runtime.variant import Variant
 
 
 def run(
@@ -23,6 +25,13 @@ def run(
     feed: common.FeedOption = None,
     random: Annotated[
         int | None, typer.Option(metavar="SEED", help="Random values for inputs not given.")
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INPUT=1x128",
+            help="The shape of a random input; without it, the one that was profiled.",
+        ),
     ] = None,
     output_dir: Annotated[
         Path | None, typer.Option(help="Write each output to a .npy file in this folder.")
@@ -45,15 +54,14 @@ def run(
     """
     from stagecut.compiler.archive import replacing
     from stagecut.runtime.chrome import to_chrome
-    from stagecut.runtime.random_feeds import random_feeds
     from stagecut.runtime.session import Session
 
     session = Session(plan, fallback=fallback)
     if session.stages is not session.manifest.stages:
         typer.echo("a device is missing: running the plan's fallback", err=True)
     feeds = common.read_feeds(feed)
-    if random is not None:
-        feeds = {**random_feeds(session.manifest.inputs, random), **feeds}
+    feeds = {**_random(session.manifest.inputs, random, shape), **feeds}
+    variant = session.variant(feeds)
     if repeat > 1:
         session.run(None, feeds)  # engines settle in their first run
     traces = []
@@ -65,16 +73,34 @@ def run(
     if trace is not None:
         with replacing(trace) as temporary:
             temporary.write_text(to_chrome(traces[-1]))
-    document = _document(session, named, files, traces)
+    ran = _Ran(variant, feeds, traces)
     if json:
-        common.print_json(document)
+        common.print_json(_document(ran, named, files))
     else:
-        _show(named, files, session, traces)
+        _show(ran, named, files)
 
 
-def _prediction_s(stage: "PlannedStage") -> float:
-    """As it was measured when the plan was made; else the sum of its nodes."""
-    return stage.predicted_s if stage.as_built_s is None else stage.as_built_s
+def _random(
+    inputs: "Sequence[InputPort]", seed: int | None, shape: Sequence[str] | None
+) -> "dict[str, Tensor]":
+    from stagecut.runtime.random_feeds import random_feeds
+
+    shapes = common.parse_shapes(shape)
+    if seed is None:
+        if shapes:
+            raise UsageError(
+                "is for random inputs", where="--shape", fix="add --random 0, or leave it out"
+            )
+        return {}
+    names = [port.name for port in inputs]
+    for name in shapes:
+        if name not in names:
+            raise ShapeError(
+                f"there is no input {name!r}",
+                where="--shape",
+                fix=f"the inputs are {', '.join(names)}",
+            )
+    return random_feeds(inputs, seed, shapes)
 
 
 def _write_outputs(folder: Path, outputs: "Mapping[str, Tensor]") -> dict[str, str]:
@@ -96,61 +122,102 @@ def _write_outputs(folder: Path, outputs: "Mapping[str, Tensor]") -> dict[str, s
     return files
 
 
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A stage that ran, and for how long; what was predicted of it, None at shapes that were not
+    profiled."""
+
+    planned: "PlannedStage"
+    basis: str
+    took_s: float
+    predicted_s: float | None
+    as_built_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """Some runs of a variant on the same inputs."""
+
+    variant: "Variant"
+    feeds: "Mapping[str, Tensor]"
+    traces: "Sequence[Trace]"
+
+    @property
+    def manifest(self) -> "Manifest":
+        return self.variant.manifest
+
+    @property
+    def profiled(self) -> bool:
+        """Whether it was profiled with the shapes of these inputs."""
+        return all(self.feeds[port.name].shape == port.shape for port in self.manifest.inputs)
+
+    @property
+    def fallback(self) -> bool:
+        return self.variant.stages is not self.manifest.stages
+
+    def stages(self) -> "Iterator[_Stage]":
+        planned = {stage.file.removesuffix(".onnx"): stage for stage in self.variant.stages}
+        for event in self.traces[-1].events:
+            if event.kind == "stage":
+                stage = planned[event.name]
+                took_s = statistics.median(trace.stage_s()[event.stage] for trace in self.traces)
+                told = (stage.predicted_s, stage.as_built_s) if self.profiled else (None, None)
+                yield _Stage(stage, event.basis, took_s, *told)
+
+
 def _document(
-    session: "Session",
-    outputs: "Mapping[str, Tensor]",
-    files: Mapping[str, str],
-    traces: "Sequence[Trace]",
+    ran: _Ran, outputs: "Mapping[str, Tensor]", files: Mapping[str, str]
 ) -> dict[str, object]:
-    latencies_s = [trace.latency_s for trace in traces]
+    latencies_s = [trace.latency_s for trace in ran.traces]
+    manifest = ran.manifest
     return {
         "outputs": {
-            name: {
+            port.name: {
                 "dtype": port.dtype,
-                "shape": list(outputs[name].shape),
-                "file": files.get(name),
+                "shape": list(outputs[port.name].shape),
+                "file": files.get(port.name),
             }
-            for name, port in ((port.name, port) for port in session.manifest.outputs)
+            for port in manifest.outputs
         },
+        "shapes": {port.name: list(ran.feeds[port.name].shape) for port in manifest.inputs},
+        "profiled_shapes": {port.name: list(port.shape) for port in manifest.inputs},
         "latency_s": {
             "median": statistics.median(latencies_s),
             "min": min(latencies_s),
             "max": max(latencies_s),
             "runs": len(latencies_s),
         },
-        "basis": traces[-1].basis,
-        "predicted_s": session.manifest.predicted_s,
-        "as_built_s": session.manifest.as_built_s,
-        "fallback": session.stages is not session.manifest.stages,
+        "basis": ran.traces[-1].basis,
+        "predicted_s": manifest.predicted_s if ran.profiled else None,
+        "as_built_s": manifest.as_built_s if ran.profiled else None,
+        "fallback": ran.fallback,
         "stages": [
             {
-                "index": stage.index,
-                "device": stage.device,
+                "index": stage.planned.index,
+                "device": stage.planned.device,
                 "predicted_s": stage.predicted_s,
                 "as_built_s": stage.as_built_s,
-                f"{stage.basis}_s": statistics.median(t.stage_s()[stage.index] for t in traces),
+                f"{stage.basis}_s": stage.took_s,
             }
-            for stage in session.stages
+            for stage in ran.stages()
         ],
     }
 
 
-def _show(
-    outputs: "Mapping[str, Tensor]",
-    files: Mapping[str, str],
-    session: "Session",
-    traces: "Sequence[Trace]",
-) -> None:
+def _show(ran: _Ran, outputs: "Mapping[str, Tensor]", files: Mapping[str, str]) -> None:
     for name, array in outputs.items():
         shape = "x".join(map(str, array.shape)) or "scalar"
         written = f" -> {files[name]}" if name in files else ""
         typer.echo(f"output {name}: {array.dtype} {shape}{written}")
-    median_s = statistics.median(trace.latency_s for trace in traces)
-    runs = f"median of {len(traces)} runs" if len(traces) > 1 else "one run"
-    typer.echo(f"latency {units.seconds(median_s)} ({traces[-1].basis}, {runs})")
-    for stage in session.stages:
-        took_s = statistics.median(trace.stage_s()[stage.index] for trace in traces)
+    median_s = statistics.median(trace.latency_s for trace in ran.traces)
+    runs = f"median of {len(ran.traces)} runs" if len(ran.traces) > 1 else "one run"
+    typer.echo(f"latency {units.seconds(median_s)} ({ran.traces[-1].basis}, {runs})")
+    if not ran.profiled:
+        typer.echo(f"not profiled at these shapes; the plan is that for {ran.manifest.profiled}")
+    for stage in ran.stages():
+        wanted_s = stage.predicted_s if stage.as_built_s is None else stage.as_built_s
+        told = "" if wanted_s is None else f"predicted {units.seconds(wanted_s)}, "
         typer.echo(
-            f"  stage {stage.index} on {stage.device}: {units.seconds(took_s)} {stage.basis}, "
-            f"predicted {units.seconds(_prediction_s(stage))}, {len(stage.nodes)} nodes"
+            f"  stage {stage.planned.index} on {stage.planned.device}: "
+            f"{units.seconds(stage.took_s)} {stage.basis}, {told}{len(stage.planned.nodes)} nodes"
         )

@@ -33,16 +33,24 @@ def load_program(
     with, and `shapes` bind inputs by name. Raises UsageError for what is no model, ModelError for
     one that is not sound, ShapeError and FeedError for what does not fit it.
     """
-    imported = _import(model, example_inputs)
-    if example_inputs is not None and not imported.feeds:
-        if feeds:
-            raise UsageError(
-                "example_inputs and feeds are the same thing for an ONNX model",
-                where=imported.source,
-                fix="give one of them",
-            )
-        feeds = _by_name(imported.model, example_inputs)
+    imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
     return normalise(imported, shapes=shapes, feeds=feeds)
+
+
+def import_model(
+    model: object, *, example_inputs: object = None, feeds: Feeds | None = None
+) -> tuple[Imported, Feeds | None]:
+    """The first half of `load_program`: the model as its source wrote it, and its sample inputs."""
+    imported = _import(model, example_inputs)
+    if example_inputs is None or imported.feeds:
+        return imported, feeds
+    if feeds:
+        raise UsageError(
+            "example_inputs and feeds are the same thing for an ONNX model",
+            where=imported.source,
+            fix="give one of them",
+        )
+    return imported, _by_name(imported.model, example_inputs)
 
 
 def _import(model: object, example_inputs: object) -> Imported:

@@ -1,6 +1,9 @@
 """Bring an imported model into the normal form of a `Program`.
 
 verify -> clone, inline functions -> bind the inputs' shapes -> tidy -> settle shapes -> Program
+
+A model with open dimensions has a second normal form, the open one, in which they stay open: what
+a program is made from again when other shapes come.
 """
 
 import onnx_ir as ir
@@ -14,13 +17,16 @@ from onnx_ir.passes.common import (
 from stagecut.compiler.backend import Feeds
 from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_types, make_feeds
+from stagecut.compiler.frontends.fold import fold
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.own import own_tensors
-from stagecut.compiler.frontends.settle import settle
+from stagecut.compiler.frontends.probe import infer
+from stagecut.compiler.frontends.settle import forget, settle
 from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
 from stagecut.compiler.frontends.tidy import tidy
 from stagecut.compiler.frontends.verify import verify
 from stagecut.compiler.frontends.walk import defined
+from stagecut.compiler.graph import Dims
 from stagecut.compiler.program import Program
 
 #: From this IR version on, an initializer need not be an input too.
@@ -59,6 +65,65 @@ def normalise(
     _strip(model)
     sizes = {str(value.name): shape for value, shape in measured.items()}
     return Program(imported.name, model, samples, imported.source, sizes)
+
+
+def open_form(imported: Imported) -> ir.Model | None:
+    """The model in normal form with its open dimensions; None where no input has any.
+
+    `imported` must have been normalised before: it is not verified again.
+    """
+    model = _flat(imported.model)
+    free_open_dimensions(model.graph)
+    if all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs):
+        return None
+    tidy(model)
+    said = [(value.type, value.shape) for value in model.graph.outputs]
+    forget(model.graph)
+    fold(model)
+    untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
+    if untyped:
+        infer(model, untyped)
+    for value, (kind, shape) in zip(model.graph.outputs, said, strict=True):
+        value.type = value.type or kind
+        if shape is not None and not shape.is_static():  # it has names for the dimensions
+            value.shape = shape
+    _strip(model)
+    return model
+
+
+def declared(opened: ir.Model, bound: Program) -> dict[str, Dims]:
+    """The dimensions of those inputs and outputs that leave something open.
+
+    Those of any rank have that of `bound`, a program of the same model.
+    """
+    found: dict[str, Dims] = {}
+    graph, same = opened.graph, bound.model.graph
+    pairs = zip((*graph.inputs, *graph.outputs), (*same.inputs, *same.outputs), strict=True)
+    for value, sized in pairs:
+        name = str(value.name)
+        if value.shape is None:
+            rank = len(bound.measured[name]) if sized.shape is None else len(sized.shape)
+            found[name] = ("?",) * rank
+        elif not value.shape.is_static():
+            found[name] = tuple(map(_dim, value.shape))
+    return found
+
+
+def _dim(size: int | ir.SymbolicDim) -> int | str:
+    return size if isinstance(size, int) else size.value or "?"
+
+
+def bind(opened: ir.Model, feeds: Feeds, source: str) -> Program:
+    """The program of a model in open form at the shapes of `feeds`, which must fit its inputs.
+
+    Raises ModelError when the model cannot run at these shapes.
+    """
+    model = opened.clone()
+    for value in model.graph.inputs:
+        value.shape = ir.Shape(feeds[str(value.name)].shape)
+    measured = settle(model, feeds)
+    sizes = {str(value.name): shape for value, shape in measured.items()}
+    return Program(str(model.graph.name), model, feeds, source, sizes)
 
 
 def _flat(original: ir.Model) -> ir.Model:

@@ -17,9 +17,7 @@ def settle(model: ir.Model, feeds: Feeds) -> dict[ir.Value, tuple[int, ...]]:
     Returns the shapes that had to be measured with `feeds`; in the model these stay open. Raises
     ModelError when ONNX Runtime cannot run the model.
     """
-    for node in model.graph:
-        for output in node.outputs:  # what the file says of them was true of other inputs
-            output.type = output.shape = None
+    forget(model.graph)
     fold(model)
     while unsettled := _unsettled(model.graph):
         infer(model, unsettled)
@@ -28,6 +26,13 @@ def settle(model: ir.Model, feeds: Feeds) -> dict[ir.Value, tuple[int, ...]]:
             return measure(model, left, feeds)
         fold(model)
     return {}
+
+
+def forget(graph: ir.Graph) -> None:
+    """What a file says of the values inside was true of other inputs."""
+    for node in graph:
+        for output in node.outputs:
+            output.type = output.shape = None
 
 
 def _unsettled(graph: ir.Graph) -> list[ir.Value]:

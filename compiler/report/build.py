@@ -37,7 +37,9 @@ def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = Non
         close_calls=close_calls(nodes, _CLOSE_CALLS),
         operators=operator_rows(nodes, manifest.machine.devices),
         nodes=nodes,
-        inputs=tuple(Port(port.name, port.dtype, port.shape) for port in manifest.inputs),
+        inputs=tuple(
+            Port(port.name, port.dtype, port.shape, dims=port.dims) for port in manifest.inputs
+        ),
         outputs=manifest.outputs,
         transfers=transfer_rows(manifest, run),
         contenders=_contenders(manifest),

@@ -41,6 +41,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.proof(summary),
         wording.extent(summary),
         wording.profiling(summary),
+        wording.shapes(report.inputs) if any(port.dims for port in report.inputs) else "",
         "; ".join(filter(None, besides)),
         wording.accuracy(report.accuracy),
     )

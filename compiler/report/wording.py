@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from stagecut.compiler.manifest import Contender
+from stagecut.compiler.manifest import Contender, Port
 from stagecut.compiler.report.content import (
     DeviceRow,
     Figure,
@@ -19,6 +19,9 @@ from stagecut.compiler.units import scaled, seconds, size
 #: Stands after every time that was computed from a device's model.
 MODELLED = "~"
 LEGEND = f"{MODELLED} modelled, not measured"
+
+#: So many inputs are shown with their shapes.
+_PORTS = 3
 
 
 def time(figure: Figure | None) -> str:
@@ -184,6 +187,21 @@ def profiling(summary: Summary) -> str:
         return "nothing was profiled"
     paths, runs = count(summary.profile_paths, "path"), count(summary.profile_runs, "run")
     return f"costs from {paths} through the model, {runs} in all"
+
+
+def shapes(inputs: Sequence[Port]) -> str:
+    """What the figures hold for, and which other shapes the plan runs at."""
+    if not inputs:
+        return ""
+    shown = ", ".join(f"{brief(port.name)} {_dims(port.shape)}" for port in inputs[:_PORTS])
+    more = f" and {len(inputs) - _PORTS} more" if len(inputs) > _PORTS else ""
+    if not any(port.dims for port in inputs):
+        return f"at {shown}{more}, the model's only shape"
+    return f"profiled at {shown}{more}; other shapes run, too"
+
+
+def _dims(dims: Sequence[int]) -> str:
+    return "x".join(map(str, dims)) if dims else "scalar"
 
 
 def added(option: Option) -> str:

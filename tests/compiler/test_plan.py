@@ -39,7 +39,7 @@ def test_an_output_that_is_off_without_bound_comes_back(tmp_path: Path) -> None:
     plan = _compiled()
     endless = (OutputError("y", max_abs=float("inf"), relative=float("inf"), cosine=None),)
     files = {name: plan.archive.read(name) for name in plan.archive.names() if name != "plan.json"}
-    write_plan(tmp_path / "x.plan", replace(plan.manifest, accuracy=endless), files)
+    write_plan(tmp_path / "x.plan", [replace(plan.manifest, accuracy=endless)], files)
     assert Plan.load(tmp_path / "x.plan").manifest.accuracy == endless
 
 
@@ -52,7 +52,7 @@ def test_a_plan_runs_without_being_saved_and_takes_its_folder_with_it() -> None:
     plan = _compiled()
     path = plan.archive.path
     session = Session(plan)
-    feeds = {each.name: np.ones(each.shape, np.float32) for each in session.get_inputs()}
+    feeds = {each.name: np.ones(each.shape, np.float32) for each in plan.manifest.inputs}
     assert session.run(None, feeds)
     del plan, session
     assert not path.exists()

@@ -164,7 +164,7 @@ def _with_engines(*devices: null.NullBackend) -> Profiled:
     whole = graph_of(program)
     backends = {backend.device.name: backend for backend in devices}
     with TemporaryDirectory() as folder:
-        cut = Cutter(program, write_weights(program, Path(folder)))
+        cut = Cutter(program, *write_weights([program.model], Path(folder)))
         build = partial(Executor, backends=backends)
         profile = Profile(backends, build, perf_counter, silent, Rounds(1, 1, 0.0))
         return profile(Expand(backends)(whole), cut, program.feeds)
