@@ -61,12 +61,14 @@ PP_OCR = {
 
 @dataclass
 class Rival:
-    """Something that runs the model once. `precision` is what it computes in."""
+    """Something that runs the model once. `precision` is what it computes in; `predicted_s` is
+    what a plan says of itself."""
 
     name: str
     precision: str
     run: Callable[[], object]
     note: str = ""
+    predicted_s: float | None = None
     times_s: list[float] = field(default_factory=list)
 
     @property
@@ -135,7 +137,8 @@ def _plans(source: Any, shapes: Any, feeds: dict[str, Any]) -> Iterator[Rival]:
         plan = compile_model(source, shapes=shapes, feeds=feeds, tolerance=tolerance)
         session = Session(plan)
         note = plan.manifest.method
-        yield Rival("stagecut", precision, partial(session.run, None, feeds), note)
+        run = partial(session.run, None, feeds)
+        yield Rival("stagecut", precision, run, note, plan.manifest.as_built_s)
 
 
 def _onnxruntime(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
@@ -212,7 +215,10 @@ def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]
     peers = [rival for rival in here if rival is not plan]
     best = min(peers, key=lambda rival: rival.median_s, default=None)
     ratio = plan.median_s / best.median_s if plan and best else math.nan
-    print(f"{model}, {precision}: plan / best peer = {ratio:.3f}")
+    off = plan.median_s / plan.predicted_s - 1 if plan and plan.predicted_s else math.nan
+    print(
+        f"{model}, {precision}: plan / best peer = {ratio:.3f}, plan / prediction - 1 = {off:+.1%}"
+    )
     for rival in sorted(here, key=lambda each: each.median_s):
         low_s, _, high_s = statistics.quantiles(rival.times_s, n=4)
         middle = f"{seconds(low_s)} .. {seconds(high_s)}"
@@ -222,6 +228,7 @@ def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]
         "model": model,
         "precision": precision,
         "ratio": ratio,
+        "off": off,
         "best_peer": best.name if best else None,
         "plan": plan.note if plan else None,
         "median_s": {f"{each.name} {each.note}".strip(): each.median_s for each in here},
@@ -235,6 +242,10 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         if ratios:
             mean = statistics.geometric_mean(ratios)
             print(f"{precision}: geometric mean {mean:.3f}, worst {max(ratios):.3f}")
+        errors = [abs(row["off"]) for row in rows if row["precision"] == precision]
+        errors = [error for error in errors if not math.isnan(error)]
+        if errors:
+            print(f"{precision}: median error of the prediction {statistics.median(errors):.1%}")
 
 
 def _draw(rows: Sequence[dict[str, Any]], output: Path) -> None:

@@ -85,7 +85,7 @@ class Session:
         input_feed: Feeds,
         run_options: object = None,  # noqa: ARG002  # onnxruntime's signature
     ) -> list[Tensor]:
-        """The outputs that are named, or all of them, in order.
+        """The outputs that are named, in that order; all of them where none is.
 
         `run_options` are ONNX Runtime's own, and there is nothing in them for a plan. Raises
         FeedError for an input that is missing, unknown, or of a type or shape that the model does
@@ -97,13 +97,13 @@ class Session:
         self, output_names: Sequence[str] | None, input_feed: Feeds
     ) -> tuple[list[Tensor], Trace]:
         """As `run`, with what the run did and when."""
-        wanted = self._known if output_names is None else list(output_names)
+        wanted = list(output_names or self._known)
         for name in wanted:
             if name not in self._known:
                 raise FeedError(
                     f"there is no output {name!r}", fix=f"the outputs are {', '.join(self._known)}"
                 )
-        outputs, trace = self.variant(input_feed).executor(input_feed).run(input_feed)
+        outputs, trace = self.variant(input_feed).run(input_feed)
         return [outputs[name] for name in wanted], trace
 
     def _checked(self, feeds: Feeds) -> Shapes:

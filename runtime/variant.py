@@ -16,16 +16,17 @@ from typing import TypeAlias
 
 import onnx_ir as ir
 
-from stagecut.compiler.backend import Backend, Feeds
+from stagecut.compiler.backend import Backend, Feeds, Tensor
 from stagecut.compiler.errors import EngineError, StageFault
 from stagecut.compiler.frontends.normalise import bind
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Node
-from stagecut.compiler.manifest import Manifest, PlannedStage
+from stagecut.compiler.manifest import Manifest, PlannedStage, shape_text
 from stagecut.compiler.plan import Plan
 from stagecut.compiler.staging import Stage
 from stagecut.passes.restage import restage
 from stagecut.runtime.executor import Executor
+from stagecut.runtime.trace import Trace
 
 #: The shapes of all inputs, in their order.
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
@@ -56,14 +57,26 @@ class Variant:
         self._open: Executor | None = None
         self._others: OrderedDict[Shapes, Executor] = OrderedDict()
 
-    def executor(self, feeds: Feeds) -> Executor:
-        """What runs `feeds`, whose shapes must be such that the model admits them.
+    def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
+        """The outputs by name, and what the run did; the model must admit the shapes of `feeds`.
 
-        Raises ModelError where the model turns out not to run at these shapes.
+        Raises ModelError or EngineError where it turns out not to run at them.
         """
         shapes = tuple(feeds[port.name].shape for port in self.manifest.inputs)
         if shapes == self.shapes:
-            return self._own
+            return self._own.run(feeds)
+        try:
+            return self._executor_for(shapes, feeds).run(feeds)
+        except StageFault as fault:
+            given = {port.name: feeds[port.name].shape for port in self.manifest.inputs}
+            raise EngineError(
+                fault.problem,
+                where=f"{fault.where}, with {shape_text(given)}",
+                fix=f"check that the model itself runs at these shapes; it was profiled at "
+                f"{self.manifest.profiled}",
+            ) from fault
+
+    def _executor_for(self, shapes: Shapes, feeds: Feeds) -> Executor:
         if self._open is not None:
             return self._open
         with self._lock:

@@ -54,6 +54,7 @@ class OpenvinoExecutable:
         self._compiled = compiled
         self._kept = kept  # the weights' memory, which OpenVINO does not own
         self._local = threading.local()
+        self._turn = threading.Lock()  # one stream: waiting here beats waiting in OpenVINO's queue
         names = [value.name for value in stage.inputs]
         self._places = [
             (names.index(_name(port, names)), at) for at, port in enumerate(compiled.inputs)
@@ -73,7 +74,11 @@ class OpenvinoExecutable:
         outputs = {at: np.empty(shape, dtype) for at, shape, dtype in self._results}
         for at, array in outputs.items():
             request.set_output_tensor(at, ov.Tensor(array, shared_memory=True))
-        request.infer()
+        try:
+            with self._turn:
+                request.infer()
+        except Exception as error:  # openvino's own exceptions share no base class
+            raise EngineError(f"OpenVINO cannot run it: {_last_line(error)}") from error
         return [
             outputs[at] if at in outputs else np.array(request.get_output_tensor(at).data)
             for at in range(self._count)

@@ -1,5 +1,7 @@
 """What a plan does in which order, and what each step is predicted to take; it adds up."""
 
+from dataclasses import replace
+
 from stagecut.compiler.manifest import Manifest
 from stagecut.compiler.report.content import Figure
 
@@ -9,6 +11,21 @@ def stage_times(manifest: Manifest) -> tuple[Figure, ...]:
     starts_s = {device.name: device.stage_s for device in manifest.machine.devices}
     return tuple(
         Figure(starts_s[stage.device] + stage.predicted_s, stage.basis) for stage in manifest.stages
+    )
+
+
+def as_built(manifest: Manifest) -> Manifest:
+    """With what the gate measured for each stage, and for all of them, as the prediction."""
+    starts_s = {device.name: device.stage_s for device in manifest.machine.devices}
+    return replace(
+        manifest,
+        predicted_s=manifest.predicted_s if manifest.as_built_s is None else manifest.as_built_s,
+        stages=tuple(
+            stage
+            if stage.as_built_s is None
+            else replace(stage, predicted_s=stage.as_built_s - starts_s[stage.device])
+            for stage in manifest.stages
+        ),
     )
 
 

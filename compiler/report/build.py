@@ -6,6 +6,7 @@ from dataclasses import replace
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.errors import PlanError, TraceError
 from stagecut.compiler.manifest import Contender, Manifest, Port
+from stagecut.compiler.report.account import as_built
 from stagecut.compiler.report.content import OutputRow, Report
 from stagecut.compiler.report.devices import device_rows, energy_shares, shares
 from stagecut.compiler.report.nodes import close_calls, node_rows, operator_rows
@@ -21,18 +22,21 @@ _CLOSE_CALLS = 8
 def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = None) -> Report:
     """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate.
 
-    Raises PlanError or TraceError when `table` or `trace` belong to another plan.
+    A trace is compared with what the gate measured for each stage as built, as far as it did: that
+    foretells a run better than what nodes take one by one. The gate's own runs are compared with
+    the latter. Raises PlanError or TraceError when `table` or `trace` belong to another plan.
     """
     _check_belongs(manifest, table, trace)
     nodes = node_rows(manifest, table)
     run = trace or _gate_run(manifest)
+    foretold = as_built(manifest) if trace else manifest
     return Report(
-        summary=summarize(manifest, trace),
-        shares=shares(manifest),
+        summary=summarize(foretold, trace),
+        shares=shares(foretold),
         energy=energy_shares(manifest),
         devices=device_rows(manifest, table),
-        stages=stage_rows(manifest, trace),
-        predicted_spans=predicted_spans(manifest),
+        stages=stage_rows(foretold, trace),
+        predicted_spans=predicted_spans(foretold),
         observed_spans=observed_spans(run) if run else (),
         close_calls=close_calls(nodes, _CLOSE_CALLS),
         operators=operator_rows(nodes, manifest.machine.devices),
