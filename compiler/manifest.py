@@ -34,10 +34,19 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class InputPort(Port):
-    """An input of the plan; `low` and `high` are the range of the values it was profiled with."""
+    """An input of the plan; `low` and `high` are the range of the values it was profiled with.
+
+    `value` is what stages call it where the model hands it back, too; empty elsewhere.
+    """
 
     low: float = 0.0
     high: float = 1.0
+    value: str = ""
+
+    @property
+    def inside(self) -> str:
+        """Its name in the stages."""
+        return self.value or self.name
 
 
 @dataclass(frozen=True, slots=True)

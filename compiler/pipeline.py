@@ -172,7 +172,7 @@ class _Compile:
             profiled.costs,
             solution.certificate,
             profiled.paths,
-            program.feeds,
+            program,
             bench.provenance(self._options()),
             goal,
             least_totals(allowed, goal) or {},

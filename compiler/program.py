@@ -17,7 +17,8 @@ class Program:
     sample input for each graph input, by name. `source` says where the model came from.
 
     Shapes that depend on data cannot be bound: in the model they stay open, and `measured` holds
-    what they were, by value, when the model ran on `feeds`.
+    what they were, by value, when the model ran on `feeds`. `called` holds what the model itself
+    calls an input that it also hands back: here, the output has the name.
     """
 
     name: str
@@ -25,3 +26,4 @@ class Program:
     feeds: Feeds
     source: str
     measured: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)

@@ -8,7 +8,6 @@ from itertools import zip_longest
 import numpy as np
 
 from stagecut.compiler.assignment import Assignment, Certificate
-from stagecut.compiler.backend import Feeds
 from stagecut.compiler.costs import CostTable, NodeCosts
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.graph import Dims, Node, Value
@@ -26,6 +25,7 @@ from stagecut.compiler.manifest import (
 )
 from stagecut.compiler.objective import Copy, evaluate
 from stagecut.compiler.prices import Objective
+from stagecut.compiler.program import Program
 from stagecut.compiler.staging import Stage
 from stagecut.passes.explain import Totals
 from stagecut.passes.gate import basis_of
@@ -35,15 +35,15 @@ from stagecut.passes.gate import basis_of
 class Assemble:
     """What the plan was made from.
 
-    `dims` are what the model declares of its inputs and outputs, where it leaves something open;
-    `prefix` begins the names of the stages' files.
+    `program` is what was compiled. `dims` are what the model declares of its inputs and outputs,
+    where it leaves something open; `prefix` begins the names of the stages' files.
     """
 
     expanded: ExpandedGraph
     costs: CostTable
     certificate: Certificate
     paths: tuple[ProfilePath, ...]
-    feeds: Feeds
+    program: Program
     provenance: Provenance
     objective: Objective
     totals: Totals
@@ -89,11 +89,13 @@ class Assemble:
         )
 
     def _input(self, value: Value) -> InputPort:
-        sample = self.feeds[value.name]
+        sample = self.program.feeds[value.name]
         ranged = sample.size > 0 and np.issubdtype(sample.dtype, np.number)
         low, high = (float(sample.min()), float(sample.max())) if ranged else (0.0, 1.0)
+        name = self.program.called.get(value.name, value.name)
+        inside = "" if name == value.name else value.name
         dims = self.dims.get(value.name, ())
-        return InputPort(value.name, value.dtype, value.shape, low, high, dims=dims)
+        return InputPort(name, value.dtype, value.shape, low, high, inside, dims=dims)
 
     def _stages(
         self, stages: Sequence[Stage], measured_s: Sequence[float]

@@ -38,7 +38,7 @@ def compile_graph(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callab
 def _misfit(inputs: Sequence[Any]) -> str:
     """Why a plan could not stand in for the graph; empty where it may."""
     if not all(isinstance(each, torch.Tensor) for each in inputs):
-        return "it has sizes or numbers that change from call to call"
+        return "sizes or numbers in it change from call to call: use torch.compile(dynamic=False)"
     if torch.is_grad_enabled() and any(each.requires_grad for each in inputs):
         return "gradients are wanted: use torch.inference_mode() or torch.no_grad()"
     if any(each.device.type != "cpu" for each in inputs):

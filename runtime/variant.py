@@ -62,11 +62,12 @@ class Variant:
 
         Raises ModelError or EngineError where it turns out not to run at them.
         """
-        shapes = tuple(feeds[port.name].shape for port in self.manifest.inputs)
+        held = {port.inside: feeds[port.name] for port in self.manifest.inputs}
+        shapes = tuple(tensor.shape for tensor in held.values())
         if shapes == self.shapes:
-            return self._own.run(feeds)
+            return self._own.run(held)
         try:
-            return self._executor_for(shapes, feeds).run(feeds)
+            return self._executor_for(shapes, held).run(held)
         except StageFault as fault:
             given = {port.name: feeds[port.name].shape for port in self.manifest.inputs}
             raise EngineError(

@@ -19,6 +19,9 @@ from openvino import opset13
 from stagecut.compiler.backend import StageProgram, Tensor
 from stagecut.compiler.errors import EngineError
 
+#: A dimension of any size.
+_OPEN = onnx.TensorShapeProto.Dimension()
+
 
 @cache
 def _core() -> ov.Core:
@@ -135,6 +138,10 @@ def _mapped(tensor: ir.ExternalTensor) -> Tensor:
 def _without(stage: StageProgram, weights: dict[str, Tensor]) -> bytes:
     """The stage's ONNX bytes, with its large weights as further inputs."""
     proto = ir.to_proto(stage.model)
+    ranks = {value.name: len(value.shape) for value in stage.inputs}
+    for port in proto.graph.input:
+        if not port.type.tensor_type.HasField("shape"):  # OpenVINO wants the rank at least
+            port.type.tensor_type.shape.dim.extend([_OPEN] * ranks[port.name])
     kept = [each for each in proto.graph.initializer if each.name not in weights]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)

@@ -59,12 +59,14 @@ def normalise(
     samples = make_feeds(types, bound, {**imported.feeds, **given})
     tidy(model)
     # An input that was also an output has made way for it and goes by another name now.
-    samples = {str(v.name): array for v, array in zip(inputs, samples.values(), strict=True)}
+    names = {str(v.name): name for v, name in zip(inputs, samples, strict=True)}
+    samples = {name: samples[called] for name, called in names.items()}
     measured = settle(model, samples)
     _check_outputs(model.graph)
     _strip(model)
     sizes = {str(value.name): shape for value, shape in measured.items()}
-    return Program(imported.name, model, samples, imported.source, sizes)
+    called = {name: own for name, own in names.items() if name != own}
+    return Program(imported.name, model, samples, imported.source, sizes, called)
 
 
 def open_form(imported: Imported) -> ir.Model | None:

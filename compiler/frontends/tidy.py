@@ -9,6 +9,7 @@ from onnx_ir.passes.common import (
 )
 
 from stagecut.compiler.frontends.names import give_names
+from stagecut.compiler.frontends.walk import defined
 
 
 def tidy(model: ir.Model) -> None:
@@ -19,6 +20,24 @@ def tidy(model: ir.Model) -> None:
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     LiftSubgraphInitializersToMainGraphPass()(model)
     RemoveUnusedNodesPass()(model)
+    while _end_uses_by_removed(model):
+        RemoveUnusedNodesPass()(model)
+
+
+def _end_uses_by_removed(model: ir.Model) -> bool:
+    """onnx_ir removes a node and leaves what its bodies use in use; says whether there was any."""
+    graphs = list(model.graphs())
+    present = {node for graph in graphs for node in graph}
+    left = [
+        usage
+        for graph in graphs
+        for value in defined(graph)
+        for usage in value.uses()
+        if usage.node not in present
+    ]
+    for usage in set(left):
+        usage.node.replace_input_with(usage.idx, None)
+    return bool(left)
 
 
 def _set_outputs_apart(graph: ir.Graph) -> None:

@@ -34,7 +34,7 @@ def annotated(manifest: Manifest, stages: Sequence[Stage]) -> ir.Model:
     for stage in stages:
         nodes += _moved_out(stage.program.model.graph.clone(), values, weights)
     graph = ir.Graph(
-        [values[port.name] for port in manifest.inputs if port.name in values],
+        [values[port.inside] for port in manifest.inputs if port.inside in values],
         [values[port.name] for port in manifest.outputs],
         nodes=nodes,
         initializers=list(weights.values()),

@@ -42,7 +42,7 @@ def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = Non
         operators=operator_rows(nodes, manifest.machine.devices),
         nodes=nodes,
         inputs=tuple(
-            Port(port.name, port.dtype, port.shape, dims=port.dims) for port in manifest.inputs
+            Port(port.inside, port.dtype, port.shape, dims=port.dims) for port in manifest.inputs
         ),
         outputs=manifest.outputs,
         transfers=transfer_rows(manifest, run),

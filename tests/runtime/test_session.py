@@ -122,11 +122,11 @@ def test_the_callers_affinity_is_as_it_was() -> None:
 
 def test_callers_bring_the_only_further_threads(on_all_engines: Session) -> None:
     feeds = random_feeds(on_all_engines.manifest.inputs, 0)
-    expected, *_ = on_all_engines.run(None, feeds)
+    expected = on_all_engines.run(None, feeds)[0]
     before = _threads()
 
-    def call(_: int) -> int:
-        found, *_ = on_all_engines.run(None, feeds)
+    def call(turn: int) -> int:
+        found = on_all_engines.run(None, feeds)[0]
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
         return _threads()
 

@@ -54,3 +54,26 @@ def test_what_cannot_be_exported_is_left_to_pytorch_and_told() -> None:
     with torch.inference_mode(), pytest.warns(UserWarning, match="leaves a graph to PyTorch"):
         found = torch.compile(sort_out, backend=compile_graph)(x)
     torch.testing.assert_close(found, sort_out(x))
+
+
+def test_torch_finds_it_by_name() -> None:
+    """By the entry point that the package declares."""
+    torch.manual_seed(0)
+    model = Residual().eval()
+    x = torch.randn(4, 16)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        found = torch.compile(model, backend="stagecut")(x)
+    torch.testing.assert_close(found, model(x))
+    assert "stagecut" in torch._dynamo.list_backends(None)
+
+
+def test_another_shape_is_compiled_or_told_and_right_in_any_case() -> None:
+    torch.manual_seed(0)
+    model = Residual().eval()
+    compiled = torch.compile(model, backend=compile_graph)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for rows in (4, 7, 9, 4):
+            x = torch.randn(rows, 16)
+            torch.testing.assert_close(compiled(x), model(x))
