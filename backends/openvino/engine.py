@@ -105,6 +105,11 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
     }
+    texts = [value.name for value in stage.inputs if value.dtype == "string"]
+    if texts:
+        raise EngineError(
+            f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
+        )
     try:
         with _affinity_restored():
             model = _core().read_model(_without(stage, weights))

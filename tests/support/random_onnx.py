@@ -7,6 +7,7 @@ depend on data, inputs and weights that are handed back, and inputs with an open
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -33,6 +34,10 @@ class Known:
     name: str
     kind: str
     shape: tuple[int, ...] | None
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return self.shape or ()
 
 
 @dataclass
@@ -108,7 +113,7 @@ class _Maker:
         op: str,
         reads: Sequence[Known | None],
         writes: Sequence[tuple[str, tuple[int, ...] | None]],
-        **attributes: object,
+        **attributes: Any,
     ) -> None:
         """Outputs that are not named here may be left out at random."""
         outputs = [self._name("v") for _ in writes]
@@ -204,14 +209,14 @@ class _Maker:
     def _joined(self) -> None:
         x = self._pick(lambda v: bool(v.shape))
         y = x and self._pick(
-            lambda v: v.kind == x.kind and bool(v.shape) and v.shape[1:] == (x.shape or ())[1:]
+            lambda v: v.kind == x.kind and bool(v.shape) and v.dims[1:] == x.dims[1:]
         )
         if x and y and x.shape and y.shape:
             shape = (x.shape[0] + y.shape[0], *x.shape[1:])
             self._node("Concat", [x, y], [(x.kind, shape)], axis=0)
 
     def _split(self) -> None:
-        x = self._pick(lambda v: v.kind == "float" and bool(v.shape) and v.shape[-1] == 3)
+        x = self._pick(lambda v: v.kind == "float" and bool(v.shape) and v.dims[-1] == 3)
         if x and x.shape:
             sizes = self._weight(np.array([1, 2, 0], np.int64))
             writes = [("float", (*x.shape[:-1], n)) for n in (1, 2, 0)]
@@ -246,7 +251,7 @@ class _Maker:
 
     def _normalised(self) -> None:
         """Three results, of which the middle one is left out."""
-        x = self._pick(lambda v: v.kind == "float" and bool(v.shape) and v.shape[-1] == 3)
+        x = self._pick(lambda v: v.kind == "float" and bool(v.shape) and v.dims[-1] == 3)
         if x and x.shape:
             scale = self._weight(np.array([1, 2, 3], np.float32))
             writes = [("float", x.shape), ("float", None), ("float", (*x.shape[:-1], 1))]
@@ -256,7 +261,7 @@ class _Maker:
                 del self.known[-2]
 
     def _largest(self) -> None:
-        x = self._pick(lambda v: v.kind == "float" and bool(v.shape) and v.shape[-1] >= 2)
+        x = self._pick(lambda v: v.kind == "float" and bool(v.shape) and v.dims[-1] >= 2)
         if x and x.shape:
             shape = (*x.shape[:-1], 2)
             count = self._weight(np.array([2], np.int64))
