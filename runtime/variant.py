@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-import onnx_ir as ir
-
 from stagecut.compiler.backend import Backend, Feeds, Tensor
 from stagecut.compiler.errors import EngineError, StageFault
 from stagecut.compiler.frontends.normalise import bind
@@ -47,15 +45,10 @@ class Variant:
             plan.manifest.fallback if fallback else plan.manifest.stages
         )
         self.shapes: Shapes = tuple(port.shape for port in plan.manifest.inputs)
-        self._plan = plan
-        self._engines = engines
-        self._outputs = [port.name for port in plan.manifest.outputs]
-        self._bound = plan.stages(fallback=fallback)
-        self._own = self._executor(self._bound)
-        self._lock = threading.Lock()
-        self._model: ir.Model | None = None
-        self._open: Executor | None = None
-        self._others: OrderedDict[Shapes, Executor] = OrderedDict()
+        stages = plan.stages(fallback=fallback)
+        outputs = [port.name for port in plan.manifest.outputs]
+        self._own = Executor(stages, outputs, engines)
+        self._elsewhere = _Elsewhere(plan, stages, outputs, engines)
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
         """The outputs by name, and what the run did; the model must admit the shapes of `feeds`.
@@ -67,7 +60,7 @@ class Variant:
         if shapes == self.shapes:
             return self._own.run(held)
         try:
-            return self._executor_for(shapes, held).run(held)
+            return self._elsewhere.run(held, shapes)
         except StageFault as fault:
             given = {port.name: feeds[port.name].shape for port in self.manifest.inputs}
             raise EngineError(
@@ -77,37 +70,61 @@ class Variant:
                 f"{self.manifest.profiled}",
             ) from fault
 
-    def _executor_for(self, shapes: Shapes, feeds: Feeds) -> Executor:
-        if self._open is not None:
-            return self._open
+
+class _Elsewhere:
+    """The stages of a variant at shapes that it was not profiled with; prepared when needed."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        stages: Sequence[Stage],
+        outputs: Sequence[str],
+        engines: Mapping[str, Backend],
+    ) -> None:
+        self._plan = plan
+        self._stages = stages
+        self._outputs = outputs
+        self._engines = engines
+        self._lock = threading.Lock()
+        used = (engines[stage.device] for stage in stages)
+        self._open_works = not any(engine.device.basis == "modelled" for engine in used)
+        self._open: Executor | None = None
+        self._latest: OrderedDict[Shapes, Executor] = OrderedDict()
+
+    def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
+        """`feeds` by the names that inputs have in the stages, of these `shapes`."""
+        if self._open_works:
+            try:
+                return self._for_any().run(feeds)
+            except StageFault:  # of an engine that has to know the sizes, or of the model at these
+                found = self._for_these(feeds, shapes).run(feeds)
+                self._open_works = False
+                return found
+        return self._for_these(feeds, shapes).run(feeds)
+
+    def _for_any(self) -> Executor:
         with self._lock:
-            if self._model is None:
-                self._model = self._plan.open_model()
-                self._open = self._for_any_shape(self._model)
-            if self._open is not None:
-                return self._open
-            if shapes not in self._others:
-                self._others[shapes] = self._for_shapes(self._model, feeds)
-            self._others.move_to_end(shapes)
-            while len(self._others) > _KEPT:
-                self._others.popitem(last=False)
-            return self._others[shapes]
+            if self._open is None:
+                model = self._plan.open_model()
+                stages = restage(self._stages, model, self._outputs)
+                self._open = Executor(stages, self._outputs, self._engines)
+            return self._open
 
-    def _for_any_shape(self, model: ir.Model) -> Executor | None:
-        """None where each shape needs stages of its own."""
-        used = [self._engines[stage.device] for stage in self._bound]
-        if any(engine.device.basis == "modelled" for engine in used):
-            return None
-        try:
-            return self._executor(restage(self._bound, model, self._outputs))
-        except StageFault:  # an engine that wants to know the sizes
-            return None
+    def _for_these(self, feeds: Feeds, shapes: Shapes) -> Executor:
+        with self._lock:
+            if shapes not in self._latest:
+                self._latest[shapes] = self._bound_to(feeds)
+            self._latest.move_to_end(shapes)
+            while len(self._latest) > _KEPT:
+                self._latest.popitem(last=False)
+            return self._latest[shapes]
 
-    def _for_shapes(self, model: ir.Model, feeds: Feeds) -> Executor:
-        program = bind(model, feeds, self.manifest.provenance.model)
+    def _bound_to(self, feeds: Feeds) -> Executor:
+        program = bind(self._plan.open_model(), feeds, self._plan.manifest.provenance.model)
         nodes = {node.name: node for node in graph_of(program).nodes}
-        stages = restage(self._bound, program.model, self._outputs)
-        return self._executor([self._estimated(stage, nodes) for stage in stages])
+        stages = restage(self._stages, program.model, self._outputs)
+        estimated = [self._estimated(stage, nodes) for stage in stages]
+        return Executor(estimated, self._outputs, self._engines)
 
     def _estimated(self, stage: Stage, nodes: Mapping[str, Node]) -> Stage:
         """With what a modelled device takes for it at these shapes."""
@@ -125,6 +142,3 @@ class Variant:
                 )
         estimates = [engine.estimate(node) for node in inside]
         return replace(stage, modelled_s=sum(each.run_s for each in estimates if each))
-
-    def _executor(self, stages: Sequence[Stage]) -> Executor:
-        return Executor(stages, self._outputs, self._engines)

@@ -5,7 +5,7 @@ The only module that imports openvino; it is loaded when first needed.
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -18,9 +18,6 @@ from openvino import opset13
 
 from stagecut.compiler.backend import StageProgram, Tensor
 from stagecut.compiler.errors import EngineError
-
-#: A dimension of any size.
-_OPEN = onnx.TensorShapeProto.Dimension()
 
 
 @cache
@@ -95,9 +92,18 @@ class OpenvinoExecutable:
 
 
 def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecutable:
-    """Compile `stage`; its large weights stay where they are, mapped from their file."""
+    """Compile `stage`; its large weights stay where they are, mapped from their file.
+
+    Sizes that are not known stay open; where OpenVINO cannot do with that, they are those of the
+    sample run, and the stage takes no others.
+    """
+    texts = [value.name for value in stage.inputs if value.dtype == "string"]
+    if texts:
+        raise EngineError(
+            f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
+        )
     weights = _large_weights(stage.model)
-    options = {
+    options: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
         "EXECUTION_MODE_HINT": "ACCURACY" if precision == "f32" else "PERFORMANCE",
         "INFERENCE_PRECISION_HINT": precision,
@@ -105,17 +111,13 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,
     }
-    texts = [value.name for value in stage.inputs if value.dtype == "string"]
-    if texts:
-        raise EngineError(
-            f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
-        )
     try:
         with _affinity_restored():
-            model = _core().read_model(_without(stage, weights))
-            _put_in(model, weights)
-            _check_shapes(model, stage)
-            compiled = _core().compile_model(model, "CPU", options)
+            try:
+                compiled = _compiled(stage, weights, options, {})
+            except Exception:
+                sizes = {value.name: value.shape for value in stage.inputs}
+                compiled = _compiled(stage, weights, options, sizes)
     except Exception as error:  # openvino's own exceptions share no base class
         raise EngineError(
             f"OpenVINO refuses it: {_last_line(error)}",
@@ -123,6 +125,18 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
             fix="leave the device out, or forbid the stage's nodes on it",
         ) from error
     return OpenvinoExecutable(compiled, stage, weights)
+
+
+def _compiled(
+    stage: StageProgram,
+    weights: dict[str, Tensor],
+    options: dict[str, object],
+    sizes: Mapping[str, tuple[int, ...]],
+) -> ov.CompiledModel:
+    model = _core().read_model(_without(stage, weights, sizes))
+    _put_in(model, weights)
+    _check_shapes(model, stage)
+    return _core().compile_model(model, "CPU", options)
 
 
 def _large_weights(model: ir.Model) -> dict[str, Tensor]:
@@ -140,13 +154,19 @@ def _mapped(tensor: ir.ExternalTensor) -> Tensor:
     return np.memmap(tensor.path, dtype, mode="c", offset=tensor.offset or 0, shape=shape)
 
 
-def _without(stage: StageProgram, weights: dict[str, Tensor]) -> bytes:
-    """The stage's ONNX bytes, with its large weights as further inputs."""
+def _without(
+    stage: StageProgram, weights: dict[str, Tensor], sizes: Mapping[str, tuple[int, ...]]
+) -> bytes:
+    """The stage's ONNX bytes, its inputs bound to `sizes`, its large weights as further inputs."""
     proto = ir.to_proto(stage.model)
     ranks = {value.name: len(value.shape) for value in stage.inputs}
     for port in proto.graph.input:
-        if not port.type.tensor_type.HasField("shape"):  # OpenVINO wants the rank at least
-            port.type.tensor_type.shape.dim.extend([_OPEN] * ranks[port.name])
+        shape = port.type.tensor_type.shape
+        if port.name in sizes:
+            del shape.dim[:]
+            shape.dim.extend(map(_dimension, sizes[port.name]))
+        elif not port.type.tensor_type.HasField("shape"):  # OpenVINO wants the rank at least
+            shape.dim.extend([onnx.TensorShapeProto.Dimension()] * ranks[port.name])
     kept = [each for each in proto.graph.initializer if each.name not in weights]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
@@ -157,6 +177,10 @@ def _without(stage: StageProgram, weights: dict[str, Tensor]) -> bytes:
             proto.graph.input.append(_as_input(name, value, array))
     data: bytes = proto.SerializeToString()
     return data
+
+
+def _dimension(size: int) -> onnx.TensorShapeProto.Dimension:
+    return onnx.TensorShapeProto.Dimension(dim_value=size)
 
 
 def _as_input(name: str, value: ir.Value, array: Tensor) -> onnx.ValueInfoProto:

@@ -137,7 +137,7 @@ def test_of_the_shapes_that_need_stages_of_their_own_the_latest_are_kept() -> No
     variant = session.variant(_attention_feeds(1, 4))
     for seq in (5, 6, 7, 8, 9, 10, 11, 12, 13, 5):
         session.run(None, _attention_feeds(1, seq))
-    assert [shapes[0][1] for shapes in variant._others] == [7, 8, 9, 10, 11, 12, 13, 5]
+    assert [shapes[0][1] for shapes in variant._elsewhere._latest] == [7, 8, 9, 10, 11, 12, 13, 5]
 
 
 @pytest.fixture(scope="module")
