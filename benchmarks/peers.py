@@ -6,18 +6,21 @@ Every model runs as a stagecut plan and on its rivals, all taking turns in one p
 
     f32     plan, ONNX Runtime (its default threads, and the best number of them), OpenVINO in f32,
             torch eager, torch.compile
-    bf16    plan with --precision bf16, OpenVINO as it comes
+    bf16    plan with --precision bf16, OpenVINO as it comes; what is further off than the plan may
+            be does not count, and what computes in f32 does
 
-A short rest before each run lets threads that spin go to sleep. The PP-OCR models come with PyPI's
+They take turns in an order that changes. A turn begins with a rest, in which threads of others that
+spin go to sleep, and some runs that do not count; the rest of its runs follow one another. The PP-OCR models come with PyPI's
 rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`) and are left out without it.
-Prints medians with their quartiles and the ratio of the plan to its best rival of equal precision,
-and writes peers.json and peers.png.
+Prints medians with their quartiles, the ratio of the plan to its best rival of equal precision, and
+how far off the plan's own prediction was; writes peers.json and peers.png.
 """
 
 import argparse
 import importlib.util
 import json
 import math
+import random
 import statistics
 import tempfile
 import time
@@ -38,9 +41,13 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.program import Program
 from stagecut.compiler.units import seconds
+from stagecut.passes.accuracy import output_errors, worst
 from stagecut.runtime import Session
 
-REST_S = 0.005
+#: Before each turn; threads of ONNX Runtime and of OpenMP spin for a while after a run.
+REST_S = 0.05
+#: Runs of a turn: first to warm up, then to count.
+WARM_UP, COUNTED = 2, 3
 BF16_TOLERANCE = 0.05
 
 #: What is run, by name: a model of the zoo.
@@ -62,13 +69,14 @@ PP_OCR = {
 @dataclass
 class Rival:
     """Something that runs the model once. `precision` is what it computes in; `predicted_s` is
-    what a plan says of itself."""
+    what a plan says of itself; `error` is how far outputs are off, as a part of the largest."""
 
     name: str
     precision: str
     run: Callable[[], object]
     note: str = ""
     predicted_s: float | None = None
+    error: float = 0.0
     times_s: list[float] = field(default_factory=list)
 
     @property
@@ -98,7 +106,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", default=",".join((*ZOO, *PP_OCR)))
-    parser.add_argument("--rounds", type=int, default=21, help="runs of each rival")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each rival")
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
     return parser.parse_args()
 
@@ -137,8 +145,9 @@ def _plans(source: Any, shapes: Any, feeds: dict[str, Any]) -> Iterator[Rival]:
         plan = compile_model(source, shapes=shapes, feeds=feeds, tolerance=tolerance)
         session = Session(plan)
         note = plan.manifest.method
+        error = worst(plan.manifest.accuracy)
         run = partial(session.run, None, feeds)
-        yield Rival("stagecut", precision, run, note, plan.manifest.as_built_s)
+        yield Rival("stagecut", precision, run, note, plan.manifest.as_built_s, error)
 
 
 def _onnxruntime(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
@@ -158,8 +167,12 @@ def _onnxruntime(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
 def _openvino(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
     if importlib.util.find_spec("openvino") is None:
         return
+    import onnxruntime as ort
     import openvino as ov
 
+    names = [port.name for port in ort.InferenceSession(str(path)).get_outputs()]
+    expected = ort.InferenceSession(str(path)).run(None, feeds)
+    reference = dict(zip(names, expected, strict=True))
     core = ov.Core()
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for precision, options in (("f32", {"INFERENCE_PRECISION_HINT": "f32"}), ("bf16", {})):
@@ -167,7 +180,10 @@ def _openvino(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
             return
         compiled = core.compile_model(core.read_model(path), "CPU", options)
         request = compiled.create_infer_request()
-        yield Rival("OpenVINO", precision, partial(request.infer, feeds, share_inputs=True))
+        run = partial(request.infer, feeds, share_inputs=True)
+        found = dict(zip(names, (np.array(each) for each in run().values()), strict=True))
+        error = worst(output_errors(found, reference))
+        yield Rival("OpenVINO", precision, run, error=error)
 
 
 def _torch(source: str, program: Program) -> Iterator[Rival]:
@@ -197,41 +213,47 @@ def _torch(source: str, program: Program) -> Iterator[Rival]:
 
 
 def _take_turns(rivals: Sequence[Rival], rounds: int) -> None:
-    for rival in rivals:
-        for _ in range(3):
-            rival.run()
+    order = random.Random(0)  # noqa: S311  # nothing secret
     for _ in range(rounds):
-        for rival in rivals:
+        for rival in order.sample(rivals, len(rivals)):
             time.sleep(REST_S)
-            start_s = time.perf_counter()
-            rival.run()
-            rival.times_s.append(time.perf_counter() - start_s)
+            for _ in range(WARM_UP):
+                rival.run()
+            for _ in range(COUNTED):
+                start_s = time.perf_counter()
+                rival.run()
+                rival.times_s.append(time.perf_counter() - start_s)
 
 
 def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]:
     """Prints a model's rivals of one precision, and returns them as a row."""
-    here = [rival for rival in rivals if rival.precision == precision]
-    plan = next((rival for rival in here if rival.name == "stagecut"), None)
-    peers = [rival for rival in here if rival is not plan]
+    here = [rival for rival in rivals if rival.precision in {precision, "f32"}]
+    plans = [rival for rival in here if rival.name == "stagecut"]
+    plan = next((rival for rival in plans if rival.precision == precision), None)
+    allowed = BF16_TOLERANCE if precision == "bf16" else math.inf
+    peers = [rival for rival in here if rival not in plans and rival.error <= allowed]
     best = min(peers, key=lambda rival: rival.median_s, default=None)
     ratio = plan.median_s / best.median_s if plan and best else math.nan
-    off = plan.median_s / plan.predicted_s - 1 if plan and plan.predicted_s else math.nan
+    missed = plan.median_s / plan.predicted_s - 1 if plan and plan.predicted_s else math.nan
     print(
-        f"{model}, {precision}: plan / best peer = {ratio:.3f}, plan / prediction - 1 = {off:+.1%}"
+        f"{model}, {precision}: plan / best peer = {ratio:.3f}, off its prediction by {missed:+.1%}"
     )
     for rival in sorted(here, key=lambda each: each.median_s):
         low_s, _, high_s = statistics.quantiles(rival.times_s, n=4)
         middle = f"{seconds(low_s)} .. {seconds(high_s)}"
-        name = f"{rival.name} {rival.note}".strip()
-        print(f"  {name:34} {seconds(rival.median_s):>9}   {middle}", flush=True)
+        name = f"{rival.name} {rival.precision} {rival.note}".strip()
+        off = f"   off by {rival.error:.2%}" if rival.error > 1e-4 else ""
+        print(f"  {name:42} {seconds(rival.median_s):>9}   {middle}{off}", flush=True)
     return {
         "model": model,
         "precision": precision,
         "ratio": ratio,
-        "off": off,
+        "missed": missed,
         "best_peer": best.name if best else None,
         "plan": plan.note if plan else None,
-        "median_s": {f"{each.name} {each.note}".strip(): each.median_s for each in here},
+        "median_s": {
+            f"{each.name} {each.precision} {each.note}".strip(): each.median_s for each in here
+        },
     }
 
 
@@ -242,7 +264,7 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         if ratios:
             mean = statistics.geometric_mean(ratios)
             print(f"{precision}: geometric mean {mean:.3f}, worst {max(ratios):.3f}")
-        errors = [abs(row["off"]) for row in rows if row["precision"] == precision]
+        errors = [abs(row["missed"]) for row in rows if row["precision"] == precision]
         errors = [error for error in errors if not math.isnan(error)]
         if errors:
             print(f"{precision}: median error of the prediction {statistics.median(errors):.1%}")

@@ -55,6 +55,10 @@ class EngineError(StagecutError):
     """An engine refused to build or to run a stage."""
 
 
+class ValueRangeError(EngineError):
+    """An input holds numbers that an engine would not compute with as the model says."""
+
+
 class StageFault(EngineError):  # noqa: N818  # an error of an engine, and whose it is
     """A stage that its engine failed to build or to run: the `stage`-th of a plan, on `device`."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from stagecut.compiler.backend import Backend, Executable, Feeds, LinkDriver, Tensor
-from stagecut.compiler.errors import StagecutError, StageFault
+from stagecut.compiler.errors import StagecutError, StageFault, ValueRangeError
 from stagecut.compiler.machine import HOST
 from stagecut.compiler.staging import Stage
 from stagecut.runtime.schedule import Held, Move, Run, schedule
@@ -80,6 +80,8 @@ class _Guarded:
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         try:
             return self.execute(inputs)
+        except ValueRangeError:  # of the inputs' making, not the engine's
+            raise
         except Exception as error:  # engines' exceptions share no base class
             raise _fault(error, self.stage, self.device) from error
 

@@ -2,13 +2,12 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stagecut import backends
-from stagecut.compiler.backend import Backend, Feeds, Tensor
+from stagecut.compiler.backend import Feeds, Tensor
 from stagecut.compiler.errors import DeviceError, FeedError
 from stagecut.compiler.graph import Dims
 from stagecut.compiler.manifest import Manifest, PlannedStage, Port
@@ -152,20 +151,14 @@ class Session:
 def _prepared(plan: Plan, *, fallback: bool) -> Variant:
     manifest = plan.manifest
     try:
-        return Variant(plan, _engines(manifest, manifest.stages), fallback=False)
+        return Variant(plan)
     except DeviceError as missing:
         if not manifest.fallback:
             raise
         if not fallback:
             ways = f"{missing.fix}; or run the plan's fallback on ONNX Runtime (--fallback)"
             raise DeviceError(missing.problem, where=missing.where, fix=ways) from None
-        return Variant(plan, _engines(manifest, manifest.fallback), fallback=True)
-
-
-def _engines(manifest: Manifest, stages: Sequence[PlannedStage]) -> Mapping[str, Backend]:
-    used = {stage.device for stage in stages}
-    devices = manifest.provenance.devices
-    return backends.create_all(spec for name, spec in devices.items() if name in used)
+        return Variant(plan, fallback=True)
 
 
 def _distance(shapes: Shapes, profiled: Shapes) -> float:

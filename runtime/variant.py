@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from stagecut import backends
 from stagecut.compiler.backend import Backend, Feeds, Tensor
-from stagecut.compiler.errors import EngineError, StageFault
+from stagecut.compiler.errors import EngineError, StageFault, ValueRangeError
 from stagecut.compiler.frontends.normalise import bind
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Node
@@ -34,27 +35,41 @@ _KEPT = 8
 
 
 class Variant:
-    """Safe to use from several threads at once. Raises StageFault where an engine refuses a stage.
+    """Safe to use from several threads at once.
 
-    `stages` are those that run: the plan's own, or its fallback.
+    `stages` are those that run: the plan's own, or its `fallback`. Raises DeviceError where a
+    device is missing, StageFault where an engine refuses a stage.
     """
 
-    def __init__(self, plan: Plan, engines: Mapping[str, Backend], *, fallback: bool) -> None:
-        self.manifest: Manifest = plan.manifest
-        self.stages: tuple[PlannedStage, ...] = (
-            plan.manifest.fallback if fallback else plan.manifest.stages
-        )
-        self.shapes: Shapes = tuple(port.shape for port in plan.manifest.inputs)
+    def __init__(self, plan: Plan, *, fallback: bool = False) -> None:
+        manifest = plan.manifest
+        self.manifest: Manifest = manifest
+        self.stages: tuple[PlannedStage, ...] = manifest.fallback if fallback else manifest.stages
+        self.shapes: Shapes = tuple(port.shape for port in manifest.inputs)
+        engines = _engines(manifest, self.stages)
         stages = plan.stages(fallback=fallback)
-        outputs = [port.name for port in plan.manifest.outputs]
+        outputs = [port.name for port in manifest.outputs]
+        self._plan = plan
         self._own = Executor(stages, outputs, engines)
         self._elsewhere = _Elsewhere(plan, stages, outputs, engines)
+        self._plain: Variant | None = None
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
         """The outputs by name, and what the run did; the model must admit the shapes of `feeds`.
 
-        Raises ModelError or EngineError where it turns out not to run at them.
+        Numbers that an engine of the plan cannot hold go to its fallback. Raises ModelError or
+        EngineError where the model turns out not to run at these shapes.
         """
+        try:
+            return self._run(feeds)
+        except ValueRangeError:
+            if self.stages is self.manifest.fallback or not self.manifest.fallback:
+                raise
+            if self._plain is None:
+                self._plain = Variant(self._plan, fallback=True)
+            return self._plain.run(feeds)
+
+    def _run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
         held = {port.inside: feeds[port.name] for port in self.manifest.inputs}
         shapes = tuple(tensor.shape for tensor in held.values())
         if shapes == self.shapes:
@@ -69,6 +84,12 @@ class Variant:
                 fix=f"check that the model itself runs at these shapes; it was profiled at "
                 f"{self.manifest.profiled}",
             ) from fault
+
+
+def _engines(manifest: Manifest, stages: Sequence[PlannedStage]) -> Mapping[str, Backend]:
+    used = {stage.device for stage in stages}
+    devices = manifest.provenance.devices
+    return backends.create_all(spec for name, spec in devices.items() if name in used)
 
 
 class _Elsewhere:

@@ -12,6 +12,17 @@ Precision: TypeAlias = Literal["f32", "bf16"]
 #: What values may hold. OpenVINO's CPU plugin turns float64 into float32, and int64 into int32.
 _EXACT = frozenset({"float32", "int32", "int8", "uint8", "bool"})
 
+#: Operators whose int64 results fit into 32 bits where their int64 operands do, which is seen to
+#: when a stage is prepared (weights) and run (inputs).
+_STAYS_SMALL = frozenset(
+    {
+        *("ArgMax", "ArgMin", "Cast", "Concat", "Equal", "Expand", "Flatten", "Gather"),
+        *("GatherElements", "GatherND", "Greater", "GreaterOrEqual", "Identity", "Less"),
+        *("LessOrEqual", "Max", "Min", "Reshape", "Shape", "Size", "Slice", "Split", "Squeeze"),
+        *("Tile", "TopK", "Transpose", "Unsqueeze", "Where"),
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenvinoBackend:
@@ -44,14 +55,21 @@ def _misfit(operator: Operator) -> str:
     if operator.captured:
         return "its bodies read values from outside"
     for value in operator.writes:
-        if value.dtype not in _EXACT:
+        if value.dtype not in _EXACT and not _is_small(operator, value):
             return f"{value.name} is {value.dtype}, which OpenVINO would narrow"
     for index, value in enumerate(operator.reads):
         if not value.elements:
             return f"{value.name} is empty"
-        if value.dtype not in _EXACT and not _is_index(operator, index, value):
+        exact = value.dtype in _EXACT or _is_small(operator, value)
+        if not exact and not _is_index(operator, index, value):
             return f"{value.name} is {value.dtype}, which OpenVINO would narrow"
     return "" if all(value.elements for value in operator.writes) else "its result is empty"
+
+
+def _is_small(operator: Operator, value: Value) -> bool:
+    """Whether 32 bits will do for it. A float that is cast may be of any size."""
+    from_float = operator.op == "Cast" and operator.reads[0].dtype.startswith("float")
+    return value.dtype == "int64" and operator.op in _STAYS_SMALL and not from_float
 
 
 def _is_index(operator: Operator, index: int, value: Value) -> bool:

@@ -16,8 +16,10 @@ import openvino as ov
 from onnx import helper
 from openvino import opset13
 
-from stagecut.compiler.backend import StageProgram, Tensor
-from stagecut.compiler.errors import EngineError
+from stagecut.compiler.backend import StageProgram, Tensor, as_array
+from stagecut.compiler.errors import EngineError, ValueRangeError
+
+_INT32 = np.iinfo(np.int32)
 
 
 @cache
@@ -47,7 +49,8 @@ def refusal(model: bytes) -> str:
 class OpenvinoExecutable:
     """A compiled stage with a request for each thread, which writes into the caller's arrays.
 
-    Results whose sizes are known only after a run are copied out of the request.
+    Results whose sizes are known only after a run are copied out of the request. Raises
+    ValueRangeError for integers that 32 bits cannot hold, with which OpenVINO computes.
     """
 
     def __init__(self, compiled: ov.CompiledModel, stage: StageProgram, kept: object) -> None:
@@ -68,6 +71,12 @@ class OpenvinoExecutable:
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         request = self._request()
+        for array in inputs:
+            if array.dtype == np.int64 and not _fits(array):
+                raise ValueRangeError(
+                    "an input holds integers of more than 32 bits, which OpenVINO would cut",
+                    fix="forbid the nodes that read it on OpenVINO's devices",
+                )
         shared = [_shared(array) for array in inputs]
         for source, at in self._places:
             request.set_input_tensor(at, shared[source])
@@ -103,13 +112,15 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
             f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
         )
     weights = _large_weights(stage.model)
+    _check_integers(stage)
     options: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
         "EXECUTION_MODE_HINT": "ACCURACY" if precision == "f32" else "PERFORMANCE",
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
-        "ENABLE_CPU_PINNING": False,
+        # On a part of a machine, others may pin their threads to the same CPUs.
+        "ENABLE_CPU_PINNING": threads == os.cpu_count(),
     }
     try:
         with _affinity_restored():
@@ -125,6 +136,25 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
             fix="leave the device out, or forbid the stage's nodes on it",
         ) from error
     return OpenvinoExecutable(compiled, stage, weights)
+
+
+def _fits(array: Tensor) -> bool:
+    """Whether 32 bits can hold its integers."""
+    return not array.size or (int(array.min()) >= _INT32.min and int(array.max()) <= _INT32.max)
+
+
+def _check_integers(stage: StageProgram) -> None:
+    """Ends of Slices may lie beyond everything, which OpenVINO knows."""
+    for name, value in stage.model.graph.initializers.items():
+        if value.dtype != ir.DataType.INT64 or value.const_value is None:
+            continue
+        sliced = all(usage.node.op_type == "Slice" and usage.idx for usage in value.uses())
+        if not sliced and not _fits(as_array(value.const_value)):
+            raise EngineError(
+                f"{name} holds integers of more than 32 bits, which OpenVINO would cut",
+                where=f"stage {stage.name}",
+                fix="forbid the stage's nodes on the device",
+            )
 
 
 def _compiled(
