@@ -10,7 +10,8 @@ Every model runs as a stagecut plan and on its rivals, all taking turns in one p
             be does not count, and what computes in f32 does
 
 They take turns in an order that changes. A turn begins with a rest, in which threads of others that
-spin go to sleep, and some runs that do not count; the rest of its runs follow one another. The PP-OCR models come with PyPI's
+spin go to sleep, and some runs that do not count; the rest of its runs follow one another. The
+PP-OCR models come with PyPI's
 rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`) and are left out without it.
 Prints medians with their quartiles, the ratio of the plan to its best rival of equal precision, and
 how far off the plan's own prediction was; writes peers.json and peers.png.

@@ -123,8 +123,10 @@ class Profile:
         runners = [self._build(graph, path, cut) for path in self.progress(paths, "building paths")]
         sizes = {value.name: value.size_bytes for value in graph.values}
 
-        def run(runner: Runner) -> None:
-            samples.add(runner.run(feeds)[1], graph, sizes)
+        def run(runner: Runner, counts: bool) -> None:
+            trace = runner.run(feeds)[1]
+            if counts:
+                samples.add(trace, graph, sizes)
 
         for runner in runners:
             runner.run(feeds)  # engines settle in their first run

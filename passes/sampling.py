@@ -1,4 +1,11 @@
-"""Repeated timing: interleaved rounds until a time budget is spent; medians and their spread."""
+"""Repeated timing: turns in rounds until a time budget is spent; medians and their spread.
+
+    round 1   A a a a   B b b b   C c c c        capitals warm up and do not count
+    round 2   A a a a   B b b b   C c c c
+
+What ran before leaves its own weights in the caches and its own threads awake, which is not what a
+plan that is used finds there: so each turn begins with a run that does not count.
+"""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +17,16 @@ from stagecut.compiler.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """How often to repeat: at least `least` times, then until `budget_s` is spent or `most`."""
+    """How often to repeat: at least `least` times, then until `budget_s` is spent or `most`.
 
-    least: int = 5
-    most: int = 25
+    A turn is `warm_up` runs that do not count, then `counted` ones that do.
+    """
+
+    least: int = 3
+    most: int = 12
     budget_s: float = 5.0
+    warm_up: int = 1
+    counted: int = 2
 
 
 def median_and_spread(samples: Sequence[float]) -> tuple[float, Spread]:
@@ -26,22 +38,25 @@ def median_and_spread(samples: Sequence[float]) -> tuple[float, Spread]:
 
 
 def interleave(
-    tasks: Sequence[Callable[[], None]],
+    tasks: Sequence[Callable[[bool], None]],
     rounds: Rounds,
     clock: Callable[[], float],
     progress: Progress,
     label: str,
     enough: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Call every task once a round, in turn, and return how many rounds there were.
+    """Give every task its turn in each round, and return how often each ran so that it counted.
 
-    `enough` is asked after every round from the least number on, and ends it.
+    A task is told whether it counts. `enough` is asked after every round from the least number on,
+    and ends it.
     """
+    turn = [False] * rounds.warm_up + [True] * rounds.counted
     done = 0
     for done in progress(_rounds(rounds, clock, enough), label, rounds.most):  # noqa: B007
         for task in tasks:
-            task()
-    return done
+            for counts in turn:
+                task(counts)
+    return done * rounds.counted
 
 
 def _rounds(

@@ -69,7 +69,9 @@ def _gate(walls_s: dict[str, Sequence[float]], modelled_s: float = 0.0) -> Gate:
         used = "+".join(dict.fromkeys(stage.device for stage in stages))
         return FakeRunner(stages, walls_s[used], modelled_s)
 
-    return Gate(build, clock=lambda: 0.0, progress=silent, rounds=Rounds(3, 3, 0.0))
+    return Gate(
+        build, clock=lambda: 0.0, progress=silent, rounds=Rounds(3, 3, 0.0, warm_up=0, counted=1)
+    )
 
 
 MIXED = Assignment({"n0": "cpu", "n1": "all"})

@@ -84,7 +84,7 @@ def _profile(*devices: null.NullBackend) -> Profiled:
     def build(stages: Sequence[Stage], outputs: Sequence[str]) -> FakeRunner:
         return FakeRunner(stages, memories)
 
-    rounds = Rounds(least=6, most=6, budget_s=0.0)
+    rounds = Rounds(least=6, most=6, budget_s=0.0, warm_up=0, counted=1)
     profile = Profile(backends, build, lambda: 0.0, silent, rounds)
     return profile(Expand(backends)(GRAPH), FakeCutter(), {"x": np.zeros((2, 2))})
 
@@ -166,7 +166,7 @@ def _with_engines(*devices: null.NullBackend) -> Profiled:
     with TemporaryDirectory() as folder:
         cut = Cutter(program, *write_weights([program.model], Path(folder)))
         build = partial(Executor, backends=backends)
-        profile = Profile(backends, build, perf_counter, silent, Rounds(1, 1, 0.0))
+        profile = Profile(backends, build, perf_counter, silent, Rounds(1, 1, 0.0, counted=1))
         return profile(Expand(backends)(whole), cut, program.feeds)
 
 
