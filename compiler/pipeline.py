@@ -29,7 +29,7 @@ from stagecut.compiler.manifest import Manifest, shape_text
 from stagecut.compiler.plan import MODEL_FILE, Plan, costs_file, file_prefix, write_plan
 from stagecut.compiler.prices import Objective, parse_objective
 from stagecut.compiler.program import Program
-from stagecut.compiler.settings import Dump, Settings
+from stagecut.compiler.settings import SCRATCH_NOTE, Dump, Settings
 from stagecut.compiler.weights import FILE_NAME, WeightFile, write_weights
 from stagecut.compiler.workbench import Workbench, model_bytes
 from stagecut.passes import gate
@@ -309,7 +309,10 @@ def _devices_of(costs: CostTable | None, tolerance: float | None) -> Sequence[st
 def _scratch_folder(settings: Settings) -> "TemporaryDirectory[str]":
     parent = settings.scratch
     with writing(parent or Path()):
-        return TemporaryDirectory(dir=parent, prefix=".stagecut-")
+        folder = TemporaryDirectory(dir=parent, prefix=".stagecut-")
+    if settings.notes is not None:
+        (settings.notes / SCRATCH_NOTE).write_text(folder.name)
+    return folder
 
 
 def _handed_in(costs: CostTable, expanded: ExpandedGraph) -> Profiled:

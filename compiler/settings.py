@@ -9,15 +9,21 @@ from stagecut.compiler.errors import OutputError
 from stagecut.compiler.progress import Progress, silent
 
 
+#: In the folder for notes: the path of the folder that the process keeps its working files in.
+SCRATCH_NOTE = "scratch"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`cache` is a folder that keeps measurements, None to keep none. `dump` is a folder for the
     text form of every step. `scratch` is a folder with room for a copy of the weights, None for
-    the system's own. `clock` tells seconds."""
+    the system's own. `notes` is a folder that survives a crash of the process, for what it was at
+    (compiler/crashes.py), None to note nothing. `clock` tells seconds."""
 
     cache: Path | None = None
     dump: Path | None = None
     scratch: Path | None = None
+    notes: Path | None = None
     progress: Progress = silent
     clock: Callable[[], float] = perf_counter
 

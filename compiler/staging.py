@@ -35,6 +35,13 @@ class Runner(Protocol):
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]: ...
 
 
+class Watch(Protocol):
+    """Told when an engine is called for a stage, and when it has come back."""
+
+    def enter(self, stage: int) -> None: ...
+    def leave(self) -> None: ...
+
+
 class RunnerFactory(Protocol):
     """Prepares stages on their devices; handed to the passes that measure.
 

@@ -1,7 +1,7 @@
 """What every step of a compile shares: the program, its weights on disk, the engines, the cache."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import onnx_ir as ir
@@ -14,6 +14,7 @@ from stagecut.compiler.backend import Backend, Tensor
 from stagecut.compiler.cache import Cache, digest
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.costs_json import read_costs, write_costs
+from stagecut.compiler.crashes import Notes
 from stagecut.compiler.environment import cpu_model, versions
 from stagecut.compiler.errors import EngineError, ToleranceError
 from stagecut.compiler.expanded import ExpandedGraph
@@ -65,16 +66,30 @@ class Workbench:
         self._engines = engines
         self._specs = specs
         self._settings = settings
+        self._notes = None if settings.notes is None else Notes(settings.notes)
+        self._crashes = self._notes.crashes() if self._notes else ()
         whole = graph_of(program)  # before operators were merged, which depends on the devices
         self._whole = self.cut("model", whole.nodes, whole.outputs)
         self._model_sha256 = digest(model_bytes(self._whole.model), weights.sha256)
 
     def build(self, stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
         """A RunnerFactory: prepares stages on the engines."""
-        return Executor(stages, outputs, self._engines)
+        watch = self._notes.watch(stages) if self._notes else None
+        return Executor(stages, outputs, self._engines, watch=watch)
 
     def profile(self, expanded: ExpandedGraph) -> Profiled:
-        """Costs and paths, from the cache when they are there."""
+        """Costs and paths, from the cache when they are there, without what is known to crash."""
+        crashes = [
+            Fault(crash.nodes[0], crash.device, str(crash))
+            for crash in self._crashes
+            if len(crash.nodes) == 1 and crash.device in self._engines
+        ]
+        for fault in crashes:
+            expanded = expanded.without(fault.node, fault.device, fault.reason)
+        found = self._profile(expanded)
+        return replace(found, faults=(*crashes, *found.faults))
+
+    def _profile(self, expanded: ExpandedGraph) -> Profiled:
         cache = Cache(self._settings.cache, "profile", TypeAdapter(KeptProfile))
         key = self._key(str(expanded), *self._modelled(expanded))
         kept = cache.load(key)
@@ -100,7 +115,22 @@ class Workbench:
         return StageNodes(self._engines)(self._graph, assignment, self.cut)
 
     def compare(self, entries: Sequence[Entry], costs: CostTable, objective: Objective) -> Compared:
-        """The contenders by measurement, from the cache when the same ones were compared."""
+        """The contenders by measurement, from the cache when the same ones were compared.
+
+        Those with a stage that is known to crash are left out.
+        """
+        crashed = {(crash.device, crash.nodes) for crash in self._crashes}
+        dropped = [
+            entry for entry in entries if crashed & {(s.device, s.nodes) for s in entry.stages}
+        ]
+        kept = [entry for entry in entries if entry not in dropped]
+        found = self._compare(kept or entries, costs, objective)
+        told = (f"plan {entry.name} is left out: it crashed the process" for entry in dropped)
+        return replace(found, dropped=(*told, *found.dropped))
+
+    def _compare(
+        self, entries: Sequence[Entry], costs: CostTable, objective: Objective
+    ) -> Compared:
         cache = Cache(self._settings.cache, "gate", TypeAdapter(Compared))
         key = self._key(
             write_costs(costs), str(objective), *(f"{e.name}\n{e.assignment}" for e in entries)

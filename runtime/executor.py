@@ -7,7 +7,7 @@ from time import perf_counter
 from stagecut.compiler.backend import Backend, Executable, Feeds, LinkDriver, Tensor
 from stagecut.compiler.errors import StagecutError, StageFault, ValueRangeError
 from stagecut.compiler.machine import HOST
-from stagecut.compiler.staging import Stage
+from stagecut.compiler.staging import Stage, Watch
 from stagecut.runtime.schedule import Held, Move, Run, schedule
 from stagecut.runtime.trace import Event, Trace
 from stagecut.runtime.transfers import Roads
@@ -25,7 +25,10 @@ class _Action:
 
 
 class Executor:
-    """Prepared stages. `run` may be called from several threads: it keeps nothing between calls."""
+    """Prepared stages. `run` may be called from several threads: it keeps nothing between calls.
+
+    `watch` is told about every call of an engine, for one thread.
+    """
 
     def __init__(
         self,
@@ -33,11 +36,12 @@ class Executor:
         outputs: Sequence[str],
         backends: Mapping[str, Backend],
         clock: Callable[[], float] = perf_counter,
+        watch: Watch | None = None,
     ) -> None:
         memory_of = {name: backend.memory.name for name, backend in backends.items()}
         roads = Roads(backends.values())
         ready = [
-            _Guarded(_prepared(backends[stage.device], stage, index), index, stage.device)
+            _watched(watch, index, _guarded(backends[stage.device], stage, index, watch))
             for index, stage in enumerate(stages)
         ]
         self._inputs = _fed_from_outside(stages)
@@ -86,11 +90,34 @@ class _Guarded:
             raise _fault(error, self.stage, self.device) from error
 
 
-def _prepared(backend: Backend, stage: Stage, index: int) -> Executable:
+def _guarded(backend: Backend, stage: Stage, index: int, watch: Watch | None) -> Executable:
+    if watch is not None:
+        watch.enter(index)
     try:
-        return backend.prepare(stage.program)
+        return _Guarded(backend.prepare(stage.program), index, stage.device)
     except Exception as error:  # engines' exceptions share no base class
         raise _fault(error, index, stage.device) from error
+    finally:
+        if watch is not None:
+            watch.leave()
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    execute: Executable
+    stage: int
+    watch: Watch
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        self.watch.enter(self.stage)
+        try:
+            return self.execute(inputs)
+        finally:
+            self.watch.leave()
+
+
+def _watched(watch: Watch | None, stage: int, execute: Executable) -> Executable:
+    return execute if watch is None else _Watched(execute, stage, watch)
 
 
 def _fault(error: Exception, stage: int, device: str) -> StageFault:

@@ -58,12 +58,17 @@ def _misfit(operator: Operator) -> str:
         if value.dtype not in _EXACT and not _is_small(operator, value):
             return f"{value.name} is {value.dtype}, which OpenVINO would narrow"
     for index, value in enumerate(operator.reads):
-        if not value.elements:
+        if not value.elements and not _is_left_out(operator, value):
             return f"{value.name} is empty"
         exact = value.dtype in _EXACT or _is_small(operator, value)
         if not exact and not _is_index(operator, index, value):
             return f"{value.name} is {value.dtype}, which OpenVINO would narrow"
     return "" if all(value.elements for value in operator.writes) else "its result is empty"
+
+
+def _is_left_out(operator: Operator, value: Value) -> bool:
+    """Exporters write an empty region, or empty scales, where a Resize needs none."""
+    return operator.op == "Resize" and value.constant
 
 
 def _is_small(operator: Operator, value: Value) -> bool:

@@ -190,14 +190,19 @@ def one_of(text: str, choices: Sequence[Choice], option: str) -> Choice:
 
 
 def make_settings(
-    *, cache_dir: Path | None, no_cache: bool, dump: Path | None = None, output: Path | None = None
+    *,
+    cache_dir: Path | None,
+    no_cache: bool,
+    dump: Path | None = None,
+    output: Path | None = None,
+    notes: Path | None = None,
 ) -> "Settings":
     """Settings with progress bars; scratch space beside `output`, where the result has to fit."""
     from stagecut.compiler.settings import Settings
 
     cache = None if no_cache else (cache_dir or _user_cache())
     scratch = None if output is None else output.resolve().parent
-    return Settings(cache=cache, dump=dump, scratch=scratch, progress=progress_bars())
+    return Settings(cache=cache, dump=dump, scratch=scratch, notes=notes, progress=progress_bars())
 
 
 def _user_cache() -> Path:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def compile_(
+    context: typer.Context,
     model: common.ModelArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
     device: common.DeviceOption = None,
@@ -64,7 +65,7 @@ def compile_(
     from stagecut.compiler.pipeline import compile_model
 
     settings = common.make_settings(
-        cache_dir=cache_dir, no_cache=no_cache, dump=dump, output=output
+        cache_dir=cache_dir, no_cache=no_cache, dump=dump, output=output, notes=context.obj
     )
     plan = compile_model(
         model,

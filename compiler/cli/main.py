@@ -19,6 +19,7 @@ from stagecut.compiler.cli import (
     report_command,
     run_command,
 )
+from stagecut.compiler.cli.survive import survive_crashes
 from stagecut.compiler.errors import StagecutError, UsageError
 
 app = typer.Typer(
@@ -73,11 +74,20 @@ def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a ha
 
 
 def main() -> None:
-    """Run the command line; never shows a traceback for what the user can mend."""
+    """The `stagecut` command: engines are measured in a process of their own, which may crash."""
+    _run(survives=sys.argv[1:2] in (["compile"], ["profile"]))
+
+
+def run_here() -> None:
+    """Run the command line in this process; never shows a traceback for what the user can mend."""
+    _run(survives=False)
+
+
+def _run(*, survives: bool) -> None:
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        app()
+        app(obj=survive_crashes() if survives else None)
     except _Stopped as stopped:
         print("stopped", file=sys.stderr)  # noqa: T201
         sys.exit(stopped.exit_code)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def profile(
+    context: typer.Context,
     model: common.ModelArgument,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The cost table to write.")
@@ -63,7 +64,9 @@ def profile(
         devices=device,
         shapes=shapes,
         granularity=finest,
-        settings=common.make_settings(cache_dir=cache_dir, no_cache=no_cache, output=output),
+        settings=common.make_settings(
+            cache_dir=cache_dir, no_cache=no_cache, output=output, notes=context.obj
+        ),
     )
     with replacing(output) as temporary:
         temporary.write_text(write_costs(profiled.costs))

@@ -35,7 +35,7 @@ def stagecut(
 
 def _exit_code() -> int:
     try:
-        command_line.main()
+        command_line.run_here()
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     return 0
