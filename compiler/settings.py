@@ -8,7 +8,6 @@ from time import perf_counter
 from stagecut.compiler.errors import OutputError
 from stagecut.compiler.progress import Progress, silent
 
-
 #: In the folder for notes: the path of the folder that the process keeps its working files in.
 SCRATCH_NOTE = "scratch"
 

@@ -1,8 +1,9 @@
 """Runs stages one after the other, moves values between memories, and keeps the time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Any
 
 from stagecut.compiler.backend import Backend, Executable, Feeds, LinkDriver, Tensor
 from stagecut.compiler.errors import StagecutError, StageFault, ValueRangeError
@@ -15,13 +16,23 @@ from stagecut.runtime.transfers import Roads
 
 @dataclass(frozen=True, slots=True)
 class _Action:
-    """A step of the schedule with what carries it out."""
+    """A step of the schedule with what carries it out. Tensors are held in numbered slots."""
 
     step: Move | Run
     run: Executable
     name: str
     track: str
     modelled_s: float | None
+    reads: tuple[int, ...] = ()
+    writes: tuple[int, ...] = ()
+    release: tuple[int, ...] = ()
+
+    def __call__(self, slots: list[Any]) -> None:
+        results = self.run([slots[at] for at in self.reads])
+        for at, tensor in zip(self.writes, results, strict=True):
+            slots[at] = tensor
+        for at in self.release:
+            slots[at] = None
 
 
 class Executor:
@@ -44,33 +55,58 @@ class Executor:
             _watched(watch, index, _guarded(backends[stage.device], stage, index, watch))
             for index, stage in enumerate(stages)
         ]
-        self._inputs = _fed_from_outside(stages)
-        self._outputs = tuple(outputs)
         self._clock = clock
-        self._actions = [
+        actions = [
             _move_action(step, roads)
             if isinstance(step, Move)
             else _run_action(step, stages, ready)
             for step in schedule(stages, memory_of, outputs, roads.route)
         ]
+        slots = _Slots()
+        self._inputs = [(slots[Held(name, HOST)], name) for name in _fed_from_outside(stages)]
+        self._outputs = [(name, slots[Held(name, HOST)]) for name in outputs]
+        self._actions = [slots.placed(action) for action in actions]
+        self._count = len(slots)
+
+    def outputs(self, feeds: Feeds) -> dict[str, Tensor]:
+        """The outputs by name. `feeds` must name every input."""
+        slots = self._filled(feeds)
+        for action in self._actions:
+            action(slots)
+        return {name: slots[at] for name, at in self._outputs}
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
-        """The outputs by name, and what the run did. `feeds` must name every input."""
+        """As `outputs`, with what the run did and when."""
         clock = self._clock
-        held: dict[Held, Tensor] = {Held(name, HOST): feeds[name] for name in self._inputs}
+        slots = self._filled(feeds)
         events: list[Event] = []
         start_s = clock()
         for action in self._actions:
-            step = action.step
             before_s = clock()
-            results = action.run([held[key] for key in step.reads])
-            wall_s = clock() - before_s
-            held.update(zip(step.writes, results, strict=True))
-            for key in step.release:
-                held.pop(key, None)
-            events.append(_event(action, before_s - start_s, wall_s))
-        outputs = {name: held[Held(name, HOST)] for name in self._outputs}
+            action(slots)
+            events.append(_event(action, before_s - start_s, clock() - before_s))
+        outputs = {name: slots[at] for name, at in self._outputs}
         return outputs, Trace(tuple(events), clock() - start_s)
+
+    def _filled(self, feeds: Feeds) -> list[Any]:
+        slots: list[Any] = [None] * self._count
+        for at, name in self._inputs:
+            slots[at] = feeds[name]
+        return slots
+
+
+class _Slots(dict[Held, int]):
+    """Numbers what is held as it is asked for."""
+
+    def __missing__(self, held: Held) -> int:
+        return self.setdefault(held, len(self))
+
+    def placed(self, action: _Action) -> _Action:
+        step = action.step
+        reads, writes, release = (
+            tuple(self[held] for held in some) for some in (step.reads, step.writes, step.release)
+        )
+        return replace(action, reads=reads, writes=writes, release=release)
 
 
 @dataclass(frozen=True, slots=True)

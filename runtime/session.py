@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,7 @@ class Session:
         self._variants = [_prepared(each, fallback=fallback) for each in loaded.variants]
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
         self._ports = {port.name: port for port in self.manifest.inputs}
+        self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.manifest.inputs]
         self._known = [port.name for port in self.manifest.outputs]
 
     @property
@@ -63,7 +65,9 @@ class Session:
 
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
-        shapes = self._checked(feeds)
+        return self._nearest(self._checked(feeds))
+
+    def _nearest(self, shapes: Shapes) -> Variant:
         return self._by_shapes.get(shapes) or min(
             self._variants, key=lambda variant: _distance(shapes, variant.shapes)
         )
@@ -90,23 +94,42 @@ class Session:
         FeedError for an input that is missing, unknown, or of a type or shape that the model does
         not admit.
         """
-        return self.run_with_trace(output_names, input_feed)[0]
+        wanted = self._wanted(output_names)
+        shapes = self._checked(input_feed)
+        outputs = self._nearest(shapes).outputs(input_feed, shapes)
+        return [outputs[name] for name in wanted]
 
     def run_with_trace(
         self, output_names: Sequence[str] | None, input_feed: Feeds
     ) -> tuple[list[Tensor], Trace]:
         """As `run`, with what the run did and when."""
-        wanted = list(output_names or self._known)
-        for name in wanted:
+        wanted = self._wanted(output_names)
+        shapes = self._checked(input_feed)
+        outputs, trace = self._nearest(shapes).run(input_feed, shapes)
+        return [outputs[name] for name in wanted], trace
+
+    def _wanted(self, output_names: Sequence[str] | None) -> Sequence[str]:
+        for name in output_names or ():
             if name not in self._known:
                 raise FeedError(
                     f"there is no output {name!r}", fix=f"the outputs are {', '.join(self._known)}"
                 )
-        outputs, trace = self.variant(input_feed).run(input_feed)
-        return [outputs[name] for name in wanted], trace
+        return output_names or self._known
 
     def _checked(self, feeds: Feeds) -> Shapes:
         """The shapes of all inputs; raises FeedError where the model does not admit them."""
+        if len(feeds) != len(self._dtypes) or not all(
+            type(tensor := feeds.get(name)) is np.ndarray and dtype and tensor.dtype == dtype
+            for name, dtype in self._dtypes
+        ):
+            self._check_each(feeds)
+        shapes = tuple([feeds[name].shape for name, _ in self._dtypes])
+        if shapes not in self._by_shapes:
+            self._check_dims(shapes)
+        return shapes
+
+    def _check_each(self, feeds: Feeds) -> None:
+        """Names and types, with an error for what is wrong."""
         for name in feeds:
             if name not in self._ports:
                 raise FeedError(
@@ -120,10 +143,6 @@ class Session:
                     fix=f"feed an array of {port.dtype} with shape {_listed(_dims(port))}",
                 )
             _check_type(port, feeds[name])
-        shapes = tuple(feeds[name].shape for name in self._ports)
-        if shapes not in self._by_shapes:
-            self._check_dims(shapes)
-        return shapes
 
     def _check_dims(self, shapes: Shapes) -> None:
         """Fixed dimensions are as they are, and those of one name have one size."""
@@ -184,6 +203,11 @@ def _check_type(port: Port, tensor: object) -> None:
             where=where,
             fix=f"convert it: array.astype({port.dtype!r})",
         )
+
+
+def _numpy_dtype(port: Port) -> np.dtype[Any] | None:
+    """None for strings, of which numpy has several types."""
+    return None if port.dtype == "string" else np.dtype(port.dtype)
 
 
 def _dims(port: Port) -> Dims:

@@ -49,35 +49,49 @@ class Variant:
         engines = _engines(manifest, self.stages)
         stages = plan.stages(fallback=fallback)
         outputs = [port.name for port in manifest.outputs]
+        self._names = [(port.inside, port.name) for port in manifest.inputs]
         self._plan = plan
         self._own = Executor(stages, outputs, engines)
         self._elsewhere = _Elsewhere(plan, stages, outputs, engines)
         self._plain: Variant | None = None
 
-    def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
-        """The outputs by name, and what the run did; the model must admit the shapes of `feeds`.
+    def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
+        """The outputs by name; `shapes` are those of `feeds`, which the model must admit.
 
         Numbers that an engine of the plan cannot hold go to its fallback. Raises ModelError or
         EngineError where the model turns out not to run at these shapes.
         """
+        if shapes != self.shapes:
+            return self.run(feeds, shapes)[0]
+        held = {inside: feeds[name] for inside, name in self._names}
         try:
-            return self._run(feeds)
-        except ValueRangeError:
-            if self.stages is self.manifest.fallback or not self.manifest.fallback:
-                raise
-            if self._plain is None:
-                self._plain = Variant(self._plan, fallback=True)
-            return self._plain.run(feeds)
+            return self._own.outputs(held)
+        except ValueRangeError as error:
+            return self._fallback(error).outputs(feeds, shapes)
 
-    def _run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
-        held = {port.inside: feeds[port.name] for port in self.manifest.inputs}
-        shapes = tuple(tensor.shape for tensor in held.values())
-        if shapes == self.shapes:
-            return self._own.run(held)
+    def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
+        """As `outputs`, with what the run did and when."""
+        held = {inside: feeds[name] for inside, name in self._names}
+        try:
+            return self._own.run(held) if shapes == self.shapes else self._run(held, shapes)
+        except ValueRangeError as error:
+            return self._fallback(error).run(feeds, shapes)
+
+    def _fallback(self, error: ValueRangeError) -> "Variant":
+        """Raises `error` where there is none, or this is it."""
+        if self.stages is self.manifest.fallback or not self.manifest.fallback:
+            raise error
+        if self._plain is None:
+            self._plain = Variant(self._plan, fallback=True)
+        return self._plain
+
+    def _run(self, held: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
+        """At shapes that were not profiled; `held` by the names that inputs have in the stages."""
         try:
             return self._elsewhere.run(held, shapes)
         except StageFault as fault:
-            given = {port.name: feeds[port.name].shape for port in self.manifest.inputs}
+            names = (name for _, name in self._names)
+            given = dict(zip(names, shapes, strict=True))
             raise EngineError(
                 fault.problem,
                 where=f"{fault.where}, with {shape_text(given)}",
