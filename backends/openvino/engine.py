@@ -19,7 +19,8 @@ from openvino import opset13
 from stagecut.compiler.backend import StageProgram, Tensor, as_array
 from stagecut.compiler.errors import EngineError, ValueRangeError
 
-_INT32 = np.iinfo(np.int32)
+#: What 32 bits can hold.
+_LEAST, _MOST = -(2**31), 2**31 - 1
 
 
 @cache
@@ -140,7 +141,10 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
 
 def _fits(array: Tensor) -> bool:
     """Whether 32 bits can hold its integers."""
-    return not array.size or (int(array.min()) >= _INT32.min and int(array.max()) <= _INT32.max)
+    if not array.size:
+        return True
+    least, most = np.minimum.reduce(array, axis=None), np.maximum.reduce(array, axis=None)
+    return bool(least >= _LEAST and most <= _MOST)
 
 
 def _check_integers(stage: StageProgram) -> None:
@@ -253,7 +257,8 @@ def _shared(array: Tensor) -> ov.Tensor:
     """The array itself where OpenVINO can read it in place, else a copy."""
     if not (array.flags.c_contiguous and array.flags.writeable):
         array = np.array(array, order="C")
-    array = array.view(array.dtype.name)  # numpy has two types of 64 bits, OpenVINO knows one
+    if array.dtype.char in "qQ":  # numpy has two types of 64 bits, OpenVINO knows one
+        array = array.view(array.dtype.str)
     return ov.Tensor(array, shared_memory=True)
 
 
