@@ -1,6 +1,8 @@
 """What this machine and its software are, as far as measurements depend on it."""
 
 import platform
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,7 +22,8 @@ def cpu_model(cpu_info: Path = _CPU_INFO) -> str:
     return platform.machine()
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """The versions of Python and of the packages that a plan depends on, where installed."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:

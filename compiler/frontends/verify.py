@@ -4,6 +4,7 @@ values that nothing writes.
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 import onnx
 import onnx_ir as ir
@@ -50,6 +51,7 @@ def _texts(model: ir.Model) -> Iterator[object]:
             yield value.name
 
 
+@cache
 def _known_operators() -> Mapping[tuple[str, str], int]:
     """Every operator of ONNX and ONNX Runtime by domain and name, with the first opset it is in."""
     from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema

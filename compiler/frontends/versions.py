@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 
 import onnx
 
@@ -42,6 +42,7 @@ def _newest(known: int, unknown: int, loads: Callable[[int], bool]) -> int:
     return known + bisect_left(range(known, unknown), True, key=lambda v: not loads(v)) - 1
 
 
+@cache
 def _loads(ir_version: int, domain: str = "", opset: int = _OPSET) -> bool:
     import onnxruntime
 
