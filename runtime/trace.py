@@ -26,10 +26,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The events of one run in order; `wall_s` is the whole run on this machine's clock."""
+    """The events of one run in order; `wall_s` is the whole run on this machine's clock.
+
+    `shapes` are those of the inputs, as `ids 1x128`; empty where the plan's own profile ran.
+    """
 
     events: tuple[Event, ...]
     wall_s: float
+    shapes: str = ""
 
     @property
     def basis(self) -> Basis:

@@ -72,10 +72,12 @@ class Variant:
     def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
         """As `outputs`, with what the run did and when."""
         held = {inside: feeds[name] for inside, name in self._names}
+        at_home = shapes == self.shapes
         try:
-            return self._own.run(held) if shapes == self.shapes else self._run(held, shapes)
+            outputs, trace = self._own.run(held) if at_home else self._run(held, shapes)
         except ValueRangeError as error:
             return self._fallback(error).run(feeds, shapes)
+        return outputs, replace(trace, shapes=self._text(shapes))
 
     def _fallback(self, error: ValueRangeError) -> "Variant":
         """Raises `error` where there is none, or this is it."""
@@ -90,14 +92,16 @@ class Variant:
         try:
             return self._elsewhere.run(held, shapes)
         except StageFault as fault:
-            names = (name for _, name in self._names)
-            given = dict(zip(names, shapes, strict=True))
             raise EngineError(
                 fault.problem,
-                where=f"{fault.where}, with {shape_text(given)}",
+                where=f"{fault.where}, with {self._text(shapes)}",
                 fix=f"check that the model itself runs at these shapes; it was profiled at "
                 f"{self.manifest.profiled}",
             ) from fault
+
+    def _text(self, shapes: Shapes) -> str:
+        names = (name for _, name in self._names)
+        return shape_text(dict(zip(names, shapes, strict=True)))
 
 
 def _engines(manifest: Manifest, stages: Sequence[PlannedStage]) -> Mapping[str, Backend]:

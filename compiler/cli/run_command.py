@@ -153,10 +153,12 @@ class _Ran:
 
     @property
     def fallback(self) -> bool:
-        return self.variant.stages is not self.manifest.stages
+        fallback = {stage.file.removesuffix(".onnx") for stage in self.manifest.fallback}
+        return any(event.name in fallback for event in self.traces[-1].events)
 
     def stages(self) -> "Iterator[_Stage]":
-        planned = {stage.file.removesuffix(".onnx"): stage for stage in self.variant.stages}
+        everything = (*self.manifest.stages, *self.manifest.fallback)
+        planned = {stage.file.removesuffix(".onnx"): stage for stage in everything}
         for event in self.traces[-1].events:
             if event.kind == "stage":
                 stage = planned[event.name]

@@ -84,6 +84,12 @@ def _check_belongs(manifest: Manifest, table: CostTable, trace: Trace | None) ->
             where=f"report of {manifest.name}",
             fix="use the cost table that is stored in the plan file",
         )
+    if trace is not None and trace.shapes not in {"", manifest.profiled}:
+        raise TraceError(
+            f"it ran with {trace.shapes}, and these figures are for {manifest.profiled}",
+            where=f"report of {manifest.name}",
+            fix="trace a run with these shapes, or report on the variant for those (--shape)",
+        )
     if trace is not None and _steps(trace) != [(s.index, s.device) for s in manifest.stages]:
         raise TraceError(
             f"its {len(trace.stage_s())} stages are not the {len(manifest.stages)} of the plan",

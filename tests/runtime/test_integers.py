@@ -1,5 +1,10 @@
 """Integers of 64 bits on OpenVINO, which computes with 32: right where these do, else elsewhere."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnx.parser
@@ -81,3 +86,16 @@ def test_large_weights_are_refused_when_the_stage_is_built() -> None:
     plan = compile_model(_model(text), devices=DEVICES)
     assert any("32 bits" in told for told in plan.manifest.workarounds)
     _assert_as_onnxruntime(Session(plan), _model(text), [[2**39, 2**41]])
+
+
+def test_the_command_says_which_stages_ran(tmp_path: Path) -> None:
+    model = _model(MASKS)
+    costs = unmeasured(model, devices=DEVICES)
+    compile_model(model, devices=DEVICES, costs=costs).save(tmp_path / "x.plan")
+    np.save(tmp_path / "x.npy", np.full((2, 3), 2**40, np.int64))
+    arguments = ["run", "x.plan", "--input", "x=x.npy", "--json"]
+    command = [sys.executable, "-m", "stagecut.compiler.cli.main", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    document = json.loads(done.stdout)
+    assert document["fallback"]
+    assert [stage["device"] for stage in document["stages"]] == ["cpu.serial"]

@@ -12,8 +12,10 @@ import pytest
 from stagecut import backends
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.backend import Feeds
-from stagecut.compiler.errors import EngineError, FeedError, ShapeError, UsageError
+from stagecut.compiler.costs_json import read_costs
+from stagecut.compiler.errors import EngineError, FeedError, ShapeError, TraceError, UsageError
 from stagecut.compiler.pipeline import unmeasured
+from stagecut.compiler.report.build import build_report
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS, TinyModel
 from tests.support.scattered import scattered_costs
@@ -222,6 +224,17 @@ def test_a_shape_that_only_the_engine_refuses_is_told_as_such(several: Plan) -> 
     with pytest.raises(EngineError, match="with x 1x17x8, ids 1x17") as caught:
         Session(several).run(None, feeds)
     assert "profiled at x 1x16x8, ids 1x16" in caught.value.fix
+
+
+def test_a_trace_of_another_shape_is_not_compared_with_the_plans_figures(several: Plan) -> None:
+    session = Session(several)
+    table = read_costs(several.costs)
+    _, trace = session.run_with_trace(None, _attention_feeds(1, 4))
+    assert build_report(several.manifest, table, trace).summary.observed is not None
+    for size in (5, 16):
+        _, trace = session.run_with_trace(None, _attention_feeds(1, size))
+        with pytest.raises(TraceError, match=f"it ran with x 1x{size}x8, ids 1x{size}"):
+            build_report(several.manifest, table, trace)
 
 
 def test_a_model_without_open_dimensions_takes_one_shape() -> None:
