@@ -31,7 +31,7 @@ def survive_crashes() -> Path:
         child = os.fork()
         if child == 0:
             os.close(ours)
-            _become_child(alive)
+            _become_child(alive, folder)
             return folder
         os.close(alive)
         status = _waited_for(child)
@@ -52,15 +52,16 @@ def survive_crashes() -> Path:
     )
 
 
-def _become_child(alive: int) -> None:
+def _become_child(alive: int, folder: Path) -> None:
     """In a process group of its own, so that it gets the signals that the parent hands on, once."""
     os.setpgid(0, 0)
-    threading.Thread(target=_stop_with_parent, args=(alive,), daemon=True).start()
+    threading.Thread(target=_stop_with_parent, args=(alive, folder), daemon=True).start()
 
 
-def _stop_with_parent(alive: int) -> None:
+def _stop_with_parent(alive: int, folder: Path) -> None:
     """The pipe ends when the parent does, however it ends."""
     os.read(alive, 1)
+    shutil.rmtree(folder, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
