@@ -16,16 +16,16 @@ from stagecut.compiler.archive import writing
 from stagecut.compiler.backend import Backend, Feeds
 from stagecut.compiler.costs import CostTable
 from stagecut.compiler.costs_json import write_costs
-from stagecut.compiler.errors import CostTableError, ShapeError, UsageError
+from stagecut.compiler.errors import CostTableError, UsageError
 from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.frontends import load_program
-from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.load import import_model
-from stagecut.compiler.frontends.normalise import declared, normalise, open_form
+from stagecut.compiler.frontends.normalise import declared, open_form
+from stagecut.compiler.frontends.several import programs_for
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Dims
-from stagecut.compiler.manifest import Manifest, shape_text
+from stagecut.compiler.manifest import Manifest
 from stagecut.compiler.plan import MODEL_FILE, Plan, costs_file, file_prefix, write_plan
 from stagecut.compiler.prices import Objective, parse_objective
 from stagecut.compiler.program import Program
@@ -89,7 +89,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         settings,
     )
     imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
-    programs = _programs(imported, _each(shapes, costs), feeds)
+    programs = programs_for(imported, _each(shapes, costs), feeds)
     opened = open_form(imported)
     folder = _scratch_folder(settings)
     parts = [program.model for program in programs] + ([] if opened is None else [opened])
@@ -270,30 +270,6 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
             fix="compile without the table, or for one shape",
         )
     return several or [{}]
-
-
-def _programs(
-    imported: Imported, shapes: Sequence[Shapes], feeds: Feeds | None
-) -> Sequence[Program]:
-    """One for each of `shapes`. Where there are several, samples serve the shapes that they have.
-
-    Raises ShapeError where two are the same.
-    """
-
-    def fit(each: Shapes) -> bool:
-        given = {name: array.shape for name, array in (feeds or {}).items()}
-        return len(shapes) == 1 or all(given.get(name, size) == size for name, size in each.items())
-
-    programs = [
-        normalise(imported, shapes=each, feeds=feeds if fit(each) else None) for each in shapes
-    ]
-    bound = [{name: array.shape for name, array in each.feeds.items()} for each in programs]
-    for index, each in enumerate(bound):
-        if each in bound[:index]:
-            raise ShapeError(
-                "two variants have the same shapes", where=shape_text(each), fix="give them once"
-            )
-    return programs
 
 
 def _dims(opened: ir.Model | None, program: Program) -> Mapping[str, Dims]:
