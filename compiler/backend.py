@@ -110,7 +110,12 @@ class Backend(Protocol):
         ...
 
     def prepare(self, stage: StageProgram) -> Executable:
-        """Build `stage`; raises EngineError when the engine refuses it."""
+        """Build `stage`; raises EngineError when the engine refuses it.
+
+        Inputs may have open dimensions in the stage's model: sizes that depend on data, or a plan
+        at shapes that were not profiled. An engine that has to know them raises EngineError, and
+        is asked again with a stage that is bound to one shape, where there is one.
+        """
         ...
 
 
