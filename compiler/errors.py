@@ -72,6 +72,10 @@ class StageFault(EngineError):  # noqa: N818  # an error of an engine, and whose
         self.device = device
 
 
+class RangeFault(StageFault):
+    """A stage that its engine cannot run on these inputs: a ValueRangeError, and whose it is."""
+
+
 class OutputError(StagecutError):
     """A result cannot be written."""
 

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from stagecut.compiler.backend import Backend, Executable, Feeds, LinkDriver, Tensor
-from stagecut.compiler.errors import StagecutError, StageFault, ValueRangeError
+from stagecut.compiler.errors import RangeFault, StagecutError, StageFault, ValueRangeError
 from stagecut.compiler.machine import HOST
 from stagecut.compiler.staging import Stage, Watch
 from stagecut.runtime.schedule import Held, Move, Run, schedule
@@ -120,8 +120,6 @@ class _Guarded:
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         try:
             return self.execute(inputs)
-        except ValueRangeError:  # of the inputs' making, not the engine's
-            raise
         except Exception as error:  # engines' exceptions share no base class
             raise _fault(error, self.stage, self.device) from error
 
@@ -157,6 +155,8 @@ def _watched(watch: Watch | None, stage: int, execute: Executable) -> Executable
 
 
 def _fault(error: Exception, stage: int, device: str) -> StageFault:
+    if isinstance(error, ValueRangeError):  # of the inputs' making, not the engine's
+        return RangeFault(error.problem, stage=stage, device=device)
     problem = error.problem if isinstance(error, StagecutError) else f"failed: {error}"
     return StageFault(problem or type(error).__name__, stage=stage, device=device)
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from stagecut import backends
 from stagecut.compiler.backend import Backend, Feeds, Tensor
-from stagecut.compiler.errors import EngineError, StageFault, ValueRangeError
+from stagecut.compiler.errors import EngineError, RangeFault, StageFault
 from stagecut.compiler.frontends.normalise import bind
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Node
@@ -66,7 +66,7 @@ class Variant:
         held = {inside: feeds[name] for inside, name in self._names}
         try:
             return self._own.outputs(held)
-        except ValueRangeError as error:
+        except RangeFault as error:
             return self._fallback(error).outputs(feeds, shapes)
 
     def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
@@ -75,11 +75,11 @@ class Variant:
         at_home = shapes == self.shapes
         try:
             outputs, trace = self._own.run(held) if at_home else self._run(held, shapes)
-        except ValueRangeError as error:
+        except RangeFault as error:
             return self._fallback(error).run(feeds, shapes)
         return outputs, replace(trace, shapes=self._text(shapes))
 
-    def _fallback(self, error: ValueRangeError) -> "Variant":
+    def _fallback(self, error: RangeFault) -> "Variant":
         """Raises `error` where there is none, or this is it."""
         if self.stages is self.manifest.fallback or not self.manifest.fallback:
             raise error
@@ -91,6 +91,8 @@ class Variant:
         """At shapes that were not profiled; `held` by the names that inputs have in the stages."""
         try:
             return self._elsewhere.run(held, shapes)
+        except RangeFault:
+            raise
         except StageFault as fault:
             raise EngineError(
                 fault.problem,
@@ -135,6 +137,8 @@ class _Elsewhere:
         if self._open_works:
             try:
                 return self._for_any().run(feeds)
+            except RangeFault:
+                raise
             except StageFault:  # of an engine that has to know the sizes, or of the model at these
                 found = self._for_these(feeds, shapes).run(feeds)
                 self._open_works = False

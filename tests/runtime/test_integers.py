@@ -40,7 +40,7 @@ def _assert_as_onnxruntime(session: Session, model: onnx.ModelProto, x: list[lis
 
 
 MASKS = """
-    masks (int64[2,3] x) => (float[2,3] y, int64[3,2] turned, bool[2,3] late)
+    masks (int64[2,3] x) => (float[a,b] y, int64[b,a] turned, bool[a,b] late)
       <int64 two = {2}, float far = {-1000}>
     { wide = Cast<to = 1>(x)  late = Less(two, x)  y = Where(late, far, wide)
       turned = Transpose<perm = [1, 0]>(x) }
@@ -86,6 +86,23 @@ def test_large_weights_are_refused_when_the_stage_is_built() -> None:
     plan = compile_model(_model(text), devices=DEVICES)
     assert any("32 bits" in told for told in plan.manifest.workarounds)
     _assert_as_onnxruntime(Session(plan), _model(text), [[2**39, 2**41]])
+
+
+def test_samples_with_large_ones_keep_a_node_off_openvino() -> None:
+    """Profiling finds out."""
+    model, feeds = _model(MASKS), {"x": np.full((2, 3), 2**40, np.int64)}
+    plan = compile_model(model, devices=DEVICES, feeds=feeds)
+    assert any("32 bits" in told for told in plan.manifest.workarounds)
+    _assert_as_onnxruntime(Session(plan), model, feeds["x"].tolist())
+
+
+def test_large_ones_at_another_shape_run_on_the_fallback() -> None:
+    model = _model(MASKS.replace("int64[2,3] x", "int64[n,3] x"))
+    feeds = {"x": np.ones((2, 3), np.int64)}
+    costs = unmeasured(model, devices=DEVICES, feeds=feeds)
+    session = Session(compile_model(model, devices=DEVICES, costs=costs, feeds=feeds))
+    _assert_as_onnxruntime(session, model, [[1, 2, 3]])
+    _assert_as_onnxruntime(session, model, [[2**40, 2, 3]])
 
 
 def test_the_command_says_which_stages_ran(tmp_path: Path) -> None:
