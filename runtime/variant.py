@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from stagecut import backends
 from stagecut.compiler.backend import Backend, Feeds, Tensor
-from stagecut.compiler.errors import EngineError, RangeFault, StageFault
+from stagecut.compiler.errors import EngineError, ModelError, RangeFault, StageFault
 from stagecut.compiler.frontends.normalise import bind
 from stagecut.compiler.frontends.view import graph_of
 from stagecut.compiler.graph import Node
@@ -58,8 +58,8 @@ class Variant:
     def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
         """The outputs by name; `shapes` are those of `feeds`, which the model must admit.
 
-        Numbers that an engine of the plan cannot hold go to its fallback. Raises ModelError or
-        EngineError where the model turns out not to run at these shapes.
+        Numbers that an engine of the plan cannot hold go to its fallback. Raises EngineError
+        where the model turns out not to run at these shapes.
         """
         if shapes != self.shapes:
             return self.run(feeds, shapes)[0]
@@ -93,13 +93,13 @@ class Variant:
             return self._elsewhere.run(held, shapes)
         except RangeFault:
             raise
-        except StageFault as fault:
+        except (StageFault, ModelError) as error:
             raise EngineError(
-                fault.problem,
-                where=f"{fault.where}, with {self._text(shapes)}",
+                error.problem,
+                where=f"{error.where}, with {self._text(shapes)}",
                 fix=f"check that the model itself runs at these shapes; it was profiled at "
                 f"{self.manifest.profiled}",
-            ) from fault
+            ) from error
 
     def _text(self, shapes: Shapes) -> str:
         names = (name for _, name in self._names)

@@ -226,6 +226,17 @@ def test_a_shape_that_only_the_engine_refuses_is_told_as_such(several: Plan) -> 
     assert "profiled at x 1x16x8, ids 1x16" in caught.value.fix
 
 
+def test_a_shape_that_the_model_itself_refuses_is_told_as_such() -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 20]>
+        g (float[2,3] x, float[n,3] y) => (float[m,3] z) { z = Add (x, y) }"""
+    )
+    feeds = {"x": np.ones((2, 3), np.float32), "y": np.ones((2, 3), np.float32)}
+    session = Session(compile_model(model, devices=["cpu.serial"], feeds=feeds))
+    with pytest.raises(EngineError, match="with x 2x3, y 5x3: ONNX Runtime refuses it"):
+        session.run(None, {**feeds, "y": np.ones((5, 3), np.float32)})
+
+
 def test_a_trace_of_another_shape_is_not_compared_with_the_plans_figures(several: Plan) -> None:
     session = Session(several)
     table = read_costs(several.costs)
