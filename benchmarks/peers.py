@@ -1,6 +1,6 @@
 """Claim: a plan is as fast as the best engine that its user might have tried.
 
-    python -m benchmarks.peers [--models minilm,resnet-50] [--rounds 15] [--output out]
+    python -m benchmarks.peers [--models minilm,resnet-50] [--seconds 40] [--output out]
 
 Every model runs as a stagecut plan and on its rivals, all taking turns in one process:
 
@@ -11,14 +11,15 @@ Every model runs as a stagecut plan and on its rivals, all taking turns in one p
 
 They take turns in an order that changes. A turn begins with a rest, in which threads of others that
 spin go to sleep, and some runs that do not count; the rest of its runs follow one another. The
-PP-OCR models come with PyPI's
-rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`) and are left out without it.
+PP-OCR models come with PyPI's rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`)
+and are left out without it.
 Prints medians with their quartiles, the ratio of the plan to its best rival of equal precision, and
 how far off the plan's own prediction was; writes peers.json and peers.png.
 """
 
 import argparse
 import importlib.util
+import itertools
 import json
 import math
 import random
@@ -94,11 +95,11 @@ def main() -> None:
             rivals = _rivals(name, Path(folder))
             if not rivals:
                 continue
-            _take_turns(rivals, options.rounds)
+            _take_turns(rivals, options.rounds, options.seconds)
             rows += [_told(name, rivals, precision) for precision in ("f32", "bf16")]
     _summarise(rows)
     options.output.mkdir(parents=True, exist_ok=True)
-    document = {"machine": describe_machine(), "rounds": options.rounds, "rows": rows}
+    document = {"machine": describe_machine(), "rows": rows}
     (options.output / "peers.json").write_text(json.dumps(document, indent=1))
     _draw(rows, options.output / "peers.png")
     print(f"wrote peers.json and peers.png into {options.output}")
@@ -107,7 +108,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", default=",".join((*ZOO, *PP_OCR)))
-    parser.add_argument("--rounds", type=int, default=9, help="turns of each rival")
+    parser.add_argument("--rounds", type=int, default=9, help="least turns of each rival")
+    parser.add_argument("--seconds", type=float, default=40.0, help="least time for a model")
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
     return parser.parse_args()
 
@@ -213,9 +215,12 @@ def _torch(source: str, program: Program) -> Iterator[Rival]:
     yield Rival("torch.compile", "f32", compiled)
 
 
-def _take_turns(rivals: Sequence[Rival], rounds: int) -> None:
+def _take_turns(rivals: Sequence[Rival], rounds: int, least_s: float) -> None:
     order = random.Random(0)  # noqa: S311  # nothing secret
-    for _ in range(rounds):
+    begin_s = time.perf_counter()
+    for done in itertools.count():
+        if done >= rounds and time.perf_counter() - begin_s >= least_s:
+            return
         for rival in order.sample(rivals, len(rivals)):
             time.sleep(REST_S)
             for _ in range(WARM_UP):
@@ -238,6 +243,7 @@ def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]
     missed = plan.median_s / plan.predicted_s - 1 if plan and plan.predicted_s else math.nan
     print(
         f"{model}, {precision}: plan / best peer = {ratio:.3f}, off its prediction by {missed:+.1%}"
+        f" ({len(here[0].times_s)} runs each)"
     )
     for rival in sorted(here, key=lambda each: each.median_s):
         low_s, _, high_s = statistics.quantiles(rival.times_s, n=4)
@@ -250,6 +256,7 @@ def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]
         "precision": precision,
         "ratio": ratio,
         "missed": missed,
+        "runs": len(here[0].times_s),
         "best_peer": best.name if best else None,
         "plan": plan.note if plan else None,
         "median_s": {

@@ -19,6 +19,8 @@ from openvino import opset13
 from stagecut.compiler.backend import StageProgram, Tensor, as_array
 from stagecut.compiler.errors import EngineError, ValueRangeError
 
+#: To copy this much takes about 2 us, to name OpenVINO another place for a tensor 6 us.
+_SMALL_BYTES = 1 << 17
 #: What 32 bits can hold.
 _LEAST, _MOST = -(2**31), 2**31 - 1
 
@@ -48,57 +50,80 @@ def refusal(model: bytes) -> str:
 
 
 class OpenvinoExecutable:
-    """A compiled stage with a request for each thread, which writes into the caller's arrays.
+    """A compiled stage with a request for each thread.
 
-    Results whose sizes are known only after a run are copied out of the request. Raises
-    ValueRangeError for integers that 32 bits cannot hold, with which OpenVINO computes.
+    Raises ValueRangeError for integers that 32 bits cannot hold, with which OpenVINO computes.
     """
 
     def __init__(self, compiled: ov.CompiledModel, stage: StageProgram, kept: object) -> None:
         self._compiled = compiled
+        self._stage = stage
         self._kept = kept  # the weights' memory, which OpenVINO does not own
         self._local = threading.local()
         self._turn = threading.Lock()  # one stream: waiting here beats waiting in OpenVINO's queue
-        names = [value.name for value in stage.inputs]
-        self._places = [
-            (names.index(_name(port, names)), at) for at, port in enumerate(compiled.inputs)
-        ]
-        self._results = [
-            (at, tuple(port.get_shape()), np.dtype(value.dtype))
-            for at, (port, value) in enumerate(zip(compiled.outputs, stage.outputs, strict=True))
-            if port.get_partial_shape().is_static
-        ]
-        self._count = len(stage.outputs)
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        request = self._request()
         for array in inputs:
             if array.dtype == np.int64 and not _fits(array):
                 raise ValueRangeError(
                     "an input holds integers of more than 32 bits, which OpenVINO would cut",
                     fix="forbid the nodes that read it on OpenVINO's devices",
                 )
-        shared = [_shared(array) for array in inputs]
-        for source, at in self._places:
-            request.set_input_tensor(at, shared[source])
-        outputs = {at: np.empty(shape, dtype) for at, shape, dtype in self._results}
-        for at, array in outputs.items():
+        return self._request().run(inputs, self._turn)
+
+    def _request(self) -> "_Request":
+        if not hasattr(self._local, "request"):
+            self._local.request = _Request(self._compiled, self._stage)
+        request: _Request = self._local.request
+        return request
+
+
+class _Request:
+    """OpenVINO's request, which reads large inputs in place and writes large results into arrays
+    that become the caller's.
+
+    Small ones are copied: naming another place for them takes longer. So are results whose sizes
+    are known only after a run.
+    """
+
+    def __init__(self, compiled: ov.CompiledModel, stage: StageProgram) -> None:
+        request = compiled.create_infer_request()
+        names = [value.name for value in stage.inputs]
+        self._request = request
+        self._reads = [
+            (
+                names.index(_name(port, names)),
+                at,
+                request.get_input_tensor(at).data if _is_small(port) else None,
+            )
+            for at, port in enumerate(compiled.inputs)
+        ]
+        self._large = [
+            (at, tuple(port.get_shape()), np.dtype(value.dtype))
+            for at, (port, value) in enumerate(zip(compiled.outputs, stage.outputs, strict=True))
+            if port.get_partial_shape().is_static and not _is_small(port)
+        ]
+        self._count = len(stage.outputs)
+
+    def run(self, inputs: Sequence[Tensor], turn: threading.Lock) -> list[Tensor]:
+        request = self._request
+        for source, at, own in self._reads:
+            if own is None or own.shape != inputs[source].shape:  # OpenVINO tells what does not fit
+                request.set_input_tensor(at, _shared(inputs[source]))
+            else:
+                np.copyto(own, inputs[source])
+        large = {at: np.empty(shape, dtype) for at, shape, dtype in self._large}
+        for at, array in large.items():
             request.set_output_tensor(at, ov.Tensor(array, shared_memory=True))
         try:
-            with self._turn:
-                request.infer()
+            with turn:
+                request.infer(share_outputs=True)  # it would hand back copies of all of them
         except Exception as error:  # openvino's own exceptions share no base class
             raise EngineError(f"OpenVINO cannot run it: {_last_line(error)}") from error
         return [
-            outputs[at] if at in outputs else np.array(request.get_output_tensor(at).data)
+            large[at] if at in large else np.array(request.get_output_tensor(at).data)
             for at in range(self._count)
         ]
-
-    def _request(self) -> ov.InferRequest:
-        if not hasattr(self._local, "request"):
-            self._local.request = self._compiled.create_infer_request()
-        request: ov.InferRequest = self._local.request
-        return request
 
 
 def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecutable:
@@ -137,6 +162,13 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
             fix="leave the device out, or forbid the stage's nodes on it",
         ) from error
     return OpenvinoExecutable(compiled, stage, weights)
+
+
+def _is_small(port: ov.ConstOutput) -> bool:
+    """Whether it is known to be, and not empty, which is a case of its own in OpenVINO."""
+    if port.get_partial_shape().is_dynamic:
+        return False
+    return bool(0 < port.get_tensor().size <= _SMALL_BYTES)
 
 
 def _fits(array: Tensor) -> bool:
