@@ -20,7 +20,9 @@ BUILT_IN = {
     "cpu.serial": "stagecut.backends.cpu:create",
     "cpu.parallel": "stagecut.backends.cpu:create",
     "openvino.f32": "stagecut.backends.openvino:create",
+    "openvino.f32.serial": "stagecut.backends.openvino:create",
     "openvino.bf16": "stagecut.backends.openvino:create",
+    "openvino.bf16.serial": "stagecut.backends.openvino:create",
     "pim.hbm": "stagecut.backends.pim:create",
     "pim.aim": "stagecut.backends.pim:create",
     "pim.silent": "stagecut.backends.pim:create",
@@ -85,8 +87,9 @@ def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
 
     Those that compute in less than a model's own precision only where that is wished for.
     """
-    usual = ("cpu.serial", "cpu.parallel", "openvino.f32")
-    wished = (*usual, "openvino.bf16") if lower_precision else usual
+    usual = ("cpu.serial", "cpu.parallel", "openvino.f32.serial", "openvino.f32")
+    lower = ("openvino.bf16.serial", "openvino.bf16")
+    wished = (*usual, *lower) if lower_precision else usual
     return tuple(name for name in wished if _listed(name).available)
 
 

@@ -1,4 +1,8 @@
-"""OpenVINO on the CPU: `openvino.f32`, and `openvino.bf16` where the CPU has that format."""
+"""OpenVINO on the CPU: `openvino.f32`, and `openvino.bf16` where the CPU has that format.
+
+Those run on all usable CPUs; `openvino.f32.serial` and `openvino.bf16.serial` on one thread, which
+no other thread has to be woken for.
+"""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -10,8 +14,8 @@ from stagecut.backends.options import Options
 from stagecut.compiler.errors import DeviceError
 from stagecut.compiler.machine import HOST, Device, Memory
 
-#: Device name -> what it computes in; the names of OpenVINO's precision hints.
-_PRECISIONS: Mapping[str, Precision] = {"openvino.f32": "f32", "openvino.bf16": "bf16"}
+#: The part of a device's name that says what it computes in -> OpenVINO's precision hint.
+_PRECISIONS: Mapping[str, Precision] = {"f32": "f32", "bf16": "bf16"}
 
 
 def is_installed() -> bool:
@@ -20,12 +24,18 @@ def is_installed() -> bool:
 
 
 def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
-    """Runs on all usable CPUs or on `threads=N`; `watts_per_thread=X` is as for `cpu.parallel`.
+    """`openvino.PRECISION` runs on all usable CPUs or on `threads=N`, and with `.serial` on one.
+
+    `watts_per_thread=X` is as for `cpu.parallel`.
 
     Raises DeviceError where the package is missing, or the CPU lacks the precision.
     """
     read = Options(name, options)
-    threads = read.integer("threads", default=usable_cpus(), at_least=1)
+    _, part, *serial = name.split(".")
+    if serial:
+        threads = 1
+    else:
+        threads = read.integer("threads", default=usable_cpus(), at_least=1)
     watts = read.number("watts_per_thread", default=WATTS_PER_THREAD, above=0)
     read.refuse_unread()
     if not is_installed():
@@ -34,7 +44,7 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
             where=f"device {name}",
             fix="pip install 'stagecut[openvino]'",
         )
-    precision = _PRECISIONS[name]
+    precision = _PRECISIONS[part]
     if precision == "bf16":
         _check_bf16(name)
     plural = "thread" if threads == 1 else "threads"
