@@ -32,10 +32,7 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     """
     read = Options(name, options)
     _, part, *serial = name.split(".")
-    if serial:
-        threads = 1
-    else:
-        threads = read.integer("threads", default=usable_cpus(), at_least=1)
+    threads = 1 if serial else read.integer("threads", default=usable_cpus(), at_least=1)
     watts = read.number("watts_per_thread", default=WATTS_PER_THREAD, above=0)
     read.refuse_unread()
     if not is_installed():

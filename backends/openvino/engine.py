@@ -37,7 +37,10 @@ def capabilities() -> tuple[str, ...]:
 
 
 def refusal(model: bytes) -> str:
-    """Why an ONNX model cannot be run as a whole; empty where it can."""
+    """Why an ONNX model cannot be run as a whole; empty where it can.
+
+    The shapes that it declares for its outputs have to be OpenVINO's.
+    """
     try:
         read = _core().read_model(model)
         able = _core().query_model(read, "CPU")
@@ -46,7 +49,21 @@ def refusal(model: bytes) -> str:
     if any(output.get_partial_shape().is_dynamic for output in read.outputs):
         return "OpenVINO does not know the size of its result beforehand"
     missing = [op.get_type_name() for op in read.get_ops() if op.get_friendly_name() not in able]
-    return f"OpenVINO's CPU plugin has no {missing[0]}" if missing else ""
+    if missing:
+        return f"OpenVINO's CPU plugin has no {missing[0]}"
+    return _misreading(read, onnx.load_from_string(model).graph)
+
+
+def _misreading(read: ov.Model, graph: onnx.GraphProto) -> str:
+    names = {port.name for port in graph.input}
+    if not all(port.get_names() & names for port in read.inputs):
+        return "OpenVINO forgets the name of its operand"
+    for output, port in zip(read.outputs, graph.output, strict=True):
+        shape = port.type.tensor_type.shape
+        declared = [dim.dim_value for dim in shape.dim]
+        if port.type.tensor_type.HasField("shape") and list(output.get_shape()) != declared:
+            return f"OpenVINO makes its result {list(output.get_shape())}, not {declared}"
+    return ""
 
 
 class OpenvinoExecutable:

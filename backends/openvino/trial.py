@@ -26,21 +26,25 @@ _WITH_BODIES = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _OTHERWISE = frozenset({"IsNaN", "IsInf", "ReduceMax", "ReduceMin"})
 
 
-def _is_odd(resize: Operator) -> bool:
-    attributes = resize.attributes
-    stretched = attributes.get("keep_aspect_ratio_policy", "stretch") == "stretch"
-    return bool(attributes.get("exclude_outside", 0)) or not stretched
-
-
 def refusal(operator: Operator) -> str:
     """Why OpenVINO cannot run it; empty where it can."""
     if operator.op in _WITH_BODIES:
         return "control flow is left to ONNX Runtime"
-    if operator.op in _OTHERWISE or (operator.op == "Resize" and _is_odd(operator)):
+    if _answers_otherwise(operator):
         return "OpenVINO answers otherwise than ONNX has it"
     if operator.domain not in {"", "ai.onnx"}:
         return f"operators of {operator.domain} are left to ONNX Runtime"
     return _ask(_model(operator))
+
+
+def _answers_otherwise(operator: Operator) -> bool:
+    attributes = operator.attributes
+    if operator.op == "Resize":
+        policy = attributes.get("keep_aspect_ratio_policy", "stretch")
+        return bool(attributes.get("exclude_outside", 0)) or policy != "stretch"
+    if operator.op == "LSTM":  # peepholes' weights, the eighth operand, are left out
+        return any(value is not None for value in operator.inputs[7:])
+    return operator.op in _OTHERWISE
 
 
 @cache
@@ -58,11 +62,15 @@ def _model(operator: Operator) -> bytes:
         [node],
         "trial",
         [
-            _info(f"i{at}", value)
+            _info(f"i{at}", value, shaped=True)
             for at, value in enumerate(operator.inputs)
             if value is not None and not _is_setting(value)
         ],
-        [_info(f"o{at}", value) for at, value in enumerate(operator.outputs) if value is not None],
+        [
+            _info(f"o{at}", value, shaped=not _has_settings(operator))
+            for at, value in enumerate(operator.outputs)
+            if value is not None
+        ],
         [
             numpy_helper.from_array(_made_up(operator, at, value), f"i{at}")
             for at, value in enumerate(operator.inputs)
@@ -78,9 +86,14 @@ def _attributes(attributes: Mapping[str, Attribute]) -> list[onnx.AttributeProto
     return [helper.make_attribute(name, number) for name, number in attributes.items()]
 
 
-def _info(name: str, value: Value) -> onnx.ValueInfoProto:
+def _info(name: str, value: Value, *, shaped: bool) -> onnx.ValueInfoProto:
     dtype = helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype))
-    return helper.make_tensor_value_info(name, dtype, value.shape)
+    return helper.make_tensor_value_info(name, dtype, value.shape if shaped else None)
+
+
+def _has_settings(operator: Operator) -> bool:
+    """Whether the shape of its result may depend on numbers that are made up here."""
+    return any(map(_is_setting, operator.reads))
 
 
 def _is_setting(value: Value) -> bool:
