@@ -1,5 +1,5 @@
 # make demo    set up and do the main job on real input
-# make test    set up and run the whole suite
+# make test    set up and run the whole suite, in two processes
 # make docs    the documentation as a site, into out/site
 # make screenshots   the pictures in README.md, from a fresh plan
 # make check   everything that must hold before a commit
@@ -19,7 +19,7 @@ demo: $(READY)
 	$(PY) -m benchmarks.demo
 
 test: $(READY)
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
 
 docs: $(READY)
 	$(PY) -m mkdocs build --strict --site-dir out/site

@@ -20,7 +20,7 @@ DEVICES = [name for name in ("cpu.serial", "openvino.f32") if name in backends.r
 
 @pytest.mark.parametrize("granularity", ["cluster", "op"])
 @settings(
-    max_examples=60,
+    max_examples=200,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
