@@ -1,6 +1,6 @@
 """Claim: a plan is as fast as the best engine that its user might have tried.
 
-    python -m benchmarks.peers [--models minilm,resnet-50] [--seconds 40] [--output out]
+    python -m benchmarks.peers [--models minilm,resnet-50] [--seconds 60] [--output out]
 
 Every model runs as a stagecut plan and on its rivals, all taking turns in one process:
 
@@ -10,7 +10,8 @@ Every model runs as a stagecut plan and on its rivals, all taking turns in one p
             be does not count, and what computes in f32 does
 
 They take turns in an order that changes. A turn begins with a rest, in which threads of others that
-spin go to sleep, and some runs that do not count; the rest of its runs follow one another. The
+spin go to sleep, and some runs that do not count; the rest of its runs follow one another. After a
+few turns, those that are far behind the best of their precision leave the time to the others. The
 PP-OCR models come with PyPI's rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`)
 and are left out without it.
 Prints medians with their quartiles, the ratio of the plan to its best rival of equal precision, and
@@ -50,6 +51,8 @@ from stagecut.runtime import Session
 REST_S = 0.05
 #: Runs of a turn: first to warm up, then to count.
 WARM_UP, COUNTED = 2, 3
+#: Whoever takes so many times what the best takes has no more turns.
+FAR_BEHIND = 1.5
 BF16_TOLERANCE = 0.05
 
 #: What is run, by name: a model of the zoo.
@@ -108,8 +111,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", default=",".join((*ZOO, *PP_OCR)))
-    parser.add_argument("--rounds", type=int, default=9, help="least turns of each rival")
-    parser.add_argument("--seconds", type=float, default=40.0, help="least time for a model")
+    parser.add_argument("--rounds", type=int, default=5, help="least turns of each rival")
+    parser.add_argument("--seconds", type=float, default=60.0, help="least time for a model")
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
     return parser.parse_args()
 
@@ -219,6 +222,8 @@ def _take_turns(rivals: Sequence[Rival], rounds: int, least_s: float) -> None:
     order = random.Random(0)  # noqa: S311  # nothing secret
     begin_s = time.perf_counter()
     for done in itertools.count():
+        if done == rounds:
+            rivals = _near(rivals)
         if done >= rounds and time.perf_counter() - begin_s >= least_s:
             return
         for rival in order.sample(rivals, len(rivals)):
@@ -229,6 +234,19 @@ def _take_turns(rivals: Sequence[Rival], rounds: int, least_s: float) -> None:
                 start_s = time.perf_counter()
                 rival.run()
                 rival.times_s.append(time.perf_counter() - start_s)
+
+
+def _near(rivals: Sequence[Rival]) -> Sequence[Rival]:
+    """Those that may still be the best of their precision, and every plan."""
+    best_s = {
+        precision: min(rival.median_s for rival in rivals if rival.precision == precision)
+        for precision in {rival.precision for rival in rivals}
+    }
+    return [
+        rival
+        for rival in rivals
+        if rival.name == "stagecut" or rival.median_s < FAR_BEHIND * best_s[rival.precision]
+    ]
 
 
 def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class _Request:
             request.set_output_tensor(at, ov.Tensor(array, shared_memory=True))
         try:
             with turn:
-                request.infer(share_outputs=True)  # it would hand back copies of all of them
+                request.infer(share_outputs=True)  # or else it copies every result
         except Exception as error:  # openvino's own exceptions share no base class
             raise EngineError(f"OpenVINO cannot run it: {_last_line(error)}") from error
         return [
