@@ -15,8 +15,8 @@ few turns, those that are far behind the best of their precision leave the time 
 PP-OCR models come with PyPI's rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`)
 and are left out without it.
 Prints medians with their quartiles, the ratio of the plan to its best rival of equal precision (the
-median of the ratios within each round, because a clock that changes slows both), and how far off the
-plan's own prediction was; writes peers.json and peers.png.
+median of the ratios within each round, because a clock that changes slows both), and how far off
+the plan's own prediction was; writes peers.json and peers.png.
 """
 
 import argparse
