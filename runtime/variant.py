@@ -62,7 +62,7 @@ class Variant:
         where the model turns out not to run at these shapes.
         """
         if shapes != self.shapes:
-            return self.run(feeds, shapes)[0]
+            return self._traced(feeds, shapes)[0]
         held = {inside: feeds[name] for inside, name in self._names}
         try:
             return self._own.outputs(held)
@@ -71,13 +71,15 @@ class Variant:
 
     def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
         """As `outputs`, with what the run did and when."""
-        held = {inside: feeds[name] for inside, name in self._names}
-        at_home = shapes == self.shapes
-        try:
-            outputs, trace = self._own.run(held) if at_home else self._run(held, shapes)
-        except RangeFault as error:
-            return self._fallback(error).run(feeds, shapes)
+        outputs, trace = self._traced(feeds, shapes)
         return outputs, replace(trace, shapes=self._text(shapes))
+
+    def _traced(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
+        held = {inside: feeds[name] for inside, name in self._names}
+        try:
+            return self._own.run(held) if shapes == self.shapes else self._run(held, shapes)
+        except RangeFault as error:
+            return self._fallback(error)._traced(feeds, shapes)
 
     def _fallback(self, error: RangeFault) -> "Variant":
         """Raises `error` where there is none, or this is it."""

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 
-from stagecut.backends.cpu.cores import usable_cpus
 from stagecut.backends.cpu.device import CpuBackend
-from stagecut.backends.options import Options
-from stagecut.compiler.machine import HOST, Device, Memory
-
-#: A guess: what processors are sold for drawing, by hardware thread. See README.md.
-WATTS_PER_THREAD = 3.0
+from stagecut.backends.cpu.threads import on_threads
+from stagecut.compiler.machine import HOST, Memory
 
 
 def create(name: str, options: Mapping[str, str]) -> CpuBackend:
@@ -16,14 +12,5 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
 
     `watts_per_thread=X` is what each thread is taken to draw while it runs.
     """
-    read = Options(name, options)
-    if name == "cpu.serial":
-        threads = 1
-    else:
-        threads = read.integer("threads", default=usable_cpus(), at_least=1)
-    watts = read.number("watts_per_thread", default=WATTS_PER_THREAD, above=0)
-    read.refuse_unread()
-    plural = "thread" if threads == 1 else "threads"
-    description = f"ONNX Runtime on the CPU, {threads} {plural}"
-    device = Device(name, HOST, description=description, power_w=threads * watts)
+    device, threads = on_threads(name, options, "ONNX Runtime on the CPU")
     return CpuBackend(device, threads, Memory(HOST))

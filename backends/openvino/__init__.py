@@ -7,15 +7,18 @@ no other thread has to be woken for.
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from stagecut.backends.cpu import WATTS_PER_THREAD
-from stagecut.backends.cpu.cores import usable_cpus
+from stagecut.backends.cpu.threads import on_threads
 from stagecut.backends.openvino.device import OpenvinoBackend, Precision
-from stagecut.backends.options import Options
 from stagecut.compiler.errors import DeviceError
-from stagecut.compiler.machine import HOST, Device, Memory
+from stagecut.compiler.machine import HOST, Memory
 
-#: The part of a device's name that says what it computes in -> OpenVINO's precision hint.
-_PRECISIONS: Mapping[str, Precision] = {"f32": "f32", "bf16": "bf16"}
+#: Device name -> what it computes in; the names of OpenVINO's precision hints.
+_PRECISIONS: Mapping[str, Precision] = {
+    "openvino.f32": "f32",
+    "openvino.f32.serial": "f32",
+    "openvino.bf16": "bf16",
+    "openvino.bf16.serial": "bf16",
+}
 
 
 def is_installed() -> bool:
@@ -30,23 +33,16 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
 
     Raises DeviceError where the package is missing, or the CPU lacks the precision.
     """
-    read = Options(name, options)
-    _, part, *serial = name.split(".")
-    threads = 1 if serial else read.integer("threads", default=usable_cpus(), at_least=1)
-    watts = read.number("watts_per_thread", default=WATTS_PER_THREAD, above=0)
-    read.refuse_unread()
+    precision = _PRECISIONS[name]
+    device, threads = on_threads(name, options, f"OpenVINO on the CPU in {precision}")
     if not is_installed():
         raise DeviceError(
             "the package openvino is not installed",
             where=f"device {name}",
             fix="pip install 'stagecut[openvino]'",
         )
-    precision = _PRECISIONS[part]
     if precision == "bf16":
         _check_bf16(name)
-    plural = "thread" if threads == 1 else "threads"
-    description = f"OpenVINO on the CPU in {precision}, {threads} {plural}"
-    device = Device(name, HOST, description=description, power_w=threads * watts)
     return OpenvinoBackend(device, threads, precision, Memory(HOST))
 
 

@@ -59,10 +59,19 @@ def _misreading(read: ov.Model, graph: onnx.GraphProto) -> str:
     if not all(port.get_names() & names for port in read.inputs):
         return "OpenVINO forgets the name of its operand"
     for output, port in zip(read.outputs, graph.output, strict=True):
-        shape = port.type.tensor_type.shape
-        declared = [dim.dim_value for dim in shape.dim]
-        if port.type.tensor_type.HasField("shape") and list(output.get_shape()) != declared:
-            return f"OpenVINO makes its result {list(output.get_shape())}, not {declared}"
+        declared = port.type.tensor_type
+        sizes = [dim.dim_value for dim in declared.shape.dim]
+        reason = _misshapen(output, "its result", sizes) if declared.HasField("shape") else ""
+        if reason:
+            return reason
+    return ""
+
+
+def _misshapen(output: ov.Output, name: str, shape: Sequence[int]) -> str:
+    """What is wrong where OpenVINO makes something of another shape; empty where it does not."""
+    found = output.get_partial_shape()
+    if found.is_dynamic or list(found.to_shape()) != list(shape):
+        return f"OpenVINO makes {name} {found}, not {list(shape)}"
     return ""
 
 
@@ -288,10 +297,10 @@ def _check_shapes(model: ov.Model, stage: StageProgram) -> None:
     if any(port.get_partial_shape().is_dynamic for port in model.inputs):
         return
     for output, value in zip(model.outputs, stage.outputs, strict=True):
-        found = output.get_partial_shape()
-        if found.is_dynamic or tuple(found.to_shape()) != value.shape:
+        reason = _misshapen(output, value.name, value.shape)
+        if reason:
             raise EngineError(
-                f"OpenVINO makes {value.name} {found}, not {list(value.shape)}",
+                reason,
                 where=f"stage {stage.name}",
                 fix="leave the device out, or forbid the stage's nodes on it",
             )
