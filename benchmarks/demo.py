@@ -16,16 +16,16 @@ from rich.console import Console
 from rich.table import Table
 
 from stagecut.compiler import compile_model
-from stagecut.compiler.backend import Tensor
-from stagecut.compiler.cli.common import progress_bars
-from stagecut.compiler.costs_json import read_costs
-from stagecut.compiler.report.build import build_report
-from stagecut.compiler.report.html import to_html
-from stagecut.compiler.report.terminal import print_report
-from stagecut.compiler.settings import Settings
+from stagecut.compiler.cli.options import progress_bars
+from stagecut.compiler.context import Settings
+from stagecut.compiler.formats.chrome_trace import to_chrome
+from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.page.html import to_html
+from stagecut.compiler.report.terminal.report import print_report
 from stagecut.models import minilm
 from stagecut.runtime import Session
-from stagecut.runtime.chrome import to_chrome
 
 SENTENCES = (
     "The cat sleeps on the warm windowsill.",

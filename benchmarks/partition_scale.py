@@ -2,9 +2,10 @@
 
     python -m benchmarks.partition_scale [--largest 128000] [--rounds 5] [--limit 60]
 
-Solves residual transformer blocks (4 devices, 3 memories, benchmarks/tables.py) of growing size
-with `partition`, and the same tables with HiGHS as long as it stays below the limit. Both find
-the optimum; the totals are compared. Prints a table and draws it into out/partition_scale.png.
+Solves residual transformer blocks (4 devices, 3 memories, tests/support/synthetic_tables.py) of
+growing size with `partition`, and the same tables with HiGHS as long as it stays below the limit.
+Both find the optimum; the totals are compared. Prints a table and draws it into
+out/partition_scale.png.
 """
 
 import argparse
@@ -17,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.support import describe_machine
-from benchmarks.tables import transformer
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.solution import Solution
-from stagecut.compiler.units import seconds
-from stagecut.passes.milp import Milp
-from stagecut.passes.partition import Partition
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.units import seconds
+from stagecut.passes.partition.milp.milp import Milp
+from stagecut.passes.partition.partition import Partition
+from tests.support.synthetic_tables import transformer
 
 SMALLEST = 125
 

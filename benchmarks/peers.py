@@ -40,12 +40,12 @@ import onnx_ir as ir
 
 from benchmarks.support import describe_machine
 from stagecut import backends, models
-from stagecut.backends.cpu.cores import usable_cpus
 from stagecut.compiler import compile_model
 from stagecut.compiler.frontends import load_program
-from stagecut.compiler.program import Program
-from stagecut.compiler.units import seconds
-from stagecut.passes.accuracy import output_errors, worst
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.units import seconds
+from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.passes.gate.accuracy import output_errors, worst
 from stagecut.runtime import Session
 
 #: Before each turn; threads of ONNX Runtime and of OpenMP spin for a while after a run.

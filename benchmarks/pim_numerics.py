@@ -18,16 +18,16 @@ import numpy as np
 
 from benchmarks.support import describe_machine
 from stagecut import backends
-from stagecut.compiler.assignment import Assignment
-from stagecut.compiler.backend import Backend, Executable, Tensor
+from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
-from stagecut.compiler.frontends.view import graph_of
-from stagecut.compiler.staging import Stage
-from stagecut.compiler.units import seconds
-from stagecut.compiler.weights import write_weights
-from stagecut.passes.cluster import Cluster
-from stagecut.passes.cut import Cutter
-from stagecut.passes.stage import StageNodes
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.assignment import Assignment
+from stagecut.compiler.ir.device import Backend, Executable, Tensor
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.units import seconds
+from stagecut.passes.cluster.cluster import Cluster
+from stagecut.passes.stage.extract import Cutter
+from stagecut.passes.stage.stage import StageNodes
 
 
 def main() -> None:

@@ -24,15 +24,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.support import describe_machine
-from stagecut.compiler.costs import CostTable, NodeCosts, ValueCosts
+from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
+from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.pipeline import profile_model
-from stagecut.compiler.solution import Solution
-from stagecut.compiler.units import seconds
-from stagecut.passes.chain import Chain
-from stagecut.passes.greedy import Greedy
-from stagecut.passes.partition import Partition
-from stagecut.passes.priority import Priority
-from stagecut.passes.single import Single
+from stagecut.passes.partition.baselines.chain import Chain
+from stagecut.passes.partition.baselines.greedy import Greedy
+from stagecut.passes.partition.baselines.priority import Priority
+from stagecut.passes.partition.baselines.single import Single
+from stagecut.passes.partition.partition import Partition
 
 MODELS = ("bert-small", "roberta-base", "gpt2")
 TOKENS = (1, 8, 16, 32, 64)

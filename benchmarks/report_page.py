@@ -15,12 +15,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from benchmarks.support import describe_machine
-from stagecut.compiler.costs_json import read_costs
-from stagecut.compiler.plan import Plan
-from stagecut.compiler.report.build import build_report
-from stagecut.compiler.report.content import Report
-from stagecut.compiler.report.html import to_html
-from stagecut.compiler.units import seconds, size
+from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.units import seconds, size
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.model.content import Report
+from stagecut.compiler.report.page.html import to_html
 from tests.support.browser import chromium
 from tests.support.manifests import large
 

@@ -23,19 +23,19 @@ import onnxruntime as ort
 
 from benchmarks.support import describe_machine, quartiles
 from stagecut import backends
-from stagecut.backends.cpu.cores import usable_cpus
-from stagecut.compiler.assignment import Assignment
-from stagecut.compiler.backend import Feeds, StageProgram
+from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
-from stagecut.compiler.frontends.view import graph_of
-from stagecut.compiler.graph import Value
-from stagecut.compiler.program import Program
-from stagecut.compiler.staging import Stage
-from stagecut.compiler.units import size
-from stagecut.compiler.weights import write_weights
-from stagecut.passes.cluster import Cluster
-from stagecut.passes.cut import Cutter
-from stagecut.passes.stage import StageNodes
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.assignment import Assignment
+from stagecut.compiler.ir.device import Feeds, StageProgram
+from stagecut.compiler.ir.graph import Value
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.units import size
+from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.passes.cluster.cluster import Cluster
+from stagecut.passes.stage.extract import Cutter
+from stagecut.passes.stage.stage import StageNodes
 from stagecut.runtime.executor import Executor
 
 DEVICE = "cpu.parallel"

@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Sequence
 
-from stagecut.backends.cpu.cores import usable_cpus
-from stagecut.compiler.environment import cpu_model, versions
-from stagecut.compiler.units import seconds
+from stagecut.compiler.ir.units import seconds
+from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.measure.environment import cpu_model, versions
 
 
 def describe_machine() -> str:

@@ -7,8 +7,8 @@ of this package stays cheap.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stagecut.compiler.formats.plan_file import Plan as Plan
     from stagecut.compiler.pipeline import compile_model as compile_model
-    from stagecut.compiler.plan import Plan as Plan
 
 __all__ = ["Plan", "compile_model"]
 
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> object:
 
         return compile_model
     if name == "Plan":
-        from stagecut.compiler.plan import Plan
+        from stagecut.compiler.formats.plan_file import Plan
 
         return Plan
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

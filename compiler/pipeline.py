@@ -12,38 +12,45 @@ from tempfile import TemporaryDirectory
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.archive import writing
-from stagecut.compiler.backend import Backend, Feeds
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.costs_json import write_costs
-from stagecut.compiler.errors import CostTableError, UsageError
-from stagecut.compiler.expanded import ExpandedGraph
+from stagecut.compiler.context import Dump, Settings
+from stagecut.compiler.formats.archive import writing
+from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.formats.plan_file import (
+    MODEL_FILE,
+    Plan,
+    costs_file,
+    file_prefix,
+    write_plan,
+)
+from stagecut.compiler.formats.weights import FILE_NAME, WeightFile, write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.load import import_model
-from stagecut.compiler.frontends.normalise import declared, open_form
-from stagecut.compiler.frontends.several import programs_for
+from stagecut.compiler.frontends.normal_form.normalise import declared, open_form
+from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.shapes import Shapes
-from stagecut.compiler.frontends.view import graph_of
-from stagecut.compiler.graph import Dims
-from stagecut.compiler.manifest import Manifest
-from stagecut.compiler.plan import MODEL_FILE, Plan, costs_file, file_prefix, write_plan
-from stagecut.compiler.prices import Objective, parse_objective
-from stagecut.compiler.program import Program
-from stagecut.compiler.settings import SCRATCH_NOTE, Dump, Settings
-from stagecut.compiler.weights import FILE_NAME, WeightFile, write_weights
+from stagecut.compiler.frontends.variants import programs_for
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import Backend, Feeds
+from stagecut.compiler.ir.errors import CostTableError, UsageError
+from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.objective import Objective, parse_objective
+from stagecut.compiler.ir.plan import Manifest
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
 from stagecut.compiler.workbench import Workbench, model_bytes
-from stagecut.passes import gate
 from stagecut.passes.assemble import Assemble
-from stagecut.passes.cluster import Cluster, Granularity
-from stagecut.passes.contenders import entries as contenders_of
+from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
-from stagecut.passes.explain import least_totals
-from stagecut.passes.fallback import fallback_stages
-from stagecut.passes.made_up import made_up
-from stagecut.passes.partition import Partition
-from stagecut.passes.profile import Profiled
-from stagecut.passes.profile_paths import ProfilePlan, plan_paths
-from stagecut.passes.restrict import Restrict, parse_rule
+from stagecut.passes.gate import gate
+from stagecut.passes.gate.contenders import entries as contenders_of
+from stagecut.passes.gate.fallback import fallback_stages
+from stagecut.passes.partition.explain import least_totals
+from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.restrict import Restrict, parse_rule
+from stagecut.passes.profile.paths import ProfilePlan, plan_paths
+from stagecut.passes.profile.profile import Profiled
+from stagecut.passes.profile.synthetic import made_up
 
 
 def compile_model(  # noqa: PLR0913  everything that a compile can be told

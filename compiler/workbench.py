@@ -8,30 +8,30 @@ import onnx_ir as ir
 from pydantic import TypeAdapter
 
 from stagecut.backends import create
-from stagecut.backends.cpu.cores import usable_cpus
-from stagecut.compiler.assignment import Assignment
-from stagecut.compiler.backend import Backend, Tensor
-from stagecut.compiler.cache import Cache, digest
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.costs_json import read_costs, write_costs
-from stagecut.compiler.crashes import Notes
-from stagecut.compiler.environment import cpu_model, versions
-from stagecut.compiler.errors import EngineError, ToleranceError
-from stagecut.compiler.expanded import ExpandedGraph
-from stagecut.compiler.frontends.view import graph_of
-from stagecut.compiler.graph import Graph
-from stagecut.compiler.manifest import OutputError, ProfilePath, Provenance
-from stagecut.compiler.prices import Objective
-from stagecut.compiler.program import Program
-from stagecut.compiler.settings import Settings
-from stagecut.compiler.staging import Runner, Stage
-from stagecut.compiler.weights import WeightFile
-from stagecut.passes.accuracy import output_errors, worst
-from stagecut.passes.contenders import Entry
-from stagecut.passes.cut import Cutter
-from stagecut.passes.gate import Compared, Gate
-from stagecut.passes.profile import Fault, Profile, Profiled
-from stagecut.passes.stage import StageNodes
+from stagecut.compiler.context import Settings
+from stagecut.compiler.formats.costs_json import read_costs, write_costs
+from stagecut.compiler.formats.weights import WeightFile
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.assignment import Assignment
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import Backend, Tensor
+from stagecut.compiler.ir.errors import EngineError, ToleranceError
+from stagecut.compiler.ir.graph import Graph
+from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.plan import OutputError, ProfilePath, Provenance
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.schedule import Runner, Stage
+from stagecut.compiler.measure.cache import Cache, digest
+from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.measure.crash_journal import Notes
+from stagecut.compiler.measure.environment import cpu_model, versions
+from stagecut.passes.gate.accuracy import output_errors, worst
+from stagecut.passes.gate.contenders import Entry
+from stagecut.passes.gate.gate import Compared, Gate
+from stagecut.passes.profile.profile import Fault, Profile, Profiled
+from stagecut.passes.stage.extract import Cutter
+from stagecut.passes.stage.stage import StageNodes
 from stagecut.runtime.executor import Executor
 
 

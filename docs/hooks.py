@@ -9,8 +9,8 @@ import typer.main
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from stagecut.compiler import errors
 from stagecut.compiler.cli.main import app
+from stagecut.compiler.ir import errors
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("compiler", "passes", "backends", "runtime", "models")
@@ -69,8 +69,8 @@ def error_classes() -> Iterator[str]:
     yield f"{errors.StagecutError.__doc__}\n"
     yield (
         "Each says what is wrong, where, and how to mend it; a command prints it and exits with 1, "
-        "with 2 for `UsageError`. In Python all are `stagecut.compiler.errors.StagecutError`, with "
-        "`problem`, `where` and `fix`. What stands in braces is filled in.\n"
+        "with 2 for `UsageError`. In Python all are `stagecut.compiler.ir.errors.StagecutError`, "
+        "with `problem`, `where` and `fix`. What stands in braces is filled in.\n"
     )
     for error in errors.StagecutError.__subclasses__():
         yield f"## {error.__name__}\n\n{error.__doc__}\n"

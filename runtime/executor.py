@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
-from stagecut.compiler.backend import Backend, Executable, Feeds, LinkDriver, Tensor
-from stagecut.compiler.errors import RangeFault, StagecutError, StageFault, ValueRangeError
-from stagecut.compiler.machine import HOST
-from stagecut.compiler.staging import Stage, Watch
+from stagecut.compiler.ir.device import Backend, Executable, Feeds, LinkDriver, Tensor
+from stagecut.compiler.ir.errors import RangeFault, StagecutError, StageFault, ValueRangeError
+from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.schedule import Stage, Watch
+from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.runtime.schedule import Held, Move, Run, schedule
-from stagecut.runtime.trace import Event, Trace
 from stagecut.runtime.transfers import Roads
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
-from stagecut.compiler.graph import Value
-from stagecut.compiler.machine import HOST
-from stagecut.compiler.staging import Stage
+from stagecut.compiler.ir.graph import Value
+from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.schedule import Stage
 
 #: (value, source, target) -> the memories from source to target, both included.
 Router: TypeAlias = Callable[[Value, str, str], Sequence[str]]

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from stagecut.compiler.backend import Feeds, Tensor
-from stagecut.compiler.errors import DeviceError, FeedError
-from stagecut.compiler.graph import Dims
-from stagecut.compiler.manifest import Manifest, PlannedStage, Port
-from stagecut.compiler.plan import Plan
-from stagecut.runtime.trace import Trace
-from stagecut.runtime.variant import Shapes, Variant
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.errors import DeviceError, FeedError
+from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.plan import Manifest, PlannedStage, Port
+from stagecut.compiler.ir.trace import Trace
+from stagecut.runtime.unprofiled_shapes import Shapes, Variant
 
 
 @dataclass(frozen=True, slots=True)

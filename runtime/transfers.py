@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import networkx as nx
 
-from stagecut.compiler.backend import Backend, LinkDriver
-from stagecut.compiler.errors import DeviceError
-from stagecut.compiler.graph import Value
+from stagecut.compiler.ir.device import Backend, LinkDriver
+from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.graph import Value
 
 
 class Roads:

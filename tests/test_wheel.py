@@ -35,7 +35,7 @@ def _do(*command: object, cwd: Path | None = None) -> str:
 
 
 def test_everything_comes_from_the_wheel(python: Path, tmp_path: Path) -> None:
-    code = "import stagecut.compiler.graph as g; print(g.__file__)"
+    code = "import stagecut.compiler.ir.graph as g; print(g.__file__)"
     assert str(python.parent.parent) in _do(python, "-c", code, cwd=tmp_path)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from stagecut.backends.cpu.device import CpuBackend
-from stagecut.backends.cpu.threads import on_threads
-from stagecut.compiler.machine import HOST, Memory
+from stagecut.backends.threads import on_threads
+from stagecut.compiler.ir.machine import HOST, Memory
 
 
 def create(name: str, options: Mapping[str, str]) -> CpuBackend:

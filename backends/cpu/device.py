@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from stagecut.compiler.backend import YES, Estimate, Executable, LinkDriver, StageProgram, Support
-from stagecut.compiler.graph import Node
-from stagecut.compiler.machine import Device, Memory
+from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
+from stagecut.compiler.ir.graph import Node
+from stagecut.compiler.ir.machine import Device, Memory
 
 
 @dataclass(frozen=True, slots=True)

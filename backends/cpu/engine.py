@@ -11,8 +11,8 @@ import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 
-from stagecut.compiler.backend import StageProgram, Tensor
-from stagecut.compiler.errors import EngineError
+from stagecut.compiler.ir.device import StageProgram, Tensor
+from stagecut.compiler.ir.errors import EngineError
 
 _PROVIDER = "CPUExecutionProvider"
 

@@ -7,10 +7,10 @@ no other thread has to be woken for.
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from stagecut.backends.cpu.threads import on_threads
 from stagecut.backends.openvino.device import OpenvinoBackend, Precision
-from stagecut.compiler.errors import DeviceError
-from stagecut.compiler.machine import HOST, Memory
+from stagecut.backends.threads import on_threads
+from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.machine import HOST, Memory
 
 #: Device name -> what it computes in; the names of OpenVINO's precision hints.
 _PRECISIONS: Mapping[str, Precision] = {

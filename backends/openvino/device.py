@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from stagecut.compiler.backend import YES, Estimate, Executable, LinkDriver, StageProgram, Support
-from stagecut.compiler.graph import Node, Operator, Value
-from stagecut.compiler.machine import Device, Memory
+from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
+from stagecut.compiler.ir.graph import Node, Operator, Value
+from stagecut.compiler.ir.machine import Device, Memory
 
 Precision: TypeAlias = Literal["f32", "bf16"]
 

@@ -16,8 +16,8 @@ import openvino as ov
 from onnx import helper
 from openvino import opset13
 
-from stagecut.compiler.backend import StageProgram, Tensor, as_array
-from stagecut.compiler.errors import EngineError, ValueRangeError
+from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
+from stagecut.compiler.ir.errors import EngineError, ValueRangeError
 
 #: To copy this much takes about 2 us, to name OpenVINO another place for a tensor 6 us.
 _SMALL_BYTES = 1 << 17

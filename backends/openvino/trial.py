@@ -12,8 +12,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from stagecut.backends.openvino import engine
-from stagecut.compiler.backend import Tensor
-from stagecut.compiler.graph import Attribute, Operator, Value
+from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.graph import Attribute, Operator, Value
 
 _IR_VERSION = 10
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from stagecut.backends.pim.numerics import Multiply, Passes, held, rounded
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.ir.device import Tensor
 
 #: Products that are worked on at a time: what stays in a core's cache.
 _AT_A_TIME = 1 << 16

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from stagecut.backends.pim.architecture import Architecture
 from stagecut.backends.pim.link import ToHost, ToMemory
 from stagecut.backends.pim.work import Elementwise, UnsupportedError, Work, work_of
-from stagecut.compiler.backend import Estimate, Executable, LinkDriver, StageProgram, Support
-from stagecut.compiler.graph import Node, Operator
-from stagecut.compiler.machine import Device, Memory
+from stagecut.compiler.ir.device import Estimate, Executable, LinkDriver, StageProgram, Support
+from stagecut.compiler.ir.graph import Node, Operator
+from stagecut.compiler.ir.machine import Device, Memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from stagecut.backends.pim.architecture import Commands, Execution
 from stagecut.backends.pim.device import PimBackend
 from stagecut.backends.pim.layout import Layout
 from stagecut.backends.pim.work import Product, UnsupportedError, Work
-from stagecut.compiler.errors import ShapeError, UnplaceableError, UsageError
-from stagecut.compiler.graph import Operator, Value
-from stagecut.compiler.machine import Basis
+from stagecut.compiler.ir.errors import ShapeError, UnplaceableError, UsageError
+from stagecut.compiler.ir.graph import Operator, Value
+from stagecut.compiler.ir.machine import Basis
 
 #: Which operands are weights.
 _WEIGHTS = {"MatMul": (1,), "Gemm": (1, 2), "BatchNormalization": (1, 2, 3, 4)}

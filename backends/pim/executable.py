@@ -10,8 +10,8 @@ import onnx_ir as ir
 
 from stagecut.backends.pim.functions import function_of
 from stagecut.backends.pim.numerics import Arithmetic, Multiply, held, narrow, wide
-from stagecut.compiler.backend import StageProgram, Tensor, as_array
-from stagecut.compiler.errors import EngineError
+from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
+from stagecut.compiler.ir.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import onnx_ir as ir
 from scipy.special import erf, expit
 
 from stagecut.backends.pim.numerics import Function
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.ir.device import Tensor
 
 
 def function_of(node: ir.Node) -> Function:

@@ -7,9 +7,9 @@ import numpy as np
 
 from stagecut.backends.pim.architecture import Architecture, Spent
 from stagecut.backends.pim.numerics import narrow
-from stagecut.compiler.backend import Estimate, Tensor
-from stagecut.compiler.graph import Value
-from stagecut.compiler.machine import HOST, Basis
+from stagecut.compiler.ir.device import Estimate, Tensor
+from stagecut.compiler.ir.graph import Value
+from stagecut.compiler.ir.machine import HOST, Basis
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort
 from onnx import helper, numpy_helper
 
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.ir.device import Tensor
 
 _FLOAT, _OPSET, _IR_VERSION = onnx.TensorProto.FLOAT, 13, 8
 

@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.ir.device import Tensor
 
 #: A function of each number, in float32.
 Function: TypeAlias = Callable[[Tensor], Tensor]

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from stagecut.backends.options import Options
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 
 #: Section -> name -> number.
 Tables: TypeAlias = dict[str, dict[str, Any]]

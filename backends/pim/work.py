@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from stagecut.compiler.graph import Operator, Value
+from stagecut.compiler.ir.graph import Operator, Value
 
 Kind: TypeAlias = Literal[
     "add", "sub", "mul", "batchnorm", "relu", "leakyrelu", "sigmoid", "tanh", "gelu"

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import common
+from stagecut.compiler.cli import options as common
 
 #: What `--precision bf16` allows: bf16 has 8 significant bits, of which deep models lose some.
 _BF16_TOLERANCE = 0.05
 
 if TYPE_CHECKING:
-    from stagecut.compiler.manifest import Manifest
-    from stagecut.compiler.plan import Plan
+    from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.ir.plan import Manifest
 
 
 def compile_(
@@ -61,7 +61,7 @@ def compile_(
       stagecut compile model.onnx -o model.plan --shape input_ids=1x16 --shape input_ids=1x128
       stagecut compile zoo:bert-base -o bert.plan --device cpu.serial --device pim.hbm:channels=64
     """
-    from stagecut.compiler.costs_json import read_costs
+    from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.pipeline import compile_model
 
     settings = common.make_settings(
@@ -149,9 +149,9 @@ def _document(manifest: "Manifest", output: Path) -> dict[str, object]:
 def _show(plan: "Plan", output: Path) -> None:
     from rich.console import Console
 
-    from stagecut.compiler.costs_json import read_costs
-    from stagecut.compiler.report.build import build_report
-    from stagecut.compiler.report.terminal import print_summary
+    from stagecut.compiler.formats.costs_json import read_costs
+    from stagecut.compiler.report.model.build import build_report
+    from stagecut.compiler.report.terminal.report import print_summary
 
     console = Console()
     for variant in plan.variants:

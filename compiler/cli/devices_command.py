@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import typer
 
-from stagecut.compiler.cli import common
+from stagecut.compiler.cli import options as common
 
 
 def devices(json: common.JsonOption = False) -> None:

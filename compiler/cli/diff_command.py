@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stagecut.compiler.cli import common
+from stagecut.compiler.cli import options as common
 
 
 def diff(
@@ -29,9 +29,9 @@ def diff(
       stagecut diff old.plan new.plan
       stagecut diff old.plan new.plan --tolerance 0.02 --json
     """
-    from stagecut.compiler.plan import Plan
-    from stagecut.compiler.report.difference import compare
-    from stagecut.compiler.report.document import difference_json
+    from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.report.export.json import difference_json
+    from stagecut.compiler.report.model.difference import compare
 
     found = compare(Plan.load(before).manifest, Plan.load(after).manifest)
     if json:
@@ -39,7 +39,7 @@ def diff(
     else:
         from rich.console import Console
 
-        from stagecut.compiler.report.difference_terminal import print_difference
+        from stagecut.compiler.report.terminal.difference import print_difference
 
         print_difference(found, Console())
     if found.differs(tolerance):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler import units
-from stagecut.compiler.cli import common
+from stagecut.compiler.cli import options as common
+from stagecut.compiler.ir import units
 
 if TYPE_CHECKING:
     from stagecut.backends.pim.estimate import OperatorEstimate

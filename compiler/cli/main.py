@@ -19,8 +19,8 @@ from stagecut.compiler.cli import (
     report_command,
     run_command,
 )
-from stagecut.compiler.cli.survive import survive_crashes
-from stagecut.compiler.errors import StagecutError, UsageError
+from stagecut.compiler.ir.errors import StagecutError, UsageError
+from stagecut.compiler.measure.supervisor import survive_crashes
 
 app = typer.Typer(
     name="stagecut",

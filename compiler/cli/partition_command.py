@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import common
-from stagecut.compiler.errors import UsageError
+from stagecut.compiler.cli import options as common
+from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
-    from stagecut.compiler.costs import CostTable
+    from stagecut.compiler.ir.costs import CostTable
 
 METHODS = ("optimal", "milp", "chain", "greedy", "priority", "single")
 
@@ -72,14 +72,14 @@ def partition(
       stagecut partition costs.json --explain encoder/add
       stagecut partition costs.json --check theirs.json --json
     """
-    from stagecut.compiler.archive import replacing
-    from stagecut.compiler.assignment_json import read_assignment
-    from stagecut.compiler.cli import methods
     from stagecut.compiler.cli import partition_output as says
-    from stagecut.compiler.costs_json import read_costs
-    from stagecut.compiler.prices import parse_objective
-    from stagecut.passes.check import Check
-    from stagecut.passes.explain import Explain
+    from stagecut.compiler.formats.archive import replacing
+    from stagecut.compiler.formats.assignment_json import read_assignment
+    from stagecut.compiler.formats.costs_json import read_costs
+    from stagecut.compiler.ir.objective import parse_objective
+    from stagecut.passes.partition.baselines import methods
+    from stagecut.passes.partition.check import Check
+    from stagecut.passes.partition.explain import Explain
 
     chosen = common.one_of(method, (*METHODS, "all"), "--method")
     _refuse_two_questions(chosen, check, explain, output)

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from stagecut.compiler import units
-from stagecut.compiler.alternatives import Alternative, Alternatives
-from stagecut.compiler.cli.methods import Solved
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.solution import Solution
+from stagecut.compiler.ir import units
+from stagecut.compiler.ir.alternatives import Alternative, Alternatives
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.solution import Solution
+from stagecut.passes.partition.baselines.methods import Solved
 
 
 def solution_document(table: CostTable, solution: Solution, solve_s: float) -> dict[str, object]:

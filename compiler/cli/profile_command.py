@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import common
-from stagecut.compiler.errors import UsageError
+from stagecut.compiler.cli import options as common
+from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
-    from stagecut.passes.cluster import Granularity
-    from stagecut.passes.profile_paths import ProfilePlan
+    from stagecut.passes.cluster.cluster import Granularity
+    from stagecut.passes.profile.paths import ProfilePlan
 
 
 def profile(
@@ -39,8 +39,8 @@ def profile(
       stagecut profile zoo:bert-small -o costs.json --device cpu.serial --device cpu.parallel
       stagecut profile zoo:bert-small --plan-only
     """
-    from stagecut.compiler.archive import replacing
-    from stagecut.compiler.costs_json import write_costs
+    from stagecut.compiler.formats.archive import replacing
+    from stagecut.compiler.formats.costs_json import write_costs
     from stagecut.compiler.pipeline import plan_profile, profile_model
 
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")

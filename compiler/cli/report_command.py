@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import common
-from stagecut.compiler.errors import TraceError, UsageError
+from stagecut.compiler.cli import options as common
+from stagecut.compiler.ir.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
-    from stagecut.compiler.plan import Plan
-    from stagecut.compiler.report.content import Report
-    from stagecut.runtime.trace import Trace
+    from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.ir.trace import Trace
+    from stagecut.compiler.report.model.content import Report
 
 
 def report(
@@ -66,9 +66,9 @@ def report(
     stagecut report bert.plan --stages --explain encoder/add
     stagecut report bert.plan --html bert.html
     """
-    from stagecut.compiler.costs_json import read_costs
-    from stagecut.compiler.plan import Plan
-    from stagecut.compiler.report.build import build_report
+    from stagecut.compiler.formats.costs_json import read_costs
+    from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.report.model.build import build_report
 
     shown = [
         name
@@ -92,14 +92,14 @@ def report(
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
     if json:
-        from stagecut.compiler.report.document import to_json
+        from stagecut.compiler.report.export.json import to_json
 
         typer.echo(to_json(content))
     _write(loaded, content, html=html, dot=dot, onnx=onnx)
 
 
 def _read_trace(path: Path) -> "Trace":
-    from stagecut.runtime.chrome import from_chrome
+    from stagecut.compiler.formats.chrome_trace import from_chrome
 
     try:
         text = path.read_bytes()
@@ -114,7 +114,7 @@ def _print(content: "Report", shown: Sequence[str], explain: Sequence[str]) -> N
     """What was asked for, or the summary."""
     from rich.console import Console
 
-    from stagecut.compiler.report import terminal
+    from stagecut.compiler.report.terminal import report as terminal
 
     console = Console()
     tables = {
@@ -135,20 +135,20 @@ def _write(
     loaded: "Plan", content: "Report", *, html: Path | None, dot: Path | None, onnx: Path | None
 ) -> None:
     """Each file whole or not at all; what was written is said on standard error."""
-    from stagecut.compiler.archive import replacing
+    from stagecut.compiler.formats.archive import replacing
 
     if html is not None:
-        from stagecut.compiler.report.html import to_html
+        from stagecut.compiler.report.page.html import to_html
 
         with replacing(html) as temporary:
             temporary.write_text(to_html(content), encoding="utf-8")
     if dot is not None:
-        from stagecut.compiler.report.dot import to_dot
+        from stagecut.compiler.report.export.dot import to_dot
 
         with replacing(dot) as temporary:
             temporary.write_text(to_dot(content), encoding="utf-8")
     if onnx is not None:
-        from stagecut.compiler.report.annotated import annotated, write_model
+        from stagecut.compiler.report.export.onnx import annotated, write_model
 
         with replacing(onnx) as temporary:
             model = annotated(loaded.manifest, loaded.stages())

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler import units
-from stagecut.compiler.cli import common
-from stagecut.compiler.errors import ShapeError, UsageError
+from stagecut.compiler.cli import options as common
+from stagecut.compiler.ir import units
+from stagecut.compiler.ir.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
-    from stagecut.compiler.backend import Tensor
-    from stagecut.compiler.manifest import InputPort, Manifest, PlannedStage
-    from stagecut.runtime.trace import Trace
-    from stagecut.runtime.variant import Variant
+    from stagecut.compiler.ir.device import Tensor
+    from stagecut.compiler.ir.plan import InputPort, Manifest, PlannedStage
+    from stagecut.compiler.ir.trace import Trace
+    from stagecut.runtime.unprofiled_shapes import Variant
 
 
 def run(
@@ -52,8 +52,8 @@ def run(
     stagecut run bert.plan --random 0 --repeat 20
     stagecut run bert.plan --input input_ids=ids.npy --output-dir out --trace run.json
     """
-    from stagecut.compiler.archive import replacing
-    from stagecut.runtime.chrome import to_chrome
+    from stagecut.compiler.formats.archive import replacing
+    from stagecut.compiler.formats.chrome_trace import to_chrome
     from stagecut.runtime.session import Session
 
     session = Session(plan, fallback=fallback)
@@ -83,7 +83,7 @@ def run(
 def _random(
     inputs: "Sequence[InputPort]", seed: int | None, shape: Sequence[str] | None
 ) -> "dict[str, Tensor]":
-    from stagecut.runtime.random_feeds import random_feeds
+    from stagecut.runtime.feeds import random_feeds
 
     shapes = common.parse_shapes(shape)
     if seed is None:
@@ -107,7 +107,7 @@ def _write_outputs(folder: Path, outputs: "Mapping[str, Tensor]") -> dict[str, s
     """Write `NAME.npy` for each output; characters that suit no file name become `_`."""
     import numpy as np
 
-    from stagecut.compiler.archive import replacing, writing
+    from stagecut.compiler.formats.archive import replacing, writing
 
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

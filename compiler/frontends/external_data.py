@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from stagecut.compiler.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError
 
 _Bytes = npt.NDArray[np.uint8]
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from stagecut.compiler.errors import ModelError, StagecutError, UsageError
 from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.ir.errors import ModelError, StagecutError, UsageError
 
 _OURS = (__file__, importlib.__file__)
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from stagecut.compiler.backend import Feeds, Tensor
-from stagecut.compiler.errors import FeedError, ModelError, ShapeError
+from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
 
 #: The dtype of every input of a model, by name and in order; strings are objects.
 InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]

@@ -9,8 +9,8 @@ bodies run is not known.
 import math
 from collections.abc import Callable, Mapping
 
-from stagecut.compiler.errors import ModelError
-from stagecut.compiler.graph import Operator, Value
+from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.graph import Operator, Value
 
 _FREE = """
     Cast CastLike Compress Concat ConcatFromSequence Constant ConstantOfShape DepthToSpace Expand

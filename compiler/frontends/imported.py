@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from stagecut.compiler.backend import Feeds
+from stagecut.compiler.ir.device import Feeds
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from stagecut.compiler.backend import Feeds
-from stagecut.compiler.errors import FeedError, UsageError
 from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.frontends.normalise import normalise
+from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto, read_onnx
 from stagecut.compiler.frontends.shapes import Shapes
-from stagecut.compiler.program import Program
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import FeedError, UsageError
+from stagecut.compiler.ir.program import Program
 
 _FORMS = "a file.onnx, a file.pt2, package.module:factory, or zoo:NAME"
 

@@ -7,10 +7,10 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx_ir.passes.common import TopologicalSortPass
 
-from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.external_data import map_external_data
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.quiet import quiet
+from stagecut.compiler.ir.errors import ModelError
 
 #: protobuf cannot hold more in one message.
 _LARGEST_BYTES = 2**31 - 1

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import onnx_ir as ir
 
-from stagecut.compiler.backend import Feeds
-from stagecut.compiler.errors import ShapeError
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import ShapeError
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 

@@ -18,10 +18,10 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass, NameFixPass
 from onnx_ir.tensor_adapters import TorchTensor
 
-from stagecut.compiler.backend import Feeds, Tensor
-from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.quiet import quiet
+from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.errors import ModelError
 
 try:
     import torch

@@ -1,8 +1,8 @@
 """`zoo:NAME[:key=number,...]`: a model of the zoo, e.g. `zoo:bert-base:seq=64,batch=2`."""
 
 from stagecut import models
-from stagecut.compiler.errors import UsageError
 from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.ir.errors import UsageError
 
 PREFIX = "zoo:"
 

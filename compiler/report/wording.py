@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from stagecut.compiler.manifest import Contender, Port
-from stagecut.compiler.report.content import (
+from stagecut.compiler.ir.plan import Contender, Port
+from stagecut.compiler.ir.units import scaled, seconds, size
+from stagecut.compiler.report.model.content import (
     DeviceRow,
     Figure,
     Observation,
@@ -14,7 +15,6 @@ from stagecut.compiler.report.content import (
     StageRow,
     Summary,
 )
-from stagecut.compiler.units import scaled, seconds, size
 
 #: Stands after every time that was computed from a device's model.
 MODELLED = "~"

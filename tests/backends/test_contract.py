@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.compiler.backend import Backend, Executable, LinkDriver, Tensor
-from stagecut.compiler.machine import HOST
+from stagecut.compiler.ir.device import Backend, Executable, LinkDriver, Tensor
+from stagecut.compiler.ir.machine import HOST
 from tests.support.nodes import Sample, sample
 
 #: Device spec -> the largest error it may make, as a fraction of the largest number in the result.

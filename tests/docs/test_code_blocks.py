@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from stagecut.compiler.costs_json import SCHEMA, read_costs
+from stagecut.compiler.formats.costs_json import SCHEMA, read_costs
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stagecut.compiler import compile_model
-from stagecut.compiler.backend import Tensor
 from stagecut.compiler.frontends import load_program
+from stagecut.compiler.ir.device import Tensor
 from stagecut.models import minilm
 from stagecut.runtime import Session
 from tests.support.scattered import costs_of, expand

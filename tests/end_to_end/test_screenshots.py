@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stagecut.compiler import compile_model
-from stagecut.compiler.costs_json import read_costs
-from stagecut.compiler.report.build import build_report
-from stagecut.compiler.report.html import to_html
+from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.page.html import to_html
 from tests.support.browser import chromium
 
 if TYPE_CHECKING:

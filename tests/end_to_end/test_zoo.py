@@ -5,11 +5,11 @@ import pytest
 
 from stagecut import models
 from stagecut.compiler import compile_model
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.frontends import load_program
-from stagecut.compiler.plan import Plan
-from stagecut.compiler.program import Program
-from stagecut.passes.cluster import Granularity
+from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.program import Program
+from stagecut.passes.cluster.cluster import Granularity
 from stagecut.runtime import Session
 from tests.support.reference import run_reference
 from tests.support.scattered import costs_of, expand

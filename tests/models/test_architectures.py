@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stagecut import models
-from stagecut.compiler.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError
 from stagecut.models.architectures import ZooModel
 
 TINY = tuple(name for name in models.names() if name.startswith("tiny-"))

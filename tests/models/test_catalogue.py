@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from stagecut import models
-from stagecut.compiler.errors import UsageError
+from stagecut.compiler.ir.errors import UsageError
 from stagecut.models.catalogue import CATALOGUE, find
 
 WANTED = ("bert-small", "bert-base", "roberta-base", "gpt2", "vit-base", "resnet-50", "mlp")

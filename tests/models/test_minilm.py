@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from stagecut import models
-from stagecut.compiler.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError
 from stagecut.models import minilm
 from stagecut.models.minilm import SentenceEncoder
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stagecut.backends import null
-from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.passes.expand import Expand
 from tests.support.graphs import graph
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from stagecut.compiler import Plan, compile_model
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.pipeline import profile_model
 from stagecut.runtime import Session
-from stagecut.runtime.random_feeds import random_feeds
+from stagecut.runtime.feeds import random_feeds
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
 DEVICES = ["cpu.serial", "openvino.f32"]

@@ -12,7 +12,7 @@ import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import compile_model
-from stagecut.compiler.errors import StageFault
+from stagecut.compiler.ir.errors import StageFault
 from stagecut.compiler.pipeline import unmeasured
 from stagecut.runtime import Session
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stagecut import backends
 from stagecut.compiler import compile_model
-from stagecut.compiler.backend import Feeds, Tensor
+from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.runtime import Session
 from tests.support.random_onnx import RandomModel, random_models
 from tests.support.scattered import scattered_costs

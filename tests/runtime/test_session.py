@@ -12,9 +12,9 @@ import pytest
 
 from stagecut import backends
 from stagecut.compiler import Plan, compile_model
-from stagecut.compiler.errors import FeedError
+from stagecut.compiler.ir.errors import FeedError
 from stagecut.runtime import Session
-from stagecut.runtime.random_feeds import random_feeds
+from stagecut.runtime.feeds import random_feeds
 from tests.support.onnx_models import MODELS
 from tests.support.scattered import scattered_costs
 

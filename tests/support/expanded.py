@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from itertools import permutations
 
-from stagecut.compiler.costs import CostTable, Route
-from stagecut.compiler.expanded import ExpandedGraph
-from stagecut.compiler.graph import Graph, Node, Value
-from stagecut.compiler.machine import Basis
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable, Route
+from stagecut.compiler.ir.graph import Graph, Node, Value
+from stagecut.compiler.ir.machine import Basis
 
 
 def expanded(table: CostTable, links: Mapping[Route, Basis] | None = None) -> ExpandedGraph:

@@ -10,7 +10,7 @@ import re
 
 from hypothesis import strategies as st
 
-from stagecut.compiler.graph import Graph, Node, Operator, Value
+from stagecut.compiler.ir.graph import Graph, Node, Operator, Value
 
 _LINE = re.compile(r"(?P<outputs>[\w, ]+) = (?P<op>\w+)\((?P<inputs>[\w, ]*)\)")
 

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import replace
 
-from stagecut.compiler.machine import HOST, Device, Link, Machine, Memory
-from stagecut.compiler.manifest import Provenance
+from stagecut.compiler.ir.machine import HOST, Device, Link, Machine, Memory
+from stagecut.compiler.ir.plan import Provenance
 from tests.support.planned import US, Row, Sample, planned
 
 SERIAL = Device("cpu.serial", HOST, stage_s=2 * US, description="ONNX Runtime, 1 thread")

@@ -11,8 +11,8 @@ import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-from stagecut.compiler.backend import StageProgram, Tensor
-from stagecut.compiler.graph import Attribute, Node, Operator, Value
+from stagecut.compiler.ir.device import StageProgram, Tensor
+from stagecut.compiler.ir.graph import Attribute, Node, Operator, Value
 
 OPSET = 20
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from stagecut.compiler.assignment import Assignment, Certificate
-from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
-from stagecut.compiler.machine import HOST, Basis, Machine
-from stagecut.compiler.manifest import (
+from stagecut.compiler.ir.account import evaluate
+from stagecut.compiler.ir.assignment import Assignment, Certificate
+from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
+from stagecut.compiler.ir.machine import HOST, Basis, Machine
+from stagecut.compiler.ir.plan import (
     Contender,
     InputPort,
     Manifest,
@@ -22,8 +23,7 @@ from stagecut.compiler.manifest import (
     ProfilePath,
     Provenance,
 )
-from stagecut.compiler.objective import evaluate
-from stagecut.runtime.trace import Event, Trace
+from stagecut.compiler.ir.trace import Event, Trace
 
 US = 1e-6
 

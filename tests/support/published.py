@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.costs_json import read_costs
+from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.ir.costs import CostTable
 
 _CASES = Path(__file__).parents[3] / "shared" / "reference" / "partition_cases"
 

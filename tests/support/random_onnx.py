@@ -14,7 +14,7 @@ import onnx
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from stagecut.compiler.backend import Feeds, Tensor
+from stagecut.compiler.ir.device import Feeds, Tensor
 
 _OPSET, _IR_VERSION = 20, 10
 _KINDS = {

@@ -8,7 +8,7 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 
-from stagecut.compiler.backend import Feeds, Tensor
+from stagecut.compiler.ir.device import Feeds, Tensor
 
 
 def run_reference(model: onnx.ModelProto | ir.Model, feeds: Feeds) -> list[Tensor]:

@@ -4,15 +4,15 @@ import random
 from collections.abc import Sequence
 
 from stagecut import backends
-from stagecut.compiler.backend import Feeds
-from stagecut.compiler.costs import CostTable
-from stagecut.compiler.expanded import ExpandedGraph
 from stagecut.compiler.frontends import load_program
-from stagecut.compiler.frontends.view import graph_of
-from stagecut.compiler.program import Program
-from stagecut.passes.cluster import Cluster, Granularity
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.program import Program
+from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
-from stagecut.passes.made_up import made_up
+from stagecut.passes.profile.synthetic import made_up
 
 
 def expand(program: Program, devices: Sequence[str], granularity: Granularity) -> ExpandedGraph:

@@ -14,12 +14,12 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from stagecut.compiler.assignment import Assignment
-from stagecut.compiler.costs import CostTable, Endpoint, NodeCosts, ValueCosts
-from stagecut.compiler.errors import AssignmentError
-from stagecut.compiler.machine import Device, Link, Machine, Memory
-from stagecut.compiler.objective import evaluate
-from stagecut.compiler.prices import LATENCY, Objective
+from stagecut.compiler.ir.account import evaluate
+from stagecut.compiler.ir.assignment import Assignment
+from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCosts
+from stagecut.compiler.ir.errors import AssignmentError
+from stagecut.compiler.ir.machine import Device, Link, Machine, Memory
+from stagecut.compiler.ir.objective import LATENCY, Objective
 
 US = 1e-6
 

@@ -6,7 +6,7 @@ timing model covers; anything else is refused with the reason.
 
 from dataclasses import dataclass, fields
 
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from stagecut.backends.pim.hbm import fixed
 from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
 from stagecut.backends.pim.hbm.parameters import Geometry
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

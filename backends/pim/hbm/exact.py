@@ -18,7 +18,7 @@ import numpy as np
 
 from stagecut.backends.pim.hbm.parameters import Geometry
 from stagecut.backends.pim.numerics import Multiply, Passes, held
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.ir.device import Tensor
 
 #: Sums that are worked on at a time: what stays in a core's cache.
 _AT_A_TIME = 1 << 16

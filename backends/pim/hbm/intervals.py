@@ -12,7 +12,7 @@ long before it was needed (`settled`) is never held back.
 from dataclasses import dataclass
 
 from stagecut.backends.pim.hbm.parameters import Geometry, Timing
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True)

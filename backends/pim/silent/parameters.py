@@ -5,7 +5,7 @@ Field names are those of the preset in lower case; what makes no sense is refuse
 
 from dataclasses import dataclass, fields
 
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ import pytest
 
 from stagecut import backends
 from stagecut.backends.pim.estimate import estimate
-from stagecut.compiler.backend import Backend
-from stagecut.compiler.errors import ShapeError, StagecutError, UnplaceableError, UsageError
-from stagecut.compiler.graph import Node, Value
+from stagecut.compiler.ir.device import Backend
+from stagecut.compiler.ir.errors import ShapeError, StagecutError, UnplaceableError, UsageError
+from stagecut.compiler.ir.graph import Node, Value
 from tests.support.nodes import sample
 
 #: A host that costs nothing, so that only the memory's own time is left.

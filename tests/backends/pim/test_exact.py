@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stagecut import backends
 from stagecut.backends.pim.hbm.exact import LaneOrder
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.ir.device import Tensor
 from tests.support import lane_order
 from tests.support.hbm import GEOMETRY
 from tests.support.lane_order import half, row

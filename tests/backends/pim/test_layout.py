@@ -12,7 +12,7 @@ from stagecut.backends.pim.architecture import Tile
 from stagecut.backends.pim.device import PimBackend
 from stagecut.backends.pim.estimate import estimate
 from stagecut.backends.pim.work import Product
-from stagecut.compiler.errors import UnplaceableError
+from stagecut.compiler.ir.errors import UnplaceableError
 from tests.support.nodes import Sample, sample
 
 #: One row of all 16 banks of all channels.

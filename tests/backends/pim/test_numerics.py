@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from stagecut import backends
 from stagecut.backends.pim.numerics import Fast, held, product_error, rounded
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import sample
 
 HALF = Fast(np.dtype(np.float16))

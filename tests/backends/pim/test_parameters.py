@@ -7,7 +7,7 @@ import pytest
 from stagecut import backends
 from stagecut.backends.pim.device import PimBackend
 from stagecut.backends.pim.hbm.model import HbmPim
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 from tests.support.hbm import GEOMETRY
 
 NONSENSE = {

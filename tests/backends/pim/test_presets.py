@@ -8,9 +8,9 @@ import pytest
 from stagecut import backends
 from stagecut.backends.pim.estimate import estimate
 from stagecut.compiler import Plan, compile_model
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 from stagecut.runtime import Session
-from stagecut.runtime.random_feeds import random_feeds
+from stagecut.runtime.feeds import random_feeds
 
 SHAPES = [(1, 1024), (1024, 4096)]
 

@@ -12,7 +12,7 @@ from stagecut.backends.pim.hbm.intervals import Intervals
 from stagecut.backends.pim.hbm.kernels import Kernel
 from stagecut.backends.pim.hbm.products import product
 from stagecut.backends.pim.hbm.tree import tree_product
-from stagecut.compiler.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError
 from tests.support import hbm_replay
 from tests.support.hbm import GEOMETRY, TIMING
 

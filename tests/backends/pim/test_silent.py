@@ -6,7 +6,7 @@ from stagecut import backends
 from stagecut.backends.pim import create
 from stagecut.backends.pim.estimate import estimate
 from stagecut.backends.pim.work import Product
-from stagecut.compiler.graph import Value
+from stagecut.compiler.ir.graph import Value
 from tests.support.nodes import sample
 
 #: Inner and outer size of a product -> bytes of weights a second in the traces.

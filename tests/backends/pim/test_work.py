@@ -5,7 +5,7 @@ import pytest
 
 from stagecut import backends
 from stagecut.backends.pim.work import Elementwise, LaidOut, Product, Work, work_of
-from stagecut.compiler.backend import Tensor
+from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import sample
 
 ZEROS = np.zeros((16, 8), np.float32)

@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 import pytest
 
-from stagecut.backends.null import NullBackend
-from stagecut.compiler.backend import Estimate
-from stagecut.compiler.costs_json import read_costs
-from stagecut.compiler.plan import Plan
+from stagecut.backends.null.device import NullBackend
+from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.device import Estimate
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from stagecut.compiler.costs_json import write_costs
+from stagecut.compiler.formats.costs_json import write_costs
 from tests.support.command_line import Said, stagecut
 from tests.support.tables import US, cost_table
 

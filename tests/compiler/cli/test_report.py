@@ -9,11 +9,11 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from stagecut.compiler.plan import Plan
-from stagecut.runtime.chrome import to_chrome
-from stagecut.runtime.random_feeds import random_feeds
+from stagecut.compiler.formats.chrome_trace import to_chrome
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.trace import Trace
+from stagecut.runtime.feeds import random_feeds
 from stagecut.runtime.session import Session
-from stagecut.runtime.trace import Trace
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
 

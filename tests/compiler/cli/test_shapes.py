@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import onnx
 import pytest
 
-from stagecut.compiler.cli.common import parse_variants
-from stagecut.compiler.errors import ShapeError
+from stagecut.compiler.cli.options import parse_variants
+from stagecut.compiler.ir.errors import ShapeError
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
 

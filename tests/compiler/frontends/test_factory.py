@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stagecut.compiler.errors import ModelError, StagecutError, UsageError
 from stagecut.compiler.frontends.factory import from_factory
+from stagecut.compiler.ir.errors import ModelError, StagecutError, UsageError
 
 MODULE = """\
 import torch
-from stagecut.compiler.errors import ShapeError
+from stagecut.compiler.ir.errors import ShapeError
 
 def linear():
     torch.manual_seed(0)

@@ -8,13 +8,13 @@ import numpy.typing as npt
 import onnx_ir as ir
 import pytest
 
-from stagecut.compiler.errors import FeedError, ModelError, ShapeError
 from stagecut.compiler.frontends.feeds import (
     check_feeds,
     check_shapes,
     input_types,
     make_feeds,
 )
+from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
 
 F32, I64, TEXT = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.object_)
 

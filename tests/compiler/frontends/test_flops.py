@@ -2,12 +2,12 @@
 
 import pytest
 
-from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.flops import flops
-from stagecut.compiler.frontends.normalise import normalise
+from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto
-from stagecut.compiler.frontends.view import graph_of
-from stagecut.compiler.graph import Operator
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.graph import Operator
 from tests.support.onnx_models import TinyModel
 
 COUNTS = {

@@ -11,11 +11,11 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from stagecut.compiler.backend import Tensor, as_array
-from stagecut.compiler.errors import ModelError
-from stagecut.compiler.frontends.normalise import normalise
+from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto, read_onnx
-from stagecut.compiler.frontends.view import graph_of
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.device import Tensor, as_array
+from stagecut.compiler.ir.errors import ModelError
 from tests.support.onnx_models import MODELS, TinyModel
 from tests.support.reference import run_reference
 

@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from stagecut.compiler.errors import ShapeError
 from stagecut.compiler.frontends.shapes import bind_shapes, free_open_dimensions
+from stagecut.compiler.ir.errors import ShapeError
 
 Declared = Mapping[str, Sequence[int | str | None] | None]
 Given = Mapping[str, tuple[int, ...]]

@@ -15,10 +15,10 @@ import transformers
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from stagecut.compiler.backend import Feeds
-from stagecut.compiler.errors import ModelError
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.torch_export import from_file, from_live, from_module
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import ModelError
 from tests.support.reference import run_reference
 from tests.support.torch_modules import (
     Branches,

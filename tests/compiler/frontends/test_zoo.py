@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from stagecut import models
-from stagecut.compiler.errors import UsageError
 from stagecut.compiler.frontends.zoo import from_zoo
+from stagecut.compiler.ir.errors import UsageError
 from tests.support.reference import run_reference
 
 trained = pytest.mark.skipif(

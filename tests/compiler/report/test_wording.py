@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagecut.compiler.machine import Basis
+from stagecut.compiler.ir.machine import Basis
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.build import build_report
-from stagecut.compiler.report.content import Figure, Option, Overruled, Proof
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.model.content import Figure, Option, Overruled, Proof
 from tests.support.manifests import mixed
 
 TIMES: dict[str, tuple[float, Basis, str]] = {

@@ -1,0 +1,234 @@
+"""What several commands share: arguments, reading them, progress bars, JSON."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+
+import typer
+
+from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
+from stagecut.compiler.ir.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from stagecut.compiler.context import Settings
+    from stagecut.compiler.ir.device import Tensor
+    from stagecut.passes.partition.restrict import Restrict
+
+Item = TypeVar("Item")
+Choice = TypeVar("Choice", bound=str)
+
+ModelArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="An .onnx file, a .pt2 file, package.module:factory (returns a torch module and "
+        "example inputs), or zoo:NAME (such as zoo:bert-base or zoo:gpt2:seq=64).",
+    ),
+]
+DeviceOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device",
+        metavar="NAME[:KEY=VALUE,...]",
+        help="A device to consider; repeat for several. `stagecut devices` lists them. "
+        "Default: every real device of this machine.",
+    ),
+]
+ShapeOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        metavar="INPUT=1x128",
+        help="The shape of an input whose dimensions the model leaves open; repeat for several "
+        "inputs. `compile` takes several shapes of one input, too: a variant for each.",
+    ),
+]
+FeedOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="INPUT=FILE.npy", help="A sample input; repeat for several."),
+]
+GranularityOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="cluster|op", help="Place clusters of operators (default), or every operator alone."
+    ),
+]
+ObjectiveOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="latency|energy|latency=A,energy=B",
+        help="What to make small: time, energy, or A for each second and B for each joule.",
+    ),
+]
+PinOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pin",
+        metavar="PATTERN=DEVICE",
+        help="Keep a node to a device, or all that a name or operator pattern matches and that "
+        "can run there: --pin 'MatMul*=pim'; repeat for several.",
+    ),
+]
+ForbidOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--forbid",
+        metavar="PATTERN=DEVICE",
+        help="Keep nodes off a device; repeat for several.",
+    ),
+]
+CacheOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--cache-dir", help="Keep measurements here instead of the user's cache folder."),
+]
+NoCacheOption: TypeAlias = Annotated[
+    bool, typer.Option("--no-cache", help="Measure anew, and keep nothing.")
+]
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on standard output.")
+]
+
+
+def parse_shapes(texts: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+    """`["ids=1x128"]` -> `{"ids": (1, 128)}`; raises ShapeError."""
+    variants = parse_variants(texts)
+    if len(variants) > 1:
+        raise ShapeError(
+            "an input is given twice", where="--shape", fix="give it once: only compile takes more"
+        )
+    return variants[0]
+
+
+def parse_variants(texts: Sequence[str] | None) -> list[dict[str, tuple[int, ...]]]:
+    """`["ids=1x16", "ids=1x128"]` -> `[{"ids": (1, 16)}, {"ids": (1, 128)}]`; raises ShapeError.
+
+    The first shapes of all inputs belong together, the second ones, and so on; an input with one
+    shape has it always. No texts make one variant without shapes.
+    """
+    given: dict[str, list[tuple[int, ...]]] = {}
+    for text in texts or ():
+        name, equals, sizes = text.rpartition("=")
+        if not (equals and name):
+            raise ShapeError(
+                f"{text!r} names no input", where="--shape", fix="write --shape INPUT=1x128"
+            )
+        given.setdefault(name, []).append(parse_shape(sizes))
+    count = max(map(len, given.values()), default=1)
+    for name, shapes in given.items():
+        if len(shapes) not in {1, count}:
+            raise ShapeError(
+                f"input {name!r} has {len(shapes)} shapes, and another input has {count}",
+                where="--shape",
+                fix=f"give one shape of it, or {count}: the first ones of all inputs belong "
+                "together, the second ones, and so on",
+            )
+    return [
+        {name: shapes[index % len(shapes)] for name, shapes in given.items()}
+        for index in range(count)
+    ]
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """`1x128` -> `(1, 128)`, `scalar` -> `()`; raises ShapeError."""
+    if text == "scalar":
+        return ()
+    sizes = text.split("x")
+    if not all(size.isdecimal() for size in sizes):
+        raise ShapeError(
+            f"{text!r} is not a shape", where="--shape", fix="write sizes joined by x, as in 1x128"
+        )
+    return tuple(map(int, sizes))
+
+
+def read_rules(pins: Sequence[str] | None, forbids: Sequence[str] | None) -> "Restrict":
+    """`["MatMul*=pim"]`, `["b=pim"]` -> what the rules leave of a table; raises UsageError."""
+    from stagecut.passes.partition.restrict import Restrict, parse_rule
+
+    return Restrict(tuple(map(parse_rule, pins or ())), tuple(map(parse_rule, forbids or ())))
+
+
+def read_feeds(texts: Sequence[str] | None) -> "dict[str, Tensor]":
+    """`["ids=ids.npy"]` -> the arrays by input name; raises FeedError."""
+    return {name: _read_array(name, Path(path)) for name, path in map(_split_feed, texts or ())}
+
+
+def _split_feed(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise FeedError(
+            f"{text!r} is not INPUT=FILE.npy", where="--input", fix="write --input ids=ids.npy"
+        )
+    return name, path
+
+
+def _read_array(name: str, path: Path) -> "Tensor":
+    import numpy as np
+
+    try:
+        array: Tensor = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise FeedError(
+            f"{path} cannot be read: {error}",
+            where=f"input {name}",
+            fix="write it with numpy.save",
+        ) from None
+    return array
+
+
+def one_of(text: str, choices: Sequence[Choice], option: str) -> Choice:
+    """`text` as one of `choices`; raises UsageError."""
+    for choice in choices:
+        if choice == text:
+            return choice
+    raise UsageError(
+        f"{text!r} is not one of {', '.join(choices)}",
+        where=option,
+        fix=f"write {option} {choices[0]}",
+    )
+
+
+def make_settings(
+    *,
+    cache_dir: Path | None,
+    no_cache: bool,
+    dump: Path | None = None,
+    output: Path | None = None,
+    notes: Path | None = None,
+) -> "Settings":
+    """Settings with progress bars; scratch space beside `output`, where the result has to fit."""
+    from stagecut.compiler.context import Settings
+
+    cache = None if no_cache else (cache_dir or _user_cache())
+    scratch = None if output is None else output.resolve().parent
+    return Settings(cache=cache, dump=dump, scratch=scratch, notes=notes, progress=progress_bars())
+
+
+def _user_cache() -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("stagecut")
+
+
+def json_text(document: object) -> str:
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def print_json(document: object) -> None:
+    sys.stdout.write(json_text(document))
+
+
+def progress_bars() -> Progress:
+    """Bars on standard error; nothing when that is not a terminal."""
+    return _bar if sys.stderr.isatty() else silent
+
+
+def _bar(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    from rich.console import Console
+    from rich.progress import track
+
+    if total is None and isinstance(items, Sequence):
+        total = len(items)
+    console = Console(stderr=True)
+    return iter(track(items, label, total=total, console=console, transient=True))

@@ -1,0 +1,1 @@
+"""The only doors to bytes: cost tables, plans, weights and traces as files."""

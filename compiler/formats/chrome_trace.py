@@ -1,0 +1,104 @@
+"""Trace -> Chrome trace JSON, which ui.perfetto.dev and chrome://tracing open, and back.
+
+    run          [ run                                   ]
+                 [ stage 0 ][copy][ stage 1 ]
+    cpu          [ stage 0 ]
+    host>pim                [copy]
+    pim                           [ stage 1 ]
+
+The first track holds the whole run with its events nested inside; then every device and every
+link has a track of its own. Times are shifted so that modelled parts take up their modelled time.
+What is read back is the trace itself, which viewers take for a remark.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+
+from stagecut.compiler.ir.errors import TraceError
+from stagecut.compiler.ir.trace import Event, Trace
+
+#: One entry of the format's list of events.
+Record: TypeAlias = dict[str, object]
+
+_RUN = "run"
+
+#: The key under which the trace itself stands.
+_SELF = "stagecut.trace"
+_TRACE = TypeAdapter(Trace)
+
+
+def to_chrome(trace: Trace) -> str:
+    """One process, times in microseconds from the start of the run."""
+    spans = [*_shifted(trace)]
+    links = dict.fromkeys(event.track for event in trace.events if event.kind == "copy")
+    devices = dict.fromkeys(event.track for event in trace.events if event.kind == "stage")
+    tracks = [_RUN, *devices, *links]
+    end_s = max([trace.latency_s, *(start_s + event.duration_s for event, start_s in spans)])
+    records = [
+        *_names(tracks),
+        _span(0, _RUN, _RUN, 0.0, end_s, {"basis": trace.basis}),
+    ]
+    for event, start_s in spans:
+        facts: Record = {"basis": event.basis, "stage": event.stage}
+        nested: Record = {**facts, "on": event.track}
+        records += [
+            _span(0, event.name, event.kind, start_s, event.duration_s, nested),
+            _span(
+                tracks.index(event.track),
+                event.name,
+                event.kind,
+                start_s,
+                event.duration_s,
+                facts,
+            ),
+        ]
+    itself = _TRACE.dump_python(trace, mode="json")
+    document = {"traceEvents": records, "displayTimeUnit": "ms", _SELF: itself}
+    return json.dumps(document, indent=1)
+
+
+def from_chrome(text: str | bytes, where: str) -> Trace:
+    """The trace that `to_chrome` wrote; raises TraceError, which names `where` it was."""
+    try:
+        document = TypeAdapter(dict[str, object]).validate_json(text)
+        return _TRACE.validate_python(document[_SELF])
+    except (ValidationError, KeyError):
+        raise TraceError(
+            "is no trace of a plan's run",
+            where=where,
+            fix="write one with `stagecut run PLAN --trace FILE`",
+        ) from None
+
+
+def _shifted(trace: Trace) -> Iterator[tuple[Event, float]]:
+    """Each event with its start on the clock of the plan's accounting."""
+    shift_s = 0.0
+    for event in trace.events:
+        yield event, event.start_s + shift_s
+        shift_s += event.duration_s - event.wall_s
+
+
+def _names(tracks: Sequence[str]) -> Iterator[Record]:
+    yield {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": "stagecut"}}
+    for number, track in enumerate(tracks):
+        named = {"ph": "M", "pid": 1, "tid": number}
+        yield {**named, "name": "thread_name", "args": {"name": track}}
+        yield {**named, "name": "thread_sort_index", "args": {"sort_index": number}}
+
+
+def _span(
+    track: int, name: str, kind: str, start_s: float, duration_s: float, facts: Record
+) -> Record:
+    return {
+        "ph": "X",
+        "pid": 1,
+        "tid": track,
+        "name": name,
+        "cat": kind,
+        "ts": start_s * 1e6,
+        "dur": duration_s * 1e6,
+        "args": facts,
+    }

@@ -1,0 +1,185 @@
+"""Cost tables as files: `stagecut.costs/1`, JSON with one line for each value and node.
+
+Floats are written by their shortest repr and read exactly, so that a table comes back bit for
+bit. docs/costs.md describes the format, compiler/formats/costs_schema.py is its schema.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from stagecut.compiler.formats.costs_schema import NodeDocument, TableDocument, ValueDocument, parse
+from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Route, Spread, ValueCosts
+from stagecut.compiler.ir.errors import CostTableError, DeviceError
+from stagecut.compiler.ir.machine import Device, Link, Machine, Memory
+
+T = TypeVar("T")
+
+Json: TypeAlias = "str | int | float | Mapping[str, Json] | Iterable[Json] | None"
+
+SCHEMA = "stagecut.costs/1"
+
+
+def read_costs(source: Path | str) -> CostTable:
+    """The table in a file (a Path) or in a text (a str); raises CostTableError.
+
+    Nodes may stand in any order; they are sorted topologically, and stay put where they can.
+    """
+    document = _load(source) if isinstance(source, Path) else parse(source)
+    machine = _machine(document)
+    names = [memory.name for memory in machine.memories]
+    routes = {f"{start}>{end}": (start, end) for start in names for end in names if start != end}
+    return CostTable(
+        name=document["name"],
+        machine=machine,
+        values=tuple(_values(document["values"], routes)),
+        nodes=tuple(map(_node, document["nodes"])),
+        inputs=tuple(Endpoint(**end) for end in document.get("inputs", ())),
+        outputs=tuple(Endpoint(**end) for end in document.get("outputs", ())),
+    )
+
+
+def write_costs(table: CostTable) -> str:
+    """The table as text; the same table always gives the same text."""
+    return "{\n" + ",\n".join(_sections(table)) + "\n}\n"
+
+
+def _load(path: Path) -> TableDocument:
+    try:
+        return parse(path.read_bytes())
+    except CostTableError as error:
+        raise CostTableError(error.problem, where=error.where or str(path), fix=error.fix) from None
+    except OSError as error:
+        raise CostTableError(
+            f"cannot be read: {error.strerror}",
+            where=str(path),
+            fix="give the path of a cost table, such as `stagecut profile` writes",
+        ) from None
+
+
+def _machine(document: TableDocument) -> Machine:
+    try:
+        return Machine(
+            tuple(Memory(**memory) for memory in document["memories"]),
+            tuple(Device(**device) for device in document["devices"]),
+            tuple(Link(**link) for link in document.get("links", ())),
+        )
+    except DeviceError as error:
+        raise CostTableError(error.problem, where=error.where, fix=error.fix) from None
+
+
+def _values(
+    documents: Sequence[ValueDocument], routes: Mapping[str, Route]
+) -> Iterator[ValueCosts]:
+    for index, document in enumerate(documents):
+        try:
+            yield ValueCosts(
+                document["name"],
+                document["size_bytes"],
+                {routes[key]: cost for key, cost in document.get("move_s", {}).items()},
+                {routes[key]: cost for key, cost in document.get("move_j", {}).items()},
+                {
+                    routes[key]: Spread(**spread)
+                    for key, spread in document.get("move_spread", {}).items()
+                },
+            )
+        except KeyError:
+            raise _not_a_route(document, f"values[{index}]", routes) from None
+
+
+def _not_a_route(
+    document: ValueDocument, where: str, routes: Mapping[str, Route]
+) -> CostTableError:
+    keyed = ((name, costs) for name, costs in document.items() if isinstance(costs, dict))
+    path = next(f"{name}.{key}" for name, costs in keyed for key in costs if key not in routes)
+    return CostTableError(
+        "not a route between two of the memories",
+        where=f"{where}.{path}",
+        fix=f"the routes are {', '.join(routes) or 'none, as there is one memory only'}",
+    )
+
+
+def _node(document: NodeDocument) -> NodeCosts:
+    return NodeCosts(
+        document["name"],
+        document["op"],
+        document["run_s"],
+        document.get("inputs", ()),
+        document.get("outputs", ()),
+        document.get("weight_bytes", 0),
+        document.get("run_j", {}),
+        {device: Spread(**spread) for device, spread in document.get("run_spread", {}).items()},
+        document.get("held_bytes", {}),
+    )
+
+
+def _sections(table: CostTable) -> Iterator[str]:
+    """One line for each key of the table; lists of records take a line for each record."""
+    yield f'"schema": {_line(SCHEMA)}'
+    yield f'"name": {_line(table.name)}'
+    machine = table.machine
+    if any(memory.capacity_bytes is not None for memory in machine.memories):
+        yield _records("memories", (asdict(memory) for memory in machine.memories))
+    else:
+        yield f'"memories": {_line([memory.name for memory in machine.memories])}'
+    yield _records("devices", (asdict(device) for device in machine.devices))
+    for key, records in (
+        ("links", machine.links),
+        ("inputs", table.inputs),
+        ("outputs", table.outputs),
+    ):
+        if records:
+            yield _records(key, map(asdict, records))
+    yield _records("values", map(_value_record, table.values))
+    yield _records("nodes", map(_node_record, table.nodes))
+
+
+def _records(key: str, records: Iterable[Mapping[str, Json]]) -> str:
+    lines = ",\n".join(f"  {_line(_without_empty(record))}" for record in records)
+    return f'"{key}": [\n{lines}\n]' if lines else f'"{key}": []'
+
+
+def _value_record(value: ValueCosts) -> dict[str, Json]:
+    return {
+        "name": value.name,
+        "size_bytes": value.size_bytes,
+        "move_s": _keyed(value.move_s),
+        "move_j": _keyed(value.move_j),
+        "move_spread": {key: asdict(spread) for key, spread in _keyed(value.move_spread).items()},
+    }
+
+
+def _keyed(routes: Mapping[Route, T]) -> dict[str, T]:
+    return {f"{source}>{target}": cost for (source, target), cost in routes.items()}
+
+
+def _node_record(node: NodeCosts) -> dict[str, Json]:
+    return {
+        "name": node.name,
+        "op": node.op,
+        "run_s": node.run_s,
+        "inputs": node.inputs,
+        "outputs": node.outputs,
+        "weight_bytes": node.weight_bytes or None,
+        "held_bytes": node.held_bytes,
+        "run_j": node.run_j,
+        "run_spread": {device: asdict(spread) for device, spread in node.run_spread.items()},
+    }
+
+
+#: Keys that are written even when they are empty.
+_REQUIRED = {"name", "op", "run_s", "size_bytes"}
+
+
+def _without_empty(record: Mapping[str, Json]) -> dict[str, Json]:
+    return {
+        key: entry
+        for key, entry in record.items()
+        if key in _REQUIRED or not (entry is None or entry in ("", (), {}))
+    }
+
+
+def _line(entry: Json) -> str:
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,1 @@
+"""An imported model becomes a Program in normal form."""

@@ -1,0 +1,167 @@
+"""Bring an imported model into the normal form of a `Program`.
+
+verify -> clone, inline functions -> bind the inputs' shapes -> tidy -> settle shapes -> Program
+
+A model with open dimensions has a second normal form, the open one, in which they stay open: what
+a program is made from again when other shapes come.
+"""
+
+import onnx_ir as ir
+from onnx_ir.passes.common import (
+    ClearMetadataAndDocStringPass,
+    InlinePass,
+    RemoveInitializersFromInputsPass,
+    RemoveUnusedOpsetsPass,
+)
+
+from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_types, make_feeds
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.normal_form.canonicalise import tidy
+from stagecut.compiler.frontends.normal_form.clone_tensors import own_tensors
+from stagecut.compiler.frontends.normal_form.fold import fold
+from stagecut.compiler.frontends.normal_form.infer_shapes import forget, settle
+from stagecut.compiler.frontends.normal_form.ort_inference import infer
+from stagecut.compiler.frontends.normal_form.verify import verify
+from stagecut.compiler.frontends.normal_form.walk import defined
+from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.program import Program
+
+#: From this IR version on, an initializer need not be an input too.
+_OLDEST_IR = 4
+
+#: The opset of ONNX's own operators for models that use none of them.
+_OPSET = 17
+
+
+def normalise(
+    imported: Imported,
+    *,
+    shapes: Shapes | None = None,
+    feeds: Feeds | None = None,
+) -> Program:
+    """The program of `imported`, whose model is left as it is.
+
+    `shapes` bind inputs by name, and so do `feeds`, which are sample inputs to use. Raises
+    ModelError, ShapeError or FeedError when the model, a shape or a sample does not fit.
+    """
+    verify(imported.model, imported.source)
+    model = _flat(imported.model)
+    free_open_dimensions(model.graph)
+    inputs = tuple(model.graph.inputs)
+    types = input_types(inputs)
+    given = check_feeds(types, feeds) if feeds else {}
+    asked = {**{name: array.shape for name, array in given.items()}, **(shapes or {})}
+    bound = bind_shapes(inputs, asked, imported.feeds)
+    check_shapes(bound, given)
+    samples = make_feeds(types, bound, {**imported.feeds, **given})
+    tidy(model)
+    # An input that was also an output has made way for it and goes by another name now.
+    names = {str(v.name): name for v, name in zip(inputs, samples, strict=True)}
+    samples = {name: samples[called] for name, called in names.items()}
+    measured = settle(model, samples)
+    _check_outputs(model.graph)
+    _strip(model)
+    sizes = {str(value.name): shape for value, shape in measured.items()}
+    called = {name: own for name, own in names.items() if name != own}
+    return Program(imported.name, model, samples, imported.source, sizes, called)
+
+
+def open_form(imported: Imported) -> ir.Model | None:
+    """The model in normal form with its open dimensions; None where no input has any.
+
+    `imported` must have been normalised before: it is not verified again.
+    """
+    model = _flat(imported.model)
+    free_open_dimensions(model.graph)
+    if all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs):
+        return None
+    tidy(model)
+    said = [(value.type, value.shape) for value in model.graph.outputs]
+    forget(model.graph)
+    fold(model)
+    untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
+    if untyped:
+        infer(model, untyped)
+    for value, (kind, shape) in zip(model.graph.outputs, said, strict=True):
+        value.type = value.type or kind
+        if shape is not None and not shape.is_static():  # it has names for the dimensions
+            value.shape = shape
+    _strip(model)
+    return model
+
+
+def declared(opened: ir.Model, bound: Program) -> dict[str, Dims]:
+    """The dimensions of those inputs and outputs that leave something open.
+
+    Those of any rank have that of `bound`, a program of the same model.
+    """
+    found: dict[str, Dims] = {}
+    graph, same = opened.graph, bound.model.graph
+    pairs = zip((*graph.inputs, *graph.outputs), (*same.inputs, *same.outputs), strict=True)
+    for value, sized in pairs:
+        name = str(value.name)
+        if value.shape is None:
+            rank = len(bound.measured[name]) if sized.shape is None else len(sized.shape)
+            found[name] = ("?",) * rank
+        elif not value.shape.is_static():
+            found[name] = tuple(map(_dim, value.shape))
+    return found
+
+
+def _dim(size: int | ir.SymbolicDim) -> int | str:
+    return size if isinstance(size, int) else size.value or "?"
+
+
+def bind(opened: ir.Model, feeds: Feeds, source: str) -> Program:
+    """The program of a model in open form at the shapes of `feeds`, which must fit its inputs.
+
+    Raises ModelError when the model cannot run at these shapes.
+    """
+    model = opened.clone()
+    for value in model.graph.inputs:
+        value.shape = ir.Shape(feeds[str(value.name)].shape)
+    measured = settle(model, feeds)
+    sizes = {str(value.name): shape for value, shape in measured.items()}
+    return Program(str(model.graph.name), model, feeds, source, sizes)
+
+
+def _flat(original: ir.Model) -> ir.Model:
+    """A clone without functions, whose inputs are only those that have to be fed."""
+    model = original.clone()
+    try:
+        InlinePass()(model)
+    except (ir.passes.PreconditionError, ValueError) as error:
+        raise ModelError(
+            f"its functions cannot be inlined: {error}",
+            where=f"graph {model.graph.name}",
+            fix="let functions import the same opsets as the model, and not call themselves",
+        ) from error
+    RemoveInitializersFromInputsPass()(model)
+    own_tensors(model)
+    model.ir_version = max(model.ir_version, _OLDEST_IR)
+    model.graph.opset_imports.setdefault("", _OPSET)
+    return model
+
+
+def _check_outputs(graph: ir.Graph) -> None:
+    for value in graph.outputs:
+        if not isinstance(value.type, ir.TensorType):
+            raise ModelError(
+                f"is a {value.type}, and only tensors can be handed back",
+                where=f"output {value.name}",
+                fix="turn it into a tensor inside the model, e.g. by ConcatFromSequence",
+            )
+
+
+def _strip(model: ir.Model) -> None:
+    """Drop notes that exporters and passes have left: paths of source files, histories."""
+    RemoveUnusedOpsetsPass()(model)
+    ClearMetadataAndDocStringPass()(model)
+    for graph in model.graphs():
+        for value in defined(graph):
+            value.doc_string = None
+            value.metadata_props.clear()
+            value.meta.clear()

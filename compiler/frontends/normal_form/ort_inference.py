@@ -1,0 +1,152 @@
+"""Ask ONNX Runtime about values inside a model: what it infers of them, and what comes out."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from stagecut.compiler.frontends.normal_form.unique_names import give_names
+from stagecut.compiler.ir.device import Feeds, Tensor, as_array
+from stagecut.compiler.ir.errors import ModelError
+
+#: Weights from this size on are handed over beside the model: one protobuf holds at most 2 GiB.
+_LARGE_BYTES = 1024
+
+#: ONNX Runtime's names of types that ONNX calls otherwise.
+_ELEMENTS = {"float": ir.DataType.FLOAT, "double": ir.DataType.DOUBLE}
+
+#: Where its messages come from in its own C++: "/path/graph.cc:12 void f(int) The model is ...".
+_SOURCE_LINE = re.compile(r"/\S+:\d+ .*?\)(?: const)? (?=[A-Z\[])")
+
+_Session: TypeAlias = Any
+
+
+def infer(model: ir.Model, values: Sequence[ir.Value]) -> None:
+    """Give `values`, inner ones of `model`, the types and shapes that ONNX Runtime infers.
+
+    Dimensions that depend on data stay open. Raises ModelError when it refuses the model.
+    """
+    asked = model.clone()
+    _watch(asked, values)
+    for value, found in zip(values, _session(asked).get_outputs(), strict=True):
+        value.type = _type(found.type)
+        if found.shape:  # an empty list stands for a scalar and for a rank that is not known
+            value.shape = ir.Shape([dim if isinstance(dim, int) else None for dim in found.shape])
+
+
+def measure(
+    model: ir.Model, values: Sequence[ir.Value], feeds: Feeds
+) -> dict[ir.Value, tuple[int, ...]]:
+    """Run `model` on `feeds` and return the shapes that `values`, all tensors, have then.
+
+    Only shapes come out of the run, so that no large tensor has to be kept for them. Raises
+    ModelError when ONNX Runtime cannot run the model.
+    """
+    asked = model.clone()
+    watched = _watch(asked, values)
+    shapes = [ir.node("Shape", [value]) for value in watched]
+    asked.graph.extend(shapes)
+    asked.graph.outputs[:] = [node.outputs[0] for node in shapes]
+    give_names(asked)
+    session = _session(asked)
+    try:
+        found = session.run(None, {name: _feedable(array) for name, array in feeds.items()})
+    except Exception as error:  # the engine's errors have no narrower class in common
+        raise _refusal(model, "cannot run", error) from error
+    return {value: tuple(map(int, shape)) for value, shape in zip(values, found, strict=True)}
+
+
+def _watch(model: ir.Model, values: Iterable[ir.Value]) -> Sequence[ir.Value]:
+    """Make the values of `model` with the names of `values` its only outputs; return them."""
+    written = {output.name: output for node in model.graph for output in node.outputs}
+    watched = [written[value.name] for value in values]
+    model.graph.outputs[:] = watched
+    RemoveUnusedNodesPass()(model)
+    return watched
+
+
+def _session(model: ir.Model) -> _Session:
+    """A session for one run: nothing is optimised, and there is no thread but the caller's."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.disable_prepacking", "1")
+    weights = _take_out_weights(model.graph)
+    options.add_external_initializers(
+        list(weights), [_ort_value(array) for array in weights.values()]
+    )
+    try:
+        return onnxruntime.InferenceSession(
+            ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # the engine's errors have no narrower class in common
+        raise _refusal(model, "refuses", error) from error
+
+
+def _take_out_weights(graph: ir.Graph) -> Mapping[str, Tensor]:
+    """The large weights of `graph`, in which mere references stay behind.
+
+    Text stays, and numbers of 4 bits, of which numpy puts only one in a byte.
+    """
+    weights: dict[str, Tensor] = {}
+    for name, value in graph.initializers.items():
+        tensor = value.const_value
+        if tensor is None or tensor.dtype == ir.DataType.STRING or tensor.dtype.bitwidth < 8:
+            continue
+        if tensor.nbytes >= _LARGE_BYTES:
+            weights[name] = np.ascontiguousarray(as_array(tensor))
+            value.const_value = ir.ExternalTensor(
+                "weights",
+                0,
+                tensor.nbytes,
+                tensor.dtype,
+                shape=ir.Shape(tensor.shape.numpy()),
+                name=name,
+            )
+    return weights
+
+
+def _feedable(array: Tensor) -> Any:
+    """What a session takes: it knows the dtypes that numpy itself lacks only as its own values."""
+    return array if array.dtype.isbuiltin == 1 else _ort_value(array)
+
+
+def _ort_value(array: Tensor) -> Any:
+    import onnxruntime
+
+    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(
+        array, ir.DataType.from_numpy(array.dtype).value
+    )
+
+
+def _type(text: str) -> ir.TypeProtocol:
+    """The type that ONNX Runtime calls `text`, e.g. "optional(seq(tensor(float16)))"."""
+    kind, _, inner = text.removesuffix(")").partition("(")
+    match kind:
+        case "seq":
+            return ir.SequenceType(_type(inner))
+        case "optional":
+            return ir.OptionalType(_type(inner))
+        case "sparse_tensor":
+            return ir.SparseTensorType(_element(inner))
+        case _:
+            return ir.TensorType(_element(inner))
+
+
+def _element(name: str) -> ir.DataType:
+    return _ELEMENTS[name] if name in _ELEMENTS else ir.DataType[name.upper()]
+
+
+def _refusal(model: ir.Model, verb: str, error: Exception) -> ModelError:
+    reason = _SOURCE_LINE.sub("", str(error).strip().splitlines()[0].split(" : ", 3)[-1])
+    return ModelError(
+        f"ONNX Runtime {verb} it: {reason}",
+        where=f"graph {model.graph.name}",
+        fix="check it with onnx.checker.check_model, and that ONNX Runtime can run it by itself",
+    )

@@ -1,0 +1,68 @@
+"""Which IR and opset versions the engine loads, found by asking it: it has no list to look up."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+
+import onnx
+
+from stagecut.compiler.ir.errors import ModelError
+
+#: Versions that every ONNX Runtime loads that this project runs on.
+_IR = 8
+_OPSET = 17
+
+
+def check_ir_version(version: int, source: str) -> None:
+    """Raise ModelError when ONNX Runtime does not load models of this IR version."""
+    if not _loads(version):
+        newest = _newest(_IR, version, _loads)
+        raise ModelError(
+            f"has IR version {version}, which this ONNX Runtime does not know",
+            where=source,
+            fix=f"save it with IR version {newest}, or install a newer onnxruntime",
+        )
+
+
+def check_opsets(imports: Mapping[str, int], source: str) -> None:
+    """Raise ModelError when ONNX Runtime does not load models of one of these opsets."""
+    for domain, version in imports.items():
+        if not _loads(_IR, domain, version):
+            newest = _newest(1, version, partial(_loads, _IR, domain))
+            raise ModelError(
+                f"imports opset {version} of {domain or 'ai.onnx'}, "
+                "which this ONNX Runtime does not know",
+                where=source,
+                fix=f"export it with opset {newest}, or install a newer onnxruntime",
+            )
+
+
+def _newest(known: int, unknown: int, loads: Callable[[int], bool]) -> int:
+    """The last version from `known` on that loads."""
+    return known + bisect_left(range(known, unknown), True, key=lambda v: not loads(v)) - 1
+
+
+@cache
+def _loads(ir_version: int, domain: str = "", opset: int = _OPSET) -> bool:
+    import onnxruntime
+
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    question = onnx.helper.make_model(
+        onnx.helper.make_graph([node], "versions", [x], [y]),
+        ir_version=ir_version,
+        opset_imports=[
+            onnx.helper.make_opsetid(name, version)
+            for name, version in {"": _OPSET, domain: opset}.items()
+        ],
+    )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        onnxruntime.InferenceSession(
+            question.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception:  # the engine's errors have no narrower class in common
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Frozen data and protocols: no engine, no file format, and nothing above this floor."""

@@ -1,0 +1,102 @@
+"""The expanded graph: every node on every device that can run it, and the transfers between them.
+
+Devices that share a memory hand values to each other for nothing; between memories a value is
+transferred, whatever device reads it there.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from stagecut.compiler.ir.costs import Route
+from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.graph import Graph
+from stagecut.compiler.ir.machine import HOST, Basis, Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A value that some assignments move from one memory to another."""
+
+    value: str
+    size_bytes: int
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"%{self.value}: {self.source} > {self.target}, {self.size_bytes} B"
+
+
+@dataclass(frozen=True)
+class ExpandedGraph:
+    """`candidates`: the devices that can run each node, in the machine's order; never none.
+
+    `refusals` says why each of the other devices cannot. `links` are the ways between memories
+    and how the cost of using them is found. The graph's inputs start, and its outputs end, in
+    the host's memory.
+    """
+
+    graph: Graph
+    machine: Machine
+    candidates: Mapping[str, tuple[str, ...]]
+    refusals: Mapping[str, Mapping[str, str]]
+    links: Mapping[Route, Basis]
+
+    def __post_init__(self) -> None:
+        for node in self.graph.nodes:
+            if not self.candidates[node.name]:
+                reasons = "; ".join(
+                    f"{device}: {reason}" for device, reason in self.refusals[node.name].items()
+                )
+                raise UnplaceableError(
+                    f"no device can run it ({reasons})",
+                    where=f"node {node.name} ({node.op})",
+                    fix="add a device that supports the operator; cpu.serial runs all of ONNX",
+                )
+
+    def without(self, node: str, device: str, reason: str) -> "ExpandedGraph":
+        """The graph with one candidate fewer; raises UnplaceableError for a node's last one."""
+        left = tuple(name for name in self.candidates[node] if name != device)
+        return replace(
+            self,
+            candidates={**self.candidates, node: left},
+            refusals={**self.refusals, node: {**self.refusals[node], device: reason}},
+        )
+
+    @property
+    def candidate_count(self) -> int:
+        return sum(map(len, self.candidates.values()))
+
+    @cached_property
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Every transfer that some assignment needs, in the order of the values."""
+        return tuple(self._transfers())
+
+    def _transfers(self) -> Iterator[Transfer]:
+        starts = {value.name: {HOST} for value in self.graph.inputs}
+        ends = {value.name: {HOST} for value in self.graph.outputs}
+        for node in self.graph.nodes:
+            memories = {self.machine.device(name).memory for name in self.candidates[node.name]}
+            starts |= {value.name: memories for value in node.outputs}
+            for value in node.inputs:
+                ends[value.name] = ends.get(value.name, set()) | memories
+        names = [memory.name for memory in self.machine.memories]
+        for value in self.graph.values:
+            for source in filter(starts[value.name].__contains__, names):
+                for target in filter(ends.get(value.name, set()).__contains__, names):
+                    if source != target:
+                        yield Transfer(value.name, value.size_bytes, source, target)
+
+    def __str__(self) -> str:
+        lines = [
+            f"expanded graph {self.graph.name}: {len(self.graph.nodes)} nodes, "
+            f"{self.candidate_count} candidates, {len(self.transfers)} transfers"
+        ]
+        for node in self.graph.nodes:
+            lines.append(f"  {node.name} ({node.op}) on {', '.join(self.candidates[node.name])}")
+            lines += [
+                f"    not on {device}: {reason}"
+                for device, reason in self.refusals[node.name].items()
+            ]
+        lines += [f"  link {'>'.join(route)}: {basis}" for route, basis in self.links.items()]
+        return "\n".join([*lines, *(f"  {transfer}" for transfer in self.transfers)])

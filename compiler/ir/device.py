@@ -1,0 +1,134 @@
+"""What a kind of device must be able to do: the protocols that every backend fulfils.
+
+`tests/backends/test_contract.py` asks the same of all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from stagecut.compiler.ir.graph import Node, Value
+from stagecut.compiler.ir.machine import Basis, Device, Memory
+
+#: A tensor in some memory: always held in a numpy array, in that memory's own number format.
+Tensor: TypeAlias = npt.NDArray[Any]
+Feeds: TypeAlias = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Yes, or no with the reason."""
+
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return not self.reason
+
+
+YES = Support()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one pass over a node costs by a device's model; the basis is always "modelled".
+
+    `weight_bytes` is what the node's weights take in the device's memory, padding included; None
+    where it is what they take in the model. `load_s` is writing them, once, before anything runs.
+    Energy is None where the model does not have it.
+    """
+
+    run_s: float
+    energy_j: float | None = None
+    weight_bytes: int | None = None
+    load_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgram:
+    """An ONNX model to be run by one device.
+
+    Large initializers are `ir.ExternalTensor`s that point into an existing file, so that an
+    engine can map them in place. `inputs` and `outputs` are in the order of the model's own.
+    """
+
+    name: str
+    model: ir.Model
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+
+class Executable(Protocol):
+    """A prepared stage. Safe to call from several threads; never changes its inputs.
+
+    Arrays that come back may share memory with an input, and belong to the caller.
+    """
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]: ...
+
+
+class LinkDriver(Protocol):
+    """Moves values from one memory to another, one way."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def basis(self) -> Basis: ...
+
+    def move(self, tensor: Tensor) -> Tensor:
+        """The tensor as the target memory holds it; may be the same object."""
+        ...
+
+    def estimate(self, value: Value) -> Estimate | None:
+        """What moving `value` costs; None where it has to be measured."""
+        ...
+
+
+class Backend(Protocol):
+    """One device. Cheap to create: engines are loaded by `prepare`."""
+
+    @property
+    def device(self) -> Device: ...
+    @property
+    def memory(self) -> Memory: ...
+    @property
+    def links(self) -> tuple[LinkDriver, ...]:
+        """The links between this device's memory and others; empty for devices of the host."""
+        ...
+
+    def supports(self, node: Node) -> Support:
+        """Whether the device can run all of `node`; pure and cheap."""
+        ...
+
+    def estimate(self, node: Node) -> Estimate | None:
+        """What `node`, which is supported, costs here; None where it has to be measured."""
+        ...
+
+    def prepare(self, stage: StageProgram) -> Executable:
+        """Build `stage`; raises EngineError when the engine refuses it.
+
+        Inputs may have open dimensions in the stage's model: sizes that depend on data, or a plan
+        at shapes that were not profiled. An engine that has to know them raises EngineError, and
+        is asked again with a stage that is bound to one shape, where there is one.
+        """
+        ...
+
+
+class BackendFactory(Protocol):
+    """Makes a backend from the options of a device spec, e.g. `{"channels": "64"}`.
+
+    Raises DeviceError for an unknown option, a value that makes no sense, or a device that
+    this machine does not have.
+    """
+
+    def __call__(self, name: str, options: Mapping[str, str]) -> Backend: ...
+
+
+def as_array(tensor: ir.TensorProtocol) -> Tensor:
+    """The numbers of a weight, mapped from its file where it lies in one."""
+    return np.asarray(tensor.numpy())

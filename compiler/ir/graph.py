@@ -1,0 +1,185 @@
+"""The planning view of a model: frozen Nodes and Values; the program itself stays an ONNX model.
+
+Value     a tensor with its bound shape
+Operator  one ONNX operator with its operands
+Node      one or more operators that are placed as a whole
+Graph     nodes in topological order and the values that pass between them
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from stagecut.compiler.ir.errors import ModelError
+
+#: The dimensions of a tensor as a model declares them; "?" where one is open and has no name.
+Dims: TypeAlias = tuple[int | str, ...]
+
+Attribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+
+#: Bytes that a string counts for; its true length is known only at run time.
+_STRING_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor that nodes pass on, or a weight (`constant`).
+
+    `dtype` is numpy's name ("float32"), "string", or another ONNX type ("sequence(float32)"),
+    whose values cannot leave the engine that made them.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    constant: bool = False
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        if self.dtype == "string":
+            return self.elements * _STRING_BYTES
+        itemsize = _itemsize(self.dtype)
+        return 0 if itemsize is None else self.elements * itemsize
+
+    @property
+    def portable(self) -> bool:
+        """Whether a numpy array of a standard type can carry it from one device to another."""
+        if self.dtype == "string":
+            return True
+        try:
+            return np.dtype(self.dtype).kind in "biufc"
+        except TypeError:
+            return False
+
+    def __str__(self) -> str:
+        return f"%{self.name}:{self.dtype}[{'x'.join(map(str, self.shape))}]"
+
+
+def _itemsize(dtype: str) -> int | None:
+    """Bytes of one element; None for types that are no tensors. Knows bfloat16 and the like."""
+    try:
+        return np.dtype(dtype).itemsize
+    except TypeError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One ONNX operator; `None` stands for an optional operand that was left out.
+
+    `captured` are the values that the bodies of If, Loop and Scan read from outside.
+    """
+
+    name: str
+    op: str
+    domain: str
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value | None, ...]
+    captured: tuple[Value, ...] = ()
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    version: int = 0
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        """Every value that is read, each once: operands first, then captured values."""
+        present = (value for value in (*self.inputs, *self.captured) if value is not None)
+        return tuple({value.name: value for value in present}.values())
+
+    @property
+    def writes(self) -> tuple[Value, ...]:
+        return tuple(value for value in self.outputs if value is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A cluster of operators that is placed as a whole.
+
+    `inputs` are the values read from outside (weights apart, in `weights`), `outputs` those that
+    others read; both in the order in which the operators name them.
+    """
+
+    name: str
+    op: str
+    operators: tuple[Operator, ...]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    weights: tuple[Value, ...]
+    flops: int
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(weight.size_bytes for weight in self.weights)
+
+    def __str__(self) -> str:
+        reads = ", ".join(f"%{value.name}" for value in self.inputs)
+        writes = ", ".join(map(str, self.outputs))
+        return f"{writes} = {self.op}({reads})  # {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in topological order; `inputs` and `outputs` are those of the model."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        known = {value.name for value in self.inputs}
+        names: set[str] = set()
+        for node in self.nodes:
+            if node.name in names:
+                raise ModelError("two nodes have this name", where=f"node {node.name}")
+            names.add(node.name)
+            for value in node.inputs:
+                if value.name not in known:
+                    raise ModelError(
+                        f"reads {value.name!r} before anything has written it",
+                        where=f"node {node.name} ({node.op})",
+                        fix="sort the model's nodes topologically",
+                    )
+            known.update(value.name for value in node.outputs)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Every value that passes between nodes or over the model's border, inputs first."""
+        written = (value for node in self.nodes for value in node.outputs)
+        return tuple({value.name: value for value in (*self.inputs, *written)}.values())
+
+    @property
+    def weights(self) -> tuple[Value, ...]:
+        read = (weight for node in self.nodes for weight in node.weights)
+        return tuple({weight.name: weight for weight in read}.values())
+
+    def __str__(self) -> str:
+        lines = [f"graph {self.name}({', '.join(map(str, self.inputs))})"]
+        lines += [f"  {node}" for node in self.nodes]
+        lines.append(f"  return {', '.join(f'%{value.name}' for value in self.outputs)}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Who writes and who reads each value, by the node's index."""
+
+    producer: Mapping[str, int]
+    consumers: Mapping[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, nodes: Iterable[Node]) -> "Wiring":
+        producer: dict[str, int] = {}
+        consumers: dict[str, list[int]] = {}
+        for index, node in enumerate(nodes):
+            for value in node.outputs:
+                producer[value.name] = index
+            for value in node.inputs:
+                consumers.setdefault(value.name, []).append(index)
+        return cls(producer, {name: tuple(indices) for name, indices in consumers.items()})

@@ -1,0 +1,65 @@
+"""What is minimised: time, energy, or a weighted sum of both."""
+
+import math
+from dataclasses import dataclass
+
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.units import seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A price: `per_s` for each second and `per_j` for each joule, not both 0."""
+
+    per_s: float = 1.0
+    per_j: float = 0.0
+
+    def __post_init__(self) -> None:
+        weights = (self.per_s, self.per_j)
+        if not (all(0 <= weight < math.inf for weight in weights) and any(weights)):
+            raise UsageError(
+                "the weights of time and energy are finite, not negative, and not both 0",
+                where=f"objective {self}",
+                fix="for example latency=1,energy=0.5",
+            )
+
+    def price(self, time_s: float, energy_j: float | None) -> float:
+        """What this much time and energy counts for; the energy is known if it has a price."""
+        if not self.per_j:
+            return self.per_s * time_s
+        if energy_j is None:
+            raise AssertionError("energies are checked before anything is priced")
+        return self.per_s * time_s + self.per_j * energy_j
+
+    def text(self, amount: float) -> str:
+        """An amount in this objective's unit, for people."""
+        if self == LATENCY:
+            return seconds(amount)
+        return f"{amount:.3g} J" if self == ENERGY else f"{amount:.4g}"
+
+    def __str__(self) -> str:
+        names = {objective: name for name, objective in _NAMED.items()}
+        return names.get(self, f"latency={self.per_s:g},energy={self.per_j:g}")
+
+
+LATENCY = Objective()
+ENERGY = Objective(per_s=0.0, per_j=1.0)
+_NAMED = {"latency": LATENCY, "energy": ENERGY}
+
+
+def parse_objective(text: str) -> Objective:
+    """`latency`, `energy` or a weighted sum, `latency=1,energy=0.5`; raises UsageError."""
+    if text in _NAMED:
+        return _NAMED[text]
+    weights = {"latency": 0.0, "energy": 0.0}
+    for part in text.split(","):
+        name, _, weight = part.partition("=")
+        try:
+            weights[name.strip()] += float(weight)
+        except (KeyError, ValueError):
+            raise UsageError(
+                f"{part!r} is not part of an objective",
+                where=f"objective {text}",
+                fix="write latency, energy, or weights for both: latency=1,energy=0.5",
+            ) from None
+    return Objective(weights["latency"], weights["energy"])

@@ -1,0 +1,29 @@
+"""The program being compiled: an ONNX model in normal form, and sample inputs for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from stagecut.compiler.ir.device import Feeds
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One flat ONNX graph: no local functions, every shape bound, constants as initializers.
+
+    Every node, value and initializer has a unique name; no graph output is also a graph input,
+    an initializer or another output. Control flow stays, with its bodies. `feeds` holds one
+    sample input for each graph input, by name. `source` says where the model came from.
+
+    Shapes that depend on data cannot be bound: in the model they stay open, and `measured` holds
+    what they were, by value, when the model ran on `feeds`. `called` holds what the model itself
+    calls an input that it also hands back: here, the output has the name.
+    """
+
+    name: str
+    model: ir.Model
+    feeds: Feeds
+    source: str
+    measured: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)

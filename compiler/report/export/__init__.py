@@ -1,0 +1,1 @@
+"""Reports for other tools: JSON, Graphviz, ONNX."""

@@ -1,0 +1,45 @@
+"""Report and Difference -> JSON; the names of the fields are those of their classes.
+
+The schema of the report, `stagecut.report/1`, is written down in docs/report-schema.json.
+"""
+
+import json
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from stagecut.compiler.report.model.content import Report
+from stagecut.compiler.report.model.difference import Difference
+
+SCHEMA = "stagecut.report/1"
+DIFFERENCE_SCHEMA = "stagecut.diff/1"
+
+
+def to_json(report: Report) -> str:
+    """The whole report; times in seconds, sizes in bytes, names in full."""
+    body: dict[str, Any] = TypeAdapter(Report).dump_python(report, mode="json")
+    return json.dumps({"schema": SCHEMA, **body}, indent=1, ensure_ascii=False)
+
+
+def json_schema() -> str:
+    """What `to_json` writes, as JSON Schema 2020-12: every field is there, and no other."""
+    schema = TypeAdapter(Report).json_schema(mode="serialization")
+    for record in (schema, *schema["$defs"].values()):
+        record["required"] = list(record["properties"])
+        record["additionalProperties"] = False
+    schema["required"].insert(0, "schema")
+    schema["properties"] = {"schema": {"const": SCHEMA}, **schema["properties"]}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA}
+    return json.dumps({**head, **schema}, indent=1, ensure_ascii=False)
+
+
+def difference_json(difference: Difference, tolerance: float) -> str:
+    """The difference of two plans, schema `stagecut.diff/1`; `differs` is for this tolerance."""
+    body: dict[str, Any] = TypeAdapter(Difference).dump_python(difference, mode="json")
+    differs = {
+        "differs": difference.differs(tolerance),
+        "decided_otherwise": difference.decided_otherwise,
+    }
+    return json.dumps(
+        {"schema": DIFFERENCE_SCHEMA, **differs, **body}, indent=1, ensure_ascii=False
+    )

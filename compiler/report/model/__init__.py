@@ -1,0 +1,1 @@
+"""What a report says: Plan and Trace become one frozen Report."""

@@ -1,0 +1,198 @@
+"""The page's charts: where the time goes, operators, contenders, predicted against observed."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from stagecut.compiler.ir.plan import Contender
+from stagecut.compiler.ir.units import seconds
+from stagecut.compiler.report import wording
+from stagecut.compiler.report.model.content import (
+    OperatorOn,
+    OperatorRow,
+    Report,
+    StageRow,
+    TransferRow,
+)
+from stagecut.compiler.report.page.marks import Bar, Dot, Styles, Tick
+
+#: Narrower bars, in percent of the drawing, have no room for a label.
+_LABEL_WIDTH = 6.0
+
+_SHARE_HEIGHT, _BAR_HEIGHT, _OPERATOR_HEIGHT = 36, 12, 34
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorBar:
+    """All nodes of an operator on one device: those `placed` there out of those `capable` of it."""
+
+    capable: Bar
+    placed: Bar
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorBars:
+    """An operator's bars, one for each device."""
+
+    row: OperatorRow
+    bars: tuple[OperatorBar, ...]
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Predicted to the right, observed upwards, on one logarithmic scale; `ticks` for both."""
+
+    dots: tuple[Dot, ...]
+    ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whisker:
+    """A contender from its fastest to its slowest run, with a dot at the median."""
+
+    contender: Contender
+    least: float
+    median: float
+    most: float
+    style: str
+
+
+def share_bars(report: Report) -> tuple[Bar, ...]:
+    """The predicted time as one bar, cut up by where it goes."""
+    styles = Styles(report)
+    return _cut_up(
+        (
+            share.share,
+            f"{wording.part(share)}: {wording.time(share.time)}",
+            styles(share.name, share.time.basis),
+        )
+        for share in report.shares
+    )
+
+
+def energy_bars(report: Report) -> tuple[Bar, ...]:
+    """The energy of a run as one bar, cut up by where it goes."""
+    styles = Styles(report)
+    return _cut_up(
+        (
+            part.share,
+            f"{wording.brief(part.name)}: {wording.joules(part.energy_j)}",
+            styles(part.name, "modelled"),
+        )
+        for part in report.energy
+    )
+
+
+def _cut_up(parts: Iterable[tuple[float, str, str]]) -> tuple[Bar, ...]:
+    """One bar out of shares with their titles and styles."""
+    bars: list[Bar] = []
+    for share, title, style in parts:
+        x = bars[-1].x + bars[-1].width if bars else 0.0
+        width, percent = 100 * share, wording.percent(share)
+        label = percent if width > _LABEL_WIDTH else ""
+        bars.append(Bar(x, 0, width, _SHARE_HEIGHT, style, f"{title}, {percent}", label))
+    return tuple(bars)
+
+
+def operator_bars(report: Report, rows: Sequence[OperatorRow]) -> tuple[OperatorBars, ...]:
+    """What the nodes of each operator take on each device, all on one scale."""
+    styles = Styles(report)
+    longest_s = max((on.capable_time.time_s for row in rows for on in row.devices), default=0.0)
+    scale = 100 / longest_s if longest_s else 0.0
+    return tuple(
+        OperatorBars(
+            row=row,
+            bars=tuple(
+                _operator_bar(row, on, index * _OPERATOR_HEIGHT, scale, styles)
+                for index, on in enumerate(row.devices)
+            ),
+            height=len(row.devices) * _OPERATOR_HEIGHT,
+        )
+        for row in rows
+    )
+
+
+def _operator_bar(
+    row: OperatorRow, on: OperatorOn, y: int, scale: float, styles: Styles
+) -> OperatorBar:
+    style = styles(on.device, on.capable_time.basis)
+    device = wording.brief(on.device)
+    label = f"{device}: cannot run it"
+    if on.capable:
+        label = f"{device}: {wording.time(on.capable_time)}"
+        label += "" if on.capable == row.nodes else f" for {on.capable} of {row.nodes}"
+        label += f", {on.placed} placed here" if on.placed else ""
+    return OperatorBar(
+        capable=Bar(0.0, y, scale * on.capable_time.time_s, _BAR_HEIGHT, style, label, label),
+        placed=Bar(0.0, y, scale * on.placed_time.time_s, _BAR_HEIGHT, style, label),
+    )
+
+
+def whiskers(report: Report) -> tuple[Whisker, ...]:
+    """The contenders on one scale that starts at nothing."""
+    styles = Styles(report)
+    slowest_s = max((contender.max_s for contender in report.contenders), default=0.0)
+    scale = 100 / slowest_s if slowest_s else 0.0
+    return tuple(
+        Whisker(
+            contender=contender,
+            least=scale * contender.min_s,
+            median=scale * contender.median_s,
+            most=scale * contender.max_s,
+            style=styles(contender.name, contender.basis) if contender.stages == 1 else "plan",
+        )
+        for contender in report.contenders
+    )
+
+
+def scatter(report: Report) -> Scatter:
+    """What was measured against what was predicted.
+
+    Only measured parts: a modelled one takes what its model says whenever it runs.
+    """
+    pairs = [pair for pair in _pairs(report) if min(pair.predicted_s, pair.observed_s) > 0]
+    if not pairs:
+        return Scatter((), ())
+    logs = [math.log10(time_s) for pair in pairs for time_s in (pair.predicted_s, pair.observed_s)]
+    low, high = math.floor(min(logs)), math.ceil(max(logs) + 1e-9)
+
+    def place(time_s: float) -> float:
+        return 100 * (math.log10(time_s) - low) / (high - low)
+
+    return Scatter(
+        dots=tuple(
+            Dot(place(pair.predicted_s), 100 - place(pair.observed_s), pair.style, pair.title)
+            for pair in pairs
+        ),
+        ticks=tuple(
+            Tick(100 * (power - low) / (high - low), seconds(10.0**power))
+            for power in range(low, high + 1)
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    predicted_s: float
+    observed_s: float
+    style: str
+    title: str
+
+
+def _pairs(report: Report) -> Iterator[_Pair]:
+    styles = Styles(report)
+    for stage in report.stages:
+        if stage.observed is not None and stage.observed.basis == "measured":
+            yield _pair(f"stage {stage.index}", stage, styles(stage.device, "measured"))
+    for copy in report.transfers:
+        if copy.observed is not None and copy.observed.basis == "measured":
+            yield _pair(wording.shorten(copy.value, 80), copy, styles("", "measured"))
+
+
+def _pair(name: str, row: StageRow | TransferRow, style: str) -> _Pair:
+    observed_s = row.observed.time_s if row.observed else 0.0
+    title = (
+        f"{name}: {wording.time(row.predicted)} predicted, {wording.time(row.observed)} observed"
+    )
+    return _Pair(row.predicted.time_s, observed_s, style, title)

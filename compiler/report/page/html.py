@@ -1,0 +1,98 @@
+"""Report -> one self-contained page: no network, no foreign code, the same bytes every time.
+
+The page's own Content-Security-Policy forbids everything but its style sheet and its scripts,
+which it names by their hashes: even a name that slipped through the escaping could do nothing.
+"""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+import jinja2
+
+from stagecut.compiler.ir.units import size
+from stagecut.compiler.report import wording
+from stagecut.compiler.report.model.content import Figure, Report
+from stagecut.compiler.report.page.charts import (
+    energy_bars,
+    operator_bars,
+    scatter,
+    share_bars,
+    whiskers,
+)
+from stagecut.compiler.report.page.graph import graph_json
+from stagecut.compiler.report.page.marks import Styles
+from stagecut.compiler.report.page.roofline import roofline
+from stagecut.compiler.report.page.timeline import timeline
+
+#: Operators that get bars; the table has them all.
+_OPERATORS = 12
+
+#: The parts of the graph's script, in order.
+_GRAPH = ("graph_layout.js", "graph_drawing.js", "graph_choosing.js")
+
+
+def to_html(report: Report) -> str:
+    """The whole page as text, to be written as UTF-8."""
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        report=report,
+        style=_read("page.css") + _read("graph.css"),
+        scripts=_scripts(report),
+        graph=graph_json(report),
+        styles=Styles(report),
+        timeline=timeline(report),
+        shares=share_bars(report),
+        energy=energy_bars(report),
+        operators=operator_bars(report, report.operators[:_OPERATORS]),
+        whiskers=whiskers(report),
+        scatter=scatter(report),
+        roofline=roofline(report),
+        reasons=_reasons(report),
+    )
+
+
+def _scripts(report: Report) -> list[str]:
+    """What the page runs: the layout library and the graph only where there is one."""
+    if not report.nodes:
+        return [_read("page.js")]
+    graph = "\n".join(map(_read, _GRAPH))
+    return [_read("vendor/d3-dag.iife.min.js"), _read("page.js"), graph]
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(wording=wording, Figure=Figure)
+    environment.filters.update(
+        time=wording.time,
+        percent=wording.percent,
+        digest=_digest,
+        size=size,
+        joules=wording.joules,
+        name=lambda text: wording.shorten(text, 80),
+        at=lambda number: f"{number:.3f}%",
+    )
+    return environment
+
+
+def _reasons(report: Report) -> dict[str, int]:
+    """Every reason for a refusal, numbered from 1, so that each is written out once."""
+    refused = (option for node in report.nodes for option in node.options if option.reason)
+    reasons = dict.fromkeys(option.reason for option in refused)
+    return {reason: number for number, reason in enumerate(reasons, start=1)}
+
+
+def _read(name: str) -> str:
+    return files("stagecut.compiler.report.page").joinpath(name).read_text("utf-8")
+
+
+def _digest(content: str) -> str:
+    """What a Content-Security-Policy calls an inline element with this content."""
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

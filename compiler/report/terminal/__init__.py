@@ -1,0 +1,1 @@
+"""Reports and differences in a terminal."""

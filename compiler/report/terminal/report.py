@@ -1,0 +1,177 @@
+"""A report in the terminal: the answer on one screen, then tables cut to what matters most.
+
+Colour and width are those of the console, so that NO_COLOR, pipes and narrow windows are heeded.
+"""
+
+from difflib import get_close_matches
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.units import size
+from stagecut.compiler.report import wording
+from stagecut.compiler.report.model.content import NodeRow, Report, Share
+from stagecut.compiler.report.terminal.grid import LEFT, RIGHT, label
+from stagecut.compiler.report.terminal.tables import Tables
+
+#: Rows of a table before it is cut.
+_FEW = 10
+
+
+def print_report(report: Report, console: Console) -> None:
+    """The summary, then every table, long ones cut to their head."""
+    print_summary(report, console)
+    print_stages(report, console, most=_FEW)
+    print_contenders(report, console)
+    print_transfers(report, console, most=_FEW)
+    print_nodes(report, console, most=_FEW)
+
+
+def print_summary(report: Report, console: Console) -> None:
+    """How fast, how sure, where the time goes and what would change it, on one screen."""
+    summary = report.summary
+    energy = wording.energy(summary)
+    besides = (f"{energy} a run" if energy else "", wording.loading(summary))
+    console.print(_headline(report))
+    lines = (
+        wording.rivalry(report),
+        wording.proof(summary),
+        wording.extent(summary),
+        wording.profiling(summary),
+        wording.shapes(report.inputs) if any(port.dims for port in report.inputs) else "",
+        "; ".join(filter(None, besides)),
+        wording.accuracy(report.accuracy),
+    )
+    for line in filter(None, lines):
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+    console.print()
+    if report.shares:
+        console.print(_bars(report, console))
+        console.print()
+    if report.close_calls:
+        console.print(_tables(report, console).calls(report.close_calls[:3]))
+    if _has_modelled(report):
+        console.print(Text(wording.LEGEND, style="dim"))
+        console.print()
+
+
+def print_stages(report: Report, console: Console, most: int | None = None) -> None:
+    """The stages in the order in which they run."""
+    if report.stages:
+        console.print(_tables(report, console).stages(report.stages[:most]))
+        _print_rest(console, len(report.stages), most, "--stages")
+
+
+def print_transfers(report: Report, console: Console, most: int | None = None) -> None:
+    """The copies between memories, those that take longest first."""
+    if report.transfers:
+        ranked = sorted(report.transfers, key=lambda transfer: -transfer.predicted.time_s)
+        console.print(_tables(report, console).transfers(ranked[:most]))
+        _print_rest(console, len(ranked), most, "--transfers")
+
+
+def print_contenders(report: Report, console: Console) -> None:
+    """The plans that were compared end to end, the fastest first."""
+    if report.contenders:
+        console.print(_tables(report, console).contenders(report.contenders))
+
+
+def print_nodes(report: Report, console: Console, most: int | None = None) -> None:
+    """What nodes take on every device, those that take longest first."""
+    if report.nodes:
+        ranked = sorted(report.nodes, key=lambda node: -node.run.time_s)
+        title = "Nodes" if most is None else "Most expensive nodes"
+        console.print(_tables(report, console).nodes(title, ranked[:most]))
+        _print_rest(console, len(ranked), most, "--nodes")
+
+
+def print_explanation(report: Report, name: str, console: Console) -> None:
+    """Why the node `name` runs where it runs. Raises UsageError when there is no such node."""
+    node = _node(report, name)
+    console.print(Text(wording.shorten(node.name, console.width), style="bold"))
+    facts = [wording.brief(node.op), f"stage {node.stage} on {wording.brief(node.device)}"]
+    facts += [f"{size(node.weight_bytes)} of weights"] if node.weight_bytes else []
+    facts += [f"{node.flops:,} FLOP"] if node.flops else []
+    console.print(Text(f"  {', '.join(facts)}"))
+    for verb, values in (("reads", node.inputs), ("writes", node.outputs)):
+        for value in values:
+            console.print(Text(f"  {verb} {wording.shorten(value, 60)}{_copied(report, value)}"))
+    console.print()
+    console.print(_tables(report, console).options(node))
+    console.print(Text(f"would add: {wording.premise(node.options)}", style="dim"))
+    if any(option.run and option.run.basis == "modelled" for option in node.options):
+        console.print(Text(wording.LEGEND, style="dim"))
+
+
+def _node(report: Report, name: str) -> NodeRow:
+    known = {node.name: node for node in report.nodes}
+    if name not in known:
+        matches = get_close_matches(name, known, n=3, cutoff=0.3)
+        near = ", ".join(wording.shorten(match, 80) for match in matches)
+        raise UsageError(
+            f"there is no node {wording.shorten(name, 80)!r}",
+            where=f"plan of {wording.brief(report.summary.model)}",
+            fix=f"did you mean {near}?" if near else "`--nodes` lists them all",
+        )
+    return known[name]
+
+
+def _copied(report: Report, value: str) -> str:
+    moves = [transfer for transfer in report.transfers if transfer.value == value]
+    said = " and ".join(
+        f"{wording.route(f'{move.source}>{move.target}')} in {wording.time(move.predicted)}"
+        for move in moves
+    )
+    return f", copied {said}" if moves else ""
+
+
+def _headline(report: Report) -> Text:
+    summary = report.summary
+    line = Text(wording.shorten(summary.model, 40), style="bold")
+    line.append(f"  {wording.time(summary.predicted)}", style="green")
+    line.append(" predicted", style="not bold")
+    if summary.observed is not None:
+        line.append(f"  {wording.time(summary.observed.total)}", style="green")
+        line.append(f" observed ({wording.observed(summary)})", style="not bold")
+    return line
+
+
+def _bars(report: Report, console: Console) -> RenderableType:
+    """Where the predicted time goes: full blocks are measured, shaded ones modelled."""
+    longest = max(share.share for share in report.shares) or 1.0
+    room = min(40, console.width - 50)  # none at all in a narrow window
+    bars = Table.grid(padding=(0, 2, 0, 0))
+    for justify in (LEFT, RIGHT, RIGHT, LEFT):
+        bars.add_column(justify=justify, no_wrap=justify == RIGHT)
+    for share in report.shares:
+        name = _part(report, share, console)
+        block = "▒" if share.time.basis == "modelled" else "█"
+        bar = Text(block * round(room * share.share / longest), style=name.style)
+        time, part = wording.time(share.time), wording.percent(share.share)
+        bars.add_row(name, Text(time), Text(part), bar)
+    return bars
+
+
+def _part(report: Report, share: Share, console: Console) -> Text:
+    if share.kind == "stage":
+        return _tables(report, console).device(share.name)
+    return label(wording.part(share), "dim")
+
+
+def _has_modelled(report: Report) -> bool:
+    options = (option.run for node in report.nodes for option in node.options)
+    modelled = (run is not None and run.basis == "modelled" for run in options)
+    return report.summary.energy_j is not None or any(modelled)
+
+
+def _print_rest(console: Console, rows: int, most: int | None, option: str) -> None:
+    if most is not None and rows > most:
+        console.print(Text(f"… and {rows - most:,} more ({option})", style="dim"))
+        console.print()
+
+
+def _tables(report: Report, console: Console) -> Tables:
+    return Tables(tuple(device.name for device in report.devices), console.width)

@@ -1,0 +1,1 @@
+"""Merge operators into nodes that are placed as a whole."""

@@ -1,0 +1,1 @@
+"""Compare whole plans end to end, and ship the best."""

@@ -1,0 +1,1 @@
+"""Find the schedule that costs least, and prove how good it is."""

@@ -1,0 +1,31 @@
+"""Verify somebody else's assignment: is it possible, what does it cost, how far from the best?"""
+
+from dataclasses import dataclass
+
+from stagecut.compiler.ir.assignment import Assignment
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.objective import LATENCY, Objective
+from stagecut.compiler.ir.solution import Solution, account
+from stagecut.passes.partition.partition import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The certificate's total is that of `assignment`, its bound that of the best there is."""
+
+    assignment: Assignment
+    objective: Objective = LATENCY
+    limit_s: float = 60.0
+
+    def __call__(self, table: CostTable) -> Solution:
+        """Raises AssignmentError for an assignment that does not fit the table."""
+        best = Partition(self.objective, self.limit_s)(table).certificate
+        return account(
+            table,
+            self.assignment,
+            self.objective,
+            method="given",
+            bound=best.lower_bound,
+            proof=best.proof,
+            width=best.width,
+        )

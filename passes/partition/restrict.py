@@ -1,0 +1,136 @@
+"""Keep nodes to devices, or off them, before any method looks at the table.
+
+pin    'head=pim'         the node called head runs on pim, or it is an error
+pin    'MatMul*=pim'      of the nodes whose name or operator matches, those that can run on pim do
+forbid 'encoder/*=pim'    none of them does
+
+a: cpu 3, pim 1                        a: pim 1
+b: cpu 3, pim 1     pin a=pim          b: cpu 3
+                    forbid b=pim
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError, UsageError
+from stagecut.compiler.ir.machine import Machine
+
+
+class Choice(NamedTuple):
+    """A node and the devices that can run it."""
+
+    name: str
+    op: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`pattern` is a node's name, an operator, or a shell pattern for either (`*`, `?`, `[ab]`)."""
+
+    pattern: str
+    device: str
+
+    def matches(self, node: Choice) -> bool:
+        return any(
+            name == self.pattern or fnmatchcase(name, self.pattern) for name in (node.name, node.op)
+        )
+
+    def binds(self, node: Choice) -> bool:
+        """A node that is called by its name, and of the others that match those that can."""
+        return node.name == self.pattern or (self.device in node.devices and self.matches(node))
+
+    def __str__(self) -> str:
+        return f"{self.pattern}={self.device}"
+
+
+def parse_rule(text: str) -> Rule:
+    """`PATTERN=DEVICE`; raises UsageError."""
+    pattern, equals, device = text.rpartition("=")
+    if not (pattern and equals and device):
+        raise UsageError(
+            f"{text!r} does not name nodes and a device",
+            fix="write PATTERN=DEVICE, such as 'MatMul*=pim'",
+        )
+    return Rule(pattern.strip(), device.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Restrict:
+    """Each of these raises DeviceError for an unknown device, AssignmentError for a rule that no
+    node matches, UnplaceableError for a pin that holds nowhere, and where no device is left."""
+
+    pins: tuple[Rule, ...] = ()
+    forbids: tuple[Rule, ...] = ()
+
+    def __call__(self, table: CostTable) -> CostTable:
+        """The table with fewer devices for some nodes."""
+        choices = [Choice(node.name, node.op, tuple(node.run_s)) for node in table.nodes]
+        left = self._left(choices, table.machine)
+        nodes = (
+            replace(node, run_s={name: node.run_s[name] for name in left[node.name]})
+            for node in table.nodes
+        )
+        return replace(table, nodes=tuple(nodes))
+
+    def check(self, expanded: ExpandedGraph) -> None:
+        """Before anything is measured."""
+        choices = [
+            Choice(node.name, node.op, expanded.candidates[node.name])
+            for node in expanded.graph.nodes
+        ]
+        self._left(choices, expanded.machine)
+
+    def loose_pins(self, table: CostTable) -> tuple[str, ...]:
+        """For people: the pins that hold only some of the nodes that match."""
+        choices = [Choice(node.name, node.op, tuple(node.run_s)) for node in table.nodes]
+        counts = (
+            (rule, sum(map(rule.binds, choices)), sum(map(rule.matches, choices)))
+            for rule in self.pins
+        )
+        return tuple(
+            f"pin {rule} holds {bound} of {matching} nodes that match; {rule.device} cannot run "
+            "the others"
+            for rule, bound, matching in counts
+            if bound < matching
+        )
+
+    def _left(self, choices: Sequence[Choice], machine: Machine) -> Mapping[str, tuple[str, ...]]:
+        for rule in (*self.pins, *self.forbids):
+            machine.device(rule.device)
+            if not any(map(rule.matches, choices)):
+                raise AssignmentError(
+                    "no node and no operator matches",
+                    where=f"rule {rule}",
+                    fix="look the names up in the cost table; * stands for anything",
+                )
+        for rule in self.pins:
+            if not any(map(rule.binds, choices)):
+                raise UnplaceableError(
+                    f"{rule.device} can run none of the nodes that match",
+                    where=f"pin {rule}",
+                    fix="pin them to another device",
+                )
+        return {node.name: self._devices(node) for node in choices}
+
+    def _devices(self, node: Choice) -> tuple[str, ...]:
+        pins = [rule for rule in self.pins if rule.binds(node)]
+        forbids = [rule for rule in self.forbids if rule.binds(node)]
+        left = tuple(
+            device
+            for device in node.devices
+            if all(rule.device == device for rule in pins)
+            and all(rule.device != device for rule in forbids)
+        )
+        if not left:
+            rules = [*(f"pin {rule}" for rule in pins), *(f"forbid {rule}" for rule in forbids)]
+            raise UnplaceableError(
+                f"no device is left for it by {' and '.join(rules)}",
+                where=f"node {node.name} ({node.op})",
+                fix=f"it can run on {', '.join(node.devices)}: change the rules to leave one",
+            )
+        return left

@@ -1,0 +1,1 @@
+"""Measure every candidate and every transfer in as few whole runs as can be."""

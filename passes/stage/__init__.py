@@ -1,0 +1,1 @@
+"""Turn a schedule's stages into programs."""

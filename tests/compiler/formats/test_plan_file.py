@@ -1,0 +1,127 @@
+"""The plan file: what it holds, that it is ordinary ONNX, and that it says the same twice."""
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from stagecut.compiler import Plan, compile_model
+from stagecut.compiler.formats.archive import write_archive
+from stagecut.compiler.formats.plan_file import write_plan
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.ir.errors import PlanError
+from stagecut.compiler.ir.plan import OutputError
+from stagecut.runtime import Session
+from tests.support.onnx_models import MODELS
+from tests.support.reference import run_reference
+from tests.support.scattered import costs_of, expand, scattered_costs
+
+DEVICES = ("cpu.serial", "cpu.parallel")
+
+
+def _compiled(seed: int = 0) -> Plan:
+    costs = scattered_costs("zoo:tiny-mlp", DEVICES, seed=seed)
+    return compile_model("zoo:tiny-mlp", devices=DEVICES, costs=costs)
+
+
+def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    plan = _compiled()
+    plan.save(tmp_path / "x.plan")
+    assert Plan.load(tmp_path / "x.plan").manifest == plan.manifest
+    assert Plan.load(tmp_path / "x.plan").costs == plan.costs
+
+
+def test_an_output_that_is_off_without_bound_comes_back(tmp_path: Path) -> None:
+    plan = _compiled()
+    endless = (OutputError("y", max_abs=float("inf"), relative=float("inf"), cosine=None),)
+    files = {name: plan.archive.read(name) for name in plan.archive.names() if name != "plan.json"}
+    write_plan(tmp_path / "x.plan", [replace(plan.manifest, accuracy=endless)], files)
+    assert Plan.load(tmp_path / "x.plan").manifest.accuracy == endless
+
+
+def test_compiling_twice_from_one_cost_table_gives_the_same_bytes() -> None:
+    one, two = _compiled(), _compiled()
+    assert one.archive.path.read_bytes() == two.archive.path.read_bytes()
+
+
+def test_a_plan_runs_without_being_saved_and_takes_its_folder_with_it() -> None:
+    plan = _compiled()
+    path = plan.archive.path
+    session = Session(plan)
+    feeds = {each.name: np.ones(each.shape, np.float32) for each in plan.manifest.inputs}
+    assert session.run(None, feeds)
+    del plan, session
+    assert not path.exists()
+
+
+def test_a_plan_runs_under_another_name_in_another_folder(tmp_path: Path) -> None:
+    plan = _compiled()
+    plan.save(tmp_path / "x.plan")
+    (tmp_path / "elsewhere").mkdir()
+    moved = (tmp_path / "x.plan").rename(tmp_path / "elsewhere" / "y with spaces.plan")
+    feeds = {each.name: np.ones(each.shape, np.float32) for each in plan.manifest.inputs}
+    [expected] = Session(plan).run(None, feeds)
+    [found] = Session(moved).run(None, feeds)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_an_unpacked_plan_is_a_folder_of_onnx_models(tmp_path: Path) -> None:
+    _compiled().save(tmp_path / "x.plan")
+    with zipfile.ZipFile(tmp_path / "x.plan") as archive:
+        archive.extractall(tmp_path)
+    document = json.loads((tmp_path / "plan.json").read_text())
+    assert document["schema"] == "stagecut.plan/1"
+    for stage in document["stages"]:
+        onnxruntime.InferenceSession(tmp_path / stage["file"])
+
+
+def test_weights_are_stored_once_and_not_in_the_stages() -> None:
+    plan = _compiled()
+    weights = plan.archive.read("weights.bin")
+    for stage in plan.manifest.stages:
+        assert len(plan.archive.read(stage.file)) < 4096
+    assert len(weights) >= sum(node.weight_bytes for node in plan.manifest.nodes) * 0.9
+
+
+def test_a_plan_without_one_of_its_members_is_refused(tmp_path: Path) -> None:
+    plan = _compiled()
+    members = {name: plan.archive.read(name) for name in plan.archive.names()}
+    del members["weights.bin"]
+    write_archive(tmp_path / "x.plan", members)
+    with pytest.raises(PlanError, match="does not hold the members"):
+        Plan.load(tmp_path / "x.plan")
+
+
+def test_a_manifest_with_a_missing_key_is_refused_by_its_place(tmp_path: Path) -> None:
+    plan = _compiled()
+    members = {name: plan.archive.read(name) for name in plan.archive.names()}
+    document = json.loads(members["plan.json"])
+    del document["stages"][0]["device"]
+    members["plan.json"] = json.dumps(document).encode()
+    write_archive(tmp_path / "x.plan", members)
+    with pytest.raises(PlanError, match=r"stages\.0\.device"):
+        Plan.load(tmp_path / "x.plan")
+
+
+def test_no_path_of_this_machine_gets_into_a_plan(tmp_path: Path) -> None:
+    _compiled().save(tmp_path / "x.plan")
+    content = (tmp_path / "x.plan").read_bytes()
+    for path in (str(Path.cwd()), str(Path.home()), str(tmp_path), "site-packages"):
+        assert path.encode() not in content
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_awkward_model_survives_being_cut(name: str, seed: int) -> None:
+    program = load_program(MODELS[name].proto(), shapes=MODELS[name].shapes)
+    costs = costs_of(expand(program, DEVICES, "op"), seed)
+    plan = compile_model(
+        program.model, feeds=program.feeds, devices=DEVICES, costs=costs, granularity="op"
+    )
+    found = Session(plan).run(None, program.feeds)
+    for ours, theirs in zip(found, run_reference(program.model, program.feeds), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -1,0 +1,59 @@
+"""Numbers as people read them: three digits, and the unit that suits."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagecut.compiler.ir.units import scaled, seconds, size
+
+SECONDS = {
+    "nothing": (0.0, "0 s"),
+    "picoseconds": (4e-10, "400 ps"),
+    "next to nothing": (4e-15, "4.00e-15 s"),
+    "nanoseconds": (4.2e-8, "42.0 ns"),
+    "microseconds": (1e-6, "1.00 µs"),
+    "rounding up into the next unit": (9.996e-4, "1.00 ms"),
+    "milliseconds": (0.0123, "12.3 ms"),
+    "seconds": (5.0, "5.00 s"),
+    "minutes": (600.0, "10.0 min"),
+    "a saving": (-0.002, "-2.00 ms"),
+}
+
+
+@pytest.mark.parametrize(("time_s", "text"), SECONDS.values(), ids=SECONDS.keys())
+def test_seconds(time_s: float, text: str) -> None:
+    assert seconds(time_s) == text
+
+
+SIZES = {
+    "nothing": (0, "0 B"),
+    "bytes": (1023, "1023 B"),
+    "kibibytes": (2048, "2.00 KiB"),
+    "mebibytes": (3 * 2**20, "3.00 MiB"),
+    "gibibytes": (100 * 2**30, "100 GiB"),
+}
+
+
+@pytest.mark.parametrize(("size_bytes", "text"), SIZES.values(), ids=SIZES.keys())
+def test_size(size_bytes: int, text: str) -> None:
+    assert size(size_bytes) == text
+
+
+SCALED = {
+    "nothing": (0.0, "J", "0 J"),
+    "an energy": (0.0123, "J", "12.3 mJ"),
+    "a speed": (2.5e11, "FLOP/s", "250 GFLOP/s"),
+    "beyond the prefixes": (3e-15, "J", "3.00e-15 J"),
+}
+
+
+@pytest.mark.parametrize(("number", "unit", "text"), SCALED.values(), ids=SCALED.keys())
+def test_scaled(number: float, unit: str, text: str) -> None:
+    assert scaled(number, unit) == text
+
+
+@given(st.floats(1e-12, 1e5))
+def test_three_digits_are_kept(time_s: float) -> None:
+    number, unit = seconds(time_s).split()
+    unit_s = {"ps": 1e-12, "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}[unit]
+    assert float(number) * unit_s == pytest.approx(time_s, rel=0.03)

@@ -1,0 +1,77 @@
+"""The JSON report: everything is said, as docs/report-schema.json has it."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagecut.compiler.report.export.json import json_schema, to_json
+from stagecut.compiler.report.model.build import build_report
+from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
+from tests.support.planned import Sample
+
+jsonschema = pytest.importorskip("jsonschema", reason="jsonschema comes with the dev extra")
+
+SCHEMA_FILE = Path(__file__).parents[3] / "docs" / "report-schema.json"
+SAMPLES = {
+    "a mixed plan": mixed(),
+    "a plan on the CPU alone": cpu_only(),
+    "a plan of one node": one_node(),
+    "a plan of no node": empty(),
+    "a plan with hostile names": hostile(),
+    "a plan of 200 nodes": large(200),
+}
+every_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
+
+
+def text_of(sample: Sample) -> str:
+    return to_json(build_report(sample.manifest, sample.table, sample.trace))
+
+
+def validate(document: object) -> None:
+    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    """After a change: `python -c "from stagecut.compiler.report.export.json import json_schema;
+    print(json_schema())" > docs/report-schema.json`; a change of meaning needs a new version."""
+    assert SCHEMA_FILE.read_text("utf-8") == json_schema() + "\n"
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(json_schema()))
+
+
+@every_sample
+def test_every_report_fits_the_schema(sample: Sample) -> None:
+    validate(json.loads(text_of(sample)))
+
+
+@every_sample
+def test_it_says_everything_and_twice_the_same(sample: Sample) -> None:
+    document = json.loads(text_of(sample))
+    assert document["schema"] == "stagecut.report/1"
+    assert [node["name"] for node in document["nodes"]] == [n.name for n in sample.manifest.nodes]
+    assert document["summary"]["predicted"]["time_s"] == sample.manifest.predicted_s
+    assert text_of(sample) == text_of(sample)
+
+
+BREAKAGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "another schema": lambda document: document.update(schema="stagecut.report/2"),
+    "a field too few": lambda document: document["summary"].pop("predicted"),
+    "a field too many": lambda document: document["nodes"][0].update(colour="red"),
+    "a time without its basis": lambda document: document["nodes"][0]["run"].pop("basis"),
+    "an unknown basis": lambda document: document["nodes"][0]["run"].update(basis="guessed"),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=BREAKAGES.keys())
+def test_a_broken_report_does_not_fit(breakage: Callable[[dict[str, Any]], object]) -> None:
+    document = copy.deepcopy(json.loads(text_of(mixed())))
+    breakage(document)
+    with pytest.raises(jsonschema.ValidationError):
+        validate(document)

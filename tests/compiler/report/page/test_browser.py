@@ -1,0 +1,298 @@
+"""The page in a real browser: what a reader does with it, and what it must not do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.page.html import to_html
+from tests.support.browser import chromium
+from tests.support.manifests import (
+    empty,
+    free,
+    hostile,
+    large,
+    long_names,
+    mixed,
+    one_node,
+    two_copies,
+    wide,
+)
+from tests.support.planned import Sample
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SAMPLES = {
+    "mixed": mixed(),
+    "one node": one_node(),
+    "no node": empty(),
+    "hostile": hostile(),
+    "long names": long_names(),
+    "from nanoseconds to an hour": wide(),
+    "no time": free(),
+    "two copies for one stage": two_copies(),
+    "large": large(),
+}
+
+
+@dataclass
+class Visit:
+    """An open page, and everything it did that nobody asked for."""
+
+    page: "Page"
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+Open: TypeAlias = Callable[..., Visit]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pages")
+    for name, sample in SAMPLES.items():
+        (path / f"{name}.html").write_text(html_of(sample), "utf-8")
+    return path
+
+
+def html_of(sample: Sample) -> str:
+    return to_html(build_report(sample.manifest, sample.table, sample.trace))
+
+
+@pytest.fixture
+def visit(browser: "Browser", folder: Path) -> Iterator[Open]:
+    """Opens the page of a sample; options are those of a browser context."""
+    opened: list[Page] = []
+
+    def open_page(name: str = "mixed", **options: Any) -> Visit:
+        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
+        opened.append(page)
+        found = Visit(page)
+        page.on("console", lambda message: found.complaints.append(message.text))
+        page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: found.complaints.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda asked: found.requests.append(asked.url))
+        page.goto((folder / f"{name}.html").as_uri())
+        return found
+
+    yield open_page
+    for page in opened:
+        page.close()
+
+
+every_page = pytest.mark.parametrize("name", SAMPLES)
+
+
+@every_page
+def test_it_opens_without_a_complaint_and_asks_for_nothing(visit: Open, name: str) -> None:
+    seen = visit(name)
+    seen.page.wait_for_load_state()
+    assert seen.complaints == []
+    assert [url.split(":")[0] for url in seen.requests] == ["file"]
+
+
+def test_hostile_names_stay_harmless_whatever_is_clicked(visit: Open) -> None:
+    seen = visit("hostile")
+    for node in seen.page.locator("[data-node]").all():
+        node.dispatch_event("click")
+    seen.page.fill("#graph-search", "alert(1)")
+    seen.page.press("#graph-search", "Enter")
+    assert "<script>alert(1)</script>" in seen.page.inner_text("#graph-panel")
+    assert seen.page.locator("#graph-panel script, main img").count() == 0
+    assert seen.complaints == []
+
+
+def test_the_policy_stops_what_the_page_did_not_bring(visit: Open) -> None:
+    page = visit().page
+    violated = page.evaluate(
+        """() => new Promise((resolve) => {
+            addEventListener("securitypolicyviolation", (e) => resolve(e.effectiveDirective));
+            document.body.append(Object.assign(new Image(), { src: "http://192.0.2.1/a.png" }));
+        })"""
+    )
+    assert violated == "img-src"
+
+
+def test_searching_finds_a_node_and_says_what_it_costs(visit: Open) -> None:
+    page = visit().page
+    page.fill("#graph-search", "matmul")
+    assert page.inner_text("#graph-found") == "5 found"
+    page.fill("#graph-search", "head")
+    page.press("#graph-search", "Enter")
+    panel = page.inner_text("#graph-panel")
+    assert "3.00 µs" in panel
+    assert "+4.00 µs" in panel
+    assert "MatMul needs a weight operand here" in panel  # written out, not a number
+    assert page.locator(".node.selected text").first.text_content() == "head"
+
+
+def test_enter_goes_from_match_to_match(visit: Open) -> None:
+    page = visit().page
+    page.fill("#graph-search", "matmul")
+    names = []
+    for _ in range(6):
+        page.press("#graph-search", "Enter")
+        names.append(page.locator(".node.selected text").first.text_content())
+    assert names == ["qkv", "project", "up", "down", "head", "qkv"]
+
+
+def test_clicking_a_node_lights_its_edges(visit: Open) -> None:
+    page = visit().page
+    page.locator("[data-node='4']").click()
+    assert "add1" in page.inner_text("#graph-panel")
+    assert page.locator(".edge.lit").count() == 3  # two in, one out
+    page.keyboard.press("Escape")
+    assert page.locator(".edge.lit").count() == 0
+
+
+def test_stages_close_and_open(visit: Open) -> None:
+    page = visit().page
+    assert page.locator("[data-node]").count() == 12
+    page.locator(".title[data-stage='1']").click()
+    assert page.locator("[data-node]").count() == 7
+    page.locator(".stage.closed[data-stage='1']").click()
+    assert page.locator("[data-node]").count() == 12
+    page.click("#graph-close")
+    assert page.locator("[data-node]").count() == 0
+    page.click("#graph-open")
+    assert page.locator("[data-node]").count() == 12
+
+
+def test_copies_are_drawn_dashed_with_what_they_cost(visit: Open) -> None:
+    page = visit().page
+    assert page.locator(".edge path.copy").count() == 2
+    assert "64.0 KiB, 30.1 µs~" in page.locator(".edges > text").all_text_contents()
+
+
+def test_copies_for_one_stage_are_told_one_below_the_other(visit: Open) -> None:
+    labels = visit("two copies for one stage").page.locator(".edges > text").all()
+    boxes = sorted(filter(None, (label.bounding_box() for label in labels)), key=lambda b: b["y"])
+    assert len(boxes) == 3
+    assert boxes[0]["x"] == pytest.approx(boxes[1]["x"], abs=1)
+    assert boxes[1]["y"] - boxes[0]["y"] > 10
+
+
+def test_the_graph_can_be_walked_with_the_keyboard(visit: Open) -> None:
+    page = visit().page
+    page.focus(".view")
+    names = []
+    for key in ("Enter", "ArrowDown", "ArrowDown", "ArrowUp", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(key)
+        names.append(page.locator(".node.selected text").first.text_content())
+    assert names == ["embed", "qkv", "attention", "qkv", "attention", "qkv"]
+
+
+def test_zoom_changes_the_size_and_fit_shows_it_all(visit: Open) -> None:
+    page = visit().page
+    width = "document.getElementById('graph-drawing').clientWidth"
+    before = page.evaluate(width)
+    page.click("#graph-in")
+    assert page.evaluate(width) == pytest.approx(1.25 * before, abs=1)
+    page.click("#graph-fit")
+    assert page.evaluate(
+        "document.querySelector('.view').scrollHeight"
+        " <= document.querySelector('.view').clientHeight"
+    )
+
+
+def test_tables_sort_by_number(visit: Open) -> None:
+    page = visit().page
+    heading = page.locator("#node-table thead th", has_text="cpu.serial")
+    names = page.locator("#node-table tbody th")
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert names.all_text_contents()[:3] == ["head", "add1", "add2"]
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert names.all_text_contents()[:2] == ["down", "up"]
+
+
+def test_sorting_a_table_does_not_confuse_the_graph(visit: Open) -> None:
+    page = visit().page
+    page.locator("#node-table thead button").first.click()
+    page.locator("[data-node='0']").click()
+    assert "embed" in page.inner_text("#graph-panel")
+
+
+def test_tables_filter(visit: Open) -> None:
+    page = visit().page
+    page.get_by_label("Filter: What each node takes").fill("matmul pim")
+    rows = page.locator("#node-table tbody tr:visible th")
+    assert rows.all_text_contents() == ["up", "down"]
+
+
+def test_tables_are_copied_as_csv_with_plain_numbers(visit: Open) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"]).page
+    page.locator("#stages").get_by_text("Copy as CSV").click()
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert lines[0].startswith("Stage,Device,Nodes,Predicted")
+    assert lines[3].split(",")[:3] == ["2", "pim.hbm", "3"]
+    assert float(lines[3].split(",")[3]) == pytest.approx(332e-6)
+
+
+SCHEMES = {"light": "rgb(247, 248, 249)", "dark": "rgb(18, 21, 23)"}
+
+
+@pytest.mark.parametrize(("scheme", "colour"), SCHEMES.items(), ids=SCHEMES.keys())
+def test_light_and_dark(visit: Open, scheme: str, colour: str) -> None:
+    page = visit(color_scheme=scheme).page
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == colour
+
+
+@every_page
+def test_a_narrow_window_needs_no_scrolling_sideways(visit: Open, name: str) -> None:
+    page = visit(name, viewport={"width": 360, "height": 700}).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_paper_shows_all_rows_and_no_controls(visit: Open) -> None:
+    page = visit("large").page
+    page.emulate_media(media="print")
+    assert page.locator("nav").is_hidden()
+    assert page.locator(".tools").first.is_hidden()
+    scroll = page.locator("#node-table").locator("xpath=ancestor::div[@class='scroll']")
+    assert scroll.evaluate("box => box.scrollHeight <= box.clientHeight + 1")
+
+
+def test_paper_is_white_even_from_a_dark_screen(visit: Open) -> None:
+    page = visit(color_scheme="dark").page
+    page.emulate_media(media="print")
+    style = "getComputedStyle(document.body)"
+    assert page.evaluate(f"{style}.backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate(f"{style}.color") == "rgb(25, 29, 33)"
+
+
+def test_paper_shows_the_whole_graph_and_is_not_cut_off(visit: Open) -> None:
+    page = visit("large", viewport={"width": 794, "height": 1123}).page  # A4
+    page.emulate_media(media="print")
+    height = page.locator("#graph-drawing").evaluate("drawing => drawing.clientHeight")
+    assert 0 < height < 1123
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+
+
+def test_without_javascript_the_tables_are_there(visit: Open) -> None:
+    page = visit(java_script_enabled=False).page
+    assert page.locator("#node-table tbody tr").count() == 12
+    assert "needs JavaScript" in page.content()
+
+
+def test_a_large_plan_starts_closed_and_opens_whole(visit: Open) -> None:
+    seen = visit("large")
+    assert seen.page.locator("[data-node]").count() == 0
+    assert seen.page.locator(".stage.closed").count() == 667
+    seen.page.click("#graph-open")
+    assert seen.page.locator("[data-node]").count() == 2000
+    seen.page.fill("#graph-search", "layer.99/up")
+    seen.page.press("#graph-search", "Enter")
+    assert "/layer.99/up" in seen.page.inner_text("#graph-panel")
+    assert seen.complaints == []

@@ -1,0 +1,54 @@
+"""What the page's script gets to draw the graph from."""
+
+import json
+from typing import Any
+
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.page.graph import graph_json
+from tests.support.manifests import hostile, large, mixed
+from tests.support.planned import Sample
+
+
+def graph_of(sample: Sample) -> Any:
+    return json.loads(graph_json(build_report(sample.manifest, sample.table)))
+
+
+def test_stages() -> None:
+    assert graph_of(mixed())["stages"][2] == {
+        "style": "d2 modelled",
+        "title": "stage 2 on pim.hbm",
+        "text": "3 nodes, 332 µs~",
+        "time": "332 µs~",
+    }
+
+
+def test_nodes_stand_in_the_order_of_the_table() -> None:
+    sample = mixed()
+    nodes = graph_of(sample)["nodes"]
+    assert [name for _, name, _ in nodes] == [node.name for node in sample.manifest.nodes]
+    assert nodes[6] == [2, "up", "MatMul, 150 µs~"]
+
+
+def test_edges_say_what_is_copied() -> None:
+    edges = graph_of(mixed())["edges"]
+    assert [5, 6, "norm1", "64.0 KiB, 30.1 µs~"] in edges
+    assert [5, 9, "norm1", ""] in edges
+
+
+def test_inputs_and_outputs_count_down_from_minus_one() -> None:
+    graph = graph_of(mixed())
+    assert (graph["inputs"], graph["outputs"]) == (["tokens", "mask"], ["head"])
+    assert [-1, 0, "tokens", ""] in graph["edges"]
+    assert [-2, 2, "mask", ""] in graph["edges"]
+    assert [11, -1, "head", ""] in graph["edges"]
+
+
+def test_names_cannot_end_the_script_element() -> None:
+    text = graph_json(build_report(hostile().manifest, hostile().table))
+    assert "<" not in text
+    assert json.loads(text)["nodes"][10][1] == "</style></svg>-->]]>"
+
+
+def test_it_stays_small() -> None:
+    sample = large(2000)
+    assert len(graph_json(build_report(sample.manifest, sample.table))) < 300_000

@@ -1,0 +1,177 @@
+"""The report in the terminal: golden texts, narrow windows, names that would take it over."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.plan import OutputError
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.model.content import Report
+from stagecut.compiler.report.terminal.report import (
+    print_explanation,
+    print_nodes,
+    print_report,
+    print_stages,
+    print_summary,
+    print_transfers,
+)
+from tests.support.golden import assert_golden
+from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
+from tests.support.planned import Sample
+
+SAMPLES = {
+    "a mixed plan": mixed(),
+    "a plan on the CPU alone": cpu_only(),
+    "a plan of one node": one_node(),
+    "a plan of no node": empty(),
+    "a plan with hostile names": hostile(),
+    "a plan of 2,000 nodes": large(),
+}
+every_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
+
+
+def report_of(sample: Sample) -> Report:
+    return build_report(sample.manifest, sample.table, sample.trace)
+
+
+def piped(width: int = 80) -> Console:
+    """A console that writes to a file, as behind a pipe."""
+    return Console(file=io.StringIO(), width=width)
+
+
+def text_of(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+GOLDEN = {
+    "the report of a mixed plan": ("report-mixed.txt", mixed(), 80),
+    "the report in a narrow window": ("report-mixed-40.txt", mixed(), 40),
+    "the report of a plan on the CPU alone": ("report-cpu.txt", cpu_only(), 100),
+    "the report of a plan of no node": ("report-empty.txt", empty(), 80),
+}
+
+
+@pytest.mark.parametrize(("name", "sample", "width"), GOLDEN.values(), ids=GOLDEN.keys())
+def test_golden(name: str, sample: Sample, width: int, tmp_path: Path) -> None:
+    console = piped(width)
+    print_report(report_of(sample), console)
+    assert_golden(name, text_of(console), tmp_path)
+
+
+def test_golden_explanation(tmp_path: Path) -> None:
+    console = piped()
+    print_explanation(report_of(mixed()), "norm1", console)
+    print_explanation(report_of(mixed()), "down", console)
+    assert_golden("report-explain.txt", text_of(console), tmp_path)
+
+
+@every_sample
+def test_the_summary_fits_on_one_screen(sample: Sample) -> None:
+    console = piped()
+    print_summary(report_of(sample), console)
+    assert len(text_of(console).splitlines()) <= 24
+
+
+@every_sample
+@pytest.mark.parametrize("width", [30, 60, 80, 200])
+def test_no_line_is_longer_than_the_window(sample: Sample, width: int) -> None:
+    console = piped(width)
+    print_report(report_of(sample), console)
+    assert max(len(line) for line in text_of(console).splitlines()) <= width
+
+
+@every_sample
+def test_behind_a_pipe_nothing_steers_a_terminal(sample: Sample) -> None:
+    console = piped()
+    print_report(report_of(sample), console)
+    assert all(letter.isprintable() or letter == "\n" for letter in text_of(console))
+
+
+def test_a_plan_of_which_all_is_known_fits_on_one_screen_too() -> None:
+    """Three devices, two links, energy, loading and accuracy, the optimum not shipped."""
+    sample = mixed()
+    first, second, third = sample.manifest.contenders
+    known = replace(
+        sample.manifest,
+        predicted_j=2.5e-3,
+        stages=tuple(replace(stage, load_s=2e-6) for stage in sample.manifest.stages),
+        accuracy=(OutputError("head", 1e-3, 1e-3, 1.0),),
+        contenders=(replace(first, chosen=False), second, replace(third, chosen=True, stage_s=())),
+    )
+    console = piped()
+    print_summary(build_report(known, sample.table), console)
+    assert len(text_of(console).splitlines()) <= 24
+
+
+def test_names_are_not_taken_for_markup() -> None:
+    console = piped(200)
+    print_nodes(report_of(hostile()), console)
+    assert "[bold red]{{ 7 * 7 }}[/]" in text_of(console)
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    print_report(report_of(mixed()), console)
+    colours = [f"\x1b[{colour}m" for colour in (*range(30, 38), *range(90, 98))]
+    assert not any(colour in text_of(console) for colour in colours)
+
+
+def test_long_tables_are_cut_and_say_how_to_see_the_rest() -> None:
+    console = piped()
+    print_report(report_of(large()), console)
+    assert "… and 1,990 more (--nodes)" in text_of(console)
+    assert "… and 657 more (--stages)" in text_of(console)
+    assert "… and 324 more (--transfers)" in text_of(console)
+
+
+@pytest.mark.parametrize("print_all", [print_nodes, print_stages, print_transfers])
+def test_a_table_asked_for_is_not_cut(print_all: object) -> None:
+    assert callable(print_all)
+    console = piped()
+    print_all(report_of(large(400)), console)
+    assert "more (" not in text_of(console)
+
+
+def test_a_plan_of_measured_parts_shows_no_mark() -> None:
+    console = piped()
+    print_report(report_of(cpu_only()), console)
+    assert "~" not in text_of(console)
+
+
+def test_energy_and_loading_are_modelled_even_where_time_is_measured() -> None:
+    sample = cpu_only()
+    stages = tuple(replace(stage, load_s=2e-6) for stage in sample.manifest.stages)
+    known = replace(sample.manifest, predicted_j=2.5e-3, stages=stages)
+    console = piped()
+    print_summary(build_report(known, sample.table), console)
+    text = text_of(console)
+    assert "2.50 mJ~ a run; weights loaded once, in 6.00 µs~, before the first run" in text
+    assert "~ modelled, not measured" in text
+
+
+ACCURACIES = {
+    "bit for bit": (0.0, "outputs are those of the whole model, bit for bit"),
+    "no number": (float("inf"), "head is no number where that of the whole model is one"),
+    "off by a little": (1e-3, "head is off by 0.1 % of its largest number at the most"),
+}
+
+
+@pytest.mark.parametrize(("off", "sentence"), ACCURACIES.values(), ids=ACCURACIES.keys())
+def test_the_summary_says_how_exact_the_outputs_are(off: float, sentence: str) -> None:
+    sample = mixed()
+    known = replace(sample.manifest, accuracy=(OutputError("head", off, off, 1.0),))
+    console = piped()
+    print_summary(build_report(known, sample.table), console)
+    assert sentence in text_of(console)
+
+
+def test_a_node_that_does_not_exist_is_an_error_that_helps() -> None:
+    with pytest.raises(UsageError, match="there is no node 'norm'") as error:
+        print_explanation(report_of(mixed()), "norm", piped())
+    assert "norm1" in error.value.fix
