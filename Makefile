@@ -1,5 +1,6 @@
 # make demo    set up and do the main job on real input
 # make test    set up and run the whole suite, in two processes
+# make coverage   the same, and which lines and branches it has run
 # make docs    the documentation as a site, into out/site
 # make screenshots   the pictures in README.md, from a fresh plan
 # make check   everything that must hold before a commit
@@ -7,7 +8,7 @@
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: demo test docs screenshots check lint types floors format clean
+.PHONY: demo test coverage docs screenshots check lint types floors format clean
 
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv .venv
@@ -20,6 +21,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(PY) -m pytest -n 2 --dist loadfile
+
+coverage: $(READY)
+	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 docs: $(READY)
 	$(PY) -m mkdocs build --strict --site-dir out/site
@@ -42,7 +46,7 @@ format: $(READY)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-check: lint types floors test
+check: lint types floors coverage
 
 clean:
 	rm -rf .venv out dist build src/*.egg-info

@@ -1,10 +1,13 @@
 """One folder for each kind of device; `backends/table.py` names them all, and this is its door."""
 
+from stagecut.backends.configurations import configurations as configurations
+from stagecut.backends.configurations import configured as configured
+from stagecut.backends.estimates import Answer as Answer
+from stagecut.backends.estimates import operator_model as operator_model
 from stagecut.backends.table import BUILT_IN as BUILT_IN
-from stagecut.backends.table import DEFAULT_DEVICES as DEFAULT_DEVICES
+from stagecut.backends.table import canonical_spec as canonical_spec
 from stagecut.backends.table import create as create
 from stagecut.backends.table import create_all as create_all
-from stagecut.backends.table import lasting as lasting
 from stagecut.backends.table import listed as listed
 from stagecut.backends.table import names as names
 from stagecut.backends.table import real_devices as real_devices

@@ -1,9 +1,9 @@
 """Reading the options of a device spec, `NAME:key=value,...`, with errors that teach."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.text import suggestion
 
 
 class Options:
@@ -50,12 +50,11 @@ class Options:
         for key in self._given:
             if key in self._known:
                 continue
-            near = difflib.get_close_matches(key, self._known, n=1)
             known = f"the options are {', '.join(self._known)}" if self._known else "it has none"
             raise DeviceError(
                 f"unknown option {key!r}",
                 where=f"device {self._device}",
-                fix=f"did you mean {near[0]!r}? {known}" if near else known,
+                fix=suggestion(key, self._known, known),
             )
 
     def _error(self, key: str, problem: str, example: str) -> DeviceError:

@@ -1,42 +1,58 @@
-"""One folder per kind of device, and the one table that names them.
+"""The one table that names every device, and how a backend is made from a spec.
 
 Other packages add devices through the entry-point group `stagecut.backends`: the entry's name is
 the device's name, its value a `BackendFactory`.
+
+The module of a factory may have a function `canonical_spec(name, options) -> options`, for options
+that mean something on this machine only, such as a file: it writes out what they stand for.
 """
 
-import difflib
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import cast
 
+from stagecut.backends.spec import Spec
 from stagecut.compiler.ir.device import Backend, BackendFactory
 from stagecut.compiler.ir.errors import DeviceError
-from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.machine import Basis, Device
+from stagecut.compiler.ir.text import suggestion
 
-#: Device name -> the factory that makes it. Loaded when the device is asked for.
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`factory` is `module:name`, loaded when the device is asked for.
+
+    What is `for_tests` is never taken unless it is named; what `needs_options` is no device without
+    any, so that it is not listed.
+    """
+
+    factory: str
+    for_tests: bool = False
+    needs_options: bool = False
+
+
+#: Device name -> where it comes from. Of equals, the first is taken.
 BUILT_IN = {
-    "cpu.serial": "stagecut.backends.cpu:create",
-    "cpu.parallel": "stagecut.backends.cpu:create",
-    "openvino.f32": "stagecut.backends.openvino:create",
-    "openvino.f32.serial": "stagecut.backends.openvino:create",
-    "openvino.bf16": "stagecut.backends.openvino:create",
-    "openvino.bf16.serial": "stagecut.backends.openvino:create",
-    "pim.hbm": "stagecut.backends.pim:create",
-    "pim.aim": "stagecut.backends.pim:create",
-    "pim.silent": "stagecut.backends.pim:create",
-    "pim": "stagecut.backends.pim:create",
-    "null": "stagecut.backends.null:create",
+    "cpu.serial": Entry("stagecut.backends.cpu:create"),
+    "cpu.parallel": Entry("stagecut.backends.cpu:create"),
+    "openvino.f32.serial": Entry("stagecut.backends.openvino:create"),
+    "openvino.f32": Entry("stagecut.backends.openvino:create"),
+    "openvino.bf16.serial": Entry("stagecut.backends.openvino:create"),
+    "openvino.bf16": Entry("stagecut.backends.openvino:create"),
+    "pim.hbm": Entry("stagecut.backends.pim:create"),
+    "pim.aim": Entry("stagecut.backends.pim:create"),
+    "pim.silent": Entry("stagecut.backends.pim:create"),
+    "pim": Entry("stagecut.backends.pim:create", needs_options=True),
+    "null": Entry("stagecut.backends.null:create", for_tests=True),
 }
 
-#: Takes a preset of the user's, and is nothing without one: `pim:FILE.toml,key=value`.
-_OWN_PRESET = "pim"
-
-#: What a plan is compiled for when the user names no devices: the real ones that always exist.
-DEFAULT_DEVICES = ("cpu.serial", "cpu.parallel")
-
 _ENTRY_POINTS = "stagecut.backends"
+
+#: Precisions that are no lower than a model's own.
+_MODELS_OWN = {"", "f32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +65,26 @@ class Listed:
     description: str
     available: bool
     why_not: str
+    precision: str = ""
+    resource: str = ""
+    cores: int = 0
 
 
 def create(spec: str) -> Backend:
     """The backend for `NAME[:key=value,...]`; raises DeviceError for what makes no sense."""
-    name, _, text = spec.partition(":")
-    factory = _factory(name)
-    return factory(name, _parse_options(spec, text))
+    parsed = Spec.parse(spec)
+    factory, _ = _loaded(parsed.name)
+    return factory(parsed.name, parsed.options)
 
 
-def lasting(spec: str) -> str:
+def canonical_spec(spec: str) -> str:
     """The spec as a plan keeps it: what it takes from a file is written out."""
-    name, _, text = spec.partition(":")
-    if name != _OWN_PRESET:
-        return spec
-    from stagecut.backends.pim.preset import written_out
-
-    options = written_out(_parse_options(spec, text))
-    return f"{name}:{','.join(f'{key}={value}' for key, value in options.items())}"
+    parsed = Spec.parse(spec)
+    _, module = _loaded(parsed.name)
+    canonical = getattr(module, "canonical_spec", None)
+    if canonical is None:
+        return str(parsed)
+    return str(Spec(parsed.name, canonical(parsed.name, parsed.options)))
 
 
 def create_all(specs: Iterable[str]) -> dict[str, Backend]:
@@ -87,21 +105,24 @@ def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
 
     Those that compute in less than a model's own precision only where that is wished for.
     """
-    usual = ("cpu.serial", "cpu.parallel", "openvino.f32.serial", "openvino.f32")
-    lower = ("openvino.bf16.serial", "openvino.bf16")
-    wished = (*usual, *lower) if lower_precision else usual
-    return tuple(name for name in wished if _listed(name).available)
+    return tuple(
+        name
+        for name, entry in _entries().items()
+        if not (entry.for_tests or entry.needs_options)
+        and (device := _device(name))
+        and device.basis == "measured"
+        and (lower_precision or device.precision in _MODELS_OWN)
+    )
 
 
 def names() -> tuple[str, ...]:
-    """Every device that can be asked for by name: our own, then those of other packages."""
-    ours = (name for name in BUILT_IN if name != _OWN_PRESET)
-    return (*ours, *sorted(entry.name for entry in entry_points(group=_ENTRY_POINTS)))
+    """Every device that can be asked for by name alone: our own, then those of other packages."""
+    return tuple(name for name, entry in _entries().items() if not entry.needs_options)
 
 
 def listed() -> tuple[Listed, ...]:
     """Every device with what it is, or why this machine does not have it."""
-    return tuple(_listed(name) for name in names())
+    return tuple(map(_listed, names()))
 
 
 def _listed(name: str) -> Listed:
@@ -109,38 +130,48 @@ def _listed(name: str) -> Listed:
         device = create(name).device
     except DeviceError as error:
         return Listed(name, "", "measured", "", available=False, why_not=error.problem)
-    return Listed(name, device.memory, device.basis, device.description, available=True, why_not="")
-
-
-def _factory(name: str) -> BackendFactory:
-    if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        return cast("BackendFactory", getattr(importlib.import_module(module), attribute))
-    for entry in entry_points(group=_ENTRY_POINTS, name=name):
-        return cast("BackendFactory", entry.load())
-    near = difflib.get_close_matches(name, names(), n=1)
-    known = f"the devices are {', '.join(names())}"
-    raise DeviceError(
-        f"there is no device {name!r}",
-        where="--device",
-        fix=f"did you mean {near[0]!r}? {known}" if near else known,
+    return Listed(
+        name,
+        device.memory,
+        device.basis,
+        device.description,
+        available=True,
+        why_not="",
+        precision=device.precision,
+        resource=device.keeps_busy,
+        cores=device.cores,
     )
 
 
-def _parse_options(spec: str, text: str) -> dict[str, str]:
-    options: dict[str, str] = {}
-    if spec.startswith(f"{_OWN_PRESET}:"):
-        text = text.replace(".toml:", ".toml,", 1)
-        text = f"preset={text}" if "=" not in text.partition(",")[0] else text
-    for item in filter(None, text.split(",")):
-        key, equals, value = item.partition("=")
-        if not (key and equals and value):
-            raise DeviceError(
-                f"option {item!r} is not of the form key=value",
-                where=f"device {spec}",
-                fix="write NAME:key=value,key=value",
-            )
-        if key in options:
-            raise DeviceError(f"option {key!r} is given twice", where=f"device {spec}")
-        options[key] = value
-    return options
+def _device(name: str) -> Device | None:
+    """None where this machine does not have it."""
+    try:
+        return create(name).device
+    except DeviceError:
+        return None
+
+
+def _entries() -> dict[str, Entry]:
+    """Our own, then those of other packages, which take no name of ours."""
+    theirs = {entry.name: Entry(entry.value) for entry in entry_points(group=_ENTRY_POINTS)}
+    return {**BUILT_IN, **{name: theirs[name] for name in sorted(theirs.keys() - BUILT_IN.keys())}}
+
+
+def _loaded(name: str) -> tuple[BackendFactory, ModuleType]:
+    """The factory of a device, and the module that it is in."""
+    entry = BUILT_IN.get(name) or _entries().get(name)
+    if entry is None:
+        listing = f"the devices are {', '.join(names())}"
+        raise DeviceError(
+            f"there is no device {name!r}", where="--device", fix=suggestion(name, names(), listing)
+        )
+    path, _, attribute = entry.factory.partition(":")
+    try:
+        module = importlib.import_module(path)
+        return cast("BackendFactory", getattr(module, attribute)), module
+    except (ImportError, AttributeError) as error:
+        raise DeviceError(
+            f"its package cannot be loaded: {error}",
+            where=f"device {name}",
+            fix=f"mend or remove the package that has {entry.factory}",
+        ) from error

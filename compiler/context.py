@@ -1,48 +1,47 @@
-"""The circumstances of a compile: what does not belong to the question that is asked."""
+"""What every pass of a compile may need, and the settings that it is made from: data, no verbs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import Literal, TypeAlias
 
-from stagecut.compiler.ir.errors import OutputError
-from stagecut.compiler.ir.progress import Progress, silent
+from stagecut.compiler.ir.device import Backend, Progress, silent
+from stagecut.compiler.measure.crash_journal import Crash, CrashJournal
+
+#: How long a compile may take to be sure of its decision.
+Effort: TypeAlias = Literal["quick", "normal", "thorough"]
+EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`cache` is a folder that keeps measurements, None to keep none. `dump` is a folder for the
-    text form of every step. `scratch` is a folder with room for a copy of the weights, None for
-    the system's own. `notes` is a folder that survives a crash of the process, for what it was at
-    (compiler/measure/crash_journal.py), None to note nothing. `clock` tells seconds."""
+    """The circumstances of a compile: what does not belong to the question that is asked.
+
+    `cache` is a folder that keeps measurements, None to keep none. `dump` is a folder for the text
+    form of every step. `scratch` is a folder with room for a copy of the weights, None for the
+    system's own. `notes` is a folder that survives a crash of the process, for what it was at
+    (measure/crash_journal.py), None to note nothing. `effort` says how long measuring may take.
+    `clock` tells seconds, `cpu_clock` the processor time of this process.
+    """
 
     cache: Path | None = None
     dump: Path | None = None
     scratch: Path | None = None
     notes: Path | None = None
+    effort: Effort = "normal"
     progress: Progress = silent
     clock: Callable[[], float] = perf_counter
+    cpu_clock: Callable[[], float] = process_time
 
 
-class Dump:
-    """Writes the text form of each step to `folder`: 01-graph.txt, 02-expanded.txt, ..."""
+@dataclass(frozen=True, slots=True)
+class CompileContext:
+    """`specs` are the texts that the backends were asked for with. `crashes` are what engines did
+    to earlier attempts at this compile, `journal` is where this one notes what it is at."""
 
-    def __init__(self, folder: Path | None, prefix: str = "") -> None:
-        self._folder = folder
-        self._prefix = prefix
-        self._written = 0
-
-    def __call__(self, name: str, step: object, kind: str = "txt") -> None:
-        if self._folder is None:
-            return
-        self._written += 1
-        path = self._folder / f"{self._prefix}{self._written:02}-{name}.{kind}"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{step}".rstrip("\n") + "\n")
-        except OSError as error:
-            raise OutputError(
-                f"cannot be written: {error.strerror}",
-                where=str(path),
-                fix="give --dump a folder that may be written to",
-            ) from error
+    backends: Mapping[str, Backend]
+    specs: Mapping[str, str]
+    settings: Settings
+    journal: CrashJournal | None
+    crashes: tuple[Crash, ...]

@@ -1,19 +1,21 @@
 """The whole compile on one page.
 
-model -> Program -> Graph -> cluster -> expand -> profile -> CostTable
-      -> partition -> Assignment + Certificate -> stage -> gate -> Plan file
+model -> Program -> Graph -> cluster -> expand -> profile -> CostTable -> restrict
+      -> partition -> Schedule + Certificate -> contenders -> build -> gate -> assemble -> Plan file
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.context import Dump, Settings
-from stagecut.compiler.formats.archive import writing
+from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.formats.archive import ArchiveWriter
+from stagecut.compiler.formats.atomic import writing
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.plan_file import (
     MODEL_FILE,
@@ -22,7 +24,7 @@ from stagecut.compiler.formats.plan_file import (
     file_prefix,
     write_plan,
 )
-from stagecut.compiler.formats.weights import FILE_NAME, WeightFile, write_weights
+from stagecut.compiler.formats.weights import WeightFile, write_weights, write_weights_into
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.normal_form.normalise import declared, open_form
@@ -30,27 +32,29 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, Feeds
-from stagecut.compiler.ir.errors import CostTableError, UsageError
+from stagecut.compiler.ir.costs import CostTable, with_energy_limit
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.objective import Objective, parse_objective
-from stagecut.compiler.ir.plan import Manifest
+from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.measure.crash_journal import CrashJournal
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
-from stagecut.compiler.workbench import Workbench, model_bytes
+from stagecut.compiler.measurements import Compared, Measurements
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
-from stagecut.passes.gate import gate
-from stagecut.passes.gate.contenders import entries as contenders_of
-from stagecut.passes.gate.fallback import fallback_stages
-from stagecut.passes.partition.explain import least_totals
+from stagecut.passes.gate.build import within
+from stagecut.passes.gate.contenders import Proposal, proposal_of, proposals
+from stagecut.passes.gate.fallback import fallback
+from stagecut.passes.gate.gate import predicted
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.restrict import Restrict, parse_rule
+from stagecut.passes.profile.handed_in import handed_in
 from stagecut.passes.profile.paths import ProfilePlan, plan_paths
 from stagecut.passes.profile.profile import Profiled
-from stagecut.passes.profile.synthetic import made_up
+from stagecut.passes.profile.synthetic import synthetic_costs
 
 
 def compile_model(  # noqa: PLR0913  everything that a compile can be told
@@ -65,6 +69,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     forbids: Sequence[str] = (),
     granularity: Granularity = "cluster",
     tolerance: float | None = None,
+    max_energy_j: float | None = None,
     costs: CostTable | None = None,
     settings: Settings = Settings(),
 ) -> Plan:
@@ -79,125 +84,146 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     compared, too. `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
-    number.
+    number. `max_energy_j` is the most that a run may take, by the costs.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
-    specs = tuple(map(backends.lasting, devices or _devices_of(costs, tolerance)))
-    engines = backends.create_all(specs)
-    compile_program = _Compile(
-        engines,
-        dict(zip(engines, specs, strict=True)),
+    phases = Phases(settings.clock)
+    specs = tuple(map(backends.canonical_spec, devices or _devices_of(costs, tolerance)))
+    context = _context(specs, settings)
+    question = _Question(
+        context,
         parse_objective(objective),
         Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids))),
         granularity,
         tolerance,
+        max_energy_j,
         costs,
-        settings,
+        phases,
     )
-    imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
-    programs = programs_for(imported, _each(shapes, costs), feeds)
-    opened = open_form(imported)
+    with phases("import"):
+        imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
+        programs = programs_for(imported, _each(shapes, costs), feeds)
+        opened = open_form(imported)
     folder = _scratch_folder(settings)
-    parts = [program.model for program in programs] + ([] if opened is None else [opened])
-    weights = write_weights(parts, Path(folder.name))
-    files: dict[str, bytes | Path] = {}
-    manifests = [
-        compile_program(program, file, _dims(opened, program), files, index)
-        for index, (program, file) in enumerate(zip(programs, weights, strict=False))
-    ]
-    if opened is not None:
-        weights[-1].refer(opened.graph)
-        files[MODEL_FILE] = model_bytes(opened)
-    files[FILE_NAME] = weights[0].path
-    path = Path(folder.name) / "model.plan"
-    write_plan(path, manifests, files)
-    return Plan.load(path, folder=folder)
+    with ArchiveWriter(Path(folder.name) / "model.plan") as archive:
+        with phases("weights"):
+            parts = [program.model for program in programs] + ([] if opened is None else [opened])
+            weights = write_weights_into(parts, archive)
+        files: dict[str, bytes] = {}
+        variants = tuple(
+            question(
+                program, file, {} if opened is None else declared(opened, program), files, index
+            )
+            for index, (program, file) in enumerate(zip(programs, weights, strict=False))
+        )
+        with phases("write"):
+            if opened is not None:
+                files[MODEL_FILE] = _open_model(opened, weights[-1])
+            plan = write_plan(archive, PlanDocument({MAIN: PlannedEntry(variants)}), files, folder)
+    return replace(plan, phases=phases.seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class _Compile:
-    """What is asked for, whatever the shapes."""
+class _Question:
+    """What is asked for, whatever the shapes; answered for one shape at a time."""
 
-    engines: Mapping[str, Backend]
-    specs: Mapping[str, str]
+    context: CompileContext
     objective: Objective
     restrict: Restrict
     granularity: Granularity
     tolerance: float | None
+    max_energy_j: float | None
     costs: CostTable | None
-    settings: Settings
+    phases: Phases
 
     def __call__(
         self,
         program: Program,
         weights: WeightFile,
         dims: Mapping[str, Dims],
-        files: dict[str, bytes | Path],
+        files: dict[str, bytes],
         index: int,
-    ) -> Manifest:
-        """The manifest of the variant `index`; puts the files that it names into `files`."""
-        engines, restrict, goal = self.engines, self.restrict, self.objective
-        prefix = file_prefix(index)
-        dump = Dump(self.settings.dump, prefix)
-        graph = Cluster(engines, self.granularity)(graph_of(program))
-        dump("graph", graph)
-        expanded = Expand(engines)(graph)
-        dump("expanded", expanded)
-        restrict.check(expanded)
-        bench = Workbench(
-            program,
-            graph,
-            engines=engines,
-            specs=self.specs,
-            weights=weights,
-            settings=self.settings,
-        )
-        costs = self.costs
-        profiled = bench.profile(expanded) if costs is None else _handed_in(costs, expanded)
-        for fault in profiled.faults:
-            expanded = expanded.without(fault.node, fault.device, fault.reason)
+    ) -> PlannedVariant:
+        """The variant `index`; puts the files that it names into `files`."""
+        phases, objective, prefix = self.phases, self.objective, file_prefix(index)
+        dump = Dump(self.context.settings.dump, prefix)
+        with phases("plan"):
+            graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
+            dump("graph", graph)
+            expanded = Expand(self.context.backends)(graph)
+            dump("expanded", expanded)
+            self.restrict.check(expanded)
+        measurements = Measurements(self.context, program, graph, weights)
+        with phases("profile"):
+            profiled = self._profiled(measurements, expanded)
+            expanded = _without_faults(expanded, profiled)
         costs_text = write_costs(profiled.costs)
         dump("costs", costs_text, "json")
-        allowed = restrict(profiled.costs)
-        solution = Partition(goal)(allowed)
-        dump("assignment", f"{solution.certificate}\n{solution.assignment}")
-        entries = contenders_of(allowed, solution.assignment, goal, bench.stage)
-        if self.tolerance is not None:
-            entries = bench.within(entries, self.tolerance)
-        compared = (
-            bench.compare(entries, allowed, goal)
-            if costs is None
-            else gate.predicted(entries, allowed, goal)
-        )
+        with phases("partition"):
+            allowed = self.restrict(profiled.costs)
+            if self.max_energy_j is not None:
+                allowed = with_energy_limit(allowed, self.max_energy_j)
+            solution, totals = Partition(objective).with_totals(allowed)
+            dump("schedule", f"{solution.certificate}\n{solution.schedule}")
+            rivals = proposals(allowed, solution, objective)
+        with phases("gate"):
+            if self.costs is None:
+                compared = measurements.compare(rivals, allowed, objective, self.tolerance)
+            else:
+                compared = self._predicted(measurements, rivals)
         dump("contenders", "\n".join(map(str, compared.contenders)))
-        chosen = next(entry for entry in entries if entry.name == compared.chosen.name)
-        dump("stages", "\n".join(map(str, chosen.stages)))
-        fallback = fallback_stages(entries, compared)
-        manifest = Assemble(
-            expanded,
-            profiled.costs,
-            solution.certificate,
-            profiled.paths,
-            program,
-            bench.provenance(self._options()),
-            goal,
-            least_totals(allowed, goal) or {},
-            dims,
-            prefix,
-        )(
-            chosen.assignment,
-            chosen.stages,
-            compared.contenders,
-            bench.accuracy(chosen.stages),
-            (*map(str, profiled.faults), *compared.dropped),
-            fallback,
-        )
-        planned = (*manifest.stages, *manifest.fallback)
-        for each, stage in zip(planned, (*chosen.stages, *fallback), strict=True):
-            files[each.file] = model_bytes(stage.program.model)
-        files[costs_file(index)] = costs_text.encode()
-        return manifest
+        with phases("assemble"):
+            chosen = proposal_of(rivals, compared.chosen.id)
+            plain = fallback(rivals, compared.contenders)
+            shipped = measurements.staged(chosen), chosen.account
+            spare = None
+            if plain is not None:
+                spare = measurements.staged(plain, "fallback"), plain.account
+            dump("stages", shipped[0])
+            planned = Assemble(
+                expanded,
+                profiled.costs,
+                solution.certificate,
+                profiled.paths,
+                program,
+                measurements.provenance(self._options(), compared.chosen.id),
+                objective,
+                totals,
+                self.context.backends,
+                dims,
+                prefix,
+            )(
+                shipped,
+                compared.contenders,
+                compared.chosen_accuracy,
+                (*map(str, profiled.faults), *compared.dropped),
+                spare,
+            )
+            for staged in (shipped[0], *(() if spare is None else spare[:1])):
+                for stage_program in staged.programs:
+                    files[f"{prefix}{stage_program.name}.onnx"] = weights.model_bytes(
+                        stage_program.model
+                    )
+            files[costs_file(index)] = costs_text.encode()
+        return planned
+
+    def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
+        if self.costs is not None:
+            return handed_in(self.costs, expanded)
+        return measurements.profile(expanded)
+
+    def _predicted(self, measurements: Measurements, rivals: Sequence[Proposal]) -> Compared:
+        """By the costs that were handed in alone; only the plan that ships is built."""
+        if self.tolerance is not None:
+            built, dropped = measurements.built(rivals)
+            close = within(built, self.tolerance)
+            contenders = predicted([each.proposal for each in close], self.objective)
+            return Compared.of(contenders, close, dropped)
+        contenders = predicted(rivals, self.objective)
+        chosen = next(contender for contender in contenders if contender.chosen)
+        built, dropped = measurements.built([each for each in rivals if each.id == chosen.id])
+        return Compared.of(contenders, built, dropped)
 
     def _options(self) -> Mapping[str, str]:
         return {
@@ -206,6 +232,7 @@ class _Compile:
             "pin": ", ".join(map(str, self.restrict.pins)),
             "forbid": ", ".join(map(str, self.restrict.forbids)),
             "tolerance": "" if self.tolerance is None else f"{self.tolerance:g}",
+            **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
         }
 
 
@@ -220,21 +247,14 @@ def profile_model(
     settings: Settings = Settings(),
 ) -> Profiled:
     """The first half of `compile_model`: measure, and return the cost table and its paths."""
-    specs = tuple(map(backends.lasting, devices or backends.real_devices()))
-    engines = backends.create_all(specs)
+    specs = tuple(map(backends.canonical_spec, devices or backends.real_devices()))
+    context = _context(specs, settings)
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
-    graph = Cluster(engines, granularity)(graph_of(program))
-    expanded = Expand(engines)(graph)
+    graph = Cluster(context.backends, granularity)(graph_of(program))
+    expanded = Expand(context.backends)(graph)
     with _scratch_folder(settings) as folder:
-        bench = Workbench(
-            program,
-            graph,
-            engines=engines,
-            specs=dict(zip(engines, specs, strict=True)),
-            weights=write_weights([program.model], Path(folder))[0],
-            settings=settings,
-        )
-        return bench.profile(expanded)
+        weights = write_weights([program.model], Path(folder))[0]
+        return Measurements(context, program, graph, weights).profile(expanded)
 
 
 def plan_profile(
@@ -253,7 +273,7 @@ def plan_profile(
     return plan_paths(Expand(engines)(graph))
 
 
-def unmeasured(
+def unmeasured_costs(
     model: object,
     *,
     devices: Sequence[str],
@@ -261,10 +281,19 @@ def unmeasured(
     feeds: Feeds | None = None,
 ) -> CostTable:
     """A table that measures nothing: each node is best on the first device that can run it."""
-    engines = backends.create_all(tuple(map(backends.lasting, devices)))
+    engines = backends.create_all(tuple(map(backends.canonical_spec, devices)))
     program = load_program(model, feeds=feeds)
     expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
-    return made_up(expanded, lambda candidates: candidates[0])
+    return synthetic_costs(expanded, lambda candidates: candidates[0])
+
+
+def _context(specs: Sequence[str], settings: Settings) -> CompileContext:
+    engines = backends.create_all(specs)
+    journal = None if settings.notes is None else CrashJournal(settings.notes)
+    crashes = () if journal is None else journal.crashes()
+    return CompileContext(
+        engines, dict(zip(engines, specs, strict=True)), settings, journal, crashes
+    )
 
 
 def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> Sequence[Shapes]:
@@ -277,10 +306,6 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
             fix="compile without the table, or for one shape",
         )
     return several or [{}]
-
-
-def _dims(opened: ir.Model | None, program: Program) -> Mapping[str, Dims]:
-    return {} if opened is None else declared(opened, program)
 
 
 def _devices_of(costs: CostTable | None, tolerance: float | None) -> Sequence[str]:
@@ -298,25 +323,12 @@ def _scratch_folder(settings: Settings) -> "TemporaryDirectory[str]":
     return folder
 
 
-def _handed_in(costs: CostTable, expanded: ExpandedGraph) -> Profiled:
-    """A cost table from elsewhere; raises CostTableError unless it is for this very graph."""
-    graph = {node.name for node in expanded.graph.nodes}
-    table = {node.name for node in costs.nodes}
-    if graph != table:
-        odd = min(graph ^ table)
-        place = "the table" if odd in table else "the model"
-        raise CostTableError(
-            f"is for another model: node {odd!r} is only in {place}",
-            where=f"cost table {costs.name}",
-            fix="profile this model, with the same devices, shapes and granularity",
-        )
-    for index, node in enumerate(costs.nodes):
-        for device in node.run_s:
-            if device not in expanded.candidates[node.name]:
-                reason = expanded.refusals[node.name].get(device, "it is not among the devices")
-                raise CostTableError(
-                    f"{device} cannot run {node.name!r}: {reason}",
-                    where=f"nodes[{index}].run_s.{device}",
-                    fix="take this entry out of the table",
-                )
-    return Profiled(costs, ())
+def _open_model(opened: ir.Model, weights: WeightFile) -> bytes:
+    weights.refer(opened.graph)
+    return weights.model_bytes(opened)
+
+
+def _without_faults(expanded: ExpandedGraph, profiled: Profiled) -> ExpandedGraph:
+    for fault in profiled.faults:
+        expanded = expanded.without(fault.node, fault.device, fault.reason)
+    return expanded

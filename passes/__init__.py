@@ -1,1 +1,1 @@
-"""One file per pass: rewrites (Graph -> Graph) and steps (one type -> the next)."""
+"""The passes: rewrites (Graph -> Graph) and steps (one type of the flow to the next)."""

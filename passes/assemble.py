@@ -1,4 +1,4 @@
-"""Write down everything that was found out as the manifest of a plan."""
+"""Put the results of a compile together as a variant of the plan."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,36 +7,36 @@ from itertools import zip_longest
 
 import numpy as np
 
-from stagecut.compiler.ir.account import Copy, evaluate
-from stagecut.compiler.ir.assignment import Assignment, Certificate
+from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, NodeCosts
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import Backend, StagedSchedule, StageProgram
 from stagecut.compiler.ir.graph import Dims, Node, Value
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     Contender,
     InputPort,
-    Manifest,
-    OutputError,
-    PlannedCopy,
+    OutputDifference,
     PlannedNode,
+    PlannedRun,
     PlannedStage,
+    PlannedVariant,
     Port,
     ProfilePath,
     Provenance,
 )
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.passes.gate.gate import basis_of
-from stagecut.passes.partition.explain import Totals
+from stagecut.compiler.ir.solution import Certificate, Totals
 
 
 @dataclass(frozen=True, slots=True)
 class Assemble:
-    """What the plan was made from.
+    """Everything that the variant repeats or is made from.
 
-    `program` is what was compiled. `dims` are what the model declares of its inputs and outputs,
-    where it leaves something open; `prefix` begins the names of the stages' files.
+    `program` is what was compiled, `totals` the answers of `explain`. `dims` are what the model
+    declares of its inputs and outputs, where it leaves something open; `prefix` begins the names of
+    the stages' files.
     """
 
     expanded: ExpandedGraph
@@ -47,45 +47,37 @@ class Assemble:
     provenance: Provenance
     objective: Objective
     totals: Totals
+    backends: Mapping[str, Backend]
     dims: Mapping[str, Dims]
     prefix: str = ""
 
     def __call__(
         self,
-        assignment: Assignment,
-        stages: Sequence[Stage],
+        shipped: tuple[StagedSchedule, Account],
         contenders: tuple[Contender, ...],
-        accuracy: tuple[OutputError, ...],
+        accuracy: tuple[OutputDifference, ...],
         workarounds: tuple[str, ...],
-        fallback: Sequence[Stage],
-    ) -> Manifest:
-        order = [node for stage in stages for node in stage.nodes]
-        breakdown = evaluate(self.costs, assignment, order=order, objective=self.objective)
-        chosen = next(contender for contender in contenders if contender.chosen)
+        fallback: tuple[StagedSchedule, Account] | None,
+    ) -> PlannedVariant:
         graph = self.expanded.graph
-        return Manifest(
+        chosen = next(contender for contender in contenders if contender.chosen)
+        return PlannedVariant(
             name=graph.name,
             objective=str(self.objective),
-            predicted_s=breakdown.total_s,
-            basis=basis_of(self.costs, assignment),
             machine=self.costs.machine,
             inputs=tuple(self._input(value) for value in graph.inputs),
             outputs=tuple(
                 replace(_port(value), dims=self.dims.get(value.name, ())) for value in graph.outputs
             ),
-            stages=self._stages(stages, chosen.stage_s),
-            nodes=self._nodes(assignment, stages),
-            copies=self._copies(breakdown.copies),
+            run=self._run(*shipped, chosen.stage_s),
+            certificate=self.certificate,
+            nodes=tuple(map(self._node, graph.nodes)),
             contenders=contenders,
             profile_paths=self.paths,
-            certificate=self.certificate,
-            method=chosen.name,
             provenance=self.provenance,
-            predicted_j=breakdown.total_j,
             accuracy=accuracy,
             workarounds=workarounds,
-            fallback=self._stages(fallback, ()),
-            as_built_s=chosen.median_s if chosen.accounting == "measured" else None,
+            fallback=None if fallback is None else self._run(*fallback, ()),
         )
 
     def _input(self, value: Value) -> InputPort:
@@ -97,46 +89,40 @@ class Assemble:
         dims = self.dims.get(value.name, ())
         return InputPort(name, value.dtype, value.shape, low, high, inside, dims=dims)
 
-    def _stages(
-        self, stages: Sequence[Stage], measured_s: Sequence[float]
-    ) -> tuple[PlannedStage, ...]:
-        """With what the gate measured for each stage, where it ran them."""
-        nodes = {node.name: node for node in self.costs.nodes}
-        return tuple(
-            PlannedStage(
-                index=index,
-                device=stage.device,
-                file=f"{self.prefix}{stage.program.name}.onnx",
-                nodes=stage.nodes,
-                inputs=tuple(map(_port, stage.program.inputs)),
-                outputs=tuple(map(_port, stage.program.outputs)),
-                predicted_s=math.fsum(nodes[name].run_s[stage.device] for name in stage.nodes),
-                basis=self.costs.machine.device(stage.device).basis,
-                energy_j=_energy_j([nodes[name] for name in stage.nodes], stage.device),
-                load_s=stage.load_s,
-                as_built_s=as_built_s,
-            )
-            for index, (stage, as_built_s) in enumerate(zip_longest(stages, measured_s))
+    def _run(
+        self, staged: StagedSchedule, account: Account, observed_s: Sequence[float]
+    ) -> PlannedRun:
+        """`observed_s` is what the gate measured for each stage; empty where it did not run
+        them."""
+        pairs = zip(staged.schedule.stages, staged.programs, strict=True)
+        return PlannedRun(
+            staged.schedule,
+            account,
+            tuple(
+                self._stage(stage, program, stage_s)
+                for (stage, program), stage_s in zip_longest(pairs, observed_s)
+            ),
         )
 
-    def _nodes(self, assignment: Assignment, stages: Sequence[Stage]) -> tuple[PlannedNode, ...]:
-        stage_of = {name: index for index, stage in enumerate(stages) for name in stage.nodes}
-        costs = {node.name: node for node in self.costs.nodes}
-        return tuple(
-            self._node(node, assignment[node.name], stage_of[node.name], costs[node.name].run_s)
-            for node in self.expanded.graph.nodes
+    def _stage(self, stage: Stage, program: StageProgram, observed_s: float | None) -> PlannedStage:
+        nodes = (self.expanded.graph.node_named[name] for name in stage.nodes)
+        estimates = (self.backends[stage.device].estimate(node) for node in nodes)
+        return PlannedStage(
+            file=f"{self.prefix}{program.name}.onnx",
+            inputs=tuple(map(_port, program.inputs)),
+            outputs=tuple(map(_port, program.outputs)),
+            load_s=math.fsum(estimate.load_s for estimate in estimates if estimate is not None),
+            observed_s=observed_s,
         )
 
-    def _node(self, node: Node, device: str, stage: int, run_s: Mapping[str, float]) -> PlannedNode:
+    def _node(self, node: Node) -> PlannedNode:
         return PlannedNode(
             name=node.name,
             op=node.op,
-            device=device,
-            stage=stage,
             operators=tuple(f"{operator.op} {operator.name}" for operator in node.operators),
             flops=node.flops,
             weight_bytes=node.weight_bytes,
-            run_s=run_s,
+            run_s=self.costs.node_named[node.name].run_s,
             refusals=self.expanded.refusals[node.name],
             totals={
                 name: total
@@ -145,26 +131,6 @@ class Assemble:
             },
         )
 
-    def _copies(self, copies: Sequence[Copy]) -> tuple[PlannedCopy, ...]:
-        sizes = {value.name: value.size_bytes for value in self.costs.values}
-        return tuple(
-            PlannedCopy(
-                copy.value,
-                copy.source,
-                copy.target,
-                sizes[copy.value],
-                copy.move_s,
-                self.expanded.links.get((copy.source, copy.target), "modelled"),
-            )
-            for copy in copies
-        )
-
 
 def _port(value: Value) -> Port:
     return Port(value.name, value.dtype, value.shape)
-
-
-def _energy_j(nodes: Sequence[NodeCosts], device: str) -> float | None:
-    """Joules, where they are known for every node."""
-    known = [node.run_j[device] for node in nodes if device in node.run_j]
-    return math.fsum(known) if len(known) == len(nodes) else None

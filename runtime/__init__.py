@@ -1,4 +1,4 @@
-"""Running plans: the session, the executor, transfers between memories, and traces.
+"""Running plans: the session, the executor, and adapters for PyTorch and ONNX.
 
 `Session` and `onnx_backend` (ONNX's own backend interface) are loaded when first asked for: they
 bring the engines.

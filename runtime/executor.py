@@ -1,72 +1,58 @@
-"""Runs stages one after the other, moves values between memories, and keeps the time."""
+"""Carry out a schedule as it stands, step by step, and take the time of each step."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
-from stagecut.compiler.ir.device import Backend, Executable, Feeds, LinkDriver, Tensor
-from stagecut.compiler.ir.errors import RangeFault, StagecutError, StageFault, ValueRangeError
-from stagecut.compiler.ir.machine import HOST
-from stagecut.compiler.ir.schedule import Stage, Watch
+from stagecut.compiler.ir.device import (
+    Backend,
+    Executable,
+    Feeds,
+    LinkDriver,
+    StagedSchedule,
+    Tensor,
+    Watch,
+)
+from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.schedule import Run, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
-from stagecut.runtime.schedule import Held, Move, Run, schedule
-from stagecut.runtime.transfers import Roads
-
-
-@dataclass(frozen=True, slots=True)
-class _Action:
-    """A step of the schedule with what carries it out. Tensors are held in numbered slots."""
-
-    step: Move | Run
-    run: Executable
-    name: str
-    track: str
-    modelled_s: float | None
-    reads: tuple[int, ...] = ()
-    writes: tuple[int, ...] = ()
-    release: tuple[int, ...] = ()
-
-    def __call__(self, slots: list[Any]) -> None:
-        results = self.run([slots[at] for at in self.reads])
-        for at, tensor in zip(self.writes, results, strict=True):
-            slots[at] = tensor
-        for at in self.release:
-            slots[at] = None
+from stagecut.runtime.prepare import prepare_stages
+from stagecut.runtime.slots import Slots, Touched
 
 
 class Executor:
-    """Prepared stages. `run` may be called from several threads: it keeps nothing between calls.
+    """A prepared schedule, safe to call from several threads: it keeps nothing between calls.
 
-    `watch` is told about every call of an engine, for one thread.
+    `outputs` are handed back from the host's memory. `watch` is told about every call of an engine,
+    for one thread. Raises StageFault where an engine refuses a stage, DeviceError where a device or
+    a link of the schedule is not there.
     """
 
     def __init__(
         self,
-        stages: Sequence[Stage],
+        staged: StagedSchedule,
         outputs: Sequence[str],
         backends: Mapping[str, Backend],
         clock: Callable[[], float] = perf_counter,
         watch: Watch | None = None,
     ) -> None:
-        memory_of = {name: backend.memory.name for name, backend in backends.items()}
-        roads = Roads(backends.values())
-        ready = [
-            _watched(watch, index, _guarded(backends[stage.device], stage, index, watch))
-            for index, stage in enumerate(stages)
-        ]
+        steps = staged.schedule.steps
+        slots = Slots(staged, outputs, {name: each.memory.name for name, each in backends.items()})
+        ready = prepare_stages(staged, backends, watch)
+        drivers = link_drivers(backends.values())
         self._clock = clock
-        actions = [
-            _move_action(step, roads)
-            if isinstance(step, Move)
-            else _run_action(step, stages, ready)
-            for step in schedule(stages, memory_of, outputs, roads.route)
+        self._inputs = slots.inputs
+        self._outputs = slots.outputs
+        self._count = slots.count
+        self._kinds = _kinds(staged)
+        self._actions: list[_RunStage | _TransferValue] = [
+            _RunStage(ready[step.stage], touched)
+            if isinstance(step, Run)
+            else _TransferValue(_driver(step, drivers), touched)
+            for step, touched in zip(steps, slots.touched, strict=True)
         ]
-        slots = _Slots()
-        self._inputs = [(slots[Held(name, HOST)], name) for name in _fed_from_outside(stages)]
-        self._outputs = [(name, slots[Held(name, HOST)]) for name in outputs]
-        self._actions = [slots.placed(action) for action in actions]
-        self._count = len(slots)
 
     def outputs(self, feeds: Feeds) -> dict[str, Tensor]:
         """The outputs by name. `feeds` must name every input."""
@@ -81,126 +67,105 @@ class Executor:
         slots = self._filled(feeds)
         events: list[Event] = []
         start_s = clock()
-        for action in self._actions:
+        for action, kind in zip(self._actions, self._kinds, strict=True):
             before_s = clock()
             action(slots)
-            events.append(_event(action, before_s - start_s, clock() - before_s))
+            events.append(kind.event(before_s - start_s, clock() - before_s))
         outputs = {name: slots[at] for name, at in self._outputs}
         return outputs, Trace(tuple(events), clock() - start_s)
 
     def _filled(self, feeds: Feeds) -> list[Any]:
         slots: list[Any] = [None] * self._count
-        for at, name in self._inputs:
+        for name, at in self._inputs:
             slots[at] = feeds[name]
         return slots
 
 
-class _Slots(dict[Held, int]):
-    """Numbers what is held as it is asked for."""
+class _RunStage:
+    """Runs one stage. Called in every run: all look-ups are done in the constructor."""
 
-    def __missing__(self, held: Held) -> int:
-        return self.setdefault(held, len(self))
+    __slots__ = ("_execute", "_gives_up", "_reads", "_writes")
 
-    def placed(self, action: _Action) -> _Action:
-        step = action.step
-        reads, writes, release = (
-            tuple(self[held] for held in some) for some in (step.reads, step.writes, step.release)
-        )
-        return replace(action, reads=reads, writes=writes, release=release)
+    def __init__(self, execute: Executable, touched: Touched) -> None:
+        self._execute = execute
+        self._reads, self._writes, self._gives_up = touched
 
-
-@dataclass(frozen=True, slots=True)
-class _Guarded:
-    """A prepared stage whose engine's own errors become StageFaults."""
-
-    execute: Executable
-    stage: int
-    device: str
-
-    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        try:
-            return self.execute(inputs)
-        except Exception as error:  # engines' exceptions share no base class
-            raise _fault(error, self.stage, self.device) from error
+    def __call__(self, slots: list[Any]) -> None:
+        results = self._execute([slots[at] for at in self._reads])
+        for at, tensor in zip(self._writes, results, strict=True):
+            slots[at] = tensor
+        for at in self._gives_up:
+            slots[at] = None
 
 
-def _guarded(backend: Backend, stage: Stage, index: int, watch: Watch | None) -> Executable:
-    if watch is not None:
-        watch.enter(index)
+class _TransferValue:
+    """Transfers one value."""
+
+    __slots__ = ("_gives_up", "_source", "_target", "_transfer")
+
+    def __init__(self, driver: LinkDriver, touched: Touched) -> None:
+        self._transfer = driver.transfer
+        (self._source,), (self._target,), self._gives_up = touched
+
+    def __call__(self, slots: list[Any]) -> None:
+        slots[self._target] = self._transfer(slots[self._source])
+        for at in self._gives_up:
+            slots[at] = None
+
+
+def link_drivers(backends: Iterable[Backend]) -> dict[Route, LinkDriver]:
+    """The driver of each route."""
+    links = (driver for backend in backends for driver in backend.links)
+    return {Route(driver.source, driver.target): driver for driver in links}
+
+
+def _driver(step: Transfer, drivers: Mapping[Route, LinkDriver]) -> LinkDriver:
     try:
-        return _Guarded(backend.prepare(stage.program), index, stage.device)
-    except Exception as error:  # engines' exceptions share no base class
-        raise _fault(error, index, stage.device) from error
-    finally:
-        if watch is not None:
-            watch.leave()
+        return drivers[step.route]
+    except KeyError:
+        source, target = step.route
+        raise DeviceError(
+            f"no link leads straight from memory {source!r} to {target!r}",
+            where=f"transfer of {step.value}",
+            fix="add a device whose links join the two",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
-    execute: Executable
+class _Kind:
+    """Everything in the events of a step that is the same in every run."""
+
+    name: str
+    kind: Literal["stage", "transfer"]
+    modelled_s: float | None
     stage: int
-    watch: Watch
+    device: str = ""
+    route: Route | None = None
 
-    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        self.watch.enter(self.stage)
-        try:
-            return self.execute(inputs)
-        finally:
-            self.watch.leave()
-
-
-def _watched(watch: Watch | None, stage: int, execute: Executable) -> Executable:
-    return execute if watch is None else _Watched(execute, stage, watch)
-
-
-def _fault(error: Exception, stage: int, device: str) -> StageFault:
-    if isinstance(error, ValueRangeError):  # of the inputs' making, not the engine's
-        return RangeFault(error.problem, stage=stage, device=device)
-    problem = error.problem if isinstance(error, StagecutError) else f"failed: {error}"
-    return StageFault(problem or type(error).__name__, stage=stage, device=device)
+    def event(self, start_s: float, wall_s: float) -> Event:
+        return Event(
+            name=self.name,
+            kind=self.kind,
+            basis="measured" if self.modelled_s is None else "modelled",
+            start_s=start_s,
+            wall_s=wall_s,
+            duration_s=wall_s if self.modelled_s is None else self.modelled_s,
+            stage=self.stage,
+            device=self.device,
+            route=self.route,
+        )
 
 
-def _event(action: _Action, start_s: float, wall_s: float) -> Event:
-    return Event(
-        name=action.name,
-        kind="copy" if isinstance(action.step, Move) else "stage",
-        track=action.track,
-        basis="measured" if action.modelled_s is None else "modelled",
-        start_s=start_s,
-        wall_s=wall_s,
-        duration_s=wall_s if action.modelled_s is None else action.modelled_s,
-        stage=action.step.stage,
-    )
-
-
-def _run_action(step: Run, stages: Sequence[Stage], ready: Sequence[Executable]) -> _Action:
-    stage = stages[step.stage]
-    return _Action(step, ready[step.stage], stage.program.name, stage.device, stage.modelled_s)
-
-
-def _move_action(step: Move, roads: Roads) -> _Action:
-    driver = roads.driver(step.source, step.target)
-    estimate = driver.estimate(step.value)
-    modelled_s = None if estimate is None else estimate.run_s
-    track = f"{step.source}>{step.target}"
-    return _Action(step, _Carrier(driver), step.value.name, track, modelled_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Carrier:
-    """A link in the shape of an executable with one input and one output."""
-
-    driver: LinkDriver
-
-    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        return [self.driver.move(inputs[0])]
-
-
-def _fed_from_outside(stages: Sequence[Stage]) -> tuple[str, ...]:
-    written: set[str] = set()
-    fed: dict[str, None] = {}
-    for stage in stages:
-        fed.update({v.name: None for v in stage.program.inputs if v.name not in written})
-        written.update(v.name for v in stage.program.outputs)
-    return tuple(fed)
+def _kinds(staged: StagedSchedule) -> list[_Kind]:
+    schedule = staged.schedule
+    kinds = []
+    for step, following, modelled_s in zip(
+        schedule.steps, schedule.waiting, staged.modelled_s, strict=True
+    ):
+        stage = len(schedule.stages) - 1 if following is None else following
+        if isinstance(step, Run):
+            name, device = staged.programs[stage].name, schedule.stages[stage].device
+            kinds.append(_Kind(name, "stage", modelled_s, stage, device=device))
+        else:
+            kinds.append(_Kind(step.value, "transfer", modelled_s, stage, route=step.route))
+    return kinds

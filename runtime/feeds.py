@@ -16,8 +16,8 @@ def random_feeds(
 ) -> dict[str, Tensor]:
     """One array for each input; the same seed gives the same arrays.
 
-    Inputs without a shape in `shapes` have the profiled one, but for the dimensions that have the
-    same names as those of an input with one.
+    An input that is not in `shapes` gets the shape that it was profiled with, but for open
+    dimensions that have the same names as dimensions of inputs that are.
     """
     asked = shapes or {}
     generator = np.random.default_rng(seed)

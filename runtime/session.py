@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.formats.plan_file import Plan, StoredVariant
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import DeviceError, FeedError
 from stagecut.compiler.ir.graph import Dims
-from stagecut.compiler.ir.plan import Manifest, PlannedStage, Port
+from stagecut.compiler.ir.plan import PlannedVariant, Port
+from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.ir.trace import Trace
-from stagecut.runtime.unprofiled_shapes import Shapes, Variant
+from stagecut.runtime.unprofiled_shapes import Shapes
+from stagecut.runtime.variant import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +52,24 @@ class Session:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
         self._variants = [_prepared(each, fallback=fallback) for each in loaded.variants]
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
-        self._ports = {port.name: port for port in self.manifest.inputs}
-        self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.manifest.inputs]
-        self._known = [port.name for port in self.manifest.outputs]
+        self._ports = {port.name: port for port in self.planned.inputs}
+        self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
+        self._known = [port.name for port in self.planned.outputs]
 
     @property
-    def stages(self) -> tuple[PlannedStage, ...]:
-        """Those of the first variant that run: the plan's own, or its fallback."""
-        return self._variants[0].stages
+    def planned(self) -> PlannedVariant:
+        """The first variant."""
+        return self._variants[0].planned
 
     @property
-    def manifest(self) -> Manifest:
-        """That of the first variant."""
-        return self._variants[0].manifest
+    def schedule(self) -> Schedule:
+        """The schedule that runs of the first variant: its own, or its fallback."""
+        return self._variants[0].running.schedule
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether the fallback runs, because a device is missing."""
+        return self._variants[0].is_fallback
 
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
@@ -73,14 +81,14 @@ class Session:
         )
 
     def get_inputs(self) -> list[NodeArg]:
-        return [_node_arg(port) for port in self.manifest.inputs]
+        return [_node_arg(port) for port in self.planned.inputs]
 
     def get_outputs(self) -> list[NodeArg]:
-        return [_node_arg(port) for port in self.manifest.outputs]
+        return [_node_arg(port) for port in self.planned.outputs]
 
     def get_providers(self) -> list[str]:
         """The devices that stages run on, each once, in the order in which they are first used."""
-        return list(dict.fromkeys(s.device for each in self._variants for s in each.stages))
+        return list(dict.fromkeys(device for each in self._variants for device in each.devices))
 
     def run(
         self,
@@ -90,9 +98,8 @@ class Session:
     ) -> list[Tensor]:
         """The outputs that are named, in that order; all of them where none is.
 
-        `run_options` are ONNX Runtime's own, and there is nothing in them for a plan. Raises
-        FeedError for an input that is missing, unknown, or of a type or shape that the model does
-        not admit.
+        `run_options` is there for ONNX Runtime's signature and has no effect. Raises FeedError for
+        an input that is missing, unknown, or of a type or shape that the model does not admit.
         """
         wanted = self._wanted(output_names)
         shapes = self._checked(input_feed)
@@ -140,7 +147,7 @@ class Session:
                 raise FeedError(
                     "is missing",
                     where=f"input {name}",
-                    fix=f"feed an array of {port.dtype} with shape {_listed(_dims(port))}",
+                    fix=f"feed an array of {port.dtype} with shape {size_text(_dims(port))}",
                 )
             _check_type(port, feeds[name])
 
@@ -153,7 +160,7 @@ class Session:
                 dim != size for dim, size in zip(dims, shape, strict=True) if isinstance(dim, int)
             ):
                 raise FeedError(
-                    f"has shape {_listed(shape)}; the plan takes {_listed(dims)}",
+                    f"has shape {size_text(shape)}; the plan takes {size_text(dims)}",
                     where=where,
                     fix="pad or cut it, or compile a model that leaves this dimension open",
                 )
@@ -161,27 +168,26 @@ class Session:
                 known, first = sizes.setdefault(str(dim), (size, port.name))
                 if isinstance(dim, str) and dim != "?" and known != size:
                     raise FeedError(
-                        f"has {dim} = {size} in its shape {_listed(shape)}, and {first} {known}",
+                        f"has {dim} = {size} in its shape {size_text(shape)}, and {first} {known}",
                         where=where,
                         fix="feed inputs that belong together",
                     )
 
 
-def _prepared(plan: Plan, *, fallback: bool) -> Variant:
-    manifest = plan.manifest
+def _prepared(stored: StoredVariant, *, fallback: bool) -> Variant:
     try:
-        return Variant(plan)
+        return Variant(stored)
     except DeviceError as missing:
-        if not manifest.fallback:
+        if stored.planned.fallback is None:
             raise
         if not fallback:
             ways = f"{missing.fix}; or run the plan's fallback on ONNX Runtime (--fallback)"
             raise DeviceError(missing.problem, where=missing.where, fix=ways) from None
-        return Variant(plan, fallback=True)
+        return Variant(stored, fallback=True)
 
 
 def _distance(shapes: Shapes, profiled: Shapes) -> float:
-    """Between the sizes, by the logarithm of their ratio: 32 is as far from 16 as from 64."""
+    """The sum of |log(size / profiled size)|: 32 is as far from 16 as from 64."""
     pairs = zip(shapes, profiled, strict=True)
     return math.fsum(
         abs(math.log(max(one, 1) / max(other, 1)))
@@ -212,10 +218,6 @@ def _numpy_dtype(port: Port) -> np.dtype[Any] | None:
 
 def _dims(port: Port) -> Dims:
     return port.dims or port.shape
-
-
-def _listed(dims: Dims) -> str:
-    return "x".join(map(str, dims)) if dims else "scalar"
 
 
 def _node_arg(port: Port) -> NodeArg:

@@ -1,136 +1,61 @@
-"""One variant of a plan, ready to run: at the shapes it was profiled with, and at others.
+"""A variant of a plan at shapes that it was not profiled with.
 
-At the profiled shapes its own stages run. At any other, the same devices run the same parts of the
-model, cut out of the plan's model with open dimensions:
+The same devices run the same parts of the model, extracted from the plan's model with open
+dimensions:
 
-    all devices real        stages with open dimensions, prepared once, serve every other shape
-    some device modelled    stages are cut anew for each shape, since what a model says of a device
-                            is said of one shape; the latest are kept
+    everything measured     stages with open dimensions, prepared once, serve every other shape
+    something modelled      stages are extracted anew for each shape, as a device's model gives
+    costs
+                            for one shape only; the latest are kept
 """
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from stagecut import backends
-from stagecut.compiler.formats.plan_file import Plan
+import onnx_ir as ir
+
+from stagecut.compiler.formats.plan_file import StoredVariant
 from stagecut.compiler.frontends.normal_form.normalise import bind
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.device import Backend, Feeds, Tensor
-from stagecut.compiler.ir.errors import EngineError, ModelError, RangeFault, StageFault
-from stagecut.compiler.ir.graph import Node
-from stagecut.compiler.ir.plan import Manifest, PlannedStage, shape_text
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.device import Backend, Feeds, LinkDriver, StagedSchedule, Tensor
+from stagecut.compiler.ir.errors import EngineError, RangeFault, StageFault
+from stagecut.compiler.ir.graph import Graph, Node, Value
+from stagecut.compiler.ir.machine import HOST, Route
+from stagecut.compiler.ir.schedule import Transfer
 from stagecut.compiler.ir.trace import Trace
-from stagecut.passes.stage.respecialise import restage
-from stagecut.runtime.executor import Executor
+from stagecut.compiler.ir.transfers import Router, route_tree
+from stagecut.passes.stage.respecialise import respecialise
+from stagecut.runtime.executor import Executor, link_drivers
 
 #: The shapes of all inputs, in their order.
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
-#: For so many shapes, stages that were cut for one shape are kept.
+#: So many sets of stages that were extracted for one shape are kept.
 _KEPT = 8
 
 
-class Variant:
-    """Safe to use from several threads at once.
-
-    `stages` are those that run: the plan's own, or its `fallback`. Raises DeviceError where a
-    device is missing, StageFault where an engine refuses a stage.
-    """
-
-    def __init__(self, plan: Plan, *, fallback: bool = False) -> None:
-        manifest = plan.manifest
-        self.manifest: Manifest = manifest
-        self.stages: tuple[PlannedStage, ...] = manifest.fallback if fallback else manifest.stages
-        self.shapes: Shapes = tuple(port.shape for port in manifest.inputs)
-        engines = _engines(manifest, self.stages)
-        stages = plan.stages(fallback=fallback)
-        outputs = [port.name for port in manifest.outputs]
-        self._names = [(port.inside, port.name) for port in manifest.inputs]
-        self._plan = plan
-        self._own = Executor(stages, outputs, engines)
-        self._elsewhere = _Elsewhere(plan, stages, outputs, engines)
-        self._plain: Variant | None = None
-
-    def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
-        """The outputs by name; `shapes` are those of `feeds`, which the model must admit.
-
-        Numbers that an engine of the plan cannot hold go to its fallback. Raises EngineError
-        where the model turns out not to run at these shapes.
-        """
-        if shapes != self.shapes:
-            return self._traced(feeds, shapes)[0]
-        held = {inside: feeds[name] for inside, name in self._names}
-        try:
-            return self._own.outputs(held)
-        except RangeFault as error:
-            return self._fallback(error).outputs(feeds, shapes)
-
-    def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
-        """As `outputs`, with what the run did and when."""
-        outputs, trace = self._traced(feeds, shapes)
-        return outputs, replace(trace, shapes=self._text(shapes))
-
-    def _traced(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
-        held = {inside: feeds[name] for inside, name in self._names}
-        try:
-            return self._own.run(held) if shapes == self.shapes else self._run(held, shapes)
-        except RangeFault as error:
-            return self._fallback(error)._traced(feeds, shapes)
-
-    def _fallback(self, error: RangeFault) -> "Variant":
-        """Raises `error` where there is none, or this is it."""
-        if self.stages is self.manifest.fallback or not self.manifest.fallback:
-            raise error
-        if self._plain is None:
-            self._plain = Variant(self._plan, fallback=True)
-        return self._plain
-
-    def _run(self, held: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
-        """At shapes that were not profiled; `held` by the names that inputs have in the stages."""
-        try:
-            return self._elsewhere.run(held, shapes)
-        except RangeFault:
-            raise
-        except (StageFault, ModelError) as error:
-            raise EngineError(
-                error.problem,
-                where=f"{error.where}, with {self._text(shapes)}",
-                fix=f"check that the model itself runs at these shapes; it was profiled at "
-                f"{self.manifest.profiled}",
-            ) from error
-
-    def _text(self, shapes: Shapes) -> str:
-        names = (name for _, name in self._names)
-        return shape_text(dict(zip(names, shapes, strict=True)))
-
-
-def _engines(manifest: Manifest, stages: Sequence[PlannedStage]) -> Mapping[str, Backend]:
-    used = {stage.device for stage in stages}
-    devices = manifest.provenance.devices
-    return backends.create_all(spec for name, spec in devices.items() if name in used)
-
-
-class _Elsewhere:
-    """The stages of a variant at shapes that it was not profiled with; prepared when needed."""
+class UnprofiledShapes:
+    """The stages of a variant at other shapes; prepared when needed."""
 
     def __init__(
         self,
-        plan: Plan,
-        stages: Sequence[Stage],
+        stored: StoredVariant,
+        staged: StagedSchedule,
         outputs: Sequence[str],
         engines: Mapping[str, Backend],
     ) -> None:
-        self._plan = plan
-        self._stages = stages
+        self._stored = stored
+        self._staged = staged
         self._outputs = outputs
         self._engines = engines
+        self._drivers = link_drivers(engines.values())
         self._lock = threading.Lock()
-        used = (engines[stage.device] for stage in stages)
-        self._open_works = not any(engine.device.basis == "modelled" for engine in used)
+        bases = [engine.device.basis for engine in engines.values()]
+        bases += [driver.basis for driver in self._drivers.values()]
+        self._open_works = "modelled" not in bases
         self._open: Executor | None = None
         self._latest: OrderedDict[Shapes, Executor] = OrderedDict()
 
@@ -141,18 +66,19 @@ class _Elsewhere:
                 return self._for_any().run(feeds)
             except RangeFault:
                 raise
-            except StageFault:  # of an engine that has to know the sizes, or of the model at these
-                found = self._for_these(feeds, shapes).run(feeds)
+            except StageFault:  # the engine has to know the sizes, or the model cannot have these
+                outputs_and_trace = self._for_these(feeds, shapes).run(feeds)
                 self._open_works = False
-                return found
+                return outputs_and_trace
         return self._for_these(feeds, shapes).run(feeds)
 
     def _for_any(self) -> Executor:
         with self._lock:
             if self._open is None:
-                model = self._plan.open_model()
-                stages = restage(self._stages, model, self._outputs)
-                self._open = Executor(stages, self._outputs, self._engines)
+                model = self._stored.open_model()
+                values = [v for p in self._staged.programs for v in (*p.inputs, *p.outputs)]
+                staged = self._respecialised(model, values)
+                self._open = Executor(staged, self._outputs, self._engines)
             return self._open
 
     def _for_these(self, feeds: Feeds, shapes: Shapes) -> Executor:
@@ -165,25 +91,64 @@ class _Elsewhere:
             return self._latest[shapes]
 
     def _bound_to(self, feeds: Feeds) -> Executor:
-        program = bind(self._plan.open_model(), feeds, self._plan.manifest.provenance.model)
-        nodes = {node.name: node for node in graph_of(program).nodes}
-        stages = restage(self._stages, program.model, self._outputs)
-        estimated = [self._estimated(stage, nodes) for stage in stages]
-        return Executor(estimated, self._outputs, self._engines)
+        program = bind(self._stored.open_model(), feeds, self._stored.planned.provenance.model)
+        graph = graph_of(program)
+        staged = self._respecialised(program.model, graph.values)
+        modelled_s = tuple(self._modelled_s(staged, graph))
+        return Executor(replace(staged, modelled_s=modelled_s), self._outputs, self._engines)
 
-    def _estimated(self, stage: Stage, nodes: Mapping[str, Node]) -> Stage:
-        """With what a modelled device takes for it at these shapes."""
-        engine = self._engines[stage.device]
-        if engine.device.basis == "measured":
-            return stage
-        inside = [nodes[node.name or ""] for node in stage.program.model.graph]
-        for node in inside:
-            able = engine.supports(node)
-            if not able:
-                raise EngineError(
-                    f"cannot run {node.name} at this shape: {able.reason}",
-                    where=f"{stage.program.name} on {stage.device}",
-                    fix="compile for this shape: --shape INPUT=SIZES",
-                )
-        estimates = [engine.estimate(node) for node in inside]
-        return replace(stage, modelled_s=sum(each.run_s for each in estimates if each))
+    def _modelled_s(self, staged: StagedSchedule, graph: Graph) -> Iterator[float | None]:
+        """What each step takes at these shapes where its device or link is modelled."""
+        values = {value.name: value for value in graph.values}
+        for step in staged.schedule.steps:
+            if isinstance(step, Transfer):
+                yield _estimated_s(self._drivers[step.route], values[step.value])
+                continue
+            program = staged.programs[step.stage]
+            engine = self._engines[staged.schedule.stages[step.stage].device]
+            nodes = [graph.node_named[node.name or ""] for node in program.model.graph]
+            yield _stage_s(engine, program.name, nodes)
+
+    def _respecialised(self, model: ir.Model, values: Iterable[Value]) -> StagedSchedule:
+        memory_of = {name: engine.memory.name for name, engine in self._engines.items()}
+        router = _router(self._drivers, {value.name: value for value in values})
+        return respecialise(self._staged, model, self._outputs, memory_of, router)
+
+
+def _stage_s(engine: Backend, program: str, nodes: Sequence[Node]) -> float | None:
+    """What the nodes of a stage take by the device's model; None where it is measured.
+
+    Raises EngineError for a node that the engine cannot run at this shape.
+    """
+    if engine.device.basis == "measured":
+        return None
+    for node in nodes:
+        able = engine.supports(node)
+        if not able:
+            raise EngineError(
+                f"cannot run {node.name} at this shape: {able.reason}",
+                where=f"{program} on {engine.device.name}",
+                fix="compile for this shape: --shape INPUT=SIZES",
+            )
+    estimates = [engine.estimate(node) for node in nodes]
+    return sum(each.run_s for each in estimates if each)
+
+
+def _router(drivers: Mapping[Route, LinkDriver], values: Mapping[str, Value]) -> Router:
+    """A router by the drivers' estimates; a route that would have to be measured counts as free."""
+    memories = dict.fromkeys((HOST, *(memory for route in drivers for memory in route)))
+
+    def router(name: str, source: str) -> Mapping[str, str]:
+        def cost(route: Route) -> float | None:
+            if route not in drivers:
+                return None
+            return _estimated_s(drivers[route], values[name]) or 0.0 if name in values else 0.0
+
+        return route_tree(source, memories, cost)
+
+    return router
+
+
+def _estimated_s(driver: LinkDriver, value: Value) -> float | None:
+    estimate = driver.estimate(value)
+    return None if estimate is None else estimate.run_s

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.repository import ROOT
+
+PACKAGES = ("compiler", "passes", "backends", "runtime", "models")
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +51,15 @@ def test_the_installed_command_compiles_runs_and_reports(python: Path, tmp_path:
     assert (tmp_path / "x.html").stat().st_size > 0
 
 
-def test_types_and_data_files_are_in_it(python: Path) -> None:
+def test_every_file_of_the_packages_is_in_it(python: Path) -> None:
+    """Modules, templates, styles, presets, types and what is said of each folder."""
     [package] = (python.parent.parent / "lib").glob("python*/site-packages/stagecut")
-    for name in ("compiler", "passes", "backends", "runtime", "models"):
-        assert (package / name / "py.typed").is_file()
-    assert list(package.glob("backends/pim/presets/*.toml"))
-    assert list(package.glob("compiler/report/*.j2"))
+    ours = {
+        path.relative_to(ROOT)
+        for name in PACKAGES
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {Path(name) / "py.typed" for name in PACKAGES} <= ours
+    assert {".py", ".j2", ".css", ".js", ".toml", ".md"} <= {path.suffix for path in ours}
+    assert not [str(path) for path in sorted(ours) if not (package / path).is_file()]

@@ -9,12 +9,17 @@ from stagecut.compiler.ir.machine import Device, Memory
 
 @dataclass(frozen=True, slots=True)
 class CpuBackend:
-    """ONNX Runtime's CPU provider in the host's memory, timed on this machine."""
+    """ONNX Runtime's CPU provider in the host's memory, timed on this machine.
+
+    `spins` and `pins` are about the threads of a run; `alone` is as in backends/configurations.py.
+    """
 
     device: Device
-    threads: int
     memory: Memory
     links: tuple[LinkDriver, ...] = ()
+    spins: bool = False
+    pins: bool = False
+    alone: tuple[str, ...] = ()
 
     def supports(self, node: Node) -> Support:
         from stagecut.backends.cpu import engine
@@ -31,4 +36,5 @@ class CpuBackend:
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.cpu import engine
 
-        return engine.prepare(stage, self.threads)
+        threads = engine.Threads(self.device.cores, self.spins, self.pins)
+        return engine.prepare(stage, threads)

@@ -19,7 +19,7 @@ from stagecut.compiler.ir.machine import HOST, Basis, Device, Memory
 
 @dataclass(frozen=True, slots=True)
 class NullLink:
-    """Hands tensors over as they are."""
+    """A link that passes tensors on unchanged."""
 
     source: str
     target: str
@@ -27,7 +27,7 @@ class NullLink:
     latency_s: float
     bytes_per_s: float
 
-    def move(self, tensor: Tensor) -> Tensor:
+    def transfer(self, tensor: Tensor) -> Tensor:
         return tensor
 
     def estimate(self, value: Value) -> Estimate | None:
@@ -50,7 +50,7 @@ class NullExecutable:
 
 @dataclass(frozen=True, slots=True)
 class NullBackend:
-    """`operators` empty means all of them."""
+    """Runs `operators`, or every operator where there are none."""
 
     device: Device
     memory: Memory
@@ -91,7 +91,7 @@ def create(name: str, options: Mapping[str, str]) -> NullBackend:
             NullLink(memory.name, HOST, basis, latency_s, bytes_per_s),
         )
     description = "for tests: costs what you say, computes with ONNX's reference evaluator"
-    device = Device(name, memory.name, basis, description=description)
+    device = Device(name, memory.name, basis, description=description, resource=name)
     return NullBackend(device, memory, links, operators, run_s)
 
 

@@ -1,18 +1,15 @@
 """`openvino.f32` and `openvino.bf16`: OpenVINO's CPU plugin in the host's memory."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator, Value
 from stagecut.compiler.ir.machine import Device, Memory
 
-Precision: TypeAlias = Literal["f32", "bf16"]
-
-#: What values may hold. OpenVINO's CPU plugin turns float64 into float32, and int64 into int32.
+#: The types in which OpenVINO computes exactly; it turns float64 into float32, int64 into int32.
 _EXACT = frozenset({"float32", "int32", "int8", "uint8", "bool"})
 
-#: Operators whose int64 results fit into 32 bits where their int64 operands do, which is seen to
+#: Operators whose int64 results fit into 32 bits where their int64 operands do, which is checked
 #: when a stage is prepared (weights) and run (inputs).
 _STAYS_SMALL = frozenset(
     {
@@ -26,13 +23,17 @@ _STAYS_SMALL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OpenvinoBackend:
-    """Timed on this machine. `precision` is what floats are computed in inside a stage."""
+    """Timed on this machine. The device's precision is that of floats inside a stage.
+
+    `pins` says whether each thread stays on a CPU of its own; `alone` is as in
+    backends/configurations.py.
+    """
 
     device: Device
-    threads: int
-    precision: Precision
     memory: Memory
     links: tuple[LinkDriver, ...] = ()
+    pins: bool = False
+    alone: tuple[str, ...] = ()
 
     def supports(self, node: Node) -> Support:
         for operator in node.operators:
@@ -47,11 +48,11 @@ class OpenvinoBackend:
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.openvino import engine
 
-        return engine.prepare(stage, self.threads, self.precision)
+        return engine.prepare(stage, self.device.cores, self.device.precision, pin=self.pins)
 
 
 def _misfit(operator: Operator) -> str:
-    """Why its values cannot be handed to OpenVINO as they are; empty where they can."""
+    """Why OpenVINO cannot take the operator's values as they are; empty where it can."""
     if operator.captured:
         return "its bodies read values from outside"
     for value in operator.writes:
@@ -72,7 +73,7 @@ def _is_left_out(operator: Operator, value: Value) -> bool:
 
 
 def _is_small(operator: Operator, value: Value) -> bool:
-    """Whether 32 bits will do for it. A float that is cast may be of any size."""
+    """Whether the value's integers fit into 32 bits; a float that is cast may be too large."""
     from_float = operator.op == "Cast" and operator.reads[0].dtype.startswith("float")
     return value.dtype == "int64" and operator.op in _STAYS_SMALL and not from_float
 

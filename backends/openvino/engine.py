@@ -19,7 +19,7 @@ from openvino import opset13
 from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
 from stagecut.compiler.ir.errors import EngineError, ValueRangeError
 
-#: To copy this much takes about 2 us, to name OpenVINO another place for a tensor 6 us.
+#: Copying this much takes about 2 us, giving OpenVINO another address for a tensor 6 us.
 _SMALL_BYTES = 1 << 17
 #: What 32 bits can hold.
 _LEAST, _MOST = -(2**31), 2**31 - 1
@@ -68,17 +68,17 @@ def _misreading(read: ov.Model, graph: onnx.GraphProto) -> str:
 
 
 def _misshapen(output: ov.Output, name: str, shape: Sequence[int]) -> str:
-    """What is wrong where OpenVINO makes something of another shape; empty where it does not."""
-    found = output.get_partial_shape()
-    if found.is_dynamic or list(found.to_shape()) != list(shape):
-        return f"OpenVINO makes {name} {found}, not {list(shape)}"
+    """What is wrong where OpenVINO gives an output another shape; empty where it does not."""
+    inferred = output.get_partial_shape()
+    if inferred.is_dynamic or list(inferred.to_shape()) != list(shape):
+        return f"OpenVINO makes {name} {inferred}, not {list(shape)}"
     return ""
 
 
 class OpenvinoExecutable:
     """A compiled stage with a request for each thread.
 
-    Raises ValueRangeError for integers that 32 bits cannot hold, with which OpenVINO computes.
+    Raises ValueRangeError for integers that do not fit into the 32 bits in which OpenVINO computes.
     """
 
     def __init__(self, compiled: ov.CompiledModel, stage: StageProgram, kept: object) -> None:
@@ -105,11 +105,11 @@ class OpenvinoExecutable:
 
 
 class _Request:
-    """OpenVINO's request, which reads large inputs in place and writes large results into arrays
-    that become the caller's.
+    """OpenVINO's inference request. It reads large inputs in place and writes large results into
+    arrays that become the caller's.
 
-    Small ones are copied: naming another place for them takes longer. So are results whose sizes
-    are known only after a run.
+    Small ones are copied, as giving OpenVINO another address takes longer. So are results whose
+    sizes are known only after a run.
     """
 
     def __init__(self, compiled: ov.CompiledModel, stage: StageProgram) -> None:
@@ -152,7 +152,7 @@ class _Request:
         ]
 
 
-def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecutable:
+def prepare(stage: StageProgram, threads: int, precision: str, *, pin: bool) -> OpenvinoExecutable:
     """Compile `stage`; its large weights stay where they are, mapped from their file.
 
     Sizes that are not known stay open; where OpenVINO cannot do with that, they are those of the
@@ -171,8 +171,7 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
-        # On a part of a machine, others may pin their threads to the same CPUs.
-        "ENABLE_CPU_PINNING": threads == os.cpu_count(),
+        "ENABLE_CPU_PINNING": pin,
     }
     try:
         with _affinity_restored():
@@ -191,7 +190,8 @@ def prepare(stage: StageProgram, threads: int, precision: str) -> OpenvinoExecut
 
 
 def _is_small(port: ov.ConstOutput) -> bool:
-    """Whether it is known to be, and not empty, which is a case of its own in OpenVINO."""
+    """Whether the tensor is known to be small; an empty one, which OpenVINO treats apart, is
+    not."""
     if port.get_partial_shape().is_dynamic:
         return False
     return bool(0 < port.get_tensor().size <= _SMALL_BYTES)
@@ -206,7 +206,8 @@ def _fits(array: Tensor) -> bool:
 
 
 def _check_integers(stage: StageProgram) -> None:
-    """Ends of Slices may lie beyond everything, which OpenVINO knows."""
+    """Raises EngineError for a weight with integers of more than 32 bits, but for the ends of a
+    Slice: exporters write the largest integer for an open end, and OpenVINO knows that."""
     for name, value in stage.model.graph.initializers.items():
         if value.dtype != ir.DataType.INT64 or value.const_value is None:
             continue
@@ -232,7 +233,7 @@ def _compiled(
 
 
 def _large_weights(model: ir.Model) -> dict[str, Tensor]:
-    """Those that lie in a file, mapped from there."""
+    """The weights that lie in a file, mapped from there, by name."""
     return {
         name: _mapped(value.const_value)
         for name, value in model.graph.initializers.items()
@@ -241,7 +242,7 @@ def _large_weights(model: ir.Model) -> dict[str, Tensor]:
 
 
 def _mapped(tensor: ir.ExternalTensor) -> Tensor:
-    """OpenVINO shares writeable memory only: pages that would be copied if anyone wrote to them."""
+    """The weight mapped copy-on-write, as OpenVINO shares memory only where it is writeable."""
     dtype, shape = tensor.dtype.numpy(), tensor.shape.numpy()
     return np.memmap(tensor.path, dtype, mode="c", offset=tensor.offset or 0, shape=shape)
 
@@ -281,7 +282,7 @@ def _as_input(name: str, value: ir.Value, array: Tensor) -> onnx.ValueInfoProto:
 
 
 def _put_in(model: ov.Model, weights: dict[str, Tensor]) -> None:
-    """Constants in place of the inputs that stand for weights; no number is copied."""
+    """Replace the inputs that stand for weights by constants, without copying them."""
     for parameter in list(model.get_parameters()):
         found = parameter.output(0).get_names() & weights.keys()
         if found:
@@ -293,7 +294,7 @@ def _put_in(model: ov.Model, weights: dict[str, Tensor]) -> None:
 
 
 def _check_shapes(model: ov.Model, stage: StageProgram) -> None:
-    """Sizes that are known have to be those that the plan has."""
+    """Raises EngineError where OpenVINO infers another shape for an output than the plan has."""
     if any(port.get_partial_shape().is_dynamic for port in model.inputs):
         return
     for output, value in zip(model.outputs, stage.outputs, strict=True):
@@ -322,7 +323,7 @@ def _shared(array: Tensor) -> ov.Tensor:
 
 @contextmanager
 def _affinity_restored() -> Iterator[None]:
-    """Whatever an engine does to the calling thread's CPUs while it compiles."""
+    """Restore the CPUs of the calling thread, which OpenVINO may change while it compiles."""
     allowed = os.sched_getaffinity(0)
     try:
         yield

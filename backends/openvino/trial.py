@@ -1,7 +1,7 @@
 """Ask OpenVINO itself whether it can run an operator: build a model of it alone, and query.
 
-Operators that look alike are asked for once. Weights' numbers are not known when devices are asked,
-so that small integer operands, which say how (axes, shapes, ends), are made up to fit the result.
+Equal operators are asked for once. The numbers of weights are not known when devices are asked, so
+that small integer operands (axes, shapes, ends) are chosen to fit the result.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def _ask(model: bytes) -> str:
 
 
 def _model(operator: Operator) -> bytes:
-    """Without names, so that what is alike is the same."""
+    """Without names, so that equal operators give equal models."""
     inputs = [None if value is None else f"i{at}" for at, value in enumerate(operator.inputs)]
     outputs = ["" if value is None else f"o{at}" for at, value in enumerate(operator.outputs)]
     node = helper.make_node(operator.op, [name or "" for name in inputs], outputs)
@@ -92,7 +92,7 @@ def _info(name: str, value: Value, *, shaped: bool) -> onnx.ValueInfoProto:
 
 
 def _has_settings(operator: Operator) -> bool:
-    """Whether the shape of its result may depend on numbers that are made up here."""
+    """Whether the shape of its result may depend on numbers that are chosen here."""
     return any(map(_is_setting, operator.reads))
 
 

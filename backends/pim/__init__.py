@@ -12,14 +12,20 @@ def create(name: str, options: Mapping[str, str]) -> "PimBackend":
 
     Every number of the preset is an option; raises DeviceError for nonsense.
     """
-    from stagecut.backends.pim.architectures import architecture_of
+    from stagecut.backends.pim.architectures import PRESETS, architecture_of
     from stagecut.backends.pim.device import PimBackend
-    from stagecut.backends.pim.preset import Preset
 
-    preset = Preset.of(name, options)
+    preset = PRESETS.preset(name, options)
     architecture = architecture_of(preset)
     room = architecture.capacity_bytes
     capacity_bytes = preset.options.integer("capacity_bytes", default=room, at_least=0)
     numerics = preset.options.choice("numerics", ("fast", "exact"), default="fast")
     preset.options.refuse_unread()
     return PimBackend(preset.device, architecture, min(capacity_bytes, room), numerics == "exact")
+
+
+def canonical_spec(name: str, options: Mapping[str, str]) -> Mapping[str, str]:
+    """The options without a preset file: what that changes is written out instead."""
+    from stagecut.backends.pim.architectures import PRESETS
+
+    return PRESETS.canonical(name, options)

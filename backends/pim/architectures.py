@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from stagecut.backends.pim.architecture import Architecture
-from stagecut.backends.pim.preset import Preset
+from stagecut.backends.presets import Preset, Presets
 
 
 def architecture_of(preset: Preset) -> Architecture:
@@ -46,3 +46,5 @@ _MAKERS: Mapping[str, Callable[[Preset], Architecture]] = {
     "aim": _aim,
     "silent": _silent,
 }
+
+PRESETS = Presets("pim", "stagecut.backends.pim", tuple(_MAKERS))

@@ -1,7 +1,10 @@
 """A PIM device: the same for every architecture, which it asks for costs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from stagecut.backends.pim.architecture import Architecture
 from stagecut.backends.pim.link import ToHost, ToMemory
@@ -9,6 +12,13 @@ from stagecut.backends.pim.work import Elementwise, UnsupportedError, Work, work
 from stagecut.compiler.ir.device import Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator
 from stagecut.compiler.ir.machine import Device, Memory
+
+if TYPE_CHECKING:
+    from stagecut.backends.pim.estimate import OperatorEstimate
+    from stagecut.backends.pim.layout import Layout
+
+#: The 16-bit formats by numpy's name.
+_PRECISIONS = {"float16": "f16", "bfloat16": "bf16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,8 @@ class PimBackend:
             description=self.architecture.description,
             peak_flop_per_s=self.architecture.peak_flop_per_s,
             peak_bytes_per_s=self.architecture.peak_bytes_per_s,
+            precision=_PRECISIONS[np.dtype(self.architecture.dtype).name],
+            resource=self.name,
         )
 
     @property
@@ -80,6 +92,22 @@ class PimBackend:
             weight_bytes=sum(cost.weight_bytes for cost in costs),
             load_s=sum(cost.load_s for cost in costs),
         )
+
+    def estimate_operator(
+        self, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
+    ) -> "OperatorEstimate":
+        """What one operator alone costs; see backends/estimates.py."""
+        from stagecut.backends.pim.estimate import estimate
+
+        return estimate(self, op, shapes, dtype)
+
+    def place_operator(
+        self, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
+    ) -> "Layout":
+        """Where its weight matrices lie, placed as `estimate_operator` says."""
+        from stagecut.backends.pim.estimate import layout
+
+        return layout(self, op, shapes, dtype)
 
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.pim.executable import build

@@ -1,12 +1,11 @@
 """What one operator costs on a modelled device: the answer of `stagecut estimate`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import onnx
 
-from stagecut import backends
 from stagecut.backends.pim.architecture import Commands, Execution
 from stagecut.backends.pim.device import PimBackend
 from stagecut.backends.pim.layout import Layout
@@ -41,17 +40,25 @@ class OperatorEstimate:
     load_s: float
     split: Execution | None
 
+    def document(self) -> dict[str, object]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        from stagecut.backends.pim.wording import estimate_lines
+
+        return estimate_lines(self)
+
 
 def estimate(
-    spec: str, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
+    backend: PimBackend, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
 ) -> OperatorEstimate:
-    """Model `op`, an ONNX operator without attributes, on the device that `spec` describes.
+    """Model `op`, an ONNX operator without attributes.
 
     `shapes` has one entry for each operand. `dtype` is the number format, by default that of the
-    device. Raises DeviceError, UsageError, ShapeError for shapes that do not fit together, and
-    UnplaceableError where the device cannot run the operator, or has no room for its weights.
+    device. Raises UsageError, ShapeError for shapes that do not fit together, and UnplaceableError
+    where the device cannot run the operator, or has no room for its weights.
     """
-    backend, work = _asked(spec, op, shapes, dtype)
+    work = _work(backend, op, shapes, dtype)
     costs = [backend.architecture.cost(part) for part in work]
     plain = _together([cost.plain for cost in costs])
     chosen = _together([cost.chosen for cost in costs])
@@ -71,10 +78,10 @@ def estimate(
 
 
 def layout(
-    spec: str, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
+    backend: PimBackend, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
 ) -> Layout:
     """Where the weight matrices of `op` lie, placed as `estimate` says; raises what it raises."""
-    backend, work = _asked(spec, op, shapes, dtype)
+    work = _work(backend, op, shapes, dtype)
     found = (backend.architecture.layout(part) for part in work if isinstance(part, Product))
     return Layout(
         weight_bytes=sum(backend.architecture.cost(part).weight_bytes for part in work),
@@ -82,17 +89,10 @@ def layout(
     )
 
 
-def _asked(
-    spec: str, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None
-) -> tuple[PimBackend, tuple[Work, ...]]:
-    """The device and the work that `op` is for it."""
-    backend = backends.create(spec)
-    if not isinstance(backend, PimBackend):
-        raise UsageError(
-            f"{backend.device.name} has no timing model",
-            where="estimate",
-            fix="name a PIM device, e.g. pim.hbm; `stagecut devices` lists them all",
-        )
+def _work(
+    backend: PimBackend, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None
+) -> tuple[Work, ...]:
+    """The work that `op` is for the device."""
     held = np.dtype(backend.architecture.dtype).name
     if dtype not in {None, held}:
         raise UsageError(
@@ -114,7 +114,7 @@ def _asked(
         raise UnplaceableError(
             lacking, where=f"operator {op}", fix="give the device more channels, or another weight"
         )
-    return backend, work
+    return work
 
 
 def _together(executions: Sequence[Execution]) -> Execution:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from stagecut.backends.pim.architecture import Tile
 
@@ -13,6 +13,14 @@ class Layout:
 
     weight_bytes: int
     tiles: tuple[Tile, ...]
+
+    def document(self) -> dict[str, object]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        from stagecut.backends.pim.wording import layout_lines
+
+        return layout_lines(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +40,10 @@ class Band:
 
 def bands(tiles: Iterable[Tile]) -> Iterator[Band]:
     """In the order of ranks, rows and inputs."""
-    alike: dict[tuple[int, int, tuple[int, int], int], list[Tile]] = defaultdict(list)
+    shared: dict[tuple[int, int, tuple[int, int], int], list[Tile]] = defaultdict(list)
     for tile in tiles:
-        alike[tile.rank, tile.row, tile.inputs, tile.rows].append(tile)
-    for (rank, row, inputs, rows), members in sorted(alike.items()):
+        shared[tile.rank, tile.row, tile.inputs, tile.rows].append(tile)
+    for (rank, row, inputs, rows), members in sorted(shared.items()):
         yield Band(
             inputs=inputs,
             outputs=(min(t.outputs[0] for t in members), max(t.outputs[1] for t in members)),

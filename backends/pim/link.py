@@ -21,7 +21,7 @@ class ToMemory:
     source: ClassVar[str] = HOST
     basis: ClassVar[Basis] = "modelled"
 
-    def move(self, tensor: Tensor) -> Tensor:
+    def transfer(self, tensor: Tensor) -> Tensor:
         return narrow(tensor, self.architecture.dtype)
 
     def estimate(self, value: Value) -> Estimate:
@@ -37,7 +37,7 @@ class ToHost:
     target: ClassVar[str] = HOST
     basis: ClassVar[Basis] = "modelled"
 
-    def move(self, tensor: Tensor) -> Tensor:
+    def transfer(self, tensor: Tensor) -> Tensor:
         return tensor.astype(np.float32)
 
     def estimate(self, value: Value) -> Estimate:

@@ -1,18 +1,24 @@
 """`stagecut compile`: a model becomes a plan file."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.output import print_json
+from stagecut.compiler.ir.objective import LATENCY
+from stagecut.compiler.ir.units import seconds
 
 #: What `--precision bf16` allows: bf16 has 8 significant bits, of which deep models lose some.
 _BF16_TOLERANCE = 0.05
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import Plan
-    from stagecut.compiler.ir.plan import Manifest
+    from stagecut.compiler.ir.plan import Contender, ContenderId, PlannedVariant
+    from stagecut.compiler.ir.solution import Certificate
 
 
 def compile_(
@@ -41,6 +47,8 @@ def compile_(
             metavar="f32|bf16", help="bf16 is short for --tolerance 0.05; f32 is the default."
         ),
     ] = None,
+    max_energy: limits.MaxEnergyOption = None,
+    effort: limits.EffortOption = "normal",
     costs: Annotated[
         Path | None,
         typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
@@ -54,8 +62,8 @@ def compile_(
 ) -> None:
     """Decide where each part of MODEL runs, prove it, and write a plan file that runs it so.
 
-    Measures every part on every device in as few runs as can be, finds the assignment with the
-    lowest latency, compares it end to end with the best single device, and ships the fastest.
+    Measures every part on every device in as few runs as can be, finds the schedule that costs
+    least, compares it end to end with every single device, and ships the best.
 
       stagecut compile model.onnx -o model.plan --shape input_ids=1x128
       stagecut compile model.onnx -o model.plan --shape input_ids=1x16 --shape input_ids=1x128
@@ -65,7 +73,12 @@ def compile_(
     from stagecut.compiler.pipeline import compile_model
 
     settings = common.make_settings(
-        cache_dir=cache_dir, no_cache=no_cache, dump=dump, output=output, notes=context.obj
+        cache_dir=cache_dir,
+        no_cache=no_cache,
+        dump=dump,
+        output=output,
+        notes=context.obj,
+        effort=effort,
     )
     plan = compile_model(
         model,
@@ -77,16 +90,18 @@ def compile_(
         forbids=forbid or (),
         granularity=common.one_of(granularity, ("cluster", "op"), "--granularity"),
         tolerance=_tolerance(tolerance, precision),
+        max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         costs=None if costs is None else read_costs(costs),
         settings=settings,
     )
     plan.save(output)
     for variant in plan.variants:
-        for workaround in variant.manifest.workarounds:
+        for workaround in variant.planned.workarounds:
             typer.echo(f"worked around: {workaround}", err=True)
     if json:
-        variants = [_document(each.manifest, output) for each in plan.variants]
-        common.print_json({**variants[0], "variants": variants[1:]})
+        first, *others = (_document(variant.planned) for variant in plan.variants)
+        document = {"plan": str(output), **first, "variants": others, "phases": dict(plan.phases)}
+        print_json("stagecut.compile/1", document)
     else:
         _show(plan, output)
 
@@ -97,53 +112,76 @@ def _tolerance(tolerance: float | None, precision: str | None) -> float | None:
     return _BF16_TOLERANCE if tolerance is None else tolerance
 
 
-def _document(manifest: "Manifest", output: Path) -> dict[str, object]:
-    certificate = manifest.certificate
-    in_seconds = {
-        "total_s": certificate.total,
-        "lower_bound_s": certificate.lower_bound,
-    }
+def _document(planned: "PlannedVariant") -> dict[str, object]:
     return {
-        "plan": str(output),
-        "shapes": {port.name: list(port.shape) for port in manifest.inputs},
-        "nodes": len(manifest.nodes),
-        "stages": len(manifest.stages),
-        "objective": manifest.objective,
-        "predicted_s": manifest.predicted_s,
-        "predicted_j": manifest.predicted_j,
-        "basis": manifest.basis,
-        "method": manifest.method,
-        "certificate": {
-            "total": certificate.total,
-            "lower_bound": certificate.lower_bound,
-            "gap": certificate.gap,
-            "exact": certificate.exact,
-            **(in_seconds if manifest.objective == "latency" else {}),
-        },
-        "contenders": [
-            {
-                "name": contender.name,
-                "median_s": contender.median_s,
-                "basis": contender.basis,
-                "accounting": contender.accounting,
-                "runs": contender.runs,
-                "stages": contender.stages,
-                "chosen": contender.chosen,
-            }
-            for contender in manifest.contenders
-        ],
-        "profile_paths": len(manifest.profile_paths),
-        "workarounds": list(manifest.workarounds),
+        "shapes": {port.name: list(port.shape) for port in planned.inputs},
+        "nodes": len(planned.nodes),
+        "stages": len(planned.stages),
+        "objective": planned.objective,
+        "predicted_s": planned.account.latency_s,
+        "observed_s": planned.observed_s,
+        "predicted_j": planned.account.energy_j,
+        "basis": planned.account.basis,
+        "shipped": _identity(planned.shipped),
+        "certificate": _proof(planned.certificate, planned.objective),
+        "contenders": list(map(_contender, planned.contenders)),
+        "profile_paths": len(planned.profile_paths),
+        "workarounds": list(planned.workarounds),
         "accuracy": [
             {
-                "output": error.name,
-                "max_abs": error.max_abs,
-                "relative": error.relative,
-                "cosine": error.cosine,
+                "output": difference.name,
+                "max_abs": _number(difference.max_abs),
+                "relative": _number(difference.relative),
+                "cosine": difference.cosine,
             }
-            for error in manifest.accuracy
+            for difference in planned.accuracy
         ],
     }
+
+
+def _identity(contender: "Contender") -> dict[str, object]:
+    return {**_id(contender.id), "name": contender.name}
+
+
+def _id(contender: "ContenderId") -> dict[str, object]:
+    return {"kind": contender.kind, "device": contender.device}
+
+
+def _proof(certificate: "Certificate", objective: str) -> dict[str, object]:
+    """In the objective's unit, and in seconds where that is the unit."""
+    total, bound = certificate.total, certificate.lower_bound
+    in_seconds = {"total_s": total, "lower_bound_s": bound} if objective == str(LATENCY) else {}
+    return {
+        "total": total,
+        "lower_bound": bound,
+        "gap": certificate.gap,
+        "exact": certificate.exact,
+        "scope": certificate.scope,
+        "claim": certificate.claim,
+        **in_seconds,
+    }
+
+
+def _contender(contender: "Contender") -> dict[str, object]:
+    return {
+        **_identity(contender),
+        "also": list(map(_id, contender.also)),
+        "median_s": contender.median_s,
+        "low_s": contender.low_s,
+        "high_s": contender.high_s,
+        "predicted_s": contender.predicted_s,
+        "basis": contender.basis,
+        "accounting": contender.accounting,
+        "runs": contender.runs,
+        "stages": contender.stages,
+        "chosen": contender.chosen,
+    }
+
+
+def _number(difference: float) -> float | None:
+    """None for a difference that is not finite: an output has a NaN or infinity where the reference
+    has a number."""
+    return difference if math.isfinite(difference) else None
 
 
 def _show(plan: "Plan", output: Path) -> None:
@@ -155,5 +193,9 @@ def _show(plan: "Plan", output: Path) -> None:
 
     console = Console()
     for variant in plan.variants:
-        print_summary(build_report(variant.manifest, read_costs(variant.costs)), console)
+        print_summary(build_report(variant.planned, read_costs(variant.costs)), console)
     console.print(f"\nwrote {output}; `stagecut report {output}` says more", highlight=False)
+    if plan.phases:
+        parts = ", ".join(f"{name} {seconds(time_s)}" for name, time_s in plan.phases.items())
+        took = f"compiled in {seconds(math.fsum(plan.phases.values()))}: {parts}"
+        console.print(took, highlight=False)

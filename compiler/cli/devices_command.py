@@ -5,6 +5,7 @@ from dataclasses import asdict
 import typer
 
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.output import print_json
 
 
 def devices(json: common.JsonOption = False) -> None:
@@ -15,12 +16,12 @@ def devices(json: common.JsonOption = False) -> None:
     """
     from stagecut import backends
 
-    found = backends.listed()
+    listed = backends.listed()
     if json:
-        common.print_json([asdict(device) for device in found])
+        print_json("stagecut.devices/1", {"devices": [asdict(device) for device in listed]})
         return
-    width = max(len(device.name) for device in found)
-    for device in found:
+    width = max(len(device.name) for device in listed)
+    for device in listed:
         if device.available:
             about = f"{device.basis}, in memory {device.memory}: {device.description}"
         else:

@@ -16,13 +16,14 @@ def diff(
         typer.Option(
             min=0.0,
             metavar="PART",
-            help="The part of its predicted time by which a plan that decides alike may differ: "
-            "0.05 for 5 %. Measured times are never quite the same.",
+            help="The part of its time by which a plan that decides the same may differ: 0.05 is "
+            "5 %. The observed time counts where both plans were observed, else the predicted one; "
+            "measured times are never quite the same.",
         ),
     ] = 0.05,
     json: common.JsonOption = False,
 ) -> None:
-    """Say what moved from plan A to plan B, and what it did to time, copies and memory.
+    """Say what moved from plan A to plan B, and what it did to time, transfers and memory.
 
     Exits with 1 when the plans differ, like diff, so that a script can guard a plan.
 
@@ -33,14 +34,14 @@ def diff(
     from stagecut.compiler.report.export.json import difference_json
     from stagecut.compiler.report.model.difference import compare
 
-    found = compare(Plan.load(before).manifest, Plan.load(after).manifest)
+    difference = compare(Plan.load(before).first.planned, Plan.load(after).first.planned)
     if json:
-        typer.echo(difference_json(found, tolerance))
+        typer.echo(difference_json(difference, tolerance))
     else:
         from rich.console import Console
 
         from stagecut.compiler.report.terminal.difference import print_difference
 
-        print_difference(found, Console())
-    if found.differs(tolerance):
+        print_difference(difference, Console())
+    if difference.differs(tolerance):
         raise typer.Exit(1)

@@ -1,17 +1,11 @@
 """`stagecut estimate`: what a modelled device takes for one operator."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.ir import units
-
-if TYPE_CHECKING:
-    from stagecut.backends.pim.estimate import OperatorEstimate
-    from stagecut.backends.pim.layout import Layout
+from stagecut.compiler.cli.output import print_json
 
 
 def estimate(
@@ -39,68 +33,15 @@ def estimate(
       stagecut estimate pim.hbm:channels=16,refresh=off Add --shape 65536 --shape 65536 --json
       stagecut estimate pim.hbm:channels=4 MatMul --shape 1x256 --shape 256x512 --layout
     """
-    from stagecut.backends.pim import estimate as model
+    from stagecut import backends
 
     shapes = [common.parse_shape(text) for text in shape]
-    found = model.estimate(device, op, shapes, dtype)
-    placed = model.layout(device, op, shapes, dtype) if layout else None
+    model = backends.operator_model(device)
+    cost = model.estimate_operator(op, shapes, dtype)
+    place = model.place_operator(op, shapes, dtype) if layout else None
     if json:
-        extra = {} if placed is None else {"layout": asdict(placed)}
-        common.print_json({**asdict(found), **extra})
+        extra = {} if place is None else {"layout": place.document()}
+        print_json("stagecut.estimate/1", {**cost.document(), **extra})
         return
-    _show(found)
-    if placed is not None:
-        _show_layout(placed)
-
-
-def _show(found: "OperatorEstimate") -> None:
-    typer.echo(f"{found.op} on {found.device}: {units.seconds(found.run_s)} ({found.basis})")
-    typer.echo(f"  kernel     {found.cycles} cycles")
-    typer.echo(f"  read-back  {found.readback_cycles} cycles")
-    commands = found.commands
-    typer.echo(f"  commands   {commands.rd} RD, {commands.wr} WR, {commands.act} ACT")
-    typer.echo(f"  operands   {units.size(found.bytes_padded)}, padding included")
-    if found.split is not None:
-        split = found.split
-        cycles = f"{split.cycles} + {split.readback_cycles} cycles"
-        typer.echo(f"  split      {split.ways} channels share an output, {cycles}: faster, so used")
-    if found.load_s:
-        typer.echo(f"  weights    {units.seconds(found.load_s)} to load, once")
-    typer.echo(f"  energy     {units.scaled(found.energy_j, 'J')}")
-
-
-def _show_layout(placed: "Layout") -> None:
-    """A line for tiles with the same inputs in the same rows; rows and numbers count from 0."""
-    from stagecut.backends.pim.layout import bands
-
-    typer.echo(f"  room       {units.size(placed.weight_bytes)}, gaps included")
-    header = ("inputs", "outputs", "channels", "banks", "rank", "rows")
-    rows = [
-        (
-            _span(*band.inputs),
-            _span(*band.outputs),
-            _numbers(band.channels),
-            _numbers(band.banks),
-            str(band.rank),
-            _span(*band.rows),
-        )
-        for band in bands(placed.tiles)
-    ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in (header, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo(f"  {'  '.join(cells)}".rstrip())
-
-
-def _span(first: int, stop: int) -> str:
-    return f"{first}..{stop - 1}" if stop - first > 1 else str(first)
-
-
-def _numbers(numbers: Sequence[int]) -> str:
-    """`0..63`, `0, 2 .. 14`, `5`."""
-    first, last = numbers[0], numbers[-1]
-    if len(numbers) > 2 and last - first == 2 * (len(numbers) - 1):
-        return f"{first}, {numbers[1]} .. {last}"
-    if last - first == len(numbers) - 1:
-        return _span(first, last + 1)
-    return ", ".join(map(str, numbers))
+    for line in (*cost.lines(), *(() if place is None else place.lines())):
+        typer.echo(line)

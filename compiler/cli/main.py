@@ -62,7 +62,7 @@ def _options(
 
 
 class _Stopped(BaseException):
-    """A signal asked the process to stop; unwinds everything, so that nothing is left behind."""
+    """A signal asked the process to stop; as an exception, so that everything is cleaned up."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

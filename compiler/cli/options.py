@@ -1,22 +1,19 @@
-"""What several commands share: arguments, reading them, progress bars, JSON."""
+"""What several commands share: their arguments, and how these are read."""
 
-import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
 
+from stagecut.compiler.cli.output import progress_bars
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
-from stagecut.compiler.ir.progress import Progress, silent
 
 if TYPE_CHECKING:
     from stagecut.compiler.context import Settings
     from stagecut.compiler.ir.device import Tensor
     from stagecut.passes.partition.restrict import Restrict
 
-Item = TypeVar("Item")
 Choice = TypeVar("Choice", bound=str)
 
 ModelArgument: TypeAlias = Annotated[
@@ -59,7 +56,7 @@ ObjectiveOption: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="latency|energy|latency=A,energy=B",
-        help="What to make small: time, energy, or A for each second and B for each joule.",
+        help="What is minimised: time, energy, or A for each second plus B for each joule.",
     ),
 ]
 PinOption: TypeAlias = Annotated[
@@ -107,16 +104,16 @@ def parse_variants(texts: Sequence[str] | None) -> list[dict[str, tuple[int, ...
     The first shapes of all inputs belong together, the second ones, and so on; an input with one
     shape has it always. No texts make one variant without shapes.
     """
-    given: dict[str, list[tuple[int, ...]]] = {}
+    by_input: dict[str, list[tuple[int, ...]]] = {}
     for text in texts or ():
         name, equals, sizes = text.rpartition("=")
         if not (equals and name):
             raise ShapeError(
                 f"{text!r} names no input", where="--shape", fix="write --shape INPUT=1x128"
             )
-        given.setdefault(name, []).append(parse_shape(sizes))
-    count = max(map(len, given.values()), default=1)
-    for name, shapes in given.items():
+        by_input.setdefault(name, []).append(parse_shape(sizes))
+    count = max(map(len, by_input.values()), default=1)
+    for name, shapes in by_input.items():
         if len(shapes) not in {1, count}:
             raise ShapeError(
                 f"input {name!r} has {len(shapes)} shapes, and another input has {count}",
@@ -125,7 +122,7 @@ def parse_variants(texts: Sequence[str] | None) -> list[dict[str, tuple[int, ...
                 "together, the second ones, and so on",
             )
     return [
-        {name: shapes[index % len(shapes)] for name, shapes in given.items()}
+        {name: shapes[index % len(shapes)] for name, shapes in by_input.items()}
         for index in range(count)
     ]
 
@@ -143,7 +140,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 
 def read_rules(pins: Sequence[str] | None, forbids: Sequence[str] | None) -> "Restrict":
-    """`["MatMul*=pim"]`, `["b=pim"]` -> what the rules leave of a table; raises UsageError."""
+    """`["MatMul*=pim"]`, `["b=pim"]` -> a pass that applies these rules; raises UsageError."""
     from stagecut.passes.partition.restrict import Restrict, parse_rule
 
     return Restrict(tuple(map(parse_rule, pins or ())), tuple(map(parse_rule, forbids or ())))
@@ -196,39 +193,23 @@ def make_settings(
     dump: Path | None = None,
     output: Path | None = None,
     notes: Path | None = None,
+    effort: str = "normal",
 ) -> "Settings":
-    """Settings with progress bars; scratch space beside `output`, where the result has to fit."""
-    from stagecut.compiler.context import Settings
+    """Settings with progress bars; working files are kept beside `output`, where there has to be
+    room for the result anyway."""
+    from stagecut.compiler.context import EFFORTS, Settings
 
-    cache = None if no_cache else (cache_dir or _user_cache())
-    scratch = None if output is None else output.resolve().parent
-    return Settings(cache=cache, dump=dump, scratch=scratch, notes=notes, progress=progress_bars())
+    return Settings(
+        cache=None if no_cache else (cache_dir or _user_cache()),
+        dump=dump,
+        scratch=None if output is None else output.resolve().parent,
+        notes=notes,
+        effort=one_of(effort, EFFORTS, "--effort"),
+        progress=progress_bars(),
+    )
 
 
 def _user_cache() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("stagecut")
-
-
-def json_text(document: object) -> str:
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
-
-
-def print_json(document: object) -> None:
-    sys.stdout.write(json_text(document))
-
-
-def progress_bars() -> Progress:
-    """Bars on standard error; nothing when that is not a terminal."""
-    return _bar if sys.stderr.isatty() else silent
-
-
-def _bar(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
-    from rich.console import Console
-    from rich.progress import track
-
-    if total is None and isinstance(items, Sequence):
-        total = len(items)
-    console = Console(stderr=True)
-    return iter(track(items, label, total=total, console=console, transient=True))

@@ -1,18 +1,21 @@
 """`stagecut partition`: solve a cost table, wherever it comes from."""
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli import output as output_of
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.ir.costs import CostTable
 
+#: Those of passes/partition/baselines/methods.py, which is loaded only when a command runs.
 METHODS = ("optimal", "milp", "chain", "greedy", "priority", "single")
 
 
@@ -23,7 +26,8 @@ def partition(
     method: Annotated[
         str,
         typer.Option(
-            metavar="|".join((*METHODS, "all")), help="How to place the nodes; all: side by side."
+            metavar="|".join((*METHODS, "all")),
+            help="The method that assigns the nodes; all: each of them, side by side.",
         ),
     ] = "optimal",
     objective: common.ObjectiveOption = "latency",
@@ -44,6 +48,7 @@ def partition(
             help="Verify this assignment instead, and say how far it is from the optimum.",
         ),
     ] = None,
+    max_energy: limits.MaxEnergyOption = None,
     explain: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,7 +60,9 @@ def partition(
     time_limit: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", help="How long to search on where no quick way is exact.", min=0.0
+            metavar="SECONDS",
+            help="How long HiGHS may search where elimination is not enough.",
+            min=0.0,
         ),
     ] = 60.0,
     output: Annotated[
@@ -63,9 +70,9 @@ def partition(
     ] = None,
     json: common.JsonOption = False,
 ) -> None:
-    """Place every node of a cost table on a device, and prove how good that is.
+    """Decide where and in which order the nodes of a cost table run, and prove how good that is.
 
-    The default method is exact: no other assignment costs less.
+    The certificate says what is proved, and about what: all schedules, or those in one order.
 
       stagecut partition costs.json --method all
       stagecut partition costs.json --pin 'MatMul*=pim' --objective latency=1,energy=0.5
@@ -73,8 +80,8 @@ def partition(
       stagecut partition costs.json --check theirs.json --json
     """
     from stagecut.compiler.cli import partition_output as says
-    from stagecut.compiler.formats.archive import replacing
     from stagecut.compiler.formats.assignment_json import read_assignment
+    from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.partition.baselines import methods
@@ -86,7 +93,7 @@ def partition(
     goal = parse_objective(objective)
     restrict = common.read_rules(pin, forbid)
     whole = read_costs(costs)
-    table = restrict(whole)
+    table = _limited(restrict(whole), max_energy)
     for note in restrict.loose_pins(whole):
         typer.echo(note, err=True)
     if explain:
@@ -98,20 +105,28 @@ def partition(
         _print(json, says.methods_document(table, solved), says.methods_lines(solved))
         return
     if check is None:
-        method_chosen = methods.method_named(chosen, goal, time_limit, device or [])
+        method_chosen = methods.METHODS[chosen](goal, time_limit, device or [])
     else:
         method_chosen = Check(read_assignment(check), goal, time_limit)
     solution, solve_s = methods.timed(method_chosen, table)
     if output is not None:
         with replacing(output) as temporary:
-            temporary.write_text(common.json_text(dict(solution.assignment.devices)))
+            temporary.write_text(output_of.json_text(dict(solution.assignment.devices)))
     document = says.solution_document(table, solution, solve_s)
-    _print(json, document, says.solution_lines(solution, solve_s))
+    _print(json, document, says.solution_lines(table, solution, solve_s))
 
 
-def _print(json: bool, document: object, lines: Iterable[str]) -> None:
+def _limited(table: "CostTable", max_energy: str | None) -> "CostTable":
+    from stagecut.compiler.ir.costs import with_energy_limit
+
+    return (
+        table if max_energy is None else with_energy_limit(table, limits.parse_joules(max_energy))
+    )
+
+
+def _print(json: bool, document: Mapping[str, object], lines: Iterable[str]) -> None:
     if json:
-        common.print_json(document)
+        output_of.print_json("stagecut.partition/1", document)
     else:
         typer.echo("\n".join(lines))
 

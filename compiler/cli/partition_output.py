@@ -3,18 +3,18 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from stagecut.compiler.ir import units
-from stagecut.compiler.ir.alternatives import Alternative, Alternatives
-from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.costs import ENERGY, CostTable
+from stagecut.compiler.ir.schedule import Run
+from stagecut.compiler.ir.solution import Alternative, Alternatives, Solution
+from stagecut.compiler.report import wording
 from stagecut.passes.partition.baselines.methods import Solved
 
 
 def solution_document(table: CostTable, solution: Solution, solve_s: float) -> dict[str, object]:
-    """For JSON; the energy and the stages only where they are known and cost something."""
-    certificate = solution.certificate
+    """For JSON; the energy only where all of it is known."""
+    certificate, account = solution.certificate, solution.account
     document: dict[str, object] = {
         "method": solution.method,
         "objective": str(solution.objective),
@@ -27,18 +27,28 @@ def solution_document(table: CostTable, solution: Solution, solve_s: float) -> d
         "lower_bound": certificate.lower_bound,
         "gap": certificate.gap,
         "exact": certificate.exact,
+        "scope": certificate.scope,
         "width": certificate.width,
         "proof": certificate.proof,
     }
     document["assignment"] = dict(solution.assignment.devices)
-    document["copies"] = [
-        {"value": copy.value, "source": copy.source, "target": copy.target, "move_s": copy.move_s}
-        for copy in solution.copies
+    steps = [*zip(solution.schedule.steps, account.steps, strict=True)]
+    document["transfers"] = [
+        {
+            "value": step.value,
+            "source": step.route.source,
+            "target": step.route.target,
+            "transfer_s": cost.time_s,
+        }
+        for step, cost in steps
+        if not isinstance(step, Run)
     ]
-    if any(device.stage_s for device in table.machine.devices):
-        document["stages"] = [
-            {"device": device, "nodes": nodes} for device, nodes in _stages(solution)
-        ]
+    document["stages"] = [
+        {"device": stage.device, "nodes": list(stage.nodes)} for stage in solution.schedule.stages
+    ]
+    document["schedule"] = str(solution.schedule).splitlines()
+    if table.budgets or any(memory.capacity_bytes is not None for memory in table.machine.memories):
+        document["uses"] = dict(account.uses)
     document["solve_s"] = solve_s
     return document
 
@@ -91,19 +101,38 @@ def alternatives_lines(found: Alternatives) -> Iterator[str]:
         yield found.why(node)
 
 
-def solution_lines(solution: Solution, solve_s: float) -> Iterator[str]:
-    breakdown, text = solution.breakdown, solution.objective.text
-    yield f"{solution.method}: {text(solution.certificate.total)}, {_proof(solution)}"
-    yield f"  nodes   {units.seconds(breakdown.run_s)}"
-    yield f"  copies  {units.seconds(breakdown.move_s)} ({len(solution.copies)})"
-    if breakdown.stage_s:
-        starts = sum(1 for _ in _stages(solution))
-        yield f"  stages  {units.seconds(breakdown.stage_s)} ({starts}, in the table's order)"
+def solution_lines(table: CostTable, solution: Solution, solve_s: float) -> Iterator[str]:
+    account, text = solution.account, solution.objective.text
+    pairs = [*zip(solution.schedule.steps, account.steps, strict=True)]
+    runs = [cost for step, cost in pairs if isinstance(step, Run)]
+    transfers = [cost for step, cost in pairs if not isinstance(step, Run)]
+    run_s = math.fsum(cost.time_s - cost.start_s for cost in runs)
+    certificate = solution.certificate
+    method = "" if solution.method == "optimal" else f"{solution.method}: "
+    yield f"{method}{text(certificate.total)}, {_claim(solution)}"
+    yield f"  nodes      {units.seconds(run_s)}"
+    moved_s = units.seconds(math.fsum(cost.time_s for cost in transfers))
+    yield f"  transfers  {moved_s} ({len(transfers)})"
+    if account.start_s:
+        yield f"  starts     {units.seconds(account.start_s)} ({wording.count(len(runs), 'stage')})"
     if solution.total_j is not None:
-        yield f"  energy  {units.scaled(solution.total_j, 'J')}"
+        yield f"  energy     {units.scaled(solution.total_j, 'J')}"
+    for budget in table.budgets:
+        if budget.name != ENERGY:
+            used = account.uses[budget.name]
+            yield f"  {budget.name:9}  {used:.4g} of {budget.limit:.4g}"
     for name, count in Counter(solution.assignment.devices.values()).items():
-        yield f"  {count} nodes on {name}"
+        yield f"  {count} {'node' if count == 1 else 'nodes'} on {name}"
     yield f"solved in {units.seconds(solve_s)}; --json names every node"
+
+
+def _claim(solution: Solution) -> str:
+    """What is proved; where a gap is left, the bound, and what proves it."""
+    certificate = solution.certificate
+    if certificate.exact:
+        return certificate.claim
+    bound = solution.objective.text(certificate.lower_bound)
+    return f"{certificate.claim}: no schedule costs less than {bound} ({certificate.proof})"
 
 
 def methods_lines(solved: Sequence[Solved]) -> Iterator[str]:
@@ -111,17 +140,17 @@ def methods_lines(solved: Sequence[Solved]) -> Iterator[str]:
     found = [each.solution.certificate.total for each in solved if each.solution]
     least = min(found, default=0.0)
     width = max(len(each.method) for each in solved)
-    yield f"{'method':{width}}  {'total':>10}  {'more':>7}  {'copies':>6}  {'solved in':>9}"
+    yield f"{'method':{width}}  {'total':>10}  {'more':>7}  {'transfers':>9}  {'solved in':>9}"
     for each in solved:
         if each.solution is None:
             yield f"{each.method:{width}}  {_reason(each)}"
             continue
         total = each.solution.certificate.total
         more = f"{total / least - 1:.2%}" if least else "-"
-        proven = " (proven optimal)" if each.solution.certificate.exact else ""
+        proven = " (optimal)" if each.solution.certificate.exact else ""
         yield (
             f"{each.method:{width}}  {each.solution.objective.text(total):>10}  {more:>7}  "
-            f"{len(each.solution.copies):>6}  {units.seconds(each.solve_s):>9}{proven}"
+            f"{_transfers(each.solution):>9}  {units.seconds(each.solve_s):>9}{proven}"
         )
 
 
@@ -130,18 +159,5 @@ def _reason(refused: Solved) -> str:
     return f"{error.where}: {error.problem}" if error else ""
 
 
-def _proof(solution: Solution) -> str:
-    certificate = solution.certificate
-    if certificate.exact:
-        return "optimal"
-    bound = solution.objective.text(certificate.lower_bound)
-    return (
-        f"at most {certificate.gap:.2%} of it might be saved: "
-        f"no assignment costs less than {bound} ({certificate.proof})"
-    )
-
-
-def _stages(solution: Solution) -> Iterator[tuple[str, list[str]]]:
-    placed = solution.assignment.devices.items()
-    for device, run in groupby(placed, key=lambda item: item[1]):
-        yield device, [node for node, _ in run]
+def _transfers(solution: Solution) -> int:
+    return sum(1 for _ in solution.schedule.transfers)

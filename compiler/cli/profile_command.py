@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.output import print_json
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ def profile(
 ) -> None:
     """Measure what every part of MODEL costs on every device, in as few whole runs as can be.
 
-    The cost table is the border between measuring and solving: edit it, or make one with other
-    tools, and hand it to `stagecut partition` or `stagecut compile --costs`.
+    The cost table can be edited, or made with other tools; `stagecut partition` and
+    `stagecut compile --costs` take it.
 
       stagecut profile zoo:bert-small -o costs.json --device cpu.serial --device cpu.parallel
       stagecut profile zoo:bert-small --plan-only
     """
-    from stagecut.compiler.formats.archive import replacing
+    from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.costs_json import write_costs
     from stagecut.compiler.pipeline import plan_profile, profile_model
 
@@ -48,7 +49,7 @@ def profile(
     if plan_only:
         plan = plan_profile(model, feeds=feeds, devices=device, shapes=shapes, granularity=finest)
         if json:
-            common.print_json(_plan_document(plan))
+            print_json("stagecut.profile/1", _plan_document(plan))
         else:
             _show_plan(plan)
         return
@@ -75,7 +76,9 @@ def profile(
     ]
     if json:
         nodes = len(profiled.costs.nodes)
-        common.print_json({"costs": str(output), "nodes": nodes, "profile_paths": paths})
+        print_json(
+            "stagecut.profile/1", {"costs": str(output), "nodes": nodes, "profile_paths": paths}
+        )
         return
     for path in profiled.paths:
         typer.echo(f"path {path.name}: {path.reason} ({path.runs} runs)")
@@ -93,11 +96,11 @@ def _plan_document(plan: "ProfilePlan") -> dict[str, object]:
                 "reason": path.reason,
                 "covers": [
                     {
-                        "source": crossing.source,
-                        "target": crossing.target,
-                        "size_bytes": crossing.size_bytes,
+                        "source": transfer.route.source,
+                        "target": transfer.route.target,
+                        "size_bytes": transfer.size_bytes,
                     }
-                    for crossing in path.covers
+                    for transfer in path.covers
                 ],
                 "assignment": dict(path.assignment.devices),
             }

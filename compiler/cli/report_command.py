@@ -10,7 +10,7 @@ from stagecut.compiler.cli import options as common
 from stagecut.compiler.ir.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
-    from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.formats.plan_file import StoredVariant
     from stagecut.compiler.ir.trace import Trace
     from stagecut.compiler.report.model.content import Report
 
@@ -22,7 +22,7 @@ def report(
         bool, typer.Option("--nodes", help="List every node, and what it takes on each device.")
     ] = False,
     transfers: Annotated[
-        bool, typer.Option("--transfers", help="List every copy between memories.")
+        bool, typer.Option("--transfers", help="List every transfer between memories.")
     ] = False,
     contenders: Annotated[
         bool, typer.Option("--contenders", help="List the plans that this one was compared with.")
@@ -86,16 +86,16 @@ def report(
             where="--json",
             fix="leave the other options out, and take what you need from the JSON",
         )
-    loaded = Plan.load(plan).variant(common.parse_shapes(shape))
+    variant = Plan.load(plan).variant(common.parse_shapes(shape))
     run = None if trace is None else _read_trace(trace)
-    content = build_report(loaded.manifest, read_costs(loaded.costs), run)
+    content = build_report(variant.planned, read_costs(variant.costs), run)
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
     if json:
         from stagecut.compiler.report.export.json import to_json
 
         typer.echo(to_json(content))
-    _write(loaded, content, html=html, dot=dot, onnx=onnx)
+    _write(variant, content, html=html, dot=dot, onnx=onnx)
 
 
 def _read_trace(path: Path) -> "Trace":
@@ -132,10 +132,15 @@ def _print(content: "Report", shown: Sequence[str], explain: Sequence[str]) -> N
 
 
 def _write(
-    loaded: "Plan", content: "Report", *, html: Path | None, dot: Path | None, onnx: Path | None
+    variant: "StoredVariant",
+    content: "Report",
+    *,
+    html: Path | None,
+    dot: Path | None,
+    onnx: Path | None,
 ) -> None:
     """Each file whole or not at all; what was written is said on standard error."""
-    from stagecut.compiler.formats.archive import replacing
+    from stagecut.compiler.formats.atomic import replacing
 
     if html is not None:
         from stagecut.compiler.report.page.html import to_html
@@ -151,7 +156,7 @@ def _write(
         from stagecut.compiler.report.export.onnx import annotated, write_model
 
         with replacing(onnx) as temporary:
-            model = annotated(loaded.manifest, loaded.stages())
+            model = annotated(variant.planned, variant.staged())
             write_model(model, temporary, weights_name=f"{onnx.name}.weights")
     for path in (html, dot, onnx):
         if path is not None:

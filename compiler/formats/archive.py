@@ -6,16 +6,15 @@ SHA-256 of everything before it, so that one flipped bit anywhere is noticed. `u
 
 import hashlib
 import os
-import shutil
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO
 
-from stagecut.compiler.ir.errors import OutputError, PlanError
+from stagecut.compiler.formats.atomic import writing
+from stagecut.compiler.ir.errors import PlanError
 
 _ALIGNMENT = 4096
 _LOCAL_HEADER_BYTES = 30
@@ -27,41 +26,103 @@ _CHUNK_BYTES = 1 << 20
 _FIX = "compile the plan again, or fetch the file anew"
 
 
-def write_archive(path: Path, members: Mapping[str, bytes | Path]) -> None:
-    """Write `members` (contents, or a file that holds them) to `path`; same members, same bytes."""
-    with writing(path), path.open("w+b") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in members.items():
-                _write_member(archive, file, name, content)
-            archive.comment = b"0" * _DIGEST_CHARACTERS
-        file.flush()
-        digest = _digest(file, path.stat().st_size - _DIGEST_CHARACTERS)
-        file.seek(-_DIGEST_CHARACTERS, os.SEEK_END)
-        file.write(digest.encode("ascii"))
-        file.flush()
-        os.fsync(file.fileno())
+class ArchiveWriter:
+    """An archive being written, member by member: what is written can be mapped at once, the seal
+    comes last. A context that is left before then leaves a file that is no archive.
+
+    Same members, same bytes. Raises OutputError when the disk is full, or the folder is gone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        #: SHA-256 of each member so far.
+        self.digests: dict[str, str] = {}
+        with writing(path):
+            self._file = path.open("w+b")
+            self._archive = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
+
+    def __enter__(self) -> "ArchiveWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it here, or Python will when it is collected, and complain on standard error."""
+        with suppress(OSError, ValueError):
+            self._archive.close()
+        with suppress(OSError):
+            self._file.close()
+
+    @contextmanager
+    def member(self, name: str) -> Iterator["MemberWriter"]:
+        """What the block writes becomes the member `name`."""
+        info = _header(name, self._file.tell())
+        with writing(self.path):
+            with self._archive.open(info, "w", force_zip64=True) as target:
+                writer = MemberWriter(target, _data_offset_of(info))
+                yield writer
+            self._file.flush()
+        self.digests[name] = writer.digest.hexdigest()
+
+    def add(self, name: str, content: bytes) -> None:
+        with self.member(name) as target:
+            target.write(content)
+
+    def seal(self) -> None:
+        """Close the archive; nothing can be added any more."""
+        with writing(self.path), self._file as file:
+            self._archive.comment = b"0" * _DIGEST_CHARACTERS
+            self._archive.close()
+            file.flush()
+            digest = _digest(file, self.path.stat().st_size - _DIGEST_CHARACTERS)
+            file.seek(-_DIGEST_CHARACTERS, os.SEEK_END)
+            file.write(digest.encode("ascii"))
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def _write_member(
-    archive: zipfile.ZipFile, file: IO[bytes], name: str, content: bytes | Path
-) -> None:
+class MemberWriter:
+    """Writes to one member, which begins at `offset` in the file."""
+
+    def __init__(self, target: IO[bytes], offset: int) -> None:
+        self._target = target
+        self.offset = offset
+        self.size = 0
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        self._target.write(data)
+        self.digest.update(data)
+        self.size += len(data)
+
+
+def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
+    """Write `members` to `path`; same members, same bytes."""
+    with ArchiveWriter(path) as writer:
+        for name, content in members.items():
+            writer.add(name, content)
+        writer.seal()
+
+
+def _header(name: str, at: int) -> zipfile.ZipInfo:
+    """The header of a member that begins at a multiple of the alignment, for a header at `at`."""
     info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
     info.create_system = 3
     info.external_attr = (stat.S_IFREG | 0o644) << 16
+    info.header_offset = at
     header = _LOCAL_HEADER_BYTES + len(name.encode()) + _ZIP64_EXTRA_BYTES
-    padding = -(file.tell() + header) % _ALIGNMENT
+    padding = -(at + header) % _ALIGNMENT
     if 0 < padding < 4:  # an extra field has a header of four bytes
         padding += _ALIGNMENT
     if padding:
         length = padding - 4
         info.extra = _PADDING_ID.to_bytes(2, "little") + length.to_bytes(2, "little")
         info.extra += bytes(length)
-    with archive.open(info, "w", force_zip64=True) as target:
-        if isinstance(content, bytes):
-            target.write(content)
-        else:
-            with content.open("rb") as source:
-                shutil.copyfileobj(source, target, _CHUNK_BYTES)
+    return info
+
+
+def _data_offset_of(info: zipfile.ZipInfo) -> int:
+    """Where the contents of a member begin whose header was made above."""
+    header = _LOCAL_HEADER_BYTES + len(info.filename.encode()) + _ZIP64_EXTRA_BYTES
+    return -(-(info.header_offset + header) // _ALIGNMENT) * _ALIGNMENT
 
 
 def _digest(file: IO[bytes], length: int) -> str:
@@ -77,11 +138,13 @@ def _digest(file: IO[bytes], length: int) -> str:
 class Archive:
     """A file that `write_archive` wrote, its layout checked; `verify` checks its contents.
 
-    Raises PlanError when it is missing, truncated, or not such an archive.
+    `folder` is kept for as long as the archive is: where the file is temporary, it may go then.
+    Raises PlanError when the file is missing, truncated, or not such an archive.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, folder: object = None) -> None:
         self.path = path
+        self._folder = folder
         try:
             with path.open("rb") as file, zipfile.ZipFile(file) as archive:
                 self._seal = archive.comment.decode("ascii", "replace")
@@ -121,6 +184,10 @@ class Archive:
         self._find(name)
         return self._offsets[name]
 
+    def size(self, name: str) -> int:
+        """How many bytes the contents of a member are."""
+        return self._find(name).file_size
+
     def read(self, name: str) -> bytes:
         info = self._find(name)
         with self.path.open("rb") as file:
@@ -150,48 +217,3 @@ def _data_offset(file: IO[bytes], info: zipfile.ZipInfo) -> int:
     name_length = int.from_bytes(header[26:28], "little")
     extra_length = int.from_bytes(header[28:30], "little")
     return info.header_offset + _LOCAL_HEADER_BYTES + name_length + extra_length
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns a failure to write `path` into an OutputError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(path),
-            fix="check that the folder exists, may be written to, and has room",
-        ) from error
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside `path` that takes its place when the block succeeds, and vanishes if not.
-
-    What was at `path` before is there until the very end. Raises OutputError when the folder
-    cannot be written or the disk is full.
-    """
-    temporary: Path | None = None
-    try:
-        with writing(path):
-            with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-                temporary = Path(file.name)
-            temporary.chmod(0o644)
-            yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            temporary.replace(path)
-            temporary = None
-            _sync_folder(path.parent)
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,12 +1,12 @@
-"""Read somebody's assignment: `{"node": "device"}`, or what `stagecut partition --json` prints."""
+"""Read an assignment: `{"node": "device"}`, or the output of `stagecut partition --json`."""
 
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from stagecut.compiler.formats.json_keys import repeated_key
-from stagecut.compiler.ir.assignment import Assignment
 from stagecut.compiler.ir.errors import AssignmentError
+from stagecut.compiler.ir.solution import Assignment
 
 _DEVICES = TypeAdapter(dict[str, str])
 _ANYTHING = TypeAdapter(dict[str, object])

@@ -1,14 +1,14 @@
 """Trace -> Chrome trace JSON, which ui.perfetto.dev and chrome://tracing open, and back.
 
     run          [ run                                   ]
-                 [ stage 0 ][copy][ stage 1 ]
+                 [ stage 0 ][transfer][ stage 1 ]
     cpu          [ stage 0 ]
-    host>pim                [copy]
-    pim                           [ stage 1 ]
+    pim                               [ stage 1 ]
+    host>pim                [transfer]
 
 The first track holds the whole run with its events nested inside; then every device and every
-link has a track of its own. Times are shifted so that modelled parts take up their modelled time.
-What is read back is the trace itself, which viewers take for a remark.
+route has a track of its own. Times are shifted so that modelled parts take their modelled time. The
+file also holds the trace itself under a key that viewers ignore; that is what is read back.
 """
 
 import json
@@ -33,9 +33,9 @@ _TRACE = TypeAdapter(Trace)
 def to_chrome(trace: Trace) -> str:
     """One process, times in microseconds from the start of the run."""
     spans = [*_shifted(trace)]
-    links = dict.fromkeys(event.track for event in trace.events if event.kind == "copy")
+    routes = dict.fromkeys(event.track for event in trace.events if event.kind == "transfer")
     devices = dict.fromkeys(event.track for event in trace.events if event.kind == "stage")
-    tracks = [_RUN, *devices, *links]
+    tracks = [_RUN, *devices, *routes]
     end_s = max([trace.latency_s, *(start_s + event.duration_s for event, start_s in spans)])
     records = [
         *_names(tracks),

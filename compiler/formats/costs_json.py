@@ -10,10 +10,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from stagecut.compiler.formats.costs_schema import NodeDocument, TableDocument, ValueDocument, parse
-from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Route, Spread, ValueCosts
+from stagecut.compiler.formats.costs_schema import (
+    HostDocument,
+    NodeDocument,
+    TableDocument,
+    ValueDocument,
+    parse,
+)
+from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint, NodeCosts, Spread, ValueCosts
 from stagecut.compiler.ir.errors import CostTableError, DeviceError
-from stagecut.compiler.ir.machine import Device, Link, Machine, Memory
+from stagecut.compiler.ir.machine import (
+    LOCAL,
+    Device,
+    Host,
+    Link,
+    Machine,
+    Memory,
+    Resource,
+    Route,
+)
 
 T = TypeVar("T")
 
@@ -30,7 +45,8 @@ def read_costs(source: Path | str) -> CostTable:
     document = _load(source) if isinstance(source, Path) else parse(source)
     machine = _machine(document)
     names = [memory.name for memory in machine.memories]
-    routes = {f"{start}>{end}": (start, end) for start in names for end in names if start != end}
+    between = (Route(start, end) for start in names for end in names if start != end)
+    routes = {str(route): route for route in between}
     return CostTable(
         name=document["name"],
         machine=machine,
@@ -38,6 +54,7 @@ def read_costs(source: Path | str) -> CostTable:
         nodes=tuple(map(_node, document["nodes"])),
         inputs=tuple(Endpoint(**end) for end in document.get("inputs", ())),
         outputs=tuple(Endpoint(**end) for end in document.get("outputs", ())),
+        budgets=tuple(Budget(**budget) for budget in document.get("budgets", ())),
     )
 
 
@@ -60,11 +77,14 @@ def _load(path: Path) -> TableDocument:
 
 
 def _machine(document: TableDocument) -> Machine:
+    local: list[HostDocument] = [{"name": LOCAL}]
     try:
         return Machine(
             tuple(Memory(**memory) for memory in document["memories"]),
             tuple(Device(**device) for device in document["devices"]),
             tuple(Link(**link) for link in document.get("links", ())),
+            tuple(Host(**host) for host in document.get("hosts", local)),
+            tuple(Resource(**resource) for resource in document.get("resources", ())),
         )
     except DeviceError as error:
         raise CostTableError(error.problem, where=error.where, fix=error.fix) from None
@@ -112,6 +132,7 @@ def _node(document: NodeDocument) -> NodeCosts:
         document.get("run_j", {}),
         {device: Spread(**spread) for device, spread in document.get("run_spread", {}).items()},
         document.get("held_bytes", {}),
+        document.get("uses", {}),
     )
 
 
@@ -120,18 +141,25 @@ def _sections(table: CostTable) -> Iterator[str]:
     yield f'"schema": {_line(SCHEMA)}'
     yield f'"name": {_line(table.name)}'
     machine = table.machine
-    if any(memory.capacity_bytes is not None for memory in machine.memories):
-        yield _records("memories", (asdict(memory) for memory in machine.memories))
+    if machine.hosts != (Host(),):
+        yield _records("hosts", map(asdict, machine.hosts))
+    if machine.resources:
+        yield _records("resources", map(_resource_record, machine.resources))
+    memories = [_memory_record(memory) for memory in machine.memories]
+    if any(len(_without_empty(memory)) > 1 for memory in memories):
+        yield _records("memories", memories)
     else:
         yield f'"memories": {_line([memory.name for memory in machine.memories])}'
-    yield _records("devices", (asdict(device) for device in machine.devices))
+    yield _records("devices", map(_device_record, machine.devices))
     for key, records in (
-        ("links", machine.links),
-        ("inputs", table.inputs),
-        ("outputs", table.outputs),
+        ("links", map(_link_record, machine.links)),
+        ("inputs", map(asdict, table.inputs)),
+        ("outputs", map(asdict, table.outputs)),
+        ("budgets", map(asdict, table.budgets)),
     ):
-        if records:
-            yield _records(key, map(asdict, records))
+        listed = list(records)
+        if listed:
+            yield _records(key, listed)
     yield _records("values", map(_value_record, table.values))
     yield _records("nodes", map(_node_record, table.nodes))
 
@@ -141,18 +169,41 @@ def _records(key: str, records: Iterable[Mapping[str, Json]]) -> str:
     return f'"{key}": [\n{lines}\n]' if lines else f'"{key}": []'
 
 
+def _resource_record(resource: Resource) -> dict[str, Json]:
+    return asdict(resource) | {"host": _unless(LOCAL, resource.host)}
+
+
+def _memory_record(memory: Memory) -> dict[str, Json]:
+    return asdict(memory) | {"host": _unless(LOCAL, memory.host)}
+
+
+def _device_record(device: Device) -> dict[str, Json]:
+    return asdict(device) | {"cores": _unless(1, device.cores)}
+
+
+def _link_record(link: Link) -> dict[str, Json]:
+    latency_s = None if link.bytes_per_s is None else link.latency_s
+    return asdict(link) | {"latency_s": latency_s, "basis": _unless("measured", link.basis)}
+
+
+def _unless(default: T, entry: T) -> T | None:
+    """None, which is not written, where the entry is what a reader assumes without it."""
+    return None if entry == default else entry
+
+
 def _value_record(value: ValueCosts) -> dict[str, Json]:
+    spreads = _keyed(value.transfer_spread)
     return {
         "name": value.name,
         "size_bytes": value.size_bytes,
-        "move_s": _keyed(value.move_s),
-        "move_j": _keyed(value.move_j),
-        "move_spread": {key: asdict(spread) for key, spread in _keyed(value.move_spread).items()},
+        "move_s": _keyed(value.transfer_s),
+        "move_j": _keyed(value.transfer_j),
+        "move_spread": {key: asdict(spread) for key, spread in spreads.items()},
     }
 
 
-def _keyed(routes: Mapping[Route, T]) -> dict[str, T]:
-    return {f"{source}>{target}": cost for (source, target), cost in routes.items()}
+def _keyed(costs: Mapping[Route, T]) -> dict[str, T]:
+    return {str(route): cost for route, cost in costs.items()}
 
 
 def _node_record(node: NodeCosts) -> dict[str, Json]:
@@ -163,9 +214,10 @@ def _node_record(node: NodeCosts) -> dict[str, Json]:
         "inputs": node.inputs,
         "outputs": node.outputs,
         "weight_bytes": node.weight_bytes or None,
-        "held_bytes": node.held_bytes,
+        "held_bytes": node.resident_bytes,
         "run_j": node.run_j,
         "run_spread": {device: asdict(spread) for device, spread in node.run_spread.items()},
+        "uses": node.uses,
     }
 
 

@@ -1,6 +1,6 @@
-"""The schema of `stagecut.costs/1`: what JSON may stand where, and what is said when it does not.
+"""The schema of `stagecut.costs/1`, and the sentences that are said of violations.
 
-Nothing else: names and cycles are checked by the types of compiler/ir/costs.py.
+Only the JSON itself is checked here; names and cycles are checked by compiler/ir/costs.py.
 """
 
 from collections.abc import Iterable
@@ -15,15 +15,30 @@ from stagecut.compiler.ir.machine import Basis
 
 Cost = Annotated[float, Field(ge=0)]
 Size = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(min_length=1)]
 
 _strict = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 
 
 @_strict
+class HostDocument(TypedDict):
+    name: Name
+    address: NotRequired[str]
+
+
+@_strict
+class ResourceDocument(TypedDict):
+    name: Name
+    units: NotRequired[Count]
+    host: NotRequired[str]
+
+
+@_strict
 class MemoryDocument(TypedDict):
     name: Name
     capacity_bytes: NotRequired[Size]
+    host: NotRequired[str]
 
 
 @_strict
@@ -36,19 +51,25 @@ class DeviceDocument(TypedDict):
     peak_flop_per_s: NotRequired[Cost]
     peak_bytes_per_s: NotRequired[Cost]
     description: NotRequired[str]
+    precision: NotRequired[str]
+    resource: NotRequired[str]
+    cores: NotRequired[Count]
 
 
 @_strict
 class LinkDocument(TypedDict):
+    """Without a bandwidth there is no latency either: each value has a `move_s` of its own."""
+
     source: str
     target: str
-    latency_s: Cost
-    bytes_per_s: Annotated[float, Field(gt=0)]
+    latency_s: NotRequired[Cost]
+    bytes_per_s: NotRequired[Annotated[float, Field(gt=0)]]
+    basis: NotRequired[Basis]
 
 
 @_strict
 class SpreadDocument(TypedDict):
-    runs: Annotated[int, Field(gt=0)]
+    runs: Count
     min_s: Cost
     p25_s: Cost
     p75_s: Cost
@@ -67,7 +88,8 @@ class ValueDocument(TypedDict):
 
 @_strict
 class NodeDocument(TypedDict):
-    """The keys of `run_s`, `run_j`, `run_spread` and `held_bytes` are devices."""
+    """The keys of `run_s`, `run_j`, `run_spread` and `held_bytes` are devices; those of `uses` are
+    budgets, and below them devices."""
 
     name: Name
     op: str
@@ -78,12 +100,19 @@ class NodeDocument(TypedDict):
     held_bytes: NotRequired[dict[str, Size]]
     run_j: NotRequired[dict[str, Cost]]
     run_spread: NotRequired[dict[str, SpreadDocument]]
+    uses: NotRequired[dict[str, dict[str, Cost]]]
 
 
 @_strict
 class EndpointDocument(TypedDict):
     name: str
     memory: str
+
+
+@_strict
+class BudgetDocument(TypedDict):
+    name: Name
+    limit: Cost
 
 
 def _named(memory: object) -> object:
@@ -95,11 +124,14 @@ def _named(memory: object) -> object:
 class TableDocument(TypedDict):
     schema: Literal["stagecut.costs/1"]
     name: str
+    hosts: NotRequired[list[HostDocument]]
+    resources: NotRequired[list[ResourceDocument]]
     memories: list[Annotated[MemoryDocument, BeforeValidator(_named)]]
     devices: list[DeviceDocument]
     links: NotRequired[list[LinkDocument]]
     inputs: NotRequired[list[EndpointDocument]]
     outputs: NotRequired[list[EndpointDocument]]
+    budgets: NotRequired[list[BudgetDocument]]
     values: list[ValueDocument]
     nodes: list[NodeDocument]
 
@@ -119,7 +151,18 @@ def parse(text: str | bytes) -> TableDocument:
     repeated = repeated_key(text)
     if repeated is not None:
         raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
+    _check_links(document.get("links", ()))
     return document
+
+
+def _check_links(links: Iterable[LinkDocument]) -> None:
+    for index, link in enumerate(links):
+        if "latency_s" in link and "bytes_per_s" not in link:
+            raise CostTableError(
+                "is missing, and there is a latency_s",
+                where=f"links[{index}].bytes_per_s",
+                fix="add it, or leave both out where each value has a move_s of its own",
+            )
 
 
 #: What is wrong and what to do, by pydantic's name of the violation.

@@ -1,4 +1,4 @@
-"""Find keys that stand twice in one JSON object: parsers keep the last and say nothing."""
+"""Find keys that stand twice in one JSON object, of which parsers silently keep the last."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +10,7 @@ _Json: TypeAlias = "_Pairs | list[_Json] | str | float | None"
 
 
 class _FoundError(Exception):
-    """Some object has a key twice."""
+    """Raised while parsing: an object has a key twice."""
 
 
 def repeated_key(text: str | bytes) -> str | None:
@@ -26,7 +26,7 @@ def repeated_key(text: str | bytes) -> str | None:
 
 
 def _load(text: str | bytes, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
-    """Numbers are of no interest here."""
+    """Parse `text` with `hook` for objects; numbers are not converted, as only keys matter."""
     return json.loads(text, object_pairs_hook=hook, parse_int=len, parse_float=len)
 
 

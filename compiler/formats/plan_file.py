@@ -1,149 +1,147 @@
-"""The plan file: one archive with a manifest, the stages' models and the costs for each shape that
-was profiled, the weights once, and the whole model where it has open dimensions.
+"""The plan file: one archive with the plan document, models of stages and the costs for each shape
+that was profiled, the weights once, and the whole model where it has open dimensions.
 """
 
-import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import onnx
 import onnx_ir as ir
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stagecut.compiler.formats import weights
-from stagecut.compiler.formats.archive import Archive, replacing, write_archive
-from stagecut.compiler.ir.device import StageProgram
-from stagecut.compiler.ir.errors import PlanError, ShapeError
+from stagecut.compiler.formats.archive import Archive, ArchiveWriter
+from stagecut.compiler.formats.atomic import replacing
+from stagecut.compiler.formats.plan_check import check_plan
+from stagecut.compiler.ir.account import StepAccount
+from stagecut.compiler.ir.device import StagedSchedule, StageProgram
+from stagecut.compiler.ir.errors import PlanError, ShapeError, StagecutError
 from stagecut.compiler.ir.graph import Value
-from stagecut.compiler.ir.plan import SCHEMA, Manifest, Port, shape_text
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.plan import (
+    MAIN,
+    SCHEMA,
+    PlanDocument,
+    PlannedRun,
+    PlannedVariant,
+    Port,
+)
+from stagecut.compiler.ir.solution import Certificate
+from stagecut.compiler.ir.text import shape_text
 
-MANIFEST_FILE = "plan.json"
-#: The whole model with its open dimensions, from which stages are cut for other shapes.
+DOCUMENT_FILE = "plan.json"
+#: The whole model with its open dimensions, from which stages are extracted for other shapes.
 MODEL_FILE = "model.onnx"
-_MANIFEST = TypeAdapter(Manifest)
-#: JSON has no infinity, which the error of an output may be: it stands there as a string.
+_PLAN = TypeAdapter(PlanDocument)
+#: JSON has no infinity, which the difference of an output may be: it stands there as a string.
 _DOCUMENT = TypeAdapter(dict[str, Any], config=ConfigDict(ser_json_inf_nan="strings"))
+_FIX = "compile the model again with this version of stagecut"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVariant:
+    """One variant of a plan, with what the file holds for it."""
+
+    planned: PlannedVariant
+    archive: Archive
+    index: int
+
+    @property
+    def costs(self) -> str:
+        """The cost table that it was made from, as `stagecut.costs/1`."""
+        return self.archive.read(costs_file(self.index)).decode()
+
+    def staged(self, *, fallback: bool = False) -> StagedSchedule:
+        """The schedule with its programs, or the one that stands in where an engine is missing.
+
+        Large weights point into the plan file. Raises PlanError where there is no fallback, or
+        where a program is none.
+        """
+        run = self.planned.fallback if fallback else self.planned.run
+        if run is None:
+            raise PlanError("has no fallback", where=str(self.archive.path), fix=_FIX)
+        return StagedSchedule(run.schedule, self._programs(run), _modelled_s(run.account.steps))
+
+    def open_model(self) -> ir.Model:
+        """The whole model with its open dimensions; raises PlanError for a plan that has none."""
+        return _read_model(self.archive, MODEL_FILE)
+
+    def _programs(self, run: PlannedRun) -> tuple[StageProgram, ...]:
+        return tuple(
+            StageProgram(
+                stage.program,
+                _read_model(self.archive, stage.file),
+                _values(stage.inputs),
+                _values(stage.outputs),
+            )
+            for stage in run.stages
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A compiled model. `archive` is its file; a plan that was never saved keeps it in a folder
-    of its own, which goes when the plan goes.
-
-    A model that was compiled for several shapes has a variant for each, in the order in which they
-    were asked for: a plan with a manifest of its own, in the same archive. A plan that was loaded
-    is its own first variant.
+    of its own, which goes when the plan goes. `phases` says where the time of the compile that made
+    it went, in seconds; a plan that was loaded has none.
     """
 
-    manifest: Manifest
+    document: PlanDocument
     archive: Archive
-    _folder: object = field(default=None, repr=False, compare=False)
-    _others: tuple[Manifest, ...] = field(default=(), repr=False)
-    _index: int = 0
+    phases: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, folder: object = None) -> "Plan":
         """Read and check a plan file; raises PlanError for one that is not whole or not ours."""
-        archive = Archive(Path(path))
-        document = _document(archive)
-        members = document.pop("members")
-        document.pop("schema")
-        others = document.pop("variants", [])
+        archive = Archive(Path(path), folder)
+        fields = _read_document(archive)
+        members = fields.pop("members", None)
+        fields.pop("schema")
         _check_members(archive, members)
-        try:
-            manifest = _MANIFEST.validate_python(document)
-            variants = tuple(map(_MANIFEST.validate_python, others))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise PlanError(
-                f"{first['msg']}, at {'.'.join(map(str, first['loc']))}",
-                where=f"{archive.path}: {MANIFEST_FILE}",
-                fix="compile the plan again with this version of stagecut",
-            ) from error
-        return cls(manifest, archive, folder, variants)
+        document = _parsed(fields, archive)
+        check_plan(document, archive)
+        return cls(document, archive)
 
     @property
-    def variants(self) -> tuple["Plan", ...]:
-        """One for each shape that was profiled; of a variant, itself alone."""
-        return (
-            replace(self, _others=()),
-            *(
-                replace(self, manifest=manifest, _others=(), _index=index)
-                for index, manifest in enumerate(self._others, start=1)
-            ),
+    def variants(self) -> tuple[StoredVariant, ...]:
+        """One for each profiled shape, in the order in which the user gave them."""
+        return tuple(
+            StoredVariant(planned, self.archive, index)
+            for index, planned in enumerate(self.document.entries[MAIN].variants)
         )
 
-    def variant(self, shapes: Mapping[str, tuple[int, ...]]) -> "Plan":
+    @property
+    def first(self) -> StoredVariant:
+        return self.variants[0]
+
+    @property
+    def certificate(self) -> Certificate:
+        """That of the first variant."""
+        return self.first.planned.certificate
+
+    def variant(self, shapes: Mapping[str, tuple[int, ...]]) -> StoredVariant:
         """The one that was profiled with `shapes`; raises ShapeError where there is none."""
         for variant in self.variants:
-            profiled = {port.name: port.shape for port in variant.manifest.inputs}
+            profiled = {port.name: port.shape for port in variant.planned.inputs}
             if shapes.items() <= profiled.items():  # all of them, where no shape is asked for
                 return variant
         raise ShapeError(
             f"the plan was not profiled with {shape_text(shapes)}",
             where=str(self.archive.path),
-            fix="it was with " + "; or ".join(v.manifest.profiled for v in self.variants),
+            fix="it was with " + "; or ".join(each.planned.profiled for each in self.variants),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the plan to `path`, whole or not at all; what was there before is replaced."""
         with replacing(Path(path)) as temporary:
-            shutil.copyfile(self.archive.path, temporary)
-
-    @property
-    def costs(self) -> str:
-        """The cost table that the plan was made from, as `stagecut.costs/1`."""
-        return self.archive.read(costs_file(self._index)).decode()
-
-    def stages(self, *, fallback: bool = False) -> tuple[Stage, ...]:
-        """The stages with their programs, or those that stand in where an engine is missing.
-
-        Large weights point into the plan file.
-        """
-        return tuple(
-            Stage(
-                planned.device,
-                planned.nodes,
-                StageProgram(
-                    planned.file.removesuffix(".onnx"),
-                    self._model(planned.file),
-                    _values(planned.inputs),
-                    _values(planned.outputs),
-                ),
-                planned.predicted_s if self._is_modelled(planned.device) else None,
-            )
-            for planned in (self.manifest.fallback if fallback else self.manifest.stages)
-        )
-
-    def open_model(self) -> ir.Model:
-        """The whole model with its open dimensions; raises PlanError for one that has none."""
-        return self._model(MODEL_FILE)
-
-    def _is_modelled(self, device: str) -> bool:
-        return self.manifest.machine.device(device).basis == "modelled"
-
-    def _model(self, file: str) -> ir.Model:
-        proto = onnx.load_model_from_string(self.archive.read(file))
-        model = ir.from_proto(proto)
-        base = self.archive.offset(weights.FILE_NAME)
-        for name, value in model.graph.initializers.items():
-            tensor = value.const_value
-            if isinstance(tensor, ir.ExternalTensor):
-                value.const_value = ir.ExternalTensor(
-                    self.archive.path.name,
-                    base + (tensor.offset or 0),
-                    tensor.length,
-                    tensor.dtype,
-                    shape=ir.Shape(tensor.shape),
-                    name=name,
-                    base_dir=self.archive.path.resolve().parent,
-                )
-        return model
+            try:  # the same bytes under a second name, where the file system can do that
+                temporary.unlink()
+                os.link(self.archive.path, temporary)
+            except OSError:
+                shutil.copyfile(self.archive.path, temporary)
 
 
 def costs_file(variant: int) -> str:
@@ -157,59 +155,101 @@ def file_prefix(variant: int) -> str:
 
 
 def write_plan(
-    path: Path, manifests: Sequence[Manifest], files: Mapping[str, bytes | Path]
-) -> None:
-    """Write a plan file; `manifests` has one for each variant, `files` every other member."""
-    first, *others = (_MANIFEST.dump_python(manifest, mode="json") for manifest in manifests)
-    document = {
+    archive: ArchiveWriter, document: PlanDocument, files: Mapping[str, bytes], folder: object
+) -> Plan:
+    """Add `files` and the document to an archive that holds the weights already, and seal it.
+
+    `folder` is kept for as long as the plan is.
+    """
+    for name, content in files.items():
+        archive.add(name, content)
+    written = {
         "schema": SCHEMA,
-        **first,
-        **({"variants": others} if others else {}),
-        "members": {name: _sha256(content) for name, content in files.items()},
+        **_PLAN.dump_python(document, mode="json"),
+        "members": dict(archive.digests),
     }
-    text = _DOCUMENT.dump_json(document, indent=1)
-    write_archive(path, {MANIFEST_FILE: text, **files})
+    archive.add(DOCUMENT_FILE, _DOCUMENT.dump_json(written, indent=1))
+    archive.seal()
+    return Plan(document, Archive(archive.path, folder))
 
 
-def _document(archive: Archive) -> dict[str, Any]:
-    """The manifest's JSON. The schema comes first: a newer one may be sealed in another way."""
+def _read_document(archive: Archive) -> dict[str, Any]:
+    """The document's JSON. The schema comes first: another one may be sealed in another way."""
     try:
-        document = _DOCUMENT.validate_json(archive.read(MANIFEST_FILE))
+        document = _DOCUMENT.validate_json(archive.read(DOCUMENT_FILE))
     except ValidationError as error:
         archive.verify()
         raise PlanError(
-            "is not valid JSON",
-            where=f"{archive.path}: {MANIFEST_FILE}",
-            fix="compile the plan again",
+            "is not valid JSON", where=f"{archive.path}: {DOCUMENT_FILE}", fix=_FIX
         ) from error
     schema = document.get("schema")
     if schema != SCHEMA:
         raise PlanError(
             f"has schema {schema!r}; this version of stagecut reads {SCHEMA!r}",
             where=str(archive.path),
-            fix="use the version of stagecut that wrote it, or compile the plan again",
+            fix=f"{_FIX}, or use the one that wrote it",
         )
     archive.verify()
     return document
 
 
 def _check_members(archive: Archive, expected: object) -> None:
-    """The archive's seal covers the contents; this says that nothing is missing or foreign."""
+    """Raises PlanError unless the members are those that the document lists."""
     names = set(expected) if isinstance(expected, dict) else set()
-    if names | {MANIFEST_FILE} != set(archive.names()):
+    if names | {DOCUMENT_FILE} != set(archive.names()):
         raise PlanError(
-            "does not hold the members that its manifest names",
+            f"does not hold the members that its {DOCUMENT_FILE} names",
             where=str(archive.path),
-            fix="compile the plan again",
+            fix=_FIX,
         )
 
 
-def _values(ports: tuple[Port, ...]) -> tuple[Value, ...]:
+def _parsed(fields: Mapping[str, Any], archive: Archive) -> PlanDocument:
+    """The document; raises PlanError for the first part that is not valid by itself. Whether the
+    parts fit together is checked by `check_plan`."""
+    where = f"{archive.path}: {DOCUMENT_FILE}"
+    try:
+        return _PLAN.validate_python(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        problem = f"{first['msg']}, at {'.'.join(map(str, first['loc']))}"
+    except StagecutError as error:  # of a constructor
+        problem = f"{error.where}: {error.problem}" if error.where else error.problem
+    raise PlanError(problem, where=where, fix=_FIX)
+
+
+def _modelled_s(steps: Iterable[StepAccount]) -> tuple[float | None, ...]:
+    return tuple(step.time_s if step.basis == "modelled" else None for step in steps)
+
+
+def _values(ports: Iterable[Port]) -> tuple[Value, ...]:
     return tuple(Value(port.name, port.dtype, port.shape) for port in ports)
 
 
-def _sha256(content: bytes | Path) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _read_model(archive: Archive, file: str) -> ir.Model:
+    where = f"{archive.path}: {file}"
+    try:
+        model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
+    except (DecodeError, ValueError, ir.serde.SerdeError) as error:
+        raise PlanError("is no ONNX model", where=where, fix=_FIX) from error
+    base = archive.offset(weights.FILE_NAME)
+    room = archive.size(weights.FILE_NAME)
+    for name, value in model.graph.initializers.items():
+        tensor = value.const_value
+        if not isinstance(tensor, ir.ExternalTensor):
+            continue
+        offset, length = tensor.offset or 0, tensor.nbytes
+        if tensor.location != weights.FILE_NAME or offset < 0 or offset + length > room:
+            raise PlanError(
+                f"weight {name} lies outside of {weights.FILE_NAME}", where=where, fix=_FIX
+            )
+        value.const_value = ir.ExternalTensor(
+            archive.path.name,
+            base + offset,
+            length,
+            tensor.dtype,
+            shape=ir.Shape(tensor.shape),
+            name=name,
+            base_dir=archive.path.resolve().parent,
+        )
+    return model

@@ -1,18 +1,20 @@
 """The weights of a model, once, in one file that engines can map in place.
 
-Weights with equal bytes are stored once. Small ones stay inside the stages' ONNX models, because
-engines want the constants that shapes depend on at hand.
+Weights with equal bytes are stored once. Small ones stay inside the stages' ONNX models, where
+engines look for the constants that shapes depend on.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
+import onnx
 import onnx_ir as ir
 
-from stagecut.compiler.formats.archive import writing
+from stagecut.compiler.formats.archive import ArchiveWriter
+from stagecut.compiler.formats.atomic import writing
 
 #: The member of a plan that holds them, and the location that the stages' ONNX models name.
 FILE_NAME = "weights.bin"
@@ -34,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """A file that holds a model's weights, and perhaps others'.
+    """Where a model's large weights lie: in the file at `path`, from the byte `base` on.
 
     `places` are the model's, by initializer name; `sha256` is of its weights in their order.
     """
@@ -42,6 +44,7 @@ class WeightFile:
     path: Path
     places: Mapping[str, Place]
     sha256: str
+    base: int = 0
 
     def refer(self, graph: ir.Graph) -> None:
         """Let the large weights of `graph`, the model or a part of it, lie in this file."""
@@ -56,7 +59,7 @@ class WeightFile:
             return like
         return ir.ExternalTensor(
             self.path.name,
-            place.offset,
+            self.base + place.offset,
             place.length,
             like.dtype,
             shape=ir.Shape(like.shape.numpy()),
@@ -64,17 +67,66 @@ class WeightFile:
             base_dir=self.path.parent,
         )
 
+    def model_bytes(self, model: ir.Model) -> bytes:
+        """`model`, which refers to this file, as a member of a plan beside its `weights.bin`."""
+        proto = ir.to_proto(model)
+        for tensor in proto.graph.initializer:
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                for entry in tensor.external_data:
+                    if entry.key == "location":
+                        entry.value = FILE_NAME
+                    elif entry.key == "offset":
+                        entry.value = str(int(entry.value) - self.base)
+        data: bytes = proto.SerializeToString(deterministic=True)
+        return data
+
 
 def write_weights(models: Sequence[ir.Model], folder: Path) -> tuple[WeightFile, ...]:
     """Write the large initializers of all `models` to one new file in `folder`, in graph order."""
-    stored: dict[bytes, Place] = {}
     path = folder / FILE_NAME
     with writing(path), path.open("wb") as file:
-        return tuple(_written(model, file, stored, path) for model in models)
+        return _written(models, _Plain(file), path)
 
 
-def _written(model: ir.Model, file: BinaryIO, stored: dict[bytes, Place], path: Path) -> WeightFile:
-    """Append what `stored` does not have yet."""
+def write_weights_into(
+    models: Sequence[ir.Model], archive: ArchiveWriter
+) -> tuple[WeightFile, ...]:
+    """The same as a member of an archive, from which engines map them where they lie."""
+    with archive.member(FILE_NAME) as member:
+        return _written(models, member, archive.path, member.offset)
+
+
+class _Target(Protocol):
+    """Something to write to that knows how much has been written."""
+
+    @property
+    def size(self) -> int: ...
+    def write(self, data: bytes) -> None: ...
+
+
+class _Plain:
+    """A file that holds nothing else."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self.size += len(data)
+
+
+def _written(
+    models: Sequence[ir.Model], target: _Target, path: Path, base: int = 0
+) -> tuple[WeightFile, ...]:
+    stored: dict[bytes, Place] = {}
+    return tuple(_append(model, target, stored, path, base) for model in models)
+
+
+def _append(
+    model: ir.Model, target: _Target, stored: dict[bytes, Place], path: Path, base: int
+) -> WeightFile:
+    """Write what `stored` does not have yet; every weight is read once."""
     places: dict[str, Place] = {}
     total = hashlib.sha256()
     for name, value in model.graph.initializers.items():
@@ -85,11 +137,11 @@ def _written(model: ir.Model, file: BinaryIO, stored: dict[bytes, Place], path: 
         digest = hashlib.sha256(data).digest()
         total.update(digest)
         if digest not in stored:
-            file.write(bytes(-file.tell() % _ALIGNMENT_BYTES))
-            stored[digest] = Place(file.tell(), len(data))
-            file.write(data)
+            target.write(bytes(-target.size % _ALIGNMENT_BYTES))
+            stored[digest] = Place(target.size, len(data))
+            target.write(data)
         places[name] = stored[digest]
-    return WeightFile(path, places, total.hexdigest())
+    return WeightFile(path, places, total.hexdigest(), base)
 
 
 def _belongs_in_file(tensor: ir.TensorProtocol) -> bool:

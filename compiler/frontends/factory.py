@@ -1,6 +1,5 @@
 """`package.module:factory`: a function of the user's that returns a module and example inputs."""
 
-import difflib
 import importlib
 import sys
 import traceback
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.ir.errors import ModelError, StagecutError, UsageError
+from stagecut.compiler.ir.text import suggestion
 
 _OURS = (__file__, importlib.__file__)
 
@@ -85,11 +85,10 @@ def _find(module: object, name: str, spec: str) -> object:
     if hasattr(module, name):
         return getattr(module, name)
     public = [known for known in vars(module) if not known.startswith("_")]
-    near = difflib.get_close_matches(name, public, n=1)
     raise UsageError(
         f"the module has no {name!r}",
         where=spec,
-        fix=f"did you mean {near[0]!r}?" if near else "name a function that the module defines",
+        fix=suggestion(name, public, "name a function that the module defines"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Sample inputs of a model: check those that are given, make up the others."""
+"""Sample inputs of a model: check those that the user gives, make the others."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
@@ -9,13 +9,14 @@ import onnx_ir as ir
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
+from stagecut.compiler.ir.text import size_text
 
 #: The dtype of every input of a model, by name and in order; strings are objects.
 InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]
 
 
 def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
-    """What the inputs hold; raises ModelError for one that no array can fill."""
+    """The dtype of each input; raises ModelError for an input that is no tensor."""
     types: dict[str, np.dtype[Any]] = {}
     for value in inputs:
         if not isinstance(value.type, ir.TensorType) or value.dtype in (
@@ -70,7 +71,8 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], given: Feeds) -> None:
     for name, array in given.items():
         if array.shape != shapes[name]:
             raise ShapeError(
-                f"the array given for it has the shape {array.shape}, not {shapes[name]}",
+                f"the array given for it has the shape {size_text(array.shape)}, "
+                f"not {size_text(shapes[name])}",
                 where=f"input {name}",
                 fix="leave the shape out, or give an array that has it",
             )
@@ -79,9 +81,9 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], given: Feeds) -> None:
 def make_feeds(
     types: InputTypes, shapes: Mapping[str, tuple[int, ...]], samples: Feeds
 ) -> dict[str, Tensor]:
-    """One array for each input: its sample where that fits, else made up.
+    """One array for each input: its sample where that fits, else a synthetic one.
 
-    What is made up is the same every time: seeded normals, ones, True and "".
+    Synthetic ones are the same every time: seeded normals, ones, True and "".
     """
     rng = np.random.default_rng(0)
     feeds: dict[str, Tensor] = {}

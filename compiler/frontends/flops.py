@@ -1,9 +1,9 @@
 """How many floating-point operations an operator performs, from its definition.
 
-A multiplication and an addition count as one each, so that a product of m x k by k x n counts
-2mnk, as in LAPACK Working Note 41, appendix C. Everything else counts one per element computed,
-whatever an Exp may cost a machine. Moving numbers is free, and so is control flow: how often its
-bodies run is not known.
+A multiplication and an addition count as one each, so that a product of m x k by k x n counts 2mnk,
+as in LAPACK Working Note 41, appendix C. Every other operator counts one per element that it
+computes, an Exp like an Add. Moving numbers counts nothing, and neither does control flow, as it is
+not known how often its bodies run.
 """
 
 import math
@@ -76,7 +76,7 @@ def _transposed_convolution(operator: Operator) -> int:
 
 
 def _pool(operator: Operator) -> int:
-    """An element written takes a window of numbers."""
+    """Each element written takes one operation for each number of its window."""
     window = operator.attributes["kernel_shape"]
     return math.prod(map(int, window)) * _written(operator) if isinstance(window, tuple) else 0
 

@@ -1,4 +1,4 @@
-"""Read an .onnx file: the graph into memory, the weights left where they lie."""
+"""Read an .onnx file: the graph into memory; weights in other files stay there, and are mapped."""
 
 from pathlib import Path
 

@@ -27,7 +27,7 @@ def graph_of(program: Program) -> Graph:
 
 
 class _View:
-    """Views the parts of one program; each value becomes one object."""
+    """Makes the parts of one program's view; each value becomes one object."""
 
     def __init__(self, program: Program) -> None:
         self._opsets = program.model.graph.opset_imports

@@ -1,4 +1,4 @@
-"""Keep an engine's chatter off the terminal while it works."""
+"""Keep warnings and log messages of libraries off the terminal."""
 
 import contextlib
 import io

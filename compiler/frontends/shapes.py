@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ShapeError
+from stagecut.compiler.ir.text import size_text
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
@@ -23,7 +24,7 @@ _FIRST, _OTHER = 1, 128
 
 
 def free_open_dimensions(graph: ir.Graph) -> None:
-    """Some exporters write -1 or "?" for a dimension that is open: make it so."""
+    """Make dimensions open for which some exporters write -1 or "?"."""
     written = (output for node in graph for output in node.outputs)
     for value in (*graph.inputs, *written):
         if value.shape is not None and any(map(_is_open, value.shape.dims)):
@@ -56,13 +57,13 @@ def bind_shapes(
     for name, shape in offered.items():
         for symbol, size in _named(by_name[name], shape):
             symbols.setdefault(symbol, (size, "a sample"))
-    known = {
+    resolved = {
         value: _resolve(value, asked.get(name), offered.get(name), symbols)
         for name, value in by_name.items()
     }
-    if not all(_bound(shape) for shape in known.values()):
-        raise _unbound(known)
-    for value, bound in known.items():
+    if not all(_bound(shape) for shape in resolved.values()):
+        raise _unbound(resolved)
+    for value, bound in resolved.items():
         value.shape = bound
     return {name: value.shape.numpy() for name, value in by_name.items() if value.shape is not None}
 
@@ -77,7 +78,7 @@ def _fit(value: ir.Value, shape: tuple[int, ...], symbols: _Symbols) -> None:
     dims: Sequence[_Dim] = shape if value.shape is None else value.shape.dims
     if len(dims) != len(shape) or min(shape, default=0) < 0:
         raise ShapeError(
-            f"{flag} does not fit {_listed(dims)}",
+            f"{flag} does not fit {_text(dims)}",
             where=where,
             fix=f"give {len(dims)} sizes, none of them negative",
         )
@@ -139,14 +140,14 @@ def _size(dim: _Dim, spare: _Dim, symbols: _Symbols) -> _Dim:
         return dim
 
 
-def _unbound(known: Mapping[ir.Value, ir.Shape | None]) -> ShapeError:
-    """Says what is open in the first input that has something open, and what would bind all."""
-    unbound = [(value, shape) for value, shape in known.items() if not _bound(shape)]
+def _unbound(resolved: Mapping[ir.Value, ir.Shape | None]) -> ShapeError:
+    """Says what is open in the first input with an open dimension, and what would bind all."""
+    unbound = [(value, shape) for value, shape in resolved.items() if not _bound(shape)]
     value, shape = unbound[0]
     problem = "its shape is not known"
     if shape is not None:
         symbols = (dim.value or "?" for dim in shape if isinstance(dim, ir.SymbolicDim))
-        problem = f"{', '.join(symbols)} of its shape {_listed(shape)} is not bound"
+        problem = f"{', '.join(symbols)} of its shape {_text(shape)} is not bound"
     return ShapeError(
         problem,
         where=f"input {value.name}",
@@ -171,9 +172,9 @@ def _suggestions(unbound: Iterable[tuple[ir.Value, ir.Shape | None]]) -> Iterabl
         yield f"--shape {_flag(value.name, sizes)}"
 
 
-def _flag(name: str | None, shape: Iterable[int]) -> str:
-    return f"{name}={'x'.join(map(str, shape))}"
+def _flag(name: str | None, shape: Sequence[int]) -> str:
+    return f"{name}={size_text(shape)}"
 
 
-def _listed(dims: Iterable[_Dim]) -> str:
-    return f"[{', '.join(str(dim) if isinstance(dim, int) or dim.value else '?' for dim in dims)}]"
+def _text(dims: Iterable[_Dim]) -> str:
+    return size_text([str(dim) if isinstance(dim, int) or dim.value else "?" for dim in dims])

@@ -37,7 +37,7 @@ except ModuleNotFoundError as error:
 #: The arguments of a call: by position, and by name.
 Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
 
-#: They report on the exporter's own affairs: operators of torchvision, rewrites, ...
+#: Loggers that say nothing about the model: missing operators of torchvision, rewrites, ...
 _CHATTY = ("torch", "onnxscript", "onnx_ir", "transformers")
 
 
@@ -80,7 +80,7 @@ def from_module(
     source: str,
     outputs: Sequence[str] = (),
 ) -> Imported:
-    """Export `module` in eval mode, in which it is not left if it was not in it.
+    """Export `module` in eval mode; afterwards it is in the mode in which it was.
 
     `outputs` names the model's outputs, otherwise a returned dict's keys do, otherwise torch.
     """
@@ -165,7 +165,7 @@ def _no_inputs(source: str) -> ModelError:
 def _inputs(
     program: torch.export.ExportedProgram, arguments: Arguments, source: str
 ) -> dict[str, object]:
-    """What each input is given, by its name; what has become part of the model is left out."""
+    """The example of each input by its name; arguments that became constants are left out."""
     specs = program.graph_signature.input_specs
     expected = [spec.arg for spec in specs if spec.kind is InputKind.USER_INPUT]
     given = pytree.tree_leaves(arguments)
@@ -183,7 +183,7 @@ def _inputs(
 
 
 def _output_names(program: torch.export.ExportedProgram, source: str) -> tuple[str, ...]:
-    """The keys, when a dict of tensors is returned; otherwise what torch calls its tensors."""
+    """The keys where the model returns a dict of tensors; otherwise torch's own names for them."""
     specs = program.graph_signature.output_specs
     returned = [spec.arg for spec in specs if spec.kind is OutputKind.USER_OUTPUT]
     for argument in returned:
@@ -217,7 +217,7 @@ def _translate(program: torch.export.ExportedProgram, source: str) -> ir.Model:
 
 
 def _rename(model: ir.Model, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Name the model's borders, and drop what torch notes at its nodes: paths of source files."""
+    """Name inputs and outputs, and drop the paths of source files that torch notes at each node."""
     for value, name in zip(model.graph.inputs, inputs, strict=True):
         value.name = name
     for value, name in zip(model.graph.outputs, outputs, strict=True):
@@ -265,7 +265,7 @@ def _eval_mode(module: torch.nn.Module) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what began it; torch wraps errors in advice for its own developers."""
+    """The first line of the first cause; torch wraps errors in advice for its own developers."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines()

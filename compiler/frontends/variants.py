@@ -7,14 +7,14 @@ from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ShapeError
-from stagecut.compiler.ir.plan import shape_text
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.text import shape_text
 
 
 def programs_for(
     imported: Imported, shapes: Sequence[Shapes], feeds: Feeds | None
 ) -> Sequence[Program]:
-    """One for each of `shapes`. Where there are several, samples serve the shapes that they have.
+    """One for each of `shapes`. Where there are several, `feeds` are used for those that they fit.
 
     Raises ShapeError where two are the same.
     """

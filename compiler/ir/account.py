@@ -1,136 +1,193 @@
-"""What an assignment costs, straight from the definition.
+"""The one account of a schedule: what each step takes, and what that comes to.
 
-total time   = sum of run_s over the nodes
-             + for every value and every memory other than its producer's in which some consumer
-               runs (or a graph output must end): one move_s from the producer's memory
-             + stage_s for every stage, a stage being consecutive nodes on one device
-total energy = the same with run_j and move_j; starting a stage takes time only
+latency = sum of run_s over the nodes
+        + stage_s for every stage
+        + transfer_s for every transfer
+energy  = the same with run_j and transfer_j; starting a stage takes time only
 
-Shares no code with the solvers, so that it can tell when they are wrong.
+On a machine where one thing happens at a time, latency is exactly this sum. Shares no code with the
+solvers, so that it can tell when they are wrong.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.assignment import Assignment
-from stagecut.compiler.ir.costs import CostTable, Moves
-from stagecut.compiler.ir.errors import AssignmentError
-from stagecut.compiler.ir.objective import LATENCY, Objective
+from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable
+from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
+from stagecut.compiler.ir.machine import Basis, combined
+from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.schedule import Run, Schedule, Transfer
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """One value moved into one memory; however many consumers it has there, it is moved once."""
+class StepAccount:
+    """What one step costs: a stage, with its start (`start_s`) in `time_s`, or a transfer of
+    `size_bytes`.
 
-    value: str
-    source: str
-    target: str
-    move_s: float
-    move_j: float | None = None
+    `energy_j` is None where not all of it is known.
+    """
+
+    time_s: float
+    basis: Basis
+    energy_j: float | None = None
+    start_s: float = 0.0
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Breakdown:
-    """The parts of a total, in seconds and joules; None where an energy is not known."""
+class Account:
+    """What a schedule costs. `steps` has an entry for each of its steps.
 
-    run_s: float
-    copies: tuple[Copy, ...]
-    stage_s: float
-    run_j: float | None = None
+    `busy_s` is how long each resource is busy in one run, by name; routes are written
+    `source>target`. `uses` is how much of each budget is used: of the table's own, and
+    `bytes in MEMORY` for the weights that lie in each memory.
+    """
 
-    @property
-    def move_s(self) -> float:
-        return math.fsum(copy.move_s for copy in self.copies)
-
-    @property
-    def move_j(self) -> float | None:
-        return _sum_known(copy.move_j for copy in self.copies)
-
-    @property
-    def total_s(self) -> float:
-        return math.fsum((self.run_s, self.move_s, self.stage_s))
+    steps: tuple[StepAccount, ...]
+    latency_s: float
+    energy_j: float | None
+    basis: Basis
+    busy_s: Mapping[str, float]
+    uses: Mapping[str, float]
 
     @property
-    def total_j(self) -> float | None:
-        return _sum_known((self.run_j, self.move_j))
+    def start_s(self) -> float:
+        """What starting stages takes of the latency."""
+        return math.fsum(step.start_s for step in self.steps)
 
     def total(self, objective: Objective) -> float:
         """In the objective's unit; an energy that has a price must be known."""
-        return objective.price(self.total_s, self.total_j)
+        return objective.price(self.latency_s, self.energy_j)
 
 
-def evaluate(
-    table: CostTable,
-    assignment: Assignment,
-    *,
-    order: Sequence[str] | None = None,
-    objective: Objective = LATENCY,
-) -> Breakdown:
-    """Recompute what `assignment` costs when the nodes run in `order` (the table's by default).
+def account(table: CostTable, schedule: Schedule) -> Account:
+    """Recompute what `schedule` costs from the table's definition.
 
-    The objective chooses between chains of links where there is no direct one. Raises
-    AssignmentError when a node is left out, placed where it cannot run or does not fit, or cut
-    off from one of its inputs; CostTableError when the objective needs an energy that is missing.
+    Raises AssignmentError when a node is left out, runs twice or where it cannot, or when a budget
+    or a memory overflows; ScheduleError when a step reads what is not there.
     """
-    moves = Moves(table, objective)
-    _check_complete(table, assignment)
-    _check_capacity(table, assignment)
-    placed = [(node, assignment[node.name]) for node in table.nodes]
-    start_s = {device.name: device.stage_s for device in table.machine.devices}
-    run_order = [node.name for node in table.nodes] if order is None else order
-    return Breakdown(
-        run_s=math.fsum(node.run_s[device] for node, device in placed),
-        copies=tuple(_copies(table, assignment, moves)),
-        stage_s=math.fsum(start_s[name] for name in _devices_started(assignment, run_order)),
-        run_j=_sum_known(node.run_j.get(device) for node, device in placed),
+    _check_complete(table, schedule)
+    ledger = _Ledger(table, schedule)
+    steps = tuple(
+        ledger.run(step) if isinstance(step, Run) else ledger.transfer(step)
+        for step in schedule.steps
+    )
+    ledger.check_ends()
+    energy_j = sum_known(step.energy_j for step in steps)
+    uses = {**ledger.uses, **({} if energy_j is None else {ENERGY: energy_j})}
+    _check_budgets(table, uses)
+    return Account(
+        steps=steps,
+        latency_s=math.fsum(step.time_s for step in steps),
+        energy_j=energy_j,
+        basis=combined(step.basis for step in steps),
+        busy_s=ledger.busy_s,
+        uses=uses,
     )
 
 
-def _sum_known(energies_j: Iterable[float | None]) -> float | None:
-    known: list[float] = []
-    for energy_j in energies_j:
-        if energy_j is None:
-            return None
-        known.append(energy_j)
-    return math.fsum(known)
+def sum_known(amounts: Iterable[float | None]) -> float | None:
+    """Their sum; None as soon as one of them is not known."""
+    parts = [*amounts]
+    return None if None in parts else math.fsum(amount for amount in parts if amount is not None)
 
 
-def _devices_started(assignment: Assignment, order: Sequence[str]) -> list[str]:
-    placed = [assignment[name] for name in order]
-    return [name for index, name in enumerate(placed) if index == 0 or placed[index - 1] != name]
+class _Ledger:
+    """Follows the values from memory to memory, step by step."""
 
+    def __init__(self, table: CostTable, schedule: Schedule) -> None:
+        self._table = table
+        self._schedule = schedule
+        self._nodes = table.node_named
+        self._devices = table.machine.device_named
+        self._bound = {end.name for end in table.inputs} | table.producer.keys()
+        #: What lies in each memory.
+        self._present: dict[str, set[str]] = {name: set() for name in table.machine.memory_named}
+        for end in table.inputs:
+            self._present[end.memory].add(end.name)
+        self._room = {name: bytes_in(name) for name in table.machine.memory_named}
+        self.busy_s: dict[str, float] = {}
+        self.uses: dict[str, float] = {
+            **{budget.name: 0.0 for budget in table.budgets if budget.name != ENERGY},
+            **{bytes_in(memory.name): 0.0 for memory in table.machine.memories},
+        }
 
-def _copies(table: CostTable, assignment: Assignment, moves: Moves) -> Iterable[Copy]:
-    memory_of = {device.name: device.memory for device in table.machine.devices}
-    source = {end.name: end.memory for end in table.inputs}
-    needed: dict[str, dict[str, None]] = {}
-    for node in table.nodes:
-        memory = memory_of[assignment[node.name]]
-        for name in node.outputs:
-            source[name] = memory
-        for name in node.inputs:
-            needed.setdefault(name, {})[memory] = None
-    for end in table.outputs:
-        needed.setdefault(end.name, {})[end.memory] = None
-    for value in table.values:
-        if value.name not in source:  # a free input: it is wherever it is wanted
-            continue
-        for memory in needed.get(value.name, {}):
-            if memory == source[value.name]:
-                continue
-            way = moves.way(value.name, source[value.name], memory)
-            if way is None:
-                raise AssignmentError(
-                    f"value {value.name!r} cannot be moved from {source[value.name]} to {memory}",
-                    fix="add a link between these memories to the cost table",
+    def run(self, step: Run) -> StepAccount:
+        stage = self._schedule.stages[step.stage]
+        device = self._devices[stage.device]
+        name, here, bound = device.name, self._present[device.memory], self._bound
+        times_s = [device.stage_s]
+        energies_j: list[float | None] = []
+        size_bytes = 0
+        for node_name in stage.nodes:
+            node = self._nodes[node_name]
+            for value in node.inputs:
+                if value not in here and value in bound:
+                    raise ScheduleError(
+                        f"reads {value!r}, which is not in {device.memory} when it runs",
+                        where=f"node {node_name} in stage {step.stage}",
+                        fix="transfer it there first, or run its producer before",
+                    )
+            here.update(node.outputs)
+            times_s.append(node.run_s[name])
+            energies_j.append(node.run_j.get(name))
+            size_bytes += node.resident_bytes.get(name, node.weight_bytes)
+            if node.uses:
+                for budget, uses in node.uses.items():
+                    self.uses[budget] += uses.get(name, 0.0)
+        self.uses[self._room[device.memory]] += size_bytes
+        time_s = math.fsum(times_s)
+        self._keep_busy(device.keeps_busy, time_s)
+        return StepAccount(time_s, device.basis, sum_known(energies_j), device.stage_s)
+
+    def transfer(self, step: Transfer) -> StepAccount:
+        value, route = step.value, step.route
+        cost = self._cost(step)
+        if value not in self._present[route.source]:
+            raise ScheduleError(
+                f"is not in {route.source} when it is transferred from there",
+                where=f"value {value}",
+                fix="transfer it after it has been written, from where it is",
+            )
+        self._present[route.target].add(value)
+        self._keep_busy(str(route), cost.time_s)
+        size_bytes = self._table.value_named[value].size_bytes
+        return StepAccount(cost.time_s, cost.basis, cost.energy_j, size_bytes=size_bytes)
+
+    def _cost(self, step: Transfer) -> Cost:
+        known = step.value in self._table.value_named
+        cost = self._table.transfer(step.value, step.route) if known else None
+        if cost is None:
+            raise ScheduleError(
+                f"there is no direct way from {step.route.source} to {step.route.target}",
+                where=f"value {step.value}",
+                fix="go by way of another memory, or add a link to the cost table",
+            )
+        return cost
+
+    def _keep_busy(self, resource: str, time_s: float) -> None:
+        self.busy_s[resource] = self.busy_s.get(resource, 0.0) + time_s
+
+    def check_ends(self) -> None:
+        for end in self._table.outputs:
+            if end.name in self._bound and end.name not in self._present[end.memory]:
+                raise ScheduleError(
+                    f"must end in {end.memory}, and never gets there",
+                    where=f"value {end.name}",
+                    fix="transfer it there",
                 )
-            yield Copy(value.name, source[value.name], memory, way.time_s, way.energy_j)
 
 
-def _check_complete(table: CostTable, assignment: Assignment) -> None:
+def bytes_in(memory: str) -> str:
+    """The name under which an account has the weights of a memory."""
+    return f"bytes in {memory}"
+
+
+def check_assignment(table: CostTable, device_of: Mapping[str, str]) -> None:
+    """Raises AssignmentError unless every node has a device that can run it, and no other has."""
     for node in table.nodes:
-        device = assignment.devices.get(node.name)
+        device = device_of.get(node.name)
         if device is None:
             raise AssignmentError("is not assigned to any device", where=f"node {node.name}")
         if device not in node.run_s:
@@ -139,34 +196,35 @@ def _check_complete(table: CostTable, assignment: Assignment) -> None:
                 where=f"node {node.name} ({node.op})",
                 fix=f"it can run on {', '.join(node.run_s)}",
             )
-    nodes = {node.name for node in table.nodes}
-    for name in assignment:
-        if name not in nodes:
+    for name in device_of:
+        if name not in table.node_named:
             raise AssignmentError("the cost table has no such node", where=f"node {name}")
 
 
-def fits(table: CostTable, assignment: Assignment) -> bool:
-    """Whether every memory has room for the weights of the nodes that run in it."""
-    return not any(_overflows(table, assignment))
+def _check_complete(table: CostTable, schedule: Schedule) -> None:
+    device_of = schedule.device_of
+    check_assignment(table, device_of)
+    if len(schedule.order) > len(device_of):
+        twice = next(name for name in schedule.order if schedule.order.count(name) > 1)
+        raise ScheduleError("runs twice", where=f"node {twice}", fix="run every node once")
 
 
-def _check_capacity(table: CostTable, assignment: Assignment) -> None:
-    for memory, held, over in _overflows(table, assignment):
-        raise AssignmentError(
-            f"holds {held} bytes of weights, {over} more than fit",
-            where=f"memory {memory}",
-            fix="move some of its nodes elsewhere",
-        )
-
-
-def _overflows(table: CostTable, assignment: Assignment) -> Iterable[tuple[str, int, int]]:
-    """Memories that are too small, with the bytes that they hold and those that are too many."""
-    memory_of = {device.name: device.memory for device in table.machine.devices}
-    held = dict.fromkeys(memory_of.values(), 0)
-    for node in table.nodes:
-        device = assignment[node.name]
-        held[memory_of[device]] += node.bytes_on(device)
+def _check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
     for memory in table.machine.memories:
-        over = held.get(memory.name, 0) - (memory.capacity_bytes or 0)
-        if memory.capacity_bytes is not None and over > 0:
-            yield memory.name, held[memory.name], over
+        resident = round(uses[bytes_in(memory.name)])
+        if memory.capacity_bytes is not None and resident > memory.capacity_bytes:
+            over = resident - memory.capacity_bytes
+            raise AssignmentError(
+                f"holds {resident} bytes of weights, {over} more than fit",
+                where=f"memory {memory.name}",
+                fix="let some of its nodes run elsewhere",
+            )
+    for budget in table.budgets:
+        if budget.name not in uses:  # energies that are not known
+            table.require_energy()
+        elif uses[budget.name] > budget.limit * (1 + 1e-9):
+            raise AssignmentError(
+                f"is {uses[budget.name]:.6g}, more than the {budget.limit:.6g} that are allowed",
+                where=f"budget {budget.name}",
+                fix="let some nodes run elsewhere, or raise the limit",
+            )

@@ -8,39 +8,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from stagecut.compiler.ir.costs import Route
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.graph import Graph
-from stagecut.compiler.ir.machine import HOST, Basis, Machine
+from stagecut.compiler.ir.machine import HOST, Machine, Route
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
-    """A value that some assignments move from one memory to another."""
+class PossibleTransfer:
+    """A transfer that some assignments make."""
 
     value: str
     size_bytes: int
-    source: str
-    target: str
+    route: Route
 
     def __str__(self) -> str:
-        return f"%{self.value}: {self.source} > {self.target}, {self.size_bytes} B"
+        source, target = self.route
+        return f"%{self.value}: {source} > {target}, {self.size_bytes} B"
 
 
 @dataclass(frozen=True)
 class ExpandedGraph:
     """`candidates`: the devices that can run each node, in the machine's order; never none.
 
-    `refusals` says why each of the other devices cannot. `links` are the ways between memories
-    and how the cost of using them is found. The graph's inputs start, and its outputs end, in
-    the host's memory.
+    `refusals` says why each of the other devices cannot. The machine's links say how the cost of
+    a transfer is found. The graph's inputs start, and its outputs end, in the host's memory.
     """
 
     graph: Graph
     machine: Machine
     candidates: Mapping[str, tuple[str, ...]]
     refusals: Mapping[str, Mapping[str, str]]
-    links: Mapping[Route, Basis]
 
     def __post_init__(self) -> None:
         for node in self.graph.nodes:
@@ -68,11 +65,11 @@ class ExpandedGraph:
         return sum(map(len, self.candidates.values()))
 
     @cached_property
-    def transfers(self) -> tuple[Transfer, ...]:
+    def transfers(self) -> tuple[PossibleTransfer, ...]:
         """Every transfer that some assignment needs, in the order of the values."""
         return tuple(self._transfers())
 
-    def _transfers(self) -> Iterator[Transfer]:
+    def _transfers(self) -> Iterator[PossibleTransfer]:
         starts = {value.name: {HOST} for value in self.graph.inputs}
         ends = {value.name: {HOST} for value in self.graph.outputs}
         for node in self.graph.nodes:
@@ -85,7 +82,7 @@ class ExpandedGraph:
             for source in filter(starts[value.name].__contains__, names):
                 for target in filter(ends.get(value.name, set()).__contains__, names):
                     if source != target:
-                        yield Transfer(value.name, value.size_bytes, source, target)
+                        yield PossibleTransfer(value.name, value.size_bytes, Route(source, target))
 
     def __str__(self) -> str:
         lines = [
@@ -98,5 +95,5 @@ class ExpandedGraph:
                 f"    not on {device}: {reason}"
                 for device, reason in self.refusals[node.name].items()
             ]
-        lines += [f"  link {'>'.join(route)}: {basis}" for route, basis in self.links.items()]
+        lines += [f"  link {link.route}: {link.basis}" for link in self.machine.links]
         return "\n".join([*lines, *(f"  {transfer}" for transfer in self.transfers)])

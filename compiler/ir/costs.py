@@ -1,17 +1,22 @@
-"""The cost table: what was measured or modelled. The border between measuring and solving."""
+"""The cost table: what was measured or modelled. The border between measuring and solving.
+
+A table that exists is valid: costs are finite and not negative; names are unique and known; a value
+has one producer; and the nodes stand in an order in which each comes after those whose values it
+reads. `where` in every error is the path in `stagecut.costs/1` JSON.
+"""
 
 import heapq
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NoReturn
 
-from stagecut.compiler.ir.costs_check import check_costs, check_energy
-from stagecut.compiler.ir.machine import Link, Machine
-from stagecut.compiler.ir.objective import LATENCY, Objective
+from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
+from stagecut.compiler.ir.machine import Basis, Machine, Route
 
-#: Source and target memory of a move.
-Route: TypeAlias = tuple[str, str]
+#: How many names an error shows before it says "and so on".
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +30,33 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """Time, energy and how they came to be; `energy_j` is None where it is not known."""
+
+    time_s: float
+    energy_j: float | None = None
+    basis: Basis = "measured"
+    spread: Spread | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ValueCosts:
-    """A value and what moving it costs, by route; a route that is missing falls back on links."""
+    """A value and what transferring it costs, by route; a route that is missing falls back on the
+    machine's links."""
 
     name: str
     size_bytes: int
-    move_s: Mapping[Route, float] = field(default_factory=dict)
-    move_j: Mapping[Route, float] = field(default_factory=dict)
-    move_spread: Mapping[Route, Spread] = field(default_factory=dict)
+    transfer_s: Mapping[Route, float] = field(default_factory=dict)
+    transfer_j: Mapping[Route, float] = field(default_factory=dict)
+    transfer_spread: Mapping[Route, Spread] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCosts:
     """A node and what running it costs, by device; a device that is missing cannot run it.
 
-    `held_bytes` is what the weights take in a device's memory where that is not `weight_bytes`.
+    `resident_bytes` is what the weights take in a device's memory where that is not `weight_bytes`.
+    `uses` says, by the name of a budget and by device, how much of it the node uses there.
     """
 
     name: str
@@ -50,11 +67,12 @@ class NodeCosts:
     weight_bytes: int = 0
     run_j: Mapping[str, float] = field(default_factory=dict)
     run_spread: Mapping[str, Spread] = field(default_factory=dict)
-    held_bytes: Mapping[str, int] = field(default_factory=dict)
+    resident_bytes: Mapping[str, int] = field(default_factory=dict)
+    uses: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def bytes_on(self, device: str) -> int:
         """What the weights take in the device's memory."""
-        return self.held_bytes.get(device, self.weight_bytes)
+        return self.resident_bytes.get(device, self.weight_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +81,22 @@ class Endpoint:
 
     name: str
     memory: str
+
+
+#: The budget that limits joules: what nodes and transfers take, by the table's energies.
+ENERGY = "energy"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Something that adds up over the nodes of a schedule and may not exceed `limit`.
+
+    What each node uses of it is in `NodeCosts.uses`; of "energy" it is `run_j`, and transfers use
+    `transfer_j`. The bytes of a memory are a budget of their own: `Memory.capacity_bytes`.
+    """
+
+    name: str
+    limit: float
 
 
 @dataclass(frozen=True)
@@ -80,95 +114,298 @@ class CostTable:
     nodes: tuple[NodeCosts, ...]
     inputs: tuple[Endpoint, ...] = ()
     outputs: tuple[Endpoint, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
     def __post_init__(self) -> None:
-        nodes = check_costs(self)
-        object.__setattr__(self, "nodes", nodes)
+        object.__setattr__(self, "nodes", _checked(self))
 
+    @cached_property
+    def node_named(self) -> dict[str, NodeCosts]:
+        return {node.name: node for node in self.nodes}
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to move a value; `energy_j` is None where some part of it is not known."""
+    @cached_property
+    def value_named(self) -> dict[str, ValueCosts]:
+        return {value.name: value for value in self.values}
 
-    time_s: float
-    energy_j: float | None
+    @cached_property
+    def producer(self) -> dict[str, str]:
+        """The node that writes each value that some node writes."""
+        return {value: node.name for node in self.nodes for value in node.outputs}
 
-    def __add__(self, step: "Way") -> "Way":
-        time_s = self.time_s + step.time_s
-        if self.energy_j is None or step.energy_j is None:
-            return Way(time_s, None)
-        return Way(time_s, self.energy_j + step.energy_j)
+    @cached_property
+    def users(self) -> dict[str, tuple[str, ...]]:
+        """The nodes that read each value that some node reads, in the table's order."""
+        users: dict[str, dict[str, None]] = {}
+        for node in self.nodes:
+            for value in node.inputs:
+                users.setdefault(value, {})[node.name] = None
+        return {value: tuple(nodes) for value, nodes in users.items()}
 
+    def run(self, node: str, device: str) -> Cost:
+        """What one run of `node` on `device`, which can run it, costs."""
+        costs = self.node_named[node]
+        basis = self.machine.device(device).basis
+        spread = costs.run_spread.get(device)
+        return Cost(costs.run_s[device], costs.run_j.get(device), basis, spread)
 
-#: What moving from a memory to itself takes.
-STAY = Way(0.0, 0.0)
-
-
-class Moves:
-    """What moving each value between each pair of memories takes.
-
-    A direct way (the value's own `move_s`, else the pair's fastest link) is always used. A pair
-    that has none takes the cheapest chain of direct ones (Dijkstra over a handful of memories).
-    Raises CostTableError when the objective needs an energy that the table does not have.
-    """
-
-    def __init__(self, table: CostTable, objective: Objective = LATENCY) -> None:
-        if objective.per_j:
-            check_energy(table)
-        self._objective = objective
-        self._memories = tuple(memory.name for memory in table.machine.memories)
-        self._links: dict[Route, list[Link]] = {}
-        for link in table.machine.links:
-            self._links.setdefault((link.source, link.target), []).append(link)
-        self._values = {value.name: value for value in table.values}
-        self._routed: dict[tuple[str, Route], Way | None] = {}
-
-    def way(self, value: str, source: str, target: str) -> Way | None:
-        """How `value` is moved; None when no chain of links leads from source to target."""
-        if source == target:
-            return STAY
-        direct = self._direct(value, source, target)
-        if direct is not None:
-            return direct
-        key = (value, (source, target))
-        if key not in self._routed:
-            self._routed[key] = self._cheapest_chain(value, source, target)
-        return self._routed[key]
-
-    def time_s(self, value: str, source: str, target: str) -> float:
-        """Seconds to move `value`; infinity when no chain of links leads from source to target."""
-        way = self.way(value, source, target)
-        return math.inf if way is None else way.time_s
-
-    def price(self, value: str, source: str, target: str) -> float:
-        """What that is by the objective; infinity when no chain leads from source to target."""
-        way = self.way(value, source, target)
-        return math.inf if way is None else self._objective.price(way.time_s, way.energy_j)
-
-    def _direct(self, value: str, source: str, target: str) -> Way | None:
-        costs = self._values[value]
-        route = (source, target)
-        energy_j = costs.move_j.get(route)
-        if route in costs.move_s:
-            return Way(costs.move_s[route], energy_j)
-        links = self._links.get(route)
-        if links is None:
+    def transfer(self, value: str, route: Route) -> Cost | None:
+        """What transferring `value` straight along `route` costs; None where neither the value nor
+        a link says."""
+        costs = self.value_named[value]
+        links = self.machine.links_on.get(route, ()) if self.machine.links else ()
+        energy_j, spread = costs.transfer_j.get(route), costs.transfer_spread.get(route)
+        time_s = costs.transfer_s.get(route)
+        if time_s is not None:
+            return Cost(time_s, energy_j, links[0].basis if links else "measured", spread)
+        timed = [
+            (s, link) for link in links if (s := link.transfer_s(costs.size_bytes)) is not None
+        ]
+        if not timed:
             return None
-        return Way(min(link.move_s(costs.size_bytes) for link in links), energy_j)
+        time_s, link = min(timed, key=lambda pair: pair[0])
+        return Cost(time_s, energy_j, link.basis, spread)
 
-    def _cheapest_chain(self, value: str, source: str, target: str) -> Way | None:
-        best = {source: (0.0, STAY)}
-        queue = [(0.0, source)]
-        while queue:
-            price, memory = heapq.heappop(queue)
-            if memory == target:
-                return best[memory][1]
-            for following in self._memories:
-                step = self._direct(value, memory, following) if following != memory else None
-                if step is None:
-                    continue
-                reached = price + self._objective.price(step.time_s, step.energy_j)
-                if following not in best or reached < best[following][0]:
-                    best[following] = (reached, best[memory][1] + step)
-                    heapq.heappush(queue, (reached, following))
-        return None
+    def require_energy(self) -> None:
+        """Raises CostTableError where the energy of a node or of a transfer is not known."""
+        linked = [link.route for link in self.machine.links if link.bytes_per_s is not None]
+        for index, node in enumerate(self.nodes):
+            for device in node.run_s:
+                if device not in node.run_j:
+                    raise _unknown_energy(f"nodes[{index}].run_j.{device}")
+        for index, value in enumerate(self.values):
+            for route in (*value.transfer_s, *linked):
+                if route not in value.transfer_j:
+                    raise _unknown_energy(f"values[{index}].move_j.{route}")
+
+
+def with_energy_limit(table: CostTable, limit_j: float) -> CostTable:
+    """The table with a budget of `limit_j` joules for a run, in place of any energy budget it has.
+
+    Raises CostTableError where an energy is not known.
+    """
+    table.require_energy()
+    others = tuple(budget for budget in table.budgets if budget.name != ENERGY)
+    return replace(table, budgets=(*others, Budget(ENERGY, limit_j)))
+
+
+def _unknown_energy(where: str) -> CostTableError:
+    return CostTableError(
+        "this energy is needed and not known",
+        where=where,
+        fix="add it, or minimise latency, without a limit on energy",
+    )
+
+
+def _checked(table: CostTable) -> tuple[NodeCosts, ...]:
+    """The nodes of `table` in topological order; raises CostTableError when it is not valid."""
+    _check_machine(table.machine)
+    memories = set(table.machine.memory_named)
+    values = _unique("values", [value.name for value in table.values])
+    for index, value in enumerate(table.values):
+        _check_value(value, index, memories)
+    devices = set(table.machine.device_named)
+    _unique("nodes", [node.name for node in table.nodes])
+    budgets = _check_budgets(table.budgets)
+    for index, node in enumerate(table.nodes):
+        _check_node(node, index, devices, values)
+        _check_uses(node, index, devices, budgets)
+    producers = _producers(table.nodes)
+    _check_endpoints(table, memories, values, producers)
+    return _sorted(table.nodes, producers)
+
+
+def _check_budgets(budgets: Sequence[Budget]) -> set[str]:
+    _unique("budgets", [budget.name for budget in budgets])
+    for index, budget in enumerate(budgets):
+        _check_cost(budget.limit, f"budgets[{index}].limit")
+    return {budget.name for budget in budgets}
+
+
+def _check_uses(node: NodeCosts, index: int, devices: set[str], budgets: set[str]) -> None:
+    for budget, uses in node.uses.items():
+        _check_known(budget, budgets - {ENERGY}, "budget", f"nodes[{index}].uses.{budget}")
+        for device, amount in uses.items():
+            path = f"nodes[{index}].uses.{budget}.{device}"
+            _check_known(device, devices, "device", path)
+            _check_cost(amount, path)
+
+
+def _check_machine(machine: Machine) -> None:
+    if not machine.devices:
+        raise CostTableError(
+            "there is no device", where="devices", fix="name at least one, and its memory"
+        )
+    for index, device in enumerate(machine.devices):
+        _check_cost(device.stage_s, f"devices[{index}].stage_s")
+        if device.power_w is not None:
+            _check_cost(device.power_w, f"devices[{index}].power_w")
+    for index, link in enumerate(machine.links):
+        _check_cost(link.latency_s, f"links[{index}].latency_s")
+        if link.bytes_per_s is not None and not 0 < link.bytes_per_s < math.inf:
+            raise CostTableError(
+                f"{link.bytes_per_s} is not a bandwidth",
+                where=f"links[{index}].bytes_per_s",
+                fix="bandwidths are finite and greater than 0",
+            )
+
+
+def _check_value(value: ValueCosts, index: int, memories: set[str]) -> None:
+    if value.size_bytes < 0:
+        raise CostTableError(
+            f"{value.size_bytes} is not a size",
+            where=f"values[{index}].size_bytes",
+            fix="count the bytes",
+        )
+    for key, costs in (("move_s", value.transfer_s), ("move_j", value.transfer_j)):
+        for (source, target), cost in costs.items():
+            if (
+                0 <= cost < math.inf
+                and source != target
+                and source in memories
+                and target in memories
+            ):
+                continue
+            path = f"values[{index}].{key}.{source}>{target}"
+            _check_known(source, memories, "memory", path)
+            _check_known(target, memories, "memory", path)
+            _check_cost(cost, path)
+            raise CostTableError(
+                "a value is not transferred inside one memory", where=path, fix="remove the entry"
+            )
+
+
+def _check_node(node: NodeCosts, index: int, devices: set[str], values: Mapping[str, int]) -> None:
+    where = f"nodes[{index}]"
+    if not node.run_s:
+        raise UnplaceableError(
+            f"no device can run node {node.name!r} ({node.op})",
+            where=f"{where}.run_s",
+            fix="give its time on at least one device",
+        )
+    for key, costs in (("run_s", node.run_s), ("run_j", node.run_j)):
+        for device, cost in costs.items():
+            if device in devices and 0 <= cost < math.inf:
+                continue
+            path = f"{where}.{key}.{device}"
+            _check_known(device, devices, "device", path)
+            _check_cost(cost, path)
+    for key, names in (("inputs", node.inputs), ("outputs", node.outputs)):
+        for position, name in enumerate(names):
+            if name not in values:
+                _check_known(name, values, "value", f"{where}.{key}[{position}]")
+    if node.weight_bytes < 0:
+        raise CostTableError(
+            f"{node.weight_bytes} is not a size",
+            where=f"{where}.weight_bytes",
+            fix="count the bytes of the node's weights",
+        )
+    for device, size_bytes in node.resident_bytes.items():
+        path = f"{where}.held_bytes.{device}"
+        _check_known(device, devices, "device", path)
+        if size_bytes < 0:
+            raise CostTableError(f"{size_bytes} is not a size", where=path, fix="count the bytes")
+
+
+def _check_endpoints(
+    table: CostTable, memories: set[str], values: Mapping[str, int], producers: Mapping[str, int]
+) -> None:
+    _unique("inputs", [end.name for end in table.inputs])
+    _unique("outputs", [f"{end.name}>{end.memory}" for end in table.outputs])
+    for key, ends in (("inputs", table.inputs), ("outputs", table.outputs)):
+        for index, end in enumerate(ends):
+            _check_known(end.name, values, "value", f"{key}[{index}].name")
+            _check_known(end.memory, memories, "memory", f"{key}[{index}].memory")
+    for index, end in enumerate(table.inputs):
+        if end.name in producers:
+            writer = table.nodes[producers[end.name]].name
+            raise CostTableError(
+                f"value {end.name!r} cannot be an input: node {writer!r} writes it",
+                where=f"inputs[{index}].name",
+                fix="remove it from the inputs, or from the node's outputs",
+            )
+
+
+def _producers(nodes: Sequence[NodeCosts]) -> Mapping[str, int]:
+    """The index of the node that writes each value."""
+    producers: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        for position, name in enumerate(node.outputs):
+            if name in producers:
+                raise CostTableError(
+                    f"value {name!r} is already written by node {nodes[producers[name]].name!r}",
+                    where=f"nodes[{index}].outputs[{position}]",
+                    fix="a value has one producer: rename one of the two",
+                )
+            producers[name] = index
+    return producers
+
+
+def _sorted(nodes: tuple[NodeCosts, ...], producers: Mapping[str, int]) -> tuple[NodeCosts, ...]:
+    """The nodes in topological order; those that are free to come first keep their places."""
+    before = [{producers[name] for name in node.inputs if name in producers} for node in nodes]
+    if all(not earlier or max(earlier) < index for index, earlier in enumerate(before)):
+        return nodes
+    after: list[list[int]] = [[] for _ in nodes]
+    for index, earlier in enumerate(before):
+        for producer in earlier:
+            after[producer].append(index)
+    waiting = [len(earlier) for earlier in before]
+    ready = [index for index, count in enumerate(waiting) if not count]
+    order: list[int] = []
+    while ready:
+        index = heapq.heappop(ready)
+        order.append(index)
+        for following in after[index]:
+            waiting[following] -= 1
+            if not waiting[following]:
+                heapq.heappush(ready, following)
+    if len(order) < len(nodes):
+        _refuse_cycle(nodes, before, set(range(len(nodes))) - set(order))
+    return tuple(nodes[index] for index in order)
+
+
+def _refuse_cycle(
+    nodes: Sequence[NodeCosts], before: Sequence[set[int]], stuck: set[int]
+) -> NoReturn:
+    """Walk back among the nodes that never became ready, until the walk meets itself."""
+    walk: list[int] = []
+    index = min(stuck)
+    while index not in walk:
+        walk.append(index)
+        index = min(before[index] & stuck)
+    names = [nodes[step].name for step in (index, *reversed(walk[walk.index(index) :]))]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    raise CostTableError(
+        f"nodes wait for each other in a cycle: {' -> '.join(names[:_SHOWN])}{more}",
+        where=f"nodes[{index}].inputs",
+        fix="a cost table describes a graph without cycles: remove one of these edges",
+    )
+
+
+def _unique(where: str, names: Sequence[str]) -> dict[str, int]:
+    """Each name's index."""
+    known: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if known.setdefault(name, index) != index:
+            raise CostTableError(
+                f"the name {name!r} is already taken by {where}[{known[name]}]",
+                where=f"{where}[{index}].name",
+                fix="names are unique: rename one of the two",
+            )
+    return known
+
+
+def _check_known(name: str, known: Mapping[str, int] | set[str], kind: str, where: str) -> None:
+    if name not in known:
+        shown = ", ".join(sorted(known)[:_SHOWN]) or "none"
+        more = ", ..." if len(known) > _SHOWN else ""
+        raise CostTableError(
+            f"there is no {kind} {name!r}", where=where, fix=f"known: {shown}{more}"
+        )
+
+
+def _check_cost(cost: float, where: str) -> None:
+    if not 0 <= cost < math.inf:
+        raise CostTableError(
+            f"{cost} is not a cost", where=where, fix="costs are finite and not negative"
+        )

@@ -1,11 +1,18 @@
-"""What a kind of device must be able to do: the protocols that every backend fulfils.
+"""The protocols between devices, those who run them, and those who watch.
 
-`tests/backends/test_contract.py` asks the same of all of them.
+Backend       one device: supports a node, estimates it, prepares a stage
+LinkDriver    transfers values one way between two memories
+Executable    a prepared stage
+Runner        a prepared schedule
+Watch         is told when an engine is called, and when it has come back
+Progress      is told how far a long step has come
+
+`tests/backends/test_contract.py` asks the same of every backend.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +20,14 @@ import onnx_ir as ir
 
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import Basis, Device, Memory
+from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.trace import Trace
 
 #: A tensor in some memory: always held in a numpy array, in that memory's own number format.
 Tensor: TypeAlias = npt.NDArray[Any]
 Feeds: TypeAlias = Mapping[str, Tensor]
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,7 @@ class Executable(Protocol):
 
 
 class LinkDriver(Protocol):
-    """Moves values from one memory to another, one way."""
+    """Transfers values from one memory to another, one way."""
 
     @property
     def source(self) -> str: ...
@@ -80,12 +91,12 @@ class LinkDriver(Protocol):
     @property
     def basis(self) -> Basis: ...
 
-    def move(self, tensor: Tensor) -> Tensor:
+    def transfer(self, tensor: Tensor) -> Tensor:
         """The tensor as the target memory holds it; may be the same object."""
         ...
 
     def estimate(self, value: Value) -> Estimate | None:
-        """What moving `value` costs; None where it has to be measured."""
+        """What transferring `value` costs; None where it has to be measured."""
         ...
 
 
@@ -127,6 +138,67 @@ class BackendFactory(Protocol):
     """
 
     def __call__(self, name: str, options: Mapping[str, str]) -> Backend: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StagedSchedule:
+    """A schedule with the program of each of its stages: what an executor carries out as it stands.
+
+    `modelled_s` has an entry for each step: what it counts for where its device or link is
+    modelled, None where the clock says.
+    """
+
+    schedule: Schedule
+    programs: tuple[StageProgram, ...]
+    modelled_s: tuple[float | None, ...]
+
+    def __str__(self) -> str:
+        lines = [str(self.schedule)]
+        for program in self.programs:
+            reads = ", ".join(f"%{value.name}" for value in program.inputs)
+            writes = ", ".join(map(str, program.outputs))
+            lines.append(f"{program.name}: ({reads}) -> {writes}")
+        return "\n".join(lines)
+
+
+class Runner(Protocol):
+    """A prepared schedule, ready to run."""
+
+    def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]: ...
+
+
+class Watch(Protocol):
+    """Told when an engine is called for a stage, and when it has come back."""
+
+    def enter(self, stage: int) -> None: ...
+    def leave(self) -> None: ...
+
+
+class RunnerFactory(Protocol):
+    """Prepares a schedule on its devices; handed to the passes that measure.
+
+    `outputs` are the names of the values to be handed back. Raises EngineError when an engine
+    refuses a stage.
+    """
+
+    def __call__(self, staged: StagedSchedule, outputs: Sequence[str]) -> Runner: ...
+
+
+class Progress(Protocol):
+    """Yields `items` as they are; `total` says how many there are where it is not plain."""
+
+    def __call__(
+        self, items: Iterable[Item], label: str, total: int | None = None
+    ) -> Iterator[Item]: ...
+
+
+def silent(
+    items: Iterable[Item],
+    label: str,  # noqa: ARG001  # nobody watches
+    total: int | None = None,  # noqa: ARG001
+) -> Iterator[Item]:
+    """Progress that nobody sees."""
+    return iter(items)
 
 
 def as_array(tensor: ir.TensorProtocol) -> Tensor:

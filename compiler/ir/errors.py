@@ -39,6 +39,10 @@ class AssignmentError(StagecutError):
     """An assignment does not fit the cost table."""
 
 
+class ScheduleError(StagecutError):
+    """The steps of a schedule are in no order in which they could be carried out."""
+
+
 class PlanError(StagecutError):
     """A plan file is damaged, foreign, or of a newer schema."""
 

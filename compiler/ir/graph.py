@@ -7,8 +7,9 @@ Graph     nodes in topological order and the values that pass between them
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -123,9 +124,12 @@ class Node:
         return f"{writes} = {self.op}({reads})  # {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
-    """Nodes in topological order; `inputs` and `outputs` are those of the model."""
+    """Nodes in topological order; `inputs` and `outputs` are those of the model.
+
+    Raises ModelError where two nodes have one name, or one reads what nothing before it writes.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -148,6 +152,27 @@ class Graph:
                     )
             known.update(value.name for value in node.outputs)
 
+    @cached_property
+    def node_named(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def producer(self) -> dict[str, int]:
+        """The index of the node that writes each value; graph inputs have none."""
+        return {
+            value.name: index for index, node in enumerate(self.nodes) for value in node.outputs
+        }
+
+    @cached_property
+    def users(self) -> dict[str, tuple[int, ...]]:
+        """The indices of the nodes that read each value, ascending; values that no node reads are
+        not in it."""
+        users: dict[str, list[int]] = {}
+        for index, node in enumerate(self.nodes):
+            for value in node.inputs:
+                users.setdefault(value.name, []).append(index)
+        return {name: tuple(indices) for name, indices in users.items()}
+
     @property
     def values(self) -> tuple[Value, ...]:
         """Every value that passes between nodes or over the model's border, inputs first."""
@@ -160,26 +185,14 @@ class Graph:
         return tuple({weight.name: weight for weight in read}.values())
 
     def __str__(self) -> str:
-        lines = [f"graph {self.name}({', '.join(map(str, self.inputs))})"]
-        lines += [f"  {node}" for node in self.nodes]
-        lines.append(f"  return {', '.join(f'%{value.name}' for value in self.outputs)}")
-        return "\n".join(lines)
+        """All of it, as `parse` reads it."""
+        from stagecut.compiler.ir.graph_text import graph_text  # which imports this module
 
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """Who writes and who reads each value, by the node's index."""
-
-    producer: Mapping[str, int]
-    consumers: Mapping[str, tuple[int, ...]]
+        return graph_text(self)
 
     @classmethod
-    def of(cls, nodes: Iterable[Node]) -> "Wiring":
-        producer: dict[str, int] = {}
-        consumers: dict[str, list[int]] = {}
-        for index, node in enumerate(nodes):
-            for value in node.outputs:
-                producer[value.name] = index
-            for value in node.inputs:
-                consumers.setdefault(value.name, []).append(index)
-        return cls(producer, {name: tuple(indices) for name, indices in consumers.items()})
+    def parse(cls, text: str) -> "Graph":
+        """What `str` writes; raises ModelError, with the line, for what is none."""
+        from stagecut.compiler.ir.graph_text import parse_graph
+
+        return parse_graph(text)

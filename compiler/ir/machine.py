@@ -1,16 +1,67 @@
-"""Where a model can run: memories, devices living in them, and links between them."""
+"""Where a model can run: hosts, resources, memories, devices living in them, and links between.
 
-from collections.abc import Sequence
+host local:  resource cpu:0-1    memory host <---- link ----> memory pim.hbm   resource pim.hbm
+             device cpu.serial       |                              |
+             device openvino.f32 ----+                              +---- device pim.hbm
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias
 
 from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.text import suggestion
 
 #: How a number came to be: timed on this machine, or computed from a device's model.
 Basis: TypeAlias = Literal["measured", "modelled"]
 
 #: The memory in which a model's inputs arrive and its outputs are handed back.
 HOST = "host"
+
+#: The machine on which the session itself runs.
+LOCAL = "local"
+
+
+def combined(bases: Iterable[Basis]) -> Basis:
+    """The basis of a sum: modelled as soon as one of its parts is."""
+    return "modelled" if "modelled" in bases else "measured"
+
+
+class Route(NamedTuple):
+    """From one memory straight to another, written `source>target`."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}>{self.target}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Route":
+        """`host>pim`; names of memories have no '>'."""
+        source, _, target = text.partition(">")
+        return cls(source, target)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine with an address; none for the one on which the session runs."""
+
+    name: str = LOCAL
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What can be busy: `units` of it that are equal, such as the cores of a CPU.
+
+    Devices that name the same resource compete for it, whatever engine they are.
+    """
+
+    name: str
+    units: int = 1
+    host: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +70,19 @@ class Memory:
 
     name: str
     capacity_bytes: int | None = None
+    host: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A place to run, living in one memory. `stage_s` is what starting a stage on it costs.
+    """An engine at a precision, living in one memory. `stage_s` is what starting a stage costs.
 
     `power_w` is what it is taken to draw while it runs: where time is measured, energy is not, so
     that a measured node's energy is its time at this power. The peaks are what the device can do
-    at the most, where that is known: work, and bytes to and from its memory.
+    at the most, where that is known: work, and bytes to and from its memory. `precision` is the
+    number format in which it computes on floats ("f32", "bf16", "f16"), empty where that is not
+    known. It keeps `cores` units of `resource` busy while it runs; a device without a resource
+    has one of its own, under its own name.
     """
 
     name: str
@@ -38,39 +93,62 @@ class Device:
     power_w: float | None = None
     peak_flop_per_s: float | None = None
     peak_bytes_per_s: float | None = None
+    precision: str = ""
+    resource: str = ""
+    cores: int = 1
+
+    @property
+    def keeps_busy(self) -> str:
+        """The name of the resource that it uses."""
+        return self.resource or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A one-way connection: moving `n` bytes takes `latency_s + n / bytes_per_s`.
+    """A one-way connection: `n` bytes take `latency_s + n / bytes_per_s`.
 
-    Two memories may have several, of which a value takes the fastest for its size.
+    Without a bandwidth it says only that the route exists and where its costs come from (`basis`):
+    each value has a transfer cost of its own then. Two memories may have several links, of which a
+    value takes the fastest for its size.
     """
 
     source: str
     target: str
-    latency_s: float
-    bytes_per_s: float
+    latency_s: float = 0.0
+    bytes_per_s: float | None = None
+    basis: Basis = "measured"
 
-    def move_s(self, size_bytes: int) -> float:
+    @property
+    def route(self) -> Route:
+        return Route(self.source, self.target)
+
+    def transfer_s(self, size_bytes: int) -> float | None:
+        """Seconds; None where only the value's own costs say."""
+        if self.bytes_per_s is None:
+            return None
         return self.latency_s + size_bytes / self.bytes_per_s
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Machine:
-    """Devices + memories + links; names are unique and every device's memory exists.
+    """Everything that a plan can use; names are unique and whatever is named exists.
 
-    Raises DeviceError, whose `where` is the path of the entry: `devices[1].memory`.
+    Hosts and resources that are not listed are implied by those that name them. Raises
+    DeviceError, whose `where` is the path of the entry: `devices[1].memory`.
     """
 
     memories: tuple[Memory, ...]
     devices: tuple[Device, ...]
     links: tuple[Link, ...] = ()
+    hosts: tuple[Host, ...] = (Host(),)
+    resources: tuple[Resource, ...] = ()
 
     def __post_init__(self) -> None:
         known = [memory.name for memory in self.memories]
         _refuse_duplicates("memories", known)
         _refuse_duplicates("devices", [device.name for device in self.devices])
+        _refuse_duplicates("hosts", [host.name for host in self.hosts])
+        _refuse_duplicates("resources", [resource.name for resource in self.resources])
         for index, memory in enumerate(self.memories):
             if not memory.name or ">" in memory.name:
                 raise DeviceError(
@@ -82,29 +160,49 @@ class Machine:
         for i, link in enumerate(self.links):
             ends += [(f"links[{i}].source", link.source), (f"links[{i}].target", link.target)]
         for where, name in ends:
-            if name not in known:
+            if name not in self.memory_named:
                 raise DeviceError(
                     f"the machine has no memory {name!r}",
                     where=where,
                     fix=f"the memories are {', '.join(known)}",
                 )
 
+    @cached_property
+    def device_named(self) -> dict[str, Device]:
+        return {device.name: device for device in self.devices}
+
+    @cached_property
+    def memory_named(self) -> dict[str, Memory]:
+        return {memory.name: memory for memory in self.memories}
+
+    @cached_property
+    def links_on(self) -> dict[Route, tuple[Link, ...]]:
+        """The links of each route that has any."""
+        found: dict[Route, list[Link]] = {}
+        for link in self.links:
+            found.setdefault(link.route, []).append(link)
+        return {route: tuple(links) for route, links in found.items()}
+
     def device(self, name: str) -> Device:
-        for device in self.devices:
-            if device.name == name:
-                return device
-        raise DeviceError(
-            f"there is no device {name!r}",
-            fix=f"the devices are {', '.join(device.name for device in self.devices)}",
-        )
+        try:
+            return self.device_named[name]
+        except KeyError:
+            listed = f"the devices are {', '.join(self.device_named)}"
+            raise DeviceError(
+                f"there is no device {name!r}", fix=suggestion(name, self.device_named, listed)
+            ) from None
+
+    def memory_of(self, device: str) -> str:
+        """The memory in which a device lives, by name."""
+        return self.device(device).memory
 
 
 def _refuse_duplicates(kind: str, names: Sequence[str]) -> None:
+    first: dict[str, int] = {}
     for index, name in enumerate(names):
-        first = names.index(name)
-        if first != index:
+        if first.setdefault(name, index) != index:
             raise DeviceError(
-                f"the name {name!r} is already taken by {kind}[{first}]",
+                f"the name {name!r} is already taken by {kind}[{first[name]}]",
                 where=f"{kind}[{index}]",
                 fix="names are unique: rename one of the two",
             )

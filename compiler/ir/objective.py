@@ -9,7 +9,7 @@ from stagecut.compiler.ir.units import seconds
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A price: `per_s` for each second and `per_j` for each joule, not both 0."""
+    """What is minimised: `per_s` * seconds + `per_j` * joules, of which not both are 0."""
 
     per_s: float = 1.0
     per_j: float = 0.0

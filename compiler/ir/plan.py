@@ -1,21 +1,29 @@
-"""What a plan says about itself: the data of `plan.json`, schema `stagecut.plan/1`."""
+"""What a plan says about itself: the data of `plan.json`, schema `stagecut.plan/2`.
+
+Plan document -> entries ("main") -> variants, one for each profiled shape
+  variant -> schedule, account, certificate; stages (the programs); nodes; contenders
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from stagecut.compiler.ir.assignment import Certificate
+from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.machine import Basis, Machine
+from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.solution import Certificate
+from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
 
 #: How a contender's figure was found: timed on this machine, or added up from a cost table.
 Accounting: TypeAlias = Literal["measured", "predicted"]
 
-SCHEMA = "stagecut.plan/1"
+SCHEMA = "stagecut.plan/2"
 
-#: The contender that is the optimum of the costs, unless it is one device alone.
-OPTIMUM = "optimum"
+#: The entry of a model that has one way in.
+MAIN = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,51 +59,45 @@ class InputPort(Port):
 
 @dataclass(frozen=True, slots=True)
 class PlannedStage:
-    """Consecutive nodes on one device; `file` is the archive member with its ONNX model.
+    """The program of the schedule's stage at the same place; `file` is its archive member.
 
-    `predicted_s` is what its nodes take, without what starting it costs: its device's `stage_s`.
     `load_s` is what loading the weights into a modelled device's memory takes, once, before the
-    first run; it is in no other figure. `as_built_s` is what the gate measured for the stage as a
+    first run; it is in no other figure. `observed_s` is what the gate measured for the stage as a
     whole, which engines may have fused; None where it was not run.
     """
 
-    index: int
-    device: str
     file: str
-    nodes: tuple[str, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    predicted_s: float
-    basis: Basis
-    energy_j: float | None = None
     load_s: float = 0.0
-    as_built_s: float | None = None
+    observed_s: float | None = None
+
+    @property
+    def program(self) -> str:
+        """The program's name, which traces have."""
+        return self.file.removesuffix(".onnx")
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedCopy:
-    """A value that is moved between memories."""
+class PlannedRun:
+    """A schedule, what it costs, and the programs of its stages."""
 
-    value: str
-    source: str
-    target: str
-    size_bytes: int
-    move_s: float
-    basis: Basis
+    schedule: Schedule
+    account: Account
+    stages: tuple[PlannedStage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedNode:
-    """A node, where it runs and why: its cost on every device, or why it cannot run there.
+    """A node and why it runs where it runs: its cost on every device, or why it cannot run there.
 
-    `totals` is what the best plan would cost with the node on each device and all others wherever
-    is then best, in the objective's unit; a device is left out where no such plan is known.
+    `totals` is what the best schedule would cost with the node on each device and all others
+    wherever is then best, in the objective's unit; a device is left out where no such schedule is
+    known.
     """
 
     name: str
     op: str
-    device: str
-    stage: int
     operators: tuple[str, ...]
     flops: int
     weight_bytes: int
@@ -104,18 +106,46 @@ class PlannedNode:
     totals: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A plan that was compared end to end; the fastest one ships (`chosen`), and `why` says why.
+class ContenderKind(StrEnum):
+    """Where a contender comes from."""
 
-    The true median lies between `low_s` and `high_s` with 95 % confidence; `unrest` says what is
-    odd about the runs, and is empty where nothing is.
-    `stage_s` are the medians of its stages, without copies; empty when it was only predicted.
-    `energy_j` is always predicted, None where not all of it is known. `trace` is its run of median
-    length, kept of the chosen one only.
+    OPTIMUM = "optimum"  #: the least total of the costs
+    FEWER_STAGES = "optimum, fewer stages"  #: the least total if starting a stage cost 1 % of it
+    SINGLE = "single"  #: everything on one device
+    FIRST = "first"  #: everything that can on one device, the rest where it is cheapest
+
+
+@dataclass(frozen=True, slots=True)
+class ContenderId:
+    """Which contender: its kind, and the device that it is about, where it is about one.
+
+    `configuration` are options that its single device has in this plan only, `waiting=spin`.
     """
 
-    name: str
+    kind: ContenderKind
+    device: str = ""
+    configuration: str = ""
+
+    def __str__(self) -> str:
+        """For people: `optimum`, `cpu.serial`, `cpu.parallel (waiting=spin)`, `npu first`."""
+        if self.kind is ContenderKind.SINGLE:
+            return f"{self.device} ({self.configuration})" if self.configuration else self.device
+        return f"{self.device} first" if self.kind is ContenderKind.FIRST else str(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A plan that was compared end to end; the best one ships (`chosen`), and `why` says why.
+
+    `also` are the other contenders that turned out to be this same plan. The true median lies
+    between `low_s` and `high_s` with 95 % confidence; `noise` says what is odd about the runs, and
+    is empty where nothing is. `stage_s` are the medians of its stages, without transfers; empty
+    when it was only predicted. `predicted_s` and `energy_j` are by the costs; the energy is None
+    where not all of it is known. `cpu_s` is the processor time of a run, of all threads, None where
+    it was not measured. `trace` is its run of median length, kept of the chosen one only.
+    """
+
+    id: ContenderId
     stages: int
     median_s: float
     min_s: float
@@ -124,17 +154,39 @@ class Contender:
     basis: Basis
     accounting: Accounting
     chosen: bool
+    predicted_s: float
+    also: tuple[ContenderId, ...] = ()
     stage_s: tuple[float, ...] = ()
     energy_j: float | None = None
+    cpu_s: float | None = None
     trace: Trace | None = None
     low_s: float = 0.0
     high_s: float = 0.0
     why: str = ""
-    unrest: str = ""
+    noise: str = ""
+
+    @property
+    def name(self) -> str:
+        """For people; a plan that is one device alone goes by the device's name."""
+        return str(next((each for each in self.ids if each.kind is ContenderKind.SINGLE), self.id))
+
+    @property
+    def ids(self) -> tuple[ContenderId, ...]:
+        return (self.id, *self.also)
+
+    @property
+    def is_optimum(self) -> bool:
+        """Whether this is the optimum of the costs, whatever else it is."""
+        return any(each.kind is ContenderKind.OPTIMUM for each in self.ids)
+
+    @property
+    def single_device(self) -> str | None:
+        """The device that everything runs on, if it is one."""
+        return next((each.device for each in self.ids if each.kind is ContenderKind.SINGLE), None)
 
 
 @dataclass(frozen=True, slots=True)
-class OutputError:
+class OutputDifference:
     """How far an output is from the whole model's in its own precision, on the sample inputs.
 
     `max_abs` is the largest difference, `relative` that over the largest number of the reference,
@@ -175,36 +227,50 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """Everything in `plan.json` but the schema and the list of members.
+class PlannedVariant:
+    """A schedule for one shape of an entry, and everything that is known about it.
 
-    `predicted_s` counts the stages as they are; the certificate's total has the nodes run in the
-    graph's order, which may start more of them. `predicted_j` is None where an energy is not known.
-    `workarounds` tell what engines failed to do while the plan was made. `fallback` are the stages
-    of the best contender that needs nothing but ONNX Runtime, where the plan itself needs more.
-    `as_built_s` is what the gate measured for the whole plan, None where it was not run.
+    `certificate` is about the optimum of the costs, which need not be what ships: `shipped` says.
+    `workarounds` tell what engines failed to do while the plan was made. `fallback` is the best
+    contender that needs nothing but ONNX Runtime, where the plan itself needs more.
     """
 
     name: str
     objective: str
-    predicted_s: float
-    basis: Basis
     machine: Machine
     inputs: tuple[InputPort, ...]
     outputs: tuple[Port, ...]
-    stages: tuple[PlannedStage, ...]
+    run: PlannedRun
+    certificate: Certificate
     nodes: tuple[PlannedNode, ...]
-    copies: tuple[PlannedCopy, ...]
     contenders: tuple[Contender, ...]
     profile_paths: tuple[ProfilePath, ...]
-    certificate: Certificate
-    method: str
     provenance: Provenance
-    predicted_j: float | None = None
-    accuracy: tuple[OutputError, ...] = ()
+    accuracy: tuple[OutputDifference, ...] = ()
     workarounds: tuple[str, ...] = ()
-    fallback: tuple[PlannedStage, ...] = ()
-    as_built_s: float | None = None
+    fallback: PlannedRun | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.run.schedule
+
+    @property
+    def account(self) -> Account:
+        return self.run.account
+
+    @property
+    def stages(self) -> tuple[PlannedStage, ...]:
+        return self.run.stages
+
+    @property
+    def shipped(self) -> Contender:
+        """The contender that this plan is."""
+        return next(contender for contender in self.contenders if contender.chosen)
+
+    @property
+    def observed_s(self) -> float | None:
+        """What the gate measured for the whole plan; None where it was not run."""
+        return self.shipped.median_s if self.shipped.accounting == "measured" else None
 
     @property
     def profiled(self) -> str:
@@ -212,9 +278,15 @@ class Manifest:
         return shape_text({port.name: port.shape for port in self.inputs})
 
 
-def shape_text(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """`{"ids": (1, 128)}` -> `ids 1x128`."""
-    return ", ".join(
-        f"{name} {'x'.join(map(str, shape)) if shape else 'scalar'}"
-        for name, shape in shapes.items()
-    )
+@dataclass(frozen=True, slots=True)
+class PlannedEntry:
+    """One way into a model, with a variant for each shape that was profiled."""
+
+    variants: tuple[PlannedVariant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDocument:
+    """Everything in `plan.json` but the schema and the list of members."""
+
+    entries: Mapping[str, PlannedEntry]

@@ -17,8 +17,9 @@ class Program:
     sample input for each graph input, by name. `source` says where the model came from.
 
     Shapes that depend on data cannot be bound: in the model they stay open, and `measured` holds
-    what they were, by value, when the model ran on `feeds`. `called` holds what the model itself
-    calls an input that it also hands back: here, the output has the name.
+    what they were, by value, when the model ran on `feeds`. An input that the model also hands back
+    has another name here, as the output keeps its own; `called` maps that to the model's name for
+    it.
     """
 
     name: str

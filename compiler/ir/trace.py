@@ -1,27 +1,35 @@
-"""What a run did and when: one event for each stage and copy, and the one account of its time."""
+"""What a run did and when: one event for each step, and the one account of its time."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.machine import Basis, Route, combined
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that took time. `track` is the device, or the link as `source>target`.
+    """A step that was carried out: stage `stage` on `device`, or a transfer along `route`.
 
-    `wall_s` is how long this machine was busy with it; `duration_s` is what it counts for: the
-    same when it was measured, the device model's figure when it was modelled.
+    `name` is the stage's program, or the value; a transfer's `stage` is the one that runs next, the
+    last one where it is only handed back. `wall_s` is how long this machine was busy with it;
+    `duration_s` is what it counts for: the same when it was measured, the device model's figure
+    when it was modelled.
     """
 
     name: str
-    kind: Literal["stage", "copy"]
-    track: str
+    kind: Literal["stage", "transfer"]
     basis: Basis
     start_s: float
     wall_s: float
     duration_s: float
     stage: int
+    device: str = ""
+    route: Route | None = None
+
+    @property
+    def track(self) -> str:
+        """The device, or the route as `source>target`."""
+        return self.device if self.route is None else str(self.route)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Trace:
 
     @property
     def basis(self) -> Basis:
-        return "modelled" if any(event.basis == "modelled" for event in self.events) else "measured"
+        return combined(event.basis for event in self.events)
 
     @property
     def latency_s(self) -> float:
@@ -48,5 +56,5 @@ class Trace:
         return self.wall_s + sum(event.duration_s - event.wall_s for event in self.events)
 
     def stage_s(self) -> dict[int, float]:
-        """What each stage took, by index, without its copies."""
+        """What each stage took, by index, without its transfers."""
         return {event.stage: event.duration_s for event in self.events if event.kind == "stage"}

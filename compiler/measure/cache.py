@@ -1,7 +1,7 @@
 """Measurements kept from one compile to the next, so that the same model is profiled once.
 
 An entry is a file named by a digest of everything the measurement depends on: model, sample
-inputs, devices, machine, versions. A file that cannot be read is as good as none.
+inputs, devices, machine, versions. A file that cannot be read counts as missing.
 """
 
 import hashlib
@@ -11,13 +11,13 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from stagecut.compiler.formats.archive import replacing
+from stagecut.compiler.formats.atomic import replacing
 
 Kept = TypeVar("Kept")
 
 
 def digest(*parts: bytes | str) -> str:
-    """One name for several things; no two different lists of parts share it."""
+    """One SHA-256 for a list of parts; different lists have different ones."""
     total = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

@@ -1,19 +1,18 @@
-"""What an engine was at when it took the whole process down.
+"""Notes of which stage an engine was called for, in case it crashes the whole process.
 
-A process notes in a file which stage it is about to prepare or run, and that it came back. When it
-dies in between, its parent reads the note (`settle`), and the next process knows what to keep off
-(`crashes`). A note is sixteen bytes in a mapped file: the system keeps them when the process goes,
-and writing them takes a few hundred nanoseconds.
+Before each call of an engine a process notes in a file which stage it prepares or runs, and after
+it that it came back. When it dies in between, its parent reads the note (`record_crash`), and the
+next process leaves that stage out (`crashes`). A note is sixteen bytes in a mapped file: they are
+kept when the process dies, and writing them takes a few hundred nanoseconds.
 """
 
 import json
 import mmap
 import struct
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.device import StagedSchedule
 
 _NOTE = struct.Struct("<QQ")  # which list of stages, and which stage of it, from 1; 0 for none
 
@@ -29,8 +28,8 @@ class Crash:
         return f"{self.device} crashed the process"
 
 
-class Notes:
-    """Kept in `folder`, by one process at a time; the folder must outlive them all."""
+class CrashJournal:
+    """The notes in `folder`, which is used by one process at a time and must outlive them all."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -41,15 +40,17 @@ class Notes:
         with path.open("r+b") as file:
             self._note = mmap.mmap(file.fileno(), _NOTE.size)
 
-    def watch(self, stages: Sequence[Stage]) -> "Watch":
-        """A watch over some stages that are about to be prepared and run."""
+    def watch(self, staged: StagedSchedule) -> "Watch":
+        """A watch over the stages of a schedule that is about to be prepared and run."""
         self._lists += 1
+        stages = staged.schedule.stages
         crashes = [asdict(Crash(stage.device, stage.nodes)) for stage in stages]
         self._list(self._lists).write_text(json.dumps(crashes))
         return Watch(self._note, self._lists)
 
-    def settle(self) -> Crash | None:
-        """What the process died of that kept these notes; None where no engine was at work."""
+    def record_crash(self) -> Crash | None:
+        """The crash that ended the process that wrote these notes, which is added to `crashes`;
+        None where no engine was being called."""
         listed, stage = _NOTE.unpack_from(self._note)
         if not stage:
             return None
@@ -60,7 +61,7 @@ class Notes:
         return crash
 
     def crashes(self) -> tuple[Crash, ...]:
-        """What has been settled so far."""
+        """All crashes so far."""
         if not self._known.exists():
             return ()
         return tuple(map(_crash, json.loads(self._known.read_text())))

@@ -1,4 +1,4 @@
-"""Measuring in a child process, and in another one where an engine has taken the first one down.
+"""Measure in a child process, and in a new one when an engine has crashed it.
 
 Has to be called before anything is loaded that starts threads: these do not survive a fork.
 """
@@ -21,13 +21,13 @@ _MOST = 8
 
 
 def survive_crashes() -> Path:
-    """Goes on in a child process, and returns a folder for its notes (measure/crash_journal.py).
+    """Continue in a child process, and return a folder for its notes (measure/crash_journal.py).
 
-    The parent never returns: it hands on signals, and exits as the child does. Raises EngineError
-    there for a crash that is no engine's, or one of too many.
+    The parent never returns: it passes signals on, and exits as the child does. It raises
+    EngineError for a crash while no engine was called, and after too many crashes.
     """
     folder = Path(tempfile.mkdtemp(prefix="stagecut-"))
-    told = ""
+    crash = ""
     for _ in range(_MOST):
         alive, ours = os.pipe()
         child = os.fork()
@@ -43,25 +43,26 @@ def survive_crashes() -> Path:
         if killed or not os.WIFSIGNALED(status):
             shutil.rmtree(folder, ignore_errors=True)
             sys.exit(128 + signal.SIGKILL if killed else os.WEXITSTATUS(status))
-        told = _settled(folder, signal.Signals(os.WTERMSIG(status)).name)
-        if not told:
+        crash = _settled(folder, signal.Signals(os.WTERMSIG(status)).name)
+        if not crash:
             break
     shutil.rmtree(folder, ignore_errors=True)
     raise EngineError(
-        told or "the process crashed, and not while an engine was being measured",
+        crash or "the process crashed, and not while an engine was being measured",
         where="stagecut",
         fix="name the devices to use with --device, and leave the one out that crashes",
     )
 
 
 def _become_child(alive: int, folder: Path) -> None:
-    """In a process group of its own, so that it gets the signals that the parent hands on, once."""
+    """Make this process its own group, so that it gets only the signals that the parent passes
+    on."""
     os.setpgid(0, 0)
     threading.Thread(target=_stop_with_parent, args=(alive, folder), daemon=True).start()
 
 
 def _stop_with_parent(alive: int, folder: Path) -> None:
-    """The pipe ends when the parent does, however it ends."""
+    """Stop when the pipe ends, which it does when the parent ends, however it ends."""
     os.read(alive, 1)
     shutil.rmtree(folder, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -80,20 +81,23 @@ def _waited_for(child: int) -> int:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what a process that was killed could not."""
+    """Remove the working files that a killed process left."""
     scratch = folder / SCRATCH_NOTE
     if scratch.exists():
         shutil.rmtree(scratch.read_text(), ignore_errors=True)
 
 
 def _settled(folder: Path, name: str) -> str:
-    """What crashed, said on standard error, too; empty where no engine was at work."""
-    from stagecut.compiler.measure.crash_journal import Notes
+    """A sentence about the crash, written to standard error, too; empty where no engine was called.
 
-    crash = Notes(folder).settle()
+    `name` is that of the signal.
+    """
+    from stagecut.compiler.measure.crash_journal import CrashJournal
+
+    crash = CrashJournal(folder).record_crash()
     if crash is None:
         return ""
     what = crash.nodes[0] if len(crash.nodes) == 1 else f"a stage of {len(crash.nodes)} nodes"
-    told = f"{crash.device} crashed ({name}) on {what}"
-    print(f"{told}: going on without it there", file=sys.stderr)  # noqa: T201
-    return told
+    sentence = f"{crash.device} crashed ({name}) on {what}"
+    print(f"{sentence}: going on without it there", file=sys.stderr)  # noqa: T201
+    return sentence

@@ -1,19 +1,21 @@
 """The words and marks that every rendering of a report shares."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from stagecut.compiler.ir.plan import Contender, Port
+from stagecut.compiler.ir.machine import Basis, Route
+from stagecut.compiler.ir.plan import Port
+from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
-from stagecut.compiler.report.model.content import (
+from stagecut.compiler.report.model.content import Share, Summary
+from stagecut.compiler.report.model.figures import Alone, Figure
+from stagecut.compiler.report.model.rows import (
+    ContenderRow,
     DeviceRow,
-    Figure,
-    Observation,
     Option,
+    Others,
     OutputRow,
-    Report,
-    Share,
     StageRow,
-    Summary,
+    TransferRow,
 )
 
 #: Stands after every time that was computed from a device's model.
@@ -36,14 +38,12 @@ def percent(share: float) -> str:
 
 
 def count(number: int, thing: str) -> str:
-    """`1 copy`, `2 copies`, `12,000 nodes`."""
-    if number == 1:
-        return f"1 {thing}"
-    return f"{number:,} {thing[:-1]}ies" if thing.endswith("y") else f"{number:,} {thing}s"
+    """`1 transfer`, `12,000 nodes`."""
+    return f"1 {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def shorten(name: str, width: int) -> str:
-    """At most `width` characters of a name, the middle left out, none that steers a terminal."""
+    """At most `width` characters of a name, the middle left out, without control characters."""
     plain = "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name
     )
@@ -65,27 +65,24 @@ def difference(predicted: Figure, observed: Figure) -> str:
     return f"{100 * (observed.time_s / predicted.time_s - 1):+.1f} %".replace("-", "−")
 
 
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def off_by(stage: StageRow) -> str:
     """The same for a stage; a modelled stage is not compared, as only its model has run."""
     if stage.observed is None or stage.observed.basis == "modelled":
         return ""
-    return difference(stage.predicted, stage.observed)
+    return difference(stage.foretold, stage.observed)
 
 
-def observation(observed: Observation) -> str:
-    """Where an observed total comes from."""
-    if observed.source == "trace":
-        return "one traced run"
-    least, most = seconds(observed.min_s), seconds(observed.max_s)
-    return f"median of {count(observed.runs, 'run')}, {least} to {most}"
-
-
-def observed(summary: Summary) -> str:
-    """The same, after how far the prediction was off; nothing where nothing was observed."""
-    if summary.observed is None:
-        return ""
-    off = difference(summary.predicted, summary.observed.total)
-    return ", ".join(filter(None, (off, observation(summary.observed))))
+def between(low_s: float, high_s: float, basis: Basis) -> str:
+    """`1.10 .. 1.13 ms~`; with both units where they differ."""
+    low, high = seconds(low_s), time(Figure(high_s, basis))
+    number, unit = low.rsplit(" ", 1)
+    same = high.removesuffix(MODELLED).endswith(f" {unit}")
+    return f"{number if same else time(Figure(low_s, basis))} .. {high}"
 
 
 def accuracy(outputs: Sequence[OutputRow]) -> str:
@@ -105,48 +102,42 @@ def relative(output: OutputRow) -> str:
     return "unbounded" if output.relative is None else f"{100 * output.relative:.2g} %"
 
 
-def interval(contender: Contender) -> str:
+def interval(contender: ContenderRow) -> str:
     """Where the contender's true median lies, with 95 % confidence; nothing where it never ran."""
-    ends = (contender.low_s, contender.high_s) if contender.runs else ()
-    return " .. ".join(time(Figure(end_s, contender.basis)) for end_s in ends)
+    if not contender.runs:
+        return ""
+    return between(contender.low_s, contender.high_s, contender.basis)
 
 
-def remark(contender: Contender) -> str:
-    """Why the contender ships or does not, and what is odd about its runs."""
-    return "; ".join(filter(None, (contender.why, contender.unrest)))
+def remark(contender: ContenderRow) -> str:
+    """Why the contender ships or does not, what else it is, and what is odd about its runs."""
+    also = f"the same as {', '.join(map(brief, contender.also))}" if contender.also else ""
+    return "; ".join(filter(None, (contender.why, also, contender.noise)))
 
 
-def rivalry(report: Report) -> str:
-    """How the plan compares with the best single device."""
-    summary, rival = report.summary, report.summary.rival
-    if rival is None:
-        return "no device alone can run it" if report.contenders else "compared with no other plan"
-    if summary.method == rival.device:
-        return f"everything on {brief(rival.device)}, as no split is faster"
-    alone = time(rival.total)
-    device = brief(rival.device)
-    return f"{rival.ratio:.2f} × as fast as the best single device, {device} ({alone})"
+def alone(found: Alone) -> str:
+    """`1.72 ms, predicted`: what the whole model takes on one device."""
+    return f"{time(found.total)}, {found.source}"
 
 
-def proof(summary: Summary) -> str:
-    """What the certificate says, or why the gate shipped another plan."""
-    overruled, found = summary.overruled, summary.proof
-    if overruled is not None:
-        predicted, observed = time(overruled.predicted), time(overruled.observed)
-        return f"the optimum of the costs, {predicted}, took {observed} when it was run"
-    if not found.exact:
-        return f"not proven optimal: at most {percent(found.gap)} might still be saved"
-    return "proven optimal: no other assignment costs less"
-
-
-def route(link: str) -> str:
+def route(text: str) -> str:
     """`host>pim` -> `host → pim`."""
-    return " → ".join(map(brief, link.split(">")))
+    return " → ".join(map(brief, Route.parse(text)))
+
+
+def way(transfers: Sequence[TransferRow]) -> str:
+    """`64.0 KiB, 30.1 µs~`: all transfers of a value along an edge, added up."""
+    if not transfers:
+        return ""
+    total = Figure.total(hop.predicted for hop in transfers)
+    relays = [brief(hop.target) for hop in transfers[:-1]]
+    via = f" via {', '.join(relays)}" if relays else ""
+    return f"{size(transfers[0].size_bytes)}, {time(total)}{via}"
 
 
 def part(share: Share) -> str:
-    """`cpu.serial`, or `copies host → pim`."""
-    return f"copies {route(share.name)}" if share.kind == "copy" else brief(share.name)
+    """`cpu.serial`, or `transfers host → pim`."""
+    return f"transfers {route(share.name)}" if share.kind == "transfer" else brief(share.name)
 
 
 def speed(device: DeviceRow) -> str:
@@ -176,9 +167,11 @@ def loading(summary: Summary) -> str:
 
 def extent(summary: Summary) -> str:
     """How large the plan is."""
-    moved = f"{count(summary.copies, 'copy')} ({size(summary.copied_bytes)})"
     nodes, stages = count(summary.nodes, "node"), count(summary.stages, "stage")
-    return f"{nodes} in {stages}, {moved if summary.copies else 'nothing copied'}"
+    if not summary.transfers:
+        return f"{nodes} in {stages}, no transfers"
+    transfers = count(summary.transfers, "transfer")
+    return f"{nodes} in {stages}, {transfers} ({size(summary.transferred_bytes)})"
 
 
 def profiling(summary: Summary) -> str:
@@ -193,19 +186,15 @@ def shapes(inputs: Sequence[Port]) -> str:
     """What the figures hold for, and which other shapes the plan runs at."""
     if not inputs:
         return ""
-    shown = ", ".join(f"{brief(port.name)} {_dims(port.shape)}" for port in inputs[:_PORTS])
+    shown = ", ".join(f"{brief(port.name)} {size_text(port.shape)}" for port in inputs[:_PORTS])
     more = f" and {len(inputs) - _PORTS} more" if len(inputs) > _PORTS else ""
     if not any(port.dims for port in inputs):
         return f"at {shown}{more}, the model's only shape"
     return f"profiled at {shown}{more}; other shapes run, too"
 
 
-def _dims(dims: Sequence[int]) -> str:
-    return "x".join(map(str, dims)) if dims else "scalar"
-
-
 def added(option: Option) -> str:
-    """What the plan would gain in time if the node ran here."""
+    """The added time of the plan if the node ran here."""
     if option.extra_s is None:
         return ""
     if option.extra_s == 0:
@@ -213,11 +202,20 @@ def added(option: Option) -> str:
     return f"{'+' if option.extra_s > 0 else '−'}{seconds(abs(option.extra_s))}"
 
 
+#: How a report names what becomes of all other nodes when one runs elsewhere.
+_OTHERS: Mapping[Others, str] = {
+    "stay": "left where they are",
+    "best": "wherever is then best",
+    "best in the graph's order": "wherever is then best, in the graph's order",
+}
+
+
 def premise(options: Iterable[Option]) -> str:
-    """What is thought to become of all other nodes when one moves."""
-    if any(option.rearranged for option in options):
-        return "with all other nodes wherever is then best"
-    return "with all other nodes left where they are"
+    """What is thought to become of all other nodes when one runs elsewhere."""
+    known = dict.fromkeys(option.others for option in options if option.extra_s is not None)
+    ranked = sorted(known, key="stay".__eq__)  # what is known of few stands last
+    texts = [_OTHERS[others] for others in ranked] or [_OTHERS["stay"]]
+    return "with all other nodes " + "; or, where that is not known, ".join(texts)
 
 
 def flips(option: Option) -> str:

@@ -16,9 +16,9 @@ Three rules, in this order:
   cheap  a cheap neighbour joins when both can run on the same devices, at most one of the two
          is heavy, and one is the other's only reader
 
-No rule takes a device away from an operator that does real work, so nothing is lost to the
-partition but splits inside a run of cheap operators; the engine keeps its fusions in exchange.
-A view-like operator is left alone only where every merge would take a device from a neighbour.
+No rule takes a device away from an operator that does real work. The only schedules that this rules
+out split a run of cheap operators; in exchange, engines can fuse them. A view-like operator stays a
+node of its own only where every merge would take a device away from its neighbour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,8 @@ _SHAPE_ELEMENTS = 16
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`granularity` "op" keeps one operator a node; glue is never optional."""
+    """`granularity` "op" makes each operator a node, but for those that have to be glued
+    together."""
 
     backends: Mapping[str, Backend]
     granularity: Granularity = "cluster"
@@ -57,7 +58,7 @@ class Cluster:
     def __call__(self, graph: Graph) -> Graph:
         """Return `graph` with merged nodes, in topological order."""
         able = [self._capable(node) for node in graph.nodes]
-        groups = Groups(graph.nodes, able)
+        groups = Groups(graph, able)
         groups.glue(_unportable_edges(graph))
         if self.granularity == "cluster":
             views = [all(map(_is_view, node.operators)) for node in graph.nodes]
@@ -71,12 +72,11 @@ class Cluster:
 
 
 def _unportable_edges(graph: Graph) -> list[tuple[int, int]]:
-    writer = {v.name: i for i, node in enumerate(graph.nodes) for v in node.outputs}
     return [
-        (writer[value.name], index)
+        (graph.producer[value.name], index)
         for index, node in enumerate(graph.nodes)
         for value in node.inputs
-        if value.name in writer and not value.portable
+        if value.name in graph.producer and not value.portable
     ]
 
 
@@ -97,7 +97,7 @@ def _is_shape_like(value: Value) -> bool:
 
 
 def _merge_views(groups: Groups, views: Sequence[bool]) -> None:
-    """Readers are preferred: they often want the new layout."""
+    """Views join a reader rather than a writer: it is the reader that needs the new layout."""
     for index, is_view in enumerate(views):
         group = groups.of(index)
         while is_view and all(views[member] for member in groups.members(group)):
@@ -135,7 +135,7 @@ def _rebuild(graph: Graph, groups: Groups) -> Graph:
     for group in groups.in_order():
         members = [graph.nodes[index] for index in groups.members(group)]
         written = [value for node in members for value in node.outputs]
-        # what nobody reads, not even the model's user, need not leave the node
+        # a value that neither another node nor the caller of the model reads stays inside
         outputs = [value for value in written if readers.get(value.name, {group}) != {group}]
         nodes.append(members[0] if len(members) == 1 else _joined(members, outputs))
     return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)

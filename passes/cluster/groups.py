@@ -1,4 +1,4 @@
-"""Groups of nodes that grow by merging and never form a cycle.
+"""Groups of nodes that grow by merging, such that the graph of groups stays without cycles.
 
 Merging two groups is safe when no path leads from one to the other by way of a third. Three cases
 need no search: the reader is the writer's only reader; the writer is the reader's only writer; the
@@ -11,23 +11,22 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import networkx as nx
 
-from stagecut.compiler.ir.graph import Node, Wiring
+from stagecut.compiler.ir.graph import Graph
 
 
 class Groups:
     """Starts with one group for each node; a group is known by its smallest member's index."""
 
-    def __init__(self, nodes: Sequence[Node], able: Sequence[frozenset[str]]) -> None:
-        wiring = Wiring.of(nodes)
-        self._group = list(range(len(nodes)))
+    def __init__(self, graph: Graph, able: Sequence[frozenset[str]]) -> None:
+        self._group = list(range(len(graph.nodes)))
         self._members = {index: [index] for index in self._group}
         self._able = dict(enumerate(able))
         self._readers: dict[int, set[int]] = {index: set() for index in self._group}
         self._writers: dict[int, set[int]] = {index: set() for index in self._group}
-        for name, readers in wiring.consumers.items():
-            for reader in readers if name in wiring.producer else ():
-                self._readers[wiring.producer[name]].add(reader)
-                self._writers[reader].add(wiring.producer[name])
+        for name, readers in graph.users.items():
+            for reader in readers if name in graph.producer else ():
+                self._readers[graph.producer[name]].add(reader)
+                self._writers[reader].add(graph.producer[name])
 
     def of(self, index: int) -> int:
         """The group of a node."""
@@ -54,29 +53,29 @@ class Groups:
         if len(writers) == 1:
             yield from writers
         if len(readers) > 1 or len(writers) > 1:
-            position = {found: place for place, found in enumerate(self.in_order())}
+            position = {group: at for at, group in enumerate(self.in_order())}
             if len(readers) > 1:
                 yield min(readers, key=position.__getitem__)
             if len(writers) > 1:
                 yield max(writers, key=position.__getitem__)
 
     def merge(self, one: int, other: int) -> int:
-        """Merge two groups and return the result's name; the caller vouches that it is safe."""
-        kept, gone = min(one, other), max(one, other)
-        self._members[kept] = sorted(self._members[kept] + self._members.pop(gone))
-        for index in self._members[kept]:
-            self._group[index] = kept
-        self._able[kept] &= self._able.pop(gone)
+        """Merge two groups, which must be safe neighbours, and return the number of the result."""
+        merged, gone = min(one, other), max(one, other)
+        self._members[merged] = sorted(self._members[merged] + self._members.pop(gone))
+        for index in self._members[merged]:
+            self._group[index] = merged
+        self._able[merged] &= self._able.pop(gone)
         for links, back in ((self._readers, self._writers), (self._writers, self._readers)):
             for neighbour in links.pop(gone):
                 back[neighbour].remove(gone)
-                if neighbour != kept:
-                    back[neighbour].add(kept)
-                    links[kept].add(neighbour)
-        return kept
+                if neighbour != merged:
+                    back[neighbour].add(merged)
+                    links[merged].add(neighbour)
+        return merged
 
     def glue(self, edges: Iterable[tuple[int, int]]) -> None:
-        """Merge the ends of each edge, and whatever then lies on a cycle with them."""
+        """Merge the two ends of each edge, and then every group that is on a cycle with another."""
         for one, other in edges:
             if self.of(one) != self.of(other):
                 self.merge(self.of(one), self.of(other))

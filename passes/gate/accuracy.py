@@ -5,34 +5,34 @@ from collections.abc import Mapping
 import numpy as np
 
 from stagecut.compiler.ir.device import Tensor
-from stagecut.compiler.ir.plan import OutputError
+from stagecut.compiler.ir.plan import OutputDifference
 
 
-def output_errors(
+def output_differences(
     outputs: Mapping[str, Tensor], reference: Mapping[str, Tensor]
-) -> tuple[OutputError, ...]:
+) -> tuple[OutputDifference, ...]:
     """One for each output that holds numbers, in the reference's order."""
     return tuple(
-        _error(name, np.asarray(outputs[name]), expected)
+        _difference(name, np.asarray(outputs[name]), expected)
         for name, expected in reference.items()
         if expected.dtype.kind in "fiub" and expected.size
     )
 
 
-def worst(errors: tuple[OutputError, ...]) -> float:
+def worst(differences: tuple[OutputDifference, ...]) -> float:
     """The largest relative error; 0 where there is nothing to compare."""
-    return max((error.relative for error in errors), default=0.0)
+    return max((difference.relative for difference in differences), default=0.0)
 
 
-def _error(name: str, found: Tensor, expected: Tensor) -> OutputError:
+def _difference(name: str, output: Tensor, expected: Tensor) -> OutputDifference:
     """NaNs and infinities are right where the reference has them, too, and wrong elsewhere."""
-    a, b = found.astype(np.float64), expected.astype(np.float64)
+    a, b = output.astype(np.float64), expected.astype(np.float64)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     with np.errstate(invalid="ignore"):
         difference = np.where(same, 0.0, np.abs(a - b))
     most = float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max())
     largest = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
-    return OutputError(name, most, most / largest if largest else most, _cosine(a, b))
+    return OutputDifference(name, most, most / largest if largest else most, _cosine(a, b))
 
 
 def _cosine(a: Tensor, b: Tensor) -> float | None:

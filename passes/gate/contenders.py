@@ -5,21 +5,21 @@ stages can be faster than the optimum:
 
     optimum                 the least total of the table
     optimum, fewer stages   the least total if starting a stage cost 1 % of it
-    NAME                    everything on one device
-    NAME first              everything that can on one real device, the rest where it is cheapest
+    DEVICE                  everything on one device
+    DEVICE first            everything that can on one real device, the rest where it is cheapest
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
-from stagecut.compiler.ir.account import Breakdown, evaluate
-from stagecut.compiler.ir.assignment import Assignment
+from stagecut.compiler.ir.account import Account, account
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
-from stagecut.compiler.ir.errors import AssignmentError, StagecutError
+from stagecut.compiler.ir.errors import AssignmentError, ScheduleError, StagecutError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import OPTIMUM
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.plan import ContenderId, ContenderKind
+from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.solution import Assignment, Solution
+from stagecut.passes.partition.baselines.bound import carried_out
 from stagecut.passes.partition.partition import Partition
 
 #: What starting a stage costs, as a part of the optimum, where fewer stages are wanted.
@@ -27,82 +27,91 @@ _STAGE_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A plan that wants to be shipped; `energy_j` is what it is predicted to take, if known."""
+class Proposal:
+    """A schedule that may ship, with its account; `also` are the other contenders that came to the
+    same schedule."""
 
-    name: str
-    assignment: Assignment
-    stages: tuple[Stage, ...]
-    energy_j: float | None = None
+    id: ContenderId
+    schedule: Schedule
+    account: Account
+    also: tuple[ContenderId, ...] = ()
 
+    @property
+    def ids(self) -> tuple[ContenderId, ...]:
+        return (self.id, *self.also)
 
-def entries(
-    costs: CostTable,
-    optimum: Assignment,
-    objective: Objective,
-    stage: Callable[[Assignment], tuple[Stage, ...]],
-) -> tuple[Entry, ...]:
-    """All that differ and are possible. A plan that is one device alone goes by that name only."""
-    found: dict[str, Assignment] = {}
-    for name, assignment in _candidates(costs, optimum, objective).items():
-        if assignment not in found.values():
-            found[name] = assignment
-    accounts = {name: _account(costs, assignment) for name, assignment in found.items()}
-    return tuple(
-        Entry(name, found[name], stage(found[name]), account.total_j)
-        for name, account in accounts.items()
-        if account is not None
-    )
+    @property
+    def name(self) -> str:
+        """For people: by the device where it is one alone."""
+        return str(next((each for each in self.ids if each.kind is ContenderKind.SINGLE), self.id))
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(str, self.ids))}: {len(self.schedule.stages)} stages"
 
 
-def _candidates(
-    costs: CostTable, optimum: Assignment, objective: Objective
-) -> Mapping[str, Assignment]:
-    """By name, those first that lend their name to a plan that has several."""
-    alone = {
-        device.name: Assignment({node.name: device.name for node in costs.nodes})
-        for device in costs.machine.devices
-        if all(device.name in node.run_s for node in costs.nodes)
-    }
-    same = next((name for name, assignment in alone.items() if assignment == optimum), OPTIMUM)
-    first = {
-        f"{device.name} first": _preferring(costs, device.name)
-        for device in costs.machine.devices
-        if device.basis == "measured" and device.name not in alone
-    }
-    fewer = _fewer_stages(costs, optimum, objective)
-    staged = {f"{OPTIMUM}, fewer stages": fewer} if fewer else {}
-    return {same: optimum, **alone, **staged, **first}
+def proposal_of(proposals: Sequence[Proposal], id_: ContenderId) -> Proposal:
+    """The one with the schedule of a contender, whatever the configuration of its device."""
+    plain = replace(id_, configuration="")
+    return next(proposal for proposal in proposals if plain in proposal.ids)
+
+
+def proposals(costs: CostTable, optimum: Solution, objective: Objective) -> tuple[Proposal, ...]:
+    """All possible ones with different schedules, the optimum first."""
+    by_schedule: dict[Schedule, Proposal] = {}
+    for proposal in _all(costs, optimum, objective):
+        same = by_schedule.get(proposal.schedule)
+        if same is None:
+            by_schedule[proposal.schedule] = proposal
+        else:
+            by_schedule[proposal.schedule] = replace(same, also=(*same.also, proposal.id))
+    return tuple(by_schedule.values())
+
+
+def _all(costs: CostTable, optimum: Solution, objective: Objective) -> Iterator[Proposal]:
+    yield Proposal(ContenderId(ContenderKind.OPTIMUM), optimum.schedule, optimum.account)
+    alone: set[str] = set()
+    for device in costs.machine.devices:
+        if all(device.name in node.run_s for node in costs.nodes):
+            alone.add(device.name)
+            everywhere = Assignment({node.name: device.name for node in costs.nodes})
+            id_ = ContenderId(ContenderKind.SINGLE, device.name)
+            yield from _carried_out(id_, costs, everywhere, objective)
+    yield from _fewer_stages(costs, optimum, objective)
+    for device in costs.machine.devices:
+        some = any(device.name in node.run_s for node in costs.nodes)
+        if some and device.basis == "measured" and device.name not in alone:
+            id_ = ContenderId(ContenderKind.FIRST, device.name)
+            yield from _carried_out(id_, costs, _preferring(costs, device.name), objective)
+
+
+def _carried_out(
+    id_: ContenderId, costs: CostTable, assignment: Assignment, objective: Objective
+) -> Iterator[Proposal]:
+    """Nothing where a budget is exceeded, or where no links lead to where a value is wanted."""
+    try:
+        yield Proposal(id_, *carried_out(costs, assignment, objective))
+    except (AssignmentError, ScheduleError):
+        return
 
 
 def _preferring(costs: CostTable, device: str) -> Assignment:
-    def place(node: NodeCosts) -> str:
+    def choose(node: NodeCosts) -> str:
         return device if device in node.run_s else min(node.run_s, key=node.run_s.__getitem__)
 
-    return Assignment({node.name: place(node) for node in costs.nodes})
+    return Assignment({node.name: choose(node) for node in costs.nodes})
 
 
-def _fewer_stages(costs: CostTable, optimum: Assignment, objective: Objective) -> Assignment | None:
-    """None where there is no such plan, or it has no fewer."""
-    extra_s = _STAGE_SHARE * evaluate(costs, optimum).total_s
+def _fewer_stages(costs: CostTable, optimum: Solution, objective: Objective) -> Iterator[Proposal]:
+    """Nothing where there is no such schedule, or it has no fewer."""
+    extra_s = _STAGE_SHARE * optimum.total_s
     devices = tuple(
         replace(device, stage_s=device.stage_s + extra_s) for device in costs.machine.devices
     )
-    dearer = replace(costs, machine=replace(costs.machine, devices=devices))
+    expensive = replace(costs, machine=replace(costs.machine, devices=devices))
     try:
-        found = Partition(objective, limit_s=5.0)(dearer).assignment
+        schedule = Partition(objective, limit_s=5.0)(expensive).schedule
     except StagecutError:  # nothing found in time: there are others to compare
-        return None
-    return found if _stages(found) < _stages(optimum) else None
-
-
-def _stages(assignment: Assignment) -> int:
-    return sum(1 for _ in groupby(assignment.devices.values()))
-
-
-def _account(costs: CostTable, assignment: Assignment) -> Breakdown | None:
-    """None where the weights do not fit, or a value cannot get where it has to end."""
-    try:
-        return evaluate(costs, assignment)
-    except AssignmentError:
-        return None
+        return
+    if len(schedule.stages) < len(optimum.schedule.stages):
+        id_ = ContenderId(ContenderKind.FEWER_STAGES)
+        yield Proposal(id_, schedule, account(costs, schedule))

@@ -1,31 +1,30 @@
-"""What to run where a plan's engines are missing: the best contender that needs none of them."""
+"""What to run where a plan's engines are missing: the best contender on ONNX Runtime alone."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from stagecut.compiler.ir.schedule import Stage
-from stagecut.passes.gate.contenders import Entry
-from stagecut.passes.gate.gate import Compared
+from stagecut.compiler.ir.plan import Contender
+from stagecut.passes.gate.contenders import Proposal, proposal_of
 
 #: Devices that come with stagecut itself.
 _ALWAYS = frozenset({"cpu.serial", "cpu.parallel"})
 
 
-def fallback_stages(entries: Sequence[Entry], compared: Compared) -> tuple[Stage, ...]:
-    """Nothing where the plan that ships needs no other engine, or every contender does."""
-    plain = {
-        entry.name: entry.stages
-        for entry in entries
-        if {stage.device for stage in entry.stages} <= _ALWAYS
+def fallback(proposals: Sequence[Proposal], contenders: Sequence[Contender]) -> Proposal | None:
+    """None where the plan that ships runs on ONNX Runtime itself, or no contender does.
+
+    Its devices are as they usually are: a plan has one configuration of each.
+    """
+    able = {
+        contender.id: proposal
+        for contender in contenders
+        if _devices(proposal := proposal_of(proposals, contender.id)) <= _ALWAYS
     }
-    if compared.chosen.name in plain:
-        return ()
-    fits = [contender for contender in compared.contenders if contender.name in plain]
-    best = min(fits, key=lambda contender: contender.median_s, default=None)
-    return () if best is None else tuple(map(_renamed, plain[best.name]))
+    if any(contender.chosen and contender.id in able for contender in contenders):
+        return None
+    plain = [each for each in contenders if each.id in able and not each.id.configuration]
+    best = min(plain, key=lambda contender: contender.median_s, default=None)
+    return None if best is None else able[best.id]
 
 
-def _renamed(stage: Stage) -> Stage:
-    """Beside the stages of the plan, in one archive."""
-    name = stage.program.name.replace("stage", "fallback")
-    return replace(stage, program=replace(stage.program, name=name))
+def _devices(proposal: Proposal) -> set[str]:
+    return {stage.device for stage in proposal.schedule.stages}

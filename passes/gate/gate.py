@@ -1,96 +1,90 @@
-"""Compare whole plans end to end and ship the fastest.
+"""Compare whole plans end to end and ship the best.
 
 The optimum is the optimum of the cost table; that it is also the fastest on the machine is
-measured here, against its rivals (contenders.py), all taking turns, until the fastest is
-apart from the others or the time is up. Of plans that are as fast within the noise, the one with
-the fewest stages ships. How this is decided is told in docs/gate.md.
+measured here, against its rivals (contenders.py), all taking turns, until the fastest is apart from
+the others or the time is up. Of plans that are as fast within the noise, the one with the fewest
+stages ships. How this is decided is told in docs/gate.md.
 """
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from stagecut.compiler.ir.account import evaluate
-from stagecut.compiler.ir.assignment import Assignment
-from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import StageFault
-from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.device import Feeds, Progress
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.plan import Contender
-from stagecut.compiler.ir.progress import Progress
-from stagecut.compiler.ir.schedule import Runner, RunnerFactory
+from stagecut.compiler.ir.plan import Contender, ContenderId
 from stagecut.compiler.ir.trace import Trace
-from stagecut.passes.gate.contenders import Entry
-from stagecut.passes.gate.noise import median_interval, unrest
+from stagecut.passes.gate.build import Built
+from stagecut.passes.gate.contenders import Proposal
+from stagecut.passes.gate.noise import median_interval, noise
 from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
+
+#: How much slower than the best a contender's fastest run must be for it to be out of the race.
+_CLEARLY = 1.1
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """`dropped` tells of plans that an engine failed to build or to run."""
+class Run:
+    """One run that counts: what it did, and how much processor time it took, of all threads."""
 
-    contenders: tuple[Contender, ...]
-    dropped: tuple[str, ...] = ()
-
-    @property
-    def chosen(self) -> Contender:
-        return next(contender for contender in self.contenders if contender.chosen)
+    trace: Trace
+    cpu_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Runs the entries interleaved; the lowest price wins.
+    """Runs contenders interleaved; the best by the objective wins.
 
-    A plan with modelled parts is accounted for as `Trace` says.
+    A plan with modelled parts is accounted for as `Trace` says. `cpu_clock` tells the processor
+    time of this process, in seconds.
     """
 
-    build: RunnerFactory
     clock: Callable[[], float]
+    cpu_clock: Callable[[], float]
     progress: Progress
     objective: Objective = LATENCY
     rounds: Rounds = Rounds(least=5, most=17, budget_s=8.0, counted=3)
 
-    def __call__(self, entries: Sequence[Entry], feeds: Feeds, outputs: Sequence[str]) -> Compared:
-        """The contenders in the order given, one of them chosen; those that fail are dropped.
+    def __call__(self, built: Sequence[Built], feeds: Feeds) -> tuple[Contender, ...]:
+        """In the order given, one of them chosen. All have run once already."""
+        runs: dict[ContenderId, list[Run]] = {each.proposal.id: [] for each in built}
 
-        Raises StageFault where all fail.
-        """
-        traces: dict[str, list[Trace]] = {entry.name: [] for entry in entries}
-
-        def run(name: str, runner: Runner, counts: bool) -> None:
-            trace = runner.run(feeds)[1]
+        def run(contender: Built, counts: bool) -> None:
+            before_s = self.cpu_clock()
+            trace = contender.runner.run(feeds)[1]
             if counts:
-                traces[name].append(trace)
+                runs[contender.proposal.id].append(Run(trace, self.cpu_clock() - before_s))
 
         def contenders() -> list[Contender]:
-            kept = (entry for entry in entries if entry.name in runners)
-            return [_measured(entry, traces[entry.name]) for entry in kept]
+            return [_measured(each.proposal, runs[each.proposal.id]) for each in built]
 
-        runners, faults = self._ready(entries, feeds, outputs)
-        tasks = [partial(run, name, runner) for name, runner in runners.items()]
-        enough = partial(_is_decided, contenders)
-        interleave(tasks, self.rounds, self.clock, self.progress, "comparing", enough)
-        dropped = (f"plan {n} is left out: {f.where}: {f.problem}" for n, f in faults.items())
-        return Compared(choose(contenders(), self.objective), tuple(dropped))
+        if len(built) > 1:
+            tasks = [partial(run, each) for each in built]
+            by_time = self.objective == LATENCY  # else a slower one may be better
+            decided = partial(_is_decided, contenders) if by_time else lambda: False
+            left = partial(_racing, contenders) if by_time else None
+            interleave(tasks, self.rounds, self.clock, self.progress, "comparing", decided, left)
+        else:  # nothing to decide: enough runs for its own figure
+            few = replace(self.rounds, most=self.rounds.least)
+            interleave([partial(run, built[0])], few, self.clock, self.progress, "measuring")
+        return choose(contenders(), self.objective)
 
-    def _ready(
-        self, entries: Sequence[Entry], feeds: Feeds, outputs: Sequence[str]
-    ) -> tuple[dict[str, Runner], dict[str, StageFault]]:
-        """Built and run once, as engines settle in their first run; or why not."""
-        runners: dict[str, Runner] = {}
-        faults: dict[str, StageFault] = {}
-        for entry in self.progress(entries, "building contenders"):
-            try:
-                runner = self.build(entry.stages, outputs)
-                runner.run(feeds)
-                runners[entry.name] = runner
-            except StageFault as fault:
-                faults[entry.name] = fault
-        if not runners:
-            raise next(iter(faults.values()))
-        return runners, faults
+
+def _racing(contenders: Callable[[], Sequence[Contender]]) -> list[int]:
+    """Those that may still turn out to be the fastest: the others need not be timed any further.
+
+    A contender is out when even its fastest run was slower, by a margin, than the upper end of the
+    best one's confidence interval.
+    """
+    measured = contenders()
+    best = min(measured, key=lambda contender: contender.median_s)
+    limit_s = best.high_s * _CLEARLY
+    return [
+        number
+        for number, contender in enumerate(measured)
+        if contender is best or contender.min_s <= limit_s
+    ]
 
 
 def _is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:
@@ -100,67 +94,86 @@ def _is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:
 
 
 def predicted(
-    entries: Sequence[Entry], costs: CostTable, objective: Objective = LATENCY
-) -> Compared:
-    """The contenders by the cost table alone, for a table that was handed in: the machine that
+    proposals: Sequence[Proposal], objective: Objective = LATENCY
+) -> tuple[Contender, ...]:
+    """The contenders by the cost table alone. For a table that the user hands in: the machine that
     it describes need not be this one."""
-    return Compared(choose([_predicted(entry, costs) for entry in entries], objective))
+    return choose([_predicted(proposal) for proposal in proposals], objective)
 
 
 def choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Contender, ...]:
-    """The one of the lowest price ships, or one as good with fewer stages; each is told why.
+    """The best by the objective ships, or one as good with fewer stages; `why` says why.
 
-    Measured times and predicted energies count towards the price.
+    The objective is taken of measured times and predicted energies. A device in a configuration for
+    when it is alone ships only where it is better than as it usually is: others may come.
     """
 
-    def price(each: Contender) -> float:
-        return objective.price(each.median_s, each.energy_j)
+    def price(contender: Contender) -> float:
+        return objective.price(contender.median_s, contender.energy_j)
 
     best = min(contenders, key=price)
     worst_price = objective.price(best.high_s, best.energy_j)
-    as_good = [each for each in contenders if price(each) <= worst_price]
-    chosen = min(as_good, key=lambda each: (each.stages, price(each)))
+    as_good = [contender for contender in contenders if price(contender) <= worst_price]
+    chosen = min(as_good, key=lambda each: (each.stages, *_taken_from_others(each), price(each)))
     return tuple(
-        replace(each, chosen=True, why=_why(chosen, best, as_good))
-        if each is chosen
-        else replace(each, trace=None, why=_why_not(each, chosen, as_good))
-        for each in contenders
+        replace(contender, chosen=True, why=_why(chosen, best, as_good))
+        if contender is chosen
+        else replace(contender, trace=None, why=_why_not(contender, chosen, as_good))
+        for contender in contenders
     )
+
+
+def _taken_from_others(contender: Contender) -> tuple[bool, float]:
+    """Whether it has a configuration of its own, and then the processor time of a run."""
+    if not contender.id.configuration:
+        return (False, 0.0)
+    return (True, contender.cpu_s or 0.0)
 
 
 def _why(chosen: Contender, best: Contender, as_good: Sequence[Contender]) -> str:
     if chosen is not best:
-        return f"as good as {best.name} within the noise, in fewer stages"
-    others = ", ".join(each.name for each in as_good if each is not chosen)
+        fewer = chosen.stages < best.stages
+        merit = "in fewer stages" if fewer else "and leaves more to other work"
+        return f"as good as {best.name} within the noise, {merit}"
+    others = ", ".join(contender.name for contender in as_good if contender is not chosen)
     return f"the best, though {others} may be as good" if others else "the best"
 
 
 def _why_not(other: Contender, chosen: Contender, as_good: Sequence[Contender]) -> str:
+    difference = versus(other, chosen)
+    return f"{difference}, which is within the noise" if other in as_good else difference
+
+
+def versus(other: Contender, chosen: Contender) -> str:
+    """By how much it is slower or faster than the one that ships, in words."""
     change = other.median_s / chosen.median_s - 1 if chosen.median_s else 0.0
-    told = f"{abs(change):.1%} {'slower' if change >= 0 else 'faster'}"
-    return f"{told}, which is within the noise" if other in as_good else told
+    return f"{abs(change):.1%} {'slower' if change >= 0 else 'faster'}"
 
 
-def _measured(entry: Entry, traces: Sequence[Trace]) -> Contender:
+def _measured(proposal: Proposal, runs: Sequence[Run]) -> Contender:
+    traces = [run.trace for run in runs]
     samples = [trace.latency_s for trace in traces]
     median_s, spread = median_and_spread(samples)
     interval = median_interval(samples)
     return Contender(
-        name=entry.name,
-        stages=len(entry.stages),
+        id=proposal.id,
+        also=proposal.also,
+        stages=len(proposal.schedule.stages),
         median_s=median_s,
         low_s=interval.low,
         high_s=interval.high,
-        unrest=unrest(samples),
+        noise=noise(samples),
         min_s=spread.min_s,
         max_s=max(samples),
         runs=spread.runs,
         basis=traces[0].basis,
         accounting="measured",
         chosen=False,
+        predicted_s=proposal.account.latency_s,
         stage_s=_stage_medians(traces),
         trace=sorted(traces, key=lambda trace: trace.latency_s)[len(traces) // 2],
-        energy_j=entry.energy_j,
+        energy_j=proposal.account.energy_j,
+        cpu_s=statistics.median(run.cpu_s for run in runs),
     )
 
 
@@ -169,27 +182,21 @@ def _stage_medians(traces: Sequence[Trace]) -> tuple[float, ...]:
     return tuple(statistics.median(samples) for samples in by_stage)
 
 
-def _predicted(entry: Entry, costs: CostTable) -> Contender:
-    order = [node for stage in entry.stages for node in stage.nodes]
-    total_s = evaluate(costs, entry.assignment, order=order).total_s
+def _predicted(proposal: Proposal) -> Contender:
+    total_s = proposal.account.latency_s
     return Contender(
-        name=entry.name,
-        stages=len(entry.stages),
+        id=proposal.id,
+        also=proposal.also,
+        stages=len(proposal.schedule.stages),
         median_s=total_s,
         low_s=total_s,
         high_s=total_s,
         min_s=total_s,
         max_s=total_s,
         runs=0,
-        basis=basis_of(costs, entry.assignment),
+        basis=proposal.account.basis,
         accounting="predicted",
         chosen=False,
-        energy_j=entry.energy_j,
+        predicted_s=total_s,
+        energy_j=proposal.account.energy_j,
     )
-
-
-def basis_of(costs: CostTable, assignment: Assignment) -> Basis:
-    """ "modelled" as soon as one node runs on a modelled device."""
-    bases: Mapping[str, Basis] = {d.name: d.basis for d in costs.machine.devices}
-    modelled = any(bases[device] == "modelled" for device in assignment.devices.values())
-    return "modelled" if modelled else "measured"

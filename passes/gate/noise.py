@@ -1,4 +1,4 @@
-"""What a few dozen timings say: the median with its confidence interval, and signs of unrest.
+"""Statistics of a few dozen timings: the median's confidence interval, and signs of noise.
 
 Times of programs are skewed and have outliers, so nothing here assumes a distribution.
 """
@@ -28,7 +28,7 @@ class Interval:
 
 
 def median_interval(samples: Sequence[float]) -> Interval:
-    """From the k-th smallest to the k-th largest sample, for the largest k that is wide enough.
+    """From the k-th smallest to the k-th largest sample, for the largest k that gives 95 %.
 
     Each sample is as likely below the true median as above it, so the number below is binomial:
     David and Nagaraja, Order Statistics, section 7.1. Five samples or fewer give their whole range,
@@ -40,8 +40,8 @@ def median_interval(samples: Sequence[float]) -> Interval:
     return Interval(ordered[k], ordered[-1 - k])
 
 
-def unrest(samples: Sequence[float]) -> str:
-    """What is wrong with the samples, for people; empty where they lie well together."""
+def noise(samples: Sequence[float]) -> str:
+    """What is odd about the samples, for people; empty where they form one narrow group."""
     ordered = sorted(samples)
     if len(ordered) < 8:
         return ""

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.assignment import Assignment
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.solution import Solution, account
+from stagecut.compiler.ir.solution import Assignment, Solution
+from stagecut.passes.partition.baselines.bound import solution_of
 from stagecut.passes.partition.partition import Partition
 
 
@@ -18,9 +18,10 @@ class Check:
     limit_s: float = 60.0
 
     def __call__(self, table: CostTable) -> Solution:
-        """Raises AssignmentError for an assignment that does not fit the table."""
+        """Raises AssignmentError for an assignment that does not fit the table, ScheduleError
+        where no links lead to where one of its values is wanted."""
         best = Partition(self.objective, self.limit_s)(table).certificate
-        return account(
+        return solution_of(
             table,
             self.assignment,
             self.objective,

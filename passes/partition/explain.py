@@ -1,46 +1,27 @@
-"""Why each node runs where it runs: the best plan with the node on each of its devices.
+"""Why each node runs where it runs: what the best schedule costs with it on each of its devices.
 
-                          best plan with the node there
-    a: cpu 3, pim 1       6 on cpu, 8 on pim: pim is faster for a, but the copy costs more
+                          least total with the node there
+    a: cpu 3, pim 1       6 on cpu, 8 on pim: pim is faster for a, but the transfer costs more
     b(a): cpu 3
 
-All nodes and devices are answered by one elimination, inwards and outwards (min-marginals). Where
-that is not enough, in graphs that are too wide and with memories that might be full, each question
-is a search of its own, so ask for few nodes.
+One elimination, inwards and outwards, answers for all nodes and devices (min-marginals). In graphs
+that are too wide for it, with budgets that might be exceeded, and where starting stages costs
+something, each pair of a node and a device is a search of its own, so ask for few nodes.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
-from stagecut.compiler.ir.alternatives import Alternative, Alternatives
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.errors import UnplaceableError, UsageError
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.solution import Solution
-from stagecut.passes.partition.exact.problem import prepare
+from stagecut.compiler.ir.solution import Alternative, Alternatives, Solution, Totals
+from stagecut.compiler.ir.text import suggestion
 from stagecut.passes.partition.partition import Partition
-
-#: Node -> device -> the least total with the node there.
-Totals: TypeAlias = Mapping[str, Mapping[str, float]]
 
 #: A difference that is smaller, relative to the total, is rounding.
 _ROUNDING = 1e-9
-
-
-def least_totals(table: CostTable, objective: Objective) -> Totals | None:
-    """All answers at once, infinite where no plan has the node there; None where elimination is
-    not enough to tell."""
-    problem = prepare(table, objective)
-    if problem is None or problem.may_be_full():
-        return None
-    names = [device.name for device in table.machine.devices]
-    rows = problem.marginals().tolist()
-    return {
-        node.name: dict(zip(names, row, strict=True))
-        for node, row in zip(table.nodes, rows, strict=True)
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +35,13 @@ class Explain:
     def __call__(self, table: CostTable) -> Alternatives:
         """Raises UsageError for a node that is not there, UnplaceableError as `partition` does."""
         asked = _named(table, self.nodes) if self.nodes else table.nodes
-        best = Partition(self.objective, self.limit_s)(table)
-        totals = least_totals(table, self.objective) or self._searched(table, asked)
+        partition = Partition(self.objective, self.limit_s)
+        if self.objective.per_s and any(device.stage_s for device in table.machine.devices):
+            # Another order may be cheaper with the node elsewhere.
+            best, totals = partition(table), self._searched(table, asked)
+        else:
+            best, totals = partition.with_totals(table)
+            totals = totals or self._searched(table, asked)
         return Alternatives(
             best,
             tuple(device.name for device in table.machine.devices),
@@ -71,12 +57,12 @@ class Explain:
     def _pinned(self, table: CostTable, node: NodeCosts, device: str) -> float:
         """The least total with `node` on `device`, infinite where nothing fits."""
         pinned = replace(node, run_s={device: node.run_s[device]})
-        nodes = tuple(pinned if each is node else each for each in table.nodes)
+        nodes = tuple(pinned if other is node else other for other in table.nodes)
         try:
-            found = Partition(self.objective, self.limit_s)(replace(table, nodes=nodes))
+            best = Partition(self.objective, self.limit_s)(replace(table, nodes=nodes))
         except UnplaceableError:
             return math.inf
-        return found.certificate.total
+        return best.certificate.total
 
     def _alternatives(
         self, node: NodeCosts, totals: Mapping[str, float], best: Solution
@@ -87,7 +73,10 @@ class Explain:
                 device=device,
                 own=self.objective.price(node.run_s[device], node.run_j.get(device)),
                 total=total,
-                extra=0.0 if math.isclose(total, least, rel_tol=_ROUNDING) else total - least,
+                # less only where a search of its own went further than the best one's
+                extra=max(0.0, total - least)
+                if not math.isclose(total, least, rel_tol=_ROUNDING)
+                else 0.0,
             )
             for device, total in totals.items()
             if device in node.run_s
@@ -100,6 +89,6 @@ def _named(table: CostTable, names: Sequence[str]) -> list[NodeCosts]:
         if name not in nodes:
             raise UsageError(
                 f"the cost table has no node {name!r}",
-                fix="its nodes are listed by `stagecut partition --json`",
+                fix=suggestion(name, nodes, "its nodes are listed by `stagecut partition --json`"),
             )
     return [nodes[name] for name in names]

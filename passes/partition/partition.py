@@ -1,30 +1,46 @@
-"""The assignment that costs least, on any graph, with the proof.
+"""The schedule that costs least, on any graph, with the proof.
 
-Exact by variable elimination over a tree decomposition of the graph (passes/exact). Networks have
-small width, so this takes milliseconds, and time grows linearly with the number of nodes.
+Exact by variable elimination over a tree decomposition of the graph (passes/partition/exact).
+Networks have small width, so this takes milliseconds, and time grows in proportion to the nodes.
 
-    a -> b -> d      run_s: everywhere 1 µs, but b on pim is free; a copy costs 0.4 µs
+    a -> b -> d      run_s: everywhere 1 us, but b on pim is free; a transfer costs 0.4 us
     a ------> d      a: host, b: pim, d: host = 1 + 0.4 + 0 + 0.4 + 1
 
-Two things elimination cannot cope with: graphs that are too wide, and memories that are too small
-for the cheapest assignment. Then it says what it knows (for capacities, by bargaining over the
-price of a byte), rules out what cannot be part of a better answer, and lets HiGHS search the rest
-for a limited time. What comes out is exact, or carries the gap that is left.
+Three cases in which elimination is not enough, and what is done then:
+
+    starting stages has a price     the cost depends on the order: a lower bound over all orders by
+                                    flows, the best order of each assignment found, and dynamic
+                                    programming over ideals where a gap is left (orders/)
+    budgets are exceeded            a price on what is used (Lagrangian bound), reduced-cost fixing,
+                                    and HiGHS for what is left
+    the graph is too wide           HiGHS
+
+What comes out is exact, or carries the gap that is left.
 """
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from stagecut.compiler.ir.assignment import Assignment
+import numpy as np
+
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.solution import Solution, account, least_without_moves
+from stagecut.compiler.ir.solution import Certificate, Solution, Totals, meets
+from stagecut.passes.partition.baselines.bound import least_without_transfers
 from stagecut.passes.partition.baselines.greedy import Greedy
-from stagecut.passes.partition.exact.budgets import Bargain, bargain, hopeless
-from stagecut.passes.partition.exact.problem import Problem, prepare
+from stagecut.passes.partition.exact.arrays import TableArrays, table_arrays
+from stagecut.passes.partition.exact.budgets import Dual, lagrangian, reduced_cost_fixing
+from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
+from stagecut.passes.partition.exact.model import Starts
+from stagecut.passes.partition.exact.problem import Problem, may_exceed, used
+from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.infeasible import why_infeasible
-from stagecut.passes.partition.search import Known, search
+from stagecut.passes.partition.orders.joint import cheapest_schedule
+from stagecut.passes.partition.orders.precedence import Precedence
+from stagecut.passes.partition.orders.start_bound import Flow, start_bound
+from stagecut.passes.partition.search import numbers, search
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,60 +55,198 @@ class Partition:
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when no assignment is possible, or none is found in time."""
-        problem = prepare(table, self.objective)
+        return _Partitioning(table, self.objective, self.limit_s)()
+
+    def with_totals(self, table: CostTable) -> tuple[Solution, Totals]:
+        """The solution, and the least total with each node on each device in the graph's order;
+        empty where elimination cannot tell, and where only another order reaches the solution.
+
+        Raises UnplaceableError as `__call__` does.
+        """
+        partitioning = _Partitioning(table, self.objective, self.limit_s)
+        solution = partitioning()
+        return solution, partitioning.totals(solution)
+
+
+class _Partitioning:
+    """One table being solved: the best schedule so far, and the bound."""
+
+    def __init__(self, table: CostTable, objective: Objective, limit_s: float) -> None:
+        self._table = table
+        self._objective = objective
+        self._limit_s = limit_s
+        self._arrays: TableArrays = table_arrays(table, objective)
+        self._best = Incumbent(table, objective, lambda: self._precedence)
+        self._ordered = bool(self._arrays.start.any())
+        self._start = [objective.per_s * device.stage_s for device in table.machine.devices]
+
+    @cached_property
+    def _precedence(self) -> Precedence:
+        return Precedence.of(self._table)
+
+    @cached_property
+    def _problem(self) -> Problem | None:
+        """With a flow of 0 on every edge where starting stages costs something: the starts are not
+        counted yet, and the order of the elimination already allows for them."""
+        flow = Flow(self._precedence).starts() if self._ordered else Starts.none()
+        return Problem.prepare(self._arrays, flow)
+
+    @cached_property
+    def _in_order(self) -> Problem | None:
+        """The problem in the graph's order: the same one where starting stages is free."""
+        if not self._ordered:
+            return self._problem
+        return Problem.prepare(self._arrays, Starts.in_order(self._arrays.nodes))
+
+    def totals(self, solution: Solution) -> Totals:
+        if self._in_order is None or may_exceed(self._arrays):
+            return {}
+        totals = self._in_order.marginals()
+        if not meets(float(totals.min()), solution.certificate.total):
+            return {}
+        names = [device.name for device in self._table.machine.devices]
+        return {
+            node.name: dict(zip(names, row, strict=True))
+            for node, row in zip(self._table.nodes, totals.tolist(), strict=True)
+        }
+
+    def __call__(self) -> Solution:
+        problem = self._problem
         if problem is None:
-            return self._search(table, self._greedy(table), "too wide for elimination: HiGHS")
-        devices, value = problem.cheapest()
-        if math.isinf(value):
-            raise why_infeasible(table)
-        if not problem.fits(devices):
-            return self._within_capacity(table, problem)
-        assignment = problem.assignment(devices)
-        solution = self._account(table, assignment, value, "variable elimination", problem.width)
-        total = solution.certificate.total
-        # The one comes from the definition, the other from the elimination: a bug if they differ.
-        if not math.isclose(total, value, rel_tol=1e-9):
-            raise AssertionError(f"total {total!r}, optimum {value!r}")
-        return solution
+            return self._too_wide()
+        devices, bound = problem.cheapest()
+        if math.isinf(bound):
+            raise why_infeasible(self._table)
+        if self._exceeds(devices):
+            return self._within_budgets(problem)
+        total = self._best.offer(devices)
+        if not self._ordered:
+            # The one by the definition, the other by elimination: a bug if they differ.
+            if not math.isclose(total, bound, rel_tol=1e-9, abs_tol=1e-300):
+                raise AssertionError(f"total {total!r}, optimum {bound!r}")
+            return self._solution(bound, "variable elimination", problem.width)
+        return self._in_any_order(problem, bound)
 
-    def _within_capacity(self, table: CostTable, problem: Problem) -> Solution:
-        reached = bargain(problem)
-        if reached.best is None:
-            known = Known(table, reached.bound)
-        else:
-            incumbent = problem.assignment(reached.best.devices)
-            known = Known(_promising(table, problem, reached), reached.bound, incumbent)
-        proof = "variable elimination with a price on weights, then HiGHS"
-        return self._search(table, known, proof, problem.width)
+    def _in_any_order(self, problem: Problem, bound: float) -> Solution:
+        proof = ["variable elimination"]
+        in_order = self._graph_order()
+        if not meets(self._best.total, bound):
+            flow = Flow(self._precedence)
+            found = start_bound(
+                problem, flow, self._precedence, self._start, self._offer_if_it_fits
+            )
+            proof.append("stage starts along a flow")
+            problem, bound = found.problem, max(bound, found.bound)
+        if not meets(self._best.total, bound):
+            bound, searched = self._joint(problem, bound)
+            proof += ["ideals"] if searched else []
+        return self._solution(bound, ", ".join(proof), problem.width, in_order)
 
-    def _greedy(self, table: CostTable) -> Known:
-        bound = least_without_moves(table, self.objective)
-        try:
-            return Known(table, bound, Greedy(self.objective)(table).assignment)
-        except StagecutError:  # a dead end, or too heavy: HiGHS starts from nothing
-            return Known(table, bound)
+    def _graph_order(self) -> float:
+        """The least total in the graph's order, -inf where elimination cannot tell it; the schedule
+        that has it is offered to the incumbent."""
+        if self._in_order is None:
+            return -math.inf
+        devices, value = self._in_order.cheapest()
+        if self._exceeds(devices):
+            return -math.inf
+        self._best.try_steps([*enumerate(devices.tolist())])
+        self._best.offer(devices)
+        return value
 
-    def _search(
-        self, table: CostTable, known: Known, proof: str, width: int | None = None
-    ) -> Solution:
-        found, bound = search(table, self.objective, known, self.limit_s)
-        return self._account(table, found, bound, proof, width)
+    def _joint(self, problem: Problem, bound: float) -> tuple[float, bool]:
+        """The bound once every schedule that might be cheaper has been looked at, and True; the
+        old bound and False where these are too many."""
+        ruled_out = self._ruled_out(problem.marginals(), self._best.total)
+        found = self._search_ideals(ruled_out)
+        if found and not meets(self._best.total, bound):
+            return self._best.total, True
+        return bound, found
 
-    def _account(
-        self, table: CostTable, found: Assignment, bound: float, proof: str, width: int | None
-    ) -> Solution:
-        return account(
-            table, found, self.objective, method="optimal", bound=bound, proof=proof, width=width
+    def _search_ideals(self, ruled_out: Bools) -> bool:
+        """Whether every schedule that might be cheaper has been looked at; the best one is offered
+        to the incumbent."""
+        memories = [memory.name for memory in self._table.machine.memories]
+        devices = self._table.machine.devices
+        found = cheapest_schedule(
+            self._arrays,
+            [memories.index(device.memory) for device in devices],
+            self._start,
+            ruled_out,
+            self._best.total,
+            self._precedence,
         )
+        if found.steps is not None:
+            self._best.try_steps(found.steps)
+        return found.complete
 
+    @staticmethod
+    def _ruled_out(at_least: Floats, ceiling: float) -> Bools:
+        ruled_out: Bools = at_least > ceiling * (1 + 1e-10)
+        return ruled_out
 
-def _promising(table: CostTable, problem: Problem, reached: Bargain) -> CostTable:
-    """The table without the devices that cannot be part of anything better."""
-    names = [device.name for device in table.machine.devices]
-    ruled_out = hopeless(problem, reached)
-    nodes = []
-    for node, row in zip(table.nodes, ruled_out.tolist(), strict=True):
-        out = {name for name, gone in zip(names, row, strict=True) if gone}
-        run_s = {name: time_s for name, time_s in node.run_s.items() if name not in out}
-        nodes.append(replace(node, run_s=run_s))
-    return replace(table, nodes=tuple(nodes))
+    def _offer_if_it_fits(self, devices: Ints) -> float:
+        return self._best.total if self._exceeds(devices) else self._best.offer(devices)
+
+    def _exceeds(self, devices: Ints) -> bool:
+        if not len(self._arrays.limits):
+            return False
+        return bool((self._uses(devices) > self._arrays.limits).any())
+
+    def _uses(self, devices: Ints) -> Floats:
+        """(B,): what an assignment uses of each budget, transfers included."""
+        spent = used(self._arrays, devices)
+        if self._arrays.transfer_uses is not None:
+            spent = spent + self._best.transfer_uses(devices.tolist(), self._arrays.limits)
+        return spent
+
+    def _within_budgets(self, problem: Problem) -> Solution:
+        dual = lagrangian(problem, self._uses)
+        for primal in dual.primals:
+            self._best.offer(primal.devices)
+        bound, proof = dual.bound, "variable elimination with prices on budgets"
+        if not meets(self._best.total, bound):
+            if self._ordered and self._best.schedule is not None:
+                ruled_out = reduced_cost_fixing(problem, dual, self._best.total)
+                if self._search_ideals(ruled_out):
+                    return self._solution(self._best.total, f"{proof}, ideals", problem.width)
+            bound = self._search(self._promising(problem, dual), bound)
+            proof += ", then HiGHS"
+        if self._ordered and not meets(self._best.total, bound):
+            nothing = np.zeros(self._arrays.cost.shape, dtype=np.bool_)
+            if self._search_ideals(nothing):
+                bound, proof = self._best.total, f"{proof}, ideals"
+        return self._solution(bound, proof, problem.width)
+
+    def _promising(self, problem: Problem, dual: Dual) -> CostTable:
+        """The table without the candidates that no better schedule can have."""
+        if self._best.schedule is None:
+            return self._table
+        names = [device.name for device in self._table.machine.devices]
+        ruled_out = reduced_cost_fixing(problem, dual, self._best.total)
+        nodes = []
+        for node, row in zip(self._table.nodes, ruled_out.tolist(), strict=True):
+            out = {name for name, gone in zip(names, row, strict=True) if gone}
+            run_s = {name: time_s for name, time_s in node.run_s.items() if name not in out}
+            nodes.append(replace(node, run_s=run_s or node.run_s))
+        return replace(self._table, nodes=tuple(nodes))
+
+    def _too_wide(self) -> Solution:
+        try:
+            greedy = Greedy(self._objective)(self._table)
+            self._best.offer(numbers(self._table, greedy.assignment))
+        except StagecutError:  # a dead end, or over a budget: HiGHS starts from nothing
+            pass
+        bound = self._search(self._table, least_without_transfers(self._table, self._objective))
+        return self._solution(bound, "too wide for elimination: HiGHS")
+
+    def _search(self, left: CostTable, bound: float) -> float:
+        return search(self._table, self._objective, left, self._best, bound, self._limit_s)
+
+    def _solution(
+        self, bound: float, proof: str, width: int | None = None, in_order: float = -math.inf
+    ) -> Solution:
+        certificate = Certificate.of(
+            "optimal", self._best.total, bound, in_order=in_order, width=width, proof=proof
+        )
+        return self._best.solution(certificate)

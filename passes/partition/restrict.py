@@ -41,7 +41,8 @@ class Rule:
         )
 
     def binds(self, node: Choice) -> bool:
-        """A node that is called by its name, and of the others that match those that can."""
+        """Whether it decides about `node`: a node that the rule names, or one that matches the
+        pattern and can run on the device."""
         return node.name == self.pattern or (self.device in node.devices and self.matches(node))
 
     def __str__(self) -> str:
@@ -61,8 +62,12 @@ def parse_rule(text: str) -> Rule:
 
 @dataclass(frozen=True, slots=True)
 class Restrict:
-    """Each of these raises DeviceError for an unknown device, AssignmentError for a rule that no
-    node matches, UnplaceableError for a pin that holds nowhere, and where no device is left."""
+    """The rules, applied to a cost table or checked against an expanded graph.
+
+    Both raise DeviceError for an unknown device, AssignmentError for a rule that matches no node,
+    UnplaceableError for a pin whose device can run none of the nodes, and where a node is left
+    without a device.
+    """
 
     pins: tuple[Rule, ...] = ()
     forbids: tuple[Rule, ...] = ()

@@ -1,8 +1,8 @@
-"""What starting a stage costs: a stage that does next to nothing, run many times.
+"""What starting a stage costs: the time of a stage with one Relu on one number, run many times.
 
 An engine takes some microseconds to be called, to look its inputs up and to hand its outputs back,
-however little there is to do in between. Nodes are timed one stage each, so that every node's time
-holds it once; a stage of many nodes pays it once for all of them.
+however little it computes. Nodes are timed one stage each, so that the time of each node includes
+this once; a stage of many nodes pays it once for all of them.
 """
 
 import statistics
@@ -18,8 +18,8 @@ from stagecut.compiler.ir.graph import Operator, Value
 _WARM_UPS, _RUNS = 20, 200
 
 
-def dispatch_s(backend: Backend, clock: Callable[[], float]) -> float:
-    """The median time of the smallest stage there is; 0 where the device cannot run it."""
+def launch_s(backend: Backend, clock: Callable[[], float]) -> float:
+    """The median time of that stage, in seconds; 0 where the device cannot run it."""
     if not backend.supports(_NODE):
         return 0.0
     inputs = [np.ones(1, np.float32)]

@@ -1,9 +1,11 @@
-"""Fit demands together in as few covers as possible.
+"""Meet every task with as few covers as possible: a set cover whose sets have to be compatible.
 
-A *demand* says where some nodes must run ("a on host, b on pim"); a task is met by any one of
-its demands; a *cover* is a set of demands that agree. The search tries one cover, then two, and
-so on, going through all ways to meet the tasks, scarcest first: the first number that works is
-the smallest. A search that takes too many steps counts as failed, and is no longer a proof.
+A *demand* says in which memories some nodes must run ("a in host, b in pim"). A *task* is met by
+any one of its demands. A *cover* is a union of demands that do not contradict each other. The
+search tries 0 covers, then 1, and so on, and for each number all ways to meet the tasks, beginning
+with those that have the fewest demands: the first number that works is the smallest. A search that
+takes too many steps counts as failed, and from there on the number is no longer proved to be the
+smallest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +21,7 @@ _MAX_STEPS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Covers:
-    """The covers found, and the number that no other choice can go below."""
+    """The covers, and a lower bound on how many are needed."""
 
     covers: tuple[Demand, ...]
     lower_bound: int
@@ -41,7 +43,7 @@ def fewest_covers(tasks: Sequence[Sequence[Demand]]) -> Covers:
 
 @dataclass(slots=True)
 class _Search:
-    """Depth first, with the covers as the stack's common state."""
+    """Depth-first search; `covers` are changed in place, and changed back on the way out."""
 
     covers: list[dict[str, str]]
     steps: int = 0

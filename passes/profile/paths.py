@@ -2,7 +2,7 @@
 
 A node's time needs one path for each measured device that can run it, so the node with the most
 of these devices fixes the number of node paths. What a transfer takes depends only on its link
-and size: each distinct pair, a *crossing*, needs one path in which some value makes it. Those
+and size: each distinct pair, a *timed transfer*, needs one path in which some value makes it. Those
 that no node path makes are covered by further paths; one is usually enough.
 
     cpu.serial    every node on cpu.serial
@@ -16,34 +16,32 @@ Modelled devices and links cost no path. After Kim et al., ACM TODAES, doi 10.11
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stagecut.compiler.ir.assignment import Assignment
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.graph import Wiring
-from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.machine import HOST, Route
+from stagecut.compiler.ir.solution import Assignment
 from stagecut.compiler.ir.units import size
 from stagecut.passes.profile.path_cover import Covers, Demand, fewest_covers
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
-    """A move that has to be timed; all values of this size on this link share its time."""
+class TimedTransfer:
+    """A transfer that has to be timed; all values of this size on this route share its time."""
 
-    source: str
-    target: str
+    route: Route
     size_bytes: int
 
     def __str__(self) -> str:
-        return f"{self.source}>{self.target} with {size(self.size_bytes)}"
+        return f"{self.route} with {size(self.size_bytes)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One complete assignment to be run, and what for; `covers` are the crossings it makes."""
+    """One complete assignment to be run, and what for; it times the transfers in `covers`."""
 
     name: str
     reason: str
     assignment: Assignment
-    covers: tuple[Crossing, ...]
+    covers: tuple[TimedTransfer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def plan_paths(expanded: ExpandedGraph) -> ProfilePlan:
 
 
 class _Chooser:
-    """What the steps derive from the expanded graph, derived once."""
+    """Chooses the paths of one expanded graph."""
 
     def __init__(self, expanded: ExpandedGraph) -> None:
         devices = expanded.machine.devices
@@ -92,45 +90,48 @@ class _Chooser:
         most = max(map(len, self._timed.values()), default=0)
         if most == len(devices):
             for device in devices:
-                placed = {node: device for node, names in self._timed.items() if device in names}
-                yield self._path(device, f"times {self._share(placed)} on {device}", placed)
+                assigned = {node: device for node, names in self._timed.items() if device in names}
+                yield self._path(device, f"times {self._share(assigned)} on {device}", assigned)
             return
         for turn in range(most):  # no node needs every device: each takes its own in turn
-            placed = {node: names[turn] for node, names in self._timed.items() if names[turn:]}
-            reason = f"times {self._share(placed)} on their device no. {turn + 1}"
-            yield self._path(f"nodes {turn + 1}", reason, placed)
+            assigned = {node: names[turn] for node, names in self._timed.items() if names[turn:]}
+            reason = f"times {self._share(assigned)} on their device no. {turn + 1}"
+            yield self._path(f"nodes {turn + 1}", reason, assigned)
 
     def transfer_paths(self, nodes: Sequence[Path], covers: Sequence[Demand]) -> Iterator[Path]:
         missing = self._missing(nodes)
         for number, cover in enumerate(covers, start=1):
-            placed = {node: self._device_in(node, memory) for node, memory in cover.items()}
-            path = self._path(f"transfers {number}", "", placed)
-            crossed = ", ".join(str(each) for each in path.covers if each in missing)
-            yield replace(path, reason=f"crosses {crossed}")
+            assigned = {node: self._device_in(node, memory) for node, memory in cover.items()}
+            path = self._path(f"transfers {number}", "", assigned)
+            made = ", ".join(str(transfer) for transfer in path.covers if transfer in missing)
+            yield replace(path, reason=f"crosses {made}")
 
     def covers(self, nodes: Sequence[Path]) -> Covers:
         return fewest_covers(tuple(self._missing(nodes).values()))
 
-    def _share(self, placed: Mapping[str, str]) -> str:
-        return f"{len(placed)} of {len(self._candidates)} nodes"
+    def _share(self, assigned: Mapping[str, str]) -> str:
+        return f"{len(assigned)} of {len(self._candidates)} nodes"
 
-    def _missing(self, paths: Sequence[Path]) -> Mapping[Crossing, Sequence[Demand]]:
-        """The crossings that none of `paths` makes, each with all the ways to make it."""
-        crossed = {crossing for path in paths for crossing in path.covers}
-        missing: dict[Crossing, list[Demand]] = {}
-        for crossing, demand in self._demands:
-            if crossing not in crossed:
-                missing.setdefault(crossing, []).append(demand)
+    def _missing(self, paths: Sequence[Path]) -> Mapping[TimedTransfer, Sequence[Demand]]:
+        """The timed transfers that none of `paths` makes, each with every demand that makes it."""
+        made = {transfer for path in paths for transfer in path.covers}
+        missing: dict[TimedTransfer, list[Demand]] = {}
+        for transfer, demand in self._demands:
+            if transfer not in made:
+                missing.setdefault(transfer, []).append(demand)
         return missing
 
-    def _path(self, name: str, reason: str, placed: Mapping[str, str]) -> Path:
-        """The nodes that are not `placed` run on the first measured device that can run them."""
+    def _path(self, name: str, reason: str, assigned: Mapping[str, str]) -> Path:
+        """Nodes that are not `assigned` run on the first measured device that can run them, or
+        where there is none, on the first modelled one."""
         devices = {
-            node: placed.get(node) or (*self._timed[node], *names)[0]
+            node: assigned.get(node) or (*self._timed[node], *names)[0]
             for node, names in self._candidates.items()
         }
         memories = {node: self._memory[device] for node, device in devices.items()}
-        made = (each for each, demand in self._demands if demand.items() <= memories.items())
+        made = (
+            transfer for transfer, demand in self._demands if demand.items() <= memories.items()
+        )
         return Path(name, reason, Assignment(devices), tuple(dict.fromkeys(made)))
 
     def _device_in(self, node: str, memory: str) -> str:
@@ -140,9 +141,10 @@ class _Chooser:
 
 def _demands(
     expanded: ExpandedGraph, memory_of: Mapping[str, str]
-) -> Iterator[tuple[Crossing, Demand]]:
-    """Every way to make a measured crossing: where a value's producer and one reader must run."""
-    wiring = Wiring.of(expanded.graph.nodes)
+) -> Iterator[tuple[TimedTransfer, Demand]]:
+    """Every transfer to be timed, with what makes it: where a value's producer and a reader run."""
+    graph = expanded.graph
+    measured = {link.route for link in expanded.machine.links if link.basis == "measured"}
     inputs = {value.name for value in expanded.graph.inputs}
     outputs = {value.name for value in expanded.graph.outputs}
 
@@ -154,9 +156,10 @@ def _demands(
     outside: tuple[str, Demand] = (HOST, {})
     for value in expanded.graph.values:
         name = value.name
-        starts = [outside] if name in inputs else [*places(wiring.producer[name])]
-        ends = [end for reader in wiring.consumers.get(name, ()) for end in places(reader)]
+        starts = [outside] if name in inputs else [*places(graph.producer[name])]
+        ends = [end for reader in graph.users.get(name, ()) for end in places(reader)]
         for source, written in starts:
             for target, read in [*ends, outside] if name in outputs else ends:
-                if source != target and expanded.links.get((source, target)) == "measured":
-                    yield Crossing(source, target, value.size_bytes), {**written, **read}
+                route = Route(source, target)
+                if source != target and route in measured:
+                    yield TimedTransfer(route, value.size_bytes), {**written, **read}

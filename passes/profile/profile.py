@@ -1,8 +1,9 @@
 """Measure what every node costs on every device, in as few whole runs as can be.
 
-Each profile path is a complete assignment, one stage a node, so that a node's weights are as cold
-as they will be in real life; paths take turns, so that a slow moment of the machine hits all of
-them alike. What is modelled costs no run: its figures come from the device's model.
+Each profile path is a complete assignment with one stage for each node, so that between two runs of
+a node its weights leave the CPU's caches as they do when a plan runs. Paths take turns, so that a
+slow moment of the machine hits all of them alike. What is modelled costs no run: its figures come
+from the device's model.
 """
 
 from collections import Counter, defaultdict
@@ -11,20 +12,29 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Route, Spread, ValueCosts
-from stagecut.compiler.ir.device import Backend, Estimate, Feeds
+from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
+from stagecut.compiler.ir.device import (
+    Backend,
+    Estimate,
+    Feeds,
+    Progress,
+    Runner,
+    RunnerFactory,
+    StagedSchedule,
+)
 from stagecut.compiler.ir.errors import StageFault
 from stagecut.compiler.ir.graph import Graph, Node, Value
-from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.plan import ProfilePath
-from stagecut.compiler.ir.progress import Progress
-from stagecut.compiler.ir.schedule import Runner, RunnerFactory
+from stagecut.compiler.ir.schedule import Run, Stage
 from stagecut.compiler.ir.trace import Trace
-from stagecut.passes.profile.launch import dispatch_s
+from stagecut.compiler.ir.transfers import scheduled
+from stagecut.passes.profile.launch import launch_s
 from stagecut.passes.profile.paths import Path, plan_paths
 from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
-from stagecut.passes.stage.extract import Cutter
-from stagecut.passes.stage.stage import StageNodes
+from stagecut.passes.profile.synthetic import synthetic_costs
+from stagecut.passes.stage.extract import Extractor
+from stagecut.passes.stage.stage import stage_programs
 
 #: After so many faults a device is no longer asked for any node that others can run.
 _MOST_FAULTS = 3
@@ -44,7 +54,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """What was found, and by which runs; `faults` are candidates whose engines failed."""
+    """The cost table, and the runs that measured it; `faults` are candidates whose engines
+    failed."""
 
     costs: CostTable
     paths: tuple[ProfilePath, ...]
@@ -52,22 +63,21 @@ class Profiled:
 
 
 class Samples:
-    """Times that were measured, by node and device, and by route and size."""
+    """Measured times in seconds: by node and device, and by route and size in bytes."""
 
     def __init__(self) -> None:
         self.runs: dict[tuple[str, str], list[float]] = defaultdict(list)
-        self.moves: dict[tuple[Route, int], list[float]] = defaultdict(list)
+        self.transfers: dict[tuple[Route, int], list[float]] = defaultdict(list)
 
     def add(self, trace: Trace, graph: Graph, sizes: Mapping[str, int]) -> None:
-        """Take up one run of a path that has one stage a node."""
+        """Add the events of one run of a path; its stage i is node i of `graph`."""
         for event in trace.events:
             if event.basis == "modelled":
                 continue
-            if event.kind == "stage":
-                self.runs[graph.nodes[event.stage].name, event.track].append(event.duration_s)
+            if event.route is None:
+                self.runs[graph.nodes[event.stage].name, event.device].append(event.duration_s)
             else:
-                source, _, target = event.track.partition(">")
-                self.moves[(source, target), sizes[event.name]].append(event.duration_s)
+                self.transfers[event.route, sizes[event.name]].append(event.duration_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,47 +90,40 @@ class Profile:
     progress: Progress
     rounds: Rounds = Rounds()
 
-    def __call__(self, expanded: ExpandedGraph, cut: Cutter, feeds: Feeds) -> Profiled:
-        """What an engine fails to run is left out and told; profiling begins anew without it.
+    def __call__(self, expanded: ExpandedGraph, extract: Extractor, feeds: Feeds) -> Profiled:
+        """What an engine fails to run becomes a fault, and profiling begins anew without it.
 
         Raises UnplaceableError where that leaves a node no device.
         """
         faults: list[Fault] = []
         while True:
             try:
-                found = self._profile(expanded, cut, feeds)
-                return replace(found, faults=tuple(faults))
+                profiled = self._profile(expanded, extract, feeds)
+                return replace(profiled, faults=tuple(faults))
             except StageFault as fault:
                 node = expanded.graph.nodes[fault.stage].name
                 new = [Fault(node, fault.device, fault.problem)]
-                if len([each for each in faults if each.device == fault.device]) >= _MOST_FAULTS:
+                if len([e for e in faults if e.device == fault.device]) >= _MOST_FAULTS:
                     new += _all_others(expanded, node, fault.device)
-                for each in new:
-                    expanded = expanded.without(each.node, each.device, each.reason)
+                for other in new:
+                    expanded = expanded.without(other.node, other.device, other.reason)
                 faults += new
 
-    def _profile(self, expanded: ExpandedGraph, cut: Cutter, feeds: Feeds) -> Profiled:
+    def _profile(self, expanded: ExpandedGraph, extract: Extractor, feeds: Feeds) -> Profiled:
         paths = plan_paths(expanded).paths
         samples = Samples()
         starts_s = {
-            device.name: dispatch_s(self.backends[device.name], self.clock)
+            device.name: launch_s(self.backends[device.name], self.clock)
             for device in expanded.machine.devices
             if device.basis == "measured"
         }
-        rounds = self._measure(expanded.graph, paths, cut, feeds, samples)
+        runners = self._built(expanded, paths, extract)
+        rounds = self._measure(expanded.graph, runners, feeds, samples)
         return Profiled(
             self._table(expanded, samples, starts_s), tuple(_report(path, rounds) for path in paths)
         )
 
-    def _measure(
-        self,
-        graph: Graph,
-        paths: tuple[Path, ...],
-        cut: Cutter,
-        feeds: Feeds,
-        samples: Samples,
-    ) -> int:
-        runners = [self._build(graph, path, cut) for path in self.progress(paths, "building paths")]
+    def _measure(self, graph: Graph, runners: list[Runner], feeds: Feeds, samples: Samples) -> int:
         sizes = {value.name: value.size_bytes for value in graph.values}
 
         def run(runner: Runner, counts: bool) -> None:
@@ -129,20 +132,44 @@ class Profile:
                 samples.add(trace, graph, sizes)
 
         for runner in runners:
-            runner.run(feeds)  # engines settle in their first run
+            runner.run(feeds)  # engines allocate memory and choose kernels in their first run
         tasks = [partial(run, runner) for runner in runners]
         return interleave(tasks, self.rounds, self.clock, self.progress, "profiling")
 
-    def _build(self, graph: Graph, path: Path, cut: Cutter) -> Runner:
-        stages = StageNodes(self.backends).of_runs(
-            graph, [[node] for node in graph.nodes], path.assignment, cut
-        )
-        return self.build(stages, [value.name for value in graph.outputs])
+    def _built(
+        self, expanded: ExpandedGraph, paths: tuple[Path, ...], extract: Extractor
+    ) -> list[Runner]:
+        """Every path, prepared. Modelled steps count for 0 s: their figures come from the
+        models."""
+        graph, machine = expanded.graph, expanded.machine
+        table = synthetic_costs(expanded, lambda candidates: candidates[0])
+        modelled = {device.name for device in machine.devices if device.basis == "modelled"}
+        modelled_routes = {link.route for link in machine.links if link.basis == "modelled"}
+        programs = None
+        runners = []
+        for path in self.progress(paths, "building paths"):
+            stages = [Stage(path.assignment[node.name], (node.name,)) for node in graph.nodes]
+            schedule = scheduled(table, stages)
+            programs = programs or stage_programs(graph, schedule, extract)  # the same for all
+            modelled_s = tuple(
+                0.0
+                if (
+                    stages[step.stage].device in modelled
+                    if isinstance(step, Run)
+                    else step.route in modelled_routes
+                )
+                else None
+                for step in schedule.steps
+            )
+            staged = StagedSchedule(schedule, programs, modelled_s)
+            runners.append(self.build(staged, [value.name for value in graph.outputs]))
+        return runners
 
     def _table(
         self, expanded: ExpandedGraph, samples: Samples, starts_s: Mapping[str, float]
     ) -> CostTable:
-        """Every node's time held one start of a stage, which is told apart."""
+        """`starts_s` is what starting a stage takes on each device. The time that was measured for
+        a node includes it once; the table has it as the device's `stage_s` instead."""
         graph = expanded.graph
         devices = tuple(
             replace(device, stage_s=starts_s.get(device.name, device.stage_s))
@@ -169,7 +196,7 @@ class Profile:
     ) -> NodeCosts:
         run_s: dict[str, float] = {}
         run_j: dict[str, float] = {}
-        held_bytes: dict[str, int] = {}
+        resident_bytes: dict[str, int] = {}
         spreads: dict[str, Spread] = {}
         for name in devices:
             estimate = self.backends[name].estimate(node)
@@ -182,7 +209,7 @@ class Profile:
             if estimate.energy_j is not None:
                 run_j[name] = estimate.energy_j
             if estimate.weight_bytes is not None:
-                held_bytes[name] = estimate.weight_bytes
+                resident_bytes[name] = estimate.weight_bytes
         return NodeCosts(
             name=node.name,
             op=node.op,
@@ -192,28 +219,28 @@ class Profile:
             weight_bytes=node.weight_bytes,
             run_j=run_j,
             run_spread=spreads,
-            held_bytes=held_bytes,
+            resident_bytes=resident_bytes,
         )
 
     def _value_costs(self, value: Value, samples: Samples) -> ValueCosts:
-        move_s: dict[Route, float] = {}
-        move_j: dict[Route, float] = {}
+        transfer_s: dict[Route, float] = {}
+        transfer_j: dict[Route, float] = {}
         spreads: dict[Route, Spread] = {}
         for backend in self.backends.values():
             for driver in backend.links:
-                route = (driver.source, driver.target)
+                route = Route(driver.source, driver.target)
                 estimate = driver.estimate(value)
                 if estimate is not None:
-                    move_s[route] = estimate.run_s
+                    transfer_s[route] = estimate.run_s
                     if estimate.energy_j is not None:
-                        move_j[route] = estimate.energy_j
-                elif found := samples.moves.get((route, value.size_bytes)):
-                    move_s[route], spreads[route] = median_and_spread(found)
-        return ValueCosts(value.name, value.size_bytes, move_s, move_j, spreads)
+                        transfer_j[route] = estimate.energy_j
+                elif timed := samples.transfers.get((route, value.size_bytes)):
+                    transfer_s[route], spreads[route] = median_and_spread(timed)
+        return ValueCosts(value.name, value.size_bytes, transfer_s, transfer_j, spreads)
 
 
 def _all_others(expanded: ExpandedGraph, failed: str, device: str) -> list[Fault]:
-    """What else the device would run, and need not."""
+    """Faults for all other nodes that the device would run and another device can."""
     return [
         Fault(name, device, "it failed on too many other nodes")
         for name, devices in expanded.candidates.items()

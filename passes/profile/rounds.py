@@ -3,16 +3,16 @@
     round 1   A a a a   B b b b   C c c c        capitals warm up and do not count
     round 2   A a a a   B b b b   C c c c
 
-What ran before leaves its own weights in the caches and its own threads awake, which is not what a
-plan that is used finds there: so each turn begins with a run that does not count.
+Whatever ran before has left its own weights in the caches and its own threads awake, and a plan in
+use finds its own there: so each turn begins with a run that does not count.
 """
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from stagecut.compiler.ir.costs import Spread
-from stagecut.compiler.ir.progress import Progress
+from stagecut.compiler.ir.device import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,20 @@ def interleave(
     progress: Progress,
     label: str,
     enough: Callable[[], bool] = lambda: False,
+    left: Callable[[], Collection[int]] | None = None,
 ) -> int:
     """Give every task its turn in each round, and return how often each ran so that it counted.
 
     A task is told whether it counts. `enough` is asked after every round from the least number on,
-    and ends it.
+    and ends it. `left`, asked after every round, names the tasks that take part in the next.
     """
     turn = [False] * rounds.warm_up + [True] * rounds.counted
     done = 0
-    for done in progress(_rounds(rounds, clock, enough), label, rounds.most):  # noqa: B007
-        for task in tasks:
+    for done in progress(_rounds(rounds, clock, enough), label, rounds.most):
+        racing = range(len(tasks)) if left is None or done == 1 else left()
+        for number in racing:
             for counts in turn:
-                task(counts)
+                tasks[number](counts)
     return done * rounds.counted
 
 

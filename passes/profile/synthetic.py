@@ -1,4 +1,4 @@
-"""A cost table that measures nothing and leads the partition to a given placement."""
+"""A cost table that measures nothing and leads the partition to given devices."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,9 @@ from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCost
 from stagecut.compiler.ir.machine import HOST
 
 
-def made_up(expanded: ExpandedGraph, choose: Callable[[tuple[str, ...]], str]) -> CostTable:
+def synthetic_costs(expanded: ExpandedGraph, choose: Callable[[tuple[str, ...]], str]) -> CostTable:
     """`choose` picks from each node's candidates: that one is free, every other one costs a second,
-    and copies cost nothing."""
+    and transfers cost nothing."""
     nodes = []
     for node in expanded.graph.nodes:
         candidates = expanded.candidates[node.name]
@@ -23,7 +23,7 @@ def made_up(expanded: ExpandedGraph, choose: Callable[[tuple[str, ...]], str]) -
                 tuple(value.name for value in node.outputs),
             )
         )
-    free = dict.fromkeys(expanded.links, 0.0)
+    free = dict.fromkeys(expanded.machine.links_on, 0.0)
     return CostTable(
         expanded.graph.name,
         expanded.machine,

@@ -1,7 +1,7 @@
-"""Cut the ONNX model of one stage out of the program.
+"""Extract the ONNX model of one stage from the program.
 
-The nodes are cloned; the values they read from outside become inputs, those that others read
-become outputs, and large weights become references into the weight file.
+The stage's operators are cloned; the values that they read from outside become inputs, those that
+others read become outputs, and large weights become references into the weight file.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.program import Program
 
 
-class Cutter:
-    """Cuts stages out of one program; looks every operator and value up once."""
+class Extractor:
+    """Extracts stages from one program; looks every operator and value up once."""
 
     def __init__(self, program: Program, weights: WeightFile) -> None:
         graph = program.model.graph
@@ -45,7 +45,7 @@ class Cutter:
 
 @dataclass(frozen=True, slots=True)
 class _Border:
-    """What a run of nodes reads from outside: values that are passed on, and weights."""
+    """What the nodes of a stage read from outside: values that other nodes write, and weights."""
 
     inputs: tuple[Value, ...]
     weights: tuple[Value, ...]

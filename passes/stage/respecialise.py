@@ -1,68 +1,109 @@
-"""The stages of a plan, cut out of the same model at other shapes, or at any.
+"""Extract the stages of a plan anew: from the same model at other shapes, or with open shapes.
 
-A plan's stages are cut out of a program whose shapes are bound, where arithmetic on shapes has been
-folded away. Cut out of the model before that, each stage takes along what it needs of it:
+A plan's stages are extracted from a program whose shapes are bound, where arithmetic on shapes has
+been folded away. In the model with open shapes it is still there, and each stage takes along as
+much of it as it needs:
 
     bound to x: [2, 3, 8]                   open
       stage 0  h = Relu(x)                    stage 0  h = Relu(x)
       stage 1  y = Reshape(h, [2, 24])        stage 1  s = Shape(x); b = Gather(s, 0)
                                                        t = Concat(b, -1); y = Reshape(h, t)
 
-Stages meet at values that have the same names in both. What has no name in the bound program, or is
-needed before its own stage has run, is computed where it is needed, which is always right.
+What stages hand to each other are values that have the same names in both. A value that the bound
+program does not have, or that is needed before the stage that writes it has run, is computed again
+in each stage that needs it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
 from onnx_ir.convenience import extract
 
-from stagecut.compiler.ir.device import StageProgram
+from stagecut.compiler.ir.device import StagedSchedule, StageProgram
 from stagecut.compiler.ir.graph import Value
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.transfers import Ports, Router, StageBorder, lay_out
 
 
-def restage(stages: Sequence[Stage], model: ir.Model, outputs: Sequence[str]) -> tuple[Stage, ...]:
-    """`stages` as parts of `model`, in their order, on their devices.
+def respecialise(
+    staged: StagedSchedule,
+    model: ir.Model,
+    outputs: Sequence[str],
+    memory_of: Mapping[str, str],
+    router: Router,
+) -> StagedSchedule:
+    """The stages of `staged` as parts of `model`, in their order, on their devices, with the
+    transfers that they need there.
 
     `model` is in normal form and of the same source as the program of the stages; it must have the
-    `outputs`. A stage that is not needed is left out. What stages take is no longer known.
+    `outputs`. A stage that is not needed is left out. `memory_of` says in which memory a device
+    lives, `router` which way a value takes. What steps take is not known any more.
     """
-    known = {value.name: value for value in model.graph.inputs}
-    known.update({out.name: out for node in model.graph for out in node.outputs if out.name})
+    programs = _programs(staged.programs, model, outputs)
+    borders = [
+        StageBorder(
+            stage,
+            memory_of[stage.device],
+            [
+                Ports(
+                    tuple(value.name for value in program.inputs),
+                    tuple(value.name for value in program.outputs),
+                )
+            ],
+        )
+        for stage, program in zip(staged.schedule.stages, programs, strict=True)
+        if program is not None
+    ]
+    starts = {str(value.name): HOST for value in model.graph.inputs}
+    schedule = lay_out(borders, starts, [(name, HOST) for name in outputs], router)
+    needed = tuple(program for program in programs if program is not None)
+    return StagedSchedule(schedule, needed, (None,) * len(schedule.steps))
+
+
+def _programs(
+    programs: Sequence[StageProgram], model: ir.Model, outputs: Sequence[str]
+) -> list[StageProgram | None]:
+    """Each of `programs` as a part of `model`; None for one that is not needed."""
+    values = {value.name: value for value in model.graph.inputs}
+    values.update({out.name: out for node in model.graph for out in node.outputs if out.name})
     home = {
         output.name: index
-        for index, stage in enumerate(stages)
-        for node in stage.program.model.graph
+        for index, program in enumerate(programs)
+        for node in program.model.graph
         for output in node.outputs
-        if output.name in known
+        if output.name in values
     }
-    bound = {value.name: value for stage in stages for value in _bound(stage.program)}
+    bound = {value.name: value for program in programs for value in _bound(program)}
     wanted = dict.fromkeys(outputs)
-    found: list[Stage] = []
-    for index in reversed(range(len(stages))):
+    parts: list[StageProgram | None] = [None] * len(programs)
+    for index in reversed(range(len(programs))):
         writes = [
-            known[name]
+            values[name]
             for name in wanted
-            if home.get(name, len(stages) - 1) == index and known[name].producer() is not None
+            if home.get(name, len(programs) - 1) == index and values[name].producer() is not None
         ]
         if not writes:
             continue
         at_hand = [
             value
-            for name, value in known.items()
+            for name, value in values.items()
             if value.producer() is None or (home.get(name, index) < index and _portable(value))
         ]
         part = _part(model, at_hand, writes)
         wanted.update(dict.fromkeys(str(value.name) for value in part.graph.inputs))
-        found.append(_stage(stages[index], part, bound))
-    return tuple(reversed(found))
+        parts[index] = StageProgram(
+            programs[index].name,
+            part,
+            tuple(_value(value, bound) for value in part.graph.inputs),
+            tuple(_value(value, bound) for value in part.graph.outputs),
+        )
+    return parts
 
 
 def _part(model: ir.Model, at_hand: Sequence[ir.Value], writes: Sequence[ir.Value]) -> ir.Model:
-    """What computes `writes` from as much of what is `at_hand` as it needs."""
+    """The part of `model` that computes `writes` from values `at_hand`; its inputs are those of
+    them that it reads."""
     graph = extract(model.graph, at_hand, writes)
     graph.inputs[:] = [value for value in graph.inputs if value.uses()]
     return ir.Model(graph, ir_version=model.ir_version, producer_name="stagecut")
@@ -73,7 +114,7 @@ def _portable(value: ir.Value) -> bool:
 
 
 def _bound(program: StageProgram) -> Iterator[Value]:
-    """The values of a bound stage as far as their shapes are known."""
+    """The values of a stage whose shapes are known numbers."""
     for node in program.model.graph:
         for output in node.outputs:
             if output.name and output.shape is not None and output.shape.is_static():
@@ -82,18 +123,9 @@ def _bound(program: StageProgram) -> Iterator[Value]:
     yield from program.outputs
 
 
-def _stage(stage: Stage, part: ir.Model, bound: Mapping[str, Value]) -> Stage:
-    program = StageProgram(
-        stage.program.name,
-        part,
-        tuple(_value(value, bound) for value in part.graph.inputs),
-        tuple(_value(value, bound) for value in part.graph.outputs),
-    )
-    return replace(stage, program=program, modelled_s=None)
-
-
 def _value(value: ir.Value, bound: Mapping[str, Value]) -> Value:
-    """Open sizes are those of the bound program, where it has the value."""
+    """The value as the planning view has it; an open shape is taken from the bound program, where
+    that has the value."""
     name = value.name or ""
     dtype = value.dtype or ir.DataType.UNDEFINED
     text = "string" if dtype == ir.DataType.STRING else np.dtype(dtype.numpy()).name

@@ -1,1 +1,1 @@
-"""stagecut behind other people's interfaces: torch.compile, and ONNX's own backend interface."""
+"""stagecut as a backend of torch.compile, and of ONNX's own backend interface."""

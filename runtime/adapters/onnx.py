@@ -18,7 +18,7 @@ from stagecut import backends
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.pipeline import compile_model, unmeasured
+from stagecut.compiler.pipeline import compile_model, unmeasured_costs
 from stagecut.passes.cluster.cluster import Granularity
 from stagecut.runtime.session import Session
 
@@ -40,8 +40,8 @@ class StagecutRep(BackendRep):
         )
         outputs = self._session.run(None, feeds)
         fields = [port.name for port in self._session.get_outputs()]
-        found: tuple[Any, ...] = namedtupledict("Outputs", fields)(*outputs)
-        return found
+        named: tuple[Any, ...] = namedtupledict("Outputs", fields)(*outputs)
+        return named
 
 
 class StagecutBackend(Backend):
@@ -70,11 +70,13 @@ class StagecutBackend(Backend):
     ) -> StagecutRep:
         """Compile `model` without measuring. Raises StagecutError.
 
-        `feeds` are sample inputs, for models that random ones are no good for.
+        `feeds` are sample inputs, for models that do not run on random ones.
         """
         super().prepare(model, device, **kwargs)  # checks the model
         specs = devices or ["cpu.serial" if device == _CPU else device]
-        table = costs or unmeasured(model, devices=specs, granularity=granularity, feeds=feeds)
+        table = costs or unmeasured_costs(
+            model, devices=specs, granularity=granularity, feeds=feeds
+        )
         plan = compile_model(
             model, devices=specs, costs=table, granularity=granularity, feeds=feeds
         )

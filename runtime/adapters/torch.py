@@ -2,9 +2,9 @@
 
     compiled = torch.compile(model, backend="stagecut")
 
-What TorchDynamo hands over is compiled for the real devices of this machine and runs as a plan.
-Weights are those at the time of compiling. What a plan cannot do (training, sizes that change,
-operators that cannot be exported) runs in PyTorch itself, and is told in one warning.
+Graphs that TorchDynamo passes on are compiled for the real devices of this machine and run as
+plans, with the weights that they have when they are compiled. What a plan cannot do (training,
+sizes that change, operators that cannot be exported) runs in PyTorch itself, after one warning.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from stagecut.runtime.session import Session
 def compile_graph(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
     """The function that TorchDynamo calls in place of `module`; `inputs` are examples.
 
-    Never raises for what cannot be taken: that runs eagerly.
+    A graph that cannot be compiled runs eagerly; nothing is raised.
     """
     reason = _misfit(inputs)
     if not reason:
@@ -36,7 +36,7 @@ def compile_graph(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callab
 
 
 def _misfit(inputs: Sequence[Any]) -> str:
-    """Why a plan could not stand in for the graph; empty where it may."""
+    """Why the graph cannot become a plan; empty where it may."""
     if not all(isinstance(each, torch.Tensor) for each in inputs):
         return "sizes or numbers in it change from call to call: use torch.compile(dynamic=False)"
     if torch.is_grad_enabled() and any(each.requires_grad for each in inputs):
@@ -63,7 +63,7 @@ def _planned(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..
 
 
 class _Bound(torch.nn.Module):
-    """`module` with its parameters, which TorchDynamo hands over as inputs, put in place."""
+    """`module` with its parameters, which TorchDynamo passes as inputs, bound to it."""
 
     def __init__(
         self, module: torch.fx.GraphModule, inputs: Sequence[Any], free: Sequence[int]

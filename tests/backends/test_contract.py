@@ -15,7 +15,10 @@ from tests.support.nodes import Sample, sample
 TOLERANCES = {
     "cpu.serial": 1e-5,
     "cpu.parallel:threads=2": 1e-5,
+    "cpu.parallel:threads=2,waiting=spin,pinning=on": 1e-5,
     "openvino.f32": 1e-5,
+    "openvino.f32:threads=2,pinning=on": 1e-5,
+    "openvino.f32:threads=2,pinning=off": 1e-5,
     "openvino.f32.serial": 1e-5,
     "openvino.bf16": 2e-2,
     "openvino.bf16.serial": 2e-2,
@@ -190,6 +193,27 @@ def test_device_lives_in_its_memory(backend: Backend) -> None:
     assert backend.device.description
 
 
+def test_configurations_are_of_the_same_device(spec: str, backend: Backend) -> None:
+    """And whoever has one offers no further ones."""
+    for configuration in backends.configurations(backend):
+        other = backends.create(backends.configured(spec, configuration))
+        assert (other.device.name, other.memory) == (backend.device.name, backend.memory)
+        assert other != backend
+        assert backends.configurations(other) == ()
+
+
+def test_a_device_keeps_a_resource_busy(backend: Backend) -> None:
+    device = backend.device
+    assert device.resource
+    assert device.cores >= 1
+
+
+def test_a_device_that_computes_on_floats_by_itself_says_how(spec: str, backend: Backend) -> None:
+    """`null` leaves it to the model, whatever that has."""
+    precision = backend.device.precision
+    assert precision in ({""} if spec.startswith("null") else {"f32", "f16", "bf16"})
+
+
 def test_links_join_the_memory_to_the_host_both_ways(backend: Backend) -> None:
     ends = {(link.source, link.target) for link in backend.links}
     memory = backend.memory.name
@@ -222,17 +246,17 @@ def _run(backend: Backend, executable: Executable, feeds: Sequence[Tensor]) -> l
 
 
 def _to_memory(backend: Backend, tensors: Sequence[Tensor]) -> list[Tensor]:
-    return _moved(tensors, [link for link in backend.links if link.source == HOST])
+    return _transferred(tensors, [link for link in backend.links if link.source == HOST])
 
 
 def _to_host(backend: Backend, tensors: Sequence[Tensor]) -> list[Tensor]:
-    return _moved(tensors, [link for link in backend.links if link.target == HOST])
+    return _transferred(tensors, [link for link in backend.links if link.target == HOST])
 
 
-def _moved(tensors: Sequence[Tensor], links: Sequence[LinkDriver]) -> list[Tensor]:
+def _transferred(tensors: Sequence[Tensor], links: Sequence[LinkDriver]) -> list[Tensor]:
     """Over the one link; devices that live in the host's memory have none."""
     for link in links:
-        tensors = [link.move(tensor) for tensor in tensors]
+        tensors = [link.transfer(tensor) for tensor in tensors]
     return list(tensors)
 
 

@@ -37,7 +37,7 @@ def test_embeddings_with_pim_stages_point_where_pytorch_says(
     program = load_program("zoo:minilm")
     costs = costs_of(expand(program, DEVICES, "cluster"), seed=0)
     plan = compile_model(program.model, feeds=program.feeds, devices=DEVICES, costs=costs)
-    assert "pim.hbm" in {stage.device for stage in plan.manifest.stages}
+    assert "pim.hbm" in {stage.device for stage in plan.first.planned.schedule.stages}
     session = Session(plan)
     feeds = encoder.encode(SENTENCES)
     ours = np.concatenate([session.run(None, dict(sentence))[0] for sentence in feeds])

@@ -36,7 +36,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "zoo:bert-small:seq=16", devices=["cpu.serial", "cpu.parallel", "pim.hbm:channels=64"]
     )
     path = tmp_path_factory.mktemp("page") / "bert-small.html"
-    path.write_text(to_html(build_report(plan.manifest, read_costs(plan.costs))), "utf-8")
+    report = build_report(plan.first.planned, read_costs(plan.first.costs))
+    path.write_text(to_html(report), "utf-8")
     return path
 
 

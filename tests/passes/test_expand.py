@@ -1,14 +1,18 @@
 """Every device is asked about every node; refusals keep their reasons."""
 
+from dataclasses import replace
+
 import pytest
 
 from stagecut.backends import null
 from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.machine import Resource
 from stagecut.passes.expand import Expand
 from tests.support.graphs import graph
 
 GRAPH = graph("x", "q = MatMul(x, W)\ny = Softmax(q)", "y")
 CPU = null.create("cpu", {"memory": "host"})
+WIDE = {"one": 1, "all": 8, "two": 2}
 PIM = null.create("pim", {"operators": "MatMul"})
 
 
@@ -28,8 +32,20 @@ def test_the_machine_has_the_host_and_each_memory_once() -> None:
 
 
 def test_links_say_how_their_cost_is_found() -> None:
-    expanded = Expand({"cpu": CPU, "pim": PIM})(GRAPH)
-    assert expanded.links == {("host", "pim"): "modelled", ("pim", "host"): "modelled"}
+    machine = Expand({"cpu": CPU, "pim": PIM})(GRAPH).machine
+    assert [(str(link.route), link.basis) for link in machine.links] == [
+        ("host>pim", "modelled"),
+        ("pim>host", "modelled"),
+    ]
+    assert all(link.bytes_per_s is None for link in machine.links)  # each value is asked about
+
+
+def test_the_machine_has_a_resource_for_whatever_can_be_busy() -> None:
+    """Two engines on the same cores, of which the wider one says how many there are."""
+    cores = (replace(CPU.device, name=name, resource="cores", cores=n) for name, n in WIDE.items())
+    engines = {device.name: replace(CPU, device=device) for device in cores}
+    machine = Expand({**engines, "pim": PIM, "cpu": CPU})(GRAPH).machine
+    assert machine.resources == (Resource("cores", 8), Resource("pim"), Resource("cpu"))
 
 
 def test_a_node_that_no_device_can_run_is_an_error_with_every_reason() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import StageFault
-from stagecut.compiler.pipeline import unmeasured
+from stagecut.compiler.pipeline import unmeasured_costs
 from stagecut.runtime import Session
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
@@ -27,7 +27,7 @@ def _model(text: str) -> onnx.ModelProto:
 
 
 def _session(model: onnx.ModelProto) -> Session:
-    costs = unmeasured(model, devices=DEVICES)
+    costs = unmeasured_costs(model, devices=DEVICES)
     return Session(compile_model(model, devices=DEVICES, costs=costs))
 
 
@@ -61,7 +61,7 @@ def test_large_ones_run_on_the_fallback() -> None:
     _assert_as_onnxruntime(session, model, [[2**40, 1, 2], [3, -(2**62), 5]])
     feeds = {"x": np.full((2, 3), 2**40, np.int64)}
     _, trace = session.run_with_trace(None, feeds)
-    assert {event.track for event in trace.events} == {"cpu.serial"}
+    assert {event.device for event in trace.events} == {"cpu.serial"}
     _assert_as_onnxruntime(session, model, [[0, 1, 2], [3, -4, 5]])
 
 
@@ -84,7 +84,7 @@ def test_large_weights_are_refused_when_the_stage_is_built() -> None:
     with pytest.raises(StageFault, match="w holds integers of more than 32 bits"):
         _session(_model(text))
     plan = compile_model(_model(text), devices=DEVICES)
-    assert any("32 bits" in told for told in plan.manifest.workarounds)
+    assert any("32 bits" in told for told in plan.first.planned.workarounds)
     _assert_as_onnxruntime(Session(plan), _model(text), [[2**39, 2**41]])
 
 
@@ -92,14 +92,14 @@ def test_samples_with_large_ones_keep_a_node_off_openvino() -> None:
     """Profiling finds out."""
     model, feeds = _model(MASKS), {"x": np.full((2, 3), 2**40, np.int64)}
     plan = compile_model(model, devices=DEVICES, feeds=feeds)
-    assert any("32 bits" in told for told in plan.manifest.workarounds)
+    assert any("32 bits" in told for told in plan.first.planned.workarounds)
     _assert_as_onnxruntime(Session(plan), model, feeds["x"].tolist())
 
 
 def test_large_ones_at_another_shape_run_on_the_fallback() -> None:
     model = _model(MASKS.replace("int64[2,3] x", "int64[n,3] x"))
     feeds = {"x": np.ones((2, 3), np.int64)}
-    costs = unmeasured(model, devices=DEVICES, feeds=feeds)
+    costs = unmeasured_costs(model, devices=DEVICES, feeds=feeds)
     session = Session(compile_model(model, devices=DEVICES, costs=costs, feeds=feeds))
     _assert_as_onnxruntime(session, model, [[1, 2, 3]])
     _assert_as_onnxruntime(session, model, [[2**40, 2, 3]])
@@ -107,7 +107,7 @@ def test_large_ones_at_another_shape_run_on_the_fallback() -> None:
 
 def test_the_command_says_which_stages_ran(tmp_path: Path) -> None:
     model = _model(MASKS)
-    costs = unmeasured(model, devices=DEVICES)
+    costs = unmeasured_costs(model, devices=DEVICES)
     compile_model(model, devices=DEVICES, costs=costs).save(tmp_path / "x.plan")
     np.save(tmp_path / "x.npy", np.full((2, 3), 2**40, np.int64))
     arguments = ["run", "x.plan", "--input", "x=x.npy", "--json"]

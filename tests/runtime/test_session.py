@@ -92,13 +92,13 @@ def on_all_engines() -> Session:
     costs = scattered_costs("zoo:tiny-bert", devices, seed=3)
     session = Session(compile_model("zoo:tiny-bert", devices=devices, costs=costs))
     assert set(session.get_providers()) == set(devices)
-    session.run(None, random_feeds(session.manifest.inputs, 0))
+    session.run(None, random_feeds(session.planned.inputs, 0))
     return session
 
 
 def test_threads_do_not_spin_while_nothing_runs(on_all_engines: Session) -> None:
     """One spinning thread would use as much of a CPU as time passes."""
-    on_all_engines.run(None, random_feeds(on_all_engines.manifest.inputs, 0))
+    on_all_engines.run(None, random_feeds(on_all_engines.planned.inputs, 0))
     time.sleep(0.05)
     before_s = time.process_time()
     time.sleep(0.3)
@@ -114,14 +114,14 @@ def test_the_callers_affinity_is_as_it_was() -> None:
         session = Session(
             compile_model(model, devices=devices, costs=scattered_costs(model, devices, seed=0))
         )
-        session.run(None, random_feeds(session.manifest.inputs, 0))
+        session.run(None, random_feeds(session.planned.inputs, 0))
         assert os.sched_getaffinity(0) == {min(allowed)}
     finally:
         os.sched_setaffinity(0, allowed)
 
 
 def test_callers_bring_the_only_further_threads(on_all_engines: Session) -> None:
-    feeds = random_feeds(on_all_engines.manifest.inputs, 0)
+    feeds = random_feeds(on_all_engines.planned.inputs, 0)
     expected = on_all_engines.run(None, feeds)[0]
     before = _threads()
 

@@ -14,7 +14,7 @@ from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, FeedError, ShapeError, TraceError, UsageError
-from stagecut.compiler.pipeline import unmeasured
+from stagecut.compiler.pipeline import unmeasured_costs
 from stagecut.compiler.report.model.build import build_report
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS, TinyModel
@@ -139,7 +139,7 @@ def test_of_the_shapes_that_need_stages_of_their_own_the_latest_are_kept() -> No
     variant = session.variant(_attention_feeds(1, 4))
     for seq in (5, 6, 7, 8, 9, 10, 11, 12, 13, 5):
         session.run(None, _attention_feeds(1, seq))
-    assert [shapes[0][1] for shapes in variant._elsewhere._latest] == [7, 8, 9, 10, 11, 12, 13, 5]
+    assert [shapes[0][1] for shapes in variant._unprofiled._latest] == [7, 8, 9, 10, 11, 12, 13, 5]
 
 
 @pytest.fixture(scope="module")
@@ -170,9 +170,9 @@ def test_each_variant_has_its_own_costs_and_stages_and_they_share_the_weights(
     several: Plan,
 ) -> None:
     one, other = several.variants
-    assert [v.manifest.inputs[0].shape for v in (one, other)] == [(1, 4, 8), (1, 16, 8)]
+    assert [v.planned.inputs[0].shape for v in (one, other)] == [(1, 4, 8), (1, 16, 8)]
     assert one.costs != other.costs
-    assert one.variants == (one,)
+    assert several.first == one
     assert several.variant({"ids": (1, 16)}) == other
     assert several.variant({}) == one
     assert sum("weights" in name for name in several.archive.names()) == 1
@@ -182,8 +182,8 @@ def test_each_variant_has_its_own_costs_and_stages_and_they_share_the_weights(
 
 def test_a_saved_plan_keeps_its_variants(several: Plan, tmp_path: Path) -> None:
     several.save(tmp_path / "x.plan")
-    assert [v.manifest for v in Plan.load(tmp_path / "x.plan").variants] == [
-        v.manifest for v in several.variants
+    assert [v.planned for v in Plan.load(tmp_path / "x.plan").variants] == [
+        v.planned for v in several.variants
     ]
 
 
@@ -195,7 +195,7 @@ def test_variants_of_the_same_shape_are_refused() -> None:
 
 def test_one_cost_table_for_several_shapes_is_refused() -> None:
     model = ATTENTION.proto()
-    costs = unmeasured(model, devices=["cpu.serial"], feeds=_attention_feeds(1, 4))
+    costs = unmeasured_costs(model, devices=["cpu.serial"], feeds=_attention_feeds(1, 4))
     shapes = [{"x": (1, 4, 8)}, {"x": (1, 5, 8)}]
     with pytest.raises(UsageError, match="a cost table is for one shape"):
         compile_model(model, costs=costs, shapes=shapes)
@@ -239,13 +239,13 @@ def test_a_shape_that_the_model_itself_refuses_is_told_as_such() -> None:
 
 def test_a_trace_of_another_shape_is_not_compared_with_the_plans_figures(several: Plan) -> None:
     session = Session(several)
-    table = read_costs(several.costs)
+    table = read_costs(several.first.costs)
     _, trace = session.run_with_trace(None, _attention_feeds(1, 4))
-    assert build_report(several.manifest, table, trace).summary.observed is not None
+    assert build_report(several.first.planned, table, trace).summary.observed is not None
     for size in (5, 16):
         _, trace = session.run_with_trace(None, _attention_feeds(1, size))
         with pytest.raises(TraceError, match=f"it ran with x 1x{size}x8, ids 1x{size}"):
-            build_report(several.manifest, table, trace)
+            build_report(several.first.planned, table, trace)
 
 
 def test_a_model_without_open_dimensions_takes_one_shape() -> None:
@@ -278,7 +278,7 @@ def test_sizes_that_depend_on_data_may_change_from_run_to_run() -> None:
           bent = Sigmoid(found)  y = Mul(bent, found) }
     """).proto()
     devices = ["openvino.f32", "cpu.serial"]
-    plan = compile_model(model, devices=devices, costs=unmeasured(model, devices=devices))
+    plan = compile_model(model, devices=devices, costs=unmeasured_costs(model, devices=devices))
     session, reference = Session(plan), _reference(model)
     assert "openvino.f32" in session.get_providers()
     for zeros in (0, 1, 4):

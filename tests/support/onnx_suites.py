@@ -13,7 +13,7 @@ NOT_COMPARED: dict[str, str] = {
     "test_attention_23_boolmask_fullymasked_row_nan_robustness_expanded": (
         "OpenVINO has an answer of its own for rows that are masked whole"
     ),
-    "test_attention_4d_causal_fp16_expanded": "half precision, rounded wherever it is cut",
+    "test_attention_4d_causal_fp16_expanded": "half precision, rounded between stages",
 }
 #: How far off results of a type may be on scattered devices, where the suite asks more of them than
 #: float32 can give.

@@ -1,31 +1,40 @@
 """Rows of a small table -> the plan that runs them as they say, and one run of it.
 
-Stages, copies and totals follow from the rows by the definition of the objective, so that every
-sample adds up.
+Schedule and account follow from the rows by their definitions, so that every sample adds up.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
 
-from stagecut.compiler.ir.account import evaluate
-from stagecut.compiler.ir.assignment import Assignment, Certificate
+from stagecut.compiler.ir.account import Account, account
 from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
-from stagecut.compiler.ir.machine import HOST, Basis, Machine
+from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.machine import HOST, Machine
 from stagecut.compiler.ir.plan import (
     Contender,
+    ContenderId,
+    ContenderKind,
     InputPort,
-    Manifest,
-    PlannedCopy,
     PlannedNode,
+    PlannedRun,
     PlannedStage,
+    PlannedVariant,
     Port,
     ProfilePath,
     Provenance,
 )
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage
+from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.trace import Event, Trace
+from stagecut.compiler.ir.transfers import scheduled, stages_in
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.model.content import Report
 
 US = 1e-6
+
+OPTIMUM = ContenderId(ContenderKind.OPTIMUM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,32 @@ class Row:
 class Sample:
     """A plan with the cost table it was made from and one run of it."""
 
-    manifest: Manifest
+    planned: PlannedVariant
     table: CostTable
     trace: Trace
+
+
+def with_known(sample: Sample, **changes: Any) -> Sample:
+    """The sample with other facts known about its plan: fields of the plan, of its run, and of
+    its account."""
+    variant = sample.planned
+    account_changes, run_changes = (
+        {name: changes.pop(name) for name in [*changes] if hasattr(whole, name)}
+        for whole in (variant.account, variant.run)
+    )
+    costs = replace(variant.account, **account_changes)
+    run = replace(variant.run, account=costs, **run_changes)
+    return replace(sample, planned=replace(variant, run=run, **changes))
+
+
+def report_of(sample: Sample) -> Report:
+    """What is said of its plan, with what its run took."""
+    return build_report(sample.planned, sample.table, sample.trace)
+
+
+def gate_report_of(sample: Sample) -> Report:
+    """What is said of its plan, with what the gate observed."""
+    return build_report(sample.planned, sample.table)
 
 
 def planned(
@@ -62,31 +94,54 @@ def planned(
 ) -> Sample:
     """The plan of `rows`; `inputs` are the model's inputs with their sizes in bytes."""
     table = cost_table(name, rows, machine, inputs=inputs, output=output)
-    stages = tuple(_stages(table, rows))
-    costs = evaluate(table, Assignment({row.name: row.device for row in rows}))
-    sizes = {value.name: value.size_bytes for value in table.values}
-    basis: Basis = "modelled" if any(s.basis == "modelled" for s in stages) else "measured"
-    manifest = Manifest(
-        name=name,
+    refusals = {row.name: row.refusal for row in rows}
+    return sample_of(table, {row.name: row.device for row in rows}, provenance, refusals)
+
+
+def sample_of(
+    table: CostTable,
+    device_of: Mapping[str, str],
+    provenance: Provenance,
+    refusals: Mapping[str, str] | None = None,
+) -> Sample:
+    """The plan that runs the nodes on `device_of`, in its order, at the costs of `table`.
+
+    Raises AssignmentError or ScheduleError where that cannot be.
+    """
+    schedule = scheduled(table, stages_in([*device_of], device_of))
+    costs = account(table, schedule)
+    inputs = [value.name for value in table.values if value.name not in table.producer]
+    outputs = dict.fromkeys(end.name for end in table.outputs)
+    variant = PlannedVariant(
+        name=table.name,
         objective="latency",
-        predicted_s=costs.total_s,
-        basis=basis,
-        machine=machine,
+        machine=table.machine,
         inputs=tuple(InputPort(value, "float32", (1, 64)) for value in inputs),
-        outputs=(Port(output, "float32", (1, 512)),),
-        stages=stages,
-        nodes=tuple(_nodes(table, rows, stages)),
-        copies=tuple(
-            PlannedCopy(c.value, c.source, c.target, sizes[c.value], c.move_s, "modelled")
-            for c in costs.copies
-        ),
-        contenders=tuple(_contenders(table, costs.total_s, basis, stages)) if rows else (),
-        profile_paths=tuple(_paths(table)) if rows else (),
-        certificate=Certificate("elimination", costs.total_s, costs.total_s, exact=True, width=3),
-        method="optimum",
+        outputs=tuple(Port(value, "float32", (1, 512)) for value in outputs),
+        run=PlannedRun(schedule, costs, tuple(_stages(table, schedule, costs))),
+        certificate=Certificate.of("elimination", costs.latency_s, costs.latency_s, width=3),
+        nodes=tuple(_node(table, node, refusals or {}) for node in table.nodes),
+        contenders=tuple(_contenders(table, schedule, costs)),
+        profile_paths=tuple(_paths(table)) if table.nodes else (),
         provenance=provenance,
     )
-    return Sample(manifest, table, run_of(manifest))
+    return Sample(variant, table, run_of(variant))
+
+
+def random_plan(table: CostTable, seed: int) -> Sample | None:
+    """Any plan for `table`, in any order; None where what was drawn cannot be."""
+    random = Random(seed)  # noqa: S311
+    order: list[str] = []
+    while left := [node for node in table.nodes if node.name not in order]:
+        written = {value for node in left for value in node.outputs}
+        ready = [node.name for node in left if written.isdisjoint(node.inputs)]
+        order.append(random.choice(ready))
+    device_of = {name: random.choice([*table.node_named[name].run_s]) for name in order}
+    origin = Provenance("", "", "", "", 1, {}, {}, {})
+    try:
+        return sample_of(table, device_of, origin)
+    except StagecutError:
+        return None
 
 
 def cost_table(
@@ -127,72 +182,93 @@ def _costs(row: Row, machine: Machine) -> NodeCosts:
     )
 
 
-def _stages(table: CostTable, rows: Sequence[Row]) -> Iterator[PlannedStage]:
-    costs = {node.name: node for node in table.nodes}
-    groups = groupby(rows, key=lambda row: row.device)
-    for index, (name, members) in enumerate(groups):
-        inside = list(members)
-        device = table.machine.device(name)
-        written = {row.name for row in inside}
-        read = dict.fromkeys(v for row in inside for v in row.inputs if v not in written)
+def _stages(table: CostTable, schedule: Schedule, costs: Account) -> Iterator[PlannedStage]:
+    """As the gate has measured them, 1 % above what was predicted."""
+    ends = {end.name for end in table.outputs}
+    for step, cost in zip(schedule.steps, costs.steps, strict=True):
+        if not isinstance(step, Run):
+            continue
+        stage = schedule.stages[step.stage]
+        nodes = [table.node_named[name] for name in stage.nodes]
+        written = dict.fromkeys(value for node in nodes for value in node.outputs)
+        read = dict.fromkeys(value for node in nodes for value in node.inputs)
+        wanted = [value for value in written if value in ends or _read_outside(table, value, stage)]
         yield PlannedStage(
-            index=index,
-            device=name,
-            file=f"stage-{index:03}.onnx",
-            nodes=tuple(row.name for row in inside),
-            inputs=tuple(Port(value, "float32", (1, 64)) for value in read),
-            outputs=(Port(inside[-1].name, "float32", (1, 64)),),
-            predicted_s=sum(costs[row.name].run_s[name] for row in inside),
-            basis=device.basis,
+            file=f"stage-{step.stage:03}.onnx",
+            inputs=tuple(_port(value) for value in read if value not in written),
+            outputs=tuple(map(_port, wanted)),
+            observed_s=1.01 * cost.time_s,
         )
 
 
-def _nodes(
-    table: CostTable, rows: Sequence[Row], stages: Sequence[PlannedStage]
-) -> Iterator[PlannedNode]:
-    stage_of = {name: stage.index for stage in stages for name in stage.nodes}
+def _read_outside(table: CostTable, value: str, stage: Stage) -> bool:
+    return not set(table.users.get(value, ())) <= set(stage.nodes)
+
+
+def _port(value: str) -> Port:
+    return Port(value, "float32", (1, 64))
+
+
+def _node(table: CostTable, costs: NodeCosts, refusals: Mapping[str, str]) -> PlannedNode:
     devices = [device.name for device in table.machine.devices]
-    for row, costs in zip(rows, table.nodes, strict=True):
-        refused = [device for device in devices if device not in costs.run_s]
-        yield PlannedNode(
-            name=row.name,
-            op=row.op,
-            device=row.device,
-            stage=stage_of[row.name],
-            operators=(f"{row.op} {row.name}",),
-            flops=16 * row.weight_bytes,
-            weight_bytes=row.weight_bytes,
-            run_s=costs.run_s,
-            refusals=dict.fromkeys(refused, row.refusal),
-        )
+    refused = [device for device in devices if device not in costs.run_s]
+    return PlannedNode(
+        name=costs.name,
+        op=costs.op,
+        operators=(f"{costs.op} {costs.name}",),
+        flops=16 * costs.weight_bytes,
+        weight_bytes=costs.weight_bytes,
+        run_s=costs.run_s,
+        refusals=dict.fromkeys(refused, refusals.get(costs.name, "it cannot")),
+    )
 
 
-def _contenders(
-    table: CostTable, total_s: float, basis: Basis, stages: Sequence[PlannedStage]
-) -> Iterator[Contender]:
-    stage_s = tuple(1.01 * stage.predicted_s for stage in stages)
-    yield _contender("optimum", stage_s, 1.01 * total_s, basis, chosen=True)
-    for device in table.machine.devices:
-        if all(device.name in node.run_s for node in table.nodes):
-            alone = Assignment({node.name: device.name for node in table.nodes})
-            alone_s = 1.02 * evaluate(table, alone).total_s
-            yield _contender(device.name, (alone_s,), alone_s, device.basis, chosen=False)
+def _contenders(table: CostTable, schedule: Schedule, costs: Account) -> Iterator[Contender]:
+    """The plan itself, which is the optimum, and every device that can run all of it alone."""
+    single: list[Contender] = []
+    also: list[ContenderId] = []
+    for device in table.machine.devices if table.nodes else ():
+        if any(device.name not in node.run_s for node in table.nodes):
+            continue
+        name = ContenderId(ContenderKind.SINGLE, device.name)
+        try:
+            alone = scheduled(table, (Stage(device.name, schedule.order),))
+            alone_costs = account(table, alone)
+        except StagecutError:  # no room, or no way for a value
+            continue
+        if alone == schedule:
+            also.append(name)
+        else:
+            single.append(_contender(name, alone_costs, 1.02, chosen=False))
+    yield _contender(
+        OPTIMUM, costs, 1.01, stages=len(schedule.stages), chosen=True, also=tuple(also)
+    )
+    yield from single
 
 
 def _contender(
-    name: str, stage_s: tuple[float, ...], median_s: float, basis: Basis, *, chosen: bool
+    name: ContenderId,
+    costs: Account,
+    factor: float,
+    *,
+    stages: int = 1,
+    chosen: bool,
+    also: tuple[ContenderId, ...] = (),
 ) -> Contender:
+    """As the gate has measured it, `factor` times as slow as predicted."""
+    median_s = factor * costs.latency_s
     return Contender(
-        name=name,
-        stages=len(stage_s),
+        id=name,
+        also=also,
+        stages=stages,
         median_s=median_s,
         min_s=0.98 * median_s,
         max_s=1.09 * median_s,
         runs=20,
-        basis=basis,
+        basis=costs.basis,
         accounting="measured",
         chosen=chosen,
-        stage_s=stage_s,
+        predicted_s=costs.latency_s,
         low_s=0.99 * median_s,
         high_s=1.02 * median_s,
         why="the best" if chosen else "slower",
@@ -206,35 +282,31 @@ def _paths(table: CostTable) -> Iterator[ProfilePath]:
             yield ProfilePath(device.name, f"every node on {device.name}", 20, devices)
 
 
-def run_of(manifest: Manifest) -> Trace:
+def run_of(variant: PlannedVariant) -> Trace:
     """A run that follows the plan, measured stages now 3 % above and now 3 % below it."""
-    machine = manifest.machine
-    waiting = list(manifest.copies)
     events: list[Event] = []
-    for stage in manifest.stages:
-        device = machine.device(stage.device)
-        read = {(port.name, device.memory) for port in stage.inputs}
-        for copy in [copy for copy in waiting if (copy.value, copy.target) in read]:
-            waiting.remove(copy)
-            events.append(_copy_event(copy, stage.index, _end_s(events)))
-        off = (1.03 if stage.index % 2 else 0.97) if stage.basis == "measured" else 1
-        took_s = off * (device.stage_s + stage.predicted_s)
-        events.append(_stage_event(stage, took_s, _end_s(events)))
-    last = len(manifest.stages) - 1
-    for copy in waiting:
-        events.append(_copy_event(copy, last, _end_s(events)))
-    return Trace(tuple(events), _end_s(events))
-
-
-def _stage_event(stage: PlannedStage, took_s: float, start_s: float) -> Event:
-    name = f"stage-{stage.index:03}"
-    return Event(name, "stage", stage.device, stage.basis, start_s, took_s, took_s, stage.index)
-
-
-def _copy_event(copy: PlannedCopy, stage: int, start_s: float) -> Event:
-    track = f"{copy.source}>{copy.target}"
-    return Event(copy.value, "copy", track, copy.basis, start_s, copy.move_s, copy.move_s, stage)
-
-
-def _end_s(events: Sequence[Event]) -> float:
-    return events[-1].start_s + events[-1].wall_s if events else 0.0
+    schedule, end_s, stage = variant.schedule, 0.0, -1
+    steps = zip(schedule.steps, variant.account.steps, schedule.waiting, strict=True)
+    for step, cost, following in steps:
+        if isinstance(step, Run):
+            stage = step.stage
+            off = (1.03 if stage % 2 else 0.97) if cost.basis == "measured" else 1
+            took_s = off * cost.time_s
+            name, device = variant.stages[stage].program, schedule.stages[stage].device
+            event = Event(name, "stage", cost.basis, end_s, took_s, took_s, stage, device=device)
+        else:
+            took_s = cost.time_s
+            before = stage if following is None else following
+            event = Event(
+                step.value,
+                "transfer",
+                cost.basis,
+                end_s,
+                took_s,
+                took_s,
+                before,
+                route=step.route,
+            )
+        events.append(event)
+        end_s += took_s
+    return Trace(tuple(events), end_s)

@@ -1,13 +1,12 @@
 """The published cost tables. They are not part of this repository: tests use them where present."""
 
-from pathlib import Path
-
 import pytest
 
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.costs import CostTable
+from tests.support.repository import SHARED
 
-_CASES = Path(__file__).parents[3] / "shared" / "reference" / "partition_cases"
+_CASES = SHARED / "partition_cases"
 
 
 def published(case: str) -> CostTable:

@@ -12,7 +12,7 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.program import Program
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
-from stagecut.passes.profile.synthetic import made_up
+from stagecut.passes.profile.synthetic import synthetic_costs
 
 
 def expand(program: Program, devices: Sequence[str], granularity: Granularity) -> ExpandedGraph:
@@ -34,5 +34,5 @@ def scattered_costs(
 
 
 def costs_of(expanded: ExpandedGraph, seed: int) -> CostTable:
-    """The chosen device of each node is free, every other one costs a second, copies nothing."""
-    return made_up(expanded, random.Random(seed).choice)  # noqa: S311  # nothing secret
+    """The chosen device of each node is free, every other one costs a second, transfers nothing."""
+    return synthetic_costs(expanded, random.Random(seed).choice)  # noqa: S311  # nothing secret

@@ -9,7 +9,7 @@ from itertools import permutations
 from random import Random
 
 from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCosts
-from stagecut.compiler.ir.machine import HOST, Device, Machine, Memory
+from stagecut.compiler.ir.machine import HOST, Device, Machine, Memory, Route
 
 DEVICES = (
     Device("cpu.serial", HOST),
@@ -62,12 +62,12 @@ def _table(
 ) -> CostTable:
     """4 devices in 3 memories; each but cpu.serial refuses one node in ten.
 
-    Nodes take 10 to 400 µs and moves 5 to 200 µs, all drawn on their own: harder than the real
+    Nodes take 10 to 400 µs and transfers 5 to 200 µs, all drawn on their own: harder than the real
     thing, where blocks repeat.
     """
     random = Random(seed)  # noqa: S311
     memories = tuple(dict.fromkeys(device.memory for device in DEVICES))
-    routes = tuple(permutations(memories, 2))
+    routes = tuple(Route(*pair) for pair in permutations(memories, 2))
     nodes = tuple(
         NodeCosts(
             f"n{index}",

@@ -8,18 +8,22 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from itertools import permutations, product
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise, permutations, product
+from math import fsum, inf
 from random import Random
 
 from hypothesis import strategies as st
 
-from stagecut.compiler.ir.account import evaluate
-from stagecut.compiler.ir.assignment import Assignment
+from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCosts
-from stagecut.compiler.ir.errors import AssignmentError
-from stagecut.compiler.ir.machine import Device, Link, Machine, Memory
+from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
+from stagecut.compiler.ir.machine import Device, Link, Machine, Memory, Route
 from stagecut.compiler.ir.objective import LATENCY, Objective
+from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.solution import Assignment
+from stagecut.compiler.ir.transfers import scheduled, stages_in
 
 US = 1e-6
 
@@ -33,13 +37,13 @@ def cost_table(
     nodes: str,
     *,
     devices: Mapping[str, str] = DEVICES,
-    move_us: float | Mapping[str, float] = 2,
+    transfer_us: float | Mapping[str, float] = 2,
     stage_us: Mapping[str, float] | None = None,
     sizes: Mapping[str, int] | None = None,
     inputs: str = "",
     outputs: str = "",
 ) -> CostTable:
-    """`move_us` is one figure for all routes, or `{"host>pim": 1}`; a route left out has no link.
+    """`transfer_us` is one figure for all routes, or by route; a route left out has no link.
 
     `inputs` and `outputs` are written `"x@host, y@pim"`. What nobody writes is an input.
     """
@@ -48,12 +52,12 @@ def cost_table(
     written = [line["name"] for line in lines]
     names = dict.fromkeys([*(name for each in reads for name in each), *written])
     memories = tuple(dict.fromkeys(devices.values()))
-    moves_us = (
-        {f"{a}>{b}": move_us for a, b in permutations(memories, 2)}
-        if isinstance(move_us, int | float)
-        else move_us
+    transfers_us = (
+        {f"{a}>{b}": transfer_us for a, b in permutations(memories, 2)}
+        if isinstance(transfer_us, int | float)
+        else transfer_us
     )
-    move_s = {_route(key): cost * US for key, cost in moves_us.items()}
+    transfer_s = {Route.parse(key): cost * US for key, cost in transfers_us.items()}
     return CostTable(
         name="test",
         machine=Machine(
@@ -63,7 +67,7 @@ def cost_table(
                 for name, memory in devices.items()
             ),
         ),
-        values=tuple(ValueCosts(name, (sizes or {}).get(name, 1024), move_s) for name in names),
+        values=tuple(ValueCosts(name, (sizes or {}).get(name, 1024), transfer_s) for name in names),
         nodes=tuple(
             NodeCosts(line["name"], "Op", _costs(line["costs"]), read, (line["name"],))
             for line, read in zip(lines, reads, strict=True)
@@ -73,9 +77,17 @@ def cost_table(
     )
 
 
-def _route(key: str) -> tuple[str, str]:
-    source, target = key.split(">")
-    return source, target
+def drawn(table: CostTable) -> str:
+    """The nodes of a table, one a line, as `cost_table` reads them."""
+    return "\n".join(
+        f"{node.name}{_reads(node)}: "
+        + ", ".join(f"{device} {time_s / US:g}" for device, time_s in node.run_s.items())
+        for node in table.nodes
+    )
+
+
+def _reads(node: NodeCosts) -> str:
+    return f"({', '.join(node.inputs)})" if node.inputs else ""
 
 
 def _costs(text: str) -> dict[str, float]:
@@ -103,50 +115,163 @@ def every_assignment(table: CostTable) -> Iterator[Assignment]:
         yield Assignment(dict(zip(names, devices, strict=True)))
 
 
-def cheapest_by_brute_force(table: CostTable, objective: Objective = LATENCY) -> float | None:
-    """The least total of all assignments, by the objective; None when none of them can run."""
+def in_order(table: CostTable, assignment: Assignment, order: Sequence[str] = ()) -> Schedule:
+    """The schedule that runs the nodes in `order`, the table's own by default."""
+    names = order or [node.name for node in table.nodes]
+    return scheduled(table, stages_in(names, assignment.devices))
+
+
+def every_order(table: CostTable) -> Iterator[tuple[str, ...]]:
+    """Every order in which the graph can run."""
+    names = [node.name for node in table.nodes]
+    before = {
+        node.name: {table.producer[value] for value in node.inputs if value in table.producer}
+        for node in table.nodes
+    }
+
+    def orders(done: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if len(done) == len(names):
+            yield done
+        for name in names:
+            if name not in done and before[name] <= set(done):
+                yield from orders((*done, name))
+
+    return orders(())
+
+
+def cheapest_in_order(table: CostTable, objective: Objective = LATENCY) -> float | None:
+    """The least total of all assignments in the table's order; None when none of them can run."""
     totals = []
     for assignment in every_assignment(table):
         try:
-            totals.append(evaluate(table, assignment, objective=objective).total(objective))
-        except AssignmentError:
+            found = account(table, scheduled_by(table, assignment, objective))
+        except (AssignmentError, ScheduleError):
             continue
+        totals.append(found.total(objective))
     return min(totals, default=None)
 
 
-def cost_tables(*, max_nodes: int = 6, max_devices: int = 4) -> st.SearchStrategy[CostTable]:
+def scheduled_by(table: CostTable, assignment: Assignment, objective: Objective) -> Schedule:
+    order = [node.name for node in table.nodes]
+    return scheduled(table, stages_in(order, assignment.devices), objective)
+
+
+def cheapest_of_all(table: CostTable, objective: Objective = LATENCY) -> float | None:
+    """The least total of all assignments in all orders; None when none of them can run.
+
+    Only what starting stages takes depends on the order: it is tried out, by the definition and in
+    every order, for each assignment that can run and that is not more expensive already without it.
+    """
+    starts = {device.name: device.stage_s for device in table.machine.devices}
+    free = replace(
+        table,
+        machine=replace(
+            table.machine,
+            devices=tuple(replace(device, stage_s=0.0) for device in table.machine.devices),
+        ),
+    )
+    without_starts: list[tuple[float, Assignment]] = []
+    for assignment in every_assignment(table):
+        try:
+            found = account(free, scheduled_by(free, assignment, objective))
+        except (AssignmentError, ScheduleError):
+            continue
+        without_starts.append((found.total(objective), assignment))
+    ordered = any(starts.values()) and objective.per_s
+    orders = [*every_order(table)] if ordered and without_starts else []
+    least = inf
+    for base, assignment in sorted(without_starts, key=lambda pair: pair[0]):
+        if base >= least:
+            break
+        start_s = min((starts_s(order, assignment, starts) for order in orders), default=0.0)
+        least = min(least, base + objective.per_s * start_s)
+    return least if without_starts else None
+
+
+def starts_s(order: Sequence[str], assignment: Assignment, starts: Mapping[str, float]) -> float:
+    """What starting the stages takes when the nodes run in this order."""
+    return fsum(starts[stage.device] for stage in stages_in(order, assignment.devices))
+
+
+def in_one_order(table: CostTable) -> CostTable:
+    """The same table, but each node waits for the one before it: its order is the only one.
+
+    What they wait for is a value of nothing that costs nothing to transfer.
+    """
+    names = [node.name for node in table.nodes]
+    waits = [f"{before} before {after}" for before, after in pairwise(names)]
+    memories = [memory.name for memory in table.machine.memories]
+    free = {Route(*pair): 0.0 for pair in permutations(memories, 2)}
+    return replace(
+        table,
+        values=(*table.values, *(ValueCosts(wait, 0, free, free) for wait in waits)),
+        nodes=tuple(
+            replace(node, inputs=node.inputs + read, outputs=node.outputs + written)
+            for node, read, written in zip(
+                table.nodes,
+                [(), *((wait,) for wait in waits)],
+                [*((wait,) for wait in waits), ()],
+                strict=True,
+            )
+        ),
+    )
+
+
+def cost_tables(
+    *, max_nodes: int = 6, max_devices: int = 4, starts: float = 0.3
+) -> st.SearchStrategy[CostTable]:
     """Any valid table of this size; shrinks towards few nodes, devices and features."""
     return st.randoms(use_true_random=False).map(
-        lambda random: random_table(random, max_nodes=max_nodes, max_devices=max_devices)
+        lambda random: random_table(
+            random, max_nodes=max_nodes, max_devices=max_devices, starts=starts
+        )
     )
 
 
 def seeded_table(
-    seed: int, *, min_nodes: int = 1, max_nodes: int = 6, max_devices: int = 4
+    seed: int,
+    *,
+    min_nodes: int = 1,
+    max_nodes: int = 6,
+    max_devices: int = 4,
+    min_memories: int = 1,
+    starts: float = 0.3,
 ) -> CostTable:
     """The same table for the same seed; faster than `cost_tables`, but does not shrink."""
-    random = Random(seed)  # noqa: S311
-    return random_table(random, min_nodes=min_nodes, max_nodes=max_nodes, max_devices=max_devices)
+    return random_table(
+        Random(seed),  # noqa: S311
+        min_nodes=min_nodes,
+        max_nodes=max_nodes,
+        max_devices=max_devices,
+        min_memories=min_memories,
+        starts=starts,
+    )
 
 
 def random_table(
-    random: Random, *, min_nodes: int = 1, max_nodes: int = 6, max_devices: int = 4
+    random: Random,
+    *,
+    min_nodes: int = 1,
+    max_nodes: int = 6,
+    max_devices: int = 4,
+    min_memories: int = 1,
+    starts: float = 0.3,
 ) -> CostTable:
     """Up to 3 memories; branches, joins, residuals and values with many readers; ties and zeros;
-    missing links; bound inputs and outputs; stages that cost something to start; energies; and
-    memories that may be too small."""
-    memories = ["host", "m1", "m2"][: random.randint(1, 3)]
+    missing links; bound inputs, and outputs in one memory or two; stages that cost something to
+    start, with probability `starts`; energies; and memories that may be too small."""
+    memories = ["host", "m1", "m2"][: random.randint(min_memories, 3)]
     whole = random.random() < 0.5  # whole numbers make many ties
 
     def cost() -> float:
         return float(random.randint(0, 4)) if whole else round(random.uniform(0, 4), 6)
 
-    stages = random.random() < 0.3
+    stages = random.random() < starts
     devices = tuple(
         Device(f"d{i}", random.choice(memories), stage_s=cost() if stages else 0.0)
         for i in range(random.randint(1, max_devices))
     )
-    routes = [route for route in permutations(memories, 2) if random.random() < 0.9]
+    routes = [Route(*pair) for pair in permutations(memories, 2) if random.random() < 0.9]
     linked = [route for route in routes for _ in range(random.choice([0, 0, 1, 2]))]
     links = tuple(Link(*route, cost(), 1 + cost()) for route in linked)
     own = [route for route in routes if route not in linked or random.random() < 0.5]
@@ -171,7 +296,7 @@ def random_table(
             outputs=tuple(writes),
             weight_bytes=weight_bytes,
             run_j=run_j,
-            held_bytes=held,
+            resident_bytes=held,
         )
         nodes.append(node)
         values += writes
@@ -180,19 +305,19 @@ def random_table(
     )
     limit = 4 * len(nodes) if random.random() < 0.2 else None
     rooms = [None if limit is None else random.randint(0, limit) for _ in memories]
-    return CostTable(
-        "random",
-        Machine(tuple(map(Memory, memories, rooms)), devices, links),
-        tuple(
-            ValueCosts(
-                name,
-                random.randint(0, 4),
-                {route: cost() for route in own},
-                {route: cost() for route in routes},
-            )
-            for name in values
-        ),
-        tuple(nodes),
-        inputs,
-        outputs,
+    priced = tuple(
+        ValueCosts(
+            name,
+            random.randint(0, 4),
+            {route: cost() for route in own},
+            {route: cost() for route in routes},
+        )
+        for name in values
     )
+    twice = tuple(
+        Endpoint(end.name, random.choice([name for name in memories if name != end.memory]))
+        for end in outputs
+        if len(memories) > 1 and random.random() < 0.4
+    )
+    machine = Machine(tuple(map(Memory, memories, rooms)), devices, links)
+    return CostTable("random", machine, priced, tuple(nodes), inputs, (*outputs, *twice))

@@ -12,8 +12,9 @@ from stagecut.compiler.frontends.normal_form.unique_names import give_names
 from stagecut.compiler.frontends.normal_form.walk import defined
 
 
-def tidy(model: ir.Model) -> None:
-    """Lift constants, out of bodies too, and drop what nobody reads; names become unique."""
+def canonicalise(model: ir.Model) -> None:
+    """Lift constants to initializers, out of bodies too, and drop values that nothing reads; names
+    become unique."""
     _set_outputs_apart(model.graph)
     OutputFixPass()(model)
     give_names(model)
@@ -25,7 +26,8 @@ def tidy(model: ir.Model) -> None:
 
 
 def _end_uses_by_removed(model: ir.Model) -> bool:
-    """onnx_ir removes a node and leaves what its bodies use in use; says whether there was any."""
+    """End the uses of values by nodes in the bodies of removed nodes, which onnx_ir leaves; returns
+    whether there were any."""
     graphs = list(model.graphs())
     present = {node for graph in graphs for node in graph}
     left = [

@@ -1,7 +1,7 @@
-"""Give a cloned model tensors of its own; their numbers stay where they are.
+"""Give a cloned model tensor objects of its own; the numbers in them are not copied.
 
-A clone shares its tensors with the original, and renaming a value renames its tensor: without
-this, names that normal form changes would change in the caller's model too.
+onnx_ir's clone shares its tensors with the original, and renaming a value renames its tensor:
+without this, renaming in the clone would rename in the caller's model, too.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _NUMBERS = {
 }
 
 
-def own_tensors(model: ir.Model) -> None:
+def clone_tensors(model: ir.Model) -> None:
     """Replace the tensors of initializers and Constants by new ones with the same numbers."""
     for graph in model.graphs():
         for value in graph.initializers.values():

@@ -1,4 +1,4 @@
-"""Fold what is constant: the arithmetic on shapes, above all, once the inputs' shapes are bound.
+"""Fold constants: above all the arithmetic on shapes, once the shapes of the inputs are bound.
 
 Before (x: [2, 3, 8]):                  After:
   %s = Shape(%x)
@@ -12,14 +12,14 @@ import contextlib
 import onnx_ir as ir
 from onnxscript.optimizer import fold_constants
 
-from stagecut.compiler.frontends.normal_form.canonicalise import tidy
+from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
 from stagecut.compiler.frontends.quiet import quiet
 
 #: A folded ConstantOfShape may grow to this many elements.
 _LARGEST_FILL = 8192
 
 #: Never folded: onnxscript takes the first two for deterministic, and would copy the weight that
-#: the third hands on.
+#: an Identity passes on.
 _KEPT = ("Bernoulli", "Dropout", "Identity")
 
 
@@ -38,12 +38,12 @@ def fold(model: ir.Model) -> None:
         for output in node.outputs
         if not output.name
     ]
-    # Where it stumbles over a node, what it has folded before that stays right.
+    # It stops at a node that it cannot handle; what it has folded before is right.
     with quiet("onnxscript", "onnx_ir"), contextlib.suppress(RuntimeError, ValueError):
         fold_constants(model, onnx_shape_inference=True, should_fold=_should_fold)
-    for output in left_out:  # its NameFixPass names them, which makes operators compute them
+    for output in left_out:  # its NameFixPass names them, and operators would then compute them
         output.name = ""
-    tidy(model)
+    canonicalise(model)
 
 
 def _has_sequences(model: ir.Model) -> bool:

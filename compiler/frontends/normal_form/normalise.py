@@ -1,9 +1,10 @@
 """Bring an imported model into the normal form of a `Program`.
 
-verify -> clone, inline functions -> bind the inputs' shapes -> tidy -> settle shapes -> Program
+verify -> clone, inline functions -> bind the inputs' shapes -> canonicalise -> infer shapes
+       -> Program
 
-A model with open dimensions has a second normal form, the open one, in which they stay open: what
-a program is made from again when other shapes come.
+A model with open dimensions has a second normal form, the open one, in which they stay open.
+Programs for further shapes are made from it (`bind`).
 """
 
 import onnx_ir as ir
@@ -16,10 +17,10 @@ from onnx_ir.passes.common import (
 
 from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_types, make_feeds
 from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.frontends.normal_form.canonicalise import tidy
-from stagecut.compiler.frontends.normal_form.clone_tensors import own_tensors
+from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
+from stagecut.compiler.frontends.normal_form.clone_tensors import clone_tensors
 from stagecut.compiler.frontends.normal_form.fold import fold
-from stagecut.compiler.frontends.normal_form.infer_shapes import forget, settle
+from stagecut.compiler.frontends.normal_form.infer_shapes import clear_shapes, infer_shapes
 from stagecut.compiler.frontends.normal_form.ort_inference import infer
 from stagecut.compiler.frontends.normal_form.verify import verify
 from stagecut.compiler.frontends.normal_form.walk import defined
@@ -57,11 +58,11 @@ def normalise(
     bound = bind_shapes(inputs, asked, imported.feeds)
     check_shapes(bound, given)
     samples = make_feeds(types, bound, {**imported.feeds, **given})
-    tidy(model)
+    canonicalise(model)
     # An input that was also an output has made way for it and goes by another name now.
     names = {str(v.name): name for v, name in zip(inputs, samples, strict=True)}
     samples = {name: samples[called] for name, called in names.items()}
-    measured = settle(model, samples)
+    measured = infer_shapes(model, samples)
     _check_outputs(model.graph)
     _strip(model)
     sizes = {str(value.name): shape for value, shape in measured.items()}
@@ -78,9 +79,9 @@ def open_form(imported: Imported) -> ir.Model | None:
     free_open_dimensions(model.graph)
     if all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs):
         return None
-    tidy(model)
+    canonicalise(model)
     said = [(value.type, value.shape) for value in model.graph.outputs]
-    forget(model.graph)
+    clear_shapes(model.graph)
     fold(model)
     untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
     if untyped:
@@ -94,21 +95,21 @@ def open_form(imported: Imported) -> ir.Model | None:
 
 
 def declared(opened: ir.Model, bound: Program) -> dict[str, Dims]:
-    """The dimensions of those inputs and outputs that leave something open.
+    """The dimensions of those inputs and outputs of `opened` that have open ones, by name.
 
-    Those of any rank have that of `bound`, a program of the same model.
+    One whose rank is open, too, gets the rank that it has in `bound`, a program of the same model.
     """
-    found: dict[str, Dims] = {}
+    dims: dict[str, Dims] = {}
     graph, same = opened.graph, bound.model.graph
     pairs = zip((*graph.inputs, *graph.outputs), (*same.inputs, *same.outputs), strict=True)
     for value, sized in pairs:
         name = str(value.name)
         if value.shape is None:
             rank = len(bound.measured[name]) if sized.shape is None else len(sized.shape)
-            found[name] = ("?",) * rank
+            dims[name] = ("?",) * rank
         elif not value.shape.is_static():
-            found[name] = tuple(map(_dim, value.shape))
-    return found
+            dims[name] = tuple(map(_dim, value.shape))
+    return dims
 
 
 def _dim(size: int | ir.SymbolicDim) -> int | str:
@@ -123,7 +124,7 @@ def bind(opened: ir.Model, feeds: Feeds, source: str) -> Program:
     model = opened.clone()
     for value in model.graph.inputs:
         value.shape = ir.Shape(feeds[str(value.name)].shape)
-    measured = settle(model, feeds)
+    measured = infer_shapes(model, feeds)
     sizes = {str(value.name): shape for value, shape in measured.items()}
     return Program(str(model.graph.name), model, feeds, source, sizes)
 
@@ -140,7 +141,7 @@ def _flat(original: ir.Model) -> ir.Model:
             fix="let functions import the same opsets as the model, and not call themselves",
         ) from error
     RemoveInitializersFromInputsPass()(model)
-    own_tensors(model)
+    clone_tensors(model)
     model.ir_version = max(model.ir_version, _OLDEST_IR)
     model.graph.opset_imports.setdefault("", _OPSET)
     return model

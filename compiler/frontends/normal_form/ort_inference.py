@@ -1,4 +1,4 @@
-"""Ask ONNX Runtime about values inside a model: what it infers of them, and what comes out."""
+"""Ask ONNX Runtime about values inside a model: their inferred types, or their shapes in a run."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from stagecut.compiler.frontends.normal_form.unique_names import give_names
 from stagecut.compiler.ir.device import Feeds, Tensor, as_array
 from stagecut.compiler.ir.errors import ModelError
 
-#: Weights from this size on are handed over beside the model: one protobuf holds at most 2 GiB.
+#: Weights from this size on are passed beside the model, as one protobuf holds at most 2 GiB.
 _LARGE_BYTES = 1024
 
 #: ONNX Runtime's names of types that ONNX calls otherwise.
@@ -31,10 +31,10 @@ def infer(model: ir.Model, values: Sequence[ir.Value]) -> None:
     """
     asked = model.clone()
     _watch(asked, values)
-    for value, found in zip(values, _session(asked).get_outputs(), strict=True):
-        value.type = _type(found.type)
-        if found.shape:  # an empty list stands for a scalar and for a rank that is not known
-            value.shape = ir.Shape([dim if isinstance(dim, int) else None for dim in found.shape])
+    for value, output in zip(values, _session(asked).get_outputs(), strict=True):
+        value.type = _type(output.type)
+        if output.shape:  # an empty list stands for a scalar and for a rank that is not known
+            value.shape = ir.Shape([dim if isinstance(dim, int) else None for dim in output.shape])
 
 
 def measure(
@@ -53,10 +53,10 @@ def measure(
     give_names(asked)
     session = _session(asked)
     try:
-        found = session.run(None, {name: _feedable(array) for name, array in feeds.items()})
+        outputs = session.run(None, {name: _feedable(array) for name, array in feeds.items()})
     except Exception as error:  # the engine's errors have no narrower class in common
         raise _refusal(model, "cannot run", error) from error
-    return {value: tuple(map(int, shape)) for value, shape in zip(values, found, strict=True)}
+    return {value: tuple(map(int, shape)) for value, shape in zip(values, outputs, strict=True)}
 
 
 def _watch(model: ir.Model, values: Iterable[ir.Value]) -> Sequence[ir.Value]:
@@ -90,9 +90,9 @@ def _session(model: ir.Model) -> _Session:
 
 
 def _take_out_weights(graph: ir.Graph) -> Mapping[str, Tensor]:
-    """The large weights of `graph`, in which mere references stay behind.
+    """Replace the large weights of `graph` by references, and return them by name.
 
-    Text stays, and numbers of 4 bits, of which numpy puts only one in a byte.
+    Strings stay, and numbers of 4 bits, as numpy holds only one of these in a byte.
     """
     weights: dict[str, Tensor] = {}
     for name, value in graph.initializers.items():
@@ -113,7 +113,7 @@ def _take_out_weights(graph: ir.Graph) -> Mapping[str, Tensor]:
 
 
 def _feedable(array: Tensor) -> Any:
-    """What a session takes: it knows the dtypes that numpy itself lacks only as its own values."""
+    """`array` as a session takes it: dtypes that numpy itself lacks only as an OrtValue."""
     return array if array.dtype.isbuiltin == 1 else _ort_value(array)
 
 

@@ -2,7 +2,6 @@
 values that nothing writes.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
@@ -12,6 +11,7 @@ import onnx_ir as ir
 from stagecut.compiler.frontends.normal_form.versions import check_ir_version, check_opsets
 from stagecut.compiler.frontends.normal_form.walk import bodies, defined, given
 from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.text import suggestion
 
 
 def verify(model: ir.Model, source: str) -> None:
@@ -31,7 +31,8 @@ def verify(model: ir.Model, source: str) -> None:
 
 
 def _check_text(model: ir.Model, source: str) -> None:
-    """protobuf hands on text that is not UTF-8 as bytes, which nothing after it expects."""
+    """Refuse names that are not UTF-8: protobuf returns them as bytes, and all other code expects
+    text."""
     for text in _texts(model):
         if isinstance(text, bytes):
             raise ModelError(
@@ -71,12 +72,14 @@ def _check_operator(
     since = operators.get((node.domain, node.op_type))
     if since is None:
         known = [name for domain, name in operators if domain == node.domain]
-        close = difflib.get_close_matches(node.op_type, known, n=1)
         raise ModelError(
             "neither ONNX, ONNX Runtime nor the model itself defines this operator",
             where=where,
-            fix=(f"is {close[0]} meant? Else " if close else "")
-            + "define it as a function in the model, or export the model without it",
+            fix=suggestion(
+                node.op_type,
+                known,
+                "define it as a function in the model, or export the model without it",
+            ),
         )
     imported = imports.get(node.domain)
     if imported is None:
@@ -95,18 +98,18 @@ def _check_operator(
 
 def _check_order(graph: ir.Graph | ir.Function, outer: Iterable[ir.Value]) -> None:
     """Every value must be written before it is read, and every output in its own graph."""
-    known = {*outer, *given(graph)}
+    written = {*outer, *given(graph)}
     for node in graph:
         for value in node.inputs:
-            if value is not None and value not in known:
+            if value is not None and value not in written:
                 raise ModelError(
                     f"reads {value.name!r}, which nothing before it writes",
                     where=f"node {node.name or '(unnamed)'} ({node.op_type})",
                     fix="add what is missing, or sort the nodes topologically",
                 )
         for body in bodies(node):
-            _check_order(body, known)
-        known.update(node.outputs)
+            _check_order(body, written)
+        written.update(node.outputs)
     own = set(defined(graph))
     for value in graph.outputs:
         if value not in own:

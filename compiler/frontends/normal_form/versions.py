@@ -1,4 +1,4 @@
-"""Which IR and opset versions the engine loads, found by asking it: it has no list to look up."""
+"""Which IR and opset versions ONNX Runtime loads, found by trying: it has no list to look up."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping

@@ -1,14 +1,14 @@
-"""Report -> Graphviz: nodes coloured by device, stages as boxes around them, copies dashed.
+"""Report -> Graphviz: nodes coloured by device, stages as boxes around them, transfers dashed.
 
 `dot -Tsvg plan.dot > plan.svg` draws it.
 """
 
 from collections.abc import Iterator
 
-from stagecut.compiler.ir.units import size
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import NodeRow, Report, StageRow
+from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.edges import Edge, edges
+from stagecut.compiler.report.model.rows import NodeRow, StageRow
 
 #: Okabe and Ito's colours, paled: distinguishable to all, and black text can be read on them.
 _FILLS = ("#b3d9f2", "#f7d3b0", "#b3e0d3", "#efcfe2", "#f4efb5", "#c9d3f5", "#e3d3c1", "#dadfe3")
@@ -36,7 +36,7 @@ def _body(report: Report) -> Iterator[str]:
         source = inputs.get(edge.value) if edge.source is None else f"n{edge.source}"
         target = outputs[edge.value] if edge.target is None else f"n{edge.target}"
         if source is not None:
-            yield f"  {source} -> {target}{_copied(edge)}"
+            yield f"  {source} -> {target}{_transferred(edge)}"
 
 
 def _stage(stage: StageRow, report: Report, place: dict[str, int]) -> Iterator[str]:
@@ -55,11 +55,9 @@ def _label(node: NodeRow) -> str:
     return '"' + "\\n".join(_quoted(line)[1:-1] for line in lines) + '"'
 
 
-def _copied(edge: Edge) -> str:
-    if edge.copy is None:
-        return ""
-    label = f"{size(edge.copy.size_bytes)}, {wording.time(edge.copy.predicted)}"
-    return f" [label={_quoted(label)}, style=dashed]"
+def _transferred(edge: Edge) -> str:
+    way = wording.way(edge.transfers)
+    return f" [label={_quoted(way)}, style=dashed]" if way else ""
 
 
 def _quoted(text: str) -> str:

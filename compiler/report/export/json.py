@@ -1,6 +1,6 @@
 """Report and Difference -> JSON; the names of the fields are those of their classes.
 
-The schema of the report, `stagecut.report/1`, is written down in docs/report-schema.json.
+The schema of the report, `stagecut.report/2`, is written down in docs/report-schema.json.
 """
 
 import json
@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.difference import Difference
 
-SCHEMA = "stagecut.report/1"
-DIFFERENCE_SCHEMA = "stagecut.diff/1"
+SCHEMA = "stagecut.report/2"
+DIFFERENCE_SCHEMA = "stagecut.diff/2"
 
 
 def to_json(report: Report) -> str:
@@ -34,7 +34,7 @@ def json_schema() -> str:
 
 
 def difference_json(difference: Difference, tolerance: float) -> str:
-    """The difference of two plans, schema `stagecut.diff/1`; `differs` is for this tolerance."""
+    """The difference of two plans, schema `stagecut.diff/2`; `differs` is for this tolerance."""
     body: dict[str, Any] = TypeAdapter(Difference).dump_python(difference, mode="json")
     differs = {
         "differs": difference.differs(tolerance),

@@ -1,4 +1,4 @@
-"""Stages -> one ONNX model whose operators say where they run, for Netron and other tools.
+"""A plan's programs -> one ONNX model whose operators say where they run, for Netron and others.
 
 Every operator carries `stagecut.device`, `stagecut.stage`, `stagecut.node` and
 `stagecut.node_takes` in its metadata, and the standard's own fields for several devices (IR
@@ -11,10 +11,10 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from stagecut.compiler.ir.plan import Manifest, PlannedNode
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.device import StagedSchedule
+from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import Figure
+from stagecut.compiler.report.model.figures import Figure
 
 #: The first version of the file format that knows of several devices.
 _IR_VERSION = 11
@@ -23,32 +23,31 @@ _IR_VERSION = 11
 _ROOM_BYTES = 3 << 29
 
 
-def annotated(manifest: Manifest, stages: Sequence[Stage]) -> ir.Model:
-    """The program put together again from `stages`, which stay as they are.
+def annotated(planned: PlannedVariant, staged: StagedSchedule) -> ir.Model:
+    """The program put together again from the programs of `staged`, which stay as they are.
 
-    An input that no stage reads is left out. Weights stay where the stages have them.
+    An input that no stage reads is left out. Weights stay where the programs have them.
     """
+    models = [program.model for program in staged.programs]
     values: dict[str, ir.Value] = {}
     weights: dict[str, ir.Value] = {}
     nodes: list[ir.Node] = []
-    for stage in stages:
-        nodes += _moved_out(stage.program.model.graph.clone(), values, weights)
+    for model in models:
+        nodes += _moved_out(model.graph.clone(), values, weights)
     graph = ir.Graph(
-        [values[port.inside] for port in manifest.inputs if port.inside in values],
-        [values[port.name] for port in manifest.outputs],
+        [values[port.inside] for port in planned.inputs if port.inside in values],
+        [values[port.name] for port in planned.outputs],
         nodes=nodes,
         initializers=list(weights.values()),
         opset_imports={
-            domain: version
-            for stage in stages
-            for domain, version in stage.program.model.opset_imports.items()
+            domain: version for model in models for domain, version in model.opset_imports.items()
         },
-        name=manifest.name,
+        name=planned.name,
     )
-    ir_version = max(_IR_VERSION, *(stage.program.model.ir_version for stage in stages))
-    model = ir.Model(graph, ir_version=ir_version, producer_name="stagecut")
-    _annotate(model, manifest)
-    return model
+    ir_version = max(_IR_VERSION, *(model.ir_version for model in models))
+    whole = ir.Model(graph, ir_version=ir_version, producer_name="stagecut")
+    _annotate(whole, planned)
+    return whole
 
 
 def write_model(model: ir.Model, path: Path, weights_name: str) -> None:
@@ -69,7 +68,7 @@ def _moved_out(
     """The nodes of `graph`, connected to the values that earlier stages wrote."""
     for known, own in ((values, graph.inputs), (weights, graph.initializers.values())):
         for value in list(own):
-            fresh = known.setdefault(_name(value), _copied(value))
+            fresh = known.setdefault(_name(value), _twin(value))
             ir.convenience.replace_all_uses_with(value, fresh)
     nodes = list(graph)
     graph.outputs.clear()
@@ -78,7 +77,7 @@ def _moved_out(
     return nodes
 
 
-def _copied(value: ir.Value) -> ir.Value:
+def _twin(value: ir.Value) -> ir.Value:
     return ir.Value(
         name=value.name, shape=value.shape, type=value.type, const_value=value.const_value
     )
@@ -88,30 +87,31 @@ def _name(value: ir.Value) -> str:
     return value.name or ""  # never empty: programs in normal form name every value
 
 
-def _annotate(model: ir.Model, manifest: Manifest) -> None:
-    devices = [device.name for device in manifest.machine.devices]
+def _annotate(model: ir.Model, planned: PlannedVariant) -> None:
+    devices = [device.name for device in planned.machine.devices]
     configuration = model.add_device_configuration("stagecut", device_names=devices)
-    places = _places(manifest)
+    node_of = _planned_nodes(planned)
     for node in model.graph:
-        planned = places[f"{node.op_type} {node.name}"]
-        basis = manifest.machine.device(planned.device).basis
+        own = node_of[f"{node.op_type} {node.name}"]
+        device = planned.machine.device(planned.schedule.device_of[own.name])
+        stage = planned.schedule.stage_of[own.name]
         node.metadata_props.update(
             {
-                "stagecut.device": planned.device,
-                "stagecut.stage": str(planned.stage),
-                "stagecut.node": planned.name,
-                "stagecut.node_takes": wording.time(Figure(planned.run_s[planned.device], basis)),
+                "stagecut.device": device.name,
+                "stagecut.stage": str(stage),
+                "stagecut.node": own.name,
+                "stagecut.node_takes": wording.time(Figure(own.run_s[device.name], device.basis)),
             }
         )
-        place = (devices.index(planned.device),)
-        held = tuple(ir.ShardingSpec(value=output, device=place) for output in node.outputs)
+        index = (devices.index(device.name),)
+        sharding = tuple(ir.ShardingSpec(value=output, device=index) for output in node.outputs)
         node.device_configurations = (
             ir.NodeDeviceConfiguration(
-                configuration=configuration, sharding_specs=held, pipeline_stage=planned.stage
+                configuration=configuration, sharding_specs=sharding, pipeline_stage=stage
             ),
         )
 
 
-def _places(manifest: Manifest) -> Mapping[str, PlannedNode]:
-    """The planned node of each operator, which the manifest writes as `MatMul its_name`."""
-    return {operator: node for node in manifest.nodes for operator in node.operators}
+def _planned_nodes(planned: PlannedVariant) -> Mapping[str, PlannedNode]:
+    """The planned node of each operator, which the plan writes as `MatMul its_name`."""
+    return {operator: node for node in planned.nodes for operator in node.operators}

@@ -1,16 +1,17 @@
-"""Manifest + CostTable + Trace -> Report: what is said, gathered; how it looks comes later."""
+"""PlannedVariant + CostTable + Trace -> Report: everything that is said, before it is rendered."""
 
 import math
-from dataclasses import replace
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import PlanError, TraceError
-from stagecut.compiler.ir.plan import Contender, Manifest, Port
+from stagecut.compiler.ir.objective import parse_objective
+from stagecut.compiler.ir.plan import Contender, PlannedVariant, Port
+from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.trace import Trace
-from stagecut.compiler.report.model.account import as_built
-from stagecut.compiler.report.model.content import OutputRow, Report
+from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.devices import device_rows, energy_shares, shares
 from stagecut.compiler.report.model.nodes import close_calls, node_rows, operator_rows
+from stagecut.compiler.report.model.rows import ContenderRow, OutputRow
 from stagecut.compiler.report.model.stages import stage_rows, transfer_rows
 from stagecut.compiler.report.model.summary import summarize
 from stagecut.compiler.report.model.timeline import observed_spans, predicted_spans
@@ -19,84 +20,140 @@ from stagecut.compiler.report.model.timeline import observed_spans, predicted_sp
 _CLOSE_CALLS = 8
 
 
-def build_report(manifest: Manifest, table: CostTable, trace: Trace | None = None) -> Report:
+def build_report(planned: PlannedVariant, table: CostTable, trace: Trace | None = None) -> Report:
     """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate.
 
-    A trace is compared with what the gate measured for each stage as built, as far as it did: that
-    foretells a run better than what nodes take one by one. The gate's own runs are compared with
-    the latter. Raises PlanError or TraceError when `table` or `trace` belong to another plan.
+    A trace is compared with what the gate measured for each stage as built, where it did: that
+    predicts a run better than the times of single nodes. The gate's own runs are compared with
+    these. Raises PlanError or TraceError when `table` or `trace` belong to another plan, and
+    CostTableError when the plan's objective needs an energy that `table` lacks.
     """
-    _check_belongs(manifest, table, trace)
-    nodes = node_rows(manifest, table)
-    run = trace or _gate_run(manifest)
-    foretold = as_built(manifest) if trace else manifest
+    _check_table(planned, table)
+    _check_gate(planned)
+    if trace is not None:
+        _check_trace(planned, trace)
+    nodes = node_rows(planned, table)
+    stages = stage_rows(planned, trace)
+    run = trace or planned.shipped.trace
     return Report(
-        summary=summarize(foretold, trace),
-        shares=shares(foretold),
-        energy=energy_shares(manifest),
-        devices=device_rows(manifest, table),
-        stages=stage_rows(foretold, trace),
-        predicted_spans=predicted_spans(foretold),
+        summary=summarize(planned, stages, trace),
+        shares=shares(planned),
+        energy=energy_shares(planned),
+        devices=device_rows(planned, table),
+        stages=stages,
+        predicted_spans=predicted_spans(planned),
         observed_spans=observed_spans(run) if run else (),
         close_calls=close_calls(nodes, _CLOSE_CALLS),
-        operators=operator_rows(nodes, manifest.machine.devices),
+        operators=operator_rows(nodes, planned.machine.devices),
         nodes=nodes,
         inputs=tuple(
-            Port(port.inside, port.dtype, port.shape, dims=port.dims) for port in manifest.inputs
+            Port(port.inside, port.dtype, port.shape, dims=port.dims) for port in planned.inputs
         ),
-        outputs=manifest.outputs,
-        transfers=transfer_rows(manifest, run),
-        contenders=_contenders(manifest),
-        profile_paths=manifest.profile_paths,
-        accuracy=_accuracy(manifest),
-        workarounds=manifest.workarounds,
-        fallback_stages=len(manifest.fallback),
-        provenance=manifest.provenance,
+        outputs=planned.outputs,
+        ends=table.outputs,
+        transfers=transfer_rows(planned, run),
+        contenders=_contenders(planned),
+        profile_paths=planned.profile_paths,
+        accuracy=_accuracy(planned),
+        workarounds=planned.workarounds,
+        fallback_stages=len(planned.fallback.stages) if planned.fallback else 0,
+        provenance=planned.provenance,
     )
 
 
-def _accuracy(manifest: Manifest) -> tuple[OutputRow, ...]:
+def _accuracy(planned: PlannedVariant) -> tuple[OutputRow, ...]:
     """The output that is furthest off first."""
-    ranked = sorted(manifest.accuracy, key=lambda error: -error.relative)
+    ranked = sorted(planned.accuracy, key=lambda difference: -difference.relative)
     return tuple(
-        OutputRow(error.name, error.max_abs, error.relative, error.cosine)
-        if math.isfinite(error.relative)
-        else OutputRow(error.name, None, None, error.cosine)
-        for error in ranked
+        OutputRow(each.name, each.max_abs, each.relative, each.cosine)
+        if math.isfinite(each.relative)
+        else OutputRow(each.name, None, None, each.cosine)
+        for each in ranked
     )
 
 
-def _contenders(manifest: Manifest) -> tuple[Contender, ...]:
-    """The fastest first; the run of the chosen one is told elsewhere."""
-    ranked = sorted(manifest.contenders, key=lambda contender: contender.median_s)
-    return tuple(replace(contender, trace=None) for contender in ranked)
+def _contenders(planned: PlannedVariant) -> tuple[ContenderRow, ...]:
+    """The fastest first."""
+    return tuple(map(_contender, sorted(planned.contenders, key=lambda each: each.median_s)))
 
 
-def _gate_run(manifest: Manifest) -> Trace | None:
-    """The gate's run of the plan; None where it was not run."""
-    return next((each.trace for each in manifest.contenders if each.chosen), None)
+def _contender(contender: Contender) -> ContenderRow:
+    return ContenderRow(
+        kind=contender.id.kind,
+        device=contender.id.device,
+        name=contender.name,
+        also=tuple(str(each) for each in contender.ids if str(each) != contender.name),
+        chosen=contender.chosen,
+        is_optimum=contender.is_optimum,
+        stages=contender.stages,
+        basis=contender.basis,
+        accounting=contender.accounting,
+        median_s=contender.median_s,
+        low_s=contender.low_s,
+        high_s=contender.high_s,
+        min_s=contender.min_s,
+        max_s=contender.max_s,
+        runs=contender.runs,
+        predicted_s=contender.predicted_s,
+        energy_j=contender.energy_j,
+        cpu_s=contender.cpu_s,
+        why=contender.why,
+        noise=contender.noise,
+    )
 
 
-def _check_belongs(manifest: Manifest, table: CostTable, trace: Trace | None) -> None:
-    if [node.name for node in manifest.nodes] != [node.name for node in table.nodes]:
+def _check_table(planned: PlannedVariant, table: CostTable) -> None:
+    if [node.name for node in planned.nodes] != [node.name for node in table.nodes]:
         raise PlanError(
             "the cost table has other nodes than the plan",
-            where=f"report of {manifest.name}",
+            where=f"report of {planned.name}",
             fix="use the cost table that is stored in the plan file",
         )
-    if trace is not None and trace.shapes not in {"", manifest.profiled}:
+    if parse_objective(planned.objective).per_j:
+        table.require_energy()
+
+
+def _check_gate(planned: PlannedVariant) -> None:
+    trace = planned.shipped.trace
+    if trace is not None and _steps_of(trace) != _steps(planned):
+        raise PlanError(
+            "the gate's run that it keeps has other steps than its schedule",
+            where=f"report of {planned.name}",
+            fix="compile the model again with this version of stagecut",
+        )
+
+
+def _check_trace(planned: PlannedVariant, trace: Trace) -> None:
+    where = f"report of {planned.name}"
+    if trace.shapes not in {"", planned.profiled}:
         raise TraceError(
-            f"it ran with {trace.shapes}, and these figures are for {manifest.profiled}",
-            where=f"report of {manifest.name}",
+            f"it ran with {trace.shapes}, and these figures are for {planned.profiled}",
+            where=where,
             fix="trace a run with these shapes, or report on the variant for those (--shape)",
         )
-    if trace is not None and _steps(trace) != [(s.index, s.device) for s in manifest.stages]:
+    if _steps_of(trace) != _steps(planned):
+        stages = len(trace.stage_s())
         raise TraceError(
-            f"its {len(trace.stage_s())} stages are not the {len(manifest.stages)} of the plan",
-            where=f"report of {manifest.name}",
+            f"its {stages} stages and {len(trace.events) - stages} transfers are not the "
+            f"{len(planned.stages)} and {sum(1 for _ in planned.schedule.transfers)} of the plan",
+            where=where,
             fix="trace a run of this very plan",
         )
 
 
-def _steps(trace: Trace) -> list[tuple[int, str]]:
-    return [(event.stage, event.track) for event in trace.events if event.kind == "stage"]
+def _steps(planned: PlannedVariant) -> list[tuple[object, str]]:
+    """Each stage with its device, each value with its route, in the schedule's order."""
+    stages = planned.schedule.stages
+    return [
+        (step.stage, stages[step.stage].device)
+        if isinstance(step, Run)
+        else (step.value, str(step.route))
+        for step in planned.schedule.steps
+    ]
+
+
+def _steps_of(trace: Trace) -> list[tuple[object, str]]:
+    return [
+        (event.stage if event.kind == "stage" else event.name, event.track)
+        for event in trace.events
+    ]

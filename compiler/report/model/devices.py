@@ -1,70 +1,79 @@
-"""What each device was given, what it takes of the time, and what kept the rest away."""
+"""What runs on each device, its share of the time, and why other nodes cannot run there."""
 
 import math
 from collections import Counter
 
-from stagecut.compiler.ir.account import evaluate
-from stagecut.compiler.ir.assignment import Assignment
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import AssignmentError
 from stagecut.compiler.ir.machine import Device
-from stagecut.compiler.ir.plan import Manifest
-from stagecut.compiler.report.model.account import stage_times
-from stagecut.compiler.report.model.content import DeviceRow, EnergyShare, Figure, Refusal, Share
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.schedule import Run
+from stagecut.compiler.report.model.alone import alone
+from stagecut.compiler.report.model.content import EnergyShare, Share
+from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.model.rows import DeviceRow, Refusal
+from stagecut.compiler.report.model.stages import figure
 
 
-def shares(manifest: Manifest) -> tuple[Share, ...]:
-    """Where the predicted time goes: devices in the machine's order, then links."""
-    devices: dict[str, list[Figure]] = {device.name: [] for device in manifest.machine.devices}
-    for stage, time in zip(manifest.stages, stage_times(manifest), strict=True):
-        devices[stage.device].append(time)
-    links: dict[str, list[Figure]] = {}
-    for copy in manifest.copies:
-        route = f"{copy.source}>{copy.target}"
-        links.setdefault(route, []).append(Figure(copy.move_s, copy.basis))
+def shares(planned: PlannedVariant) -> tuple[Share, ...]:
+    """Where the predicted time goes: devices in the machine's order, then routes."""
+    devices: dict[str, list[Figure]] = {device.name: [] for device in planned.machine.devices}
+    routes: dict[str, list[Figure]] = {}
+    for step, cost in zip(planned.schedule.steps, planned.account.steps, strict=True):
+        if isinstance(step, Run):
+            devices[planned.schedule.stages[step.stage].device].append(figure(cost))
+        else:
+            routes.setdefault(str(step.route), []).append(figure(cost))
+    whole_s = planned.account.latency_s or 1.0
     used = {name: Figure.total(parts) for name, parts in devices.items() if parts}
-    crossed = {name: Figure.total(parts) for name, parts in links.items()}
-    whole_s = Figure.total((*used.values(), *crossed.values())).time_s or 1.0
+    crossed = {name: Figure.total(parts) for name, parts in routes.items()}
     return (
         *(Share(name, "stage", part, part.time_s / whole_s) for name, part in used.items()),
-        *(Share(name, "copy", part, part.time_s / whole_s) for name, part in crossed.items()),
+        *(Share(name, "transfer", part, part.time_s / whole_s) for name, part in crossed.items()),
     )
 
 
-def energy_shares(manifest: Manifest) -> tuple[EnergyShare, ...]:
-    """Where the energy of a run goes: devices in the machine's order, then all copies.
+def energy_shares(planned: PlannedVariant) -> tuple[EnergyShare, ...]:
+    """Where the energy of a run goes: devices in the machine's order, then all transfers.
 
     Nothing where an energy is not known.
     """
-    whole_j = manifest.predicted_j
+    whole_j = planned.account.energy_j
     if not whole_j:
         return ()
-    stages = {device.name: 0.0 for device in manifest.machine.devices}
-    for stage in manifest.stages:
-        stages[stage.device] += stage.energy_j or 0.0
-    copies_j = max(0.0, whole_j - math.fsum(stages.values()))
+    stages_j = {device.name: 0.0 for device in planned.machine.devices}
+    transfers_j: list[float] = []
+    for step, cost in zip(planned.schedule.steps, planned.account.steps, strict=True):
+        if isinstance(step, Run):
+            stages_j[planned.schedule.stages[step.stage].device] += cost.energy_j or 0.0
+        else:
+            transfers_j.append(cost.energy_j or 0.0)
+    moved_j = math.fsum(transfers_j)
     return (
-        *(EnergyShare(name, "stage", j, j / whole_j) for name, j in stages.items() if j),
-        *([EnergyShare("copies", "copy", copies_j, copies_j / whole_j)] if manifest.copies else []),
+        *(EnergyShare(name, "stage", j, j / whole_j) for name, j in stages_j.items() if j),
+        *(
+            [EnergyShare("transfers", "transfer", moved_j, moved_j / whole_j)]
+            if transfers_j
+            else []
+        ),
     )
 
 
-def device_rows(manifest: Manifest, table: CostTable) -> tuple[DeviceRow, ...]:
+def device_rows(planned: PlannedVariant, table: CostTable) -> tuple[DeviceRow, ...]:
     """One row for each device of the machine, used or not."""
-    return tuple(_row(device, manifest, table) for device in manifest.machine.devices)
+    return tuple(_row(device, planned, table) for device in planned.machine.devices)
 
 
-def _row(device: Device, manifest: Manifest, table: CostTable) -> DeviceRow:
-    costs = {node.name: node for node in table.nodes}
-    placed = [node for node in manifest.nodes if node.device == device.name]
+def _row(device: Device, planned: PlannedVariant, table: CostTable) -> DeviceRow:
+    device_of = planned.schedule.device_of
+    placed = [node for node in planned.nodes if device_of[node.name] == device.name]
     times_s = [
-        time.time_s
-        for stage, time in zip(manifest.stages, stage_times(manifest), strict=True)
-        if stage.device == device.name
+        cost.time_s
+        for step, cost in zip(planned.schedule.steps, planned.account.steps, strict=True)
+        if isinstance(step, Run) and planned.schedule.stages[step.stage].device == device.name
     ]
     refusals = Counter(
         node.refusals.get(device.name, "no cost is known")
-        for node in manifest.nodes
+        for node in planned.nodes
         if device.name not in node.run_s
     )
     return DeviceRow(
@@ -72,24 +81,15 @@ def _row(device: Device, manifest: Manifest, table: CostTable) -> DeviceRow:
         memory=device.memory,
         basis=device.basis,
         description=device.description,
-        spec=manifest.provenance.devices.get(device.name, device.name),
+        spec=planned.provenance.devices.get(device.name, device.name),
         nodes=len(placed),
         stages=len(times_s),
         run=Figure(math.fsum(times_s), device.basis),
         peak_flop_per_s=device.peak_flop_per_s,
         peak_bytes_per_s=device.peak_bytes_per_s,
         flops=sum(node.flops for node in placed),
-        weight_bytes=sum(costs[node.name].bytes_on(device.name) for node in placed),
-        capable=len(manifest.nodes) - refusals.total(),
+        weight_bytes=sum(table.node_named[node.name].bytes_on(device.name) for node in placed),
+        capable=len(planned.nodes) - refusals.total(),
         refusals=tuple(Refusal(reason, nodes) for reason, nodes in refusals.most_common()),
-        alone=_alone(device, table),
+        alone=alone(planned, table, device.name),
     )
-
-
-def _alone(device: Device, table: CostTable) -> Figure | None:
-    """The whole model on `device`, by the definition of the objective."""
-    everywhere = Assignment({node.name: device.name for node in table.nodes})
-    try:
-        return Figure(evaluate(table, everywhere).total_s, device.basis)
-    except AssignmentError:
-        return None

@@ -1,14 +1,20 @@
-"""Two plans -> what moved, and what that did to time, copies and memory."""
+"""Two plans -> what runs elsewhere, and what that did to time, transfers and memory."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
-from stagecut.compiler.ir.plan import Manifest, PlannedNode
-from stagecut.compiler.report.model.account import stage_times
-from stagecut.compiler.report.model.content import Figure
+from stagecut.compiler.ir.account import bytes_in
+from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant
+from stagecut.compiler.ir.schedule import Run, Stage
+from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.model.stages import figure
 
 Unit: TypeAlias = Literal["bytes", ""]
+Thing = TypeVar("Thing")
+
+#: What the times of a plan as a whole are called.
+WHOLE = "the whole plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +31,20 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedTransfer:
+    """A transfer that only one of the plans makes."""
+
+    value: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimeChange:
-    """A time of both plans."""
+    """A time of both plans, predicted or as the gate observed it."""
 
     what: str
+    source: Literal["observed", "predicted"]
     before: Figure
     after: Figure
 
@@ -47,10 +63,10 @@ class AmountChange:
 class Difference:
     """How the second plan differs from the first.
 
-    `times` (the whole plan first, then its copies and each device) and `amounts` tell both sides,
-    whether they differ or not; the rest holds only what differs. Copies are named
-    `value: source>target`; `made_from` maps a fact about the model or the options to what the two
-    plans say.
+    `times` (the whole plan first, as observed where both were, then as predicted, its transfers,
+    each device) and `amounts` tell both sides, whether they differ or not; the rest holds only what
+    differs. `reordered` says that the same stages run in another order. `made_from` maps a fact
+    about the model or the options to what the two plans say.
     """
 
     before: str
@@ -58,16 +74,18 @@ class Difference:
     times: tuple[TimeChange, ...]
     amounts: tuple[AmountChange, ...]
     moves: tuple[Move, ...]
-    copies_gone: tuple[str, ...]
-    copies_new: tuple[str, ...]
+    stages_gone: tuple[Stage, ...]
+    stages_new: tuple[Stage, ...]
+    reordered: bool
+    transfers_gone: tuple[PlannedTransfer, ...]
+    transfers_new: tuple[PlannedTransfer, ...]
     made_from: Mapping[str, tuple[str, str]]
 
     @property
     def decided_otherwise(self) -> bool:
-        """Whether anything runs elsewhere, or moves otherwise."""
-        stages = next(amount for amount in self.amounts if amount.what == "stages")
-        restaged = stages.before != stages.after
-        return bool(self.moves or self.copies_gone or self.copies_new or restaged)
+        """Whether anything runs elsewhere, or in other stages, or is transferred otherwise."""
+        stages = self.stages_gone or self.stages_new or self.reordered
+        return bool(self.moves or stages or self.transfers_gone or self.transfers_new)
 
     def differs(self, tolerance: float) -> bool:
         """Whether the plans differ in a decision, or in time by more than a part `tolerance`."""
@@ -76,38 +94,59 @@ class Difference:
         return self.decided_otherwise or change_s > tolerance * whole.before.time_s
 
 
-def compare(before: Manifest, after: Manifest) -> Difference:
+def compare(before: PlannedVariant, after: PlannedVariant) -> Difference:
     """What changed from `before` to `after`; operators and values are known by their names."""
-    copies = [
-        [f"{copy.value}: {copy.source}>{copy.target}" for copy in plan.copies]
-        for plan in (before, after)
-    ]
+    stages = [_stages(plan) for plan in (before, after)]
+    transfers = [_transfers(plan) for plan in (before, after)]
     return Difference(
         before=before.name,
         after=after.name,
         times=tuple(_times(before, after)),
         amounts=tuple(_amounts(before, after)),
         moves=tuple(_moves(before, after)),
-        copies_gone=tuple(copy for copy in copies[0] if copy not in set(copies[1])),
-        copies_new=tuple(copy for copy in copies[1] if copy not in set(copies[0])),
+        stages_gone=_missing(*stages),
+        stages_new=_missing(*reversed(stages)),
+        reordered=[*stages[0]] != [*stages[1]] and stages[0].keys() == stages[1].keys(),
+        transfers_gone=_missing(*transfers),
+        transfers_new=_missing(*reversed(transfers)),
         made_from=_made_from(before, after),
     )
 
 
-def _moves(before: Manifest, after: Manifest) -> Iterable[Move]:
-    """By operator, as plans for other devices may have merged others into one node."""
+def _missing(some: Mapping[object, Thing], others: Mapping[object, Thing]) -> tuple[Thing, ...]:
+    """What is in `some` only."""
+    return tuple(thing for key, thing in some.items() if key not in others)
+
+
+def _stages(plan: PlannedVariant) -> Mapping[object, Stage]:
+    """By device and operators, as plans for other devices may have merged others into one node."""
+    operators = {node.name: node.operators or (node.name,) for node in plan.nodes}
+
+    def key(stage: Stage) -> object:
+        return stage.device, tuple(each for node in stage.nodes for each in operators[node])
+
+    return {key(stage): stage for stage in plan.schedule.stages}
+
+
+def _transfers(plan: PlannedVariant) -> Mapping[object, PlannedTransfer]:
+    return {step: PlannedTransfer(step.value, *step.route) for step in plan.schedule.transfers}
+
+
+def _moves(before: PlannedVariant, after: PlannedVariant) -> Iterator[Move]:
+    """By operator, too."""
     was, now = _devices(before), _devices(after)
     for node in before.nodes:
-        place = _device(node, now)
-        if place != node.device:
-            yield Move(node.name, node.op, node.device, place)
+        here, there = before.schedule.device_of[node.name], _device(node, now)
+        if there != here:
+            yield Move(node.name, node.op, here, there)
     for node in after.nodes:
         if _device(node, was) is None:
-            yield Move(node.name, node.op, None, node.device)
+            yield Move(node.name, node.op, None, after.schedule.device_of[node.name])
 
 
-def _devices(plan: Manifest) -> Mapping[str, str]:
-    return {operator: node.device for node in plan.nodes for operator in node.operators}
+def _devices(plan: PlannedVariant) -> Mapping[str, str]:
+    device_of = plan.schedule.device_of
+    return {operator: device_of[node.name] for node in plan.nodes for operator in node.operators}
 
 
 def _device(node: PlannedNode, devices: Mapping[str, str]) -> str | None:
@@ -118,58 +157,67 @@ def _device(node: PlannedNode, devices: Mapping[str, str]) -> str | None:
     return " + ".join(dict.fromkeys(devices[operator] for operator in node.operators))
 
 
-def _times(before: Manifest, after: Manifest) -> Iterable[TimeChange]:
+def _times(before: PlannedVariant, after: PlannedVariant) -> Iterator[TimeChange]:
     plans = (before, after)
-    yield TimeChange("the whole plan", *(Figure(plan.predicted_s, plan.basis) for plan in plans))
-    yield TimeChange("all copies", *map(_copies_time, plans))
+    if before.observed_s is not None and after.observed_s is not None:
+        yield TimeChange(WHOLE, "observed", *map(_observed, plans))
+    yield TimeChange(WHOLE, "predicted", *map(_predicted, plans))
+    yield TimeChange("all transfers", "predicted", *(_total(plan, None) for plan in plans))
     for name in dict.fromkeys(device.name for plan in plans for device in plan.machine.devices):
-        yield TimeChange(name, *(_device_time(plan, name) for plan in plans))
+        yield TimeChange(name, "predicted", *(_total(plan, name) for plan in plans))
 
 
-def _copies_time(plan: Manifest) -> Figure:
-    return Figure.total(Figure(copy.move_s, copy.basis) for copy in plan.copies)
+def _observed(plan: PlannedVariant) -> Figure:
+    return Figure(plan.shipped.median_s, plan.shipped.basis)
 
 
-def _device_time(plan: Manifest, device: str) -> Figure:
-    pairs = zip(plan.stages, stage_times(plan), strict=True)
-    return Figure.total(time for stage, time in pairs if stage.device == device)
+def _predicted(plan: PlannedVariant) -> Figure:
+    return Figure(plan.account.latency_s, plan.account.basis)
 
 
-def _amounts(before: Manifest, after: Manifest) -> Iterable[AmountChange]:
-    for what, unit, count in _COUNTS:
-        yield AmountChange(what, count(before), count(after), unit)
-    memories = dict.fromkeys(m.name for plan in (before, after) for m in plan.machine.memories)
-    for memory in memories:
-        old, new = _weight_bytes(before, memory), _weight_bytes(after, memory)
-        yield AmountChange(f"weights in {memory}", old, new, "bytes")
+def _total(plan: PlannedVariant, device: str | None) -> Figure:
+    """What all stages on a device take; without one, all transfers."""
+    steps, stages = plan.schedule.steps, plan.schedule.stages
+    return Figure.total(
+        figure(cost)
+        for step, cost in zip(steps, plan.account.steps, strict=True)
+        if device == (stages[step.stage].device if isinstance(step, Run) else None)
+    )
 
 
-_COUNTS: tuple[tuple[str, Unit, Callable[[Manifest], int]], ...] = (
-    ("nodes", "", lambda plan: len(plan.nodes)),
-    ("stages", "", lambda plan: len(plan.stages)),
-    ("copies", "", lambda plan: len(plan.copies)),
-    ("copied", "bytes", lambda plan: sum(copy.size_bytes for copy in plan.copies)),
-)
+def _amounts(before: PlannedVariant, after: PlannedVariant) -> Iterator[AmountChange]:
+    old, new = _counts(before), _counts(after)
+    for what, unit in dict.fromkeys((*old, *new)):
+        yield AmountChange(what, old.get((what, unit), 0), new.get((what, unit), 0), unit)
 
 
-def _weight_bytes(plan: Manifest, memory: str) -> int:
-    inside = {device.name for device in plan.machine.devices if device.memory == memory}
-    return sum(node.weight_bytes for node in plan.nodes if node.device in inside)
+def _counts(plan: PlannedVariant) -> Mapping[tuple[str, Unit], int]:
+    uses, memories = plan.account.uses, plan.machine.memories
+    return {
+        ("nodes", ""): len(plan.nodes),
+        ("stages", ""): len(plan.schedule.stages),
+        ("transfers", ""): sum(1 for _ in plan.schedule.transfers),
+        ("transferred", "bytes"): sum(cost.size_bytes for cost in plan.account.steps),
+        **{
+            (f"weights in {memory.name}", "bytes"): round(uses.get(bytes_in(memory.name), 0.0))
+            for memory in memories
+        },
+    }
 
 
-def _made_from(before: Manifest, after: Manifest) -> Mapping[str, tuple[str, str]]:
+def _made_from(before: PlannedVariant, after: PlannedVariant) -> Mapping[str, tuple[str, str]]:
     old, new = _facts(before), _facts(after)
     both = {fact: (old.get(fact, ""), new.get(fact, "")) for fact in {**old, **new}}
     return {fact: (was, now) for fact, (was, now) in both.items() if was != now}
 
 
-def _facts(plan: Manifest) -> Mapping[str, str]:
+def _facts(plan: PlannedVariant) -> Mapping[str, str]:
     origin = plan.provenance
     return {
         "model": origin.model,
         "model SHA-256": origin.model_sha256,
         "objective": plan.objective,
-        "shipped plan": plan.method,
+        "shipped plan": plan.shipped.name,
         "processor": f"{origin.cpu}, {origin.threads} threads",
         "stagecut": origin.stagecut,
         **{f"device {name}": spec for name, spec in origin.devices.items()},

@@ -1,100 +1,110 @@
 """What each node, and each type of operator, costs on every device, or why it cannot run there."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.machine import Device
-from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.plan import Manifest, PlannedNode
-from stagecut.compiler.report.model.content import (
+from stagecut.compiler.ir.objective import LATENCY, parse_objective
+from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant
+from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.model.rows import (
     Call,
-    Figure,
     NodeRow,
     OperatorOn,
     OperatorRow,
     Option,
+    Others,
 )
-from stagecut.compiler.report.model.summary import overruled
-from stagecut.compiler.report.model.what_if import Elsewhere
+from stagecut.compiler.report.model.what_if import Delta, WhatIf
 
 
-def node_rows(manifest: Manifest, table: CostTable) -> tuple[NodeRow, ...]:
+def node_rows(planned: PlannedVariant, table: CostTable) -> tuple[NodeRow, ...]:
     """One row for each node, in the graph's order."""
-    placed = {node.name: node.device for node in manifest.nodes}
-    order = [name for stage in manifest.stages for name in stage.nodes]
-    costs = {node.name: node for node in table.nodes}
-    devices = manifest.machine.devices
-    extra = _Extra(manifest, Elsewhere(table, placed, order))
-    sizes = {value.name: value.size_bytes for value in table.values}
-    return tuple(_row(node, costs[node.name], sizes, devices, extra) for node in manifest.nodes)
+    extra = _Extra(planned, table)
+    return tuple(_row(node, planned, table, extra) for node in planned.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    delta: Delta
+    others: Others
 
 
 class _Extra:
-    """What the plan would gain in time with a node elsewhere.
+    """The added time of the plan with one node on another device.
 
-    The plan's own answers hold if it is the best by time; else the node is thought of as moved
-    alone.
+    The totals that the plan holds, for which all other nodes are assigned anew, are used where the
+    plan is the optimum by time and its own total is the least of them; elsewhere the answer is for
+    moving the one node alone.
     """
 
-    def __init__(self, manifest: Manifest, elsewhere: Elsewhere) -> None:
-        self._least_s = manifest.certificate.total
-        self._is_best = manifest.objective == str(LATENCY) and not overruled(manifest)
-        self._elsewhere = elsewhere
+    def __init__(self, planned: PlannedVariant, table: CostTable) -> None:
+        objective = parse_objective(planned.objective)
+        self._device_of = planned.schedule.device_of
+        self._least_s = planned.account.latency_s
+        self._is_best = objective == LATENCY and planned.shipped.is_optimum
+        self._what_if = WhatIf(table, planned.schedule, planned.account, objective)
+        # another order of the nodes might save starts of stages
+        ordered = any(device.stage_s for device in planned.machine.devices)
+        self._rearranged: Others = "best in the graph's order" if ordered else "best"
 
-    def is_known(self, node: PlannedNode, device: str) -> bool:
-        """Whether everything else may be rearranged."""
-        return self._is_best and device in node.totals
+    def __call__(self, node: PlannedNode, device: str) -> _Added:
+        total_s = node.totals.get(device)
+        here_s = node.totals.get(self._device_of[node.name])
+        if not self._is_best or total_s is None or here_s is None or not self._is_least(here_s):
+            return _Added(self._what_if.delta(node.name, device), "stay")
+        extra_s = 0.0 if self._is_least(total_s) else total_s - self._least_s
+        return _Added(Delta(extra_s), self._rearranged)
 
-    def __call__(self, node: PlannedNode, device: str) -> float:
-        if not self.is_known(node, device):
-            return self._elsewhere.extra_s(node.name, device)
-        total_s = node.totals[device]
-        tie = math.isclose(total_s, self._least_s, rel_tol=1e-9)  # but for rounding
-        return 0.0 if tie else total_s - self._least_s
+    def _is_least(self, total_s: float) -> bool:
+        """Whether it is the plan's own total, but for rounding."""
+        return math.isclose(total_s, self._least_s, rel_tol=1e-9)
 
 
-def _row(
-    node: PlannedNode,
-    costs: NodeCosts,
-    sizes: Mapping[str, int],
-    devices: Sequence[Device],
-    extra: _Extra,
-) -> NodeRow:
+def _row(node: PlannedNode, planned: PlannedVariant, table: CostTable, extra: _Extra) -> NodeRow:
+    costs = table.node_named[node.name]
     values = dict.fromkeys((*costs.inputs, *costs.outputs))
-    basis = next(device.basis for device in devices if device.name == node.device)
+    value_bytes = sum(table.value_named[value].size_bytes for value in values)
+    device = planned.machine.device(planned.schedule.device_of[node.name])
     return NodeRow(
         name=node.name,
         op=node.op,
-        device=node.device,
-        stage=node.stage,
+        device=device.name,
+        stage=planned.schedule.stage_of[node.name],
         operators=node.operators,
         inputs=costs.inputs,
         outputs=costs.outputs,
         flops=node.flops,
         weight_bytes=node.weight_bytes,
-        touched_bytes=node.weight_bytes + sum(sizes[value] for value in values),
-        run=Figure(node.run_s[node.device], basis),
-        options=tuple(_option(node, costs, device, extra) for device in devices),
+        touched_bytes=node.weight_bytes + value_bytes,
+        run=Figure(node.run_s[device.name], device.basis),
+        options=tuple(
+            _option(node, costs, other, device.name, extra) for other in planned.machine.devices
+        ),
     )
 
 
-def _option(node: PlannedNode, costs: NodeCosts, device: Device, extra: _Extra) -> Option:
+def _option(
+    node: PlannedNode, costs: NodeCosts, device: Device, chosen: str, extra: _Extra
+) -> Option:
+    """The node on `device`; it runs on `chosen`."""
     if device.name not in node.run_s:
         reason = node.refusals.get(device.name, "no cost is known")
         return Option(device.name, None, reason, None, None)
-    extra_s = extra(node, device.name)
-    cut_off = math.isinf(extra_s)
+    added = extra(node, device.name)
+    extra_s = added.delta.extra_s
     spread = costs.run_spread.get(device.name)
-    noise_s = _noise_s(costs, node.device) + _noise_s(costs, device.name)
+    noise_s = _noise_s(costs, chosen) + _noise_s(costs, device.name)
     return Option(
         device=device.name,
         run=Figure(node.run_s[device.name], device.basis),
-        reason="no link leads to its memory and back" if cut_off else "",
-        extra_s=None if cut_off else extra_s,
+        reason=added.delta.refusal,
+        extra_s=extra_s if math.isfinite(extra_s) else None,
         quartiles_s=(spread.p25_s, spread.p75_s) if spread else None,
-        doubtful=device.name != node.device and abs(extra_s) < noise_s,
-        rearranged=extra.is_known(node, device.name),
+        doubtful=device.name != chosen and abs(extra_s) < noise_s,
+        others=added.others,
     )
 
 
@@ -115,8 +125,8 @@ def close_calls(nodes: Sequence[NodeRow], count: int) -> tuple[Call, ...]:
     closest = [(min(moves, key=lambda move: move[0]), len(moves)) for moves in choices.values()]
     closest.sort(key=lambda found: found[0][0])
     return tuple(
-        Call(node.name, node.op, alike, node.device, option)
-        for (_, node, option), alike in closest[:count]
+        Call(node.name, node.op, repeated, node.device, option)
+        for (_, node, option), repeated in closest[:count]
     )
 
 

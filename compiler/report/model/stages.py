@@ -1,66 +1,84 @@
-"""What each stage and each copy takes, as predicted and as observed."""
+"""What each stage and each transfer takes, as predicted and as observed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
-from stagecut.compiler.ir.plan import Manifest, PlannedCopy
+from stagecut.compiler.ir.account import StepAccount
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.schedule import Run, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
-from stagecut.compiler.report.model.account import arrivals, stage_times
-from stagecut.compiler.report.model.content import Figure, StageRow, TransferRow
+from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.model.rows import StageRow, TransferRow
 
 
-def stage_rows(manifest: Manifest, trace: Trace | None) -> tuple[StageRow, ...]:
-    """One row for each stage, in the order in which they run."""
-    observed = _observed(manifest, trace)
-    waiting: dict[int | None, list[PlannedCopy]] = {}
-    for copy, stage in zip(manifest.copies, arrivals(manifest), strict=True):
-        waiting.setdefault(stage, []).append(copy)
-    return tuple(
-        StageRow(
-            index=stage.index,
-            device=stage.device,
-            nodes=stage.nodes,
-            predicted=time,
-            observed=observed.get(stage.index),
-            share=time.time_s / manifest.predicted_s if manifest.predicted_s else 0.0,
-            copies_in=len(waiting.get(stage.index, ())),
-            copied_in_bytes=sum(copy.size_bytes for copy in waiting.get(stage.index, ())),
-            energy_j=stage.energy_j,
-        )
-        for stage, time in zip(manifest.stages, stage_times(manifest), strict=True)
+def stage_rows(planned: PlannedVariant, trace: Trace | None) -> tuple[StageRow, ...]:
+    """One row for each stage, in the order in which they run.
+
+    What was observed is that of the handed-in `trace`, else what the gate measured for the stage.
+    """
+    latency_s = planned.account.latency_s
+    events = (
+        {event.stage: event for event in trace.events if event.kind == "stage"} if trace else {}
     )
+    arriving: dict[int | None, list[StepAccount]] = {}
+    for _, cost, before in _transfers(planned):
+        arriving.setdefault(before, []).append(cost)
+    rows: list[StageRow] = []
+    for step, cost in zip(planned.schedule.steps, planned.account.steps, strict=True):
+        if not isinstance(step, Run):
+            continue
+        stage, arrived = planned.schedule.stages[step.stage], arriving.get(step.stage, [])
+        observed_s = planned.stages[step.stage].observed_s
+        gate = None if observed_s is None else Figure(observed_s, cost.basis)
+        event = events.get(step.stage)
+        rows.append(
+            StageRow(
+                index=step.stage,
+                device=stage.device,
+                nodes=stage.nodes,
+                predicted=figure(cost),
+                as_built=gate if event else None,
+                observed=observed(event) if event else gate,
+                share=cost.time_s / latency_s if latency_s else 0.0,
+                transfers_in=len(arrived),
+                transferred_in_bytes=sum(each.size_bytes for each in arrived),
+                energy_j=cost.energy_j,
+            )
+        )
+    return tuple(rows)
 
 
-def _observed(manifest: Manifest, trace: Trace | None) -> Mapping[int, Figure]:
-    """What each stage took: in the traced run, else the median of the gate's runs of this plan."""
-    if trace is not None:
-        return {event.stage: _figure(event) for event in _events(trace, "stage")}
-    times_s = next((found.stage_s for found in manifest.contenders if found.chosen), ())
-    if not times_s:  # the contenders were only predicted
-        return {}
-    pairs = zip(manifest.stages, times_s, strict=True)
-    return {stage.index: Figure(time_s, stage.basis) for stage, time_s in pairs}
-
-
-def transfer_rows(manifest: Manifest, trace: Trace | None) -> tuple[TransferRow, ...]:
-    """One row for each copy, in the plan's order."""
-    events = {(event.name, event.track): _figure(event) for event in _events(trace, "copy")}
+def transfer_rows(planned: PlannedVariant, run: Trace | None) -> tuple[TransferRow, ...]:
+    """One row for each transfer, in the schedule's order; `run` is the trace or the gate's."""
+    events = {(event.name, event.route): observed(event) for event in run.events} if run else {}
     return tuple(
         TransferRow(
-            value=copy.value,
-            source=copy.source,
-            target=copy.target,
-            size_bytes=copy.size_bytes,
+            value=step.value,
+            source=step.route.source,
+            target=step.route.target,
+            size_bytes=cost.size_bytes,
             before=before,
-            predicted=Figure(copy.move_s, copy.basis),
-            observed=events.get((copy.value, f"{copy.source}>{copy.target}")),
+            predicted=figure(cost),
+            observed=events.get((step.value, step.route)),
         )
-        for copy, before in zip(manifest.copies, arrivals(manifest), strict=True)
+        for step, cost, before in _transfers(planned)
     )
 
 
-def _events(trace: Trace | None, kind: str) -> list[Event]:
-    return [event for event in trace.events if event.kind == kind] if trace else []
+def _transfers(planned: PlannedVariant) -> Iterator[tuple[Transfer, StepAccount, int | None]]:
+    """Each transfer with its account and the stage that runs next."""
+    schedule = planned.schedule
+    for step, cost, before in zip(
+        schedule.steps, planned.account.steps, schedule.waiting, strict=True
+    ):
+        if isinstance(step, Transfer):
+            yield step, cost, before
 
 
-def _figure(event: Event) -> Figure:
+def figure(cost: StepAccount) -> Figure:
+    """What a step is predicted to take."""
+    return Figure(cost.time_s, cost.basis)
+
+
+def observed(event: Event) -> Figure:
+    """What a step took."""
     return Figure(event.duration_s, event.basis)

@@ -4,92 +4,117 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from stagecut.compiler.ir.plan import OPTIMUM, Contender, Manifest
+from stagecut.compiler.ir.machine import combined
+from stagecut.compiler.ir.objective import LATENCY
+from stagecut.compiler.ir.plan import Contender, PlannedVariant
 from stagecut.compiler.ir.trace import Trace
-from stagecut.compiler.report.model.content import (
-    Figure,
-    Observation,
-    Overruled,
-    Proof,
-    Rival,
-    StageRow,
-    Summary,
-)
-from stagecut.compiler.report.model.stages import stage_rows
+from stagecut.compiler.report.model.alone import alone_of
+from stagecut.compiler.report.model.content import Overruled, Proof, Rival, Shipped, Summary
+from stagecut.compiler.report.model.figures import Figure, Observation
+from stagecut.compiler.report.model.rows import StageRow
 
 
-def summarize(manifest: Manifest, trace: Trace | None) -> Summary:
-    """The plan in a few figures."""
-    certificate = manifest.certificate
+def summarize(planned: PlannedVariant, stages: Sequence[StageRow], trace: Trace | None) -> Summary:
+    """The plan in a few figures; `stages` are the rows of its stages."""
+    account, shipped = planned.account, planned.shipped
+    gate = _gate(shipped)
     return Summary(
-        model=manifest.name,
-        objective=manifest.objective,
-        method=manifest.method,
-        predicted=Figure(manifest.predicted_s, manifest.basis),
-        observed=_observed(manifest, trace),
-        off_by=_off_by(stage_rows(manifest, trace)),
-        rival=_rival(manifest),
-        proof=Proof(
-            method=certificate.method,
-            total=certificate.total,
-            lower_bound=certificate.lower_bound,
-            gap=certificate.gap,
-            exact=certificate.exact,
-            width=certificate.width,
+        model=planned.name,
+        objective=planned.objective,
+        shipped=Shipped(
+            kind=shipped.id.kind,
+            device=shipped.id.device,
+            name=shipped.name,
+            is_optimum=shipped.is_optimum,
+            single_device=shipped.single_device,
         ),
-        overruled=overruled(manifest),
-        nodes=len(manifest.nodes),
-        stages=len(manifest.stages),
-        copies=len(manifest.copies),
-        copied_bytes=sum(copy.size_bytes for copy in manifest.copies),
-        energy_j=manifest.predicted_j,
-        load_s=math.fsum(stage.load_s for stage in manifest.stages),
-        profile_paths=len(manifest.profile_paths),
-        profile_runs=sum(path.runs for path in manifest.profile_paths),
+        observed=_traced(trace) if trace else gate,
+        predicted=Figure(account.latency_s, account.basis),
+        as_built=gate.total if trace and gate else None,
+        off_by=_off_by(stages),
+        rival=_rival(planned),
+        certificate=_proof(planned),
+        overruled=_overruled(planned),
+        nodes=len(planned.nodes),
+        stages=len(stages),
+        transfers=sum(1 for _ in planned.schedule.transfers),
+        transferred_bytes=sum(cost.size_bytes for cost in account.steps),
+        energy_j=account.energy_j or None,
+        load_s=math.fsum(stage.load_s for stage in planned.stages),
+        profile_paths=len(planned.profile_paths),
+        profile_runs=sum(path.runs for path in planned.profile_paths),
     )
 
 
-def _observed(manifest: Manifest, trace: Trace | None) -> Observation | None:
-    if trace is not None:
-        total_s = trace.latency_s
-        return Observation(Figure(total_s, trace.basis), "trace", total_s, total_s, runs=1)
-    chosen = _chosen(manifest)
-    if chosen is None or chosen.accounting != "measured":
+def _traced(trace: Trace) -> Observation:
+    total_s = trace.latency_s
+    return Observation(Figure(total_s, trace.basis), "trace", total_s, total_s, runs=1)
+
+
+def _gate(contender: Contender) -> Observation | None:
+    """What the gate measured for a contender, if it ran it."""
+    if contender.accounting != "measured":
         return None
-    total = Figure(chosen.median_s, chosen.basis)
-    return Observation(total, "gate", chosen.min_s, chosen.max_s, chosen.runs)
+    return Observation(
+        Figure(contender.median_s, contender.basis),
+        "gate",
+        contender.min_s,
+        contender.max_s,
+        contender.runs,
+        contender.low_s,
+        contender.high_s,
+    )
 
 
 def _off_by(stages: Sequence[StageRow]) -> float | None:
     errors = [
-        abs(stage.observed.time_s / stage.predicted.time_s - 1)
+        abs(stage.observed.time_s / stage.foretold.time_s - 1)
         for stage in stages
-        if stage.observed and stage.observed.basis == "measured" and stage.predicted.time_s
+        if stage.observed and stage.observed.basis == "measured" and stage.foretold.time_s
     ]
     return median(errors) if errors else None
 
 
-def overruled(manifest: Manifest) -> Overruled | None:
-    """The optimum, where the gate shipped another plan."""
-    for contender in manifest.contenders:
-        if contender.name == OPTIMUM and not contender.chosen:
-            return Overruled(
-                predicted=Figure(manifest.certificate.total, contender.basis),
-                observed=Figure(contender.median_s, contender.basis),
-            )
-    return None
+def _proof(planned: PlannedVariant) -> Proof:
+    certificate = planned.certificate
+    return Proof(
+        method=certificate.method,
+        total=certificate.total,
+        lower_bound=certificate.lower_bound,
+        gap=certificate.gap,
+        exact=certificate.exact,
+        scope=certificate.scope,
+        claim=certificate.claim,
+        width=certificate.width,
+    )
 
 
-def _chosen(manifest: Manifest) -> Contender | None:
-    return next((contender for contender in manifest.contenders if contender.chosen), None)
-
-
-def _rival(manifest: Manifest) -> Rival | None:
-    """The best of the contenders that are named after the one device they run on."""
-    devices = {device.name for device in manifest.machine.devices}
-    single = [contender for contender in manifest.contenders if contender.name in devices]
-    chosen = _chosen(manifest)
-    if chosen is None or not single or chosen.median_s <= 0:
+def _overruled(planned: PlannedVariant) -> Overruled | None:
+    """The optimum of the costs, where another plan ships; without an observation where the gate did
+    not run it, as when an engine failed to."""
+    if planned.shipped.is_optimum:
         return None
-    best = min(single, key=lambda contender: contender.median_s)
-    return Rival(best.name, Figure(best.median_s, best.basis), best.median_s / chosen.median_s)
+    optimum = next((each for each in planned.contenders if each.is_optimum), None)
+    if optimum is not None:
+        predicted = Figure(optimum.predicted_s, optimum.basis)
+        return Overruled(predicted, _gate(optimum), optimum.energy_j)
+    if planned.objective != str(LATENCY):
+        return Overruled(None, None, None)
+    basis = combined(device.basis for device in planned.machine.devices)
+    return Overruled(Figure(planned.certificate.total, basis), None, None)
+
+
+def _rival(planned: PlannedVariant) -> Rival | None:
+    """The best of the contenders that are one device alone, and not this plan."""
+    shipped = planned.shipped
+    singles = [
+        each
+        for each in planned.contenders
+        if each.single_device is not None
+        and not each.chosen
+        and each.accounting == shipped.accounting
+    ]
+    if not singles or shipped.median_s <= 0:
+        return None
+    best = min(singles, key=lambda contender: contender.median_s)
+    return Rival(best.name, alone_of(best), best.median_s / shipped.median_s)

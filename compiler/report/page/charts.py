@@ -4,16 +4,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.plan import Contender
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import (
-    OperatorOn,
-    OperatorRow,
-    Report,
-    StageRow,
-    TransferRow,
-)
+from stagecut.compiler.report.model.content import Report
+from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.model.rows import ContenderRow, OperatorOn, OperatorRow
 from stagecut.compiler.report.page.marks import Bar, Dot, Styles, Tick
 
 #: Narrower bars, in percent of the drawing, have no room for a label.
@@ -51,7 +46,7 @@ class Scatter:
 class Whisker:
     """A contender from its fastest to its slowest run, with a dot at the median."""
 
-    contender: Contender
+    contender: ContenderRow
     least: float
     median: float
     most: float
@@ -184,15 +179,16 @@ def _pairs(report: Report) -> Iterator[_Pair]:
     styles = Styles(report)
     for stage in report.stages:
         if stage.observed is not None and stage.observed.basis == "measured":
-            yield _pair(f"stage {stage.index}", stage, styles(stage.device, "measured"))
-    for copy in report.transfers:
-        if copy.observed is not None and copy.observed.basis == "measured":
-            yield _pair(wording.shorten(copy.value, 80), copy, styles("", "measured"))
+            style = styles(stage.device, "measured")
+            foretold = stage.foretold, "at the gate" if stage.as_built else "predicted"
+            yield _pair(f"stage {stage.index}", foretold, stage.observed, style)
+    for row in report.transfers:
+        if row.observed is not None and row.observed.basis == "measured":
+            name, style = wording.shorten(row.value, 80), styles("", "measured")
+            yield _pair(name, (row.predicted, "predicted"), row.observed, style)
 
 
-def _pair(name: str, row: StageRow | TransferRow, style: str) -> _Pair:
-    observed_s = row.observed.time_s if row.observed else 0.0
-    title = (
-        f"{name}: {wording.time(row.predicted)} predicted, {wording.time(row.observed)} observed"
-    )
-    return _Pair(row.predicted.time_s, observed_s, style, title)
+def _pair(name: str, foretold: tuple[Figure, str], observed: Figure, style: str) -> _Pair:
+    figure, how = foretold
+    title = f"{name}: {wording.time(figure)} {how}, {wording.time(observed)} observed"
+    return _Pair(figure.time_s, observed.time_s, style, title)

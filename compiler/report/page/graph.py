@@ -4,18 +4,18 @@
                 "time": "601 µs"}],
      "nodes":  [[stage, "name", "operator, time"], ...]      in the order of the node table
      "inputs": ["tokens"], "outputs": ["head"],
-     "edges":  [[source, target, "value", "copy"], ...]}
+     "edges":  [[source, target, "value", "transfer"], ...]}
 
-A source below 0 is input -1 - source, a target below 0 output -1 - target; "copy" is empty where
-the value stays in its memory. Names are cut to the width of a box; the table has them whole.
+A source below 0 is input -1 - source, a target below 0 output -1 - target; "transfer" is empty
+where the value stays in its memory. Names are cut to the width of a box; the table has them whole.
 """
 
 import json
 
-from stagecut.compiler.ir.units import size
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import Report, StageRow, TransferRow
+from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.edges import Edge, edges
+from stagecut.compiler.report.model.rows import StageRow
 from stagecut.compiler.report.page.marks import Styles
 
 _NAME, _DETAIL = 22, 26
@@ -62,8 +62,8 @@ def _nodes(stage: StageRow) -> str:
 def _edge(edge: Edge, inputs: dict[str, int], outputs: dict[str, int]) -> list[int | str]:
     source = inputs[edge.value] if edge.source is None else edge.source
     target = outputs[edge.value] if edge.target is None else edge.target
-    return [source, target, wording.shorten(edge.value, _NAME), _copy(edge.copy)]
+    return [source, target, wording.shorten(edge.value, _NAME), _way(edge)]
 
 
-def _copy(copy: TransferRow | None) -> str:
-    return f"{size(copy.size_bytes)}, {wording.time(copy.predicted)}" if copy else ""
+def _way(edge: Edge) -> str:
+    return wording.shorten(wording.way(edge.transfers), _DETAIL)

@@ -1,4 +1,4 @@
-// Draws what graph_layout.js has placed: stages as boxes, their nodes inside, copies dashed.
+// Draws what graph_layout.js has placed: stages as boxes, their nodes inside, transfers dashed.
 
 const OPEN_AT_FIRST = 400; // up to so many nodes all stages are open at first
 const READABLE = 0.5; // below this zoom text is left out
@@ -67,29 +67,29 @@ function drawEdge(edge) {
   const to = { x: edge.end.x, y: edge.end.y - edge.end.height / 2 };
   const points = [from, ...edge.bends, to];
   const path = make("path", { d: curve(points), "marker-end": "url(#arrow)" });
-  path.classList.toggle("copy", Boolean(edge.copy));
+  path.classList.toggle("transfer", Boolean(edge.transfer));
   path.classList.toggle("far", edge.far);
   path.append(make("title", {}, edge.values.join("\n")));
   return make("g", { class: "edge" }, path);
 }
 
-// What copies cost, above the box that they are made for, one below the other.
-function drawCopies(copies) {
-  const { end, targetBox } = copies[0];
+// What transfers cost, above the box that they are made for, one below the other.
+function drawTransfers(transfers) {
+  const { end, targetBox } = transfers[0];
   const top = targetBox.y - targetBox.height / 2 - 8;
-  const lines = copies.map(({ copy, values }) => (values.length === 1 ? copy : `${values.length} values`));
-  const shown = lines.length <= 2 ? lines : [`${lines.length} copies`];
+  const lines = transfers.map(({ transfer, values }) => (values.length === 1 ? transfer : `${values.length} values`));
+  const shown = lines.length <= 2 ? lines : [`${lines.length} transfers`];
   return shown.map((line, index) => make("text", { x: end.x + 6, y: top - 12 * (shown.length - 1 - index) }, line));
 }
 
-// The edges that copy something, by the box they lead to; each copy once, however many read it there.
-function copiesByTarget(drawn) {
+// The edges with a transfer, by the box they lead to; each transfer once, however many read it there.
+function transfersByTarget(drawn) {
   const targets = new Map();
-  for (const edge of drawn.filter(({ copy }) => copy)) {
-    const copies = targets.get(edge.targetBox.id) ?? new Map();
-    targets.set(edge.targetBox.id, copies.set(`${edge.values}`, edge));
+  for (const edge of drawn.filter(({ transfer }) => transfer)) {
+    const transfers = targets.get(edge.targetBox.id) ?? new Map();
+    targets.set(edge.targetBox.id, transfers.set(`${edge.values}`, edge));
   }
-  return [...targets.values()].map((copies) => [...copies.values()]);
+  return [...targets.values()].map((transfers) => [...transfers.values()]);
 }
 
 function draw() {
@@ -116,7 +116,7 @@ function draw() {
   }
   state.edges = drawnEdges(placed).map((edge) => ({ ...edge, element: drawEdge(edge) }));
   edgeLayer.append(...state.edges.map((edge) => edge.element));
-  edgeLayer.append(...copiesByTarget(state.edges).flatMap(drawCopies));
+  edgeLayer.append(...transfersByTarget(state.edges).flatMap(drawTransfers));
   svg.querySelector("g.all").replaceChildren(stageLayer, edgeLayer, nodeLayer);
   state.size = { width: placed.width + 2 * PAD, height: placed.height + 2 * PAD };
   svg.setAttribute("viewBox", `${-PAD} ${-PAD} ${state.size.width} ${state.size.height}`);

@@ -125,7 +125,7 @@ function entering(node, part) {
 // The edges to be drawn, each once: between nodes where stages are open, else between boxes.
 function drawnEdges({ partBoxes, nodeBoxes, innerBends, outerBends }) {
   const drawn = new Map();
-  for (const [from, to, value, copy] of edges) {
+  for (const [from, to, value, transfer] of edges) {
     const [source, target] = [sourcePart(from), targetPart(to)];
     const [sourceBox, targetBox] = [partBoxes.get(source.id), partBoxes.get(target.id)];
     const start = (from >= 0 && nodeBoxes.get(from)) || sourceBox;
@@ -141,8 +141,8 @@ function drawnEdges({ partBoxes, nodeBoxes, innerBends, outerBends }) {
       drawn.set(key, { start, end, targetBox, bends: bends ?? [], far: !bends, values: [], ends: [] });
     }
     const edge = drawn.get(key);
-    edge.values.push(copy ? `${value} (copied: ${copy})` : value);
-    edge.copy ||= copy;
+    edge.values.push(transfer ? `${value} (transferred: ${transfer})` : value);
+    edge.transfer ||= transfer;
     edge.ends.push([from, to]);
   }
   return [...drawn.values()];

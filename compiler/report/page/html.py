@@ -10,9 +10,10 @@ from importlib.resources import files
 
 import jinja2
 
-from stagecut.compiler.ir.units import size
-from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import Figure, Report
+from stagecut.compiler.ir.units import seconds, size
+from stagecut.compiler.report import headline, wording
+from stagecut.compiler.report.model.content import Report
+from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.page.charts import (
     energy_bars,
     operator_bars,
@@ -49,6 +50,7 @@ def to_html(report: Report) -> str:
         scatter=scatter(report),
         roofline=roofline(report),
         reasons=_reasons(report),
+        premise=wording.premise(option for node in report.nodes for option in node.options),
     )
 
 
@@ -68,7 +70,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(wording=wording, Figure=Figure)
+    environment.globals.update(headline=headline, wording=wording, Figure=Figure, seconds=seconds)
     environment.filters.update(
         time=wording.time,
         percent=wording.percent,

@@ -48,7 +48,7 @@ class Dot:
 
 
 class Styles:
-    """`d0`, `d1`, ... for devices in the machine's order, `link` for copies; `modelled` beside."""
+    """`d0`, `d1`, ... for devices in the machine's order, `link` for routes; `modelled` beside."""
 
     def __init__(self, report: Report) -> None:
         self._numbers = {device.name: index for index, device in enumerate(report.devices)}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from stagecut.compiler.ir.units import scaled
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import DeviceRow, NodeRow, Report
+from stagecut.compiler.report.model.content import Report
+from stagecut.compiler.report.model.rows import DeviceRow, NodeRow
 from stagecut.compiler.report.page.marks import Dot, Styles, Tick
 
 
@@ -68,11 +69,11 @@ def roofline(report: Report) -> Roofline:
 
 def _dots(nodes: Sequence[NodeRow], plane: "_Plane", styles: Styles) -> Iterator[Dot]:
     """Nodes that would hide each other share a dot."""
-    alike: dict[tuple[int, int, str], list[NodeRow]] = {}
+    together: dict[tuple[int, int, str], list[NodeRow]] = {}
     for node in nodes:
         place = (round(plane.x(_intensity(node))), round(plane.y(_speed(node))))
-        alike.setdefault((*place, styles(node.device, node.run.basis)), []).append(node)
-    for (_, _, style), (node, *others) in alike.items():
+        together.setdefault((*place, styles(node.device, node.run.basis)), []).append(node)
+    for (_, _, style), (node, *others) in together.items():
         title = _title(node) + (f"; and {len(others)} like it" if others else "")
         yield Dot(plane.x(_intensity(node)), plane.y(_speed(node)), style, title)
 

@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import Report, Span
+from stagecut.compiler.report.model.content import Report
+from stagecut.compiler.report.model.rows import Span
 from stagecut.compiler.report.page.marks import Bar, Styles, Tick
 
 #: Narrower bars, in percent of the drawing, have no room for a label.
@@ -14,7 +16,7 @@ _LABEL_WIDTH = 3.0
 
 #: Of a lane: where its bars begin below its name, how high they are, and where the next begins.
 _BARS_Y, _GAP = 19, 3
-_STAGE_HEIGHTS, _COPY_HEIGHTS = (20, 9), (8, 5)
+_STAGE_HEIGHTS, _TRANSFER_HEIGHTS = (20, 9), (8, 5)
 _PADDING = 12
 
 
@@ -23,7 +25,7 @@ class Lane:
     """What one device or link does, and when; its name stands at `y`."""
 
     name: str
-    copies: bool
+    transfers: bool
     y: int
     bars: tuple[Bar, ...]
 
@@ -41,12 +43,12 @@ def timeline(report: Report) -> Timeline:
     """All lanes on one scale, from the beginning of the run to its end."""
     spans = (*report.predicted_spans, *report.observed_spans)
     end_s = max((span.start_s + span.time.time_s for span in spans), default=0.0)
-    links = list(dict.fromkeys(span.lane for span in spans if span.kind == "copy"))
+    links = list(dict.fromkeys(span.lane for span in spans if span.kind == "transfer"))
     scale = _Scale(100 / end_s if end_s else 0.0, Styles(report))
     lanes: list[Lane] = []
     y = 0
     for name in _order(report, links):
-        upper, lower = _COPY_HEIGHTS if name in links else _STAGE_HEIGHTS
+        upper, lower = _TRANSFER_HEIGHTS if name in links else _STAGE_HEIGHTS
         upper_y, lower_y = y + _BARS_Y, y + _BARS_Y + upper + _GAP
         predicted = (span for span in report.predicted_spans if span.lane == name)
         observed = (span for span in report.observed_spans if span.lane == name)
@@ -82,19 +84,21 @@ class _Scale:
 
 
 def _order(report: Report, links: Sequence[str]) -> Iterator[str]:
-    """Devices in the machine's order, each link between the memories that it joins."""
+    """Devices in the machine's order, each link between the memories that it joins.
+
+    Links to a memory in which no device lives come last.
+    """
     used = {stage.device for stage in report.stages}
+    left = {link: Route.parse(link) for link in links}
     seen: set[str] = set()
     for device in report.devices:
-        new = device.memory not in seen
         seen.add(device.memory)
-        if new:
-            ends = ((link, link.split(">")) for link in links)
-            yield from (
-                link for link, pair in ends if device.memory in pair and seen.issuperset(pair)
-            )
+        for link in [link for link, route in left.items() if seen.issuperset(route)]:
+            yield link
+            del left[link]
         if device.name in used:
             yield device.name
+    yield from left
 
 
 def ticks(end_s: float, most: int = 6) -> tuple[Tick, ...]:

@@ -1,19 +1,27 @@
 """The difference of two plans in the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group
 from rich.text import Text
 
+from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.units import size
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import Figure
-from stagecut.compiler.report.model.difference import AmountChange, Difference, Move, TimeChange
+from stagecut.compiler.report.model.difference import (
+    WHOLE,
+    AmountChange,
+    Difference,
+    Move,
+    PlannedTransfer,
+    TimeChange,
+)
+from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.terminal.grid import Column, grid
 
 
 def print_difference(difference: Difference, console: Console) -> None:
-    """What moved, and what that did to time, copies and memory; nothing is cut."""
+    """What moved, and what that did to time, transfers and memory; nothing is cut."""
     console.print(Text(_headline(difference), style="bold"))
     console.print()
     both_sides: tuple[TimeChange | AmountChange, ...] = (*difference.times, *difference.amounts)
@@ -22,8 +30,12 @@ def print_difference(difference: Difference, console: Console) -> None:
         console.print(_changes(changes, console.width))
     if difference.moves:
         console.print(_moves(difference.moves, console.width))
-    if difference.copies_gone or difference.copies_new:
-        console.print(_copies(difference))
+    if difference.stages_gone or difference.stages_new:
+        stages = map(_stage, difference.stages_gone), map(_stage, difference.stages_new)
+        console.print(_gone_and_new("Stages", *stages))
+    if difference.transfers_gone or difference.transfers_new:
+        gone, new = difference.transfers_gone, difference.transfers_new
+        console.print(_gone_and_new("Transfers", map(_transfer, gone), map(_transfer, new)))
     if difference.made_from:
         columns: tuple[Column[tuple[str, tuple[str, str]]], ...] = (
             Column("", lambda fact: fact[0]),
@@ -35,25 +47,45 @@ def print_difference(difference: Difference, console: Console) -> None:
 
 
 def _headline(difference: Difference) -> str:
-    before, after = difference.times[0].before, difference.times[0].after
-    times = wording.time(before)
-    if before != after:
-        by = wording.difference(before, after)
-        times += f" → {wording.time(after)}" + (f" ({by})" if by else "")
-    if not difference.decided_otherwise:
-        return f"{times}; everything runs where it ran"
+    """The whole plan's times, what was observed first, and whether anything was decided anew."""
+    whole = [change for change in difference.times if change.what == WHOLE]
+    times = ", ".join(map(_times, whole))
     moved = len(difference.moves)
-    return f"{times}; {wording.count(moved, 'node')} moved" if moved else f"{times}; other copies"
+    if moved:
+        return f"{times}; {wording.count(moved, 'node')} moved"
+    if difference.stages_gone or difference.stages_new:
+        return f"{times}; other stages"
+    if difference.reordered:
+        return f"{times}; the same stages in another order"
+    if difference.decided_otherwise:
+        return f"{times}; other transfers"
+    return f"{times}; everything runs where it ran"
+
+
+def _times(change: TimeChange) -> str:
+    before, after = change.before, change.after
+    if before == after:
+        return f"{wording.time(before)} {change.source}"
+    by = wording.difference(before, after)
+    arrow = f"{wording.time(before)} → {wording.time(after)} {change.source}"
+    return f"{arrow} ({by})" if by else arrow
 
 
 def _changes(changes: Sequence[TimeChange | AmountChange], width: int) -> Group:
     columns: tuple[Column[TimeChange | AmountChange], ...] = (
-        Column("", lambda row: row.what),
+        Column("", _what),
         Column("before", lambda row: _texts(row)[0], number=True),
         Column("after", lambda row: _texts(row)[1], number=True),
         Column("change", lambda row: _texts(row)[2], number=True),
     )
     return grid("What it did", columns, changes, width)
+
+
+def _what(row: TimeChange | AmountChange) -> str:
+    """All times but the whole plan's are predictions."""
+    if isinstance(row, TimeChange) and row.what == WHOLE:
+        return f"{row.what}, {row.source}"
+    return row.what
 
 
 def _texts(row: TimeChange | AmountChange) -> tuple[str, str, str]:
@@ -81,7 +113,18 @@ def _moves(moves: Sequence[Move], width: int) -> Group:
     return grid("What moved", columns, moves, width)
 
 
-def _copies(difference: Difference) -> Group:
-    gone = (Text(f"- {wording.shorten(copy, 70)}") for copy in difference.copies_gone)
-    new = (Text(f"+ {wording.shorten(copy, 70)}") for copy in difference.copies_new)
-    return Group(Text("Copies", style="bold"), *gone, *new, Text())
+def _stage(stage: Stage) -> str:
+    first, *others = stage.nodes
+    device, nodes = wording.brief(stage.device), wording.count(len(stage.nodes), "node")
+    last = f" … {wording.brief(others[-1])}" if others else ""
+    return f"{device}: {wording.brief(first)}{last}, {nodes}"
+
+
+def _transfer(transfer: PlannedTransfer) -> str:
+    way = wording.route(f"{transfer.source}>{transfer.target}")
+    return f"{wording.brief(transfer.value)}: {way}"
+
+
+def _gone_and_new(title: str, gone: Iterable[str], new: Iterable[str]) -> Group:
+    lines = (*(f"- {text}" for text in gone), *(f"+ {text}" for text in new))
+    return Group(Text(title, style="bold"), *map(Text, lines), Text())

@@ -3,17 +3,17 @@
 Colour and width are those of the console, so that NO_COLOR, pipes and narrow windows are heeded.
 """
 
-from difflib import get_close_matches
-
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.text import suggestion
 from stagecut.compiler.ir.units import size
-from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import NodeRow, Report, Share
+from stagecut.compiler.report import headline, wording
+from stagecut.compiler.report.model.content import Report, Share
+from stagecut.compiler.report.model.rows import NodeRow
 from stagecut.compiler.report.terminal.grid import LEFT, RIGHT, label
 from stagecut.compiler.report.terminal.tables import Tables
 
@@ -37,8 +37,8 @@ def print_summary(report: Report, console: Console) -> None:
     besides = (f"{energy} a run" if energy else "", wording.loading(summary))
     console.print(_headline(report))
     lines = (
-        wording.rivalry(report),
-        wording.proof(summary),
+        headline.optimum(summary),
+        headline.rivalry(report),
         wording.extent(summary),
         wording.profiling(summary),
         wording.shapes(report.inputs) if any(port.dims for port in report.inputs) else "",
@@ -66,7 +66,7 @@ def print_stages(report: Report, console: Console, most: int | None = None) -> N
 
 
 def print_transfers(report: Report, console: Console, most: int | None = None) -> None:
-    """The copies between memories, those that take longest first."""
+    """The transfers between memories, those that take longest first."""
     if report.transfers:
         ranked = sorted(report.transfers, key=lambda transfer: -transfer.predicted.time_s)
         console.print(_tables(report, console).transfers(ranked[:most]))
@@ -75,7 +75,7 @@ def print_transfers(report: Report, console: Console, most: int | None = None) -
 
 def print_contenders(report: Report, console: Console) -> None:
     """The plans that were compared end to end, the fastest first."""
-    if report.contenders:
+    if len(report.contenders) > 1:
         console.print(_tables(report, console).contenders(report.contenders))
 
 
@@ -98,7 +98,9 @@ def print_explanation(report: Report, name: str, console: Console) -> None:
     console.print(Text(f"  {', '.join(facts)}"))
     for verb, values in (("reads", node.inputs), ("writes", node.outputs)):
         for value in values:
-            console.print(Text(f"  {verb} {wording.shorten(value, 60)}{_copied(report, value)}"))
+            console.print(
+                Text(f"  {verb} {wording.shorten(value, 60)}{_transferred(report, value)}")
+            )
     console.print()
     console.print(_tables(report, console).options(node))
     console.print(Text(f"would add: {wording.premise(node.options)}", style="dim"))
@@ -109,33 +111,29 @@ def print_explanation(report: Report, name: str, console: Console) -> None:
 def _node(report: Report, name: str) -> NodeRow:
     known = {node.name: node for node in report.nodes}
     if name not in known:
-        matches = get_close_matches(name, known, n=3, cutoff=0.3)
-        near = ", ".join(wording.shorten(match, 80) for match in matches)
+        near = suggestion(name, known)
         raise UsageError(
             f"there is no node {wording.shorten(name, 80)!r}",
             where=f"plan of {wording.brief(report.summary.model)}",
-            fix=f"did you mean {near}?" if near else "`--nodes` lists them all",
+            fix=wording.shorten(near, 120) if near else "`--nodes` lists them all",
         )
     return known[name]
 
 
-def _copied(report: Report, value: str) -> str:
-    moves = [transfer for transfer in report.transfers if transfer.value == value]
+def _transferred(report: Report, value: str) -> str:
     said = " and ".join(
-        f"{wording.route(f'{move.source}>{move.target}')} in {wording.time(move.predicted)}"
-        for move in moves
+        f"{wording.route(f'{row.source}>{row.target}')} in {wording.time(row.predicted)}"
+        for row in report.transfers
+        if row.value == value
     )
-    return f", copied {said}" if moves else ""
+    return f", transferred {said}" if said else ""
 
 
 def _headline(report: Report) -> Text:
-    summary = report.summary
-    line = Text(wording.shorten(summary.model, 40), style="bold")
-    line.append(f"  {wording.time(summary.predicted)}", style="green")
-    line.append(" predicted", style="not bold")
-    if summary.observed is not None:
-        line.append(f"  {wording.time(summary.observed.total)}", style="green")
-        line.append(f" observed ({wording.observed(summary)})", style="not bold")
+    figure, rest = headline.lead(report.summary)
+    line = Text(wording.shorten(report.summary.model, 40), style="bold")
+    line.append(f"  {figure}", style="green")
+    line.append(f" {rest}", style="not bold")
     return line
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from rich.console import Group
 from rich.text import Text
 
-from stagecut.compiler.ir.plan import Contender
-from stagecut.compiler.ir.units import size
+from stagecut.compiler.ir.units import seconds, size
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.content import (
+from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.model.rows import (
     Call,
-    Figure,
+    ContenderRow,
     NodeRow,
     Option,
     StageRow,
@@ -39,20 +39,23 @@ class Tables:
             Column("#", lambda row: str(row.index), number=True),
             Column("device", lambda row: self.device(row.device)),
             Column("nodes", lambda row: str(len(row.nodes)), number=True, from_width=50),
-            Column("predicted", lambda row: wording.time(row.predicted), number=True),
             Column("observed", lambda row: wording.time(row.observed), number=True),
+            *_foretold(stages),
             Column("off by", wording.off_by, number=True, from_width=60),
             Column("share", lambda row: wording.percent(row.share), number=True, from_width=60),
-            Column("copied in", _copied_in, number=True, from_width=80),
+            Column("comes in", _transferred_in, number=True, from_width=80),
         )
         return grid("Stages", columns, stages, self.width)
 
-    def contenders(self, contenders: Sequence[Contender]) -> Group:
-        columns: tuple[Column[Contender], ...] = (
+    def contenders(self, contenders: Sequence[ContenderRow]) -> Group:
+        measured = any(row.cpu_s is not None for row in contenders)
+        cpu_time = [Column("CPU time", _cpu_time, number=True, from_width=100)] if measured else []
+        columns: tuple[Column[ContenderRow], ...] = (
             Column("plan", _contender),
             Column("stages", lambda row: str(row.stages), number=True, from_width=50),
             Column("median", lambda row: _time(row, row.median_s), number=True),
             Column("95 % within", wording.interval, number=True, from_width=70),
+            *cpu_time,
             Column("runs", lambda row: str(row.runs) if row.runs else "added up", number=True),
             Column("", lambda row: Text(wording.remark(row)), from_width=60),
         )
@@ -65,10 +68,10 @@ class Tables:
             Column("to", lambda row: row.target, from_width=60),
             Column("before", _before, from_width=80),
             Column("size", lambda row: size(row.size_bytes), number=True),
-            Column("predicted", lambda row: wording.time(row.predicted), number=True),
             Column("observed", lambda row: wording.time(row.observed), number=True, from_width=70),
+            Column("predicted", lambda row: wording.time(row.predicted), number=True),
         )
-        return grid("Copies between memories", columns, transfers, self.width)
+        return grid("Transfers between memories", columns, transfers, self.width)
 
     def nodes(self, title: str, nodes: Sequence[NodeRow]) -> Group:
         """Each node's time on every device, or only where it runs if there is no room for all."""
@@ -100,7 +103,7 @@ class Tables:
         return grid("Closest decisions", columns, calls, self.width)
 
     def options(self, node: NodeRow) -> Group:
-        """A node's time on every device, what the plan would gain there, and why it is not."""
+        """A node's time on every device, what the plan would add there, and why it is not there."""
         columns: tuple[Column[Option], ...] = (
             Column("device", lambda row: self.device(row.device)),
             Column("takes", lambda row: wording.time(row.run), number=True),
@@ -110,15 +113,32 @@ class Tables:
         return grid("On each device", columns, node.options, self.width)
 
 
-def _copied_in(row: StageRow) -> Cell:
-    return size(row.copied_in_bytes) if row.copies_in else ""
+def _foretold(stages: Sequence[StageRow]) -> Sequence[Column[StageRow]]:
+    """What an observed time is compared with comes first, and has room in any window."""
+    traced = any(stage.as_built for stage in stages)
+    room = 90 if traced else 0
+    predicted: Column[StageRow] = Column(
+        "predicted", lambda row: wording.time(row.predicted), number=True, from_width=room
+    )
+    as_built: Column[StageRow] = Column(
+        "as built", lambda row: wording.time(row.as_built), number=True
+    )
+    return (as_built, predicted) if traced else (predicted,)
 
 
-def _contender(row: Contender) -> Cell:
-    return label(f"{row.name} (this plan)", "bold") if row.chosen else row.name
+def _transferred_in(row: StageRow) -> Cell:
+    return size(row.transferred_in_bytes) if row.transfers_in else ""
 
 
-def _time(row: Contender, time_s: float) -> str:
+def _contender(row: ContenderRow) -> Cell:
+    return label(f"{row.name} (ships)", "bold") if row.chosen else row.name
+
+
+def _cpu_time(row: ContenderRow) -> Cell:
+    return "" if row.cpu_s is None else seconds(row.cpu_s)
+
+
+def _time(row: ContenderRow, time_s: float) -> str:
     return wording.time(Figure(time_s, row.basis))
 
 

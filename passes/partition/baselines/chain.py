@@ -1,11 +1,11 @@
 """Baseline: the published dynamic programming, which takes the graph for a chain.
 
-Assembly-line scheduling over the nodes in order: the least price of having run the first i nodes
-with the last of them on device d, for each d. All that is known of the past is where the last
-node ran, so what a node writes is thought to be wanted by the next one and by nobody else:
+Assembly-line scheduling over the nodes in order: the least cost of having run the first i nodes
+with the last of them on device d, for each d. The only state is where the last node ran, so that
+whatever a node writes is taken to be read by the next node and by no other:
 
     a -> b -> c    exact
-    a ------> c    not seen: what a writes goes to b, and c gets it from nowhere
+    a ------> c    not priced: the value of a is taken to go to b only
 
 Optimal on chains, and only there. After Kim et al., ACM TODAES, doi 10.1145/3628599.
 """
@@ -14,12 +14,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.assignment import Assignment
-from stagecut.compiler.ir.costs import CostTable, Moves, NodeCosts
+from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.solution import Solution, unproven
+from stagecut.compiler.ir.solution import Assignment, Solution
+from stagecut.passes.partition.baselines.bound import unproven
+from stagecut.passes.partition.baselines.transfer_costs import TransferCosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class _Reached:
-    """A way to have run some nodes: its price, the last node's device, and the way before."""
+    """The first nodes, assigned: what that costs, the last one's device, and the nodes before
+    it."""
 
     price: float
     device: Device | None = None
@@ -60,17 +62,17 @@ class _Reached:
         return self.price < other.price
 
     def devices(self) -> Iterator[str]:
-        """From the last node's to the first's."""
-        way: _Reached | None = self
-        while way is not None and way.device is not None:
-            yield way.device.name
-            way = way.before
+        """The device of each node, the last node's first."""
+        reached: _Reached | None = self
+        while reached is not None and reached.device is not None:
+            yield reached.device.name
+            reached = reached.before
 
 
 class _Line:
     def __init__(self, table: CostTable, objective: Objective) -> None:
         self._objective = objective
-        self._moves = Moves(table, objective)
+        self._transfers = TransferCosts(table, objective)
         self._starts = {end.name: end.memory for end in table.inputs}
         self._ends: dict[str, list[str]] = {}
         for end in table.outputs:
@@ -84,15 +86,16 @@ class _Line:
         start_s = 0.0 if last.device is device else device.stage_s
         time_s, energy_j = node.run_s[device.name], node.run_j.get(device.name)
         price = self._objective.price(time_s + start_s, energy_j)
-        moves = [*self._bound(node, device)]
+        transfers = [*self._bound(node, device)]
         if before is not None and last.device is not None:
             written = filter(self._read.__contains__, before.outputs)
-            moves += [(name, last.device.memory, device.memory) for name in written]
-        copied = math.fsum(self._moves.price(*move) for move in moves)
-        return _Reached(last.price + price + copied, device, last)
+            transfers += [(name, last.device.memory, device.memory) for name in written]
+        transferred = math.fsum(self._transfers.price(*transfer) for transfer in transfers)
+        return _Reached(last.price + price + transferred, device, last)
 
     def _bound(self, node: NodeCosts, device: Device) -> Iterator[tuple[str, str, str]]:
-        """The moves of graph inputs and outputs, which are known whatever came before."""
+        """Value, source and target of the transfers of graph inputs and outputs, which do not
+        depend on the other nodes."""
         for name in dict.fromkeys(node.inputs):
             if name in self._starts:
                 yield name, self._starts[name], device.memory

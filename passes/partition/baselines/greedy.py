@@ -1,12 +1,13 @@
 """Baseline: node after node, each on the device that is cheapest for it as things stand.
 
-A device's price is the node's own time there plus the copies of its inputs that are not yet in
-the device's memory. A copy once made serves all later nodes there; what comes later, stages and
-the memories in which outputs must end play no part. Ties go to the earlier device.
+What a device costs is the node's own cost there plus the transfers of those inputs that are not yet
+in the device's memory. A transfer that was made serves all later nodes there. Nodes that come
+later, stage starts and the memories in which outputs must end are not looked at. Ties go to the
+earlier device.
 
                        on host   on pim            placed
   a writes %a          3 µs      5 µs              host
-  b = f(%a)            4 µs      1 µs + copy 2 µs  pim
+  b = f(%a)            4 µs      1 µs + transfer 2 µs  pim
   c = g(%a)            2 µs      1 µs              pim: %a is there already
 """
 
@@ -14,11 +15,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.assignment import Assignment
-from stagecut.compiler.ir.costs import CostTable, Moves
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.solution import Solution, unproven
+from stagecut.compiler.ir.solution import Assignment, Solution
+from stagecut.passes.partition.baselines.bound import unproven
+from stagecut.passes.partition.baselines.transfer_costs import TransferCosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,16 @@ class Greedy:
     objective: Objective = LATENCY
 
     def __call__(self, table: CostTable) -> Solution:
-        moves = Moves(table, self.objective)
+        transfers = TransferCosts(table, self.objective)
         produced = {end.name: end.memory for end in table.inputs}
-        held = {(end.name, end.memory) for end in table.inputs}
+        present = {(end.name, end.memory) for end in table.inputs}
         devices: dict[str, str] = {}
 
         def missing(names: Iterable[str], memory: str) -> float:
             return math.fsum(
-                moves.price(name, produced[name], memory)
+                transfers.price(name, produced[name], memory)
                 for name in dict.fromkeys(names)
-                if name in produced and (name, memory) not in held
+                if name in produced and (name, memory) not in present
             )
 
         for node in table.nodes:
@@ -59,5 +61,5 @@ class Greedy:
             memory = table.machine.device(best).memory
             devices[node.name] = best
             produced |= dict.fromkeys(node.outputs, memory)
-            held |= {(name, memory) for name in (*node.inputs, *node.outputs)}
+            present |= {(name, memory) for name in (*node.inputs, *node.outputs)}
         return unproven(table, Assignment(devices), "greedy", self.objective)

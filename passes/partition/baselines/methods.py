@@ -1,6 +1,6 @@
 """The methods of `stagecut partition`, by name and side by side."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
@@ -29,32 +29,33 @@ class Solved:
     refusal: StagecutError | None = None
 
 
-def method_named(name: str, objective: Objective, limit_s: float, devices: Sequence[str]) -> Method:
-    """`devices` are the order of `priority`, and its first is the one of `single`."""
-    methods: dict[str, Method] = {
-        "optimal": Partition(objective, limit_s),
-        "greedy": Greedy(objective),
-        "priority": Priority(tuple(devices), objective),
-        "single": Single(devices[0] if devices else None, objective),
-        "chain": Chain(objective),
-        "milp": Milp(objective, limit_s),
-    }
-    return methods[name]
+#: Name on the command line -> a function that makes the method from the objective, the seconds that
+#: a search may take, and devices: the priorities of `priority`, the one of `single`.
+METHODS: Mapping[str, Callable[[Objective, float, Sequence[str]], Method]] = {
+    "optimal": lambda objective, limit_s, _: Partition(objective, limit_s),
+    "milp": lambda objective, limit_s, _: Milp(objective, limit_s),
+    "chain": lambda objective, *_: Chain(objective),
+    "greedy": lambda objective, *_: Greedy(objective),
+    "priority": lambda objective, _, devices: Priority(tuple(devices), objective),
+    "single": lambda objective, _, devices: Single(devices[0] if devices else None, objective),
+}
+
+#: Methods to which devices are given; `every_method` tries them with each device as the first.
+_OF_DEVICES = ("priority", "single")
 
 
 def every_method(table: CostTable, objective: Objective, limit_s: float) -> Iterator[Solved]:
-    """All of them; each device alone, and each as the first of the priorities."""
+    """The solution of each method, or its refusal; `single` and `priority` once for each device."""
     devices = [device.name for device in table.machine.devices]
-    methods: dict[str, Method] = {
-        "optimal": Partition(objective, limit_s),
-        "milp": Milp(objective, limit_s),
-        "chain": Chain(objective),
-        "greedy": Greedy(objective),
+    methods = {
+        name: make(objective, limit_s, ())
+        for name, make in METHODS.items()
+        if name not in _OF_DEVICES
     }
-    for first in devices:
-        rest = [name for name in devices if name != first]
-        methods[f"priority {first}"] = Priority((first, *rest), objective)
-    methods |= {f"single {name}": Single(name, objective) for name in devices}
+    for name in _OF_DEVICES:
+        for first in devices:
+            rest = [device for device in devices if device != first]
+            methods[f"{name} {first}"] = METHODS[name](objective, limit_s, (first, *rest))
     for name, method in methods.items():
         try:
             yield Solved(name, *timed(method, table))
@@ -63,7 +64,7 @@ def every_method(table: CostTable, objective: Objective, limit_s: float) -> Iter
 
 
 def timed(method: Method, table: CostTable) -> tuple[Solution, float]:
-    """The solution and the seconds that it took."""
+    """The solution, and the seconds that finding it took."""
     start_s = perf_counter()
     solution = method(table)
     return solution, perf_counter() - start_s

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.assignment import Assignment
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.solution import Solution, unproven
+from stagecut.compiler.ir.solution import Assignment, Solution
+from stagecut.passes.partition.baselines.bound import unproven
 
 
 @dataclass(frozen=True, slots=True)

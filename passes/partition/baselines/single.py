@@ -1,13 +1,13 @@
 """Baseline: the whole graph on one device."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.account import fits
-from stagecut.compiler.ir.assignment import Assignment
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.solution import Solution, unproven
+from stagecut.compiler.ir.solution import Assignment, Solution
+from stagecut.passes.partition.baselines.bound import unproven
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +21,20 @@ class Single:
         """Raises DeviceError for an unknown device, UnplaceableError when it cannot run all."""
         if self.device is not None:
             return self._on(table, table.machine.device(self.device).name)
-        able = [
-            device.name
-            for device in table.machine.devices
-            if all(device.name in node.run_s for node in table.nodes)
-            and fits(table, _everywhere(table, device.name))
-        ]
-        if not able:
+        solutions = [*self._able(table)]
+        if not solutions:
             raise UnplaceableError(
-                "no single device can run every node and has room for all weights",
+                "no single device can run every node, within memory and budgets",
                 fix="use --method priority with a list of devices",
             )
-        return min(
-            (self._on(table, device) for device in able), key=lambda each: each.certificate.total
-        )
+        return min(solutions, key=lambda solution: solution.certificate.total)
+
+    def _able(self, table: CostTable) -> Iterator[Solution]:
+        for device in table.machine.devices:
+            try:
+                yield self._on(table, device.name)
+            except (UnplaceableError, AssignmentError):
+                continue
 
     def _on(self, table: CostTable, device: str) -> Solution:
         for node in table.nodes:

@@ -1,17 +1,19 @@
-"""Memories that can fill up: put a price on each byte and bargain (Lagrangian relaxation).
+"""Budgets that an assignment might exceed: put a price on each unit (Lagrangian relaxation).
 
-Capacities tie all nodes together, which elimination cannot use. With a price per byte in place of
-each limit it can, and
+A limit on a sum over all nodes (bytes of a memory, joules, error) makes every node a neighbour of
+every other, which elimination cannot cope with. With a price per unit in place of the limit it can,
+and
 
-    least(prices) = least value at these prices - sum over memories of price * capacity
+    dual(prices) = least value at these prices - sum over budgets of price * limit
 
-is below every assignment that fits, whatever the prices. It is concave, so the prices that bring
-it highest are found with cutting planes (Kelley, J. SIAM 8, 1960): every assignment met on the way
-bounds it from above by a plane. Those that fit are answers, the cheapest is kept.
+is no more than what any assignment costs that keeps all budgets, whatever the prices. It is
+concave, so the prices at which it is highest are found with cutting planes (Kelley, J. SIAM 8,
+1960): every assignment met on the way bounds it from above by a plane. Assignments that keep the
+budgets are primal solutions.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,93 +22,88 @@ from scipy.optimize import linprog
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.exact.problem import Problem
 
-#: Rounds of bargaining at most; each is one elimination.
+#: Rounds at most; each is one elimination.
 _ROUNDS = 50
 
-#: All weights together may become this many times as dear as the whole plan without prices.
-_DEAREST = 1e4
+#: The highest price: using each budget up may cost this many times the total without prices.
+_HIGHEST_PRICE = 1e4
 
 #: A relative difference this small is rounding.
 _ROUNDING = 1e-10
 
+#: What devices (N,) use of each budget (B,), transfers included.
+Uses = Callable[[Ints], Floats]
+
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """The cheapest assignment at some prices: its own value and its weights (M,) in bytes."""
+class Primal:
+    """The cheapest assignment at some prices: its own value, and what it uses of the budgets."""
 
     devices: Ints
     value: float
-    held: Floats
+    used: Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Bargain:
-    """No assignment that fits costs less than `bound`, which `byte_prices` (M,) prove.
+class Dual:
+    """No assignment that keeps the budgets costs less than `bound`, which `prices` (B,) prove.
 
-    `best` is the cheapest offer that fits, None if none was met.
+    `primals` are the different assignments met on the way that keep them, the cheapest first.
     """
 
     bound: float
-    byte_prices: Floats
-    best: Offer | None
+    prices: Floats
+    primals: tuple[Primal, ...]
 
 
-def bargain(problem: Problem) -> Bargain:
-    """The highest bound and the best assignment that bytes at a price lead to."""
-    offers: list[Offer] = []
-    room = problem.room
-    prices, bound, ceiling = np.zeros(len(room)), -math.inf, math.inf
+def lagrangian(problem: Problem, uses: Uses) -> Dual:
+    """The highest bound, and the assignments that are cheapest at the prices tried on the way.
+
+    `uses` says what an assignment uses of each budget, transfers included.
+    """
+    met: list[Primal] = []
+    limits = problem.arrays.limits
+    prices, bound, ceiling = np.zeros(len(limits)), -math.inf, math.inf
     best_prices = prices
     for _ in range(_ROUNDS):
-        offer, total = _offer(problem, prices)
-        offers.append(offer)
-        reached = total - _worth(prices, room)
+        devices, total = problem.cheapest(prices)
+        used = uses(devices)
+        met.append(Primal(devices, total - float(prices @ used), used))
+        reached = total - float(prices @ limits)
         if reached > bound:
             bound, best_prices = reached, prices
         if ceiling - bound <= _ROUNDING * abs(bound):
             break
-        prices, ceiling = _next_prices(offers, room)
-    fitting = [offer for offer in offers if (offer.held <= room).all()]
-    best = min(fitting, key=lambda offer: offer.value, default=None)
-    return Bargain(bound, best_prices, best)
+        prices, ceiling = _next_prices(met, limits)
+    keeping = sorted(
+        (primal for primal in met if (primal.used <= limits).all()),
+        key=lambda primal: primal.value,
+    )
+    return Dual(bound, best_prices, tuple(keeping))
 
 
-def hopeless(problem: Problem, reached: Bargain) -> Bools:
-    """(N, D): whether a node on a device rules out anything better than the best offer."""
-    ceiling = math.inf if reached.best is None else reached.best.value
-    marginals = problem.marginals(reached.byte_prices)
-    at_least = marginals - _worth(reached.byte_prices, problem.room)
-    return at_least > ceiling + _ROUNDING * abs(ceiling)
+def reduced_cost_fixing(problem: Problem, dual: Dual, ceiling: float) -> Bools:
+    """(N, D): whether no schedule that costs less than `ceiling` has the node on the device."""
+    at_least = problem.marginals(dual.prices) - float(dual.prices @ problem.arrays.limits)
+    fixed: Bools = at_least > ceiling + _ROUNDING * abs(ceiling)
+    return fixed
 
 
-def _offer(problem: Problem, prices: Floats) -> tuple[Offer, float]:
-    devices, total = problem.cheapest(prices)
-    held = problem.held(devices)
-    return Offer(devices, total - _worth(prices, held), held), total
+def _next_prices(met: Sequence[Primal], limits: Floats) -> tuple[Floats, float]:
+    """The prices at which the planes of all assignments meet highest, and how high that is.
 
-
-def _worth(prices: Floats, size_bytes: Floats) -> float:
-    """The price of so many bytes in each memory; where there is no price, they may be infinite."""
-    priced = prices > 0
-    return float(prices[priced] @ size_bytes[priced])
-
-
-def _next_prices(offers: Sequence[Offer], room: Floats) -> tuple[Floats, float]:
-    """The prices at which the planes of all offers allow the highest bound, and this bound.
-
-    In units in which the first offer costs 1 and all weights together are 1.
+    Solved in units in which the first assignment costs 1 and uses, or may use, 1 of each budget.
     """
-    cost, weight = abs(offers[0].value) or 1.0, offers[0].held.sum() or 1.0
-    limited = np.isfinite(room)
-    over = np.array([(offer.held - room)[limited] / weight for offer in offers])
-    planes = np.column_stack((-over, np.ones(len(offers))))
-    heights = np.array([offer.value / cost for offer in offers])
+    cost = abs(met[0].value) or 1.0
+    scale = np.maximum(met[0].used, limits)
+    scale = np.where(scale > 0, scale, 1.0)
+    over = np.array([(primal.used - limits) / scale for primal in met])
+    planes = np.column_stack((-over, np.ones(len(met))))
+    heights = np.array([primal.value / cost for primal in met])
     highest = np.zeros(planes.shape[1])
     highest[-1] = -1.0
-    bounds = [*[(0.0, _DEAREST)] * int(limited.sum()), (None, None)]
+    bounds = [*[(0.0, _HIGHEST_PRICE)] * len(limits), (None, None)]
     solved = linprog(highest, A_ub=planes, b_ub=heights, bounds=bounds, method="highs")
     if solved.x is None:
-        raise AssertionError(f"the bargain has no prices: {solved.message}")
-    prices = np.zeros(len(room))
-    prices[limited] = solved.x[:-1] * cost / weight
-    return prices, float(solved.x[-1]) * cost
+        raise AssertionError(f"the dual problem has no prices: {solved.message}")
+    return solved.x[:-1] * cost / scale, float(solved.x[-1]) * cost

@@ -1,10 +1,11 @@
 """The least value of a factor graph and where it is attained, by eliminating its variables.
 
-A group of variables is eliminated by adding up all tables that name one of them, in an array
-that also has axes for their neighbours, and keeping the least along the variables' own axis: a
-new table over the neighbours, the *message*, and the choice that attains it. When no variable is
-left the value is known; the choices, read backwards, give the states. This is dynamic programming
-over a tree decomposition, and it is exact: its value is its own lower bound.
+A variable is eliminated by adding up all tables that name it, in an array with an axis for it and
+one for each of its neighbours, and taking the least along its own axis: a new table over the
+neighbours, the *message*. Which state was the least, for each joint state of the neighbours, is its
+*choice*. When no variable is left the value is known; the choices, read backwards, give the states.
+Variables of a group have the same shape and are eliminated by one array operation. This is dynamic
+programming over a tree decomposition, and it is exact: its value is its own lower bound.
 
 Variables are numbered in elimination order, so the first variable of a table is always the one
 that takes it up.
@@ -12,13 +13,17 @@ that takes it up.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from stagecut.passes.partition.exact.equal_columns import alike
+from stagecut.passes.partition.exact.equal_columns import group_equal_columns
 from stagecut.passes.partition.exact.factor_graph import FactorGraph, Factors, Floats, Ints
 from stagecut.passes.partition.exact.ordering import Group, Order
+
+#: The state that attains each minimum; of a narrow type, as there is one for every table entry.
+Choice: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ def minimise(graph: FactorGraph, order: Order) -> Minimum:
     """Ties go to the lower state, decided from the last variable of `order` to the first."""
     inbox = Inbox(graph, order)
     value = 0.0
-    choices: list[npt.NDArray[np.uint8]] = []
+    choices: list[Choice] = []
     for index, group in enumerate(order.groups):
         message, choice = _least(inbox.joint(index))
         choices.append(choice)
@@ -44,17 +49,17 @@ def minimise(graph: FactorGraph, order: Order) -> Minimum:
     return Minimum(value, _read_back(order, choices))
 
 
-def _least(joint: Floats) -> tuple[Floats, npt.NDArray[np.uint8]]:
+def _least(joint: Floats) -> tuple[Floats, Choice]:
     """Minimum and its first place along axis 0, which is short."""
     least = joint[0].copy()
-    choice = np.zeros(least.shape, dtype=np.uint8)
+    choice: Choice = np.zeros(least.shape, dtype=np.uint8 if len(joint) <= 256 else np.uint32)
     for state in range(1, len(joint)):
         np.copyto(choice, state, where=joint[state] < least)
         np.minimum(least, joint[state], out=least)
     return least, choice
 
 
-def _read_back(order: Order, choices: Sequence[npt.NDArray[np.uint8]]) -> Ints:
+def _read_back(order: Order, choices: Sequence[Choice]) -> Ints:
     states = np.zeros(len(order.rank), dtype=np.int64)
     for group, choice in zip(reversed(order.groups), reversed(choices), strict=True):
         rows = np.arange(group.rows)
@@ -63,7 +68,7 @@ def _read_back(order: Order, choices: Sequence[npt.NDArray[np.uint8]]) -> Ints:
 
 
 class Inbox:
-    """The tables that wait for each group; what is read is let go."""
+    """The tables that each group still has to add up; they are released once they are read."""
 
     def __init__(self, graph: FactorGraph, order: Order) -> None:
         self._groups = order.groups
@@ -76,7 +81,7 @@ class Inbox:
     def deliver(self, factors: Factors) -> None:
         """Hand each table to the group of its first variable."""
         target = self._group_of[factors.scopes[:1]]
-        for rows in alike(target):
+        for rows in group_equal_columns(target):
             self._waiting[target[0, rows[0]]].append(factors.only(rows))
 
     def joint(self, index: int) -> Floats:
@@ -90,7 +95,7 @@ class Inbox:
 
 
 def _in_order(factors: Factors) -> Iterator[Factors]:
-    """Turn pairs whose second variable is eliminated before their first."""
+    """The same tables with the variable first that is eliminated first."""
     if len(factors.scopes) == 1:
         yield factors
         return

@@ -1,13 +1,14 @@
 """Min-marginals: for every state of every variable, the least value of the graph in that state.
 
-The second half of a two-pass elimination. The first pass sums up, for each variable, everything
-that was eliminated before it; this one hands back what came after:
+The second half of a two-pass elimination. The first pass (inwards) gives each variable the least of
+everything that was eliminated before it; the second (outwards) adds the least of what came after:
 
     belief of a bag = its own tables and messages
                     + (least belief of the bag that took its message - that message)
 
-so that each belief is the least value of the whole graph for each joint state of its bag. Where a
-message is infinite there is nothing to hand back: the bag's own part already is.
+A *bag* is a variable with its neighbours at the time when it is eliminated. A complete belief is
+the least value of the whole graph for each joint state of its bag. Where a message is infinite
+nothing is added: the bag's own part is infinite already.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stagecut.passes.partition.exact.elimination import Inbox
-from stagecut.passes.partition.exact.equal_columns import alike
+from stagecut.passes.partition.exact.equal_columns import group_equal_columns
 from stagecut.passes.partition.exact.factor_graph import FactorGraph, Factors, Floats, Ints
 from stagecut.passes.partition.exact.ordering import Group, Order
 
@@ -37,7 +38,7 @@ def min_marginals(graph: FactorGraph, order: Order) -> Floats:
 
 
 def _inward(graph: FactorGraph, order: Order) -> list[Floats]:
-    """What each group adds up on the way in."""
+    """Each group's own tables and messages, added up."""
     inbox = Inbox(graph, order)
     joints = []
     for index, group in enumerate(order.groups):
@@ -55,7 +56,7 @@ def _outward(beliefs: list[Floats], order: Order, total: float) -> None:
         outside = np.full_like(message, total)
         if len(group.neighbours):
             takers = group_of[group.neighbours[:1]]
-            for rows in alike(takers):
+            for rows in group_equal_columns(takers):
                 taker = takers[0, rows[0]]
                 scopes = group.neighbours[:, rows]
                 for part, least in _least_over(order.groups[taker], beliefs[taker], scopes):

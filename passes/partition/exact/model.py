@@ -1,7 +1,16 @@
-"""The objective as a factor graph: one variable for each node's place, one for each shared copy.
+"""The objective as a factor graph: a variable for the place of each node, for each shared transfer,
+and for the set of memories that hold each value that is `held` (transfers.py).
 
-No table looks at more than two variables. Tables are first written over all places, then cut
-down to those that the two nodes in question really have.
+No table is over more than two variables. Tables are first written over all places, then cut down to
+those that the nodes in question can run in.
+
+What starting stages costs depends on the order in which nodes run. `Starts` says for which pairs of
+nodes, of which the second never runs before the first, a change of device counts:
+
+    in the graph's order    every node with the one before it: exact for that order
+    along a flow of edges   the edges of the graph with weights that make up one unit of flow from
+                            its sources to its sinks: a lower bound for every order, because along
+                            each path of the graph every change of device starts a stage
 """
 
 from collections.abc import Iterator
@@ -10,13 +19,41 @@ from typing import TypeAlias
 
 import numpy as np
 
-from stagecut.passes.partition.exact.arrays import Columns
-from stagecut.passes.partition.exact.copies import Copies, copies
-from stagecut.passes.partition.exact.equal_columns import alike
-from stagecut.passes.partition.exact.factor_graph import FactorGraph, Factors, Floats, Ints
+from stagecut.passes.partition.exact.arrays import TableArrays
+from stagecut.passes.partition.exact.equal_columns import group_equal_columns
+from stagecut.passes.partition.exact.factor_graph import Bools, FactorGraph, Factors, Floats, Ints
+from stagecut.passes.partition.exact.transfers import Transfers, transfers_of
 
-#: Scopes (1 or 2, rows), and tables over all places or over no and yes (..., rows).
+#: Scopes (1 or 2, rows), and tables (..., rows) over all places, over no and yes, or over all sets
+#: of memories.
 Term: TypeAlias = tuple[Ints, Floats]
+
+#: The most memories with relays: a held value has two to the power of the memories states.
+MOST_MEMORIES = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Where starting a stage is paid for, and how much of it: rows of `pairs` (2, E) by
+    `pair_weight` (E,) where the second node runs elsewhere than the first; `first` (F,) by
+    `first_weight` (F,) always."""
+
+    pairs: Ints
+    pair_weight: Floats
+    first: Ints
+    first_weight: Floats
+
+    @classmethod
+    def none(cls) -> "Starts":
+        empty = np.empty(0, dtype=np.int64)
+        return cls(np.empty((2, 0), dtype=np.int64), np.empty(0), empty, np.empty(0))
+
+    @classmethod
+    def in_order(cls, nodes: int) -> "Starts":
+        """Every node after the one before it in the table."""
+        index = np.arange(nodes)
+        pairs = np.stack((index[:-1], index[1:]))
+        return cls(pairs, np.ones(max(nodes - 1, 0)), index[:1], np.ones(min(nodes, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,51 +70,57 @@ class Model:
 
     def by_place(self, by_state: Floats, places: int) -> Floats:
         """(N, places) from (variables, states): infinite for places that a node does not have."""
-        nodes, states = np.nonzero(np.isfinite(by_state[: len(self.place)]))
+        nodes, states = np.nonzero(np.isfinite(by_state[: len(self.place), : self.place.shape[1]]))
         by_place = np.full((len(self.place), places), np.inf)
         by_place[nodes, self.place[nodes, states]] = by_state[nodes, states]
         return by_place
 
 
-def model(table: Columns) -> Model:
-    decided = copies(table)
-    options = _Options(table, decided.variable.shape[1])
-    factors = tuple(part for term in _terms(table, decided) for part in options.cut(*term))
+def factor_model(table: TableArrays, starts: Starts) -> Model:
+    decided = transfers_of(table)
+    options = _Options(table, decided)
+    factors = tuple(part for term in _terms(table, decided, starts) for part in options.cut(*term))
     return Model(FactorGraph(options.domains, factors), options.places(len(table.device)))
 
 
-def _terms(table: Columns, decided: Copies) -> Iterator[Term]:
-    yield np.arange(len(table.run))[None], table.run.T
-    yield _needed(table, decided)
-    yield _alone(table, decided)
+def _terms(table: TableArrays, decided: Transfers, starts: Starts) -> Iterator[Term]:
+    yield np.arange(len(table.run))[None], _alone(table, decided)
+    yield _pairwise(table, decided)
     yield from _shared(table, decided)
-    if table.start.any() and len(table.device):
-        yield from _stages(table)
+    if len(decided.held):
+        yield from _held(table, decided)
+    if table.start.any():
+        yield starts.first[None], table.start[:, None] * starts.first_weight
+        changes = np.where(np.eye(len(table.start), dtype=np.bool_), 0.0, table.start)
+        yield starts.pairs, changes[..., None] * starts.pair_weight
 
 
-def _needed(table: Columns, decided: Copies) -> Term:
-    """Copies that are made wherever the producer is: its own cost."""
-    value = np.flatnonzero(decided.needed.any(axis=1))
-    moves = np.where(decided.needed[value, None, :], table.move[value], 0.0).sum(axis=2)
-    return table.producer[value][None], moves[:, table.memory].T
+def _alone(table: TableArrays, decided: Transfers) -> Floats:
+    """(P, N + I): what depends on one node alone: its run, and its values' implied transfers."""
+    costs = table.run.T.copy()
+    value = np.flatnonzero(decided.implied.any(axis=1))
+    implied = np.where(decided.implied[value, None, :], table.transfer[value], 0.0).sum(axis=2)
+    np.add.at(costs.T, table.producer[value], implied[:, table.memory])
+    return costs
 
 
-def _alone(table: Columns, decided: Copies) -> Term:
-    """Copies that one reader alone brings about: paid if it runs in such a memory."""
-    rows = np.flatnonzero(decided.alone.any(axis=1))
+def _pairwise(table: TableArrays, decided: Transfers) -> Term:
+    """Transfers that one reader alone may want: paid if it runs in such a memory."""
+    rows = np.flatnonzero(decided.pairwise.any(axis=1))
     value, reader = decided.reads[:, rows]
-    moves = np.where(decided.alone[rows, None, :], table.move[value], 0.0)
-    tables = moves[:, table.memory[:, None], table.memory]
+    costs = np.where(decided.pairwise[rows, None, :], table.transfer[value], 0.0)
+    tables = costs[:, table.memory[:, None], table.memory]
     return np.stack((table.producer[value], reader)), np.moveaxis(tables, 0, -1)
 
 
-def _shared(table: Columns, decided: Copies) -> Iterator[Term]:
-    """Copies that several readers may want: yes costs the producer, no shuts the readers out."""
+def _shared(table: TableArrays, decided: Transfers) -> Iterator[Term]:
+    """Transfers that several readers may want: "yes" costs what the transfer from the producer's
+    place does, "no" forbids the readers that memory."""
     value, memory = decided.variable
     number = np.full(table.wanted.shape, -1)
     number[value, memory] = len(table.run) + np.arange(len(value))
     pays = np.zeros((len(table.memory), 2, len(value)))
-    pays[:, 1] = table.move[value, :, memory][:, table.memory].T
+    pays[:, 1] = table.transfer[value, :, memory][:, table.memory].T
     yield np.stack((table.producer[value], number[value, memory])), pays
     row, memory = np.nonzero(decided.shared)
     value, reader = decided.reads[:, row]
@@ -86,28 +129,70 @@ def _shared(table: Columns, decided: Copies) -> Iterator[Term]:
     yield np.stack((reader, number[value, memory])), requires
 
 
-def _stages(table: Columns) -> Iterator[Term]:
-    """A stage starts at the first node and wherever the place differs from the last node's."""
-    nodes = np.arange(len(table.device))
-    yield nodes[None, :1], table.start[:, None]
-    changes = np.where(np.eye(len(table.start), dtype=np.bool_), 0.0, table.start)
-    tables = np.broadcast_to(changes[..., None], (*changes.shape, len(nodes) - 1))
-    yield np.stack((nodes[:-1], nodes[1:])), tables
+def _held(table: TableArrays, decided: Transfers) -> Iterator[Term]:
+    """The set of memories that hold a value costs the steps into each of them from the producer's;
+    a reader must run in one of the set."""
+    held = _holders(table.wanted.shape[1])
+    first = len(table.run) + decided.variable.shape[1]
+    number = np.full(len(table.producer), -1)
+    number[decided.held] = first + np.arange(len(decided.held))
+    by_memory = _steps(table, decided.held, held)
+    yield (
+        np.stack((table.producer[decided.held], number[decided.held])),
+        np.moveaxis(by_memory[:, table.memory], 0, -1),
+    )
+    rows = np.flatnonzero(number[decided.reads[0]] >= 0)
+    value, reader = decided.reads[:, rows]
+    requires = np.where(held.T[table.memory], 0.0, np.inf)
+    tables = np.broadcast_to(requires[..., None], (*requires.shape, len(rows)))
+    yield np.stack((reader, number[value])), tables
+
+
+def _holders(memories: int) -> Bools:
+    """(S, M): whether a memory is in each set of memories but the empty one."""
+    sets = np.arange(1, 1 << memories)
+    return np.asarray((sets[:, None] >> np.arange(memories)) & 1 == 1)
+
+
+def _steps(table: TableArrays, values: Ints, held: Bools) -> Floats:
+    """(values, M, S): what the transfers of a value from each memory to all of each set S cost.
+
+    Infinite where the set lacks the source, a stop, or a memory in which the value must end.
+    """
+    cost, before = table.transfer[values], table.before[values]
+    complete: Bools = np.asarray((held | ~table.wanted[values, None]).all(axis=2))
+    able: Bools = np.asarray(complete[:, None, :] & held.T)
+    reached = np.isfinite(cost)
+    step = np.where(reached, cost, 0.0)
+    step = step - np.take_along_axis(step, before, axis=2)
+    for memory in range(held.shape[1]):  # every holder's last stop is a holder, too
+        stopped = np.moveaxis(held[:, before[:, :, memory]], 0, -1)
+        able &= (stopped & reached[:, :, memory, None]) | ~held[:, memory]
+    costs: Floats = np.where(able, step @ held.T.astype(np.float64), np.inf)
+    return costs
 
 
 class _Options:
-    """The states that each variable has: places for a node, no and yes for a copy.
+    """The states of each variable: places of a node, no and yes of a shared transfer, sets of
+    memories of a held value.
 
     `kind` (variables,) tells apart those with different states, `states` lists them by kind.
     """
 
-    def __init__(self, table: Columns, shared: int) -> None:
-        fits = np.isfinite(table.run)
-        kinds = alike(fits.T)
-        self._states = [np.arange(2), *(np.flatnonzero(fits[nodes[0]]) for nodes in kinds)]
-        self._kind = np.zeros(len(fits) + shared, dtype=np.int64)
-        for kind, nodes in enumerate(kinds, start=1):
+    def __init__(self, table: TableArrays, decided: Transfers) -> None:
+        fits = _widened(np.isfinite(table.run), len(table.start) - table.wanted.shape[1])
+        kinds = group_equal_columns(fits.T)
+        holders = np.arange((1 << table.wanted.shape[1]) - 1 if len(decided.held) else 1)
+        self._states = [
+            np.arange(2),
+            holders,
+            *(np.flatnonzero(fits[nodes[0]]) for nodes in kinds),
+        ]
+        shared, held = decided.variable.shape[1], len(decided.held)
+        self._kind = np.zeros(len(fits) + shared + held, dtype=np.int64)
+        for kind, nodes in enumerate(kinds, start=2):
             self._kind[nodes] = kind
+        self._kind[len(fits) + shared :] = 1
 
     @property
     def domains(self) -> Ints:
@@ -115,17 +200,32 @@ class _Options:
 
     def places(self, nodes: int) -> Ints:
         """(N, most states of a node): the place that each state stands for."""
-        padded = np.zeros((len(self._states), max(map(len, self._states))), dtype=np.int64)
-        for kind, states in enumerate(self._states):
-            padded[kind, : len(states)] = states
-        return padded[self._kind[:nodes]]
+        states = self._states[2:] or self._states[:1]
+        padded = np.zeros((len(states), max(map(len, states))), dtype=np.int64)
+        for kind, each in enumerate(states):
+            padded[kind, : len(each)] = each
+        places: Ints = padded[np.maximum(self._kind[:nodes] - 2, 0)]
+        return places
 
     def cut(self, scopes: Ints, tables: Floats) -> Iterator[Factors]:
-        """The tables over the states that their variables have; a decided variable drops out."""
+        """The tables over the states that their variables have, by shape; a variable with one state
+        is left out of them."""
         kinds = self._kind[scopes]
-        for rows in alike(kinds):
+        for rows in group_equal_columns(kinds):
             states = [self._states[kind] for kind in kinds[:, rows[0]].tolist()]
             undecided = [axis for axis, each in enumerate(states) if len(each) > 1] or [0]
             shape = [len(states[axis]) for axis in undecided]
             part = tables[np.ix_(*states, rows)].reshape(*shape, len(rows))
             yield Factors(scopes[undecided][:, rows], part)
+
+
+def _widened(fits: Bools, places: int) -> Bools:
+    """Nodes that have at least half of the places get the others, too, at an infinite cost.
+
+    Variables with the same number of states are handled by one array operation, however many.
+    """
+    count = fits[:, :places].sum(axis=1)
+    wide = (count > 1) & (2 * count >= places)
+    widened = fits.copy()
+    widened[wide, :places] = True
+    return widened

@@ -1,12 +1,12 @@
-"""In which order to eliminate the variables of a factor graph, and which of them at once.
+"""The order in which to eliminate the variables of a factor graph, and which of them together.
 
 Eliminating a variable joins its neighbours: they all become each other's neighbours, and a table
-over them is made whose size is the product of their domains. Taking the variable with the
-smallest such table first ("min-weight", the weighted form of min-degree) keeps tables small.
-Here a whole round is taken at a time: every variable that is cheaper than all its neighbours,
-ties broken by a fixed shuffle of the indices so that a long chain loses a third of its variables
-in each round, not one. No two variables of a round are neighbours, so they do not disturb each
-other, and those with the same shape are reduced by one array operation.
+over them is made whose size is the product of their domains. Taking the variable with the smallest
+such table first ("min-weight", the weighted form of min-degree) keeps tables small. Here a whole
+round is taken at a time: every variable whose table is smaller than those of all its neighbours.
+Ties are broken by a fixed shuffle of the indices, so that a long chain loses a third of its
+variables in each round, and not one. No two variables of a round are neighbours, so each is
+eliminated as if it were alone, and those with the same shape by one array operation.
 
 Everything works on arrays of edges; there is no loop over variables.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stagecut.passes.partition.exact.equal_columns import alike
+from stagecut.passes.partition.exact.equal_columns import distinct, group_equal_columns
 from stagecut.passes.partition.exact.factor_graph import Bools, FactorGraph, Floats, Ints
 
 #: Tables of up to two to this power entries are made whenever they come up; larger ones only when
@@ -51,7 +51,7 @@ class Group:
         """
         rows = scopes[0] - self.first
         named = (self.neighbours[:, None, rows] == scopes[1:]).any(axis=1)
-        for part in alike(named):
+        for part in group_equal_columns(named):
             yield part, [True, *named[:, part[0]].tolist()]
 
 
@@ -69,9 +69,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """Variables taken at once; `owners` and `members` pair each with each of its neighbours.
+    """Variables that are eliminated together; `owners` and `members` pair each with each neighbour.
 
-    `entries` is the size of all the tables that this takes.
+    `entries` is the number of entries of all their tables.
     """
 
     variables: Ints
@@ -117,17 +117,17 @@ def _rounds(graph: FactorGraph) -> Iterator[_Round]:
         keys = source[staying] * len(names) + target[staying]
         joined = _pairs(owners, members, len(names))
         if len(joined):
-            keys = np.unique(np.concatenate((keys, joined)))
+            keys = distinct(np.concatenate((keys, joined)))
         source, target = (np.cumsum(~taken) - 1)[np.array(np.divmod(keys, len(names)))]
         names = names[~taken]
 
 
 def _edges(graph: FactorGraph) -> Ints:
-    """Who shares a factor with whom, both ways, sorted: (2, edges)."""
+    """(2, edges): the pairs of variables that share a factor, both ways round, sorted."""
     count = len(graph.domains)
     pairs = [factor.scopes for factor in graph.factors if len(factor.scopes) == 2]
     first, second = np.concatenate(pairs, axis=1) if pairs else np.empty((2, 0), dtype=np.int64)
-    keys = np.unique(np.concatenate((first * count + second, second * count + first)))
+    keys = distinct(np.concatenate((first * count + second, second * count + first)))
     return np.array(np.divmod(keys, count))
 
 
@@ -150,7 +150,7 @@ def _pairs(owners: Ints, members: Ints, count: int) -> Ints:
     degree = np.bincount(owners, minlength=count)
     start = np.cumsum(degree) - degree
     keys = [np.empty(0, dtype=np.int64)]
-    for size in np.unique(degree[degree > 1]):
+    for size in (np.flatnonzero(np.bincount(degree, minlength=2)[2:]) + 2).tolist():
         bags = members[start[degree == size, None] + np.arange(size)]
         ends, others = np.nonzero(~np.eye(size, dtype=bool))
         keys.append((bags[:, ends] * count + bags[:, others]).ravel())
@@ -159,7 +159,7 @@ def _pairs(owners: Ints, members: Ints, count: int) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class _Unranked:
-    """A group before its variables have got their numbers."""
+    """A group whose variables are not yet numbered in elimination order."""
 
     round: int
     variables: Ints
@@ -182,11 +182,11 @@ def _groups(domains: Ints, round_of: Ints, rounds: Sequence[_Round]) -> Iterator
     members = members[np.lexsort((round_of[members], owners))]
     degree = np.bincount(owners, minlength=len(domains))
     start = np.cumsum(degree) - degree
-    for size in np.unique(degree):
+    for size in np.flatnonzero(np.bincount(degree)):
         variables = np.flatnonzero(degree == size)
         bags = members[start[variables, None] + np.arange(size)]
         shapes = np.column_stack((domains[variables], domains[bags]))
-        for rows in alike(np.column_stack((round_of[variables], shapes)).T):
+        for rows in group_equal_columns(np.column_stack((round_of[variables], shapes)).T):
             yield _Unranked(
                 int(round_of[variables[rows[0]]]),
                 variables[rows],

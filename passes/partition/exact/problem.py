@@ -1,110 +1,121 @@
-"""A cost table made ready for the elimination: solved once, or often at changing prices.
+"""A cost table prepared for elimination, to be solved once, or often at changing prices.
 
-`byte_prices` (M,) is what each byte of weights costs in each memory, on top of everything else:
-how capacities are bargained with (capacity.py). The prices do not change who is whose neighbour,
-so one order serves them all.
+`prices` (B,) is what each unit of each budget costs, on top of everything else: how budgets are
+relaxed (budgets.py). `Starts` says what of starting stages is counted (model.py). Neither changes
+which nodes are neighbours, as long as the pairs stay the same, so that one order serves them all.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from stagecut.compiler.ir.assignment import Assignment
-from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.objective import Objective
-from stagecut.passes.partition.exact.arrays import Columns, columns
+from stagecut.passes.partition.exact.arrays import TableArrays
 from stagecut.passes.partition.exact.elimination import minimise
-from stagecut.passes.partition.exact.factor_graph import Floats, Ints
+from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.exact.marginals import min_marginals
-from stagecut.passes.partition.exact.model import Model, model
+from stagecut.passes.partition.exact.model import MOST_MEMORIES, Model, Starts, factor_model
 from stagecut.passes.partition.exact.ordering import Order, elimination_order
 
 #: Table entries that an elimination may compute: some seconds and less than 2 GiB.
 _MAX_ENTRIES = 2e8
 
 
-def prepare(table: CostTable, objective: Objective) -> "Problem | None":
-    """None where the graph is too wide for elimination.
-
-    Raises CostTableError when the objective needs an energy that the table does not have.
-    """
-    arrays = columns(table, objective)
-    built = model(arrays)
-    order = elimination_order(built.graph, max_entries=_MAX_ENTRIES)
-    return None if order is None else Problem(table, arrays, built, order)
-
-
 class Problem:
-    """N nodes, D devices, M memories, in the table's order."""
+    """N nodes, D devices, B budgets, in the table's order; `order` is that of the elimination."""
 
-    def __init__(self, table: CostTable, arrays: Columns, built: Model, order: Order) -> None:
-        self._table = table
-        self._columns = arrays
+    def __init__(self, arrays: TableArrays, starts: Starts, built: Model, order: Order) -> None:
+        self.arrays = arrays
+        self._starts = starts
         self._model = built
         self._order = order
-        #: (M,): the bytes of weights that each memory can hold, infinite where there is no limit.
-        self.room = np.array(
-            [
-                np.inf if memory.capacity_bytes is None else memory.capacity_bytes
-                for memory in table.machine.memories
-            ],
-            np.float64,
-        )
+
+    @classmethod
+    def prepare(cls, arrays: TableArrays, starts: Starts) -> "Problem | None":
+        """None where the graph is too wide for elimination."""
+        if arrays.wanted.shape[1] > MOST_MEMORIES and _has_relays(arrays):
+            return None
+        built = factor_model(arrays, starts)
+        order = elimination_order(built.graph, max_entries=_MAX_ENTRIES)
+        return None if order is None else cls(arrays, starts, built, order)
+
+    def with_starts(self, starts: Starts) -> "Problem":
+        """The same with other weights on the same pairs of nodes."""
+        return Problem(self.arrays, starts, factor_model(self.arrays, starts), self._order)
 
     @property
     def width(self) -> int:
         return self._order.width
 
-    def cheapest(self, byte_prices: Floats | None = None) -> tuple[Ints, float]:
+    def cheapest(self, prices: Floats | None = None) -> tuple[Ints, float]:
         """The device of each node (N,) and the least value, infinite if nothing is possible."""
-        priced = self._priced(byte_prices)
+        priced = self._priced(prices)
         minimum = minimise(priced.graph, self._order)
-        nodes = np.arange(len(self._table.nodes))
-        return self._columns.device[nodes, priced.places(minimum.states)], minimum.value
+        nodes = np.arange(self.arrays.nodes)
+        return self.arrays.device[nodes, priced.places(minimum.states)], minimum.value
 
-    def marginals(self, byte_prices: Floats | None = None) -> Floats:
+    def marginals(self, prices: Floats | None = None) -> Floats:
         """(N, D): the least value with each node on each device; only if any value is finite."""
-        priced = self._priced(byte_prices)
-        places = self._columns.run.shape[1]
+        arrays, priced = self.arrays, self._priced(prices)
+        places = arrays.run.shape[1]
         by_place = priced.by_place(min_marginals(priced.graph, self._order), places)
-        best = self._columns.run[: len(by_place), self._columns.place]
+        best = arrays.run[: len(by_place), arrays.place]
         # Devices of one place differ in nothing but the node's own cost there.
-        able = np.isfinite(self._columns.price)
-        slower = np.subtract(self._columns.price, best, out=np.full(able.shape, np.inf), where=able)
-        marginals: Floats = by_place[:, self._columns.place] + slower
+        able = np.isfinite(arrays.cost)
+        slower = np.subtract(arrays.cost, best, out=np.full(able.shape, np.inf), where=able)
+        marginals: Floats = by_place[:, arrays.place] + slower
         return marginals
 
-    def _priced(self, byte_prices: Floats | None) -> Model:
-        if byte_prices is None:
+    def without(self, ruled_out: Bools) -> "Problem | None":
+        """The problem without some devices (N, D) of some nodes; None where it has become too
+        wide, which it hardly can."""
+        arrays = without_devices(self.arrays, ruled_out)
+        return Problem.prepare(arrays, self._starts)
+
+    def _priced(self, prices: Floats | None) -> Model:
+        if prices is None or not prices.any():
             return self._model
-        nodes = len(self._table.nodes)
-        run = self._columns.run.copy()
-        run[:nodes] += self._columns.weights * byte_prices[self._columns.memory]
-        return model(replace(self._columns, run=run))
+        return factor_model(at_prices(self.arrays, prices), self._starts)
 
-    def held(self, devices: Ints) -> Floats:
-        """(M,): the bytes of weights in each memory with each node on its device (N,)."""
-        held = np.zeros(len(self.room))
-        places = self._columns.place[devices]
-        weights = self._columns.weights[np.arange(len(places)), places]
-        np.add.at(held, self._columns.memory[places], weights)
-        return held
 
-    def may_be_full(self) -> bool:
-        """Whether some assignment brings more weights into a memory than it can hold."""
-        able = np.isfinite(self._columns.run[: len(self._table.nodes)])
-        weights = np.where(able, self._columns.weights, 0.0)
-        most = [
-            weights[:, self._columns.memory == memory].max(axis=1).sum()
-            for memory in range(len(self.room))
-        ]
-        return bool((np.array(most) > self.room).any())
+def at_prices(arrays: TableArrays, prices: Floats) -> TableArrays:
+    """The table with the price of what each node and transfer uses added to its cost."""
+    run = arrays.run.copy()
+    run[: arrays.nodes] += np.tensordot(prices, arrays.uses, axes=1)
+    transfer = arrays.transfer
+    if arrays.transfer_uses is not None:
+        transfer = transfer + np.tensordot(prices, arrays.transfer_uses, axes=1)
+    return replace(arrays, run=run, transfer=transfer)
 
-    def fits(self, devices: Ints) -> bool:
-        return bool((self.held(devices) <= self.room).all())
 
-    def assignment(self, devices: Ints) -> Assignment:
-        """The same by name."""
-        names = [device.name for device in self._table.machine.devices]
-        nodes = (node.name for node in self._table.nodes)
-        return Assignment(dict(zip(nodes, (names[index] for index in devices), strict=True)))
+def without_devices(arrays: TableArrays, ruled_out: Bools) -> TableArrays:
+    """The table in which some nodes cannot run on some devices (N, D)."""
+    cost = np.where(ruled_out, np.inf, arrays.cost)
+    run, device = arrays.run.copy(), arrays.device.copy()
+    for place in range(device.shape[1]):
+        members = np.flatnonzero(arrays.place == place)
+        device[:, place] = members[cost[:, members].argmin(axis=1)]
+        run[: arrays.nodes, place] = cost[:, members].min(axis=1)
+    return replace(arrays, cost=cost, run=run, device=device)
+
+
+def used(arrays: TableArrays, devices: Ints) -> Floats:
+    """(B,): what the nodes use of each budget, each on its device (N,), without transfers."""
+    nodes = np.arange(arrays.nodes)
+    uses: Floats = arrays.uses[:, nodes, arrays.place[devices]].sum(axis=1)
+    return uses
+
+
+def may_exceed(arrays: TableArrays) -> bool:
+    """Whether some assignment may use more of a budget than there is."""
+    if not len(arrays.limits):
+        return False
+    able = np.isfinite(arrays.run[: arrays.nodes])
+    most = np.where(able, arrays.uses, 0.0).max(axis=2).sum(axis=1)
+    if arrays.transfer_uses is not None:
+        most = most + arrays.transfer_uses.max(axis=(2, 3)).sum(axis=1) * arrays.wanted.shape[1]
+    return bool((most > arrays.limits).any())
+
+
+def _has_relays(arrays: TableArrays) -> bool:
+    source = np.arange(arrays.before.shape[1])[:, None]
+    return bool(((arrays.before != source) & np.isfinite(arrays.transfer)).any())

@@ -1,5 +1,6 @@
 """The objective as a mixed-integer program, for HiGHS; shares no code with the elimination.
 
-program    a program under construction, and how HiGHS solved it
-placement  CostTable -> Placement: the objective as a program
+solver   a program under construction, and how HiGHS solved it
+model    CostTable -> PartitionProgram: the objective as a program
+milp     the method: a second opinion
 """

@@ -1,15 +1,18 @@
 """Second opinion: the same objective as a mixed-integer program, solved by HiGHS.
 
-Exact where HiGHS finishes in time; otherwise the best it found, with its bound. It needs far
-longer than `partition` (benchmarks/partition_scale.py), but does not mind how wide a graph is.
+Exact where HiGHS finishes in time and starting stages costs nothing; otherwise the best that it
+found, with its bound. It needs far longer than `partition` (benchmarks/partition_scale.py), but how
+long does not depend on the width of the graph.
 """
 
 from dataclasses import dataclass
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.solution import Solution, account
-from stagecut.passes.partition.search import Known, search
+from stagecut.compiler.ir.solution import Certificate, Solution
+from stagecut.passes.partition.incumbent import Incumbent
+from stagecut.passes.partition.orders.precedence import Precedence
+from stagecut.passes.partition.search import search
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +24,6 @@ class Milp:
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when nothing fits, or nothing was found in time."""
-        found, bound = search(table, self.objective, Known(table), self.limit_s)
-        return account(table, found, self.objective, method="milp", bound=bound, proof="HiGHS")
+        incumbent = Incumbent(table, self.objective, lambda: Precedence.of(table))
+        bound = search(table, self.objective, table, incumbent, 0.0, self.limit_s)
+        return incumbent.solution(Certificate.of("milp", incumbent.total, bound, proof="HiGHS"))

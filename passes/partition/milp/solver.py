@@ -8,10 +8,10 @@ import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-#: HiGHS takes a gap of 1e-6 for none, whatever the scale: prices are scaled up until it is none.
+#: HiGHS stops at an absolute gap of 1e-6: the objective is scaled so that this means nothing.
 _SCALED_TO = 1e6
 
-#: Beyond this, prices are so small that they are nothing.
+#: The most that it is scaled up by: costs that would need more are as good as 0.
 _LARGEST_SCALE = 1e30
 
 _SOLVED, _STOPPED, _INFEASIBLE = 0, 1, 2
@@ -19,7 +19,8 @@ _SOLVED, _STOPPED, _INFEASIBLE = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The best point found, if any; no point is cheaper than `bound`, infinite if there is none."""
+    """The best point found, if any. No point costs less than `bound`, which is infinite where there
+    is no point."""
 
     point: npt.NDArray[np.float64] | None
     bound: float
@@ -27,8 +28,9 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Program:
-    """Variables lie between 0 and their `upper` bound; all prices are at least 0."""
+class IntegerProgram:
+    """Variables lie between 0 and their `upper` bound; `prices` are the objective, and at least
+    0."""
 
     prices: list[float] = field(default_factory=list)
     upper: list[float] = field(default_factory=list)
@@ -52,6 +54,8 @@ class Program:
         """The cheapest point, by branch and cut; the best so far after `limit_s` seconds."""
         if not self.prices:
             return Outcome(np.empty(0), 0.0, solved=True)
+        if not self.entries:
+            return Outcome(np.zeros(len(self.prices)), 0.0, solved=True)
         largest = max(self.prices)
         scale = min(_SCALED_TO / largest, _LARGEST_SCALE) if largest > 0 else 1.0
         result = milp(

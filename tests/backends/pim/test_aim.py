@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagecut.backends.pim.adder_tree import AdderTree
-from stagecut.backends.pim.estimate import OperatorEstimate, estimate, layout
+from stagecut.backends.pim.estimate import OperatorEstimate
+from tests.support.pim import estimate, layout
 
 TABLE = Path(__file__).parents[4] / "shared" / "reference" / "pim_timing.csv"
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.backends.pim.estimate import estimate
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import ShapeError, StagecutError, UnplaceableError, UsageError
 from stagecut.compiler.ir.graph import Node, Value
 from tests.support.nodes import sample
+from tests.support.pim import estimate
 
 #: A host that costs nothing, so that only the memory's own time is left.
 FREE = "pim.hbm:split=off,sync_s=0,flush_bytes_per_s=1e30,reduce_bytes_per_s=1e30"
@@ -111,7 +111,6 @@ MISTAKES: dict[str, tuple[str, str, list[tuple[int, ...]], type[StagecutError], 
     "an operator that the memory lacks": (
         "pim.hbm", "Softmax", [(1, 8)], UnplaceableError, "no in-memory kernel"
     ),
-    "a measured device": ("cpu.serial", "Relu", [(1, 8)], UsageError, "has no timing model"),
 }  # fmt: skip
 
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagecut import backends
-from stagecut.backends.pim.estimate import estimate
 from stagecut.compiler.ir.device import Estimate
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.graph import Value
+from tests.support.pim import estimate
 
 #: The memory alone: neither the host nor whatever draws power all the time; then its cells alone.
 MEMORY = "pim.hbm:channels=1,refresh=off,split=off,host_w=0,standby_w=0"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from stagecut import backends
 from stagecut.backends.pim.architecture import Tile
 from stagecut.backends.pim.device import PimBackend
-from stagecut.backends.pim.estimate import estimate
 from stagecut.backends.pim.work import Product
 from stagecut.compiler.ir.errors import UnplaceableError
 from tests.support.nodes import Sample, sample
+from tests.support.pim import estimate
 
 #: One row of all 16 banks of all channels.
 STRIPE = 16 * 1024

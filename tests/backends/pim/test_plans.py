@@ -18,9 +18,9 @@ def _compiled(capacity_bytes: int = 3 * LAYER) -> Plan:
     return compile_model("zoo:tiny-mlp", devices=[HOT, pim], objective="energy")
 
 
-def test_every_node_and_every_copy_has_its_energy() -> None:
+def test_every_node_and_every_transfer_has_its_energy() -> None:
     plan = _compiled()
-    costs = json.loads(plan.costs)
+    costs = json.loads(plan.first.costs)
     assert all(set(node["run_j"]) == set(node["run_s"]) for node in costs["nodes"])
     assert all(set(value["move_j"]) == set(value["move_s"]) for value in costs["values"])
     for node in costs["nodes"]:
@@ -29,24 +29,24 @@ def test_every_node_and_every_copy_has_its_energy() -> None:
 
 
 def test_the_least_energy_is_found_and_told() -> None:
-    manifest = _compiled().manifest
-    assert {node.device for node in manifest.nodes} == {"pim.hbm"}
-    assert manifest.predicted_j is not None
-    energies = [stage.energy_j for stage in manifest.stages]
-    assert 0 < sum(energy for energy in energies if energy is not None) < manifest.predicted_j
-    assert manifest.certificate.total == pytest.approx(manifest.predicted_j)
-    assert all(stage.load_s > 0 for stage in manifest.stages)
+    planned = _compiled().first.planned
+    account = planned.account
+    assert {stage.device for stage in planned.schedule.stages} == {"pim.hbm"}
+    assert account.energy_j is not None
+    assert all(step.energy_j for step in account.steps)
+    assert planned.certificate.total == pytest.approx(account.energy_j)
+    assert all(stage.load_s > 0 for stage in planned.stages)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_what_has_no_room_runs_elsewhere(layers: int) -> None:
-    manifest = _compiled(layers * LAYER).manifest
-    devices = [node.device for node in manifest.nodes]
+    schedule = _compiled(layers * LAYER).first.planned.schedule
+    devices = list(schedule.device_of.values())
     assert devices.count("pim.hbm") == layers
     assert devices.count("cpu.serial") == 3 - layers
 
 
 def test_without_room_for_any_weight_only_the_rest_runs_in_memory() -> None:
-    manifest = _compiled(0).manifest
-    held = {node.device for node in manifest.nodes if node.weight_bytes}
+    planned = _compiled(0).first.planned
+    held = {planned.schedule.device_of[node.name] for node in planned.nodes if node.weight_bytes}
     assert held == {"cpu.serial"}

@@ -4,10 +4,10 @@ import pytest
 
 from stagecut import backends
 from stagecut.backends.pim import create
-from stagecut.backends.pim.estimate import estimate
 from stagecut.backends.pim.work import Product
 from stagecut.compiler.ir.graph import Value
 from tests.support.nodes import sample
+from tests.support.pim import estimate
 
 #: Inner and outer size of a product -> bytes of weights a second in the traces.
 TRACED = {

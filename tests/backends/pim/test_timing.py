@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagecut.backends.pim.estimate import OperatorEstimate, estimate
+from stagecut.backends.pim.estimate import OperatorEstimate
+from tests.support.pim import estimate
 
 TABLE = Path(__file__).parents[4] / "shared" / "reference" / "pim_timing.csv"
 

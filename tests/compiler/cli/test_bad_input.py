@@ -146,7 +146,11 @@ def _flipped(plan: Path) -> None:
 
 
 def _newer(plan: Path) -> None:
-    _rewritten(plan, lambda name, content: (name, content.replace(b"plan/1", b"plan/2")))
+    _rewritten(plan, lambda name, content: (name, content.replace(b"plan/2", b"plan/3")))
+
+
+def _older(plan: Path) -> None:
+    _rewritten(plan, lambda name, content: (name, content.replace(b"plan/2", b"plan/1")))
 
 
 def _escaping(plan: Path) -> None:
@@ -177,7 +181,8 @@ def _text(plan: Path) -> None:
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a truncated plan": (_truncated, "cut short"),
     "a plan with one flipped bit": (_flipped, "damaged"),
-    "a plan of a newer schema": (_newer, "stagecut.plan/2"),
+    "a plan of a newer schema": (_newer, "stagecut.plan/3"),
+    "a plan of the schema before": (_older, "compile"),
     "a plan with names that lead outside": (_escaping, "outside"),
     "a zip file that is no plan": (_foreign, "plan"),
     "a plan that is not there": (_gone, "No such file"),

@@ -15,6 +15,7 @@ from stagecut.backends.null.device import NullBackend
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Estimate
+from stagecut.compiler.ir.schedule import Schedule
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
@@ -60,10 +61,26 @@ def test_compile_says_in_json_what_it_made(run: Run, model: Path, tmp_path: Path
     assert found["certificate"]["exact"] is True
     assert found["certificate"]["total_s"] >= 0
     assert found["certificate"]["lower_bound_s"] <= found["certificate"]["total_s"] * (1 + 1e-12)
-    assert {"cpu.serial", "cpu.parallel"} <= {each["name"] for each in found["contenders"]}
-    assert all({"median_s", "basis"} <= set(each) for each in found["contenders"])
+    assert found["certificate"]["scope"] == "all schedules"
+    assert found["certificate"]["claim"] == "optimal: no other schedule costs less"
+    names = [name for each in found["contenders"] for name in (each, *each["also"])]
+    assert {"cpu.serial", "cpu.parallel"} <= {each["device"] for each in names}
+    assert all({"median_s", "predicted_s", "basis"} <= set(each) for each in found["contenders"])
+    [shipped] = (each for each in found["contenders"] if each["chosen"])
+    assert found["shipped"] == {key: shipped[key] for key in ("kind", "device", "name")}
     assert found["basis"] in {"measured", "modelled"}
-    assert Plan.load(output).manifest.predicted_s == found["predicted_s"]
+    planned = Plan.load(output).first.planned
+    assert planned.account.latency_s == found["predicted_s"]
+    assert planned.observed_s == found["observed_s"]
+
+
+def test_compile_says_where_its_time_went(run: Run, model: Path, tmp_path: Path) -> None:
+    asked = ("compile", model, "-o", tmp_path / "x.plan", "--no-cache", *CPU)
+    phases = _json(run(*asked, "--effort", "quick", "--json"))["phases"]
+    names = ["import", "weights", "plan", "profile", "partition", "gate", "assemble", "write"]
+    assert list(phases) == names
+    assert all(time_s >= 0 for time_s in phases.values())
+    assert "compiled in" in run(*asked, "--effort", "quick").out
 
 
 def test_compile_without_json_shows_a_summary(run: Run, model: Path, tmp_path: Path) -> None:
@@ -80,11 +97,15 @@ def test_dump_writes_the_text_form_of_every_step(run: Run, model: Path, tmp_path
         "01-graph.txt",
         "02-expanded.txt",
         "03-costs.json",
-        "04-assignment.txt",
+        "04-schedule.txt",
         "05-contenders.txt",
         "06-stages.txt",
     ]
     assert "MatMul" in (folder / "01-graph.txt").read_text()
+    certificate, _, schedule = (folder / "04-schedule.txt").read_text().partition("\n")
+    assert "optimal: no other schedule costs less" in certificate
+    nodes = read_costs(folder / "03-costs.json").nodes
+    assert sorted(Schedule.parse(schedule).order) == sorted(node.name for node in nodes)
 
 
 def test_run_writes_outputs_that_agree_with_onnxruntime(
@@ -108,7 +129,7 @@ def test_run_says_what_each_stage_took(run: Run, plan: Path, tmp_path: Path) -> 
     assert latency["runs"] == 3
     assert latency["min"] <= latency["median"] <= latency["max"]
     for stage in found["stages"]:
-        assert {"index", "device", "predicted_s"} <= set(stage)
+        assert {"index", "device", "predicted_s", "observed_s"} <= set(stage)
         assert ("measured_s" in stage) != ("modelled_s" in stage)
     assert json.loads(trace.read_text())["traceEvents"]
 
@@ -126,7 +147,7 @@ def test_report_in_terminal_page_and_json(run: Run, plan: Path, tmp_path: Path) 
     page = tmp_path / "x.html"
     assert run("report", plan, "--html", page).code == 0
     assert page.read_text().lstrip().lower().startswith("<!doctype html>")
-    assert _json(run("report", plan, "--json"))["schema"] == "stagecut.report/1"
+    assert _json(run("report", plan, "--json"))["schema"] == "stagecut.report/2"
 
 
 def test_profile_then_partition_then_compile_from_the_table(
@@ -137,7 +158,7 @@ def test_profile_then_partition_then_compile_from_the_table(
     paths = [path["name"] for path in profiled["profile_paths"]]
     assert paths == ["cpu.serial", "cpu.parallel"]
     solved = _json(run("partition", costs, "--json"))
-    assert set(solved) >= {"method", "total_s", "certificate", "assignment", "copies"}
+    assert set(solved) >= {"method", "total_s", "certificate", "assignment", "transfers"}
     assert solved["certificate"]["exact"] is True
     plans = [tmp_path / "one.plan", tmp_path / "two.plan"]
     for plan in plans:
@@ -161,10 +182,10 @@ def test_compile_heeds_pins_and_objective(run: Run, model: Path, tmp_path: Path)
     pinned = ("--pin", "*=cpu.serial", "--no-cache", "--json")
     found = _json(run("compile", model, "-o", output, *pinned))
     assert [contender["name"] for contender in found["contenders"]] == ["cpu.serial"]
-    plan = Plan.load(output).manifest
-    assert plan.provenance.options["pin"] == "*=cpu.serial"
-    assert {node.device for node in plan.nodes} == {"cpu.serial"}
-    assert all(set(node.totals) == {"cpu.serial"} for node in plan.nodes)
+    planned = Plan.load(output).first.planned
+    assert planned.provenance.options["pin"] == "*=cpu.serial"
+    assert set(planned.schedule.device_of.values()) == {"cpu.serial"}
+    assert all(set(node.totals) == {"cpu.serial"} for node in planned.nodes)
     said = run("compile", model, "-o", output, "--forbid", "*=cpu.serial", "--pin", "*=cpu.serial")
     assert said.code == 1
     assert "no device is left" in said.err
@@ -203,11 +224,14 @@ def test_partition_methods(run: Run, model: Path, tmp_path: Path, method: str) -
 
 
 def test_devices_lists_what_there_is(run: Run) -> None:
-    found = {device["name"]: device for device in _json(run("devices", "--json"))}
+    found = {device["name"]: device for device in _json(run("devices", "--json"))["devices"]}
     assert found["cpu.serial"]["basis"] == "measured"
     assert found["pim.hbm"]["basis"] == "modelled"
-    keys = {"name", "memory", "basis", "description", "available", "why_not"}
+    engine = {"name", "memory", "basis", "precision", "resource", "cores"}
+    keys = engine | {"description", "available", "why_not"}
     assert all(set(device) == keys for device in found.values())
+    assert (found["cpu.serial"]["precision"], found["cpu.serial"]["cores"]) == ("f32", 1)
+    assert found["cpu.serial"]["resource"] == found["cpu.parallel"]["resource"]
     assert "cpu.parallel" in run("devices").out
 
 

@@ -8,12 +8,14 @@ from typing import Any, TypeAlias
 import pytest
 
 from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.schedule import Schedule
 from tests.support.command_line import Said, stagecut
 from tests.support.tables import US, cost_table
 
 Run: TypeAlias = Callable[..., Said]
 
-#: b is faster on pim, but not by as much as the copies cost.
+#: b is faster on pim, but not by as much as the transfers cost.
 TABLE = cost_table(
     "a: cpu 3, gang 4\n b(a): cpu 5, gang 4, pim 2\n c(b): cpu 3", inputs="", outputs="c@host"
 )
@@ -35,24 +37,41 @@ def _json(said: Said) -> Any:
 def test_the_answer_has_all_its_keys(run: Run) -> None:
     found = _json(run("--json"))
     assert list(found) == [
+        "schema",
         "method",
         "objective",
         "total_s",
         "certificate",
         "assignment",
-        "copies",
+        "transfers",
+        "stages",
+        "schedule",
         "solve_s",
     ]
+    assert found["schema"] == "stagecut.partition/1"
     assert found["assignment"] == {"a": "cpu", "b": "gang", "c": "cpu"}
     assert found["total_s"] == pytest.approx(10 * US)
-    assert {"total", "lower_bound", "gap", "exact", "width"} <= set(found["certificate"])
+    keys = {"total", "lower_bound", "gap", "exact", "scope", "width", "proof"}
+    assert set(found["certificate"]) == keys
     assert found["certificate"]["exact"] is True
+    assert found["certificate"]["scope"] == "all schedules"
 
 
-def test_a_pin_moves_nodes_and_their_copies(run: Run) -> None:
+def test_the_schedule_reads_back(run: Run) -> None:
+    found = _json(run("--pin", "b=pim", "--json"))
+    schedule = Schedule.parse("\n".join(found["schedule"]))
+    assert schedule.device_of == found["assignment"]
+    assert [transfer.value for transfer in schedule.transfers] == ["a", "b"]
+    assert account(TABLE, schedule).latency_s == pytest.approx(found["total_s"])
+
+
+def test_a_pin_moves_nodes_and_what_they_transfer(run: Run) -> None:
     found = _json(run("--pin", "b=pim", "--json"))
     assert found["assignment"]["b"] == "pim"
-    assert [copy["value"] for copy in found["copies"]] == ["a", "b"]
+    assert found["transfers"] == [
+        {"value": "a", "source": "host", "target": "pim", "transfer_s": 2 * US},
+        {"value": "b", "source": "pim", "target": "host", "transfer_s": 2 * US},
+    ]
     assert found["total_s"] == pytest.approx(12 * US)
 
 
@@ -65,7 +84,25 @@ def test_a_pin_that_some_nodes_cannot_follow_says_so(run: Run) -> None:
     assert "holds 2 of 3 nodes" in said.err
 
 
-def test_stages_are_listed_where_they_cost_something(run: Run) -> None:
+def test_stages_are_listed(run: Run) -> None:
+    found = _json(run("--json"))
+    assert [stage["device"] for stage in found["stages"]] == ["cpu", "gang", "cpu"]
+
+
+def test_stages_are_told_in_the_order_in_which_they_run(run: Run) -> None:
+    """b and d need not wait for the graph's order."""
+    branches = cost_table(
+        "a: cpu 1\n b: gang 1\n c(a): cpu 1\n d(b): gang 1", stage_us={"cpu": 1, "gang": 1}
+    )
+    Path("costs.json").write_text(write_costs(branches))
+    found = _json(run("--json"))
+    assert found["schedule"] == ["run cpu: a, c", "run gang: b, d"]
+    assert found["total_s"] == pytest.approx(6 * US)
+    assert found["certificate"]["exact"] is True
+    assert "starts     2.00 µs (2 stages)" in run().out
+
+
+def test_stages_are_few_where_they_cost_something(run: Run) -> None:
     starts = cost_table("a: cpu 3, gang 4\n b(a): cpu 5, gang 4\n c(b): cpu 3", stage_us={"cpu": 2})
     Path("costs.json").write_text(write_costs(starts))
     found = _json(run("--json"))
@@ -78,12 +115,16 @@ def test_energy_is_minimised_where_it_is_known(run: Run) -> None:
     for node in table["nodes"]:
         node["run_j"] = {device: 1.0 if device == "cpu" else 2.0 for device in node["run_s"]}
     for value in table["values"]:
-        value["move_j"] = dict.fromkeys(value["move_s"], 0.0)
+        value["move_j"] = dict.fromkeys(value["move_s"], 0.0)  # names of the file format
     Path("costs.json").write_text(json.dumps(table))
     found = _json(run("--objective", "energy", "--json"))
     assert set(found["assignment"].values()) == {"cpu"}
     assert found["total_j"] == found["certificate"]["total"] == 3.0
     assert found["objective"] == "energy"
+    limited = _json(run("--max-energy", "3.5J", "--json"))
+    assert limited["assignment"] == {"a": "cpu", "b": "cpu", "c": "cpu"}
+    assert limited["uses"]["energy"] == 3.0
+    assert "exceeds energy by 1" in run("--max-energy", "2000mJ").err
     weighted = _json(run("--objective", "latency=1e6,energy=0.5", "--json"))
     assert weighted["objective"] == "latency=1e+06,energy=0.5"
     assert weighted["certificate"]["total"] == pytest.approx(10 + 2)
@@ -114,7 +155,13 @@ def test_somebody_elses_assignment_is_verified(run: Run) -> None:
     assert found["total_s"] == pytest.approx(11 * US)
     assert found["certificate"]["lower_bound"] == pytest.approx(10 * US)
     assert found["certificate"]["gap"] == pytest.approx(1 / 11)
-    assert "at most 9.09% of it might be saved" in run("--check", "theirs.json").out
+    said = run("--check", "theirs.json").out
+    assert "not proven optimal: at most 9.09% might be saved" in said
+    assert "no schedule costs less than 10.0 µs" in said
+
+
+def test_what_is_claimed_is_what_the_certificate_says(run: Run) -> None:
+    assert "optimal: no other schedule costs less" in run().out
 
 
 def test_its_own_answer_is_verified_to_be_optimal(run: Run) -> None:
@@ -137,6 +184,8 @@ BAD = {
     "a method that is not there": (("--method", "best"), 2, "--method"),
     "an objective that is not there": (("--objective", "speed"), 2, "objective speed"),
     "energies that are not known": (("--objective", "energy"), 1, "nodes[0].run_j.cpu"),
+    "an energy that is none": (("--max-energy", "much"), 2, "--max-energy"),
+    "an energy limit where none is known": (("--max-energy", "1J"), 1, "nodes[0].run_j.cpu"),
     "a rule without a device": (("--pin", "b"), 2, "PATTERN=DEVICE"),
     "a rule for an unknown device": (("--pin", "b=gpu"), 1, "gpu"),
     "a rule that nothing matches": (("--forbid", "x*=cpu"), 1, "no node and no operator"),

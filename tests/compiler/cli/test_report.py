@@ -36,7 +36,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def _node(plan: str = "x.plan") -> str:
-    return Plan.load(plan).manifest.nodes[0].name
+    return Plan.load(plan).first.planned.nodes[0].name
 
 
 def test_the_summary_fits_a_screen(run: Run) -> None:
@@ -76,7 +76,7 @@ def test_a_node_that_is_not_there(run: Run) -> None:
 
 
 def test_json_says_everything_and_so_stands_alone(run: Run) -> None:
-    assert json.loads(run("report", "x.plan", "--json").out)["schema"] == "stagecut.report/1"
+    assert json.loads(run("report", "x.plan", "--json").out)["schema"] == "stagecut.report/2"
     assert run("report", "x.plan", "--json", "--nodes").code == 2
 
 
@@ -95,7 +95,7 @@ def test_files_for_other_tools(run: Run) -> None:
 def test_the_annotated_model_still_computes_the_same(run: Run) -> None:
     run("report", "x.plan", "--onnx", "x.onnx")
     session = Session("x.plan")
-    feeds = random_feeds(session.manifest.inputs, 0)
+    feeds = random_feeds(session.planned.inputs, 0)
     [expected] = session.run(None, feeds)
     [found] = ort.InferenceSession("x.onnx").run(None, feeds)
     assert found == pytest.approx(expected, rel=1e-2, abs=1e-2)

@@ -52,7 +52,7 @@ def test_random_inputs_take_their_sizes_from_one_shape(run: Run, plan: Path) -> 
     assert document["profiled_shapes"] == {"ids": [2, 40], "scale": [2, 3]}
     assert document["outputs"]["y"]["shape"] == [7, 30]
     assert document["predicted_s"] is None
-    assert document["as_built_s"] is None
+    assert document["observed_s"] is None
     said = run("run", plan, "--random", 0, "--shape", "ids=7x30")
     assert "not profiled at these shapes; the plan is that for ids 2x40, scale 2x3" in said.out
 
@@ -60,7 +60,7 @@ def test_random_inputs_take_their_sizes_from_one_shape(run: Run, plan: Path) -> 
 def test_profiled_shapes_are_compared_with_the_prediction(run: Run, plan: Path) -> None:
     document = _json(run("run", plan, "--random", 0, "--shape", "ids=2x40", "--json"))
     assert document["predicted_s"] > 0
-    assert document["stages"][0]["as_built_s"] > 0
+    assert document["stages"][0]["observed_s"] > 0
 
 
 def test_shapes_of_several_inputs_are_taken_in_order() -> None:

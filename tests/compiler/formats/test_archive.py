@@ -1,6 +1,9 @@
 """The container of a plan: aligned, readable by others, and refused unless it is whole."""
 
+import hashlib
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -8,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stagecut.compiler.formats.archive import Archive, replacing, write_archive
-from stagecut.compiler.ir.errors import OutputError, PlanError
+from stagecut.compiler.formats.archive import Archive, ArchiveWriter, write_archive
+from stagecut.compiler.ir.errors import PlanError
 
-MEMBERS: dict[str, bytes | Path] = {"a.json": b"{}", "weights.bin": b"\x01" * 5000, "empty": b""}
+MEMBERS = {"a.json": b"{}", "weights.bin": b"\x01" * 5000, "empty": b""}
 
 
 @pytest.fixture
@@ -35,11 +38,37 @@ def test_other_tools_can_read_it(plan: Path) -> None:
         assert archive.namelist() == list(MEMBERS)
 
 
-def test_the_same_members_give_the_same_bytes(plan: Path, tmp_path: Path) -> None:
-    content = tmp_path / "content"
-    content.write_bytes(b"\x01" * 5000)
-    write_archive(tmp_path / "y.plan", {**MEMBERS, "weights.bin": content})
+def test_the_same_members_give_the_same_bytes_however_they_are_written(
+    plan: Path, tmp_path: Path
+) -> None:
+    writer = ArchiveWriter(tmp_path / "y.plan")
+    for name, content in MEMBERS.items():
+        with writer.member(name) as member:
+            for at in range(0, len(content), 999):
+                member.write(content[at : at + 999])
+        assert member.size == len(content)
+        assert writer.digests[name] == hashlib.sha256(content).hexdigest()
+        mapped = writer.path.read_bytes()[member.offset :][: member.size]
+        assert mapped == content  # before the archive is whole
+    writer.seal()
     assert (tmp_path / "y.plan").read_bytes() == plan.read_bytes()
+
+
+def test_a_full_disk_is_told_and_nothing_else(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+from stagecut.compiler.formats.archive import write_archive
+from stagecut.compiler.ir.errors import OutputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
+try:
+    write_archive(Path(sys.argv[1]), {"a": bytes(9000), "b": bytes(90000)})
+except OutputError as error:
+    print(error.problem)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "x.plan")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("cannot be written: File too large\n", "")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -93,28 +122,3 @@ def _zipped(name: str, compression: int) -> bytes:
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="No such file"):
         Archive(tmp_path / "nowhere.plan")
-
-
-def test_replacing_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None:
-    path = tmp_path / "kept"
-    path.write_text("old")
-    with pytest.raises(OutputError, match="No space left"), replacing(path) as temporary:
-        _write_half(temporary)
-    assert path.read_text() == "old"
-    assert [found.name for found in tmp_path.iterdir()] == ["kept"]
-
-
-def test_replacing_leaves_nothing_behind_when_interrupted(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "new"):
-        raise KeyboardInterrupt
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_replacing_in_a_missing_folder_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="No such file"), replacing(tmp_path / "no" / "new"):
-        pytest.fail("the block must not run")
-
-
-def _write_half(path: Path) -> None:
-    path.write_text("half")
-    raise OSError(28, "No space left on device")

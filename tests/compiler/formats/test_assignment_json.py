@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stagecut.compiler.formats.assignment_json import read_assignment
-from stagecut.compiler.ir.assignment import Assignment
 from stagecut.compiler.ir.errors import AssignmentError
+from stagecut.compiler.ir.solution import Assignment
 
 READ = {
     "plain": '{"a": "cpu", "b": "pim"}',

@@ -10,26 +10,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
-from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
+from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint, NodeCosts, Spread, ValueCosts
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.machine import Device, Link, Machine, Memory
+from stagecut.compiler.ir.machine import Device, Host, Link, Machine, Memory, Resource, Route
 from tests.support.tables import cost_tables
+
+#: A table as it was written before there were budgets, hosts, resources and links without figures.
+FIRST = Path(__file__).parents[2] / "golden" / "costs-1.json"
+BACK = Route("pim", "host")
 
 EVERYTHING = CostTable(
     "every key",
     Machine(
-        (Memory("host"), Memory("pim", 1 << 20)),
-        (Device("cpu", "host"), Device("pim.hbm", "pim", "modelled", 1e-6, "eight channels")),
-        (Link("host", "pim", 1e-6, 1e10),),
+        (Memory("host"), Memory("pim", 1 << 20), Memory("far", host="other")),
+        (
+            Device("cpu", "host", precision="f32", resource="cpu", cores=4),
+            Device("pim.hbm", "pim", "modelled", 1e-6, "eight channels", precision="f16"),
+        ),
+        (
+            Link("host", "pim", 1e-6, 1e10, "modelled"),
+            Link("pim", "host", basis="modelled"),
+            Link("host", "far"),
+        ),
+        (Host(), Host("other", "10.0.0.2")),
+        (Resource("cpu", 8), Resource("nic", 1, "other")),
     ),
     (
         ValueCosts("x", 64),
         ValueCosts(
             "y",
             64,
-            {("pim", "host"): 0.1 + 0.2},
-            {("pim", "host"): 5e-324},
-            {("pim", "host"): Spread(5, 0.1, 0.2, 0.4)},
+            {BACK: 0.1 + 0.2},
+            {BACK: 5e-324},
+            {BACK: Spread(5, 0.1, 0.2, 0.4)},
         ),
     ),
     (
@@ -42,10 +55,13 @@ EVERYTHING = CostTable(
             4096,
             {"cpu": 3.0},
             {"cpu": Spread(5, 0.5, 0.9, 1.1)},
+            {"pim.hbm": 8192},
+            {"error": {"pim.hbm": 0.25}},
         ),
     ),
     (Endpoint("x", "host"),),
     (Endpoint("y", "host"),),
+    (Budget("error", 1.5), Budget("energy", 0.0)),
 )
 
 
@@ -58,6 +74,20 @@ def test_a_table_comes_back_bit_for_bit(table: CostTable) -> None:
 
 def test_every_key_comes_back() -> None:
     assert read_costs(write_costs(EVERYTHING)) == EVERYTHING
+
+
+def test_a_table_without_anything_new_is_written_as_it_was_before() -> None:
+    text = FIRST.read_text("utf-8")
+    assert write_costs(read_costs(text)) == text
+
+
+def test_what_a_table_does_not_say_is_as_it_was_before() -> None:
+    machine = read_costs(FIRST).machine
+    assert machine.hosts == (Host(),)
+    assert [(device.precision, device.resource, device.cores) for device in machine.devices] == [
+        ("", "", 1)
+    ] * 2
+    assert {link.basis for link in machine.links} == {"measured"}
 
 
 @given(st.floats(min_value=0, allow_infinity=False))
@@ -134,6 +164,27 @@ BAD = {
     "a negative size": (_set("nodes.0.weight_bytes", -1), "nodes[0].weight_bytes", "negative"),
     "a negative room": (_set("nodes.0.held_bytes", {"pim": -1}), "nodes[0].held_bytes.pim", "neg"),
     "power as text": (_set("devices.0.power_w", "9"), "devices[0].power_w", "'9' is not a cost"),
+    "no cores": (_set("devices.0.cores", 0), "devices[0].cores", "greater than 0"),
+    "a limit that is negative": (
+        _set("budgets", [{"name": "error", "limit": -1.0}]),
+        "budgets[0].limit",
+        "negative",
+    ),
+    "two budgets of one name": (
+        _set("budgets", [{"name": "error", "limit": 1.0}] * 2),
+        "budgets[1].name",
+        "taken by budgets[0]",
+    ),
+    "an unknown budget": (
+        _set("nodes.1.uses", {"error": {"cpu": 1.0}}),
+        "nodes[1].uses.error",
+        "no budget 'error'",
+    ),
+    "a latency without a bandwidth": (
+        _set("links.0", {"source": "host", "target": "pim", "latency_s": 1.0}),
+        "links[0].bytes_per_s",
+        "is missing",
+    ),
     "a bandwidth of nothing": (_set("links.0.bytes_per_s", 0), "links[0].bytes_per_s", "greater"),
     "a made-up basis": (_set("devices.0.basis", "guessed"), "devices[0].basis", "measured"),
     "an unknown device": (_set("nodes.3.run_s.gpu", 1.0), "nodes[3].run_s.gpu", "no device 'gpu'"),
@@ -141,7 +192,7 @@ BAD = {
     "no devices at all": (_set("devices", []), "devices", "no device"),
     "an unknown memory": (_set("devices.1.memory", "l2"), "devices[1].memory", "no memory 'l2'"),
     "an unknown route": (_set("values.1.move_s.host>l2", 0), "values[1].move_s.host>l2", "route"),
-    "a move to where it is": (
+    "a transfer to where it is": (
         _set("values.1.move_s.pim>pim", 0),
         "values[1].move_s.pim>pim",
         "rou",

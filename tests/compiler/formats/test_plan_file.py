@@ -6,15 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 from stagecut.compiler import Plan, compile_model
-from stagecut.compiler.formats.archive import write_archive
+from stagecut.compiler.formats.archive import ArchiveWriter, write_archive
 from stagecut.compiler.formats.plan_file import write_plan
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.plan import OutputError
+from stagecut.compiler.ir.plan import OutputDifference, PlanDocument, PlannedEntry
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
@@ -31,16 +32,20 @@ def _compiled(seed: int = 0) -> Plan:
 def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     plan = _compiled()
     plan.save(tmp_path / "x.plan")
-    assert Plan.load(tmp_path / "x.plan").manifest == plan.manifest
-    assert Plan.load(tmp_path / "x.plan").costs == plan.costs
+    loaded = Plan.load(tmp_path / "x.plan")
+    assert loaded.document == plan.document
+    assert loaded.first.costs == plan.first.costs
+    assert loaded.certificate == plan.certificate
 
 
 def test_an_output_that_is_off_without_bound_comes_back(tmp_path: Path) -> None:
     plan = _compiled()
-    endless = (OutputError("y", max_abs=float("inf"), relative=float("inf"), cosine=None),)
+    endless = (OutputDifference("y", max_abs=float("inf"), relative=float("inf"), cosine=None),)
     files = {name: plan.archive.read(name) for name in plan.archive.names() if name != "plan.json"}
-    write_plan(tmp_path / "x.plan", [replace(plan.manifest, accuracy=endless)], files)
-    assert Plan.load(tmp_path / "x.plan").manifest.accuracy == endless
+    variants = (replace(plan.first.planned, accuracy=endless),)
+    document = PlanDocument({"main": PlannedEntry(variants)})
+    write_plan(ArchiveWriter(tmp_path / "x.plan"), document, files, folder=None)
+    assert Plan.load(tmp_path / "x.plan").first.planned.accuracy == endless
 
 
 def test_compiling_twice_from_one_cost_table_gives_the_same_bytes() -> None:
@@ -52,7 +57,7 @@ def test_a_plan_runs_without_being_saved_and_takes_its_folder_with_it() -> None:
     plan = _compiled()
     path = plan.archive.path
     session = Session(plan)
-    feeds = {each.name: np.ones(each.shape, np.float32) for each in plan.manifest.inputs}
+    feeds = {each.name: np.ones(each.shape, np.float32) for each in plan.first.planned.inputs}
     assert session.run(None, feeds)
     del plan, session
     assert not path.exists()
@@ -63,7 +68,7 @@ def test_a_plan_runs_under_another_name_in_another_folder(tmp_path: Path) -> Non
     plan.save(tmp_path / "x.plan")
     (tmp_path / "elsewhere").mkdir()
     moved = (tmp_path / "x.plan").rename(tmp_path / "elsewhere" / "y with spaces.plan")
-    feeds = {each.name: np.ones(each.shape, np.float32) for each in plan.manifest.inputs}
+    feeds = {each.name: np.ones(each.shape, np.float32) for each in plan.first.planned.inputs}
     [expected] = Session(plan).run(None, feeds)
     [found] = Session(moved).run(None, feeds)
     np.testing.assert_array_equal(found, expected)
@@ -74,17 +79,18 @@ def test_an_unpacked_plan_is_a_folder_of_onnx_models(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.plan") as archive:
         archive.extractall(tmp_path)
     document = json.loads((tmp_path / "plan.json").read_text())
-    assert document["schema"] == "stagecut.plan/1"
-    for stage in document["stages"]:
+    assert document["schema"] == "stagecut.plan/2"
+    [variant] = document["entries"]["main"]["variants"]
+    for stage in variant["run"]["stages"]:
         onnxruntime.InferenceSession(tmp_path / stage["file"])
 
 
 def test_weights_are_stored_once_and_not_in_the_stages() -> None:
     plan = _compiled()
     weights = plan.archive.read("weights.bin")
-    for stage in plan.manifest.stages:
+    for stage in plan.first.planned.stages:
         assert len(plan.archive.read(stage.file)) < 4096
-    assert len(weights) >= sum(node.weight_bytes for node in plan.manifest.nodes) * 0.9
+    assert len(weights) >= sum(node.weight_bytes for node in plan.first.planned.nodes) * 0.9
 
 
 def test_a_plan_without_one_of_its_members_is_refused(tmp_path: Path) -> None:
@@ -96,15 +102,41 @@ def test_a_plan_without_one_of_its_members_is_refused(tmp_path: Path) -> None:
         Plan.load(tmp_path / "x.plan")
 
 
-def test_a_manifest_with_a_missing_key_is_refused_by_its_place(tmp_path: Path) -> None:
+def test_plans_of_the_first_schema_are_to_be_compiled_again(tmp_path: Path) -> None:
+    write_archive(tmp_path / "x.plan", {"plan.json": b'{"schema": "stagecut.plan/1"}'})
+    with pytest.raises(PlanError, match=r"has schema 'stagecut.plan/1'; this version") as error:
+        Plan.load(tmp_path / "x.plan")
+    assert error.value.fix.startswith("compile the model again")
+
+
+def test_a_program_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = _with_program(tmp_path, b"no model")
+    with pytest.raises(PlanError, match="is no ONNX model") as error:
+        Session(path)
+    assert error.value.where == f"{path}: stage-000.onnx"
+
+
+@pytest.mark.parametrize(
+    ("key", "entry"), [("offset", "1000000"), ("location", "/etc/passwd"), ("location", "x.bin")]
+)
+def test_weights_that_lie_elsewhere_are_refused(key: str, entry: str, tmp_path: Path) -> None:
+    model = onnx.load_model_from_string(_compiled().archive.read("stage-000.onnx"))
+    [place, *_] = [
+        weight.external_data for weight in model.graph.initializer if weight.external_data
+    ]
+    for pair in place:
+        pair.value = entry if pair.key == key else pair.value
+    path = _with_program(tmp_path, model.SerializeToString())
+    with pytest.raises(PlanError, match=r"lies outside of weights.bin"):
+        Session(path)
+
+
+def _with_program(folder: Path, program: bytes) -> Path:
+    """A plan with this as its first program."""
     plan = _compiled()
     members = {name: plan.archive.read(name) for name in plan.archive.names()}
-    document = json.loads(members["plan.json"])
-    del document["stages"][0]["device"]
-    members["plan.json"] = json.dumps(document).encode()
-    write_archive(tmp_path / "x.plan", members)
-    with pytest.raises(PlanError, match=r"stages\.0\.device"):
-        Plan.load(tmp_path / "x.plan")
+    write_archive(folder / "x.plan", {**members, "stage-000.onnx": program})
+    return folder / "x.plan"
 
 
 def test_no_path_of_this_machine_gets_into_a_plan(tmp_path: Path) -> None:

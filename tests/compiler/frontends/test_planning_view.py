@@ -1,5 +1,7 @@
 """The planning view: one node for each operator, with values, weights and captured values."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from stagecut.compiler.frontends.normal_form.normalise import normalise
@@ -82,7 +84,14 @@ DRAWN = {
 @pytest.mark.parametrize(("name", "drawn"), DRAWN.items(), ids=DRAWN.keys())
 def test_view(name: str, drawn: str) -> None:
     lines = drawn.strip("\n").splitlines()[:-1]
-    assert str(_graph(name)) == "\n".join(line[8:] for line in lines)
+    assert [*_drawn(_graph(name))] == [line[8:] for line in lines]
+
+
+def _drawn(graph: Graph) -> Iterator[str]:
+    """The border and the nodes, without what is inside; all of it is in graph_text.py."""
+    yield f"graph {graph.name}({', '.join(map(str, graph.inputs))})"
+    yield from (f"  {node}" for node in graph.nodes)
+    yield f"  return {', '.join(f'%{value.name}' for value in graph.outputs)}"
 
 
 @pytest.mark.parametrize("name", MODELS)

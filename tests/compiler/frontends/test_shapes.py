@@ -79,37 +79,37 @@ REFUSED: dict[str, tuple[Declared, Given, str, str]] = {
     "an open symbol": (
         {"ids": ["batch", "seq"]},
         {},
-        "input ids: batch, seq of its shape [batch, seq] is not bound",
+        "input ids: batch, seq of its shape batchxseq is not bound",
         "add --shape ids=1x128, or",
     ),
     "an open symbol beside fixed dimensions": (
         {"image": ["n", 3, 224, 224]},
         {},
-        "input image: n of its shape [n, 3, 224, 224] is not bound",
+        "input image: n of its shape nx3x224x224 is not bound",
         "add --shape image=1x3x224x224, or",
     ),
     "symbols that several inputs share": (
         {**IDS, "past": ["batch", "p", 64]},
         {},
-        "input ids: batch, seq of its shape [batch, seq] is not bound",
+        "input ids: batch, seq of its shape batchxseq is not bound",
         "add --shape ids=1x128 --shape past=1x128x64, or",
     ),
     "a symbol that stands twice": (
         {"square": ["n", "n"]},
         {},
-        "input square: n, n of its shape [n, n] is not bound",
+        "input square: n, n of its shape nxn is not bound",
         "add --shape square=1x1, or",
     ),
     "a dimension without a name": (
         {"x": [4, None]},
         {},
-        "input x: ? of its shape [4, ?] is not bound",
+        "input x: ? of its shape 4x? is not bound",
         "add --shape x=4x128, or",
     ),
     "a symbol that is no arithmetic": (
         {"x": ["batch size"]},
         {},
-        "input x: batch size of its shape [batch size] is not bound",
+        "input x: batch size of its shape batch size is not bound",
         "add --shape x=1, or",
     ),
     "an unknown rank": (
@@ -127,10 +127,10 @@ REFUSED: dict[str, tuple[Declared, Given, str, str]] = {
     "another rank": (
         {"x": ["n", 3]},
         {"x": (1, 2, 3)},
-        "input x: x=1x2x3 does not fit [n, 3]",
+        "input x: x=1x2x3 does not fit nx3",
         "give 2 sizes",
     ),
-    "a negative size": ({"x": ["n"]}, {"x": (-1,)}, "input x: x=-1 does not fit [n]", "negative"),
+    "a negative size": ({"x": ["n"]}, {"x": (-1,)}, "input x: x=-1 does not fit n", "negative"),
     "a fixed dimension": (
         {"x": ["n", 3]},
         {"x": (1, 4)},

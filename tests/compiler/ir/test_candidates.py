@@ -1,10 +1,12 @@
 """The expanded graph: what is counted, how it reads, and that every node has a device."""
 
+from dataclasses import replace
+
 import pytest
 
-from stagecut.compiler.ir.candidates import ExpandedGraph, Transfer
+from stagecut.compiler.ir.candidates import PossibleTransfer
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.machine import HOST, Route
 from tests.support.expanded import expanded
 from tests.support.tables import cost_table
 
@@ -15,20 +17,19 @@ TABLE = cost_table(
 
 def test_candidates_and_transfers() -> None:
     graph = expanded(TABLE)
+    there, back = Route(HOST, "pim"), Route("pim", HOST)
     assert graph.candidate_count == 5
     assert graph.transfers == (
-        Transfer("x", 1024, HOST, "pim"),
-        Transfer("a", 1024, HOST, "pim"),
-        Transfer("a", 1024, "pim", HOST),
-        Transfer("c", 1024, "pim", HOST),
+        PossibleTransfer("x", 1024, there),
+        PossibleTransfer("a", 1024, there),
+        PossibleTransfer("a", 1024, back),
+        PossibleTransfer("c", 1024, back),
     )
 
 
 def test_how_it_reads() -> None:
-    graph = expanded(cost_table("a(x): cpu 1, pim 1"), {("host", "pim"): "modelled"})
-    refused = ExpandedGraph(
-        graph.graph, graph.machine, graph.candidates, {"a": {"gang": "no such thing"}}, graph.links
-    )
+    graph = expanded(cost_table("a(x): cpu 1, pim 1"), {Route(HOST, "pim"): "modelled"})
+    refused = replace(graph, refusals={"a": {"gang": "no such thing"}})
     assert str(refused).splitlines() == [
         "expanded graph test: 1 nodes, 2 candidates, 1 transfers",
         "  a (Op) on cpu, pim",
@@ -38,10 +39,17 @@ def test_how_it_reads() -> None:
     ]
 
 
+def test_a_candidate_can_be_taken_away_but_not_the_last() -> None:
+    graph = expanded(cost_table("a: cpu 1, pim 1"))
+    left = graph.without("a", "pim", "it crashed")
+    assert (left.candidates["a"], left.refusals["a"]) == (("cpu",), {"pim": "it crashed"})
+    with pytest.raises(UnplaceableError, match="pim: it crashed; cpu: so did this one"):
+        left.without("a", "cpu", "so did this one")
+
+
 def test_a_node_that_no_device_can_run() -> None:
     graph = expanded(cost_table("a: cpu 1"))
+    reasons = {"a": {"cpu": "too small", "pim": "too far"}}
     with pytest.raises(UnplaceableError, match="cpu: too small; pim: too far") as error:
-        ExpandedGraph(
-            graph.graph, graph.machine, {"a": ()}, {"a": {"cpu": "too small", "pim": "too far"}}, {}
-        )
+        replace(graph, candidates={"a": ()}, refusals=reasons)
     assert error.value.where == "node a (Op)"

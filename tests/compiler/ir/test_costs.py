@@ -1,15 +1,16 @@
-"""A cost table that exists is valid, however it was made; and what a move costs."""
+"""A cost table that exists is valid, however it was made; and what a transfer costs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf, nan
 from typing import Any
 
 import pytest
 
-from stagecut.compiler.ir.costs import CostTable, Moves
+from stagecut.compiler.ir.costs import Budget, CostTable, with_energy_limit
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.machine import Link
+from stagecut.compiler.ir.machine import Link, Route
+from stagecut.compiler.ir.transfers import table_router
 from tests.support.tables import US, cost_table
 
 
@@ -34,6 +35,14 @@ def _power(power_w: float) -> Callable[[], CostTable]:
     return lambda: replace(table, machine=replace(table.machine, devices=devices))
 
 
+def _budget(
+    limit: float, uses: Mapping[str, Mapping[str, float]] | None = None
+) -> Callable[[], CostTable]:
+    table = _table()
+    nodes = (replace(table.nodes[0], uses=uses or {}), *table.nodes[1:])
+    return lambda: replace(table, nodes=nodes, budgets=(Budget("error", limit),))
+
+
 def _link(latency_s: float, bytes_per_s: float) -> Callable[[], CostTable]:
     table = _table()
     links = (Link("host", "pim", latency_s, bytes_per_s),)
@@ -45,17 +54,37 @@ BAD = {
     "infinite energy": (_node(run_j={"cpu": inf}), "nodes[0].run_j.cpu"),
     "weights of negative size": (_node(weight_bytes=-1), "nodes[0].weight_bytes"),
     "weights that give room back": (
-        _node(held_bytes={"cpu": 4, "pim": -1}),
+        _node(resident_bytes={"cpu": 4, "pim": -1}),
         "nodes[0].held_bytes.pim",
     ),
-    "weights on an unknown device": (_node(held_bytes={"gpu": 1}), "nodes[0].held_bytes.gpu"),
+    "weights on an unknown device": (_node(resident_bytes={"gpu": 1}), "nodes[0].held_bytes.gpu"),
     "a device that makes power": (_power(-1.0), "devices[0].power_w"),
     "a value of negative size": (_value(size_bytes=-1), "values[0].size_bytes"),
-    "a negative move": (_value(move_s={("host", "pim"): -1.0}), "values[0].move_s.host>pim"),
-    "a move inside a memory": (_value(move_j={("pim", "pim"): 0.0}), "values[0].move_j.pim>pim"),
-    "a move from nowhere": (_value(move_s={("l2", "pim"): 0.0}), "values[0].move_s.l2>pim"),
+    "a negative transfer": (
+        _value(transfer_s={Route("host", "pim"): -1.0}),
+        "values[0].move_s.host>pim",
+    ),
+    "a transfer inside a memory": (
+        _value(transfer_j={Route("pim", "pim"): 0.0}),
+        "values[0].move_j.pim>pim",
+    ),
+    "a transfer from nowhere": (
+        _value(transfer_s={Route("l2", "pim"): 0.0}),
+        "values[0].move_s.l2>pim",
+    ),
     "a link of negative latency": (_link(-1, 1), "links[0].latency_s"),
     "a link without bandwidth": (_link(0, 0), "links[0].bytes_per_s"),
+    "a budget of negative size": (_budget(-1.0), "budgets[0].limit"),
+    "a use of no budget": (_node(uses={"error": {"cpu": 1.0}}), "nodes[0].uses.error"),
+    "a use of energy, which is run_j": (
+        _node(uses={"energy": {"cpu": 1.0}}),
+        "nodes[0].uses.energy",
+    ),
+    "a negative use": (_budget(1.0, {"error": {"cpu": -1.0}}), "nodes[0].uses.error.cpu"),
+    "a use on an unknown device": (
+        _budget(1.0, {"error": {"gpu": 1.0}}),
+        "nodes[0].uses.error.gpu",
+    ),
 }
 
 
@@ -69,8 +98,7 @@ def test_bad_tables_cannot_be_made(make: Callable[[], CostTable], where: str) ->
 
 DEVICES = {"cpu": "host", "pim": "pim", "npu": "npu"}
 
-MOVES = {
-    "nothing inside a memory": ({"host>npu": 9}, "host>host", 0),
+WAYS = {
     "the value's own figure, though a chain is cheaper": (
         {"host>npu": 9, "host>pim": 1, "pim>npu": 1},
         "host>npu",
@@ -85,24 +113,73 @@ MOVES = {
 }
 
 
-@pytest.mark.parametrize(("move_us", "route", "total_us"), MOVES.values(), ids=MOVES.keys())
-def test_a_move_takes(move_us: dict[str, float], route: str, total_us: float) -> None:
-    table = cost_table("a: cpu 1", devices=DEVICES, move_us=move_us)
-    source, target = route.split(">")
-    assert Moves(table).time_s("a", source, target) == pytest.approx(total_us * US)
+@pytest.mark.parametrize(("transfer_us", "route", "total_us"), WAYS.values(), ids=WAYS.keys())
+def test_a_way_takes(transfer_us: dict[str, float], route: str, total_us: float) -> None:
+    table = cost_table("a: cpu 1", devices=DEVICES, transfer_us=transfer_us)
+    source, target = Route.parse(route)
+    before = table_router(table)("a", source)
+    found, at = 0.0, target
+    while at != source and at in before:
+        step = table.transfer("a", Route(before[at], at))
+        assert step is not None
+        found, at = found + step.time_s, before[at]
+    assert (found if at == source else inf) == pytest.approx(total_us * US)
+
+
+def _time_s(table: CostTable, value: str, route: str) -> float:
+    found = table.transfer(value, Route.parse(route))
+    assert found is not None
+    return found.time_s
+
+
+def test_there_is_no_way_without_a_figure_or_a_link() -> None:
+    table = cost_table("a: cpu 1", transfer_us={"host>pim": 5})
+    assert table.transfer("a", Route("pim", "host")) is None
 
 
 def test_a_link_serves_values_without_a_figure_of_their_own() -> None:
-    table = cost_table("a: cpu 1", move_us={"host>pim": 5})
+    table = cost_table("a: cpu 1", transfer_us={"host>pim": 5})
     links = (Link("host", "pim", 1e-6, 1e9), Link("pim", "host", 1e-6, 1.024e9))
-    moves = Moves(replace(table, machine=replace(table.machine, links=links)))
-    assert moves.time_s("a", "host", "pim") == pytest.approx(5e-6)
-    assert moves.time_s("a", "pim", "host") == pytest.approx(2e-6)
+    linked = replace(table, machine=replace(table.machine, links=links))
+    assert _time_s(linked, "a", "host>pim") == pytest.approx(5e-6)
+    assert _time_s(linked, "a", "pim>host") == pytest.approx(2e-6)
 
 
 def test_the_fastest_of_several_links_depends_on_the_size() -> None:
-    table = cost_table("a: cpu 1\n b: cpu 1", move_us={}, sizes={"a": 10, "b": 10_000})
-    links = (Link("host", "pim", 0.0, 1e9), Link("host", "pim", 1e-6, 1e10))
-    moves = Moves(replace(table, machine=replace(table.machine, links=links)))
-    assert moves.time_s("a", "host", "pim") == pytest.approx(10e-9)
-    assert moves.time_s("b", "host", "pim") == pytest.approx(2e-6)
+    table = cost_table("a: cpu 1\n b: cpu 1", transfer_us={}, sizes={"a": 10, "b": 10_000})
+    links = (
+        Link("host", "pim", 0.0, 1e9, "modelled"),
+        Link("host", "pim", 1e-6, 1e10, "measured"),
+    )
+    linked = replace(table, machine=replace(table.machine, links=links))
+    assert _time_s(linked, "a", "host>pim") == pytest.approx(10e-9)
+    assert _time_s(linked, "b", "host>pim") == pytest.approx(2e-6)
+    bases = [linked.transfer(value, Route("host", "pim")) for value in ("a", "b")]
+    assert [cost and cost.basis for cost in bases] == ["modelled", "measured"]
+
+
+def test_a_run_costs_time_energy_and_says_how_that_is_known() -> None:
+    table = replace(
+        _table(), nodes=tuple(replace(node, run_j={"cpu": 7.0}) for node in _table().nodes)
+    )
+    assert (table.run("a", "cpu").time_s, table.run("a", "cpu").energy_j) == (1 * US, 7.0)
+    assert (table.run("a", "pim").energy_j, table.run("a", "pim").basis) == (None, "measured")
+
+
+def test_who_writes_and_who_reads() -> None:
+    table = cost_table("a(x): cpu 1\n b(a): cpu 1\n c(b, a, a): cpu 1")
+    assert table.producer == {"a": "a", "b": "b", "c": "c"}
+    assert table.users == {"x": ("a",), "a": ("b", "c"), "b": ("c",)}
+
+
+def test_nodes_are_sorted_where_they_are_not_in_order() -> None:
+    table = cost_table("a: cpu 1\n b(a): cpu 1\n c: cpu 1\n d(b): cpu 1")
+    a, b, c, d = table.nodes
+    assert [n.name for n in replace(table, nodes=(d, c, b, a)).nodes] == ["c", "a", "b", "d"]
+    assert replace(table, nodes=(c, a, b, d)).nodes == (c, a, b, d)
+
+
+def test_a_limit_of_energy_needs_energies() -> None:
+    with pytest.raises(StagecutError) as error:
+        with_energy_limit(_table(), 1.0)
+    assert error.value.where == "nodes[0].run_j.cpu"

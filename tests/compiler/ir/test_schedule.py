@@ -1,108 +1,156 @@
-"""The order of a run, drawn: which copies before which stage, and what is let go when."""
+"""A schedule reads as it is drawn, parses back, and refuses what is none."""
 
-from collections.abc import Sequence
+from contextlib import suppress
 
-import onnx_ir as ir
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stagecut.compiler.ir.device import StageProgram
-from stagecut.compiler.ir.graph import Value
-from stagecut.compiler.ir.schedule import Stage
-from stagecut.runtime.schedule import schedule
+from stagecut.compiler.ir.errors import ScheduleError
+from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage, Transfer
 
-MEMORIES = {"cpu": "host", "pim": "pim", "far": "far"}
+#: Two stages in two memories, the first one's output read by the second.
+#:
+#:     cpu.serial    |embed norm|                     |head|
+#:     host>pim.hbm             |norm|
+#:     pim.hbm                       |up relu|
+#:     pim.hbm>host                          |relu|
+TEXT = """\
+run cpu.serial: embed, norm
+transfer norm: host > pim.hbm
+run pim.hbm: up, relu
+transfer relu: pim.hbm > host
+run cpu.serial: head"""
 
-#: "device: inputs -> outputs" for each stage, and the model's outputs.
-CASES = {
-    "stages in one memory hand over for nothing": (
-        ["cpu: x -> a", "cpu: a -> y"],
-        "y",
-        """
-        run   stage 0 on cpu: (x@host) -> (a@host)   release x@host
-        run   stage 1 on cpu: (a@host) -> (y@host)   release a@host
-        """,
+DRAWN = Schedule(
+    (
+        Stage("cpu.serial", ("embed", "norm")),
+        Stage("pim.hbm", ("up", "relu")),
+        Stage("cpu.serial", ("head",)),
     ),
-    "a value goes over once for two readers": (
-        ["cpu: x -> a", "pim: a -> b", "cpu: b -> c", "pim: a, c -> y"],
-        "y",
-        """
-        run   stage 0 on cpu: (x@host) -> (a@host)   release x@host
-        move  a: host > pim   release a@host
-        run   stage 1 on pim: (a@pim) -> (b@pim)
-        move  b: pim > host   release b@pim
-        run   stage 2 on cpu: (b@host) -> (c@host)   release b@host
-        move  c: host > pim   release c@host
-        run   stage 3 on pim: (a@pim, c@pim) -> (y@pim)   release a@pim, c@pim
-        move  y: pim > host   release y@pim
-        """,
+    (
+        Run(0),
+        Transfer("norm", Route("host", "pim.hbm")),
+        Run(1),
+        Transfer("relu", Route("pim.hbm", "host")),
+        Run(2),
     ),
-    "an input that two memories read is moved to one of them": (
-        ["cpu: x -> a", "pim: x -> b", "cpu: a, b -> y"],
-        "y",
-        """
-        run   stage 0 on cpu: (x@host) -> (a@host)
-        move  x: host > pim   release x@host
-        run   stage 1 on pim: (x@pim) -> (b@pim)   release x@pim
-        move  b: pim > host   release b@pim
-        run   stage 2 on cpu: (a@host, b@host) -> (y@host)   release a@host, b@host
-        """,
-    ),
-    "without a direct link, a value goes by way of another memory": (
-        ["pim: x -> a", "far: a -> y"],
-        "y",
-        """
-        move  x: host > pim   release x@host
-        run   stage 0 on pim: (x@pim) -> (a@pim)   release x@pim
-        move  a: pim > host   release a@pim
-        move  a: host > far   release a@host
-        run   stage 1 on far: (a@far) -> (y@far)   release a@far
-        move  y: far > host   release y@far
-        """,
-    ),
-    "an output that is read on is kept to the end": (
-        ["cpu: x -> y", "cpu: y -> z"],
-        "y, z",
-        """
-        run   stage 0 on cpu: (x@host) -> (y@host)   release x@host
-        run   stage 1 on cpu: (y@host) -> (z@host)
-        """,
-    ),
-    "what nobody reads is let go at once": (
-        ["cpu: x -> y, unused"],
-        "y",
-        """
-        run   stage 0 on cpu: (x@host) -> (y@host, unused@host)   release x@host, unused@host
-        """,
-    ),
+)
+
+
+def test_it_reads_as_it_is_drawn() -> None:
+    assert str(DRAWN) == TEXT
+    assert Schedule.parse(TEXT) == DRAWN
+
+
+def test_what_it_says_of_its_nodes() -> None:
+    assert DRAWN.order == ("embed", "norm", "up", "relu", "head")
+    assert DRAWN.stage_of == {"embed": 0, "norm": 0, "up": 1, "relu": 1, "head": 2}
+    assert DRAWN.device_of["up"] == "pim.hbm"
+    assert [transfer.value for transfer in DRAWN.transfers] == ["norm", "relu"]
+
+
+def test_what_each_step_waits_for() -> None:
+    handed_back = Schedule.parse("transfer x: host > pim\nrun pim: a\ntransfer a: pim > host")
+    assert DRAWN.waiting == (0, 1, 1, 2, 2)
+    assert handed_back.waiting == (0, 0, None)
+
+
+def test_blank_lines_and_blanks_around_do_not_count() -> None:
+    spaced = "\n\n  run cpu :a ,b\n\n transfer  a : host>pim \n"
+    assert str(Schedule.parse(spaced)) == "run cpu: a, b\ntransfer a: host > pim"
+
+
+QUOTED = {
+    "a colon inside needs none": ("Gemm:0", "Gemm:0"),
+    "a colon at the end": ("x:", '"x:"'),
+    "an arrow": ("a>b", '"a>b"'),
+    "a comma": ("a,b", '"a,b"'),
+    "a blank": ("a b", '"a b"'),
+    "a quote": ('a"b', r'"a\"b"'),
+    "a line end": ("a\nb", r'"a\nb"'),
+    "a no-break space": ("a\u00a0b", r'"a\u00a0b"'),
+    "nothing": ("", '""'),
+    "what looks like a step": ("run", "run"),
+    "a backslash": ("a\\n", "a\\n"),
+    "letters of the world": ("größe", "größe"),
 }
 
 
-@pytest.mark.parametrize(("stages", "outputs", "expected"), CASES.values(), ids=CASES.keys())
-def test_schedule(stages: list[str], outputs: str, expected: str) -> None:
-    steps = schedule([_stage(text) for text in stages], MEMORIES, _names(outputs), _by_way_of_host)
-    lines = [f"{step}{_released(step.release)}" for step in steps]
-    assert lines == [line.strip() for line in expected.strip().splitlines()]
+@pytest.mark.parametrize(("name", "text"), QUOTED.values(), ids=QUOTED.keys())
+def test_names_that_might_be_misread_are_quoted(name: str, text: str) -> None:
+    schedule = Schedule((Stage(name, (name, "b")),), (Run(0), Transfer(name, Route(name, "m"))))
+    assert str(schedule) == f"run {text}: {text}, b\ntransfer {text}: {text} > m"
+    assert Schedule.parse(str(schedule)) == schedule
 
 
-def _released(held: Sequence[object]) -> str:
-    return f"   release {', '.join(map(str, held))}" if held else ""
+#: Letters, what stands between names, and whatever else there is.
+NAMES = st.text(st.one_of(st.sampled_from("ab,:> \"'\\\n\r\t\u2028\u0085"), st.characters()))
 
 
-def _by_way_of_host(value: Value, source: str, target: str) -> Sequence[str]:
-    return (source, target) if "host" in {source, target} else (source, "host", target)
+@st.composite
+def schedules(draw: st.DrawFn) -> Schedule:
+    stages = draw(
+        st.lists(
+            st.builds(Stage, NAMES, st.lists(NAMES, min_size=1, max_size=3).map(tuple)), max_size=4
+        )
+    )
+    moved = st.builds(Transfer, NAMES, st.builds(Route, NAMES, NAMES))
+    steps: list[Run | Transfer] = []
+    for index in range(len(stages)):
+        steps += [*draw(st.lists(moved, max_size=2)), Run(index)]
+    steps += draw(st.lists(moved, max_size=2))
+    arrived: dict[object, Run | Transfer] = {}
+    for step in steps:
+        key = (step.value, step.route.target) if isinstance(step, Transfer) else step
+        arrived.setdefault(key, step)
+    return Schedule(tuple(stages), tuple(arrived.values()))
 
 
-def _stage(text: str) -> Stage:
-    device, _, rest = text.partition(": ")
-    inputs, _, outputs = rest.partition(" -> ")
-    model = ir.Model(ir.Graph([], [], nodes=[]), ir_version=10)
-    program = StageProgram("drawn", model, _values(inputs), _values(outputs))
-    return Stage(device, ("n",), program)
+@given(schedules())
+def test_every_schedule_parses_back(schedule: Schedule) -> None:
+    assert Schedule.parse(str(schedule)) == schedule
 
 
-def _values(text: str) -> tuple[Value, ...]:
-    return tuple(Value(name, "float32", (2,)) for name in _names(text))
+UNREADABLE = {
+    "no step": ("walk cpu: a", 1),
+    "no device": ("run : a", 1),
+    "no node": ("run cpu:", 1),
+    "a comma too many": ("run cpu: a,, b", 1),
+    "a comma at the end": ("run cpu: a,", 1),
+    "nodes without commas": ("run cpu: a b", 1),
+    "no target": ("run cpu: a\ntransfer a: host", 2),
+    "no value": ("\nrun cpu: a\ntransfer : host > pim", 3),
+    "three memories": ("transfer a: host > pim > npu", 1),
+    "a quote that is not closed": ('run cpu: "a', 1),
+    "an escape that is none": ('run cpu: "\\q"', 1),
+}
 
 
-def _names(text: str) -> list[str]:
-    return text.split(", ")
+@pytest.mark.parametrize(("text", "line"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_what_is_no_schedule_is_refused_by_its_line(text: str, line: int) -> None:
+    with pytest.raises(ScheduleError, match="no step of a schedule") as error:
+        Schedule.parse(text)
+    assert error.value.where == f"line {line}"
+    assert error.value.fix
+
+
+@given(st.text(st.one_of(st.sampled_from('runtansfe :,>"\\\n'), st.characters()), max_size=30))
+def test_no_text_is_a_traceback(text: str) -> None:
+    with suppress(ScheduleError):
+        Schedule.parse(text)
+
+
+def test_stages_run_once_and_in_their_order() -> None:
+    stages = DRAWN.stages
+    for steps in ((Run(0), Run(1)), (Run(1), Run(0), Run(2)), (Run(0), Run(1), Run(1), Run(2))):
+        with pytest.raises(ScheduleError, match="and there are 3"):
+            Schedule(stages, steps)
+
+
+def test_a_value_is_transferred_into_a_memory_once() -> None:
+    text = "transfer x: host > pim\ntransfer x: npu > pim"
+    with pytest.raises(ScheduleError, match="into pim twice") as error:
+        Schedule.parse(text)
+    assert error.value.where == "value x"

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from stagecut.compiler.ir.machine import Basis
 from stagecut.compiler.report import wording
-from stagecut.compiler.report.model.build import build_report
-from stagecut.compiler.report.model.content import Figure, Option, Overruled, Proof
-from tests.support.manifests import mixed
+from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.model.rows import Option, Others, TransferRow
+from tests.support.planned import gate_report_of
+from tests.support.planned_variants import one_node
 
 TIMES: dict[str, tuple[float, Basis, str]] = {
     "measured": (0.0123, "measured", "12.3 ms"),
@@ -41,9 +42,8 @@ def test_shortening_keeps_both_ends() -> None:
 
 
 COUNTS = {
-    "one": (1, "copy", "1 copy"),
+    "one": (1, "transfer", "1 transfer"),
     "none": (0, "stage", "0 stages"),
-    "several of a word in y": (2, "copy", "2 copies"),
     "thousands": (12000, "node", "12,000 nodes"),
 }
 
@@ -69,10 +69,10 @@ def test_difference(predicted_s: float, observed_s: float, text: str) -> None:
 
 
 OPTIONS = {
-    "a loss": (2e-3, 1e-3, "+1.00 ms", "2 × too slow"),
-    "a small loss": (2e-3, 1e-4, "+100 µs", "5.3 % too slow"),
+    "more": (2e-3, 1e-3, "+1.00 ms", "2 × too slow"),
+    "a little more": (2e-3, 1e-4, "+100 µs", "5.3 % too slow"),
     "a tie": (2e-3, 0.0, "nothing", "just as good"),
-    "a gain": (2e-3, -1e-3, "−1.00 ms", "better, by the costs alone"),
+    "a saving": (2e-3, -1e-3, "−1.00 ms", "better, by the costs alone"),
     "hopeless": (1e-3, 2e-3, "+2.00 ms", "never: getting there costs more"),
 }
 
@@ -83,26 +83,67 @@ def test_option(run_s: float, extra_s: float, added: str, flips: str) -> None:
     assert (wording.added(option), wording.flips(option)) == (added, flips)
 
 
-OPTIMAL = Proof("elimination", 1.0, 1.0, 0.0, True, 3)
-PROOFS = {
-    "optimal": (OPTIMAL, None, "proven optimal: no other assignment costs less"),
-    "with a gap": (
-        Proof("bound", 1.0, 0.9, 0.1, False, None),
-        None,
-        "not proven optimal: at most 10.0 % might still be saved",
+INTERVALS: dict[str, tuple[float, float, Basis, str]] = {
+    "one unit": (1.1e-3, 1.13e-3, "measured", "1.10 .. 1.13 ms"),
+    "modelled": (1.1e-3, 1.13e-3, "modelled", "1.10 .. 1.13 ms~"),
+    "two units": (9e-4, 1.13e-3, "modelled", "900 µs~ .. 1.13 ms~"),
+    "nothing": (0.0, 0.0, "measured", "0 .. 0 s"),
+}
+
+
+@pytest.mark.parametrize(
+    ("low_s", "high_s", "basis", "text"), INTERVALS.values(), ids=INTERVALS.keys()
+)
+def test_between(low_s: float, high_s: float, basis: Basis, text: str) -> None:
+    assert wording.between(low_s, high_s, basis) == text
+
+
+PREMISES: dict[str, tuple[tuple[Others, ...], str]] = {
+    "one moves alone": (("stay",), "left where they are"),
+    "the best of all": (("best", "best"), "wherever is then best"),
+    "the best of one order": (
+        ("best in the graph's order",),
+        "wherever is then best, in the graph's order",
     ),
-    "overruled by the gate": (
-        OPTIMAL,
-        Overruled(Figure(1.0, "modelled"), Figure(2.0, "modelled")),
-        "the optimum of the costs, 1.00 s~, took 2.00 s~ when it was run",
+    "where it is known": (
+        ("stay", "best"),
+        "wherever is then best; or, where that is not known, left where they are",
     ),
 }
 
 
-@pytest.mark.parametrize(("found", "overruled", "text"), PROOFS.values(), ids=PROOFS.keys())
-def test_proof(found: Proof, overruled: Overruled | None, text: str) -> None:
-    summary = build_report(mixed().manifest, mixed().table).summary
-    assert wording.proof(replace(summary, proof=found, overruled=overruled)) == text
+@pytest.mark.parametrize(("others", "text"), PREMISES.values(), ids=PREMISES.keys())
+def test_premise(others: tuple[Others, ...], text: str) -> None:
+    run = Figure(1.0, "measured")
+    options = [Option("cpu", run, "", 0.0, None, others=each) for each in others]
+    refused = Option("pim", None, "no", None, None)
+    assert wording.premise([*options, refused]) == f"with all other nodes {text}"
+
+
+def hop(source: str, target: str, time_s: float, basis: Basis) -> TransferRow:
+    return TransferRow("x", source, target, 2048, None, Figure(time_s, basis), None)
+
+
+WAYS = {
+    "none": ([], ""),
+    "one hop": ([hop("a", "b", 1e-3, "measured")], "2.00 KiB, 1.00 ms"),
+    "a relay, of which a part is modelled": (
+        [hop("a", "b", 1e-3, "measured"), hop("b", "c", 2e-3, "modelled")],
+        "2.00 KiB, 3.00 ms~ via b",
+    ),
+}
+
+
+@pytest.mark.parametrize(("transfers", "text"), WAYS.values(), ids=WAYS.keys())
+def test_way(transfers: list[TransferRow], text: str) -> None:
+    assert wording.way(transfers) == text
+
+
+def test_a_contender_says_what_else_it_is() -> None:
+    contender = gate_report_of(one_node()).contenders[0]
+    assert wording.remark(contender) == "the best; the same as optimum"
+    noisy = replace(contender, also=(), noise="bimodal")
+    assert wording.remark(noisy) == "the best; bimodal"
 
 
 def test_a_difference_within_the_noise_is_no_difference() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import ToleranceError
-from stagecut.passes.gate.accuracy import output_errors, worst
+from stagecut.passes.gate.accuracy import output_differences, worst
 
 NAN, INF = float("nan"), float("inf")
 CASES: dict[str, tuple[list[float], list[float], float, float]] = {
@@ -21,25 +21,25 @@ CASES: dict[str, tuple[list[float], list[float], float, float]] = {
 @pytest.mark.parametrize(
     ("found", "expected", "most", "relative"), CASES.values(), ids=CASES.keys()
 )
-def test_errors_by_eye(
+def test_differences_by_eye(
     found: list[float], expected: list[float], most: float, relative: float
 ) -> None:
-    [error] = output_errors({"y": np.array(found)}, {"y": np.array(expected)})
-    assert error.max_abs == pytest.approx(most)
-    assert error.relative == pytest.approx(relative)
-    assert worst((error,)) == error.relative
+    [difference] = output_differences({"y": np.array(found)}, {"y": np.array(expected)})
+    assert difference.max_abs == pytest.approx(most)
+    assert difference.relative == pytest.approx(relative)
+    assert worst((difference,)) == difference.relative
 
 
 def test_the_cosine_is_that_of_the_angle() -> None:
-    [error] = output_errors({"y": np.array([1.0, 0.0])}, {"y": np.array([1.0, 1.0])})
-    assert error.cosine == pytest.approx(2**-0.5)
-    [flat] = output_errors({"y": np.array([0.0])}, {"y": np.array([0.0])})
+    [turned] = output_differences({"y": np.array([1.0, 0.0])}, {"y": np.array([1.0, 1.0])})
+    assert turned.cosine == pytest.approx(2**-0.5)
+    [flat] = output_differences({"y": np.array([0.0])}, {"y": np.array([0.0])})
     assert flat.cosine is None
 
 
 def test_strings_and_empty_outputs_are_not_compared() -> None:
     reference = {"s": np.array(["a"], object), "e": np.empty(0)}
-    assert output_errors(reference, reference) == ()
+    assert output_differences(reference, reference) == ()
 
 
 DEVICES = ["cpu.serial", "pim.aim"]
@@ -47,18 +47,19 @@ DEVICES = ["cpu.serial", "pim.aim"]
 
 def test_a_plan_says_how_close_it_is() -> None:
     plan = compile_model("zoo:tiny-mlp", devices=DEVICES, pins=["Gemm*=pim.aim"])
-    [error] = plan.manifest.accuracy
-    assert 0 < error.relative < 0.05
-    assert error.cosine == pytest.approx(1, abs=1e-3)
-    [exact] = compile_model("zoo:tiny-mlp", devices=["cpu.serial"]).manifest.accuracy
+    [difference] = plan.first.planned.accuracy
+    assert 0 < difference.relative < 0.05
+    assert difference.cosine == pytest.approx(1, abs=1e-3)
+    [exact] = compile_model("zoo:tiny-mlp", devices=["cpu.serial"]).first.planned.accuracy
     assert exact.relative < 1e-6
 
 
 def test_a_plan_beyond_the_tolerance_is_not_shipped() -> None:
     """Twelve bits are too few for a millionth, so that the PIM gets nothing to do."""
     plan = compile_model("zoo:tiny-mlp", devices=DEVICES, tolerance=1e-6)
-    assert {node.device for node in plan.manifest.nodes} == {"cpu.serial"}
-    assert plan.manifest.provenance.options["tolerance"] == "1e-06"
+    planned = plan.first.planned
+    assert set(planned.schedule.device_of.values()) == {"cpu.serial"}
+    assert planned.provenance.options["tolerance"] == "1e-06"
 
 
 def test_where_no_plan_is_close_enough() -> None:

@@ -1,23 +1,22 @@
 """The gate ships the fastest contender, by one and the same account for all."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import onnx_ir as ir
 import pytest
 
-from stagecut.compiler.ir.assignment import Assignment
+from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
-from stagecut.compiler.ir.device import Feeds, StageProgram, Tensor
-from stagecut.compiler.ir.errors import StageFault
+from stagecut.compiler.ir.device import Feeds, StagedSchedule, Tensor, silent
 from stagecut.compiler.ir.machine import Device, Machine, Memory
-from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.progress import silent
-from stagecut.compiler.ir.schedule import Runner, Stage
+from stagecut.compiler.ir.objective import ENERGY, LATENCY
+from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.trace import Event, Trace
-from stagecut.passes.gate.contenders import Entry, entries
+from stagecut.passes.gate.build import Built
+from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import Gate, predicted
 from stagecut.passes.profile.rounds import Rounds
+from tests.support.tables import in_order, placed
 
 DEVICES = {
     "cpu": Device("cpu", "host"),
@@ -28,138 +27,166 @@ MACHINE = Machine((Memory("host"), Memory("pim")), tuple(DEVICES.values()))
 
 
 def _costs(*run_s: dict[str, float]) -> CostTable:
-    nodes = tuple(NodeCosts(f"n{index}", "Relu", costs) for index, costs in enumerate(run_s))
+    nodes = tuple(
+        NodeCosts(f"n{index}", "Relu", costs, run_j=dict.fromkeys(costs, 1.0))
+        for index, costs in enumerate(run_s)
+    )
     return CostTable("table", MACHINE, (), nodes)
 
 
-def _stages(assignment: Assignment) -> tuple[Stage, ...]:
-    """One stage a node; the gate does not look inside."""
-    model = ir.Model(ir.Graph([], [], nodes=[]), ir_version=10)
-    return tuple(
-        Stage(device, (name,), StageProgram(name, model, (), ()))
-        for name, device in assignment.devices.items()
-    )
+COSTS = _costs({"cpu": 1.0, "all": 3.0}, {"cpu": 3.0, "all": 1.0})
+MIXED_COSTS = _costs({"cpu": 1.0}, {"pim": 1.0})
+
+OPTIMUM = ContenderId(ContenderKind.OPTIMUM)
+FIRST = ContenderId(ContenderKind.FIRST, "all")
+ALONE = ContenderId(ContenderKind.SINGLE, "cpu")
 
 
+def _proposal(id_: ContenderId, devices: str, table: CostTable = COSTS) -> Proposal:
+    schedule = in_order(table, placed(devices))
+    return Proposal(id_, schedule, account(table, schedule))
+
+
+#: Two of two stages, and one of one.
+PROPOSALS = [
+    _proposal(OPTIMUM, "cpu: n0; all: n1"),
+    _proposal(FIRST, "all: n0; cpu: n1"),
+    _proposal(ALONE, "cpu: n0, n1"),
+]
+
+
+@dataclass
 class FakeRunner:
     """Takes what it is told, run after run; the last figure is repeated."""
 
-    def __init__(
-        self, stages: Sequence[Stage], walls_s: Sequence[float], modelled_s: float
-    ) -> None:
-        self._stages = stages
-        self._walls_s = list(walls_s)
-        self._modelled_s = modelled_s
+    proposal: Proposal
+    walls_s: list[float]
+    modelled_s: float = 0.0
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
-        wall_s = self._walls_s.pop(0) if len(self._walls_s) > 1 else self._walls_s[0]
-        share_s = wall_s / len(self._stages)
-        return {}, Trace(tuple(self._event(i, share_s) for i in range(len(self._stages))), wall_s)
+        wall_s = self.walls_s.pop(0) if len(self.walls_s) > 1 else self.walls_s[0]
+        stages = self.proposal.schedule.stages
+        share_s = wall_s / len(stages)
+        events = (self._event(at, stage.device, share_s) for at, stage in enumerate(stages))
+        return {}, Trace(tuple(events), wall_s)
 
-    def _event(self, index: int, share_s: float) -> Event:
-        device = DEVICES[self._stages[index].device]
-        duration_s = self._modelled_s if device.basis == "modelled" else share_s
-        return Event("s", "stage", device.name, device.basis, 0.0, share_s, duration_s, index)
-
-
-def _gate(walls_s: dict[str, Sequence[float]], modelled_s: float = 0.0) -> Gate:
-    """`walls_s` by the devices that a plan uses, joined by `+`; the first run is the warm-up."""
-
-    def build(stages: Sequence[Stage], outputs: Sequence[str]) -> FakeRunner:
-        used = "+".join(dict.fromkeys(stage.device for stage in stages))
-        return FakeRunner(stages, walls_s[used], modelled_s)
-
-    return Gate(
-        build, clock=lambda: 0.0, progress=silent, rounds=Rounds(3, 3, 0.0, warm_up=0, counted=1)
-    )
+    def _event(self, index: int, device: str, share_s: float) -> Event:
+        basis = DEVICES[device].basis
+        duration_s = self.modelled_s if basis == "modelled" else share_s
+        return Event("s", "stage", basis, 0.0, share_s, duration_s, index, device=device)
 
 
-MIXED = Assignment({"n0": "cpu", "n1": "all"})
-COSTS = _costs({"cpu": 1.0, "all": 3.0}, {"cpu": 3.0, "all": 1.0})
+def _built(proposal: Proposal, walls_s: Sequence[float], modelled_s: float = 0.0) -> Built:
+    nothing = StagedSchedule(proposal.schedule, (), ())  # the gate does not look inside
+    return Built(proposal, nothing, FakeRunner(proposal, [*walls_s], modelled_s), ())
 
 
-def test_contenders_are_the_optimum_and_every_device_that_can_run_all_nodes() -> None:
-    table = _costs({"cpu": 1.0, "all": 3.0}, {"cpu": 3.0, "all": 1.0, "pim": 0.5})
-    assert [entry.name for entry in entries(table, MIXED, LATENCY, _stages)] == [
-        "optimum",
-        "cpu",
-        "all",
-    ]
-
-
-def test_an_optimum_on_one_device_goes_by_the_device_name_only() -> None:
-    alone = Assignment({"n0": "all", "n1": "all"})
-    assert [entry.name for entry in entries(COSTS, alone, LATENCY, _stages)] == ["all", "cpu"]
+def _gate(**changed: object) -> Gate:
+    rounds = Rounds(3, 3, 0.0, warm_up=0, counted=1)
+    clocks = {"clock": lambda: 0.0, "cpu_clock": lambda: 0.0}
+    return Gate(**{**clocks, "progress": silent, "rounds": rounds, **changed})  # type: ignore[arg-type]
 
 
 CASES: dict[str, tuple[dict[str, Sequence[float]], str]] = {
     "the optimum ships when it is the fastest": (
-        {"cpu+all": [9, 2, 2, 2], "cpu": [3], "all": [4]},
+        {"optimum": [2], "all first": [3], "cpu": [4]},
         "optimum",
     ),
     "a single device ships when it is the fastest after all": (
-        {"cpu+all": [4], "cpu": [3], "all": [2]},
-        "all",
-    ),
-    "one slow run does not decide": (
-        {"cpu+all": [2, 2, 90, 2], "cpu": [3], "all": [3]},
-        "optimum",
-    ),
-    "the warm-up does not count": (
-        {"cpu+all": [0, 5, 5, 5], "cpu": [3], "all": [4]},
+        {"optimum": [4], "all first": [3], "cpu": [2]},
         "cpu",
     ),
-    "of equals the optimum ships": (
-        {"cpu+all": [3], "cpu": [3], "all": [3]},
+    "one slow run does not decide": (
+        {"optimum": [2, 90, 2], "all first": [2.1], "cpu": [99]},
         "optimum",
+    ),
+    "of equals the one with the fewest stages ships": (
+        {"optimum": [3], "all first": [3], "cpu": [3]},
+        "cpu",
     ),
 }
 
 
 @pytest.mark.parametrize(("walls_s", "shipped"), CASES.values(), ids=CASES.keys())
 def test_the_fastest_ships(walls_s: dict[str, Sequence[float]], shipped: str) -> None:
-    found = _gate(walls_s)(entries(COSTS, MIXED, LATENCY, _stages), {}, []).contenders
+    found = _gate()([_built(each, walls_s[each.name]) for each in PROPOSALS], {})
+    assert [contender.name for contender in found] == ["optimum", "all first", "cpu"]
     assert [contender.name for contender in found if contender.chosen] == [shipped]
-    assert all(contender.accounting == "measured" and contender.runs == 3 for contender in found)
+    assert all(contender.accounting == "measured" for contender in found)
+    assert all(contender.runs == 3 for contender in found if contender.chosen)
+    assert all(bool(contender.trace) == contender.chosen for contender in found)
+    assert all(contender.why for contender in found)
+
+
+def test_what_was_predicted_is_kept_beside_what_was_observed() -> None:
+    found = _gate()([_built(each, [5]) for each in PROPOSALS], {})
+    assert [contender.predicted_s for contender in found] == [2.0, 6.0, 4.0]
+    assert [contender.median_s for contender in found] == [5.0, 5.0, 5.0]
+
+
+def test_warm_ups_do_not_count() -> None:
+    rounds = Rounds(3, 3, 0.0, warm_up=1, counted=1)
+    [found] = _gate(rounds=rounds)([_built(PROPOSALS[0], [9, 2, 9, 2, 9, 2])], {})
+    assert (found.median_s, found.max_s, found.runs) == (2.0, 2.0, 3)
 
 
 def test_modelled_parts_count_at_their_modelled_time() -> None:
-    mixed = Assignment({"n0": "cpu", "n1": "pim"})
-    gate = _gate({"cpu+pim": [8.0]}, modelled_s=0.5)
-    [contender] = gate([Entry("optimum", mixed, _stages(mixed))], {}, []).contenders
+    mixed = _proposal(OPTIMUM, "cpu: n0; pim: n1", MIXED_COSTS)
+    [contender] = _gate()([_built(mixed, [8.0], modelled_s=0.5)], {})
     assert contender.median_s == 4.5  # half of the wall was simulating the pim
     assert contender.basis == "modelled"
     assert contender.stage_s == (4.0, 0.5)
 
 
+def _seconds(*amounts: float) -> Iterator[float]:
+    yield from amounts
+
+
+def test_the_processor_time_of_a_run_is_kept() -> None:
+    """The clock is read before and after each run: 1, 2 and 4 s of all threads."""
+    clock = iter(_seconds(0, 1, 1, 3, 3, 7))
+    [found] = _gate(cpu_clock=lambda: next(clock))([_built(PROPOSALS[0], [3])], {})
+    assert found.cpu_s == 2.0
+
+
+def test_it_ends_as_soon_as_the_fastest_is_apart_from_the_others() -> None:
+    rounds = Rounds(3, 50, 1e9, warm_up=0, counted=1)
+    clear = [_built(PROPOSALS[0], [1.0]), _built(PROPOSALS[1], [1.05])]
+    assert [contender.runs for contender in _gate(rounds=rounds)(clear, {})] == [3, 3]
+    close = [_built(PROPOSALS[0], [1.9, 2.1] * 50), _built(PROPOSALS[1], [2.0])]
+    assert {contender.runs for contender in _gate(rounds=rounds)(close, {})} == {50}
+
+
+def test_who_is_clearly_slower_is_not_run_any_further() -> None:
+    rounds = Rounds(3, 50, 1e9, warm_up=0, counted=1)
+    found = _gate(rounds=rounds)([_built(PROPOSALS[0], [1.0]), _built(PROPOSALS[1], [9.0])], {})
+    assert [contender.runs for contender in found] == [3, 1]
+    assert [contender.chosen for contender in found] == [True, False]
+
+
+def test_a_lone_contender_is_run_for_its_own_figure() -> None:
+    rounds = Rounds(3, 50, 1e9, warm_up=0, counted=1)
+    [found] = _gate(rounds=rounds)([_built(PROPOSALS[0], [1])], {})
+    assert (found.runs, found.chosen) == (3, True)
+
+
+def _said(found: Sequence[Contender]) -> list[tuple[str, float, str]]:
+    return [(each.name, each.median_s, each.accounting) for each in found]
+
+
 def test_a_table_that_was_handed_in_decides_by_itself() -> None:
-    found = predicted(entries(COSTS, MIXED, LATENCY, _stages), COSTS).contenders
-    assert [(c.name, c.median_s, c.accounting) for c in found] == [
+    found = predicted(PROPOSALS, LATENCY)
+    assert _said(found) == [
         ("optimum", 2.0, "predicted"),
+        ("all first", 6.0, "predicted"),
         ("cpu", 4.0, "predicted"),
-        ("all", 4.0, "predicted"),
     ]
-    assert [c.chosen for c in found] == [True, False, False]
+    assert [each.chosen for each in found] == [True, False, False]
+    assert [each.runs for each in found] == [0, 0, 0]
 
 
-def test_a_plan_that_an_engine_cannot_run_is_dropped_and_told() -> None:
-    gate = _gate({"cpu": [3], "all": [4]})
-
-    def build(stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
-        if len({stage.device for stage in stages}) > 1:
-            raise StageFault("no memory", stage=1, device="all")
-        return gate.build(stages, outputs)
-
-    found = replace(gate, build=build)(entries(COSTS, MIXED, LATENCY, _stages), {}, [])
-    assert [contender.name for contender in found.contenders] == ["cpu", "all"]
-    assert found.dropped == ("plan optimum is left out: stage 1 on all: no memory",)
-
-
-def test_when_no_plan_runs_the_first_fault_is_the_error() -> None:
-    def build(stages: Sequence[Stage], outputs: Sequence[str]) -> Runner:
-        raise StageFault("no memory", stage=0, device=stages[0].device)
-
-    gate = replace(_gate({}), build=build)
-    with pytest.raises(StageFault, match="no memory") as fault:
-        gate(entries(COSTS, MIXED, LATENCY, _stages), {}, [])
-    assert fault.value.device == "cpu"
+def test_energy_decides_where_it_is_asked_for() -> None:
+    """All take as many joules: the fewest stages ship, though they take longer."""
+    found = predicted(PROPOSALS, ENERGY)
+    assert [each.chosen for each in found] == [False, False, True]
+    assert [each.energy_j for each in found] == [2.0, 2.0, 2.0]

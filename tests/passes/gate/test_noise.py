@@ -1,11 +1,11 @@
-"""Medians with their intervals, and unrest, on samples whose truth is known."""
+"""Medians with their intervals, and noise, on samples whose truth is known."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from stagecut.passes.gate.noise import Interval, median_interval, unrest
+from stagecut.passes.gate.noise import Interval, median_interval, noise
 
 #: Number of samples -> which of them bound the median with 95 % confidence, from a table of the
 #: binomial distribution.
@@ -30,7 +30,7 @@ def test_the_true_median_is_covered_as_often_as_promised(count: int) -> None:
 
 
 CALM = [100, 101, 99, 100, 102, 100, 101, 100, 99, 100]
-UNREST: dict[str, tuple[Sequence[float], str]] = {
+NOISE: dict[str, tuple[Sequence[float], str]] = {
     "a calm machine": (CALM, ""),
     "a few slow runs among many": ([*CALM, *CALM, 180, 250], ""),
     "runs all over the place": ([100, 140, 80, 120, 95, 160, 70, 110, 130, 90], "noisy"),
@@ -39,7 +39,7 @@ UNREST: dict[str, tuple[Sequence[float], str]] = {
 }
 
 
-@pytest.mark.parametrize(("samples", "says"), UNREST.values(), ids=UNREST.keys())
-def test_unrest_is_told(samples: Sequence[float], says: str) -> None:
-    assert unrest(samples).startswith(says)
-    assert bool(unrest(samples)) == bool(says)
+@pytest.mark.parametrize(("samples", "says"), NOISE.values(), ids=NOISE.keys())
+def test_noise_is_told(samples: Sequence[float], says: str) -> None:
+    assert noise(samples).startswith(says)
+    assert bool(noise(samples)) == bool(says)

@@ -41,5 +41,7 @@ def test_greedy_is_checked_against_the_best(table: CostTable) -> None:
         assume(False)
     checked = Check(greedy.assignment)(table)
     assert checked.total_s == greedy.total_s
+    assert checked.schedule == greedy.schedule
     assert checked.certificate.lower_bound == best.certificate.lower_bound
-    assert checked.certificate.exact == (checked.total_s == pytest.approx(best.total_s))
+    as_good = checked.total_s == pytest.approx(best.total_s)
+    assert checked.certificate.exact == (best.certificate.exact and as_good)

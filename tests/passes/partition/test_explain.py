@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import CostTable
@@ -15,7 +15,7 @@ from stagecut.passes.partition.explain import Explain
 from tests.support.synthetic_tables import tangle
 from tests.support.tables import (
     US,
-    cheapest_by_brute_force,
+    cheapest_of_all,
     cost_table,
     cost_tables,
     seeded_table,
@@ -39,8 +39,8 @@ def test_the_answer_in_words() -> None:
     )
 
 
-def test_free_may_still_be_too_dear() -> None:
-    table = cost_table("a: cpu 3, pim 1\n b(a): cpu 3", move_us=9)
+def test_free_may_still_be_too_expensive() -> None:
+    table = cost_table("a: cpu 3, pim 1\n b(a): cpu 3", transfer_us=9)
     alternatives = Explain(("a",))(table)
     pim = alternatives.by_node["a"][1]
     assert (pim.device, pim.speedup) == ("pim", None)
@@ -49,7 +49,7 @@ def test_free_may_still_be_too_dear() -> None:
 
 
 def test_where_no_plan_can_have_it() -> None:
-    table = cost_table("a: cpu 3, pim 1\n b(a): cpu 3", move_us={})
+    table = cost_table("a: cpu 3, pim 1\n b(a): cpu 3", transfer_us={})
     alternatives = Explain()(table)
     assert alternatives.by_node["a"][1].total == math.inf
     assert "for want of a link" in alternatives.why("a")
@@ -63,13 +63,15 @@ def test_a_node_that_is_not_there() -> None:
 OBJECTIVES = (LATENCY, ENERGY, Objective(per_s=1.0, per_j=0.5))
 
 
+@settings(max_examples=50)
 @given(cost_tables(max_nodes=5), st.sampled_from(OBJECTIVES))
 def test_brute_force_agrees(table: CostTable, objective: Objective) -> None:
     _agrees(table, objective)
 
 
+@pytest.mark.no_cover
 def test_brute_force_agrees_on_many_tables() -> None:
-    for seed in range(500):
+    for seed in range(80):
         _agrees(seeded_table(seed, max_nodes=5), LATENCY)
 
 
@@ -77,7 +79,7 @@ def _agrees(table: CostTable, objective: Objective) -> None:
     try:
         alternatives = Explain(objective=objective)(table)
     except UnplaceableError:
-        assert cheapest_by_brute_force(table, objective) is None
+        assert cheapest_of_all(table, objective) is None
         return
     best = alternatives.best.certificate.total
     for node in table.nodes:
@@ -86,7 +88,7 @@ def _agrees(table: CostTable, objective: Objective) -> None:
         for each in found:
             pinned = replace(node, run_s={each.device: node.run_s[each.device]})
             nodes = tuple(pinned if other is node else other for other in table.nodes)
-            least = cheapest_by_brute_force(replace(table, nodes=nodes), objective)
+            least = cheapest_of_all(replace(table, nodes=nodes), objective)
             assert each.total == pytest.approx(math.inf if least is None else least, abs=1e-12)
             assert each.extra == pytest.approx(each.total - best, abs=1e-12)
 

@@ -1,23 +1,28 @@
-"""The partitioner is exact: on drawn tables, against brute force, and on published traces."""
+"""The partitioner is exact: on drawn tables, and against brute force over everything."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import HOST, Memory
 from stagecut.compiler.ir.objective import ENERGY, LATENCY, Objective
+from stagecut.compiler.ir.solution import ALL_SCHEDULES, Certificate, Solution
+from stagecut.passes.partition import partition
 from stagecut.passes.partition.milp.milp import Milp
+from stagecut.passes.partition.orders.joint import Joint
 from stagecut.passes.partition.partition import Partition
+from tests.support.repository import ROOT
 from tests.support.synthetic_tables import tangle, transformer
 from tests.support.tables import (
     US,
-    cheapest_by_brute_force,
+    cheapest_in_order,
+    cheapest_of_all,
     cost_table,
     cost_tables,
     placed,
@@ -25,8 +30,8 @@ from tests.support.tables import (
 )
 
 CASES = {
-    "each node goes where it is fastest when copies are free": (
-        cost_table("a: cpu 3, pim 1\n b(a): cpu 1, pim 3", move_us=0),
+    "each node goes where it is fastest when transfers are free": (
+        cost_table("a: cpu 3, pim 1\n b(a): cpu 1, pim 3", transfer_us=0),
         "pim: a; cpu: b",
         2,
     ),
@@ -35,8 +40,8 @@ CASES = {
         "cpu: a, b, c",
         10,
     ),
-    "a copy is paid once for two consumers": (
-        cost_table("a: cpu 1\n b(a): cpu 4, pim 2\n c(a): cpu 4, pim 2", move_us=3),
+    "a transfer is paid once for two consumers": (
+        cost_table("a: cpu 1\n b(a): cpu 4, pim 2\n c(a): cpu 4, pim 2", transfer_us=3),
         "cpu: a; pim: b, c",
         8,
     ),
@@ -45,19 +50,19 @@ CASES = {
         "cpu: a, c; pim: b",
         7,
     ),
-    "a bound input is copied from where it starts": (
+    "a bound input is transferred from where it starts": (
         cost_table("a(x): cpu 5, pim 4", inputs="x@host"),
         "cpu: a",
         5,
     ),
     "a free input is wherever it is wanted": (cost_table("a(x): cpu 5, pim 4"), "pim: a", 4),
-    "a bound output is copied to where it must end": (
+    "a bound output is transferred to where it must end": (
         cost_table("a: cpu 5, pim 4", outputs="a@host"),
         "cpu: a",
         5,
     ),
     "a missing link keeps nodes together": (
-        cost_table("a: cpu 1, pim 5\n b(a): cpu 9, pim 1", move_us={"pim>host": 1}),
+        cost_table("a: cpu 1, pim 5\n b(a): cpu 9, pim 1", transfer_us={"pim>host": 1}),
         "pim: a, b",
         6,
     ),
@@ -65,7 +70,7 @@ CASES = {
         cost_table(
             "a: cpu 1\n b(a): npu 1",
             devices={"cpu": "host", "pim": "pim", "npu": "npu"},
-            move_us={"host>pim": 2, "pim>npu": 3},
+            transfer_us={"host>pim": 2, "pim>npu": 3},
         ),
         "cpu: a; npu: b",
         7,
@@ -75,8 +80,16 @@ CASES = {
         "cpu: a, b, c",
         6,
     ),
+    "another order can save a start": (
+        cost_table(
+            "a: cpu 1\n b: gang 1\n c(a): cpu 1\n d(b): gang 1",
+            stage_us={"cpu": 1, "gang": 1},
+        ),
+        "cpu: a, c; gang: b, d",
+        6,
+    ),
     "a tie goes to the earlier device": (
-        cost_table("a: gang 1, cpu 1, pim 1", move_us=0),
+        cost_table("a: gang 1, cpu 1, pim 1", transfer_us=0),
         "cpu: a",
         1,
     ),
@@ -88,32 +101,89 @@ def test_the_least_total_by_eye(table: CostTable, assignment: str, total_us: flo
     best = Partition()(table)
     assert best.assignment.devices == placed(assignment).devices
     assert best.total_s == pytest.approx(total_us * US)
+    assert best.certificate.exact
 
 
 OBJECTIVES = (LATENCY, ENERGY, Objective(per_s=1.0, per_j=0.5))
 
 
-def _agrees_with_brute_force(table: CostTable, objective: Objective) -> None:
-    least = cheapest_by_brute_force(table, objective)
+def _agrees_with_brute_force(table: CostTable, objective: Objective) -> Certificate | None:
+    """The certificate, once it has been held against the truth; None where nothing is possible."""
+    least = cheapest_of_all(table, objective)
     if least is None:
         with pytest.raises(UnplaceableError):
             Partition(objective)(table)
-        return
-    certificate = Partition(objective)(table).certificate
-    assert certificate.total == pytest.approx(least, abs=1e-12)
-    assert certificate.lower_bound == pytest.approx(least, abs=1e-12)
-    assert certificate.exact
+        return None
+    best = Partition(objective)(table)
+    _adds_up(table, best)
+    certificate = best.certificate
+    assert certificate.lower_bound <= least + 1e-9
+    assert certificate.total >= least - 1e-9
+    assert not certificate.exact or certificate.total == pytest.approx(least, abs=1e-9)
+    if not objective.per_s or not any(device.stage_s for device in table.machine.devices):
+        assert certificate.exact  # elimination alone proves it
+        assert certificate.lower_bound == pytest.approx(least, abs=1e-9)
+    return certificate
+
+
+def _adds_up(table: CostTable, best: Solution) -> None:
+    """What is claimed is what the schedule costs, by the evaluator's own account."""
+    assert account(table, best.schedule) == best.account
+    assert best.certificate.total == best.account.total(best.objective)
+    assert best.schedule.device_of == best.assignment.devices
+    assert [*best.assignment] == [node.name for node in table.nodes]
 
 
 @given(cost_tables(), st.sampled_from(OBJECTIVES))
-def test_no_assignment_is_cheaper(table: CostTable, objective: Objective) -> None:
+def test_no_schedule_is_cheaper(table: CostTable, objective: Objective) -> None:
     _agrees_with_brute_force(table, objective)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
-def test_no_assignment_is_cheaper_on_thousands_of_tables(objective: Objective) -> None:
-    for seed in range(1500):
+def test_no_schedule_is_cheaper_on_many_tables(objective: Objective) -> None:
+    for seed in range(400):
         _agrees_with_brute_force(seeded_table(seed), objective)
+
+
+#: Random tables with stage starts: seeds, and how large they are. All possible orders of all
+#: assignments are tried for each: what has eight nodes takes a hundred times as long.
+STARTED = {"up to six nodes": (range(250), 1, 6), "seven or eight nodes": (range(20), 7, 8)}
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize(("seeds", "least", "most"), STARTED.values(), ids=STARTED.keys())
+def test_nearly_all_that_start_stages_are_exact(seeds: range, least: int, most: int) -> None:
+    """Where starting stages has a price, over all orders, at least 95 of 100 are exact."""
+    certificates = []
+    for seed in seeds:
+        table = seeded_table(seed, min_nodes=least, max_nodes=most, min_memories=2, starts=1.0)
+        certificates.append(_agrees_with_brute_force(table, LATENCY))
+    proofs = [certificate.exact for certificate in certificates if certificate is not None]
+    assert len(proofs) >= 0.7 * len(seeds)  # the others have no schedule at all
+    assert sum(proofs) >= 0.95 * len(proofs)
+
+
+@pytest.mark.no_cover
+def test_the_graphs_order_is_claimed_only_where_nothing_in_it_is_cheaper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the search over all orders, what is left is a bound, and what the order allows."""
+    nothing_found = Joint(None, complete=False)
+    monkeypatch.setattr(partition, "cheapest_schedule", lambda *_: nothing_found)
+    claimed = 0
+    for seed in range(60):
+        table = seeded_table(seed, min_nodes=4, starts=1.0)
+        certificate = _agrees_with_brute_force(table, LATENCY)
+        if certificate is None or certificate.scope == ALL_SCHEDULES:
+            continue
+        claimed += 1
+        least = cheapest_in_order(table)
+        assert least is not None
+        assert certificate.total <= least + 1e-9
+        assert not certificate.exact
+        assert certificate.gap > 0
+    assert claimed
 
 
 @settings(max_examples=20)
@@ -122,7 +192,7 @@ def test_the_same_table_gives_the_same_solution(table: CostTable) -> None:
     try:
         assert Partition()(table) == Partition()(table)
     except UnplaceableError:
-        assert cheapest_by_brute_force(table) is None
+        assert cheapest_of_all(table) is None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -169,11 +239,11 @@ def test_too_little_time_leaves_a_gap_and_says_so() -> None:
 @pytest.mark.parametrize("stage_us", [0, 1])
 def test_no_nodes_cost_nothing(stage_us: float) -> None:
     best = Partition()(cost_table("", stage_us={"cpu": stage_us}))
-    assert (best.total_s, dict(best.assignment.devices), best.copies) == (0, {}, ())
+    assert (best.total_s, dict(best.assignment.devices), best.schedule.steps) == (0, {}, ())
 
 
 def test_the_example_of_the_documentation() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "costs.md").read_text("utf-8")
+    text = (ROOT / "docs" / "costs.md").read_text("utf-8")
     example = text.partition("```json\n")[2].partition("```")[0]
     best = Partition()(read_costs(example))
     assert best.assignment.devices == {"a": "pim.hbm", "b": "cpu", "c": "pim.hbm"}

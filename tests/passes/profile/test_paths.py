@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 import pytest
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import Route
-from stagecut.compiler.ir.machine import HOST, Basis, Device, Machine, Memory
-from stagecut.passes.profile.paths import Crossing, Path, plan_paths
+from stagecut.compiler.ir.machine import HOST, Basis, Device, Machine, Memory, Route
+from stagecut.passes.profile.paths import Path, TimedTransfer, plan_paths
 from tests.support.expanded import expanded
 from tests.support.published import published
 from tests.support.tables import cost_table, every_assignment, seeded_table
@@ -29,7 +28,7 @@ def _said(paths: Sequence[Path]) -> list[str]:
     return [f"{path.name}: {path.reason}" for path in paths]
 
 
-def test_a_path_for_each_device_and_then_for_what_they_do_not_cross() -> None:
+def test_a_path_for_each_device_and_then_for_the_transfers_that_they_do_not_make() -> None:
     paths = plan_paths(expanded(BRANCH)).paths
     assert _said(paths) == [
         "cpu: times 4 of 4 nodes on cpu",
@@ -39,7 +38,7 @@ def test_a_path_for_each_device_and_then_for_what_they_do_not_cross() -> None:
         "transfers 2: crosses host>pim with 64.0 KiB",
     ]
     assert str(paths[2].assignment) == "a -> pim\nb -> pim\nc -> pim\nd -> cpu"
-    assert paths[2].covers == (Crossing("pim", "host", 1 << 12),)
+    assert paths[2].covers == (TimedTransfer(Route("pim", "host"), 1 << 12),)
 
 
 def test_modelled_devices_and_links_take_no_path() -> None:
@@ -48,12 +47,15 @@ def test_modelled_devices_and_links_take_no_path() -> None:
         for device in BRANCH.machine.devices
     )
     table = replace(BRANCH, machine=replace(BRANCH.machine, devices=devices))
-    links: dict[Route, Basis] = {("host", "pim"): "modelled", ("pim", "host"): "modelled"}
+    links: dict[Route, Basis] = {
+        Route("host", "pim"): "modelled",
+        Route("pim", "host"): "modelled",
+    }
     assert [path.name for path in plan_paths(expanded(table, links)).paths] == ["cpu", "gang"]
 
 
 def test_devices_that_no_node_shares_take_their_paths_together() -> None:
-    table = cost_table("a: cpu 1, gang 1\n b: cpu 1, pim 1", move_us={})
+    table = cost_table("a: cpu 1, gang 1\n b: cpu 1, pim 1", transfer_us={})
     paths = plan_paths(expanded(table, {})).paths
     assert _said(paths) == [
         "nodes 1: times 2 of 2 nodes on their device no. 1",
@@ -65,7 +67,8 @@ def test_devices_that_no_node_shares_take_their_paths_together() -> None:
 def test_inputs_start_and_outputs_end_in_the_host() -> None:
     table = cost_table("a(x): pim 1", inputs="x@host", outputs="a@host", sizes={"x": 1, "a": 2})
     (path,) = plan_paths(expanded(table)).paths
-    assert path.covers == (Crossing(HOST, "pim", 1), Crossing("pim", HOST, 2))
+    there, back = Route(HOST, "pim"), Route("pim", HOST)
+    assert path.covers == (TimedTransfer(there, 1), TimedTransfer(back, 2))
 
 
 @pytest.mark.parametrize("case", ["bert-8", "roberta-64", "gpt2-8"])
@@ -78,7 +81,7 @@ def test_the_published_setting_takes_three_paths_when_links_join_memories(case: 
 
 @pytest.mark.parametrize("case", ["bert-8", "roberta-64", "gpt2-8"])
 def test_the_published_setting_takes_three_and_one_when_links_join_devices(case: str) -> None:
-    """The publication tells copies apart by device, as if each kind of CPU had its own memory."""
+    """The publication tells transfers apart by device, as if each CPU had its own memory."""
     table = published(case)
     apart = Machine(
         (Memory("host"), Memory("parallel"), Memory("pim")),
@@ -88,7 +91,7 @@ def test_the_published_setting_takes_three_and_one_when_links_join_devices(case:
             Device("pim", "pim"),
         ),
     )
-    links = [("host", "pim"), ("pim", "host"), ("parallel", "pim"), ("pim", "parallel")]
+    links = [Route(*pair) for pair in permutations(("host", "parallel", "pim"), 2) if "pim" in pair]
     graph = expanded(replace(table, machine=apart), dict.fromkeys(links, "measured"))
     plan = plan_paths(graph)
     names = ["cpu.serial", "cpu.parallel", "pim", "transfers 1"]
@@ -97,7 +100,7 @@ def test_the_published_setting_takes_three_and_one_when_links_join_devices(case:
 
 
 def test_brute_force_agrees() -> None:
-    """Every crossing that some assignment makes is made, with as few paths as can be."""
+    """Every transfer that some assignment makes is timed, with as few paths as can be."""
     for seed in range(200):
         table = seeded_table(seed, max_nodes=5, max_devices=3)
         graph = expanded(replace(table, inputs=(), outputs=()))
@@ -105,19 +108,19 @@ def test_brute_force_agrees() -> None:
         paths, nodes = plan.paths, plan.nodes
         assert len(nodes) == max(map(len, graph.candidates.values()))
         assert _timed(nodes) == {(n, d) for n, names in graph.candidates.items() for d in names}
-        crossed = {frozenset(_crossed(graph, each.devices)) for each in every_assignment(table)}
-        missing = frozenset().union(*crossed) - {made for path in nodes for made in path.covers}
-        assert len(paths) - len(nodes) == _fewest({made & missing for made in crossed}, missing)
+        all_made = {frozenset(_made(graph, each.devices)) for each in every_assignment(table)}
+        missing = frozenset().union(*all_made) - {made for path in nodes for made in path.covers}
+        assert len(paths) - len(nodes) == _fewest({made & missing for made in all_made}, missing)
         assert plan.fewest == len(paths)
         for path in paths:
-            assert set(path.covers) == _crossed(graph, path.assignment.devices)
+            assert set(path.covers) == _made(graph, path.assignment.devices)
 
 
 def _timed(paths: Sequence[Path]) -> set[tuple[str, str]]:
     return {(node, path.assignment[node]) for path in paths for node in path.assignment}
 
 
-def _crossed(graph: ExpandedGraph, devices: Mapping[str, str]) -> set[Crossing]:
+def _made(graph: ExpandedGraph, devices: Mapping[str, str]) -> set[TimedTransfer]:
     memory = {node: graph.machine.device(device).memory for node, device in devices.items()}
     made = set()
     for node in graph.graph.nodes:
@@ -125,14 +128,14 @@ def _crossed(graph: ExpandedGraph, devices: Mapping[str, str]) -> set[Crossing]:
             writers = [each.name for each in graph.graph.nodes if value in each.outputs]
             source = memory[writers[0]] if writers else HOST
             if source != memory[node.name]:
-                made.add(Crossing(source, memory[node.name], value.size_bytes))
+                made.add(TimedTransfer(Route(source, memory[node.name]), value.size_bytes))
     return made
 
 
-def _fewest(made: set[frozenset[Crossing]], missing: frozenset[Crossing]) -> int:
+def _fewest(made: set[frozenset[TimedTransfer]], missing: frozenset[TimedTransfer]) -> int:
     largest = [each for each in made if not any(each < other for other in made)]
     for count in range(len(missing) + 1):
         for chosen in combinations(largest, count):
             if frozenset().union(*chosen) == missing:
                 return count
-    raise AssertionError("some assignment makes each crossing")
+    raise AssertionError("some assignment makes each transfer")

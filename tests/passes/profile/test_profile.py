@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,17 +14,25 @@ from stagecut.backends.null import device as null
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.device import Estimate, Feeds, StageProgram, Tensor
+from stagecut.compiler.ir.device import (
+    Estimate,
+    Feeds,
+    StagedSchedule,
+    StageProgram,
+    Tensor,
+    silent,
+)
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.graph import Node, Value
-from stagecut.compiler.ir.progress import silent
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.graph import Node
+from stagecut.compiler.ir.machine import Basis, Route
+from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.passes.expand import Expand
 from stagecut.passes.profile.profile import Profile, Profiled
 from stagecut.passes.profile.rounds import Rounds
-from stagecut.passes.stage.extract import Cutter
+from stagecut.passes.stage.extract import Extractor
 from stagecut.runtime.executor import Executor
+from tests.support.borders import Borders
 from tests.support.graphs import graph
 from tests.support.onnx_models import MODELS
 
@@ -40,53 +47,50 @@ RUN_S = {"serial": 10.0, "parallel": 20.0, "npu": 30.0}
 
 
 class FakeRunner:
-    """Answers with the figures of `RUN_S`; copies take 40, every third run a little longer."""
+    """Answers with the figures of `RUN_S`; a transfer there takes 40, one back 50; every third run
+    takes a little longer."""
 
-    def __init__(self, stages: Sequence[Stage], memories: dict[str, str]) -> None:
-        self._stages = stages
-        self._memories = memories
+    def __init__(self, staged: StagedSchedule) -> None:
+        self._schedule = staged.schedule
         self._run = 0
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
         wobble_s = (self._run % 3) - 1.0
         self._run += 1
         events = []
-        for index, stage in enumerate(self._stages):
-            memory = self._memories[stage.device]
-            if memory != "host":
-                events.append(self._event("x", f"host>{memory}", 40.0 + wobble_s, index, "copy"))
-            events.append(self._event("s", stage.device, RUN_S[stage.device] + wobble_s, index))
-            if memory != "host":
-                events.append(self._event("q", f"{memory}>host", 50.0 + wobble_s, index, "copy"))
+        for step, stage in zip(self._schedule.steps, self._schedule.waiting, strict=True):
+            at = len(self._schedule.stages) - 1 if stage is None else stage
+            if isinstance(step, Run):
+                device = self._schedule.stages[at].device
+                took_s = RUN_S.get(device, 0.0) + wobble_s
+                basis: Basis = "measured" if device in RUN_S else "modelled"
+                events.append(Event("s", "stage", basis, 0.0, took_s, took_s, at, device=device))
+            else:
+                took_s = (40.0 if step.route.source == "host" else 50.0) + wobble_s
+                events.append(
+                    Event(
+                        step.value,
+                        "transfer",
+                        "measured",
+                        0.0,
+                        took_s,
+                        took_s,
+                        at,
+                        route=step.route,
+                    )
+                )
         return {}, Trace(tuple(events), 0.0)
-
-    def _event(
-        self, name: str, track: str, took_s: float, stage: int, kind: str = "stage"
-    ) -> Event:
-        which: Literal["copy", "stage"] = "copy" if kind == "copy" else "stage"
-        return Event(name, which, track, "measured", 0.0, took_s, took_s, stage)
-
-
-class FakeCutter(Cutter):
-    """Cuts nothing: the fake runner does not look inside."""
-
-    def __init__(self) -> None:
-        pass
-
-    def __call__(self, name: str, nodes: Sequence[Node], outputs: Sequence[Value]) -> StageProgram:
-        return StageProgram(name, None, nodes[0].inputs, tuple(outputs))  # type: ignore[arg-type]
 
 
 def _profile(*devices: null.NullBackend) -> Profiled:
     backends = {backend.device.name: backend for backend in devices}
-    memories = {name: backend.memory.name for name, backend in backends.items()}
 
-    def build(stages: Sequence[Stage], outputs: Sequence[str]) -> FakeRunner:
-        return FakeRunner(stages, memories)
+    def build(staged: StagedSchedule, outputs: Sequence[str]) -> FakeRunner:
+        return FakeRunner(staged)
 
     rounds = Rounds(least=6, most=6, budget_s=0.0, warm_up=0, counted=1)
     profile = Profile(backends, build, lambda: 0.0, silent, rounds)
-    return profile(Expand(backends)(GRAPH), FakeCutter(), {"x": np.zeros((2, 2))})
+    return profile(Expand(backends)(GRAPH), Borders(), {"x": np.zeros((2, 2))})
 
 
 def test_every_node_gets_the_median_of_its_runs_on_every_device() -> None:
@@ -104,12 +108,13 @@ def test_one_path_for_each_measured_device() -> None:
     assert [(path.name, path.runs) for path in paths] == [("serial", 6), ("parallel", 6)]
 
 
-def test_copies_are_measured_by_link_and_size() -> None:
+def test_transfers_are_measured_by_route_and_size() -> None:
     costs = _profile(SERIAL, NPU).costs
-    moves = {value.name: dict(value.move_s) for value in costs.values}
-    assert moves["x"][("host", "npu")] == 40.0
-    assert moves["q"][("npu", "host")] == 50.0
-    assert moves["q"][("host", "npu")] == 40.0  # as large as x, which was moved
+    there, back = Route("host", "npu"), Route("npu", "host")
+    transfers = {value.name: dict(value.transfer_s) for value in costs.values}
+    assert transfers["x"][there] == 40.0
+    assert transfers["q"][back] == 50.0
+    assert transfers["q"][there] == 40.0  # as large as x, which was transferred
 
 
 def test_a_modelled_device_costs_no_run_and_its_figures_come_from_the_model() -> None:
@@ -118,7 +123,7 @@ def test_a_modelled_device_costs_no_run_and_its_figures_come_from_the_model() ->
     assert profiled.costs.nodes[0].run_s == {"serial": 10.0, "pim": 0.25}
     assert "pim" not in profiled.costs.nodes[0].run_spread
     x = profiled.costs.values[0]
-    assert x.move_s["host", "pim"] == 0.5 + x.size_bytes / 1e9
+    assert x.transfer_s[Route("host", "pim")] == 0.5 + x.size_bytes / 1e9
 
 
 def test_inputs_start_and_outputs_end_on_the_host() -> None:
@@ -148,7 +153,7 @@ def test_room_is_taken_as_the_device_says() -> None:
     product, softmax = _profile(SERIAL, padded).costs.nodes
     assert product.bytes_on("pim") == 7
     assert product.bytes_on("serial") == product.weight_bytes == GRAPH.nodes[0].weight_bytes
-    assert not softmax.held_bytes
+    assert not softmax.resident_bytes
 
 
 class Broken(null.NullBackend):
@@ -164,10 +169,10 @@ def _with_engines(*devices: null.NullBackend) -> Profiled:
     whole = graph_of(program)
     backends = {backend.device.name: backend for backend in devices}
     with TemporaryDirectory() as folder:
-        cut = Cutter(program, *write_weights([program.model], Path(folder)))
+        extract = Extractor(program, *write_weights([program.model], Path(folder)))
         build = partial(Executor, backends=backends)
         profile = Profile(backends, build, perf_counter, silent, Rounds(1, 1, 0.0, counted=1))
-        return profile(Expand(backends)(whole), cut, program.feeds)
+        return profile(Expand(backends)(whole), extract, program.feeds)
 
 
 def test_a_device_that_fails_is_worked_around_and_told() -> None:

@@ -1,6 +1,7 @@
-"""Stages cut out of a model with open dimensions: arithmetic on shapes goes where it is needed."""
+"""Stages of a model with open dimensions: arithmetic on shapes goes where it is needed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -10,8 +11,8 @@ import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.frontends import load_program
-from stagecut.passes.profile.synthetic import made_up
-from stagecut.passes.stage.respecialise import restage
+from stagecut.passes.profile.synthetic import synthetic_costs
+from stagecut.passes.stage.respecialise import respecialise
 from stagecut.runtime import Session
 from tests.support.scattered import expand
 
@@ -27,10 +28,13 @@ _RELU, _SUM = "a = Relu(x)", "b = ReduceSum<keepdims = 1>(x)"
 
 
 def _plan(model: onnx.ModelProto, placed: Mapping[str, str]) -> Plan:
+    """In as few stages as can be, since each has its price."""
     feeds = {"x": np.ones((2, 4), np.float32)}
     expanded = expand(load_program(model, feeds=feeds), DEVICES, "op")
     turn = iter(expanded.graph.nodes)
-    costs = made_up(expanded, lambda _: placed[next(turn).op])
+    costs = synthetic_costs(expanded, lambda _: placed[next(turn).op])
+    devices = tuple(replace(device, stage_s=1e-3) for device in costs.machine.devices)
+    costs = replace(costs, machine=replace(costs.machine, devices=devices))
     return compile_model(model, devices=DEVICES, costs=costs, feeds=feeds, granularity="op")
 
 
@@ -41,11 +45,22 @@ def test_a_shape_of_another_stages_value(relu_first: bool) -> None:
     model = onnx.parser.parse_model(_HEADER + _BORROWS.format(first=first, second=second))
     placed = {"Relu": "cpu.parallel", "Sigmoid": "cpu.parallel"}
     plan = _plan(model, {**placed, "ReduceSum": "cpu.serial", "Expand": "cpu.serial"})
-    opened = restage(plan.stages(), plan.open_model(), ["y", "z"])
-    assert [stage.device for stage in opened] == [stage.device for stage in plan.manifest.stages]
-    [serial] = [stage for stage in opened if stage.device == "cpu.serial"]
-    operators = [node.op_type for node in serial.program.model.graph]
-    inputs = [value.name for value in serial.program.inputs]
+    stored = plan.first
+    opened = respecialise(
+        stored.staged(),
+        stored.open_model(),
+        ["y", "z"],
+        dict.fromkeys(DEVICES, "host"),
+        lambda value, source: {},
+    )
+    assert opened.schedule == stored.planned.schedule
+    [serial] = [
+        program
+        for stage, program in zip(opened.schedule.stages, opened.programs, strict=True)
+        if stage.device == "cpu.serial"
+    ]
+    operators = [node.op_type for node in serial.model.graph]
+    inputs = [value.name for value in serial.inputs]
     if relu_first:
         assert set(operators) == {"ReduceSum", "Shape", "Expand"}
         assert set(inputs) == {"x", "a"}

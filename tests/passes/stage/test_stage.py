@@ -1,66 +1,58 @@
-"""Stages: how few there are, and in which order they run."""
+"""Each stage gets the program of its nodes, in their order, and hands on what is wanted."""
+
+from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from stagecut.compiler.ir.assignment import Assignment
-from stagecut.compiler.ir.graph import Graph
-from stagecut.passes.stage.stage import execution_order
-from tests.support.graphs import graph, graphs
+from stagecut.compiler.ir.account import Account, StepAccount
+from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.schedule import Schedule
+from stagecut.passes.stage.stage import stage
+from tests.support.borders import Borders
+from tests.support.graphs import graph
+from tests.support.staged import staged
 
+#: A model, a schedule of it, and what each program reads and writes.
 CASES = {
-    "nodes on one device follow each other": (
-        "a = Relu(x)\nb = Relu(a)\ny = Relu(b)",
-        "a:p b:p y:p",
-        "p: a b y",
+    "a stage hands on what is read outside": (
+        "g (float[2] x) => (float[2] y) { [a] u = Relu(x)  [b] y = Tanh(u) }",
+        "run p: a\nrun q: b",
+        ["stage-000: (%x) -> %u:float32[2]", "stage-001: (%u) -> %y:float32[2]"],
     ),
-    "the graph's order is kept where no other makes fewer stages": (
-        "a = Relu(x)\nb = Relu(a)\ny = Relu(b)",
-        "a:p b:q y:p",
-        "p: a | q: b | p: y",
+    "and nothing else": (
+        "g (float[2] x) => (float[2] y) { [a] u = Relu(x)  [b] v = Tanh(u)  [c] y = Exp(v) }",
+        "run p: a, b\nrun q: c",
+        ["stage-000: (%x) -> %v:float32[2]", "stage-001: (%v) -> %y:float32[2]"],
     ),
-    "a node that is ready goes with its own device": (
-        "a = Relu(x)\nb = Relu(a)\nc = Relu(a)\ny = Add(b, c)",
-        "a:p b:q c:p y:q",
-        "p: a c | q: b y",
+    "an output that is read inside is handed back, too": (
+        "g (float[2] x) => (float[2] u, float[2] y) { [a] u = Relu(x)  [b] y = Tanh(u) }",
+        "run p: a, b",
+        ["stage-000: (%x) -> %u:float32[2], %y:float32[2]"],
     ),
-    "the device with the earliest ready node is next": (
-        "a = Relu(x)\nb = Relu(x)\nc = Relu(x)\nd = Relu(a)\ny = Add(b, c, d)",
-        "a:q b:p c:q d:q y:p",
-        "q: a c d | p: b y",
+    "nodes run in the schedule's order, not in the graph's": (
+        """g (float[2] x, float[2] z) => (float[2] y, float[2] w)
+        { [a] u = Relu(x)  [b] v = Exp(z)  [c] y = Tanh(u)  [d] w = Sigmoid(v) }""",
+        "run p: b, d\nrun q: a, c",
+        ["stage-000: (%z) -> %w:float32[2]", "stage-001: (%x) -> %y:float32[2]"],
     ),
 }
 
 
-@pytest.mark.parametrize(("text", "placed", "expected"), CASES.values(), ids=CASES.keys())
-def test_order(text: str, placed: str, expected: str) -> None:
-    devices = dict(item.split(":") for item in placed.split())
-    found = graph("x", text, "y")
-    assert _stages(found, Assignment(devices)) == expected
+@pytest.mark.parametrize(("model", "schedule", "expected"), CASES.values(), ids=CASES.keys())
+def test_programs(model: str, schedule: str, expected: list[str]) -> None:
+    found = staged(model, schedule)
+    assert str(found).splitlines() == [*schedule.splitlines(), *expected]
+    for part, program in zip(found.schedule.stages, found.programs, strict=True):
+        assert [node.name for node in program.model.graph] == [*part.nodes]
 
 
-def _stages(found: Graph, assignment: Assignment) -> str:
-    stages: list[tuple[str, list[str]]] = []
-    for node in execution_order(found, assignment):
-        device = assignment[node.name]
-        if not stages or stages[-1][0] != device:
-            stages.append((device, []))
-        stages[-1][1].append(node.name)
-    return " | ".join(f"{device}: {' '.join(names)}" for device, names in stages)
-
-
-@given(graphs(), st.randoms(use_true_random=False))
-def test_the_order_is_topological_and_never_makes_more_stages(found: Graph, random: object) -> None:
-    choose = getattr(random, "choice")  # noqa: B009  # hypothesis does not type it
-    assignment = Assignment({node.name: choose(["p", "q", "r"]) for node in found.nodes})
-    order = execution_order(found, assignment)
-    Graph("ordered", order, found.inputs, found.outputs)  # raises unless topological
-    assert len(order) == len(found.nodes)
-    given_order = " | ".join(assignment[node.name] for node in found.nodes)
-    own = _runs([assignment[node.name] for node in found.nodes])
-    assert _runs([assignment[node.name] for node in order]) <= own, given_order
-
-
-def _runs(devices: list[str]) -> int:
-    return sum(1 for i, name in enumerate(devices) if i == 0 or devices[i - 1] != name)
+def test_modelled_steps_count_for_what_they_take_by_the_account() -> None:
+    drawn = graph("x", "a = Relu(x)\nb = Tanh(a)", "b")
+    schedule = Schedule.parse("run cpu: a\ntransfer a: host > pim\nrun pim: b")
+    bases: Sequence[Basis] = ("measured", "modelled", "modelled")
+    steps = tuple(StepAccount(float(at), basis) for at, basis in enumerate(bases, start=1))
+    costs = Account(steps, 6.0, None, "modelled", {}, {})
+    found = stage(drawn, schedule, costs, Borders(), "fallback")
+    assert found.modelled_s == (None, 2.0, 3.0)
+    assert [program.name for program in found.programs] == ["fallback-000", "fallback-001"]
+    assert [program.outputs[0].name for program in found.programs] == ["a", "b"]

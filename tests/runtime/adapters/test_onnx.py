@@ -1,4 +1,4 @@
-"""ONNX's own node and simple suites: what ONNX Runtime passes, stagecut passes, however it is cut.
+"""ONNX's own node and simple suites: what ONNX Runtime passes, stagecut passes.
 
 Each case runs once on cpu.serial, and once with every operator on a random device that can run it.
 """

@@ -240,7 +240,7 @@ REFUSED: Mapping[str, tuple[TinyModel, type[Exception], str]] = {
     "a symbol that nothing binds": (
         TinyModel("g (float[n] x) => (float[n] y) { y = Neg(x) }"),
         ShapeError,
-        r"input x: n of its shape \[n\] is not bound",
+        r"input x: n of its shape n is not bound",
     ),
     "a sequence as input": (
         TinyModel("g (seq(float[2]) x) => (float[2] y) { y = ConcatFromSequence<axis = 0>(x) }"),

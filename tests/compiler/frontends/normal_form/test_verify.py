@@ -38,7 +38,7 @@ REFUSED = {
     "an operator that nobody defines": (
         _model(RELU.replace("Relu", "Rellu")),
         "node n (Rellu of ai.onnx): neither ONNX, ONNX Runtime nor the model itself",
-        "is Relu meant?",
+        "did you mean 'Relu'?",
     ),
     "a domain that nobody knows": (
         _model(RELU.replace("Relu", "acme.Magic"), opsets='"": 21, "acme": 1'),

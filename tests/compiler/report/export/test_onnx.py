@@ -1,4 +1,4 @@
-"""One model out of stages: it computes the same, and every operator says where it runs."""
+"""One model out of a plan's programs: it computes the same, and operators say where they run."""
 
 from dataclasses import replace
 
@@ -8,18 +8,17 @@ import onnx_ir as ir
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from stagecut.compiler.ir.device import Tensor
-from stagecut.compiler.ir.plan import Manifest
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.device import StagedSchedule, Tensor
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.report.export.onnx import annotated
 from tests.support import nodes
-from tests.support.manifests import CPU, PROVENANCE
 from tests.support.planned import Row, planned
+from tests.support.planned_variants import CPU, PROVENANCE
 
 WEIGHTS = np.arange(128, dtype=np.float32).reshape(16, 8) / 64 - 1
 
 
-def matmul_relu_add() -> tuple[Manifest, tuple[Stage, ...]]:
+def matmul_relu_add() -> tuple[PlannedVariant, StagedSchedule]:
     """h = x @ w on cpu.serial, r = relu(h) on cpu.parallel, y = h + r back on cpu.serial."""
     rows = (
         Row("h", "MatMul", ("x",), (5, 3), "cpu.serial"),
@@ -34,7 +33,7 @@ def matmul_relu_add() -> tuple[Manifest, tuple[Stage, ...]]:
     return _plan(rows, samples, {"x": 256})
 
 
-def if_that_captures() -> tuple[Manifest, tuple[Stage, ...]]:
+def if_that_captures() -> tuple[PlannedVariant, StagedSchedule]:
     """h = relu(x) on cpu.serial; y = h or -h on cpu.parallel, in the branches of an If."""
     rows = (
         Row("h", "Relu", ("x",), (1, 2), "cpu.serial"),
@@ -53,14 +52,12 @@ def if_that_captures() -> tuple[Manifest, tuple[Stage, ...]]:
 
 def _plan(
     rows: tuple[Row, ...], samples: tuple[nodes.Sample, ...], inputs: dict[str, int]
-) -> tuple[Manifest, tuple[Stage, ...]]:
-    manifest = planned("small", rows, CPU, PROVENANCE, inputs=inputs, output="y").manifest
-    operators = [replace(node, operators=(f"{node.op} {node.op}_0",)) for node in manifest.nodes]
-    stages = tuple(
-        Stage(row.device, (row.name,), sample.stage)
-        for row, sample in zip(rows, samples, strict=True)
-    )
-    return replace(manifest, nodes=tuple(operators)), stages
+) -> tuple[PlannedVariant, StagedSchedule]:
+    plan = planned("small", rows, CPU, PROVENANCE, inputs=inputs, output="y").planned
+    named = [replace(node, operators=(f"{node.op} {node.op}_0",)) for node in plan.nodes]
+    programs = tuple(sample.stage for sample in samples)
+    staged = StagedSchedule(plan.schedule, programs, (None,) * len(plan.schedule.steps))
+    return replace(plan, nodes=tuple(named)), staged
 
 
 X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(4, 16)
@@ -78,7 +75,7 @@ PLANS = {
 
 @pytest.mark.parametrize(("plan", "feeds", "expected"), PLANS.values(), ids=PLANS.keys())
 def test_it_computes_what_the_stages_compute(
-    plan: tuple[Manifest, tuple[Stage, ...]], feeds: dict[str, Tensor], expected: Tensor
+    plan: tuple[PlannedVariant, StagedSchedule], feeds: dict[str, Tensor], expected: Tensor
 ) -> None:
     proto = ir.to_proto(annotated(*plan))
     onnx.checker.check_model(proto, full_check=True)
@@ -111,9 +108,9 @@ def test_the_standard_fields_for_several_devices_are_filled_in() -> None:
     assert [(spec.tensor_name, list(spec.device)) for spec in relu.sharding_spec] == [("r", [1])]
 
 
-def test_the_stages_stay_as_they_are() -> None:
-    manifest, stages = matmul_relu_add()
-    before = [ir.to_proto(stage.program.model).SerializeToString() for stage in stages]
-    annotated(manifest, stages)
-    after = [ir.to_proto(stage.program.model).SerializeToString() for stage in stages]
+def test_the_programs_stay_as_they_are() -> None:
+    plan, staged = matmul_relu_add()
+    before = [ir.to_proto(program.model).SerializeToString() for program in staged.programs]
+    annotated(plan, staged)
+    after = [ir.to_proto(program.model).SerializeToString() for program in staged.programs]
     assert before == after

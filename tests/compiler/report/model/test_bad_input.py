@@ -8,44 +8,50 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from stagecut.compiler.ir.plan import OutputError
+from stagecut.compiler.ir.plan import OutputDifference
 from stagecut.compiler.report.export.dot import to_dot
 from stagecut.compiler.report.export.json import to_json
-from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.difference import compare
 from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.terminal.difference import print_difference
 from stagecut.compiler.report.terminal.report import print_explanation, print_report, print_summary
-from tests.support.manifests import empty, free, long_names, mixed, one_node, wide
-from tests.support.planned import Sample
-
-
-def never_run() -> Sample:
-    """A plan that was only added up, as one from handed-in costs."""
-    manifest = mixed().manifest
-    added_up = tuple(
-        replace(each, accounting="predicted", runs=0, stage_s=()) for each in manifest.contenders
-    )
-    return replace(mixed(), manifest=replace(manifest, contenders=added_up))
+from tests.support.planned import Sample, gate_report_of
+from tests.support.planned_variants import (
+    empty,
+    free,
+    long_names,
+    mixed,
+    never_run,
+    one_node,
+    overruled,
+    relayed,
+    wide,
+)
 
 
 def no_number() -> Sample:
     """A plan whose output is no number, where that of the whole model is one."""
-    errors = (OutputError("head", math.inf, math.inf, None), OutputError("y", 0.0, 0.0, 1.0))
-    return replace(mixed(), manifest=replace(mixed().manifest, accuracy=errors))
+    differences = (
+        OutputDifference("head", math.inf, math.inf, None),
+        OutputDifference("y", 0.0, 0.0, 1.0),
+    )
+    sample = mixed()
+    return replace(sample, planned=replace(sample.planned, accuracy=differences))
 
 
 SAMPLES = {
     "a plan whose output is no number": no_number(),
     "a plan that was never run": never_run(),
+    "a plan that is not the optimum": overruled(),
+    "a plan with a relay": relayed(),
     "a plan of no node": empty(),
     "a plan of one node, which takes less than a nanosecond": one_node(),
     "a plan that takes no time": free(),
     "times from less than a nanosecond to an hour": wide(),
     "names of 10,000 characters": long_names(),
 }
-REPORTS = {name: build_report(sample.manifest, sample.table) for name, sample in SAMPLES.items()}
+REPORTS = {name: gate_report_of(sample) for name, sample in SAMPLES.items()}
 every_report = pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS.keys())
 NO_FIGURE = re.compile(r"\b(nan|inf|None)\b")
 
@@ -89,15 +95,13 @@ def test_files_for_other_tools_are_made(report: Report) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
 def test_a_plan_can_be_compared_with_itself_and_with_another(sample: Sample) -> None:
-    for other, differs in (
-        (sample, False),
-        (mixed(), sample.manifest.nodes != mixed().manifest.nodes),
-    ):
-        found = compare(sample.manifest, other.manifest)
+    decided = sample.planned.schedule != mixed().planned.schedule
+    for other, differs in ((sample, False), (mixed(), decided)):
+        found = compare(sample.planned, other.planned)
         console = Console(file=io.StringIO(), width=60)
         print_difference(found, console)
         assert max(map(len, _lines(console))) <= 60
-        assert found.differs(0.0) == differs
+        assert found.decided_otherwise == differs
 
 
 def test_a_plan_that_was_never_run_says_so() -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
 from tests.support.browser import chromium
-from tests.support.manifests import (
+from tests.support.planned import Sample, report_of
+from tests.support.planned_variants import (
     empty,
     free,
     hostile,
@@ -18,10 +18,9 @@ from tests.support.manifests import (
     long_names,
     mixed,
     one_node,
-    two_copies,
+    two_transfers,
     wide,
 )
-from tests.support.planned import Sample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -34,7 +33,7 @@ SAMPLES = {
     "long names": long_names(),
     "from nanoseconds to an hour": wide(),
     "no time": free(),
-    "two copies for one stage": two_copies(),
+    "two transfers for one stage": two_transfers(),
     "large": large(),
 }
 
@@ -66,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def html_of(sample: Sample) -> str:
-    return to_html(build_report(sample.manifest, sample.table, sample.trace))
+    return to_html(report_of(sample))
 
 
 @pytest.fixture
@@ -168,14 +167,14 @@ def test_stages_close_and_open(visit: Open) -> None:
     assert page.locator("[data-node]").count() == 12
 
 
-def test_copies_are_drawn_dashed_with_what_they_cost(visit: Open) -> None:
+def test_transfers_are_drawn_dashed_with_what_they_cost(visit: Open) -> None:
     page = visit().page
-    assert page.locator(".edge path.copy").count() == 2
+    assert page.locator(".edge path.transfer").count() == 2
     assert "64.0 KiB, 30.1 µs~" in page.locator(".edges > text").all_text_contents()
 
 
-def test_copies_for_one_stage_are_told_one_below_the_other(visit: Open) -> None:
-    labels = visit("two copies for one stage").page.locator(".edges > text").all()
+def test_transfers_for_one_stage_are_told_one_below_the_other(visit: Open) -> None:
+    labels = visit("two transfers for one stage").page.locator(".edges > text").all()
     boxes = sorted(filter(None, (label.bounding_box() for label in labels)), key=lambda b: b["y"])
     assert len(boxes) == 3
     assert boxes[0]["x"] == pytest.approx(boxes[1]["x"], abs=1)
@@ -235,9 +234,9 @@ def test_tables_are_copied_as_csv_with_plain_numbers(visit: Open) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"]).page
     page.locator("#stages").get_by_text("Copy as CSV").click()
     lines = page.evaluate("navigator.clipboard.readText()").splitlines()
-    assert lines[0].startswith("Stage,Device,Nodes,Predicted")
+    assert lines[0].startswith("Stage,Device,Nodes,Observed,As built,Predicted")
     assert lines[3].split(",")[:3] == ["2", "pim.hbm", "3"]
-    assert float(lines[3].split(",")[3]) == pytest.approx(332e-6)
+    assert float(lines[3].split(",")[5]) == pytest.approx(332e-6)
 
 
 SCHEMES = {"light": "rgb(247, 248, 249)", "dark": "rgb(18, 21, 23)"}

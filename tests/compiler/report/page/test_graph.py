@@ -3,14 +3,13 @@
 import json
 from typing import Any
 
-from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.graph import graph_json
-from tests.support.manifests import hostile, large, mixed
-from tests.support.planned import Sample
+from tests.support.planned import Sample, gate_report_of
+from tests.support.planned_variants import hostile, large, mixed, relayed
 
 
 def graph_of(sample: Sample) -> Any:
-    return json.loads(graph_json(build_report(sample.manifest, sample.table)))
+    return json.loads(graph_json(gate_report_of(sample)))
 
 
 def test_stages() -> None:
@@ -25,14 +24,18 @@ def test_stages() -> None:
 def test_nodes_stand_in_the_order_of_the_table() -> None:
     sample = mixed()
     nodes = graph_of(sample)["nodes"]
-    assert [name for _, name, _ in nodes] == [node.name for node in sample.manifest.nodes]
+    assert [name for _, name, _ in nodes] == [node.name for node in sample.planned.nodes]
     assert nodes[6] == [2, "up", "MatMul, 150 µs~"]
 
 
-def test_edges_say_what_is_copied() -> None:
+def test_edges_say_what_is_transferred() -> None:
     edges = graph_of(mixed())["edges"]
     assert [5, 6, "norm1", "64.0 KiB, 30.1 µs~"] in edges
     assert [5, 9, "norm1", ""] in edges
+
+
+def test_an_edge_by_way_of_another_memory_has_all_of_its_time() -> None:
+    assert [0, 2, "first", "64.0 KiB, 11.0 µs via a"] in graph_of(relayed())["edges"]
 
 
 def test_inputs_and_outputs_count_down_from_minus_one() -> None:
@@ -44,11 +47,11 @@ def test_inputs_and_outputs_count_down_from_minus_one() -> None:
 
 
 def test_names_cannot_end_the_script_element() -> None:
-    text = graph_json(build_report(hostile().manifest, hostile().table))
+    text = graph_json(gate_report_of(hostile()))
     assert "<" not in text
     assert json.loads(text)["nodes"][10][1] == "</style></svg>-->]]>"
 
 
 def test_it_stays_small() -> None:
     sample = large(2000)
-    assert len(graph_json(build_report(sample.manifest, sample.table))) < 300_000
+    assert len(graph_json(gate_report_of(sample))) < 300_000

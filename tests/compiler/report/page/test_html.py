@@ -11,11 +11,20 @@ from importlib.resources import files
 
 import pytest
 
-from stagecut.compiler.ir.plan import OutputError
-from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.ir.plan import OutputDifference
 from stagecut.compiler.report.page.html import to_html
-from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
-from tests.support.planned import Sample
+from tests.support.planned import Sample, gate_report_of, report_of, with_known
+from tests.support.planned_variants import (
+    configured,
+    cpu_only,
+    empty,
+    hostile,
+    large,
+    mixed,
+    never_run,
+    one_node,
+    overruled,
+)
 
 VOID = {"meta", "input", "br"}
 SVG = {"rect", "line", "circle", "path"}
@@ -68,7 +77,7 @@ class Page(HTMLParser):
 
 
 def written(sample: Sample) -> str:
-    return to_html(build_report(sample.manifest, sample.table, sample.trace))
+    return to_html(report_of(sample))
 
 
 @cache
@@ -171,8 +180,8 @@ def test_a_plan_of_measured_parts_shows_no_mark() -> None:
 
 
 SENTENCES = {
-    "an optimal plan": (mixed(), "proven optimal: no other assignment costs less."),
-    "a plan in one memory": (cpu_only(), "Nothing is copied: the plan stays in one memory."),
+    "an optimal plan": (mixed(), "By the costs, optimal: no other schedule costs less."),
+    "a plan in one memory": (cpu_only(), "There are no transfers: the plan stays in one memory."),
     "a plan of no node": (empty(), "The plan has no stages."),
     "a plan without contenders": (empty(), "The plan was compared with no other."),
 }
@@ -183,27 +192,71 @@ def test_it_says_so_in_words(sample: Sample, sentence: str) -> None:
     assert sentence in " ".join(written(sample).split())
 
 
+def leads(sample: Sample) -> list[str]:
+    """What stands right below the page's title, without its marks."""
+    page = to_html(gate_report_of(sample))
+    return [re.sub(r"<.*?>", "", lead) for lead in re.findall(r'<p class="lead">(.*?)</p>', page)]
+
+
+def test_the_observed_figure_leads_and_stands_out() -> None:
+    page = to_html(gate_report_of(mixed()))
+    assert '<p class="lead"><strong>1.11 ms~</strong> observed (95 % within' in page
+    assert leads(mixed())[0].endswith(", 1.10 ms~ predicted (off by +1.0 %).")
+    assert '<p class="lead"><strong>1.10 ms~</strong> predicted, never run.' in to_html(
+        gate_report_of(never_run())
+    )
+
+
+def test_a_plan_that_is_not_the_optimum_says_so_first() -> None:
+    first, second = leads(overruled())
+    assert first == (
+        "1.76 ms observed (95 % within 1.74 .. 1.79 ms), 1.72 ms predicted (off by +2.0 %); "
+        "cpu.parallel alone ships, not the optimum of the costs."
+    )
+    assert second.startswith("The optimum of the costs: 1.10 ms~ predicted, 2.00 ms~ observed")
+
+
+@pytest.mark.parametrize("sample", [mixed(), cpu_only(), overruled(), one_node()])
+def test_a_device_alone_has_one_time_on_the_page(sample: Sample) -> None:
+    """On its card, as the rival, and among the contenders."""
+    page = to_html(gate_report_of(sample))
+    cards = re.findall(r"The whole model on it alone: (.*?), (observed|predicted)\.", page)
+    rivals = re.findall(r"cpu\.\w+ alone: (.*?), observed</small>", page)
+    rows = re.findall(
+        r'<th scope="row">(cpu\.\w+)(?: <small>.*?)?</th>.*?>([^<>]* [mµ]s)</td>', page
+    )
+    assert {source for _, source in cards} == {"observed"}
+    assert {time for time, _ in cards} == {time for _, time in rows}
+    assert set(rivals) <= {time for time, _ in cards}
+
+
 def test_contenders_say_why_and_how_sure() -> None:
     page = page_of("a plan on the CPU alone")
-    assert {"1.71 ms .. 1.77 ms", "the best"} <= set(page.texts)
+    assert {"1.71 .. 1.77 ms", "the best"} <= set(page.texts)
+
+
+def test_processor_time_is_shown_where_it_was_measured() -> None:
+    assert written(configured()).count('<td class="number">1.76 ms</td>') == 1
+    assert "CPU time" in written(configured())
+    assert "CPU time" not in written(overruled())
 
 
 def test_energy_is_shown_where_it_is_known() -> None:
     sample = mixed()
-    stages = tuple(replace(stage, energy_j=0.5e-3) for stage in sample.manifest.stages)
-    known = replace(sample, manifest=replace(sample.manifest, stages=stages, predicted_j=2.5e-3))
-    assert "2.50 mJ~" in written(known)
+    steps = tuple(replace(cost, energy_j=0.5e-3) for cost in sample.planned.account.steps)
+    known = with_known(sample, steps=steps, energy_j=3.5e-3)
+    assert "3.50 mJ~" in written(known)
     assert written(known).count("500 µJ~</td>") == 5
     assert "Energy" not in written(sample)
 
 
 def test_accuracy_is_shown_where_it_was_compared() -> None:
     sample = mixed()
-    errors = (
-        OutputError("head", max_abs=2e-3, relative=5e-4, cosine=0.99999),
-        OutputError("pooled", max_abs=0.0, relative=0.0, cosine=None),
+    differences = (
+        OutputDifference("head", max_abs=2e-3, relative=5e-4, cosine=0.99999),
+        OutputDifference("pooled", max_abs=0.0, relative=0.0, cosine=None),
     )
-    compared = replace(sample, manifest=replace(sample.manifest, accuracy=errors))
+    compared = with_known(sample, accuracy=differences)
     page = Page(written(compared))
     assert "head is off by 0.05 % of its largest number at the most" in page.texts
     assert {"0.002", "0.05 %", "0.99999000"} <= set(page.texts)
@@ -212,14 +265,14 @@ def test_accuracy_is_shown_where_it_was_compared() -> None:
 
 def test_what_was_worked_around_is_told() -> None:
     sample = mixed()
-    manifest = sample.manifest
-    failed = replace(manifest, workarounds=("x cannot do y",), fallback=manifest.stages[:1])
-    texts = Page(written(replace(sample, manifest=failed))).texts
+    fallback = overruled().planned.run
+    failed = with_known(sample, workarounds=("x cannot do y",), fallback=fallback)
+    texts = Page(written(failed)).texts
     assert {"x cannot do y", "runs in 1 stage on ONNX Runtime alone"} <= set(texts)
 
 
 def test_the_layout_library_is_the_one_that_the_notices_speak_of() -> None:
-    vendor = files("stagecut.compiler.report") / "vendor"
+    vendor = files("stagecut.compiler.report.page") / "vendor"
     digest = hashlib.sha256((vendor / "d3-dag.iife.min.js").read_bytes()).hexdigest()
     assert digest in (vendor / "NOTICES.md").read_text("utf-8")
 

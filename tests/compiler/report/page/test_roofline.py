@@ -5,18 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.page.roofline import roofline
-from tests.support.manifests import empty, mixed
+from tests.support.planned import report_of
+from tests.support.planned_variants import empty, mixed
 
 ALIKE = re.compile(r"and (\d+) like it")
 
 
 def _report() -> Report:
-    sample = mixed()
-    return build_report(sample.manifest, sample.table, sample.trace)
+    return report_of(mixed())
 
 
 def test_every_node_with_work_is_in_a_dot_inside_the_drawing() -> None:
@@ -49,7 +48,6 @@ def test_a_known_peak_is_the_roof() -> None:
 
 
 def test_without_work_there_is_no_drawing() -> None:
-    sample = empty()
-    report = build_report(sample.manifest, sample.table, sample.trace)
+    report = report_of(empty())
     assert roofline(report).dots == ()
     assert 'id="roofline"' not in to_html(report)

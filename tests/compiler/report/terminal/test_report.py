@@ -8,8 +8,7 @@ import pytest
 from rich.console import Console
 
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.plan import OutputError
-from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.ir.plan import OutputDifference
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.terminal.report import (
     print_explanation,
@@ -20,22 +19,30 @@ from stagecut.compiler.report.terminal.report import (
     print_transfers,
 )
 from tests.support.golden import assert_golden
-from tests.support.manifests import cpu_only, empty, hostile, large, mixed, one_node
-from tests.support.planned import Sample
+from tests.support.planned import Sample, gate_report_of, report_of, with_known
+from tests.support.planned_variants import (
+    cpu_only,
+    empty,
+    hostile,
+    large,
+    mixed,
+    never_run,
+    one_node,
+    overruled,
+    relayed,
+)
 
 SAMPLES = {
     "a mixed plan": mixed(),
     "a plan on the CPU alone": cpu_only(),
+    "a plan that is not the optimum": overruled(),
+    "a plan that was never run": never_run(),
     "a plan of one node": one_node(),
     "a plan of no node": empty(),
     "a plan with hostile names": hostile(),
     "a plan of 2,000 nodes": large(),
 }
 every_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
-
-
-def report_of(sample: Sample) -> Report:
-    return build_report(sample.manifest, sample.table, sample.trace)
 
 
 def piped(width: int = 80) -> Console:
@@ -49,17 +56,20 @@ def text_of(console: Console) -> str:
 
 
 GOLDEN = {
-    "the report of a mixed plan": ("report-mixed.txt", mixed(), 80),
-    "the report in a narrow window": ("report-mixed-40.txt", mixed(), 40),
-    "the report of a plan on the CPU alone": ("report-cpu.txt", cpu_only(), 100),
-    "the report of a plan of no node": ("report-empty.txt", empty(), 80),
+    "of a mixed plan": ("report-mixed.txt", gate_report_of(mixed()), 80),
+    "in a narrow window": ("report-mixed-40.txt", gate_report_of(mixed()), 40),
+    "of a plan on the CPU alone, with a trace": ("report-cpu.txt", report_of(cpu_only()), 100),
+    "of a plan that is not the optimum": ("report-overruled.txt", gate_report_of(overruled()), 80),
+    "of a plan that was never run": ("report-never-run.txt", gate_report_of(never_run()), 80),
+    "of a plan with a relay": ("report-relayed.txt", gate_report_of(relayed()), 80),
+    "of a plan of no node": ("report-empty.txt", gate_report_of(empty()), 80),
 }
 
 
-@pytest.mark.parametrize(("name", "sample", "width"), GOLDEN.values(), ids=GOLDEN.keys())
-def test_golden(name: str, sample: Sample, width: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "report", "width"), GOLDEN.values(), ids=GOLDEN.keys())
+def test_golden(name: str, report: Report, width: int, tmp_path: Path) -> None:
     console = piped(width)
-    print_report(report_of(sample), console)
+    print_report(report, console)
     assert_golden(name, text_of(console), tmp_path)
 
 
@@ -94,17 +104,15 @@ def test_behind_a_pipe_nothing_steers_a_terminal(sample: Sample) -> None:
 
 def test_a_plan_of_which_all_is_known_fits_on_one_screen_too() -> None:
     """Three devices, two links, energy, loading and accuracy, the optimum not shipped."""
-    sample = mixed()
-    first, second, third = sample.manifest.contenders
-    known = replace(
-        sample.manifest,
-        predicted_j=2.5e-3,
-        stages=tuple(replace(stage, load_s=2e-6) for stage in sample.manifest.stages),
-        accuracy=(OutputError("head", 1e-3, 1e-3, 1.0),),
-        contenders=(replace(first, chosen=False), second, replace(third, chosen=True, stage_s=())),
+    sample = overruled()
+    known = with_known(
+        sample,
+        energy_j=2.5e-3,
+        stages=tuple(replace(stage, load_s=2e-6) for stage in sample.planned.stages),
+        accuracy=(OutputDifference("head", 1e-3, 1e-3, 1.0),),
     )
     console = piped()
-    print_summary(build_report(known, sample.table), console)
+    print_summary(gate_report_of(known), console)
     assert len(text_of(console).splitlines()) <= 24
 
 
@@ -146,10 +154,10 @@ def test_a_plan_of_measured_parts_shows_no_mark() -> None:
 
 def test_energy_and_loading_are_modelled_even_where_time_is_measured() -> None:
     sample = cpu_only()
-    stages = tuple(replace(stage, load_s=2e-6) for stage in sample.manifest.stages)
-    known = replace(sample.manifest, predicted_j=2.5e-3, stages=stages)
+    stages = tuple(replace(stage, load_s=2e-6) for stage in sample.planned.stages)
+    known = with_known(sample, energy_j=2.5e-3, stages=stages)
     console = piped()
-    print_summary(build_report(known, sample.table), console)
+    print_summary(gate_report_of(known), console)
     text = text_of(console)
     assert "2.50 mJ~ a run; weights loaded once, in 6.00 µs~, before the first run" in text
     assert "~ modelled, not measured" in text
@@ -164,14 +172,19 @@ ACCURACIES = {
 
 @pytest.mark.parametrize(("off", "sentence"), ACCURACIES.values(), ids=ACCURACIES.keys())
 def test_the_summary_says_how_exact_the_outputs_are(off: float, sentence: str) -> None:
-    sample = mixed()
-    known = replace(sample.manifest, accuracy=(OutputError("head", off, off, 1.0),))
+    known = with_known(mixed(), accuracy=(OutputDifference("head", off, off, 1.0),))
     console = piped()
-    print_summary(build_report(known, sample.table), console)
+    print_summary(gate_report_of(known), console)
     assert sentence in text_of(console)
 
 
 def test_a_node_that_does_not_exist_is_an_error_that_helps() -> None:
-    with pytest.raises(UsageError, match="there is no node 'norm'") as error:
-        print_explanation(report_of(mixed()), "norm", piped())
+    with pytest.raises(UsageError, match="there is no node 'norm11'") as error:
+        print_explanation(report_of(mixed()), "norm11", piped())
     assert "norm1" in error.value.fix
+
+
+def test_what_a_relayed_value_takes_on_its_way_is_told_hop_by_hop() -> None:
+    console = piped()
+    print_explanation(gate_report_of(relayed()), "far", console)
+    assert "writes far, transferred b → a in 20.0 µs and a → host in 2.00 µs" in text_of(console)

@@ -1,0 +1,35 @@
+"""What a device might do better where nothing else competes with it: its other configurations.
+
+An engine that shares the machine with others should sleep while it waits. In a plan of one stage
+there are no others, so that how its threads wait, how many there are and where they run is tried:
+a configuration is options of the device, `waiting=spin,pinning=on`, with which a plan may ask for
+the same device again. It computes the same numbers; only time and processor time may differ.
+"""
+
+from typing import Protocol, runtime_checkable
+
+from stagecut.backends.spec import Spec
+from stagecut.compiler.ir.device import Backend
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """What a backend may offer, too."""
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Configurations worth trying where nothing else competes; none that change an option that
+        was given."""
+        ...
+
+
+def configurations(backend: Backend) -> tuple[str, ...]:
+    """Those that `backend` offers."""
+    return backend.alone if isinstance(backend, Configurable) else ()
+
+
+def configured(spec: str, configuration: str) -> str:
+    """The spec with the options of a configuration of its device."""
+    given = Spec.parse(spec)
+    changed = Spec.parse(f"{given.name}:{configuration}")
+    return str(Spec(given.name, {**given.options, **changed.options}))

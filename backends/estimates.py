@@ -1,0 +1,47 @@
+"""What a modelled device says of one operator alone: `stagecut estimate`."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from stagecut.backends.table import create
+from stagecut.compiler.ir.errors import UsageError
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+class Answer(Protocol):
+    """An answer as data for `--json`, and in lines for people."""
+
+    def document(self) -> dict[str, object]: ...
+    def lines(self) -> list[str]: ...
+
+
+@runtime_checkable
+class OperatorModel(Protocol):
+    """What a backend can answer, too, where its device is modelled.
+
+    `op` is an ONNX operator without attributes; `shapes` has one entry for each operand. `dtype` is
+    the number format, by default that of the device. Both raise UsageError, ShapeError for shapes
+    that do not fit together, and UnplaceableError where the device cannot run the operator, or has
+    no room for its weights.
+    """
+
+    def estimate_operator(self, op: str, shapes: Sequence[Shape], dtype: str | None) -> Answer:
+        """What it costs."""
+        ...
+
+    def place_operator(self, op: str, shapes: Sequence[Shape], dtype: str | None) -> Answer:
+        """Where its weights lie in the device's memory."""
+        ...
+
+
+def operator_model(spec: str) -> OperatorModel:
+    """The device that `spec` describes; raises DeviceError, and UsageError for one without."""
+    backend = create(spec)
+    if isinstance(backend, OperatorModel):
+        return backend
+    raise UsageError(
+        f"{backend.device.name} has no timing model",
+        where="estimate",
+        fix="name a device that is modelled; `stagecut devices` says which are",
+    )

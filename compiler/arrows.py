@@ -1,0 +1,49 @@
+"""What hangs on the arrows of the pipeline: the text form of every step, and the time it took."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stagecut.compiler.ir.errors import OutputError
+
+
+class Dump:
+    """Writes the text form of each step to `folder`: 01-graph.txt, 02-expanded.txt, ..."""
+
+    def __init__(self, folder: Path | None, prefix: str = "") -> None:
+        self._folder = folder
+        self._prefix = prefix
+        self._written = 0
+
+    def __call__(self, name: str, step: object, kind: str = "txt") -> None:
+        if self._folder is None:
+            return
+        self._written += 1
+        path = self._folder / f"{self._prefix}{self._written:02}-{name}.{kind}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{step}".rstrip("\n") + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"cannot be written: {error.strerror}",
+                where=str(path),
+                fix="give --dump a folder that may be written to",
+            ) from error
+
+
+class Phases:
+    """Where the time of a compile goes: seconds by phase, in the order in which they began."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Counts what happens in the block; phases do not nest."""
+        start_s = self._clock()
+        self.seconds.setdefault(name, 0.0)
+        try:
+            yield
+        finally:
+            self.seconds[name] += self._clock() - start_s

@@ -1,0 +1,20 @@
+"""Text for people that several rooms need: a suggestion for a name, and shapes."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def suggestion(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """`did you mean 'relu'?` for the known name nearest to `name`, followed by `otherwise`."""
+    near = difflib.get_close_matches(name, [*known], n=1)
+    return " ".join(filter(None, (f"did you mean {near[0]!r}?" if near else "", otherwise)))
+
+
+def size_text(shape: Sequence[int | str]) -> str:
+    """`(1, 128)` -> `1x128`; `scalar` where there is no dimension."""
+    return "x".join(map(str, shape)) if shape else "scalar"
+
+
+def shape_text(shapes: Mapping[str, Sequence[int | str]]) -> str:
+    """`{"ids": (1, 128)}` -> `ids 1x128`."""
+    return ", ".join(f"{name} {size_text(shape)}" for name, shape in shapes.items())

@@ -1,0 +1,89 @@
+"""A second heat, where nothing else competes: single devices in their other configurations.
+
+    first heat     optimum 9   cpu 6   npu 5.5   cpu first 8
+    second heat                cpu 6   npu 5.5   cpu (waiting=spin) 5.2   npu (pinning=off) 5.5
+
+A plan of one stage has no other session to disturb, so that how its threads wait, how many there
+are and where they run may be changed for it. Devices that are near the best when they are alone
+take part with every configuration that they offer, in turns with those that they have to beat.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from stagecut.compiler.ir.device import Feeds, StagedSchedule
+from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
+from stagecut.passes.gate.build import Built
+from stagecut.passes.gate.contenders import Proposal
+from stagecut.passes.gate.gate import Gate, versus
+
+#: How much slower than the best a device may be and still win in another configuration.
+_NEAR = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Of both heats: the contenders, one of them chosen, and what is said of those left out."""
+
+    contenders: tuple[Contender, ...]
+    built: tuple[Built, ...]
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """`offered` are the configurations by device. `build` builds a proposal, whose stages are
+    staged already, with its configuration; it raises EngineError where it fails."""
+
+    gate: Gate
+    offered: Mapping[str, Sequence[str]]
+    build: Callable[[Proposal, StagedSchedule], Built]
+
+    def __call__(
+        self, built: Sequence[Built], first: tuple[Contender, ...], feeds: Feeds
+    ) -> Result:
+        """`first` is what the gate says of `built`; it stands where nobody offers anything."""
+        best_s = min(contender.median_s for contender in first)
+        near_ids = {each.id for each in first if each.median_s <= _NEAR * best_s}
+        near = [each for each in built if each.proposal.id in near_ids]
+        more: list[Built] = []
+        dropped: list[str] = []
+        for each in near:
+            for proposal in self._configured(each.proposal):
+                try:
+                    more.append(self.build(proposal, each.staged))
+                except EngineError as error:
+                    dropped.append(f"plan {proposal.name} is left out: {error.problem}")
+        if not more:
+            return Result(first, tuple(built), tuple(dropped))
+        second = self.gate([*near, *more], feeds)
+        return Result(_together(first, second), (*built, *more), tuple(dropped))
+
+    def _configured(self, proposal: Proposal) -> Sequence[Proposal]:
+        stages = proposal.schedule.stages
+        if len(stages) != 1:
+            return []
+        device = stages[0].device
+        return [
+            Proposal(
+                ContenderId(ContenderKind.SINGLE, device, configuration),
+                proposal.schedule,
+                proposal.account,
+            )
+            for configuration in self.offered.get(device, ())
+        ]
+
+
+def _together(first: Sequence[Contender], second: Sequence[Contender]) -> tuple[Contender, ...]:
+    """The figures of the second heat, and of those that were not in it those of the first."""
+    chosen = next(contender for contender in second if contender.chosen)
+    again = {contender.id for contender in second}
+    once = [
+        replace(each, chosen=False, trace=None, why=versus(each, chosen))
+        for each in first
+        if each.id not in again
+    ]
+    found = {each.id: each for each in (*once, *second)}
+    order = dict.fromkeys(each.id for each in (*first, *second))
+    return tuple(found[id_] for id_ in order)

@@ -1,0 +1,113 @@
+"""One variant of a plan, ready to run at the shapes it was profiled with, and at any other."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from stagecut import backends
+from stagecut.compiler.formats.plan_file import StoredVariant
+from stagecut.compiler.ir.device import Backend, Feeds, Tensor
+from stagecut.compiler.ir.errors import EngineError, ModelError, RangeFault, StageFault
+from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
+from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.text import shape_text
+from stagecut.compiler.ir.trace import Trace
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.unprofiled_shapes import Shapes, UnprofiledShapes
+
+
+class Variant:
+    """A variant with its stages prepared; safe to use from several threads at once.
+
+    `running` is what runs: the plan's own schedule, or with `fallback` the one that stands in for
+    it. Raises DeviceError where a device is missing, StageFault where an engine refuses a stage.
+    """
+
+    def __init__(self, stored: StoredVariant, *, fallback: bool = False) -> None:
+        planned = stored.planned
+        staged = stored.staged(fallback=fallback)
+        engines = _engines(planned, staged.schedule)
+        outputs = [port.name for port in planned.outputs]
+        self.planned: PlannedVariant = planned
+        self.running: PlannedRun = (planned.fallback if fallback else None) or planned.run
+        self.shapes: Shapes = tuple(port.shape for port in planned.inputs)
+        self._names = [(port.inside, port.name) for port in planned.inputs]
+        self._stored = stored
+        self._profiled = Executor(staged, outputs, engines)
+        self._unprofiled = UnprofiledShapes(stored, staged, outputs, engines)
+        self._fallback: Variant | None = None
+
+    @property
+    def devices(self) -> list[str]:
+        """The device of each stage."""
+        return [stage.device for stage in self.running.schedule.stages]
+
+    @property
+    def is_fallback(self) -> bool:
+        return self.running is self.planned.fallback
+
+    def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
+        """The outputs by name; `shapes` are those of `feeds`, which the model must admit.
+
+        Inputs with numbers that an engine of the plan cannot hold run on the fallback. Raises
+        EngineError where the model turns out not to run at these shapes.
+        """
+        if shapes != self.shapes:
+            return self._traced(feeds, shapes)[0]
+        inputs = {inside: feeds[name] for inside, name in self._names}
+        try:
+            return self._profiled.outputs(inputs)
+        except RangeFault as error:
+            return self._standing_in(error).outputs(feeds, shapes)
+
+    def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
+        """As `outputs`, with what the run did and when."""
+        outputs, trace = self._traced(feeds, shapes)
+        return outputs, replace(trace, shapes=self._text(shapes))
+
+    def _traced(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
+        inputs = {inside: feeds[name] for inside, name in self._names}
+        try:
+            if shapes == self.shapes:
+                return self._profiled.run(inputs)
+            return self._run_unprofiled(inputs, shapes)
+        except RangeFault as error:
+            return self._standing_in(error)._traced(feeds, shapes)
+
+    def _standing_in(self, error: RangeFault) -> "Variant":
+        """The fallback; raises `error` where there is none, or where this is the fallback
+        itself."""
+        if self.is_fallback or self.planned.fallback is None:
+            raise error
+        if self._fallback is None:
+            self._fallback = Variant(self._stored, fallback=True)
+        return self._fallback
+
+    def _run_unprofiled(self, inputs: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
+        """`inputs` are by their names in the stages."""
+        try:
+            return self._unprofiled.run(inputs, shapes)
+        except RangeFault:
+            raise
+        except (StageFault, ModelError) as error:
+            raise EngineError(
+                error.problem,
+                where=f"{error.where}, with {self._text(shapes)}",
+                fix=f"check that the model itself runs at these shapes; it was profiled at "
+                f"{self.planned.profiled}",
+            ) from error
+
+    def _text(self, shapes: Shapes) -> str:
+        names = (name for _, name in self._names)
+        return shape_text(dict(zip(names, shapes, strict=True)))
+
+
+def _engines(planned: PlannedVariant, schedule: Schedule) -> Mapping[str, Backend]:
+    """Of the devices that run stages, or whose links join the host to their own memories."""
+    running = {stage.device for stage in schedule.stages}
+    memories = {memory for step in schedule.transfers for memory in step.route} - {HOST}
+    return backends.create_all(
+        planned.provenance.devices[device.name]
+        for device in planned.machine.devices
+        if device.name in running or device.memory in memories
+    )

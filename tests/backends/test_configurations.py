@@ -1,0 +1,71 @@
+"""What devices do where nothing else competes with them: options, as any others."""
+
+from pathlib import Path
+
+import pytest
+
+from stagecut import backends
+from stagecut.backends import cpu, openvino, threads
+from stagecut.compiler.ir.errors import DeviceError
+
+#: Device, its options, whether it may use every CPU of a machine of eight, in four cores -> offers.
+OFFERS = {
+    "all of a machine": (
+        ("cpu.parallel", {}, True),
+        ("pinning=on", "waiting=spin,pinning=on", "threads=4,waiting=spin"),
+    ),
+    "a part of one": (("cpu.parallel", {}, False), ("waiting=spin", "threads=4,waiting=spin")),
+    "as many threads as asked": (("cpu.parallel", {"threads": "3"}, False), ("waiting=spin",)),
+    "waiting as asked": (("cpu.parallel", {"waiting": "sleep"}, True), ()),
+    "one thread": (("cpu.serial", {}, False), ()),
+    "OpenVINO on all of it": (("openvino.f32", {}, True), ("pinning=off", "threads=4")),
+    "OpenVINO on a part": (("openvino.f32", {}, False), ("pinning=on", "threads=4")),
+    "OpenVINO on one thread": (("openvino.f32.serial", {}, False), ()),
+}
+
+
+@pytest.mark.parametrize(("device", "offered"), OFFERS.values(), ids=OFFERS.keys())
+def test_offers(
+    device: tuple[str, dict[str, str], bool],
+    offered: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name, options, every_cpu = device
+    monkeypatch.setattr(threads, "usable_cpus", lambda: 8)
+    for module in (cpu, openvino):
+        monkeypatch.setattr(module, "usable_cores", lambda: 4)
+        monkeypatch.setattr(module, "has_every_cpu", lambda count: every_cpu and count == 8)
+    create = openvino.create if name.startswith("openvino") else cpu.create
+    assert backends.configurations(create(name, options)) == offered
+
+
+def test_what_has_no_engine_offers_nothing() -> None:
+    assert backends.configurations(backends.create("pim.hbm")) == ()
+
+
+def test_a_configuration_replaces_options_of_its_own_only() -> None:
+    configured = backends.configured("cpu.parallel:watts_per_thread=2,threads=4", "threads=2")
+    assert configured == "cpu.parallel:watts_per_thread=2,threads=2"
+    assert backends.configured("cpu.parallel", "waiting=spin") == "cpu.parallel:waiting=spin"
+
+
+@pytest.mark.parametrize(
+    "spec", ["cpu.parallel:waiting=dream", "cpu.parallel:pinning=2", "cpu.serial:waiting=spin"]
+)
+def test_nonsense_is_refused(spec: str) -> None:
+    with pytest.raises(DeviceError):
+        backends.create(spec)
+
+
+def test_cores_are_counted_by_their_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four CPUs that may be used, which are the threads of two cores."""
+    for number, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
+        folder = tmp_path / f"cpu{number}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings)
+    monkeypatch.setattr(threads, "usable_cpus", lambda: 4)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
+    assert threads.usable_cores(tmp_path) == 2
+    assert threads.usable_cores(tmp_path / "nothing") == 4

@@ -1,0 +1,80 @@
+"""A Chrome trace that viewers can open, and that reads back as the trace that it was."""
+
+import json
+
+import pytest
+
+from stagecut.compiler.formats.chrome_trace import from_chrome, to_chrome
+from stagecut.compiler.ir.errors import TraceError
+from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.trace import Event, Trace
+
+MEASURED = Trace(
+    (
+        Event("a", "stage", "measured", 0.0, 2.0, 2.0, 0, "cpu"),
+        Event("b", "stage", "measured", 2.0, 3.0, 3.0, 1, "cpu"),
+    ),
+    wall_s=5.5,
+)
+MIXED = Trace(
+    (
+        Event("a", "stage", "measured", 0.0, 2.0, 2.0, 0, "cpu"),
+        Event("x", "transfer", "modelled", 2.0, 1.0, 0.25, 1, route=Route("host", "pim")),
+        Event("b", "stage", "modelled", 3.0, 6.0, 0.5, 1, "pim"),
+    ),
+    wall_s=9.5,
+    shapes="ids 1x128",
+)
+
+
+def _spans(trace: Trace) -> list[tuple[str, float, float]]:
+    """Track, start and length of every event."""
+    records = json.loads(to_chrome(trace))["traceEvents"]
+    tracks = {r["tid"]: r["args"]["name"] for r in records if r["name"] == "thread_name"}
+    return [(tracks[r["tid"]], r["ts"], r["dur"]) for r in records if r["ph"] == "X"]
+
+
+def test_events_follow_each_other_at_their_own_length() -> None:
+    assert [span for span in _spans(MIXED) if span[0] != "run"] == [
+        ("cpu", 0.0, 2e6),
+        ("host>pim", 2e6, 0.25e6),
+        ("pim", 2.25e6, 0.5e6),
+    ]
+
+
+def test_events_nest_inside_the_run() -> None:
+    (_, start, length), *inside = [span for span in _spans(MIXED) if span[0] == "run"]
+    assert (start, length) == (0.0, 3.25e6)
+    assert [(at, took) for _, at, took in inside] == [(0.0, 2e6), (2e6, 0.25e6), (2.25e6, 0.5e6)]
+    assert all(at + took <= start + length for _, at, took in inside)
+
+
+def test_devices_have_their_tracks_above_those_of_routes() -> None:
+    records = json.loads(to_chrome(MIXED))["traceEvents"]
+    tracks = [r["args"]["name"] for r in records if r["name"] == "thread_name"]
+    assert tracks == ["run", "cpu", "pim", "host>pim"]
+
+
+def test_a_run_of_nothing_is_still_a_trace() -> None:
+    assert _spans(Trace((), 1e-6)) == [("run", 0.0, 1.0)]
+
+
+@pytest.mark.parametrize("trace", [MEASURED, MIXED, Trace((), 0.0)], ids=["real", "mixed", "empty"])
+def test_what_is_written_is_read_back(trace: Trace) -> None:
+    assert from_chrome(to_chrome(trace), "run.json") == trace
+
+
+FOREIGN = {
+    "no JSON": "}",
+    "a list": "[]",
+    "another tool's trace": '{"traceEvents": []}',
+    "an event too poor": '{"stagecut.trace": {"events": [{"name": "x"}], "wall_s": 1}}',
+    "cut short": to_chrome(MIXED)[:-9],
+    "not text": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN.values(), ids=FOREIGN.keys())
+def test_what_is_no_trace_is_refused(text: str | bytes) -> None:
+    with pytest.raises(TraceError, match=r"run.json: is no trace of a plan's run"):
+        from_chrome(text, "run.json")

@@ -1,0 +1,45 @@
+"""The weights of models in one file: each once, aligned, the small ones left in the models."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from stagecut.compiler.formats.weights import FILE_NAME, write_weights
+from stagecut.compiler.ir.device import as_array
+
+LARGE = np.arange(512, dtype=np.float32)
+
+
+def _model(**weights: np.ndarray) -> ir.Model:
+    values = [ir.Value(name=name, const_value=ir.tensor(array)) for name, array in weights.items()]
+    return ir.Model(ir.Graph([], [], nodes=[], initializers=values, name="g"), ir_version=10)
+
+
+def test_equal_weights_are_stored_once_and_read_back(tmp_path: Path) -> None:
+    one = _model(a=LARGE, b=LARGE + 1, small=LARGE[:4])
+    other = _model(c=LARGE, d=LARGE + 2)
+    first, second = write_weights([one, other], tmp_path)
+    assert first.path == second.path == tmp_path / FILE_NAME
+    assert first.path.stat().st_size == 3 * LARGE.nbytes
+    assert first.places["a"] == second.places["c"]
+    assert "small" not in first.places
+    assert first.sha256 != second.sha256
+    for model, file in ((one, first), (other, second)):
+        before = {name: as_array(tensor) for name, tensor in _weights(model)}
+        file.refer(model.graph)
+        for name, tensor in _weights(model):
+            assert isinstance(tensor, ir.ExternalTensor) == (name != "small")
+            np.testing.assert_array_equal(as_array(tensor), before[name])
+
+
+def test_weights_begin_where_vector_registers_like_it(tmp_path: Path) -> None:
+    [file] = write_weights([_model(a=np.ones(257, np.float32), b=LARGE)], tmp_path)
+    assert [place.offset % 64 for place in file.places.values()] == [0, 0]
+
+
+def _weights(model: ir.Model) -> Iterator[tuple[str, ir.TensorProtocol]]:
+    for name, value in model.graph.initializers.items():
+        assert value.const_value is not None
+        yield name, value.const_value

@@ -1,0 +1,159 @@
+"""What is measured of a program, and what is kept of it from one compile to the next."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stagecut import backends
+from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.formats.weights import write_weights
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.errors import ToleranceError
+from stagecut.compiler.ir.objective import LATENCY
+from stagecut.compiler.ir.plan import ContenderId, ContenderKind
+from stagecut.compiler.measure.crash_journal import Crash
+from stagecut.compiler.measurements import Measurements
+from stagecut.passes.expand import Expand
+from stagecut.passes.gate.contenders import Proposal, proposals
+from stagecut.passes.partition.partition import Partition
+from stagecut.runtime.executor import Executor
+from tests.support.onnx_models import MODELS
+from tests.support.reference import run_reference
+
+SPECS = ("cpu.serial", "null:memory=pim")
+
+
+@pytest.fixture
+def measure(tmp_path: Path) -> Callable[..., Measurements]:
+    """Of a small model, on the host and on a modelled device."""
+
+    def made(
+        crashes: tuple[Crash, ...] = (), model: str = "residual", **settings: object
+    ) -> Measurements:
+        engines = backends.create_all(SPECS)
+        chosen = Settings(effort="quick", **settings)  # type: ignore[arg-type]
+        specs = dict(zip(engines, SPECS, strict=True))
+        context = CompileContext(engines, specs, chosen, None, crashes)
+        program = load_program(MODELS[model].proto())
+        folder = tmp_path / f"weights-{len([*tmp_path.iterdir()])}"
+        folder.mkdir()
+        [weights] = write_weights([program.model], folder)
+        return Measurements(context, program, graph_of(program), weights)
+
+    return made
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """How often an executor was made, and run."""
+    counts: Counter[str] = Counter()
+    make, run = Executor.__init__, Executor.run
+
+    def made(self: Executor, *arguments: object, **named: object) -> None:
+        counts["made"] += 1
+        make(self, *arguments, **named)  # type: ignore[arg-type]
+
+    def ran(self: Executor, feeds: object) -> object:
+        counts["run"] += 1
+        return run(self, feeds)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Executor, "__init__", made)
+    monkeypatch.setattr(Executor, "run", ran)
+    return counts  # type: ignore[return-value]
+
+
+def _rivals(measured: Measurements) -> tuple[Proposal, ...]:
+    costs = measured.profile(Expand(measured.context.backends)(measured.graph)).costs
+    return proposals(costs, Partition()(costs), LATENCY)
+
+
+def test_the_reference_is_the_whole_model(measure: Callable[..., Measurements]) -> None:
+    measured = measure()
+    feeds = measured.program.feeds
+    [expected] = run_reference(MODELS["residual"].proto(), feeds)
+    np.testing.assert_allclose(measured.reference["y"], expected, rtol=1e-6)
+
+
+def test_a_profile_is_kept(
+    measure: Callable[..., Measurements], tmp_path: Path, runs: Counter[str]
+) -> None:
+    first = measure(cache=tmp_path / "cache")
+    expanded = Expand(first.context.backends)(first.graph)
+    profiled = first.profile(expanded)
+    assert runs["made"] == 1
+    runs.clear()
+    assert measure(cache=tmp_path / "cache").profile(expanded) == profiled
+    assert not runs
+    measure(cache=tmp_path / "other").profile(expanded)
+    assert runs["made"] == 1
+
+
+def test_more_effort_measures_again(
+    measure: Callable[..., Measurements], tmp_path: Path, runs: Counter[str]
+) -> None:
+    first = measure(cache=tmp_path / "cache")
+    expanded = Expand(first.context.backends)(first.graph)
+    first.profile(expanded)
+    runs.clear()
+    settings = replace(first.context.settings, effort="normal")
+    replace(first, context=replace(first.context, settings=settings)).profile(expanded)
+    assert runs["made"] == 1
+
+
+def test_a_comparison_is_kept_and_builds_every_contender_once(
+    measure: Callable[..., Measurements], tmp_path: Path, runs: Counter[str]
+) -> None:
+    first = measure(cache=tmp_path / "cache")
+    rivals = _rivals(first)
+    costs = first.profile(Expand(first.context.backends)(first.graph)).costs
+    runs.clear()
+    compared = first.compare(rivals, costs, LATENCY, None)
+    assert runs["made"] == len(rivals) + 1  # the reference
+    assert [each.id for each in compared.contenders] == [each.id for each in rivals]
+    assert compared.chosen.chosen
+    assert [each.name for each in compared.chosen_accuracy] == ["y"]
+    runs.clear()
+    again = measure(cache=tmp_path / "cache").compare(rivals, costs, LATENCY, None)
+    assert again == compared
+    assert not runs
+
+
+def test_what_is_too_far_off_takes_no_part(measure: Callable[..., Measurements]) -> None:
+    measured = measure()
+    rivals = _rivals(measured)
+    costs = measured.profile(Expand(measured.context.backends)(measured.graph)).costs
+    with pytest.raises(ToleranceError):
+        measured.compare(rivals, costs, LATENCY, -1.0)
+    assert measured.compare(rivals, costs, LATENCY, 1e-3).contenders
+
+
+def test_what_has_crashed_is_left_out_and_told(measure: Callable[..., Measurements]) -> None:
+    """A node on a device in a profile; a whole stage in a comparison."""
+    node = Crash("null", ("MatMul",))
+    measured = measure(crashes=(node,))
+    expanded = Expand(measured.context.backends)(measured.graph)
+    profiled = measured.profile(expanded)
+    assert "null" not in profiled.costs.node_named["MatMul"].run_s
+    assert "null" in profiled.costs.node_named["Relu"].run_s
+    [fault] = profiled.faults
+    assert (fault.node, fault.device) == ("MatMul", "null")
+    whole = tuple(each.name for each in measured.graph.nodes)
+    crashed = measure(crashes=(Crash("cpu.serial", whole),))
+    compared = crashed.compare(_rivals(crashed), profiled.costs, LATENCY, None)
+    assert "cpu.serial" not in {each.name for each in compared.contenders}
+    assert compared.dropped == ("plan cpu.serial is left out: it crashed the process",)
+
+
+def test_where_a_plan_comes_from(measure: Callable[..., Measurements]) -> None:
+    measured = measure()
+    optimum = ContenderId(ContenderKind.OPTIMUM)
+    found = measured.provenance({"granularity": "op"}, optimum)
+    assert found.model == "residual"
+    assert found.devices == dict(zip(("cpu.serial", "null"), SPECS, strict=True))
+    assert found.model_sha256 == measure().model_sha256 != measure(model="chain").model_sha256
+    assert found.options == {"granularity": "op"}

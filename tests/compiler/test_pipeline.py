@@ -1,0 +1,169 @@
+"""The whole compile: what it decides, how little it does twice, and what it refuses."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx.parser
+import pytest
+
+from stagecut.backends.null.device import NullBackend, NullExecutable
+from stagecut.compiler import compile_model
+from stagecut.compiler.context import Settings
+from stagecut.compiler.formats.archive import MemberWriter
+from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.costs import CostTable, Endpoint
+from stagecut.compiler.ir.device import StageProgram
+from stagecut.compiler.ir.errors import CostTableError, UnplaceableError, UsageError
+from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.pipeline import plan_profile, profile_model, unmeasured_costs
+from tests.support.onnx_models import MODELS
+from tests.support.scattered import scattered_costs
+
+RESIDUAL = MODELS["residual"].proto()
+QUICK = Settings(effort="quick")
+
+#: Two nodes, of which the second has a weight of 64 KiB.
+LARGE = onnx.parser.parse_model(
+    """<ir_version: 10, opset_import: ["": 21]>
+    large (float[1,128] x) => (float[1,128] y) { h = Relu(x)  y = MatMul(h, w) }"""
+)
+LARGE.graph.initializer.append(
+    onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, (128, 128), [1.0] * 128**2)
+)
+
+
+def _compiled(model: object, *devices: str, **options: Any) -> Plan:
+    return compile_model(model, devices=devices, settings=QUICK, **options)
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """How often each stage program was prepared, by its name."""
+    counts: Counter[str] = Counter()
+    prepare = NullBackend.prepare
+
+    def counted(self: NullBackend, stage: StageProgram) -> NullExecutable:
+        counts[stage.name] += 1
+        return prepare(self, stage)
+
+    monkeypatch.setattr(NullBackend, "prepare", counted)
+    return counts  # type: ignore[return-value]
+
+
+def test_every_contender_is_built_once(prepared: Counter[str]) -> None:
+    """Shared by accuracy and gate. Two nodes on a measured device, and a reference elsewhere: one
+    stage a node to profile, one for what a start costs, and one for the one contender."""
+    _compiled(LARGE, "null:memory=host,basis=measured", granularity="op")
+    assert prepared == Counter({"dispatch": 1, "stage-000": 2, "stage-001": 1})
+
+
+def test_weights_are_written_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    written: Counter[int] = Counter()
+    write = MemberWriter.write
+
+    def counted(self: MemberWriter, data: bytes) -> None:
+        written[len(bytes(data))] += 1
+        write(self, data)
+
+    monkeypatch.setattr(MemberWriter, "write", counted)
+    plan = _compiled(LARGE, "cpu.serial")
+    plan.save(tmp_path / "x.plan")
+    assert written[4 * 128**2] == 1
+
+
+def test_the_same_question_has_the_same_answer_byte_for_byte(tmp_path: Path) -> None:
+    costs = scattered_costs(RESIDUAL, ["cpu.serial", "null:memory=pim"], seed=1)
+    for name in ("one", "two"):
+        _compiled(RESIDUAL, "cpu.serial", "null:memory=pim", costs=costs).save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_where_the_time_went() -> None:
+    phases = _compiled(RESIDUAL, "cpu.serial").phases
+    names = ["import", "weights", "plan", "profile", "partition", "gate", "assemble", "write"]
+    assert [*phases] == names
+
+
+def _with_energies(run_j: dict[str, float]) -> CostTable:
+    """Everything is twice as fast on the null device, which wants more energy."""
+    table = scattered_costs(RESIDUAL, ["cpu.serial", "null:memory=pim"], seed=0)
+    run_s = {"cpu.serial": 2.0, "null": 1.0}
+    joules = dict.fromkeys((Route("host", "pim"), Route("pim", "host")), 0.0)
+    return replace(
+        table,
+        nodes=tuple(replace(node, run_s=run_s, run_j=run_j) for node in table.nodes),
+        values=tuple(replace(value, transfer_j=joules) for value in table.values),
+    )
+
+
+def test_energy_may_be_limited() -> None:
+    table = _with_energies({"cpu.serial": 1.0, "null": 3.0})
+    devices, nodes = ("cpu.serial", "null:memory=pim"), len(table.nodes)
+    fast = _compiled(RESIDUAL, *devices, costs=table).first.planned
+    assert set(fast.schedule.device_of.values()) == {"null"}
+    frugal = _compiled(RESIDUAL, *devices, costs=table, max_energy_j=nodes + 2.0).first.planned
+    assert Counter(frugal.schedule.device_of.values()) == {"cpu.serial": nodes - 1, "null": 1}
+    assert frugal.account.energy_j == nodes + 2.0
+    assert frugal.provenance.options["max energy"] == f"{nodes + 2} J"
+    with pytest.raises(UnplaceableError, match="exceeds energy by 1"):
+        _compiled(RESIDUAL, *devices, costs=table, max_energy_j=nodes - 1.0)
+
+
+def test_a_table_is_completed_by_the_ends_of_the_model() -> None:
+    """What starts and ends nowhere in the table starts and ends on the host."""
+    table = replace(scattered_costs(RESIDUAL, ["cpu.serial"], seed=0), inputs=(), outputs=())
+    plan = _compiled(RESIDUAL, "cpu.serial", costs=table)
+    stored = read_costs(plan.first.costs)
+    assert stored.inputs == (Endpoint("x", "host"),)
+    assert stored.outputs == (Endpoint("y", "host"),)
+
+
+def test_tables_that_are_for_something_else() -> None:
+    table = scattered_costs(RESIDUAL, ["cpu.serial", "null:memory=pim"], seed=0)
+    elsewhere = replace(table, inputs=(Endpoint("x", "pim"),))
+    with pytest.raises(CostTableError) as error:
+        _compiled(RESIDUAL, "cpu.serial", "null:memory=pim", costs=elsewhere)
+    assert error.value.where == "inputs[0].memory"
+    with pytest.raises(CostTableError, match="only in the table") as error:
+        _compiled(MODELS["chain"].proto(), "cpu.serial", costs=table)
+    devices = ["cpu.serial", "null:memory=pim"]
+    single = scattered_costs(RESIDUAL, devices, seed=0, granularity="op")
+    with pytest.raises(CostTableError, match="null cannot run 'MatMul'") as error:
+        _compiled(
+            RESIDUAL,
+            "cpu.serial",
+            "null:memory=pim,operators=Relu",
+            costs=single,
+            granularity="op",
+        )
+    assert error.value.where == "nodes[0].run_s.null"
+    several = [{"x": (2, 4)}, {"x": (2, 4)}]
+    with pytest.raises(UsageError, match="one shape"):
+        _compiled(RESIDUAL, "cpu.serial", costs=table, shapes=several)
+
+
+def test_what_was_profiled_is_what_is_compiled_from() -> None:
+    profiled = profile_model(RESIDUAL, devices=["cpu.serial", "null:memory=pim"], settings=QUICK)
+    assert [path.name for path in profiled.paths] == ["cpu.serial"]
+    planned = plan_profile(RESIDUAL, devices=["cpu.serial", "null:memory=pim"])
+    assert [path.name for path in planned.paths] == ["cpu.serial"]
+    plan = _compiled(RESIDUAL, "cpu.serial", "null:memory=pim", costs=profiled.costs)
+    assert read_costs(plan.first.costs).nodes == profiled.costs.nodes
+
+
+def test_a_table_that_measures_nothing_prefers_the_first_device() -> None:
+    table = unmeasured_costs(RESIDUAL, devices=["null:memory=pim", "cpu.serial"])
+    planned = _compiled(RESIDUAL, "null:memory=pim", "cpu.serial", costs=table).first.planned
+    assert set(planned.schedule.device_of.values()) == {"null"}
+    assert planned.certificate.exact
+
+
+def test_a_plan_in_memory_is_the_plan_that_is_saved(tmp_path: Path) -> None:
+    plan = _compiled(RESIDUAL, "cpu.serial")
+    plan.save(tmp_path / "x.plan")
+    assert Plan.load(tmp_path / "x.plan").document == plan.document
