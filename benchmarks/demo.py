@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stagecut.compiler import compile_model
-from stagecut.compiler.cli.options import progress_bars
+from stagecut.compiler.cli.output import progress_bars
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.chrome_trace import to_chrome
 from stagecut.compiler.formats.costs_json import read_costs
@@ -59,7 +59,8 @@ def main() -> None:
 
     console.rule("What runs where, and why")
     trace = session.run_with_trace(None, feeds[0])[1]
-    report = build_report(plan.manifest, read_costs(plan.costs), trace)
+    first = plan.first
+    report = build_report(first.planned, read_costs(first.costs), trace)
     print_report(report, console)
     (OUT / "minilm.html").write_text(to_html(report), encoding="utf-8")
     (OUT / "minilm.trace.json").write_text(to_chrome(trace))

@@ -39,13 +39,14 @@ import onnx
 import onnx_ir as ir
 
 from benchmarks.support import describe_machine
+from benchmarks.turns import ForeignLoad
 from stagecut import backends, models
 from stagecut.compiler import compile_model
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measure.cpus import usable_cpus
-from stagecut.passes.gate.accuracy import output_errors, worst
+from stagecut.passes.gate.accuracy import output_differences, worst
 from stagecut.runtime import Session
 
 #: Before each turn; threads of ONNX Runtime and of OpenMP spin for a while after a run.
@@ -105,8 +106,10 @@ def main() -> None:
             rivals = _rivals(name, Path(folder))
             if not rivals:
                 continue
+            load = ForeignLoad()
             _take_turns(rivals, options.rounds, options.seconds)
-            rows += [_told(name, rivals, precision) for precision in ("f32", "bf16")]
+            print(load)
+            rows += [row for each in ("f32", "bf16") if (row := _told(name, rivals, each))]
     _summarise(rows)
     options.output.mkdir(parents=True, exist_ok=True)
     document = {"machine": describe_machine(), "rows": rows}
@@ -157,10 +160,11 @@ def _plans(source: Any, shapes: Any, feeds: dict[str, Any]) -> Iterator[Rival]:
             return
         plan = compile_model(source, shapes=shapes, feeds=feeds, tolerance=tolerance)
         session = Session(plan)
-        note = plan.manifest.method
-        error = worst(plan.manifest.accuracy)
+        planned = plan.first.planned
+        shipped = planned.shipped
         run = partial(session.run, None, feeds)
-        yield Rival("stagecut", precision, run, note, plan.manifest.as_built_s, error)
+        error = worst(planned.accuracy)
+        yield Rival("stagecut", precision, run, shipped.name, shipped.median_s, error)
 
 
 def _onnxruntime(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
@@ -195,7 +199,7 @@ def _openvino(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
         request = compiled.create_infer_request()
         run = partial(request.infer, feeds, share_inputs=True)
         found = dict(zip(names, (np.array(each) for each in run().values()), strict=True))
-        error = worst(output_errors(found, reference))
+        error = worst(output_differences(found, reference))
         yield Rival("OpenVINO", precision, run, error=error)
 
 
@@ -256,19 +260,22 @@ def _near(rivals: Sequence[Rival]) -> Sequence[Rival]:
     ]
 
 
-def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]:
-    """Prints a model's rivals of one precision, and returns them as a row."""
-    here = [rival for rival in rivals if rival.precision in {precision, "f32"}]
-    plans = [rival for rival in here if rival.name == "stagecut"]
-    plan = next((rival for rival in plans if rival.precision == precision), None)
+def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any] | None:
+    """Prints a model's rivals of one precision, and returns them as a row; None where this machine
+    has no device that computes in it."""
+    plan = _plan(rivals, precision)
+    if plan is None:
+        print(f"{model}, {precision}: left out, no device of this machine computes in {precision}")
+        return None
     allowed = BF16_TOLERANCE if precision == "bf16" else math.inf
-    peers = [rival for rival in here if rival not in plans and rival.error <= allowed]
-    best = min(peers, key=lambda rival: rival.median_s, default=None)
-    ratio = _ratio(plan, best) if plan and best else math.nan
-    missed = plan.median_s / plan.predicted_s - 1 if plan and plan.predicted_s else math.nan
+    here = [rival for rival in rivals if rival.precision in {precision, "f32"}]
+    peers = [each for each in here if each.name != "stagecut" and each.error <= allowed]
+    best = min(peers, key=lambda rival: rival.median_s)
+    ratio = _ratio(plan, best)
+    missed = plan.median_s / (plan.predicted_s or math.nan) - 1
     print(
         f"{model}, {precision}: plan / best peer = {ratio:.3f}, off its prediction by {missed:+.1%}"
-        f" ({len(here[0].times_s)} runs of it)"
+        f" ({len(plan.times_s)} runs of it)"
     )
     for rival in sorted(here, key=lambda each: each.median_s):
         low_s, _, high_s = statistics.quantiles(rival.times_s, n=4)
@@ -281,13 +288,18 @@ def _told(model: str, rivals: Sequence[Rival], precision: str) -> dict[str, Any]
         "precision": precision,
         "ratio": ratio,
         "missed": missed,
-        "runs": len(here[0].times_s),
-        "best_peer": best.name if best else None,
-        "plan": plan.note if plan else None,
+        "runs": len(plan.times_s),
+        "best_peer": best.name,
+        "plan": plan.note,
         "median_s": {
             f"{each.name} {each.precision} {each.note}".strip(): each.median_s for each in here
         },
     }
+
+
+def _plan(rivals: Sequence[Rival], precision: str) -> Rival | None:
+    named = (rival for rival in rivals if rival.name == "stagecut")
+    return next((rival for rival in named if rival.precision == precision), None)
 
 
 def _ratio(plan: Rival, best: Rival) -> float:
@@ -297,15 +309,16 @@ def _ratio(plan: Rival, best: Rival) -> float:
 
 def _summarise(rows: Sequence[dict[str, Any]]) -> None:
     for precision in ("f32", "bf16"):
-        ratios = [row["ratio"] for row in rows if row["precision"] == precision]
-        ratios = [ratio for ratio in ratios if not math.isnan(ratio)]
-        if ratios:
-            mean = statistics.geometric_mean(ratios)
-            print(f"{precision}: geometric mean {mean:.3f}, worst {max(ratios):.3f}")
-        errors = [abs(row["missed"]) for row in rows if row["precision"] == precision]
-        errors = [error for error in errors if not math.isnan(error)]
-        if errors:
-            print(f"{precision}: median error of the prediction {statistics.median(errors):.1%}")
+        here = [row for row in rows if row["precision"] == precision]
+        if not here:
+            print(f"{precision}: no rows")
+            continue
+        ratios = [row["ratio"] for row in here]
+        print(
+            f"{precision}: geometric mean {statistics.geometric_mean(ratios):.3f}, worst "
+            f"{max(ratios):.3f}, median error of the prediction "
+            f"{statistics.median(abs(row['missed']) for row in here):.1%}"
+        )
 
 
 def _draw(rows: Sequence[dict[str, Any]], output: Path) -> None:

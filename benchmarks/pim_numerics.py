@@ -21,13 +21,13 @@ from stagecut import backends
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.assignment import Assignment
-from stagecut.compiler.ir.device import Backend, Executable, Tensor
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.device import Backend, Executable, StageProgram, Tensor
+from stagecut.compiler.ir.schedule import Run, Schedule
+from stagecut.compiler.ir.transfers import stages_in
 from stagecut.compiler.ir.units import seconds
 from stagecut.passes.cluster.cluster import Cluster
-from stagecut.passes.stage.extract import Cutter
-from stagecut.passes.stage.stage import StageNodes
+from stagecut.passes.stage.extract import Extractor
+from stagecut.passes.stage.stage import stage_programs
 
 
 def main() -> None:
@@ -36,12 +36,13 @@ def main() -> None:
     engines = backends.create_all(["cpu.serial", options.device])
     serial, device = engines.values()
     with TemporaryDirectory() as folder:
-        stages = _stages(options.model, engines, Path(folder))
-        nodes = sum(len(stage.nodes) for stage in stages)
-        print(f"{options.model}: {len(stages)} stages, {nodes} nodes on {device.device.name}")
+        programs = _programs(options.model, engines, Path(folder))
+        operators = sum(len(program.model.graph) for program in programs)
+        name = device.device.name
+        print(f"{options.model}: {len(programs)} stages, {operators} operators on {name}")
         totals_s = {serial: 0.0, device: 0.0}
-        for stage in stages:
-            for engine, median_s in _compare(stage, (serial, device), options.rounds).items():
+        for program in programs:
+            for engine, median_s in _compare(program, (serial, device), options.rounds).items():
                 totals_s[engine] += median_s
     for engine, total_s in totals_s.items():
         print(f"{engine.device.name:12} {seconds(total_s)}, sum of the stages' medians")
@@ -56,25 +57,29 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _stages(model: str, engines: dict[str, Backend], folder: Path) -> Sequence[Stage]:
-    """Those of the second engine, where it runs all that it can."""
+def _programs(model: str, engines: dict[str, Backend], folder: Path) -> Sequence[StageProgram]:
+    """Those of the second engine's stages, where it runs all that it can."""
     program = load_program(model)
     graph = Cluster(engines)(graph_of(program))
     fallback, device = engines
-    assignment = Assignment(
-        {n.name: device if engines[device].supports(n) else fallback for n in graph.nodes}
-    )
-    cut = Cutter(program, *write_weights([program.model], folder))
-    stages = StageNodes(engines)(graph, assignment, cut)
-    return [stage for stage in stages if stage.device == device]
+    device_of = {
+        node.name: device if engines[device].supports(node) else fallback for node in graph.nodes
+    }
+    stages = stages_in([*device_of], device_of)
+    schedule = Schedule(stages, tuple(map(Run, range(len(stages)))))
+    [weights] = write_weights([program.model], folder)
+    programs = stage_programs(graph, schedule, Extractor(program, weights))
+    return [each for stage, each in zip(stages, programs, strict=True) if stage.device == device]
 
 
-def _compare(stage: Stage, engines: Sequence[Backend], rounds: int) -> dict[Backend, float]:
+def _compare(
+    program: StageProgram, engines: Sequence[Backend], rounds: int
+) -> dict[Backend, float]:
     """Medians; the inputs lie in each engine's own memory beforehand."""
     rng = np.random.default_rng(0)
-    feeds = [rng.standard_normal(v.shape).astype(v.dtype) for v in stage.program.inputs]
-    prepared = [engine.prepare(stage.program) for engine in engines]
-    inputs = [_moved(engine, feeds) for engine in engines]
+    feeds = [rng.standard_normal(v.shape).astype(v.dtype) for v in program.inputs]
+    prepared = [engine.prepare(program) for engine in engines]
+    inputs = [_transferred(engine, feeds) for engine in engines]
     samples: list[list[float]] = [[] for _ in engines]
     for _ in range(rounds + 1):
         for run, tensors, times_s in zip(prepared, inputs, samples, strict=True):
@@ -83,9 +88,9 @@ def _compare(stage: Stage, engines: Sequence[Backend], rounds: int) -> dict[Back
     return dict(zip(engines, medians, strict=True))
 
 
-def _moved(engine: Backend, feeds: Sequence[Tensor]) -> Sequence[Tensor]:
+def _transferred(engine: Backend, feeds: Sequence[Tensor]) -> Sequence[Tensor]:
     links = [link for link in engine.links if link.target == engine.memory.name]
-    return [links[0].move(feed) for feed in feeds] if links else feeds
+    return [links[0].transfer(feed) for feed in feeds] if links else feeds
 
 
 def _time(run: Executable, tensors: Sequence[Tensor]) -> float:

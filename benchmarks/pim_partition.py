@@ -1,4 +1,4 @@
-"""Claim: what a PIM buys a model, and that the best placement beats the usual ones.
+"""Claim: what a PIM buys a model, and that the best assignment beats the usual ones.
 
     python -m benchmarks.pim_partition [--models bert-small,gpt2] [--tokens 1,8,64] [--output out]
 
@@ -54,7 +54,7 @@ class Row:
     totals_s: dict[str, float]
     nodes: int
     pim_nodes: int
-    copies: int
+    transfers: int
     profile_paths: int
 
     @property
@@ -105,7 +105,7 @@ def _rows(model: str, tokens: int, presets: Sequence[str]) -> Iterator[Row]:
             totals_s={name: solution.total_s for name, solution in solutions.items()},
             nodes=len(table.nodes),
             pim_nodes=list(best.assignment.devices.values()).count(preset),
-            copies=len(best.copies),
+            transfers=len(list(best.schedule.transfers)),
             profile_paths=len(profiled.paths),
         )
 
@@ -128,26 +128,30 @@ def _with_only(table: CostTable, names: Sequence[str]) -> CostTable:
     held = {device.memory for device in devices}
     memories = tuple(memory for memory in table.machine.memories if memory.name in held)
 
+    links = tuple(link for link in table.machine.links if held.issuperset(link.route))
+
     def of_node(node: NodeCosts) -> NodeCosts:
         return replace(
             node,
             run_s={name: time_s for name, time_s in node.run_s.items() if name in names},
             run_j={name: energy_j for name, energy_j in node.run_j.items() if name in names},
-            held_bytes={name: size for name, size in node.held_bytes.items() if name in names},
+            resident_bytes={
+                name: size for name, size in node.resident_bytes.items() if name in names
+            },
             run_spread={name: each for name, each in node.run_spread.items() if name in names},
         )
 
     def of_value(value: ValueCosts) -> ValueCosts:
         return replace(
             value,
-            move_s={ends: cost for ends, cost in value.move_s.items() if held.issuperset(ends)},
-            move_j={ends: cost for ends, cost in value.move_j.items() if held.issuperset(ends)},
-            move_spread={},
+            transfer_s={way: s for way, s in value.transfer_s.items() if held.issuperset(way)},
+            transfer_j={way: j for way, j in value.transfer_j.items() if held.issuperset(way)},
+            transfer_spread={},
         )
 
     return replace(
         table,
-        machine=replace(table.machine, memories=memories, devices=devices),
+        machine=replace(table.machine, memories=memories, devices=devices, links=links),
         nodes=tuple(map(of_node, table.nodes)),
         values=tuple(map(of_value, table.values)),
     )
@@ -157,7 +161,7 @@ def _heading() -> str:
     totals = " ".join(f"{name:>9}" for name in METHODS)
     return (
         f"{'model':12} {'tokens':>6} {'preset':10} {totals} {'speed-up':>8} "
-        f"{'on PIM':>9} {'copies':>6} {'paths':>5}"
+        f"{'on PIM':>9} {'transfers':>9} {'paths':>5}"
     )
 
 
@@ -166,7 +170,7 @@ def _line(row: Row) -> str:
     share = f"{row.pim_nodes}/{row.nodes}"
     return (
         f"{row.model:12} {row.tokens:6} {row.preset:10} {totals} {row.speedup:7.2f}x "
-        f"{share:>9} {row.copies:6} {row.profile_paths:5}"
+        f"{share:>9} {row.transfers:9} {row.profile_paths:5}"
     )
 
 

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stagecut.backends.pim.estimate import OperatorEstimate, estimate
+from stagecut.backends import operator_model
+from stagecut.backends.pim.estimate import OperatorEstimate
 
 #: Where the figures lie on the machines on which this is developed.
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "reference" / "pim_timing.csv"
@@ -84,13 +85,21 @@ def _answer(row: Mapping[str, str]) -> OperatorEstimate:
     else:
         tree = "on" if row["op"] == "gemvtree" else "off"
         device = f"pim.hbm:channels={row['channels']},refresh={row['refresh']},tree={tree}"
+    found = operator_model(device).estimate_operator(*_operator(row), None)
+    if not isinstance(found, OperatorEstimate):
+        raise TypeError(f"{device} answers with a {type(found).__name__}")
+    return found
+
+
+def _operator(row: Mapping[str, str]) -> tuple[str, list[tuple[int, ...]]]:
+    """The ONNX operator and the shapes of its operands."""
     outer = int(row["out"])
     if row["op"].startswith("gemv"):
         inner, batch = int(row["in"]), int(row["batch"])
-        return estimate(device, "MatMul", [(batch, inner), (inner, outer)])
+        return "MatMul", [(batch, inner), (inner, outer)]
     if row["op"] == "bn":
-        return estimate(device, "BatchNormalization", [(1, 1, outer), *[(1,)] * 4])
-    return estimate(device, row["op"].capitalize(), [(outer,)] * _ELEMENTWISE[row["op"]])
+        return "BatchNormalization", [(1, 1, outer), *[(1,)] * 4]
+    return row["op"].capitalize(), [(outer,)] * _ELEMENTWISE[row["op"]]
 
 
 def _summary(rows: list[Row]) -> Iterator[str]:

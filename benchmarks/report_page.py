@@ -22,7 +22,8 @@ from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.page.html import to_html
 from tests.support.browser import chromium
-from tests.support.manifests import large
+from tests.support.planned import report_of
+from tests.support.planned_variants import large
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -72,13 +73,12 @@ def main() -> None:
 
 
 def _sample() -> Report:
-    sample = large()
-    return build_report(sample.manifest, sample.table, sample.trace)
+    return report_of(large())
 
 
 def _report(plan: str) -> Report:
-    loaded = Plan.load(plan)
-    return build_report(loaded.manifest, read_costs(loaded.costs))
+    loaded = Plan.load(plan).first
+    return build_report(loaded.planned, read_costs(loaded.costs))
 
 
 def _visit(browser: "Browser", address: str, visits: int = 5) -> None:

@@ -1,4 +1,4 @@
-"""Claim: cutting a model into stages costs next to nothing, in time and in memory.
+"""Claim: dividing a model into stages costs next to nothing, in time and in memory.
 
     python -m benchmarks.staging [--stages 8] [--rounds 30] [--model zoo:bert-base:seq=128]
 
@@ -26,16 +26,15 @@ from stagecut import backends
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.assignment import Assignment
-from stagecut.compiler.ir.device import Feeds, StageProgram
+from stagecut.compiler.ir.device import Feeds, StagedSchedule, StageProgram
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.ir.units import size
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.passes.cluster.cluster import Cluster
-from stagecut.passes.stage.extract import Cutter
-from stagecut.passes.stage.stage import StageNodes
+from stagecut.passes.stage.extract import Extractor
+from stagecut.passes.stage.stage import stage_programs
 from stagecut.runtime.executor import Executor
 
 DEVICE = "cpu.parallel"
@@ -47,10 +46,10 @@ def main() -> None:
     with TemporaryDirectory() as text:
         folder = Path(text)
         program = load_program(options.model)
-        stages = _cut_into(program, options.stages, folder)
+        staged = _divided(program, options.stages, folder)
         ir.save(program.model.clone(), folder / "whole.onnx", external_data="whole.data")
-        _compare_times(stages, program.feeds, folder, options.rounds)
-        _compare_memory(stages, program.feeds, folder)
+        _compare_times(staged, program.feeds, folder, options.rounds)
+        _compare_memory(staged, program.feeds, folder)
 
 
 def _arguments() -> argparse.Namespace:
@@ -61,19 +60,24 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _cut_into(program: Program, count: int, folder: Path) -> Sequence[Stage]:
+def _divided(program: Program, count: int, folder: Path) -> StagedSchedule:
     """Equal numbers of nodes in each stage."""
-    engines = backends.create_all([DEVICE])
-    graph = Cluster(engines)(graph_of(program))
-    assignment = Assignment({node.name: DEVICE for node in graph.nodes})
-    runs = [list(part) for part in np.array_split(np.array(graph.nodes, object), count)]
-    cut = Cutter(program, *write_weights([program.model], folder))
-    return StageNodes(engines).of_runs(graph, runs, assignment, cut)
+    graph = Cluster(backends.create_all([DEVICE]))(graph_of(program))
+    names = np.array([node.name for node in graph.nodes], object)
+    schedule = _on_one_device([tuple(part) for part in np.array_split(names, count)])
+    [weights] = write_weights([program.model], folder)
+    programs = stage_programs(graph, schedule, Extractor(program, weights))
+    return StagedSchedule(schedule, programs, (None,) * count)
 
 
-def _staged(stages: Sequence[Stage]) -> Callable[[Feeds], object]:
-    outputs = [value.name for value in stages[-1].program.outputs]
-    return Executor(stages, outputs, backends.create_all([DEVICE])).run
+def _on_one_device(parts: Sequence[tuple[str, ...]]) -> Schedule:
+    stages = tuple(Stage(DEVICE, part) for part in parts)
+    return Schedule(stages, tuple(map(Run, range(len(stages)))))
+
+
+def _executor(staged: StagedSchedule) -> Callable[[Feeds], object]:
+    outputs = [value.name for value in staged.programs[-1].outputs]
+    return Executor(staged, outputs, backends.create_all([DEVICE])).run
 
 
 def _whole(folder: Path) -> Callable[[Feeds], object]:
@@ -89,8 +93,8 @@ def _whole(folder: Path) -> Callable[[Feeds], object]:
     return lambda feeds: session.run(None, dict(feeds))
 
 
-def _compare_times(stages: Sequence[Stage], feeds: Feeds, folder: Path, rounds: int) -> None:
-    runs = {"staged": _staged(stages), "whole": _whole(folder)}
+def _compare_times(staged: StagedSchedule, feeds: Feeds, folder: Path, rounds: int) -> None:
+    runs = {"staged": _executor(staged), "whole": _whole(folder)}
     samples: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run(feeds)
@@ -102,13 +106,13 @@ def _compare_times(stages: Sequence[Stage], feeds: Feeds, folder: Path, rounds: 
     for name, times_s in samples.items():
         print(f"{name:7} {quartiles(times_s)}")
     ratio = statistics.median(samples["staged"]) / statistics.median(samples["whole"])
-    print(f"time: {len(stages)} stages / whole model = {ratio:.3f}")
+    print(f"time: {len(staged.programs)} stages / whole model = {ratio:.3f}")
 
 
-def _compare_memory(stages: Sequence[Stage], feeds: Feeds, folder: Path) -> None:
-    for stage in stages:
-        proto = ir.to_proto(stage.program.model)
-        (folder / f"{stage.program.name}.onnx").write_bytes(proto.SerializeToString())
+def _compare_memory(staged: StagedSchedule, feeds: Feeds, folder: Path) -> None:
+    for program in staged.programs:
+        proto = ir.to_proto(program.model)
+        (folder / f"{program.name}.onnx").write_bytes(proto.SerializeToString())
     arrays: dict[str, Any] = dict(feeds)  # numpy's stubs take them for its own options
     np.savez(folder / "feeds.npz", **arrays)
     found_bytes = {}
@@ -117,17 +121,18 @@ def _compare_memory(stages: Sequence[Stage], feeds: Feeds, folder: Path) -> None
         found_bytes[name] = int(subprocess.check_output(command, text=True))
         print(f"{name:7} {size(found_bytes[name])} private")
     ratio = found_bytes["staged"] / found_bytes["whole"]
-    print(f"memory: {len(stages)} stages / whole model = {ratio:.3f}")
+    print(f"memory: {len(staged.programs)} stages / whole model = {ratio:.3f}")
 
 
 def load_staged(folder: Path) -> Callable[[Feeds], object]:
     """The stages that were written to `folder`, ready to run."""
-    stages = []
+    programs = []
     for path in sorted(folder.glob("stage-*.onnx")):
         model = ir.load(path)
         inputs, outputs = map(_values, (model.graph.inputs, model.graph.outputs))
-        stages.append(Stage(DEVICE, (), StageProgram(path.stem, model, inputs, outputs)))
-    return _staged(stages)
+        programs.append(StageProgram(path.stem, model, inputs, outputs))
+    schedule = _on_one_device([()] * len(programs))
+    return _executor(StagedSchedule(schedule, tuple(programs), (None,) * len(programs)))
 
 
 def _values(values: Sequence[ir.Value]) -> tuple[Value, ...]:
@@ -135,7 +140,7 @@ def _values(values: Sequence[ir.Value]) -> tuple[Value, ...]:
 
 
 def measure_memory(name: str, folder: Path) -> int:
-    """Anonymous bytes that this process gained by loading one of the two and running it."""
+    """Anonymous memory, in bytes, that loading one of the two and running it takes."""
     feeds = dict(np.load(folder / "feeds.npz"))
     before = _anonymous_bytes()
     run = load_staged(folder) if name == "staged" else _whole(folder)

@@ -19,3 +19,9 @@ def quartiles(times_s: Sequence[float]) -> str:
     low_s, median_s, high_s = statistics.quantiles(times_s, n=4)
     middle = f"{seconds(low_s)} .. {seconds(high_s)}"
     return f"median {seconds(median_s)}, middle half {middle}, {len(times_s)} runs"
+
+
+def spread(times_s: Sequence[float]) -> str:
+    """Median and range, in one cell of a table."""
+    low_s, high_s = min(times_s), max(times_s)
+    return f"{seconds(statistics.median(times_s))} ({seconds(low_s)} .. {seconds(high_s)})"
