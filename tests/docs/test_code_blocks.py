@@ -20,14 +20,15 @@ from pathlib import Path
 import pytest
 
 from stagecut.compiler.formats.costs_json import SCHEMA, read_costs
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 #: Commands that are not run here, and why.
 _NOT_RUN = {
+    "source .venv": "the commands already run in this environment",
     "git clone": "needs the address of a repository; CI starts from a clone",
     "make ": "sets a machine up and runs everything, these tests included",
 }
