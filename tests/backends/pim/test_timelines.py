@@ -1,4 +1,4 @@
-"""Command timelines in the docstrings of `pim.hbm`: every figure in them is what the code computes.
+"""Command timelines in docstrings of PIM kernels: every figure in them is what the code computes.
 
 A timeline has a line for each run of commands of a kind, and after it sums of intervals:
 
@@ -18,6 +18,9 @@ from typing import NamedTuple
 
 import pytest
 
+from stagecut.backends.pim.aim import kernels as aim
+from stagecut.backends.pim.aim.model import Aim
+from stagecut.backends.pim.architectures import architecture_of
 from stagecut.backends.pim.estimate import estimate
 from stagecut.backends.pim.hbm import (
     fixed,
@@ -30,6 +33,7 @@ from stagecut.backends.pim.hbm import (
     tree,
 )
 from stagecut.backends.pim.hbm.intervals import Intervals
+from stagecut.backends.pim.preset import Preset
 from tests.support import hbm_replay
 from tests.support.hbm import GEOMETRY, HOST, TIMING
 from tests.support.hbm_replay import Command, Replay
@@ -52,6 +56,14 @@ NAMES = {
     "enter": fixed.enter(PRESET),
     "leave": fixed.leave(PRESET),
     "park": fixed._park(PRESET),
+}
+
+AIM = architecture_of(Preset.of("pim.aim", {}))
+assert isinstance(AIM, Aim)
+AIM_TIMINGS = "nBL nRP nMODCH nRCDRDMAC nCLREG nCWLREG nWPRE"
+AIM_NAMES = {
+    **{name: getattr(AIM.timing, name.lower()) for name in AIM_TIMINGS.split()},
+    "c": AIM.timing.column,
 }
 
 
@@ -118,6 +130,11 @@ FIGURES = {
     "mode ended and started": (products.mode_again, "started", products.mode_again(PRESET, 2)[0]),
     "weights of a tile": (products, "stream", products.stream(PRESET)),
     "row after row of weights": (products._even_late, "row", products.next_row(PRESET)),
+    "a pass of GDDR6-AiM": (
+        aim,
+        "cycles",
+        aim.product(AIM.timing, AIM.geometry, inner=256, outer=512).cycles,
+    ),
     "read": (stream.read, "read", stream.read(PRESET, 4)),
     "write": (stream.write, "write", stream.write(PRESET, 4)),
     "read, then read": (intervals, "read_then_read", PRESET.read_then_read(PRESET.settled)),
@@ -154,14 +171,14 @@ def test_every_first_cycle_follows_from_an_earlier_one(drawn: object) -> None:
         if line.since:
             earlier = int(line.since.split(" + ")[0])
             assert earlier in seen
-            assert _value(line.since, NAMES) == line.first
+            assert _value(line.since, _names(drawn)) == line.first
         seen |= {line.first, line.last}
 
 
 @pytest.mark.parametrize("drawn", DRAWN)
 def test_commands_of_a_run_are_a_column_interval_apart(drawn: object) -> None:
     streams = drawn in {stream.read, stream.write}
-    spacing = NAMES["tCCDS"] if streams else NAMES["c"]
+    spacing = _names(drawn)["tCCDS" if streams else "c"]
     for line in _lines(drawn):
         assert line.last - line.first == (line.size - 1) * spacing
 
@@ -207,6 +224,10 @@ def _figures(drawn: object, line: str) -> list[int]:
     return [int(figure) for figure in re.findall(r"\d+", match[1])]
 
 
+def _names(drawn: object) -> dict[str, int]:
+    return AIM_NAMES if drawn is aim else NAMES
+
+
 def _doc(drawn: object) -> str:
     return inspect.getdoc(drawn) or ""
 
@@ -224,7 +245,7 @@ def _lines(drawn: object) -> Iterator[Line]:
         cycles, *lanes, since = cells
         first, _, last = cycles.partition(" - ")
         (lane,) = (index for index, cell in enumerate(lanes) if cell)
-        match = re.fullmatch(r"(?:(\d+) )?(ACT|PRE|RD|WR) (.+)", lanes[lane])
+        match = re.fullmatch(r"(?:(\d+) )?(ACT|MODE|PRE|RD|WR) (.+)", lanes[lane])
         assert match, line
         count, name, row = match.groups()
         side = ("even", "odd")[lane]
@@ -233,7 +254,7 @@ def _lines(drawn: object) -> Iterator[Line]:
 
 def _sums(drawn: object) -> dict[str, int]:
     """name = figure = sum of intervals; each of them is checked, and may use those before it."""
-    names = dict(NAMES)
+    names = dict(_names(drawn))
     for name, figure, terms in re.findall(r"^ *(\w+) = (\d+) = (.+)$", _doc(drawn), re.MULTILINE):
         assert _value(terms, names) == int(figure), f"{name} = {figure} = {terms}"
         names[name] = int(figure)
