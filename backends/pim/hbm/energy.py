@@ -62,7 +62,8 @@ class Energy:
 def kernel_j(e: Energy, i: Intervals, kernel: Kernel, run_s: float) -> float:
     """Joules of `kernel`, which runs for `run_s`, on all channels.
 
-    Commands that park banks or switch modes reach one bank at a time; all others reach all blocks.
+    Commands that park banks work on one bank, and data from the host pass the way to the blocks
+    once for all of them; every other command works on all blocks of a channel at once.
     """
     g = i.geometry
     parking, burst, row = fixed.reads(i), 8 * g.burst_bytes, 8 * g.row_bytes * e.row_j_per_bit

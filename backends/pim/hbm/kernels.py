@@ -141,9 +141,9 @@ def _elementwise(
     """The kernel of `passes` passes, each of two halves.
 
     `half` is the number of cycles from the first read in one half of the banks to the last write
-    there. `reads` has an entry for each row that a half reads: how many times its registers' worth
-    of bursts is read. `late` is what tRAS or tRC add to the first half of the kernel, whose first
-    row is opened no earlier than it is needed; it is 0 with the preset's timing.
+    there. `reads` has an entry for each row that a half reads: the number of runs of 8 RD from it.
+    `late` is what tRAS or tRC add to the first half of the kernel, whose first row is opened no
+    earlier than it is needed; it is 0 with the preset's timing.
     """
     registers, halves = i.geometry.registers, 2 * passes
     first = first_read(i) - i.write_to_read + late

@@ -1,7 +1,7 @@
 """The parameters of an HBM-PIM preset: DRAM timing, geometry, and the host's part.
 
 Fields of `Timing` have the JEDEC names in lower case. Constructors raise DeviceError, with the name
-of the parameter and the reason, for what the timing model does not cover.
+of the parameter and the reason, for what the model does not cover.
 """
 
 from dataclasses import dataclass, fields
@@ -59,7 +59,8 @@ class Timing:
 class Geometry:
     """Numbers of channels, banks, rows and registers, and sizes in bytes.
 
-    Bank groups, rows and registers are those of one pseudo-channel and rank.
+    Bank groups are those of a pseudo-channel and rank, `compute_rows` those of a bank; each block
+    has `registers` registers for inputs and as many for sums.
     """
 
     channels: int
