@@ -1,7 +1,6 @@
 """What every HBM-PIM kernel pays before and after it runs: parking, mode switches, instructions.
 
-To park the banks is to open a certain row in each of them and to read it once; that puts them into
-a known state before the mode changes.
+To park the banks is to open a row in each of them and to read from it once.
 
     enter  park the banks | two writes switch to all-bank mode | write the instructions (a change
            of rows) | a write to other banks starts PIM mode
