@@ -1,16 +1,17 @@
 """Presets: TOML files with the numbers of a modelled device, each of which a spec can replace.
 
-    pim.hbm:channels=16,tCCDL=6,refresh=off     one of the package's, with changes
-    pim:mine.toml,channels=16                   a file of the user's, with changes
+    pim.hbm:channels=16,tCCDL=6,refresh=off     a preset of the package, with changes
+    pim:mine.toml,channels=16                   a preset of the user, with changes
 
-A user's file names the architecture whose numbers it changes, and may leave out all others:
+A user's file names the architecture and the numbers that differ from the package's preset:
 
     architecture = "hbm"
     [timing]
     tCCDL = 6
 
-A section of the file fills a frozen dataclass, whose fields are named as in the file but in lower
-case. The dataclass refuses what makes no sense; the preset adds whose number that was.
+Each section of the file fills a frozen dataclass, whose fields have the names of the file in lower
+case. The dataclass raises DeviceError for a number that the model does not cover; `explaining` adds
+the device and the number of the preset to that error.
 """
 
 import math
@@ -33,7 +34,7 @@ Tables: TypeAlias = dict[str, dict[str, Any]]
 class Preset:
     """The tables of a preset and the options that replace some of their numbers.
 
-    `device` is the name of the device, `architecture` says whose numbers these are.
+    `device` is the name of the device, `architecture` one of hbm, aim and silent.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class Preset:
         self.options = Options(device, options)
 
     def section(self, name: str) -> dict[str, Any]:
-        """The numbers of the section called `name`, by their names in lower case."""
+        """Name in lower case -> number, of the section called `name`."""
         return {key.lower(): self._number(key, n) for key, n in self._tables[name].items()}
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Add to a DeviceError about one of the numbers whose it is and what the preset has."""
+        """Add the device, and the preset's number, to a DeviceError about one of the numbers."""
         try:
             yield
         except DeviceError as error:
@@ -169,7 +170,7 @@ def _refuse_unknown(key: str, known: Mapping[str, Any], where: str) -> None:
 
 
 def _text(number: Any, default: Any, where: str) -> str:
-    """As an option is written; of the kind that the package's preset has there."""
+    """`number` as the text of an option; it must have the type of the package's `default`."""
     kinds = {bool: "true or false", int: "a whole number", float: "a number"}
     is_whole = isinstance(number, int) and not isinstance(number, bool)
     if type(number) is not type(default) and not (isinstance(default, float) and is_whole):

@@ -1,4 +1,4 @@
-"""Processing-in-memory devices, modelled: what they would take, and the numbers they would give."""
+"""Processing-in-memory devices, modelled: their time, their energy and the numbers they compute."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -8,9 +8,10 @@ if TYPE_CHECKING:
 
 
 def create(name: str, options: Mapping[str, str]) -> "PimBackend":
-    """`pim.hbm`, `pim.aim`, `pim.silent`, or `pim` with `preset=FILE.toml`: a preset of one's own.
+    """The device `pim.hbm`, `pim.aim` or `pim.silent`; or `pim` with `preset=FILE.toml`.
 
-    Every number of the preset is an option; raises DeviceError for nonsense.
+    Every number of a preset is an option that replaces it. Raises DeviceError for unknown options
+    and for numbers that the model does not cover.
     """
     from stagecut.backends.pim.architectures import PRESETS, architecture_of
     from stagecut.backends.pim.device import PimBackend

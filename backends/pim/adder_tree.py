@@ -1,9 +1,11 @@
-"""Products of bf16 numbers by an adder tree beside every bank, bit for bit as stated here.
+"""Products of bf16 numbers, added up by the adder tree beside every bank, bit for bit.
 
-A burst of numbers meets as many weights. Products of two bf16 numbers are exact in float32; a tree
-adds up neighbours, 0 with 1 and 2 with 3, then their sums, each addition rounded to float32; the
-burst's sum is added to the float32 sum of the bursts before it. The result is rounded to bf16 when
-it is read. No vendor publishes the order; this one is stated so that results can be repeated.
+A burst of inputs is multiplied by a burst of weights; products of two bf16 numbers are exact in
+float32. The tree adds neighbours, lanes 0 and 1, 2 and 3, ..., then these sums in pairs, and so on;
+each addition is rounded to float32. The sum of the burst is added to the float32 sum of the bursts
+before it. The result is rounded to bf16 when it is read.
+
+No vendor publishes the order of the additions; it is stated here so that results can be repeated.
 """
 
 from dataclasses import dataclass
@@ -14,18 +16,18 @@ import numpy as np
 from stagecut.backends.pim.numerics import Multiply, Passes, held, rounded
 from stagecut.compiler.ir.device import Tensor
 
-#: Products that are worked on at a time: what stays in a core's cache.
+#: Number of products computed at a time, so that they stay in a core's cache.
 _AT_A_TIME = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class AdderTree(Passes):
-    """`lanes` is a power of two."""
+    """Products with a tree of `lanes` inputs, a power of two."""
 
     lanes: int
 
     def product(self, matrix: Tensor) -> Multiply:
-        """The weight becomes [bursts, lanes, outer]."""
+        """Lay out `matrix` [inner, outer] as [bursts, lanes, outer], padded with zeros."""
         padded = np.pad(held(matrix, self.dtype), ((0, -len(matrix) % self.lanes), (0, 0)))
         return partial(self._multiply, padded.reshape(-1, self.lanes, matrix.shape[1]))
 
@@ -41,7 +43,7 @@ class AdderTree(Passes):
 
 
 def _summed(inputs: Tensor, weight: Tensor) -> Tensor:
-    """[rows, bursts, lanes] x [bursts, lanes, outer] -> [rows, outer]."""
+    """Float32 sums: [rows, bursts, lanes] x [bursts, lanes, outer] -> [rows, outer]."""
     total = np.zeros((len(inputs), weight.shape[-1]), np.float32)
     for burst, row in enumerate(weight):
         level = inputs[:, burst, :, None] * row

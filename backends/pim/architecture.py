@@ -1,4 +1,7 @@
-"""What one kind of PIM answers about itself; everything else about a PIM device is common."""
+"""The interface to one kind of PIM: its costs, its layout, its arithmetic.
+
+Everything else about PIM devices is the same for all of them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from stagecut.backends.pim.work import Kind, Product, Work
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """DRAM commands on all channels; one that works on many banks counts once."""
+    """Numbers of DRAM commands on all channels; one that works on many banks counts once."""
 
     rd: int
     wr: int
@@ -23,9 +26,10 @@ class Commands:
 class Execution:
     """One way to place and run a piece of work.
 
-    `ways` is how many channels share the sum of each output. `cycles` is the kernel alone,
-    `readback_cycles` reading its sums. `bytes_padded` is what its operands in the memory take
-    there: the weights of a product, everything that an element-wise pass reads and writes.
+    `ways` is how many channels share the sum of each output. `cycles` are those of the kernel
+    alone, `readback_cycles` those of reading its sums. `bytes_padded` is the size of its operands
+    in the memory, padding included: the weights of a product, everything that an element-wise pass
+    reads and writes.
     """
 
     ways: int
@@ -37,7 +41,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Time and energy; those of steps that follow each other are added up."""
+    """Time and energy. The sum of two is what steps that follow each other take."""
 
     run_s: float
     energy_j: float
@@ -48,12 +52,13 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one piece of work costs, placed as it is fastest (`chosen`).
+    """The costs of one piece of work in its fastest placement, `chosen`.
 
-    `plain` is the placement of the vendor's simulator, where no two channels share an output; the
-    same object if that is the fastest. `spent` is on everything from operands in the memory to the
-    result in the memory, the host's part included. `load_s` is writing the weights, once, before
-    anything runs; `weight_bytes` is what they take in the memory for good, padding included.
+    `plain` is its execution in the placement of the vendor's simulator, where no two channels share
+    an output; equal to `chosen` if that placement is the fastest. `spent` is the time and energy
+    from operands in the memory to the result in the memory, the host's part included. `load_s` is
+    the time to write the weights, once, before anything runs; `weight_bytes` is the memory they
+    take as long as they are loaded, padding included.
     """
 
     plain: Execution
@@ -65,10 +70,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A block of a weight matrix that lies in one bank: `rows` rows of it, from `row` on.
+    """A block of a weight matrix that lies in one bank, in `rows` rows of the bank from `row` on.
 
-    `inputs` and `outputs` are the first and one past the last of the weight's rows and columns;
-    where they reach beyond the matrix, there is padding.
+    `inputs` and `outputs` are ranges of the matrix's rows and columns: the first, and one past the
+    last. Where they reach beyond the matrix, there is padding.
     """
 
     inputs: tuple[int, int]
@@ -97,31 +102,31 @@ class Architecture(Protocol):
 
     @property
     def kinds(self) -> frozenset[Kind]:
-        """The element-wise work that it has kernels for; all have products."""
+        """The kinds of element-wise work for which it has kernels; every PIM has products."""
         ...
 
     @property
     def capacity_bytes(self) -> int: ...
     @property
     def peak_flop_per_s(self) -> float:
-        """What all its units can do at the most."""
+        """The most floating-point operations that all its units can do in a second."""
         ...
 
     @property
     def peak_bytes_per_s(self) -> float:
-        """What they can read from the banks at the most."""
+        """The most bytes that all its units can read from the banks in a second."""
         ...
 
     def cost(self, work: Work) -> Cost: ...
 
     def layout(self, work: Product) -> Iterator[Tile]:
-        """Where each tile of the weight lies that `cost` has placed, in an empty memory."""
+        """The tiles of the weight in the placement of `cost`, in an otherwise empty memory."""
         ...
 
     def write(self, elements: int) -> Spent:
-        """Copying a value of `elements` numbers from the host into the memory."""
+        """The transfer of a value of `elements` numbers from the host to the memory."""
         ...
 
     def read(self, elements: int) -> Spent:
-        """Copying a value of `elements` numbers from the memory to the host."""
+        """The transfer of a value of `elements` numbers from the memory to the host."""
         ...

@@ -1,4 +1,4 @@
-"""Preset -> architecture: which model reads which sections of it."""
+"""Builds the architecture that a preset describes from the sections of the preset."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,7 +7,7 @@ from stagecut.backends.presets import Preset, Presets
 
 
 def architecture_of(preset: Preset) -> Architecture:
-    """Raises DeviceError, with the number's name, for one that makes no sense."""
+    """The model of `preset`. Raises DeviceError, with its name, for a number it does not cover."""
     with preset.explaining():
         return _MAKERS[preset.architecture](preset)
 

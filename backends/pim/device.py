@@ -1,4 +1,4 @@
-"""A PIM device: the same for every architecture, which it asks for costs."""
+"""The backend of PIM devices: one class for all, which asks the architecture for costs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ _PRECISIONS = {"float16": "f16", "bfloat16": "bf16"}
 
 @dataclass(frozen=True, slots=True)
 class PimBackend:
-    """Lives in a memory of its own, named like the device, which holds 16-bit numbers.
+    """A PIM device with a memory of its own, of the same name, which holds 16-bit numbers.
 
-    `capacity_bytes` is how much of the memory weights may take; `exact` says whether results are
-    those of the hardware bit for bit, or come faster and within a bound of the exact ones.
+    `capacity_bytes` is how much of the memory weights may take. With `exact`, results are those of
+    the hardware bit for bit; without, they are computed faster, to within a stated error.
     """
 
     name: str
@@ -65,7 +65,7 @@ class PimBackend:
         return Support(self.lacks_room(work))
 
     def lacks_room(self, work: Iterable[Work]) -> str:
-        """Why the weights of `work` do not fit into the memory; empty where they do."""
+        """The reason why the weights of `work` do not fit into the memory; empty if they do."""
         needed = sum(self.architecture.cost(part).weight_bytes for part in work)
         if needed <= self.capacity_bytes:
             return ""
@@ -75,7 +75,7 @@ class PimBackend:
         )
 
     def work(self, operator: Operator) -> tuple[Work, ...]:
-        """What `operator` is made of. Raises UnsupportedError where there is no kernel for it."""
+        """The work of `operator`. Raises UnsupportedError where there is no kernel for it."""
         work = work_of(operator)
         for part in work:
             if isinstance(part, Elementwise) and part.kind not in self.architecture.kinds:

@@ -1,4 +1,4 @@
-"""What one operator costs on a modelled device: the answer of `stagecut estimate`."""
+"""The costs of one operator on a modelled device: the answer of `stagecut estimate`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,18 +14,19 @@ from stagecut.compiler.ir.errors import ShapeError, UnplaceableError, UsageError
 from stagecut.compiler.ir.graph import Operator, Value
 from stagecut.compiler.ir.machine import Basis
 
-#: Which operands are weights.
+#: Operator -> indices of the operands that are weights.
 _WEIGHTS = {"MatMul": (1,), "Gemm": (1, 2), "BatchNormalization": (1, 2, 3, 4)}
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorEstimate:
-    """`run_s` and `energy_j` are of everything from operands in the memory to the result there.
+    """Time, energy and commands of an operator.
 
-    `cycles` (the kernel alone), `readback_cycles`, `commands` and `bytes_padded` are of the
-    placement that the vendor's simulator has. Where another one is faster, it is in `split`, and
-    `run_s` and `energy_j` are that one's. `load_s` is writing the weights, once, before anything
-    runs.
+    `run_s` and `energy_j` cover everything from operands in the memory to the result in the memory.
+    `cycles` (the kernel alone), `readback_cycles`, `commands` and `bytes_padded` belong to the
+    placement of the vendor's simulator. If another placement is faster, `split` describes it, and
+    `run_s` and `energy_j` belong to that one. `load_s` is the time to write the weights, once,
+    before anything runs.
     """
 
     device: str
@@ -80,7 +81,7 @@ def estimate(
 def layout(
     backend: PimBackend, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
 ) -> Layout:
-    """Where the weight matrices of `op` lie, placed as `estimate` says; raises what it raises."""
+    """Where the weight matrices of `op` lie, in the placement and with the errors of `estimate`."""
     work = _work(backend, op, shapes, dtype)
     found = (backend.architecture.layout(part) for part in work if isinstance(part, Product))
     return Layout(
@@ -118,7 +119,7 @@ def _work(
 
 
 def _together(executions: Sequence[Execution]) -> Execution:
-    """Of work that runs one after the other."""
+    """The execution of several pieces of work, one after the other."""
     return Execution(
         ways=max((part.ways for part in executions), default=1),
         cycles=sum(part.cycles for part in executions),
@@ -133,7 +134,7 @@ def _together(executions: Sequence[Execution]) -> Execution:
 
 
 def _operator(op: str, shapes: Sequence[tuple[int, ...]]) -> Operator:
-    """`op` on operands of `shapes`; ONNX's shape inference says what it makes of them."""
+    """`op` on operands of `shapes`; its result has the shape that ONNX infers."""
     if not onnx.defs.has(op):
         raise UsageError(
             f"ONNX has no operator {op!r}", where="OP", fix="names are case-sensitive, e.g. MatMul"

@@ -1,4 +1,4 @@
-"""A stage in memory: its operators one after the other, on 16-bit numbers."""
+"""Runs a stage on a PIM device: its operators one after the other, on 16-bit numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ from stagecut.compiler.ir.errors import EngineError
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operator; weights that it multiplies by are bound into `run`."""
+    """One operator: `run` computes value `writes` from values `reads`.
+
+    The weight matrix of a product is bound into `run` and not among `reads`.
+    """
 
     run: Callable[..., Tensor]
     reads: tuple[str, ...]
@@ -25,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class PimExecutable:
-    """Keeps no state between calls, so that threads may share it."""
+    """The steps of a stage; without state between calls, so that threads may share it."""
 
     steps: tuple[Step, ...]
     constants: Mapping[str, Tensor]
@@ -42,7 +45,11 @@ class PimExecutable:
 
 
 def build(stage: StageProgram, arithmetic: Arithmetic) -> PimExecutable:
-    """Round and lay out the weights of `stage`. Raises EngineError for what has no kernel."""
+    """Round and lay out the weights of `stage`.
+
+    Raises EngineError for an operator without a kernel, a weight without data and a shape that is
+    not static.
+    """
     builder = _Builder(stage, arithmetic)
     return PimExecutable(
         steps=tuple(step for node in stage.model.graph for step in builder.steps(node)),
@@ -54,7 +61,7 @@ def build(stage: StageProgram, arithmetic: Arithmetic) -> PimExecutable:
 
 
 class _Builder:
-    """Turns operators into steps; collects the weights that steps read like any other value."""
+    """Turns operators into steps; `constants` are the weights that steps read as values."""
 
     def __init__(self, stage: StageProgram, arithmetic: Arithmetic) -> None:
         self._stage = stage
@@ -109,7 +116,7 @@ class _Builder:
         return [self._product(reads[0], matrix, product), add]
 
     def _product(self, reads: str, matrix: Tensor, writes: str) -> Step:
-        """A weight of one dimension stands for one column, which the result does not keep."""
+        """A weight [inner] is one column; the result has no dimension for it."""
         columns = matrix if matrix.ndim == 1 else matrix.reshape(matrix.shape[-2:])
         product = self._arithmetic.product(columns.reshape(columns.shape[0], -1))
         run = partial(_times, product, columns.shape[1:])

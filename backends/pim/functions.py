@@ -1,4 +1,4 @@
-"""The functions that some devices have as tables, as ONNX defines them."""
+"""The activation functions that some devices look up in tables, as ONNX defines them."""
 
 import numpy as np
 import onnx_ir as ir
@@ -9,7 +9,7 @@ from stagecut.compiler.ir.device import Tensor
 
 
 def function_of(node: ir.Node) -> Function:
-    """Of a LeakyRelu, Sigmoid, Tanh or Gelu with its attributes."""
+    """The function of a LeakyRelu, Sigmoid, Tanh or Gelu node, with the node's attributes."""
     match node.op_type:
         case "LeakyRelu":
             alpha = np.float32(node.attributes.get_float("alpha", 0.01))

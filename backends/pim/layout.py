@@ -1,4 +1,4 @@
-"""Where the weights of one operator lie, tile by tile or summed up for people."""
+"""Where the weights of one operator lie: tile by tile, or in bands that are easier to read."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from stagecut.backends.pim.architecture import Tile
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`weight_bytes` is the room that the weights take: whole rows of all banks, gaps included."""
+    """`weight_bytes` is the memory that the weights take: whole rows of all banks, with gaps."""
 
     weight_bytes: int
     tiles: tuple[Tile, ...]
@@ -39,7 +39,7 @@ class Band:
 
 
 def bands(tiles: Iterable[Tile]) -> Iterator[Band]:
-    """In the order of ranks, rows and inputs."""
+    """Group tiles into bands, in the order of ranks, rows and inputs."""
     shared: dict[tuple[int, int, tuple[int, int], int], list[Tile]] = defaultdict(list)
     for tile in tiles:
         shared[tile.rank, tile.row, tile.inputs, tile.rows].append(tile)

@@ -1,4 +1,4 @@
-"""The links between the host and a PIM device: copies that change the number format on the way."""
+"""The links between the host and a PIM device; their transfers change the number format."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -30,7 +30,7 @@ class ToMemory:
 
 @dataclass(frozen=True, slots=True)
 class ToHost:
-    """PIM to host: every 16-bit number is a float32 number, too."""
+    """PIM to host: the memory's 16-bit numbers become float32, without rounding."""
 
     source: str
     architecture: Architecture

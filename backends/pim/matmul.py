@@ -1,7 +1,8 @@
-"""Products in float32, by ONNX Runtime on one thread; loaded when a stage is prepared.
+"""Products in float32, computed by ONNX Runtime on one thread.
 
-Why not numpy's: its BLAS starts threads of its own that spin, which on a busy machine makes a
-product up to fifty times slower, and it packs the weight anew for every product.
+Not by numpy: the threads of its BLAS spin while they wait, which makes a product up to fifty times
+slower on a busy machine, and it packs the weight again for every product. This module is imported
+only when a stage is prepared, because ONNX Runtime takes long to load.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ _FLOAT, _OPSET, _IR_VERSION = onnx.TensorProto.FLOAT, 13, 8
 
 
 def multiplier(matrix: Tensor) -> Callable[[Tensor], Tensor]:
-    """What multiplies rows [rows, inner] by `matrix` [inner, outer]; may be used by threads."""
+    """A function that multiplies [rows, inner] by `matrix` [inner, outer]; threads may share it."""
     inner, outer = matrix.shape
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["rows", "matrix"], ["product"])],

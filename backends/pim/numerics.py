@@ -1,8 +1,8 @@
-"""The arithmetic of a PIM device, whose memory holds 16-bit numbers.
+"""The arithmetic of a PIM device, whose memory holds 16-bit numbers (fp16 or bf16).
 
-Numbers beyond the format's largest become infinite, as IEEE 754 has it. Between a stage's operators
-they are kept in float32 arrays, which hold every 16-bit number: numpy computes with these far
-faster than with 16 bits.
+Results beyond the largest finite number become infinite, as in IEEE 754. Between the operators of a
+stage, values are kept in float32 arrays of 16-bit numbers, because numpy computes with float32 far
+faster than with 16-bit formats.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ Multiply: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Arithmetic(Protocol):
-    """Works on float32 arrays of `dtype`'s numbers."""
+    """Operations on float32 arrays whose elements are numbers of `dtype`."""
 
     @property
     def dtype(self) -> npt.DTypeLike: ...
 
     def product(self, matrix: Tensor) -> Multiply:
-        """Round and lay out a weight matrix [inner, outer] of any floats, once."""
+        """Round a weight matrix [inner, outer] of any floats to `dtype` and lay it out, once."""
         ...
 
     def add(self, first: Tensor, second: Tensor) -> Tensor: ...
@@ -38,13 +38,13 @@ class Arithmetic(Protocol):
     def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor: ...
     def relu(self, operand: Tensor) -> Tensor: ...
     def look_up(self, function: Function, operand: Tensor) -> Tensor:
-        """Of a function that the device has as a table."""
+        """`function` of each number, which the device looks up in a table."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """The element-wise part, which is the same bit for bit however products are added up.
+    """Element-wise operations, which do not depend on how a device adds up products.
 
     Each operation rounds once: a float32 result of two 16-bit operands, rounded to 16 bits, is the
     correctly rounded one, because float32 has more than twice as many digits.
@@ -62,16 +62,18 @@ class Passes:
         return rounded(first * second, self.dtype)
 
     def multiply_add(self, first: Tensor, second: Tensor, third: Tensor) -> Tensor:
-        """Two roundings: no unit fuses them."""
+        """first * second + third, rounded after each operation: no device fuses them."""
         return self.add(self.mul(first, second), third)
 
     def relu(self, operand: Tensor) -> Tensor:
-        """The unit looks at the sign bit alone: -0 and NaNs with it set become +0, too."""
+        """+0 for every number whose sign bit is set: for -0 and such NaNs, too."""
         return np.where(np.signbit(operand), np.float32(0), operand)
 
     def look_up(self, function: Function, operand: Tensor) -> Tensor:
-        """The function itself, rounded once: what devices hold in their tables, and how they
-        interpolate, is not published."""
+        """`function` itself, rounded once.
+
+        The contents of the devices' tables, and how they interpolate, are not published.
+        """
         return rounded(function(operand), self.dtype)
 
 
@@ -87,8 +89,9 @@ class Fast(Passes):
 
 
 def product_error(rows: Tensor, weight: Tensor) -> Tensor:
-    """The most by which `Fast.product` in float16 is away from the exact product of its operands.
+    """A bound on the absolute error of `Fast.product` in float16, [rows, outer].
 
+    The error is that against the exact product of the rounded operands.
     Products of two 11-bit numbers are exact in float32 (24 bits), so only additions round. With n
     terms, in whatever order they are added, and u = (n - 1) 2**-24, the sum is off by at most
     u / (1 - u) times the sum of magnitudes (N. Higham, Accuracy and Stability of Numerical
@@ -102,26 +105,26 @@ def product_error(rows: Tensor, weight: Tensor) -> Tensor:
 
 
 def narrow(array: Tensor, dtype: npt.DTypeLike) -> Tensor:
-    """Round to nearest even; what is too large becomes infinite."""
+    """Round to `dtype`, to nearest even; numbers beyond its largest become infinite."""
     with np.errstate(over="ignore"):
         return array.astype(dtype)
 
 
 def wide(array: Tensor) -> Tensor:
-    """Every 16-bit number is a float32 number, too."""
+    """Convert to float32, which represents every 16-bit number exactly."""
     return array.astype(np.float32)
 
 
 def held(array: Tensor, dtype: npt.DTypeLike) -> Tensor:
-    """Any floats as the memory holds them, in float32."""
+    """Any floats, rounded to `dtype` and returned as float32."""
     return wide(narrow(array, dtype))
 
 
 def rounded(array: Tensor, dtype: npt.DTypeLike) -> Tensor:
-    """`held` for float32, four times as fast; uses `array` for the result.
+    """The same as `held` for float32, four times as fast; `array` is overwritten by the result.
 
-    Where rounding is no matter of bits alone, among subnormal, huge and infinite numbers and NaNs,
-    it is done by the number formats themselves.
+    Normal numbers are rounded by arithmetic on their bits. Subnormal, huge and infinite numbers and
+    NaNs, where that is not enough, are converted to `dtype` and back.
     """
     array = np.asarray(array)
     info = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
@@ -135,10 +138,11 @@ def rounded(array: Tensor, dtype: npt.DTypeLike) -> Tensor:
 
 
 def _round_bits(words: Tensor, *, cut: int) -> None:
-    """Round float32 numbers to nearest even where their last `cut` bits are to be zero.
+    """Round the bits of float32 numbers, in place, to nearest even with the last `cut` bits zero.
 
-    Half of the last digit that stays is added, less one bit where that digit is even; the rest is
-    cut off. A carry goes into the exponent, as it should.
+    Half a unit of the last bit that stays is added, less one unit of the number's last bit where
+    the bit that stays is even; then the last `cut` bits are cleared. A carry into the exponent
+    gives the next power of two, which is correct.
     """
     words += ((words >> np.uint32(cut)) & np.uint32(1)) + np.uint32((1 << (cut - 1)) - 1)
     words &= np.uint32((1 << 32) - (1 << cut))

@@ -1,8 +1,8 @@
-"""What an operator asks of a PIM device, whatever the device; or why none could do it.
+"""Operators as work for a PIM device of any kind, or the reason why no PIM device can run them.
 
-Product      [rows, inner] x [inner, outer], the weight operand laid out in the memory
+Product      [rows, inner] x [inner, outer], where the right factor is a weight in the memory
 Elementwise  one pass over numbers that lie in the memory
-nothing      a view: row-major data stay where they are
+nothing      a view, such as Reshape: row-major data stay where they are
 """
 
 import math
@@ -19,7 +19,7 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Each of the activation's `rows` is a matrix-vector product of its own.
+    """[rows, inner] x [inner, outer]; each row of the activation is a matrix-vector product.
 
     `transposed` says that the model holds the weight as [outer, inner].
     """
@@ -32,8 +32,12 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
-    """A weight, laid out when it is loaded; or an activation that is smaller than the result, laid
-    out when it is needed. Both are repeated to the result's shape."""
+    """An operand that has to be laid out in the memory in the shape of the result.
+
+    That is a weight (`constant`), laid out when it is loaded, or an activation that is smaller than
+    the result, laid out each time that the operator runs. `shape` is the operand's own; it is
+    repeated (broadcast) to the shape of the result.
+    """
 
     shape: tuple[int, ...]
     constant: bool
@@ -45,8 +49,10 @@ class LaidOut:
 
 @dataclass(frozen=True, slots=True)
 class Elementwise:
-    """`shape` is that of the result; `laid_out` are the operands that do not lie there as they are
-    needed."""
+    """One pass of `kind`; `shape` is that of the result.
+
+    `laid_out` are the operands that are not already in the memory in that shape.
+    """
 
     kind: Kind
     shape: tuple[int, ...]
@@ -114,7 +120,7 @@ def _add(operator: Operator) -> tuple[Work, ...]:
 
 
 def _sub(operator: Operator) -> tuple[Work, ...]:
-    """A weight is negated when it is loaded, and added."""
+    """A subtrahend that is a weight is negated when it is loaded, and then added."""
     subtrahend = _operands(operator)[1]
     return (_two_operands("add" if subtrahend.constant else "sub", operator),)
 
@@ -144,7 +150,7 @@ def _one_operand(kind: Kind) -> "_Reader":
 
 _Reader: TypeAlias = Callable[[Operator], tuple[Work, ...]]
 
-#: How to read each operator that some PIM device can run.
+#: Operator that some PIM device can run -> the function that turns it into work.
 _READERS: Mapping[str, _Reader] = {
     "MatMul": _matmul,
     "Gemm": _gemm,
@@ -198,7 +204,7 @@ def _operands(operator: Operator) -> tuple[Value, Value]:
 
 
 def _data(operator: Operator) -> tuple[Value, ...]:
-    """The operands that hold numbers to work on, rather than a view's shape."""
+    """The operands that hold data, as opposed to the shape of a view."""
     is_view = _READERS[operator.op] is _view
     operands = operator.inputs[:1] if is_view else operator.inputs
     return tuple(value for value in operands if value is not None)

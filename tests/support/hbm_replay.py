@@ -8,7 +8,7 @@ long as the model says, as soon as its time has come.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from stagecut.backends.pim.hbm import fixed, refresh
 from stagecut.backends.pim.hbm.intervals import Intervals
@@ -16,9 +16,27 @@ from stagecut.backends.pim.hbm.intervals import Intervals
 Kind = Literal["read", "write"]
 
 
+class Command(NamedTuple):
+    """An ACT, RD or WR to all even or all odd banks (`side`), and the row it opens or uses."""
+
+    cycle: int
+    name: str
+    side: str
+    row: str
+
+
+class Replay(NamedTuple):
+    """Cycles of a kernel, column commands on each channel, and all commands while it runs."""
+
+    cycles: int
+    reads: int
+    writes: int
+    issued: tuple[Command, ...]
+
+
 @dataclass
 class Banks:
-    """The even, or the odd, banks of a channel, which move in lockstep."""
+    """The even, or the odd, banks of a channel, which all work on the same command."""
 
     row: str
     opened: int
@@ -28,7 +46,11 @@ class Banks:
 
 @dataclass
 class Channel:
-    """PIM mode has just been started: by a write, in the even banks."""
+    """PIM mode has just been started: by a write, in the even banks.
+
+    `issued` are the commands so far, the last ACT and WR before PIM mode among them; an ACT comes
+    directly before the first column command that needs it.
+    """
 
     intervals: Intervals
     now: int = 0
@@ -37,6 +59,7 @@ class Channel:
     writes: int = 0
     banks: dict[str, Banks] = field(default_factory=dict)
     refreshed: int = 0
+    issued: list[Command] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         t = self.intervals.timing
@@ -46,11 +69,14 @@ class Channel:
         self.banks["odd"] = Banks("registers", instructions - t.trcdwr, instructions)
         self.writes = fixed.WRITES + 1
         self.reads = fixed.reads(self.intervals)
+        for side, banks in self.banks.items():
+            self.issued.append(Command(banks.opened, "ACT", side, banks.row))
+            self.issued.append(Command(banks.last, "WR", side, banks.row))
 
     def run(self, kind: Kind, side: str, row: str, bursts: int, *, wait: bool = False) -> None:
         """`bursts` column commands; with `wait`, the row is opened no sooner than it is needed."""
         for _ in range(bursts):
-            self._column(kind, self.banks[side], row, self.now + 1 if wait else 0)
+            self._column(kind, side, row, self.now + 1 if wait else 0)
         if kind == "read":
             self.reads += bursts
         else:
@@ -60,6 +86,7 @@ class Channel:
         """Further writes before PIM mode is started, which put everything off by `cycles`."""
         self.writes += writes
         self._put_off(cycles)
+        self.issued = [command._replace(cycle=command.cycle + cycles) for command in self.issued]
 
     def end(self) -> int:
         """End PIM mode and leave; the kernel's cycles."""
@@ -68,14 +95,16 @@ class Channel:
         self._hold(fixed.leave(self.intervals) - drain)
         return self.now + drain
 
-    def _column(self, kind: Kind, banks: Banks, row: str, not_before: int) -> None:
-        t = self.intervals.timing
+    def _column(self, kind: Kind, side: str, row: str, not_before: int) -> None:
+        t, banks = self.intervals.timing, self.banks[side]
         if banks.row != row:
             self._open(banks, row, not_before)
+            self.issued.append(Command(banks.opened, "ACT", side, row))
         ready = banks.opened + (t.trcdrd if kind == "read" else t.trcdwr)
         self._hold(max(ready - self.now, self._gap(kind)))
         self.last_kind = kind
         banks.last, banks.last_kind = self.now, kind
+        self.issued.append(Command(self.now, "RD" if kind == "read" else "WR", side, row))
 
     def _hold(self, cycles: int) -> None:
         """Let `cycles` pass, and every refresh whose time comes meanwhile."""
@@ -108,8 +137,8 @@ class Channel:
         return t.rl + data + t.trtrs - t.wl if kind == "write" else t.wl + data + t.twtrl
 
 
-def product(intervals: Intervals, *, steps: int, tiles: int) -> tuple[int, int, int]:
-    """Cycles, reads and writes on each channel of `steps` output tiles of `tiles` input tiles."""
+def product(intervals: Intervals, *, steps: int, tiles: int) -> Replay:
+    """`steps` output tiles of `tiles` input tiles."""
     channel, registers = Channel(intervals), intervals.geometry.registers
     for step in range(steps):
         if step:
@@ -117,13 +146,13 @@ def product(intervals: Intervals, *, steps: int, tiles: int) -> tuple[int, int, 
         for tile in (*range(0, tiles, 2), *range(1, tiles, 2)):
             channel.run("write", "odd", "registers", registers)
             for burst in range(registers**2):
-                row = burst // intervals.geometry.bursts_per_row
-                channel.run("read", "odd" if tile % 2 else "even", f"weights {tile} {row}", 1)
+                row = f"tile {tile} row {burst // intervals.geometry.bursts_per_row}"
+                channel.run("read", "odd" if tile % 2 else "even", row, 1)
         channel.run("write", "odd", "sums", registers)
-    return channel.end(), channel.reads, channel.writes
+    return Replay(channel.end(), channel.reads, channel.writes, tuple(channel.issued))
 
 
-def tree_product(intervals: Intervals, *, steps: int, tiles: int) -> tuple[int, int, int]:
+def tree_product(intervals: Intervals, *, steps: int, tiles: int) -> Replay:
     """The registers are cleared from a row of zeros in the even banks, written to every bank."""
     t, g = intervals.timing, intervals.geometry
     channel = Channel(intervals)
@@ -137,15 +166,15 @@ def tree_product(intervals: Intervals, *, steps: int, tiles: int) -> tuple[int, 
             channel.run("read", "even", "zeros", g.registers)
             channel.run("write", "odd", "registers", g.registers)
             for burst in range(g.registers**2):
-                row = f"weights {tile} {burst // g.bursts_per_row}"
+                row = f"tile {tile} row {burst // g.bursts_per_row}"
                 channel.run("read", "odd" if tile % 2 else "even", row, 1)
             channel.run("write", "odd", "sums", g.registers)
-    return channel.end(), channel.reads, channel.writes
+    return Replay(channel.end(), channel.reads, channel.writes, tuple(channel.issued))
 
 
 def elementwise(
     intervals: Intervals, *, reads: tuple[int, ...], scalars: int, passes: int
-) -> tuple[int, int, int]:
+) -> Replay:
     """`reads`: how many runs are read from the row of each operand; `scalars` are written first."""
     channel, registers = Channel(intervals), intervals.geometry.registers
     channel.before(scalars, scalars * max(intervals.timing.tccdl, intervals.timing.bl // 2))
@@ -154,4 +183,4 @@ def elementwise(
             for operand, runs in enumerate(reads):
                 channel.run("read", side, f"operand {operand}", runs * registers)
             channel.run("write", side, "result", registers)
-    return channel.end(), channel.reads, channel.writes
+    return Replay(channel.end(), channel.reads, channel.writes, tuple(channel.issued))

@@ -1,1 +1,1 @@
-"""GDDR6-AiM: multipliers with adder trees beside every bank, which all work on one command."""
+"""GDDR6-AiM: multipliers with an adder tree beside every bank; one command drives all banks."""

@@ -1,11 +1,12 @@
-"""What GDDR6-AiM's kernels take: cycles of one channel, without refresh, and its commands.
+"""GDDR6-AiM's kernels: the cycles of one channel, without refresh, and its commands.
 
-A *sweep* multiplies one open row of every bank by the global buffer, burst by burst. A product is
-made of passes, one for each 512 outputs; the inner dimension is cut into chunks of a buffer.
+A *sweep* multiplies one open row of every bank by the global buffer, burst by burst. A product
+consists of passes, one for each 512 outputs; the inner dimension is cut into chunks that fill the
+buffer.
 
     pass, first chunk    fill the buffer | bias | mode | close, open | sweep | mode | read the sums
     pass, further chunks mode | fill | mode | close, open | sweep
-    further passes       (one chunk: the buffer is still filled) bias | mode | close, open | ...
+    further passes       like the first; with one chunk without `fill`: the buffer still holds it
 
 with, for `op` bursts and c = max(nCCD, nBL):
 
@@ -18,8 +19,25 @@ with, for `op` bursts and c = max(nCCD, nBL):
                              + 1 (its own command)
 
 With the preset's numbers: (4 op + 158) for a first chunk, (4 op + 150) for a further one, (2 op +
-158) for a further pass over one chunk. Equal to the vendor's simulator on all of its rows that are
-at hand; that the two single cycles are where they are said to be here is our reading of it.
+158) for a further pass over one chunk. A pass over 256 numbers, that is 16 bursts; `16 WR` are
+sixteen commands, c apart, and MODE changes between commands to one bank and commands to all:
+
+    cycles      command             first cycle
+      0 -  30   16 WR buffer
+     32         1 WR bias           30 + c
+     33         MODE all banks      32 + 1
+     65         PRE all banks       33 + nMODCH
+     97         ACT weights         65 + nRP
+    153 - 183   16 RD weights       97 + nRCDRDMAC
+    184         MODE one bank       183 + 1
+    216         1 RD sums           184 + nMODCH
+
+    sums = 6 = nCLREG + nBL + 3 - nCWLREG + nWPRE + 1
+    cycles = 222 = 216 + sums
+
+Each RD of weights multiplies and accumulates (MAC) in all banks. These formulas are equal to the
+vendor's simulator on all of its rows that are at hand; to which intervals the two single cycles
+(the bias; the command that reads the sums) belong is our reading of it.
 """
 
 from dataclasses import dataclass
@@ -29,8 +47,11 @@ from stagecut.backends.pim.aim.parameters import Geometry, Timing
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """`cycles` and commands of each channel. `macs` are reads that multiply, in every bank;
-    `reads` and `writes` go over the data pins; `copies` stay inside the banks."""
+    """Cycles, and numbers of commands on each channel.
+
+    `macs` are reads that multiply, in every bank; `reads` and `writes` go over the data pins;
+    `copies` are commands whose data stay within the banks.
+    """
 
     cycles: int
     macs: int = 0
@@ -71,7 +92,7 @@ def product(t: Timing, g: Geometry, *, inner: int, outer: int) -> Kernel:
 
 
 def chunks(g: Geometry, inner: int) -> list[int]:
-    """The inner dimension in buffers."""
+    """The inner dimension cut into chunks that fill the buffer; the last one may be shorter."""
     whole, rest = divmod(inner, g.row_elements)
     return [g.row_elements] * whole + ([rest] if rest else [])
 
@@ -91,7 +112,7 @@ def _further_chunk(t: Timing, op: int) -> Kernel:
 
 
 def multiply(t: Timing, g: Geometry, elements: int) -> Kernel:
-    """EWMUL: of the four banks of a group two hold the operands and a third takes the products."""
+    """EWMUL: of the four banks of a group two hold the operands, a third receives the products."""
     per_row = g.channels * g.bank_groups * g.row_elements
     rows = -(-elements // per_row)
     op = g.row_elements // g.lanes
@@ -100,7 +121,7 @@ def multiply(t: Timing, g: Geometry, elements: int) -> Kernel:
 
 
 def add(t: Timing, g: Geometry, elements: int) -> Kernel:
-    """EWADD: the controller reads both operands, adds them up and writes the sums."""
+    """EWADD: the controller reads both operands, adds them and writes the sums."""
     bursts = -(-elements // (g.lanes * g.channels))
     return read(t, g, bursts) + read(t, g, bursts) + write(t, g, bursts)
 
@@ -108,7 +129,7 @@ def add(t: Timing, g: Geometry, elements: int) -> Kernel:
 def activate(t: Timing, g: Geometry, elements: int) -> Kernel:
     """AF: numbers written to the sum registers are looked up in a table, whose row stays open.
 
-    One number a bank at a time: register write | mode | look up | mode | register read.
+    One number in each bank at a time: register write | mode | look up | mode | register read.
     """
     rounds = -(-elements // g.outputs)
     once = 1 + t.nmodch + 1 + t.nmodch + read_then_write(t)
@@ -117,13 +138,16 @@ def activate(t: Timing, g: Geometry, elements: int) -> Kernel:
 
 
 def read(t: Timing, g: Geometry, bursts: int) -> Kernel:
-    """`bursts` from each channel to the host: open a row, then stream; others open behind it."""
+    """`bursts` from each channel to the host: open a row, then stream.
+
+    Further rows are opened in other banks meanwhile, without delaying the stream.
+    """
     cycles = t.nrcdrd + t.ncl + t.nbl + bursts * t.column
     return Kernel(cycles, reads=bursts, activates=_rows(g, bursts))
 
 
 def write(t: Timing, g: Geometry, bursts: int) -> Kernel:
-    """The same from the host; the row is closed at the end."""
+    """`bursts` from the host to each channel; the last row is closed at the end."""
     cycles = t.nrcdwr + bursts * t.column + t.ncwl + t.nbl + t.nwr + t.nrp
     return Kernel(cycles, writes=bursts, activates=_rows(g, bursts))
 
@@ -145,8 +169,11 @@ def read_then_write(t: Timing) -> int:
 
 
 def refreshed(t: Timing, cycles: int) -> int:
-    """With refresh, which the simulator leaves out: every nREFI the rows are closed for nRFC, and
-    opened again."""
+    """`cycles` with refresh, which the simulator leaves out.
+
+    Every nREFI the rows are closed for nRFC and opened again; a run that gets longer by that may
+    meet further refreshes.
+    """
     if not t.refresh:
         return cycles
     stall = t.nrfc + t.nrp + t.nrcdrdmac

@@ -1,4 +1,4 @@
-"""GDDR6-AiM as a whole: what a piece of work costs, and what copies cost."""
+"""GDDR6-AiM as a whole: the costs of products, of element-wise work and of transfers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -57,13 +57,13 @@ class Aim:
 
     @property
     def peak_flop_per_s(self) -> float:
-        """Every lane of every bank multiplies and adds with each column command."""
+        """Each column command makes every lane of every bank multiply and add."""
         g, t = self.geometry, self.timing
         return 2 * g.lanes * g.outputs / (t.column * t.tck_s)
 
     @property
     def peak_bytes_per_s(self) -> float:
-        """From the banks to their units."""
+        """Each column command reads a burst in every bank."""
         g, t = self.geometry, self.timing
         return g.burst_bytes * g.outputs / (t.column * t.tck_s)
 
@@ -71,7 +71,7 @@ class Aim:
         return self._product(work) if isinstance(work, Product) else self._elementwise(work)
 
     def layout(self, work: Product) -> Iterator[Tile]:
-        """An output is a row of its bank for each chunk of the inner dimension."""
+        """Each output takes a row of one bank for each chunk of the inner dimension."""
         g = self.geometry
         sizes = kernels.chunks(g, work.inner)
         passes = range(-(-work.outer // g.outputs))
@@ -91,7 +91,7 @@ class Aim:
         return self._by_host(self._hand_over_s(elements)) + self._read(elements)
 
     def _product(self, work: Product) -> Cost:
-        """The host fetches the activation, feeds it to the buffers, and writes the sums back."""
+        """The host reads the activation, writes it to the buffers, and writes the sums back."""
         g = self.geometry
         kernel = kernels.product(self.timing, g, inner=work.inner, outer=work.outer)
         kernel = kernel.times(work.rows)
@@ -114,8 +114,12 @@ class Aim:
         )
 
     def _elementwise(self, work: Elementwise) -> Cost:
-        """Activations that are repeated are fetched, and written out in full, by the host; table
-        look-ups take their numbers from the host and hand them back to it."""
+        """The costs of an element-wise kernel and of one hand-over.
+
+        The host reads each activation that is smaller than the result, and writes it into the
+        memory in the shape of the result. Numbers for a table look-up come from the host and go
+        back to it.
+        """
         g = self.geometry
         make = _ELEMENTWISE[work.kind]
         kernel = make(self.timing, g, work.elements)
@@ -137,7 +141,7 @@ class Aim:
         )
 
     def _execution(self, kernel: Kernel, bytes_padded: int) -> Execution:
-        """Sums are read inside the kernel, so that there is nothing to read back after it."""
+        """Sums are read within the kernel, so that nothing is left to read back."""
         n = self.geometry.channels
         commands = Commands(
             rd=n * (kernel.macs + kernel.reads + kernel.copies),
@@ -157,11 +161,11 @@ class Aim:
         return self._streamed(kernels.write(self.timing, self.geometry, self._bursts(elements)))
 
     def _bursts(self, elements: int) -> int:
-        """Bursts for each channel."""
+        """Bursts of `elements` numbers on each channel."""
         return -(-elements // (self.geometry.lanes * self.geometry.channels))
 
     def _kernel(self, kernel: Kernel) -> Spent:
-        """Every bank takes part in what is no transfer over the data pins."""
+        """A kernel: commands that do not use the data pins work in all banks at once."""
         e, g = self.energy, self.geometry
         bank_j = kernel.macs * e.mac_j + kernel.copies * e.rd_j + kernel.activates * e.act_j
         pins_j = (kernel.reads + kernel.writes) * 8 * g.burst_bytes * e.dq_j_per_bit
@@ -170,7 +174,7 @@ class Aim:
         return self._by_host(run_s) + Spent(0.0, memory_j)
 
     def _streamed(self, kernel: Kernel) -> Spent:
-        """Plain reads and writes: one bank at a time."""
+        """A stream of plain reads or writes: each command works in one bank."""
         e, g = self.energy, self.geometry
         pins_j = (kernel.reads + kernel.writes) * 8 * g.burst_bytes * e.dq_j_per_bit
         bank_j = kernel.reads * e.rd_j + kernel.writes * e.wr_j + kernel.activates * e.act_j

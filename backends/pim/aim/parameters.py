@@ -1,7 +1,7 @@
-"""What a GDDR6-AiM preset holds: DRAM timing, geometry, energy, and what the host adds.
+"""The parameters of a GDDR6-AiM preset: DRAM timing, geometry, energy, and the host's part.
 
-Field names are those of the vendor's simulator in lower case. A value that exists is one that the
-timing model covers; anything else is refused with the reason.
+Fields of `Timing` have the names of the vendor's simulator in lower case. Constructors raise
+DeviceError, with the name of the parameter and the reason, for what the model does not cover.
 """
 
 from dataclasses import dataclass, fields
@@ -11,7 +11,10 @@ from stagecut.compiler.ir.errors import DeviceError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Clock cycles between DRAM commands; `tck_s` is the length of a cycle in seconds."""
+    """Clock cycles between DRAM commands; `tck_s` is the length of a cycle in seconds.
+
+    Each parameter is explained, with its source, in presets/aim.toml.
+    """
 
     tck_s: float
     nbl: int
@@ -53,13 +56,16 @@ class Timing:
 
     @property
     def column(self) -> int:
-        """From one column command to the next: the bus has to be free, too."""
+        """From one column command to the next, whose burst finds the data bus free."""
         return max(self.nccd, self.nbl)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """How many of everything; counts are per channel unless named otherwise."""
+    """Numbers of channels, banks and rows, and sizes in bytes.
+
+    Bank groups and the buffer are those of a channel, `rows` those of a bank.
+    """
 
     channels: int
     bank_groups: int
@@ -89,7 +95,7 @@ class Geometry:
 
     @property
     def outputs(self) -> int:
-        """Sums of all banks of all channels, one each."""
+        """Outputs of one pass: a sum in each bank of each channel."""
         return self.channels * self.banks
 
     @property
@@ -98,7 +104,7 @@ class Geometry:
 
     @property
     def stripe_bytes(self) -> int:
-        """The same row of every bank of every channel: the unit in which room is given out."""
+        """The same row of every bank of every channel: the unit in which memory is allocated."""
         return self.outputs * self.row_bytes
 
     @property
@@ -108,7 +114,11 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What the host adds to every kernel and copy; no simulator covers it."""
+    """The host's part in kernels and transfers, which no simulator covers.
+
+    `sync_s` is the time of each hand-over between host and memory, `flush_bytes_per_s` the rate at
+    which the host converts the values of a transfer and flushes them from its caches.
+    """
 
     sync_s: float
     flush_bytes_per_s: float
@@ -122,7 +132,10 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
-    """Joules of one bank's share of a command, of a bit on the data pins, and powers."""
+    """Joules of a command in one bank and of a bit on the data pins; watts.
+
+    `standby_w` is the power of a channel with open rows, `host_w` that of the host.
+    """
 
     act_j: float
     rd_j: float
@@ -147,5 +160,5 @@ def _refuse_below(least: int, parameters: Timing | Geometry) -> None:
 
 
 def _refuse(name: str, problem: str) -> None:
-    """Whoever read the number knows where it came from, and adds that to the error."""
+    """Raise DeviceError about parameter `name`; `Preset.explaining` adds the preset's file."""
     raise DeviceError(problem, where=name)

@@ -1,14 +1,17 @@
-"""What an HBM-PIM's commands take in energy.
+"""Energy of an HBM-PIM's commands, in joules.
 
-    where the data come from and go to                    what each bit of it pays
+Each bit of a burst takes the energy of every part of the way that it passes:
+
+    burst                                                 parts of the way
     read by a block, from its own bank                    cell
     stored by a block, into its own bank                  cell
     read by the host                                      cell, bank group, I/O, TSV, interposer
     written by the host, to registers                     bank group, I/O, TSV, interposer
     written by the host, into a bank                      all five
 
-Every ACT, with the PRE that follows, pays for each bit of the row that it opens. Where a row is
-used from end to end this comes to 0.55 pJ a bit for a block, and to 3.59 for the host.
+An ACT, with the PRE that follows, takes energy for each bit of the row that it opens. Where all
+bursts of a row are read, this comes to 0.55 pJ for each bit read by a block, and to 3.59 pJ for
+each bit read by the host, with the figures of the preset.
 """
 
 from dataclasses import dataclass, fields
@@ -22,8 +25,12 @@ from stagecut.compiler.ir.errors import DeviceError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
-    """`lane_j` is an operation of one lane; `standby_w` what a channel draws while rows are open;
-    `host_w` what the host draws, which drives every command itself."""
+    """Energy of each bit on each part of its way; of lanes, standby and host.
+
+    `lane_j` is the energy of one operation (multiply and add) of a lane; `standby_w` the power of a
+    channel while rows are open; `host_w` the power of the host, which issues every command itself.
+    Raises DeviceError for negative figures.
+    """
 
     row_j_per_bit: float
     cell_j_per_bit: float
@@ -43,7 +50,7 @@ class Energy:
 
     @property
     def path_j_per_bit(self) -> float:
-        """Between a bank and the host."""
+        """Joules of a bit between a bank and the host, in either direction."""
         return (
             self.bank_group_j_per_bit
             + self.io_j_per_bit
@@ -53,7 +60,11 @@ class Energy:
 
 
 def kernel_j(e: Energy, i: Intervals, kernel: Kernel, run_s: float) -> float:
-    """Of all channels. Whatever is no mode switch or parking works on every block at once."""
+    """Joules of `kernel`, which runs for `run_s`, on all channels.
+
+    Commands that park banks work on one bank, and data from the host pass the way to the blocks
+    once for all of them; every other command works on all blocks of a channel at once.
+    """
     g = i.geometry
     parking, burst, row = fixed.reads(i), 8 * g.burst_bytes, 8 * g.row_bytes * e.row_j_per_bit
     read = burst * e.cell_j_per_bit + g.lanes * e.lane_j
@@ -70,6 +81,9 @@ def kernel_j(e: Energy, i: Intervals, kernel: Kernel, run_s: float) -> float:
 
 
 def stream_j(e: Energy, g: Geometry, bursts: int) -> float:
-    """Of `bursts` in all that the host reads or writes one after the other, rows used in full."""
+    """Joules of `bursts`, in all channels together, that the host reads or writes.
+
+    They fill the rows in which they lie.
+    """
     bits = 8 * g.burst_bytes * bursts
     return bits * (e.row_j_per_bit + e.cell_j_per_bit + e.path_j_per_bit)

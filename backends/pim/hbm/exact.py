@@ -1,14 +1,17 @@
-"""An HBM-PIM's products bit for bit, in the order in which its lanes add up.
+"""Products of an HBM-PIM bit for bit, added up in the order of the hardware.
 
-A burst of 16 inputs meets 16 lanes, each with a sum of its own. Two roundings to nearest even a
-term, none of them fused:
+Each number of a burst of 16 inputs goes to a lane, which keeps a sum of its own. Each term is
+rounded twice to nearest even, after the multiplication and after the addition (no fused
+multiply-add):
 
     sum = fp16(fp16(weight * input) + sum)
 
-Inputs come in tiles of 128, that is 8 bursts; first the even tiles (0, 2, 4, ...), then the odd
-ones. Then the host adds up the 16 lanes in order, in fp16. With `tree` the sums start again with
-every tile, and once their lanes are added up, those of tiles 0 and 1, 2 and 3, ... are added in
-pairs, and so on; a last one without a partner is handed on.
+Inputs come in tiles of 128, that is 8 bursts: first the even tiles (0, 2, 4, ...), then the odd
+ones. Then the host adds up the 16 lanes in order, in fp16.
+
+With `tree` every input tile starts from sums of zero. Once the lanes of each tile are added up, the
+sums of tiles 0 and 1, 2 and 3, ... are added in pairs, the results again in pairs, and so on; a
+last one without a partner goes on to the next round as it is.
 """
 
 from dataclasses import dataclass
@@ -20,19 +23,19 @@ from stagecut.backends.pim.hbm.parameters import Geometry
 from stagecut.backends.pim.numerics import Multiply, Passes, held
 from stagecut.compiler.ir.device import Tensor
 
-#: Sums that are worked on at a time: what stays in a core's cache.
+#: Number of sums computed at a time, so that they stay in a core's cache.
 _AT_A_TIME = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class LaneOrder(Passes):
-    """Products as the vendor's simulator adds them up, one channel to an output."""
+    """Products as the vendor's simulator adds them up, where each output has one channel."""
 
     geometry: Geometry
     tree: bool
 
     def product(self, matrix: Tensor) -> Multiply:
-        """The weight becomes [tiles, bursts, lanes, outer], tiles in the order of the work."""
+        """Lay out `matrix` [inner, outer] as [tiles, bursts, lanes, outer], even tiles first."""
         padded = np.pad(held(matrix, self.dtype), ((0, -len(matrix) % self._tile), (0, 0)))
         tiled = padded.reshape(-1, self.geometry.registers, self.geometry.lanes, matrix.shape[1])
         return partial(self._multiply, tiled[_even_first(len(tiled))])
@@ -53,7 +56,7 @@ class LaneOrder(Passes):
         return self.geometry.tile_inputs
 
     def _sums(self, inputs: Tensor, weight: Tensor) -> Tensor:
-        """[rows, tiles, bursts, lanes] -> [rows, outer]."""
+        """Products of `inputs` [rows, tiles, bursts, lanes]: [rows, outer]."""
         if not self.tree:
             return self._lanes_added(self._accumulate(inputs, weight))
         by_tile = [
@@ -67,7 +70,8 @@ class LaneOrder(Passes):
         return by_tile[0]
 
     def _accumulate(self, inputs: Tensor, weight: Tensor) -> Tensor:
-        """[rows, tiles, bursts, lanes] x [tiles, bursts, lanes, outer] -> [rows, lanes, outer]."""
+        """Sums of every lane: [rows, tiles, bursts, lanes] x [tiles, bursts, lanes, outer] ->
+        [rows, lanes, outer]."""
         rows, tiles, bursts, lanes = inputs.shape
         sums = np.zeros((rows, lanes, weight.shape[-1]), np.float32)
         for tile in range(tiles):
@@ -83,5 +87,5 @@ class LaneOrder(Passes):
 
 
 def _even_first(tiles: int) -> Tensor:
-    """0, 2, 4, ..., 1, 3, 5, ..."""
+    """Indices of tiles in the order of the hardware: 0, 2, 4, ..., 1, 3, 5, ..."""
     return np.array([*range(0, tiles, 2), *range(1, tiles, 2)])

@@ -1,7 +1,7 @@
-"""What an HBM-PIM preset holds: DRAM timing, geometry, and what the host adds.
+"""The parameters of an HBM-PIM preset: DRAM timing, geometry, and the host's part.
 
-Field names are the JEDEC names in lower case. A value that exists is one that the timing model
-covers; anything else is refused with the reason.
+Fields of `Timing` have the JEDEC names in lower case. Constructors raise DeviceError, with the name
+of the parameter and the reason, for what the model does not cover.
 """
 
 from dataclasses import dataclass, fields
@@ -11,7 +11,10 @@ from stagecut.compiler.ir.errors import DeviceError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Clock cycles between DRAM commands; `tck_s` is the length of a cycle in seconds."""
+    """Clock cycles between DRAM commands; `tck_s` is the length of a cycle in seconds.
+
+    Each parameter is explained, with its source, in presets/hbm.toml.
+    """
 
     tck_s: float
     rl: int
@@ -54,7 +57,11 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """How many of everything; counts are per pseudo-channel and rank unless named otherwise."""
+    """Numbers of channels, banks, rows and registers, and sizes in bytes.
+
+    Bank groups are those of a pseudo-channel and rank, `compute_rows` those of a bank; each block
+    has `registers` registers for inputs and as many for sums.
+    """
 
     channels: int
     ranks: int
@@ -86,7 +93,7 @@ class Geometry:
 
     @property
     def blocks(self) -> int:
-        """PIM blocks: one between every even bank and its odd neighbour."""
+        """PIM blocks of a pseudo-channel: one between every even bank and its odd neighbour."""
         return self.banks // 2
 
     @property
@@ -100,12 +107,12 @@ class Geometry:
 
     @property
     def tile_outputs(self) -> int:
-        """Sums that the registers of a channel hold: the rows of one tile of weights."""
+        """Outputs whose sums the registers of a channel hold: those of one tile of weights."""
         return self.blocks * self.registers
 
     @property
     def tile_inputs(self) -> int:
-        """Numbers that the input registers hold: the columns of one tile of weights."""
+        """Numbers that the input registers of a block hold: the inputs of one tile of weights."""
         return self.registers * self.lanes
 
     @property
@@ -115,30 +122,32 @@ class Geometry:
 
     @property
     def tile_rows(self) -> int:
+        """DRAM rows that a tile's weights fill in a bank of each block."""
         return -(-self.tile_bursts // self.bursts_per_row)
 
     @property
     def pass_elements(self) -> int:
-        """Numbers that a channel handles in one element-wise pass over even and odd banks."""
+        """Results on a channel of one element-wise pass over its even and odd banks."""
         return 2 * self.blocks * self.registers * self.lanes
 
     @property
     def stripe_bytes(self) -> int:
-        """The same row of every bank of every channel: the unit in which room is given out."""
+        """The same row of every bank of every channel: the unit in which memory is allocated."""
         return self.channels * self.banks * self.row_bytes
 
     @property
     def capacity_bytes(self) -> int:
-        """Of all channels and ranks, in rows that kernels can address."""
+        """Bytes in all channels and ranks, of the rows that kernels can address."""
         return self.ranks * self.compute_rows * self.stripe_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What the host adds to every kernel and copy; no simulator covers it.
+    """The host's part in kernels and transfers, which no simulator covers.
 
-    `sync_s` for each hand-over between host and memory; the rates are those at which one core
-    converts and flushes copied bytes, and adds up the lanes of partial sums.
+    `sync_s` is the time of each hand-over between host and memory. `flush_bytes_per_s` is the rate
+    at which the host converts the values of a transfer and flushes them from its caches,
+    `reduce_bytes_per_s` the rate at which it adds up the lanes of partial sums.
     """
 
     sync_s: float
@@ -155,10 +164,10 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernels:
-    """How kernels are run where there is a choice.
+    """Choices between kernels.
 
-    `tree` stores the sums of every input tile and has the host add them up; `split` lets channels
-    share the sums of an output where that is faster.
+    With `tree` a product stores the sums of every input tile and the host adds them up (tree.py);
+    with `split` several channels share each output where that is faster (placement.py).
     """
 
     tree: bool
@@ -173,5 +182,5 @@ def _refuse_below(least: int, parameters: Timing | Geometry) -> None:
 
 
 def _refuse(name: str, problem: str) -> None:
-    """Whoever read the number knows where it came from, and adds that to the error."""
+    """Raise DeviceError about parameter `name`; `Preset.explaining` adds the preset's file."""
     raise DeviceError(problem, where=name)

@@ -1,8 +1,10 @@
 """How the weights of a product are spread over the channels, banks and rows of an HBM-PIM.
 
 The vendor's simulator gives each channel outputs of its own. Where there are fewer outputs than the
-channels' registers hold, channels would idle; then `ways` channels can share each output, every one
-of them adding up a part of the inner dimension, and the host adds up what they hand back.
+registers of all channels hold, some channels would idle. Then `ways` channels can share each
+output: each of them adds up a part of the inner dimension, and the host adds up their sums.
+
+Four channels, 128 outputs, an inner dimension of 1024:
 
               1 way                               2 ways
     channel   outputs   inner numbers             outputs   inner numbers
@@ -11,13 +13,15 @@ of them adding up a part of the inner dimension, and the host adds up what they 
        2                                           0..63    512..1023
        3                                          64..127   512..1023
 
-In a channel, each block has an eighth of a tile's outputs. A block's even bank holds the even input
-tiles, its odd bank the odd ones; of all tiles that follow each other, the rows do, too:
+In a channel, each of the eight blocks has an eighth of a tile's outputs. A block's even bank holds
+the even input tiles, its odd bank the odd ones. Tiles lie in consecutive rows, two rows each; three
+input tiles and two output tiles lie like this:
 
     row        even bank                    odd bank
     0, 1       inputs   0..127              inputs 128..255      first output tile
-    2, 3       inputs 256..383              (an odd number of tiles leaves a gap)
+    2, 3       inputs 256..383              (an odd number of input tiles leaves a gap)
     4, 5       inputs   0..127              inputs 128..255      second output tile
+    6, 7       inputs 256..383
 """
 
 from collections.abc import Iterator
@@ -31,24 +35,24 @@ from stagecut.backends.pim.work import Product
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """`output_tiles` and `input_tiles` on each channel."""
+    """`ways` channels share each output; the numbers of tiles are those on each channel."""
 
     ways: int
     output_tiles: int
     input_tiles: int
 
     def bytes_padded(self, g: Geometry) -> int:
-        """Weights in whole tiles, in every channel that takes part."""
+        """Bytes of the weights in whole tiles, of all channels that take part."""
         tiles = g.channels // self.ways * self.ways * self.output_tiles * self.input_tiles
         return tiles * g.tile_outputs * g.tile_inputs * 2
 
     def rows(self, g: Geometry) -> int:
-        """Rows of every bank, those of gaps included."""
+        """Rows that the weights take in every bank, gaps included."""
         return self.output_tiles * -(-self.input_tiles // 2) * g.tile_rows
 
 
 def placements(g: Geometry, work: Product) -> Iterator[Placement]:
-    """Every placement that differs, the vendor's first."""
+    """Every placement whose numbers of tiles differ; first the vendor's, with one way."""
     wanted = -(-work.inner // g.tile_inputs)
     seen: set[tuple[int, int]] = set()
     for ways in range(1, min(g.channels, wanted) + 1):
@@ -60,7 +64,7 @@ def placements(g: Geometry, work: Product) -> Iterator[Placement]:
 
 
 def tiles(g: Geometry, p: Placement) -> Iterator[Tile]:
-    """Every tile of every block, padding included; channel by channel, in the order of rows."""
+    """The tiles of every block, padding included; channel by channel, in the order of rows."""
     sharing = g.channels // p.ways
     for channel, step, tile, block in product(
         range(sharing * p.ways), range(p.output_tiles), range(p.input_tiles), range(g.blocks)

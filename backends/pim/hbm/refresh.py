@@ -1,9 +1,16 @@
-"""What refresh adds: each one that falls into a run makes it longer, and may let in the next.
+"""Cycles that refresh adds to a kernel or a stream.
 
-Ranks are refreshed in turn, so the first refresh comes tREFI / ranks after the start and then one
-every tREFI. A run of b cycles with a stall of s a refresh meets refresh k (from 0) when
+A refresh that falls into the run of a kernel makes it longer, so that another refresh may fall into
+it. Ranks are refreshed in turn: the first refresh comes tREFI / ranks after the start, and then one
+every tREFI. A run of b cycles that each refresh delays by s meets refresh k (from 0) when
 
     first + k tREFI < b + k s      so the number met is      ceil((b - first) / (tREFI - s)).
+
+For b = 5700 and s = tRFC + 11 = 361 with the preset's timing (tREFI = 3900, two ranks), the second
+refresh falls into the run only because the first has made it longer:
+
+    cycle     0           1950       2311        5850       6211       6422
+              | 1950 of b | 361, REF | 3539 of b | 361, REF | 211 of b |
 """
 
 from stagecut.backends.pim.hbm import fixed
@@ -12,7 +19,10 @@ from stagecut.backends.pim.hbm.kernels import Kernel
 
 
 def met(i: Intervals, cycles: int, stall: int, *, start: int = 0) -> int:
-    """Refreshes that a run meets which began at `start` and takes `cycles` without them."""
+    """Number of refreshes in a run that takes `cycles` without them, and `stall` more for each.
+
+    The run begins `start` cycles after the kernel from whose beginning refreshes are counted.
+    """
     t = i.timing
     first = t.trefi // i.geometry.ranks
     passed = max(0, -(-(start - first) // t.trefi))
@@ -21,19 +31,15 @@ def met(i: Intervals, cycles: int, stall: int, *, start: int = 0) -> int:
 
 
 def kernel_stall(i: Intervals) -> int:
-    """Cycles that a refresh holds a kernel up: tRFC, and what opening rows again costs.
+    """Cycles by which a refresh delays a kernel: tRFC, and the time to open rows again.
 
-    The 11 are fitted to the simulator; they differ with where in the kernel the refresh falls.
+    The 11 cycles for that are fitted to the simulator; in truth they depend on where in the kernel
+    the refresh falls.
     """
     return i.timing.trfc + 11
 
 
 def kernel_cycles(i: Intervals, kernel: Kernel) -> int:
-    """Cycles of `kernel` with refresh; one that falls into its last drain holds nothing up."""
+    """Cycles of `kernel` with refresh; one that falls into the final drain delays nothing."""
     stall = kernel_stall(i)
     return kernel.cycles + stall * met(i, kernel.cycles - fixed.drain(i), stall)
-
-
-def read_stall(i: Intervals) -> int:
-    """Cycles that a refresh holds a stream of reads up: the row is closed and opened again."""
-    return i.timing.trfc + i.timing.trp + i.timing.trcdrd

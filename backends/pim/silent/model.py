@@ -1,8 +1,8 @@
 """Silent-PIM as a whole: rates fitted to the traces that its authors published.
 
-A product goes through the whole weight for every row of the activation (repeated vector-matrix);
-rows of the weight are padded. An element-wise pass goes through its operands and its result. Copies
-are driven by descriptors and take a start and something for each number.
+A product reads the whole weight for every row of the activation (repeated vector-matrix product);
+rows of the weight are padded. An element-wise pass reads its operands and writes its result. A
+transfer is driven by a descriptor: it takes a fixed time and a time for each number.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from stagecut.backends.pim.work import Elementwise, Kind, Product, Work
 
 @dataclass(frozen=True, slots=True)
 class SilentPim:
-    """bf16 units that work on what ordinary DRAM requests bring past them."""
+    """bf16 units that compute with the data of ordinary DRAM reads and writes."""
 
     rates: Rates
     geometry: Geometry
@@ -49,7 +49,7 @@ class SilentPim:
 
     @property
     def peak_flop_per_s(self) -> float:
-        """One multiplication and one addition for every 16-bit weight that goes by."""
+        """Two operations, a multiplication and an addition, for the two bytes of each weight."""
         return self.rates.weight_bytes_per_s
 
     @property
@@ -60,7 +60,7 @@ class SilentPim:
         return self._product(work) if isinstance(work, Product) else self._elementwise(work)
 
     def layout(self, work: Product) -> Iterator[Tile]:
-        """Rows of the weight one after the other, in pieces of a DRAM row, from bank to bank."""
+        """Rows of the weight in order, cut into pieces of a DRAM row, each in the next bank."""
         g = self.geometry
         piece = g.row_bytes // 2
         pieces = -(-g.padded(work.outer) // piece)
@@ -87,7 +87,7 @@ class SilentPim:
         return self._cost(run_s, read, written, weight_bytes, weight_bytes)
 
     def _elementwise(self, work: Elementwise) -> Cost:
-        """Operands that are smaller are repeated on the way."""
+        """Operands that are smaller than the result are repeated without further cost."""
         read, written = 2 * work.elements * work.operands, 2 * work.elements
         run_s = self.rates.offload_s + (read + written) / self.rates.pass_bytes_per_s
         weights = sum(2 * operand.elements for operand in work.laid_out if operand.constant)

@@ -1,6 +1,7 @@
-"""What a Silent-PIM preset holds. The published traces give rates, not DRAM timing; so does this.
+"""The parameters of a Silent-PIM preset: rates, since its DRAM timing is not published.
 
-Field names are those of the preset in lower case; what makes no sense is refused with the reason.
+Field names are those of the preset in lower case. Constructors raise DeviceError, with the name of
+the parameter and the reason, for what the model does not cover.
 """
 
 from dataclasses import dataclass, fields
@@ -10,7 +11,11 @@ from stagecut.compiler.ir.errors import DeviceError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """How fast weights and other numbers are gone through, and what a transposition costs."""
+    """Bytes in a second of products (`weight_`), element-wise passes and transpositions.
+
+    `offload_s` is the time to hand a descriptor to the memory; `tck_s` only turns seconds into
+    cycles.
+    """
 
     tck_s: float
     weight_bytes_per_s: float
@@ -27,8 +32,11 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """`align_elements` is what short rows of a weight are padded to, `wide_align_elements` what
-    longer ones are."""
+    """Sizes, and the padding of weights.
+
+    Rows of a weight are padded to a multiple of `align_elements`; rows longer than that, to a
+    multiple of `wide_align_elements`.
+    """
 
     banks: int
     lanes: int
@@ -51,7 +59,7 @@ class Geometry:
             )
 
     def padded(self, elements: int) -> int:
-        """A row of a weight with its padding."""
+        """Numbers in a row of a weight of `elements` numbers, padding included."""
         short = elements <= self.align_elements
         step = self.align_elements if short else self.wide_align_elements
         return -(-elements // step) * step
@@ -59,7 +67,7 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """A copy takes its start and something for each number; conversion to 16 bits included."""
+    """A transfer takes a fixed time and a time for each number, conversion to bf16 included."""
 
     to_memory_s: float
     to_memory_s_per_element: float
@@ -74,7 +82,7 @@ class Copies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
-    """Joules of a command, and the power of the host that waits."""
+    """Joules of an ACT with its PRE (`row_j`), a RD and a WR; watts of the host that waits."""
 
     row_j: float
     rd_j: float
@@ -88,5 +96,5 @@ class Energy:
 
 
 def _refuse(name: str, problem: str) -> None:
-    """Whoever read the number knows where it came from, and adds that to the error."""
+    """Raise DeviceError about parameter `name`; `Preset.explaining` adds the preset's file."""
     raise DeviceError(problem, where=name)

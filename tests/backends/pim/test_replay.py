@@ -51,7 +51,7 @@ def intervals(draw: st.DrawFn) -> Intervals:
 def test_products(found: Intervals, steps: int, tiles: int) -> None:
     kernel = product(found, steps=steps, tiles=tiles)
     replayed = hbm_replay.product(found, steps=steps, tiles=tiles)
-    assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
+    assert (kernel.cycles, kernel.reads, kernel.writes) == replayed[:3]
 
 
 @given(intervals(), st.integers(1, 9), st.integers(1, 9), st.integers(500, 5000), st.integers(1, 3))
@@ -60,8 +60,8 @@ def test_products_that_refreshes_hold_up(
 ) -> None:
     found = _refreshed(drawn, trefi, ranks)
     kernel = product(found, steps=steps, tiles=tiles)
-    cycles, _, _ = hbm_replay.product(found, steps=steps, tiles=tiles)
-    assert refresh.kernel_cycles(found, kernel) == cycles
+    replayed = hbm_replay.product(found, steps=steps, tiles=tiles)
+    assert refresh.kernel_cycles(found, kernel) == replayed.cycles
 
 
 @given(intervals(), st.integers(1, 40), st.integers(500, 5000), st.integers(1, 3))
@@ -70,8 +70,8 @@ def test_passes_that_refreshes_hold_up(
 ) -> None:
     found = _refreshed(drawn, trefi, ranks)
     kernel = kernels.add(found, passes)
-    cycles, _, _ = hbm_replay.elementwise(found, reads=(1, 1), scalars=0, passes=passes)
-    assert refresh.kernel_cycles(found, kernel) == cycles
+    replayed = hbm_replay.elementwise(found, reads=(1, 1), scalars=0, passes=passes)
+    assert refresh.kernel_cycles(found, kernel) == replayed.cycles
 
 
 def _refreshed(found: Intervals, trefi: int, ranks: int) -> Intervals:
@@ -83,7 +83,7 @@ def _refreshed(found: Intervals, trefi: int, ranks: int) -> Intervals:
 def test_products_reduced_in_a_tree(found: Intervals, steps: int, tiles: int) -> None:
     kernel = tree_product(found, steps=steps, tiles=tiles)
     replayed = hbm_replay.tree_product(found, steps=steps, tiles=tiles)
-    assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
+    assert (kernel.cycles, kernel.reads, kernel.writes) == replayed[:3]
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_elementwise_passes(
 ) -> None:
     kernel = make(found, passes)
     replayed = hbm_replay.elementwise(found, reads=reads, scalars=scalars, passes=passes)
-    assert (kernel.cycles, kernel.reads, kernel.writes) == replayed
+    assert (kernel.cycles, kernel.reads, kernel.writes) == replayed[:3]
