@@ -21,7 +21,6 @@ import pytest
 from stagecut.backends.pim.aim import kernels as aim
 from stagecut.backends.pim.aim.model import Aim
 from stagecut.backends.pim.architectures import PRESETS, architecture_of
-from stagecut.backends.pim.estimate import estimate
 from stagecut.backends.pim.hbm import (
     fixed,
     intervals,
@@ -36,6 +35,7 @@ from stagecut.backends.pim.hbm.intervals import Intervals
 from tests.support import hbm_replay
 from tests.support.hbm import GEOMETRY, HOST, TIMING
 from tests.support.hbm_replay import Command, Replay
+from tests.support.pim import estimate
 
 PRESET = Intervals(replace(TIMING, refresh=False), GEOMETRY)
 
