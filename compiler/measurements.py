@@ -56,7 +56,7 @@ PROFILE_ROUNDS: Mapping[str, Rounds] = {
 }
 GATE_ROUNDS: Mapping[str, Rounds] = {
     "quick": Rounds(least=2, most=5, budget_s=1.5, counted=3),
-    "normal": Rounds(least=4, most=11, budget_s=5.0, counted=3),
+    "normal": Rounds(least=2, most=11, budget_s=3.0, counted=3),
     "thorough": Rounds(least=5, most=17, budget_s=8.0, counted=3),
 }
 

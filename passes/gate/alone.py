@@ -44,8 +44,12 @@ class Alone:
         self, built: Sequence[Built], first: tuple[Contender, ...], feeds: Feeds
     ) -> Result:
         """`first` is what the gate says of `built`; it stands where nobody offers anything."""
-        best_s = min(contender.median_s for contender in first)
-        near_ids = {each.id for each in first if each.median_s <= _NEAR * best_s}
+        best = min(first, key=lambda contender: contender.median_s)
+        near_ids = {
+            each.id
+            for each in first
+            if each is best or (each.stages == 1 and each.median_s <= _NEAR * best.median_s)
+        }
         near = [each for each in built if each.proposal.id in near_ids]
         more: list[Built] = []
         dropped: list[str] = []
