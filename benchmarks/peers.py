@@ -124,7 +124,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="least turns of each rival")
     parser.add_argument("--seconds", type=float, default=60.0, help="least time for a model")
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for name in options.models.split(","):
+        if name not in {**ZOO, **PP_OCR}:
+            parser.error(f"there is no model {name!r}; known: {', '.join((*ZOO, *PP_OCR))}")
+    return options
 
 
 def _rivals(name: str, folder: Path) -> list[Rival]:
