@@ -1,7 +1,7 @@
 """A second heat, where nothing else competes: single devices in their other configurations.
 
     first heat     optimum 9   cpu 6   npu 5.5   cpu first 8
-    second heat                cpu 6   npu 5.5   cpu (waiting=spin) 5.2   npu (pinning=off) 5.5
+    second heat                cpu 6   npu 5.5   cpu (waiting=spin) 5.2   npu (pinning=on) 5.5
 
 A plan of one stage has no other session to disturb, so that how its threads wait, how many there
 are and where they run may be changed for it. Devices that are near the best when they are alone

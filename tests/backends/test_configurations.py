@@ -18,7 +18,7 @@ OFFERS = {
     "as many threads as asked": (("cpu.parallel", {"threads": "3"}, False), ("waiting=spin",)),
     "waiting as asked": (("cpu.parallel", {"waiting": "sleep"}, True), ()),
     "one thread": (("cpu.serial", {}, False), ()),
-    "OpenVINO on all of it": (("openvino.f32", {}, True), ("pinning=off", "threads=4")),
+    "OpenVINO on all of it": (("openvino.f32", {}, True), ("threads=4",)),
     "OpenVINO on a part": (("openvino.f32", {}, False), ("pinning=on", "threads=4")),
     "OpenVINO on one thread": (("openvino.f32.serial", {}, False), ()),
 }
