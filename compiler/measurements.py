@@ -50,12 +50,12 @@ _REFERENCE = "cpu.serial"
 
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
-    "quick": Rounds(least=1, most=2, budget_s=1.0),
-    "normal": Rounds(least=2, most=8, budget_s=3.0),
+    "quick": Rounds(least=1, most=4, budget_s=0.5),
+    "normal": Rounds(least=1, most=6, budget_s=1.5, counted=3),
     "thorough": Rounds(),
 }
 GATE_ROUNDS: Mapping[str, Rounds] = {
-    "quick": Rounds(least=2, most=5, budget_s=1.5, counted=3),
+    "quick": Rounds(least=1, most=5, budget_s=1.0, counted=3),
     "normal": Rounds(least=2, most=11, budget_s=3.0, counted=3),
     "thorough": Rounds(least=5, most=17, budget_s=8.0, counted=3),
 }
@@ -225,7 +225,7 @@ class Measurements:
         )
         feeds = self.program.feeds
         alone = Alone(gate, self._offered(objective), self._configured)
-        found = alone(close, gate(close, feeds), feeds)
+        found = alone(close, feeds)
         compared = Compared.of(found.contenders, found.built, (*dropped, *found.dropped))
         cache.store(key, compared)
         return compared

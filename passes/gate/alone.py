@@ -1,11 +1,12 @@
-"""A second heat, where nothing else competes: single devices in their other configurations.
+"""Two heats, where devices offer other configurations for when they are alone.
 
     first heat     optimum 9   cpu 6   npu 5.5   cpu first 8
     second heat                cpu 6   npu 5.5   cpu (waiting=spin) 5.2   npu (pinning=on) 5.5
 
 A plan of one stage has no other session to disturb, so that how its threads wait, how many there
-are and where they run may be changed for it. Devices that are near the best when they are alone
-take part with every configuration that they offer, in turns with those that they have to beat.
+are and where they run may be changed for it. One round says which contenders are near the best;
+single devices among these take part in the second heat with every configuration that they offer,
+too, and there it is decided.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import Gate, versus
 
-#: How much slower than the best a device may be and still win in another configuration.
+#: How much slower than the best in the first heat a contender may be and still win.
 _NEAR = 1.25
 
 
@@ -40,16 +41,15 @@ class Alone:
     offered: Mapping[str, Sequence[str]]
     build: Callable[[Proposal, StagedSchedule], Built]
 
-    def __call__(
-        self, built: Sequence[Built], first: tuple[Contender, ...], feeds: Feeds
-    ) -> Result:
-        """`first` is what the gate says of `built`; it stands where nobody offers anything."""
-        best = min(first, key=lambda contender: contender.median_s)
-        near_ids = {
-            each.id
-            for each in first
-            if each is best or (each.stages == 1 and each.median_s <= _NEAR * best.median_s)
-        }
+    def __call__(self, built: Sequence[Built], feeds: Feeds) -> Result:
+        """One heat where nobody offers anything."""
+        if not any(self._configured(each.proposal) for each in built):
+            return Result(self.gate(built, feeds), tuple(built))
+        first = self.gate.qualifying(built, feeds)
+        price = self.gate.objective.price
+        prices = {each.id: price(each.median_s, each.energy_j) for each in first}
+        most = _NEAR * min(prices.values())
+        near_ids = {id_ for id_, priced in prices.items() if priced <= most}
         near = [each for each in built if each.proposal.id in near_ids]
         more: list[Built] = []
         dropped: list[str] = []
@@ -59,8 +59,6 @@ class Alone:
                     more.append(self.build(proposal, each.staged))
                 except EngineError as error:
                     dropped.append(f"plan {proposal.name} is left out: {error.problem}")
-        if not more:
-            return Result(first, tuple(built), tuple(dropped))
         second = self.gate([*near, *more], feeds)
         return Result(_together(first, second), (*built, *more), tuple(dropped))
 

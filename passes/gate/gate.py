@@ -46,6 +46,10 @@ class Gate:
     objective: Objective = LATENCY
     rounds: Rounds = Rounds(least=5, most=17, budget_s=8.0, counted=3)
 
+    def qualifying(self, built: Sequence[Built], feeds: Feeds) -> tuple[Contender, ...]:
+        """The same, by one round."""
+        return replace(self, rounds=replace(self.rounds, least=1, most=1))(built, feeds)
+
     def __call__(self, built: Sequence[Built], feeds: Feeds) -> tuple[Contender, ...]:
         """In the order given, one of them chosen. All have run once already."""
         runs: dict[ContenderId, list[Run]] = {each.proposal.id: [] for each in built}

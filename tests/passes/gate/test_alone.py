@@ -68,7 +68,7 @@ def _run(walls_s: Mapping[str, float], threads: Mapping[str, int] | None = None)
         for name, proposal in PROPOSALS.items()
         if name in walls_s
     ]
-    return Alone(gate, OFFERED, built)(first, gate(first, {}), {})
+    return Alone(gate, OFFERED, built)(first, {})
 
 
 def _times(contenders: Sequence[Contender]) -> dict[str, float]:
