@@ -5,7 +5,6 @@ has one producer; and the nodes stand in an order in which each comes after thos
 reads. `where` in every error is the path in `stagecut.costs/1` JSON.
 """
 
-import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import NoReturn
 
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
 from stagecut.compiler.ir.machine import Basis, Machine, Route
+from stagecut.compiler.ir.order import cycle_among, stable_order
 
 #: How many names an error shows before it says "and so on".
 _SHOWN = 8
@@ -343,41 +343,18 @@ def _producers(nodes: Sequence[NodeCosts]) -> Mapping[str, int]:
 def _sorted(nodes: tuple[NodeCosts, ...], producers: Mapping[str, int]) -> tuple[NodeCosts, ...]:
     """The nodes in topological order; those that are free to come first keep their places."""
     before = [{producers[name] for name in node.inputs if name in producers} for node in nodes]
-    if all(not earlier or max(earlier) < index for index, earlier in enumerate(before)):
-        return nodes
-    after: list[list[int]] = [[] for _ in nodes]
-    for index, earlier in enumerate(before):
-        for producer in earlier:
-            after[producer].append(index)
-    waiting = [len(earlier) for earlier in before]
-    ready = [index for index, count in enumerate(waiting) if not count]
-    order: list[int] = []
-    while ready:
-        index = heapq.heappop(ready)
-        order.append(index)
-        for following in after[index]:
-            waiting[following] -= 1
-            if not waiting[following]:
-                heapq.heappush(ready, following)
+    order = stable_order(before)
     if len(order) < len(nodes):
-        _refuse_cycle(nodes, before, set(range(len(nodes))) - set(order))
+        _refuse_cycle(nodes, cycle_among(before, set(range(len(nodes))) - set(order)))
     return tuple(nodes[index] for index in order)
 
 
-def _refuse_cycle(
-    nodes: Sequence[NodeCosts], before: Sequence[set[int]], stuck: set[int]
-) -> NoReturn:
-    """Walk back among the nodes that never became ready, until the walk meets itself."""
-    walk: list[int] = []
-    index = min(stuck)
-    while index not in walk:
-        walk.append(index)
-        index = min(before[index] & stuck)
-    names = [nodes[step].name for step in (index, *reversed(walk[walk.index(index) :]))]
+def _refuse_cycle(nodes: Sequence[NodeCosts], cycle: Sequence[int]) -> NoReturn:
+    names = [nodes[index].name for index in cycle]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     raise CostTableError(
         f"nodes wait for each other in a cycle: {' -> '.join(names[:_SHOWN])}{more}",
-        where=f"nodes[{index}].inputs",
+        where=f"nodes[{cycle[0]}].inputs",
         fix="a cost table describes a graph without cycles: remove one of these edges",
     )
 
