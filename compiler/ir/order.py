@@ -1,6 +1,6 @@
 """A stable topological order.
 
-    comes after   0: -   1: 2   2: -   3: 0       order   0 2 1 3
+comes after   0: -   1: 2   2: -   3: 0       order   0 2 1 3
 """
 
 import heapq
