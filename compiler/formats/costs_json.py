@@ -178,7 +178,10 @@ def _memory_record(memory: Memory) -> dict[str, Json]:
 
 
 def _device_record(device: Device) -> dict[str, Json]:
-    return asdict(device) | {"cores": _unless(1, device.cores)}
+    return asdict(device) | {
+        "cores": _unless(1, device.cores),
+        "batch": _unless(1, device.batch),
+    }
 
 
 def _link_record(link: Link) -> dict[str, Json]:

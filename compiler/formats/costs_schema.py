@@ -54,6 +54,7 @@ class DeviceDocument(TypedDict):
     precision: NotRequired[str]
     resource: NotRequired[str]
     cores: NotRequired[Count]
+    batch: NotRequired[Count]
 
 
 @_strict

@@ -43,6 +43,10 @@ class ScheduleError(StagecutError):
     """The steps of a schedule are in no order in which they could be carried out."""
 
 
+class CertificateError(StagecutError):
+    """A proof that proves nothing, or that is of another table."""
+
+
 class PlanError(StagecutError):
     """A plan file is damaged, foreign, or of a newer schema."""
 
