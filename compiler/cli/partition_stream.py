@@ -30,8 +30,10 @@ def checked(table: CostTable, path: Path) -> tuple[dict[str, object], Iterator[s
     account = stream_account(table, stream)
     best_s = certificate.period_s
     proves = f"nothing within {certificate.scope!r} has a period below {seconds(best_s)}"
-    verdict = "the stream has it" if meets(account.period_s, best_s) else (
-        f"the stream's is {account.period_s / best_s - 1:.2%} longer"
+    verdict = (
+        "the stream has it"
+        if meets(account.period_s, best_s)
+        else (f"the stream's is {account.period_s / best_s - 1:.2%} longer")
     )
     document: dict[str, object] = {
         "accepted": True,

@@ -27,7 +27,7 @@ def stream_table(nodes: str, *devices: Device, **units: int) -> CostTable:
 
 def random_stream_table(seed: int) -> CostTable:
     """Up to four nodes; two kinds of cores, batches, and in every third one a far memory."""
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311
     devices = [
         Device("one", "host", resource="cores", stage_s=random.choice([0, 0, 1])),
         Device("two", "host", resource="cores", cores=2, stage_s=random.choice([0, 1])),

@@ -6,7 +6,7 @@ and the checker say is exact about the table in ticks.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.machine import HOST, Device, Route
-from stagecut.passes.partition.exact.factor_graph import Bools, Ints
+from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.throughput.lattice import Lattice
 
 #: The costs of the whole graph come to at most 2 to the power of this many ticks.
@@ -55,7 +55,8 @@ class StreamCosts:
         run_s = np.array(
             [[node.run_s.get(device.name, math.nan) for device in devices] for node in table.nodes]
         ).reshape(len(table.nodes), len(devices))
-        bring_s, take_s = _transfers(table, HOST, devices), _transfers(table, devices, HOST)
+        bring_s = _transfers(table, devices, lambda memory: Route(HOST, memory))
+        take_s = _transfers(table, devices, lambda memory: Route(memory, HOST))
         start_s = np.array([device.stage_s for device in devices])
         batch = np.array([device.batch for device in devices], dtype=np.int64)
         crossing_s = np.nansum(np.nanmax(bring_s * batch, axis=1, initial=0.0)) + np.nansum(
@@ -89,24 +90,17 @@ class StreamCosts:
         return len(self.run)
 
 
-def _ticks(times_s: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", tick_s: float) -> Ints:
+def _ticks(times_s: Floats, tick_s: float) -> Ints:
     return np.rint(np.nan_to_num(times_s) / tick_s).astype(np.int64)
 
 
-def _transfers(
-    table: CostTable, source: str | Sequence[Device], target: str | Sequence[Device]
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    """(V, D): seconds from or to the host's memory; 0 within it, not a number without a way."""
-    devices = source if not isinstance(source, str) else target
-    assert not isinstance(devices, str)
-    columns = []
-    for device in devices:
-        start, end = (
-            (source, device.memory) if isinstance(source, str) else (device.memory, str(target))
-        )
-        columns.append(
-            [_transfer_s(table, value.name, Route(start, end)) for value in table.values]
-        )
+def _transfers(table: CostTable, devices: Sequence[Device], way: Callable[[str], Route]) -> Floats:
+    """(V, D): seconds along the `way` that leads to or from a device's memory; 0 where it leads
+    nowhere else, not a number where there is none."""
+    columns = [
+        [_transfer_s(table, value.name, way(device.memory)) for value in table.values]
+        for device in devices
+    ]
     return np.array(columns, dtype=np.float64).reshape(len(devices), len(table.values)).T
 
 
@@ -161,7 +155,8 @@ class Calls:
         values = np.flatnonzero((costs.writer >= 0) & (costs.writer < costs.nodes))
         writes[costs.writer[values], values] = 1
         written: Bools = self.lattice.sums(writes) > 0
-        return written | (costs.writer == costs.nodes)
+        there: Bools = written | (costs.writer == costs.nodes)
+        return there
 
     def to(self, ideal: int) -> tuple[Ints, Bools]:
         """(B, D) for the B ideals that `ideal` contains (`Lattice.below`): ticks of a call of the

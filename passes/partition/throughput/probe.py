@@ -106,7 +106,9 @@ class Probe:
 
     def _at_least(self, group: int, count: int) -> Bools:
         """(S,): the states in which at least `count` units of a resource may be used."""
-        [(most, stride)] = [(most, stride) for other, most, stride in self._others if other == group]
+        [(most, stride)] = [
+            (most, stride) for other, most, stride in self._others if other == group
+        ]
         return np.arange(self.states) // stride % (most + 1) >= count
 
     def parts(self, potentials: Ints, period: Fraction, *, strict: bool) -> tuple[Part, ...]:

@@ -7,11 +7,12 @@ A probe finds the least units with which a period can be kept (probe.py). Every 
 is a pipeline with a period of its own, and the next one asks for less. The last one, which asks
 for anything shorter than what was found, fails; its potentials are the proof.
 
-The model: stages are contiguous; each has one device, with the batch that its costs are for, and as
-many replicas as the resource has room for; values pass through the host's memory. Memory other than
-the host's holds one stage. Source of the probe: P. Benoit and Y. Robert, "Mapping pipeline skeletons
-onto heterogeneous platforms" (2008), for chains; over ideals: J. M. Tarnawski and others, "Efficient
-algorithms for device placement of DNN graph operators" (2020).
+The model: stages are contiguous; each has one device, with the batch that its costs are for, and
+as many replicas as the resource has room for; values pass through the host's memory. Memory other
+than the host's holds one stage. Sources: A. Benoit and Y. Robert, "Complexity results for
+throughput and latency optimization of replicated and data-parallel workflows" (Algorithmica 57(4),
+2010) for the problem; J. Tarnawski and others, "Efficient algorithms for device placement of DNN
+graph operators" (2020) for dynamic programming over ideals.
 """
 
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def _any_pipeline(probe: Probe) -> tuple[Part, ...]:
 
 
 def _nothing(probe: Probe) -> Ints:
-    """For a graph that takes no time: nothing is shorter than that, and there is nothing to show."""
+    """For a graph that takes no time: nothing is shorter, and there is nothing to show."""
     return probe.potentials(Fraction(1), strict=True)[:0]
 
 

@@ -51,8 +51,8 @@ class _Verifier:
             len(row) != len(self._states) for row in certificate.potentials
         ):
             raise _refused(
-                f"it has {len(certificate.potentials)} rows of potentials, and the graph "
-                f"{len(self._ideals)} sets of nodes that may have run, in {len(self._states)} states"
+                f"it has {len(certificate.potentials)} rows of potentials; there are "
+                f"{len(self._ideals)} sets of nodes that may have run, and {len(self._states)} states"
             )
         self._potential: Mapping[frozenset[int], Mapping[_State, int]] = {
             ideal: dict(zip(self._states, row, strict=True))

@@ -14,8 +14,10 @@ from stagecut.passes.partition.throughput.verify import verify
 from tests.support.streams import stream_table
 
 TABLE = stream_table(
-    "a: cpu 4\n b(a): cpu 8, npu 3", Device("cpu", "host", resource="cores"),
-    Device("npu", "host", batch=2), cores=2,
+    "a: cpu 4\n b(a): cpu 8, npu 3",
+    Device("cpu", "host", resource="cores"),
+    Device("npu", "host", batch=2),
+    cores=2,
 )
 SOLUTION = Throughput()(TABLE)
 

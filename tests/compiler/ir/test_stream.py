@@ -9,8 +9,8 @@ from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
     StreamCertificate,
-    StreamScope,
     StreamSchedule,
+    StreamScope,
     stream_account,
 )
 from stagecut.compiler.ir.transfers import scheduled
@@ -53,9 +53,7 @@ def test_a_stage_far_away_pays_for_both_ways() -> None:
 
 def test_no_time_is_no_limit() -> None:
     table = stream_table("a: cpu 0", Device("cpu", "host"))
-    account = stream_account(
-        table, StreamSchedule(scheduled(table, [Stage("cpu", ("a",))]), (1,))
-    )
+    account = stream_account(table, StreamSchedule(scheduled(table, [Stage("cpu", ("a",))]), (1,)))
     assert account.inputs_per_s == float("inf")
     assert account.busy(0) == 1
 

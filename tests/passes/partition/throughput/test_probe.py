@@ -10,7 +10,9 @@ from stagecut.passes.partition.throughput.probe import Part, Probe
 from tests.support.streams import stream_table
 
 TABLE = stream_table(
-    "a: cpu 4\n b(a): cpu 8, npu 2", Device("cpu", "host", resource="cores"), Device("npu", "host"),
+    "a: cpu 4\n b(a): cpu 8, npu 2",
+    Device("cpu", "host", resource="cores"),
+    Device("npu", "host"),
     cores=3,
 )
 COSTS = StreamCosts.of(TABLE)
