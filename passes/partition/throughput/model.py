@@ -20,6 +20,9 @@ from stagecut.passes.partition.throughput.lattice import Lattice
 #: The costs of the whole graph come to at most 2 to the power of this many ticks.
 _BITS = 42
 
+#: So many times of calls are kept between probes.
+_MOST_KEPT = 1 << 24
+
 
 @dataclass(frozen=True)
 class StreamCosts:
@@ -161,24 +164,42 @@ class Calls:
     def to(self, ideal: int) -> tuple[Ints, Bools]:
         """(B, D) for the B ideals that `ideal` contains (`Lattice.below`): ticks of a call of the
         stage from there to `ideal`, and whether the device can run it."""
+        known = self._known.get(ideal)
+        if known is None:
+            known = self._computed(ideal)
+            if self._few:
+                self._known[ideal] = known
+        return known
+
+    @cached_property
+    def _known(self) -> dict[int, tuple[Ints, Bools]]:
+        return {}
+
+    @cached_property
+    def _few(self) -> bool:
+        """Whether there is room to keep them all: every probe asks for each."""
+        return sum(map(len, self.lattice.below)) * len(self.costs.batch) <= _MOST_KEPT
+
+    def _computed(self, ideal: int) -> tuple[Ints, Bools]:
         costs, below = self.costs, self.lattice.below[ideal]
         ticks = costs.start + self._run[ideal] - self._run[below]
         able: Bools = self._unable[ideal] == self._unable[below]
         for device in np.flatnonzero(costs.far).tolist():
-            brought, taken = self._crossing(ideal, below)
-            transfers = brought @ costs.bring[:, device] + taken @ costs.take[:, device]
-            ticks[:, device] += costs.batch[device] * transfers
-            stuck = (brought | taken) @ costs.no_way[:, device]
-            able[:, device] &= ~stuck
+            rows = np.flatnonzero(able[:, device])
+            brought, taken = self._crossing(ideal, below[rows])
+            # whole numbers below 2 to the power of 53 stay whole
+            transfers = brought @ costs.bring[:, device].astype(np.float64)
+            transfers += taken @ costs.take[:, device].astype(np.float64)
+            ticks[rows, device] += costs.batch[device] * transfers.astype(np.int64)
+            able[rows, device] = ~((brought + taken) @ costs.no_way[:, device]).astype(np.bool_)
         return ticks, able
 
-    def _crossing(self, ideal: int, below: Ints) -> tuple[Bools, Bools]:
-        """(B, V): which values each stage reads from outside, and which it writes for outside."""
+    def _crossing(self, ideal: int, below: Ints) -> tuple[Floats, Floats]:
+        """(B, V): 1 for each value that a stage reads from outside, and that it writes for
+        outside."""
         costs = self.costs
         readers = self._readers
-        read_here = readers[ideal] > readers[below]
-        brought: Bools = self._written[below] & read_here
+        brought = self._written[below] & (readers[ideal] > readers[below])
         written_here = self._written[ideal] & ~self._written[below]
         wanted_later = costs.wanted | (readers[-1] > readers[ideal])
-        taken: Bools = written_here & wanted_later
-        return brought, taken
+        return brought.astype(np.float64), (written_here & wanted_later).astype(np.float64)

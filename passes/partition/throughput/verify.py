@@ -52,7 +52,7 @@ class _Verifier:
         ):
             raise _refused(
                 f"it has {len(certificate.potentials)} rows of potentials; there are "
-                f"{len(self._ideals)} sets of nodes that may have run, and {len(self._states)} states"
+                f"{len(self._ideals)} sets that may have run, in {len(self._states)} states"
             )
         self._potential: Mapping[frozenset[int], Mapping[_State, int]] = {
             ideal: dict(zip(self._states, row, strict=True))
