@@ -44,6 +44,11 @@ class Group:
     def rows(self) -> int:
         return int(self.neighbours.shape[1])
 
+    @property
+    def entries(self) -> float:
+        """How many entries its tables have."""
+        return math.prod(map(float, self.shape)) * self.rows
+
     def by_axes(self, scopes: Ints) -> Iterator[tuple[Ints, list[bool]]]:
         """Split scopes, whose first variables are of this group, by the axes that they name.
 
@@ -65,6 +70,11 @@ class Order:
     @property
     def width(self) -> int:
         return max((len(group.shape) - 1 for group in self.groups), default=0)
+
+    @property
+    def entries(self) -> float:
+        """How many table entries the elimination computes."""
+        return sum(group.entries for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
