@@ -9,13 +9,13 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from stagecut.compiler.formats.json_keys import repeated_key
+from stagecut.compiler.formats.json_keys import has_no_more_keys, repeated_key
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis
 
 Cost = Annotated[float, Field(ge=0)]
 Size = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1)]
 
 _strict = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
@@ -148,11 +148,20 @@ def parse(text: str | bytes) -> TableDocument:
         document = _TABLE.validate_json(text)
     except ValidationError as error:
         raise _explained(error) from None
-    repeated = repeated_key(text)
+    repeated = None if has_no_more_keys(text, _keys(document)) else repeated_key(text)
     if repeated is not None:
         raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
     _check_links(document.get("links", ()))
     return document
+
+
+def _keys(document: TableDocument) -> int:
+    """How many different keys its objects have at least: a memory may be given by its name."""
+    records = [record for part in document.values() if isinstance(part, list) for record in part]
+    inner = [part for record in records for part in record.values() if isinstance(part, dict)]
+    inmost = [part for each in inner for part in each.values() if isinstance(part, dict)]
+    named = sum(len(memory) == 1 for memory in document["memories"])
+    return len(document) - named + sum(sum(map(len, parts)) for parts in (records, inner, inmost))
 
 
 def _check_links(links: Iterable[LinkDocument]) -> None:
@@ -164,6 +173,9 @@ def _check_links(links: Iterable[LinkDocument]) -> None:
                 fix="add it, or leave both out where each value has a move_s of its own",
             )
 
+
+#: How many characters of what is wrong are shown.
+_SHOWN = 60
 
 #: What is wrong and what to do, by pydantic's name of the violation.
 _COST = ("{input} is not a cost", "costs are finite numbers and not negative")
@@ -190,7 +202,13 @@ def _explained(error: ValidationError) -> CostTableError:
     general = (first["msg"].replace("Input should be", "should be"), "see docs/costs.md")
     problem, fix = _SENTENCES.get(first["type"], general)
     more = f" ({len(violations) - 1} more violations follow)" if len(violations) > 1 else ""
-    return CostTableError(problem.replace("{input}", repr(given)) + more, where=where, fix=fix)
+    return CostTableError(problem.replace("{input}", _short(given)) + more, where=where, fix=fix)
+
+
+def _short(given: object) -> str:
+    """As Python writes it, but for what would fill the screen."""
+    text = repr(given)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
 def _path(location: Iterable[int | str]) -> str:

@@ -26,6 +26,7 @@ from functools import cached_property
 
 import numpy as np
 
+from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError, UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY, Objective
@@ -60,7 +61,8 @@ class Partition:
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when no assignment is possible, or none is found in time."""
-        return _Partitioning(table, self.objective, self.limit_s)()
+        with resting_collector():
+            return _Partitioning(table, self.objective, self.limit_s)()
 
     def with_totals(self, table: CostTable) -> tuple[Solution, Totals]:
         """The solution, and the least total with each node on each device in the graph's order;
@@ -68,9 +70,10 @@ class Partition:
 
         Raises UnplaceableError as `__call__` does.
         """
-        partitioning = _Partitioning(table, self.objective, self.limit_s)
-        solution = partitioning()
-        return solution, partitioning.totals(solution)
+        with resting_collector():
+            partitioning = _Partitioning(table, self.objective, self.limit_s)
+            solution = partitioning()
+            return solution, partitioning.totals(solution)
 
 
 class _Partitioning:

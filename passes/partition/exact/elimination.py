@@ -25,8 +25,9 @@ from stagecut.passes.partition.exact.ordering import Group, Order
 #: The state that attains each minimum; of a narrow type, as there is one for every table entry.
 Choice: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint32]
 
-#: numpy handles so many neighbouring entries at once without much overhead.
-_INNER_LOOP = 128
+#: numpy handles so many neighbouring entries at once without much overhead, which matters in tables
+#: of so many.
+_INNER_LOOP, _SPREAD_FROM = 128, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,9 @@ def _add(joint: Floats, group: Group, factors: Factors) -> None:
     for part, axes in group.by_axes(factors.scopes):
         shape = [size if name else 1 for size, name in zip(group.shape, axes, strict=True)]
         rows, tables = _summed(factors.only(part), group.first)
-        aligned = _spread(tables.reshape(*shape, len(rows)), group.shape)
+        aligned = tables.reshape(*shape, len(rows))
+        if joint.size > _SPREAD_FROM:
+            aligned = _spread(aligned, group.shape)
         if len(rows) == group.rows:
             joint += aligned
         else:
@@ -149,7 +152,7 @@ def _spread(tables: Floats, shape: Sequence[int]) -> Floats:
 def _summed(factors: Factors, first: int) -> tuple[Ints, Floats]:
     """One table for each row: those with the same scope added up."""
     rows, tables = factors.scopes[0] - first, factors.tables
-    if (rows[1:] > rows[:-1]).all():
+    if len(rows) == 1 or (rows[1:] > rows[:-1]).all():
         return rows, tables
     order = np.argsort(rows, kind="stable")
     rows = rows[order]

@@ -16,6 +16,7 @@ def _relaxed(table: CostTable) -> float:
     """The least of the program when half a node may run here and half of it there."""
     program = partition_program(table, LATENCY).program
     found = milp(program.prices, bounds=Bounds(0.0, program.upper), constraints=program._rows())
+    assert found.fun is not None
     return float(found.fun)
 
 
