@@ -31,8 +31,8 @@ def repeated_key(text: str | bytes) -> str | None:
 
 
 def has_no_more_keys(text: str | bytes, keys: int) -> bool:
-    """Whether `text`, which has to be JSON with at least this many different keys in its objects,
-    has no others, and thus none that repeats another. Quick, and may say no where it should not."""
+    """Whether `text`, which has to be JSON with this many different keys in its objects, has none
+    that repeats another. Quick, and may say no where it should not: strings may look like keys."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return data.count(b'":') + len(_SPACED_END.findall(data)) == keys
 
