@@ -94,8 +94,8 @@ def partition(
     restrict = common.read_rules(pin, forbid)
     whole = read_costs(costs)
     table = _limited(restrict(whole), max_energy)
-    for note in restrict.loose_pins(whole):
-        typer.echo(note, err=True)
+    for loose in restrict.loose_pins(whole):
+        output_of.note(loose)
     if explain:
         reasons = Explain(_matching(table, explain), goal, time_limit)(table)
         _print(json, says.alternatives_document(reasons), says.alternatives_lines(reasons))
@@ -128,7 +128,7 @@ def _print(json: bool, document: Mapping[str, object], lines: Iterable[str]) -> 
     if json:
         output_of.print_json("stagecut.partition/1", document)
     else:
-        typer.echo("\n".join(lines))
+        output_of.say(*lines)
 
 
 def _refuse_two_questions(

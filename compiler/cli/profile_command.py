@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json
+from stagecut.compiler.cli.output import print_json, say
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def profile(
         )
         return
     for path in profiled.paths:
-        typer.echo(f"path {path.name}: {path.reason} ({path.runs} runs)")
-    typer.echo(f"wrote {output}: {len(profiled.costs.nodes)} nodes")
+        say(f"path {path.name}: {path.reason} ({path.runs} runs)")
+    say(f"wrote {output}: {len(profiled.costs.nodes)} nodes")
 
 
 def _plan_document(plan: "ProfilePlan") -> dict[str, object]:
@@ -111,6 +111,6 @@ def _plan_document(plan: "ProfilePlan") -> dict[str, object]:
 
 def _show_plan(plan: "ProfilePlan") -> None:
     for path in plan.paths:
-        typer.echo(f"path {path.name}: {path.reason}")
+        say(f"path {path.name}: {path.reason}")
     proof = f"no fewer than {plan.fewest} can measure everything"
-    typer.echo(f"{len(plan.nodes)} + {len(plan.transfers)} paths; {proof}; nothing was run")
+    say(f"{len(plan.nodes)} + {len(plan.transfers)} paths; {proof}; nothing was run")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.output import console, note
 from stagecut.compiler.ir.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
@@ -112,11 +113,9 @@ def _read_trace(path: Path) -> "Trace":
 
 def _print(content: "Report", shown: Sequence[str], explain: Sequence[str]) -> None:
     """What was asked for, or the summary."""
-    from rich.console import Console
-
     from stagecut.compiler.report.terminal import report as terminal
 
-    console = Console()
+    screen = console()
     tables = {
         "stages": terminal.print_stages,
         "transfers": terminal.print_transfers,
@@ -124,11 +123,11 @@ def _print(content: "Report", shown: Sequence[str], explain: Sequence[str]) -> N
         "nodes": terminal.print_nodes,
     }
     if not (shown or explain):
-        terminal.print_summary(content, console)
+        terminal.print_summary(content, screen)
     for name in shown:
-        tables[name](content, console)
+        tables[name](content, screen)
     for node in explain:
-        terminal.print_explanation(content, node, console)
+        terminal.print_explanation(content, node, screen)
 
 
 def _write(
@@ -160,4 +159,4 @@ def _write(
             write_model(model, temporary, weights_name=f"{onnx.name}.weights")
     for path in (html, dot, onnx):
         if path is not None:
-            typer.echo(f"wrote {path}", err=True)
+            note(f"wrote {path}")

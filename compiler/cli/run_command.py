@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json, progress_bars
+from stagecut.compiler.cli.output import note, print_json, progress_bars
 from stagecut.compiler.cli.run_output import Runs, document, show
 from stagecut.compiler.ir.errors import ShapeError, UsageError
 
@@ -55,7 +55,7 @@ def run(
 
     session = Session(plan, fallback=fallback)
     if session.is_fallback:
-        typer.echo("a device is missing: running the plan's fallback", err=True)
+        note("a device is missing: running the plan's fallback")
     feeds = common.read_feeds(feed)
     feeds = {**_random(session.planned.inputs, random, shape), **feeds}
     variant = session.variant(feeds)

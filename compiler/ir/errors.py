@@ -1,5 +1,7 @@
 """The one family of errors: what is wrong, where, and what to do about it."""
 
+from stagecut.compiler.ir.text import printable
+
 
 class StagecutError(Exception):
     """A mistake in the input or the circumstances that the user can mend; never a bug of ours."""
@@ -11,8 +13,9 @@ class StagecutError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.problem}" if self.where else self.problem
-        return f"{text}\n  fix: {self.fix}" if self.fix else text
+        """One line for what is wrong and where, one for what to do; no name in them is obeyed."""
+        text = printable(f"{self.where}: {self.problem}" if self.where else self.problem)
+        return f"{text}\n  fix: {printable(self.fix)}" if self.fix else text
 
 
 class ModelError(StagecutError):
