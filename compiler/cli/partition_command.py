@@ -111,7 +111,7 @@ def partition(
     solution, solve_s = methods.timed(method_chosen, table)
     if output is not None:
         with replacing(output) as temporary:
-            temporary.write_text(output_of.json_text(dict(solution.assignment.devices)))
+            temporary.write_text(output_of.json_text(dict(solution.assignment.devices)), "utf-8")
     document = says.solution_document(table, solution, solve_s)
     _print(json, document, says.solution_lines(table, solution, solve_s))
 

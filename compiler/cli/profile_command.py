@@ -70,7 +70,7 @@ def profile(
         ),
     )
     with replacing(output) as temporary:
-        temporary.write_text(write_costs(profiled.costs))
+        temporary.write_text(write_costs(profiled.costs), "utf-8")
     paths = [
         {"name": path.name, "reason": path.reason, "runs": path.runs} for path in profiled.paths
     ]

@@ -1,5 +1,6 @@
 """`stagecut report`: what a plan does and why, in the terminal, as a page, or for other tools."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -156,7 +157,10 @@ def _write(
 
         with replacing(onnx) as temporary:
             model = annotated(variant.planned, variant.staged())
-            write_model(model, temporary, weights_name=f"{onnx.name}.weights")
+            weights = f"{onnx.name}.weights"
+            if write_model(model, temporary, weights):
+                with replacing(onnx.resolve().with_name(weights)) as beside:
+                    shutil.move(temporary.with_name(weights), beside)
     for path in (html, dot, onnx):
         if path is not None:
             note(f"wrote {path}")

@@ -69,7 +69,7 @@ def run(
     files = {} if output_dir is None else _write_outputs(output_dir, named)
     if trace is not None:
         with replacing(trace) as temporary:
-            temporary.write_text(to_chrome(traces[-1]))
+            temporary.write_text(to_chrome(traces[-1]), "utf-8")
     runs = Runs(variant, feeds, traces)
     if json:
         print_json("stagecut.run/1", document(runs, named, files))
