@@ -100,6 +100,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         tolerance,
         max_energy_j,
         costs,
+        () if devices or costs else backends.left_out(),
         phases,
     )
     with phases("import"):
@@ -136,6 +137,7 @@ class _Question:
     tolerance: float | None
     max_energy_j: float | None
     costs: CostTable | None
+    left_out: tuple[str, ...]
     phases: Phases
 
     def __call__(
@@ -176,7 +178,7 @@ class _Question:
         dump("contenders", "\n".join(map(str, compared.contenders)))
         with phases("assemble"):
             chosen = proposal_of(rivals, compared.chosen.id)
-            plain = fallback(rivals, compared.contenders)
+            plain = fallback(rivals, compared.contenders, profiled.costs, objective)
             shipped = measurements.staged(chosen), chosen.account
             spare = None
             if plain is not None:
@@ -198,7 +200,7 @@ class _Question:
                 shipped,
                 compared.contenders,
                 compared.chosen_accuracy,
-                (*map(str, profiled.faults), *compared.dropped),
+                (*self.left_out, *map(str, profiled.faults), *compared.dropped),
                 spare,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):

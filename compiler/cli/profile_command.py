@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json, say
+from stagecut.compiler.cli.output import note, print_json, say
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def profile(
       stagecut profile zoo:bert-small -o costs.json --device cpu.serial --device cpu.parallel
       stagecut profile zoo:bert-small --plan-only
     """
+    from stagecut import backends
     from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.costs_json import write_costs
     from stagecut.compiler.pipeline import plan_profile, profile_model
@@ -59,6 +60,8 @@ def profile(
             where="--output",
             fix="add -o costs.json, or --plan-only to measure nothing",
         )
+    for left in () if device else backends.left_out():
+        note(left)
     profiled = profile_model(
         model,
         feeds=feeds,

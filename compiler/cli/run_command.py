@@ -40,7 +40,9 @@ def run(
     ] = None,
     fallback: Annotated[
         bool,
-        typer.Option("--fallback", help="Where a device is missing, run on ONNX Runtime alone."),
+        typer.Option(
+            "--fallback", help="Where a device is missing or fails, run on ONNX Runtime alone."
+        ),
     ] = False,
     json: common.JsonOption = False,
 ) -> None:
@@ -55,7 +57,7 @@ def run(
 
     session = Session(plan, fallback=fallback)
     if session.is_fallback:
-        note("a device is missing: running the plan's fallback")
+        note("a device is missing or fails: running the plan's fallback")
     feeds = common.read_feeds(feed)
     feeds = {**_random(session.planned.inputs, random, shape), **feeds}
     variant = session.variant(feeds)

@@ -30,6 +30,10 @@ class DeviceError(StagecutError):
     """A device is unknown, unavailable, or was given options that make no sense."""
 
 
+class BrokenDeviceError(DeviceError):
+    """A device's package is installed and cannot be used."""
+
+
 class UnplaceableError(StagecutError):
     """A node has no device that may run it."""
 
