@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from stagecut.backends.options import Options
+from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.text import suggestion
 
@@ -143,7 +144,7 @@ class Presets:
 
     def _load(self, path: Path) -> dict[str, Any]:
         try:
-            return tomllib.loads(path.read_text("utf-8"))
+            return tomllib.loads(without_mark(path.read_bytes()).decode())
         except OSError as error:
             problem, fix = f"cannot be read: {error.strerror}", "give the path of a preset"
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

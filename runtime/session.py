@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,9 +125,13 @@ class Session:
 
     def _checked(self, feeds: Feeds) -> Shapes:
         """The shapes of all inputs; raises FeedError where the model does not admit them."""
-        if len(feeds) != len(self._dtypes) or not all(
-            type(tensor := feeds.get(name)) is np.ndarray and dtype and tensor.dtype == dtype
-            for name, dtype in self._dtypes
+        if (
+            type(feeds) is not dict
+            or len(feeds) != len(self._dtypes)
+            or not all(
+                type(tensor := feeds.get(name)) is np.ndarray and dtype and tensor.dtype == dtype
+                for name, dtype in self._dtypes
+            )
         ):
             self._check_each(feeds)
         shapes = tuple([feeds[name].shape for name, _ in self._dtypes])
@@ -137,6 +141,11 @@ class Session:
 
     def _check_each(self, feeds: Feeds) -> None:
         """Names and types, with an error for what is wrong."""
+        if not isinstance(feeds, Mapping):
+            raise FeedError(
+                f"the inputs are a {type(feeds).__name__}, and the plan takes arrays by name",
+                fix=f"feed {{{', '.join(f'{name!r}: array' for name in self._ports)}}}",
+            )
         for name in feeds:
             if name not in self._ports:
                 raise FeedError(

@@ -9,6 +9,7 @@ import typer
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import console, note, print_json, say
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.units import seconds
 
@@ -72,6 +73,9 @@ def compile_(
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.pipeline import compile_model
 
+    check_outputs(
+        {"--output": output}, (*common.model_files(model, output), costs, *common.feed_files(feed))
+    )
     settings = common.make_settings(
         cache_dir=cache_dir,
         no_cache=no_cache,

@@ -10,6 +10,7 @@ import typer
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def partition(
 
     chosen = common.one_of(method, (*METHODS, "all"), "--method")
     _refuse_two_questions(chosen, check, explain, output)
+    check_outputs({"--output": output}, (costs, check))
     goal = parse_objective(objective)
     restrict = common.read_rules(pin, forbid)
     whole = read_costs(costs)

@@ -7,6 +7,7 @@ import typer
 
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import note, print_json, say
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def profile(
             where="--output",
             fix="add -o costs.json, or --plan-only to measure nothing",
         )
+    check_outputs(
+        {"--output": output}, (*common.model_files(model, output), *common.feed_files(feed))
+    )
     for left in () if device else backends.left_out():
         note(left)
     profiled = profile_model(

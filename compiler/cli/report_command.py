@@ -9,6 +9,7 @@ import typer
 
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import console, note
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ def report(
             where="--json",
             fix="leave the other options out, and take what you need from the JSON",
         )
+    beside = None if onnx is None else onnx.resolve().with_name(_weights_name(onnx))
+    outputs = {"--html": html, "--dot": dot, "--onnx": onnx, "weights of --onnx": beside}
+    check_outputs(outputs, (plan, trace))
     variant = Plan.load(plan).variant(common.parse_shapes(shape))
     run = None if trace is None else _read_trace(trace)
     content = build_report(variant.planned, read_costs(variant.costs), run)
@@ -102,9 +106,10 @@ def report(
 
 def _read_trace(path: Path) -> "Trace":
     from stagecut.compiler.formats.chrome_trace import from_chrome
+    from stagecut.compiler.formats.text_file import without_mark
 
     try:
-        text = path.read_bytes()
+        text = without_mark(path.read_bytes())
     except OSError as error:
         raise TraceError(
             f"cannot be read: {error.strerror}", where=str(path), fix="check the path"
@@ -157,10 +162,15 @@ def _write(
 
         with replacing(onnx) as temporary:
             model = annotated(variant.planned, variant.staged())
-            weights = f"{onnx.name}.weights"
+            weights = _weights_name(onnx)
             if write_model(model, temporary, weights):
                 with replacing(onnx.resolve().with_name(weights)) as beside:
                     shutil.move(temporary.with_name(weights), beside)
     for path in (html, dot, onnx):
         if path is not None:
             note(f"wrote {path}")
+
+
+def _weights_name(onnx: Path) -> str:
+    """The file beside `onnx` for weights that are too large for one file."""
+    return f"{onnx.name}.weights"

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, Validation
 from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.json_keys import repeated_key
+from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis
 
@@ -144,6 +145,7 @@ def parse(text: str | bytes) -> TableDocument:
 
     The error has no place where the text is no JSON at all.
     """
+    text = without_mark(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     try:
         document = _TABLE.validate_json(text)
     except ValidationError as error:

@@ -31,6 +31,17 @@ def import_proto(proto: onnx.ModelProto) -> Imported:
     return Imported(proto.graph.name or "model", model, {}, source)
 
 
+def data_files(path: Path) -> tuple[Path, ...]:
+    """The other files that the model in `path` keeps weights in; none where it is no ONNX model."""
+    try:
+        proto = _parse(path)
+    except ModelError:
+        return ()
+    entries = (entry for tensor in proto.graph.initializer for entry in tensor.external_data)
+    places = dict.fromkeys(entry.value for entry in entries if entry.key == "location")
+    return tuple(path.parent / place for place in places)
+
+
 def _parse(path: Path) -> onnx.ModelProto:
     proto = onnx.ModelProto()
     try:

@@ -15,6 +15,10 @@ from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
 from stagecut.compiler.ir.machine import Basis, Machine, Route
 from stagecut.compiler.ir.order import cycle_among, stable_order
 
+#: Of costs, so that all of them, each with its price, can be added up; and of bytes.
+MOST = 1e100
+_MOST_BYTES = 2**63 - 1
+
 #: How many names an error shows before it says "and so on".
 _SHOWN = 8
 
@@ -198,7 +202,7 @@ def _unknown_energy(where: str) -> CostTableError:
 
 def _checked(table: CostTable) -> tuple[NodeCosts, ...]:
     """The nodes of `table` in topological order; raises CostTableError when it is not valid."""
-    _check_machine(table.machine)
+    _check_machine(table.machine, max((value.size_bytes for value in table.values), default=0))
     memories = set(table.machine.memory_named)
     values = _unique("values", [value.name for value in table.values])
     for index, value in enumerate(table.values):
@@ -230,7 +234,8 @@ def _check_uses(node: NodeCosts, index: int, devices: set[str], budgets: set[str
             _check_cost(amount, path)
 
 
-def _check_machine(machine: Machine) -> None:
+def _check_machine(machine: Machine, largest_bytes: int) -> None:
+    """`largest_bytes` is the size of the largest value."""
     if not machine.devices:
         raise CostTableError(
             "there is no device", where="devices", fix="name at least one, and its memory"
@@ -247,23 +252,14 @@ def _check_machine(machine: Machine) -> None:
                 where=f"links[{index}].bytes_per_s",
                 fix="bandwidths are finite and greater than 0",
             )
+        _check_cost(link.transfer_s(largest_bytes) or 0.0, f"links[{index}].bytes_per_s")
 
 
 def _check_value(value: ValueCosts, index: int, memories: set[str]) -> None:
-    if value.size_bytes < 0:
-        raise CostTableError(
-            f"{value.size_bytes} is not a size",
-            where=f"values[{index}].size_bytes",
-            fix="count the bytes",
-        )
+    _check_size(value.size_bytes, f"values[{index}].size_bytes")
     for key, costs in (("move_s", value.transfer_s), ("move_j", value.transfer_j)):
         for (source, target), cost in costs.items():
-            if (
-                0 <= cost < math.inf
-                and source != target
-                and source in memories
-                and target in memories
-            ):
+            if 0 <= cost <= MOST and source != target and source in memories and target in memories:
                 continue
             path = f"values[{index}].{key}.{source}>{target}"
             _check_known(source, memories, "memory", path)
@@ -284,7 +280,7 @@ def _check_node(node: NodeCosts, index: int, devices: set[str], values: Mapping[
         )
     for key, costs in (("run_s", node.run_s), ("run_j", node.run_j)):
         for device, cost in costs.items():
-            if device in devices and 0 <= cost < math.inf:
+            if device in devices and 0 <= cost <= MOST:
                 continue
             path = f"{where}.{key}.{device}"
             _check_known(device, devices, "device", path)
@@ -293,17 +289,11 @@ def _check_node(node: NodeCosts, index: int, devices: set[str], values: Mapping[
         for position, name in enumerate(names):
             if name not in values:
                 _check_known(name, values, "value", f"{where}.{key}[{position}]")
-    if node.weight_bytes < 0:
-        raise CostTableError(
-            f"{node.weight_bytes} is not a size",
-            where=f"{where}.weight_bytes",
-            fix="count the bytes of the node's weights",
-        )
+    _check_size(node.weight_bytes, f"{where}.weight_bytes")
     for device, size_bytes in node.resident_bytes.items():
         path = f"{where}.held_bytes.{device}"
         _check_known(device, devices, "device", path)
-        if size_bytes < 0:
-            raise CostTableError(f"{size_bytes} is not a size", where=path, fix="count the bytes")
+        _check_size(size_bytes, path)
 
 
 def _check_endpoints(
@@ -385,4 +375,17 @@ def _check_cost(cost: float, where: str) -> None:
     if not 0 <= cost < math.inf:
         raise CostTableError(
             f"{cost} is not a cost", where=where, fix="costs are finite and not negative"
+        )
+    if cost > MOST:
+        raise CostTableError(
+            f"{cost} is too large: costs are too large to add",
+            where=where,
+            fix=f"costs are at most {MOST:g}: count in larger units",
+        )
+
+
+def _check_size(size_bytes: int, where: str) -> None:
+    if not 0 <= size_bytes <= _MOST_BYTES:
+        raise CostTableError(
+            "is not a size", where=where, fix="count the bytes, of which memories hold below 2^63"
         )
