@@ -196,7 +196,7 @@ def _loaded(name: str) -> tuple[BackendFactory, ModuleType]:
 
 def _broken(name: str, verb: str, error: Exception) -> BrokenDeviceError:
     return BrokenDeviceError(
-        f"its package cannot {verb}: {error or type(error).__name__}",
+        f"its package cannot {verb}: {str(error) or type(error).__name__}",
         where=f"device {name}",
         fix=f"mend or remove the package that has {_entries()[name].factory}",
     )

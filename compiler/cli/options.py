@@ -216,11 +216,16 @@ def make_settings(
     return Settings(
         cache=None if no_cache else (cache_dir or _user_cache()),
         dump=dump,
-        scratch=None if output is None else output.resolve().parent,
+        scratch=None if output is None else _folder_with_room(output),
         notes=notes,
         effort=one_of(effort, EFFORTS, "--effort"),
         progress=progress_bars(),
     )
+
+
+def _folder_with_room(output: Path) -> Path | None:
+    """None for a pipe or a device, beside which nothing should be kept."""
+    return None if output.exists() and not output.is_file() else output.resolve().parent
 
 
 def _user_cache() -> Path:

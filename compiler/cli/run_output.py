@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stagecut.compiler.cli.output import say
@@ -104,7 +105,7 @@ def _predicted_s(run: "PlannedRun") -> "dict[int | tuple[str, Route | None], flo
 
 
 def document(
-    runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, str]
+    runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, Path]
 ) -> dict[str, object]:
     latencies_s = [trace.latency_s for trace in runs.traces]
     planned, steps = runs.planned, list(runs.steps())
@@ -113,7 +114,7 @@ def document(
             port.name: {
                 "dtype": port.dtype,
                 "shape": list(outputs[port.name].shape),
-                "file": files.get(port.name),
+                "file": str(files[port.name]) if port.name in files else None,
             }
             for port in planned.outputs
         },
@@ -154,7 +155,7 @@ def document(
     }
 
 
-def show(runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, str]) -> None:
+def show(runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, Path]) -> None:
     for name, array in outputs.items():
         written = f" -> {files[name]}" if name in files else ""
         say(f"output {name}: {array.dtype} {size_text(array.shape)}{written}")
