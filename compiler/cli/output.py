@@ -52,9 +52,11 @@ def progress_bars() -> "Progress":
 
 def _bar(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import track
 
     if total is None and isinstance(items, Sequence):
         total = len(items)
     console = Console(stderr=True)
-    return iter(track(items, printable(label), total=total, console=console, transient=True))
+    shown = escape(printable(label))
+    return iter(track(items, shown, total=total, console=console, transient=True))
