@@ -46,4 +46,4 @@ def _same(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other) and path.is_file()
     except OSError:  # one of them is not there
-        return path.resolve() == other.resolve()
+        return os.path.realpath(path) == os.path.realpath(other)

@@ -1,5 +1,6 @@
 """`stagecut report`: what a plan does and why, in the terminal, as a page, or for other tools."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,9 +90,9 @@ def report(
             where="--json",
             fix="leave the other options out, and take what you need from the JSON",
         )
-    beside = None if onnx is None else onnx.resolve().with_name(_weights_name(onnx))
-    outputs = {"--html": html, "--dot": dot, "--onnx": onnx, "weights of --onnx": beside}
-    check_outputs(outputs, (plan, trace))
+    weights = None if onnx is None else _weights_of(onnx)
+    check_outputs({"--html": html, "--dot": dot, "--onnx": onnx}, (plan, trace))
+    check_outputs({"--onnx": weights}, (plan, trace, html, dot))
     variant = Plan.load(plan).variant(common.parse_shapes(shape))
     run = None if trace is None else _read_trace(trace)
     content = build_report(variant.planned, read_costs(variant.costs), run)
@@ -162,15 +163,15 @@ def _write(
 
         with replacing(onnx) as temporary:
             model = annotated(variant.planned, variant.staged())
-            weights = _weights_name(onnx)
-            if write_model(model, temporary, weights):
-                with replacing(onnx.resolve().with_name(weights)) as beside:
-                    shutil.move(temporary.with_name(weights), beside)
+            weights = _weights_of(onnx)
+            if write_model(model, temporary, weights.name):
+                with replacing(weights) as beside:
+                    shutil.move(temporary.with_name(weights.name), beside)
     for path in (html, dot, onnx):
         if path is not None:
             note(f"wrote {path}")
 
 
-def _weights_name(onnx: Path) -> str:
-    """The file beside `onnx` for weights that are too large for one file."""
-    return f"{onnx.name}.weights"
+def _weights_of(onnx: Path) -> Path:
+    """The file beside the model for weights that are too large for one file."""
+    return Path(f"{os.path.realpath(onnx)}.weights")

@@ -22,7 +22,7 @@ def run(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file.")],
     feed: common.FeedOption = None,
     random: Annotated[
-        int | None, typer.Option(metavar="SEED", help="Random values for inputs not given.")
+        int | None, typer.Option(metavar="SEED", min=0, help="Random values for inputs not given.")
     ] = None,
     shape: Annotated[
         list[str] | None,

@@ -11,6 +11,7 @@ from stagecut.compiler.frontends.external_data import map_external_data
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.quiet import quiet
 from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.text import path_text
 
 #: protobuf cannot hold more in one message.
 _LARGEST_BYTES = 2**31 - 1
@@ -20,7 +21,7 @@ def read_onnx(path: Path) -> Imported:
     """Read the model in `path`; raises ModelError where it is no sound ONNX model."""
     model = _deserialise(_parse(path), str(path))
     map_external_data(model, path)
-    return Imported(path.stem, model, {}, str(path))
+    return Imported(path_text(path.stem), model, {}, path_text(path))
 
 
 def import_proto(proto: onnx.ModelProto) -> Imported:

@@ -2,6 +2,9 @@
 
 from stagecut.compiler.ir.text import printable
 
+#: Of a line: whoever wrote a name of a million letters knows how it goes on.
+_MOST_CHARACTERS = 1500
+
 
 class StagecutError(Exception):
     """A mistake in the input or the circumstances that the user can mend; never a bug of ours."""
@@ -14,8 +17,12 @@ class StagecutError(Exception):
 
     def __str__(self) -> str:
         """One line for what is wrong and where, one for what to do; no name in them is obeyed."""
-        text = printable(f"{self.where}: {self.problem}" if self.where else self.problem)
-        return f"{text}\n  fix: {printable(self.fix)}" if self.fix else text
+        text = _line(f"{self.where}: {self.problem}" if self.where else self.problem)
+        return f"{text}\n  fix: {_line(self.fix)}" if self.fix else text
+
+
+def _line(text: str) -> str:
+    return printable(text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…")
 
 
 class ModelError(StagecutError):

@@ -1,6 +1,7 @@
 """Text for people that several rooms need: names that only show, suggestions, and shapes."""
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 
@@ -17,6 +18,12 @@ def _shown(letter: str) -> str:
     if letter.isprintable():
         return letter
     return " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def path_text(path: str | os.PathLike[str]) -> str:
+    """A path as a name that can be written down: names of files may be no text, those of models
+    are."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def suggestion(name: str, known: Iterable[str], otherwise: str = "") -> str:
