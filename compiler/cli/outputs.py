@@ -1,6 +1,7 @@
 """The files that a command is to write, looked at before it begins its work."""
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | No
 
 
 def _check_writable(path: Path) -> None:
-    if check_replaceable(path) is None:
+    there = check_replaceable(path)
+    if there is None or stat.S_ISREG(there.st_mode):
         folder = path.resolve().parent
         folder.stat()
         if not os.access(folder, os.W_OK | os.X_OK):

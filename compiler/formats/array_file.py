@@ -28,7 +28,9 @@ def read_array(path: Path, where: str) -> "Tensor":
         raise FeedError(
             f"{path} cannot be read: {error.strerror or error}", where=where, fix="check the path"
         ) from None
-    except (ValueError, TypeError, EOFError, MemoryError, OverflowError) as error:
+    except FeedError:
+        raise
+    except Exception as error:  # numpy parses the header as Python: of any kind
         problem = str(error).split(" when allow_pickle")[0]  # which is nothing to advise
         raise FeedError(
             f"{path} holds no array that can be read: {problem}",
