@@ -252,7 +252,9 @@ def _check_machine(machine: Machine, largest_bytes: int) -> None:
                 where=f"links[{index}].bytes_per_s",
                 fix="bandwidths are finite and greater than 0",
             )
-        _check_cost(link.transfer_s(largest_bytes) or 0.0, f"links[{index}].bytes_per_s")
+        slowest_s = link.transfer_s(largest_bytes) or 0.0
+        if slowest_s > MOST:
+            raise _too_large(slowest_s, f"links[{index}].bytes_per_s")
 
 
 def _check_value(value: ValueCosts, index: int, memories: set[str]) -> None:
@@ -377,11 +379,15 @@ def _check_cost(cost: float, where: str) -> None:
             f"{cost} is not a cost", where=where, fix="costs are finite and not negative"
         )
     if cost > MOST:
-        raise CostTableError(
-            f"{cost} is too large: costs are too large to add",
-            where=where,
-            fix=f"costs are at most {MOST:g}: count in larger units",
-        )
+        raise _too_large(cost, where)
+
+
+def _too_large(cost: float, where: str) -> CostTableError:
+    return CostTableError(
+        f"a cost of {cost:g}: costs are too large to add",
+        where=where,
+        fix=f"costs are at most {MOST:g}: count in larger units",
+    )
 
 
 def _check_size(size_bytes: int, where: str) -> None:
