@@ -16,7 +16,7 @@ from typing import cast
 
 from stagecut.backends.spec import Spec
 from stagecut.compiler.ir.device import Backend, BackendFactory
-from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.errors import BrokenDeviceError, DeviceError, StagecutError
 from stagecut.compiler.ir.machine import Basis, Device
 from stagecut.compiler.ir.text import suggestion
 
@@ -74,7 +74,12 @@ def create(spec: str) -> Backend:
     """The backend for `NAME[:key=value,...]`; raises DeviceError for what makes no sense."""
     parsed = Spec.parse(spec)
     factory, _ = _loaded(parsed.name)
-    return factory(parsed.name, parsed.options)
+    try:
+        return factory(parsed.name, parsed.options)
+    except StagecutError:
+        raise
+    except Exception as error:  # other packages' factories may raise anything
+        raise _broken(parsed.name, "be made", error) from error
 
 
 def canonical_spec(spec: str) -> str:
@@ -113,6 +118,22 @@ def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
         and device.basis == "measured"
         and (lower_precision or device.precision in _MODELS_OWN)
     )
+
+
+def left_out() -> tuple[str, ...]:
+    """Sentences about the devices that are not among the real ones because they are broken: who
+    names no devices did not ask for less."""
+    problems: dict[str, list[str]] = {}
+    for name, entry in _entries().items():
+        if entry.for_tests or entry.needs_options:
+            continue
+        try:
+            create(name)
+        except BrokenDeviceError as error:
+            problems.setdefault(error.problem, []).append(name)
+        except DeviceError:
+            continue
+    return tuple(f"{', '.join(names)} left out: {why}" for why, names in problems.items())
 
 
 def names() -> tuple[str, ...]:
@@ -169,9 +190,13 @@ def _loaded(name: str) -> tuple[BackendFactory, ModuleType]:
     try:
         module = importlib.import_module(path)
         return cast("BackendFactory", getattr(module, attribute)), module
-    except (ImportError, AttributeError) as error:
-        raise DeviceError(
-            f"its package cannot be loaded: {error}",
-            where=f"device {name}",
-            fix=f"mend or remove the package that has {entry.factory}",
-        ) from error
+    except Exception as error:  # whatever importing another package's module may raise
+        raise _broken(name, "be loaded", error) from error
+
+
+def _broken(name: str, verb: str, error: Exception) -> BrokenDeviceError:
+    return BrokenDeviceError(
+        f"its package cannot {verb}: {str(error) or type(error).__name__}",
+        where=f"device {name}",
+        fix=f"mend or remove the package that has {_entries()[name].factory}",
+    )

@@ -4,10 +4,10 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable -> restri
       -> partition -> Schedule + Certificate -> contenders -> build -> gate -> assemble -> Plan file
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import onnx_ir as ir
 
@@ -25,6 +25,7 @@ from stagecut.compiler.formats.plan_file import (
     write_plan,
 )
 from stagecut.compiler.formats.weights import WeightFile, write_weights, write_weights_into
+from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.normal_form.normalise import declared, open_form
@@ -99,6 +100,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         tolerance,
         max_energy_j,
         costs,
+        () if devices or costs else backends.left_out(),
         phases,
     )
     with phases("import"):
@@ -106,7 +108,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         programs = programs_for(imported, _each(shapes, costs), feeds)
         opened = open_form(imported)
     folder = _scratch_folder(settings)
-    with ArchiveWriter(Path(folder.name) / "model.plan") as archive:
+    with ArchiveWriter(folder.path / "model.plan") as archive:
         with phases("weights"):
             parts = [program.model for program in programs] + ([] if opened is None else [opened])
             weights = write_weights_into(parts, archive)
@@ -135,6 +137,7 @@ class _Question:
     tolerance: float | None
     max_energy_j: float | None
     costs: CostTable | None
+    left_out: tuple[str, ...]
     phases: Phases
 
     def __call__(
@@ -175,7 +178,7 @@ class _Question:
         dump("contenders", "\n".join(map(str, compared.contenders)))
         with phases("assemble"):
             chosen = proposal_of(rivals, compared.chosen.id)
-            plain = fallback(rivals, compared.contenders)
+            plain = fallback(rivals, compared.contenders, profiled.costs, objective)
             shipped = measurements.staged(chosen), chosen.account
             spare = None
             if plain is not None:
@@ -197,7 +200,7 @@ class _Question:
                 shipped,
                 compared.contenders,
                 compared.chosen_accuracy,
-                (*map(str, profiled.faults), *compared.dropped),
+                (*self.left_out, *map(str, profiled.faults), *compared.dropped),
                 spare,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
@@ -253,7 +256,7 @@ def profile_model(
     graph = Cluster(context.backends, granularity)(graph_of(program))
     expanded = Expand(context.backends)(graph)
     with _scratch_folder(settings) as folder:
-        weights = write_weights([program.model], Path(folder))[0]
+        weights = write_weights([program.model], folder)[0]
         return Measurements(context, program, graph, weights).profile(expanded)
 
 
@@ -314,12 +317,11 @@ def _devices_of(costs: CostTable | None, tolerance: float | None) -> Sequence[st
     return [device.name for device in costs.machine.devices]
 
 
-def _scratch_folder(settings: Settings) -> "TemporaryDirectory[str]":
-    parent = settings.scratch
-    with writing(parent or Path()):
-        folder = TemporaryDirectory(dir=parent, prefix=".stagecut-")
+def _scratch_folder(settings: Settings) -> WorkingFolder:
+    with writing(settings.scratch or Path("temporary files")):
+        folder = WorkingFolder(settings.scratch)
     if settings.notes is not None:
-        (settings.notes / SCRATCH_NOTE).write_text(folder.name)
+        (settings.notes / SCRATCH_NOTE).write_bytes(os.fsencode(folder.path))
     return folder
 
 

@@ -2,10 +2,8 @@
 
 from dataclasses import asdict
 
-import typer
-
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json
+from stagecut.compiler.cli.output import print_json, say
 
 
 def devices(json: common.JsonOption = False) -> None:
@@ -26,4 +24,4 @@ def devices(json: common.JsonOption = False) -> None:
             about = f"{device.basis}, in memory {device.memory}: {device.description}"
         else:
             about = f"not available: {device.why_not}"
-        typer.echo(f"{device.name:{width}}  {about}")
+        say(f"{device.name:{width}}  {about}")

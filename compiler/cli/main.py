@@ -1,64 +1,13 @@
-"""The `stagecut` command: gathers the commands, and turns errors into exit codes.
+"""The `stagecut` command: ready for signals first, then the rest; errors become exit codes.
 
-0 done, 1 the input is bad or the plan cannot be made, 2 wrong usage, 130 interrupted.
+0 done, 1 the input is bad or the plan cannot be made, 2 wrong usage, 130 interrupted; 141, as of
+other programs, where nobody reads the output any more.
 """
 
+# Nothing else is imported up here: until main() runs, Ctrl-C ends in Python's own traceback.
 import signal
 import sys
 from types import FrameType
-
-import typer
-
-from stagecut.compiler.cli import (
-    compile_command,
-    devices_command,
-    diff_command,
-    estimate_command,
-    partition_command,
-    profile_command,
-    report_command,
-    run_command,
-)
-from stagecut.compiler.ir.errors import StagecutError, UsageError
-from stagecut.compiler.measure.supervisor import survive_crashes
-
-app = typer.Typer(
-    name="stagecut",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="""
-    Decide where each part of a neural network runs, prove it, and run it.
-
-    A first round, with a model from the built-in zoo:
-
-      stagecut compile zoo:bert-small -o bert.plan
-      stagecut run bert.plan --random 0
-      stagecut report bert.plan
-    """,
-)
-
-app.command("compile")(compile_command.compile_)
-app.command("run")(run_command.run)
-app.command("report")(report_command.report)
-app.command("diff")(diff_command.diff)
-app.command("profile")(profile_command.profile)
-app.command("partition")(partition_command.partition)
-app.command("devices")(devices_command.devices)
-app.command("estimate")(estimate_command.estimate)
-
-
-@app.callback(invoke_without_command=True)
-def _options(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"stagecut {installed('stagecut')}")
-        raise typer.Exit
 
 
 class _Stopped(BaseException):
@@ -87,13 +36,36 @@ def _run(*, survives: bool) -> None:
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        app(obj=survive_crashes() if survives else None)
+        sys.exit(_exit_code(survives=survives))
     except _Stopped as stopped:
         print("stopped", file=sys.stderr)  # noqa: T201
         sys.exit(stopped.exit_code)
+
+
+def _exit_code(*, survives: bool) -> int:
+    from stagecut.compiler.cli import streams
+    from stagecut.compiler.ir.errors import StagecutError, UsageError
+
+    streams.make_ready()
+    try:
+        return _command(survives=survives)
+    except streams.ReaderGoneError:
+        return 128 + signal.SIGPIPE
     except StagecutError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _command(*, survives: bool) -> int:
+    from stagecut.compiler.cli.app import app
+    from stagecut.compiler.measure.supervisor import survive_crashes
+
+    try:
+        app(obj=survive_crashes() if survives else None)
+    except SystemExit as done:  # what every command ends with
+        sys.stdout.flush()  # here a failure can still be told
+        return done.code if isinstance(done.code, int) else 0
+    return 0
 
 
 if __name__ == "__main__":

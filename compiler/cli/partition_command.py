@@ -10,6 +10,7 @@ import typer
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def partition(
 
     chosen = common.one_of(method, (*METHODS, "all"), "--method")
     _refuse_two_questions(chosen, check, explain, output)
+    check_outputs({"--output": output}, (costs, check))
     streams = objective == "throughput"
     if streams:
         _refuse_for_streams(chosen, explain, max_energy)
@@ -106,8 +108,8 @@ def partition(
     restrict = common.read_rules(pin, forbid)
     whole = read_costs(costs)
     table = _limited(restrict(whole), max_energy)
-    for note in restrict.loose_pins(whole):
-        typer.echo(note, err=True)
+    for loose in restrict.loose_pins(whole):
+        output_of.note(loose)
     if streams:
         _partition_stream(table, check, output, json)
         return
@@ -126,7 +128,7 @@ def partition(
     solution, solve_s = methods.timed(method_chosen, table)
     if output is not None:
         with replacing(output) as temporary:
-            temporary.write_text(output_of.json_text(dict(solution.assignment.devices)))
+            temporary.write_text(output_of.json_text(dict(solution.assignment.devices)), "utf-8")
     document = says.solution_document(table, solution, solve_s)
     _print(json, document, says.solution_lines(table, solution, solve_s))
 
@@ -178,7 +180,7 @@ def _print(json: bool, document: Mapping[str, object], lines: Iterable[str]) -> 
     if json:
         output_of.print_json("stagecut.partition/1", document)
     else:
-        typer.echo("\n".join(lines))
+        output_of.say(*lines)
 
 
 def _refuse_two_questions(

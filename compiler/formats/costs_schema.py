@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.json_keys import has_no_more_keys, repeated_key
+from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis
 
@@ -156,6 +157,7 @@ def parse(text: str | bytes) -> TableDocument:
 
     The error has no place where the text is no JSON at all.
     """
+    text = without_mark(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     try:
         raw = from_json(text)
     except ValueError as error:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", str, Route)
 
+#: Of costs, so that all of them, each with its price, can be added up.
+MOST = 1e100
+
 #: The most bytes of anything: whatever is larger is a slip of the pen, and no machine counts it.
 LARGEST_SIZE = 2**63 - 1
 
@@ -27,7 +30,7 @@ _SHOWN, _SHOWN_DIGITS = 8, 30
 
 def checked(table: "CostTable", budgets: set[str]) -> tuple["NodeCosts", ...]:
     """The nodes of `table` in topological order; raises CostTableError when it is not valid."""
-    _check_machine(table.machine)
+    _check_machine(table.machine, max((value.size_bytes for value in table.values), default=0))
     memories = set(table.machine.memory_named)
     values = _unique("values", [value.name for value in table.values])
     if not _values_are_sound(table.values, memories):
@@ -76,7 +79,7 @@ def _nodes_are_sound(
 
 
 def _are_costs(costs: Iterable[Mapping[Key, float]]) -> bool:
-    return all(0 <= cost < math.inf for each in costs for cost in each.values())
+    return all(0 <= cost <= MOST for each in costs for cost in each.values())
 
 
 def _check_budgets(budgets: Sequence["Budget"]) -> None:
@@ -94,7 +97,8 @@ def _check_uses(node: "NodeCosts", index: int, devices: set[str], budgets: set[s
             _check_cost(amount, path)
 
 
-def _check_machine(machine: Machine) -> None:
+def _check_machine(machine: Machine, largest_bytes: int) -> None:
+    """`largest_bytes` is the size of the largest value."""
     if not machine.devices:
         raise CostTableError(
             "there is no device", where="devices", fix="name at least one, and its memory"
@@ -113,18 +117,16 @@ def _check_machine(machine: Machine) -> None:
                 where=f"links[{index}].bytes_per_s",
                 fix="bandwidths are finite and greater than 0",
             )
+        slowest_s = link.transfer_s(min(largest_bytes, LARGEST_SIZE)) or 0.0
+        if slowest_s > MOST:
+            raise _too_large(slowest_s, f"links[{index}].bytes_per_s")
 
 
 def _check_value(value: "ValueCosts", index: int, memories: set[str]) -> None:
     _check_size(value.size_bytes, f"values[{index}].size_bytes")
     for key, costs in (("move_s", value.transfer_s), ("move_j", value.transfer_j)):
         for (source, target), cost in costs.items():
-            if (
-                0 <= cost < math.inf
-                and source != target
-                and source in memories
-                and target in memories
-            ):
+            if 0 <= cost <= MOST and source != target and source in memories and target in memories:
                 continue
             path = f"values[{index}].{key}.{source}>{target}"
             _check_known(source, memories, "memory", path)
@@ -147,7 +149,7 @@ def _check_node(
         )
     for key, costs in (("run_s", node.run_s), ("run_j", node.run_j)):
         for device, cost in costs.items():
-            if device in devices and 0 <= cost < math.inf:
+            if device in devices and 0 <= cost <= MOST:
                 continue
             path = f"{where}.{key}.{device}"
             _check_known(device, devices, "device", path)
@@ -269,3 +271,13 @@ def _check_cost(cost: float, where: str) -> None:
         raise CostTableError(
             f"{cost} is not a cost", where=where, fix="costs are finite and not negative"
         )
+    if cost > MOST:
+        raise _too_large(cost, where)
+
+
+def _too_large(cost: float, where: str) -> CostTableError:
+    return CostTableError(
+        f"a cost of {cost:g}: costs are too large to add",
+        where=where,
+        fix=f"costs are at most {MOST:g}: count in larger units",
+    )

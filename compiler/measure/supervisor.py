@@ -84,7 +84,7 @@ def _tidy(folder: Path) -> None:
     """Remove the working files that a killed process left."""
     scratch = folder / SCRATCH_NOTE
     if scratch.exists():
-        shutil.rmtree(scratch.read_text(), ignore_errors=True)
+        shutil.rmtree(scratch.read_bytes(), ignore_errors=True)
 
 
 def _settled(folder: Path, name: str) -> str:

@@ -95,8 +95,8 @@ def test_profile_survives_as_well(tmp_path: Path) -> None:
 
 def test_a_crash_that_is_no_engines_is_told_as_such(tmp_path: Path) -> None:
     code = (
-        "import os, sys; import stagecut.compiler.cli.main as m;"
-        "m.app = lambda obj: os.abort(); sys.argv = ['stagecut', 'compile']; m.main()"
+        "import os, sys; import stagecut.compiler.cli.app as a, stagecut.compiler.cli.main as m;"
+        "a.app = lambda obj: os.abort(); sys.argv = ['stagecut', 'compile']; m.main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
