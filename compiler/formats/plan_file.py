@@ -3,7 +3,6 @@ that was profiled, the weights once, and the whole model where it has open dimen
 """
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive, ArchiveWriter
 from stagecut.compiler.formats.atomic import replacing
+from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.formats.plan_check import check_plan
 from stagecut.compiler.ir.account import StepAccount
 from stagecut.compiler.ir.device import StagedSchedule, StageProgram
@@ -137,11 +137,7 @@ class Plan:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the plan to `path`, whole or not at all; what was there before is replaced."""
         with replacing(Path(path)) as temporary:
-            try:  # the same bytes under a second name, where the file system can do that
-                temporary.unlink()
-                os.link(self.archive.path, temporary)
-            except OSError:
-                shutil.copyfile(self.archive.path, temporary)
+            self.archive.copy_to(temporary)
 
 
 def costs_file(variant: int) -> str:
@@ -232,24 +228,18 @@ def _read_model(archive: Archive, file: str) -> ir.Model:
         model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
     except (DecodeError, ValueError, ir.serde.SerdeError) as error:
         raise PlanError("is no ONNX model", where=where, fix=_FIX) from error
-    base = archive.offset(weights.FILE_NAME)
-    room = archive.size(weights.FILE_NAME)
+    region = archive.mapped(weights.FILE_NAME)
     for name, value in model.graph.initializers.items():
         tensor = value.const_value
         if not isinstance(tensor, ir.ExternalTensor):
             continue
         offset, length = tensor.offset or 0, tensor.nbytes
-        if tensor.location != weights.FILE_NAME or offset < 0 or offset + length > room:
+        if tensor.location != weights.FILE_NAME or offset < 0 or offset + length > len(region):
             raise PlanError(
                 f"weight {name} lies outside of {weights.FILE_NAME}", where=where, fix=_FIX
             )
-        value.const_value = ir.ExternalTensor(
-            archive.path.name,
-            base + offset,
-            length,
-            tensor.dtype,
-            shape=ir.Shape(tensor.shape),
-            name=name,
-            base_dir=archive.path.resolve().parent,
+        shape = ir.Shape(tensor.shape.numpy())
+        value.const_value = MappedTensor(
+            region, weights.FILE_NAME, offset, tensor.dtype, shape, name
         )
     return model
