@@ -4,6 +4,7 @@
                                             written to or cut short in place: is noticed
 """
 
+import errno
 import mmap
 import os
 import stat
@@ -18,7 +19,7 @@ from stagecut.compiler.ir.errors import PlanError
 class KeptFile:
     """The file that lay at `path` when this was made; open for as long as this is.
 
-    Raises OSError where it cannot be opened, PlanError for what is no regular file.
+    Raises OSError where it cannot be opened, and for what is no regular file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +31,7 @@ class KeptFile:
         state = os.fstat(self._file.fileno())
         if not stat.S_ISREG(state.st_mode):
             self._file.close()
-            raise PlanError("is no file", where=str(path), fix="check the path")
+            raise OSError(errno.EINVAL, "Not a regular file")
         self._noted = (state.st_mtime_ns, state.st_size)
 
     @property

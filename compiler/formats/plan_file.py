@@ -17,6 +17,7 @@ from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive, ArchiveWriter
 from stagecut.compiler.formats.atomic import replacing
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.model_tensors import tensors
 from stagecut.compiler.formats.plan_check import check_plan
 from stagecut.compiler.ir.account import StepAccount
 from stagecut.compiler.ir.device import StagedSchedule, StageProgram
@@ -223,23 +224,31 @@ def _values(ports: Iterable[Port]) -> tuple[Value, ...]:
 
 
 def _read_model(archive: Archive, file: str) -> ir.Model:
+    """The model in a member. Raises PlanError for one that is none, or whose numbers lie anywhere
+    but in itself and in the plan's weight file."""
     where = f"{archive.path}: {file}"
     try:
         model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
-    except (DecodeError, ValueError, ir.serde.SerdeError) as error:
+    except (DecodeError, ValueError, NotImplementedError, ir.serde.SerdeError) as error:
         raise PlanError("is no ONNX model", where=where, fix=_FIX) from error
     region = archive.mapped(weights.FILE_NAME)
-    for name, value in model.graph.initializers.items():
-        tensor = value.const_value
-        if not isinstance(tensor, ir.ExternalTensor):
-            continue
-        offset, length = tensor.offset or 0, tensor.nbytes
-        if tensor.location != weights.FILE_NAME or offset < 0 or offset + length > len(region):
-            raise PlanError(
-                f"weight {name} lies outside of {weights.FILE_NAME}", where=where, fix=_FIX
-            )
-        shape = ir.Shape(tensor.shape.numpy())
-        value.const_value = MappedTensor(
-            region, weights.FILE_NAME, offset, tensor.dtype, shape, name
-        )
+    for kept in tensors(model):
+        if isinstance(kept.tensor, ir.ExternalTensor):
+            mapped = _in_place(kept.tensor, region)
+            if mapped is None or kept.initializer is None:
+                raise PlanError(
+                    f"weight {kept.tensor.name} lies outside of {weights.FILE_NAME}",
+                    where=where,
+                    fix=_FIX,
+                )
+            kept.replace(mapped)
     return model
+
+
+def _in_place(tensor: ir.ExternalTensor, region: memoryview) -> MappedTensor | None:
+    """`tensor` in the weight file, which is mapped as `region`; None where it is not all there."""
+    offset, length, shape = tensor.offset or 0, tensor.nbytes, ir.Shape(tensor.shape.numpy())
+    named = os.fspath(tensor.location) == weights.FILE_NAME and tensor.length in {None, length}
+    if not named or offset < 0 or not 0 <= length <= len(region) - offset:
+        return None
+    return MappedTensor(region, weights.FILE_NAME, offset, tensor.dtype, shape, tensor.name or "")
