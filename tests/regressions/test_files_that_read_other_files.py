@@ -1,8 +1,10 @@
 """A model names files below its own folder, a plan its own weight file, and nothing else is read."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnx_ir as ir
@@ -10,10 +12,12 @@ import pytest
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
+from stagecut import backends
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.cli.main import app
 from stagecut.compiler.frontends.onnx_file import read_onnx
-from stagecut.compiler.ir.errors import ModelError, PlanError
+from stagecut.compiler.ir.errors import DeviceError, ModelError, PlanError
+from stagecut.compiler.pipeline import unmeasured_costs
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.resealed import resealed
@@ -204,3 +208,43 @@ def test_weights_lie_within_the_weight_file(tmp_path: Path, offset: int, length:
     path = resealed(tmp_path / "x.plan", _plan().archive, changed)
     with pytest.raises(PlanError, match=r"lies outside of weights.bin|is no ONNX model"):
         Session(path)
+
+
+FILES = [
+    "pim.hbm:preset=/dev/zero",
+    "pim:/etc/passwd",
+    "pim:preset=/dev/zero",
+    "pim:mine.toml",
+    "pim:preset=secret",
+    "pim:../mine.toml",
+    "cpu.serial:watts_per_thread=/dev/zero",
+]
+
+
+@pytest.mark.parametrize("spec", FILES)
+def test_devices_of_a_plan_open_no_files(tmp_path: Path, spec: str) -> None:
+    def ask(document: dict[str, Any]) -> None:
+        [variant] = document["entries"]["main"]["variants"]
+        variant["provenance"]["devices"]["cpu.serial"] = spec
+
+    path = resealed(tmp_path / "x.plan", _plan().archive, {}, ask)
+    with pytest.raises(DeviceError, match=r"names a file|not of the form key=value"):
+        Session(path)
+
+
+def test_a_plan_for_a_device_of_a_file_runs_without_the_file(tmp_path: Path) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text('architecture = "hbm"\n[timing]\ntCCDL = 6\n')
+    model, devices = MODELS["chain"].proto(), [f"pim:{preset}", "cpu.serial"]
+    plan = compile_model(model, devices=devices, costs=unmeasured_costs(model, devices=devices))
+    preset.unlink()
+    assert "pim.mine" in Session(plan).get_providers()
+    assert str(preset) not in plan.archive.read("plan.json").decode()
+
+
+@pytest.mark.parametrize("preset", ["/dev/zero", "pipe", "folder"])
+def test_a_preset_is_a_file_with_an_end(tmp_path: Path, preset: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DeviceError, match=r"cannot be read"):
+        backends.canonical_spec(f"pim:preset={tmp_path / preset}")
