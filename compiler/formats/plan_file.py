@@ -20,7 +20,11 @@ from stagecut.compiler.formats.json_keys import repeated_key
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.formats.model_tensors import tensors
 from stagecut.compiler.formats.plan_check import check_plan
-from stagecut.compiler.formats.program_check import check_programs
+from stagecut.compiler.formats.program_check import (
+    check_open_model,
+    check_programs,
+    model_problems,
+)
 from stagecut.compiler.ir.account import StepAccount
 from stagecut.compiler.ir.device import StagedSchedule, StageProgram
 from stagecut.compiler.ir.errors import PlanError, ShapeError, StagecutError
@@ -81,7 +85,9 @@ class StoredVariant:
 
     def open_model(self) -> ir.Model:
         """The whole model with its open dimensions; raises PlanError for a plan that has none."""
-        return _read_model(self.archive, MODEL_FILE)
+        model = _read_model(self.archive, MODEL_FILE)
+        check_open_model(self.planned, model, f"{self.archive.path}: {MODEL_FILE}")
+        return model
 
     def _programs(self, run: PlannedRun) -> tuple[StageProgram, ...]:
         return tuple(
@@ -253,6 +259,9 @@ def _read_model(archive: Archive, file: str) -> ir.Model:
         model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
     except (DecodeError, ValueError, NotImplementedError, ir.serde.SerdeError) as error:
         raise PlanError("is no ONNX model", where=where, fix=_FIX) from error
+    problem = next(model_problems(model), None)
+    if problem is not None:
+        raise PlanError(problem, where=where, fix=_FIX)
     region = archive.mapped(weights.FILE_NAME)
     for kept in tensors(model):
         if isinstance(kept.tensor, ir.ExternalTensor):

@@ -1,10 +1,10 @@
-"""Check that the programs of a plan's stages are those that its document says.
+"""Check that a plan's programs hang together, and are those that its document says.
 
 Done when they are read: whoever prepares or shows them need not check again.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 import onnx_ir as ir
 
@@ -12,6 +12,73 @@ from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
+
+
+def model_problems(model: ir.Model) -> Iterator[str]:
+    """What keeps a model, or its functions, from being one at all."""
+    yield from _in_graph(model.graph, frozenset())
+    for function in model.functions.values():
+        yield from _in_graph(function.graph, frozenset())
+
+
+def _in_graph(graph: ir.Graph, outside: Set[ir.Value]) -> Iterator[str]:
+    """Everything is written before it is read; `outside` are the values around the graph."""
+    known = {*outside, *graph.inputs, *graph.initializers.values()}
+    for value in graph.initializers.values():
+        if value.const_value is None:
+            yield f"has no numbers for {value.name}"
+    for node in graph:
+        for value in node.inputs:
+            if value is not None and value not in known:
+                yield f"reads {value.name} in {node.name}, where nothing has written it"
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.UNDEFINED:
+                yield f"has attribute {attribute.name} of {node.name} without a type"
+        for body in _bodies(node):
+            yield from _in_graph(body, known)
+        known.update(node.outputs)
+        yield from _untyped(node.outputs)
+    yield from _untyped(graph.inputs)
+    for value in graph.outputs:
+        if value not in known:
+            yield f"hands back {value.name}, which nothing writes"
+
+
+def _bodies(node: ir.Node) -> Iterator[ir.Graph]:
+    for attribute in node.attributes.values():
+        if attribute.is_ref():
+            continue
+        if attribute.type == ir.AttributeType.GRAPH:
+            yield attribute.as_graph()
+        elif attribute.type == ir.AttributeType.GRAPHS:
+            yield from attribute.as_graphs()
+
+
+def _untyped(values: Iterable[ir.Value]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value.type, ir.TensorType) and value.dtype == ir.DataType.UNDEFINED:
+            yield f"has {value.name} without a type"
+
+
+def check_open_model(planned: PlannedVariant, model: ir.Model, where: str) -> None:
+    """Raises PlanError unless the whole model has the plan's inputs and outputs, and the types of
+    all that its stages hand to each other."""
+    problem = next(_in_open_model(planned, model.graph), None)
+    if problem is not None:
+        raise _refusal(problem, where)
+
+
+def _in_open_model(planned: PlannedVariant, graph: ir.Graph) -> Iterator[str]:
+    inputs = [Value(port.inside, port.dtype, port.shape) for port in planned.inputs]
+    outputs = [Value(port.name, port.dtype, port.shape) for port in planned.outputs]
+    yield from _in_ports("input", graph.inputs, inputs)
+    yield from _in_ports("output", graph.outputs, outputs)
+    stages = (*planned.stages, *(planned.fallback.stages if planned.fallback else ()))
+    handed_over = {port.name for stage in stages for port in stage.outputs}
+    for node in graph:
+        for value in node.outputs:
+            if value.name in handed_over and not isinstance(value.type, ir.TensorType):
+                yield f"has {value.name} without a type"
 
 
 def check_programs(
@@ -23,11 +90,13 @@ def check_programs(
         expected = Counter(operator for node in stage.nodes for operator in operators[node])
         problem = next(_problems(program, expected), None)
         if problem is not None:
-            raise PlanError(
-                problem,
-                where=f"{where}: {program.name}.onnx",
-                fix="compile the model again with this version of stagecut",
-            )
+            raise _refusal(problem, f"{where}: {program.name}.onnx")
+
+
+def _refusal(problem: str, where: str) -> PlanError:
+    return PlanError(
+        problem, where=where, fix="compile the model again with this version of stagecut"
+    )
 
 
 def _problems(program: StageProgram, operators: Counter[str]) -> Iterator[str]:
