@@ -21,11 +21,15 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TextIO, cast
 
 from benchmarks.support import describe_machine
 
 #: How a step may end.
 GOOD = ("fine", "refused")
+
+#: How long a worker may take to make the plans that are mutated.
+_START_S = 300.0
 
 #: The most address space that a worker may take.
 _ROOM_BYTES = 16 << 30
@@ -99,20 +103,21 @@ class Child:
 
     def __init__(self, first: int, step: int) -> None:
         command = [sys.executable, "-m", "benchmarks.fuzz_plans", "--serve", str(first), str(step)]
-        self._process = subprocess.Popen(  # noqa: S603  # this very script
+        self._process = subprocess.Popen(  # this very script
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libraries complain about models that are none
             text=True,
         )
-        self._line(300.0)
+        self._requests = cast("TextIO", self._process.stdin)
+        self._answers = cast("TextIO", self._process.stdout)
+        self._line(_START_S)
 
     def ask(self, limit_s: float) -> str | None:
         """The answer about the next mutant; None where there is none in time."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        self._requests.write("\n")
+        self._requests.flush()
         return self._line(limit_s)
 
     def end(self) -> str:
@@ -126,10 +131,8 @@ class Child:
         return f"crash: the process ended with {status}"
 
     def _line(self, limit_s: float) -> str | None:
-        stream = self._process.stdout
-        assert stream is not None
-        ready, _, _ = select.select([stream], [], [], limit_s)
-        return stream.readline() or None if ready else None
+        ready, _, _ = select.select([self._answers], [], [], limit_s)
+        return self._answers.readline() or None if ready else None
 
 
 def show(found: list[tuple[int, str, list[list[str]]]]) -> None:

@@ -45,9 +45,7 @@ class OrtExecutable:
     """One session, called by `run`: about 3 µs more than a call with bound inputs, but thread-safe,
     without copies, and for values whose size is known only at run time, too."""
 
-    def __init__(
-        self, session: ort.InferenceSession, stage: StageProgram, weights: object
-    ) -> None:
+    def __init__(self, session: ort.InferenceSession, stage: StageProgram, weights: object) -> None:
         self._session = session
         self._weights = weights  # which the session reads where they are
         self._inputs = [value.name for value in stage.inputs]

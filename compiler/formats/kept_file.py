@@ -1,7 +1,7 @@
-"""A file that is kept open: read, mapped and watched by its descriptor, whatever becomes of its path.
+"""A file that is kept open: read and mapped by its descriptor, whatever becomes of its path.
 
-    open("a.plan")  ->  the file itself     a.plan replaced or removed: goes on with the same bytes
-                                            written to or cut short in place: is noticed
+open("a.plan")  ->  the file itself     a.plan replaced or removed: goes on with the same bytes
+                                        written to or cut short in place: is noticed
 """
 
 import errno

@@ -36,7 +36,7 @@ class MappedTensor(ir.ExternalTensor):
         start = self.offset or 0
         return self.region[start : start + (self.length or 0)]
 
-    def in_memory(self) -> ir.Tensor | ir.PackedTensor:
+    def in_memory(self) -> ir.TensorProtocol:
         """The same numbers, which are not copied, as a tensor that belongs to no file."""
         shape = self.shape.numpy()
         if self.dtype.bitwidth < 8:
@@ -47,7 +47,8 @@ class MappedTensor(ir.ExternalTensor):
         return ir.Tensor(array, self.dtype, shape=ir.Shape(shape), name=self.name)
 
     def numpy(self) -> _Array:
-        return self.in_memory().numpy()
+        array: _Array = self.in_memory().numpy()
+        return array
 
     def __array__(self, dtype: Any = None) -> _Array:
         return self.numpy().__array__(dtype)

@@ -1,7 +1,7 @@
 """Every tensor of a model, wherever it is kept: the one walk for whoever must not miss one.
 
-    initializers        of the graph, of nested bodies, of functions and of bodies in these
-    attributes          of nodes in all of these (one tensor, or several), and defaults of functions
+initializers        of the graph, of nested bodies, of functions and of bodies in these
+attributes          of nodes in all of these (one tensor, or several), and defaults of functions
 """
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping

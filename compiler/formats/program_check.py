@@ -28,9 +28,9 @@ def _in_graph(graph: ir.Graph, outside: Set[ir.Value]) -> Iterator[str]:
         if value.const_value is None:
             yield f"has no numbers for {value.name}"
     for node in graph:
-        for value in node.inputs:
-            if value is not None and value not in known:
-                yield f"reads {value.name} in {node.name}, where nothing has written it"
+        for operand in node.inputs:
+            if operand is not None and operand not in known:
+                yield f"reads {operand.name} in {node.name}, where nothing has written it"
         for attribute in node.attributes.values():
             if attribute.type == ir.AttributeType.UNDEFINED:
                 yield f"has attribute {attribute.name} of {node.name} without a type"

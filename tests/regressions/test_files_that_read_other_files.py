@@ -1,4 +1,4 @@
-"""A model names files below its own folder, a plan its own weight file, and nothing else is read."""
+"""A model reads below its own folder, a plan its own weight file, and nothing else."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 from stagecut.compiler.formats.archive import Archive, write_archive
 from tests.support.resealed import DOCUMENT, members_of, reseal

@@ -9,6 +9,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from stagecut.compiler.report.export.dot import to_dot
 from stagecut.compiler.report.export.json import difference_json, to_json
 from stagecut.compiler.report.export.onnx import annotated, write_model
 from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.difference import compare
 from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.terminal import report as terminal
@@ -46,47 +48,53 @@ class Reference:
     values: Mapping[str, Tensor]
 
 
-def outcomes(path: Path, reference: Reference, *, changes_numbers: bool) -> Iterator[tuple[str, str]]:
+def outcomes(
+    path: Path, reference: Reference, *, changes_numbers: bool
+) -> Iterator[tuple[str, str]]:
     """Each step that was tried, and how it ended: fine, refused, or what the fault was.
 
     Outputs are compared with the reference unless the mutant `changes_numbers`.
     """
-    ending, plan = _tried(lambda: Plan.load(path))
+    ending, plan = _tried(partial(Plan.load, path))
     yield "load", ending
     if plan is None:
         return
-    ending, report = _tried(lambda: build_report(plan.first.planned, read_costs(plan.first.costs)))
-    yield "report", ending
     console = Console(file=io.StringIO(), width=120)
-    if report is not None:
-        yield "text", _tried(lambda: terminal.print_report(report, console))[0]
-        for name, show in (
-            ("stages", terminal.print_stages),
-            ("transfers", terminal.print_transfers),
-            ("contenders", terminal.print_contenders),
-            ("nodes", terminal.print_nodes),
-        ):
-            yield name, _tried(lambda show=show: show(report, console))[0]  # type: ignore[misc]
-        for node in report.nodes[:3]:
-            explained = _tried(lambda: terminal.print_explanation(report, node.name, console))
-            yield "explanation", explained[0]
-        yield "json", _tried(lambda: to_json(report))[0]
-        yield "page", _tried(lambda: to_html(report))[0]
-        yield "dot", _tried(lambda: to_dot(report))[0]
-    yield "onnx", _tried(lambda: _exported(plan))[0]
-    yield "diff", _tried(lambda: _differs(plan, reference.plan, console))[0]
-    ending, session = _tried(lambda: Session(plan))
+    ending, report = _tried(partial(_report, plan))
+    yield "report", ending
+    for name, step in _of_report(report, console) if report else ():
+        yield name, _tried(step)[0]
+    yield "onnx", _tried(partial(_exported, plan))[0]
+    yield "diff", _tried(partial(_differs, plan, reference.plan, console))[0]
+    ending, session = _tried(partial(Session, plan))
     yield "session", ending
     if session is None:
         return
-    yield "random run", _tried(lambda: _run_random(session))[0]
-    ending, outputs = _tried(lambda: session.run(None, reference.feeds))
+    yield "random run", _tried(partial(_run_random, session))[0]
+    ending, outputs = _tried(partial(session.run, None, reference.feeds))
     if outputs is not None and not changes_numbers:
         names = [port.name for port in session.get_outputs()]
         ending = _compared(names, outputs, reference.values)
     yield "run", ending
     wider = {name: np.repeat(array, 2, axis=0) for name, array in reference.feeds.items()}
-    yield "run at another shape", _tried(lambda: session.run(None, wider))[0]
+    yield "run at another shape", _tried(partial(session.run, None, wider))[0]
+
+
+def _report(plan: Plan) -> Report:
+    return build_report(plan.first.planned, read_costs(plan.first.costs))
+
+
+def _of_report(report: Report, console: Console) -> Iterator[tuple[str, Callable[[], object]]]:
+    yield "text", partial(terminal.print_report, report, console)
+    yield "stages", partial(terminal.print_stages, report, console)
+    yield "transfers", partial(terminal.print_transfers, report, console)
+    yield "contenders", partial(terminal.print_contenders, report, console)
+    yield "nodes", partial(terminal.print_nodes, report, console)
+    for node in report.nodes[:3]:
+        yield "explanation", partial(terminal.print_explanation, report, node.name, console)
+    yield "json", partial(to_json, report)
+    yield "page", partial(to_html, report)
+    yield "dot", partial(to_dot, report)
 
 
 def _tried(step: Callable[[], Result]) -> tuple[str, Result | None]:

@@ -1,4 +1,4 @@
-"""A file by its descriptor: what becomes of its path does not matter, what is written to it does."""
+"""A file by its descriptor: its path does not matter, what is written into it does."""
 
 import os
 from pathlib import Path

@@ -108,7 +108,7 @@ def test_a_plan_with_another_member_than_it_lists_is_refused(tmp_path: Path) -> 
     plan = _compiled()
     members = {name: plan.archive.read(name) for name in plan.archive.names()}
     write_archive(tmp_path / "x.plan", {**members, "weights.bin": bytes(10_000)})
-    with pytest.raises(PlanError, match="is not what plan.json has the SHA-256 of") as error:
+    with pytest.raises(PlanError, match=r"is not what plan.json has the SHA-256 of") as error:
         Plan.load(tmp_path / "x.plan")
     assert error.value.where == f"{tmp_path / 'x.plan'}: weights.bin"
 
