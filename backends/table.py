@@ -105,6 +105,11 @@ def create_all(specs: Iterable[str]) -> dict[str, Backend]:
     return backends
 
 
+def create_from_plan(specs: Iterable[str]) -> dict[str, Backend]:
+    """As `create_all`, for specs that stand in a plan: none of them may read a file."""
+    return create_all([str(Spec.of_plan(spec)) for spec in specs])
+
+
 def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
     """What a plan is compiled for when the user names no devices: all real ones of this machine.
 

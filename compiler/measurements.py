@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from stagecut import backends
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
-from stagecut.compiler.formats.weights import WeightFile
+from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
@@ -280,7 +280,7 @@ class Measurements:
 
     @cached_property
     def model_sha256(self) -> str:
-        return digest(self.weights.model_bytes(self._whole.model), self.weights.sha256)
+        return digest(model_bytes(self._whole.model), self.weights.sha256)
 
     def provenance(self, options: Mapping[str, str], chosen: ContenderId) -> Provenance:
         """`chosen` is the contender that ships, in the configuration that it names."""

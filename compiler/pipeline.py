@@ -24,7 +24,12 @@ from stagecut.compiler.formats.plan_file import (
     file_prefix,
     write_plan,
 )
-from stagecut.compiler.formats.weights import WeightFile, write_weights, write_weights_into
+from stagecut.compiler.formats.weights import (
+    WeightFile,
+    model_bytes,
+    write_weights,
+    write_weights_into,
+)
 from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.load import import_model
@@ -205,9 +210,7 @@ class _Question:
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
-                    files[f"{prefix}{stage_program.name}.onnx"] = weights.model_bytes(
-                        stage_program.model
-                    )
+                    files[f"{prefix}{stage_program.name}.onnx"] = model_bytes(stage_program.model)
             files[costs_file(index)] = costs_text.encode()
         return planned
 
@@ -327,7 +330,7 @@ def _scratch_folder(settings: Settings) -> WorkingFolder:
 
 def _open_model(opened: ir.Model, weights: WeightFile) -> bytes:
     weights.refer(opened.graph)
-    return weights.model_bytes(opened)
+    return model_bytes(opened)
 
 
 def _without_faults(expanded: ExpandedGraph, profiled: Profiled) -> ExpandedGraph:

@@ -7,8 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.errors import FeedError
 from stagecut.compiler.ir.plan import InputPort
+from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.measure.memory import check_room
+
+#: The largest numbers that are drawn: profiled ones may be infinite, or too large for an interval.
+_WHOLE, _REAL = float(2**62), 1e300
 
 
 def random_feeds(
@@ -47,11 +52,28 @@ def _shape(
 
 def _random(port: InputPort, generator: np.random.Generator) -> Tensor:
     check_room(math.prod(port.shape) * 8, f"input {port.name}")  # numbers are made as doubles
+    try:
+        return _of_type(port, generator)
+    except (MemoryError, ValueError) as error:  # numpy's "array is too big" is a ValueError
+        raise FeedError(
+            f"an array of {size_text(port.shape)} does not fit into memory",
+            where=f"input {port.name}",
+            fix="ask for a smaller shape",
+        ) from error
+
+
+def _of_type(port: InputPort, generator: np.random.Generator) -> Tensor:
     if port.dtype == "string":
         return np.full(port.shape, "", dtype=object)
     dtype = np.dtype(port.dtype)
     if dtype.kind == "b":
         return generator.integers(0, 2, port.shape).astype(bool)
     if dtype.kind in "iu":
-        return generator.integers(int(port.low), int(port.high) + 1, port.shape).astype(dtype)
-    return generator.uniform(port.low, port.high, port.shape).astype(dtype)
+        first, last = int(_within(port.low, _WHOLE)), int(_within(port.high, _WHOLE))
+        return generator.integers(first, last + 1, port.shape).astype(dtype)
+    low, high = _within(port.low, _REAL), _within(port.high, _REAL)
+    return generator.uniform(low, high, port.shape).astype(dtype)
+
+
+def _within(end: float, most: float) -> float:
+    return 0.0 if math.isnan(end) else min(max(end, -most), most)

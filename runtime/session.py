@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan, StoredVariant
+from stagecut.compiler.formats.weights import FILE_NAME
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault
 from stagecut.compiler.ir.graph import Dims
@@ -43,6 +44,10 @@ class Session:
     all dimensions, the first of these. The first run at a shape that was not profiled prepares for
     it, which takes a while.
 
+    The plan's file is kept open: a session goes on with the plan that it opened when the file is
+    replaced or removed. A file that is written to in place is noticed by the next run, which raises
+    PlanError.
+
     With `fallback`, a plan whose devices are not all here, or refuse it, runs as the best plan that
     it has for ONNX Runtime alone. Raises PlanError for a plan file that is not whole, DeviceError
     where a device is missing, EngineError where an engine refuses a stage.
@@ -50,6 +55,8 @@ class Session:
 
     def __init__(self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
+        #: What engines read weights from; None where there are none.
+        self._file = loaded.archive if loaded.archive.size(FILE_NAME) else None
         self._variants = [_prepared(each, fallback=fallback) for each in loaded.variants]
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
         self._ports = {port.name: port for port in self.planned.inputs}
@@ -124,7 +131,10 @@ class Session:
         return output_names or self._known
 
     def _checked(self, feeds: Feeds) -> Shapes:
-        """The shapes of all inputs; raises FeedError where the model does not admit them."""
+        """The shapes of all inputs; raises FeedError where the model does not admit them, PlanError
+        where the plan's weights were overwritten."""
+        if self._file is not None:
+            self._file.check_unchanged()
         if (
             type(feeds) is not dict
             or len(feeds) != len(self._dtypes)

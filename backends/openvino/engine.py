@@ -16,6 +16,7 @@ import openvino as ov
 from onnx import helper
 from openvino import opset13
 
+from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
 from stagecut.compiler.ir.errors import EngineError, ValueRangeError
 
@@ -233,18 +234,17 @@ def _compiled(
 
 
 def _large_weights(model: ir.Model) -> dict[str, Tensor]:
-    """The weights that lie in a file, mapped from there, by name."""
+    """The weights that lie in a file, where they are mapped, by name."""
     return {
         name: _mapped(value.const_value)
         for name, value in model.graph.initializers.items()
-        if isinstance(value.const_value, ir.ExternalTensor)
+        if isinstance(value.const_value, MappedTensor)
     }
 
 
-def _mapped(tensor: ir.ExternalTensor) -> Tensor:
-    """The weight mapped copy-on-write, as OpenVINO shares memory only where it is writeable."""
-    dtype, shape = tensor.dtype.numpy(), tensor.shape.numpy()
-    return np.memmap(tensor.path, dtype, mode="c", offset=tensor.offset or 0, shape=shape)
+def _mapped(tensor: MappedTensor) -> Tensor:
+    """The weight in place, writeable, as OpenVINO shares memory only where it is."""
+    return np.frombuffer(tensor.data, tensor.dtype.numpy()).reshape(tensor.shape.numpy())
 
 
 def _without(

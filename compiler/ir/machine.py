@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
+from stagecut.compiler.ir.amounts import Amount, Positive, Size
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.text import suggestion
 
@@ -60,7 +61,7 @@ class Resource:
     """
 
     name: str
-    units: int = 1
+    units: Positive = 1
     host: str = LOCAL
 
 
@@ -69,7 +70,7 @@ class Memory:
     """An address space; `capacity_bytes` is what it can hold in weights, None if it never fills."""
 
     name: str
-    capacity_bytes: int | None = None
+    capacity_bytes: Size | None = None
     host: str = LOCAL
 
 
@@ -89,15 +90,15 @@ class Device:
     name: str
     memory: str
     basis: Basis = "measured"
-    stage_s: float = 0.0
+    stage_s: Amount = 0.0
     description: str = ""
-    power_w: float | None = None
-    peak_flop_per_s: float | None = None
-    peak_bytes_per_s: float | None = None
+    power_w: Amount | None = None
+    peak_flop_per_s: Amount | None = None
+    peak_bytes_per_s: Amount | None = None
     precision: str = ""
     resource: str = ""
-    cores: int = 1
-    batch: int = 1
+    cores: Positive = 1
+    batch: Positive = 1
 
     @property
     def keeps_busy(self) -> str:
@@ -116,8 +117,8 @@ class Link:
 
     source: str
     target: str
-    latency_s: float = 0.0
-    bytes_per_s: float | None = None
+    latency_s: Amount = 0.0
+    bytes_per_s: Amount | None = None
     basis: Basis = "measured"
 
     @property

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.account import Account
+from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positive, Size
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.schedule import Schedule
@@ -36,7 +37,7 @@ class Port:
 
     name: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[Size, ...]
     dims: Dims = field(default=(), kw_only=True)
 
 
@@ -69,8 +70,8 @@ class PlannedStage:
     file: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    load_s: float = 0.0
-    observed_s: float | None = None
+    load_s: Amount = 0.0
+    observed_s: Amount | None = None
 
     @property
     def program(self) -> str:
@@ -99,11 +100,11 @@ class PlannedNode:
     name: str
     op: str
     operators: tuple[str, ...]
-    flops: int
-    weight_bytes: int
-    run_s: Mapping[str, float]
+    flops: Size
+    weight_bytes: Size
+    run_s: Mapping[str, Amount]
     refusals: Mapping[str, str]
-    totals: Mapping[str, float] = field(default_factory=dict)
+    totals: Mapping[str, Amount] = field(default_factory=dict)
 
 
 class ContenderKind(StrEnum):
@@ -146,22 +147,22 @@ class Contender:
     """
 
     id: ContenderId
-    stages: int
-    median_s: float
-    min_s: float
-    max_s: float
-    runs: int
+    stages: Count
+    median_s: Amount
+    min_s: Amount
+    max_s: Amount
+    runs: Count
     basis: Basis
     accounting: Accounting
     chosen: bool
-    predicted_s: float
+    predicted_s: Amount
     also: tuple[ContenderId, ...] = ()
-    stage_s: tuple[float, ...] = ()
-    energy_j: float | None = None
-    cpu_s: float | None = None
+    stage_s: tuple[Amount, ...] = ()
+    energy_j: Amount | None = None
+    cpu_s: Amount | None = None
     trace: Trace | None = None
-    low_s: float = 0.0
-    high_s: float = 0.0
+    low_s: Amount = 0.0
+    high_s: Amount = 0.0
     why: str = ""
     noise: str = ""
 
@@ -194,9 +195,9 @@ class OutputDifference:
     """
 
     name: str
-    max_abs: float
-    relative: float
-    cosine: float | None
+    max_abs: Distance
+    relative: Distance
+    cosine: Finite | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +206,8 @@ class ProfilePath:
 
     name: str
     reason: str
-    runs: int
-    devices: Mapping[str, int]
+    runs: Count
+    devices: Mapping[str, Count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class Provenance:
     model: str
     model_sha256: str
     cpu: str
-    threads: int
+    threads: Positive
     versions: Mapping[str, str]
     devices: Mapping[str, str]
     options: Mapping[str, str]
