@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from stagecut.compiler.ir.border import CARRIERS
 from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.graph import ANY_RANK
 from stagecut.compiler.ir.plan import InputPort
 
 
@@ -25,7 +27,7 @@ def random_feeds(
         dim: size
         for port in inputs
         for dim, size in zip(port.dims, asked.get(port.name, ()), strict=False)
-        if dim != "?"
+        if dim not in {"?", *ANY_RANK}
     }
     return {
         port.name: _random(replace(port, shape=_shape(port, asked, sizes)), generator)
@@ -39,12 +41,17 @@ def _shape(
     if port.name in shapes:
         return shapes[port.name]
     dims = port.dims or port.shape
+    if dims == ANY_RANK:
+        return port.shape
     return tuple(sizes.get(dim, size) for dim, size in zip(dims, port.shape, strict=True))
 
 
 def _random(port: InputPort, generator: np.random.Generator) -> Tensor:
     if port.dtype == "string":
         return np.full(port.shape, "", dtype=object)
+    if port.dtype in CARRIERS:
+        like = replace(port, dtype=CARRIERS[port.dtype])
+        return _random(like, generator).astype(port.dtype)
     dtype = np.dtype(port.dtype)
     if dtype.kind == "b":
         return generator.integers(0, 2, port.shape).astype(bool)

@@ -65,7 +65,7 @@ PinOption: TypeAlias = Annotated[
         "--pin",
         metavar="PATTERN=DEVICE",
         help="Keep a node to a device, or all that a name or operator pattern matches and that "
-        "can run there: --pin 'MatMul*=pim'; name:PATTERN and op:PATTERN match one of the two only. "
+        "can run there: --pin 'MatMul*=pim'; name:PATTERN and op:PATTERN look at one of the two. "
         "Repeat for several.",
     ),
 ]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from stagecut.compiler.ir.border import conformed
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
 from stagecut.compiler.ir.text import size_text
@@ -51,19 +52,11 @@ def check_feeds(types: InputTypes, given: Mapping[str, npt.ArrayLike]) -> Feeds:
                 where=f"input {name}",
                 fix=f"give one for each of {', '.join(types)}",
             )
-    return {name: _checked(name, np.asarray(given[name]), types[name]) for name in types}
+    return {name: conformed(name, given[name], _name(types[name])) for name in types}
 
 
-def _checked(name: str, array: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    if dtype == np.object_ and array.dtype.kind in "OSUT":
-        return array.astype(object)
-    if array.dtype != dtype:
-        raise FeedError(
-            f"the array given for it is {array.dtype}, and the model reads {dtype}",
-            where=f"input {name}",
-            fix=f"convert it with .astype({dtype.name!r})",
-        )
-    return array
+def _name(dtype: np.dtype[Any]) -> str:
+    return "string" if dtype == np.object_ else dtype.name
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], given: Feeds) -> None:

@@ -12,7 +12,8 @@ class Imported:
     """A model that has been read but not yet brought into normal form.
 
     `feeds` holds concrete sample inputs by the name of the graph input, in the graph's order, and
-    none where the source has none (an .onnx file). Shapes may be symbolic. `source` says where the
+    none where the source has none (an .onnx file). Shapes may be symbolic; `misnamed` are names of
+    dimensions that have several sizes in the inputs that the user gave. `source` says where the
     model came from, as the user wrote it.
     """
 
@@ -20,3 +21,4 @@ class Imported:
     model: ir.Model
     feeds: Feeds
     source: str
+    misnamed: frozenset[str] = frozenset()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import onnx_ir as ir
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto, read_onnx
-from stagecut.compiler.frontends.shapes import Shapes
+from stagecut.compiler.frontends.shapes import Shapes, misnamed
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.program import Program
@@ -42,15 +43,15 @@ def import_model(
 ) -> tuple[Imported, Feeds | None]:
     """The first half of `load_program`: the model as its source wrote it, and its sample inputs."""
     imported = _import(model, example_inputs)
-    if example_inputs is None or imported.feeds:
-        return imported, feeds
-    if feeds:
-        raise UsageError(
-            "example_inputs and feeds are the same thing for an ONNX model",
-            where=imported.source,
-            fix="give one of them",
-        )
-    return imported, _by_name(imported.model, example_inputs)
+    if example_inputs is not None and not imported.feeds:
+        if feeds:
+            raise UsageError(
+                "example_inputs and feeds are the same thing for an ONNX model",
+                where=imported.source,
+                fix="give one of them",
+            )
+        feeds = _by_name(imported.model, example_inputs)
+    return replace(imported, misnamed=misnamed(imported.model.graph, feeds or {})), feeds
 
 
 def _import(model: object, example_inputs: object) -> Imported:

@@ -21,7 +21,6 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError, UsageError
 from stagecut.compiler.ir.machine import Machine
 
-
 #: What a pattern is compared with; both where it is empty.
 Field: TypeAlias = Literal["", "name", "op"]
 _FIELDS: tuple[Field, ...] = ("name", "op")

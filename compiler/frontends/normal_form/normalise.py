@@ -27,7 +27,7 @@ from stagecut.compiler.frontends.normal_form.walk import defined
 from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ModelError
-from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.program import Program
 
 #: From this IR version on, an initializer need not be an input too.
@@ -50,7 +50,7 @@ def normalise(
     """
     verify(imported.model, imported.source)
     model = _flat(imported.model)
-    free_open_dimensions(model.graph)
+    free_open_dimensions(model.graph, imported.misnamed)
     inputs = tuple(model.graph.inputs)
     types = input_types(inputs)
     given = check_feeds(types, feeds) if feeds else {}
@@ -76,7 +76,7 @@ def open_form(imported: Imported) -> ir.Model | None:
     `imported` must have been normalised before: it is not verified again.
     """
     model = _flat(imported.model)
-    free_open_dimensions(model.graph)
+    free_open_dimensions(model.graph, imported.misnamed)
     if all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs):
         return None
     canonicalise(model)
@@ -97,18 +97,23 @@ def open_form(imported: Imported) -> ir.Model | None:
 def declared(opened: ir.Model, bound: Program) -> dict[str, Dims]:
     """The dimensions of those inputs and outputs of `opened` that have open ones, by name.
 
-    One whose rank is open, too, gets the rank that it has in `bound`, a program of the same model.
+    Those of inputs whose rank is open, too, are ANY_RANK; outputs whose rank nobody infers have
+    that of `bound`, a program of the same model, unless there are such inputs.
     """
     dims: dict[str, Dims] = {}
     graph, same = opened.graph, bound.model.graph
+    ranked = all(value.shape is not None for value in graph.inputs)
     pairs = zip((*graph.inputs, *graph.outputs), (*same.inputs, *same.outputs), strict=True)
     for value, sized in pairs:
         name = str(value.name)
-        if value.shape is None:
+        if value.shape is not None:
+            if not value.shape.is_static():
+                dims[name] = tuple(map(_dim, value.shape))
+        elif ranked:
             rank = len(bound.measured[name]) if sized.shape is None else len(sized.shape)
             dims[name] = ("?",) * rank
-        elif not value.shape.is_static():
-            dims[name] = tuple(map(_dim, value.shape))
+        else:
+            dims[name] = ANY_RANK
     return dims
 
 
