@@ -12,7 +12,7 @@ from onnx import helper as h
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import FeedError
+from stagecut.compiler.ir.errors import FeedError, ModelError
 from stagecut.runtime import Session
 
 
@@ -61,6 +61,43 @@ def test_arrays_of_another_byte_order() -> None:
         np.testing.assert_array_equal(session.run(None, {"a": given})[0], -array)
     with pytest.raises(FeedError, match="is >f8"):
         session.run(None, {"a": array.astype(">f8")})
+
+
+FUNCTION = """<ir_version: 9, opset_import: ["": 18, "own": 1]>
+    g (float[2,3] x) => (float[2,3] y) {{ y = own.F(x) }}
+    <domain: "own", opset_import: [{opsets}]> F (a) => (b) {{ {body} }}"""
+FUNCTIONS = {
+    "of an older opset": ('"": 17', "q = Relu(a)  b = Add(q, q)"),
+    "of a newer opset": ('"": 20', "q = Relu(a)  b = Add(q, q)"),
+    "with an operator that has learnt types": ('"": 11', "b = Identity(a)"),
+    "with an operator that has a new attribute": ('"": 13', "s = Shape(a)  b = Reshape(a, s)"),
+    "with a domain that the model does not import": (
+        '"ai.onnx.ml": 1',
+        "b = ai.onnx.ml.Scaler <offset = [1.0], scale = [2.0]> (a)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("opsets", "body"), FUNCTIONS.values(), ids=FUNCTIONS.keys())
+def test_functions_that_import_other_opsets(opsets: str, body: str) -> None:
+    model = _model(FUNCTION.format(opsets=opsets, body=body))
+    feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3) - 3}
+    _check(_session(model, feeds), model, feeds)
+
+
+@pytest.mark.parametrize(
+    ("opset", "body"),
+    [
+        (11, "b = Softmax <axis = 1> (a)"),
+        (11, "b = Unsqueeze <axes = [0]> (a)"),
+        (13, "b = ReduceMax <axes = [1]> (a)"),
+    ],
+)
+def test_functions_whose_operators_mean_something_else_in_the_model(opset: int, body: str) -> None:
+    """ONNX Runtime reads them as the model's own, which is another answer than ONNX has."""
+    model = _model(FUNCTION.format(opsets=f'"": {opset}', body=body))
+    with pytest.raises(ModelError, match=f"of opset {opset}, and another operator in the model"):
+        _session(model)
 
 
 def test_an_input_without_a_declared_rank() -> None:

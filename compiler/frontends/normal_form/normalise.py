@@ -10,7 +10,6 @@ Programs for further shapes are made from it (`bind`).
 import onnx_ir as ir
 from onnx_ir.passes.common import (
     ClearMetadataAndDocStringPass,
-    InlinePass,
     RemoveInitializersFromInputsPass,
     RemoveUnusedOpsetsPass,
 )
@@ -21,6 +20,7 @@ from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
 from stagecut.compiler.frontends.normal_form.clone_tensors import clone_tensors
 from stagecut.compiler.frontends.normal_form.fold import fold
 from stagecut.compiler.frontends.normal_form.infer_shapes import clear_shapes, infer_shapes
+from stagecut.compiler.frontends.normal_form.inline import inline_functions
 from stagecut.compiler.frontends.normal_form.ort_inference import infer
 from stagecut.compiler.frontends.normal_form.verify import verify
 from stagecut.compiler.frontends.normal_form.walk import defined
@@ -137,14 +137,7 @@ def bind(opened: ir.Model, feeds: Feeds, source: str) -> Program:
 def _flat(original: ir.Model) -> ir.Model:
     """A clone without functions, whose inputs are only those that have to be fed."""
     model = original.clone()
-    try:
-        InlinePass()(model)
-    except (ir.passes.PreconditionError, ValueError) as error:
-        raise ModelError(
-            f"its functions cannot be inlined: {error}",
-            where=f"graph {model.graph.name}",
-            fix="let functions import the same opsets as the model, and not call themselves",
-        ) from error
+    inline_functions(model)
     RemoveInitializersFromInputsPass()(model)
     clone_tensors(model)
     model.ir_version = max(model.ir_version, _OLDEST_IR)
