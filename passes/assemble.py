@@ -87,7 +87,8 @@ class Assemble:
         name = self.program.called.get(value.name, value.name)
         inside = "" if name == value.name else value.name
         dims = self.dims.get(value.name, ())
-        return InputPort(name, value.dtype, value.shape, low, high, inside, dims=dims)
+        optional = name in self.program.defaults
+        return InputPort(name, value.dtype, value.shape, low, high, inside, optional, dims=dims)
 
     def _run(
         self, staged: StagedSchedule, account: Account, observed_s: Sequence[float]

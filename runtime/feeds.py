@@ -16,7 +16,7 @@ def random_feeds(
     seed: int,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> dict[str, Tensor]:
-    """One array for each input; the same seed gives the same arrays.
+    """One array for each input without a default; the same seed gives the same arrays.
 
     An input that is not in `shapes` gets the shape that it was profiled with, but for open
     dimensions that have the same names as dimensions of inputs that are.
@@ -32,6 +32,7 @@ def random_feeds(
     return {
         port.name: _random(replace(port, shape=_shape(port, asked, sizes)), generator)
         for port in inputs
+        if not port.optional
     }
 
 

@@ -60,6 +60,8 @@ class Session:
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
         self._ports = {port.name: port for port in self.planned.inputs}
         self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
+        self._defaults = loaded.defaults
+        self._entry = loaded.entry
         self._known = [port.name for port in self.planned.outputs]
         self._carried = {
             port.name: port.dtype for port in self.planned.outputs if port.dtype in CARRIERS
@@ -69,6 +71,11 @@ class Session:
     def planned(self) -> PlannedVariant:
         """The first variant."""
         return self._variants[0].planned
+
+    @property
+    def defaults(self) -> Feeds:
+        """Of the inputs that need not be given."""
+        return self._defaults
 
     @property
     def schedule(self) -> Schedule:
@@ -90,7 +97,12 @@ class Session:
         )
 
     def get_inputs(self) -> list[NodeArg]:
-        return [_node_arg(port) for port in self.planned.inputs]
+        """Those that have to be given."""
+        return [_node_arg(port) for port in self.planned.inputs if not port.optional]
+
+    def get_overridable_initializers(self) -> list[NodeArg]:
+        """The inputs that have a default."""
+        return [_node_arg(port) for port in self.planned.inputs if port.optional]
 
     def get_outputs(self) -> list[NodeArg]:
         return [_node_arg(port) for port in self.planned.outputs]
@@ -126,8 +138,11 @@ class Session:
     def _wanted(self, output_names: Sequence[str] | None) -> Sequence[str]:
         for name in output_names or ():
             if name not in self._known:
+                kind = self._entry.left_out.get(name)
+                told = f"output {name!r} is a {kind}, which a plan cannot hand back"
                 raise FeedError(
-                    f"there is no output {name!r}", fix=f"the outputs are {', '.join(self._known)}"
+                    told if kind else f"there is no output {name!r}",
+                    fix=f"the outputs are {', '.join(self._known)}",
                 )
         return output_names or self._known
 
@@ -155,10 +170,17 @@ class Session:
     def _conformed(self, feeds: Feeds) -> Feeds:
         """Each input as the stages take it, with an error for what is wrong."""
         for name in feeds:
+            if name in self._entry.fixed:
+                raise FeedError(
+                    "has a default, which is a constant of this plan",
+                    where=f"input {name}",
+                    fix="leave it out; or give a sample of it when the model is compiled",
+                )
             if name not in self._ports:
                 raise FeedError(
                     f"there is no input {name!r}", fix=f"the inputs are {', '.join(self._ports)}"
                 )
+        feeds = {**self._defaults, **feeds}
         for name, port in self._ports.items():
             if name not in feeds:
                 raise FeedError(

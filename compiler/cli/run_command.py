@@ -57,7 +57,7 @@ def run(
     if session.is_fallback:
         typer.echo("a device is missing: running the plan's fallback", err=True)
     feeds = common.read_feeds(feed)
-    feeds = {**_random(session.planned.inputs, random, shape), **feeds}
+    feeds = {**session.defaults, **_random(session.planned.inputs, random, shape), **feeds}
     variant = session.variant(feeds)
     if repeat > 1:
         session.run(None, feeds)  # in their first run engines allocate memory: it does not count

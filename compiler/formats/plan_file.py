@@ -12,6 +12,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import numpy_helper
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stagecut.compiler.formats import weights
@@ -19,13 +20,14 @@ from stagecut.compiler.formats.archive import Archive, ArchiveWriter
 from stagecut.compiler.formats.atomic import replacing
 from stagecut.compiler.formats.plan_check import check_plan
 from stagecut.compiler.ir.account import StepAccount
-from stagecut.compiler.ir.device import StagedSchedule, StageProgram
+from stagecut.compiler.ir.device import Feeds, StagedSchedule, StageProgram, as_array
 from stagecut.compiler.ir.errors import PlanError, ShapeError, StagecutError
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.plan import (
     MAIN,
     SCHEMA,
     PlanDocument,
+    PlannedEntry,
     PlannedRun,
     PlannedVariant,
     Port,
@@ -36,6 +38,8 @@ from stagecut.compiler.ir.text import shape_text
 DOCUMENT_FILE = "plan.json"
 #: The whole model with its open dimensions, from which stages are extracted for other shapes.
 MODEL_FILE = "model.onnx"
+#: The defaults of inputs that need not be given, as the weights of a model without operators.
+DEFAULTS_FILE = "defaults.onnx"
 _PLAN = TypeAdapter(PlanDocument)
 #: JSON has no infinity, which the difference of an output may be: it stands there as a string.
 _DOCUMENT = TypeAdapter(dict[str, Any], config=ConfigDict(ser_json_inf_nan="strings"))
@@ -114,6 +118,19 @@ class Plan:
         )
 
     @property
+    def entry(self) -> PlannedEntry:
+        return self.document.entries[MAIN]
+
+    @property
+    def defaults(self) -> Feeds:
+        """Of the inputs that need not be given, by name; raises PlanError where they are none."""
+        if DEFAULTS_FILE not in self.archive.names():
+            return {}
+        model = _read_model(self.archive, DEFAULTS_FILE)
+        tensors = {name: value.const_value for name, value in model.graph.initializers.items()}
+        return {name: as_array(each) for name, each in tensors.items() if each is not None}
+
+    @property
     def first(self) -> StoredVariant:
         return self.variants[0]
 
@@ -142,6 +159,14 @@ class Plan:
                 os.link(self.archive.path, temporary)
             except OSError:
                 shutil.copyfile(self.archive.path, temporary)
+
+
+def defaults_model(defaults: Feeds) -> bytes:
+    """The content of `DEFAULTS_FILE`."""
+    weights = [numpy_helper.from_array(each, name) for name, each in defaults.items()]
+    graph = onnx.helper.make_graph([], "defaults", [], [], weights)
+    data: bytes = onnx.helper.make_model(graph).SerializeToString(deterministic=True)
+    return data
 
 
 def costs_file(variant: int) -> str:

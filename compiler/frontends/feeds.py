@@ -1,6 +1,6 @@
 """Sample inputs of a model: check those that the user gives, make the others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,10 +33,12 @@ def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
     return types
 
 
-def check_feeds(types: InputTypes, given: Mapping[str, npt.ArrayLike]) -> Feeds:
+def check_feeds(
+    types: InputTypes, given: Mapping[str, npt.ArrayLike], optional: Container[str] = ()
+) -> Feeds:
     """`given` as arrays in the order of the inputs; their shapes are not looked at.
 
-    Raises FeedError when one is missing, unknown, or of another dtype.
+    Raises FeedError when one is unknown, of another dtype, or missing and not `optional`.
     """
     for name in given:
         if name not in types:
@@ -46,13 +48,17 @@ def check_feeds(types: InputTypes, given: Mapping[str, npt.ArrayLike]) -> Feeds:
                 fix=f"its inputs are {', '.join(types)}",
             )
     for name in types:
-        if name not in given:
+        if name not in given and name not in optional:
             raise FeedError(
                 "no array is given for it",
                 where=f"input {name}",
                 fix=f"give one for each of {', '.join(types)}",
             )
-    return {name: conformed(name, given[name], _name(types[name])) for name in types}
+    return {
+        name: conformed(name, given[name], _name(dtype))
+        for name, dtype in types.items()
+        if name in given
+    }
 
 
 def _name(dtype: np.dtype[Any]) -> str:

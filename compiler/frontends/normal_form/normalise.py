@@ -14,6 +14,7 @@ from onnx_ir.passes.common import (
     RemoveUnusedOpsetsPass,
 )
 
+from stagecut.compiler.frontends.defaults import take_defaults
 from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_types, make_feeds
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
@@ -49,15 +50,15 @@ def normalise(
     ModelError, ShapeError or FeedError when the model, a shape or a sample does not fit.
     """
     verify(imported.model, imported.source)
-    model = _flat(imported.model)
-    free_open_dimensions(model.graph, imported.misnamed)
+    model, defaults = _flat(imported)
     inputs = tuple(model.graph.inputs)
     types = input_types(inputs)
-    given = check_feeds(types, feeds) if feeds else {}
+    given = check_feeds(types, feeds, optional=defaults) if feeds else {}
     asked = {**{name: array.shape for name, array in given.items()}, **(shapes or {})}
-    bound = bind_shapes(inputs, asked, imported.feeds)
+    offered = {**imported.feeds, **defaults}
+    bound = bind_shapes(inputs, asked, offered)
     check_shapes(bound, given)
-    samples = make_feeds(types, bound, {**imported.feeds, **given})
+    samples = make_feeds(types, bound, {**offered, **given})
     canonicalise(model)
     # An input that was also an output has made way for it and goes by another name now.
     names = {str(v.name): name for v, name in zip(inputs, samples, strict=True)}
@@ -67,7 +68,7 @@ def normalise(
     _strip(model)
     sizes = {str(value.name): shape for value, shape in measured.items()}
     called = {name: own for name, own in names.items() if name != own}
-    return Program(imported.name, model, samples, imported.source, sizes, called)
+    return Program(imported.name, model, samples, imported.source, sizes, called, defaults)
 
 
 def open_form(imported: Imported) -> ir.Model | None:
@@ -75,8 +76,7 @@ def open_form(imported: Imported) -> ir.Model | None:
 
     `imported` must have been normalised before: it is not verified again.
     """
-    model = _flat(imported.model)
-    free_open_dimensions(model.graph, imported.misnamed)
+    model, _ = _flat(imported)
     if all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs):
         return None
     canonicalise(model)
@@ -134,15 +134,20 @@ def bind(opened: ir.Model, feeds: Feeds, source: str) -> Program:
     return Program(str(model.graph.name), model, feeds, source, sizes)
 
 
-def _flat(original: ir.Model) -> ir.Model:
-    """A clone without functions, whose inputs are only those that have to be fed."""
-    model = original.clone()
+def _flat(imported: Imported) -> tuple[ir.Model, Feeds]:
+    """A clone without functions and without outputs that are no tensors, whose inputs are those
+    that have to be fed and those that the user asked for; and the defaults of the latter."""
+    model = imported.model.clone()
     inline_functions(model)
+    outputs = model.graph.outputs
+    outputs[:] = [value for value in outputs if value.name not in imported.left_out]
+    free_open_dimensions(model.graph, imported.misnamed)
+    defaults = take_defaults(model, imported.asked)
     RemoveInitializersFromInputsPass()(model)
     clone_tensors(model)
     model.ir_version = max(model.ir_version, _OLDEST_IR)
     model.graph.opset_imports.setdefault("", _OPSET)
-    return model
+    return model, defaults
 
 
 def _check_outputs(graph: ir.Graph) -> None:
