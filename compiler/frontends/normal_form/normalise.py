@@ -19,12 +19,10 @@ from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_t
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
 from stagecut.compiler.frontends.normal_form.clone_tensors import clone_tensors
-from stagecut.compiler.frontends.normal_form.fold import fold
-from stagecut.compiler.frontends.normal_form.infer_shapes import clear_shapes, infer_shapes
+from stagecut.compiler.frontends.normal_form.infer_shapes import infer_shapes, type_values
 from stagecut.compiler.frontends.normal_form.inline import inline_functions
-from stagecut.compiler.frontends.normal_form.ort_inference import infer
 from stagecut.compiler.frontends.normal_form.verify import verify
-from stagecut.compiler.frontends.normal_form.walk import defined
+from stagecut.compiler.frontends.normal_form.walk import defined, has_bodies
 from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ModelError
@@ -56,14 +54,16 @@ def normalise(
     given = check_feeds(types, feeds, optional=defaults) if feeds else {}
     asked = {**{name: array.shape for name, array in given.items()}, **(shapes or {})}
     offered = {**imported.feeds, **defaults}
+    spare = model.clone() if has_bodies(model.graph) else None
     bound = bind_shapes(inputs, asked, offered)
     check_shapes(bound, given)
     samples = make_feeds(types, bound, {**offered, **given})
-    canonicalise(model)
+    for each in (model, *([spare] if spare else ())):
+        canonicalise(each)
     # An input that was also an output has made way for it and goes by another name now.
     names = {str(v.name): name for v, name in zip(inputs, samples, strict=True)}
     samples = {name: samples[called] for name, called in names.items()}
-    measured = infer_shapes(model, samples)
+    model, measured = infer_shapes(model, samples, spare)
     _check_outputs(model.graph)
     _strip(model)
     sizes = {str(value.name): shape for value, shape in measured.items()}
@@ -81,11 +81,7 @@ def open_form(imported: Imported) -> ir.Model | None:
         return None
     canonicalise(model)
     said = [(value.type, value.shape) for value in model.graph.outputs]
-    clear_shapes(model.graph)
-    fold(model)
-    untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
-    if untyped:
-        infer(model, untyped)
+    type_values(model)
     for value, (kind, shape) in zip(model.graph.outputs, said, strict=True):
         value.type = value.type or kind
         if shape is not None and not shape.is_static():  # it has names for the dimensions
@@ -129,7 +125,8 @@ def bind(opened: ir.Model, feeds: Feeds, source: str) -> Program:
     model = opened.clone()
     for value in model.graph.inputs:
         value.shape = ir.Shape(feeds[str(value.name)].shape)
-    measured = infer_shapes(model, feeds)
+    spare = opened.clone() if has_bodies(opened.graph) else None
+    model, measured = infer_shapes(model, feeds, spare)
     sizes = {str(value.name): shape for value, shape in measured.items()}
     return Program(str(model.graph.name), model, feeds, source, sizes)
 
