@@ -58,9 +58,10 @@ class Value:
         if self.dtype == "string":
             return True
         try:
-            return np.dtype(self.dtype).kind in "biufc"
+            dtype = np.dtype(self.dtype)
         except TypeError:
             return False
+        return dtype.kind in "biufc" and dtype.isbuiltin == 1
 
     def __str__(self) -> str:
         return f"%{self.name}:{self.dtype}[{'x'.join(map(str, self.shape))}]"

@@ -20,6 +20,8 @@ class Program:
     what they were, by value, when the model ran on `feeds`. An input that the model also hands back
     has another name here, as the output keeps its own; `called` maps that to the model's name for
     it. `defaults` are of those inputs that need not be given, by the model's names for them.
+    `carried` are the model's own types of those inputs and outputs that come in another one here,
+    by their names here.
     """
 
     name: str
@@ -29,3 +31,4 @@ class Program:
     measured: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     called: Mapping[str, str] = field(default_factory=dict)
     defaults: Feeds = field(default_factory=dict)
+    carried: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A branch that never runs at a shape need not fit it: its shapes stay open, or it is folded away."""
+"""A branch that never runs at a shape need not fit it: its shapes stay open, or it is folded."""
 
 import numpy as np
 import onnx

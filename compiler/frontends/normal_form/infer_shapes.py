@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from stagecut.compiler.frontends.normal_form.fold import fold
 from stagecut.compiler.frontends.normal_form.ort_inference import infer, measure
+from stagecut.compiler.frontends.normal_form.widen import has_narrow, widen
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ModelError
 
@@ -39,6 +40,8 @@ def type_values(model: ir.Model) -> None:
     """Infer types, and shapes as far as the open shapes of the inputs let them be known."""
     clear_shapes(model.graph)
     fold(model)
+    if has_narrow(model) and widen(model):
+        fold(model)
     untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
     if untyped:
         infer(model, untyped)
@@ -47,6 +50,8 @@ def type_values(model: ir.Model) -> None:
 def _inferred(model: ir.Model, feeds: Feeds) -> dict[ir.Value, tuple[int, ...]]:
     clear_shapes(model.graph)
     fold(model)
+    if has_narrow(model) and widen(model):
+        fold(model)
     while unbound := _open_values(model.graph):
         infer(model, unbound)
         left = _open_values(model.graph)

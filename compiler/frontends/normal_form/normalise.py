@@ -1,7 +1,7 @@
 """Bring an imported model into the normal form of a `Program`.
 
-verify -> clone, inline functions -> bind the inputs' shapes -> canonicalise -> infer shapes
-       -> Program
+verify -> clone, inline functions -> bind the inputs' shapes -> canonicalise
+       -> infer shapes, widen what engines lack -> Program
 
 A model with open dimensions has a second normal form, the open one, in which they stay open.
 Programs for further shapes are made from it (`bind`).
@@ -23,7 +23,9 @@ from stagecut.compiler.frontends.normal_form.infer_shapes import infer_shapes, t
 from stagecut.compiler.frontends.normal_form.inline import inline_functions
 from stagecut.compiler.frontends.normal_form.verify import verify
 from stagecut.compiler.frontends.normal_form.walk import defined, has_bodies
+from stagecut.compiler.frontends.normal_form.widen import carry_inputs, carry_outputs
 from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
+from stagecut.compiler.ir.border import CARRIERS, carried
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
@@ -60,15 +62,27 @@ def normalise(
     samples = make_feeds(types, bound, {**offered, **given})
     for each in (model, *([spare] if spare else ())):
         canonicalise(each)
+        carry_inputs(each)
     # An input that was also an output has made way for it and goes by another name now.
-    names = {str(v.name): name for v, name in zip(inputs, samples, strict=True)}
-    samples = {name: samples[called] for name, called in names.items()}
+    names = {str(v.name): name for v, name in zip(model.graph.inputs, samples, strict=True)}
+    samples = {name: carried(samples[own]) for name, own in names.items()}
     model, measured = infer_shapes(model, samples, spare)
     _check_outputs(model.graph)
+    narrow = carry_outputs(model)
+    measured |= {value: measured[inner] for value, inner in narrow.items() if inner in measured}
     _strip(model)
-    sizes = {str(value.name): shape for value, shape in measured.items()}
-    called = {name: own for name, own in names.items() if name != own}
-    return Program(imported.name, model, samples, imported.source, sizes, called, defaults)
+    carriers = {name: types[own].name for name, own in names.items() if types[own].name in CARRIERS}
+    carriers |= {str(value.name): _numpy_name(inner) for value, inner in narrow.items()}
+    return Program(
+        imported.name,
+        model,
+        samples,
+        imported.source,
+        {str(value.name): shape for value, shape in measured.items()},
+        {name: own for name, own in names.items() if name != own},
+        defaults,
+        carriers,
+    )
 
 
 def open_form(imported: Imported) -> ir.Model | None:
@@ -80,12 +94,14 @@ def open_form(imported: Imported) -> ir.Model | None:
     if all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs):
         return None
     canonicalise(model)
+    carry_inputs(model)
     said = [(value.type, value.shape) for value in model.graph.outputs]
     type_values(model)
     for value, (kind, shape) in zip(model.graph.outputs, said, strict=True):
         value.type = value.type or kind
         if shape is not None and not shape.is_static():  # it has names for the dimensions
             value.shape = shape
+    carry_outputs(model)
     _strip(model)
     return model
 
@@ -155,6 +171,10 @@ def _check_outputs(graph: ir.Graph) -> None:
                 where=f"output {value.name}",
                 fix="turn it into a tensor inside the model, e.g. by ConcatFromSequence",
             )
+
+
+def _numpy_name(value: ir.Value) -> str:
+    return str(value.dtype.numpy().name) if value.dtype else ""
 
 
 def _strip(model: ir.Model) -> None:

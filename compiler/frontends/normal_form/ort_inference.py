@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -57,6 +58,26 @@ def measure(
     except Exception as error:  # the engine's errors have no narrower class in common
         raise _refusal(model, "cannot run", error) from error
     return {value: tuple(map(int, shape)) for value, shape in zip(values, outputs, strict=True)}
+
+
+def returned_types(model: ir.Model) -> list[ir.TypeProtocol] | None:
+    """The types of the outputs of a small `model`; None where ONNX Runtime refuses it."""
+    texts = _returned(ir.to_proto(model).SerializeToString(deterministic=True))
+    return None if texts is None else [_type(text) for text in texts]
+
+
+@cache
+def _returned(model: bytes) -> tuple[str, ...] | None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception:  # the engine's errors have no narrower class in common
+        return None
+    return tuple(output.type for output in session.get_outputs())
 
 
 def _watch(model: ir.Model, values: Iterable[ir.Value]) -> Sequence[ir.Value]:
