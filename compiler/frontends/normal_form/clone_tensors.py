@@ -20,15 +20,11 @@ _NUMBERS = {
 
 
 def clone_tensors(model: ir.Model) -> None:
-    """Replace the tensors of initializers and Constants by new ones with the same numbers, and let
-    initializers have the types and shapes of their tensors."""
+    """Replace the tensors of initializers and Constants by new ones with the same numbers."""
     for graph in model.graphs():
         for value in graph.initializers.values():
             if value.const_value is not None:
                 value.const_value = _own(value.const_value)
-                # What an output of the same name declares may be less, or nothing.
-                value.type = ir.TensorType(value.const_value.dtype)
-                value.shape = ir.Shape(value.const_value.shape.numpy())
         for node in graph:
             for output in node.outputs:
                 output.const_value = None
