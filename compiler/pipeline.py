@@ -18,9 +18,11 @@ from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.atomic import writing
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.plan_file import (
+    DEFAULTS_FILE,
     MODEL_FILE,
     Plan,
     costs_file,
+    defaults_model,
     file_prefix,
     write_plan,
 )
@@ -109,8 +111,12 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         phases,
     )
     with phases("import"):
-        imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
-        programs = programs_for(imported, _each(shapes, costs), feeds)
+        bound = _each(shapes, costs)
+        shaped = [name for each in bound for name in each]
+        imported, feeds = import_model(
+            model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
+        )
+        programs = programs_for(imported, bound, feeds)
         opened = open_form(imported)
     folder = _scratch_folder(settings)
     with ArchiveWriter(folder.path / "model.plan") as archive:
@@ -127,7 +133,10 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         with phases("write"):
             if opened is not None:
                 files[MODEL_FILE] = _open_model(opened, weights[-1])
-            plan = write_plan(archive, PlanDocument({MAIN: PlannedEntry(variants)}), files, folder)
+            if programs[0].defaults:
+                files[DEFAULTS_FILE] = defaults_model(programs[0].defaults)
+            entry = PlannedEntry(variants, imported.left_out, imported.fixed)
+            plan = write_plan(archive, PlanDocument({MAIN: entry}), files, folder)
     return replace(plan, phases=phases.seconds)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
@@ -66,9 +66,7 @@ class Assemble:
             objective=str(self.objective),
             machine=self.costs.machine,
             inputs=tuple(self._input(value) for value in graph.inputs),
-            outputs=tuple(
-                replace(_port(value), dims=self.dims.get(value.name, ())) for value in graph.outputs
-            ),
+            outputs=tuple(map(self._output, graph.outputs)),
             run=self._run(*shipped, chosen.stage_s),
             certificate=self.certificate,
             nodes=tuple(map(self._node, graph.nodes)),
@@ -81,13 +79,19 @@ class Assemble:
         )
 
     def _input(self, value: Value) -> InputPort:
-        sample = self.program.feeds[value.name]
-        ranged = sample.size > 0 and np.issubdtype(sample.dtype, np.number)
-        low, high = (float(sample.min()), float(sample.max())) if ranged else (0.0, 1.0)
+        sample = self.program.feeds[value.name].ravel()
+        finite = sample[np.isfinite(sample)] if sample.dtype.kind in "iuf" else sample[:0]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         name = self.program.called.get(value.name, value.name)
         inside = "" if name == value.name else value.name
         dims = self.dims.get(value.name, ())
-        return InputPort(name, value.dtype, value.shape, low, high, inside, dims=dims)
+        optional = name in self.program.defaults
+        dtype = self.program.carried.get(value.name, value.dtype)
+        return InputPort(name, dtype, value.shape, low, high, inside, optional, dims=dims)
+
+    def _output(self, value: Value) -> Port:
+        dtype = self.program.carried.get(value.name, value.dtype)
+        return Port(value.name, dtype, value.shape, dims=self.dims.get(value.name, ()))
 
     def _run(
         self, staged: StagedSchedule, account: Account, observed_s: Sequence[float]

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from stagecut.compiler.ir.border import CARRIERS
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import FeedError
+from stagecut.compiler.ir.graph import ANY_RANK
 from stagecut.compiler.ir.plan import InputPort
 from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.measure.memory import check_room
@@ -21,7 +23,7 @@ def random_feeds(
     seed: int,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> dict[str, Tensor]:
-    """One array for each input; the same seed gives the same arrays.
+    """One array for each input without a default; the same seed gives the same arrays.
 
     An input that is not in `shapes` gets the shape that it was profiled with, but for open
     dimensions that have the same names as dimensions of inputs that are. Raises ShapeError for an
@@ -33,11 +35,12 @@ def random_feeds(
         dim: size
         for port in inputs
         for dim, size in zip(port.dims, asked.get(port.name, ()), strict=False)
-        if dim != "?"
+        if dim not in {"?", *ANY_RANK}
     }
     return {
         port.name: _random(replace(port, shape=_shape(port, asked, sizes)), generator)
         for port in inputs
+        if not port.optional
     }
 
 
@@ -47,6 +50,8 @@ def _shape(
     if port.name in shapes:
         return shapes[port.name]
     dims = port.dims or port.shape
+    if dims == ANY_RANK:
+        return port.shape
     return tuple(sizes.get(dim, size) for dim, size in zip(dims, port.shape, strict=True))
 
 
@@ -65,6 +70,9 @@ def _random(port: InputPort, generator: np.random.Generator) -> Tensor:
 def _of_type(port: InputPort, generator: np.random.Generator) -> Tensor:
     if port.dtype == "string":
         return np.full(port.shape, "", dtype=object)
+    if port.dtype in CARRIERS:
+        like = replace(port, dtype=CARRIERS[port.dtype])
+        return _random(like, generator).astype(port.dtype)
     dtype = np.dtype(port.dtype)
     if dtype.kind == "b":
         return generator.integers(0, 2, port.shape).astype(bool)

@@ -78,7 +78,7 @@ def prepare(stage: StageProgram, threads: Threads) -> OrtExecutable:
 def _options(threads: Threads, files: Mapping[str, memoryview]) -> ort.SessionOptions:
     """`files` are the mapped contents of the data files that the model names."""
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what is wrong is said by the errors that it raises
     threads.configure(options)
     if files:
         options.add_session_config_entry(

@@ -99,6 +99,8 @@ def compile_(
         settings=settings,
     )
     plan.save(output)
+    for name, kind in plan.entry.left_out.items():
+        typer.echo(f"left out: output {name}, a {kind}, which a plan cannot hand back", err=True)
     for variant in plan.variants:
         for workaround in variant.planned.workarounds:
             note(f"worked around: {workaround}")

@@ -69,7 +69,8 @@ PinOption: TypeAlias = Annotated[
         "--pin",
         metavar="PATTERN=DEVICE",
         help="Keep a node to a device, or all that a name or operator pattern matches and that "
-        "can run there: --pin 'MatMul*=pim'; repeat for several.",
+        "can run there: --pin 'MatMul*=pim'; name:PATTERN and op:PATTERN look at one of the two. "
+        "Repeat for several.",
     ),
 ]
 ForbidOption: TypeAlias = Annotated[

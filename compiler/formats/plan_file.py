@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import numpy_helper
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stagecut.compiler.formats import weights
@@ -26,7 +27,7 @@ from stagecut.compiler.formats.program_check import (
     model_problems,
 )
 from stagecut.compiler.ir.account import StepAccount
-from stagecut.compiler.ir.device import StagedSchedule, StageProgram
+from stagecut.compiler.ir.device import Feeds, StagedSchedule, StageProgram, as_array
 from stagecut.compiler.ir.errors import PlanError, ShapeError, StagecutError
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.plan import (
@@ -44,6 +45,8 @@ from stagecut.compiler.ir.text import shape_text
 DOCUMENT_FILE = "plan.json"
 #: The whole model with its open dimensions, from which stages are extracted for other shapes.
 MODEL_FILE = "model.onnx"
+#: The defaults of inputs that need not be given, as the weights of a model without operators.
+DEFAULTS_FILE = "defaults.onnx"
 #: Keys that nobody knows are refused, in everything that stands below.
 _ENTRIES = TypeAdapter(Mapping[str, PlannedEntry], config=ConfigDict(extra="forbid"))
 _MEMBERS = TypeAdapter(dict[str, str])
@@ -131,6 +134,19 @@ class Plan:
         )
 
     @property
+    def entry(self) -> PlannedEntry:
+        return self.document.entries[MAIN]
+
+    @property
+    def defaults(self) -> Feeds:
+        """Of the inputs that need not be given, by name; raises PlanError where they are none."""
+        if DEFAULTS_FILE not in self.archive.names():
+            return {}
+        model = _read_model(self.archive, DEFAULTS_FILE)
+        tensors = {name: value.const_value for name, value in model.graph.initializers.items()}
+        return {name: as_array(each) for name, each in tensors.items() if each is not None}
+
+    @property
     def first(self) -> StoredVariant:
         return self.variants[0]
 
@@ -155,6 +171,14 @@ class Plan:
         """Write the plan to `path`, whole or not at all; what was there before is replaced."""
         with replacing(Path(path)) as temporary:
             self.archive.copy_to(temporary)
+
+
+def defaults_model(defaults: Feeds) -> bytes:
+    """The content of `DEFAULTS_FILE`."""
+    weights = [numpy_helper.from_array(each, name) for name, each in defaults.items()]
+    graph = onnx.helper.make_graph([], "defaults", [], [], weights)
+    data: bytes = onnx.helper.make_model(graph).SerializeToString(deterministic=True)
+    return data
 
 
 def costs_file(variant: int) -> str:

@@ -29,6 +29,10 @@ class ModelError(StagecutError):
     """The model cannot be read, or is not valid."""
 
 
+class SampleError(ModelError):
+    """The model does not run on the sample inputs."""
+
+
 class ShapeError(StagecutError):
     """A shape is missing, malformed, or does not fit the model."""
 

@@ -45,12 +45,14 @@ class Port:
 class InputPort(Port):
     """An input of the plan; `low` and `high` are the range of the values it was profiled with.
 
-    `value` is what stages call it where the model hands it back, too; empty elsewhere.
+    `value` is what stages call it where the model hands it back, too; empty elsewhere. One that is
+    `optional` has a default, which the plan holds.
     """
 
     low: float = 0.0
     high: float = 1.0
     value: str = ""
+    optional: bool = False
 
     @property
     def inside(self) -> str:
@@ -281,9 +283,16 @@ class PlannedVariant:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEntry:
-    """One way into a model, with a variant for each shape that was profiled."""
+    """One way into a model, with a variant for each shape that was profiled.
+
+    `left_out` are outputs of the model that are no tensors, with their types, which a plan cannot
+    hand back. `fixed` are inputs of the model with a default that nobody asked for when it was
+    compiled: constants of the plan.
+    """
 
     variants: tuple[PlannedVariant, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
