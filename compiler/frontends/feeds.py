@@ -1,5 +1,6 @@
 """Sample inputs of a model: check those that the user gives, make the others."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -10,9 +11,14 @@ import onnx_ir as ir
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
 from stagecut.compiler.ir.text import size_text
+from stagecut.compiler.ir.units import size
+from stagecut.compiler.measure.memory import memory_bytes
 
 #: The dtype of every input of a model, by name and in order; strings are objects.
 InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]
+
+#: Inputs may take this part of the memory; the model, its values and the engines need the rest.
+_PART_OF_MEMORY = 4
 
 
 def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
@@ -83,15 +89,33 @@ def make_feeds(
 ) -> dict[str, Tensor]:
     """One array for each input: its sample where that fits, else a synthetic one.
 
-    Synthetic ones are the same every time: seeded normals, ones, True and "".
+    Synthetic ones are the same every time: seeded normals, ones, True and "". Raises ShapeError
+    where these would not leave this machine enough memory to run the model.
     """
+    fitting = {
+        name: sample
+        for name, sample in samples.items()
+        if name in types and sample.shape == shapes[name] and sample.dtype == types[name]
+    }
+    made_up = {name: dtype for name, dtype in types.items() if name not in fitting}
+    _check_sizes({name: math.prod(shapes[name]) * made_up[name].itemsize for name in made_up})
     rng = np.random.default_rng(0)
-    feeds: dict[str, Tensor] = {}
-    for name, dtype in types.items():
-        sample = samples.get(name)
-        fits = sample is not None and sample.shape == shapes[name] and sample.dtype == dtype
-        feeds[name] = sample if sample is not None and fits else _made_up(rng, shapes[name], dtype)
-    return feeds
+    return {
+        name: fitting[name] if name in fitting else _made_up(rng, shapes[name], dtype)
+        for name, dtype in types.items()
+    }
+
+
+def _check_sizes(sizes: Mapping[str, int]) -> None:
+    room_bytes = memory_bytes() // _PART_OF_MEMORY
+    if sum(sizes.values()) <= room_bytes:
+        return
+    name = max(sizes, key=lambda each: sizes[each])
+    raise ShapeError(
+        f"a sample of its shape would take {size(sizes[name])}",
+        where=f"input {name}",
+        fix=f"give smaller sizes: the inputs may take {size(room_bytes)} on this machine",
+    )
 
 
 def _made_up(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
