@@ -17,6 +17,9 @@ from stagecut.compiler.measure.memory import check_room
 #: The dtype of every input of a model, by name and in order; strings are objects.
 InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]
 
+#: Inputs may take this part of the memory; the model, its values and the engines need the rest.
+_PART_OF_MEMORY = 4
+
 
 def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
     """The dtype of each input; raises ModelError for an input that is no tensor."""
@@ -85,18 +88,22 @@ def make_feeds(
     """One array for each input: its sample where that fits, else a synthetic one.
 
     Synthetic ones are the same every time: seeded normals, ones, True and "". Raises ShapeError for
-    an array that there is no memory for.
+    one that there is no memory for.
     """
-    for name, dtype in types.items():
-        # numbers are made as doubles, whatever they become
-        check_room(math.prod(shapes[name]) * max(dtype.itemsize, 8), f"input {name}")
+    fitting = {
+        name: sample
+        for name, sample in samples.items()
+        if name in types and sample.shape == shapes[name] and sample.dtype == types[name]
+    }
+    for name in types:
+        if name not in fitting:  # numbers are made as doubles, whatever they become
+            size_bytes = math.prod(shapes[name]) * max(types[name].itemsize, 8)
+            check_room(size_bytes, f"input {name}")
     rng = np.random.default_rng(0)
-    feeds: dict[str, Tensor] = {}
-    for name, dtype in types.items():
-        sample = samples.get(name)
-        fits = sample is not None and sample.shape == shapes[name] and sample.dtype == dtype
-        feeds[name] = sample if sample is not None and fits else _made_up(rng, shapes[name], dtype)
-    return feeds
+    return {
+        name: fitting[name] if name in fitting else _made_up(rng, shapes[name], dtype)
+        for name, dtype in types.items()
+    }
 
 
 def _made_up(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:

@@ -20,6 +20,9 @@ Basis: TypeAlias = Literal["measured", "modelled"]
 #: The memory in which a model's inputs arrive and its outputs are handed back.
 HOST = "host"
 
+#: So many are planned for: every value may go from each memory to each other one.
+_MOST_MEMORIES, _MOST_DEVICES = 64, 1024
+
 #: The machine on which the session itself runs.
 LOCAL = "local"
 
@@ -147,6 +150,8 @@ class Machine:
     resources: tuple[Resource, ...] = ()
 
     def __post_init__(self) -> None:
+        _refuse_too_many("memories", len(self.memories), _MOST_MEMORIES)
+        _refuse_too_many("devices", len(self.devices), _MOST_DEVICES)
         known = [memory.name for memory in self.memories]
         _refuse_duplicates("memories", known)
         _refuse_duplicates("devices", [device.name for device in self.devices])
@@ -208,6 +213,15 @@ class Machine:
     def memory_of(self, device: str) -> str:
         """The memory in which a device lives, by name."""
         return self.device(device).memory
+
+
+def _refuse_too_many(kind: str, count: int, most: int) -> None:
+    if count > most:
+        raise DeviceError(
+            f"there are {count}, and plans are made for {most} at the most",
+            where=kind,
+            fix="leave out those that no part of the model could use",
+        )
 
 
 def _refuse_duplicates(kind: str, names: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from stagecut.compiler.frontends.normal_form.limited_run import run_within_limit
 from stagecut.compiler.frontends.normal_form.unique_names import give_names
 from stagecut.compiler.ir.device import Feeds, Tensor, as_array
 from stagecut.compiler.ir.errors import ModelError, SampleError
@@ -54,7 +55,10 @@ def measure(
     give_names(asked)
     session = _session(asked)
     try:
-        outputs = session.run(None, {name: _feedable(array) for name, array in feeds.items()})
+        fed = {name: _feedable(array) for name, array in feeds.items()}
+        outputs = run_within_limit(session, fed, f"graph {model.graph.name}")
+    except ModelError:
+        raise
     except Exception as error:  # the engine's errors have no narrower class in common
         raise SampleError(
             f"ONNX Runtime cannot run it on the sample inputs: {_reason(error)}",
