@@ -32,7 +32,7 @@ GOOD = ("fine", "refused")
 _START_S = 300.0
 
 #: The most address space that a worker may take.
-_ROOM_BYTES = 16 << 30
+_ROOM_BYTES = 64 << 30
 
 
 def main() -> None:

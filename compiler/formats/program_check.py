@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 
 import onnx_ir as ir
 
+from stagecut.compiler.formats.model_tensors import tensors
 from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import Value
@@ -16,6 +17,12 @@ from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 
 def model_problems(model: ir.Model) -> Iterator[str]:
     """What keeps a model, or its functions, from being one at all."""
+    for kept in tensors(model):
+        if kept.tensor.dtype == ir.DataType.UNDEFINED:
+            yield f"has tensor {kept.tensor.name} without a type"
+    for value in model.graph.inputs:
+        if value.type is None:
+            yield f"has input {value.name} without a type"
     yield from _in_graph(model.graph, frozenset())
     for function in model.functions.values():
         yield from _in_graph(function.graph, frozenset())
