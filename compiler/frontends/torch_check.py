@@ -121,7 +121,11 @@ def _rounding(model: ir.Model) -> float:
     values = [*model.graph.inputs, *model.graph.initializers.values()]
     values += [output for graph in model.graphs() for node in graph for output in node.outputs]
     kinds = {value.dtype for value in values if value.dtype and value.dtype.is_floating_point()}
-    return _UNITS * max((float(ml_dtypes.finfo(kind.numpy()).eps) for kind in kinds), default=0.0)
+    return _UNITS * max(map(_epsilon, kinds), default=0.0)
+
+
+def _epsilon(kind: ir.DataType) -> float:
+    return float(ml_dtypes.finfo(kind.numpy()).eps)  # type: ignore[no-untyped-call]
 
 
 def _difference(found: Tensor, wanted: Tensor, rounding: float) -> str:

@@ -7,7 +7,7 @@ Before:                            After (`Stateless`):
                                          return x + n, n
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, Literal
 
@@ -118,7 +118,8 @@ def stateless(
         tuple(inputs),
         dynamic_shapes={"given": tuple(_dynamic(program))},
     )
-    return pure.run_decompositions(get_decompositions(_OF_BATCHES))
+    parts: ExportedProgram = pure.run_decompositions(get_decompositions(_OF_BATCHES))
+    return parts
 
 
 def _dynamic(program: ExportedProgram) -> Iterator[object]:
@@ -129,7 +130,7 @@ def _dynamic(program: ExportedProgram) -> Iterator[object]:
             continue
         example = placeholders[spec.arg.name].meta["val"]
         if isinstance(example, torch.Tensor):
-            sizes = enumerate(example.shape)
+            sizes: Iterable[tuple[int, object]] = enumerate(example.shape)
             yield {axis: Dim.AUTO for axis, size in sizes if not isinstance(size, int)}
         else:
             yield Dim.AUTO

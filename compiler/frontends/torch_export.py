@@ -126,8 +126,7 @@ def from_program(
     inputs = _inputs(program, arguments, source)
     is_complex = refuse_complex(program, source)
     names = outputs or _output_names(program, source)
-    translated = _translate(program, source)
-    functional = translated.exported_program
+    model, functional = _translate(program, source)
     changes = changes_of(functional, (*inputs, *names), source)
     if not (names or changes):
         raise ModelError("it returns no tensor", where=source, fix="return what it computes")
@@ -138,8 +137,7 @@ def from_program(
             fix="change no inputs and no buffers: return their new values instead",
         ):
             pure = stateless(program, changes, tuple(inputs.values()))
-        translated = _translate(pure, source)
-    model = translated.model
+        model, _ = _translate(pure, source)
     _rename(model, tuple(inputs), (*names, *(change.output for change in changes)))
     feeds = {key: array_of(given) for key, given in inputs.items()}
     _check_fit(model, feeds, source)
@@ -224,14 +222,19 @@ def _output_names(program: torch.export.ExportedProgram, source: str) -> tuple[s
     return tuple(tensors)
 
 
-def _translate(program: torch.export.ExportedProgram, source: str) -> "torch.onnx.ONNXProgram":
+def _translate(
+    program: torch.export.ExportedProgram, source: str
+) -> tuple[ir.Model, torch.export.ExportedProgram]:
+    """The ONNX model, and the functional form of `program` that it was made from."""
     with asked(
         "torch cannot translate it to ONNX",
         where=source,
         fix="use operators that ONNX has, or export the model to an .onnx file yourself",
     ):
-        converted = torch.onnx.export(program, dynamo=True, verbose=False)
-    return cast("torch.onnx.ONNXProgram", converted)
+        made = cast(
+            "torch.onnx.ONNXProgram", torch.onnx.export(program, dynamo=True, verbose=False)
+        )
+    return made.model, cast("torch.export.ExportedProgram", made.exported_program)
 
 
 def _rename(model: ir.Model, inputs: Sequence[str], outputs: Sequence[str]) -> None:
