@@ -70,10 +70,15 @@ def _found(model: ir.Model, inputs: Mapping[str, object]) -> list[Tensor]:
 
 
 def _answers(program: Stateless, inputs: Mapping[str, object], source: str) -> list[Tensor]:
-    """What the program returns and changes; torch's random numbers go on as if it had not run."""
+    """What the program returns and changes.
+
+    All is as before, torch's random numbers, too, even where torch.export has missed a change.
+    """
+    given = {name: _copy(each) for name, each in inputs.items()}
+    held = {name: buffer.clone() for name, buffer in program.named_buffers()}
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         before = torch.get_rng_state()
-        outputs = program(*inputs.values())
+        outputs = torch.func.functional_call(program, held, tuple(given.values()))
         drew = not torch.equal(before, torch.get_rng_state())
     if drew:
         raise ModelError(
@@ -81,14 +86,26 @@ def _answers(program: Stateless, inputs: Mapping[str, object], source: str) -> l
             where=source,
             fix="export it in eval mode, or draw them outside and hand them in as an input",
         )
+    for name, was in (*inputs.items(), *program.named_buffers()):
+        now = given.get(name, held.get(name))
+        if array_of(now).tobytes() != array_of(was).tobytes():
+            raise ModelError(
+                "it is changed in place, and torch.export does not tell of it",
+                where=f"{source}, {name.removeprefix('_module.')}",
+                fix="export it in eval mode, or change nothing: return the new value instead",
+            )
     return list(map(array_of, outputs))
+
+
+def _copy(given: object) -> object:
+    return given.clone() if isinstance(given, torch.Tensor) else given
 
 
 def _varies(given: object) -> bool:
     """Whether an input says anything: most wrong translations of a tensor of zeros are right."""
     if not isinstance(given, torch.Tensor) or not given.is_floating_point():
         return False
-    return bool((given != given.flatten()[:1]).any())
+    return bool((given != given.flatten()[:1]).any()) if given.numel() else True
 
 
 def _random(inputs: Mapping[str, object]) -> Mapping[str, object]:

@@ -122,7 +122,8 @@ class _Bound(torch.nn.Module):
         self._held = frozenset(held)
         self._count = len(inputs)
         for at in held:
-            self.register_buffer(_WEIGHT.format(at), inputs[at].detach())
+            weight = torch.nn.Parameter(inputs[at].detach(), requires_grad=False)
+            self.register_parameter(_WEIGHT.format(at), weight)
 
     def forward(self, *given: torch.Tensor) -> Any:
         rest = iter(given)

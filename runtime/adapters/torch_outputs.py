@@ -33,13 +33,13 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """An output with memory of its own; `stride` is None where its numbers lie in order."""
+    """An output with memory of its own."""
 
-    stride: tuple[int, ...] | None
+    stride: tuple[int, ...]
 
     def of(self, found: torch.Tensor) -> torch.Tensor:
         """`found` as PyTorch would have laid it out."""
-        if self.stride is None:
+        if found.stride() == self.stride:
             return found
         return torch.empty_strided(found.shape, self.stride, dtype=found.dtype).copy_(found)
 
@@ -60,14 +60,16 @@ def observe(
         returned = module(*given)
     if [_layout(each) for each in given] != before:
         raise ModelError("it gives an input another shape")
-    for each in returned:
-        _check(each)
+    if not all(isinstance(each, torch.Tensor) for each in returned):
+        raise ModelError("it returns what is no tensor")
     owners = {_address(each): at for at, each in enumerate(given) if each.numel()}
     outputs: list[Output] = []
     for each in returned:
         at = owners.get(_address(each)) if each.numel() else None
+        if at is None and each.requires_grad:
+            raise ModelError("gradients are wanted of what it computes")
         if at is None:
-            outputs.append(Own(_stride(each)))
+            outputs.append(Own(torch.empty_like(each).stride()))  # copies leave gaps out
         elif _layout(given[at]) == _layout(inputs[at]):
             outputs.append(_view(each, "argument", at, given[at]))
         else:
@@ -93,19 +95,6 @@ def _layout(tensor: torch.Tensor) -> tuple[object, ...]:
 
 def _address(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
-
-
-def _check(returned: object) -> None:
-    if not isinstance(returned, torch.Tensor):
-        raise ModelError(f"it returns {returned!r}, which is no tensor")
-    if returned.requires_grad:
-        raise ModelError("gradients are wanted of what it computes")
-
-
-def _stride(tensor: torch.Tensor) -> tuple[int, ...] | None:
-    """As torch keeps it in copies: what has gaps, or holds a number twice, has its own."""
-    kept = torch.empty_like(tensor)
-    return None if kept.is_contiguous() else kept.stride()
 
 
 def _view(
