@@ -1,7 +1,6 @@
 """Load any model that stagecut takes: find its frontend, then bring it into normal form."""
 
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto, read_onnx
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import FeedError, StagecutWarning, UsageError
+from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.program import Program
 
 _FORMS = "a file.onnx, a file.pt2, package.module:factory, or zoo:NAME"
@@ -41,16 +40,8 @@ def load_program(
 def import_model(
     model: object, *, example_inputs: object = None, feeds: Feeds | None = None
 ) -> tuple[Imported, Feeds | None]:
-    """The first half of `load_program`: the model as its source wrote it, and its sample inputs.
-
-    Warns of what a plan of it would do otherwise than its source. Who has imported it already has
-    read that in `Imported.warnings`.
-    """
-    if isinstance(model, Imported):
-        return model, feeds
+    """The first half of `load_program`: the model as its source wrote it, and its sample inputs."""
     imported = _import(model, example_inputs)
-    for warning in imported.warnings():
-        warnings.warn(warning, StagecutWarning, stacklevel=3)
     if example_inputs is None or imported.feeds:
         return imported, feeds
     if feeds:
@@ -63,6 +54,8 @@ def import_model(
 
 
 def _import(model: object, example_inputs: object) -> Imported:
+    if isinstance(model, Imported):
+        return model
     if isinstance(model, str | os.PathLike):
         return _import_named(os.fspath(model), example_inputs)
     if isinstance(model, onnx.ModelProto):

@@ -15,10 +15,6 @@ class StagecutError(Exception):
         return f"{text}\n  fix: {self.fix}" if self.fix else text
 
 
-class StagecutWarning(UserWarning):
-    """Something is otherwise than one would expect, and goes on; never a fault of ours."""
-
-
 class ModelError(StagecutError):
     """The model cannot be read, or is not valid."""
 
