@@ -1,5 +1,6 @@
 """What every pass of a compile may need, and the settings that it is made from: data, no verbs."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ Effort: TypeAlias = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 
 
+def to_stderr(warning: str) -> None:
+    print(f"stagecut: {warning}", file=sys.stderr)  # noqa: T201  # it is for whoever waits
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The circumstances of a compile: what does not belong to the question that is asked.
@@ -22,7 +27,8 @@ class Settings:
     form of every step. `scratch` is a folder with room for a copy of the weights, None for the
     system's own. `notes` is a folder that survives a crash of the process, for what it was at
     (measure/crash_journal.py), None to note nothing. `effort` says how long measuring may take.
-    `clock` tells seconds, `cpu_clock` the processor time of this process.
+    `clock` tells seconds, `cpu_clock` the processor time of this process. `warn` is told what the
+    user should know of a compile that goes on.
     """
 
     cache: Path | None = None
@@ -33,6 +39,7 @@ class Settings:
     progress: Progress = silent
     clock: Callable[[], float] = perf_counter
     cpu_clock: Callable[[], float] = process_time
+    warn: Callable[[str], None] = to_stderr
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     """Decide where each part of `model` runs and return a plan that runs it so.
 
     `model` is a path (.onnx, .pt2), `package.module:factory`, `zoo:NAME`, a torch Module,
-    ExportedProgram or GraphModule (with `example_inputs`), or an ONNX model. `feeds` are sample
+    ExportedProgram or GraphModule (with `example_inputs`), an ONNX model, or one that has been
+    imported. What a torch model changes in place, its inputs or its buffers, comes back as further
+    outputs, after a warning: a plan keeps nothing from one run to the next. `feeds` are sample
     inputs by name, for models that bring none; `shapes` bind symbolic dimensions: a shape for each
     input by name, or several such mappings, each of which becomes a variant of the plan.
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
@@ -116,6 +118,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         imported, feeds = import_model(
             model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
         )
+        if imported is not model:  # who hands it in imported has read them
+            for warning in imported.warnings():
+                settings.warn(warning)
         programs = programs_for(imported, bound, feeds)
         opened = open_form(imported)
     folder = _scratch_folder(settings)

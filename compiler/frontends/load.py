@@ -73,6 +73,8 @@ def import_model(
 
 
 def _import(model: object, example_inputs: object) -> Imported:
+    if isinstance(model, Imported):
+        return model
     if isinstance(model, str | os.PathLike):
         return _import_named(os.fspath(model), example_inputs)
     if isinstance(model, onnx.ModelProto):

@@ -1,4 +1,4 @@
-"""Ask ONNX Runtime about values inside a model: their inferred types, or their shapes in a run."""
+"""Ask ONNX Runtime about a model: inferred types, shapes in a run, or what it returns."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,10 +53,21 @@ def measure(
     asked.graph.extend(shapes)
     asked.graph.outputs[:] = [node.outputs[0] for node in shapes]
     give_names(asked)
-    session = _session(asked)
+    outputs = _outputs(asked, feeds)
+    return {value: tuple(map(int, shape)) for value, shape in zip(values, outputs, strict=True)}
+
+
+def run(model: ir.Model, feeds: Feeds) -> list[Tensor]:
+    """What `model` returns for `feeds`; raises ModelError when ONNX Runtime cannot run it."""
+    return _outputs(model.clone(), feeds)
+
+
+def _outputs(model: ir.Model, feeds: Feeds) -> list[Tensor]:
+    """As `run`; takes the large weights out of `model`."""
+    session = _session(model)
+    given = {name: _feedable(array) for name, array in feeds.items()}
     try:
-        fed = {name: _feedable(array) for name, array in feeds.items()}
-        outputs = run_within_limit(session, fed, f"graph {model.graph.name}")
+        outputs = run_within_limit(session, given, f"graph {model.graph.name}")
     except ModelError:
         raise
     except Exception as error:  # the engine's errors have no narrower class in common
@@ -65,7 +76,7 @@ def measure(
             where=f"graph {model.graph.name}",
             fix="give inputs that it runs on: feeds, or --input INPUT=FILE.npy",
         ) from error
-    return {value: tuple(map(int, shape)) for value, shape in zip(values, outputs, strict=True)}
+    return list(outputs)
 
 
 def returned_types(model: ir.Model) -> list[ir.TypeProtocol] | None:
