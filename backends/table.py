@@ -8,15 +8,16 @@ that mean something on this machine only, such as a file: it writes out what the
 """
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import cast
 
+from stagecut.backends.checked import CheckedBackend, Unheard, checked, unusable
 from stagecut.backends.spec import Spec
-from stagecut.compiler.ir.device import Backend, BackendFactory
-from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
+from stagecut.compiler.ir.errors import DeviceError, asks_to_stop, told
 from stagecut.compiler.ir.machine import Basis, Device
 from stagecut.compiler.ir.text import suggestion
 
@@ -70,28 +71,37 @@ class Listed:
     cores: int = 0
 
 
+#: Where nobody wants to know what a device is asked.
+_UNHEARD = Unheard()
+
+
 def create(spec: str) -> Backend:
     """The backend for `NAME[:key=value,...]`; raises DeviceError for what makes no sense."""
-    parsed = Spec.parse(spec)
-    factory, _ = _loaded(parsed.name)
-    return factory(parsed.name, parsed.options)
+    return _created(spec, _UNHEARD).inner
 
 
-def canonical_spec(spec: str) -> str:
+def canonical_spec(spec: str, listener: Listener = _UNHEARD) -> str:
     """The spec as a plan keeps it: what it takes from a file is written out."""
     parsed = Spec.parse(spec)
-    _, module = _loaded(parsed.name)
-    canonical = getattr(module, "canonical_spec", None)
-    if canonical is None:
-        return str(parsed)
-    return str(Spec(parsed.name, canonical(parsed.name, parsed.options)))
+    listener.ask(parsed.name)
+    try:
+        _, module = _loaded(parsed.name)
+        canonical = getattr(module, "canonical_spec", None)
+        if canonical is None:
+            return str(parsed)
+        return str(Spec(parsed.name, canonical(parsed.name, parsed.options)))
+    except BaseException as error:  # it is somebody else's code
+        raise unusable(parsed.name, error) from error
+    finally:
+        listener.leave()
 
 
-def create_all(specs: Iterable[str]) -> dict[str, Backend]:
-    """The backends for several specs, by device name, in the order given."""
-    backends: dict[str, Backend] = {}
+def create_all(specs: Iterable[str], listener: Listener = _UNHEARD) -> dict[str, CheckedBackend]:
+    """The backends for several specs, by device name, in the order given; what they answer is
+    checked, and `listener` is told of what they are asked."""
+    backends: dict[str, CheckedBackend] = {}
     for spec in specs:
-        backend = create(spec)
+        backend = _created(spec, listener)
         if backend.device.name in backends:
             raise DeviceError(
                 "is given twice", where=f"device {backend.device.name}", fix="leave one of them out"
@@ -100,16 +110,34 @@ def create_all(specs: Iterable[str]) -> dict[str, Backend]:
     return backends
 
 
-def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
+def _created(spec: str, listener: Listener) -> CheckedBackend:
+    parsed = Spec.parse(spec)
+    listener.ask(parsed.name)
+    try:
+        factory, _ = _loaded(parsed.name)
+        return checked(parsed.name, factory(parsed.name, parsed.options), listener)
+    except BaseException as error:  # it is somebody else's code
+        raise unusable(parsed.name, error) from error
+    finally:
+        listener.leave()
+
+
+def real_devices(
+    *,
+    lower_precision: bool = False,
+    without: Collection[str] = (),
+    listener: Listener = _UNHEARD,
+) -> tuple[str, ...]:
     """What a plan is compiled for when the user names no devices: all real ones of this machine.
 
-    Those that compute in less than a model's own precision only where that is wished for.
+    Those that compute in less than a model's own precision only where that is wished for. Those
+    `without` which it has to do are not even asked.
     """
     return tuple(
         name
         for name, entry in _entries().items()
-        if not (entry.for_tests or entry.needs_options)
-        and (device := _device(name))
+        if not (entry.for_tests or entry.needs_options or name in without)
+        and (device := _device(name, listener))
         and device.basis == "measured"
         and (lower_precision or device.precision in _MODELS_OWN)
     )
@@ -127,7 +155,7 @@ def listed() -> tuple[Listed, ...]:
 
 def _listed(name: str) -> Listed:
     try:
-        device = create(name).device
+        device = _created(name, _UNHEARD).device
     except DeviceError as error:
         return Listed(name, "", "measured", "", available=False, why_not=error.problem)
     return Listed(
@@ -143,10 +171,10 @@ def _listed(name: str) -> Listed:
     )
 
 
-def _device(name: str) -> Device | None:
+def _device(name: str, listener: Listener) -> Device | None:
     """None where this machine does not have it."""
     try:
-        return create(name).device
+        return _created(name, listener).device
     except DeviceError:
         return None
 
@@ -169,9 +197,11 @@ def _loaded(name: str) -> tuple[BackendFactory, ModuleType]:
     try:
         module = importlib.import_module(path)
         return cast("BackendFactory", getattr(module, attribute)), module
-    except (ImportError, AttributeError) as error:
+    except BaseException as error:  # whatever its code does when it is loaded
+        if asks_to_stop(error):
+            raise
         raise DeviceError(
-            f"its package cannot be loaded: {error}",
+            f"its package cannot be loaded: {told(error)}",
             where=f"device {name}",
             fix=f"mend or remove the package that has {entry.factory}",
         ) from error
