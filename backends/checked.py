@@ -29,11 +29,11 @@ from stagecut.compiler.ir.errors import (
     EngineError,
     StagecutError,
     UsageError,
-    asks_to_stop,
     told,
 )
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import Basis, Device, Memory
+from stagecut.compiler.ir.stop import asks_to_stop
 
 Answer = TypeVar("Answer")
 

@@ -17,8 +17,9 @@ from typing import cast
 from stagecut.backends.checked import CheckedBackend, Unheard, checked, unusable
 from stagecut.backends.spec import Spec
 from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
-from stagecut.compiler.ir.errors import DeviceError, asks_to_stop, told
+from stagecut.compiler.ir.errors import DeviceError, told
 from stagecut.compiler.ir.machine import Basis, Device
+from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.compiler.ir.text import suggestion
 
 

@@ -4,7 +4,7 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable -> restri
       -> partition -> Schedule + Certificate -> contenders -> build -> gate -> assemble -> Plan file
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,14 +34,14 @@ from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
 from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.errors import CrashedError, UsageError
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.objective import Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.measure.crash_journal import CrashJournal
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
-from stagecut.compiler.measurements import Compared, Measurements
+from stagecut.compiler.measurements import REFERENCE, Compared, Measurements
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
@@ -89,8 +89,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
     phases = Phases(settings.clock)
-    specs = tuple(map(backends.canonical_spec, devices or _devices_of(costs, tolerance)))
-    context = _context(specs, settings)
+    named = devices or (None if costs is None else [each.name for each in costs.machine.devices])
+    context = _context(named, settings, lower_precision=tolerance is not None)
     question = _Question(
         context,
         parse_objective(objective),
@@ -98,7 +98,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         granularity,
         tolerance,
         max_energy_j,
-        costs,
+        None if context.only_reference else costs,
         phases,
     )
     with phases("import"):
@@ -197,7 +197,7 @@ class _Question:
                 shipped,
                 compared.contenders,
                 compared.chosen_accuracy,
-                (*map(str, profiled.faults), *compared.dropped),
+                (*self.context.told, *map(str, profiled.faults), *compared.dropped),
                 spare,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
@@ -247,8 +247,7 @@ def profile_model(
     settings: Settings = Settings(),
 ) -> Profiled:
     """The first half of `compile_model`: measure, and return the cost table and its paths."""
-    specs = tuple(map(backends.canonical_spec, devices or backends.real_devices()))
-    context = _context(specs, settings)
+    context = _context(devices, settings)
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(context.backends, granularity)(graph_of(program))
     expanded = Expand(context.backends)(graph)
@@ -287,13 +286,44 @@ def unmeasured_costs(
     return synthetic_costs(expanded, lambda candidates: candidates[0])
 
 
-def _context(specs: Sequence[str], settings: Settings) -> CompileContext:
-    engines = backends.create_all(specs)
-    journal = None if settings.notes is None else CrashJournal(settings.notes)
-    crashes = () if journal is None else journal.crashes()
-    return CompileContext(
-        engines, dict(zip(engines, specs, strict=True)), settings, journal, crashes
-    )
+def _context(
+    named: Sequence[str] | None, settings: Settings, *, lower_precision: bool = False
+) -> CompileContext:
+    """Of the devices that are named, or else of all real ones; without those that have taken the
+    process down."""
+    if settings.notes is None:
+        specs = named or backends.real_devices(lower_precision=lower_precision)
+        return _made([*map(backends.canonical_spec, specs)], settings)
+    journal = CrashJournal(settings.notes, settings.engine_timeout_s)
+    if journal.only_reference:
+        named = [REFERENCE]
+    specs = named or backends.real_devices(lower_precision=lower_precision, listener=journal)
+    return _made([*_without_crashed(specs, journal)], settings, journal)
+
+
+def _made(
+    specs: Sequence[str], settings: Settings, journal: CrashJournal | None = None
+) -> CompileContext:
+    if journal is None:
+        engines = backends.create_all(specs)
+        return CompileContext(engines, dict(zip(engines, specs, strict=True)), settings, None, ())
+    engines = backends.create_all(specs, journal)
+    named = dict(zip(engines, specs, strict=True))
+    return CompileContext(engines, named, settings, journal, journal.crashes(), journal.told())
+
+
+def _without_crashed(specs: Sequence[str], journal: CrashJournal) -> Iterator[str]:
+    """In their canonical form; raises CrashedError where none is left."""
+    crashed: CrashedError | None = None
+    left = 0
+    for spec in specs:
+        try:
+            yield backends.canonical_spec(spec, journal)
+            left += 1
+        except CrashedError as error:
+            crashed = error
+    if crashed is not None and not left:
+        raise crashed
 
 
 def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> Sequence[Shapes]:
@@ -306,12 +336,6 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
             fix="compile without the table, or for one shape",
         )
     return several or [{}]
-
-
-def _devices_of(costs: CostTable | None, tolerance: float | None) -> Sequence[str]:
-    if costs is None:
-        return backends.real_devices(lower_precision=tolerance is not None)
-    return [device.name for device in costs.machine.devices]
 
 
 def _scratch_folder(settings: Settings) -> "TemporaryDirectory[str]":

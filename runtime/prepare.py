@@ -23,10 +23,10 @@ from stagecut.compiler.ir.errors import (
     StagecutError,
     StageFault,
     ValueRangeError,
-    asks_to_stop,
     told,
 )
 from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.runtime.form import ANY, Form, form_of
 
 
@@ -72,9 +72,9 @@ def _failed(error: BaseException) -> str:
 def _prepared(
     backend: Backend, program: StageProgram, place: Place, watch: Watch | None
 ) -> Executable:
-    if watch is not None:
-        watch.enter(place.stage)
     try:
+        if watch is not None:
+            watch.enter(place.stage)
         execute: object = backend.prepare(program)
     except BaseException as error:  # engines raise what they like
         raise place.fault(error) from error
@@ -164,9 +164,9 @@ def guarded_transfer(
     """
 
     def transfer(tensor: Tensor) -> Tensor:
-        if watch is not None:
-            watch.enter(place.stage)
         try:
+            if watch is not None:
+                watch.enter(place.stage)
             arrived = driver.transfer(tensor)
         except BaseException as error:  # drivers raise what they like
             raise place.fault(error) from error

@@ -11,6 +11,7 @@ from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.units import seconds
+from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 #: What `--precision bf16` allows: bf16 has 8 significant bits, of which deep models lose some.
 _BF16_TOLERANCE = 0.05
@@ -53,6 +54,7 @@ def compile_(
         Path | None,
         typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
     ] = None,
+    engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
     no_cache: common.NoCacheOption = False,
     dump: Annotated[
@@ -79,6 +81,7 @@ def compile_(
         output=output,
         notes=context.obj,
         effort=effort,
+        engine_timeout_s=engine_timeout,
     )
     plan = compile_model(
         model,

@@ -5,7 +5,8 @@
 
 import signal
 import sys
-from types import FrameType
+from collections.abc import Callable
+from pathlib import Path
 
 import typer
 
@@ -20,6 +21,7 @@ from stagecut.compiler.cli import (
     run_command,
 )
 from stagecut.compiler.ir.errors import StagecutError, UsageError
+from stagecut.compiler.ir.stop import Stopped, stop
 from stagecut.compiler.measure.supervisor import survive_crashes
 
 app = typer.Typer(
@@ -61,39 +63,47 @@ def _options(
         raise typer.Exit
 
 
-class _Stopped(BaseException):
-    """A signal asked the process to stop; as an exception, so that everything is cleaned up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = 128 + number
-
-
-def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a handler's signature
-    raise _Stopped(number)
-
-
 def main() -> None:
     """The `stagecut` command: engines are measured in a process of their own, which may crash."""
-    _run(survives=sys.argv[1:2] in (["compile"], ["profile"]))
+    survives = sys.argv[1:2] in (["compile"], ["profile"])
+    _run(lambda: survive_crashes(_exit_code) if survives else _exit_code(None))
 
 
 def run_here() -> None:
     """Run the command line in this process; never shows a traceback for what the user can mend."""
-    _run(survives=False)
+    _run(lambda: _exit_code(None))
 
 
-def _run(*, survives: bool) -> None:
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
+def _run(command: Callable[[], int]) -> None:
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
-        app(obj=survive_crashes() if survives else None)
-    except _Stopped as stopped:
+        sys.exit(_told(command))
+    except Stopped as stopped:
         print("stopped", file=sys.stderr)  # noqa: T201
         sys.exit(stopped.exit_code)
+
+
+def _exit_code(notes: Path | None) -> int:
+    """That of the command line; `notes` is a folder that survives a crash of this process."""
+    return _told(lambda: _command(notes))
+
+
+def _command(notes: Path | None) -> int:
+    try:
+        app(obj=notes)
+    except SystemExit as done:  # what every command ends with
+        return done.code if isinstance(done.code, int) else 0
+    return 0
+
+
+def _told(command: Callable[[], int]) -> int:
+    """The exit code of `command`, which is told what is wrong with it."""
+    try:
+        return command()
     except StagecutError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        return 2 if isinstance(error, UsageError) else 1
 
 
 if __name__ == "__main__":

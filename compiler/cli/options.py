@@ -8,6 +8,7 @@ import typer
 
 from stagecut.compiler.cli.output import progress_bars
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
+from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.compiler.context import Settings
@@ -194,6 +195,7 @@ def make_settings(
     output: Path | None = None,
     notes: Path | None = None,
     effort: str = "normal",
+    engine_timeout_s: float = ENGINE_TIMEOUT_S,
 ) -> "Settings":
     """Settings with progress bars; working files are kept beside `output`, where there has to be
     room for the result anyway."""
@@ -204,6 +206,7 @@ def make_settings(
         dump=dump,
         scratch=None if output is None else output.resolve().parent,
         notes=notes,
+        engine_timeout_s=engine_timeout_s,
         effort=one_of(effort, EFFORTS, "--effort"),
         progress=progress_bars(),
     )

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json
 from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.passes.cluster.cluster import Granularity
@@ -28,6 +30,7 @@ def profile(
     shape: common.ShapeOption = None,
     feed: common.FeedOption = None,
     granularity: common.GranularityOption = "cluster",
+    engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
     no_cache: common.NoCacheOption = False,
     json: common.JsonOption = False,
@@ -66,7 +69,11 @@ def profile(
         shapes=shapes,
         granularity=finest,
         settings=common.make_settings(
-            cache_dir=cache_dir, no_cache=no_cache, output=output, notes=context.obj
+            cache_dir=cache_dir,
+            no_cache=no_cache,
+            output=output,
+            notes=context.obj,
+            engine_timeout_s=engine_timeout,
         ),
     )
     with replacing(output) as temporary:

@@ -169,7 +169,8 @@ class Runner(Protocol):
 
 
 class Watch(Protocol):
-    """Told when an engine is called for a stage, and when it has come back."""
+    """Told when an engine is called for a stage, and when it has come back. Entering a stage that
+    must not be called raises EngineError."""
 
     def enter(self, stage: int) -> None: ...
     def leave(self) -> None: ...
@@ -177,7 +178,7 @@ class Watch(Protocol):
 
 class Listener(Protocol):
     """Told what a device is about to be asked (of a node, or of itself), and that it has
-    answered."""
+    answered. Where it must not be asked, `ask` raises EngineError, and of itself CrashedError."""
 
     def ask(self, device: str, node: str = "") -> None: ...
     def leave(self) -> None: ...

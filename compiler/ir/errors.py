@@ -1,7 +1,5 @@
 """The one family of errors: what is wrong, where, and what to do about it."""
 
-import signal
-
 
 class StagecutError(Exception):
     """A mistake in the input or the circumstances that the user can mend; never a bug of ours."""
@@ -27,6 +25,10 @@ class ShapeError(StagecutError):
 
 class DeviceError(StagecutError):
     """A device is unknown, unavailable, or was given options that make no sense."""
+
+
+class CrashedError(DeviceError):
+    """A device took the process down when it was made, and is not made again."""
 
 
 class UnplaceableError(StagecutError):
@@ -92,24 +94,6 @@ class ToleranceError(StagecutError):
 
 class UsageError(StagecutError):
     """The command line or a call asks for something that does not exist; exit code 2."""
-
-
-class Stopped(BaseException):
-    """A signal asked the process to stop. No error: only those catch it who clean up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = 128 + number
-
-
-def asks_to_stop(error: BaseException) -> bool:
-    """Whether what came out of somebody else's code is a wish of the user's that has to go on.
-
-    That code may raise what it likes: SystemExit, or a KeyboardInterrupt while Ctrl-C raises none.
-    """
-    if isinstance(error, KeyboardInterrupt):
-        return signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return isinstance(error, Stopped)
 
 
 def told(error: BaseException) -> str:
