@@ -39,6 +39,7 @@ from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.objective import Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.isolated import Request, compile_isolated, each_shape
 from stagecut.compiler.measure.crash_journal import CrashJournal
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
 from stagecut.compiler.measurements import REFERENCE, Compared, Measurements
@@ -72,6 +73,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     max_energy_j: float | None = None,
     costs: CostTable | None = None,
     settings: Settings = Settings(),
+    isolated: bool = False,
 ) -> Plan:
     """Decide where each part of `model` runs and return a plan that runs it so.
 
@@ -84,10 +86,31 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     compared, too. `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
-    number. `max_energy_j` is the most that a run may take, by the costs.
+    number. `max_energy_j` is the most that a run may take, by the costs. `isolated` measures in a
+    process of its own, which an engine may take down: then the compile goes on without that engine
+    there. Its progress is not seen.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
+    if isolated:
+        request = Request(
+            "",
+            None,
+            None if devices is None else tuple(devices),
+            each_shape(shapes),
+            objective,
+            tuple(pins),
+            tuple(forbids),
+            granularity,
+            tolerance,
+            max_energy_j,
+            None if costs is None else write_costs(costs),
+            settings.cache,
+            settings.dump,
+            settings.effort,
+            settings.engine_timeout_s,
+        )
+        return compile_isolated(model, example_inputs, feeds, request, settings)
     phases = Phases(settings.clock)
     named = devices or (None if costs is None else [each.name for each in costs.machine.devices])
     context = _context(named, settings, lower_precision=tolerance is not None)
@@ -328,7 +351,7 @@ def _without_crashed(specs: Sequence[str], journal: CrashJournal) -> Iterator[st
 
 def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> Sequence[Shapes]:
     """The shapes of each variant, one after the other."""
-    several = [shapes or {}] if shapes is None or isinstance(shapes, Mapping) else shapes
+    several = each_shape(shapes)
     if costs is not None and len(several) > 1:
         raise UsageError(
             "a cost table is for one shape of each input",

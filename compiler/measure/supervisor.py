@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -85,8 +85,38 @@ def supervise(folder: Path, start: Start) -> int:
             _tell(f"{sentence}: going on without it there")
 
 
-def become_child(theirs: socket.socket, parent: int) -> None:
-    """Ends with the process `parent`, and leaves Ctrl-C to it."""
+def spawned(command: Sequence[str], theirs: socket.socket) -> int:
+    """A Start for processes with threads: a program with the number of its end of the connection,
+    and that of its parent, as further arguments. What it prints goes to standard error."""
+    end = theirs.fileno()
+    arguments = [*command, str(end), str(os.getpid())]
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, 2, 1),
+        (os.POSIX_SPAWN_DUP2, end, end),  # which makes it inheritable
+    ]
+    return os.posix_spawn(command[0], arguments, os.environ, file_actions=actions)
+
+
+def be_child(theirs: socket.socket, parent: int, body: Callable[[], int]) -> NoReturn:
+    """The life of a child: `body`, and its exit code told to the process `parent`, with which it
+    ends. Nothing of what it loads can spoil what is done, as it ends at once."""
+    try:
+        _depend_on(parent, theirs)
+        code = body()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        theirs.send(bytes([code]))
+    except Stopped as stopped:
+        code = stopped.exit_code
+    except BaseException:  # a bug of ours: told as Python does, and then a crash like others
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    os._exit(code)
+
+
+def _depend_on(parent: int, theirs: socket.socket) -> None:
+    """End with the process `parent`, and leave Ctrl-C to it."""
     import ctypes  # here: the parent does without
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -95,15 +125,6 @@ def become_child(theirs: socket.socket, parent: int) -> None:
     if os.getppid() != parent:  # it was gone before that
         os._exit(1)
     threading.Thread(target=_end_with, args=(theirs,), daemon=True).start()
-
-
-def report(theirs: socket.socket, code: int) -> NoReturn:
-    """The end of a child that is done: nothing of what is loaded can spoil it any more."""
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    theirs.send(bytes([code]))
-    os._exit(code)
 
 
 def _end_with(theirs: socket.socket) -> None:
@@ -115,17 +136,7 @@ def _end_with(theirs: socket.socket) -> None:
 
 def _forked(body: Callable[[], int], theirs: socket.socket) -> int:
     parent = os.getpid()
-    child = os.fork()
-    if child:
-        return child
-    try:
-        become_child(theirs, parent)
-        report(theirs, body())
-    except Stopped as stopped:
-        os._exit(stopped.exit_code)
-    except BaseException:  # a bug of ours: told as Python does, and then a crash like others
-        sys.excepthook(*sys.exc_info())
-        os._exit(1)
+    return os.fork() or be_child(theirs, parent, body)
 
 
 def _run(folder: Path, journal: CrashJournal, start: Start) -> tuple[int | None, str]:
