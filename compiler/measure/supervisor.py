@@ -211,7 +211,7 @@ def _status(child: int, *, wait: bool = False) -> int | None:
 
 def _how(status: int) -> str:
     if not os.WIFSIGNALED(status):
-        return f"ended the process (exit status {os.waitstatus_to_exitcode(status)})"
+        return f"exited with status {os.waitstatus_to_exitcode(status)}"
     number = os.WTERMSIG(status)
     if number == signal.SIGKILL:
         return "was killed (SIGKILL), as the system does where memory runs out"
