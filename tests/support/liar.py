@@ -24,7 +24,6 @@ from stagecut.compiler.ir.device import Estimate, LinkDriver, StageProgram, Supp
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import Device, Memory
 
-
 Truth = TypeVar("Truth")
 
 
