@@ -8,7 +8,7 @@ that mean something on this machine only, such as a file: it writes out what the
 """
 
 import importlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -126,18 +126,16 @@ def _created(spec: str, listener: Listener) -> CheckedBackend:
 def real_devices(
     *,
     lower_precision: bool = False,
-    without: Collection[str] = (),
     listener: Listener = _UNHEARD,
 ) -> tuple[str, ...]:
     """What a plan is compiled for when the user names no devices: all real ones of this machine.
 
-    Those that compute in less than a model's own precision only where that is wished for. Those
-    `without` which it has to do are not even asked.
+    Those that compute in less than a model's own precision only where that is wished for.
     """
     return tuple(
         name
         for name, entry in _entries().items()
-        if not (entry.for_tests or entry.needs_options or name in without)
+        if not (entry.for_tests or entry.needs_options)
         and (device := _device(name, listener))
         and device.basis == "measured"
         and (lower_precision or device.precision in _MODELS_OWN)
@@ -149,14 +147,14 @@ def names() -> tuple[str, ...]:
     return tuple(name for name, entry in _entries().items() if not entry.needs_options)
 
 
-def listed() -> tuple[Listed, ...]:
+def listed(listener: Listener = _UNHEARD) -> tuple[Listed, ...]:
     """Every device with what it is, or why this machine does not have it."""
-    return tuple(map(_listed, names()))
+    return tuple(_listed(name, listener) for name in names())
 
 
-def _listed(name: str) -> Listed:
+def _listed(name: str, listener: Listener) -> Listed:
     try:
-        device = _created(name, _UNHEARD).device
+        device = _created(name, listener).device
     except DeviceError as error:
         return Listed(name, "", "measured", "", available=False, why_not=error.problem)
     return Listed(

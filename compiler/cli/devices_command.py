@@ -8,15 +8,19 @@ from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json
 
 
-def devices(json: common.JsonOption = False) -> None:
+def devices(context: typer.Context, json: common.JsonOption = False) -> None:
     """List the devices: real ones of this machine, and modelled ones.
 
     stagecut devices
     stagecut devices --json
     """
     from stagecut import backends
+    from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S, CrashJournal
 
-    listed = backends.listed()
+    if context.obj is None:
+        listed = backends.listed()
+    else:  # those of other packages may crash
+        listed = backends.listed(CrashJournal(context.obj, ENGINE_TIMEOUT_S))
     if json:
         print_json("stagecut.devices/1", {"devices": [asdict(device) for device in listed]})
         return

@@ -64,8 +64,8 @@ def _options(
 
 
 def main() -> None:
-    """The `stagecut` command: engines are measured in a process of their own, which may crash."""
-    survives = sys.argv[1:2] in (["compile"], ["profile"])
+    """The `stagecut` command: engines are called in a process of their own, which may crash."""
+    survives = sys.argv[1:2] in (["compile"], ["profile"], ["devices"])
     _run(lambda: survive_crashes(_exit_code) if survives else _exit_code(None))
 
 

@@ -104,8 +104,9 @@ def be_child(theirs: socket.socket, parent: int, body: Callable[[], int]) -> NoR
     try:
         _depend_on(parent, theirs)
         code = body()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError, ValueError):  # nobody reads it: that has been told already
+            sys.stdout.flush()
+            sys.stderr.flush()
         theirs.send(bytes([code]))
     except Stopped as stopped:
         code = stopped.exit_code

@@ -101,3 +101,24 @@ def _hanging(folder: Path) -> int:
             return int((folder / "hanging").read_text())
         time.sleep(0.1)
     pytest.fail("it never hung")
+
+
+def test_a_package_that_ends_the_process_is_listed_as_not_available(tmp_path: Path) -> None:
+    """And is not taken where no devices are named."""
+    install(tmp_path)
+    entries = "[stagecut.backends]\ndies = dies:create\n"
+    (tmp_path / "liar-1.0.dist-info" / "entry_points.txt").write_text(entries)
+    (tmp_path / "dies.py").write_text("import os\nos._exit(0)\n")
+    path = os.pathsep.join((str(tmp_path), str(ROOT), *filter(None, sys.path)))
+    done = subprocess.run(
+        [*COMMAND[:3], "devices", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    listed = {each["name"]: each for each in json.loads(done.stdout)["devices"]}
+    assert not listed["dies"]["available"]
+    assert listed["dies"]["why_not"] == "it exited with status 0"
+    assert listed["cpu.serial"]["available"]
+    assert "dies exited with status 0 when it was made: going on without it" in done.stderr
