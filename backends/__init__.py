@@ -5,9 +5,11 @@ from stagecut.backends.configurations import configured as configured
 from stagecut.backends.estimates import Answer as Answer
 from stagecut.backends.estimates import operator_model as operator_model
 from stagecut.backends.table import BUILT_IN as BUILT_IN
+from stagecut.backends.table import UNHEARD as UNHEARD
 from stagecut.backends.table import canonical_spec as canonical_spec
 from stagecut.backends.table import create as create
 from stagecut.backends.table import create_all as create_all
+from stagecut.backends.table import left_out as left_out
 from stagecut.backends.table import listed as listed
 from stagecut.backends.table import names as names
 from stagecut.backends.table import real_devices as real_devices

@@ -25,6 +25,7 @@ from stagecut.compiler.ir.device import (
     Tensor,
 )
 from stagecut.compiler.ir.errors import (
+    BrokenDeviceError,
     DeviceError,
     EngineError,
     StagecutError,
@@ -122,7 +123,7 @@ def unusable(name: str, error: BaseException) -> StagecutError:
         raise error
     if isinstance(error, DeviceError | UsageError):
         return error
-    return DeviceError(
+    return BrokenDeviceError(
         f"cannot be used: {_reason(error)}", where=f"device {name}", fix=_MEND.format(name)
     )
 
@@ -258,8 +259,8 @@ def _count(number: object) -> int:
     raise ValueError
 
 
-def _nonsense(name: str, what: str, answer: object) -> DeviceError:
-    return DeviceError(
+def _nonsense(name: str, what: str, answer: object) -> BrokenDeviceError:
+    return BrokenDeviceError(
         f"says that its {what} is {_shown(answer)}",
         where=f"device {name}",
         fix=_MEND.format(name),

@@ -1,5 +1,6 @@
 """Reading the options of a device spec, `NAME:key=value,...`, with errors that teach."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from stagecut.compiler.ir.errors import DeviceError
@@ -24,7 +25,7 @@ class Options:
             raise self._error(key, f"{text!r} is not one of {', '.join(choices)}", choices[0])
         return text
 
-    def integer(self, key: str, *, default: int, at_least: int) -> int:
+    def integer(self, key: str, *, default: int, at_least: int, at_most: float = math.inf) -> int:
         text = self.text(key, default=str(default))
         try:
             number = int(text)
@@ -32,6 +33,8 @@ class Options:
             raise self._error(key, f"{text!r} is not a whole number", str(default)) from None
         if number < at_least:
             raise self._error(key, f"{number} is less than {at_least}", str(default))
+        if number > at_most:
+            raise self._error(key, f"{number} is more than {at_most}", str(default))
         return number
 
     def number(self, key: str, *, default: float, above: float) -> float:

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from stagecut.backends.options import Options
+from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import DeviceError
-from stagecut.compiler.ir.text import suggestion
+from stagecut.compiler.ir.text import path_text, suggestion
 
 #: Section -> name -> number.
 Tables: TypeAlias = dict[str, dict[str, Any]]
@@ -117,7 +118,7 @@ class Presets:
                 where=str(path),
                 fix="rename the file",
             )
-        written = {"architecture": architecture, "name": path.stem}
+        written = {"architecture": architecture, "name": path_text(path.stem)}
         written |= _changed(changes, self._packaged(architecture), path)
         return written | {key: text for key, text in options.items() if key != "preset"}
 
@@ -143,7 +144,7 @@ class Presets:
 
     def _load(self, path: Path) -> dict[str, Any]:
         try:
-            return tomllib.loads(path.read_text("utf-8"))
+            return tomllib.loads(without_mark(path.read_bytes()).decode())
         except OSError as error:
             problem, fix = f"cannot be read: {error.strerror}", "give the path of a preset"
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

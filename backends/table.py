@@ -17,7 +17,7 @@ from typing import cast
 from stagecut.backends.checked import CheckedBackend, Unheard, checked, unusable
 from stagecut.backends.spec import Spec
 from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
-from stagecut.compiler.ir.errors import DeviceError, told
+from stagecut.compiler.ir.errors import BrokenDeviceError, CrashedError, DeviceError, told
 from stagecut.compiler.ir.machine import Basis, Device
 from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.compiler.ir.text import suggestion
@@ -73,15 +73,15 @@ class Listed:
 
 
 #: Where nobody wants to know what a device is asked.
-_UNHEARD = Unheard()
+UNHEARD = Unheard()
 
 
 def create(spec: str) -> Backend:
     """The backend for `NAME[:key=value,...]`; raises DeviceError for what makes no sense."""
-    return _created(spec, _UNHEARD).inner
+    return _created(spec, UNHEARD).inner
 
 
-def canonical_spec(spec: str, listener: Listener = _UNHEARD) -> str:
+def canonical_spec(spec: str, listener: Listener = UNHEARD) -> str:
     """The spec as a plan keeps it: what it takes from a file is written out."""
     parsed = Spec.parse(spec)
     listener.ask(parsed.name)
@@ -97,7 +97,7 @@ def canonical_spec(spec: str, listener: Listener = _UNHEARD) -> str:
         listener.leave()
 
 
-def create_all(specs: Iterable[str], listener: Listener = _UNHEARD) -> dict[str, CheckedBackend]:
+def create_all(specs: Iterable[str], listener: Listener = UNHEARD) -> dict[str, CheckedBackend]:
     """The backends for several specs, by device name, in the order given; what they answer is
     checked, and `listener` is told of what they are asked."""
     backends: dict[str, CheckedBackend] = {}
@@ -126,7 +126,7 @@ def _created(spec: str, listener: Listener) -> CheckedBackend:
 def real_devices(
     *,
     lower_precision: bool = False,
-    listener: Listener = _UNHEARD,
+    listener: Listener = UNHEARD,
 ) -> tuple[str, ...]:
     """What a plan is compiled for when the user names no devices: all real ones of this machine.
 
@@ -142,12 +142,30 @@ def real_devices(
     )
 
 
+def left_out(listener: Listener = UNHEARD) -> tuple[str, ...]:
+    """Sentences about the devices that are not among the real ones because they are broken: who
+    names no devices did not ask for less. Of those that crashed, whoever was told then knows."""
+    problems: dict[str, list[str]] = {}
+    for name, entry in _entries().items():
+        if entry.for_tests or entry.needs_options:
+            continue
+        try:
+            _created(name, listener)
+        except CrashedError:
+            continue
+        except BrokenDeviceError as error:
+            problems.setdefault(error.problem, []).append(name)
+        except DeviceError:
+            continue
+    return tuple(f"{', '.join(names)} left out: {why}" for why, names in problems.items())
+
+
 def names() -> tuple[str, ...]:
     """Every device that can be asked for by name alone: our own, then those of other packages."""
     return tuple(name for name, entry in _entries().items() if not entry.needs_options)
 
 
-def listed(listener: Listener = _UNHEARD) -> tuple[Listed, ...]:
+def listed(listener: Listener = UNHEARD) -> tuple[Listed, ...]:
     """Every device with what it is, or why this machine does not have it."""
     return tuple(_listed(name, listener) for name in names())
 
@@ -199,7 +217,7 @@ def _loaded(name: str) -> tuple[BackendFactory, ModuleType]:
     except BaseException as error:  # whatever its code does when it is loaded
         if asks_to_stop(error):
             raise
-        raise DeviceError(
+        raise BrokenDeviceError(
             f"its package cannot be loaded: {told(error)}",
             where=f"device {name}",
             fix=f"mend or remove the package that has {entry.factory}",

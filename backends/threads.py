@@ -11,6 +11,9 @@ from stagecut.compiler.measure.cpus import usable_cpus
 #: A guess: what processors are sold for drawing, by hardware thread. See README.md.
 WATTS_PER_THREAD = 3.0
 
+#: Of threads: more than any machine has CPUs, and few enough to be started.
+_MOST = 4096
+
 #: Where Linux tells which CPUs are threads of one core.
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 
@@ -34,7 +37,8 @@ def on_threads(
     """
     read = Options(name, options)
     serial = name.endswith(".serial")
-    threads = 1 if serial else read.integer("threads", default=usable_cpus(), at_least=1)
+    usual = usable_cpus()
+    threads = 1 if serial else read.integer("threads", default=usual, at_least=1, at_most=_MOST)
     watts = read.number("watts_per_thread", default=WATTS_PER_THREAD, above=0)
     for key in also:
         read.text(key, default="")

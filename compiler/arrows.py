@@ -22,10 +22,10 @@ class Dump:
         path = self._folder / f"{self._prefix}{self._written:02}-{name}.{kind}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{step}".rstrip("\n") + "\n")
+            path.write_text(f"{step}".rstrip("\n") + "\n", "utf-8")
         except OSError as error:
             raise OutputError(
-                f"cannot be written: {error.strerror}",
+                f"cannot be written: {error.strerror or error}",
                 where=str(path),
                 fix="give --dump a folder that may be written to",
             ) from error

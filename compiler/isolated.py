@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import onnx
 import onnx_ir as ir
@@ -23,6 +22,7 @@ from pydantic import TypeAdapter
 from stagecut.compiler.context import Effort, Settings
 from stagecut.compiler.formats.atomic import writing
 from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.ir import errors
@@ -81,9 +81,9 @@ def compile_isolated(
 
     Raises what `compile_model` raises, and EngineError where even the reference device crashes.
     """
-    with writing(settings.scratch or Path()):
-        folder = TemporaryDirectory(dir=settings.scratch, prefix=".stagecut-")
-    place = Path(folder.name)
+    with writing(settings.scratch or Path("temporary files")):
+        folder = WorkingFolder(settings.scratch)
+    place = folder.path
     text = place / REQUEST_FILE
     with writing(text):
         handed = _handed_over(model, example_inputs, feeds, request, place)

@@ -36,6 +36,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measure.environment import cpu_model, versions
 from stagecut.passes.gate.alone import Alone
 from stagecut.passes.gate.build import Build, Built, within
@@ -46,9 +47,6 @@ from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.stage import stage
 from stagecut.runtime.executor import Executor
-
-#: The reference for accuracy: the whole model on one thread of ONNX Runtime.
-REFERENCE = "cpu.serial"
 
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {

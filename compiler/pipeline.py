@@ -4,10 +4,10 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable -> restri
       -> partition -> Schedule + Certificate -> contenders -> build -> gate -> assemble -> Plan file
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import onnx_ir as ir
 
@@ -25,6 +25,7 @@ from stagecut.compiler.formats.plan_file import (
     write_plan,
 )
 from stagecut.compiler.formats.weights import WeightFile, write_weights, write_weights_into
+from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.normal_form.normalise import declared, open_form
@@ -33,16 +34,16 @@ from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
-from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.device import Feeds, Listener
 from stagecut.compiler.ir.errors import CrashedError, UsageError
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.objective import Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.isolated import Request, compile_isolated, each_shape
-from stagecut.compiler.measure.crash_journal import CrashJournal
+from stagecut.compiler.measure.crash_journal import REFERENCE, CrashJournal
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
-from stagecut.compiler.measurements import REFERENCE, Compared, Measurements
+from stagecut.compiler.measurements import Compared, Measurements
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
@@ -129,7 +130,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         programs = programs_for(imported, _each(shapes, costs), feeds)
         opened = open_form(imported)
     folder = _scratch_folder(settings)
-    with ArchiveWriter(Path(folder.name) / "model.plan") as archive:
+    with ArchiveWriter(folder.path / "model.plan") as archive:
         with phases("weights"):
             parts = [program.model for program in programs] + ([] if opened is None else [opened])
             weights = write_weights_into(parts, archive)
@@ -198,7 +199,7 @@ class _Question:
         dump("contenders", "\n".join(map(str, compared.contenders)))
         with phases("assemble"):
             chosen = proposal_of(rivals, compared.chosen.id)
-            plain = fallback(rivals, compared.contenders)
+            plain = fallback(rivals, compared.contenders, profiled.costs, objective)
             shipped = measurements.staged(chosen), chosen.account
             spare = None
             if plain is not None:
@@ -275,7 +276,7 @@ def profile_model(
     graph = Cluster(context.backends, granularity)(graph_of(program))
     expanded = Expand(context.backends)(graph)
     with _scratch_folder(settings) as folder:
-        weights = write_weights([program.model], Path(folder))[0]
+        weights = write_weights([program.model], folder)[0]
         return Measurements(context, program, graph, weights).profile(expanded)
 
 
@@ -313,35 +314,33 @@ def _context(
     named: Sequence[str] | None, settings: Settings, *, lower_precision: bool = False
 ) -> CompileContext:
     """Of the devices that are named, or else of all real ones; without those that have taken the
-    process down."""
-    if settings.notes is None:
-        specs = named or backends.real_devices(lower_precision=lower_precision)
-        return _made([*map(backends.canonical_spec, specs)], settings)
-    journal = CrashJournal(settings.notes, settings.engine_timeout_s)
-    if journal.only_reference:
-        named = [REFERENCE]
-    specs = named or backends.real_devices(lower_precision=lower_precision, listener=journal)
-    return _made([*_without_crashed(specs, journal)], settings, journal)
+    process down, or are broken, which is told."""
+    journal = None
+    if settings.notes is not None:
+        journal = CrashJournal(settings.notes, settings.engine_timeout_s)
+        named = [REFERENCE] if journal.only_reference else named
+    listener = journal or backends.UNHEARD
+    specs = named or backends.real_devices(lower_precision=lower_precision, listener=listener)
+    specs = [*_without_crashed(specs, listener)]
+    engines = backends.create_all(specs, listener)
+    broken = () if named else backends.left_out(listener)
+    return CompileContext(
+        engines,
+        dict(zip(engines, specs, strict=True)),
+        settings,
+        journal,
+        () if journal is None else journal.crashes(),
+        broken if journal is None else (*journal.told(), *broken),
+    )
 
 
-def _made(
-    specs: Sequence[str], settings: Settings, journal: CrashJournal | None = None
-) -> CompileContext:
-    if journal is None:
-        engines = backends.create_all(specs)
-        return CompileContext(engines, dict(zip(engines, specs, strict=True)), settings, None, ())
-    engines = backends.create_all(specs, journal)
-    named = dict(zip(engines, specs, strict=True))
-    return CompileContext(engines, named, settings, journal, journal.crashes(), journal.told())
-
-
-def _without_crashed(specs: Sequence[str], journal: CrashJournal) -> Iterator[str]:
+def _without_crashed(specs: Sequence[str], listener: Listener) -> Iterator[str]:
     """In their canonical form; raises CrashedError where none is left."""
     crashed: CrashedError | None = None
     left = 0
     for spec in specs:
         try:
-            yield backends.canonical_spec(spec, journal)
+            yield backends.canonical_spec(spec, listener)
             left += 1
         except CrashedError as error:
             crashed = error
@@ -361,12 +360,11 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
     return several or [{}]
 
 
-def _scratch_folder(settings: Settings) -> "TemporaryDirectory[str]":
-    parent = settings.scratch
-    with writing(parent or Path()):
-        folder = TemporaryDirectory(dir=parent, prefix=".stagecut-")
+def _scratch_folder(settings: Settings) -> WorkingFolder:
+    with writing(settings.scratch or Path("temporary files")):
+        folder = WorkingFolder(settings.scratch)
     if settings.notes is not None:
-        (settings.notes / SCRATCH_NOTE).write_text(folder.name)
+        (settings.notes / SCRATCH_NOTE).write_bytes(os.fsencode(folder.path))
     return folder
 
 

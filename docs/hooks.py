@@ -9,7 +9,7 @@ import typer.main
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from stagecut.compiler.cli.main import app
+from stagecut.compiler.cli.app import app
 from stagecut.compiler.ir import errors
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def build(name: str, /, **parameters: int) -> "ZooModel":
     """Build the model called `name`, e.g. `build("bert-base", seq=64)`.
 
-    Raises UsageError for an unknown name or parameter, ModelError where a package is missing.
+    Raises UsageError for an unknown name or parameter, ModelError where a package is missing, or
+    where there is no memory for it.
     """
     entry = find(name)
     settings = entry.settings(parameters)
@@ -28,4 +29,11 @@ def build(name: str, /, **parameters: int) -> "ZooModel":
             where=f"zoo:{name}",
             fix="pip install 'stagecut[torch]'",
         ) from error
-    return assemble(entry, settings)
+    try:
+        return assemble(entry, settings)
+    except (RuntimeError, MemoryError, OverflowError) as error:  # what torch makes of no memory
+        raise ModelError(
+            f"cannot be built with these numbers: {error}",
+            where=f"zoo:{name}",
+            fix="give smaller numbers, or use a machine with more memory",
+        ) from error

@@ -1,5 +1,6 @@
 """Random inputs for a plan, in the ranges of the inputs it was profiled with."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.plan import InputPort
+from stagecut.compiler.measure.memory import check_room
 
 
 def random_feeds(
@@ -17,7 +19,8 @@ def random_feeds(
     """One array for each input; the same seed gives the same arrays.
 
     An input that is not in `shapes` gets the shape that it was profiled with, but for open
-    dimensions that have the same names as dimensions of inputs that are.
+    dimensions that have the same names as dimensions of inputs that are. Raises ShapeError for an
+    array that there is no memory for.
     """
     asked = shapes or {}
     generator = np.random.default_rng(seed)
@@ -43,6 +46,7 @@ def _shape(
 
 
 def _random(port: InputPort, generator: np.random.Generator) -> Tensor:
+    check_room(math.prod(port.shape) * 8, f"input {port.name}")  # numbers are made as doubles
     if port.dtype == "string":
         return np.full(port.shape, "", dtype=object)
     dtype = np.dtype(port.dtype)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan, StoredVariant
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.errors import DeviceError, FeedError
+from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.plan import PlannedVariant, Port
 from stagecut.compiler.ir.schedule import Schedule
@@ -43,9 +43,9 @@ class Session:
     all dimensions, the first of these. The first run at a shape that was not profiled prepares for
     it, which takes a while.
 
-    With `fallback`, a plan whose devices are not all here runs as the best plan that it has for
-    ONNX Runtime alone. Raises PlanError for a plan file that is not whole, DeviceError where a
-    device is missing, EngineError where an engine refuses a stage.
+    With `fallback`, a plan whose devices are not all here, or refuse it, runs as the best plan that
+    it has for ONNX Runtime alone. Raises PlanError for a plan file that is not whole, DeviceError
+    where a device is missing, EngineError where an engine refuses a stage.
     """
 
     def __init__(self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False) -> None:
@@ -68,7 +68,7 @@ class Session:
 
     @property
     def is_fallback(self) -> bool:
-        """Whether the fallback runs, because a device is missing."""
+        """Whether the fallback runs, because a device is missing or fails."""
         return self._variants[0].is_fallback
 
     def variant(self, feeds: Feeds) -> Variant:
@@ -125,9 +125,13 @@ class Session:
 
     def _checked(self, feeds: Feeds) -> Shapes:
         """The shapes of all inputs; raises FeedError where the model does not admit them."""
-        if len(feeds) != len(self._dtypes) or not all(
-            type(tensor := feeds.get(name)) is np.ndarray and dtype and tensor.dtype == dtype
-            for name, dtype in self._dtypes
+        if (
+            type(feeds) is not dict
+            or len(feeds) != len(self._dtypes)
+            or not all(
+                type(tensor := feeds.get(name)) is np.ndarray and dtype and tensor.dtype == dtype
+                for name, dtype in self._dtypes
+            )
         ):
             self._check_each(feeds)
         shapes = tuple([feeds[name].shape for name, _ in self._dtypes])
@@ -137,6 +141,11 @@ class Session:
 
     def _check_each(self, feeds: Feeds) -> None:
         """Names and types, with an error for what is wrong."""
+        if not isinstance(feeds, Mapping):
+            raise FeedError(
+                f"the inputs are a {type(feeds).__name__}, and the plan takes arrays by name",
+                fix=f"feed {{{', '.join(f'{name!r}: array' for name in self._ports)}}}",
+            )
         for name in feeds:
             if name not in self._ports:
                 raise FeedError(
@@ -177,12 +186,12 @@ class Session:
 def _prepared(stored: StoredVariant, *, fallback: bool) -> Variant:
     try:
         return Variant(stored)
-    except DeviceError as missing:
+    except (DeviceError, StageFault) as missing:
         if stored.planned.fallback is None:
             raise
         if not fallback:
-            ways = f"{missing.fix}; or run the plan's fallback on ONNX Runtime (--fallback)"
-            raise DeviceError(missing.problem, where=missing.where, fix=ways) from None
+            missing.fix += "; or run the plan's fallback on ONNX Runtime (--fallback)"
+            raise
         return Variant(stored, fallback=True)
 
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from stagecut.backends.openvino.device import OpenvinoBackend
 from stagecut.backends.options import Options
 from stagecut.backends.threads import has_every_cpu, on_threads, usable_cores
-from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.errors import BrokenDeviceError, DeviceError
 from stagecut.compiler.ir.machine import HOST, Memory
 
 #: Device name -> the precision in which it computes, as OpenVINO's hints name it.
@@ -33,7 +33,7 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     `watts_per_thread=X` is as for `cpu.parallel`. `pinning=on` keeps each thread on a CPU of its
     own, which is so unasked where they may use every CPU of the machine.
 
-    Raises DeviceError where the package is missing, or the CPU lacks the precision.
+    Raises DeviceError where the package is missing or broken, or the CPU lacks the precision.
     """
     precision = _PRECISIONS[name]
     own = () if name.endswith(".serial") else ("pinning",)
@@ -41,14 +41,7 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     device = on_threads(name, options, told, precision, also=own)
     usual = "on" if has_every_cpu(device.cores) else "off"
     pinning = Options(name, options).choice("pinning", ("off", "on"), default=usual)
-    if not is_installed():
-        raise DeviceError(
-            "the package openvino is not installed",
-            where=f"device {name}",
-            fix="pip install 'stagecut[openvino]'",
-        )
-    if precision == "bf16":
-        _check_bf16(name)
+    _check_usable(name, precision)
     alone = tuple(_alone(device.cores, pinning, options))
     return OpenvinoBackend(device, Memory(HOST), pins=pinning == "on", alone=alone)
 
@@ -63,12 +56,23 @@ def _alone(threads: int, pinning: str, options: Mapping[str, str]) -> Iterator[s
         yield f"threads={usable_cores()}"
 
 
-def _check_bf16(name: str) -> None:
-    from stagecut.backends.openvino import engine
-
-    if "BF16" not in engine.capabilities():
+def _check_usable(name: str, precision: str) -> None:
+    where = f"device {name}"
+    if not is_installed():
         raise DeviceError(
-            "this CPU does not compute in bf16",
-            where=f"device {name}",
-            fix="use openvino.f32",
+            "the package openvino is not installed",
+            where=where,
+            fix="pip install 'stagecut[openvino]'",
         )
+    try:
+        from stagecut.backends.openvino import engine
+
+        able = engine.capabilities()
+    except Exception as error:  # a library that is missing or of another make: of any kind
+        raise BrokenDeviceError(
+            f"the package openvino is installed and cannot be used: {error}",
+            where=where,
+            fix="pip install --force-reinstall 'stagecut[openvino]', or leave the device out",
+        ) from error
+    if precision == "bf16" and "BF16" not in able:
+        raise DeviceError("this CPU does not compute in bf16", where=where, fix="use openvino.f32")

@@ -8,7 +8,8 @@ import typer
 
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json
+from stagecut.compiler.cli.output import console, note, print_json, say
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
@@ -74,6 +75,9 @@ def compile_(
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.pipeline import compile_model
 
+    check_outputs(
+        {"--output": output}, (*common.model_files(model, output), costs, *common.feed_files(feed))
+    )
     settings = common.make_settings(
         cache_dir=cache_dir,
         no_cache=no_cache,
@@ -100,7 +104,7 @@ def compile_(
     plan.save(output)
     for variant in plan.variants:
         for workaround in variant.planned.workarounds:
-            typer.echo(f"worked around: {workaround}", err=True)
+            note(f"worked around: {workaround}")
     if json:
         first, *others = (_document(variant.planned) for variant in plan.variants)
         document = {"plan": str(output), **first, "variants": others, "phases": dict(plan.phases)}
@@ -188,17 +192,13 @@ def _number(difference: float) -> float | None:
 
 
 def _show(plan: "Plan", output: Path) -> None:
-    from rich.console import Console
-
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.terminal.report import print_summary
 
-    console = Console()
     for variant in plan.variants:
-        print_summary(build_report(variant.planned, read_costs(variant.costs)), console)
-    console.print(f"\nwrote {output}; `stagecut report {output}` says more", highlight=False)
+        print_summary(build_report(variant.planned, read_costs(variant.costs)), console())
+    say("", f"wrote {output}; `stagecut report {output}` says more")
     if plan.phases:
         parts = ", ".join(f"{name} {seconds(time_s)}" for name, time_s in plan.phases.items())
-        took = f"compiled in {seconds(math.fsum(plan.phases.values()))}: {parts}"
-        console.print(took, highlight=False)
+        say(f"compiled in {seconds(math.fsum(plan.phases.values()))}: {parts}")

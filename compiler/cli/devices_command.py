@@ -5,7 +5,7 @@ from dataclasses import asdict
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json
+from stagecut.compiler.cli.output import print_json, say
 
 
 def devices(context: typer.Context, json: common.JsonOption = False) -> None:
@@ -15,12 +15,8 @@ def devices(context: typer.Context, json: common.JsonOption = False) -> None:
     stagecut devices --json
     """
     from stagecut import backends
-    from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S, CrashJournal
 
-    if context.obj is None:
-        listed = backends.listed()
-    else:  # those of other packages may crash
-        listed = backends.listed(CrashJournal(context.obj, ENGINE_TIMEOUT_S))
+    listed = backends.listed(common.listener(context.obj))
     if json:
         print_json("stagecut.devices/1", {"devices": [asdict(device) for device in listed]})
         return
@@ -30,4 +26,4 @@ def devices(context: typer.Context, json: common.JsonOption = False) -> None:
             about = f"{device.basis}, in memory {device.memory}: {device.description}"
         else:
             about = f"not available: {device.why_not}"
-        typer.echo(f"{device.name:{width}}  {about}")
+        say(f"{device.name:{width}}  {about}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.output import console
 
 
 def diff(
@@ -38,10 +39,8 @@ def diff(
     if json:
         typer.echo(difference_json(difference, tolerance))
     else:
-        from rich.console import Console
-
         from stagecut.compiler.report.terminal.difference import print_difference
 
-        print_difference(difference, Console())
+        print_difference(difference, console())
     if difference.differs(tolerance):
         raise typer.Exit(1)

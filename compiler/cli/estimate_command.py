@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json
+from stagecut.compiler.cli.output import print_json, say
 
 
 def estimate(
@@ -43,5 +43,4 @@ def estimate(
         extra = {} if place is None else {"layout": place.document()}
         print_json("stagecut.estimate/1", {**cost.document(), **extra})
         return
-    for line in (*cost.lines(), *(() if place is None else place.lines())):
-        typer.echo(line)
+    say(*cost.lines(), *(() if place is None else place.lines()))

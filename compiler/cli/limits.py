@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from stagecut.compiler.ir.costs_check import MOST
 from stagecut.compiler.ir.errors import UsageError
 
 MaxEnergyOption: TypeAlias = Annotated[
@@ -41,8 +42,11 @@ def parse_joules(text: str) -> float:
     try:
         if match is None:
             raise ValueError
-        return float(match[1]) * _PREFIXES[match[2]]
+        joules = float(match[1]) * _PREFIXES[match[2]]
+        if joules > MOST:
+            raise ValueError
     except ValueError:
         raise UsageError(
             f"{text!r} is not an energy", where="--max-energy", fix="write joules, as in 1.5mJ"
         ) from None
+    return joules

@@ -1,6 +1,7 @@
 """What several commands share: their arguments, and how these are read."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
@@ -12,10 +13,13 @@ from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.compiler.context import Settings
-    from stagecut.compiler.ir.device import Tensor
+    from stagecut.compiler.ir.device import Listener, Tensor
     from stagecut.passes.partition.restrict import Restrict
 
 Choice = TypeVar("Choice", bound=str)
+
+#: Of a size: what ONNX keeps in 64 bits has no more.
+_MOST_DIGITS = 18
 
 ModelArgument: TypeAlias = Annotated[
     str,
@@ -137,6 +141,10 @@ def parse_shape(text: str) -> tuple[int, ...]:
         raise ShapeError(
             f"{text!r} is not a shape", where="--shape", fix="write sizes joined by x, as in 1x128"
         )
+    if max(map(len, sizes)) > _MOST_DIGITS:
+        raise ShapeError(
+            f"a size has {max(map(len, sizes))} digits", where="--shape", fix="give smaller sizes"
+        )
     return tuple(map(int, sizes))
 
 
@@ -149,30 +157,37 @@ def read_rules(pins: Sequence[str] | None, forbids: Sequence[str] | None) -> "Re
 
 def read_feeds(texts: Sequence[str] | None) -> "dict[str, Tensor]":
     """`["ids=ids.npy"]` -> the arrays by input name; raises FeedError."""
-    return {name: _read_array(name, Path(path)) for name, path in map(_split_feed, texts or ())}
+    from stagecut.compiler.formats.array_file import read_array
+
+    feeds: dict[str, Tensor] = {}
+    for name, path in map(_split_feed, texts or ()):
+        if name in feeds:
+            raise FeedError(f"{name!r} is given twice", where="--input", fix="give it once")
+        feeds[name] = read_array(path, f"input {name}")
+    return feeds
 
 
-def _split_feed(text: str) -> tuple[str, str]:
+def model_files(model: str, output: Path) -> Iterator[Path]:
+    """The files that MODEL is read from, as far as one of them may be `output`."""
+    if os.path.exists(output):  # noqa: PTH110  # the method raises for a name that is too long
+        from stagecut.compiler.frontends.onnx_file import data_files
+
+        yield Path(model)
+        yield from data_files(Path(model))
+
+
+def feed_files(texts: Sequence[str] | None) -> list[Path]:
+    """The files that `read_feeds` reads."""
+    return [path for _, path in map(_split_feed, texts or ())]
+
+
+def _split_feed(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
         raise FeedError(
             f"{text!r} is not INPUT=FILE.npy", where="--input", fix="write --input ids=ids.npy"
         )
-    return name, path
-
-
-def _read_array(name: str, path: Path) -> "Tensor":
-    import numpy as np
-
-    try:
-        array: Tensor = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise FeedError(
-            f"{path} cannot be read: {error}",
-            where=f"input {name}",
-            fix="write it with numpy.save",
-        ) from None
-    return array
+    return name, Path(path)
 
 
 def one_of(text: str, choices: Sequence[Choice], option: str) -> Choice:
@@ -204,7 +219,7 @@ def make_settings(
     return Settings(
         cache=None if no_cache else (cache_dir or _user_cache()),
         dump=dump,
-        scratch=None if output is None else output.resolve().parent,
+        scratch=None if output is None else _folder_with_room(output),
         notes=notes,
         engine_timeout_s=engine_timeout_s,
         effort=one_of(effort, EFFORTS, "--effort"),
@@ -212,7 +227,20 @@ def make_settings(
     )
 
 
+def _folder_with_room(output: Path) -> Path | None:
+    """None for a pipe or a device, beside which nothing should be kept."""
+    return None if output.exists() and not output.is_file() else output.resolve().parent
+
+
 def _user_cache() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("stagecut")
+
+
+def listener(notes: Path | None) -> "Listener":
+    """Who is told what devices are asked: whoever watches this process for what they do then."""
+    from stagecut.backends import UNHEARD
+    from stagecut.compiler.measure.crash_journal import CrashJournal
+
+    return UNHEARD if notes is None else CrashJournal(notes, ENGINE_TIMEOUT_S)

@@ -1,14 +1,36 @@
-"""What commands print: JSON in one envelope on standard output, progress on standard error."""
+"""What commands print: lines and JSON on standard output, notes and progress on standard error."""
 
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from stagecut.compiler.ir.text import printable
+
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from stagecut.compiler.ir.device import Progress
 
 Item = TypeVar("Item")
+
+
+def say(*lines: str) -> None:
+    """Print `lines` on standard output; each stays one line of text, whatever its names hold."""
+    for line in lines:
+        print(printable(line), flush=True)  # noqa: T201
+
+
+def note(line: str) -> None:
+    """One line for people on standard error."""
+    print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def console() -> "Console":
+    """Standard output for tables and colours."""
+    from rich.console import Console
+
+    return Console(markup=False, highlight=False)
 
 
 def print_json(schema: str, document: Mapping[str, object]) -> None:
@@ -30,9 +52,11 @@ def progress_bars() -> "Progress":
 
 def _bar(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import track
 
     if total is None and isinstance(items, Sequence):
         total = len(items)
     console = Console(stderr=True)
-    return iter(track(items, label, total=total, console=console, transient=True))
+    shown = escape(printable(label))
+    return iter(track(items, shown, total=total, console=console, transient=True))

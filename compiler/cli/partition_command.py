@@ -10,6 +10,7 @@ import typer
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,14 @@ def partition(
             help="The method that assigns the nodes; all: each of them, side by side.",
         ),
     ] = "optimal",
-    objective: common.ObjectiveOption = "latency",
+    objective: Annotated[
+        str,
+        typer.Option(
+            metavar="latency|energy|latency=A,energy=B|throughput",
+            help="What is minimised: time, energy, or A for each second plus B for each joule. "
+            "throughput: as many inputs a second as can be, by stages, batches and replicas.",
+        ),
+    ] = "latency",
     pin: common.PinOption = None,
     forbid: common.ForbidOption = None,
     device: Annotated[
@@ -45,7 +53,8 @@ def partition(
         Path | None,
         typer.Option(
             metavar="ASSIGNMENT.json",
-            help="Verify this assignment instead, and say how far it is from the optimum.",
+            help="Verify this assignment instead, and say how far it is from the optimum; "
+            "with --objective throughput, a stream and its certificate.",
         ),
     ] = None,
     max_energy: limits.MaxEnergyOption = None,
@@ -78,6 +87,7 @@ def partition(
       stagecut partition costs.json --pin 'MatMul*=pim' --objective latency=1,energy=0.5
       stagecut partition costs.json --explain encoder/add
       stagecut partition costs.json --check theirs.json --json
+      stagecut partition costs.json --objective throughput
     """
     from stagecut.compiler.cli import partition_output as says
     from stagecut.compiler.formats.assignment_json import read_assignment
@@ -90,12 +100,19 @@ def partition(
 
     chosen = common.one_of(method, (*METHODS, "all"), "--method")
     _refuse_two_questions(chosen, check, explain, output)
-    goal = parse_objective(objective)
+    check_outputs({"--output": output}, (costs, check))
+    streams = objective == "throughput"
+    if streams:
+        _refuse_for_streams(chosen, explain, max_energy)
+    goal = parse_objective("latency" if streams else objective)
     restrict = common.read_rules(pin, forbid)
     whole = read_costs(costs)
     table = _limited(restrict(whole), max_energy)
-    for note in restrict.loose_pins(whole):
-        typer.echo(note, err=True)
+    for loose in restrict.loose_pins(whole):
+        output_of.note(loose)
+    if streams:
+        _partition_stream(table, check, output, json)
+        return
     if explain:
         reasons = Explain(_matching(table, explain), goal, time_limit)(table)
         _print(json, says.alternatives_document(reasons), says.alternatives_lines(reasons))
@@ -111,9 +128,44 @@ def partition(
     solution, solve_s = methods.timed(method_chosen, table)
     if output is not None:
         with replacing(output) as temporary:
-            temporary.write_text(output_of.json_text(dict(solution.assignment.devices)))
+            temporary.write_text(output_of.json_text(dict(solution.assignment.devices)), "utf-8")
     document = says.solution_document(table, solution, solve_s)
     _print(json, document, says.solution_lines(table, solution, solve_s))
+
+
+def _partition_stream(
+    table: "CostTable", check: Path | None, output: Path | None, json: bool
+) -> None:
+    from stagecut.compiler.cli import partition_stream
+    from stagecut.compiler.formats.atomic import replacing
+    from stagecut.compiler.formats.stream_json import SCHEMA
+
+    if check is not None:
+        document, lines = partition_stream.checked(table, check)
+    else:
+        document, lines = partition_stream.solved(table)
+    if output is not None:
+        with replacing(output) as temporary:
+            temporary.write_text(output_of.json_text({"schema": SCHEMA, **document}))
+    if json:
+        output_of.print_json(SCHEMA, document)
+    else:
+        typer.echo("\n".join(lines))
+
+
+def _refuse_for_streams(method: str, explain: list[str] | None, max_energy: str | None) -> None:
+    asked = {
+        f"--method {method}": method != "optimal",
+        "--explain": bool(explain),
+        "--max-energy": max_energy is not None,
+    }
+    for option, is_asked in asked.items():
+        if is_asked:
+            raise UsageError(
+                f"{option} is not for streams",
+                where="--objective throughput",
+                fix="leave it out",
+            )
 
 
 def _limited(table: "CostTable", max_energy: str | None) -> "CostTable":
@@ -128,7 +180,7 @@ def _print(json: bool, document: Mapping[str, object], lines: Iterable[str]) -> 
     if json:
         output_of.print_json("stagecut.partition/1", document)
     else:
-        typer.echo("\n".join(lines))
+        output_of.say(*lines)
 
 
 def _refuse_two_questions(

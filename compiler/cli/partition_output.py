@@ -98,7 +98,7 @@ def _alternative(each: Alternative) -> dict[str, object]:
 
 def alternatives_lines(found: Alternatives) -> Iterator[str]:
     for node in found.by_node:
-        yield found.why(node)
+        yield from found.why(node).splitlines()
 
 
 def solution_lines(table: CostTable, solution: Solution, solve_s: float) -> Iterator[str]:

@@ -7,7 +7,8 @@ import typer
 
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json
+from stagecut.compiler.cli.output import note, print_json, say
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
@@ -43,6 +44,7 @@ def profile(
       stagecut profile zoo:bert-small -o costs.json --device cpu.serial --device cpu.parallel
       stagecut profile zoo:bert-small --plan-only
     """
+    from stagecut import backends
     from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.costs_json import write_costs
     from stagecut.compiler.pipeline import plan_profile, profile_model
@@ -62,6 +64,11 @@ def profile(
             where="--output",
             fix="add -o costs.json, or --plan-only to measure nothing",
         )
+    check_outputs(
+        {"--output": output}, (*common.model_files(model, output), *common.feed_files(feed))
+    )
+    for left in () if device else backends.left_out(common.listener(context.obj)):
+        note(left)
     profiled = profile_model(
         model,
         feeds=feeds,
@@ -77,7 +84,7 @@ def profile(
         ),
     )
     with replacing(output) as temporary:
-        temporary.write_text(write_costs(profiled.costs))
+        temporary.write_text(write_costs(profiled.costs), "utf-8")
     paths = [
         {"name": path.name, "reason": path.reason, "runs": path.runs} for path in profiled.paths
     ]
@@ -88,8 +95,8 @@ def profile(
         )
         return
     for path in profiled.paths:
-        typer.echo(f"path {path.name}: {path.reason} ({path.runs} runs)")
-    typer.echo(f"wrote {output}: {len(profiled.costs.nodes)} nodes")
+        say(f"path {path.name}: {path.reason} ({path.runs} runs)")
+    say(f"wrote {output}: {len(profiled.costs.nodes)} nodes")
 
 
 def _plan_document(plan: "ProfilePlan") -> dict[str, object]:
@@ -118,6 +125,6 @@ def _plan_document(plan: "ProfilePlan") -> dict[str, object]:
 
 def _show_plan(plan: "ProfilePlan") -> None:
     for path in plan.paths:
-        typer.echo(f"path {path.name}: {path.reason}")
+        say(f"path {path.name}: {path.reason}")
     proof = f"no fewer than {plan.fewest} can measure everything"
-    typer.echo(f"{len(plan.nodes)} + {len(plan.transfers)} paths; {proof}; nothing was run")
+    say(f"{len(plan.nodes)} + {len(plan.transfers)} paths; {proof}; nothing was run")

@@ -1,5 +1,7 @@
 """`stagecut report`: what a plan does and why, in the terminal, as a page, or for other tools."""
 
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.output import console, note
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
@@ -86,6 +90,9 @@ def report(
             where="--json",
             fix="leave the other options out, and take what you need from the JSON",
         )
+    weights = None if onnx is None else _weights_of(onnx)
+    check_outputs({"--html": html, "--dot": dot, "--onnx": onnx}, (plan, trace))
+    check_outputs({"--onnx": weights}, (plan, trace, html, dot))
     variant = Plan.load(plan).variant(common.parse_shapes(shape))
     run = None if trace is None else _read_trace(trace)
     content = build_report(variant.planned, read_costs(variant.costs), run)
@@ -100,9 +107,10 @@ def report(
 
 def _read_trace(path: Path) -> "Trace":
     from stagecut.compiler.formats.chrome_trace import from_chrome
+    from stagecut.compiler.formats.text_file import without_mark
 
     try:
-        text = path.read_bytes()
+        text = without_mark(path.read_bytes())
     except OSError as error:
         raise TraceError(
             f"cannot be read: {error.strerror}", where=str(path), fix="check the path"
@@ -112,11 +120,9 @@ def _read_trace(path: Path) -> "Trace":
 
 def _print(content: "Report", shown: Sequence[str], explain: Sequence[str]) -> None:
     """What was asked for, or the summary."""
-    from rich.console import Console
-
     from stagecut.compiler.report.terminal import report as terminal
 
-    console = Console()
+    screen = console()
     tables = {
         "stages": terminal.print_stages,
         "transfers": terminal.print_transfers,
@@ -124,11 +130,11 @@ def _print(content: "Report", shown: Sequence[str], explain: Sequence[str]) -> N
         "nodes": terminal.print_nodes,
     }
     if not (shown or explain):
-        terminal.print_summary(content, console)
+        terminal.print_summary(content, screen)
     for name in shown:
-        tables[name](content, console)
+        tables[name](content, screen)
     for node in explain:
-        terminal.print_explanation(content, node, console)
+        terminal.print_explanation(content, node, screen)
 
 
 def _write(
@@ -157,7 +163,15 @@ def _write(
 
         with replacing(onnx) as temporary:
             model = annotated(variant.planned, variant.staged())
-            write_model(model, temporary, weights_name=f"{onnx.name}.weights")
+            weights = _weights_of(onnx)
+            if write_model(model, temporary, weights.name):
+                with replacing(weights) as beside:
+                    shutil.move(temporary.with_name(weights.name), beside)
     for path in (html, dot, onnx):
         if path is not None:
-            typer.echo(f"wrote {path}", err=True)
+            note(f"wrote {path}")
+
+
+def _weights_of(onnx: Path) -> Path:
+    """The file beside the model for weights that are too large for one file."""
+    return Path(f"{os.path.realpath(onnx)}.weights")

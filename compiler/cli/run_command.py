@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json, progress_bars
+from stagecut.compiler.cli.output import note, print_json, progress_bars
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.cli.run_output import Runs, document, show
 from stagecut.compiler.ir.errors import ShapeError, UsageError
 
@@ -21,7 +22,7 @@ def run(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file.")],
     feed: common.FeedOption = None,
     random: Annotated[
-        int | None, typer.Option(metavar="SEED", help="Random values for inputs not given.")
+        int | None, typer.Option(metavar="SEED", min=0, help="Random values for inputs not given.")
     ] = None,
     shape: Annotated[
         list[str] | None,
@@ -40,7 +41,9 @@ def run(
     ] = None,
     fallback: Annotated[
         bool,
-        typer.Option("--fallback", help="Where a device is missing, run on ONNX Runtime alone."),
+        typer.Option(
+            "--fallback", help="Where a device is missing or fails, run on ONNX Runtime alone."
+        ),
     ] = False,
     json: common.JsonOption = False,
 ) -> None:
@@ -53,12 +56,15 @@ def run(
     from stagecut.compiler.formats.chrome_trace import to_chrome
     from stagecut.runtime.session import Session
 
+    check_outputs({"--trace": trace}, (plan, *common.feed_files(feed)))
     session = Session(plan, fallback=fallback)
     if session.is_fallback:
-        typer.echo("a device is missing: running the plan's fallback", err=True)
+        note("a device is missing or fails: running the plan's fallback")
     feeds = common.read_feeds(feed)
     feeds = {**_random(session.planned.inputs, random, shape), **feeds}
     variant = session.variant(feeds)
+    files = _output_files(output_dir, [port.name for port in session.get_outputs()])
+    check_outputs({"--trace": trace, **files}, (plan, *common.feed_files(feed)))
     if repeat > 1:
         session.run(None, feeds)  # in their first run engines allocate memory: it does not count
     traces = []
@@ -66,10 +72,10 @@ def run(
         outputs, latest = session.run_with_trace(None, feeds)
         traces.append(latest)
     named = {port.name: out for port, out in zip(session.get_outputs(), outputs, strict=True)}
-    files = {} if output_dir is None else _write_outputs(output_dir, named)
+    _write_outputs(named, files)
     if trace is not None:
         with replacing(trace) as temporary:
-            temporary.write_text(to_chrome(traces[-1]))
+            temporary.write_text(to_chrome(traces[-1]), "utf-8")
     runs = Runs(variant, feeds, traces)
     if json:
         print_json("stagecut.run/1", document(runs, named, files))
@@ -100,20 +106,37 @@ def _random(
     return random_feeds(inputs, seed, shapes)
 
 
-def _write_outputs(folder: Path, outputs: "Mapping[str, Tensor]") -> dict[str, str]:
-    """Write `NAME.npy` for each output; characters that suit no file name become `_`."""
-    import numpy as np
+#: Of a file's name, with room for its ending.
+_MOST_CHARACTERS = 200
 
-    from stagecut.compiler.formats.atomic import replacing, writing
 
+def _output_files(folder: Path | None, names: Sequence[str]) -> dict[str, Path]:
+    """`NAME.npy` in the folder for each output; characters that suit no file name become `_`, and
+    what would be long, or another output's, `output-N`. None without a folder.
+
+    Makes the folder, so that it is known before the run whether that can be.
+    """
+    from stagecut.compiler.formats.atomic import writing
+
+    if folder is None:
+        return {}
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, str] = {}
-    for index, (name, array) in enumerate(outputs.items()):
-        path = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.npy"
-        if str(path) in files.values():
-            path = folder / f"output-{index}.npy"
+    stems: dict[str, str] = {}
+    for index, name in enumerate(names):
+        stem = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+        suits = len(stem) <= _MOST_CHARACTERS and stem not in stems.values()
+        stems[name] = stem if suits else f"output-{index}"
+        while list(stems.values()).count(stems[name]) > 1:  # an output is called so
+            stems[name] += "_"
+    return {name: folder / f"{stem}.npy" for name, stem in stems.items()}
+
+
+def _write_outputs(outputs: "Mapping[str, Tensor]", files: Mapping[str, Path]) -> None:
+    import numpy as np
+
+    from stagecut.compiler.formats.atomic import replacing
+
+    for name, path in files.items():
         with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, array)
-        files[name] = str(path)
-    return files
+            np.save(file, outputs[name])

@@ -3,10 +3,10 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from stagecut.compiler.cli.output import say
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.text import size_text
@@ -105,7 +105,7 @@ def _predicted_s(run: "PlannedRun") -> "dict[int | tuple[str, Route | None], flo
 
 
 def document(
-    runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, str]
+    runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, Path]
 ) -> dict[str, object]:
     latencies_s = [trace.latency_s for trace in runs.traces]
     planned, steps = runs.planned, list(runs.steps())
@@ -114,7 +114,7 @@ def document(
             port.name: {
                 "dtype": port.dtype,
                 "shape": list(outputs[port.name].shape),
-                "file": files.get(port.name),
+                "file": str(files[port.name]) if port.name in files else None,
             }
             for port in planned.outputs
         },
@@ -155,16 +155,16 @@ def document(
     }
 
 
-def show(runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, str]) -> None:
+def show(runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, Path]) -> None:
     for name, array in outputs.items():
         written = f" -> {files[name]}" if name in files else ""
-        typer.echo(f"output {name}: {array.dtype} {size_text(array.shape)}{written}")
+        say(f"output {name}: {array.dtype} {size_text(array.shape)}{written}")
     count = len(runs.traces)
     about = [runs.traces[-1].basis, f"median of {count} runs" if count > 1 else "one run"]
     about += _expected(runs.observed_s, runs.predicted_s)
-    typer.echo(f"latency {units.seconds(runs.latency_s)} ({', '.join(about)})")
+    say(f"latency {units.seconds(runs.latency_s)} ({', '.join(about)})")
     if not runs.profiled:
-        typer.echo(f"not profiled at these shapes; the plan is that for {runs.planned.profiled}")
+        say(f"not profiled at these shapes; the plan is that for {runs.planned.profiled}")
     for step in runs.steps():
         about = [f"{units.seconds(step.took_s)} {step.event.basis}"]
         about += _expected(step.observed_s, step.predicted_s)
@@ -172,7 +172,7 @@ def show(runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, str]) 
         if step.event.kind == "stage":
             what = f"stage {step.stage} on {step.event.device}"
             about.append(f"{step.nodes} nodes")
-        typer.echo(f"  {what}: {', '.join(about)}")
+        say(f"  {what}: {', '.join(about)}")
 
 
 def _expected(observed_s: float | None, predicted_s: float | None) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """Write files whole or not at all, and turn failures into errors that say what to do."""
 
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
+from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.ir.errors import OutputError
 
 
@@ -24,30 +26,57 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside `path` that takes its place when the block succeeds, and vanishes if not.
+    """The path of a new file, to be written in the block; it takes the place of `path` when the
+    block succeeds, and vanishes if not.
 
-    What was at `path` before is there until the very end. Raises OutputError when the folder
-    cannot be written or the disk is full.
+    What was at `path` before is there until the very end. A symbolic link stays, and what it leads
+    to is replaced; what is no file (a pipe, `/dev/null`) is written into. A new file has the
+    permissions that are usual for the user, and one that was there keeps its own. Raises
+    OutputError when the folder cannot be written or the disk is full.
     """
-    temporary: Path | None = None
+    with writing(path):
+        there = check_replaceable(path)
+        if there is not None and not stat.S_ISREG(there.st_mode):
+            with WorkingFolder() as folder:
+                yield folder / _NEW
+                _pour(folder / _NEW, path)
+            return
+        target = path.resolve()
+        with WorkingFolder(target.parent) as folder:
+            yield folder / _NEW
+            _replace(folder / _NEW, target, there)
+
+
+#: The new file's name for now: the one it gets may be too long to add to.
+_NEW = "new"
+
+
+def check_replaceable(path: Path) -> os.stat_result | None:
+    """What is at `path` now, links followed. Raises OSError for a folder, and for a file that its
+    owner has protected, which renaming over it would not heed."""
     try:
-        with writing(path):
-            with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-                temporary = Path(file.name)
-            temporary.chmod(0o644)
-            yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            temporary.replace(path)
-            temporary = None
-            _sync_folder(path.parent)
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        there = path.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(there.st_mode):
+        raise IsADirectoryError(0, "it is a folder")
+    if not os.access(path, os.W_OK):
+        raise PermissionError(0, "it is protected against writing")
+    return there
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _pour(new: Path, path: Path) -> None:
+    with new.open("rb") as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
+
+
+def _replace(new: Path, target: Path, there: os.stat_result | None) -> None:
+    if there is not None:
+        new.chmod(stat.S_IMODE(there.st_mode))
+    with new.open("rb") as written:
+        os.fsync(written.fileno())
+    new.replace(target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

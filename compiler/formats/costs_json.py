@@ -5,7 +5,7 @@ bit. docs/costs.md describes the format, compiler/formats/costs_schema.py is its
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -17,7 +17,16 @@ from stagecut.compiler.formats.costs_schema import (
     ValueDocument,
     parse,
 )
-from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint, NodeCosts, Spread, ValueCosts
+from stagecut.compiler.ir.collector import resting_collector
+from stagecut.compiler.ir.costs import (
+    NOTHING,
+    Budget,
+    CostTable,
+    Endpoint,
+    NodeCosts,
+    Spread,
+    ValueCosts,
+)
 from stagecut.compiler.ir.errors import CostTableError, DeviceError
 from stagecut.compiler.ir.machine import (
     LOCAL,
@@ -36,26 +45,42 @@ Json: TypeAlias = "str | int | float | Mapping[str, Json] | Iterable[Json] | Non
 
 SCHEMA = "stagecut.costs/1"
 
+#: The keys of a value whose transfers are left to the machine's links.
+_PLAIN_VALUE = ("name", "size_bytes")
+
 
 def read_costs(source: Path | str) -> CostTable:
     """The table in a file (a Path) or in a text (a str); raises CostTableError.
 
     Nodes may stand in any order; they are sorted topologically, and stay put where they can.
     """
-    document = _load(source) if isinstance(source, Path) else parse(source)
+    with resting_collector():
+        return _table(_load(source) if isinstance(source, Path) else parse(source))
+
+
+def _table(document: TableDocument) -> CostTable:
     machine = _machine(document)
     names = [memory.name for memory in machine.memories]
     between = (Route(start, end) for start in names for end in names if start != end)
     routes = {str(route): route for route in between}
+    values = tuple(_values(document["values"], routes))
+    shared = {value.name: value.name for value in values}
     return CostTable(
         name=document["name"],
         machine=machine,
-        values=tuple(_values(document["values"], routes)),
-        nodes=tuple(map(_node, document["nodes"])),
+        values=values,
+        nodes=tuple(_node(each, shared) for each in _let_go(document["nodes"])),
         inputs=tuple(Endpoint(**end) for end in document.get("inputs", ())),
         outputs=tuple(Endpoint(**end) for end in document.get("outputs", ())),
         budgets=tuple(Budget(**budget) for budget in document.get("budgets", ())),
     )
+
+
+def _let_go(documents: list[T]) -> Iterator[T]:
+    """Each in its turn, and none is kept: there may be millions."""
+    documents.reverse()
+    while documents:
+        yield documents.pop()
 
 
 def write_costs(table: CostTable) -> str:
@@ -90,19 +115,20 @@ def _machine(document: TableDocument) -> Machine:
         raise CostTableError(error.problem, where=error.where, fix=error.fix) from None
 
 
-def _values(
-    documents: Sequence[ValueDocument], routes: Mapping[str, Route]
-) -> Iterator[ValueCosts]:
-    for index, document in enumerate(documents):
+def _values(documents: list[ValueDocument], routes: Mapping[str, Route]) -> Iterator[ValueCosts]:
+    for index, document in enumerate(_let_go(documents)):
+        if len(document) == len(_PLAIN_VALUE):
+            yield ValueCosts(document["name"], document["size_bytes"], NOTHING, NOTHING, NOTHING)
+            continue
         try:
             yield ValueCosts(
                 document["name"],
                 document["size_bytes"],
-                {routes[key]: cost for key, cost in document.get("move_s", {}).items()},
-                {routes[key]: cost for key, cost in document.get("move_j", {}).items()},
+                {routes[key]: cost for key, cost in document.get("move_s", NOTHING).items()},
+                {routes[key]: cost for key, cost in document.get("move_j", NOTHING).items()},
                 {
                     routes[key]: Spread(**spread)
-                    for key, spread in document.get("move_spread", {}).items()
+                    for key, spread in document.get("move_spread", NOTHING).items()
                 },
             )
         except KeyError:
@@ -121,18 +147,21 @@ def _not_a_route(
     )
 
 
-def _node(document: NodeDocument) -> NodeCosts:
+def _node(document: NodeDocument, shared: dict[str, str]) -> NodeCosts:
+    """`shared` holds each name once."""
+    inputs, outputs = document.get("inputs", ()), document.get("outputs", ())
+    spread = document.get("run_spread", NOTHING)
     return NodeCosts(
         document["name"],
         document["op"],
         document["run_s"],
-        document.get("inputs", ()),
-        document.get("outputs", ()),
+        tuple(map(shared.setdefault, inputs, inputs)),
+        tuple(map(shared.setdefault, outputs, outputs)),
         document.get("weight_bytes", 0),
-        document.get("run_j", {}),
-        {device: Spread(**spread) for device, spread in document.get("run_spread", {}).items()},
-        document.get("held_bytes", {}),
-        document.get("uses", {}),
+        document.get("run_j", NOTHING),
+        {device: Spread(**each) for device, each in spread.items()} if spread else NOTHING,
+        document.get("held_bytes", NOTHING),
+        document.get("uses", NOTHING),
     )
 
 
@@ -178,7 +207,10 @@ def _memory_record(memory: Memory) -> dict[str, Json]:
 
 
 def _device_record(device: Device) -> dict[str, Json]:
-    return asdict(device) | {"cores": _unless(1, device.cores)}
+    return asdict(device) | {
+        "cores": _unless(1, device.cores),
+        "batch": _unless(1, device.batch),
+    }
 
 
 def _link_record(link: Link) -> dict[str, Json]:

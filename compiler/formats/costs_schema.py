@@ -3,19 +3,21 @@
 Only the JSON itself is checked here; names and cycles are checked by compiler/ir/costs.py.
 """
 
-from collections.abc import Iterable
-from typing import Annotated, Literal, NotRequired
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic_core import from_json
 from typing_extensions import TypedDict
 
-from stagecut.compiler.formats.json_keys import repeated_key
+from stagecut.compiler.formats.json_keys import has_no_more_keys, repeated_key
+from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis
 
 Cost = Annotated[float, Field(ge=0)]
 Size = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1)]
 
 _strict = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
@@ -54,6 +56,7 @@ class DeviceDocument(TypedDict):
     precision: NotRequired[str]
     resource: NotRequired[str]
     cores: NotRequired[Count]
+    batch: NotRequired[Count]
 
 
 @_strict
@@ -94,8 +97,8 @@ class NodeDocument(TypedDict):
     name: Name
     op: str
     run_s: dict[str, Cost]
-    inputs: NotRequired[tuple[str, ...]]
-    outputs: NotRequired[tuple[str, ...]]
+    inputs: NotRequired[list[str]]
+    outputs: NotRequired[list[str]]
     weight_bytes: NotRequired[Size]
     held_bytes: NotRequired[dict[str, Size]]
     run_j: NotRequired[dict[str, Cost]]
@@ -138,21 +141,70 @@ class TableDocument(TypedDict):
 
 _TABLE = TypeAdapter(TableDocument)
 
+#: The parts of which there may be millions.
+_LONG: Mapping[str, TypeAdapter[Any]] = {
+    "values": TypeAdapter(list[ValueDocument]),
+    "nodes": TypeAdapter(list[NodeDocument]),
+}
+
+#: How many values or nodes are checked at a time: what is checked takes the place of what was read,
+#: so that a table is never in memory twice.
+_AT_A_TIME = 10_000
+
 
 def parse(text: str | bytes) -> TableDocument:
     """The document in `text`; raises CostTableError with the JSON path of the first violation.
 
     The error has no place where the text is no JSON at all.
     """
+    text = without_mark(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     try:
-        document = _TABLE.validate_json(text)
-    except ValidationError as error:
-        raise _explained(error) from None
-    repeated = repeated_key(text)
+        raw = from_json(text)
+    except ValueError as error:
+        raise CostTableError(f"Invalid JSON: {error}", fix="see docs/costs.md") from None
+    keys = _keys(raw)
+    document = _validated(raw)
+    repeated = None if has_no_more_keys(text, keys) else repeated_key(text)
     if repeated is not None:
         raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
     _check_links(document.get("links", ()))
     return document
+
+
+def _validated(raw: Any) -> TableDocument:
+    """`raw` is used up, if it is in order."""
+    try:
+        if not isinstance(raw, dict) or not all(isinstance(raw.get(key), list) for key in _LONG):
+            return _TABLE.validate_python(raw)
+        document = _TABLE.validate_python({**raw, "values": [], "nodes": []})
+        for key, adapter in _LONG.items():
+            records = raw[key]
+            for first in range(0, len(records), _AT_A_TIME):
+                some = slice(first, first + _AT_A_TIME)
+                records[some] = adapter.validate_python(records[some])
+        document["values"], document["nodes"] = raw["values"], raw["nodes"]
+    except ValidationError:
+        raise _violation(raw) from None
+    return document
+
+
+def _violation(raw: Any) -> CostTableError:
+    """What is wrong with all of it, of which one part is known not to be in order."""
+    try:
+        _TABLE.validate_python(raw)
+    except ValidationError as error:
+        return _explained(error)
+    raise AssertionError("the whole is in order, and a part is not")
+
+
+def _keys(raw: Any) -> int:
+    """How many different keys the objects of a table have, whose objects are three deep."""
+    parts = raw.values() if isinstance(raw, dict) else ()
+    records = [record for part in parts if isinstance(part, list) for record in part]
+    records = [record for record in records if isinstance(record, dict)]
+    inner = [part for record in records for part in record.values() if isinstance(part, dict)]
+    inmost = [part for each in inner for part in each.values() if isinstance(part, dict)]
+    return len(parts) + sum(sum(map(len, objects)) for objects in (records, inner, inmost))
 
 
 def _check_links(links: Iterable[LinkDocument]) -> None:
@@ -164,6 +216,9 @@ def _check_links(links: Iterable[LinkDocument]) -> None:
                 fix="add it, or leave both out where each value has a move_s of its own",
             )
 
+
+#: How many characters of what is wrong are shown.
+_SHOWN = 60
 
 #: What is wrong and what to do, by pydantic's name of the violation.
 _COST = ("{input} is not a cost", "costs are finite numbers and not negative")
@@ -190,7 +245,13 @@ def _explained(error: ValidationError) -> CostTableError:
     general = (first["msg"].replace("Input should be", "should be"), "see docs/costs.md")
     problem, fix = _SENTENCES.get(first["type"], general)
     more = f" ({len(violations) - 1} more violations follow)" if len(violations) > 1 else ""
-    return CostTableError(problem.replace("{input}", repr(given)) + more, where=where, fix=fix)
+    return CostTableError(problem.replace("{input}", _short(given)) + more, where=where, fix=fix)
+
+
+def _short(given: object) -> str:
+    """As Python writes it, but for what would fill the screen."""
+    text = repr(given)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
 def _path(location: Iterable[int | str]) -> str:

@@ -1,6 +1,7 @@
 """Find keys that stand twice in one JSON object, of which parsers silently keep the last."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NewType, TypeAlias
 
@@ -13,6 +14,10 @@ class _FoundError(Exception):
     """Raised while parsing: an object has a key twice."""
 
 
+#: The end of a key; the end of a string may look like it, too.
+_SPACED_END = re.compile(rb'"\s+:')
+
+
 def repeated_key(text: str | bytes) -> str | None:
     """The path of the first key that repeats another, `nodes[3].run_s.pim`; None without any.
 
@@ -23,6 +28,13 @@ def repeated_key(text: str | bytes) -> str | None:
     except _FoundError:
         return next(iter(_repeated(_load(text, _pairs), "")))
     return None
+
+
+def has_no_more_keys(text: str | bytes, keys: int) -> bool:
+    """Whether `text`, which has to be JSON with this many different keys in its objects, has none
+    that repeats another. Quick, and may say no where it should not: strings may look like keys."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return data.count(b'":') + len(_SPACED_END.findall(data)) == keys
 
 
 def _load(text: str | bytes, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:

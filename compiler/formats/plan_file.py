@@ -138,7 +138,6 @@ class Plan:
         """Write the plan to `path`, whole or not at all; what was there before is replaced."""
         with replacing(Path(path)) as temporary:
             try:  # the same bytes under a second name, where the file system can do that
-                temporary.unlink()
                 os.link(self.archive.path, temporary)
             except OSError:
                 shutil.copyfile(self.archive.path, temporary)

@@ -1,5 +1,6 @@
 """Sample inputs of a model: check those that the user gives, make the others."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -10,6 +11,7 @@ import onnx_ir as ir
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
 from stagecut.compiler.ir.text import size_text
+from stagecut.compiler.measure.memory import check_room
 
 #: The dtype of every input of a model, by name and in order; strings are objects.
 InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]
@@ -83,8 +85,12 @@ def make_feeds(
 ) -> dict[str, Tensor]:
     """One array for each input: its sample where that fits, else a synthetic one.
 
-    Synthetic ones are the same every time: seeded normals, ones, True and "".
+    Synthetic ones are the same every time: seeded normals, ones, True and "". Raises ShapeError for
+    an array that there is no memory for.
     """
+    for name, dtype in types.items():
+        # numbers are made as doubles, whatever they become
+        check_room(math.prod(shapes[name]) * max(dtype.itemsize, 8), f"input {name}")
     rng = np.random.default_rng(0)
     feeds: dict[str, Tensor] = {}
     for name, dtype in types.items():

@@ -11,6 +11,7 @@ from stagecut.compiler.frontends.external_data import map_external_data
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.quiet import quiet
 from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.text import path_text
 
 #: protobuf cannot hold more in one message.
 _LARGEST_BYTES = 2**31 - 1
@@ -20,7 +21,7 @@ def read_onnx(path: Path) -> Imported:
     """Read the model in `path`; raises ModelError where it is no sound ONNX model."""
     model = _deserialise(_parse(path), str(path))
     map_external_data(model, path)
-    return Imported(path.stem, model, {}, str(path))
+    return Imported(path_text(path.stem), model, {}, path_text(path))
 
 
 def import_proto(proto: onnx.ModelProto) -> Imported:
@@ -29,6 +30,17 @@ def import_proto(proto: onnx.ModelProto) -> Imported:
     model = _deserialise(proto, source)
     map_external_data(model, Path("model.onnx"))
     return Imported(proto.graph.name or "model", model, {}, source)
+
+
+def data_files(path: Path) -> tuple[Path, ...]:
+    """The other files that the model in `path` keeps weights in; none where it is no ONNX model."""
+    try:
+        proto = _parse(path)
+    except ModelError:
+        return ()
+    entries = (entry for tensor in proto.graph.initializer for entry in tensor.external_data)
+    places = dict.fromkeys(entry.value for entry in entries if entry.key == "location")
+    return tuple(path.parent / place for place in places)
 
 
 def _parse(path: Path) -> onnx.ModelProto:

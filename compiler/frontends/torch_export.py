@@ -22,6 +22,7 @@ from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.quiet import quiet
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.text import path_text
 
 try:
     import torch
@@ -69,7 +70,7 @@ def from_file(path: Path, example_inputs: object = None) -> Imported:
             where=str(path),
             fix="write it with torch.export.save(torch.export.export(module, args), path)",
         ) from error
-    return from_program(program, example_inputs, name=path.stem, source=str(path))
+    return from_program(program, example_inputs, name=path_text(path.stem), source=path_text(path))
 
 
 def from_module(

@@ -6,6 +6,9 @@ from stagecut.compiler.ir.errors import UsageError
 
 PREFIX = "zoo:"
 
+#: Of a number that counts something.
+_MOST_DIGITS = 18
+
 
 def from_zoo(spec: str) -> Imported:
     """Build and import it; raises UsageError for a name, parameter or number that is not known."""
@@ -22,7 +25,7 @@ def _parameters(options: str, spec: str) -> dict[str, int]:
     parameters: dict[str, int] = {}
     for option in options.split(",") if options else ():
         key, _, number = option.partition("=")
-        if not (key and number.isdecimal()):
+        if not (key and number.isdecimal() and len(number) <= _MOST_DIGITS):
             raise UsageError(
                 f"{option!r} does not set a parameter to a whole number",
                 where=spec,

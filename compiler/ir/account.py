@@ -12,10 +12,11 @@ solvers, so that it can tell when they are wrong.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
-from stagecut.compiler.ir.machine import Basis, combined
+from stagecut.compiler.ir.machine import Basis, Route, combined
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Run, Schedule, Transfer
 
@@ -90,7 +91,7 @@ def account(table: CostTable, schedule: Schedule) -> Account:
 def sum_known(amounts: Iterable[float | None]) -> float | None:
     """Their sum; None as soon as one of them is not known."""
     parts = [*amounts]
-    return None if None in parts else math.fsum(amount for amount in parts if amount is not None)
+    return None if None in parts else math.fsum(cast("list[float]", parts))
 
 
 class _Ledger:
@@ -99,14 +100,16 @@ class _Ledger:
     def __init__(self, table: CostTable, schedule: Schedule) -> None:
         self._table = table
         self._schedule = schedule
-        self._nodes = table.node_named
+        self._nodes, self._values = table.node_named, table.value_named
         self._devices = table.machine.device_named
-        self._bound = {end.name for end in table.inputs} | table.producer.keys()
+        self._inputs = {end.name for end in table.inputs}
         #: What lies in each memory.
         self._present: dict[str, set[str]] = {name: set() for name in table.machine.memory_named}
         for end in table.inputs:
             self._present[end.memory].add(end.name)
         self._room = {name: bytes_in(name) for name in table.machine.memory_named}
+        #: The name of each route as a resource.
+        self._ways: dict[Route, str] = {}
         self.busy_s: dict[str, float] = {}
         self.uses: dict[str, float] = {
             **{budget.name: 0.0 for budget in table.budgets if budget.name != ENERGY},
@@ -116,14 +119,14 @@ class _Ledger:
     def run(self, step: Run) -> StepAccount:
         stage = self._schedule.stages[step.stage]
         device = self._devices[stage.device]
-        name, here, bound = device.name, self._present[device.memory], self._bound
+        name, here, nodes = device.name, self._present[device.memory], self._nodes
         times_s = [device.stage_s]
         energies_j: list[float | None] = []
         size_bytes = 0
         for node_name in stage.nodes:
-            node = self._nodes[node_name]
+            node = nodes[node_name]
             for value in node.inputs:
-                if value not in here and value in bound:
+                if value not in here and self._is_bound(value):
                     raise ScheduleError(
                         f"reads {value!r}, which is not in {device.memory} when it runs",
                         where=f"node {node_name} in stage {step.stage}",
@@ -141,6 +144,10 @@ class _Ledger:
         self._keep_busy(device.keeps_busy, time_s)
         return StepAccount(time_s, device.basis, sum_known(energies_j), device.stage_s)
 
+    def _is_bound(self, value: str) -> bool:
+        """Whether it is somewhere, not wherever it is wanted."""
+        return value in self._inputs or value in self._table.producer
+
     def transfer(self, step: Transfer) -> StepAccount:
         value, route = step.value, step.route
         cost = self._cost(step)
@@ -151,12 +158,15 @@ class _Ledger:
                 fix="transfer it after it has been written, from where it is",
             )
         self._present[route.target].add(value)
-        self._keep_busy(str(route), cost.time_s)
-        size_bytes = self._table.value_named[value].size_bytes
-        return StepAccount(cost.time_s, cost.basis, cost.energy_j, size_bytes=size_bytes)
+        self._keep_busy(self._ways.get(route) or self._way(route), cost.time_s)
+        size_bytes = self._values[value].size_bytes
+        return StepAccount(cost.time_s, cost.basis, cost.energy_j, 0.0, size_bytes)
+
+    def _way(self, route: Route) -> str:
+        return self._ways.setdefault(route, str(route))
 
     def _cost(self, step: Transfer) -> Cost:
-        known = step.value in self._table.value_named
+        known = step.value in self._values
         cost = self._table.transfer(step.value, step.route) if known else None
         if cost is None:
             raise ScheduleError(
@@ -171,7 +181,7 @@ class _Ledger:
 
     def check_ends(self) -> None:
         for end in self._table.outputs:
-            if end.name in self._bound and end.name not in self._present[end.memory]:
+            if end.name not in self._present[end.memory] and self._is_bound(end.name):
                 raise ScheduleError(
                     f"must end in {end.memory}, and never gets there",
                     where=f"value {end.name}",
@@ -186,6 +196,10 @@ def bytes_in(memory: str) -> str:
 
 def check_assignment(table: CostTable, device_of: Mapping[str, str]) -> None:
     """Raises AssignmentError unless every node has a device that can run it, and no other has."""
+    if device_of.keys() == table.node_named.keys() and all(
+        device_of[node.name] in node.run_s for node in table.nodes
+    ):
+        return
     for node in table.nodes:
         device = device_of.get(node.name)
         if device is None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.machine import HOST, Machine, Route
+from stagecut.compiler.ir.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +97,5 @@ class ExpandedGraph:
                 for device, reason in self.refusals[node.name].items()
             ]
         lines += [f"  link {link.route}: {link.basis}" for link in self.machine.links]
-        return "\n".join([*lines, *(f"  {transfer}" for transfer in self.transfers)])
+        lines += [f"  {transfer}" for transfer in self.transfers]
+        return "\n".join(map(printable, lines))

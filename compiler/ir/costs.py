@@ -5,18 +5,22 @@ has one producer; and the nodes stand in an order in which each comes after thos
 reads. `where` in every error is the path in `stagecut.costs/1` JSON.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NoReturn
+from operator import itemgetter
+from typing import Any
 
-from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
+from stagecut.compiler.ir.costs_check import checked
+from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis, Machine, Route
-from stagecut.compiler.ir.order import cycle_among, stable_order
 
-#: How many names an error shows before it says "and so on".
-_SHOWN = 8
+#: What stands for a mapping with nothing in it: one for all, as there may be millions.
+NOTHING: Mapping[Any, Any] = {}
+
+
+def _nothing() -> Mapping[Any, Any]:
+    return NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,9 @@ class ValueCosts:
 
     name: str
     size_bytes: int
-    transfer_s: Mapping[Route, float] = field(default_factory=dict)
-    transfer_j: Mapping[Route, float] = field(default_factory=dict)
-    transfer_spread: Mapping[Route, Spread] = field(default_factory=dict)
+    transfer_s: Mapping[Route, float] = field(default_factory=_nothing)
+    transfer_j: Mapping[Route, float] = field(default_factory=_nothing)
+    transfer_spread: Mapping[Route, Spread] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,10 @@ class NodeCosts:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     weight_bytes: int = 0
-    run_j: Mapping[str, float] = field(default_factory=dict)
-    run_spread: Mapping[str, Spread] = field(default_factory=dict)
-    resident_bytes: Mapping[str, int] = field(default_factory=dict)
-    uses: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    run_j: Mapping[str, float] = field(default_factory=_nothing)
+    run_spread: Mapping[str, Spread] = field(default_factory=_nothing)
+    resident_bytes: Mapping[str, int] = field(default_factory=_nothing)
+    uses: Mapping[str, Mapping[str, float]] = field(default_factory=_nothing)
 
     def bytes_on(self, device: str) -> int:
         """What the weights take in the device's memory."""
@@ -117,7 +121,8 @@ class CostTable:
     budgets: tuple[Budget, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "nodes", _checked(self))
+        budgets = {budget.name for budget in self.budgets if budget.name != ENERGY}
+        object.__setattr__(self, "nodes", checked(self, budgets))
 
     @cached_property
     def node_named(self) -> dict[str, NodeCosts]:
@@ -152,8 +157,9 @@ class CostTable:
         """What transferring `value` straight along `route` costs; None where neither the value nor
         a link says."""
         costs = self.value_named[value]
-        links = self.machine.links_on.get(route, ()) if self.machine.links else ()
-        energy_j, spread = costs.transfer_j.get(route), costs.transfer_spread.get(route)
+        links = self.machine.links_on.get(route, ())
+        energy_j = costs.transfer_j.get(route) if costs.transfer_j else None
+        spread = costs.transfer_spread.get(route) if costs.transfer_spread else None
         time_s = costs.transfer_s.get(route)
         if time_s is not None:
             return Cost(time_s, energy_j, links[0].basis if links else "measured", spread)
@@ -162,7 +168,7 @@ class CostTable:
         ]
         if not timed:
             return None
-        time_s, link = min(timed, key=lambda pair: pair[0])
+        time_s, link = min(timed, key=itemgetter(0))
         return Cost(time_s, energy_j, link.basis, spread)
 
     def require_energy(self) -> None:
@@ -194,195 +200,3 @@ def _unknown_energy(where: str) -> CostTableError:
         where=where,
         fix="add it, or minimise latency, without a limit on energy",
     )
-
-
-def _checked(table: CostTable) -> tuple[NodeCosts, ...]:
-    """The nodes of `table` in topological order; raises CostTableError when it is not valid."""
-    _check_machine(table.machine)
-    memories = set(table.machine.memory_named)
-    values = _unique("values", [value.name for value in table.values])
-    for index, value in enumerate(table.values):
-        _check_value(value, index, memories)
-    devices = set(table.machine.device_named)
-    _unique("nodes", [node.name for node in table.nodes])
-    budgets = _check_budgets(table.budgets)
-    for index, node in enumerate(table.nodes):
-        _check_node(node, index, devices, values)
-        _check_uses(node, index, devices, budgets)
-    producers = _producers(table.nodes)
-    _check_endpoints(table, memories, values, producers)
-    return _sorted(table.nodes, producers)
-
-
-def _check_budgets(budgets: Sequence[Budget]) -> set[str]:
-    _unique("budgets", [budget.name for budget in budgets])
-    for index, budget in enumerate(budgets):
-        _check_cost(budget.limit, f"budgets[{index}].limit")
-    return {budget.name for budget in budgets}
-
-
-def _check_uses(node: NodeCosts, index: int, devices: set[str], budgets: set[str]) -> None:
-    for budget, uses in node.uses.items():
-        _check_known(budget, budgets - {ENERGY}, "budget", f"nodes[{index}].uses.{budget}")
-        for device, amount in uses.items():
-            path = f"nodes[{index}].uses.{budget}.{device}"
-            _check_known(device, devices, "device", path)
-            _check_cost(amount, path)
-
-
-def _check_machine(machine: Machine) -> None:
-    if not machine.devices:
-        raise CostTableError(
-            "there is no device", where="devices", fix="name at least one, and its memory"
-        )
-    for index, device in enumerate(machine.devices):
-        _check_cost(device.stage_s, f"devices[{index}].stage_s")
-        if device.power_w is not None:
-            _check_cost(device.power_w, f"devices[{index}].power_w")
-    for index, link in enumerate(machine.links):
-        _check_cost(link.latency_s, f"links[{index}].latency_s")
-        if link.bytes_per_s is not None and not 0 < link.bytes_per_s < math.inf:
-            raise CostTableError(
-                f"{link.bytes_per_s} is not a bandwidth",
-                where=f"links[{index}].bytes_per_s",
-                fix="bandwidths are finite and greater than 0",
-            )
-
-
-def _check_value(value: ValueCosts, index: int, memories: set[str]) -> None:
-    if value.size_bytes < 0:
-        raise CostTableError(
-            f"{value.size_bytes} is not a size",
-            where=f"values[{index}].size_bytes",
-            fix="count the bytes",
-        )
-    for key, costs in (("move_s", value.transfer_s), ("move_j", value.transfer_j)):
-        for (source, target), cost in costs.items():
-            if (
-                0 <= cost < math.inf
-                and source != target
-                and source in memories
-                and target in memories
-            ):
-                continue
-            path = f"values[{index}].{key}.{source}>{target}"
-            _check_known(source, memories, "memory", path)
-            _check_known(target, memories, "memory", path)
-            _check_cost(cost, path)
-            raise CostTableError(
-                "a value is not transferred inside one memory", where=path, fix="remove the entry"
-            )
-
-
-def _check_node(node: NodeCosts, index: int, devices: set[str], values: Mapping[str, int]) -> None:
-    where = f"nodes[{index}]"
-    if not node.run_s:
-        raise UnplaceableError(
-            f"no device can run node {node.name!r} ({node.op})",
-            where=f"{where}.run_s",
-            fix="give its time on at least one device",
-        )
-    for key, costs in (("run_s", node.run_s), ("run_j", node.run_j)):
-        for device, cost in costs.items():
-            if device in devices and 0 <= cost < math.inf:
-                continue
-            path = f"{where}.{key}.{device}"
-            _check_known(device, devices, "device", path)
-            _check_cost(cost, path)
-    for key, names in (("inputs", node.inputs), ("outputs", node.outputs)):
-        for position, name in enumerate(names):
-            if name not in values:
-                _check_known(name, values, "value", f"{where}.{key}[{position}]")
-    if node.weight_bytes < 0:
-        raise CostTableError(
-            f"{node.weight_bytes} is not a size",
-            where=f"{where}.weight_bytes",
-            fix="count the bytes of the node's weights",
-        )
-    for device, size_bytes in node.resident_bytes.items():
-        path = f"{where}.held_bytes.{device}"
-        _check_known(device, devices, "device", path)
-        if size_bytes < 0:
-            raise CostTableError(f"{size_bytes} is not a size", where=path, fix="count the bytes")
-
-
-def _check_endpoints(
-    table: CostTable, memories: set[str], values: Mapping[str, int], producers: Mapping[str, int]
-) -> None:
-    _unique("inputs", [end.name for end in table.inputs])
-    _unique("outputs", [f"{end.name}>{end.memory}" for end in table.outputs])
-    for key, ends in (("inputs", table.inputs), ("outputs", table.outputs)):
-        for index, end in enumerate(ends):
-            _check_known(end.name, values, "value", f"{key}[{index}].name")
-            _check_known(end.memory, memories, "memory", f"{key}[{index}].memory")
-    for index, end in enumerate(table.inputs):
-        if end.name in producers:
-            writer = table.nodes[producers[end.name]].name
-            raise CostTableError(
-                f"value {end.name!r} cannot be an input: node {writer!r} writes it",
-                where=f"inputs[{index}].name",
-                fix="remove it from the inputs, or from the node's outputs",
-            )
-
-
-def _producers(nodes: Sequence[NodeCosts]) -> Mapping[str, int]:
-    """The index of the node that writes each value."""
-    producers: dict[str, int] = {}
-    for index, node in enumerate(nodes):
-        for position, name in enumerate(node.outputs):
-            if name in producers:
-                raise CostTableError(
-                    f"value {name!r} is already written by node {nodes[producers[name]].name!r}",
-                    where=f"nodes[{index}].outputs[{position}]",
-                    fix="a value has one producer: rename one of the two",
-                )
-            producers[name] = index
-    return producers
-
-
-def _sorted(nodes: tuple[NodeCosts, ...], producers: Mapping[str, int]) -> tuple[NodeCosts, ...]:
-    """The nodes in topological order; those that are free to come first keep their places."""
-    before = [{producers[name] for name in node.inputs if name in producers} for node in nodes]
-    order = stable_order(before)
-    if len(order) < len(nodes):
-        _refuse_cycle(nodes, cycle_among(before, set(range(len(nodes))) - set(order)))
-    return tuple(nodes[index] for index in order)
-
-
-def _refuse_cycle(nodes: Sequence[NodeCosts], cycle: Sequence[int]) -> NoReturn:
-    names = [nodes[index].name for index in cycle]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    raise CostTableError(
-        f"nodes wait for each other in a cycle: {' -> '.join(names[:_SHOWN])}{more}",
-        where=f"nodes[{cycle[0]}].inputs",
-        fix="a cost table describes a graph without cycles: remove one of these edges",
-    )
-
-
-def _unique(where: str, names: Sequence[str]) -> dict[str, int]:
-    """Each name's index."""
-    known: dict[str, int] = {}
-    for index, name in enumerate(names):
-        if known.setdefault(name, index) != index:
-            raise CostTableError(
-                f"the name {name!r} is already taken by {where}[{known[name]}]",
-                where=f"{where}[{index}].name",
-                fix="names are unique: rename one of the two",
-            )
-    return known
-
-
-def _check_known(name: str, known: Mapping[str, int] | set[str], kind: str, where: str) -> None:
-    if name not in known:
-        shown = ", ".join(sorted(known)[:_SHOWN]) or "none"
-        more = ", ..." if len(known) > _SHOWN else ""
-        raise CostTableError(
-            f"there is no {kind} {name!r}", where=where, fix=f"known: {shown}{more}"
-        )
-
-
-def _check_cost(cost: float, where: str) -> None:
-    if not 0 <= cost < math.inf:
-        raise CostTableError(
-            f"{cost} is not a cost", where=where, fix="costs are finite and not negative"
-        )

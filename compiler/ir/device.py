@@ -22,6 +22,7 @@ import onnx_ir as ir
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import Basis, Device, Memory
 from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.text import printable
 from stagecut.compiler.ir.trace import Trace
 
 #: A tensor in some memory: always held in a numpy array, in that memory's own number format.
@@ -154,12 +155,12 @@ class StagedSchedule:
     modelled_s: tuple[float | None, ...]
 
     def __str__(self) -> str:
-        lines = [str(self.schedule)]
+        lines = str(self.schedule).splitlines()
         for program in self.programs:
             reads = ", ".join(f"%{value.name}" for value in program.inputs)
             writes = ", ".join(map(str, program.outputs))
             lines.append(f"{program.name}: ({reads}) -> {writes}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 class Runner(Protocol):

@@ -1,5 +1,10 @@
 """The one family of errors: what is wrong, where, and what to do about it."""
 
+from stagecut.compiler.ir.text import printable
+
+#: Of a line: whoever wrote a name of a million letters knows how it goes on.
+_MOST_CHARACTERS = 1500
+
 
 class StagecutError(Exception):
     """A mistake in the input or the circumstances that the user can mend; never a bug of ours."""
@@ -11,8 +16,13 @@ class StagecutError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.problem}" if self.where else self.problem
-        return f"{text}\n  fix: {self.fix}" if self.fix else text
+        """One line for what is wrong and where, one for what to do; no name in them is obeyed."""
+        text = _line(f"{self.where}: {self.problem}" if self.where else self.problem)
+        return f"{text}\n  fix: {_line(self.fix)}" if self.fix else text
+
+
+def _line(text: str) -> str:
+    return printable(text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…")
 
 
 class ModelError(StagecutError):
@@ -27,7 +37,11 @@ class DeviceError(StagecutError):
     """A device is unknown, unavailable, or was given options that make no sense."""
 
 
-class CrashedError(DeviceError):
+class BrokenDeviceError(DeviceError):
+    """A device's package is installed and cannot be used."""
+
+
+class CrashedError(BrokenDeviceError):
     """A device took the process down when it was made, and is not made again."""
 
 
@@ -45,6 +59,10 @@ class AssignmentError(StagecutError):
 
 class ScheduleError(StagecutError):
     """The steps of a schedule are in no order in which they could be carried out."""
+
+
+class CertificateError(StagecutError):
+    """A proof that proves nothing, or that is of another table."""
 
 
 class PlanError(StagecutError):

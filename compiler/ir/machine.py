@@ -82,7 +82,8 @@ class Device:
     at the most, where that is known: work, and bytes to and from its memory. `precision` is the
     number format in which it computes on floats ("f32", "bf16", "f16"), empty where that is not
     known. It keeps `cores` units of `resource` busy while it runs; a device without a resource
-    has one of its own, under its own name.
+    has one of its own, under its own name. A call of it runs `batch` inputs together, which is
+    what its costs are for; only streams (`objective throughput`) can fill more than one.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Device:
     precision: str = ""
     resource: str = ""
     cores: int = 1
+    batch: int = 1
 
     @property
     def keeps_busy(self) -> str:
@@ -170,6 +172,16 @@ class Machine:
     @cached_property
     def device_named(self) -> dict[str, Device]:
         return {device.name: device for device in self.devices}
+
+    @cached_property
+    def units_of(self) -> dict[str, int]:
+        """The units of each resource that a device uses; one that is not listed has as many as the
+        greediest device takes."""
+        found: dict[str, int] = {}
+        for device in self.devices:
+            found[device.keeps_busy] = max(found.get(device.keeps_busy, 1), device.cores)
+        listed = {each.name: each.units for each in self.resources}
+        return {name: listed.get(name, units) for name, units in found.items()}
 
     @cached_property
     def memory_named(self) -> dict[str, Memory]:

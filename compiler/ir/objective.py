@@ -1,8 +1,8 @@
 """What is minimised: time, energy, or a weighted sum of both."""
 
-import math
 from dataclasses import dataclass
 
+from stagecut.compiler.ir.costs_check import MOST
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.units import seconds
 
@@ -16,9 +16,10 @@ class Objective:
 
     def __post_init__(self) -> None:
         weights = (self.per_s, self.per_j)
-        if not (all(0 <= weight < math.inf for weight in weights) and any(weights)):
+        if not (all(0 <= weight <= MOST for weight in weights) and any(weights)):
             raise UsageError(
-                "the weights of time and energy are finite, not negative, and not both 0",
+                f"the weights of time and energy are at most {MOST:g}, not negative, and not both "
+                "0",
                 where=f"objective {self}",
                 fix="for example latency=1,energy=0.5",
             )

@@ -20,6 +20,7 @@ It is what is priced, proved, stored, executed and reported.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,15 +75,14 @@ class Schedule:
                 f"the steps run the stages {runs[:8]}, and there are {len(self.stages)}",
                 fix="run every stage once, in its order",
             )
-        arrived: set[tuple[str, str]] = set()
-        for step in self.transfers:
-            if (step.value, step.route.target) in arrived:
-                raise ScheduleError(
-                    f"is transferred into {step.route.target} twice",
-                    where=f"value {step.value}",
-                    fix="once is enough: it stays there",
-                )
-            arrived.add((step.value, step.route.target))
+        arrivals = [(step.value, step.route.target) for step in self.transfers]
+        if len(set(arrivals)) < len(arrivals):
+            value, target = next(each for each, count in Counter(arrivals).items() if count > 1)
+            raise ScheduleError(
+                f"is transferred into {target} twice",
+                where=f"value {value}",
+                fix="once is enough: it stays there",
+            )
 
     @property
     def transfers(self) -> Iterator[Transfer]:

@@ -16,7 +16,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.ir.text import suggestion
+from stagecut.compiler.ir.text import printable, suggestion
 
 #: A relative difference that is no larger is rounding.
 ROUNDING = 1e-9
@@ -198,7 +198,7 @@ class Alternatives:
             says = "chosen" if device == chosen else self._verdict(alternative)
             own = self.best.objective.text(alternative.own)
             lines.append(f"  {device}: {own} for itself; {says}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def _verdict(self, alternative: Alternative) -> str:
         if alternative.extra == 0:

@@ -1,7 +1,29 @@
-"""Text for people that several rooms need: a suggestion for a name, and shapes."""
+"""Text for people that several rooms need: names that only show, suggestions, and shapes."""
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
+
+
+def printable(text: str) -> str:
+    """`text` as one line that a terminal shows and does not obey: names come from files of others.
+
+    White space of any kind becomes a blank. Escape sequences, other control characters, those that
+    turn the direction of writing, and what is no character lose their power: each becomes U+FFFD.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return " " if letter.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def path_text(path: str | os.PathLike[str]) -> str:
+    """A path as a name that can be written down: names of files may be no text, those of models
+    are."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def suggestion(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import ScheduleError
@@ -68,8 +68,7 @@ class Ports:
     outputs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StageBorder:
+class StageBorder(NamedTuple):
     """A stage in its memory, and its members in the order in which they run."""
 
     stage: Stage
@@ -90,6 +89,7 @@ def lay_out(
     ScheduleError where no chain of routes leads from where a value is to where it is wanted.
     """
     home = dict(starts)
+    home_of = home.get
     arrived: set[tuple[str, str]] = set()
     stages: list[Stage] = []
     steps: list[Step] = []
@@ -105,7 +105,8 @@ def lay_out(
                 where=f"value {value}",
                 fix="add a link between these memories",
             )
-        bring(value, before)
+        if before != source:
+            bring(value, before)
         arrived.add((value, memory))
         steps.append(Transfer(value, Route(before, memory)))
 
@@ -113,7 +114,7 @@ def lay_out(
         memory = border.memory
         for member in border.members:
             for value in member.inputs:
-                if home.get(value, memory) != memory:  # what has no home is free
+                if home_of(value, memory) != memory:  # what has no home is free
                     bring(value, memory)
             for value in member.outputs:
                 home[value] = memory

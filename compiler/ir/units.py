@@ -19,6 +19,8 @@ def seconds(time_s: float) -> str:
     """`0.0123` -> `12.3 ms`; three significant digits, from picoseconds to minutes."""
     if time_s == 0:
         return "0 s"
+    if abs(time_s) >= 1e9:
+        return f"{time_s:.2e} s"
     if abs(time_s) >= 120:
         return f"{time_s / 60:.1f} min"
     for unit_s, name in _TIMES:

@@ -4,36 +4,29 @@ import math
 import os
 from pathlib import Path
 
-#: Where control groups are mounted.
-_CGROUPS = Path("/sys/fs/cgroup")
+from stagecut.compiler.measure.control_groups import SELF, groups, text_of
 
 _UNLIMITED = 1 << 20
 
 
-def usable_cpus(cgroups: Path = _CGROUPS) -> int:
-    """CPUs in the affinity mask, or fewer where a control group grants less; at least one."""
+def usable_cpus(process: Path = SELF) -> int:
+    """CPUs in the affinity mask, or fewer where a control group grants less; at least one.
+
+    `process` is the folder that Linux has for the process.
+    """
     allowed = len(os.sched_getaffinity(0))
-    return max(1, min(allowed, _granted_v2(cgroups), _granted_v1(cgroups)))
+    return max(1, min(allowed, *map(_granted, groups("cpu", process)), _UNLIMITED))
 
 
-def _granted_v2(cgroups: Path) -> int:
-    """`cpu.max` holds "QUOTA PERIOD" in microseconds, or "max PERIOD"."""
+def _granted(group: Path) -> int:
+    """Version 2 has `cpu.max` with "QUOTA PERIOD" in microseconds or "max PERIOD"; version 1 two
+    files, of which the quota is -1 where there is none."""
+    written = text_of(group / "cpu.max").split() or [
+        text_of(group / "cpu.cfs_quota_us"),
+        text_of(group / "cpu.cfs_period_us"),
+    ]
     try:
-        quota, period = (cgroups / "cpu.max").read_text().split()
-    except (OSError, ValueError):
+        quota_us, period_us = map(int, written)
+        return _UNLIMITED if quota_us < 0 else math.ceil(quota_us / period_us)
+    except (ValueError, ZeroDivisionError):  # not there, "max", or something else
         return _UNLIMITED
-    return _UNLIMITED if quota == "max" else _share(quota, period)
-
-
-def _granted_v1(cgroups: Path) -> int:
-    """Two files, of which the quota is -1 where there is none."""
-    try:
-        quota = (cgroups / "cpu" / "cpu.cfs_quota_us").read_text()
-        period = (cgroups / "cpu" / "cpu.cfs_period_us").read_text()
-    except OSError:
-        return _UNLIMITED
-    return _UNLIMITED if int(quota) < 0 else _share(quota, period)
-
-
-def _share(quota: str, period: str) -> int:
-    return math.ceil(int(quota) / int(period))

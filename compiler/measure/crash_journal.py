@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: Preparing a large model can take a minute; a call that takes longer than this hangs.
 ENGINE_TIMEOUT_S = 120.0
 
+#: The device that is left where all others may be to blame: one thread of ONNX Runtime.
+REFERENCE = "cpu.serial"
+
 #: The list of stages, and which stage of it, from 1, and 0 for none; without a list (0), how long
 #: the text of a question is. Then the number of the call, and the longest that one may take.
 _NOTE = struct.Struct("<QQQd")
@@ -76,7 +79,8 @@ class CrashJournal:
             path.write_bytes(bytes(_NOTE.size + _TEXT_BYTES))
         with path.open("r+b") as file:
             self._note = mmap.mmap(file.fileno(), _NOTE.size + _TEXT_BYTES)
-        if limit_s and not self.only_reference:
+        self._why_alone = self.only_reference
+        if limit_s and not self._why_alone:
             _NOTE.pack_into(self._note, 0, 0, 0, 0, limit_s)
 
     def watch(self, staged: "StagedSchedule") -> "Watch":
@@ -93,7 +97,7 @@ class CrashJournal:
 
     def ask(self, device: str, node: str = "") -> None:
         """A listener's; raises EngineError where the question is not to be asked again."""
-        if self._crashed:
+        if self._crashed or self._why_alone:
             self._refuse(device, node)
         self._calls += 1
         text = f"{device}\0{node}".encode()[:_TEXT_BYTES]
@@ -105,6 +109,8 @@ class CrashJournal:
 
     def _refuse(self, device: str, node: str) -> None:
         reason = self._out.get(device)
+        if self._why_alone and device != REFERENCE:
+            reason = self._why_alone
         if not node:
             if reason:
                 raise CrashedError(reason, where=f"device {device}", fix="leave it out")

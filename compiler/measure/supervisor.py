@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,8 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from stagecut.compiler.formats.atomic import writing
+from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.stop import Stopped
+from stagecut.compiler.ir.text import printable
 from stagecut.compiler.measure.crash_journal import CrashJournal
 
 #: Starts a child, which is handed one end of a connection to its parent; returns its number.
@@ -51,11 +53,10 @@ def survive_crashes(body: Callable[[Path], int]) -> int:
     Has to be called before anything is loaded that starts threads: these do not survive a fork.
     Raises EngineError where even the reference device alone crashes.
     """
-    folder = Path(tempfile.mkdtemp(prefix="stagecut-"))
-    try:
-        return supervise(folder, partial(_forked, partial(body, folder)))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with writing(Path("temporary files")):
+        folder = WorkingFolder()
+    with folder as notes:
+        return supervise(notes, partial(_forked, partial(body, notes)))
 
 
 def supervise(folder: Path, start: Start) -> int:
@@ -236,8 +237,8 @@ def _tidy(folder: Path) -> None:
     """Remove the working files that a process left."""
     scratch = folder / SCRATCH_NOTE
     if scratch.exists():
-        shutil.rmtree(scratch.read_text(), ignore_errors=True)
+        shutil.rmtree(scratch.read_bytes(), ignore_errors=True)
 
 
 def _tell(sentence: str) -> None:
-    print(sentence, file=sys.stderr)  # noqa: T201
+    print(printable(sentence), file=sys.stderr)  # noqa: T201

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from stagecut.compiler.ir.machine import Basis, Route
 from stagecut.compiler.ir.plan import Port
-from stagecut.compiler.ir.text import size_text
+from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary
 from stagecut.compiler.report.model.figures import Alone, Figure
@@ -44,9 +44,7 @@ def count(number: int, thing: str) -> str:
 
 def shorten(name: str, width: int) -> str:
     """At most `width` characters of a name, the middle left out, without control characters."""
-    plain = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name
-    )
+    plain = printable(name)
     if len(plain) <= width:
         return plain
     head = (width - 1) // 3  # what tells names apart mostly stands at their end

@@ -71,17 +71,28 @@ def _all(costs: CostTable, optimum: Solution, objective: Objective) -> Iterator[
     yield Proposal(ContenderId(ContenderKind.OPTIMUM), optimum.schedule, optimum.account)
     alone: set[str] = set()
     for device in costs.machine.devices:
-        if all(device.name in node.run_s for node in costs.nodes):
+        if _runs_all(costs, device.name):
             alone.add(device.name)
-            everywhere = Assignment({node.name: device.name for node in costs.nodes})
-            id_ = ContenderId(ContenderKind.SINGLE, device.name)
-            yield from _carried_out(id_, costs, everywhere, objective)
+            yield from on_one_device(costs, device.name, objective)
     yield from _fewer_stages(costs, optimum, objective)
     for device in costs.machine.devices:
         some = any(device.name in node.run_s for node in costs.nodes)
         if some and device.basis == "measured" and device.name not in alone:
             id_ = ContenderId(ContenderKind.FIRST, device.name)
             yield from _carried_out(id_, costs, _preferring(costs, device.name), objective)
+
+
+def on_one_device(costs: CostTable, device: str, objective: Objective) -> Iterator[Proposal]:
+    """Everything on it; nothing where it cannot run all, or has no room."""
+    if _runs_all(costs, device):
+        everywhere = Assignment({node.name: device for node in costs.nodes})
+        yield from _carried_out(
+            ContenderId(ContenderKind.SINGLE, device), costs, everywhere, objective
+        )
+
+
+def _runs_all(costs: CostTable, device: str) -> bool:
+    return all(device in node.run_s for node in costs.nodes)
 
 
 def _carried_out(

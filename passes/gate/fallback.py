@@ -1,18 +1,28 @@
 """What to run where a plan's engines are missing: the best contender on ONNX Runtime alone."""
 
 from collections.abc import Sequence
+from itertools import chain
 
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import Contender
-from stagecut.passes.gate.contenders import Proposal, proposal_of
+from stagecut.passes.gate.contenders import Proposal, on_one_device, proposal_of
 
 #: Devices that come with stagecut itself.
 _ALWAYS = frozenset({"cpu.serial", "cpu.parallel"})
 
 
-def fallback(proposals: Sequence[Proposal], contenders: Sequence[Contender]) -> Proposal | None:
-    """None where the plan that ships runs on ONNX Runtime itself, or no contender does.
+def fallback(
+    proposals: Sequence[Proposal],
+    contenders: Sequence[Contender],
+    costs: CostTable,
+    objective: Objective,
+) -> Proposal | None:
+    """None where the plan that ships runs on ONNX Runtime itself, or no device of it can run all.
 
-    Its devices are as they usually are: a plan has one configuration of each.
+    Its devices are as they usually are: a plan has one configuration of each. Where rules keep
+    every contender off ONNX Runtime, it is the best by `costs`, the table before the rules: a rule
+    names an engine that is missing when this runs.
     """
     able = {
         contender.id: proposal
@@ -23,7 +33,11 @@ def fallback(proposals: Sequence[Proposal], contenders: Sequence[Contender]) -> 
         return None
     plain = [each for each in contenders if each.id in able and not each.id.configuration]
     best = min(plain, key=lambda contender: contender.median_s, default=None)
-    return None if best is None else able[best.id]
+    if best is not None:
+        return able[best.id]
+    names = sorted(_ALWAYS & {*costs.machine.device_named})
+    ways = chain.from_iterable(on_one_device(costs, name, objective) for name in names)
+    return min(ways, key=lambda each: each.account.latency_s, default=None)
 
 
 def _devices(proposal: Proposal) -> set[str]:

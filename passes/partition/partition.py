@@ -13,19 +13,22 @@ Three cases in which elimination is not enough, and what is done then:
                                     programming over ideals where a gap is left (orders/)
     budgets are exceeded            a price on what is used (Lagrangian bound), reduced-cost fixing,
                                     and HiGHS for what is left
-    the graph is too wide           HiGHS
+    the graph is too wide           HiGHS, where the tables of the elimination, whose sizes are
+                                    known before, are more work or do not fit
 
 What comes out is exact, or carries the gap that is left.
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.errors import StagecutError, UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals, meets
 from stagecut.passes.partition.baselines.bound import least_without_transfers
@@ -42,6 +45,9 @@ from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.orders.start_bound import Flow, start_bound
 from stagecut.passes.partition.search import numbers, search
 
+#: How long HiGHS may try a graph that elimination could do, too: about as long as that takes.
+_HEAD_START_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Partition:
@@ -55,7 +61,8 @@ class Partition:
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when no assignment is possible, or none is found in time."""
-        return _Partitioning(table, self.objective, self.limit_s)()
+        with resting_collector():
+            return _Partitioning(table, self.objective, self.limit_s)()
 
     def with_totals(self, table: CostTable) -> tuple[Solution, Totals]:
         """The solution, and the least total with each node on each device in the graph's order;
@@ -63,9 +70,10 @@ class Partition:
 
         Raises UnplaceableError as `__call__` does.
         """
-        partitioning = _Partitioning(table, self.objective, self.limit_s)
-        solution = partitioning()
-        return solution, partitioning.totals(solution)
+        with resting_collector():
+            partitioning = _Partitioning(table, self.objective, self.limit_s)
+            solution = partitioning()
+            return solution, partitioning.totals(solution)
 
 
 class _Partitioning:
@@ -98,8 +106,13 @@ class _Partitioning:
             return self._problem
         return Problem.prepare(self._arrays, Starts.in_order(self._arrays.nodes))
 
+    @property
+    def _is_wide(self) -> bool:
+        """Whether HiGHS may well be faster than elimination; it cannot tell the best order."""
+        return self._problem is not None and self._problem.is_wide and not self._ordered
+
     def totals(self, solution: Solution) -> Totals:
-        if self._in_order is None or may_exceed(self._arrays):
+        if self._in_order is None or self._is_wide or may_exceed(self._arrays):
             return {}
         totals = self._in_order.marginals()
         if not meets(float(totals.min()), solution.certificate.total):
@@ -113,7 +126,12 @@ class _Partitioning:
     def __call__(self) -> Solution:
         problem = self._problem
         if problem is None:
-            return self._too_wide()
+            return self._by_program(self._limit_s)
+        if self._is_wide:
+            with suppress(UnplaceableError):  # elimination knows whether there is none
+                solution = self._by_program(min(self._limit_s, _HEAD_START_S))
+                if solution.certificate.exact:
+                    return solution
         devices, bound = problem.cheapest()
         if math.isinf(bound):
             raise why_infeasible(self._table)
@@ -210,7 +228,8 @@ class _Partitioning:
                 ruled_out = reduced_cost_fixing(problem, dual, self._best.total)
                 if self._search_ideals(ruled_out):
                     return self._solution(self._best.total, f"{proof}, ideals", problem.width)
-            bound = self._search(self._promising(problem, dual), bound)
+            left = self._promising(problem, dual)
+            bound = search(self._table, self._objective, left, self._best, bound, self._limit_s)
             proof += ", then HiGHS"
         if self._ordered and not meets(self._best.total, bound):
             nothing = np.zeros(self._arrays.cost.shape, dtype=np.bool_)
@@ -231,17 +250,15 @@ class _Partitioning:
             nodes.append(replace(node, run_s=run_s or node.run_s))
         return replace(self._table, nodes=tuple(nodes))
 
-    def _too_wide(self) -> Solution:
+    def _by_program(self, limit_s: float) -> Solution:
         try:
             greedy = Greedy(self._objective)(self._table)
             self._best.offer(numbers(self._table, greedy.assignment))
         except StagecutError:  # a dead end, or over a budget: HiGHS starts from nothing
             pass
-        bound = self._search(self._table, least_without_transfers(self._table, self._objective))
+        least = least_without_transfers(self._table, self._objective)
+        bound = search(self._table, self._objective, self._table, self._best, least, limit_s)
         return self._solution(bound, "too wide for elimination: HiGHS")
-
-    def _search(self, left: CostTable, bound: float) -> float:
-        return search(self._table, self._objective, left, self._best, bound, self._limit_s)
 
     def _solution(
         self, bound: float, proof: str, width: int | None = None, in_order: float = -math.inf

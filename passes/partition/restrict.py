@@ -73,7 +73,9 @@ class Restrict:
     forbids: tuple[Rule, ...] = ()
 
     def __call__(self, table: CostTable) -> CostTable:
-        """The table with fewer devices for some nodes."""
+        """The table with fewer devices for some nodes; the same where there are no rules."""
+        if not (self.pins or self.forbids):
+            return table
         choices = [Choice(node.name, node.op, tuple(node.run_s)) for node in table.nodes]
         left = self._left(choices, table.machine)
         nodes = (

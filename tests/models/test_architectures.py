@@ -110,6 +110,12 @@ def test_a_single_token_is_not_hidden() -> None:
     assert models.build("tiny-bert", seq=1).example_inputs["attention_mask"].tolist() == [[1]]
 
 
+def test_numbers_that_no_memory_is_large_enough_for() -> None:
+    with pytest.raises(ModelError, match="cannot be built with these numbers") as caught:
+        models.build("tiny-mlp", batch=10**15)
+    assert caught.value.where == "zoo:tiny-mlp"
+
+
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     monkeypatch.delitem(sys.modules, "stagecut.models.minilm", raising=False)

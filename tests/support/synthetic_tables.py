@@ -57,6 +57,23 @@ def tangle(nodes: int, *, seed: int = 0, fan_in: int = 4) -> CostTable:
     return _table("tangle", ["Concat"] * nodes, reads, seed, 0.0)
 
 
+def dense(nodes: int, *, seed: int = 0) -> CostTable:
+    """Every node reads all earlier ones, as in a DenseNet block."""
+    reads = [tuple(range(1, index + 1)) or (0,) for index in range(nodes)]
+    return _table("dense", ["Concat"] * nodes, reads, seed, 0.0)
+
+
+def ladder(width: int, length: int, *, seed: int = 0) -> CostTable:
+    """`length` rows of `width` nodes, which read the node above and the one to their left."""
+    reads = []
+    for row in range(length):
+        for column in range(width):
+            node = row * width + column  # what it writes is value node + 1
+            sides = [node - width + 1] * (row > 0) + [node] * (column > 0)
+            reads.append(tuple(sides) or (0,))
+    return _table("ladder", ["Add"] * len(reads), reads, seed, 0.0)
+
+
 def _table(
     name: str, ops: Sequence[str], reads: Sequence[tuple[int, ...]], seed: int, stage_s: float
 ) -> CostTable:

@@ -18,7 +18,7 @@ DIFFERENCE_SCHEMA = "stagecut.diff/2"
 def to_json(report: Report) -> str:
     """The whole report; times in seconds, sizes in bytes, names in full."""
     body: dict[str, Any] = TypeAdapter(Report).dump_python(report, mode="json")
-    return json.dumps({"schema": SCHEMA, **body}, indent=1, ensure_ascii=False)
+    return json.dumps({"schema": SCHEMA, **body}, indent=1)
 
 
 def json_schema() -> str:
@@ -40,6 +40,4 @@ def difference_json(difference: Difference, tolerance: float) -> str:
         "differs": difference.differs(tolerance),
         "decided_otherwise": difference.decided_otherwise,
     }
-    return json.dumps(
-        {"schema": DIFFERENCE_SCHEMA, **differs, **body}, indent=1, ensure_ascii=False
-    )
+    return json.dumps({"schema": DIFFERENCE_SCHEMA, **differs, **body}, indent=1)

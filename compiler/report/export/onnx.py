@@ -50,16 +50,18 @@ def annotated(planned: PlannedVariant, staged: StagedSchedule) -> ir.Model:
     return whole
 
 
-def write_model(model: ir.Model, path: Path, weights_name: str) -> None:
-    """One file, weights and all; where they are too large for that, they go beside it.
+def write_model(model: ir.Model, path: Path, weights_name: str) -> bool:
+    """One file, weights and all; where they are too large for that, they go beside it, which is
+    said.
 
     Loads the weights into `model`.
     """
     weights = [value.const_value for value in model.graph.initializers.values()]
     if sum(weight.nbytes for weight in weights if weight is not None) < _ROOM_BYTES:
         onnx.save(ir.to_proto(ir.external_data.load_to_model(model)), path)
-    else:
-        ir.save(model, path, external_data=weights_name)
+        return False
+    ir.save(model, path, external_data=weights_name)
+    return True
 
 
 def _moved_out(

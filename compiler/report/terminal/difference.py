@@ -17,12 +17,12 @@ from stagecut.compiler.report.model.difference import (
     TimeChange,
 )
 from stagecut.compiler.report.model.figures import Figure
-from stagecut.compiler.report.terminal.grid import Column, grid
+from stagecut.compiler.report.terminal.grid import Column, grid, plain
 
 
 def print_difference(difference: Difference, console: Console) -> None:
     """What moved, and what that did to time, transfers and memory; nothing is cut."""
-    console.print(Text(_headline(difference), style="bold"))
+    console.print(plain(_headline(difference), "bold"))
     console.print()
     both_sides: tuple[TimeChange | AmountChange, ...] = (*difference.times, *difference.amounts)
     changes = [change for change in both_sides if change.before != change.after]
@@ -127,4 +127,4 @@ def _transfer(transfer: PlannedTransfer) -> str:
 
 def _gone_and_new(title: str, gone: Iterable[str], new: Iterable[str]) -> Group:
     lines = (*(f"- {text}" for text in gone), *(f"+ {text}" for text in new))
-    return Group(Text(title, style="bold"), *map(Text, lines), Text())
+    return Group(plain(title, "bold"), *map(plain, lines), Text())

@@ -6,9 +6,11 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from stagecut.compiler.ir.text import printable
 from stagecut.compiler.report import wording
 
 Row = TypeVar("Row")
@@ -33,6 +35,11 @@ class Column(Generic[Row]):
     from_width: int = 0
 
 
+def plain(text: str, style: str | Style = "") -> Text:
+    """`text` as one line of a terminal; what looks like markup in it stays what it is."""
+    return Text(printable(text), style=style)
+
+
 def grid(title: str, columns: Sequence[Column[Row]], rows: Iterable[Row], width: int) -> Group:
     """A titled table for a terminal of `width` characters."""
     shown = [column for column in columns if column.from_width <= width]
@@ -40,10 +47,10 @@ def grid(title: str, columns: Sequence[Column[Row]], rows: Iterable[Row], width:
     for column in shown:
         # where room is short, columns that may wrap give way first; names end in … instead
         justify = RIGHT if column.number else LEFT
-        table.add_column(column.heading, justify=justify, no_wrap=column.number)
+        table.add_column(plain(column.heading), justify=justify, no_wrap=column.number)
     for row in rows:
         table.add_row(*(_cell(column.text(row)) for column in shown))
-    return Group(Text(title, style="bold"), table, Text())
+    return Group(plain(title, "bold"), table, Text())
 
 
 def label(text: str, style: str = "") -> Text:

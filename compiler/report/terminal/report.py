@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.text import suggestion
+from stagecut.compiler.ir.text import printable, suggestion
 from stagecut.compiler.ir.units import size
 from stagecut.compiler.report import headline, wording
 from stagecut.compiler.report.model.content import Report, Share
 from stagecut.compiler.report.model.rows import NodeRow
-from stagecut.compiler.report.terminal.grid import LEFT, RIGHT, label
+from stagecut.compiler.report.terminal.grid import LEFT, RIGHT, label, plain
 from stagecut.compiler.report.terminal.tables import Tables
 
 #: Rows of a table before it is cut.
@@ -46,7 +46,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.accuracy(report.accuracy),
     )
     for line in filter(None, lines):
-        console.print(Padding(Text(line), (0, 0, 0, 2)))
+        console.print(Padding(plain(line), (0, 0, 0, 2)))
     console.print()
     if report.shares:
         console.print(_bars(report, console))
@@ -54,7 +54,7 @@ def print_summary(report: Report, console: Console) -> None:
     if report.close_calls:
         console.print(_tables(report, console).calls(report.close_calls[:3]))
     if _has_modelled(report):
-        console.print(Text(wording.LEGEND, style="dim"))
+        console.print(plain(wording.LEGEND, "dim"))
         console.print()
 
 
@@ -91,21 +91,21 @@ def print_nodes(report: Report, console: Console, most: int | None = None) -> No
 def print_explanation(report: Report, name: str, console: Console) -> None:
     """Why the node `name` runs where it runs. Raises UsageError when there is no such node."""
     node = _node(report, name)
-    console.print(Text(wording.shorten(node.name, console.width), style="bold"))
+    console.print(plain(wording.shorten(node.name, console.width), "bold"))
     facts = [wording.brief(node.op), f"stage {node.stage} on {wording.brief(node.device)}"]
     facts += [f"{size(node.weight_bytes)} of weights"] if node.weight_bytes else []
     facts += [f"{node.flops:,} FLOP"] if node.flops else []
-    console.print(Text(f"  {', '.join(facts)}"))
+    console.print(plain(f"  {', '.join(facts)}"))
     for verb, values in (("reads", node.inputs), ("writes", node.outputs)):
         for value in values:
             console.print(
-                Text(f"  {verb} {wording.shorten(value, 60)}{_transferred(report, value)}")
+                plain(f"  {verb} {wording.shorten(value, 60)}{_transferred(report, value)}")
             )
     console.print()
     console.print(_tables(report, console).options(node))
-    console.print(Text(f"would add: {wording.premise(node.options)}", style="dim"))
+    console.print(plain(f"would add: {wording.premise(node.options)}", "dim"))
     if any(option.run and option.run.basis == "modelled" for option in node.options):
-        console.print(Text(wording.LEGEND, style="dim"))
+        console.print(plain(wording.LEGEND, "dim"))
 
 
 def _node(report: Report, name: str) -> NodeRow:
@@ -131,9 +131,9 @@ def _transferred(report: Report, value: str) -> str:
 
 def _headline(report: Report) -> Text:
     figure, rest = headline.lead(report.summary)
-    line = Text(wording.shorten(report.summary.model, 40), style="bold")
+    line = plain(wording.shorten(report.summary.model, 40), "bold")
     line.append(f"  {figure}", style="green")
-    line.append(f" {rest}", style="not bold")
+    line.append(printable(f" {rest}"), style="not bold")
     return line
 
 
@@ -147,9 +147,9 @@ def _bars(report: Report, console: Console) -> RenderableType:
     for share in report.shares:
         name = _part(report, share, console)
         block = "▒" if share.time.basis == "modelled" else "█"
-        bar = Text(block * round(room * share.share / longest), style=name.style)
+        bar = plain(block * round(room * share.share / longest), name.style)
         time, part = wording.time(share.time), wording.percent(share.share)
-        bars.add_row(name, Text(time), Text(part), bar)
+        bars.add_row(name, plain(time), plain(part), bar)
     return bars
 
 
@@ -167,7 +167,7 @@ def _has_modelled(report: Report) -> bool:
 
 def _print_rest(console: Console, rows: int, most: int | None, option: str) -> None:
     if most is not None and rows > most:
-        console.print(Text(f"… and {rows - most:,} more ({option})", style="dim"))
+        console.print(plain(f"… and {rows - most:,} more ({option})", "dim"))
         console.print()
 
 

@@ -17,7 +17,7 @@ from stagecut.compiler.report.model.rows import (
     StageRow,
     TransferRow,
 )
-from stagecut.compiler.report.terminal.grid import Cell, Column, grid, label
+from stagecut.compiler.report.terminal.grid import Cell, Column, grid, label, plain
 
 _STYLES = ("bright_blue", "yellow", "bright_magenta", "green", "cyan", "bright_red")
 
@@ -57,7 +57,7 @@ class Tables:
             Column("95 % within", wording.interval, number=True, from_width=70),
             *cpu_time,
             Column("runs", lambda row: str(row.runs) if row.runs else "added up", number=True),
-            Column("", lambda row: Text(wording.remark(row)), from_width=60),
+            Column("", lambda row: plain(wording.remark(row)), from_width=60),
         )
         return grid("Contenders", columns, contenders, self.width)
 
@@ -108,7 +108,7 @@ class Tables:
             Column("device", lambda row: self.device(row.device)),
             Column("takes", lambda row: wording.time(row.run), number=True),
             Column("would add", wording.added, number=True),
-            Column("", lambda row: Text(wording.why(row, node.device))),
+            Column("", lambda row: plain(wording.why(row, node.device))),
         )
         return grid("On each device", columns, node.options, self.width)
 

@@ -6,10 +6,11 @@ place, the earlier one in a tie, so what remains to be decided is the place. Any
 place of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
+from itertools import chain, permutations
 from operator import itemgetter
 from typing import TypeVar
 
@@ -150,8 +151,9 @@ def _reads(table: CostTable, values: Mapping[str, int]) -> Ints:
 
 def _named(values: Mapping[str, int], names: Sequence[Sequence[str]]) -> tuple[Ints, Ints]:
     """Node and value of every name; `names` has one sequence for each node."""
-    counts = np.array([*map(len, names)], dtype=np.int64)
-    value = np.array([values[name] for each in names for name in each], dtype=np.int64)
+    counts = np.fromiter(map(len, names), np.int64, len(names))
+    every = map(values.__getitem__, chain.from_iterable(names))
+    value = np.fromiter(every, np.int64, int(counts.sum()))
     return np.repeat(np.arange(len(names)), counts), value
 
 
@@ -251,14 +253,17 @@ def _read(costs: Sequence[Mapping[Key, float]], keys: Sequence[Key]) -> Floats:
     """(costs, keys): each mapping's entry for each key, NaN where it has none."""
     if not costs or not keys:
         return np.empty((len(costs), len(keys)))
-    rows: Iterable[object]
+    count = len(costs) * len(keys)
     try:
-        rows = [*map(itemgetter(*keys), costs)]
+        if len(keys) == 1:
+            found = np.fromiter(map(itemgetter(keys[0]), costs), np.float64, count)
+        else:
+            rows = chain.from_iterable(map(itemgetter(*keys), costs))
+            found = np.fromiter(rows, np.float64, count)
     except KeyError:
-        nan = float("nan")
-        rows = [[each.get(key, nan) for each in costs] for key in keys]
-        return np.array(rows, dtype=np.float64).T
-    return np.array(rows, dtype=np.float64).reshape(len(costs), len(keys))
+        every = (each.get(key, math.nan) for each in costs for key in keys)
+        found = np.fromiter(every, np.float64, count)
+    return found.reshape(len(costs), len(keys))
 
 
 def _chained(direct: Floats) -> tuple[Floats, Ints]:

@@ -25,6 +25,10 @@ from stagecut.passes.partition.exact.ordering import Group, Order
 #: The state that attains each minimum; of a narrow type, as there is one for every table entry.
 Choice: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint32]
 
+#: numpy handles so many neighbouring entries at once without much overhead, which matters in tables
+#: of so many.
+_INNER_LOOP, _SPREAD_FROM = 128, 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
@@ -51,9 +55,12 @@ def minimise(graph: FactorGraph, order: Order) -> Minimum:
 
 def _least(joint: Floats) -> tuple[Floats, Choice]:
     """Minimum and its first place along axis 0, which is short."""
-    least = joint[0].copy()
-    choice: Choice = np.zeros(least.shape, dtype=np.uint8 if len(joint) <= 256 else np.uint32)
-    for state in range(1, len(joint)):
+    if len(joint) == 1:
+        return joint[0], np.zeros(joint[0].shape, dtype=np.uint8)
+    choice: Choice = (joint[1] < joint[0]).view(np.uint8)
+    choice = choice if len(joint) <= 256 else choice.astype(np.uint32)
+    least = np.minimum(joint[0], joint[1])
+    for state in range(2, len(joint)):
         np.copyto(choice, state, where=joint[state] < least)
         np.minimum(least, joint[state], out=least)
     return least, choice
@@ -123,13 +130,29 @@ def _add(joint: Floats, group: Group, factors: Factors) -> None:
     for part, axes in group.by_axes(factors.scopes):
         shape = [size if name else 1 for size, name in zip(group.shape, axes, strict=True)]
         rows, tables = _summed(factors.only(part), group.first)
-        joint[..., rows] += tables.reshape(*shape, len(rows))
+        aligned = tables.reshape(*shape, len(rows))
+        if joint.size > _SPREAD_FROM:
+            aligned = _spread(aligned, group.shape)
+        if len(rows) == group.rows:
+            joint += aligned
+        else:
+            joint[..., rows] += aligned
+
+
+def _spread(tables: Floats, shape: Sequence[int]) -> Floats:
+    """Repeat tables of few rows along their last axes, so that numpy's inner loops are long."""
+    run, axis = tables.shape[-1], len(shape)
+    while run < _INNER_LOOP and axis:
+        axis -= 1
+        run *= shape[axis]
+    full = (*tables.shape[:axis], *shape[axis:], tables.shape[-1])
+    return tables if full == tables.shape else np.ascontiguousarray(np.broadcast_to(tables, full))
 
 
 def _summed(factors: Factors, first: int) -> tuple[Ints, Floats]:
     """One table for each row: those with the same scope added up."""
     rows, tables = factors.scopes[0] - first, factors.tables
-    if (rows[1:] > rows[:-1]).all():
+    if len(rows) == 1 or (rows[1:] > rows[:-1]).all():
         return rows, tables
     order = np.argsort(rows, kind="stable")
     rows = rows[order]

@@ -10,7 +10,7 @@ from stagecut.passes.partition.exact.factor_graph import Bools, Ints
 def group_equal_columns(keys: Ints | Bools) -> list[Ints]:
     """The indices of equal columns of `keys` (k, n): each list ascending, sorted by key."""
     count = keys.shape[1]
-    if (keys == keys[:, :1]).all():
+    if count < 2 or (keys == keys[:, :1]).all():
         return [np.arange(count)] if count else []
     if len(keys) == 1:
         order = np.argsort(keys[0], kind="stable")

@@ -44,11 +44,19 @@ class Group:
     def rows(self) -> int:
         return int(self.neighbours.shape[1])
 
+    @property
+    def entries(self) -> float:
+        """How many entries its tables have."""
+        return math.prod(map(float, self.shape)) * self.rows
+
     def by_axes(self, scopes: Ints) -> Iterator[tuple[Ints, list[bool]]]:
         """Split scopes, whose first variables are of this group, by the axes that they name.
 
         Yields indices into `scopes` and, for the variable and each neighbour, whether it is named.
         """
+        if len(scopes) == 1:
+            yield np.arange(scopes.shape[1]), [True] + [False] * len(self.neighbours)
+            return
         rows = scopes[0] - self.first
         named = (self.neighbours[:, None, rows] == scopes[1:]).any(axis=1)
         for part in group_equal_columns(named):
@@ -65,6 +73,11 @@ class Order:
     @property
     def width(self) -> int:
         return max((len(group.shape) - 1 for group in self.groups), default=0)
+
+    @property
+    def entries(self) -> float:
+        """How many table entries the elimination computes."""
+        return sum(group.entries for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)

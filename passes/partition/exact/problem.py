@@ -16,8 +16,15 @@ from stagecut.passes.partition.exact.marginals import min_marginals
 from stagecut.passes.partition.exact.model import MOST_MEMORIES, Model, Starts, factor_model
 from stagecut.passes.partition.exact.ordering import Order, elimination_order
 
-#: Table entries that an elimination may compute: some seconds and less than 2 GiB.
-_MAX_ENTRIES = 2e8
+#: Table entries that an elimination may compute: a second or two and less than 1 GiB; and what it
+#: may compute where it is repeated dozens of times, at changing prices or starts.
+_MAX_ENTRIES, _MAX_REPEATED = 1e8, 2e7
+
+#: Elimination takes a moment for so few entries, whatever else could be done.
+_QUICK_ENTRIES = 2e6
+
+#: So many entries take elimination as long as a nonzero of the integer program takes HiGHS.
+_ENTRIES_PER_NONZERO = 1000
 
 
 class Problem:
@@ -31,11 +38,12 @@ class Problem:
 
     @classmethod
     def prepare(cls, arrays: TableArrays, starts: Starts) -> "Problem | None":
-        """None where the graph is too wide for elimination."""
+        """None where the graph is too wide for elimination: the work is known before it is done."""
         if arrays.wanted.shape[1] > MOST_MEMORIES and _has_relays(arrays):
             return None
         built = factor_model(arrays, starts)
-        order = elimination_order(built.graph, max_entries=_MAX_ENTRIES)
+        most = _MAX_REPEATED if arrays.start.any() or may_exceed(arrays) else _MAX_ENTRIES
+        order = elimination_order(built.graph, max_entries=most)
         return None if order is None else cls(arrays, starts, built, order)
 
     def with_starts(self, starts: Starts) -> "Problem":
@@ -45,6 +53,12 @@ class Problem:
     @property
     def width(self) -> int:
         return self._order.width
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether HiGHS is likely to need less time for the integer program."""
+        nonzeros = _nonzeros(self.arrays)
+        return self._order.entries > max(_QUICK_ENTRIES, _ENTRIES_PER_NONZERO * nonzeros)
 
     def cheapest(self, prices: Floats | None = None) -> tuple[Ints, float]:
         """The device of each node (N,) and the least value, infinite if nothing is possible."""
@@ -114,6 +128,14 @@ def may_exceed(arrays: TableArrays) -> bool:
     if arrays.transfer_uses is not None:
         most = most + arrays.transfer_uses.max(axis=(2, 3)).sum(axis=1) * arrays.wanted.shape[1]
     return bool((most > arrays.limits).any())
+
+
+def _nonzeros(arrays: TableArrays) -> int:
+    """About how many the integer program has: two for each transfer that might happen, and one for
+    each memory that a reader's value might come from."""
+    values, memories = arrays.wanted.shape
+    in_transfers, in_reads = 2 * memories * values, (memories + 1) * int(arrays.reads.shape[1])
+    return int(memories * (in_transfers + in_reads) + 2 * arrays.cost.size)
 
 
 def _has_relays(arrays: TableArrays) -> bool:

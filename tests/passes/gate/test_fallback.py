@@ -7,6 +7,7 @@ import pytest
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.machine import Device, Machine, Memory
+from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.passes.gate.contenders import Proposal
@@ -28,13 +29,25 @@ CASES = {
 @pytest.mark.parametrize(("costs", "name"), CASES.values(), ids=CASES.keys())
 def test_fallback(costs: dict[str, float], name: str | None) -> None:
     proposals = [*map(_alone(costs), costs)]
-    found = fallback(proposals, predicted(proposals))
+    found = fallback(proposals, predicted(proposals), _table(costs), LATENCY)
     assert (None if found is None else found.name) == name
 
 
-def _alone(costs: dict[str, float]) -> Callable[[str], Proposal]:
+def test_a_rule_against_it_does_not_count_when_the_engine_is_missing() -> None:
+    costs = {"openvino.f32": 1.0, "cpu.parallel": 4.0, "cpu.serial": 2.0}
+    pinned = [_alone(costs)("openvino.f32")]
+    found = fallback(pinned, predicted(pinned), _table(costs), LATENCY)
+    assert found is not None
+    assert found.name == "cpu.serial"
+
+
+def _table(costs: dict[str, float]) -> CostTable:
     machine = Machine((Memory("host"),), tuple(Device(name, "host") for name in costs))
-    table = CostTable("table", machine, (), (NodeCosts("a", "Op", costs),))
+    return CostTable("table", machine, (), (NodeCosts("a", "Op", costs),))
+
+
+def _alone(costs: dict[str, float]) -> Callable[[str], Proposal]:
+    table = _table(costs)
 
     def proposal(device: str) -> Proposal:
         schedule = Schedule((Stage(device, ("a",)),), (Run(0),))

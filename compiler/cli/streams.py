@@ -1,0 +1,119 @@
+"""Standard output and error as a command uses them: full, closed or poor in characters.
+
+A failure to write standard output is an error of the command like any other, one to write standard
+error is none. What their encoding does not have is spelt in ASCII.
+"""
+
+import codecs
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from stagecut.compiler.ir.errors import OutputError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_STANDARD = (0, 1, 2)
+_HANDLER = "stagecut.plain"
+
+#: What we print beside ASCII, and how it is written where there is nothing else.
+_PLAIN = {
+    "µ": "u",
+    "×": "x",
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "━": "-",
+    "╸": "-",
+    "╺": "-",
+    "─": "-",
+    "•": "*",
+    "→": "->",
+    "…": "...",
+    "█": "#",
+    "▒": "%",
+    "≥": ">=",
+    "≤": "<=",
+    "\N{REPLACEMENT CHARACTER}": "?",
+}
+
+
+class ReaderGoneError(BaseException):
+    """Nobody reads standard output any more, as behind `| head`: there is nothing left to say.
+
+    No Exception, so that nothing on the way takes it for its own.
+    """
+
+
+def make_ready() -> None:
+    """Put our streams in place of Python's; those that somebody has replaced stay.
+
+    Descriptors that were closed are taken first, or else a file that is opened later becomes
+    standard output, and is written over.
+    """
+    for descriptor in _STANDARD:
+        _take(descriptor)
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _text(_Out(1, "wb", closefd=False), sys.__stdout__)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _text(_Err(2, "wb", closefd=False), sys.__stderr__)
+
+
+def _take(descriptor: int) -> None:
+    try:
+        os.fstat(descriptor)
+    except OSError:  # what is opened next gets the lowest number that is free: this one
+        os.open(os.devnull, os.O_WRONLY if descriptor == 2 else os.O_RDONLY)
+
+
+def _text(raw: io.RawIOBase, like: TextIO | None) -> TextIO:
+    codecs.register_error(_HANDLER, _spelt)
+    encoding = "utf-8" if like is None else like.encoding
+    buffer = io.BufferedWriter(raw)
+    return io.TextIOWrapper(buffer, encoding, _HANDLER, line_buffering=raw.isatty())
+
+
+def _spelt(error: UnicodeError) -> tuple[str, int]:
+    """For `codecs.register_error`: µ becomes u, and what has no such spelling `\\u4f60`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letter = error.object[error.start]
+    escaped = letter.encode("ascii", "backslashreplace").decode("ascii")
+    return _PLAIN.get(letter, escaped), error.start + 1
+
+
+class _Out(io.FileIO):
+    """Standard output, which fails once: what Python still holds for it is dropped."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            _drop(self.fileno())
+            raise ReaderGoneError from None
+        except OSError as error:
+            _drop(self.fileno())
+            raise OutputError(
+                f"cannot be written: {error.strerror}",
+                where="standard output",
+                fix="send it to a file or a program that takes it; files that were asked for "
+                "are written",
+            ) from None
+
+
+class _Err(io.FileIO):
+    """Standard error, where nobody can be told that it fails."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _drop(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

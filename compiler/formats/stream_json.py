@@ -1,0 +1,141 @@
+"""Streams as files: `stagecut.stream/1`, with a certificate that can be checked.
+
+What `stagecut partition --objective throughput` writes: the stages with their replicas, what they
+come to, and the proof. Times are in seconds; the period is an exact fraction, in ticks.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import CertificateError
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.stream import (
+    StreamCertificate,
+    StreamSchedule,
+    StreamScope,
+    StreamSolution,
+)
+from stagecut.compiler.ir.transfers import scheduled
+
+SCHEMA = "stagecut.stream/1"
+
+_strict = with_config(ConfigDict(extra="ignore", strict=True, allow_inf_nan=False))
+
+
+@_strict
+class _Stage(TypedDict):
+    device: str
+    replicas: Annotated[int, Field(ge=1)]
+    nodes: Annotated[tuple[str, ...], BeforeValidator(tuple)]
+
+
+@_strict
+class _Certificate(TypedDict):
+    period: Annotated[str, Field(pattern=r"^\d{1,40}(/[1-9]\d{0,40})?$")]
+    tick_s: Annotated[float, Field(gt=0)]
+    scope: StreamScope
+    lower_bound_s: Annotated[float, Field(ge=0)]
+    potentials: list[list[int]]
+
+
+@_strict
+class _Document(TypedDict):
+    stages: list[_Stage]
+    certificate: _Certificate
+
+
+_DOCUMENT = TypeAdapter(_Document)
+
+
+def stream_document(solution: StreamSolution) -> dict[str, object]:
+    """For JSON."""
+    account, certificate = solution.account, solution.certificate
+    stages = zip(
+        solution.stream.schedule.stages, solution.stream.replicas, account.stages, strict=True
+    )
+    return {
+        "objective": "throughput",
+        "inputs_per_s": account.inputs_per_s if account.period_s else None,
+        "period_s": account.period_s,
+        "latency_s": account.latency_s,
+        "basis": account.basis,
+        "used": dict(account.used),
+        "stages": [
+            {
+                "device": stage.device,
+                "replicas": replicas,
+                "batch": load.batch,
+                "cores": load.cores,
+                "call_s": load.call_s,
+                "busy": account.busy(index),
+                "nodes": list(stage.nodes),
+            }
+            for index, (stage, replicas, load) in enumerate(stages)
+        ],
+        "certificate": {
+            "claim": certificate.claim,
+            "scope": certificate.scope,
+            "lower_bound_s": certificate.lower_bound_s,
+            "gap": certificate.gap,
+            "period": str(certificate.period),
+            "tick_s": certificate.tick_s,
+            "potentials": [list(row) for row in certificate.potentials],
+        },
+    }
+
+
+def read_stream(path: Path, table: CostTable) -> tuple[StreamSchedule, StreamCertificate]:
+    """A stream and its certificate, neither of them checked yet.
+
+    Raises CertificateError where the file holds none, DeviceError or ScheduleError where the stream
+    does not fit the table's machine.
+    """
+    try:
+        document = _DOCUMENT.validate_json(path.read_bytes())
+    except OSError as error:
+        raise CertificateError(
+            f"cannot be read: {error.strerror}", where=str(path), fix=_FIX
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(map(str, first["loc"])) or "the whole file"
+        raise CertificateError(
+            f"holds no stream with a certificate: {at}: {first['msg']}", where=str(path), fix=_FIX
+        ) from None
+    stages = [Stage(stage["device"], stage["nodes"]) for stage in document["stages"]]
+    _check_nodes(stages, table, path)
+    stream = StreamSchedule(
+        scheduled(table, stages), tuple(stage["replicas"] for stage in document["stages"])
+    )
+    return stream, _certificate(document["certificate"])
+
+
+_FIX = "give what `stagecut partition --objective throughput --output FILE` writes"
+
+
+def _certificate(document: _Certificate) -> StreamCertificate:
+    return StreamCertificate(
+        Fraction(document["period"]),
+        document["tick_s"],
+        tuple(map(tuple, document["potentials"])),
+        document["scope"],
+        document["lower_bound_s"],
+    )
+
+
+def _check_nodes(stages: list[Stage], table: CostTable, path: Path) -> None:
+    known: Mapping[str, object] = table.node_named
+    for index, stage in enumerate(stages):
+        for node in stage.nodes:
+            if node not in known:
+                raise CertificateError(
+                    f"the cost table has no node {node!r}",
+                    where=f"{path}: stages[{index}]",
+                    fix="check it with the table that it was made of",
+                )

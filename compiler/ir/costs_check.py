@@ -1,0 +1,283 @@
+"""Whether a cost table is valid, and its nodes in topological order.
+
+All values, and then all nodes, are looked at together, which takes no time to speak of; only where
+something is wrong are they looked at one by one, for the sentence to say of the first.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
+from stagecut.compiler.ir.machine import Machine, Route
+from stagecut.compiler.ir.order import cycle_among, stable_order
+
+if TYPE_CHECKING:
+    from stagecut.compiler.ir.costs import Budget, CostTable, NodeCosts, ValueCosts
+
+Key = TypeVar("Key", str, Route)
+
+#: Of costs, so that all of them, each with its price, can be added up.
+MOST = 1e100
+
+#: The most bytes of anything: whatever is larger is a slip of the pen, and no machine counts it.
+LARGEST_SIZE = 2**63 - 1
+
+#: How many names an error shows before it says "and so on", and how many digits.
+_SHOWN, _SHOWN_DIGITS = 8, 30
+
+
+def checked(table: "CostTable", budgets: set[str]) -> tuple["NodeCosts", ...]:
+    """The nodes of `table` in topological order; raises CostTableError when it is not valid."""
+    _check_machine(table.machine, max((value.size_bytes for value in table.values), default=0))
+    memories = set(table.machine.memory_named)
+    values = _unique("values", [value.name for value in table.values])
+    if not _values_are_sound(table.values, memories):
+        for index, value in enumerate(table.values):
+            _check_value(value, index, memories)
+    devices = set(table.machine.device_named)
+    _unique("nodes", [node.name for node in table.nodes])
+    _check_budgets(table.budgets)
+    if not _nodes_are_sound(table.nodes, devices, values):
+        for index, node in enumerate(table.nodes):
+            _check_node(node, index, devices, values)
+            _check_uses(node, index, devices, budgets)
+    producers = _producers(table.nodes)
+    _check_endpoints(table, memories, values, producers)
+    return _sorted(table.nodes, producers)
+
+
+def _values_are_sound(values: Sequence["ValueCosts"], memories: set[str]) -> bool:
+    """Whether `_check_value` passes all of them."""
+    costs = [value.transfer_s for value in values if value.transfer_s]
+    costs += [value.transfer_j for value in values if value.transfer_j]
+    routes: set[Route] = set().union(*costs)
+    return (
+        all(0 <= value.size_bytes <= LARGEST_SIZE for value in values)
+        and all(source != target for source, target in routes)
+        and memories.issuperset(chain.from_iterable(routes))
+        and _are_costs(costs)
+    )
+
+
+def _nodes_are_sound(
+    nodes: Sequence["NodeCosts"], devices: set[str], values: Mapping[str, int]
+) -> bool:
+    """Whether `_check_node` and `_check_uses` pass all of them; False where it takes a look."""
+    run = [node.run_s for node in nodes]
+    costs = run + [node.run_j for node in nodes if node.run_j]
+    return (
+        all(run)
+        and devices.issuperset(chain.from_iterable(costs))
+        and _are_costs(costs)
+        and all(map(values.__contains__, chain.from_iterable([node.inputs for node in nodes])))
+        and all(map(values.__contains__, chain.from_iterable([node.outputs for node in nodes])))
+        and all(0 <= node.weight_bytes <= LARGEST_SIZE for node in nodes)
+        and not any(node.resident_bytes or node.uses for node in nodes)
+    )
+
+
+def _are_costs(costs: Iterable[Mapping[Key, float]]) -> bool:
+    return all(0 <= cost <= MOST for each in costs for cost in each.values())
+
+
+def _check_budgets(budgets: Sequence["Budget"]) -> None:
+    _unique("budgets", [budget.name for budget in budgets])
+    for index, budget in enumerate(budgets):
+        _check_cost(budget.limit, f"budgets[{index}].limit")
+
+
+def _check_uses(node: "NodeCosts", index: int, devices: set[str], budgets: set[str]) -> None:
+    for budget, uses in node.uses.items():
+        _check_known(budget, budgets, "budget", f"nodes[{index}].uses.{budget}")
+        for device, amount in uses.items():
+            path = f"nodes[{index}].uses.{budget}.{device}"
+            _check_known(device, devices, "device", path)
+            _check_cost(amount, path)
+
+
+def _check_machine(machine: Machine, largest_bytes: int) -> None:
+    """`largest_bytes` is the size of the largest value."""
+    if not machine.devices:
+        raise CostTableError(
+            "there is no device", where="devices", fix="name at least one, and its memory"
+        )
+    for index, memory in enumerate(machine.memories):
+        _check_size(memory.capacity_bytes or 0, f"memories[{index}].capacity_bytes")
+    for index, device in enumerate(machine.devices):
+        _check_cost(device.stage_s, f"devices[{index}].stage_s")
+        if device.power_w is not None:
+            _check_cost(device.power_w, f"devices[{index}].power_w")
+    for index, link in enumerate(machine.links):
+        _check_cost(link.latency_s, f"links[{index}].latency_s")
+        if link.bytes_per_s is not None and not 0 < link.bytes_per_s < math.inf:
+            raise CostTableError(
+                f"{link.bytes_per_s} is not a bandwidth",
+                where=f"links[{index}].bytes_per_s",
+                fix="bandwidths are finite and greater than 0",
+            )
+        slowest_s = link.transfer_s(min(largest_bytes, LARGEST_SIZE)) or 0.0
+        if slowest_s > MOST:
+            raise _too_large(slowest_s, f"links[{index}].bytes_per_s")
+
+
+def _check_value(value: "ValueCosts", index: int, memories: set[str]) -> None:
+    _check_size(value.size_bytes, f"values[{index}].size_bytes")
+    for key, costs in (("move_s", value.transfer_s), ("move_j", value.transfer_j)):
+        for (source, target), cost in costs.items():
+            if 0 <= cost <= MOST and source != target and source in memories and target in memories:
+                continue
+            path = f"values[{index}].{key}.{source}>{target}"
+            _check_known(source, memories, "memory", path)
+            _check_known(target, memories, "memory", path)
+            _check_cost(cost, path)
+            raise CostTableError(
+                "a value is not transferred inside one memory", where=path, fix="remove the entry"
+            )
+
+
+def _check_node(
+    node: "NodeCosts", index: int, devices: set[str], values: Mapping[str, int]
+) -> None:
+    where = f"nodes[{index}]"
+    if not node.run_s:
+        raise UnplaceableError(
+            f"no device can run node {node.name!r} ({node.op})",
+            where=f"{where}.run_s",
+            fix="give its time on at least one device",
+        )
+    for key, costs in (("run_s", node.run_s), ("run_j", node.run_j)):
+        for device, cost in costs.items():
+            if device in devices and 0 <= cost <= MOST:
+                continue
+            path = f"{where}.{key}.{device}"
+            _check_known(device, devices, "device", path)
+            _check_cost(cost, path)
+    for key, names in (("inputs", node.inputs), ("outputs", node.outputs)):
+        for position, name in enumerate(names):
+            if name not in values:
+                _check_known(name, values, "value", f"{where}.{key}[{position}]")
+    _check_size(node.weight_bytes, f"{where}.weight_bytes")
+    for device, size_bytes in node.resident_bytes.items():
+        path = f"{where}.held_bytes.{device}"
+        _check_known(device, devices, "device", path)
+        _check_size(size_bytes, path)
+
+
+def _check_endpoints(
+    table: "CostTable", memories: set[str], values: Mapping[str, int], producers: Mapping[str, int]
+) -> None:
+    _unique("inputs", [end.name for end in table.inputs])
+    _unique("outputs", [f"{end.name}>{end.memory}" for end in table.outputs])
+    for key, ends in (("inputs", table.inputs), ("outputs", table.outputs)):
+        for index, end in enumerate(ends):
+            _check_known(end.name, values, "value", f"{key}[{index}].name")
+            _check_known(end.memory, memories, "memory", f"{key}[{index}].memory")
+    for index, end in enumerate(table.inputs):
+        if end.name in producers:
+            writer = table.nodes[producers[end.name]].name
+            raise CostTableError(
+                f"value {end.name!r} cannot be an input: node {writer!r} writes it",
+                where=f"inputs[{index}].name",
+                fix="remove it from the inputs, or from the node's outputs",
+            )
+
+
+def _producers(nodes: Sequence["NodeCosts"]) -> Mapping[str, int]:
+    """The index of the node that writes each value."""
+    producers = {name: index for index, node in enumerate(nodes) for name in node.outputs}
+    if len(producers) < sum(len(node.outputs) for node in nodes):
+        _refuse_second_producer(nodes)
+    return producers
+
+
+def _refuse_second_producer(nodes: Sequence["NodeCosts"]) -> NoReturn:
+    writers: dict[str, str] = {}
+    for index, node in enumerate(nodes):
+        for position, name in enumerate(node.outputs):
+            if name in writers:
+                raise CostTableError(
+                    f"value {name!r} is already written by node {writers[name]!r}",
+                    where=f"nodes[{index}].outputs[{position}]",
+                    fix="a value has one producer: rename one of the two",
+                )
+            writers[name] = node.name
+    raise AssertionError("every value has one producer")
+
+
+def _sorted(
+    nodes: tuple["NodeCosts", ...], producers: Mapping[str, int]
+) -> tuple["NodeCosts", ...]:
+    """The nodes in topological order; those that are free to come first keep their places."""
+    known = producers.get
+    if all(known(name, -1) < index for index, node in enumerate(nodes) for name in node.inputs):
+        return nodes
+    before = [{producers[name] for name in node.inputs if name in producers} for node in nodes]
+    order = stable_order(before)
+    if len(order) < len(nodes):
+        _refuse_cycle(nodes, cycle_among(before, set(range(len(nodes))) - set(order)))
+    return tuple(nodes[index] for index in order)
+
+
+def _refuse_cycle(nodes: Sequence["NodeCosts"], cycle: Sequence[int]) -> NoReturn:
+    names = [nodes[index].name for index in cycle]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    raise CostTableError(
+        f"nodes wait for each other in a cycle: {' -> '.join(names[:_SHOWN])}{more}",
+        where=f"nodes[{cycle[0]}].inputs",
+        fix="a cost table describes a graph without cycles: remove one of these edges",
+    )
+
+
+def _unique(where: str, names: Sequence[str]) -> dict[str, int]:
+    """Each name's index."""
+    known = {name: index for index, name in enumerate(names)}
+    if len(known) == len(names):
+        return known
+    known = {}
+    for index, name in enumerate(names):
+        if known.setdefault(name, index) != index:
+            raise CostTableError(
+                f"the name {name!r} is already taken by {where}[{known[name]}]",
+                where=f"{where}[{index}].name",
+                fix="names are unique: rename one of the two",
+            )
+    return known
+
+
+def _check_known(name: str, known: Mapping[str, int] | set[str], kind: str, where: str) -> None:
+    if name not in known:
+        shown = ", ".join(sorted(known)[:_SHOWN]) or "none"
+        more = ", ..." if len(known) > _SHOWN else ""
+        raise CostTableError(
+            f"there is no {kind} {name!r}", where=where, fix=f"known: {shown}{more}"
+        )
+
+
+def _check_size(size_bytes: int, where: str) -> None:
+    """Raises CostTableError for what no memory of any machine could hold."""
+    if 0 <= size_bytes <= LARGEST_SIZE:
+        return
+    digits = size_bytes.bit_length() * math.log10(2)
+    shown = f"{size_bytes}" if digits < _SHOWN_DIGITS else f"a number of {digits:.0f} digits"
+    raise CostTableError(
+        f"{shown} is not a size", where=where, fix="count the bytes: 0 to 9223372036854775807"
+    )
+
+
+def _check_cost(cost: float, where: str) -> None:
+    if not 0 <= cost < math.inf:
+        raise CostTableError(
+            f"{cost} is not a cost", where=where, fix="costs are finite and not negative"
+        )
+    if cost > MOST:
+        raise _too_large(cost, where)
+
+
+def _too_large(cost: float, where: str) -> CostTableError:
+    return CostTableError(
+        f"a cost of {cost:g}: costs are too large to add",
+        where=where,
+        fix=f"costs are at most {MOST:g}: count in larger units",
+    )

@@ -1,0 +1,206 @@
+"""A stream: many inputs in flight through replicated stages, and the account of it.
+
+Three stages on eight cores, two replicas of the first and four of the second:
+
+    2 x cpu.t1  embed            call 2 ms, batch 1     an input every 1.0 ms
+    4 x cpu.t1  blocks           call 4 ms, batch 1     an input every 1.0 ms
+    1 x cpu.t2  head             call 6 ms, batch 8     an input every 0.75 ms
+
+The slowest stage sets the period: 1.0 ms, 1,000 inputs a second. A call takes
+
+    stage_s + sum of run_s over the nodes + batch * transfer_s for every value that crosses
+
+and a stage lets an input through every call / (batch * replicas). Between stages values are in the
+host's memory: a stage in another memory brings what it reads and takes back what it writes itself.
+The latency at this rate is the sum of the calls, and for every stage the wait until its batch is
+full: (batch - 1) * period.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import ScheduleError
+from stagecut.compiler.ir.machine import HOST, Basis, combined
+from stagecut.compiler.ir.schedule import Run, Schedule
+from stagecut.compiler.ir.solution import meets
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSchedule:
+    """What happens to each input, and how many replicas of each stage share the work."""
+
+    schedule: Schedule
+    replicas: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.replicas) != len(self.schedule.stages) or any(n < 1 for n in self.replicas):
+            raise ScheduleError(
+                f"{len(self.schedule.stages)} stages have the replicas {list(self.replicas)[:8]}",
+                fix="give each stage one replica or more",
+            )
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{count} x {stage.device}: {', '.join(stage.nodes)}"
+            for count, stage in zip(self.replicas, self.schedule.stages, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StageLoad:
+    """One stage of a stream: a call takes `call_s`, an input passes every `period_s`."""
+
+    call_s: float
+    batch: int
+    replicas: int
+    cores: int
+    basis: Basis
+
+    @property
+    def period_s(self) -> float:
+        return self.call_s / (self.batch * self.replicas)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAccount:
+    """`used` are units of each resource, those of all replicas together."""
+
+    stages: tuple[StageLoad, ...]
+    used: Mapping[str, int]
+
+    @property
+    def period_s(self) -> float:
+        """Seconds from one input to the next."""
+        return max(stage.period_s for stage in self.stages)
+
+    @property
+    def inputs_per_s(self) -> float:
+        return 1 / self.period_s if self.period_s else math.inf
+
+    @property
+    def latency_s(self) -> float:
+        """What an input takes from end to end, at the full rate and with no queue before it."""
+        waits_s = ((stage.batch - 1) * self.period_s for stage in self.stages)
+        return math.fsum((*(stage.call_s for stage in self.stages), *waits_s))
+
+    @property
+    def basis(self) -> Basis:
+        return combined(stage.basis for stage in self.stages)
+
+    def busy(self, stage: int) -> float:
+        """The part of the time that the replicas of a stage are at work: 1 for the bottleneck."""
+        return self.stages[stage].period_s / self.period_s if self.period_s else 1.0
+
+
+def stream_account(table: CostTable, stream: StreamSchedule) -> StreamAccount:
+    """What a stream costs by the table; shares no code with the solver.
+
+    Raises AssignmentError or ScheduleError where it does not fit the table or its machine.
+    """
+    schedule, machine = stream.schedule, table.machine
+    steps = [*zip(schedule.steps, account(table, schedule).steps, strict=True)]
+    call_s = [0.0] * len(schedule.stages)
+    for step, cost in steps:
+        if isinstance(step, Run):
+            call_s[step.stage] += cost.time_s
+    owner = _owners(table, schedule)
+    for step, cost in steps:
+        if not isinstance(step, Run):
+            ends = [memory for memory in step.route if memory != HOST]
+            stage = owner[ends[0]] if len(ends) == 1 and ends[0] in owner else None
+            if stage is None:
+                raise ScheduleError(
+                    f"goes {step.route}, and in a stream values pass through {HOST}",
+                    where=f"value {step.value}",
+                    fix="use devices whose memory has a link to the host's, and back",
+                )
+            batch = machine.device(schedule.stages[stage].device).batch
+            call_s[stage] += batch * cost.time_s
+    loads = []
+    used: dict[str, int] = {}
+    for index, (stage_, replicas) in enumerate(zip(schedule.stages, stream.replicas, strict=True)):
+        device = machine.device(stage_.device)
+        cores = device.cores * replicas
+        used[device.keeps_busy] = used.get(device.keeps_busy, 0) + cores
+        loads.append(StageLoad(call_s[index], device.batch, replicas, cores, device.basis))
+    for name, units in used.items():
+        if units > machine.units_of[name]:
+            raise ScheduleError(
+                f"{units} units are used, and there are {machine.units_of[name]}",
+                where=f"resource {name}",
+                fix="use fewer replicas, or devices that take fewer units",
+            )
+    return StreamAccount(tuple(loads), used)
+
+
+def _owners(table: CostTable, schedule: Schedule) -> dict[str, int]:
+    """The one stage in each memory other than the host's; raises ScheduleError for two of them."""
+    owner: dict[str, int] = {}
+    for index, stage in enumerate(schedule.stages):
+        memory = table.machine.memory_of(stage.device)
+        if memory != HOST and owner.setdefault(memory, index) != index:
+            raise ScheduleError(
+                "holds two stages of a stream",
+                where=f"memory {memory}",
+                fix="one stage at a time can use a memory other than the host's",
+            )
+    return owner
+
+
+#: What a stream's certificate is about: pipelines whose stages hand values on in one direction; or
+#: those among them whose stages are stretches of the graph's own order.
+StreamScope: TypeAlias = Literal[
+    "schedules with contiguous stages", "contiguous stages in the graph's order"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCertificate:
+    """The proof that nothing in `scope` has a period below `period`, in ticks of `tick_s`.
+
+    `potentials` says for every set of nodes that may have run (`ideals`; the smaller first, of
+    equals by their bit masks), and for every number of units of the lesser resources, how many
+    units of the largest one stages of a shorter period take at the least: more than there are, for
+    all nodes. `lower_bound_s` holds for every schedule, whatever its stages.
+    """
+
+    period: Fraction
+    tick_s: float
+    potentials: tuple[tuple[int, ...], ...]
+    scope: StreamScope
+    lower_bound_s: float
+
+    @property
+    def period_s(self) -> float:
+        return float(self.period) * self.tick_s
+
+    @property
+    def gap(self) -> float:
+        """How much shorter the period of any schedule at all could be, as a fraction."""
+        if meets(self.period_s, self.lower_bound_s):
+            return 0.0
+        return 1 - self.lower_bound_s / self.period_s
+
+    @property
+    def claim(self) -> str:
+        """What is proved, in words, and no more than that."""
+        if not self.gap:
+            return "optimal: no schedule is faster"
+        best = "optimal: no pipeline of contiguous stages is faster"
+        if self.scope == "contiguous stages in the graph's order":
+            best = "no pipeline of stretches of the graph's order is faster"
+        return f"{best}; other schedules by {self.gap:.2%} at most"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSolution:
+    """The stream with the least period; `account` is the independent evaluator's."""
+
+    stream: StreamSchedule
+    account: StreamAccount
+    certificate: StreamCertificate

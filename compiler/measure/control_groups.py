@@ -1,0 +1,61 @@
+"""The control groups that limit a process, of either version."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+#: What Linux tells a process about itself.
+SELF = Path("/proc/self")
+
+
+def groups(controller: str, process: Path = SELF) -> Iterator[Path]:
+    """The folders of the groups in which `controller` limits the process, each with those around
+    it: groups are nested, and the least that any of them grants counts.
+
+    Some may not be there, where a container sees only a part of the tree. `process` is the folder
+    that Linux has for the process, where `cgroup` has the lines `ID:CONTROLLERS:GROUP`; version 2
+    has one without controllers, `0::GROUP`.
+    """
+    joined: dict[bool, str] = {}
+    for line in text_of(process / "cgroup").splitlines():
+        _, controllers, group = f"{line}::".split(":", 2)
+        if not controllers or controller in controllers.split(","):
+            joined[not controllers] = group.removesuffix("::")
+    for unified, root, mounted in _mounts(controller, process):
+        if unified in joined:
+            way = _below(joined[unified], root)
+            yield from (mounted / group for group in (way, *way.parents))
+
+
+def text_of(path: Path) -> str:
+    """Nothing for a file that cannot be read."""
+    try:
+        return path.read_text("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+
+
+def _mounts(controller: str, process: Path) -> Iterator[tuple[bool, str, Path]]:
+    """Where control groups are mounted: whether as version 2, the group that is mounted, and the
+    folder.
+
+    36 35 0:31 /GROUP /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu,cpuacct
+    """
+    for line in text_of(process / "mountinfo").splitlines():
+        here, _, there = line.partition(" - ")
+        fields, system = here.split(), there.split()
+        if len(fields) < 5 or len(system) < 3:
+            continue
+        mounted = Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
+        if system[0] == "cgroup2":
+            yield True, fields[3], mounted
+        elif system[0] == "cgroup" and controller in system[-1].split(","):
+            yield False, fields[3], mounted
+
+
+def _below(group: str, root: str) -> PurePosixPath:
+    """The way from the mounted group `root` to `group`; none where it lies outside."""
+    way = PurePosixPath(group)
+    if way.is_relative_to(root) and ".." not in way.parts:
+        return way.relative_to(root)
+    return PurePosixPath()

@@ -1,0 +1,44 @@
+"""How much memory this process may still use, so that no more is asked for."""
+
+from pathlib import Path
+
+from stagecut.compiler.ir.errors import ShapeError
+from stagecut.compiler.ir.units import size
+from stagecut.compiler.measure.control_groups import SELF, groups, text_of
+
+_MEMORY_INFO = Path("/proc/meminfo")
+_UNLIMITED = 1 << 63
+
+
+def usable_bytes(memory_info: Path = _MEMORY_INFO, process: Path = SELF) -> int:
+    """What Linux has left without swapping, or less where a control group grants less."""
+    left = _UNLIMITED
+    for line in text_of(memory_info).splitlines():
+        name, _, amount = line.partition(":")
+        if name == "MemAvailable":
+            left = _number(amount.removesuffix("kB")) * 1024
+    return min(left, *map(_granted, groups("memory", process)), _UNLIMITED)
+
+
+def check_room(size_bytes: int, where: str) -> None:
+    """Raise ShapeError for a tensor that the machine has no memory for: it would refuse, or worse,
+    agree and kill the process later."""
+    left = usable_bytes()
+    if size_bytes > left:
+        raise ShapeError(
+            f"a tensor of this shape takes {size(size_bytes)}, and {size(left)} of memory are left",
+            where=where,
+            fix="give smaller sizes, or use a machine with more memory",
+        )
+
+
+def _granted(group: Path) -> int:
+    """Version 2 has `memory.max` with "max" or bytes, version 1 another file."""
+    return _number(text_of(group / "memory.max") or text_of(group / "memory.limit_in_bytes"))
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # not there, "max", or something else
+        return _UNLIMITED

@@ -1,0 +1,205 @@
+"""The table in whole numbers: what a call of any stage takes on any device, in ticks.
+
+A tick is a power of two of a second, so small that the costs of a graph lose nothing that matters
+(2^-42 of their sum) and so large that their products stay exact in 64 bits. All that the solver
+and the checker say is exact about the table in ticks.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from stagecut.compiler.ir.costs import CostTable, NodeCosts
+from stagecut.compiler.ir.machine import HOST, Device, Route
+from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
+from stagecut.passes.partition.throughput.lattice import Lattice
+
+#: The costs of the whole graph come to at most 2 to the power of this many ticks.
+_BITS = 42
+
+#: So many times of calls are kept between probes.
+_MOST_KEPT = 1 << 24
+
+
+@dataclass(frozen=True)
+class StreamCosts:
+    """By device D, node N, and value V; times in ticks of `tick_s`.
+
+    `run` (N, D) is 0 where `able` (N, D) is not. `group` (D,) is the index of the resource that a
+    device uses, of which `units` (G,) says how many units there are. `bring` and `take` (V, D) are
+    what a value costs on its way from the host's memory into the device's, and back; `far` (D,)
+    says that there is such a way at all. `writer` (V,) is a node, N for an input that lies with the
+    host, -1 for what is free; `reads` (V, N) says who reads it, `wanted` (V,) that it is an output.
+    """
+
+    tick_s: float
+    run: Ints
+    able: Bools
+    start: Ints
+    batch: Ints
+    cores: Ints
+    group: Ints
+    units: Ints
+    bring: Ints
+    take: Ints
+    no_way: Bools
+    far: Bools
+    writer: Ints
+    reads: Bools
+    wanted: Bools
+
+    @classmethod
+    def of(cls, table: CostTable) -> "StreamCosts":
+        devices, machine = table.machine.devices, table.machine
+        groups = [*machine.units_of]
+        run_s = np.array(
+            [[node.run_s.get(device.name, math.nan) for device in devices] for node in table.nodes]
+        ).reshape(len(table.nodes), len(devices))
+        bring_s = _transfers(table, devices, lambda memory: Route(HOST, memory))
+        take_s = _transfers(table, devices, lambda memory: Route(memory, HOST))
+        start_s = np.array([device.stage_s for device in devices])
+        batch = np.array([device.batch for device in devices], dtype=np.int64)
+        crossing_s = np.nansum(np.nanmax(bring_s * batch, axis=1, initial=0.0)) + np.nansum(
+            np.nanmax(take_s * batch, axis=1, initial=0.0)
+        )
+        most_s = float(np.nansum(np.nanmax(run_s, axis=1)) + start_s.max() + crossing_s)
+        tick_s = 2.0 ** (math.frexp(most_s)[1] - _BITS) if most_s else 1.0
+        index = {node.name: at for at, node in enumerate(table.nodes)}
+        inputs = {end.name for end in table.inputs}
+        outputs = {end.name for end in table.outputs}
+        return cls(
+            tick_s,
+            _ticks(run_s, tick_s),
+            np.isfinite(run_s),
+            _ticks(start_s, tick_s),
+            batch,
+            np.array([device.cores for device in devices], dtype=np.int64),
+            np.array([groups.index(device.keeps_busy) for device in devices], dtype=np.int64),
+            np.array([machine.units_of[group] for group in groups], dtype=np.int64),
+            _ticks(bring_s, tick_s),
+            _ticks(take_s, tick_s),
+            np.isnan(bring_s) | np.isnan(take_s),
+            np.array([device.memory != HOST for device in devices]),
+            np.array([_writer(value.name, table, index, inputs) for value in table.values]),
+            _reads(table),
+            np.array([value.name in outputs for value in table.values], dtype=np.bool_),
+        )
+
+    @property
+    def nodes(self) -> int:
+        return len(self.run)
+
+
+def _ticks(times_s: Floats, tick_s: float) -> Ints:
+    return np.rint(np.nan_to_num(times_s) / tick_s).astype(np.int64)
+
+
+def _transfers(table: CostTable, devices: Sequence[Device], way: Callable[[str], Route]) -> Floats:
+    """(V, D): seconds along the `way` that leads to or from a device's memory; 0 where it leads
+    nowhere else, not a number where there is none."""
+    columns = [
+        [_transfer_s(table, value.name, way(device.memory)) for value in table.values]
+        for device in devices
+    ]
+    return np.array(columns, dtype=np.float64).reshape(len(devices), len(table.values)).T
+
+
+def _transfer_s(table: CostTable, value: str, route: Route) -> float:
+    if route.source == route.target:
+        return 0.0
+    cost = table.transfer(value, route)
+    return math.nan if cost is None else cost.time_s
+
+
+def _writer(value: str, table: CostTable, index: dict[str, int], inputs: set[str]) -> int:
+    if value in table.producer:
+        return index[table.producer[value]]
+    return len(table.nodes) if value in inputs else -1
+
+
+def _reads(table: CostTable) -> Bools:
+    place = {value.name: at for at, value in enumerate(table.values)}
+    reads = np.zeros((len(table.values), len(table.nodes)), dtype=np.bool_)
+    node: NodeCosts
+    for at, node in enumerate(table.nodes):
+        for name in node.inputs:
+            reads[place[name], at] = True
+    return reads
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What a call of the stage between two ideals of `lattice` takes on each device."""
+
+    costs: StreamCosts
+    lattice: Lattice
+
+    @cached_property
+    def _run(self) -> Ints:
+        return self.lattice.sums(self.costs.run)
+
+    @cached_property
+    def _unable(self) -> Ints:
+        return self.lattice.sums((~self.costs.able).astype(np.int64))
+
+    @cached_property
+    def _readers(self) -> Ints:
+        """(I, V): how many nodes of each ideal read each value."""
+        return self.lattice.sums(self.costs.reads.T.astype(np.int64))
+
+    @cached_property
+    def _written(self) -> Bools:
+        """(I, V): whether the value is there when the nodes of the ideal have run."""
+        costs = self.costs
+        writes = np.zeros((costs.nodes, len(costs.writer)), dtype=np.int64)
+        values = np.flatnonzero((costs.writer >= 0) & (costs.writer < costs.nodes))
+        writes[costs.writer[values], values] = 1
+        written: Bools = self.lattice.sums(writes) > 0
+        there: Bools = written | (costs.writer == costs.nodes)
+        return there
+
+    def to(self, ideal: int) -> tuple[Ints, Bools]:
+        """(B, D) for the B ideals that `ideal` contains (`Lattice.below`): ticks of a call of the
+        stage from there to `ideal`, and whether the device can run it."""
+        known = self._known.get(ideal)
+        if known is None:
+            known = self._computed(ideal)
+            if self._few:
+                self._known[ideal] = known
+        return known
+
+    @cached_property
+    def _known(self) -> dict[int, tuple[Ints, Bools]]:
+        return {}
+
+    @cached_property
+    def _few(self) -> bool:
+        """Whether there is room to keep them all: every probe asks for each."""
+        return sum(map(len, self.lattice.below)) * len(self.costs.batch) <= _MOST_KEPT
+
+    def _computed(self, ideal: int) -> tuple[Ints, Bools]:
+        costs, below = self.costs, self.lattice.below[ideal]
+        ticks = costs.start + self._run[ideal] - self._run[below]
+        able: Bools = self._unable[ideal] == self._unable[below]
+        for device in np.flatnonzero(costs.far).tolist():
+            rows = np.flatnonzero(able[:, device])
+            brought, taken = self._crossing(ideal, below[rows])
+            # whole numbers below 2 to the power of 53 stay whole
+            transfers = brought @ costs.bring[:, device].astype(np.float64)
+            transfers += taken @ costs.take[:, device].astype(np.float64)
+            ticks[rows, device] += costs.batch[device] * transfers.astype(np.int64)
+            able[rows, device] = ~((brought + taken) @ costs.no_way[:, device]).astype(np.bool_)
+        return ticks, able
+
+    def _crossing(self, ideal: int, below: Ints) -> tuple[Floats, Floats]:
+        """(B, V): 1 for each value that a stage reads from outside, and that it writes for
+        outside."""
+        costs = self.costs
+        readers = self._readers
+        brought = self._written[below] & (readers[ideal] > readers[below])
+        written_here = self._written[ideal] & ~self._written[below]
+        wanted_later = costs.wanted | (readers[-1] > readers[ideal])
+        return brought.astype(np.float64), (written_here & wanted_later).astype(np.float64)

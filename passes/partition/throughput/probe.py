@@ -1,0 +1,158 @@
+"""Can a period be kept? The least units that it takes, by dynamic programming over the lattice.
+
+A stage whose call takes T ticks for a batch of b keeps the period P with ceil(T / (b P)) replicas,
+or floor(T / (b P)) + 1 where it has to be shorter than P (`strict`). With one resource:
+
+    g({}) = 0     g(J) = min over ideals I < J and devices k of g(I) + cores_k * replicas_k(I, J)
+
+and P can be kept if g(everything) is no more than there is. Of several resources all but the
+largest are counted in the state: g(J, u) is the least of the largest one when at most u of the
+others are used.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from stagecut.passes.partition.exact.factor_graph import Bools, Ints
+from stagecut.passes.partition.throughput.model import Calls
+
+#: Stands for more units than any machine has.
+NEVER = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The stage between two ideals, by index."""
+
+    start: int
+    end: int
+    device: int
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Looks for pipelines with a period of at most, or `strict`ly below, that many ticks."""
+
+    calls: Calls
+
+    @cached_property
+    def main(self) -> int:
+        """The resource that is minimised: the one with the most units, of equals the first."""
+        return int(np.argmax(self.calls.costs.units))
+
+    @cached_property
+    def _others(self) -> list[tuple[int, int, int]]:
+        """(resource, its units, the stride of its digit in a state) of all others."""
+        found, stride = [], 1
+        for group, units in enumerate(self.calls.costs.units.tolist()):
+            if group != self.main:
+                found.append((group, units, stride))
+                stride *= units + 1
+        return found
+
+    @cached_property
+    def states(self) -> int:
+        """How many combinations of units of the other resources there are."""
+        states = 1
+        for _, units, _ in self._others:
+            states *= units + 1
+        return states
+
+    def potentials(self, period: Fraction, *, strict: bool) -> Ints:
+        """(I, S): the least units of the main resource with which the nodes of each ideal keep the
+        period, when at most so many units of the others are used; NEVER where they cannot."""
+        lattice = self.calls.lattice
+        least = np.full((len(lattice.ideals), self.states), NEVER, dtype=np.int64)
+        least[0] = 0
+        for ideal in range(1, len(lattice.ideals)):
+            below = lattice.below[ideal]
+            units = self.units(ideal, period, strict=strict)
+            best = (least[below] + units[:, self.main, None]).min(axis=0)
+            for group, most, stride in self._others:
+                for count in range(1, most + 1):
+                    some = below[units[:, group] == count]
+                    if len(some):
+                        here = self._at_least(group, count)
+                        shifted = least[some][:, np.flatnonzero(here) - count * stride].min(axis=0)
+                        best[here] = np.minimum(best[here], shifted)
+            least[ideal] = np.minimum(best, NEVER)
+        return least
+
+    def can_keep(self, potentials: Ints) -> bool:
+        return bool(potentials[-1, -1] <= self.calls.costs.units[self.main])
+
+    def units(self, ideal: int, period: Fraction, *, strict: bool) -> Ints:
+        """(B, G): the least units of each resource with which one of its devices runs the stage to
+        `ideal` from each one below it."""
+        needed = self._needed(ideal, period, strict=strict)
+        costs = self.calls.costs
+        found = np.full((len(needed), len(costs.units)), NEVER, dtype=np.int64)
+        for device, group in enumerate(costs.group.tolist()):
+            found[:, group] = np.minimum(found[:, group], needed[:, device])
+        return found
+
+    def _needed(self, ideal: int, period: Fraction, *, strict: bool) -> Ints:
+        """(B, D): units."""
+        ticks, able = self.calls.to(ideal)
+        costs = self.calls.costs
+        load = ticks * period.denominator
+        room = costs.batch * period.numerator
+        replicas = load // room + 1 if strict else np.maximum(-(-load // room), 1)
+        return np.where(able, np.minimum(costs.cores * replicas, NEVER), NEVER)
+
+    def _at_least(self, group: int, count: int) -> Bools:
+        """(S,): the states in which at least `count` units of a resource may be used."""
+        [(most, stride)] = [
+            (most, stride) for other, most, stride in self._others if other == group
+        ]
+        return np.arange(self.states) // stride % (most + 1) >= count
+
+    def parts(self, potentials: Ints, period: Fraction, *, strict: bool) -> tuple[Part, ...]:
+        """The stages that `potentials` tell of: of equals the longest, on the first device."""
+        found: list[Part] = []
+        ideal, state = len(potentials) - 1, self.states - 1
+        while ideal:
+            start, group, state = self._step(potentials, ideal, state, period, strict=strict)
+            row = int(np.flatnonzero(self.calls.lattice.below[ideal] == start)[0])
+            needed = self._needed(ideal, period, strict=strict)[row]
+            mine = np.where(self.calls.costs.group == group, needed, NEVER + 1)
+            device = int(np.argmin(mine))
+            replicas = int(needed[device] // self.calls.costs.cores[device])
+            found.append(Part(start, ideal, device, replicas))
+            ideal = start
+        return tuple(reversed(found))
+
+    def _step(
+        self, potentials: Ints, ideal: int, state: int, period: Fraction, *, strict: bool
+    ) -> tuple[int, int, int]:
+        """Where the last stage begins, the resource that it uses, and the state before it."""
+        below = self.calls.lattice.below[ideal]
+        units = self.units(ideal, period, strict=strict)
+        least = potentials[ideal, state]
+        options = [(self.main, potentials[below, state] + units[:, self.main], 0)]
+        for group, most, stride in self._others:
+            digit = state // stride % (most + 1)
+            fits = units[:, group] <= digit
+            before = state - np.where(fits, units[:, group], 0) * stride
+            options.append((group, np.where(fits, potentials[below, before], NEVER), stride))
+        found = [
+            (int(np.argmax(reached == least)), group, stride)
+            for group, reached, stride in options
+            if (reached == least).any()
+        ]
+        row, group, stride = min(found)
+        spent = int(units[row, group]) * stride
+        return int(below[row]), group, state - spent
+
+    def period(self, parts: tuple[Part, ...]) -> Fraction:
+        """The longest period of any stage, in ticks."""
+        return max(self._period(part) for part in parts)
+
+    def _period(self, part: Part) -> Fraction:
+        row = int(np.flatnonzero(self.calls.lattice.below[part.end] == part.start)[0])
+        ticks = int(self.calls.to(part.end)[0][row, part.device])
+        return Fraction(ticks, int(self.calls.costs.batch[part.device]) * part.replicas)

@@ -1,0 +1,70 @@
+"""Streams as files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagecut.compiler.formats.stream_json import read_stream, stream_document
+from stagecut.compiler.ir.errors import CertificateError
+from stagecut.compiler.ir.machine import Device
+from stagecut.passes.partition.throughput.throughput import Throughput
+from stagecut.passes.partition.throughput.verify import verify
+from tests.support.streams import stream_table
+
+TABLE = stream_table(
+    "a: cpu 4\n b(a): cpu 8, npu 3",
+    Device("cpu", "host", resource="cores"),
+    Device("npu", "host", batch=2),
+    cores=2,
+)
+SOLUTION = Throughput()(TABLE)
+
+
+def _written(folder: Path, document: object) -> Path:
+    path = folder / "stream.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_what_is_written_reads_back(tmp_path: Path) -> None:
+    path = _written(tmp_path, stream_document(SOLUTION))
+    stream, certificate = read_stream(path, TABLE)
+    assert stream == SOLUTION.stream
+    assert certificate == SOLUTION.certificate
+    verify(TABLE, certificate)
+
+
+def _changed(**changes: Any) -> dict[str, Any]:
+    return {**stream_document(SOLUTION), **changes}
+
+
+REFUSED = {
+    "no certificate": (_changed(certificate={}), "certificate.period"),
+    "no replicas": (_changed(stages=[{"device": "cpu", "nodes": ["a"]}]), "stages.0.replicas"),
+    "a node of another table": (
+        _changed(stages=[{"device": "cpu", "replicas": 1, "nodes": ["z"]}]),
+        "no node 'z'",
+    ),
+    "not a document": ([], "the whole file"),
+}
+
+
+@pytest.mark.parametrize(("document", "problem"), REFUSED.values(), ids=REFUSED.keys())
+def test_other_files(document: object, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(CertificateError, match=problem):
+        read_stream(_written(tmp_path, document), TABLE)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CertificateError, match="cannot be read"):
+        read_stream(tmp_path / "none.json", TABLE)
+
+
+@pytest.mark.parametrize("period", ["1/0", "-1", "nan", "1e9", ""])
+def test_periods_that_are_none(period: str, tmp_path: Path) -> None:
+    document: dict[str, Any] = stream_document(SOLUTION)
+    certificate = {**document["certificate"], "period": period}
+    with pytest.raises(CertificateError, match=r"certificate\.period"):
+        read_stream(_written(tmp_path, _changed(certificate=certificate)), TABLE)

@@ -1,0 +1,105 @@
+"""The account of a stream, and what its certificate claims."""
+
+from fractions import Fraction
+
+import pytest
+
+from stagecut.compiler.ir.errors import ScheduleError
+from stagecut.compiler.ir.machine import Device
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.stream import (
+    StreamCertificate,
+    StreamSchedule,
+    StreamScope,
+    stream_account,
+)
+from stagecut.compiler.ir.transfers import scheduled
+from tests.support.streams import stream_table
+
+US = 1e-6
+TABLE = stream_table(
+    "a: cpu 4\n b(a): cpu 8, pim 1, pam 1\n c(b): cpu 6, batch 20, pim 1",
+    Device("cpu", "host", stage_s=2 * US, resource="cores"),
+    Device("batch", "host", batch=5, resource="cores", cores=2),
+    Device("pim", "pim", basis="modelled"),
+    Device("pam", "pam"),
+    cores=4,
+)
+
+
+def _stream(*parts: tuple[int, str, str]) -> StreamSchedule:
+    stages = [Stage(device, tuple(nodes)) for _, device, nodes in parts]
+    return StreamSchedule(scheduled(TABLE, stages), tuple(count for count, _, _ in parts))
+
+
+def test_the_slowest_stage_sets_the_period() -> None:
+    stream = _stream((2, "cpu", "ab"), (1, "batch", "c"))
+    account = stream_account(TABLE, stream)
+    assert str(stream) == "2 x cpu: a, b\n1 x batch: c"
+    assert [stage.call_s / US for stage in account.stages] == pytest.approx([14, 20])
+    assert account.period_s == pytest.approx(7 * US)
+    assert account.inputs_per_s == pytest.approx(1 / (7 * US))
+    assert account.latency_s == pytest.approx((14 + 20 + 4 * 7) * US)
+    assert account.used == {"cores": 4}
+    assert [account.busy(stage) for stage in (0, 1)] == pytest.approx([1, 4 / 7])
+    assert account.basis == "measured"
+
+
+def test_a_stage_far_away_pays_for_both_ways() -> None:
+    account = stream_account(TABLE, _stream((1, "cpu", "a"), (1, "pim", "b"), (1, "cpu", "c")))
+    assert [stage.call_s / US for stage in account.stages] == pytest.approx([6, 1 + 2 + 2, 8])
+    assert account.basis == "modelled"
+
+
+def test_no_time_is_no_limit() -> None:
+    table = stream_table("a: cpu 0", Device("cpu", "host"))
+    account = stream_account(table, StreamSchedule(scheduled(table, [Stage("cpu", ("a",))]), (1,)))
+    assert account.inputs_per_s == float("inf")
+    assert account.busy(0) == 1
+
+
+REFUSED = {
+    "more units than there are": (((3, "cpu", "ab"), (1, "batch", "c")), "5 units are used"),
+    "two stages far away": (((1, "cpu", "a"), (1, "pim", "b"), (1, "pim", "c")), "two stages"),
+    "straight from one to another": (
+        ((1, "cpu", "a"), (1, "pam", "b"), (1, "pim", "c")),
+        "goes pam>pim, and in a stream values pass through host",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "problem"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_no_stream(parts: tuple[tuple[int, str, str], ...], problem: str) -> None:
+    with pytest.raises(ScheduleError, match=problem):
+        stream_account(TABLE, _stream(*parts))
+
+
+@pytest.mark.parametrize("replicas", [(), (0,), (1, 1)])
+def test_every_stage_has_replicas(replicas: tuple[int, ...]) -> None:
+    schedule = scheduled(TABLE, [Stage("cpu", ("a", "b", "c"))])
+    with pytest.raises(ScheduleError, match="1 stages have the replicas"):
+        StreamSchedule(schedule, replicas)
+
+
+WHOLE: StreamScope = "schedules with contiguous stages"
+ORDER: StreamScope = "contiguous stages in the graph's order"
+CLAIMS = {
+    "nothing at all is faster": (WHOLE, 4.0, "optimal: no schedule is faster"),
+    "nothing contiguous is": (
+        WHOLE,
+        3.0,
+        "optimal: no pipeline of contiguous stages is faster; other schedules by 25.00% at most",
+    ),
+    "nothing in this order is": (
+        ORDER,
+        3.0,
+        "no pipeline of stretches of the graph's order is faster; "
+        "other schedules by 25.00% at most",
+    ),
+}
+
+
+@pytest.mark.parametrize(("scope", "bound_s", "claim"), CLAIMS.values(), ids=CLAIMS.keys())
+def test_claims(scope: StreamScope, bound_s: float, claim: str) -> None:
+    certificate = StreamCertificate(Fraction(8), 0.5, (), scope, bound_s)
+    assert certificate.claim == claim

@@ -1,0 +1,45 @@
+"""How much memory is left, and tensors that there is no room for."""
+
+from pathlib import Path
+
+import pytest
+
+from stagecut.compiler.ir.errors import ShapeError
+from stagecut.compiler.measure import memory
+from stagecut.compiler.measure.memory import check_room, usable_bytes
+
+_INFO = "MemTotal:  9999 kB\nMemAvailable:    2048 kB\nSwapTotal: 0 kB\n"
+
+CASES: dict[str, tuple[str, dict[str, str], int]] = {
+    "what Linux has left": (_INFO, {}, 2048 * 1024),
+    "version 2 grants less": (_INFO, {"memory.max": "1000\n"}, 1000),
+    "version 2 grants all": (_INFO, {"memory.max": "max\n"}, 2048 * 1024),
+    "version 1 grants less": (_INFO, {"memory.limit_in_bytes": "1000\n"}, 1000),
+    "nothing is told": ("", {}, 1 << 63),
+}
+
+
+@pytest.mark.parametrize(("info", "files", "expected"), CASES.values(), ids=CASES.keys())
+def test_usable_bytes(
+    info: str,
+    files: dict[str, str],
+    expected: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "meminfo").write_text(info)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(memory, "groups", lambda controller, process: [tmp_path])
+    assert usable_bytes(tmp_path / "meminfo") == expected
+
+
+def test_there_is_some_memory() -> None:
+    assert 0 < usable_bytes() < 1 << 63
+
+
+def test_room_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "usable_bytes", lambda: 1 << 20)
+    check_room(1 << 20, "input x")
+    with pytest.raises(ShapeError, match=r"takes 2\.00 MiB, and 1\.00 MiB of memory are left"):
+        check_room(1 << 21, "input x")

@@ -1,0 +1,124 @@
+"""Tables for streams, and the slow obvious answer: every pipeline with every number of replicas."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from math import inf
+from random import Random
+
+from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCosts
+from stagecut.compiler.ir.errors import ScheduleError
+from stagecut.compiler.ir.machine import Device, Machine, Memory, Resource, Route
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.stream import StreamSchedule, stream_account
+from stagecut.compiler.ir.transfers import scheduled
+from tests.support.tables import cost_table
+
+MS = 1e-3
+
+
+def stream_table(nodes: str, *devices: Device, **units: int) -> CostTable:
+    """`cost_table` with these devices, and so many units of each resource."""
+    table = cost_table(nodes, devices={device.name: device.memory for device in devices})
+    resources = tuple(Resource(name, count) for name, count in units.items())
+    machine = replace(table.machine, devices=devices, resources=resources)
+    return replace(table, machine=machine)
+
+
+def random_stream_table(seed: int) -> CostTable:
+    """Up to four nodes; two kinds of cores, batches, and in every third one a far memory."""
+    random = Random(seed)  # noqa: S311
+    devices = [
+        Device("one", "host", resource="cores", stage_s=random.choice([0, 0, 1])),
+        Device("two", "host", resource="cores", cores=2, stage_s=random.choice([0, 1])),
+    ]
+    if random.random() < 0.4:
+        devices.append(Device("batched", "host", resource="cores", batch=3, stage_s=1))
+    if len(devices) < 3 and random.random() < 0.5:
+        devices.append(Device("little", "host", resource="little"))
+    if len(devices) < 3 and random.random() < 0.6:
+        devices.append(Device("pim", "pim", resource="pim"))
+    count = random.randint(1, 4)
+    names = [f"n{index}" for index in range(count)]
+    nodes = []
+    for index, name in enumerate(names):
+        reads = tuple(other for other in names[:index] if random.random() < 0.45)
+        able = [each for each in devices if random.random() < 0.8] or devices[:1]
+        run_s = {
+            each.name: float(random.randint(0, 9)) * (2 if each.batch > 1 else 1) for each in able
+        }
+        inputs = (*reads, "x") if not reads or random.random() < 0.2 else reads
+        nodes.append(NodeCosts(name, "Op", run_s, inputs, (name,)))
+    routes = [Route("host", "pim"), Route("pim", "host")]
+    values = tuple(
+        ValueCosts(name, 8, {route: float(random.randint(0, 2)) for route in routes})
+        for name in ("x", *names)
+    )
+    resources = (Resource("cores", random.randint(1, 3)), Resource("little", random.randint(1, 2)))
+    return CostTable(
+        "random",
+        Machine((Memory("host"), Memory("pim")), tuple(devices), resources=resources),
+        values,
+        tuple(nodes),
+        (Endpoint("x", "host"),),
+        (Endpoint(names[-1], "host"),),
+    )
+
+
+def every_stream(table: CostTable) -> Iterator[StreamSchedule]:
+    """Every pipeline of contiguous stages, on every device, with every number of replicas."""
+    units = table.machine.units_of
+    for sets in _partitions(table, frozenset()):
+        able = [
+            [
+                device
+                for device in table.machine.devices
+                if all(device.name in table.node_named[node].run_s for node in nodes)
+            ]
+            for nodes in sets
+        ]
+        for devices in product(*able):
+            stages = [
+                Stage(device.name, nodes) for device, nodes in zip(devices, sets, strict=True)
+            ]
+            most = [units[device.keeps_busy] // device.cores for device in devices]
+            for replicas in product(*(range(1, count + 1) for count in most)):
+                yield StreamSchedule(scheduled(table, stages), replicas)
+
+
+def _partitions(table: CostTable, done: frozenset[str]) -> Iterator[tuple[tuple[str, ...], ...]]:
+    """Every way to go on from there, as stages one after the other."""
+    if len(done) == len(table.nodes):
+        yield ()
+        return
+    for ideal in _ideals(table):
+        if done < ideal:
+            stage = tuple(node.name for node in table.nodes if node.name in ideal - done)
+            for rest in _partitions(table, ideal):
+                yield (stage, *rest)
+
+
+def _ideals(table: CostTable) -> list[frozenset[str]]:
+    found = []
+    for chosen in product([False, True], repeat=len(table.nodes)):
+        names = {node.name for node, take in zip(table.nodes, chosen, strict=True) if take}
+        needs = {
+            table.producer[value]
+            for name in names
+            for value in table.node_named[name].inputs
+            if value in table.producer
+        }
+        if needs <= names:
+            found.append(frozenset(names))
+    return found
+
+
+def least_period(table: CostTable) -> float:
+    """Of every stream; infinite where there is none."""
+    best = inf
+    for stream in every_stream(table):
+        try:
+            best = min(best, stream_account(table, stream).period_s)
+        except ScheduleError:  # more units than there are
+            continue
+    return best
