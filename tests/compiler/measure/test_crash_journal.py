@@ -7,7 +7,7 @@ import pytest
 from stagecut.compiler.ir.device import StagedSchedule
 from stagecut.compiler.ir.errors import CrashedError, EngineError
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.measure.crash_journal import Crash, CrashJournal
+from stagecut.compiler.measure.crash_journal import REFERENCE, Crash, CrashJournal
 
 
 def _staged(text: str) -> StagedSchedule:
@@ -114,4 +114,9 @@ def test_each_call_is_another_one_and_has_a_limit(tmp_path: Path) -> None:
 def test_the_reference_alone_may_take_as_long_as_it_likes(tmp_path: Path) -> None:
     CrashJournal(tmp_path).use_only_reference("no other is left")
     assert CrashJournal(tmp_path, 2.5).limit_s == 0.0
-    assert CrashJournal(tmp_path).told() == ("no other is left",)
+    later = CrashJournal(tmp_path)
+    assert later.told() == ("no other is left",)
+    later.ask(REFERENCE)
+    later.ask(REFERENCE, "a")
+    with pytest.raises(CrashedError, match="no other is left"):
+        later.ask("far")
