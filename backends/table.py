@@ -14,10 +14,12 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import cast
 
+from stagecut.backends.checked import CheckedBackend, Unheard, checked, unusable
 from stagecut.backends.spec import Spec
-from stagecut.compiler.ir.device import Backend, BackendFactory
-from stagecut.compiler.ir.errors import BrokenDeviceError, DeviceError, StagecutError
+from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
+from stagecut.compiler.ir.errors import BrokenDeviceError, CrashedError, DeviceError, told
 from stagecut.compiler.ir.machine import Basis, Device
+from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.compiler.ir.text import suggestion
 
 
@@ -70,33 +72,37 @@ class Listed:
     cores: int = 0
 
 
+#: Where nobody wants to know what a device is asked.
+UNHEARD = Unheard()
+
+
 def create(spec: str) -> Backend:
     """The backend for `NAME[:key=value,...]`; raises DeviceError for what makes no sense."""
-    parsed = Spec.parse(spec)
-    factory, _ = _loaded(parsed.name)
-    try:
-        return factory(parsed.name, parsed.options)
-    except StagecutError:
-        raise
-    except Exception as error:  # other packages' factories may raise anything
-        raise _broken(parsed.name, "be made", error) from error
+    return _created(spec, UNHEARD).inner
 
 
-def canonical_spec(spec: str) -> str:
+def canonical_spec(spec: str, listener: Listener = UNHEARD) -> str:
     """The spec as a plan keeps it: what it takes from a file is written out."""
     parsed = Spec.parse(spec)
-    _, module = _loaded(parsed.name)
-    canonical = getattr(module, "canonical_spec", None)
-    if canonical is None:
-        return str(parsed)
-    return str(Spec(parsed.name, canonical(parsed.name, parsed.options)))
+    listener.ask(parsed.name)
+    try:
+        _, module = _loaded(parsed.name)
+        canonical = getattr(module, "canonical_spec", None)
+        if canonical is None:
+            return str(parsed)
+        return str(Spec(parsed.name, canonical(parsed.name, parsed.options)))
+    except BaseException as error:  # it is somebody else's code
+        raise unusable(parsed.name, error) from error
+    finally:
+        listener.leave()
 
 
-def create_all(specs: Iterable[str]) -> dict[str, Backend]:
-    """The backends for several specs, by device name, in the order given."""
-    backends: dict[str, Backend] = {}
+def create_all(specs: Iterable[str], listener: Listener = UNHEARD) -> dict[str, CheckedBackend]:
+    """The backends for several specs, by device name, in the order given; what they answer is
+    checked, and `listener` is told of what they are asked."""
+    backends: dict[str, CheckedBackend] = {}
     for spec in specs:
-        backend = create(spec)
+        backend = _created(spec, listener)
         if backend.device.name in backends:
             raise DeviceError(
                 "is given twice", where=f"device {backend.device.name}", fix="leave one of them out"
@@ -105,12 +111,28 @@ def create_all(specs: Iterable[str]) -> dict[str, Backend]:
     return backends
 
 
-def create_from_plan(specs: Iterable[str]) -> dict[str, Backend]:
+def create_from_plan(specs: Iterable[str]) -> dict[str, CheckedBackend]:
     """As `create_all`, for specs that stand in a plan: none of them may read a file."""
     return create_all([str(Spec.of_plan(spec)) for spec in specs])
 
 
-def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
+def _created(spec: str, listener: Listener) -> CheckedBackend:
+    parsed = Spec.parse(spec)
+    listener.ask(parsed.name)
+    try:
+        factory, _ = _loaded(parsed.name)
+        return checked(parsed.name, factory(parsed.name, parsed.options), listener)
+    except BaseException as error:  # it is somebody else's code
+        raise unusable(parsed.name, error) from error
+    finally:
+        listener.leave()
+
+
+def real_devices(
+    *,
+    lower_precision: bool = False,
+    listener: Listener = UNHEARD,
+) -> tuple[str, ...]:
     """What a plan is compiled for when the user names no devices: all real ones of this machine.
 
     Those that compute in less than a model's own precision only where that is wished for.
@@ -119,21 +141,23 @@ def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
         name
         for name, entry in _entries().items()
         if not (entry.for_tests or entry.needs_options)
-        and (device := _device(name))
+        and (device := _device(name, listener))
         and device.basis == "measured"
         and (lower_precision or device.precision in _MODELS_OWN)
     )
 
 
-def left_out() -> tuple[str, ...]:
+def left_out(listener: Listener = UNHEARD) -> tuple[str, ...]:
     """Sentences about the devices that are not among the real ones because they are broken: who
-    names no devices did not ask for less."""
+    names no devices did not ask for less. Of those that crashed, whoever was told then knows."""
     problems: dict[str, list[str]] = {}
     for name, entry in _entries().items():
         if entry.for_tests or entry.needs_options:
             continue
         try:
-            create(name)
+            _created(name, listener)
+        except CrashedError:
+            continue
         except BrokenDeviceError as error:
             problems.setdefault(error.problem, []).append(name)
         except DeviceError:
@@ -146,14 +170,14 @@ def names() -> tuple[str, ...]:
     return tuple(name for name, entry in _entries().items() if not entry.needs_options)
 
 
-def listed() -> tuple[Listed, ...]:
+def listed(listener: Listener = UNHEARD) -> tuple[Listed, ...]:
     """Every device with what it is, or why this machine does not have it."""
-    return tuple(map(_listed, names()))
+    return tuple(_listed(name, listener) for name in names())
 
 
-def _listed(name: str) -> Listed:
+def _listed(name: str, listener: Listener) -> Listed:
     try:
-        device = create(name).device
+        device = _created(name, listener).device
     except DeviceError as error:
         return Listed(name, "", "measured", "", available=False, why_not=error.problem)
     return Listed(
@@ -169,10 +193,10 @@ def _listed(name: str) -> Listed:
     )
 
 
-def _device(name: str) -> Device | None:
+def _device(name: str, listener: Listener) -> Device | None:
     """None where this machine does not have it."""
     try:
-        return create(name).device
+        return _created(name, listener).device
     except DeviceError:
         return None
 
@@ -195,13 +219,11 @@ def _loaded(name: str) -> tuple[BackendFactory, ModuleType]:
     try:
         module = importlib.import_module(path)
         return cast("BackendFactory", getattr(module, attribute)), module
-    except Exception as error:  # whatever importing another package's module may raise
-        raise _broken(name, "be loaded", error) from error
-
-
-def _broken(name: str, verb: str, error: Exception) -> BrokenDeviceError:
-    return BrokenDeviceError(
-        f"its package cannot {verb}: {str(error) or type(error).__name__}",
-        where=f"device {name}",
-        fix=f"mend or remove the package that has {_entries()[name].factory}",
-    )
+    except BaseException as error:  # whatever its code does when it is loaded
+        if asks_to_stop(error):
+            raise
+        raise BrokenDeviceError(
+            f"its package cannot be loaded: {told(error)}",
+            where=f"device {name}",
+            fix=f"mend or remove the package that has {entry.factory}",
+        ) from error

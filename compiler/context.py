@@ -8,7 +8,7 @@ from time import perf_counter, process_time
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.device import Backend, Progress, silent
-from stagecut.compiler.measure.crash_journal import Crash, CrashJournal
+from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S, Crash, CrashJournal
 
 #: How long a compile may take to be sure of its decision.
 Effort: TypeAlias = Literal["quick", "normal", "thorough"]
@@ -26,15 +26,17 @@ class Settings:
     `cache` is a folder that keeps measurements, None to keep none. `dump` is a folder for the text
     form of every step. `scratch` is a folder with room for a copy of the weights, None for the
     system's own. `notes` is a folder that survives a crash of the process, for what it was at
-    (measure/crash_journal.py), None to note nothing. `effort` says how long measuring may take.
-    `clock` tells seconds, `cpu_clock` the processor time of this process. `warn` is told what the
-    user should know of a compile that goes on.
+    (measure/crash_journal.py), None where nobody watches. `engine_timeout_s` is how long one call
+    of an engine may take where somebody does. `effort` says how long measuring may take. `clock`
+    tells seconds, `cpu_clock` the processor time of this process. `warn` is told what the user
+    should know of a compile that goes on.
     """
 
     cache: Path | None = None
     dump: Path | None = None
     scratch: Path | None = None
     notes: Path | None = None
+    engine_timeout_s: float = ENGINE_TIMEOUT_S
     effort: Effort = "normal"
     progress: Progress = silent
     clock: Callable[[], float] = perf_counter
@@ -45,10 +47,17 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class CompileContext:
     """`specs` are the texts that the backends were asked for with. `crashes` are what engines did
-    to earlier attempts at this compile, `journal` is where this one notes what it is at."""
+    to earlier attempts at this compile, `journal` is where this one notes what it is at; `told` is
+    what the user should know of devices that are not asked any more."""
 
     backends: Mapping[str, Backend]
     specs: Mapping[str, str]
     settings: Settings
     journal: CrashJournal | None
     crashes: tuple[Crash, ...]
+    told: tuple[str, ...] = ()
+
+    @property
+    def only_reference(self) -> bool:
+        """Whether whatever else was asked for has taken the process down."""
+        return self.journal is not None and bool(self.journal.only_reference)

@@ -1,6 +1,6 @@
 """What is measured of one program, and kept from one compile to the next."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -15,12 +15,14 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import (
     Backend,
+    Estimate,
     Runner,
     StagedSchedule,
     StageProgram,
     Tensor,
     silent,
 )
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
@@ -34,6 +36,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measure.environment import cpu_model, versions
 from stagecut.passes.gate.alone import Alone
 from stagecut.passes.gate.build import Build, Built, within
@@ -44,9 +47,6 @@ from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.stage import stage
 from stagecut.runtime.executor import Executor
-
-#: The reference for accuracy: the whole model on one thread of ONNX Runtime.
-_REFERENCE = "cpu.serial"
 
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
@@ -137,7 +137,9 @@ class Measurements:
         crashes = [
             Fault(crash.nodes[0], crash.device, str(crash))
             for crash in self.context.crashes
-            if len(crash.nodes) == 1 and crash.device in self.context.backends
+            if len(crash.nodes) == 1
+            and not crash.asked
+            and crash.device in expanded.candidates.get(crash.nodes[0], ())
         ]
         for fault in crashes:
             expanded = expanded.without(fault.node, fault.device, fault.reason)
@@ -165,11 +167,11 @@ class Measurements:
         yield repr(expanded.machine)
         for node in expanded.graph.nodes:
             for name in expanded.candidates[node.name]:
-                yield repr(self.context.backends[name].estimate(node))
+                yield _answer(partial(self.context.backends[name].estimate, node))
         for value in expanded.graph.values:
             for backend in self.context.backends.values():
                 for link in backend.links:
-                    yield repr(link.estimate(value))
+                    yield _answer(partial(link.estimate, value))
 
     def compare(
         self,
@@ -267,11 +269,11 @@ class Measurements:
         """The outputs of the whole model in one session of one thread; raises EngineError."""
         whole = self._whole
         everything = tuple(node.name for node in self.graph.nodes)
-        schedule = Schedule((Stage(_REFERENCE, everything),), (Run(0),))
+        schedule = Schedule((Stage(REFERENCE, everything),), (Run(0),))
         staged = StagedSchedule(schedule, (whole,), (None,))
         outputs = [value.name for value in whole.outputs]
-        engines = {_REFERENCE: backends.create(_REFERENCE)}
-        return Executor(staged, outputs, engines).run(self.program.feeds)[0]
+        engines = backends.create_all([REFERENCE])
+        return self.build(staged, outputs, engines).run(self.program.feeds)[0]
 
     @cached_property
     def _whole(self) -> StageProgram:
@@ -308,3 +310,11 @@ class Measurements:
 
     def _key(self, *parts: str) -> str:
         return digest(self._circumstances, *parts)
+
+
+def _answer(estimate: Callable[[], Estimate | None]) -> str:
+    """What a device's model says, even if it is that it has no answer."""
+    try:
+        return repr(estimate())
+    except EngineError as error:
+        return str(error)

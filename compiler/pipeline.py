@@ -5,7 +5,7 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable -> restri
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,13 +41,14 @@ from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
-from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.device import Feeds, Listener
+from stagecut.compiler.ir.errors import CrashedError, UsageError
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.objective import Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.measure.crash_journal import CrashJournal
+from stagecut.compiler.isolated import Request, compile_isolated, each_shape
+from stagecut.compiler.measure.crash_journal import REFERENCE, CrashJournal
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
 from stagecut.compiler.measurements import Compared, Measurements
 from stagecut.passes.assemble import Assemble
@@ -80,6 +81,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     max_energy_j: float | None = None,
     costs: CostTable | None = None,
     settings: Settings = Settings(),
+    isolated: bool = False,
 ) -> Plan:
     """Decide where each part of `model` runs and return a plan that runs it so.
 
@@ -94,13 +96,34 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     compared, too. `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
-    number. `max_energy_j` is the most that a run may take, by the costs.
+    number. `max_energy_j` is the most that a run may take, by the costs. `isolated` measures in a
+    process of its own, which an engine may take down: then the compile goes on without that engine
+    there. Its progress is not seen.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
+    if isolated:
+        request = Request(
+            "",
+            None,
+            None if devices is None else tuple(devices),
+            each_shape(shapes),
+            objective,
+            tuple(pins),
+            tuple(forbids),
+            granularity,
+            tolerance,
+            max_energy_j,
+            None if costs is None else write_costs(costs),
+            settings.cache,
+            settings.dump,
+            settings.effort,
+            settings.engine_timeout_s,
+        )
+        return compile_isolated(model, example_inputs, feeds, request, settings)
     phases = Phases(settings.clock)
-    specs = tuple(map(backends.canonical_spec, devices or _devices_of(costs, tolerance)))
-    context = _context(specs, settings)
+    named = devices or (None if costs is None else [each.name for each in costs.machine.devices])
+    context = _context(named, settings, lower_precision=tolerance is not None)
     question = _Question(
         context,
         parse_objective(objective),
@@ -108,8 +131,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         granularity,
         tolerance,
         max_energy_j,
-        costs,
-        () if devices or costs else backends.left_out(),
+        None if context.only_reference else costs,
         phases,
     )
     with phases("import"):
@@ -156,7 +178,6 @@ class _Question:
     tolerance: float | None
     max_energy_j: float | None
     costs: CostTable | None
-    left_out: tuple[str, ...]
     phases: Phases
 
     def __call__(
@@ -219,7 +240,7 @@ class _Question:
                 shipped,
                 compared.contenders,
                 compared.chosen_accuracy,
-                (*self.left_out, *map(str, profiled.faults), *compared.dropped),
+                (*self.context.told, *map(str, profiled.faults), *compared.dropped),
                 spare,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
@@ -267,8 +288,7 @@ def profile_model(
     settings: Settings = Settings(),
 ) -> Profiled:
     """The first half of `compile_model`: measure, and return the cost table and its paths."""
-    specs = tuple(map(backends.canonical_spec, devices or backends.real_devices()))
-    context = _context(specs, settings)
+    context = _context(devices, settings)
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(context.backends, granularity)(graph_of(program))
     expanded = Expand(context.backends)(graph)
@@ -307,18 +327,47 @@ def unmeasured_costs(
     return synthetic_costs(expanded, lambda candidates: candidates[0])
 
 
-def _context(specs: Sequence[str], settings: Settings) -> CompileContext:
-    engines = backends.create_all(specs)
-    journal = None if settings.notes is None else CrashJournal(settings.notes)
-    crashes = () if journal is None else journal.crashes()
+def _context(
+    named: Sequence[str] | None, settings: Settings, *, lower_precision: bool = False
+) -> CompileContext:
+    """Of the devices that are named, or else of all real ones; without those that have taken the
+    process down, or are broken, which is told."""
+    journal = None
+    if settings.notes is not None:
+        journal = CrashJournal(settings.notes, settings.engine_timeout_s)
+        named = [REFERENCE] if journal.only_reference else named
+    listener = journal or backends.UNHEARD
+    specs = named or backends.real_devices(lower_precision=lower_precision, listener=listener)
+    specs = [*_without_crashed(specs, listener)]
+    engines = backends.create_all(specs, listener)
+    broken = () if named else backends.left_out(listener)
     return CompileContext(
-        engines, dict(zip(engines, specs, strict=True)), settings, journal, crashes
+        engines,
+        dict(zip(engines, specs, strict=True)),
+        settings,
+        journal,
+        () if journal is None else journal.crashes(),
+        broken if journal is None else (*journal.told(), *broken),
     )
+
+
+def _without_crashed(specs: Sequence[str], listener: Listener) -> Iterator[str]:
+    """In their canonical form; raises CrashedError where none is left."""
+    crashed: CrashedError | None = None
+    left = 0
+    for spec in specs:
+        try:
+            yield backends.canonical_spec(spec, listener)
+            left += 1
+        except CrashedError as error:
+            crashed = error
+    if crashed is not None and not left:
+        raise crashed
 
 
 def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> Sequence[Shapes]:
     """The shapes of each variant, one after the other."""
-    several = [shapes or {}] if shapes is None or isinstance(shapes, Mapping) else shapes
+    several = each_shape(shapes)
     if costs is not None and len(several) > 1:
         raise UsageError(
             "a cost table is for one shape of each input",
@@ -326,12 +375,6 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
             fix="compile without the table, or for one shape",
         )
     return several or [{}]
-
-
-def _devices_of(costs: CostTable | None, tolerance: float | None) -> Sequence[str]:
-    if costs is None:
-        return backends.real_devices(lower_precision=tolerance is not None)
-    return [device.name for device in costs.machine.devices]
 
 
 def _scratch_folder(settings: Settings) -> WorkingFolder:

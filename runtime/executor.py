@@ -15,10 +15,11 @@ from stagecut.compiler.ir.device import (
     Watch,
 )
 from stagecut.compiler.ir.errors import DeviceError
-from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.schedule import Run, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
-from stagecut.runtime.prepare import prepare_stages
+from stagecut.runtime.form import ANY, Form, form_of
+from stagecut.runtime.prepare import Place, guarded_transfer, prepare_stages
 from stagecut.runtime.slots import Slots, Touched
 
 
@@ -39,9 +40,10 @@ class Executor:
         watch: Watch | None = None,
     ) -> None:
         steps = staged.schedule.steps
-        slots = Slots(staged, outputs, {name: each.memory.name for name, each in backends.items()})
+        memory_of = {name: each.memory.name for name, each in backends.items()}
+        slots = Slots(staged, outputs, memory_of)
         ready = prepare_stages(staged, backends, watch)
-        drivers = link_drivers(backends.values())
+        transfers = _Transfers(staged, memory_of, link_drivers(backends.values()), watch)
         self._clock = clock
         self._inputs = slots.inputs
         self._outputs = slots.outputs
@@ -50,8 +52,10 @@ class Executor:
         self._actions: list[_RunStage | _TransferValue] = [
             _RunStage(ready[step.stage], touched)
             if isinstance(step, Run)
-            else _TransferValue(_driver(step, drivers), touched)
-            for step, touched in zip(steps, slots.touched, strict=True)
+            else _TransferValue(transfers(step, following), touched)
+            for step, following, touched in zip(
+                steps, staged.schedule.waiting, slots.touched, strict=True
+            )
         ]
 
     def outputs(self, feeds: Feeds) -> dict[str, Tensor]:
@@ -103,8 +107,8 @@ class _TransferValue:
 
     __slots__ = ("_gives_up", "_source", "_target", "_transfer")
 
-    def __init__(self, driver: LinkDriver, touched: Touched) -> None:
-        self._transfer = driver.transfer
+    def __init__(self, transfer: Callable[[Tensor], Tensor], touched: Touched) -> None:
+        self._transfer = transfer
         (self._source,), (self._target,), self._gives_up = touched
 
     def __call__(self, slots: list[Any]) -> None:
@@ -119,16 +123,48 @@ def link_drivers(backends: Iterable[Backend]) -> dict[Route, LinkDriver]:
     return {Route(driver.source, driver.target): driver for driver in links}
 
 
-def _driver(step: Transfer, drivers: Mapping[Route, LinkDriver]) -> LinkDriver:
-    try:
-        return drivers[step.route]
-    except KeyError:
-        source, target = step.route
-        raise DeviceError(
-            f"no link leads straight from memory {source!r} to {target!r}",
-            where=f"transfer of {step.value}",
-            fix="add a device whose links join the two",
-        ) from None
+class _Transfers:
+    """Finds the driver of each transfer, and the stage to which its faults belong: the one on the
+    device that brought the link, at its far end."""
+
+    def __init__(
+        self,
+        staged: StagedSchedule,
+        memory_of: Mapping[str, str],
+        drivers: Mapping[Route, LinkDriver],
+        watch: Watch | None,
+    ) -> None:
+        self._stages = staged.schedule.stages
+        self._memory_of = memory_of
+        self._drivers = drivers
+        self._watch = watch
+        self._producer: dict[str, int] = {}
+        self._forms: dict[str, Form] = {}
+        for index, program in enumerate(staged.programs):
+            values = zip(program.outputs, program.model.graph.outputs, strict=True)
+            for value, declared in values:
+                self._producer[value.name] = index
+                self._forms[value.name] = form_of(declared)
+
+    def __call__(self, step: Transfer, following: int | None) -> Callable[[Tensor], Tensor]:
+        """`following` is the stage that runs next. Raises DeviceError where there is no link."""
+        if step.route not in self._drivers:
+            source, target = step.route
+            raise DeviceError(
+                f"no link leads straight from memory {source!r} to {target!r}",
+                where=f"transfer of {step.value}",
+                fix="add a device whose links join the two",
+            )
+        form = self._forms.get(step.value, ANY) if step.route.target == HOST else ANY
+        place = self._place(step, following)
+        return guarded_transfer(self._drivers[step.route], place, form, self._watch)
+
+    def _place(self, step: Transfer, following: int | None) -> Place:
+        reader, writer = following, self._producer.get(step.value)
+        ends = [at for at in (reader, writer, len(self._stages) - 1) if at is not None]
+        far = set(step.route) - {HOST}
+        at = next((at for at in ends if self._memory_of[self._stages[at].device] in far), ends[0])
+        return Place(at, self._stages[at].device)
 
 
 @dataclass(frozen=True, slots=True)

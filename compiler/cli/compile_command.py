@@ -12,6 +12,7 @@ from stagecut.compiler.cli.output import console, note, print_json, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.units import seconds
+from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 #: What `--precision bf16` allows: bf16 has 8 significant bits, of which deep models lose some.
 _BF16_TOLERANCE = 0.05
@@ -54,6 +55,7 @@ def compile_(
         Path | None,
         typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
     ] = None,
+    engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
     no_cache: common.NoCacheOption = False,
     dump: Annotated[
@@ -83,6 +85,7 @@ def compile_(
         output=output,
         notes=context.obj,
         effort=effort,
+        engine_timeout_s=engine_timeout,
     )
     plan = compile_model(
         model,

@@ -2,11 +2,13 @@
 
 from dataclasses import asdict
 
+import typer
+
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json, say
 
 
-def devices(json: common.JsonOption = False) -> None:
+def devices(context: typer.Context, json: common.JsonOption = False) -> None:
     """List the devices: real ones of this machine, and modelled ones.
 
     stagecut devices
@@ -14,7 +16,7 @@ def devices(json: common.JsonOption = False) -> None:
     """
     from stagecut import backends
 
-    listed = backends.listed()
+    listed = backends.listed(common.listener(context.obj))
     if json:
         print_json("stagecut.devices/1", {"devices": [asdict(device) for device in listed]})
         return

@@ -21,6 +21,17 @@ EffortOption: TypeAlias = Annotated[
     ),
 ]
 
+EngineTimeoutOption: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--engine-timeout",
+        metavar="SECONDS",
+        min=0.1,
+        help="How long an engine may take to prepare or to run a part; one that takes longer is "
+        "taken to hang, and is left out there.",
+    ),
+]
+
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9}
 _JOULES = re.compile(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([kmuµn]?)J\s*")
 

@@ -7,48 +7,39 @@ other programs, where nobody reads the output any more.
 # Nothing else is imported up here: until main() runs, Ctrl-C ends in Python's own traceback.
 import signal
 import sys
-from types import FrameType
+from collections.abc import Callable
 
-
-class _Stopped(BaseException):
-    """A signal asked the process to stop; as an exception, so that everything is cleaned up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = 128 + number
-
-
-def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a handler's signature
-    raise _Stopped(number)
+from stagecut.compiler.ir.stop import Stopped, stop
 
 
 def main() -> None:
-    """The `stagecut` command: engines are measured in a process of their own, which may crash."""
-    _run(survives=sys.argv[1:2] in (["compile"], ["profile"]))
+    """The `stagecut` command: engines are called in a process of their own, which may crash."""
+    _run(_survivor if sys.argv[1:2] in (["compile"], ["profile"], ["devices"]) else _here)
 
 
 def run_here() -> None:
     """Run the command line in this process; never shows a traceback for what the user can mend."""
-    _run(survives=False)
+    _run(_here)
 
 
-def _run(*, survives: bool) -> None:
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
+def _run(command: Callable[[], int]) -> None:
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
-        sys.exit(_exit_code(survives=survives))
-    except _Stopped as stopped:
+        sys.exit(_told(command))
+    except Stopped as stopped:
         print("stopped", file=sys.stderr)  # noqa: T201
         sys.exit(stopped.exit_code)
 
 
-def _exit_code(*, survives: bool) -> int:
+def _told(command: Callable[[], int]) -> int:
+    """The exit code of `command`, after a word of what is wrong."""
     from stagecut.compiler.cli import streams
     from stagecut.compiler.ir.errors import StagecutError, UsageError
 
     streams.make_ready()
     try:
-        return _command(survives=survives)
+        return command()
     except streams.ReaderGoneError:
         return 128 + signal.SIGPIPE
     except StagecutError as error:
@@ -56,12 +47,22 @@ def _exit_code(*, survives: bool) -> int:
         return 2 if isinstance(error, UsageError) else 1
 
 
-def _command(*, survives: bool) -> int:
-    from stagecut.compiler.cli.app import app
+def _survivor() -> int:
     from stagecut.compiler.measure.supervisor import survive_crashes
 
+    return survive_crashes(lambda notes: _told(lambda: _command(notes)))
+
+
+def _here() -> int:
+    return _command(None)
+
+
+def _command(notes: object) -> int:
+    """`notes` is a folder that survives a crash of this process."""
+    from stagecut.compiler.cli.app import app
+
     try:
-        app(obj=survive_crashes() if survives else None)
+        app(obj=notes)
     except SystemExit as done:  # what every command ends with
         sys.stdout.flush()  # here a failure can still be told
         return done.code if isinstance(done.code, int) else 0

@@ -9,10 +9,11 @@ import typer
 
 from stagecut.compiler.cli.output import progress_bars
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
+from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.compiler.context import Settings
-    from stagecut.compiler.ir.device import Tensor
+    from stagecut.compiler.ir.device import Listener, Tensor
     from stagecut.passes.partition.restrict import Restrict
 
 Choice = TypeVar("Choice", bound=str)
@@ -210,6 +211,7 @@ def make_settings(
     output: Path | None = None,
     notes: Path | None = None,
     effort: str = "normal",
+    engine_timeout_s: float = ENGINE_TIMEOUT_S,
 ) -> "Settings":
     """Settings with progress bars; working files are kept beside `output`, where there has to be
     room for the result anyway."""
@@ -220,6 +222,7 @@ def make_settings(
         dump=dump,
         scratch=None if output is None else _folder_with_room(output),
         notes=notes,
+        engine_timeout_s=engine_timeout_s,
         effort=one_of(effort, EFFORTS, "--effort"),
         progress=progress_bars(),
     )
@@ -234,3 +237,11 @@ def _user_cache() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("stagecut")
+
+
+def listener(notes: Path | None) -> "Listener":
+    """Who is told what devices are asked: whoever watches this process for what they do then."""
+    from stagecut.backends import UNHEARD
+    from stagecut.compiler.measure.crash_journal import CrashJournal
+
+    return UNHEARD if notes is None else CrashJournal(notes, ENGINE_TIMEOUT_S)

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import note, print_json, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.passes.cluster.cluster import Granularity
@@ -29,6 +31,7 @@ def profile(
     shape: common.ShapeOption = None,
     feed: common.FeedOption = None,
     granularity: common.GranularityOption = "cluster",
+    engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
     no_cache: common.NoCacheOption = False,
     json: common.JsonOption = False,
@@ -64,7 +67,7 @@ def profile(
     check_outputs(
         {"--output": output}, (*common.model_files(model, output), *common.feed_files(feed))
     )
-    for left in () if device else backends.left_out():
+    for left in () if device else backends.left_out(common.listener(context.obj)):
         note(left)
     profiled = profile_model(
         model,
@@ -73,7 +76,11 @@ def profile(
         shapes=shapes,
         granularity=finest,
         settings=common.make_settings(
-            cache_dir=cache_dir, no_cache=no_cache, output=output, notes=context.obj
+            cache_dir=cache_dir,
+            no_cache=no_cache,
+            output=output,
+            notes=context.obj,
+            engine_timeout_s=engine_timeout,
         ),
     )
     with replacing(output) as temporary:

@@ -5,6 +5,7 @@ LinkDriver    transfers values one way between two memories
 Executable    a prepared stage
 Runner        a prepared schedule
 Watch         is told when an engine is called, and when it has come back
+Listener      is told what a device is asked, and when it has answered
 Progress      is told how far a long step has come
 
 `tests/backends/test_contract.py` asks the same of every backend.
@@ -170,9 +171,18 @@ class Runner(Protocol):
 
 
 class Watch(Protocol):
-    """Told when an engine is called for a stage, and when it has come back."""
+    """Told when an engine is called for a stage, and when it has come back. Entering a stage that
+    must not be called raises EngineError."""
 
     def enter(self, stage: int) -> None: ...
+    def leave(self) -> None: ...
+
+
+class Listener(Protocol):
+    """Told what a device is about to be asked (of a node, or of itself), and that it has
+    answered. Where it must not be asked, `ask` raises EngineError, and of itself CrashedError."""
+
+    def ask(self, device: str, node: str = "") -> None: ...
     def leave(self) -> None: ...
 
 

@@ -45,6 +45,10 @@ class BrokenDeviceError(DeviceError):
     """A device's package is installed and cannot be used."""
 
 
+class CrashedError(BrokenDeviceError):
+    """A device took the process down when it was made, and is not made again."""
+
+
 class UnplaceableError(StagecutError):
     """A node has no device that may run it."""
 
@@ -112,3 +116,15 @@ class ToleranceError(StagecutError):
 
 class UsageError(StagecutError):
     """The command line or a call asks for something that does not exist; exit code 2."""
+
+
+def told(error: BaseException) -> str:
+    """What an exception of somebody else's code says, if only its kind."""
+    kind = type(error).__name__
+    try:
+        text = str(error.problem if isinstance(error, StagecutError) else error).strip()
+    except Exception:  # it is somebody else's code that makes the text
+        return kind
+    if not text or isinstance(error, Exception):
+        return text or kind
+    return f"{kind}: {text}"

@@ -1,103 +1,244 @@
-"""Measure in a child process, and in a new one when an engine has crashed it.
+"""Work in a child process that may crash or hang, and in a new one when it has.
 
-Has to be called before anything is loaded that starts threads: these do not survive a fork.
+    child 1    import, profile ... an engine crashes          the journal says which, and on what
+    child 2    import, profile without it ... gate ... done   reports its exit code
+
+Only a child that reports its exit code is done; any other end is a crash of what its journal says
+that it was calling (crash_journal.py), and so is a call that does not come back within the
+journal's limit. After a crash that nobody can be blamed for, and after too many, the next child
+uses the reference device alone. A child dies with its parent.
 """
 
 import os
 import shutil
 import signal
+import socket
 import sys
-import tempfile
 import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NoReturn, TypeAlias
 
+from stagecut.compiler.formats.atomic import writing
+from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.ir.stop import Stopped
+from stagecut.compiler.ir.text import printable
+from stagecut.compiler.measure.crash_journal import CrashJournal
+
+#: Starts a child, which is handed one end of a connection to its parent; returns its number.
+Start: TypeAlias = Callable[[socket.socket], int]
 
 #: In the folder for notes: the path of the folder that the process keeps its working files in.
 SCRATCH_NOTE = "scratch"
 
-#: So many crashes are worked around.
+#: So many crashes are worked around one by one.
 _MOST = 8
 
+#: How often the parent looks after its child, how long a child may take to stop, and a moment.
+_LOOK_S = 0.25
+_STOP_S = 0.5
+_SOON_S = 0.005
 
-def survive_crashes() -> Path:
-    """Continue in a child process, and return a folder for its notes (measure/crash_journal.py).
+#: Of Linux: which signal a process gets when its parent ends.
+_PR_SET_PDEATHSIG = 1
 
-    The parent never returns: it passes signals on, and exits as the child does. It raises
-    EngineError for a crash while no engine was called, and after too many crashes.
+
+def survive_crashes(body: Callable[[Path], int]) -> int:
+    """The exit code of `body`, which is run in a child process, with a folder for its notes.
+
+    Has to be called before anything is loaded that starts threads: these do not survive a fork.
+    Raises EngineError where even the reference device alone crashes.
     """
-    folder = Path(tempfile.mkdtemp(prefix="stagecut-"))
-    crash = ""
-    for _ in range(_MOST):
-        alive, ours = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(ours)
-            _become_child(alive, folder)
-            return folder
-        os.close(alive)
-        status = _waited_for(child)
-        os.close(ours)
-        _tidy(folder)
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        if killed or not os.WIFSIGNALED(status):
-            shutil.rmtree(folder, ignore_errors=True)
-            sys.exit(128 + signal.SIGKILL if killed else os.WEXITSTATUS(status))
-        crash = _settled(folder, signal.Signals(os.WTERMSIG(status)).name)
-        if not crash:
-            break
-    shutil.rmtree(folder, ignore_errors=True)
-    raise EngineError(
-        crash or "the process crashed, and not while an engine was being measured",
-        where="stagecut",
-        fix="name the devices to use with --device, and leave the one out that crashes",
-    )
+    with writing(Path("temporary files")):
+        folder = WorkingFolder()
+    with folder as notes:
+        return supervise(notes, partial(_forked, partial(body, notes)))
 
 
-def _become_child(alive: int, folder: Path) -> None:
-    """Make this process its own group, so that it gets only the signals that the parent passes
-    on."""
-    os.setpgid(0, 0)
-    threading.Thread(target=_stop_with_parent, args=(alive, folder), daemon=True).start()
+def supervise(folder: Path, start: Start) -> int:
+    """The exit code of the first child that reports one; `folder` is for the notes of all.
+
+    Whatever interrupts this, the child ends first. Raises EngineError as `survive_crashes`.
+    """
+    crashes = 0
+    journal = CrashJournal(folder)
+    while True:
+        code, how = _run(folder, journal, start)
+        if code is not None:
+            return code
+        why, blamed = journal.only_reference, journal.record_crash(how)
+        sentence = f"the process {how}" if blamed is None else blamed.sentence
+        if why:
+            raise EngineError(
+                f"{sentence}, with the reference device alone",
+                where="stagecut",
+                fix="check that the model runs in ONNX Runtime, and that there is enough memory",
+            )
+        crashes += 1
+        if blamed is None or crashes == _MOST:
+            journal.use_only_reference(f"only the reference device is used: {sentence}")
+            _tell(f"{sentence}: going on with the reference device alone")
+        else:
+            _tell(f"{sentence}: going on without it there")
 
 
-def _stop_with_parent(alive: int, folder: Path) -> None:
-    """Stop when the pipe ends, which it does when the parent ends, however it ends."""
-    os.read(alive, 1)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.kill(os.getpid(), signal.SIGTERM)
+def spawned(command: Sequence[str], theirs: socket.socket) -> int:
+    """A Start for processes with threads: a program with the number of its end of the connection,
+    and that of its parent, as further arguments. What it prints goes to standard error."""
+    end = theirs.fileno()
+    arguments = [*command, str(end), str(os.getpid())]
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, 2, 1),
+        (os.POSIX_SPAWN_DUP2, end, end),  # which makes it inheritable
+    ]
+    return os.posix_spawn(command[0], arguments, os.environ, file_actions=actions)
 
 
-def _waited_for(child: int) -> int:
-    """The child's status; meanwhile signals that ask to stop go to the child."""
-    handlers = {
-        number: signal.signal(number, lambda got, _: os.kill(child, got))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    _, status = os.waitpid(child, 0)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    return status
+def be_child(theirs: socket.socket, parent: int, body: Callable[[], int]) -> NoReturn:
+    """The life of a child: `body`, and its exit code told to the process `parent`, with which it
+    ends. Nothing of what it loads can spoil what is done, as it ends at once."""
+    try:
+        _depend_on(parent, theirs)
+        code = body()
+        with suppress(OSError, ValueError):  # nobody reads it: that has been told already
+            sys.stdout.flush()
+            sys.stderr.flush()
+        theirs.send(bytes([code]))
+    except Stopped as stopped:
+        code = stopped.exit_code
+    except BaseException:  # a bug of ours: told as Python does, and then a crash like others
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    os._exit(code)
+
+
+def _depend_on(parent: int, theirs: socket.socket) -> None:
+    """End with the process `parent`, and leave Ctrl-C to it."""
+    import ctypes  # here: the parent does without
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(OSError, AttributeError):  # elsewhere, the thread below has to do
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before that
+        os._exit(1)
+    threading.Thread(target=_end_with, args=(theirs,), daemon=True).start()
+
+
+def _end_with(theirs: socket.socket) -> None:
+    """The connection ends when the parent does, however it ends."""
+    with suppress(OSError):
+        theirs.recv(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _forked(body: Callable[[], int], theirs: socket.socket) -> int:
+    parent = os.getpid()
+    return os.fork() or be_child(theirs, parent, body)
+
+
+def _run(folder: Path, journal: CrashJournal, start: Start) -> tuple[int | None, str]:
+    """The exit code that a child reports, or None and how it ended without one."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            child = start(theirs)
+        try:
+            return _ending(child, ours, journal)
+        except BaseException:  # Ctrl-C, of whatever kind
+            _end(child)
+            raise
+        finally:
+            _tidy(folder)
+
+
+def _ending(child: int, ours: socket.socket, journal: CrashJournal) -> tuple[int | None, str]:
+    patience = _Patience(journal)
+    while True:
+        code = _heard(ours)
+        if code is not None:
+            _end(child)
+            return code, ""
+        status = _status(child)
+        if status is not None:
+            return None, _how(status)
+        if patience.is_over():
+            os.kill(child, signal.SIGKILL)
+            _status(child, wait=True)
+            return None, f"did not come back within {journal.limit_s:g} s"
+
+
+def _heard(ours: socket.socket) -> int | None:
+    """The exit code, if it comes within a moment: not at all where the child closed its end."""
+    ours.settimeout(_LOOK_S)
+    try:
+        if data := ours.recv(1):
+            return data[0]
+    except OSError:  # a time-out is one, too
+        return None
+    time.sleep(_SOON_S)
+    return None
+
+
+class _Patience:
+    """Is over when one call of an engine takes longer than the child's journal says. Time does not
+    pass while this process is suspended itself."""
+
+    def __init__(self, journal: CrashJournal) -> None:
+        self._journal = journal
+        self._call: tuple[int, ...] | None = None
+        self._waited_s = 0.0
+        self._looked_s = time.monotonic()
+
+    def is_over(self) -> bool:
+        now_s, call = time.monotonic(), self._journal.at_work
+        passed_s = min(now_s - self._looked_s, 4 * _LOOK_S)
+        self._waited_s = self._waited_s + passed_s if call and call == self._call else 0.0
+        self._looked_s, self._call = now_s, call
+        return 0 < self._journal.limit_s < self._waited_s
+
+
+def _status(child: int, *, wait: bool = False) -> int | None:
+    """Its status, None while it runs."""
+    try:
+        ended, status = os.waitpid(child, 0 if wait else os.WNOHANG)
+    except ChildProcessError:  # somebody else in this process was told
+        return 0
+    return status if ended else None
+
+
+def _how(status: int) -> str:
+    if not os.WIFSIGNALED(status):
+        return f"exited with status {os.waitstatus_to_exitcode(status)}"
+    number = os.WTERMSIG(status)
+    if number == signal.SIGKILL:
+        return "was killed (SIGKILL), as the system does where memory runs out"
+    names = {each.value: each.name for each in signal.Signals}
+    return f"crashed ({names.get(number, f'signal {number}')})"
+
+
+def _end(child: int) -> None:
+    """It is asked to stop, so that it cleans up, and then it has to."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(child, number)
+        until_s = time.monotonic() + _STOP_S
+        while time.monotonic() < until_s:
+            if _status(child) is not None:
+                return
+            time.sleep(_SOON_S)
 
 
 def _tidy(folder: Path) -> None:
-    """Remove the working files that a killed process left."""
+    """Remove the working files that a process left."""
     scratch = folder / SCRATCH_NOTE
     if scratch.exists():
         shutil.rmtree(scratch.read_bytes(), ignore_errors=True)
 
 
-def _settled(folder: Path, name: str) -> str:
-    """A sentence about the crash, written to standard error, too; empty where no engine was called.
-
-    `name` is that of the signal.
-    """
-    from stagecut.compiler.measure.crash_journal import CrashJournal
-
-    crash = CrashJournal(folder).record_crash()
-    if crash is None:
-        return ""
-    what = crash.nodes[0] if len(crash.nodes) == 1 else f"a stage of {len(crash.nodes)} nodes"
-    sentence = f"{crash.device} crashed ({name}) on {what}"
-    print(f"{sentence}: going on without it there", file=sys.stderr)  # noqa: T201
-    return sentence
+def _tell(sentence: str) -> None:
+    print(printable(sentence), file=sys.stderr)  # noqa: T201

@@ -6,45 +6,59 @@ this once; a stage of many nodes pays it once for all of them.
 """
 
 import statistics
-from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx_ir as ir
 
-from stagecut.compiler.ir.device import Backend, StageProgram
+from stagecut.compiler.ir.device import (
+    Backend,
+    RunnerFactory,
+    StagedSchedule,
+    StageProgram,
+)
+from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.graph import Node as GraphNode
 from stagecut.compiler.ir.graph import Operator, Value
+from stagecut.compiler.ir.machine import HOST, Route
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage, Step, Transfer
+from stagecut.compiler.ir.trace import Trace
 
 _WARM_UPS, _RUNS = 20, 200
 
+#: The node of that stage, which is in no model.
+LAUNCH = "(the start of a stage)"
 
-def launch_s(backend: Backend, clock: Callable[[], float]) -> float:
+
+def launch_s(backend: Backend, build: RunnerFactory) -> float:
     """The median time of that stage, in seconds; 0 where the device cannot run it."""
     if not backend.supports(_NODE):
         return 0.0
-    inputs = [np.ones(1, np.float32)]
+    feeds = {"x": np.ones(1, np.float32)}
     try:
-        run = backend.prepare(_program())
-        for _ in range(_WARM_UPS):
-            run(inputs)
-    except Exception:  # engines' exceptions share no base class; profiling will meet it again
+        runner = build(_staged(backend), ["y"])
+        traces = [runner.run(feeds)[1] for _ in range(_WARM_UPS + _RUNS)]
+    except StagecutError:  # profiling will meet it again, and say so
         return 0.0
-    return statistics.median(_timed(run, inputs, clock) for _ in range(_RUNS))
+    return statistics.median(map(_run_s, traces[_WARM_UPS:]))
 
 
-def _timed(
-    run: Callable[[Sequence[np.ndarray]], object],
-    inputs: Sequence[np.ndarray],
-    clock: Callable[[], float],
-) -> float:
-    start_s = clock()
-    run(inputs)
-    return clock() - start_s
+def _run_s(trace: Trace) -> float:
+    return sum(event.duration_s for event in trace.events if event.kind == "stage")
+
+
+def _staged(backend: Backend) -> StagedSchedule:
+    memory = backend.memory.name
+    steps: tuple[Step, ...] = (Run(0),)
+    if memory != HOST:
+        there, back = Route(HOST, memory), Route(memory, HOST)
+        steps = (Transfer("x", there), *steps, Transfer("y", back))
+    schedule = Schedule((Stage(backend.device.name, (LAUNCH,)),), steps)
+    return StagedSchedule(schedule, (_program(),), (None,) * len(steps))
 
 
 _X, _Y = Value("x", "float32", (1,)), Value("y", "float32", (1,))
 _NODE = GraphNode(
-    name="relu",
+    name=LAUNCH,
     op="Relu",
     operators=(Operator("relu", "Relu", "", (_X,), (_Y,), version=14),),
     inputs=(_X,),

@@ -29,6 +29,7 @@ from stagecut.compiler.ir.plan import ProfilePath
 from stagecut.compiler.ir.schedule import Run, Stage
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.ir.transfers import scheduled
+from stagecut.passes.profile.estimates import Estimates
 from stagecut.passes.profile.launch import launch_s
 from stagecut.passes.profile.paths import Path, plan_paths
 from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
@@ -102,6 +103,8 @@ class Profile:
                 return replace(profiled, faults=tuple(faults))
             except StageFault as fault:
                 node = expanded.graph.nodes[fault.stage].name
+                if fault.device not in expanded.candidates[node]:  # a relay between two others
+                    raise
                 new = [Fault(node, fault.device, fault.problem)]
                 if len([e for e in faults if e.device == fault.device]) >= _MOST_FAULTS:
                     new += _all_others(expanded, node, fault.device)
@@ -110,17 +113,19 @@ class Profile:
                 faults += new
 
     def _profile(self, expanded: ExpandedGraph, extract: Extractor, feeds: Feeds) -> Profiled:
+        estimates = Estimates.of(expanded, self.backends)
         paths = plan_paths(expanded).paths
         samples = Samples()
         starts_s = {
-            device.name: launch_s(self.backends[device.name], self.clock)
+            device.name: launch_s(self.backends[device.name], self.build)
             for device in expanded.machine.devices
             if device.basis == "measured"
         }
         runners = self._built(expanded, paths, extract)
         rounds = self._measure(expanded.graph, runners, feeds, samples)
         return Profiled(
-            self._table(expanded, samples, starts_s), tuple(_report(path, rounds) for path in paths)
+            self._table(expanded, samples, starts_s, estimates),
+            tuple(_report(path, rounds) for path in paths),
         )
 
     def _measure(self, graph: Graph, runners: list[Runner], feeds: Feeds, samples: Samples) -> int:
@@ -166,7 +171,11 @@ class Profile:
         return runners
 
     def _table(
-        self, expanded: ExpandedGraph, samples: Samples, starts_s: Mapping[str, float]
+        self,
+        expanded: ExpandedGraph,
+        samples: Samples,
+        starts_s: Mapping[str, float],
+        estimates: Estimates,
     ) -> CostTable:
         """`starts_s` is what starting a stage takes on each device. The time that was measured for
         a node includes it once; the table has it as the device's `stage_s` instead."""
@@ -178,9 +187,9 @@ class Profile:
         return CostTable(
             name=graph.name,
             machine=replace(expanded.machine, devices=devices),
-            values=tuple(self._value_costs(value, samples) for value in graph.values),
+            values=tuple(_value_costs(value, samples, estimates) for value in graph.values),
             nodes=tuple(
-                self._node_costs(node, expanded.candidates[node.name], samples, starts_s)
+                self._node_costs(node, expanded.candidates[node.name], samples, starts_s, estimates)
                 for node in graph.nodes
             ),
             inputs=tuple(Endpoint(value.name, HOST) for value in graph.inputs),
@@ -193,13 +202,14 @@ class Profile:
         devices: tuple[str, ...],
         samples: Samples,
         starts_s: Mapping[str, float],
+        estimates: Estimates,
     ) -> NodeCosts:
         run_s: dict[str, float] = {}
         run_j: dict[str, float] = {}
         resident_bytes: dict[str, int] = {}
         spreads: dict[str, Spread] = {}
         for name in devices:
-            estimate = self.backends[name].estimate(node)
+            estimate = estimates.nodes[node.name, name]
             if estimate is None:
                 timed_s = [max(0.0, t - starts_s[name]) for t in samples.runs[node.name, name]]
                 run_s[name], spreads[name] = median_and_spread(timed_s)
@@ -222,21 +232,20 @@ class Profile:
             resident_bytes=resident_bytes,
         )
 
-    def _value_costs(self, value: Value, samples: Samples) -> ValueCosts:
-        transfer_s: dict[Route, float] = {}
-        transfer_j: dict[Route, float] = {}
-        spreads: dict[Route, Spread] = {}
-        for backend in self.backends.values():
-            for driver in backend.links:
-                route = Route(driver.source, driver.target)
-                estimate = driver.estimate(value)
-                if estimate is not None:
-                    transfer_s[route] = estimate.run_s
-                    if estimate.energy_j is not None:
-                        transfer_j[route] = estimate.energy_j
-                elif timed := samples.transfers.get((route, value.size_bytes)):
-                    transfer_s[route], spreads[route] = median_and_spread(timed)
-        return ValueCosts(value.name, value.size_bytes, transfer_s, transfer_j, spreads)
+
+def _value_costs(value: Value, samples: Samples, estimates: Estimates) -> ValueCosts:
+    transfer_s: dict[Route, float] = {}
+    transfer_j: dict[Route, float] = {}
+    spreads: dict[Route, Spread] = {}
+    for route in estimates.routes:
+        estimate = estimates.transfers[route, value.name]
+        if estimate is not None:
+            transfer_s[route] = estimate.run_s
+            if estimate.energy_j is not None:
+                transfer_j[route] = estimate.energy_j
+        elif timed := samples.transfers.get((route, value.size_bytes)):
+            transfer_s[route], spreads[route] = median_and_spread(timed)
+    return ValueCosts(value.name, value.size_bytes, transfer_s, transfer_j, spreads)
 
 
 def _all_others(expanded: ExpandedGraph, failed: str, device: str) -> list[Fault]:

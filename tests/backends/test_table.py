@@ -87,7 +87,7 @@ def test_real_devices_are_measured_and_not_for_tests_nor_in_a_lower_precision() 
 
 def test_a_device_for_tests_is_never_real(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = replace(create_null("null", {}).device, basis="measured")
-    monkeypatch.setattr(table, "_device", lambda name: measured)
+    monkeypatch.setattr(table, "_device", lambda *_: measured)
     assert "null" not in backends.real_devices(lower_precision=True)
 
 

@@ -1,6 +1,6 @@
 """A schedule is carried out as it stands: its stages, its transfers, in its order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
@@ -9,7 +9,7 @@ from weakref import ref
 import numpy as np
 import pytest
 
-from stagecut.backends.null.device import NullBackend
+from stagecut.backends.null.device import NullBackend, NullLink
 from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
@@ -173,7 +173,8 @@ def test_inputs_that_an_engine_cannot_hold_are_no_fault_of_its() -> None:
 def test_an_engine_that_refuses_a_stage_is_told_and_the_watch_knows_when_it_was_at_work() -> None:
     watch = _Watch()
     Executor(staged(CHAIN, THERE_AND_BACK), ["z"], TWO, watch=watch).outputs({"x": X})
-    assert watch.told == [0, None, 1, None, 2, None] * 2
+    prepared, run = [0, 1, 2], [0, 1, 1, 1, 2]  # transfers to and from stage 1 are its own
+    assert watch.told == [said for stage in (*prepared, *run) for said in (stage, None)]
     watch = _Watch()
     with pytest.raises(StageFault, match="refuses it") as error:
         Executor(
@@ -241,3 +242,38 @@ class _Made:
         if self.compute is None:
             raise EngineError("refuses it")
         return self.compute
+
+
+#: What a link does with a value, and what is said of it: at the far end of the one that fails.
+TRANSFERS: dict[str, tuple[str, Callable[[Tensor], object], int, str]] = {
+    "raises on the way there": ("far", lambda _: 1 / 0, 1, "failed: division by zero"),
+    "raises on the way back": ("host", lambda _: 1 / 0, 1, "failed: division by zero"),
+    "brings nothing": ("far", lambda _: None, 1, "the value is a NoneType, not a numpy array"),
+    "brings another type": (
+        "host",
+        lambda tensor: tensor.astype(float),
+        1,
+        "after its transfer far > host: v has type float64, and float32 in the model",
+    ),
+    "brings another shape": ("host", lambda tensor: tensor[:1], 1, "shape 1, and 3 in the model"),
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "does", "stage", "problem"), TRANSFERS.values(), ids=TRANSFERS.keys()
+)
+def test_what_goes_wrong_in_a_transfer_is_a_fault_of_the_stage_at_its_far_end(
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    does: Callable[[Tensor], object],
+    stage: int,
+    problem: str,
+) -> None:
+    def transfer(link: NullLink, tensor: Tensor) -> object:
+        return does(tensor) if link.target == target else tensor
+
+    monkeypatch.setattr(NullLink, "transfer", transfer)
+    executor = Executor(staged(CHAIN, THERE_AND_BACK), ["z"], TWO)
+    with pytest.raises(StageFault, match=problem) as fault:
+        executor.outputs({"x": X})
+    assert (fault.value.stage, fault.value.device) == (stage, "far")

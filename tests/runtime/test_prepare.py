@@ -1,5 +1,6 @@
 """Whatever an engine raises, when it is built or when it runs, becomes an error of its stage."""
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import pytest
 from stagecut.backends.null.device import NullBackend, NullExecutable
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError, RangeFault, StageFault, ValueRangeError
+from stagecut.compiler.ir.stop import Stopped
 from stagecut.runtime.prepare import prepare_stages
 from tests.support.staged import device, staged
 
@@ -43,8 +45,10 @@ def test_a_watch_is_told_of_every_call() -> None:
 
 
 #: What an engine raises, and what is said of it.
-FAULTS: dict[str, tuple[Exception, type[StageFault], str]] = {
+FAULTS: dict[str, tuple[BaseException, type[StageFault], str]] = {
     "anything": (RuntimeError("out of order"), StageFault, "failed: out of order"),
+    "the end of the program": (SystemExit(0), StageFault, "failed: SystemExit: 0"),
+    "no memory": (MemoryError(), StageFault, "failed: MemoryError"),
     "without a word": (EngineError(""), StageFault, "EngineError"),
     "one of ours": (EngineError("too large"), StageFault, "too large"),
     "inputs that it cannot hold": (ValueRangeError("1e9 is no int8"), RangeFault, "1e9 is no int8"),
@@ -56,7 +60,7 @@ FAULTS: dict[str, tuple[Exception, type[StageFault], str]] = {
 def test_faults(
     monkeypatch: pytest.MonkeyPatch,
     when: str,
-    raised: Exception,
+    raised: BaseException,
     kind: type[StageFault],
     problem: str,
 ) -> None:
@@ -92,3 +96,82 @@ def test_the_watch_is_left_when_an_engine_fails(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(StageFault):
         prepare_stages(PAIR, BACKENDS, calls)
     assert calls.told == ["enter 0", "leave"]
+
+
+@pytest.mark.parametrize("raised", [Stopped(15), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("when", ["prepare", "run"])
+def test_a_wish_to_stop_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException, when: str
+) -> None:
+    """Python raises KeyboardInterrupt here; where it does not, that is an engine's own."""
+
+    def fail(*_: object) -> Sequence[Tensor]:
+        raise raised
+
+    def attempt() -> None:
+        prepare_stages(PAIR, BACKENDS)[0]([np.ones(2, np.float32)])
+
+    kind, method = (NullBackend, "prepare") if when == "prepare" else _CALL
+    monkeypatch.setattr(kind, method, fail)
+    with pytest.raises(type(raised)):
+        attempt()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(StageFault if isinstance(raised, KeyboardInterrupt) else Stopped):
+            attempt()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_CALL = (NullExecutable, "__call__")
+
+#: What is handed back for an output of two float32, and what is said of it.
+ANSWERS: dict[str, tuple[object, str]] = {
+    "nothing": (None, "handed back a NoneType, not a list of arrays"),
+    "too many": ([np.zeros(2, np.float32)] * 2, "handed back 2 arrays, and the stage has 1"),
+    "a tuple of something else": ((1.0,), "u is a float, not a numpy array"),
+    "another type": ([np.zeros(2)], "u has type float64, and float32 in the model"),
+    "another shape": ([np.zeros((1, 2), np.float32)], "u has shape 1x2, and 2 in the model"),
+}
+
+
+@pytest.mark.parametrize(("answer", "problem"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_answers_that_are_no_results(
+    monkeypatch: pytest.MonkeyPatch, answer: object, problem: str
+) -> None:
+    first, _ = prepare_stages(PAIR, BACKENDS)
+    monkeypatch.setattr(*_CALL, lambda *_: answer)
+    with pytest.raises(StageFault, match=problem) as fault:
+        first([np.ones(2, np.float32)])
+    assert (fault.value.stage, fault.value.device) == (0, "one")
+
+
+def test_a_tuple_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = prepare_stages(PAIR, BACKENDS)
+    answer = (np.zeros(2, np.float32),)
+    monkeypatch.setattr(*_CALL, lambda *_: answer)
+    assert first([]) is answer
+
+
+def test_what_cannot_be_called_is_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NullBackend, "prepare", lambda *_: "ready")
+    with pytest.raises(StageFault, match="prepared a str, which cannot be called"):
+        prepare_stages(PAIR, BACKENDS)
+
+
+def test_a_device_has_its_own_formats_in_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    backends = {"one": device("one", "far"), "two": device("two", "far")}
+    first, _ = prepare_stages(PAIR, backends)
+    answer = [np.zeros(5, np.uint16)]
+    monkeypatch.setattr(*_CALL, lambda *_: answer)
+    assert first([]) is answer
+
+
+class Refusing(Calls):
+    def enter(self, stage: int) -> None:
+        raise EngineError("it crashed the last time")
+
+
+def test_a_stage_that_must_not_be_called_is_not_prepared() -> None:
+    with pytest.raises(StageFault, match="it crashed the last time"):
+        prepare_stages(PAIR, BACKENDS, Refusing())

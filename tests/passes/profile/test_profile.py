@@ -28,6 +28,7 @@ from stagecut.compiler.ir.machine import Basis, Route
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.passes.expand import Expand
+from stagecut.passes.profile.launch import LAUNCH
 from stagecut.passes.profile.profile import Profile, Profiled
 from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.stage.extract import Extractor
@@ -63,6 +64,8 @@ class FakeRunner:
             if isinstance(step, Run):
                 device = self._schedule.stages[at].device
                 took_s = RUN_S.get(device, 0.0) + wobble_s
+                if self._schedule.stages[at].nodes == (LAUNCH,):
+                    took_s = 0.0
                 basis: Basis = "measured" if device in RUN_S else "modelled"
                 events.append(Event("s", "stage", basis, 0.0, took_s, took_s, at, device=device))
             else:

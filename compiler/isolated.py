@@ -1,0 +1,147 @@
+"""Compile in a process of its own, which may crash, for a process that has to live on.
+
+The caller imports the model, where it is no file or name, and writes down what it asks for:
+
+    request.json, model.onnx, sample inputs -> a fresh interpreter (compiler/worker.py) -> done.plan
+
+That process, and the next one where it crashes, is watched as the command line watches its own.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from os import PathLike, fspath
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+from onnx import numpy_helper
+from pydantic import TypeAdapter
+
+from stagecut.compiler.context import Effort, Settings
+from stagecut.compiler.formats.atomic import writing
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.formats.working_folder import WorkingFolder
+from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.frontends.shapes import Shapes
+from stagecut.compiler.ir import errors
+from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.errors import EngineError, StagecutError, StageFault
+from stagecut.compiler.measure.supervisor import spawned, supervise
+
+#: What a fresh interpreter runs: with the caller's own path, it finds what the caller would.
+_START = """
+import sys
+folder, parts, ends = sys.argv[1], sys.argv[2:-2], sys.argv[-2:]
+sys.path[:] = parts
+from stagecut.compiler.worker import main
+main(folder, *map(int, ends))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `compile_model` is asked for; `feeds` are names, whose arrays lie in files beside it."""
+
+    model: str
+    feeds: tuple[str, ...] | None
+    devices: tuple[str, ...] | None
+    shapes: tuple[dict[str, tuple[int, ...]], ...]
+    objective: str
+    pins: tuple[str, ...]
+    forbids: tuple[str, ...]
+    granularity: str
+    tolerance: float | None
+    max_energy_j: float | None
+    costs: str | None
+    cache: Path | None
+    dump: Path | None
+    effort: Effort
+    engine_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where the time went, or the error: its kind, problem, where and fix."""
+
+    phases: Mapping[str, float]
+    error: tuple[str, str, str, str] | None = None
+
+
+REQUEST = TypeAdapter(Request)
+OUTCOME = TypeAdapter(Outcome)
+REQUEST_FILE, OUTCOME_FILE, PLAN_FILE, NOTES = "request.json", "outcome.json", "done.plan", "notes"
+
+
+def compile_isolated(
+    model: object, example_inputs: object, feeds: Feeds | None, request: Request, settings: Settings
+) -> Plan:
+    """The plan that `request`, whose model and feeds are still to be filled in, asks for.
+
+    Raises what `compile_model` raises, and EngineError where even the reference device crashes.
+    """
+    with writing(settings.scratch or Path("temporary files")):
+        folder = WorkingFolder(settings.scratch)
+    place = folder.path
+    text = place / REQUEST_FILE
+    with writing(text):
+        handed = _handed_over(model, example_inputs, feeds, request, place)
+        text.write_bytes(REQUEST.dump_json(handed))
+        (place / NOTES).mkdir()
+    command = [sys.executable, "-c", _START, str(place), *sys.path]
+    supervise(place / NOTES, partial(spawned, command))
+    outcome = OUTCOME.validate_json((place / OUTCOME_FILE).read_bytes())
+    if outcome.error is not None:
+        raise _error(*outcome.error)
+    return replace(Plan.load(place / PLAN_FILE, folder=folder), phases=outcome.phases)
+
+
+def read_feed(folder: Path, number: int) -> Tensor:
+    """The array of the feed with this number."""
+    array: Tensor = numpy_helper.to_array(onnx.load_tensor(_feed_file(folder, number)))
+    return array
+
+
+def each_shape(shapes: Shapes | Sequence[Shapes] | None) -> tuple[dict[str, tuple[int, ...]], ...]:
+    """One mapping for each variant."""
+    several = [shapes or {}] if shapes is None or isinstance(shapes, Mapping) else shapes
+    return tuple({name: tuple(shape) for name, shape in each.items()} for each in several)
+
+
+def _handed_over(
+    model: object, example_inputs: object, feeds: Feeds | None, request: Request, folder: Path
+) -> Request:
+    """The request with its model and feeds, which are written to `folder` where they are none of a
+    file or a name."""
+    if isinstance(model, str | PathLike) and example_inputs is None:
+        text = fspath(model)
+    else:
+        imported, given = import_model(model, example_inputs=example_inputs, feeds=feeds)
+        feeds = given if given is not None else imported.feeds or None
+        path = folder / f"{_file_name(imported.name)}.onnx"
+        ir.save(imported.model, path, external_data=f"{path.name}.data")
+        text = str(path)
+    for number, array in enumerate((feeds or {}).values()):
+        strings = array.dtype.kind in "US"
+        proto = numpy_helper.from_array(array.astype(object) if strings else array)
+        onnx.save_tensor(proto, _feed_file(folder, number))
+    return replace(request, model=text, feeds=None if feeds is None else tuple(feeds))
+
+
+def _file_name(name: str) -> str:
+    """The plan names the model by it."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_. " else "-" for letter in name)
+    return plain.strip(".")[:100] or "model"
+
+
+def _feed_file(folder: Path, number: int) -> Path:
+    return folder / f"feed-{number}.pb"
+
+
+def _error(kind: str, problem: str, where: str, fix: str) -> StagecutError:
+    found = getattr(errors, kind, EngineError)
+    if issubclass(found, StageFault):  # it says more than the text of one
+        found = EngineError
+    error: StagecutError = found(problem, where=where, fix=fix)
+    return error
