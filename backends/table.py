@@ -51,9 +51,6 @@ BUILT_IN = {
 
 _ENTRY_POINTS = "stagecut.backends"
 
-#: Precisions that are no lower than a model's own.
-_MODELS_OWN = {"", "f32"}
-
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -111,7 +108,7 @@ def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
         if not (entry.for_tests or entry.needs_options)
         and (device := _device(name))
         and device.basis == "measured"
-        and (lower_precision or device.precision in _MODELS_OWN)
+        and (lower_precision or device.keeps_precision)
     )
 
 

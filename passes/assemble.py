@@ -14,6 +14,7 @@ from stagecut.compiler.ir.device import Backend, StagedSchedule, StageProgram
 from stagecut.compiler.ir.graph import Dims, Node, Value
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
+    Checks,
     Contender,
     InputPort,
     OutputDifference,
@@ -58,6 +59,7 @@ class Assemble:
         accuracy: tuple[OutputDifference, ...],
         workarounds: tuple[str, ...],
         fallback: tuple[StagedSchedule, Account] | None,
+        checks: Checks | None = None,
     ) -> PlannedVariant:
         graph = self.expanded.graph
         chosen = next(contender for contender in contenders if contender.chosen)
@@ -78,6 +80,7 @@ class Assemble:
             accuracy=accuracy,
             workarounds=workarounds,
             fallback=None if fallback is None else self._run(*fallback, ()),
+            checks=checks,
         )
 
     def _input(self, value: Value) -> InputPort:

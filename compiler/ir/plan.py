@@ -200,6 +200,15 @@ class OutputDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Checks:
+    """On which inputs the plan's outputs were held against those of the whole model before it
+    shipped, and the largest `relative` difference on any of them."""
+
+    inputs: tuple[str, ...]
+    worst: float
+
+
+@dataclass(frozen=True, slots=True)
 class ProfilePath:
     """One complete assignment that was run to measure, and what for."""
 
@@ -231,8 +240,9 @@ class PlannedVariant:
     """A schedule for one shape of an entry, and everything that is known about it.
 
     `certificate` is about the optimum of the costs, which need not be what ships: `shipped` says.
-    `workarounds` tell what engines failed to do while the plan was made. `fallback` is the best
-    contender that needs nothing but ONNX Runtime, where the plan itself needs more.
+    `workarounds` tell what engines failed to do, or did wrong, while the plan was made. `checks`
+    are None where there was nothing to compare outputs with. `fallback` is the best contender that
+    needs nothing but ONNX Runtime, where the plan itself needs more.
     """
 
     name: str
@@ -249,6 +259,7 @@ class PlannedVariant:
     accuracy: tuple[OutputDifference, ...] = ()
     workarounds: tuple[str, ...] = ()
     fallback: PlannedRun | None = None
+    checks: Checks | None = None
 
     @property
     def schedule(self) -> Schedule:

@@ -9,15 +9,17 @@ b: cpu 3, pim 1     pin a=pim          b: cpu 3
                     forbid b=pim
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError, UsageError
 from stagecut.compiler.ir.machine import Machine
+
+Cost = TypeVar("Cost")
 
 
 class Choice(NamedTuple):
@@ -58,6 +60,26 @@ def parse_rule(text: str) -> Rule:
             fix="write PATTERN=DEVICE, such as 'MatMul*=pim'",
         )
     return Rule(pattern.strip(), device.strip())
+
+
+def without(table: CostTable, candidates: Collection[tuple[str, str]]) -> CostTable:
+    """The table in which these nodes cannot run on these devices, whatever they would cost there:
+    `candidates` are pairs of both."""
+
+    def left(node: NodeCosts, costs: Mapping[str, Cost]) -> dict[str, Cost]:
+        return {name: cost for name, cost in costs.items() if (node.name, name) not in candidates}
+
+    nodes = (
+        replace(
+            node,
+            run_s=left(node, node.run_s),
+            run_j=left(node, node.run_j),
+            run_spread=left(node, node.run_spread),
+            resident_bytes=left(node, node.resident_bytes),
+        )
+        for node in table.nodes
+    )
+    return replace(table, nodes=tuple(nodes))
 
 
 @dataclass(frozen=True, slots=True)
