@@ -17,14 +17,14 @@ from stagecut.compiler.ir.text import size_text
 class Limit:
     """How far off an output may be: the largest difference by the largest number of the reference.
 
-    With `exact`, all that are no floats have to be the same. `rounding` is the part by which
-    numbers may be rounded on the way: where the reference itself changes by more than the limit
-    when its inputs change by so little, that is the limit. `stretched` says whether the limit is
-    for inputs far beyond the samples, too.
+    All that are no floats have to be the same, unless the limit was `asked` for. `rounding` is the
+    part by which numbers may be rounded on the way: where the reference itself changes by more than
+    the limit when its inputs change by so little, that is the limit, but on the samples only where
+    none was asked for. `stretched` says whether it is for inputs far beyond the samples, too.
     """
 
     relative: float
-    exact: bool = True
+    asked: bool = False
     rounding: float = 1e-5
     stretched: bool = True
 
@@ -105,7 +105,7 @@ def _flaw(
         return Flaw(f"{name} is {misfit}", np.inf)
     if nearby is not None and nearby.shape != expected.shape:
         return None  # how much there is depends on roundings
-    if _is_float(expected) or (_holds_numbers(expected) and not limit.exact):
+    if _is_float(expected) or (_holds_numbers(expected) and limit.asked):
         return _beyond(name, output, expected, limit, nearby)
     wrong = _share(output, expected)
     if wrong <= (0.0 if nearby is None else _share(nearby, expected)):

@@ -27,7 +27,7 @@ _Draw: TypeAlias = Callable[[np.random.Generator, Tensor], Tensor]
 _FAR = 100.0
 
 #: An input of fewer numbers may be a scale or a threshold, which only makes sense in its range.
-_MANY = 64
+_MANY = 16
 
 #: One number in so many is no number.
 _SPARSE = 16

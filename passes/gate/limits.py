@@ -27,7 +27,7 @@ def limit_of(devices: Iterable[Device], tolerance: float | None) -> Limit:
     usual = _OWN if own else _LOWER
     return Limit(
         usual if tolerance is None else tolerance,
-        exact=tolerance is None,
+        asked=tolerance is not None,
         rounding=_ROUNDING if own else _LOWER_ROUNDING,
         stretched=own,
     )

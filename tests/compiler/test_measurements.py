@@ -76,7 +76,9 @@ def test_the_reference_is_the_whole_model(measure: Callable[..., Measurements]) 
     measured = measure()
     feeds = measured.program.feeds
     [expected] = run_reference(MODELS["residual"].proto(), feeds)
-    np.testing.assert_allclose(measured.reference["y"], expected, rtol=1e-6)
+    reference = measured.answers.reference
+    found = reference.outputs(reference.sets[0])["y"]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_profile_is_kept(
