@@ -67,7 +67,7 @@ class Decide:
                 solution, totals = Partition(self.objective).with_totals(allowed)
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
                 rivals = proposals(allowed, solution, self.objective)
-            spare = partial(self._can_do_without, expanded, left)
+            spare = partial(self._can_do_without, expanded) if left else None
             with self.phases("gate"):
                 if not self.by_costs:
                     compared = measurements.compare(
@@ -83,11 +83,7 @@ class Decide:
         dump("contenders", "\n".join(map(str, compared.contenders)))
         return Decision(expanded, costs, solution, totals, rivals, compared, faults)
 
-    def _can_do_without(
-        self, expanded: ExpandedGraph, replans: int, faults: Sequence[Fault]
-    ) -> bool:
-        if not replans:
-            return False
+    def _can_do_without(self, expanded: ExpandedGraph, faults: Sequence[Fault]) -> bool:
         try:
             self.restrict.check(expanded_without(expanded, faults))
         except UnplaceableError:
@@ -98,7 +94,7 @@ class Decide:
         self,
         measurements: Measurements,
         rivals: Sequence[Proposal],
-        spare: Callable[[Sequence[Fault]], bool],
+        spare: Callable[[Sequence[Fault]], bool] | None,
     ) -> Compared:
         """By the costs that were handed in alone; what is best by these is built and checked, and
         where it fails, what is best of the others. With a tolerance, all are."""
@@ -114,7 +110,7 @@ class Decide:
             try:
                 checked = measurements.answers.checked([proposal], None)
                 faults = measurements.answers.culprits(checked.wrong, None)
-                if faults and spare(faults):
+                if faults and spare is not None and spare(faults):
                     return Compared((), (), faults=faults)
                 right(checked, None)
                 return measurements.compared(contenders, checked.built, dropped)

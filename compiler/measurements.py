@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from stagecut import backends
 from stagecut.compiler.answers import Answers
+from stagecut.compiler.circumstances import Quietest, age
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.weights import WeightFile
@@ -22,6 +23,7 @@ from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     Checks,
+    Circumstances,
     Contender,
     ContenderId,
     OutputDifference,
@@ -32,13 +34,17 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model, versions
-from stagecut.passes.gate.alone import Alone
+from stagecut.passes.gate.alone import Alone, Result
 from stagecut.passes.gate.build import Build, Built, Checked, right
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import Gate
+from stagecut.passes.gate.gate import Gate, disputed
 from stagecut.passes.profile.profile import Fault, Profile, Profiled
 from stagecut.passes.profile.rounds import Rounds
+from stagecut.passes.profile.unrest import unrest
 from stagecut.passes.stage.extract import Extractor
+
+#: What is measured, by the name that users know it by.
+_PROFILE, _GATE = "profile", "gate"
 
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
@@ -60,6 +66,7 @@ class KeptProfile:
     costs: str
     paths: tuple[ProfilePath, ...]
     faults: tuple[Fault, ...]
+    circumstances: Circumstances
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class Compared:
     dropped: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    circumstances: Circumstances | None = None
 
     @property
     def checks(self) -> Checks | None:
@@ -134,19 +142,30 @@ class Measurements:
 
     def _profile(self, expanded: ExpandedGraph) -> Profiled:
         settings = self.context.settings
-        entries = Cache(settings.cache, "profile", TypeAdapter(KeptProfile))
+        entries = Cache(settings.cache, _PROFILE, TypeAdapter(KeptProfile), settings.warn)
         key = self._key(str(expanded), settings.effort, *self._modelled(expanded))
         kept = entries.load(key)
         if kept is not None:
-            return Profiled(read_costs(kept.costs), kept.paths, kept.faults)
+            self._tell_age(kept.circumstances)
+            costs = read_costs(kept.costs)
+            return Profiled(costs, kept.paths, kept.faults, kept.circumstances)
         rounds = PROFILE_ROUNDS[settings.effort]
         profile = Profile(
             self.context.backends, self.answers.build, settings.clock, settings.progress, rounds
         )
-        profiled = profile(expanded, self.extract, self.program.feeds)
-        costs = write_costs(profiled.costs)
-        entries.store(key, KeptProfile(costs, profiled.paths, profiled.faults))
+        quietest = Quietest[Profiled](_PROFILE, settings, lambda found: unrest(found.costs))
+        found, known = quietest(lambda: profile(expanded, self.extract, self.program.feeds))
+        profiled = replace(found, circumstances=known)
+        if not known.noise:
+            costs_text = write_costs(profiled.costs)
+            entries.store(key, KeptProfile(costs_text, profiled.paths, profiled.faults, known))
         return profiled
+
+    def _tell_age(self, known: Circumstances) -> None:
+        since_s = self.context.settings.now() - known.measured_at_s
+        self.context.settings.warn(
+            f"the {known.what} is from the cache, measured {age(since_s)} ago"
+        )
 
     def _modelled(self, expanded: ExpandedGraph) -> Iterator[str]:
         """What the devices say of themselves: a model may change while its spec does not."""
@@ -165,7 +184,7 @@ class Measurements:
         costs: CostTable,
         objective: Objective,
         tolerance: float | None,
-        spare: Callable[[Sequence[Fault]], bool] = lambda _: False,
+        spare: Callable[[Sequence[Fault]], bool] | None = None,
     ) -> Compared:
         """The contenders by measurement, from the cache when the same ones were compared.
 
@@ -192,28 +211,32 @@ class Measurements:
         costs: CostTable,
         objective: Objective,
         tolerance: float | None,
-        spare: Callable[[Sequence[Fault]], bool],
+        spare: Callable[[Sequence[Fault]], bool] | None,
     ) -> Compared:
         settings = self.context.settings
-        entries = Cache(settings.cache, "gate", TypeAdapter(Compared))
+        entries = Cache(settings.cache, _GATE, TypeAdapter(Compared), settings.warn)
         key = self._key(
             write_costs(costs),
             str(objective),
             settings.effort,
             str(tolerance),
             str(self._offered(objective)),
+            str(spare is not None),
             *(f"{each.ids}\n{each.schedule}" for each in proposals),
         )
         kept = entries.load(key)
         if kept is not None:
+            if kept.circumstances is not None:
+                self._tell_age(kept.circumstances)
             return kept
         checked = self.answers.checked(proposals, tolerance)
         faults = self.answers.culprits(checked.wrong, tolerance)
-        if faults and spare(faults):
+        if faults and spare is not None and spare(faults):
             compared = Compared((), (), faults=faults)
         else:
             compared = self._gated(right(checked, tolerance), objective, tolerance)
-        entries.store(key, compared)
+        if compared.circumstances is None or not compared.circumstances.noise:
+            entries.store(key, compared)
         return compared
 
     def _gated(self, checked: Checked, objective: Objective, tolerance: float | None) -> Compared:
@@ -226,8 +249,11 @@ class Measurements:
             GATE_ROUNDS[settings.effort],
         )
         configured = partial(self._configured, tolerance)
-        found = Alone(gate, self._offered(objective), configured)(checked.built, self.program.feeds)
-        return self.compared(found.contenders, found.built, (*checked.dropped, *found.dropped))
+        alone = Alone(gate, self._offered(objective), configured)
+        quietest = Quietest[Result](_GATE, settings, lambda found: disputed(found.contenders))
+        found, known = quietest(lambda: alone(checked.built, self.program.feeds))
+        dropped = (*checked.dropped, *found.dropped)
+        return replace(self.compared(found.contenders, found.built, dropped), circumstances=known)
 
     def compared(
         self, contenders: tuple[Contender, ...], built: Sequence[Built], dropped: Sequence[str]

@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from stagecut import backends
 from stagecut.compiler.answers import REFERENCE
-from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.arrows import Dump, Once, Phases
 from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.decide import Decide, expanded_without
 from stagecut.compiler.formats.archive import ArchiveWriter
@@ -217,6 +217,7 @@ class _Question:
                 (*map(str, decided.faults), *compared.dropped),
                 spare,
                 compared.checks,
+                tuple(filter(None, (profiled.circumstances, compared.circumstances))),
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
@@ -295,6 +296,7 @@ def unmeasured_costs(
 
 def _context(specs: Sequence[str], settings: Settings) -> CompileContext:
     engines = backends.create_all(specs)
+    settings = replace(settings, warn=Once(settings.warn))
     journal = None if settings.notes is None else CrashJournal(settings.notes)
     crashes = () if journal is None else journal.crashes()
     return CompileContext(

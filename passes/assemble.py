@@ -15,6 +15,7 @@ from stagecut.compiler.ir.graph import Dims, Node, Value
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     Checks,
+    Circumstances,
     Contender,
     InputPort,
     OutputDifference,
@@ -60,6 +61,7 @@ class Assemble:
         workarounds: tuple[str, ...],
         fallback: tuple[StagedSchedule, Account] | None,
         checks: Checks | None = None,
+        circumstances: tuple[Circumstances, ...] = (),
     ) -> PlannedVariant:
         graph = self.expanded.graph
         chosen = next(contender for contender in contenders if contender.chosen)
@@ -81,6 +83,7 @@ class Assemble:
             workarounds=workarounds,
             fallback=None if fallback is None else self._run(*fallback, ()),
             checks=checks,
+            circumstances=circumstances,
         )
 
     def _input(self, value: Value) -> InputPort:

@@ -209,6 +209,23 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Under which the `profile` or the `gate` was measured: in this compile or an earlier one.
+
+    `measured_at_s` are seconds since 1970. `noise` says what speaks against the figures, and is
+    empty where nothing does. `foreign_load` is the part of the CPUs' time that other work took
+    meanwhile, `waited` the part of the time in which something waited for a CPU; None where the
+    kernel does not tell.
+    """
+
+    what: str
+    measured_at_s: float
+    noise: str = ""
+    foreign_load: float | None = None
+    waited: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProfilePath:
     """One complete assignment that was run to measure, and what for."""
 
@@ -242,7 +259,8 @@ class PlannedVariant:
     `certificate` is about the optimum of the costs, which need not be what ships: `shipped` says.
     `workarounds` tell what engines failed to do, or did wrong, while the plan was made. `checks`
     are None where there was nothing to compare outputs with. `fallback` is the best contender that
-    needs nothing but ONNX Runtime, where the plan itself needs more.
+    needs nothing but ONNX Runtime, where the plan itself needs more. `circumstances` has an entry
+    for all that was measured.
     """
 
     name: str
@@ -260,6 +278,7 @@ class PlannedVariant:
     workarounds: tuple[str, ...] = ()
     fallback: PlannedRun | None = None
     checks: Checks | None = None
+    circumstances: tuple[Circumstances, ...] = ()
 
     @property
     def schedule(self) -> Schedule:

@@ -36,7 +36,8 @@ def measure(tmp_path: Path) -> Callable[..., Measurements]:
         crashes: tuple[Crash, ...] = (), model: str = "residual", **settings: object
     ) -> Measurements:
         engines = backends.create_all(SPECS)
-        chosen = Settings(effort="quick", **settings)  # type: ignore[arg-type]
+        quiet = {"effort": "quick", "load": lambda: None, **settings}
+        chosen = Settings(**quiet)  # type: ignore[arg-type]
         specs = dict(zip(engines, SPECS, strict=True))
         context = CompileContext(engines, specs, chosen, None, crashes)
         program = load_program(MODELS[model].proto())
@@ -87,6 +88,7 @@ def test_a_profile_is_kept(
     first = measure(cache=tmp_path / "cache")
     expanded = Expand(first.context.backends)(first.graph)
     profiled = first.profile(expanded)
+    assert profiled.circumstances is not None
     assert runs["made"] == 1
     runs.clear()
     assert measure(cache=tmp_path / "cache").profile(expanded) == profiled
