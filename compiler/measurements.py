@@ -153,7 +153,9 @@ class Measurements:
         profile = Profile(
             self.context.backends, self.answers.build, settings.clock, settings.progress, rounds
         )
-        quietest = Quietest[Profiled](_PROFILE, settings, lambda found: unrest(found.costs))
+        quietest: Quietest[Profiled] = Quietest(
+            _PROFILE, settings, lambda found: unrest(found.costs)
+        )
         found, known = quietest(lambda: profile(expanded, self.extract, self.program.feeds))
         profiled = replace(found, circumstances=known)
         if not known.noise:
@@ -250,7 +252,9 @@ class Measurements:
         )
         configured = partial(self._configured, tolerance)
         alone = Alone(gate, self._offered(objective), configured)
-        quietest = Quietest[Result](_GATE, settings, lambda found: disputed(found.contenders))
+        quietest: Quietest[Result] = Quietest(
+            _GATE, settings, lambda found: disputed(found.contenders)
+        )
         found, known = quietest(lambda: alone(checked.built, self.program.feeds))
         dropped = (*checked.dropped, *found.dropped)
         return replace(self.compared(found.contenders, found.built, dropped), circumstances=known)

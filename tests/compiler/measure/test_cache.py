@@ -1,4 +1,4 @@
-"""Measurements that are kept from one compile to the next, and a cache that is not to be believed."""
+"""Measurements that are kept from one compile to the next, in a cache that may be damaged."""
 
 import errno
 import os
