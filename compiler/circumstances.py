@@ -5,8 +5,7 @@ but said to be so, and not kept for the next compile.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from stagecut.compiler.context import Effort, Settings
 from stagecut.compiler.ir.plan import Circumstances
@@ -24,38 +23,27 @@ _TAKEN = 0.1
 _WAITED = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Quietest(Generic[Found]):
-    """`what` is measured, for people; `unrest` says what is odd about a result, empty where nothing
-    is."""
+def quietest(
+    what: str, settings: Settings, measure: Callable[[], Found], unrest: Callable[[Found], str]
+) -> tuple[Found, Circumstances]:
+    """The first result of a quiet moment, else that with the least foreign load.
 
-    what: str
-    settings: Settings
-    unrest: Callable[[Found], str]
-
-    def __call__(self, measure: Callable[[], Found]) -> tuple[Found, Circumstances]:
-        """The first result of a quiet moment, else that with the least foreign load."""
-        tried: list[tuple[Found, Circumstances]] = []
-        for _ in range(ATTEMPTS[self.settings.effort]):
-            before = self.settings.load()
-            found = measure()
-            load = foreign_load(before, self.settings.load())
-            noise = "; ".join((*_loaded(load), *filter(None, [self.unrest(found)])))
-            known = Circumstances(
-                self.what,
-                self.settings.now(),
-                noise,
-                None if load is None else load.taken,
-                None if load is None else load.waited,
-            )
-            tried.append((found, known))
-            if not noise:
-                return tried[-1]
-        best = min(tried, key=lambda each: each[1].foreign_load or 0.0)
-        self.settings.warn(
-            f"the {self.what} was measured in a noisy moment and is not kept: {best[1].noise}"
-        )
-        return best
+    `what` is measured, for people; `unrest` says what is odd about a result, empty where nothing
+    is.
+    """
+    tried: list[tuple[Found, Circumstances]] = []
+    for _ in range(ATTEMPTS[settings.effort]):
+        before = settings.load()
+        found = measure()
+        load = foreign_load(before, settings.load())
+        noise = "; ".join((*_loaded(load), *filter(None, [unrest(found)])))
+        taken, waited = (None, None) if load is None else (load.taken, load.waited)
+        tried.append((found, Circumstances(what, settings.now(), noise, taken, waited)))
+        if not noise:
+            return tried[-1]
+    best = min(tried, key=lambda each: each[1].foreign_load or 0.0)
+    settings.warn(f"the {what} was measured in a noisy moment and is not kept: {best[1].noise}")
+    return best
 
 
 def _loaded(load: ForeignLoad | None) -> Iterator[str]:

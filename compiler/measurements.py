@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from stagecut import backends
 from stagecut.compiler.answers import Answers
-from stagecut.compiler.circumstances import Quietest, age
+from stagecut.compiler.circumstances import age, quietest
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.weights import WeightFile
@@ -34,7 +34,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model, versions
-from stagecut.passes.gate.alone import Alone, Result
+from stagecut.passes.gate.alone import Alone
 from stagecut.passes.gate.build import Build, Built, Checked, right
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import Gate, disputed
@@ -153,10 +153,12 @@ class Measurements:
         profile = Profile(
             self.context.backends, self.answers.build, settings.clock, settings.progress, rounds
         )
-        quietest: Quietest[Profiled] = Quietest(
-            _PROFILE, settings, lambda found: unrest(found.costs)
+        found, known = quietest(
+            _PROFILE,
+            settings,
+            lambda: profile(expanded, self.extract, self.program.feeds),
+            lambda found: unrest(found.costs),
         )
-        found, known = quietest(lambda: profile(expanded, self.extract, self.program.feeds))
         profiled = replace(found, circumstances=known)
         if not known.noise:
             costs_text = write_costs(profiled.costs)
@@ -252,10 +254,12 @@ class Measurements:
         )
         configured = partial(self._configured, tolerance)
         alone = Alone(gate, self._offered(objective), configured)
-        quietest: Quietest[Result] = Quietest(
-            _GATE, settings, lambda found: disputed(found.contenders)
+        found, known = quietest(
+            _GATE,
+            settings,
+            lambda: alone(checked.built, self.program.feeds),
+            lambda found: disputed(found.contenders),
         )
-        found, known = quietest(lambda: alone(checked.built, self.program.feeds))
         dropped = (*checked.dropped, *found.dropped)
         return replace(self.compared(found.contenders, found.built, dropped), circumstances=known)
 
