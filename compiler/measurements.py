@@ -1,5 +1,6 @@
 """What is measured of one program, and kept from one compile to the next."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -99,8 +100,8 @@ class Compared:
         """Of the one that ships; None where there was nothing to compare with."""
         if not self.inputs:
             return None
-        worst = (kept.worst for kept in self.accuracy if kept.id == self.chosen.id)
-        return Checks(self.inputs, next(worst, 0.0))
+        worst = next(kept.worst for kept in self.accuracy if kept.id == self.chosen.id)
+        return Checks(self.inputs, worst if math.isfinite(worst) else None)
 
     @property
     def chosen(self) -> Contender:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.account import Account
+from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.schedule import Schedule
@@ -202,10 +203,14 @@ class OutputDifference:
 @dataclass(frozen=True, slots=True)
 class Checks:
     """On which inputs the plan's outputs were held against those of the whole model before it
-    shipped, and the largest `relative` difference on any of them."""
+    shipped, and the largest `relative` difference on any of them, None where no figure says it."""
 
     inputs: tuple[str, ...]
-    worst: float
+    worst: float | None
+
+
+#: The last second that calendars know.
+_YEAR_9999_S = 253402300799
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +220,7 @@ class Circumstances:
     `measured_at_s` are seconds since 1970. `noise` says what speaks against the figures, and is
     empty where nothing does. `foreign_load` is the part of the CPUs' time that other work took
     meanwhile, `waited` the part of the time in which something waited for a CPU; None where the
-    kernel does not tell.
+    kernel does not tell. Raises PlanError for a time that is none.
     """
 
     what: str
@@ -223,6 +228,10 @@ class Circumstances:
     noise: str = ""
     foreign_load: float | None = None
     waited: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.measured_at_s <= _YEAR_9999_S:
+            raise PlanError(f"{self.measured_at_s} is no time of day", where=f"{self.what}")
 
 
 @dataclass(frozen=True, slots=True)
