@@ -99,7 +99,7 @@ class Answers:
     def reference(self) -> Reference:
         """What the whole model answers in one session of one thread."""
         whole = self.whole
-        run = self._on_reference(whole)
+        run = self._runs(whole)
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)
         return Reference(run, self.program.feeds, minds_nan=minds_nan)
@@ -108,16 +108,19 @@ class Answers:
         """All that nodes hand on, where it can leave the engine, and the inputs."""
         values = [value for node in self.graph.nodes for value in node.outputs if value.portable]
         program = self.extract("values", self.graph.nodes, values)
-        return {**feeds, **self._on_reference(program)(feeds)}
+        return {**feeds, **self._runs(program)(feeds)}
 
-    def _on_reference(self, program: StageProgram) -> Callable[[Feeds], Mapping[str, Tensor]]:
-        """Runs a program of all nodes; prepared when it is first run. Raises EngineError."""
+    def on_reference(self, program: StageProgram) -> StagedSchedule:
+        """A program of all nodes as one stage on the reference engine."""
         everything = tuple(node.name for node in self.graph.nodes)
         schedule = Schedule((Stage(REFERENCE, everything),), (Run(0),))
-        staged = StagedSchedule(schedule, (program,), (None,))
+        return StagedSchedule(schedule, (program,), (None,))
+
+    def _runs(self, program: StageProgram) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Runs it there; prepared when it is first run. Raises EngineError."""
         outputs = [value.name for value in program.outputs]
         engines = {REFERENCE: backends.create(REFERENCE)}
-        prepared = cache(lambda: Executor(staged, outputs, engines))
+        prepared = cache(lambda: Executor(self.on_reference(program), outputs, engines))
         return lambda feeds: prepared().run(feeds)[0]
 
     @cached_property

@@ -101,7 +101,8 @@ class Decide:
         if self.tolerance is not None:
             checked = right(measurements.answers.checked(rivals, self.tolerance), self.tolerance)
             close = predicted([each.proposal for each in checked.built], self.objective)
-            return measurements.compared(close, checked.built, checked.dropped)
+            compared = measurements.compared(close, checked.built, checked.dropped)
+            return measurements.at_other_shapes(compared, rivals, self.objective, self.tolerance)
         left, dropped = list(rivals), list[str]()
         while True:
             contenders = predicted(left, self.objective)
@@ -113,6 +114,9 @@ class Decide:
                 if faults and spare is not None and spare(faults):
                     return Compared((), (), faults=faults)
                 right(checked, None)
+                wrong = measurements.wrong_elsewhere(proposal, None)
+                if wrong is not None:
+                    raise wrong.error
                 return measurements.compared(contenders, checked.built, dropped)
             except EngineError as error:
                 left.remove(proposal)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
+import onnx_ir as ir
 from pydantic import TypeAdapter
 
 from stagecut import backends
@@ -13,6 +14,7 @@ from stagecut.compiler.circumstances import age, quietest
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.weights import WeightFile
+from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import (
@@ -35,10 +37,11 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model, versions
+from stagecut.compiler.other_shapes import OtherShapes
 from stagecut.passes.gate.alone import Alone
-from stagecut.passes.gate.build import Build, Built, Checked, right
-from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import Gate, disputed
+from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
+from stagecut.passes.gate.contenders import Proposal, proposal_of
+from stagecut.passes.gate.gate import Gate, choose, disputed
 from stagecut.passes.profile.profile import Fault, Profile, Profiled
 from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.profile.unrest import unrest
@@ -115,12 +118,16 @@ class Compared:
 
 @dataclass(frozen=True)
 class Measurements:
-    """One program at one shape: its graph, and its weights on disk, which must outlive this."""
+    """One program at one shape: its graph, and its weights on disk, which must outlive this.
+
+    `opened` is the whole model where it has open dimensions, with its weights on disk, too.
+    """
 
     context: CompileContext
     program: Program
     graph: Graph
     weights: WeightFile
+    opened: ir.Model | None = None
     extract: Extractor = field(init=False)
     answers: Answers = field(init=False)
 
@@ -227,6 +234,7 @@ class Measurements:
             str(tolerance),
             str(self._offered(objective)),
             str(spare is not None),
+            str(self.opened is not None),
             *(f"{each.ids}\n{each.schedule}" for each in proposals),
         )
         kept = entries.load(key)
@@ -240,6 +248,7 @@ class Measurements:
             compared = Compared((), (), faults=faults)
         else:
             compared = self._gated(right(checked, tolerance), objective, tolerance)
+            compared = self.at_other_shapes(compared, proposals, objective, tolerance)
         if compared.circumstances is None or not compared.circumstances.noise:
             entries.store(key, compared)
         return compared
@@ -263,6 +272,49 @@ class Measurements:
         )
         dropped = (*checked.dropped, *found.dropped)
         return replace(self.compared(found.contenders, found.built, dropped), circumstances=known)
+
+    def at_other_shapes(
+        self,
+        compared: Compared,
+        proposals: Sequence[Proposal],
+        objective: Objective,
+        tolerance: float | None,
+    ) -> Compared:
+        """The same with a plan that ships only if it is right at other shapes, too, where the model
+        admits any; raises WrongAnswerError where none is."""
+        left = list(compared.contenders)
+        while True:
+            proposal = proposal_of(proposals, compared.chosen.id)
+            wrong = self.wrong_elsewhere(proposal, tolerance)
+            if wrong is None:
+                elsewhere = self._elsewhere(proposal, tolerance)
+                return replace(compared, inputs=(*compared.inputs, *elsewhere))
+            left = [each for each in left if proposal_of(proposals, each.id) is not proposal]
+            if not left:
+                raise wrong.error
+            dropped = (*compared.dropped, str(wrong))
+            compared = replace(compared, contenders=choose(left, objective), dropped=dropped)
+
+    def wrong_elsewhere(self, proposal: Proposal, tolerance: float | None) -> Wrong | None:
+        """What is wrong with a proposal at other shapes; None where nothing is."""
+        if self._other_shapes is None:
+            return None
+        staged = self.answers.staged(proposal)
+        found = self._other_shapes.flaw(staged, self.answers.limit(tolerance, proposal))
+        return None if found is None else Wrong(proposal, staged, *found)
+
+    @cached_property
+    def _other_shapes(self) -> OtherShapes | None:
+        """None where the model admits only one."""
+        if self.opened is None:
+            return None
+        return OtherShapes(self.answers, self.opened, declared(self.opened, self.program))
+
+    def _elsewhere(self, proposal: Proposal, tolerance: float | None) -> tuple[str, ...]:
+        """The inputs of other shapes on which it was tried; none for the reference itself."""
+        if self._other_shapes is None or self.answers.limit(tolerance, proposal) is None:
+            return ()
+        return self._other_shapes.names
 
     def compared(
         self, contenders: tuple[Contender, ...], built: Sequence[Built], dropped: Sequence[str]

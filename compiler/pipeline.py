@@ -37,7 +37,6 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import UsageError, WrongAnswerError
-from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.objective import Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.program import Program
@@ -109,16 +108,16 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         with phases("weights"):
             parts = [program.model for program in programs] + ([] if opened is None else [opened])
             weights = write_weights_into(parts, archive)
+            if opened is not None:
+                weights[-1].refer(opened.graph)
         files: dict[str, bytes] = {}
         variants = tuple(
-            question.answered(
-                program, file, {} if opened is None else declared(opened, program), files, index
-            )
+            question.answered(program, file, opened, files, index)
             for index, (program, file) in enumerate(zip(programs, weights, strict=False))
         )
         with phases("write"):
             if opened is not None:
-                files[MODEL_FILE] = _open_model(opened, weights[-1])
+                files[MODEL_FILE] = weights[-1].model_bytes(opened)
             plan = write_plan(archive, PlanDocument({MAIN: PlannedEntry(variants)}), files, folder)
     return replace(plan, phases=phases.seconds)
 
@@ -140,7 +139,7 @@ class _Question:
         self,
         program: Program,
         weights: WeightFile,
-        dims: Mapping[str, Dims],
+        opened: ir.Model | None,
         files: dict[str, bytes],
         index: int,
     ) -> PlannedVariant:
@@ -150,13 +149,13 @@ class _Question:
         them.
         """
         try:
-            return self(program, weights, dims, files, index)
+            return self(program, weights, opened, files, index)
         except WrongAnswerError as error:
             if REFERENCE in self.context.backends or self.costs is not None:
                 raise
             specs = (*self.context.specs.values(), REFERENCE)
             wider = replace(self, context=_context(specs, self.context.settings))
-            planned = wider(program, weights, dims, files, index)
+            planned = wider(program, weights, opened, files, index)
             told = f"{REFERENCE} is added to the devices: {error.problem}"
             return replace(planned, workarounds=(told, *planned.workarounds))
 
@@ -164,7 +163,7 @@ class _Question:
         self,
         program: Program,
         weights: WeightFile,
-        dims: Mapping[str, Dims],
+        opened: ir.Model | None,
         files: dict[str, bytes],
         index: int,
     ) -> PlannedVariant:
@@ -176,7 +175,7 @@ class _Question:
             expanded = Expand(self.context.backends)(graph)
             dump("expanded", expanded)
             self.restrict.check(expanded)
-        measurements = Measurements(self.context, program, graph, weights)
+        measurements = Measurements(self.context, program, graph, weights, opened)
         with phases("profile"):
             profiled = self._profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
@@ -208,7 +207,7 @@ class _Question:
                 self.objective,
                 decided.totals,
                 self.context.backends,
-                dims,
+                {} if opened is None else declared(opened, program),
                 prefix,
             )(
                 shipped,
@@ -329,8 +328,3 @@ def _scratch_folder(settings: Settings) -> "TemporaryDirectory[str]":
     if settings.notes is not None:
         (settings.notes / SCRATCH_NOTE).write_text(folder.name)
     return folder
-
-
-def _open_model(opened: ir.Model, weights: WeightFile) -> bytes:
-    weights.refer(opened.graph)
-    return weights.model_bytes(opened)

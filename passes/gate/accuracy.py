@@ -136,7 +136,7 @@ def _beyond(
     if found <= most:
         return None
     if np.isfinite(found):
-        part = f"{found:.3g} times" if found >= 2 else f"{100 * found:.2g} % of"
+        part = f"{found:.3g} times" if found >= 2 else f"{100 * found:.3g} % of"
         return Flaw(f"{name} is off by {part} its largest number", found)
     return Flaw(f"{name} has NaN or an infinity in other places than it should", found)
 

@@ -49,6 +49,15 @@ class Wrong:
     def __str__(self) -> str:
         return f"plan {self.proposal.name} is left out: on {self.inputs.name}, {self.flaw.problem}"
 
+    @property
+    def error(self) -> WrongAnswerError:
+        """Where no other plan is left."""
+        return WrongAnswerError(
+            f"no plan's outputs are those of the model: {self}",
+            where=self.proposal.name,
+            fix="add the device cpu.serial, or say with --tolerance how far off outputs may be",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -145,10 +154,4 @@ def right(checked: Checked, tolerance: float | None) -> Checked:
             where=f"tolerance {tolerance:g}",
             fix="raise the tolerance, or add a device that computes in the model's precision",
         )
-    first, *others = checked.dropped
-    more = f"; and {len(others)} more" if others else ""
-    raise WrongAnswerError(
-        f"no plan's outputs are those of the model: {first}{more}",
-        where=", ".join(dict.fromkeys(str(each.proposal.name) for each in checked.wrong)),
-        fix="add the device cpu.serial, or say with --tolerance how far off outputs may be",
-    )
+    raise checked.wrong[0].error

@@ -6,6 +6,7 @@ when a number is no index, is left out: the model itself does not run there.
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from types import MappingProxyType
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError
@@ -21,16 +22,22 @@ class Reference:
     `run` raises EngineError where the reference engine cannot run. `minds_nan` says whether the
     model asks of numbers whether they are any: else what becomes of a NaN or an infinity on its
     way is left to engines (of max(NaN, 0), some make one and some the other), and outputs need only
-    be right where none can come.
+    be right where none can come. `known` are answers that need no run any more, by the name of
+    their inputs.
     """
 
     def __init__(
-        self, run: Callable[[Feeds], _Outputs], samples: Feeds, *, minds_nan: bool = False
+        self,
+        run: Callable[[Feeds], _Outputs],
+        samples: Feeds,
+        *,
+        minds_nan: bool = False,
+        known: Mapping[str, _Outputs] = MappingProxyType({}),
     ) -> None:
         self._run = run
         self._samples = samples
         self._minds_nan = minds_nan
-        self._known: dict[str, _Outputs | EngineError] = {}
+        self._known: dict[str, _Outputs | EngineError] = {**known}
         self._nearby: dict[tuple[str, float], _Outputs | None] = {}
 
     @cached_property

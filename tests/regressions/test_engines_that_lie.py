@@ -157,3 +157,56 @@ def test_a_nan_that_must_not_reach_an_output() -> None:
     assert set(planned.schedule.device_of.values()) == {"cpu.serial"}
     [told] = planned.workarounds
     assert "on NaN and infinities" in told
+
+
+ROWS = onnx.parser.parse_model(
+    """<ir_version: 8, opset_import: ["": 17]>
+    rows (float[rows,4] x, float[more,4] z) => (float[rows,4] y, float[more,4] v)
+    { y = Softmax<axis = 1>(x)  v = Relu(z) }"""
+)
+TWO = np.ones((2, 4), np.float32)
+
+
+@pytest.mark.parametrize("by_costs", [False, True])
+def test_what_is_wrong_at_other_shapes_does_not_ship(by_costs: bool) -> None:
+    """Two rows were asked for; the liar is honest with two, and lies about three."""
+    devices = ("cpu.serial", "lying:how=three")
+    feeds = {"x": TWO, "z": TWO}
+    table = scattered_costs(ROWS, devices, seed=0, feeds=feeds) if by_costs else None
+    plan = compile_model(
+        ROWS,
+        feeds=feeds,
+        devices=devices,
+        costs=None if table is None else lying.favoured(table, "lying"),
+        settings=QUICK,
+    )
+    planned = plan.first.planned
+    assert set(planned.schedule.device_of.values()) == {"cpu.serial"}
+    three = {"x": np.ones((3, 4), np.float32), "z": TWO}
+    [y, _] = Session(plan).run(None, three)
+    np.testing.assert_allclose(y, 0.25, rtol=1e-6)
+
+
+def test_what_is_wrong_at_other_shapes_is_told() -> None:
+    """It is much faster by the costs, so that it is what is tried."""
+    devices = ("cpu.serial", "lying:how=three")
+    feeds = {"x": TWO, "z": TWO}
+    table = lying.favoured(scattered_costs(ROWS, devices, seed=0, feeds=feeds), "lying")
+    planned = compile_model(
+        ROWS, feeds=feeds, devices=devices, costs=table, settings=QUICK
+    ).first.planned
+    told = [each for each in planned.workarounds if "lying" in each]
+    assert "on inputs of other shapes (x 3x4, z 3x4), y is off by" in told[0]
+    with pytest.raises(WrongAnswerError, match="other shapes"):
+        compile_model(
+            ROWS,
+            feeds=feeds,
+            devices=devices,
+            costs=table,
+            pins=["*=lying"],
+            settings=QUICK,
+        )
+    with pytest.raises(WrongAnswerError, match="other shapes"):
+        compile_model(
+            ROWS, feeds=feeds, devices=devices, pins=["*=lying"], tolerance=0.1, settings=QUICK
+        )

@@ -169,6 +169,6 @@ def test_where_nothing_is_right_the_error_says_what_is_wrong() -> None:
         right(checked, 0.1)
     assert (beyond.value.where, bool(beyond.value.fix)) == ("tolerance 0.1", True)
     checked, _ = _build([PIM, GANG], _ones, Limit(0.1))
-    with pytest.raises(WrongAnswerError, match="no memory; and 1 more") as error:
+    with pytest.raises(WrongAnswerError, match="off by 25 %") as error:
         right(checked, None)
     assert (error.value.where, bool(error.value.fix)) == ("pim", True)
