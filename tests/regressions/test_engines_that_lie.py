@@ -15,7 +15,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.errors import ToleranceError, WrongAnswerError
-from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant
 from stagecut.runtime import Session
 from tests.support import lying
 from tests.support.reference import run_reference
@@ -91,7 +91,7 @@ def test_only_the_nodes_that_it_lies_about_are_kept_off_it() -> None:
     _check_right(plan, FEEDS)
 
 
-def _node(planned: PlannedVariant, name: str) -> object:
+def _node(planned: PlannedVariant, name: str) -> PlannedNode:
     return next(node for node in planned.nodes if node.name == name)
 
 

@@ -4,6 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from stagecut.compiler.ir.device import Feeds
 from stagecut.passes.gate.further_inputs import InputSet, further_inputs, is_float
 
 X = np.linspace(-1, 3, 64, dtype=np.float32).reshape(8, 8)
@@ -94,7 +95,7 @@ def test_samples_that_are_no_numbers_have_no_range() -> None:
 
 
 def test_inputs_nearby_differ_by_roundings() -> None:
-    samples = {"x": X, "i": np.arange(3)}
+    samples: Feeds = {"x": X, "i": np.arange(3)}
     zeros = {each.name: each for each in further_inputs(samples)}["zeros"]
     near = InputSet("samples", samples).near(samples, 1e-5)
     assert 0 < np.abs(near["x"] - X).max() < 4e-5

@@ -1,7 +1,7 @@
 """What is right: by the reference's own answers, and by how much these change with roundings."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -82,23 +82,20 @@ def test_without_the_samples_nothing_can_be_said() -> None:
 
 
 def test_roundings_decide_which_number_is_the_largest() -> None:
-    """Two columns that are all but equal: which of them is the larger depends on roundings, in the
-    rows where their order is asked for, and elsewhere not."""
-
-    def run(x: Tensor) -> Tensor:
-        return np.argmax(np.stack([x, x * np.float32(1 + 1e-7)]), axis=0)
-
-    rng = np.random.default_rng(5)
-
-    def shaken(x: Tensor) -> Tensor:
-        return np.argmax(np.stack([x, x + 1e-6 * rng.standard_normal(x.shape)]), axis=0)
-
-    answers: Iterator[Tensor] = iter([run(X), shaken(X)])
-    reference = Reference(lambda _: {"y": next(answers)}, {"x": X})
+    """Of two columns that are all but equal; an answer that is off in one row is no worse than what
+    the reference says on inputs nearby."""
+    same = np.zeros(8, np.int64)
+    nearby = same.copy()
+    nearby[:2] = 1
+    answers = iter([same, nearby])
+    reference = _of(lambda _: next(answers))
     samples = InputSet("the sample inputs", {"x": X})
-    one_off = run(X)
-    one_off[0, 0] ^= 1
+    one_off = same.copy()
+    one_off[7] = 1
     assert reference.flaw(samples, {"y": one_off}, LIMIT) is None
+    flaw = reference.flaw(samples, {"y": same + 1}, LIMIT)
+    assert flaw is not None
+    assert flaw.problem == "100.00% of y is not what it should be"
 
 
 def test_what_changes_from_run_to_run_is_not_held_against_anybody() -> None:
@@ -128,7 +125,7 @@ def test_a_reference_that_fails_nearby_has_no_excuse() -> None:
     samples = InputSet("the sample inputs", {"x": X})
     flaw = reference.flaw(samples, {"y": X + 1}, LIMIT)
     assert flaw is not None
-    assert flaw.problem == "y is off by 33 % of its largest number"
+    assert flaw.problem == "y is off by 33.3 % of its largest number"
 
 
 @pytest.mark.parametrize("missing", [True, False])
