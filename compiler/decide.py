@@ -6,7 +6,7 @@ CostTable -> restrict -> partition -> Schedule + Certificate -> contenders -> bu
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from stagecut.compiler.arrows import Dump, Phases
@@ -117,7 +117,9 @@ class Decide:
                 wrong = measurements.wrong_elsewhere(proposal, None)
                 if wrong is not None:
                     raise wrong.error
-                return measurements.compared(contenders, checked.built, dropped)
+                compared = measurements.compared(contenders, checked.built, dropped)
+                elsewhere = measurements.elsewhere(proposal, None)
+                return replace(compared, elsewhere=elsewhere)
             except EngineError as error:
                 left.remove(proposal)
                 if not left:

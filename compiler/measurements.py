@@ -75,17 +75,18 @@ class KeptProfile:
 
 @dataclass(frozen=True, slots=True)
 class KeptAccuracy:
-    """How far off one contender is: on the samples, and at the worst."""
+    """How far off one contender is: on the samples, and at the worst of `inputs`."""
 
     id: ContenderId
     differences: tuple[OutputDifference, ...]
+    inputs: tuple[str, ...]
     worst: float
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
     """`dropped` tells of plans that an engine failed to build or to run, or whose outputs are
-    wrong; `inputs` are those on which the others were right.
+    wrong; `elsewhere` are inputs of other shapes on which the one that ships was right.
 
     With `faults` nothing was compared: these nodes are wrong where they were placed, and can be
     placed elsewhere.
@@ -94,17 +95,18 @@ class Compared:
     contenders: tuple[Contender, ...]
     accuracy: tuple[KeptAccuracy, ...]
     dropped: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     circumstances: Circumstances | None = None
 
     @property
     def checks(self) -> Checks | None:
         """Of the one that ships; None where there was nothing to compare with."""
-        if not self.inputs:
+        found = next(kept for kept in self.accuracy if kept.id == self.chosen.id)
+        if not found.inputs:
             return None
-        worst = next(kept.worst for kept in self.accuracy if kept.id == self.chosen.id)
-        return Checks(self.inputs, worst if math.isfinite(worst) else None)
+        worst = found.worst if math.isfinite(found.worst) else None
+        return Checks((*found.inputs, *self.elsewhere), worst)
 
     @property
     def chosen(self) -> Contender:
@@ -287,8 +289,7 @@ class Measurements:
             proposal = proposal_of(proposals, compared.chosen.id)
             wrong = self.wrong_elsewhere(proposal, tolerance)
             if wrong is None:
-                elsewhere = self._elsewhere(proposal, tolerance)
-                return replace(compared, inputs=(*compared.inputs, *elsewhere))
+                return replace(compared, elsewhere=self.elsewhere(proposal, tolerance))
             left = [each for each in left if proposal_of(proposals, each.id) is not proposal]
             if not left:
                 raise wrong.error
@@ -310,7 +311,7 @@ class Measurements:
             return None
         return OtherShapes(self.answers, self.opened, declared(self.opened, self.program))
 
-    def _elsewhere(self, proposal: Proposal, tolerance: float | None) -> tuple[str, ...]:
+    def elsewhere(self, proposal: Proposal, tolerance: float | None) -> tuple[str, ...]:
         """The inputs of other shapes on which it was tried; none for the reference itself."""
         if self._other_shapes is None or self.answers.limit(tolerance, proposal) is None:
             return ()
@@ -321,12 +322,11 @@ class Measurements:
     ) -> Compared:
         """What is kept of contenders, and said where nothing can be said of outputs."""
         accuracy = tuple(
-            KeptAccuracy(each.proposal.id, each.accuracy, each.worst) for each in built
+            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst) for each in built
         )
-        inputs = tuple(each.name for each in self.answers.reference.sets)
         problem = self.answers.reference.problem
         told = [f"outputs are not checked: the reference cannot run: {problem}"] if problem else []
-        return Compared(contenders, accuracy, (*dropped, *told), inputs)
+        return Compared(contenders, accuracy, (*dropped, *told))
 
     def _offered(self, objective: Objective) -> Mapping[str, Sequence[str]]:
         """Other configurations of each device, where there is time to try them and time counts."""

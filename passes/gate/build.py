@@ -27,13 +27,16 @@ from stagecut.passes.gate.reference import Reference
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A contender, ready to run, and how far its outputs were from the reference's on the samples;
-    `worst` is the largest relative difference on any inputs."""
+    """A contender, ready to run, and how far its outputs were from the reference's on the samples.
+
+    `inputs` are those on which they were right, `worst` is the largest relative difference on any.
+    """
 
     proposal: Proposal
     staged: StagedSchedule
     runner: Runner
     accuracy: tuple[OutputDifference, ...]
+    inputs: tuple[str, ...] = ()
     worst: float = 0.0
 
 
@@ -117,16 +120,18 @@ class Build:
         staged = self.stage(proposal)
         runner = self.prepare(staged, outputs)
         results, _ = runner.run(feeds)
-        accuracy: tuple[OutputDifference, ...] = ()
-        for samples in self.reference.sets[:1]:
-            accuracy = output_differences(results, self.reference.outputs(samples))
-        return Built(proposal, staged, runner, accuracy, worst(accuracy)), results
+        if self.reference.problem:
+            return Built(proposal, staged, runner, ()), results
+        samples = self.reference.samples
+        accuracy = output_differences(results, self.reference.outputs(samples))
+        return Built(proposal, staged, runner, accuracy, (samples.name,), worst(accuracy)), results
 
     def _checked(self, found: tuple[Built, Mapping[str, Tensor]]) -> Built | Wrong:
         built, results = found
         limit = self.limit(built.proposal)
         if limit is None:
             return built
+        passed: list[str] = []
         for number, inputs in enumerate(self.reference.sets):
             if inputs.stretched and not limit.stretched:
                 continue
@@ -137,10 +142,11 @@ class Build:
             flaw = self.reference.flaw(inputs, outputs, limit)
             if flaw is not None:
                 return Wrong(built.proposal, built.staged, inputs, flaw)
-            differences = output_differences(outputs, self.reference.outputs(inputs))
+            passed.append(inputs.name)
             if inputs.numbers is None:
+                differences = output_differences(outputs, self.reference.outputs(inputs))
                 built = replace(built, worst=max(built.worst, worst(differences)))
-        return built
+        return replace(built, inputs=tuple(passed))
 
 
 def right(checked: Checked, tolerance: float | None) -> Checked:

@@ -47,13 +47,17 @@ class Reference:
         return tuple(self._telling())
 
     @property
+    def samples(self) -> InputSet:
+        return InputSet(SAMPLES, self._samples)
+
+    @property
     def problem(self) -> str:
         """Why nothing can be said of outputs; empty where something can."""
-        found = self._found(InputSet(SAMPLES, self._samples))
+        found = self._found(self.samples)
         return found.problem if isinstance(found, EngineError) else ""
 
     def outputs(self, inputs: InputSet) -> _Outputs:
-        """On one of `sets`."""
+        """On the samples, where there is no `problem`, or on one of `sets`."""
         found = self._found(inputs)
         assert not isinstance(found, EngineError)  # noqa: S101  it is one of `sets`
         return found
