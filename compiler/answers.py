@@ -1,5 +1,6 @@
 """What plans answer, and what is right: the reference, and contenders held against it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -34,6 +35,8 @@ REFERENCE = "cpu.serial"
 
 #: Operators by which a model asks whether numbers are any.
 _MIND_NAN = frozenset({"IsNaN", "IsInf"})
+
+_NARROW = re.compile(r"float(16|8|6|4)")
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Answers:
             partial(self.build, engines=engines),
             self._values,
             REFERENCE,
-            lambda device: limit_of([engines[device].device], tolerance),
+            lambda device: limit_of([engines[device].device], tolerance, narrow=self._is_narrow),
             self.context.settings.clock,
         )
         return find(wrong)
@@ -89,7 +92,15 @@ class Answers:
         names = dict.fromkeys(stage.device for stage in proposal.schedule.stages)
         if [*names] == [REFERENCE] and tolerance is None:
             return None
-        return limit_of((self.context.backends[name].device for name in names), tolerance)
+        devices = (self.context.backends[name].device for name in names)
+        return limit_of(devices, tolerance, narrow=self._is_narrow)
+
+    @cached_property
+    def _is_narrow(self) -> bool:
+        """Whether some of the model's own floats have 16 bits or fewer."""
+        operators = (operator for node in self.graph.nodes for operator in node.operators)
+        values = (value for each in operators for value in (*each.reads, *each.writes))
+        return any(_NARROW.search(value.dtype) for value in values)
 
     @property
     def outputs(self) -> Sequence[str]:

@@ -13,7 +13,7 @@ from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
-from stagecut.compiler.ir.errors import EngineError, UnplaceableError
+from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution, Totals
 from stagecut.compiler.measurements import Compared, Measurements
@@ -108,23 +108,25 @@ class Decide:
             contenders = predicted(left, self.objective)
             chosen = next(contender for contender in contenders if contender.chosen)
             proposal = next(each for each in left if each.id == chosen.id)
+            error: EngineError
             try:
                 checked = measurements.answers.checked([proposal], None)
                 faults = measurements.answers.culprits(checked.wrong, None)
                 if faults and spare is not None and spare(faults):
                     return Compared((), (), faults=faults)
-                right(checked, None)
-                wrong = measurements.wrong_elsewhere(proposal, None)
-                if wrong is not None:
-                    raise wrong.error
-                compared = measurements.compared(contenders, checked.built, dropped)
-                elsewhere = measurements.elsewhere(proposal, None)
-                return replace(compared, elsewhere=elsewhere)
-            except EngineError as error:
-                left.remove(proposal)
-                if not left:
-                    raise
-                dropped.append(f"plan {proposal.name} is left out: {error.problem}")
+                wrong = next(iter(checked.wrong), None)
+                wrong = wrong or measurements.wrong_elsewhere(proposal, None)
+                if wrong is None:
+                    compared = measurements.compared(contenders, checked.built, dropped)
+                    elsewhere = measurements.elsewhere(proposal, None)
+                    return replace(compared, elsewhere=elsewhere)
+                error, told = wrong.error, str(wrong)
+            except StageFault as fault:
+                error, told = fault, f"plan {proposal.name} is left out: {fault.problem}"
+            left.remove(proposal)
+            if not left:
+                raise error
+            dropped.append(told)
 
 
 def expanded_without(expanded: ExpandedGraph, faults: Sequence[Fault]) -> ExpandedGraph:

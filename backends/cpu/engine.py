@@ -75,7 +75,7 @@ def prepare(stage: StageProgram, threads: Threads) -> OrtExecutable:
 
 def _options(stage: StageProgram, threads: Threads) -> ort.SessionOptions:
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised, and need not be on stderr, too
     threads.configure(options)
     folder = _weight_folder(stage.model)
     if folder is not None:

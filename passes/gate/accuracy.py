@@ -73,14 +73,14 @@ def flaws(
 
 
 def untouched(
-    outputs: Mapping[str, Tensor], numbers: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor], others: Sequence[Mapping[str, Tensor]]
 ) -> Mapping[str, Tensor] | None:
     """Where `outputs` are those of other inputs, bit for bit: what a change of the inputs does not
     reach. None where it reaches everything."""
     same = {
-        name: _same(array, numbers[name])
+        name: np.logical_and.reduce([_same(array, other[name]) for other in others])
         for name, array in outputs.items()
-        if array.shape == numbers[name].shape
+        if all(array.shape == other[name].shape for other in others)
     }
     return same if any(np.any(where) for where in same.values()) else None
 

@@ -47,7 +47,7 @@ class Culprits:
         asked: set[tuple[str, str]] = set()
         found: list[Fault] = []
         for each in wrong:
-            if each.inputs.numbers is not None:  # what becomes of a NaN within is left to engines
+            if each.inputs.numbers:  # what becomes of a NaN within is left to engines
                 continue
             values = self.values(each.inputs.feeds)
             for node, device in self._placed(each):

@@ -40,12 +40,12 @@ SAMPLES = "the sample inputs"
 
 @dataclass(frozen=True, slots=True)
 class InputSet:
-    """`feeds` are by name; where some of their floats are no numbers, `numbers` is the same set
-    with numbers there. `stretched` ones are beyond the range of the samples."""
+    """`feeds` are by name; where some of their floats are no numbers, `numbers` are the same with
+    numbers there, and with very different ones. `stretched` are beyond the range of the samples."""
 
     name: str
     feeds: Feeds
-    numbers: "InputSet | None" = None
+    numbers: "tuple[InputSet, ...]" = ()
     stretched: bool = False
 
     def near(self, samples: Feeds, by: float, seed: int = 1) -> Feeds:
@@ -62,12 +62,14 @@ def further_inputs(samples: Feeds, seed: int = 0) -> tuple[InputSet, ...]:
     """The samples and the further ones, each set once."""
     numbers = InputSet("random numbers", _drawn(samples, seed, _random))
     odd = _drawn(numbers.feeds, seed, _not_numbers)
+    opposite = {name: _opposite(array, odd[name]) for name, array in numbers.feeds.items()}
+    others = (numbers, InputSet("numbers of the other sign", opposite))
     sets = [
         InputSet(SAMPLES, samples),
         numbers,
         InputSet("zeros", _drawn(samples, seed, _zeros)),
         InputSet("extremes", _drawn(samples, seed, _extremes), stretched=True),
-        InputSet("NaN and infinities", odd, numbers, stretched=True),
+        InputSet("NaN and infinities", odd, others, stretched=True),
     ]
     found: list[InputSet] = []
     for each in sets:
@@ -121,6 +123,16 @@ def _not_numbers(rng: np.random.Generator, numbers: Tensor) -> Tensor:
     odd = np.array([np.nan, np.inf, -np.inf]).astype(numbers.dtype)
     changed.reshape(-1)[places] = odd[np.arange(count) % len(odd)]
     return changed
+
+
+def _opposite(numbers: Tensor, odd: Tensor) -> Tensor:
+    """Numbers far on the other side of zero where `odd` has none."""
+    if not is_float(numbers):
+        return numbers
+    wide = numbers.astype(np.float64)
+    far = 1 + 2 * _range(numbers)[2]
+    there = np.isfinite(odd.astype(np.float64))
+    return np.asarray(np.where(there, wide, np.where(wide > 0, -far, far)), numbers.dtype)
 
 
 def _other_integers(rng: np.random.Generator, sample: Tensor) -> Tensor:

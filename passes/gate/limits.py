@@ -2,7 +2,8 @@
 
 devices                              without a tolerance        with a tolerance X
 the model's own precision            a thousandth               X
-one of lower precision among them    a twentieth                X
+one of lower precision among them,
+or a model of 16-bit floats          a twentieth                X
 the reference alone                  whatever it computes       X
 
 Without a tolerance, whatever is no float has to be the same.
@@ -20,10 +21,12 @@ _OWN, _LOWER = 1e-3, 0.05
 _ROUNDING, _LOWER_ROUNDING = 1e-5, 0.01
 
 
-def limit_of(devices: Iterable[Device], tolerance: float | None) -> Limit:
-    """For a plan that runs on `devices`. Inputs far beyond the samples are only asked of those that
-    hold what the model's own numbers can be."""
-    own = all(device.keeps_precision for device in devices)
+def limit_of(devices: Iterable[Device], tolerance: float | None, *, narrow: bool = False) -> Limit:
+    """For a plan that runs on `devices`; `narrow` models have floats of 16 bits or fewer.
+
+    Inputs far beyond the samples are only asked about where formats can hold what comes of them.
+    """
+    own = not narrow and all(device.keeps_precision for device in devices)
     usual = _OWN if own else _LOWER
     return Limit(
         usual if tolerance is None else tolerance,

@@ -89,18 +89,19 @@ class Reference:
         for each in further_inputs(self._samples):
             if isinstance(self._found(each), EngineError):
                 continue
-            if each.numbers is None or self._minds_nan or self._where(each) is not None:
+            if not each.numbers or self._minds_nan or self._where(each) is not None:
                 yield each
 
     def _where(self, inputs: InputSet) -> _Outputs | None:
         """The places of the outputs that a NaN or an infinity does not reach; None for all of
         them, or where it reaches all."""
-        if inputs.numbers is None or self._minds_nan:
+        if not inputs.numbers or self._minds_nan:
             return None
-        numbers = self._found(inputs.numbers)
-        if isinstance(numbers, EngineError):
+        others = [self._found(each) for each in inputs.numbers]
+        known = [each for each in others if not isinstance(each, EngineError)]
+        if len(known) < len(others):
             return None
-        return untouched(self.outputs(inputs), numbers)
+        return untouched(self.outputs(inputs), known)
 
     @staticmethod
     def _within(outputs: _Outputs, where: _Outputs | None) -> _Outputs:

@@ -81,7 +81,7 @@ def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Find:
         )
         inputs = InputSet("zeros", program.feeds)
         if odd:
-            inputs = replace(inputs, numbers=inputs)
+            inputs = replace(inputs, numbers=(inputs,))
         wrong = [_wrong(everything, device, inputs) for device in devices]
         faults = replace(culprits, **broken)(wrong)  # type: ignore[arg-type]
         assert all(fault.reason.startswith("on zeros, ") for fault in faults)

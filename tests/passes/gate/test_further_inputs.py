@@ -26,11 +26,15 @@ def test_the_sets_of_a_float() -> None:
     assert not found["zeros"].feeds["x"].any()
     assert set(found["extremes"].feeds["x"].flat) == {-1, 3, -300, 300}
     odd = found["NaN and infinities"]
-    assert odd.numbers == found["random numbers"]
+    numbers, opposite = odd.numbers
+    assert numbers == found["random numbers"]
     assert np.isnan(odd.feeds["x"]).any()
     assert np.isinf(odd.feeds["x"]).any()
     changed = ~np.isfinite(odd.feeds["x"])
     np.testing.assert_array_equal(odd.feeds["x"][~changed], drawn[~changed])
+    np.testing.assert_array_equal(opposite.feeds["x"][~changed], drawn[~changed])
+    assert np.all(drawn[changed] * opposite.feeds["x"][changed] <= 0)
+    assert np.abs(opposite.feeds["x"][changed]).min() > 6
     assert [name for name, each in found.items() if each.stretched] == names[3:]
 
 

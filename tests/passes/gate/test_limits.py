@@ -21,3 +21,8 @@ def test_limits(devices: list[Device], tolerance: float | None, relative: float)
     limit = limit_of(devices, tolerance)
     assert (limit.relative, limit.asked) == (relative, tolerance is not None)
     assert limit.stretched == (LOWER not in devices)
+
+
+def test_a_model_of_short_floats_explains_as_much_as_a_device() -> None:
+    limit = limit_of([OWN], None, narrow=True)
+    assert (limit.relative, limit.stretched) == (0.05, False)

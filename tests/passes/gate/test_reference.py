@@ -39,7 +39,7 @@ def test_each_set_runs_once() -> None:
     reference = Reference(run, {"x": X})
     for each in (*reference.sets, *reference.sets):
         assert reference.flaw(each, reference.outputs(each), LIMIT) is None
-    assert [*runs.values()] == [1] * 5
+    assert [*runs.values()] == [1] * 6  # that of the other sign, too
 
 
 def test_what_a_nan_does_not_reach_has_to_be_right() -> None:
@@ -55,6 +55,15 @@ def test_what_a_nan_does_not_reach_has_to_be_right() -> None:
     assert "NaN" in _flaw(
         _of(lambda x: x[:, :2].sum(axis=1), minds_nan=True), inputs.name, anything
     )
+
+
+def test_what_a_nan_reaches_is_not_told_by_chance() -> None:
+    """Of the larger of a NaN and 0, this reference makes 0, as of all negative numbers."""
+    reference = _of(lambda x: np.where(x > 0, x, np.float32(0)))
+    inputs = _named(reference, "NaN and infinities")
+    given = inputs.feeds["x"]
+    assert not _flaw(reference, inputs.name, np.maximum(given, 0))
+    assert _flaw(reference, inputs.name, np.maximum(given, 1))
 
 
 def test_where_a_nan_reaches_everything_nothing_is_said() -> None:
