@@ -53,9 +53,6 @@ BUILT_IN = {
 
 _ENTRY_POINTS = "stagecut.backends"
 
-#: Precisions that are no lower than a model's own.
-_MODELS_OWN = {"", "f32"}
-
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -143,7 +140,7 @@ def real_devices(
         if not (entry.for_tests or entry.needs_options)
         and (device := _device(name, listener))
         and device.basis == "measured"
-        and (lower_precision or device.precision in _MODELS_OWN)
+        and (lower_precision or device.keeps_precision)
     )
 
 

@@ -14,6 +14,8 @@ from stagecut.compiler.ir.device import Backend, StagedSchedule, StageProgram
 from stagecut.compiler.ir.graph import Dims, Node, Value
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
+    Checks,
+    Circumstances,
     Contender,
     InputPort,
     OutputDifference,
@@ -58,6 +60,8 @@ class Assemble:
         accuracy: tuple[OutputDifference, ...],
         workarounds: tuple[str, ...],
         fallback: tuple[StagedSchedule, Account] | None,
+        checks: Checks | None = None,
+        circumstances: tuple[Circumstances, ...] = (),
     ) -> PlannedVariant:
         graph = self.expanded.graph
         chosen = next(contender for contender in contenders if contender.chosen)
@@ -76,6 +80,8 @@ class Assemble:
             accuracy=accuracy,
             workarounds=workarounds,
             fallback=None if fallback is None else self._run(*fallback, ()),
+            checks=checks,
+            circumstances=circumstances,
         )
 
     def _input(self, value: Value) -> InputPort:

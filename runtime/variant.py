@@ -34,7 +34,9 @@ class Variant:
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._stored = stored
         self._profiled = Executor(staged, outputs, engines)
-        self._unprofiled = UnprofiledShapes(stored, staged, outputs, engines)
+        self._unprofiled = UnprofiledShapes(
+            stored.open_model, planned.provenance.model, staged, outputs, engines
+        )
         self._fallback: Variant | None = None
 
     @property

@@ -106,6 +106,10 @@ class RangeFault(StageFault):
     """A stage that its engine cannot run on these inputs: a ValueRangeError, and whose it is."""
 
 
+class WrongAnswerError(EngineError):
+    """Every plan that can be made gives other outputs than the model."""
+
+
 class OutputError(StagecutError):
     """A result cannot be written."""
 

@@ -108,6 +108,12 @@ class Device:
         """The name of the resource that it uses."""
         return self.resource or self.name
 
+    @property
+    def keeps_precision(self) -> bool:
+        """Whether it computes on floats in no less than a model's own precision, as far as is
+        known."""
+        return self.precision in {"", "f32"}
+
 
 @dataclass(frozen=True, slots=True)
 class Link:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positive, Size
+from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.schedule import Schedule
@@ -203,6 +204,40 @@ class OutputDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Checks:
+    """On which inputs the plan's outputs were held against those of the whole model before it
+    shipped, and the largest `relative` difference on any of them, None where no figure says it."""
+
+    inputs: tuple[str, ...]
+    worst: float | None
+
+
+#: The last second that calendars know.
+_YEAR_9999_S = 253402300799
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Under which the `profile` or the `gate` was measured: in this compile or an earlier one.
+
+    `measured_at_s` are seconds since 1970. `noise` says what speaks against the figures, and is
+    empty where nothing does. `foreign_load` is the part of the CPUs' time that other work took
+    meanwhile, `waited` the part of the time in which something waited for a CPU; None where the
+    kernel does not tell. Raises PlanError for a time that is none.
+    """
+
+    what: str
+    measured_at_s: float
+    noise: str = ""
+    foreign_load: float | None = None
+    waited: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.measured_at_s <= _YEAR_9999_S:
+            raise PlanError(f"{self.measured_at_s} is no time of day", where=f"{self.what}")
+
+
+@dataclass(frozen=True, slots=True)
 class ProfilePath:
     """One complete assignment that was run to measure, and what for."""
 
@@ -234,8 +269,10 @@ class PlannedVariant:
     """A schedule for one shape of an entry, and everything that is known about it.
 
     `certificate` is about the optimum of the costs, which need not be what ships: `shipped` says.
-    `workarounds` tell what engines failed to do while the plan was made. `fallback` is the best
-    contender that needs nothing but ONNX Runtime, where the plan itself needs more.
+    `workarounds` tell what engines failed to do, or did wrong, while the plan was made. `checks`
+    are None where there was nothing to compare outputs with. `fallback` is the best contender that
+    needs nothing but ONNX Runtime, where the plan itself needs more. `circumstances` has an entry
+    for all that was measured.
     """
 
     name: str
@@ -252,6 +289,8 @@ class PlannedVariant:
     accuracy: tuple[OutputDifference, ...] = ()
     workarounds: tuple[str, ...] = ()
     fallback: PlannedRun | None = None
+    checks: Checks | None = None
+    circumstances: tuple[Circumstances, ...] = ()
 
     @property
     def schedule(self) -> Schedule:

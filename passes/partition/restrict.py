@@ -11,19 +11,21 @@ b: cpu 3, pim 1     pin a=pim          b: cpu 3
                     forbid b=pim
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError, UsageError
 from stagecut.compiler.ir.machine import Machine
 
 #: What a pattern is compared with; both where it is empty.
 Field: TypeAlias = Literal["", "name", "op"]
 _FIELDS: tuple[Field, ...] = ("name", "op")
+
+Cost = TypeVar("Cost")
 
 
 class Choice(NamedTuple):
@@ -81,6 +83,26 @@ def _field(text: str) -> tuple[Field, str]:
         if text.startswith(f"{field}:"):
             return field, text.removeprefix(f"{field}:")
     return "", text
+
+
+def without(table: CostTable, candidates: Collection[tuple[str, str]]) -> CostTable:
+    """The table in which these nodes cannot run on these devices, whatever they would cost there:
+    `candidates` are pairs of both."""
+
+    def left(node: NodeCosts, costs: Mapping[str, Cost]) -> dict[str, Cost]:
+        return {name: cost for name, cost in costs.items() if (node.name, name) not in candidates}
+
+    nodes = (
+        replace(
+            node,
+            run_s=left(node, node.run_s),
+            run_j=left(node, node.run_j),
+            run_spread=left(node, node.run_spread),
+            resident_bytes=left(node, node.resident_bytes),
+        )
+        for node in table.nodes
+    )
+    return replace(table, nodes=tuple(nodes))
 
 
 @dataclass(frozen=True, slots=True)
