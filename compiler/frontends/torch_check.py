@@ -161,11 +161,15 @@ def _difference(found: Tensor, wanted: Tensor, rounding: float) -> str:
         apart = np.where(same, 0.0, np.abs(a - b))
     off = float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max(initial=0.0))
     largest = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
-    if off <= max(LIMIT * largest, rounding * max(largest, 1.0)):
+    allowed = max(LIMIT * largest, rounding * max(largest, 1.0))
+    if off <= allowed:
         return ""
     if not np.isfinite(off):
         return "it is NaN or infinite where torch's is not, or the other way round"
-    return f"it is off by {off:.3g}, where torch's largest number is {largest:.3g}"
+    return (
+        f"it is off by {off:.3g}, where torch's largest number is {largest:.3g}, which allows for "
+        f"{allowed:.3g}"
+    )
 
 
 def _type(array: Tensor) -> str:
