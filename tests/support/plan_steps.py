@@ -85,7 +85,7 @@ def _report(plan: Plan) -> Report:
 
 
 def _of_report(report: Report, console: Console) -> Iterator[tuple[str, Callable[[], object]]]:
-    yield "text", partial(terminal.print_report, report, console)
+    yield "summary", partial(terminal.print_summary, report, console)
     yield "stages", partial(terminal.print_stages, report, console)
     yield "transfers", partial(terminal.print_transfers, report, console)
     yield "contenders", partial(terminal.print_contenders, report, console)
