@@ -7,19 +7,8 @@ other programs, where nobody reads the output any more.
 # Nothing else is imported up here: until main() runs, Ctrl-C ends in Python's own traceback.
 import signal
 import sys
-from types import FrameType
 
-
-class _Stopped(BaseException):
-    """A signal asked the process to stop; as an exception, so that everything is cleaned up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = 128 + number
-
-
-def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a handler's signature
-    raise _Stopped(number)
+from stagecut.compiler.ir.stop import Stopped, stop, stopping
 
 
 def main() -> None:
@@ -33,11 +22,12 @@ def run_here() -> None:
 
 
 def _run(*, survives: bool) -> None:
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
         sys.exit(_exit_code(survives=survives))
-    except _Stopped as stopped:
+    except Stopped as stopped:
+        stopping()
         print("stopped", file=sys.stderr)  # noqa: T201
         sys.exit(stopped.exit_code)
 
