@@ -17,6 +17,7 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,8 +26,11 @@ from benchmarks.support import describe_machine
 from tests.support.operators.forms import FORMS, LEFT_OUT, cases_of
 from tests.support.operators.verdict import Verdict
 
+#: Every so many cases of all operators come first, so that what is wrong shows early.
+_APART = 16
+
 _FAULTS = ("wrong", "error", "crash")
-_COLUMNS = ("void", "refused", "right", "not finite", "unproven", *_FAULTS)
+_COLUMNS = ("void", "refused", "right", "not finite", "explained", "unproven", *_FAULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,18 @@ class Finding:
 def main() -> None:
     options = _arguments()
     print(describe_machine())
-    tasks = list(_tasks(options))
+    tasks = sorted(_tasks(options), key=lambda task: task.index % _APART)
     print(f"{options.device}: {len(tasks)} cases of {len({task.op for task in tasks})} operators")
     findings: list[Finding] = []
-    for task, verdicts in run(tasks, options.device, options.processes):
-        findings += _findings(task, verdicts)
-        if len(findings) % 500 < len(verdicts) and sys.stderr.isatty():
-            print(f"\r{len(findings)} verdicts", end="", file=sys.stderr)
+    with options.json.open("w") if options.json else nullcontext() as file:
+        for task, verdicts in run(tasks, options.device, options.processes):
+            for finding in _findings(task, verdicts):
+                findings.append(finding)
+                if file:
+                    print(json.dumps(asdict(finding)), file=file, flush=True)
     findings.sort(key=lambda each: (each.op, each.version, each.case))
     _print_counts(findings)
     _print_faults(findings)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(each) for each in findings], indent=0))
     sys.exit(any(each.verdict.outcome in _FAULTS for each in findings))
 
 
@@ -65,7 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="each N-th case only")
     parser.add_argument("--open", action="store_true", help="without the sizes of inputs")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write every verdict to this file")
+    parser.add_argument("--json", type=Path, help="write each verdict, a line each")
     return parser.parse_args()
 
 

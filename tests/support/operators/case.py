@@ -82,13 +82,12 @@ class Case:
         if any(each.dtype.startswith(("float", "bfloat")) for each in free):
             sets += ["zero", "large", "ends", "masked", "infinite", "nan"]
         elif any("int" in each.dtype for each in free):
-            sets += ["zero", "large"]
+            sets += ["zero", "whole", "large"]
         return tuple(sets)
 
     def feeds(self, data: str) -> dict[str, Tensor]:
         return {
-            name: operand.array(data, seed)
-            for seed, (name, operand) in enumerate(self.fed.items())
+            name: operand.array(data, seed) for seed, (name, operand) in enumerate(self.fed.items())
         }
 
     def model(self) -> onnx.ModelProto:

@@ -7,7 +7,8 @@ fill       any         whatever its type can hold, by the set of data
            index:N     whole numbers from 0 to N - 1
 data       usual       normally distributed; halves, which are rounded to even, among them
            zero        nothing but zeros
-           large       1e15, -1e15 and 1e-15 among usual numbers; the ends of an integer type
+           large       1e6, -1e6 and 1e-6 among usual numbers; the ends of an integer type
+           whole       integers of up to 24 bits, as many as float32 holds exactly
            ends        the largest, the least and the smallest number of a float type
            masked      minus infinity among usual numbers
            infinite    both infinities among usual numbers
@@ -54,6 +55,9 @@ def _integers(data: str, dtype: str, count: int, rng: np.random.Generator) -> Te
     limits = np.iinfo(dtype)
     if data == "usual":
         return rng.integers(max(limits.min, -9), 10, count).astype(dtype)
+    if data == "whole":
+        least, most = max(limits.min, -(2**24)), min(limits.max, 2**24)
+        return rng.integers(least, most + 1, count).astype(dtype)
     ends = [limits.min, limits.max, limits.max // 2 + 1, limits.min // 2, limits.max - 3, 7]
     return np.array([ends[at] for at in rng.integers(0, len(ends), count)], dtype)
 
@@ -63,7 +67,7 @@ def _floats(data: str, dtype: str, count: int, rng: np.random.Generator) -> Tens
     at = rng.permutation(count)
     usual[at[: len(_HALVES)]] = _HALVES[: len(at)]
     limits = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
-    much = 1e15 if float(limits.max) > 1e30 else 1e3
+    much = 1e6 if float(limits.max) > 1e30 else 1e3
     special = {
         "usual": (),
         "large": (much, -much, 1 / much),

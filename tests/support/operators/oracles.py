@@ -89,6 +89,7 @@ def _answer(engine: Any, feeds: Feeds) -> list[Tensor] | None:
         np.errstate(all="ignore"),
         contextlib.redirect_stdout(io.StringIO()),
     ):
-        results: Sequence[Any] = engine.run(None, {name: each.copy() for name, each in feeds.items()})
+        copies = {name: each.copy() for name, each in feeds.items()}
+        results: Sequence[Any] = engine.run(None, copies)
         return [np.asarray(each) for each in results]
     return None

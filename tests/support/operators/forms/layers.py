@@ -222,9 +222,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
     "Einsum": tuple(_einsum()),
     "Gemm": tuple(_gemm()),
     "GlobalAveragePool": (form(x(2, 3, 4, 5)), form(x(2, 3, 4)), form(x(1, 2, 3, 2, 2))),
-    "GlobalLpPool": tuple(
-        form(x(2, 3, 4, 5), p=p) for p in (None, 1, 3, 2.0)
-    ),
+    "GlobalLpPool": tuple(form(x(2, 3, 4, 5), p=p) for p in (None, 1, 3, 2.0)),
     "GlobalMaxPool": (form(x(2, 3, 4, 5)), form(x(2, 3, 4)), form(x(1, 2, 3, 2, 2))),
     "GroupNormalization": tuple(
         form(x(2, 4, 3, 2), w(4), w(4), num_groups=groups, epsilon=epsilon)

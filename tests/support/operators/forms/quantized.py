@@ -38,9 +38,7 @@ def _dequantize() -> Iterator[Form]:
             scale, zeros = w(size, fill="positive", dtype="float32"), w(size, dtype=kind)
             yield form(x(2, 3, 4, dtype=kind), scale, zeros, axis=axis)
             yield form(w(2, 3, 4, dtype=kind), scale, zeros, axis=axis)
-        yield form(
-            x(2, 3, dtype=kind), x(fill="positive", dtype="float32"), x(dtype=kind)
-        )
+        yield form(x(2, 3, dtype=kind), x(fill="positive", dtype="float32"), x(dtype=kind))
         yield form(
             x(2, 4, dtype=kind),
             w(2, 2, fill="positive", dtype="float32"),
@@ -55,9 +53,7 @@ def _products() -> Iterator[Form]:
             yield form(x(2, 3, dtype=one), x(3, 4, dtype=other))
             yield form(x(2, 3, dtype=one), w(3, 4, dtype=other))
             yield form(x(2, 3, dtype=one), w(3, 4, dtype=other), c(2, one), c(1, other))
-            yield form(
-                x(2, 3, dtype=one), w(3, 4, dtype=other), c(2, one), c([1, 2, 3, 4], other)
-            )
+            yield form(x(2, 3, dtype=one), w(3, 4, dtype=other), c(2, one), c([1, 2, 3, 4], other))
             yield form(x(2, 2, 3, dtype=one), x(3, 4, dtype=other), x(dtype=one), x(dtype=other))
 
 

@@ -68,9 +68,7 @@ def _rotary() -> Iterator[Form]:
         yield form(x(1, 2, 3, 4), *cache, ids, interleaved=interleaved)
         yield form(x(1, 3, 8), *cache, ids, interleaved=interleaved, num_heads=2)
         half = (x(6, 1, fill="unit"), x(6, 1, fill="unit"))
-        yield form(
-            x(1, 2, 3, 4), *half, ids, interleaved=interleaved, rotary_embedding_dim=2
-        )
+        yield form(x(1, 2, 3, 4), *half, ids, interleaved=interleaved, rotary_embedding_dim=2)
         yield form(
             x(1, 2, 3, 4), x(1, 3, 2, fill="unit"), x(1, 3, 2, fill="unit"), interleaved=interleaved
         )
