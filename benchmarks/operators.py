@@ -1,7 +1,7 @@
 """Claim: a device answers as ONNX has it, in every operator, version, attribute and type that it
 takes.
 
-    python -m benchmarks.operators [--device openvino.f32] [--op Softmax,Relu] [--open] [--json FILE]
+    python -m benchmarks.operators [--device openvino.f32] [--op Softmax] [--open] [--json FILE]
 
 Thousands of small cases, generated from ONNX's own schemas (tests/support/operators), each run as a
 stage of one node, and compared with ONNX's reference evaluator and ONNX Runtime without

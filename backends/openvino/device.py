@@ -26,7 +26,8 @@ _STAYS_SMALL = frozenset(
 )
 #: Operators on quantized numbers, whose integers are exact, too.
 _QUANTIZED = frozenset(
-    {"ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearMatMul", "QuantizeLinear"}
+    {"ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger"}
+    | {"QLinearMatMul", "QuantizeLinear"}
 )
 
 

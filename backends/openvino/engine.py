@@ -190,6 +190,8 @@ def prepare(stage: StageProgram, threads: int, precision: str, *, pin: bool) -> 
             except Exception:
                 sizes = {value.name: value.shape for value in stage.inputs}
                 compiled = _compiled(stage, weights, options, sizes)
+    except EngineError:
+        raise
     except Exception as error:  # openvino's own exceptions share no base class
         raise EngineError(
             f"OpenVINO refuses it: {_last_line(error)}",

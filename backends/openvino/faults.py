@@ -38,7 +38,7 @@ def _has(name: str, *values: Attribute) -> Callable[[Operator], bool]:
 
 
 def _flattens(operator: Operator) -> bool:
-    """Before opset 13, from opset 11 on OpenVINO's mistake: all axes from `axis` on are one."""
+    """In opset 11 and 12, all axes from `axis` on are one; older ones are read right."""
     axis = operator.attributes.get("axis", 1)
     shape = operator.reads[0].shape
     if not 11 <= operator.version < 13 or not isinstance(axis, int):
@@ -49,6 +49,12 @@ def _flattens(operator: Operator) -> bool:
 
 def _counts_padding(operator: Operator) -> bool:
     return _has("ceil_mode", 1)(operator) and _has("count_include_pad", 1)(operator)
+
+
+def _cubic_elsewhere(operator: Operator) -> bool:
+    before, after = operator.reads[0].shape, operator.writes[0].shape
+    images = len(before) == 4 and before[:2] == after[:2]
+    return _has("mode", "cubic")(operator) and not images
 
 
 def _is_fed(at: int) -> Callable[[Operator], bool]:
@@ -69,9 +75,14 @@ def _reads(*dtypes: str) -> Callable[[Operator], bool]:
     return lambda operator: operator.reads[0].dtype in dtypes
 
 
+def _even(operator: Operator, name: str) -> bool:
+    size = operator.attributes.get(name)
+    return isinstance(size, int) and size % 2 == 0
+
+
 _FAULTS = (
     Fault(
-        "Softmax LogSoftmax Hardmax",
+        "Softmax",
         "OpenVINO takes opset 11's for opset 13's, which normalises along one axis",
         _flattens,
     ),
@@ -90,6 +101,7 @@ _FAULTS = (
         _has("keep_aspect_ratio_policy", "not_larger", "not_smaller"),
     ),
     Fault("Resize", "OpenVINO's antialias has other weights", _has("antialias", 1)),
+    Fault("Resize", "OpenVINO is cubic along the last two of four axes only", _cubic_elsewhere),
     Fault("Pad", "OpenVINO does not read a value for padding that is no weight", _is_fed(2)),
     Fault("LSTM", "OpenVINO leaves out the peepholes' weights", _has_operand(7)),
     Fault("LSTM", "OpenVINO has no input_forget", _has("input_forget", 1)),
@@ -99,13 +111,8 @@ _FAULTS = (
         "OpenVINO samples other points",
         lambda o: o.version < 16 or _has("mode", "max")(o),
     ),
-    Fault("DynamicQuantizeLinear", "OpenVINO rounds otherwise", _always),
     Fault("QLinearConv", "OpenVINO's CPU plugin has no kernel for some", _always),
+    Fault("DFT", "OpenVINO does not give one side of it alone", _has("onesided", 1)),
     Fault("GridSample", "OpenVINO computes it on floats only", _reads("bool")),
     Fault("Shrink ThresholdedRelu", "OpenVINO makes NaN of an infinity that is to be cut", _always),
 )
-
-
-def _even(operator: Operator, name: str) -> bool:
-    size = operator.attributes.get(name)
-    return isinstance(size, int) and size % 2 == 0

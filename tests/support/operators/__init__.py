@@ -1,4 +1,4 @@
-"""Small cases of every operator of ONNX, generated from its schemas, and what a device makes of them.
+"""Small cases of every operator of ONNX, generated from its schemas, and what devices make of them.
 
 forms      what an operator is asked: operands and attributes, without types and versions
 schemas    forms x versions x types that the schemas allow -> cases

@@ -52,6 +52,7 @@ def _products() -> Iterator[Form]:
         for other in _SMALL:
             yield form(x(2, 3, dtype=one), x(3, 4, dtype=other))
             yield form(x(2, 3, dtype=one), w(3, 4, dtype=other))
+            yield form(x(1, 900, dtype=one), x(900, 2, dtype=other))  # beyond 24 bits
             yield form(x(2, 3, dtype=one), w(3, 4, dtype=other), c(2, one), c(1, other))
             yield form(x(2, 3, dtype=one), w(3, 4, dtype=other), c(2, one), c([1, 2, 3, 4], other))
             yield form(x(2, 2, 3, dtype=one), x(3, 4, dtype=other), x(dtype=one), x(dtype=other))
@@ -101,7 +102,11 @@ def _scaled_convolutions() -> Iterator[Form]:
 FORMS: dict[str, tuple[Form, ...]] = {
     "ConvInteger": tuple(_convolutions()),
     "DequantizeLinear": tuple(_dequantize()),
-    "DynamicQuantizeLinear": (form(x(2, 3), outputs=3), form(x(6), outputs=3)),
+    "DynamicQuantizeLinear": (
+        form(x(2, 3), outputs=3),
+        form(v([-1.3, 0.4, 2.2, 0.9], "float32"), outputs=3),
+        form(v([1.3, 0.4, 2.2, 0.9], "float32"), outputs=3),
+    ),
     "MatMulInteger": tuple(_products()),
     "QLinearConv": tuple(_scaled_convolutions()),
     "QLinearMatMul": tuple(_scaled_products()),
