@@ -53,12 +53,10 @@ def _feed(
         except queue.Empty:
             child.end()
             return
-        found = child.ask(task)
-        if found is None:
-            done.put((task, (Verdict("crash", reason=child.end()),)))
+        found, crash = child.ask(task)
+        done.put((task, found))
+        if crash:
             child = _Child(device)
-        else:
-            done.put((task, found))
 
 
 class _Child:
@@ -70,25 +68,24 @@ class _Child:
         self._process.start()
         theirs.close()
 
-    def ask(self, task: Task) -> tuple[Verdict, ...] | None:
-        """None where it died, or takes too long."""
+    def ask(self, task: Task) -> tuple[tuple[Verdict, ...], bool]:
+        """The verdicts, and whether it is at its end: it died, or took too long."""
         try:
             self._pipe.send_bytes(json.dumps(asdict(task)).encode())
-            if not self._pipe.poll(_LIMIT_S):
-                return None
-            return tuple(Verdict(**each) for each in json.loads(self._pipe.recv_bytes()))
-        except (EOFError, ConnectionError):
-            return None
-
-    def end(self) -> str:
-        """How it has ended, after it has been told to."""
-        self._pipe.close()
-        self._process.join(1)
-        if self._process.is_alive():
+            if self._pipe.poll(_LIMIT_S):
+                found = json.loads(self._pipe.recv_bytes())
+                return tuple(Verdict(**each) for each in found), False
+            reason = f"no answer after {_LIMIT_S:.0f} s"
             self._process.kill()
-            self._process.join()
-            return f"no answer after {_LIMIT_S:.0f} s"
-        return f"exit code {self._process.exitcode}"
+        except (EOFError, ConnectionError):
+            reason = ""
+        self.end()
+        reason = reason or f"exit code {self._process.exitcode}"
+        return (Verdict("crash", reason=reason),), True
+
+    def end(self) -> None:
+        self._pipe.close()
+        self._process.join()
 
 
 def _serve(pipe: Connection, device: str) -> None:

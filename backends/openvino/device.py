@@ -47,7 +47,7 @@ class OpenvinoBackend:
 
     def supports(self, node: Node) -> Support:
         for operator in node.operators:
-            reason = _misfit(operator) or faults.refusal(operator) or _refusal(operator)
+            reason = faults.refusal(operator) or _misfit(operator) or _refusal(operator)
             if reason:
                 return Support(f"{operator.op}: {reason}")
         return YES

@@ -60,6 +60,12 @@ def cases(op: str, forms: Iterable[Form]) -> tuple[Case, ...]:
     return tuple(named.values())
 
 
+def case_of(op: str, opset: int, form: Form) -> Case:
+    """One form at one opset, in the types that it has in most models."""
+    schema = next(each for first, last, each in versions(op) if first <= opset <= last)
+    return next(_cases(schema, opset, form, every_type=False))
+
+
 def _of_form(op: str, form: Form, at: int) -> Iterator[Case]:
     meaning: object = None
     for first, last, schema in versions(op):
