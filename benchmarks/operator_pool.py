@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 
+import onnxruntime as ort
+
 from stagecut import backends
 from tests.support.operators.forms import cases_of
 from tests.support.operators.verdict import Verdict, verdicts
@@ -89,6 +91,7 @@ class _Child:
 
 
 def _serve(pipe: Connection, device: str) -> None:
+    ort.set_default_logger_severity(4)
     backend = backends.create(device)
     while True:
         try:

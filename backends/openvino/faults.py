@@ -6,7 +6,7 @@ look again); a line for each kind of fault.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 
 from stagecut.compiler.ir.graph import Attribute, Operator
 
@@ -49,6 +49,28 @@ def _flattens(operator: Operator) -> bool:
 
 def _counts_padding(operator: Operator) -> bool:
     return _has("ceil_mode", 1)(operator) and _has("count_include_pad", 1)(operator)
+
+
+def _begins_in_padding(operator: Operator) -> bool:
+    """Whether, with ceil_mode, a last window would; ONNX drops it."""
+    sizes = operator.reads[0].shape[2:]
+    ones, none = (1,) * len(sizes), (0,) * (2 * len(sizes))
+    window = _numbers(operator, "kernel_shape", ones)
+    strides = _numbers(operator, "strides", ones)
+    dilations = _numbers(operator, "dilations", ones)
+    pads = _numbers(operator, "pads", none)
+    ends = pads[len(sizes) :]
+    return _has("ceil_mode", 1)(operator) and any(
+        ceil((size + before + after - far * (wide - 1) - 1) / stride) * stride >= size + before
+        for size, wide, stride, far, before, after in zip(
+            sizes, window, strides, dilations, pads, ends, strict=False
+        )
+    )
+
+
+def _numbers(operator: Operator, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    found = operator.attributes.get(name, default)
+    return tuple(int(each) for each in found) if isinstance(found, tuple) else default
 
 
 def _cubic_elsewhere(operator: Operator) -> bool:
@@ -106,13 +128,15 @@ _FAULTS = (
     Fault("LSTM", "OpenVINO leaves out the peepholes' weights", _has_operand(7)),
     Fault("LSTM", "OpenVINO has no input_forget", _has("input_forget", 1)),
     Fault("LRN", "OpenVINO's window of an even size lies elsewhere", lambda o: _even(o, "size")),
-    Fault(
-        "RoiAlign",
-        "OpenVINO samples other points",
-        lambda o: o.version < 16 or _has("mode", "max")(o),
-    ),
+    Fault("RoiAlign", "OpenVINO samples other points in most of its forms", _always),
     Fault("QLinearConv", "OpenVINO's CPU plugin has no kernel for some", _always),
     Fault("DFT", "OpenVINO does not give one side of it alone", _has("onesided", 1)),
+    Fault("DFT", "OpenVINO counts an axis from the end otherwise", _has("axis", -1, -2, -3, -4)),
+    Fault(
+        "MaxPool AveragePool LpPool",
+        "OpenVINO keeps a last window that begins in the padding",
+        _begins_in_padding,
+    ),
     Fault("GridSample", "OpenVINO computes it on floats only", _reads("bool")),
     Fault("Shrink ThresholdedRelu", "OpenVINO makes NaN of an infinity that is to be cut", _always),
 )

@@ -70,13 +70,14 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
     "peepholes": ("LSTM", 14, form(*_PEEPHOLES, hidden_size=5), "peepholes"),
     "coupled gates": ("LSTM", 14, form(*_PEEPHOLES[:3], hidden_size=5, input_forget=1), "forget"),
     "an even window": ("LRN", 13, form(x(2, 5, 3, 2), size=2), "even"),
-    "regions of opset 10": ("RoiAlign", 10, form(x(1, 1, 5, 6), _BOXES, v([0])), "points"),
-    "the largest of regions": (
-        "RoiAlign",
-        16,
-        form(x(1, 1, 5, 6), _BOXES, v([0]), mode="max"),
-        "points",
+    "regions": ("RoiAlign", 16, form(x(1, 1, 5, 6), _BOXES, v([0])), "points"),
+    "a window that begins in the padding": (
+        "MaxPool",
+        11,
+        form(x(1, 1, 5), kernel_shape=(3,), strides=(3,), pads=(1, 1), ceil_mode=1),
+        "padding",
     ),
+    "a spectrum along an axis from the end": ("DFT", 17, form(x(2, 6, 1), axis=-2), "axis"),
     "one side of a spectrum": (
         "DFT",
         20,
@@ -116,6 +117,11 @@ RIGHT: dict[str, tuple[str, int, Form]] = {
         "AveragePool",
         22,
         form(x(1, 1, 5), kernel_shape=(3,), strides=(2,), ceil_mode=1),
+    ),
+    "a window that ends in the padding": (
+        "MaxPool",
+        11,
+        form(x(1, 1, 6), kernel_shape=(3,), strides=(2,), pads=(1, 1), ceil_mode=1),
     ),
     "cubic on an image": (
         "Resize",

@@ -36,13 +36,6 @@ _EXPLANATIONS = (
         device="openvino",
     ),
     Explanation(
-        "RoiAlign",
-        "ONNX Runtime answers otherwise than ONNX's reference evaluator in opset 16, has no kernel "
-        "since 22, and is followed",
-        data=("usual", "large"),
-        device="openvino",
-    ),
-    Explanation(
         "LRN",
         "ONNX Runtime adds and subtracts along the channels, and loses small numbers beside large",
         data=("large",),

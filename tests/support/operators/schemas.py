@@ -94,7 +94,7 @@ def versions(op: str) -> tuple[tuple[int, int, OpSchema], ...]:
     )
     starts = [each.since_version for each in schemas] + [NEWEST + 1]
     return tuple(
-        (first, after - 1, schema)
+        (first, min(after - 1, NEWEST), schema)
         for schema, first, after in zip(schemas, starts, starts[1:], strict=False)
         if first <= NEWEST and not schema.deprecated
     )

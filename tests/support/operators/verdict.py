@@ -1,6 +1,6 @@
 """What a device makes of a case: it refuses it, or answers, right or wrong, or fails."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -76,7 +76,8 @@ def verdicts(case: Case, backend: Backend, *, opened: bool = False) -> Iterator[
     try:
         executable = backend.prepare(stage)
     except Exception as error:  # engines' exceptions share no base class
-        yield Verdict("error", reason=f"prepare: {_first_line(error)}")
+        judges = {judge for _, judge in right.values()}
+        yield Verdict(_failure(judges), reason=f"prepare: {_first_line(error)}")
         return
     tolerance = max(oracles.tolerance, _PRECISIONS[backend.device.precision])
     for data, (expected, judge) in right.items():
@@ -106,8 +107,7 @@ def _compared(
     except ValueRangeError:  # a plan runs its fallback then
         return Verdict("refused", data, "integers of more than 24 bits")
     except Exception as error:  # engines' exceptions share no base class
-        outcome: Outcome = "error" if expected else "unproven"
-        return Verdict(outcome, data, f"run: {_first_line(error)}")
+        return Verdict(_failure({judge}), data, f"run: {_first_line(error)}")
     if not expected:
         return Verdict("unproven", data, judge)
     told = difference(found, expected, tolerance)
@@ -117,6 +117,11 @@ def _compared(
     if outcome == "wrong" and explanation(case, data, backend.device.name):
         outcome = "explained"
     return Verdict(outcome, data, f"{told} ({judge})")
+
+
+def _failure(judges: Collection[str]) -> Outcome:
+    """Where ONNX Runtime does not run it, either, no plan could."""
+    return "error" if {"both", "onnxruntime"} & set(judges) else "unproven"
 
 
 def _may_differ(case: Case, data: str) -> bool:

@@ -14,7 +14,7 @@ _UNARY = """
 """
 _BINARY = """
     Add And BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Mul Or
-    PRelu Pow StringConcat Sub Xor
+    Pow StringConcat Sub Xor
 """
 _VARIADIC = "Max Mean Min Sum"
 
@@ -79,6 +79,14 @@ def _shift() -> Iterator[Form]:
         yield form(x(2, 3), c(1), direction=direction)
 
 
+def _prelu() -> Iterator[Form]:
+    for slope in ((4,), (3, 1), (2, 3, 4), (1,), (), (1, 1, 4)):
+        yield form(x(2, 3, 4), x(*slope))
+        yield form(x(2, 3, 4), w(*slope))
+    yield form(x(2, 3, 4, 5), w(3, 1, 1))
+    yield form(x(2, 3, 4, 5), w(3))  # before opset 7: one for each channel
+
+
 def _clip() -> Iterator[Form]:
     yield form(x(2, 3))
     yield form(x(2, 3), min=-1.0, max=1.0)  # before opset 11
@@ -118,6 +126,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
     "LeakyRelu": tuple(_unary(alpha=(0.3, -0.5, 2.0))),
     "Mod": tuple(_mod()),
     "Pow": tuple(_pow()),
+    "PRelu": tuple(_prelu()),
     "Selu": tuple(_unary(alpha=(None, 2.0), gamma=(None, 0.5))),
     "Shrink": tuple(_unary(lambd=(None, 1.5), bias=(None, 0.5))),
     "Swish": tuple(_unary(alpha=(None, 0.5))),
