@@ -157,13 +157,20 @@ def _fits(schema: OpSchema, form: Form) -> bool:
     )
 
 
+#: What Python's types are as one attribute, and as a list.
+_KINDS = {
+    int: (OpSchema.AttrType.INT, OpSchema.AttrType.INTS),
+    float: (OpSchema.AttrType.FLOAT, OpSchema.AttrType.FLOATS),
+    str: (OpSchema.AttrType.STRING, OpSchema.AttrType.STRINGS),
+}
+
+
 def _is_of(kind: OpSchema.AttrType, value: Attribute) -> bool:
     if isinstance(value, np.ndarray):
         return kind == OpSchema.AttrType.TENSOR
-    if isinstance(value, tuple | list):
-        names = {int: "INTS", float: "FLOATS", str: "STRINGS"}
-        return not value or kind.name == names[type(value[0])]
-    return kind.name == {int: "INT", float: "FLOAT", str: "STRING"}[type(value)]
+    if isinstance(value, int | float | str):
+        return kind == _KINDS[type(value)][0]
+    return not value or kind == _KINDS[type(value[0])][1]
 
 
 def _type_names(schema: OpSchema, count: int) -> list[str]:
@@ -183,11 +190,11 @@ def _holds(operand: Operand | None) -> bool:
     """Whether its type can hold the values that it is given."""
     if operand is None or operand.values is None:
         return True
-    if operand.dtype == "string" or any(isinstance(each, str) for each in operand.values):
-        return operand.dtype == "string" and all(isinstance(v, str) for v in operand.values)
+    values = operand.values
+    numbers = [each for each in values if not isinstance(each, str)]
+    if operand.dtype == "string" or len(numbers) < len(values):
+        return operand.dtype == "string" and not numbers
     kind = np.dtype(operand.dtype).kind
-    if kind == "u":
-        return all(each >= 0 and each == int(each) for each in operand.values)
-    if kind == "i":
-        return all(each == int(each) for each in operand.values)
-    return kind != "b" or all(isinstance(each, bool) for each in operand.values)
+    if kind in "iu":
+        return all(each == int(each) and (each >= 0 or kind == "i") for each in numbers)
+    return kind != "b" or all(isinstance(each, bool) for each in numbers)

@@ -21,22 +21,20 @@ def _resize() -> Iterator[Form]:
     yield form(x(1, 2, 4, 5), c([1.0, 1.0, 2.0, 0.6], "float32"))
     yield form(x(1, 2, 4, 5), None, c([1.0, 1.0, 2.0, 0.6], "float32"))
     yield form(x(1, 2, 4, 5), None, None, c([1, 2, 7, 3], "int64"))
-    for mode in ("linear", "cubic"):
-        yield form(x(1, 2, 4, 5), None, c([1.0, 1.0, 2.0, 0.6], "float32"), mode=mode)
+    for smooth in ("linear", "cubic"):
+        yield form(x(1, 2, 4, 5), None, c([1.0, 1.0, 2.0, 0.6], "float32"), mode=smooth)
     image = x(1, 2, 4, 5, dtype="float32")
     scales = c([1.0, 1.0, 2.0, 0.6], "float32")
     sizes = c([1, 2, 7, 3], "int64")
-    for mode in (None, "nearest", "linear"):  # opset 10
-        yield form(image, c([1.0, 1.0, 2.0, 2.0], "float32"), mode=mode)
-        yield form(image, scales, mode=mode)
+    for old in (None, "nearest", "linear"):  # opset 10
+        yield form(image, c([1.0, 1.0, 2.0, 2.0], "float32"), mode=old)
+        yield form(image, scales, mode=old)
     for way in (None, *_WAYS):
         for mode in ("nearest", "linear", "cubic"):
-            for nearest in _NEAREST if mode == "nearest" else (None,):
-                chosen = {
-                    "coordinate_transformation_mode": way,
-                    "mode": mode,
-                    "nearest_mode": nearest,
-                }
+            nearest = _NEAREST if mode == "nearest" else (None,)
+            for chosen in every(
+                coordinate_transformation_mode=(way,), mode=(mode,), nearest_mode=nearest
+            ):
                 for some in (scales, c([1.0, 1.0, 2.0, 2.0], "float32")):
                     yield form(image, _NO_ROI, some, **chosen)
                     yield form(image, None, some, **chosen)

@@ -8,15 +8,14 @@ from tests.support.operators.schemas import Form
 
 _AUTO = ("SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET")
 #: Ways in which windows move.
-_MOVES: tuple[Mapping[str, Attribute], ...] = (
+_MOVES: tuple[Mapping[str, Attribute | None], ...] = (
     {},
     {"strides": (2, 2)},
     {"strides": (2, 1), "pads": (1, 1, 1, 1)},
     {"pads": (1, 0, 2, 1)},
     {"dilations": (2, 2)},
     {"dilations": (2, 1), "strides": (1, 2), "pads": (1, 1, 0, 1)},
-    *({"auto_pad": mode, "strides": (2, 2)} for mode in _AUTO),
-    *({"auto_pad": mode} for mode in _AUTO),
+    *every(auto_pad=_AUTO, strides=((2, 2), (1, 1))),
 )
 
 

@@ -17,8 +17,8 @@ def _quantize() -> Iterator[Form]:
             yield form(x(2, 3, 4), c([0.5], "float32"), c([zero], kind), axis=0)
         for axis in (None, 1, -2, -1, 0):
             size = (2, 3, 4)[1 if axis is None else axis]
-            scale, zero = w(size, fill="positive", dtype="float32"), w(size, dtype=kind)
-            yield form(x(2, 3, 4), scale, zero, axis=axis)
+            scale, zeros = w(size, fill="positive", dtype="float32"), w(size, dtype=kind)
+            yield form(x(2, 3, 4), scale, zeros, axis=axis)
         yield form(x(2, 3), x(fill="positive", dtype="float32"), x(dtype=kind))
         halves = v([0.25, 0.75, 1.25, -0.25, -0.75, 1000.0, -1000.0])
         yield form(halves, c(0.5, "float32"), c(1, kind))

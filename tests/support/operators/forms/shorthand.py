@@ -31,9 +31,11 @@ def v(values: object, dtype: str = "") -> Operand:
     return Operand(array.shape, values=tuple(array.ravel().tolist()), dtype=dtype)
 
 
-def form(*operands: Operand | None, outputs: int = 1, **attributes: Attribute | None) -> Form:
-    """Attributes that are None are left out."""
+def form(*operands: Operand | None, **attributes: Attribute | None) -> Form:
+    """Attributes that are None are left out; `outputs` is none, but says how many there are."""
     given = {name: each for name, each in attributes.items() if each is not None}
+    outputs = given.pop("outputs", 1)
+    assert isinstance(outputs, int)
     return Form(operands, given, (True,) * outputs)
 
 
