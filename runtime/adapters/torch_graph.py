@@ -60,9 +60,8 @@ class PlannedGraph:
     def _eagerly(self, reason: str, arguments: Sequence[torch.Tensor]) -> Any:
         if reason not in self._told:
             self._told.add(reason)
-            warnings.warn(
-                f"stagecut leaves a graph to PyTorch, for now: {printable(reason)}", stacklevel=4
-            )
+            told = printable(f"stagecut leaves a graph to PyTorch, for now: {reason}")
+            warnings.warn(told, stacklevel=4)
         return self._module.forward(*arguments)
 
 
