@@ -12,6 +12,7 @@ from stagecut.compiler.cli import (
     report_command,
     run_command,
 )
+from stagecut.compiler.cli.output import say
 
 app = typer.Typer(
     name="stagecut",
@@ -48,5 +49,5 @@ def _options(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"stagecut {installed('stagecut')}")
+        say(f"stagecut {installed('stagecut')}")
         raise typer.Exit

@@ -104,7 +104,7 @@ def compile_(
     )
     plan.save(output)
     for name, kind in plan.entry.left_out.items():
-        typer.echo(f"left out: output {name}, a {kind}, which a plan cannot hand back", err=True)
+        note(f"left out: output {name}, a {kind}, which a plan cannot hand back")
     for variant in plan.variants:
         for workaround in variant.planned.workarounds:
             note(f"worked around: {workaround}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import console
+from stagecut.compiler.cli.output import console, print_text
 
 
 def diff(
@@ -37,7 +37,7 @@ def diff(
 
     difference = compare(Plan.load(before).first.planned, Plan.load(after).first.planned)
     if json:
-        typer.echo(difference_json(difference, tolerance))
+        print_text(difference_json(difference, tolerance))
     else:
         from stagecut.compiler.report.terminal.difference import print_difference
 

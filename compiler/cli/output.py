@@ -38,6 +38,11 @@ def print_json(schema: str, document: Mapping[str, object]) -> None:
     sys.stdout.write(json_text({"schema": schema, **document}))
 
 
+def print_text(text: str) -> None:
+    """JSON that is a text already."""
+    sys.stdout.write(f"{text}\n")
+
+
 def json_text(document: object) -> str:
     """Indented JSON; a number that JSON does not have (NaN, infinity) is a bug of ours."""
     return json.dumps(document, indent=2, allow_nan=False) + "\n"

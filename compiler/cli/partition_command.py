@@ -146,11 +146,11 @@ def _partition_stream(
         document, lines = partition_stream.solved(table)
     if output is not None:
         with replacing(output) as temporary:
-            temporary.write_text(output_of.json_text({"schema": SCHEMA, **document}))
+            temporary.write_text(output_of.json_text({"schema": SCHEMA, **document}), "utf-8")
     if json:
         output_of.print_json(SCHEMA, document)
     else:
-        typer.echo("\n".join(lines))
+        output_of.say(*lines)
 
 
 def _refuse_for_streams(method: str, explain: list[str] | None, max_energy: str | None) -> None:

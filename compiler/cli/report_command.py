@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import console, note
+from stagecut.compiler.cli.output import console, note, print_text
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import TraceError, UsageError
 
@@ -101,7 +101,7 @@ def report(
     if json:
         from stagecut.compiler.report.export.json import to_json
 
-        typer.echo(to_json(content))
+        print_text(to_json(content))
     _write(variant, content, html=html, dot=dot, onnx=onnx)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
+from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.schedule import Stage
@@ -97,7 +98,7 @@ def read_stream(path: Path, table: CostTable) -> tuple[StreamSchedule, StreamCer
     does not fit the table's machine.
     """
     try:
-        document = _DOCUMENT.validate_json(path.read_bytes())
+        document = _DOCUMENT.validate_json(without_mark(path.read_bytes()))
     except OSError as error:
         raise CertificateError(
             f"cannot be read: {error.strerror}", where=str(path), fix=_FIX

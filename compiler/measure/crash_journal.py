@@ -172,11 +172,11 @@ class CrashJournal:
     @property
     def only_reference(self) -> str:
         """Why nothing but the reference device is to be used; empty where others may."""
-        return self._alone.read_text() if self._alone.exists() else ""
+        return self._alone.read_text("utf-8") if self._alone.exists() else ""
 
     def use_only_reference(self, why: str) -> None:
         _NOTE.pack_into(self._note, 0, 0, 0, 0, 0.0)
-        self._alone.write_text(why)
+        self._alone.write_text(why, "utf-8")
 
     @cached_property
     def _crashed(self) -> tuple[Crash, ...]:

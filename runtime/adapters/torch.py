@@ -17,6 +17,7 @@ import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.text import printable
 from stagecut.runtime.adapters.torch_graph import PlannedGraph
 
 
@@ -33,7 +34,7 @@ def compile_graph(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callab
             reason = error.problem
         except Exception as error:  # exporters fail in many ways
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-    warnings.warn(f"stagecut leaves a graph to PyTorch: {reason}", stacklevel=2)
+    warnings.warn(f"stagecut leaves a graph to PyTorch: {printable(reason)}", stacklevel=2)
     return module.forward
 
 

@@ -11,6 +11,7 @@ from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.torch_export import from_module
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import ModelError, StagecutError
+from stagecut.compiler.ir.text import printable
 from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime.adapters.torch_arrays import array_of, tensor_of
 from stagecut.runtime.adapters.torch_outputs import Own, observe, overlap
@@ -59,7 +60,8 @@ class PlannedGraph:
     def _eagerly(self, reason: str, arguments: Sequence[torch.Tensor]) -> Any:
         if reason not in self._told:
             self._told.add(reason)
-            warnings.warn(f"stagecut leaves a graph to PyTorch, for now: {reason}", stacklevel=4)
+            told = printable(f"stagecut leaves a graph to PyTorch, for now: {reason}")
+            warnings.warn(told, stacklevel=4)
         return self._module.forward(*arguments)
 
 

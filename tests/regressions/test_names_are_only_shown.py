@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from stagecut.compiler.cli.output import progress_bars
 from tests.support.command_line import Said, stagecut
+from tests.support.repository import ROOT
 
 Command: TypeAlias = Callable[..., Said]
 
@@ -222,3 +223,39 @@ def test_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert [*progress_bars()([1, 2], evil("label").replace("-nope", "/nope"))] == [1, 2]
     assert "\x1b[31m[bold]label" not in capsys.readouterr().err
+
+
+def test_an_output_that_is_left_out(command: Command, folder: Path) -> None:
+    model = _model()
+    model.graph.node.append(helper.make_node("SequenceConstruct", [evil("y")], [evil("list")]))
+    model.graph.output.append(
+        helper.make_tensor_sequence_value_info(evil("list"), TensorProto.FLOAT, None)
+    )
+    onnx.save(model, folder / "list.onnx")
+    arguments = ("--shape", _SHAPE, "--device", "cpu.serial", "--no-cache")
+    said = command("compile", "list.onnx", "-o", "list.plan", *arguments)
+    assert said.code == 0, said.err
+    assert "left out: output" in said.err
+
+
+#: Where something is handed to a terminal; what is in between goes through `printable`.
+_DOORS = {
+    "compiler/cli/main.py",
+    "compiler/cli/output.py",
+    "compiler/context.py",
+    "compiler/measure/supervisor.py",
+    "compiler/report/terminal/grid.py",
+}
+_SPEAKS = re.compile(
+    r"(?<![.\w])print\(|typer\.echo|secho|std(?:out|err)\.write|Console\(|warnings\.warn\("
+    r"|\bText\([^)]"
+)
+
+
+def test_nothing_is_said_but_through_the_doors() -> None:
+    for package in ("compiler", "passes", "backends", "runtime", "models"):
+        for path in (ROOT / package).rglob("*.py"):
+            place = path.relative_to(ROOT).as_posix()
+            for line in path.read_text("utf-8").splitlines():
+                told = place in _DOORS or "printable(" in line or "warn(told" in line
+                assert told or not _SPEAKS.search(line), f"{place}: {line.strip()}"

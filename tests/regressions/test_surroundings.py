@@ -213,6 +213,14 @@ def test_sizes_that_no_memory_has() -> None:
         read_costs(json.dumps(table))
 
 
+def test_a_table_without_values_is_no_stream_of_none(command: Command) -> None:
+    arguments = ("partition", "t.json", "--objective", "throughput")
+    assert command(*arguments, "-o", "stream.json").code == 0
+    assert command(*arguments, "--check", "stream.json").code == 0
+    Path("stream.json").write_text(Path("stream.json").read_text("utf-8"), "utf-8-sig")
+    assert command(*arguments, "--check", "stream.json").code == 0
+
+
 def test_energies_that_are_too_large(command: Command) -> None:
     assert command("partition", "t.json", "--max-energy", "1e400J").code == 2
     assert command("partition", "t.json", "--objective", "latency=1e308").code == 2

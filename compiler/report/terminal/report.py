@@ -29,7 +29,7 @@ def print_report(report: Report, console: Console) -> None:
     print_transfers(report, console, most=_FEW)
     print_nodes(report, console, most=_FEW)
     for workaround in report.workarounds:
-        console.print(Text(f"worked around: {wording.shorten(workaround, 240)}"))
+        console.print(plain(f"worked around: {wording.shorten(workaround, 240)}"))
 
 
 def print_summary(report: Report, console: Console) -> None:

@@ -83,7 +83,7 @@ class StreamCosts:
             _ticks(take_s, tick_s),
             np.isnan(bring_s) | np.isnan(take_s),
             np.array([device.memory != HOST for device in devices]),
-            np.array([_writer(value.name, table, index, inputs) for value in table.values]),
+            np.array([_writer(each.name, table, index, inputs) for each in table.values], np.int64),
             _reads(table),
             np.array([value.name in outputs for value in table.values], dtype=np.bool_),
         )

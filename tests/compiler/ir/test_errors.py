@@ -11,6 +11,11 @@ TEXTS = {
     "all of it": (StagecutError("no", where="here", fix="go"), "here: no\n  fix: go"),
     "the problem alone": (StagecutError("no"), "no"),
     "without a place": (StagecutError("no", fix="go"), "no\n  fix: go"),
+    "a name that would do something": (
+        StagecutError("\x1b[2Jno\nfix: rm", where="a\tb", fix="go\r"),
+        "a b: \ufffd[2Jno fix: rm\n  fix: go ",
+    ),
+    "a name without end": (StagecutError("n" * 5000), f"{'n' * 1500}…"),
     "a fault of a stage": (
         StageFault("no memory", stage=3, device="npu"),
         "stage 3 on npu: no memory\n  fix: forbid its nodes on npu, or leave the device out",

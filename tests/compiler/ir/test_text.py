@@ -1,8 +1,11 @@
-"""Suggestions and shapes, as everybody writes them."""
+"""Names that only show, suggestions and shapes, as everybody writes them."""
+
+import os
+from pathlib import Path
 
 import pytest
 
-from stagecut.compiler.ir.text import shape_text, size_text, suggestion
+from stagecut.compiler.ir.text import path_text, printable, shape_text, size_text, suggestion
 
 KNOWN = ("cpu.serial", "cpu.parallel", "pim.hbm")
 
@@ -24,3 +27,26 @@ def test_shapes() -> None:
     assert size_text(()) == "scalar"
     assert shape_text({"ids": (1, 128), "scale": ()}) == "ids 1x128, scale scalar"
     assert shape_text({}) == ""
+
+
+PRINTABLE = {
+    "plain": ("encoder/ädd.1 → 你", "encoder/ädd.1 → 你"),
+    "an escape sequence": ("\x1b[31mred\x1b[0m", "\ufffd[31mred\ufffd[0m"),
+    "an escape sequence in one character": ("\x9b2J", "\ufffd2J"),
+    "a line of its own": ("a\r\nerror: b\tc", "a  error: b c"),
+    "other ends of lines": ("a\u2028b\x0bc\x85d", "a b c d"),
+    "the direction of writing turned": ("a\u202eb\u2066c", "a\ufffdb\ufffdc"),
+    "nothing to see": ("a\u200bb\x00c\x7f", "a\ufffdb\ufffdc\ufffd"),
+    "no character": ("a\udcffb", "a\ufffdb"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), PRINTABLE.values(), ids=PRINTABLE)
+def test_printable(text: str, expected: str) -> None:
+    assert printable(text) == expected
+    assert printable(text).isprintable()
+
+
+def test_paths_that_are_no_text() -> None:
+    assert path_text(Path("a") / os.fsdecode("ä".encode())) == "a/ä"
+    assert path_text(os.fsdecode(b"m\xff.onnx")) == "m\ufffd.onnx"

@@ -16,6 +16,7 @@ SECONDS = {
     "milliseconds": (0.0123, "12.3 ms"),
     "seconds": (5.0, "5.00 s"),
     "minutes": (600.0, "10.0 min"),
+    "more than a life": (2.5e99, "2.50e+99 s"),
     "a saving": (-0.002, "-2.00 ms"),
 }
 
