@@ -241,4 +241,4 @@ def _tidy(folder: Path) -> None:
 
 
 def _tell(sentence: str) -> None:
-    print(printable(sentence), file=sys.stderr)  # noqa: T201
+    print(printable(sentence), file=sys.stderr, flush=True)  # noqa: T201  a fork copies buffers
