@@ -9,6 +9,7 @@ from stagecut.backends.table import UNHEARD as UNHEARD
 from stagecut.backends.table import canonical_spec as canonical_spec
 from stagecut.backends.table import create as create
 from stagecut.backends.table import create_all as create_all
+from stagecut.backends.table import create_from_plan as create_from_plan
 from stagecut.backends.table import left_out as left_out
 from stagecut.backends.table import listed as listed
 from stagecut.backends.table import names as names

@@ -24,9 +24,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from stagecut.backends.options import Options
+from stagecut.backends.spec import PRESET
+from stagecut.compiler.formats.kept_file import KeptFile
 from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.text import path_text, suggestion
+
+#: No more of a preset file is read; ours have a thousandth of that.
+_MOST_BYTES = 1 << 20
 
 #: Section -> name -> number.
 Tables: TypeAlias = dict[str, dict[str, Any]]
@@ -107,9 +112,9 @@ class Presets:
 
     def canonical(self, device: str, options: Mapping[str, str]) -> dict[str, str]:
         """The options without a preset file: what that changes is written out instead."""
-        if device != self.family or "preset" not in options:
+        if device != self.family or PRESET not in options:
             return dict(options)
-        path = Path(options["preset"])
+        path = Path(options[PRESET])
         changes = self._load(path)
         architecture = self._known(changes.pop("architecture", None), str(path))
         if set(path.stem) & set(",=:"):
@@ -120,7 +125,7 @@ class Presets:
             )
         written = {"architecture": architecture, "name": path_text(path.stem)}
         written |= _changed(changes, self._packaged(architecture), path)
-        return written | {key: text for key, text in options.items() if key != "preset"}
+        return written | {key: text for key, text in options.items() if key != PRESET}
 
     def _names(self) -> list[str]:
         return [f"{self.family}.{architecture}" for architecture in self.architectures]
@@ -144,7 +149,8 @@ class Presets:
 
     def _load(self, path: Path) -> dict[str, Any]:
         try:
-            return tomllib.loads(without_mark(path.read_bytes()).decode())
+            raw = KeptFile(path).read(0, _MOST_BYTES)
+            return tomllib.loads(without_mark(raw).decode())
         except OSError as error:
             problem, fix = f"cannot be read: {error.strerror}", "give the path of a preset"
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 
 from stagecut.compiler.ir.errors import DeviceError
 
+#: The option that names a file.
+PRESET = "preset"
+
 _FILE = ".toml"
+
+#: Characters that lead from folder to folder.
+_OF_PATHS = frozenset("/\\\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +34,26 @@ class Spec:
         name, _, rest = text.partition(":")
         return cls(name, _options(text, rest))
 
+    @classmethod
+    def of_plan(cls, text: str) -> "Spec":
+        """As it stands in a plan, which may come from anywhere: with numbers and words, and never
+        the path of a file. Raises DeviceError for others."""
+        spec = cls.parse(text)
+        for key, given in spec.options.items():
+            if key == PRESET or set(given) & _OF_PATHS:
+                raise DeviceError(
+                    f"option {key} names a file, and a plan holds numbers",
+                    where=f"device {text}",
+                    fix="compile the model again: what a preset file says goes into the plan",
+                )
+        return spec
+
 
 def _options(spec: str, text: str) -> dict[str, str]:
     options: dict[str, str] = {}
     file, ends, others = text.partition(_FILE)
     if ends and not set(file) & set("=,") and others[:1] in {"", ",", ":"}:
-        text = f"preset={file}{_FILE},{others[1:]}"
+        text = f"{PRESET}={file}{_FILE},{others[1:]}"
     for item in filter(None, text.split(",")):
         key, equals, value = item.partition("=")
         if not (key and equals and value):

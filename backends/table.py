@@ -53,9 +53,6 @@ BUILT_IN = {
 
 _ENTRY_POINTS = "stagecut.backends"
 
-#: Precisions that are no lower than a model's own.
-_MODELS_OWN = {"", "f32"}
-
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -111,6 +108,11 @@ def create_all(specs: Iterable[str], listener: Listener = UNHEARD) -> dict[str, 
     return backends
 
 
+def create_from_plan(specs: Iterable[str]) -> dict[str, CheckedBackend]:
+    """As `create_all`, for specs that stand in a plan: none of them may read a file."""
+    return create_all([str(Spec.of_plan(spec)) for spec in specs])
+
+
 def _created(spec: str, listener: Listener) -> CheckedBackend:
     parsed = Spec.parse(spec)
     listener.ask(parsed.name)
@@ -138,7 +140,7 @@ def real_devices(
         if not (entry.for_tests or entry.needs_options)
         and (device := _device(name, listener))
         and device.basis == "measured"
-        and (lower_precision or device.precision in _MODELS_OWN)
+        and (lower_precision or device.keeps_precision)
     )
 
 

@@ -10,7 +10,7 @@ is the device's modelled time.
 import argparse
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,7 +40,7 @@ def main() -> None:
         operators = sum(len(program.model.graph) for program in programs)
         name = device.device.name
         print(f"{options.model}: {len(programs)} stages, {operators} operators on {name}")
-        totals_s = {serial: 0.0, device: 0.0}
+        totals_s: dict[Backend, float] = {serial: 0.0, device: 0.0}
         for program in programs:
             for engine, median_s in _compare(program, (serial, device), options.rounds).items():
                 totals_s[engine] += median_s
@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _programs(model: str, engines: dict[str, Backend], folder: Path) -> Sequence[StageProgram]:
+def _programs(model: str, engines: Mapping[str, Backend], folder: Path) -> Sequence[StageProgram]:
     """Those of the second engine's stages, where it runs all that it can."""
     program = load_program(model)
     graph = Cluster(engines)(graph_of(program))
@@ -74,7 +74,7 @@ def _programs(model: str, engines: dict[str, Backend], folder: Path) -> Sequence
 
 def _compare(
     program: StageProgram, engines: Sequence[Backend], rounds: int
-) -> dict[Backend, float]:
+) -> Mapping[Backend, float]:
     """Medians; the inputs lie in each engine's own memory beforehand."""
     rng = np.random.default_rng(0)
     feeds = [rng.standard_normal(v.shape).astype(v.dtype) for v in program.inputs]

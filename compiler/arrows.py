@@ -1,4 +1,6 @@
-"""What hangs on the arrows of the pipeline: the text form of every step, and the time it took."""
+"""What hangs on the arrows of the pipeline: the text form of every step, the time it took, and
+what the user is warned of.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,3 +49,16 @@ class Phases:
             yield
         finally:
             self.seconds[name] += self._clock() - start_s
+
+
+class Once:
+    """Passes each warning on the first time."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._told: set[str] = set()
+
+    def __call__(self, warning: str) -> None:
+        if warning not in self._told:
+            self._told.add(warning)
+            self._warn(warning)

@@ -1,17 +1,23 @@
 """What every pass of a compile may need, and the settings that it is made from: data, no verbs."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, process_time, time
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.device import Backend, Progress, silent
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S, Crash, CrashJournal
+from stagecut.compiler.measure.foreign_load import Reading, read_load
 
 #: How long a compile may take to be sure of its decision.
 Effort: TypeAlias = Literal["quick", "normal", "thorough"]
 EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
+
+
+def to_stderr(warning: str) -> None:
+    print(f"stagecut: {warning}", file=sys.stderr)  # noqa: T201  # it is for whoever waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +28,10 @@ class Settings:
     form of every step. `scratch` is a folder with room for a copy of the weights, None for the
     system's own. `notes` is a folder that survives a crash of the process, for what it was at
     (measure/crash_journal.py), None where nobody watches. `engine_timeout_s` is how long one call
-    of an engine may take where somebody does. `effort` says how long measuring may take.
-    `clock` tells seconds, `cpu_clock` the processor time of this process.
+    of an engine may take where somebody does. `effort` says how long measuring may take. `clock`
+    tells seconds, `cpu_clock` the processor time of this process, `now` the seconds since 1970,
+    `load` what the kernel has counted of other work. `warn` is told what the user should know of a
+    compile that goes on.
     """
 
     cache: Path | None = None
@@ -35,6 +43,9 @@ class Settings:
     progress: Progress = silent
     clock: Callable[[], float] = perf_counter
     cpu_clock: Callable[[], float] = process_time
+    now: Callable[[], float] = time
+    load: Callable[[], Reading | None] = read_load
+    warn: Callable[[str], None] = to_stderr
 
 
 @dataclass(frozen=True, slots=True)

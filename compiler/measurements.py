@@ -1,31 +1,33 @@
 """What is measured of one program, and kept from one compile to the next."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
+import onnx_ir as ir
 from pydantic import TypeAdapter
 
 from stagecut import backends
+from stagecut.compiler.answers import Answers
+from stagecut.compiler.circumstances import age, quietest
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
-from stagecut.compiler.formats.weights import WeightFile
-from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import (
-    Backend,
     Estimate,
-    Runner,
     StagedSchedule,
-    StageProgram,
-    Tensor,
     silent,
 )
-from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.ir.errors import EngineError, WrongAnswerError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
+    Checks,
+    Circumstances,
     Contender,
     ContenderId,
     OutputDifference,
@@ -33,20 +35,21 @@ from stagecut.compiler.ir.plan import (
     Provenance,
 )
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
-from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measure.environment import cpu_model, versions
+from stagecut.compiler.other_shapes import OtherShapes
 from stagecut.passes.gate.alone import Alone
-from stagecut.passes.gate.build import Build, Built, within
-from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import Gate
+from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
+from stagecut.passes.gate.contenders import Proposal, proposal_of
+from stagecut.passes.gate.gate import Gate, choose, disputed
 from stagecut.passes.profile.profile import Fault, Profile, Profiled
 from stagecut.passes.profile.rounds import Rounds
+from stagecut.passes.profile.unrest import unrest
 from stagecut.passes.stage.extract import Extractor
-from stagecut.passes.stage.stage import stage
-from stagecut.runtime.executor import Executor
+
+#: What is measured, by the name that users know it by.
+_PROFILE, _GATE = "profile", "gate"
 
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
@@ -68,30 +71,43 @@ class KeptProfile:
     costs: str
     paths: tuple[ProfilePath, ...]
     faults: tuple[Fault, ...]
+    circumstances: Circumstances
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAccuracy:
-    """How far off one contender is."""
+    """How far off one contender is: on the samples, and at the worst of `inputs`."""
 
     id: ContenderId
     differences: tuple[OutputDifference, ...]
+    inputs: tuple[str, ...]
+    worst: float
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`dropped` tells of plans that an engine failed to build or to run."""
+    """`dropped` tells of plans that an engine failed to build or to run, or whose outputs are
+    wrong; `elsewhere` are inputs of other shapes on which the one that ships was right.
+
+    With `faults` nothing was compared: these nodes are wrong where they were placed, and can be
+    placed elsewhere.
+    """
 
     contenders: tuple[Contender, ...]
     accuracy: tuple[KeptAccuracy, ...]
     dropped: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    circumstances: Circumstances | None = None
 
-    @classmethod
-    def of(
-        cls, contenders: tuple[Contender, ...], built: Sequence[Built], dropped: tuple[str, ...]
-    ) -> "Compared":
-        accuracy = tuple(KeptAccuracy(each.proposal.id, each.accuracy) for each in built)
-        return cls(contenders, accuracy, dropped)
+    @property
+    def checks(self) -> Checks | None:
+        """Of the one that ships; None where there was nothing to compare with."""
+        found = next(kept for kept in self.accuracy if kept.id == self.chosen.id)
+        if not found.inputs:
+            return None
+        worst = found.worst if math.isfinite(found.worst) else None
+        return Checks((*found.inputs, *self.elsewhere), worst)
 
     @property
     def chosen(self) -> Contender:
@@ -105,32 +121,23 @@ class Compared:
 
 @dataclass(frozen=True)
 class Measurements:
-    """One program at one shape: its graph, and its weights on disk, which must outlive this."""
+    """One program at one shape: its graph, and its weights on disk, which must outlive this.
+
+    `opened` is the whole model where it has open dimensions, with its weights on disk, too.
+    """
 
     context: CompileContext
     program: Program
     graph: Graph
     weights: WeightFile
+    opened: ir.Model | None = None
     extract: Extractor = field(init=False)
+    answers: Answers = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "extract", Extractor(self.program, self.weights))
-
-    def build(
-        self,
-        staged: StagedSchedule,
-        outputs: Sequence[str],
-        engines: Mapping[str, Backend] | None = None,
-    ) -> Runner:
-        """A RunnerFactory: prepares a schedule's stages on the engines, by default the compile's
-        own."""
-        journal = self.context.journal
-        watch = None if journal is None else journal.watch(staged)
-        return Executor(staged, outputs, engines or self.context.backends, watch=watch)
-
-    def staged(self, proposal: Proposal, prefix: str = "stage") -> StagedSchedule:
-        """The proposal with its programs, whose names begin with `prefix`."""
-        return stage(self.graph, proposal.schedule, proposal.account, self.extract, prefix)
+        answers = Answers(self.context, self.program, self.graph, self.extract)
+        object.__setattr__(self, "answers", answers)
 
     def profile(self, expanded: ExpandedGraph) -> Profiled:
         """Costs and paths, from the cache when they are there, without what is known to crash."""
@@ -148,19 +155,34 @@ class Measurements:
 
     def _profile(self, expanded: ExpandedGraph) -> Profiled:
         settings = self.context.settings
-        cache = Cache(settings.cache, "profile", TypeAdapter(KeptProfile))
+        entries = Cache(settings.cache, _PROFILE, TypeAdapter(KeptProfile), settings.warn)
         key = self._key(str(expanded), settings.effort, *self._modelled(expanded))
-        kept = cache.load(key)
+        kept = entries.load(key)
         if kept is not None:
-            return Profiled(read_costs(kept.costs), kept.paths, kept.faults)
+            self._tell_age(kept.circumstances)
+            costs = read_costs(kept.costs)
+            return Profiled(costs, kept.paths, kept.faults, kept.circumstances)
         rounds = PROFILE_ROUNDS[settings.effort]
         profile = Profile(
-            self.context.backends, self.build, settings.clock, settings.progress, rounds
+            self.context.backends, self.answers.build, settings.clock, settings.progress, rounds
         )
-        profiled = profile(expanded, self.extract, self.program.feeds)
-        costs = write_costs(profiled.costs)
-        cache.store(key, KeptProfile(costs, profiled.paths, profiled.faults))
+        found, known = quietest(
+            _PROFILE,
+            settings,
+            lambda: profile(expanded, self.extract, self.program.feeds),
+            lambda found: unrest(found.costs),
+        )
+        profiled = replace(found, circumstances=known)
+        if not known.noise:
+            costs_text = write_costs(profiled.costs)
+            entries.store(key, KeptProfile(costs_text, profiled.paths, profiled.faults, known))
         return profiled
+
+    def _tell_age(self, known: Circumstances) -> None:
+        since_s = self.context.settings.now() - known.measured_at_s
+        self.context.settings.warn(
+            f"the {known.what} is from the cache, measured {age(since_s)} ago"
+        )
 
     def _modelled(self, expanded: ExpandedGraph) -> Iterator[str]:
         """What the devices say of themselves: a model may change while its spec does not."""
@@ -179,11 +201,15 @@ class Measurements:
         costs: CostTable,
         objective: Objective,
         tolerance: float | None,
+        spare: Callable[[Sequence[Fault]], bool] | None = None,
     ) -> Compared:
         """The contenders by measurement, from the cache when the same ones were compared.
 
-        Those with a stage that is known to crash are left out, and those that are further off
-        than `tolerance`.
+        Those with a stage that is known to crash are left out, and those whose outputs are further
+        off than `tolerance`, or than their devices' formats explain. Where that is the fault of
+        single nodes that `spare` says can run elsewhere, only these faults come back.
+
+        Raises WrongAnswerError or ToleranceError where that leaves none.
         """
         crashed = {(crash.device, crash.nodes) for crash in self.context.crashes}
         dropped = [
@@ -192,7 +218,7 @@ class Measurements:
             if crashed & {(part.device, part.nodes) for part in proposal.schedule.stages}
         ]
         left = [proposal for proposal in proposals if proposal not in dropped]
-        compared = self._compare(left or proposals, costs, objective, tolerance)
+        compared = self._compare(left or proposals, costs, objective, tolerance, spare)
         told = (f"plan {each.name} is left out: it crashed the process" for each in dropped)
         return replace(compared, dropped=(*told, *compared.dropped))
 
@@ -202,22 +228,38 @@ class Measurements:
         costs: CostTable,
         objective: Objective,
         tolerance: float | None,
+        spare: Callable[[Sequence[Fault]], bool] | None,
     ) -> Compared:
         settings = self.context.settings
-        cache = Cache(settings.cache, "gate", TypeAdapter(Compared))
+        entries = Cache(settings.cache, _GATE, TypeAdapter(Compared), settings.warn)
         key = self._key(
             write_costs(costs),
             str(objective),
             settings.effort,
             str(tolerance),
             str(self._offered(objective)),
+            str(spare is not None),
+            str(self.opened is not None),
             *(f"{each.ids}\n{each.schedule}" for each in proposals),
         )
-        kept = cache.load(key)
+        kept = entries.load(key)
         if kept is not None:
+            if kept.circumstances is not None:
+                self._tell_age(kept.circumstances)
             return kept
-        built, dropped = self.built(proposals)
-        close = built if tolerance is None else within(built, tolerance)
+        checked = self.answers.checked(proposals, tolerance)
+        faults = self.answers.culprits(checked.wrong, tolerance)
+        if faults and spare is not None and spare(faults):
+            compared = Compared((), (), faults=faults)
+        else:
+            compared = self._gated(right(checked, tolerance), objective, tolerance)
+            compared = self.at_other_shapes(compared, proposals, objective, tolerance)
+        if compared.circumstances is None or not compared.circumstances.noise:
+            entries.store(key, compared)
+        return compared
+
+    def _gated(self, checked: Checked, objective: Objective, tolerance: float | None) -> Compared:
+        settings = self.context.settings
         gate = Gate(
             settings.clock,
             settings.cpu_clock,
@@ -225,12 +267,69 @@ class Measurements:
             objective,
             GATE_ROUNDS[settings.effort],
         )
-        feeds = self.program.feeds
-        alone = Alone(gate, self._offered(objective), self._configured)
-        found = alone(close, feeds)
-        compared = Compared.of(found.contenders, found.built, (*dropped, *found.dropped))
-        cache.store(key, compared)
-        return compared
+        configured = partial(self._configured, tolerance)
+        alone = Alone(gate, self._offered(objective), configured)
+        found, known = quietest(
+            _GATE,
+            settings,
+            lambda: alone(checked.built, self.program.feeds),
+            lambda found: disputed(found.contenders),
+        )
+        dropped = (*checked.dropped, *found.dropped)
+        return replace(self.compared(found.contenders, found.built, dropped), circumstances=known)
+
+    def at_other_shapes(
+        self,
+        compared: Compared,
+        proposals: Sequence[Proposal],
+        objective: Objective,
+        tolerance: float | None,
+    ) -> Compared:
+        """The same with a plan that ships only if it is right at other shapes, too, where the model
+        admits any; raises WrongAnswerError where none is."""
+        left = list(compared.contenders)
+        while True:
+            proposal = proposal_of(proposals, compared.chosen.id)
+            wrong = self.wrong_elsewhere(proposal, tolerance)
+            if wrong is None:
+                return replace(compared, elsewhere=self.elsewhere(proposal, tolerance))
+            left = [each for each in left if proposal_of(proposals, each.id) is not proposal]
+            if not left:
+                raise wrong.error
+            dropped = (*compared.dropped, str(wrong))
+            compared = replace(compared, contenders=choose(left, objective), dropped=dropped)
+
+    def wrong_elsewhere(self, proposal: Proposal, tolerance: float | None) -> Wrong | None:
+        """What is wrong with a proposal at other shapes; None where nothing is."""
+        if self._other_shapes is None:
+            return None
+        staged = self.answers.staged(proposal)
+        found = self._other_shapes.flaw(staged, self.answers.limit(tolerance, proposal))
+        return None if found is None else Wrong(proposal, staged, *found)
+
+    @cached_property
+    def _other_shapes(self) -> OtherShapes | None:
+        """None where the model admits only one."""
+        if self.opened is None:
+            return None
+        return OtherShapes(self.answers, self.opened, declared(self.opened, self.program))
+
+    def elsewhere(self, proposal: Proposal, tolerance: float | None) -> tuple[str, ...]:
+        """The inputs of other shapes on which it was tried; none for the reference itself."""
+        if self._other_shapes is None or self.answers.limit(tolerance, proposal) is None:
+            return ()
+        return self._other_shapes.names
+
+    def compared(
+        self, contenders: tuple[Contender, ...], built: Sequence[Built], dropped: Sequence[str]
+    ) -> Compared:
+        """What is kept of contenders, and said where nothing can be said of outputs."""
+        accuracy = tuple(
+            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst) for each in built
+        )
+        problem = self.answers.reference.problem
+        told = [f"outputs are not checked: the reference cannot run: {problem}"] if problem else []
+        return Compared(contenders, accuracy, (*dropped, *told))
 
     def _offered(self, objective: Objective) -> Mapping[str, Sequence[str]]:
         """Other configurations of each device, where there is time to try them and time counts."""
@@ -239,13 +338,22 @@ class Measurements:
         engines = self.context.backends.items()
         return {name: backends.configurations(engine) for name, engine in engines}
 
-    def _configured(self, proposal: Proposal, staged: StagedSchedule) -> Built:
+    def _configured(
+        self, tolerance: float | None, proposal: Proposal, staged: StagedSchedule
+    ) -> Built:
         """A proposal of one stage, built on its device in the configuration that it names."""
         engines = backends.create_all([self._specs(proposal.id)[proposal.id.device]])
-        outputs = [value.name for value in self.graph.outputs]
-        prepare = partial(self.build, engines=engines)
-        build = Build(lambda _: staged, prepare, lambda: self.reference, silent)
-        [built], _ = build([proposal], self.program.feeds, outputs)
+        build = Build(
+            lambda _: staged,
+            partial(self.answers.build, engines=engines),
+            self.answers.reference,
+            partial(self.answers.limit, tolerance),
+            silent,
+        )
+        checked = build([proposal], self.program.feeds, self.answers.outputs)
+        for wrong in checked.wrong:
+            raise WrongAnswerError(f"on {wrong.inputs.name}, {wrong.flaw.problem}")
+        [built] = checked.built
         return built
 
     def _specs(self, chosen: ContenderId) -> Mapping[str, str]:
@@ -256,33 +364,9 @@ class Measurements:
         spec = backends.configured(specs[chosen.device], chosen.configuration)
         return {**specs, chosen.device: spec}
 
-    def built(self, proposals: Sequence[Proposal]) -> tuple[tuple[Built, ...], tuple[str, ...]]:
-        """Every contender prepared and run once, its outputs compared with the reference; and a
-        sentence about each that an engine failed to build or to run."""
-        outputs = [value.name for value in self.graph.outputs]
-        progress = self.context.settings.progress
-        build = Build(self.staged, self.build, lambda: self.reference, progress)
-        return build(proposals, self.program.feeds, outputs)
-
-    @cached_property
-    def reference(self) -> Mapping[str, Tensor]:
-        """The outputs of the whole model in one session of one thread; raises EngineError."""
-        whole = self._whole
-        everything = tuple(node.name for node in self.graph.nodes)
-        schedule = Schedule((Stage(REFERENCE, everything),), (Run(0),))
-        staged = StagedSchedule(schedule, (whole,), (None,))
-        outputs = [value.name for value in whole.outputs]
-        engines = backends.create_all([REFERENCE])
-        return self.build(staged, outputs, engines).run(self.program.feeds)[0]
-
-    @cached_property
-    def _whole(self) -> StageProgram:
-        graph = graph_of(self.program)  # before operators were merged, which depends on the devices
-        return self.extract("model", graph.nodes, graph.outputs)
-
     @cached_property
     def model_sha256(self) -> str:
-        return digest(self.weights.model_bytes(self._whole.model), self.weights.sha256)
+        return digest(model_bytes(self.answers.whole.model), self.weights.sha256)
 
     def provenance(self, options: Mapping[str, str], chosen: ContenderId) -> Provenance:
         """`chosen` is the contender that ships, in the configuration that it names."""

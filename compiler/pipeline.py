@@ -12,19 +12,27 @@ from pathlib import Path
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.arrows import Dump, Once, Phases
 from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.decide import Decide, expanded_without
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.atomic import writing
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.plan_file import (
+    DEFAULTS_FILE,
     MODEL_FILE,
     Plan,
     costs_file,
+    defaults_model,
     file_prefix,
     write_plan,
 )
-from stagecut.compiler.formats.weights import WeightFile, write_weights, write_weights_into
+from stagecut.compiler.formats.weights import (
+    WeightFile,
+    model_bytes,
+    write_weights,
+    write_weights_into,
+)
 from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.load import import_model
@@ -33,25 +41,21 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, with_energy_limit
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds, Listener
-from stagecut.compiler.ir.errors import CrashedError, UsageError
-from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.errors import CrashedError, UsageError, WrongAnswerError
 from stagecut.compiler.ir.objective import Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.isolated import Request, compile_isolated, each_shape
 from stagecut.compiler.measure.crash_journal import REFERENCE, CrashJournal
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
-from stagecut.compiler.measurements import Compared, Measurements
+from stagecut.compiler.measurements import Measurements
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
-from stagecut.passes.gate.build import within
-from stagecut.passes.gate.contenders import Proposal, proposal_of, proposals
+from stagecut.passes.gate.contenders import proposal_of
 from stagecut.passes.gate.fallback import fallback
-from stagecut.passes.gate.gate import predicted
-from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.passes.profile.handed_in import handed_in
 from stagecut.passes.profile.paths import ProfilePlan, plan_paths
@@ -79,7 +83,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     """Decide where each part of `model` runs and return a plan that runs it so.
 
     `model` is a path (.onnx, .pt2), `package.module:factory`, `zoo:NAME`, a torch Module,
-    ExportedProgram or GraphModule (with `example_inputs`), or an ONNX model. `feeds` are sample
+    ExportedProgram or GraphModule (with `example_inputs`), an ONNX model, or one that has been
+    imported. What a torch model changes in place, its inputs or its buffers, comes back as further
+    outputs, after a warning: a plan keeps nothing from one run to the next. `feeds` are sample
     inputs by name, for models that bring none; `shapes` bind symbolic dimensions: a shape for each
     input by name, or several such mappings, each of which becomes a variant of the plan.
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
@@ -126,25 +132,35 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         phases,
     )
     with phases("import"):
-        imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
-        programs = programs_for(imported, _each(shapes, costs), feeds)
+        bound = _each(shapes, costs)
+        shaped = [name for each in bound for name in each]
+        imported, feeds = import_model(
+            model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
+        )
+        if imported is not model:  # who hands it in imported has read them
+            for warning in imported.warnings():
+                settings.warn(warning)
+        programs = programs_for(imported, bound, feeds)
         opened = open_form(imported)
     folder = _scratch_folder(settings)
     with ArchiveWriter(folder.path / "model.plan") as archive:
         with phases("weights"):
             parts = [program.model for program in programs] + ([] if opened is None else [opened])
             weights = write_weights_into(parts, archive)
+            if opened is not None:
+                weights[-1].refer(opened.graph)
         files: dict[str, bytes] = {}
         variants = tuple(
-            question(
-                program, file, {} if opened is None else declared(opened, program), files, index
-            )
+            question.answered(program, file, opened, files, index)
             for index, (program, file) in enumerate(zip(programs, weights, strict=False))
         )
         with phases("write"):
             if opened is not None:
-                files[MODEL_FILE] = _open_model(opened, weights[-1])
-            plan = write_plan(archive, PlanDocument({MAIN: PlannedEntry(variants)}), files, folder)
+                files[MODEL_FILE] = model_bytes(opened)
+            if programs[0].defaults:
+                files[DEFAULTS_FILE] = defaults_model(programs[0].defaults)
+            entry = PlannedEntry(variants, imported.left_out, imported.fixed)
+            plan = write_plan(archive, PlanDocument({MAIN: entry}), files, folder)
     return replace(plan, phases=phases.seconds)
 
 
@@ -161,16 +177,39 @@ class _Question:
     costs: CostTable | None
     phases: Phases
 
+    def answered(
+        self,
+        program: Program,
+        weights: WeightFile,
+        opened: ir.Model | None,
+        files: dict[str, bytes],
+        index: int,
+    ) -> PlannedVariant:
+        """The variant `index`; puts the files that it names into `files`.
+
+        Where the devices that were asked for give no right outputs, the reference is added to
+        them.
+        """
+        try:
+            return self(program, weights, opened, files, index)
+        except WrongAnswerError as error:
+            if REFERENCE in self.context.backends or self.costs is not None:
+                raise
+            specs = (*self.context.specs.values(), REFERENCE)
+            wider = replace(self, context=_context(specs, self.context.settings))
+            planned = wider(program, weights, opened, files, index)
+            told = f"{REFERENCE} is added to the devices: {error.problem}"
+            return replace(planned, workarounds=(told, *planned.workarounds))
+
     def __call__(
         self,
         program: Program,
         weights: WeightFile,
-        dims: Mapping[str, Dims],
+        opened: ir.Model | None,
         files: dict[str, bytes],
         index: int,
     ) -> PlannedVariant:
-        """The variant `index`; puts the files that it names into `files`."""
-        phases, objective, prefix = self.phases, self.objective, file_prefix(index)
+        phases, prefix = self.phases, file_prefix(index)
         dump = Dump(self.context.settings.dump, prefix)
         with phases("plan"):
             graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
@@ -178,76 +217,59 @@ class _Question:
             expanded = Expand(self.context.backends)(graph)
             dump("expanded", expanded)
             self.restrict.check(expanded)
-        measurements = Measurements(self.context, program, graph, weights)
+        measurements = Measurements(self.context, program, graph, weights, opened)
         with phases("profile"):
             profiled = self._profiled(measurements, expanded)
-            expanded = _without_faults(expanded, profiled)
-        costs_text = write_costs(profiled.costs)
-        dump("costs", costs_text, "json")
-        with phases("partition"):
-            allowed = self.restrict(profiled.costs)
-            if self.max_energy_j is not None:
-                allowed = with_energy_limit(allowed, self.max_energy_j)
-            solution, totals = Partition(objective).with_totals(allowed)
-            dump("schedule", f"{solution.certificate}\n{solution.schedule}")
-            rivals = proposals(allowed, solution, objective)
-        with phases("gate"):
-            if self.costs is None:
-                compared = measurements.compare(rivals, allowed, objective, self.tolerance)
-            else:
-                compared = self._predicted(measurements, rivals)
-        dump("contenders", "\n".join(map(str, compared.contenders)))
+            expanded = expanded_without(expanded, profiled.faults)
+        decide = Decide(
+            self.objective,
+            self.restrict,
+            self.tolerance,
+            self.max_energy_j,
+            self.costs is not None,
+            phases,
+        )
+        decided = decide(measurements, expanded, profiled, dump)
         with phases("assemble"):
-            chosen = proposal_of(rivals, compared.chosen.id)
-            plain = fallback(rivals, compared.contenders, profiled.costs, objective)
-            shipped = measurements.staged(chosen), chosen.account
+            compared = decided.compared
+            chosen = proposal_of(decided.rivals, compared.chosen.id)
+            plain = fallback(decided.rivals, compared.contenders, decided.costs, self.objective)
+            shipped = measurements.answers.staged(chosen), chosen.account
             spare = None
             if plain is not None:
-                spare = measurements.staged(plain, "fallback"), plain.account
+                spare = measurements.answers.staged(plain, "fallback"), plain.account
             dump("stages", shipped[0])
             planned = Assemble(
-                expanded,
-                profiled.costs,
-                solution.certificate,
+                decided.expanded,
+                decided.costs,
+                decided.solution.certificate,
                 profiled.paths,
                 program,
                 measurements.provenance(self._options(), compared.chosen.id),
-                objective,
-                totals,
+                self.objective,
+                decided.totals,
                 self.context.backends,
-                dims,
+                {} if opened is None else declared(opened, program),
                 prefix,
             )(
                 shipped,
                 compared.contenders,
                 compared.chosen_accuracy,
-                (*self.context.told, *map(str, profiled.faults), *compared.dropped),
+                (*self.context.told, *map(str, decided.faults), *compared.dropped),
                 spare,
+                compared.checks,
+                tuple(filter(None, (profiled.circumstances, compared.circumstances))),
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
-                    files[f"{prefix}{stage_program.name}.onnx"] = weights.model_bytes(
-                        stage_program.model
-                    )
-            files[costs_file(index)] = costs_text.encode()
+                    files[f"{prefix}{stage_program.name}.onnx"] = model_bytes(stage_program.model)
+            files[costs_file(index)] = write_costs(decided.costs).encode()
         return planned
 
     def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
         if self.costs is not None:
             return handed_in(self.costs, expanded)
         return measurements.profile(expanded)
-
-    def _predicted(self, measurements: Measurements, rivals: Sequence[Proposal]) -> Compared:
-        """By the costs that were handed in alone; only the plan that ships is built."""
-        if self.tolerance is not None:
-            built, dropped = measurements.built(rivals)
-            close = within(built, self.tolerance)
-            contenders = predicted([each.proposal for each in close], self.objective)
-            return Compared.of(contenders, close, dropped)
-        contenders = predicted(rivals, self.objective)
-        chosen = next(contender for contender in contenders if contender.chosen)
-        built, dropped = measurements.built([each for each in rivals if each.id == chosen.id])
-        return Compared.of(contenders, built, dropped)
 
     def _options(self) -> Mapping[str, str]:
         return {
@@ -315,6 +337,7 @@ def _context(
 ) -> CompileContext:
     """Of the devices that are named, or else of all real ones; without those that have taken the
     process down, or are broken, which is told."""
+    settings = replace(settings, warn=Once(settings.warn))
     journal = None
     if settings.notes is not None:
         journal = CrashJournal(settings.notes, settings.engine_timeout_s)
@@ -366,14 +389,3 @@ def _scratch_folder(settings: Settings) -> WorkingFolder:
     if settings.notes is not None:
         (settings.notes / SCRATCH_NOTE).write_bytes(os.fsencode(folder.path))
     return folder
-
-
-def _open_model(opened: ir.Model, weights: WeightFile) -> bytes:
-    weights.refer(opened.graph)
-    return weights.model_bytes(opened)
-
-
-def _without_faults(expanded: ExpandedGraph, profiled: Profiled) -> ExpandedGraph:
-    for fault in profiled.faults:
-        expanded = expanded.without(fault.node, fault.device, fault.reason)
-    return expanded

@@ -29,8 +29,16 @@ def command_line() -> Iterator[str]:
     yield "# The command line\n"
     yield (
         "Exit codes: 0 done, 1 the input is bad or the plan cannot be made (for `diff`: the plans "
-        "differ), 2 wrong usage, 130 interrupted. Results go to standard output, progress and "
-        "errors to standard error; `--json` gives results that programs can read.\n"
+        "differ), 2 wrong usage, 130 interrupted, 141 nobody reads standard output any more. "
+        "Results go to standard output, progress and errors to standard error; `--json` gives "
+        "results that programs can read.\n"
+    )
+    yield (
+        "Files are written whole or not at all, in a hidden folder beside them until they are; "
+        "what a killed command left there goes with the next start. A symbolic link stays and "
+        "what it leads to is replaced; a device or a pipe is written into. A command never writes "
+        "over a file that it reads. Where the terminal lacks characters they are spelt in ASCII, "
+        "and no name in a file of others can make it do anything but show it.\n"
     )
     for name, command in group.commands.items():
         yield f"## stagecut {name}\n"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
@@ -14,6 +14,8 @@ from stagecut.compiler.ir.device import Backend, StagedSchedule, StageProgram
 from stagecut.compiler.ir.graph import Dims, Node, Value
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
+    Checks,
+    Circumstances,
     Contender,
     InputPort,
     OutputDifference,
@@ -58,6 +60,8 @@ class Assemble:
         accuracy: tuple[OutputDifference, ...],
         workarounds: tuple[str, ...],
         fallback: tuple[StagedSchedule, Account] | None,
+        checks: Checks | None = None,
+        circumstances: tuple[Circumstances, ...] = (),
     ) -> PlannedVariant:
         graph = self.expanded.graph
         chosen = next(contender for contender in contenders if contender.chosen)
@@ -66,9 +70,7 @@ class Assemble:
             objective=str(self.objective),
             machine=self.costs.machine,
             inputs=tuple(self._input(value) for value in graph.inputs),
-            outputs=tuple(
-                replace(_port(value), dims=self.dims.get(value.name, ())) for value in graph.outputs
-            ),
+            outputs=tuple(map(self._output, graph.outputs)),
             run=self._run(*shipped, chosen.stage_s),
             certificate=self.certificate,
             nodes=tuple(map(self._node, graph.nodes)),
@@ -78,16 +80,24 @@ class Assemble:
             accuracy=accuracy,
             workarounds=workarounds,
             fallback=None if fallback is None else self._run(*fallback, ()),
+            checks=checks,
+            circumstances=circumstances,
         )
 
     def _input(self, value: Value) -> InputPort:
-        sample = self.program.feeds[value.name]
-        ranged = sample.size > 0 and np.issubdtype(sample.dtype, np.number)
-        low, high = (float(sample.min()), float(sample.max())) if ranged else (0.0, 1.0)
+        sample = self.program.feeds[value.name].ravel()
+        finite = sample[np.isfinite(sample)] if sample.dtype.kind in "iuf" else sample[:0]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         name = self.program.called.get(value.name, value.name)
         inside = "" if name == value.name else value.name
         dims = self.dims.get(value.name, ())
-        return InputPort(name, value.dtype, value.shape, low, high, inside, dims=dims)
+        optional = name in self.program.defaults
+        dtype = self.program.carried.get(value.name, value.dtype)
+        return InputPort(name, dtype, value.shape, low, high, inside, optional, dims=dims)
+
+    def _output(self, value: Value) -> Port:
+        dtype = self.program.carried.get(value.name, value.dtype)
+        return Port(value.name, dtype, value.shape, dims=self.dims.get(value.name, ()))
 
     def _run(
         self, staged: StagedSchedule, account: Account, observed_s: Sequence[float]

@@ -6,9 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from stagecut.compiler.ir.border import CARRIERS
 from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.errors import FeedError
+from stagecut.compiler.ir.graph import ANY_RANK
 from stagecut.compiler.ir.plan import InputPort
+from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.measure.memory import check_room
+
+#: The largest numbers that are drawn: profiled ones may be infinite, or too large for an interval.
+_WHOLE, _REAL = float(2**62), 1e300
 
 
 def random_feeds(
@@ -16,7 +23,7 @@ def random_feeds(
     seed: int,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> dict[str, Tensor]:
-    """One array for each input; the same seed gives the same arrays.
+    """One array for each input without a default; the same seed gives the same arrays.
 
     An input that is not in `shapes` gets the shape that it was profiled with, but for open
     dimensions that have the same names as dimensions of inputs that are. Raises ShapeError for an
@@ -28,11 +35,12 @@ def random_feeds(
         dim: size
         for port in inputs
         for dim, size in zip(port.dims, asked.get(port.name, ()), strict=False)
-        if dim != "?"
+        if dim not in {"?", *ANY_RANK}
     }
     return {
         port.name: _random(replace(port, shape=_shape(port, asked, sizes)), generator)
         for port in inputs
+        if not port.optional
     }
 
 
@@ -42,16 +50,38 @@ def _shape(
     if port.name in shapes:
         return shapes[port.name]
     dims = port.dims or port.shape
+    if dims == ANY_RANK:
+        return port.shape
     return tuple(sizes.get(dim, size) for dim, size in zip(dims, port.shape, strict=True))
 
 
 def _random(port: InputPort, generator: np.random.Generator) -> Tensor:
     check_room(math.prod(port.shape) * 8, f"input {port.name}")  # numbers are made as doubles
+    try:
+        return _of_type(port, generator)
+    except (MemoryError, ValueError) as error:  # numpy's "array is too big" is a ValueError
+        raise FeedError(
+            f"an array of {size_text(port.shape)} does not fit into memory",
+            where=f"input {port.name}",
+            fix="ask for a smaller shape",
+        ) from error
+
+
+def _of_type(port: InputPort, generator: np.random.Generator) -> Tensor:
     if port.dtype == "string":
         return np.full(port.shape, "", dtype=object)
+    if port.dtype in CARRIERS:
+        like = replace(port, dtype=CARRIERS[port.dtype])
+        return _random(like, generator).astype(port.dtype)
     dtype = np.dtype(port.dtype)
     if dtype.kind == "b":
         return generator.integers(0, 2, port.shape).astype(bool)
     if dtype.kind in "iu":
-        return generator.integers(int(port.low), int(port.high) + 1, port.shape).astype(dtype)
-    return generator.uniform(port.low, port.high, port.shape).astype(dtype)
+        first, last = int(_within(port.low, _WHOLE)), int(_within(port.high, _WHOLE))
+        return generator.integers(first, last + 1, port.shape).astype(dtype)
+    low, high = _within(port.low, _REAL), _within(port.high, _REAL)
+    return generator.uniform(low, high, port.shape).astype(dtype)
+
+
+def _within(end: float, most: float) -> float:
+    return 0.0 if math.isnan(end) else min(max(end, -most), most)

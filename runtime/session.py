@@ -4,14 +4,17 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan, StoredVariant
+from stagecut.compiler.formats.weights import FILE_NAME
+from stagecut.compiler.ir.border import CARRIERS, carried, conformed, handed_back
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault
-from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.plan import PlannedVariant, Port
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import size_text
@@ -19,12 +22,16 @@ from stagecut.compiler.ir.trace import Trace
 from stagecut.runtime.unprofiled_shapes import Shapes
 from stagecut.runtime.variant import Variant
 
+#: What each dimension of an input of another rank counts for: more than any size.
+_OTHER_RANK = 1e3
+
 
 @dataclass(frozen=True, slots=True)
 class NodeArg:
     """An input or output, with the attributes that onnxruntime's have.
 
-    Open dimensions stand in `shape` by their names, those without as None.
+    Open dimensions stand in `shape` by their names, those without as None; it is empty where not
+    even the rank is known.
     """
 
     name: str
@@ -40,8 +47,12 @@ class Session:
 
     Inputs may have any shape that the model admits. The variant of the plan runs that was profiled
     with the shapes nearest to theirs: those with the least sum of |log(size / profiled size)| over
-    all dimensions, the first of these. The first run at a shape that was not profiled prepares for
-    it, which takes a while.
+    all dimensions, the first of these; an input of another rank counts as far away. The first run
+    at a shape that was not profiled prepares for it, which takes a while.
+
+    The plan's file is kept open: a session goes on with the plan that it opened when the file is
+    replaced or removed. A file that is written to in place is noticed by the next run, which raises
+    PlanError.
 
     With `fallback`, a plan whose devices are not all here, or refuse it, runs as the best plan that
     it has for ONNX Runtime alone. Raises PlanError for a plan file that is not whole, DeviceError
@@ -50,16 +61,28 @@ class Session:
 
     def __init__(self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
+        #: What engines read weights from; None where there are none.
+        self._file = loaded.archive if loaded.archive.size(FILE_NAME) else None
         self._variants = [_prepared(each, fallback=fallback) for each in loaded.variants]
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
         self._ports = {port.name: port for port in self.planned.inputs}
         self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
+        self._defaults = loaded.defaults
+        self._entry = loaded.entry
         self._known = [port.name for port in self.planned.outputs]
+        self._carried = {
+            port.name: port.dtype for port in self.planned.outputs if port.dtype in CARRIERS
+        }
 
     @property
     def planned(self) -> PlannedVariant:
         """The first variant."""
         return self._variants[0].planned
+
+    @property
+    def defaults(self) -> Feeds:
+        """Of the inputs that need not be given."""
+        return self._defaults
 
     @property
     def schedule(self) -> Schedule:
@@ -73,7 +96,7 @@ class Session:
 
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
-        return self._nearest(self._checked(feeds))
+        return self._nearest(self._checked(feeds)[1])
 
     def _nearest(self, shapes: Shapes) -> Variant:
         return self._by_shapes.get(shapes) or min(
@@ -81,7 +104,12 @@ class Session:
         )
 
     def get_inputs(self) -> list[NodeArg]:
-        return [_node_arg(port) for port in self.planned.inputs]
+        """Those that have to be given."""
+        return [_node_arg(port) for port in self.planned.inputs if not port.optional]
+
+    def get_overridable_initializers(self) -> list[NodeArg]:
+        """The inputs that have a default."""
+        return [_node_arg(port) for port in self.planned.inputs if port.optional]
 
     def get_outputs(self) -> list[NodeArg]:
         return [_node_arg(port) for port in self.planned.outputs]
@@ -102,29 +130,42 @@ class Session:
         an input that is missing, unknown, or of a type or shape that the model does not admit.
         """
         wanted = self._wanted(output_names)
-        shapes = self._checked(input_feed)
-        outputs = self._nearest(shapes).outputs(input_feed, shapes)
-        return [outputs[name] for name in wanted]
+        feeds, shapes = self._checked(input_feed)
+        return self._handed_back(self._nearest(shapes).outputs(feeds, shapes), wanted)
 
     def run_with_trace(
         self, output_names: Sequence[str] | None, input_feed: Feeds
     ) -> tuple[list[Tensor], Trace]:
         """As `run`, with what the run did and when."""
         wanted = self._wanted(output_names)
-        shapes = self._checked(input_feed)
-        outputs, trace = self._nearest(shapes).run(input_feed, shapes)
-        return [outputs[name] for name in wanted], trace
+        feeds, shapes = self._checked(input_feed)
+        outputs, trace = self._nearest(shapes).run(feeds, shapes)
+        return self._handed_back(outputs, wanted), trace
 
     def _wanted(self, output_names: Sequence[str] | None) -> Sequence[str]:
         for name in output_names or ():
             if name not in self._known:
+                kind = self._entry.left_out.get(name)
+                told = f"output {name!r} is a {kind}, which a plan cannot hand back"
                 raise FeedError(
-                    f"there is no output {name!r}", fix=f"the outputs are {', '.join(self._known)}"
+                    told if kind else f"there is no output {name!r}",
+                    fix=f"the outputs are {', '.join(self._known)}",
                 )
         return output_names or self._known
 
-    def _checked(self, feeds: Feeds) -> Shapes:
-        """The shapes of all inputs; raises FeedError where the model does not admit them."""
+    def _handed_back(self, outputs: Feeds, wanted: Sequence[str]) -> list[Tensor]:
+        if self._carried:
+            outputs = {
+                name: handed_back(array, self._carried[name]) if name in self._carried else array
+                for name, array in outputs.items()
+            }
+        return [outputs[name] for name in wanted]
+
+    def _checked(self, feeds: Feeds) -> tuple[Feeds, Shapes]:
+        """`feeds` as the stages take them, and the shapes of all inputs; raises FeedError where
+        the model does not admit them, PlanError where the plan's weights were overwritten."""
+        if self._file is not None:
+            self._file.check_unchanged()
         if (
             type(feeds) is not dict
             or len(feeds) != len(self._dtypes)
@@ -133,24 +174,31 @@ class Session:
                 for name, dtype in self._dtypes
             )
         ):
-            self._check_each(feeds)
+            feeds = self._conformed(feeds)
         shapes = tuple([feeds[name].shape for name, _ in self._dtypes])
         if shapes not in self._by_shapes:
             self._check_dims(shapes)
-        return shapes
+        return feeds, shapes
 
-    def _check_each(self, feeds: Feeds) -> None:
-        """Names and types, with an error for what is wrong."""
+    def _conformed(self, feeds: Feeds) -> Feeds:
+        """Each input as the stages take it, with an error for what is wrong."""
         if not isinstance(feeds, Mapping):
             raise FeedError(
                 f"the inputs are a {type(feeds).__name__}, and the plan takes arrays by name",
                 fix=f"feed {{{', '.join(f'{name!r}: array' for name in self._ports)}}}",
             )
         for name in feeds:
+            if name in self._entry.fixed:
+                raise FeedError(
+                    "has a default, which is a constant of this plan",
+                    where=f"input {name}",
+                    fix="leave it out; or give a sample of it when the model is compiled",
+                )
             if name not in self._ports:
                 raise FeedError(
                     f"there is no input {name!r}", fix=f"the inputs are {', '.join(self._ports)}"
                 )
+        feeds = {**self._defaults, **feeds}
         for name, port in self._ports.items():
             if name not in feeds:
                 raise FeedError(
@@ -158,13 +206,15 @@ class Session:
                     where=f"input {name}",
                     fix=f"feed an array of {port.dtype} with shape {size_text(_dims(port))}",
                 )
-            _check_type(port, feeds[name])
+        return {name: _taken(port, feeds[name]) for name, port in self._ports.items()}
 
     def _check_dims(self, shapes: Shapes) -> None:
         """Fixed dimensions are as they are, and those of one name have one size."""
         sizes: dict[str, tuple[int, str]] = {}
         for port, shape in zip(self._ports.values(), shapes, strict=True):
             where, dims = f"input {port.name}", _dims(port)
+            if dims == ANY_RANK:
+                continue
             if len(shape) != len(dims) or any(
                 dim != size for dim, size in zip(dims, shape, strict=True) if isinstance(dim, int)
             ):
@@ -197,32 +247,26 @@ def _prepared(stored: StoredVariant, *, fallback: bool) -> Variant:
 
 def _distance(shapes: Shapes, profiled: Shapes) -> float:
     """The sum of |log(size / profiled size)|: 32 is as far from 16 as from 64."""
-    pairs = zip(shapes, profiled, strict=True)
     return math.fsum(
-        abs(math.log(max(one, 1) / max(other, 1)))
-        for shape, near in pairs
-        for one, other in zip(shape, near, strict=True)
+        abs(math.log(max(one, 1) / max(other, 1))) if len(shape) == len(near) else _OTHER_RANK
+        for shape, near in zip(shapes, profiled, strict=True)
+        for one, other in zip_longest(shape, near, fillvalue=1)
     )
 
 
-def _check_type(port: Port, tensor: object) -> None:
-    where = f"input {port.name}"
-    if not isinstance(tensor, np.ndarray):
+def _taken(port: Port, tensor: object) -> Tensor:
+    if not isinstance(tensor, np.ndarray | np.generic):
         raise FeedError(
-            f"is a {type(tensor).__name__}, not a numpy array", where=where, fix="use numpy.asarray"
+            f"is a {type(tensor).__name__}, not a numpy array",
+            where=f"input {port.name}",
+            fix="use numpy.asarray",
         )
-    dtype = "string" if tensor.dtype.kind in "OUS" else tensor.dtype.name
-    if dtype != port.dtype:
-        raise FeedError(
-            f"has type {dtype}; the plan takes {port.dtype}",
-            where=where,
-            fix=f"convert it: array.astype({port.dtype!r})",
-        )
+    return carried(conformed(port.name, tensor, port.dtype))
 
 
 def _numpy_dtype(port: Port) -> np.dtype[Any] | None:
-    """None for strings, of which numpy has several types."""
-    return None if port.dtype == "string" else np.dtype(port.dtype)
+    """None where an array that has it need not be one that stages take."""
+    return None if port.dtype == "string" or port.dtype in CARRIERS else np.dtype(port.dtype)
 
 
 def _dims(port: Port) -> Dims:
@@ -231,5 +275,6 @@ def _dims(port: Port) -> Dims:
 
 def _node_arg(port: Port) -> NodeArg:
     short = {"float32": "float", "float64": "double"}.get(port.dtype, port.dtype)
-    shape = [None if dim == "?" else dim for dim in _dims(port)]
+    dims = () if _dims(port) == ANY_RANK else _dims(port)
+    shape = [None if dim == "?" else dim for dim in dims]
     return NodeArg(port.name, shape, f"tensor({short})")

@@ -11,13 +11,12 @@ dimensions:
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 import onnx_ir as ir
 
-from stagecut.compiler.formats.plan_file import StoredVariant
 from stagecut.compiler.frontends.normal_form.normalise import bind
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import Backend, Feeds, LinkDriver, StagedSchedule, Tensor
@@ -38,16 +37,21 @@ _KEPT = 8
 
 
 class UnprofiledShapes:
-    """The stages of a variant at other shapes; prepared when needed."""
+    """The stages of a variant at other shapes; prepared when needed.
+
+    `open_model` gives a copy of the whole model with its open dimensions, which came from `source`.
+    """
 
     def __init__(
         self,
-        stored: StoredVariant,
+        open_model: Callable[[], ir.Model],
+        source: str,
         staged: StagedSchedule,
         outputs: Sequence[str],
         engines: Mapping[str, Backend],
     ) -> None:
-        self._stored = stored
+        self._open_model = open_model
+        self._source = source
         self._staged = staged
         self._outputs = outputs
         self._engines = engines
@@ -75,7 +79,7 @@ class UnprofiledShapes:
     def _for_any(self) -> Executor:
         with self._lock:
             if self._open is None:
-                model = self._stored.open_model()
+                model = self._open_model()
                 values = [v for p in self._staged.programs for v in (*p.inputs, *p.outputs)]
                 staged = self._respecialised(model, values)
                 self._open = Executor(staged, self._outputs, self._engines)
@@ -91,7 +95,7 @@ class UnprofiledShapes:
             return self._latest[shapes]
 
     def _bound_to(self, feeds: Feeds) -> Executor:
-        program = bind(self._stored.open_model(), feeds, self._stored.planned.provenance.model)
+        program = bind(self._open_model(), feeds, self._source)
         graph = graph_of(program)
         staged = self._respecialised(program.model, graph.values)
         modelled_s = tuple(self._modelled_s(staged, graph))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from stagecut import backends
 from stagecut.compiler.formats.plan_file import StoredVariant
 from stagecut.compiler.ir.device import Backend, Feeds, Tensor
-from stagecut.compiler.ir.errors import EngineError, ModelError, RangeFault, StageFault
+from stagecut.compiler.ir.errors import EngineError, ModelError, PlanError, RangeFault, StageFault
 from stagecut.compiler.ir.machine import HOST
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 from stagecut.compiler.ir.schedule import Schedule
@@ -34,7 +34,9 @@ class Variant:
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._stored = stored
         self._profiled = Executor(staged, outputs, engines)
-        self._unprofiled = UnprofiledShapes(stored, staged, outputs, engines)
+        self._unprofiled = UnprofiledShapes(
+            stored.open_model, planned.provenance.model, staged, outputs, engines
+        )
         self._fallback: Variant | None = None
 
     @property
@@ -106,8 +108,18 @@ def _engines(planned: PlannedVariant, schedule: Schedule) -> Mapping[str, Backen
     """Of the devices that run stages, or whose links join the host to their own memories."""
     running = {stage.device for stage in schedule.stages}
     memories = {memory for step in schedule.transfers for memory in step.route} - {HOST}
-    return backends.create_all(
-        planned.provenance.devices[device.name]
+    needed = {
+        device.name: device
         for device in planned.machine.devices
-        if device.name in running or device.memory in memories
-    )
+        if (device.name in running or device.memory in memories)
+        and device.name in planned.provenance.devices
+    }
+    engines = backends.create_from_plan(planned.provenance.devices[name] for name in needed)
+    for name, device in needed.items():
+        if name not in engines or engines[name].device.memory != device.memory:
+            raise PlanError(
+                f"its spec, {planned.provenance.devices[name]}, is of another device",
+                where=f"device {name} of the plan {planned.name}",
+                fix="compile the model again with this version of stagecut",
+            )
+    return engines

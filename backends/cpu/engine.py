@@ -4,15 +4,15 @@ The only module that imports onnxruntime for running plans; it is loaded when fi
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 
+from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 
@@ -45,8 +45,9 @@ class OrtExecutable:
     """One session, called by `run`: about 3 µs more than a call with bound inputs, but thread-safe,
     without copies, and for values whose size is known only at run time, too."""
 
-    def __init__(self, session: ort.InferenceSession, stage: StageProgram) -> None:
+    def __init__(self, session: ort.InferenceSession, stage: StageProgram, weights: object) -> None:
         self._session = session
+        self._weights = weights  # which the session reads where they are
         self._inputs = [value.name for value in stage.inputs]
         self._outputs = [value.name for value in stage.outputs]
 
@@ -57,11 +58,12 @@ class OrtExecutable:
 
 
 def prepare(stage: StageProgram, threads: Threads) -> OrtExecutable:
-    """A session with these threads; large weights are mapped from their file."""
+    """A session with these threads; large weights are read where they are mapped."""
+    files = _weight_files(stage.model)
     try:
         session = ort.InferenceSession(
             ir.to_proto(stage.model).SerializeToString(),
-            _options(stage, threads),
+            _options(threads, files),
             providers=[_PROVIDER],
         )
     except Exception as error:  # onnxruntime's own exceptions share no base class
@@ -70,26 +72,28 @@ def prepare(stage: StageProgram, threads: Threads) -> OrtExecutable:
             where=f"stage {stage.name}",
             fix="check that the whole model runs in onnxruntime.InferenceSession",
         ) from error
-    return OrtExecutable(session, stage)
+    return OrtExecutable(session, stage, files)
 
 
-def _options(stage: StageProgram, threads: Threads) -> ort.SessionOptions:
+def _options(threads: Threads, files: Mapping[str, memoryview]) -> ort.SessionOptions:
+    """`files` are the mapped contents of the data files that the model names."""
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what is wrong is said by the errors that it raises
     threads.configure(options)
-    folder = _weight_folder(stage.model)
-    if folder is not None:
+    if files:
         options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(folder)
+            "session.use_external_initializer_file_buffers_directly", "1"
+        )
+        options.add_external_initializers_from_files_in_memory(
+            [*files], [*files.values()], [*map(len, files.values())]
         )
     return options
 
 
-def _weight_folder(model: ir.Model) -> Path | None:
-    for value in model.graph.initializers.values():
-        if isinstance(value.const_value, ir.ExternalTensor):
-            return Path(value.const_value.path).parent
-    return None
+def _weight_files(model: ir.Model) -> Mapping[str, memoryview]:
+    tensors = (value.const_value for value in model.graph.initializers.values())
+    mapped = (tensor for tensor in tensors if isinstance(tensor, MappedTensor))
+    return {os.fspath(tensor.location): tensor.region for tensor in mapped}
 
 
 def _first_line(error: Exception) -> str:

@@ -2,22 +2,32 @@
 
 from dataclasses import dataclass
 
+from stagecut.backends.openvino import faults
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator, Value
 from stagecut.compiler.ir.machine import Device, Memory
 
-#: The types in which OpenVINO computes exactly; it turns float64 into float32, int64 into int32.
-_EXACT = frozenset({"float32", "int32", "int8", "uint8", "bool"})
+#: The types in which OpenVINO computes as ONNX has it; it turns float64 into float32.
+_EXACT = frozenset({"float32", "bool"})
+#: Integers, which some of its kernels hold in float32, and others let saturate. They are exact
+#: where no result is larger than the operands, and no operand has more than 24 bits, which is
+#: checked when a stage is prepared (weights) and run (inputs).
+_WHOLE = frozenset({"int64", "int32", "int8", "uint8"})
 
-#: Operators whose int64 results fit into 32 bits where their int64 operands do, which is checked
-#: when a stage is prepared (weights) and run (inputs).
+#: Operators whose integers are no larger than those that they are given.
 _STAYS_SMALL = frozenset(
     {
-        *("ArgMax", "ArgMin", "Cast", "Concat", "Equal", "Expand", "Flatten", "Gather"),
-        *("GatherElements", "GatherND", "Greater", "GreaterOrEqual", "Identity", "Less"),
-        *("LessOrEqual", "Max", "Min", "Reshape", "Shape", "Size", "Slice", "Split", "Squeeze"),
-        *("Tile", "TopK", "Transpose", "Unsqueeze", "Where"),
+        *("ArgMax", "ArgMin", "Cast", "CastLike", "Concat", "DepthToSpace", "Equal", "Expand"),
+        *("Flatten", "Gather", "GatherElements", "GatherND", "Greater", "GreaterOrEqual"),
+        *("Identity", "Less", "LessOrEqual", "Max", "Min", "Reshape", "ReverseSequence", "Shape"),
+        *("Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "TopK", "Transpose"),
+        *("Trilu", "Unsqueeze", "Where"),
     }
+)
+#: Operators on quantized numbers, whose integers are exact, too.
+_QUANTIZED = frozenset(
+    {"ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger"}
+    | {"QLinearMatMul", "QuantizeLinear"}
 )
 
 
@@ -37,7 +47,7 @@ class OpenvinoBackend:
 
     def supports(self, node: Node) -> Support:
         for operator in node.operators:
-            reason = _misfit(operator) or _refusal(operator)
+            reason = faults.refusal(operator) or _misfit(operator) or _refusal(operator)
             if reason:
                 return Support(f"{operator.op}: {reason}")
         return YES
@@ -57,13 +67,13 @@ def _misfit(operator: Operator) -> str:
         return "its bodies read values from outside"
     for value in operator.writes:
         if value.dtype not in _EXACT and not _is_small(operator, value):
-            return f"{value.name} is {value.dtype}, which OpenVINO would narrow"
+            return f"{value.name} is {value.dtype}, which OpenVINO may round or cut"
     for index, value in enumerate(operator.reads):
         if not value.elements and not _is_left_out(operator, value):
             return f"{value.name} is empty"
         exact = value.dtype in _EXACT or _is_small(operator, value)
         if not exact and not _is_index(operator, index, value):
-            return f"{value.name} is {value.dtype}, which OpenVINO would narrow"
+            return f"{value.name} is {value.dtype}, which OpenVINO may round or cut"
     return "" if all(value.elements for value in operator.writes) else "its result is empty"
 
 
@@ -73,14 +83,19 @@ def _is_left_out(operator: Operator, value: Value) -> bool:
 
 
 def _is_small(operator: Operator, value: Value) -> bool:
-    """Whether the value's integers fit into 32 bits; a float that is cast may be too large."""
-    from_float = operator.op == "Cast" and operator.reads[0].dtype.startswith("float")
-    return value.dtype == "int64" and operator.op in _STAYS_SMALL and not from_float
+    """Whether the value's integers are exact; a float that is cast may be too large."""
+    if value.dtype not in _WHOLE:
+        return False
+    if operator.op in _QUANTIZED:
+        return value.dtype != "int64"
+    from_float = operator.op.startswith("Cast") and operator.reads[0].dtype.startswith("float")
+    return operator.op in _STAYS_SMALL and not from_float
 
 
 def _is_index(operator: Operator, index: int, value: Value) -> bool:
-    """Whether a 64-bit operand only says where or how, so that its numbers are small."""
-    return value.dtype == "int64" and index > 0 and operator.op not in _COMPUTES_WITH_ALL
+    """Whether an operand of integers only says where or how, so that its numbers are small."""
+    is_whole = value.dtype in {"int64", "int32"}
+    return is_whole and index > 0 and operator.op not in _COMPUTES_WITH_ALL
 
 
 #: Operators whose further operands are data, too.

@@ -1,6 +1,7 @@
 """`stagecut compile`: a model becomes a plan file."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,6 +103,8 @@ def compile_(
         settings=settings,
     )
     plan.save(output)
+    for name, kind in plan.entry.left_out.items():
+        typer.echo(f"left out: output {name}, a {kind}, which a plan cannot hand back", err=True)
     for variant in plan.variants:
         for workaround in variant.planned.workarounds:
             note(f"worked around: {workaround}")
@@ -134,6 +137,8 @@ def _document(planned: "PlannedVariant") -> dict[str, object]:
         "contenders": list(map(_contender, planned.contenders)),
         "profile_paths": len(planned.profile_paths),
         "workarounds": list(planned.workarounds),
+        "checks": None if planned.checks is None else asdict(planned.checks),
+        "circumstances": list(map(asdict, planned.circumstances)),
         "accuracy": [
             {
                 "output": difference.name,

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from stagecut.compiler.ir.stop import Stopped, stop
+from stagecut.compiler.ir.stop import Stopped, stop, stopping
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def _run(command: Callable[[], int]) -> None:
     try:
         sys.exit(_told(command))
     except Stopped as stopped:
+        stopping()
         print("stopped", file=sys.stderr)  # noqa: T201
         sys.exit(stopped.exit_code)
 

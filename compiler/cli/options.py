@@ -70,7 +70,8 @@ PinOption: TypeAlias = Annotated[
         "--pin",
         metavar="PATTERN=DEVICE",
         help="Keep a node to a device, or all that a name or operator pattern matches and that "
-        "can run there: --pin 'MatMul*=pim'; repeat for several.",
+        "can run there: --pin 'MatMul*=pim'; name:PATTERN and op:PATTERN look at one of the two. "
+        "Repeat for several.",
     ),
 ]
 ForbidOption: TypeAlias = Annotated[
@@ -232,10 +233,17 @@ def _folder_with_room(output: Path) -> Path | None:
     return None if output.exists() and not output.is_file() else output.resolve().parent
 
 
-def _user_cache() -> Path:
+def _user_cache() -> Path | None:
+    """None where the user has no home, so that nothing is written into a folder called `~`."""
     import platformdirs
 
-    return platformdirs.user_cache_path("stagecut")
+    from stagecut.compiler.context import to_stderr
+
+    folder = platformdirs.user_cache_path("stagecut")
+    if folder.is_absolute():
+        return folder
+    to_stderr("there is no home folder to keep measurements in: name one with --cache-dir")
+    return None
 
 
 def listener(notes: Path | None) -> "Listener":

@@ -61,7 +61,7 @@ def run(
     if session.is_fallback:
         note("a device is missing or fails: running the plan's fallback")
     feeds = common.read_feeds(feed)
-    feeds = {**_random(session.planned.inputs, random, shape), **feeds}
+    feeds = {**session.defaults, **_random(session.planned.inputs, random, shape), **feeds}
     variant = session.variant(feeds)
     files = _output_files(output_dir, [port.name for port in session.get_outputs()])
     check_outputs({"--trace": trace, **files}, (plan, *common.feed_files(feed)))

@@ -56,9 +56,10 @@ def make_ready() -> None:
     for descriptor in _STANDARD:
         _take(descriptor)
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _text(_Out(1, "wb", closefd=False), sys.__stdout__)
+        out = _Out(1, "wb", closefd=False)
+        sys.stdout = _text(out, sys.__stdout__, by_line=out.isatty())
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _text(_Err(2, "wb", closefd=False), sys.__stderr__)
+        sys.stderr = _text(_Err(2, "wb", closefd=False), sys.__stderr__, by_line=True)
 
 
 def _take(descriptor: int) -> None:
@@ -68,11 +69,10 @@ def _take(descriptor: int) -> None:
         os.open(os.devnull, os.O_WRONLY if descriptor == 2 else os.O_RDONLY)
 
 
-def _text(raw: io.RawIOBase, like: TextIO | None) -> TextIO:
+def _text(raw: io.RawIOBase, like: TextIO | None, *, by_line: bool = False) -> TextIO:
     codecs.register_error(_HANDLER, _spelt)
     encoding = "utf-8" if like is None else like.encoding
-    buffer = io.BufferedWriter(raw)
-    return io.TextIOWrapper(buffer, encoding, _HANDLER, line_buffering=raw.isatty())
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, _HANDLER, line_buffering=by_line)
 
 
 def _spelt(error: UnicodeError) -> tuple[str, int]:

@@ -10,18 +10,23 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from stagecut.compiler.formats.atomic import writing
+from stagecut.compiler.formats.kept_file import KeptFile
 from stagecut.compiler.ir.errors import PlanError
 
 _ALIGNMENT = 4096
 _LOCAL_HEADER_BYTES = 30
+_HEADER = b"PK\x03\x04"  #: What it begins with.
 _ZIP64_EXTRA_BYTES = 20
 #: Header id of a zip extra field that only pads; the one that Android's zipalign uses.
 _PADDING_ID = 0xD935
 _DIGEST_CHARACTERS = 64
+_END = b"PK\x05\x06"  #: What the last record of a zip file begins with.
+_END_BYTES = 22
 _CHUNK_BYTES = 1 << 20
 _FIX = "compile the plan again, or fetch the file anew"
 
@@ -135,85 +140,164 @@ def _digest(file: IO[bytes], length: int) -> str:
     return digest.hexdigest()
 
 
-class Archive:
-    """A file that `write_archive` wrote, its layout checked; `verify` checks its contents.
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Where a member lies in the file: its header from `begin` on, its contents from `offset`."""
 
-    `folder` is kept for as long as the archive is: where the file is temporary, it may go then.
-    Raises PlanError when the file is missing, truncated, or not such an archive.
+    name: str
+    begin: int
+    offset: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+
+class Archive:
+    """A file that `write_archive` wrote; `verify` checks that it is so, byte for byte.
+
+    The file is kept open: what is read and mapped is what was checked, even where its path is
+    replaced or removed afterwards. `folder` is kept for as long as the archive is: where the file
+    is temporary, it may go then. Raises PlanError when the file is missing, truncated, or not such
+    an archive.
     """
 
     def __init__(self, path: Path, folder: object = None) -> None:
         self.path = path
         self._folder = folder
         try:
-            with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            self._file = KeptFile(path)
+            with zipfile.ZipFile(self._file.stream) as archive:
                 self._seal = archive.comment.decode("ascii", "replace")
-                self._members = {info.filename: info for info in archive.infolist()}
-                for info in self._members.values():
-                    _check_member(info, path)
-                self._offsets = {
-                    name: _data_offset(file, info) for name, info in self._members.items()
-                }
+                self._directory = archive.start_dir
+                found = [_member(info, self._file) for info in archive.infolist()]
         except OSError as error:
             raise PlanError(
                 f"cannot be read: {error.strerror}", where=str(path), fix="check the path"
             ) from error
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise PlanError(
                 "is not a plan file, or is cut short", where=str(path), fix=_FIX
             ) from error
+        self._members = {member.name: member for member in found}
+        if len(self._members) < len(found):
+            raise PlanError("has two members of one name", where=str(path), fix=_FIX)
 
     def verify(self) -> None:
-        """Raise PlanError unless every byte is as it was written."""
-        if len(self._seal) != _DIGEST_CHARACTERS:
+        """Raise PlanError unless every byte is as it was written, and belongs to one member, to its
+        header, or to the directory behind them."""
+        end_record = self._file.size - _DIGEST_CHARACTERS - _END_BYTES
+        if len(self._seal) != _DIGEST_CHARACTERS or self._file.read(end_record, 4) != _END:
             raise PlanError("is a zip file, but not a plan", where=str(self.path), fix=_FIX)
-        with self.path.open("rb") as file:
-            length = file.seek(0, os.SEEK_END) - _DIGEST_CHARACTERS
-            if _digest(file, length) != self._seal:
-                raise PlanError(
-                    "is damaged: its contents do not match its SHA-256",
-                    where=str(self.path),
-                    fix=_FIX,
-                )
+        members = sorted(self._members.values(), key=lambda member: member.begin)
+        ends = [0, *(member.end for member in members)]
+        begins = [*(member.begin for member in members), self._directory]
+        if begins != ends or any(member.offset % _ALIGNMENT for member in members):
+            raise PlanError(
+                "has members that overlap, or bytes that belong to none",
+                where=str(self.path),
+                fix=_FIX,
+            )
+        if not self._matches_its_seal():
+            raise PlanError(
+                "is damaged: its contents do not match its SHA-256",
+                where=str(self.path),
+                fix=_FIX,
+            )
+
+    def check_unchanged(self) -> None:
+        """Raise PlanError where the file was changed in place since it was opened."""
+        self._file.check(self._matches_its_seal)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._members)
 
-    def offset(self, name: str) -> int:
-        """Where the contents of a member begin in the file."""
-        self._find(name)
-        return self._offsets[name]
-
     def size(self, name: str) -> int:
         """How many bytes the contents of a member are."""
-        return self._find(name).file_size
+        return self._find(name).size
+
+    def digest(self, name: str) -> str:
+        """The SHA-256 of the contents of a member."""
+        member = self._find(name)
+        return self._sha256(member.offset, member.size)
 
     def read(self, name: str) -> bytes:
-        info = self._find(name)
-        with self.path.open("rb") as file:
-            file.seek(self._offsets[name])
-            return file.read(info.file_size)
+        """The contents of a member; raises PlanError where the file was changed in place."""
+        member = self._find(name)
+        content = self._file.read(member.offset, member.size)
+        self.check_unchanged()
+        return content
 
-    def _find(self, name: str) -> zipfile.ZipInfo:
+    def mapped(self, name: str) -> memoryview:
+        """The contents of a member where they lie, read when needed."""
+        member = self._find(name)
+        return self._file.mapped[member.offset : member.offset + member.size]
+
+    def copy_to(self, path: Path) -> None:
+        """Write the whole archive to `path`, an empty file.
+
+        One that will go with its folder only gets a second name, where the file system can do that.
+        """
+        if self._folder is not None:
+            try:
+                path.unlink()
+                os.link(self.path, path)
+            except OSError:
+                pass
+            else:
+                return
+        with path.open("wb") as target:
+            for chunk in self._chunks(0, self._file.size):
+                target.write(chunk)
+        self.check_unchanged()
+
+    def _find(self, name: str) -> _Member:
         try:
             return self._members[name]
         except KeyError:
             raise PlanError(f"has no member {name!r}", where=str(self.path), fix=_FIX) from None
+
+    def _matches_its_seal(self) -> bool:
+        return self._sha256(0, self._file.size - _DIGEST_CHARACTERS) == self._seal
+
+    def _sha256(self, offset: int, length: int) -> str:
+        digest = hashlib.sha256()
+        for chunk in self._chunks(offset, length):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def _chunks(self, offset: int, length: int) -> Iterator[bytes]:
+        for at in range(offset, offset + length, _CHUNK_BYTES):
+            yield self._file.read(at, min(_CHUNK_BYTES, offset + length - at))
+
+
+def _member(info: zipfile.ZipInfo, file: KeptFile) -> _Member:
+    _check_member(info, file.path)
+    begin = info.header_offset
+    return _Member(info.filename, begin, begin + _header_bytes(file, info), info.file_size)
 
 
 def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
     name = info.filename
     if "/" in name or "\\" in name or name in {"", ".", ".."}:
         raise PlanError(f"member {name!r} leads outside the plan", where=str(path), fix=_FIX)
-    if info.compress_type != zipfile.ZIP_STORED:
+    if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
         raise PlanError(
             f"member {name!r} is compressed and cannot be mapped", where=str(path), fix=_FIX
         )
 
 
-def _data_offset(file: IO[bytes], info: zipfile.ZipInfo) -> int:
-    file.seek(info.header_offset)
-    header = file.read(_LOCAL_HEADER_BYTES)
-    name_length = int.from_bytes(header[26:28], "little")
-    extra_length = int.from_bytes(header[28:30], "little")
-    return info.header_offset + _LOCAL_HEADER_BYTES + name_length + extra_length
+def _header_bytes(file: KeptFile, info: zipfile.ZipInfo) -> int:
+    """How long the header before a member's contents is; it must name the same member."""
+    header = file.read(info.header_offset, _LOCAL_HEADER_BYTES)
+    name_bytes = int.from_bytes(header[26:28], "little")
+    extra_bytes = int.from_bytes(header[28:30], "little")
+    name = file.read(info.header_offset + _LOCAL_HEADER_BYTES, name_bytes)
+    if header[:4] != _HEADER or name != info.filename.encode():
+        raise PlanError(
+            f"member {info.filename!r} does not lie where the directory has it",
+            where=str(file.path),
+            fix=_FIX,
+        )
+    return _LOCAL_HEADER_BYTES + name_bytes + extra_bytes

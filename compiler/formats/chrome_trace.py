@@ -13,10 +13,12 @@ file also holds the trace itself under a key that viewers ignore; that is what i
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from stagecut.compiler.ir.costs_check import MOST
 from stagecut.compiler.ir.errors import TraceError
 from stagecut.compiler.ir.trace import Event, Trace
 
@@ -64,13 +66,21 @@ def from_chrome(text: str | bytes, where: str) -> Trace:
     """The trace that `to_chrome` wrote; raises TraceError, which names `where` it was."""
     try:
         document = TypeAdapter(dict[str, object]).validate_json(text)
-        return _TRACE.validate_python(document[_SELF])
+        trace = _TRACE.validate_python(document[_SELF])
     except (ValidationError, KeyError):
         raise TraceError(
             "is no trace of a plan's run",
             where=where,
             fix="write one with `stagecut run PLAN --trace FILE`",
         ) from None
+    events = ((event.start_s, event.wall_s, event.duration_s) for event in trace.events)
+    if not all(0 <= time_s <= MOST for time_s in (trace.wall_s, *chain.from_iterable(events))):
+        raise TraceError(
+            "holds times that no run takes",
+            where=where,
+            fix="write one anew with `stagecut run PLAN --trace FILE`",
+        )
+    return trace
 
 
 def _shifted(trace: Trace) -> Iterator[tuple[Event, float]]:

@@ -1,15 +1,28 @@
 """Check that everything that a plan names exists, and that its schedules can be carried out.
 
-Done once, when a plan is loaded: whoever reads or runs it afterwards need not check again.
+Done once, when a plan is loaded: whoever reads or runs it afterwards need not check again. What is
+said of one thing alone (types, signs, finite numbers) is checked by the types themselves.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from stagecut.compiler.formats.archive import Archive
-from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.machine import HOST, Machine
-from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedRun, PlannedVariant, Port
+from stagecut.compiler.formats.port_check import port_problems
+from stagecut.compiler.ir.errors import PlanError, UsageError
+from stagecut.compiler.ir.machine import HOST, Machine, combined
+from stagecut.compiler.ir.objective import parse_objective
+from stagecut.compiler.ir.plan import (
+    MAIN,
+    Contender,
+    PlanDocument,
+    PlannedNode,
+    PlannedRun,
+    PlannedVariant,
+    Port,
+)
 from stagecut.compiler.ir.schedule import Run
+from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
 
 
 def check_plan(document: PlanDocument, archive: Archive) -> None:
@@ -28,33 +41,65 @@ def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]
     if entry is None or not entry.variants:
         yield f"entries.{MAIN} has no variant"
         return
+    yield from _missing(["weights.bin"], members)
     ports = _names_and_types(entry.variants[0])
     for index, variant in enumerate(entry.variants):
         where = f"entries.{MAIN}.variants[{index}]"
         if _names_and_types(variant) != ports:
             yield f"{where} has other inputs or outputs than the first variant"
         yield from (f"{where}: {problem}" for problem in _in_variant(variant, members))
+    shapes = [tuple(port.shape for port in variant.inputs) for variant in entry.variants]
+    if len(set(shapes)) < len(shapes):
+        yield f"entries.{MAIN} has two variants for the same shapes"
 
 
 def _names_and_types(variant: PlannedVariant) -> object:
     return [
-        [(port.name, port.dtype) for port in ports] for ports in (variant.inputs, variant.outputs)
+        [(port.name, port.dtype, port.dims) for port in ports]
+        for ports in (variant.inputs, variant.outputs)
     ]
 
 
 def _in_variant(variant: PlannedVariant, members: Collection[str]) -> Iterator[str]:
-    if sum(contender.chosen for contender in variant.contenders) != 1:
-        yield "contenders: there is not one that is chosen"
+    try:
+        parse_objective(variant.objective)
+    except UsageError as error:
+        yield f"objective: {error.problem}"
+    yield from port_problems(variant.inputs, variant.outputs)
     if any(port.dims for port in (*variant.inputs, *variant.outputs)):
         yield from _missing(["model.onnx"], members)
-    for node in variant.nodes:
-        for device in node.run_s:
-            if device not in variant.machine.device_named:
-                yield f"node {node.name}: there is no device {device!r}"
+    yield from _in_contenders(variant.contenders)
+    yield from _in_certificate(variant.certificate)
+    yield from _in_nodes(variant.nodes, variant.machine)
+    if not {each.name for each in variant.accuracy} <= {port.name for port in variant.outputs}:
+        yield "accuracy: it is of something that is no output"
     yield from (f"run: {problem}" for problem in _in_run(variant.run, variant, members))
     if variant.fallback is not None:
         problems = _in_run(variant.fallback, variant, members)
         yield from (f"fallback: {problem}" for problem in problems)
+
+
+def _in_contenders(contenders: Sequence[Contender]) -> Iterator[str]:
+    if sum(contender.chosen for contender in contenders) != 1:
+        yield "contenders: there is not one that is chosen"
+    for contender in contenders:
+        if not contender.min_s <= contender.median_s <= contender.max_s:
+            yield f"contender {contender.id}: its median is not among its runs"
+
+
+def _in_certificate(certificate: Certificate) -> Iterator[str]:
+    total, bound = certificate.total, certificate.lower_bound
+    if not meets(bound, total) or (certificate.exact and not meets(total, bound)):
+        yield f"certificate: a total of {total:g} does not go with a bound of {bound:g}"
+
+
+def _in_nodes(nodes: Sequence[PlannedNode], machine: Machine) -> Iterator[str]:
+    if repeated := _repeated(node.name for node in nodes):
+        yield f"two nodes are called {repeated!r}"
+    for node in nodes:
+        for device in (*node.run_s, *node.refusals, *node.totals):
+            if device not in machine.device_named:
+                yield f"node {node.name}: there is no device {device!r}"
 
 
 def _in_run(run: PlannedRun, variant: PlannedVariant, members: Collection[str]) -> Iterator[str]:
@@ -64,14 +109,36 @@ def _in_run(run: PlannedRun, variant: PlannedVariant, members: Collection[str]) 
         return
     if len(run.account.steps) != len(schedule.steps):
         yield f"{len(run.account.steps)} accounts for {len(schedule.steps)} steps"
+        return
     yield from _missing((stage.file for stage in run.stages), members)
+    if repeated := _repeated(stage.file for stage in run.stages):
+        yield f"two stages have the program {repeated!r}"
     if sorted(schedule.order) != sorted(node.name for node in variant.nodes):
         yield "the stages do not run every node once"
+        return
     for device in dict.fromkeys(stage.device for stage in schedule.stages):
         if device not in variant.machine.device_named or device not in variant.provenance.devices:
             yield f"there is no device {device!r}"
             return
+    able = {node.name: node.run_s for node in variant.nodes}
+    for name, device in schedule.device_of.items():
+        if device not in able[name]:
+            yield f"node {name} runs on {device}, which cannot run it"
     yield from _in_steps(run, variant)
+    yield from _in_account(run, variant.machine)
+
+
+def _in_account(run: PlannedRun, machine: Machine) -> Iterator[str]:
+    """The parts come to the sums, and are measured where the device is."""
+    account, stages = run.account, run.schedule.stages
+    for step, cost in zip(run.schedule.steps, account.steps, strict=True):
+        if isinstance(step, Run) and machine.device(stages[step.stage].device).basis != cost.basis:
+            yield f"the account has stage {step.stage} as {cost.basis}, its device is otherwise"
+    if account.basis != combined(step.basis for step in account.steps):
+        yield f"the account is {account.basis}, and its steps are otherwise"
+    latency_s = math.fsum(step.time_s for step in account.steps)
+    if not math.isclose(latency_s, account.latency_s, rel_tol=ROUNDING):
+        yield f"the account has {account.latency_s:g} s, and its steps take {latency_s:g} s"
 
 
 def _missing(files: Iterable[str], members: Collection[str]) -> Iterator[str]:
@@ -87,6 +154,8 @@ def _in_steps(run: PlannedRun, variant: PlannedVariant) -> Iterator[str]:
             stage, memory = run.stages[step.stage], _memory(run, step, machine)
             reads = [(port.name, memory) for port in stage.inputs]
             writes = _all_in(memory, stage.outputs)
+            if repeated := _repeated(port.name for port in (*stage.inputs, *stage.outputs)):
+                yield f"stage {step.stage} has {repeated!r} twice"
         else:
             reads = [(step.value, step.route.source)]
             writes = {(step.value, step.route.target)}
@@ -106,3 +175,13 @@ def _memory(run: PlannedRun, step: Run, machine: Machine) -> str:
 
 def _all_in(memory: str, ports: Iterable[Port]) -> set[tuple[str, str]]:
     return {(port.name, memory) for port in ports}
+
+
+def _repeated(names: Iterable[str]) -> str:
+    """The first name that stands there twice; empty where none does."""
+    known: set[str] = set()
+    for name in names:
+        if name in known:
+            return name
+        known.add(name)
+    return ""

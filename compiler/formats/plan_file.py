@@ -3,7 +3,6 @@ that was profiled, the weights once, and the whole model where it has open dimen
 """
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,20 +11,30 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import numpy_helper
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive, ArchiveWriter
 from stagecut.compiler.formats.atomic import replacing
+from stagecut.compiler.formats.json_keys import repeated_key
+from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.model_tensors import tensors
 from stagecut.compiler.formats.plan_check import check_plan
+from stagecut.compiler.formats.program_check import (
+    check_open_model,
+    check_programs,
+    model_problems,
+)
 from stagecut.compiler.ir.account import StepAccount
-from stagecut.compiler.ir.device import StagedSchedule, StageProgram
+from stagecut.compiler.ir.device import Feeds, StagedSchedule, StageProgram, as_array
 from stagecut.compiler.ir.errors import PlanError, ShapeError, StagecutError
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.plan import (
     MAIN,
     SCHEMA,
     PlanDocument,
+    PlannedEntry,
     PlannedRun,
     PlannedVariant,
     Port,
@@ -36,10 +45,19 @@ from stagecut.compiler.ir.text import shape_text
 DOCUMENT_FILE = "plan.json"
 #: The whole model with its open dimensions, from which stages are extracted for other shapes.
 MODEL_FILE = "model.onnx"
-_PLAN = TypeAdapter(PlanDocument)
+#: The defaults of inputs that need not be given, as the weights of a model without operators.
+DEFAULTS_FILE = "defaults.onnx"
+#: Keys that nobody knows are refused, in everything that stands below.
+_ENTRIES = TypeAdapter(Mapping[str, PlannedEntry], config=ConfigDict(extra="forbid"))
+_MEMBERS = TypeAdapter(dict[str, str])
 #: JSON has no infinity, which the difference of an output may be: it stands there as a string.
 _DOCUMENT = TypeAdapter(dict[str, Any], config=ConfigDict(ser_json_inf_nan="strings"))
 _FIX = "compile the model again with this version of stagecut"
+#: What is wrong, by pydantic's name of it, where its own words say too little.
+_SENTENCES = {
+    "predicate_failed": "A number that no machine could have",
+    "unexpected_keyword_argument": "A key that this version does not know",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,7 @@ class StoredVariant:
     @property
     def costs(self) -> str:
         """The cost table that it was made from, as `stagecut.costs/1`."""
-        return self.archive.read(costs_file(self.index)).decode()
+        return self.archive.read(costs_file(self.index)).decode(errors="replace")
 
     def staged(self, *, fallback: bool = False) -> StagedSchedule:
         """The schedule with its programs, or the one that stands in where an engine is missing.
@@ -64,11 +82,15 @@ class StoredVariant:
         run = self.planned.fallback if fallback else self.planned.run
         if run is None:
             raise PlanError("has no fallback", where=str(self.archive.path), fix=_FIX)
-        return StagedSchedule(run.schedule, self._programs(run), _modelled_s(run.account.steps))
+        programs = self._programs(run)
+        check_programs(self.planned, run, programs, str(self.archive.path))
+        return StagedSchedule(run.schedule, programs, _modelled_s(run.account.steps))
 
     def open_model(self) -> ir.Model:
         """The whole model with its open dimensions; raises PlanError for a plan that has none."""
-        return _read_model(self.archive, MODEL_FILE)
+        model = _read_model(self.archive, MODEL_FILE)
+        check_open_model(self.planned, model, f"{self.archive.path}: {MODEL_FILE}")
+        return model
 
     def _programs(self, run: PlannedRun) -> tuple[StageProgram, ...]:
         return tuple(
@@ -98,10 +120,8 @@ class Plan:
         """Read and check a plan file; raises PlanError for one that is not whole or not ours."""
         archive = Archive(Path(path), folder)
         fields = _read_document(archive)
-        members = fields.pop("members", None)
-        fields.pop("schema")
-        _check_members(archive, members)
-        document = _parsed(fields, archive)
+        _check_members(archive, fields.get("members"))
+        document = _parsed(fields.get("entries"), archive.path)
         check_plan(document, archive)
         return cls(document, archive)
 
@@ -112,6 +132,19 @@ class Plan:
             StoredVariant(planned, self.archive, index)
             for index, planned in enumerate(self.document.entries[MAIN].variants)
         )
+
+    @property
+    def entry(self) -> PlannedEntry:
+        return self.document.entries[MAIN]
+
+    @property
+    def defaults(self) -> Feeds:
+        """Of the inputs that need not be given, by name; raises PlanError where they are none."""
+        if DEFAULTS_FILE not in self.archive.names():
+            return {}
+        model = _read_model(self.archive, DEFAULTS_FILE)
+        tensors = {name: value.const_value for name, value in model.graph.initializers.items()}
+        return {name: as_array(each) for name, each in tensors.items() if each is not None}
 
     @property
     def first(self) -> StoredVariant:
@@ -137,10 +170,15 @@ class Plan:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the plan to `path`, whole or not at all; what was there before is replaced."""
         with replacing(Path(path)) as temporary:
-            try:  # the same bytes under a second name, where the file system can do that
-                os.link(self.archive.path, temporary)
-            except OSError:
-                shutil.copyfile(self.archive.path, temporary)
+            self.archive.copy_to(temporary)
+
+
+def defaults_model(defaults: Feeds) -> bytes:
+    """The content of `DEFAULTS_FILE`."""
+    weights = [numpy_helper.from_array(each, name) for name, each in defaults.items()]
+    graph = onnx.helper.make_graph([], "defaults", [], [], weights)
+    data: bytes = onnx.helper.make_model(graph).SerializeToString(deterministic=True)
+    return data
 
 
 def costs_file(variant: int) -> str:
@@ -158,29 +196,28 @@ def write_plan(
 ) -> Plan:
     """Add `files` and the document to an archive that holds the weights already, and seal it.
 
-    `folder` is kept for as long as the plan is.
+    `folder` is kept for as long as the plan is. Raises PlanError for a document that could not be
+    read again.
     """
     for name, content in files.items():
         archive.add(name, content)
-    written = {
-        "schema": SCHEMA,
-        **_PLAN.dump_python(document, mode="json"),
-        "members": dict(archive.digests),
-    }
+    entries = _ENTRIES.dump_python(document.entries, mode="json")
+    written = {"schema": SCHEMA, "entries": entries, "members": dict(archive.digests)}
     archive.add(DOCUMENT_FILE, _DOCUMENT.dump_json(written, indent=1))
     archive.seal()
+    _parsed(entries, archive.path)
     return Plan(document, Archive(archive.path, folder))
 
 
 def _read_document(archive: Archive) -> dict[str, Any]:
     """The document's JSON. The schema comes first: another one may be sealed in another way."""
+    where = f"{archive.path}: {DOCUMENT_FILE}"
+    text = archive.read(DOCUMENT_FILE)
     try:
-        document = _DOCUMENT.validate_json(archive.read(DOCUMENT_FILE))
+        document = _DOCUMENT.validate_json(text)
     except ValidationError as error:
         archive.verify()
-        raise PlanError(
-            "is not valid JSON", where=f"{archive.path}: {DOCUMENT_FILE}", fix=_FIX
-        ) from error
+        raise PlanError("is not valid JSON", where=where, fix=_FIX) from error
     schema = document.get("schema")
     if schema != SCHEMA:
         raise PlanError(
@@ -189,32 +226,45 @@ def _read_document(archive: Archive) -> dict[str, Any]:
             fix=f"{_FIX}, or use the one that wrote it",
         )
     archive.verify()
+    twice = repeated_key(text)
+    if twice is not None:
+        raise PlanError(f"has two values, at {twice}", where=where, fix=_FIX)
     return document
 
 
-def _check_members(archive: Archive, expected: object) -> None:
-    """Raises PlanError unless the members are those that the document lists."""
-    names = set(expected) if isinstance(expected, dict) else set()
-    if names | {DOCUMENT_FILE} != set(archive.names()):
+def _check_members(archive: Archive, listed: object) -> None:
+    """Raises PlanError unless the members are those that the document lists, byte for byte."""
+    try:
+        expected = _MEMBERS.validate_python(listed)
+    except ValidationError:
+        expected = {}
+    if {*expected, DOCUMENT_FILE} != {*archive.names()}:
         raise PlanError(
             f"does not hold the members that its {DOCUMENT_FILE} names",
             where=str(archive.path),
             fix=_FIX,
         )
+    for name, sha256 in expected.items():
+        if archive.digest(name) != sha256:
+            raise PlanError(
+                f"is not what {DOCUMENT_FILE} has the SHA-256 of",
+                where=f"{archive.path}: {name}",
+                fix=_FIX,
+            )
 
 
-def _parsed(fields: Mapping[str, Any], archive: Archive) -> PlanDocument:
+def _parsed(entries: object, path: Path) -> PlanDocument:
     """The document; raises PlanError for the first part that is not valid by itself. Whether the
     parts fit together is checked by `check_plan`."""
-    where = f"{archive.path}: {DOCUMENT_FILE}"
     try:
-        return _PLAN.validate_python(fields)
+        return PlanDocument(_ENTRIES.validate_python(entries))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        problem = f"{first['msg']}, at {'.'.join(map(str, first['loc']))}"
+        says = _SENTENCES.get(first["type"], first["msg"])
+        problem = f"{says}, at {'.'.join(map(str, ('entries', *first['loc'])))}"
     except StagecutError as error:  # of a constructor
         problem = f"{error.where}: {error.problem}" if error.where else error.problem
-    raise PlanError(problem, where=where, fix=_FIX)
+    raise PlanError(problem, where=f"{path}: {DOCUMENT_FILE}", fix=_FIX)
 
 
 def _modelled_s(steps: Iterable[StepAccount]) -> tuple[float | None, ...]:
@@ -226,29 +276,34 @@ def _values(ports: Iterable[Port]) -> tuple[Value, ...]:
 
 
 def _read_model(archive: Archive, file: str) -> ir.Model:
+    """The model in a member. Raises PlanError for one that is none, or whose numbers lie anywhere
+    but in itself and in the plan's weight file."""
     where = f"{archive.path}: {file}"
     try:
         model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
-    except (DecodeError, ValueError, ir.serde.SerdeError) as error:
+    except (DecodeError, ValueError, NotImplementedError, ir.serde.SerdeError) as error:
         raise PlanError("is no ONNX model", where=where, fix=_FIX) from error
-    base = archive.offset(weights.FILE_NAME)
-    room = archive.size(weights.FILE_NAME)
-    for name, value in model.graph.initializers.items():
-        tensor = value.const_value
-        if not isinstance(tensor, ir.ExternalTensor):
-            continue
-        offset, length = tensor.offset or 0, tensor.nbytes
-        if tensor.location != weights.FILE_NAME or offset < 0 or offset + length > room:
-            raise PlanError(
-                f"weight {name} lies outside of {weights.FILE_NAME}", where=where, fix=_FIX
-            )
-        value.const_value = ir.ExternalTensor(
-            archive.path.name,
-            base + offset,
-            length,
-            tensor.dtype,
-            shape=ir.Shape(tensor.shape),
-            name=name,
-            base_dir=archive.path.resolve().parent,
-        )
+    problem = next(model_problems(model), None)
+    if problem is not None:
+        raise PlanError(problem, where=where, fix=_FIX)
+    region = archive.mapped(weights.FILE_NAME)
+    for kept in tensors(model):
+        if isinstance(kept.tensor, ir.ExternalTensor):
+            mapped = _in_place(kept.tensor, region)
+            if mapped is None or kept.initializer is None:
+                raise PlanError(
+                    f"weight {kept.tensor.name} lies outside of {weights.FILE_NAME}",
+                    where=where,
+                    fix=_FIX,
+                )
+            kept.replace(mapped)
     return model
+
+
+def _in_place(tensor: ir.ExternalTensor, region: memoryview) -> MappedTensor | None:
+    """`tensor` in the weight file, which is mapped as `region`; None where it is not all there."""
+    offset, length, shape = tensor.offset or 0, tensor.nbytes, ir.Shape(tensor.shape.numpy())
+    named = os.fspath(tensor.location) == weights.FILE_NAME and tensor.length in {None, length}
+    if not named or offset < 0 or not 0 <= length <= len(region) - offset:
+        return None
+    return MappedTensor(region, weights.FILE_NAME, offset, tensor.dtype, shape, tensor.name or "")

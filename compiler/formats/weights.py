@@ -8,13 +8,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeAlias
 
-import onnx
 import onnx_ir as ir
 
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.atomic import writing
+from stagecut.compiler.formats.kept_file import KeptFile
+from stagecut.compiler.formats.mapped_tensor import MappedTensor
 
 #: The member of a plan that holds them, and the location that the stages' ONNX models name.
 FILE_NAME = "weights.bin"
@@ -36,15 +37,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """Where a model's large weights lie: in the file at `path`, from the byte `base` on.
+    """Where a model's large weights lie: in `region`, which is mapped.
 
     `places` are the model's, by initializer name; `sha256` is of its weights in their order.
     """
 
-    path: Path
+    region: memoryview
     places: Mapping[str, Place]
     sha256: str
-    base: int = 0
 
     def refer(self, graph: ir.Graph) -> None:
         """Let the large weights of `graph`, the model or a part of it, lie in this file."""
@@ -57,35 +57,22 @@ class WeightFile:
         place = self.places.get(name)
         if place is None:
             return like
-        return ir.ExternalTensor(
-            self.path.name,
-            self.base + place.offset,
-            place.length,
-            like.dtype,
-            shape=ir.Shape(like.shape.numpy()),
-            name=name,
-            base_dir=self.path.parent,
-        )
+        shape = ir.Shape(like.shape.numpy())
+        return MappedTensor(self.region, FILE_NAME, place.offset, like.dtype, shape, name)
 
-    def model_bytes(self, model: ir.Model) -> bytes:
-        """`model`, which refers to this file, as a member of a plan beside its `weights.bin`."""
-        proto = ir.to_proto(model)
-        for tensor in proto.graph.initializer:
-            if tensor.data_location == onnx.TensorProto.EXTERNAL:
-                for entry in tensor.external_data:
-                    if entry.key == "location":
-                        entry.value = FILE_NAME
-                    elif entry.key == "offset":
-                        entry.value = str(int(entry.value) - self.base)
-        data: bytes = proto.SerializeToString(deterministic=True)
-        return data
+
+def model_bytes(model: ir.Model) -> bytes:
+    """`model`, whose large weights lie in a weight file, as a member of a plan beside that file."""
+    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    return data
 
 
 def write_weights(models: Sequence[ir.Model], folder: Path) -> tuple[WeightFile, ...]:
     """Write the large initializers of all `models` to one new file in `folder`, in graph order."""
     path = folder / FILE_NAME
     with writing(path), path.open("wb") as file:
-        return _written(models, _Plain(file), path)
+        found = _written(models, target := _Plain(file))
+    return _mapped(found, path, 0, target.size)
 
 
 def write_weights_into(
@@ -93,7 +80,8 @@ def write_weights_into(
 ) -> tuple[WeightFile, ...]:
     """The same as a member of an archive, from which engines map them where they lie."""
     with archive.member(FILE_NAME) as member:
-        return _written(models, member, archive.path, member.offset)
+        found = _written(models, member)
+    return _mapped(found, archive.path, member.offset, member.size)
 
 
 class _Target(Protocol):
@@ -116,16 +104,21 @@ class _Plain:
         self.size += len(data)
 
 
-def _written(
-    models: Sequence[ir.Model], target: _Target, path: Path, base: int = 0
-) -> tuple[WeightFile, ...]:
+#: The places of a model's weights, and the SHA-256 of these.
+_Found: TypeAlias = tuple[Mapping[str, Place], str]
+
+
+def _mapped(found: Sequence[_Found], path: Path, base: int, size: int) -> tuple[WeightFile, ...]:
+    region = KeptFile(path).mapped[base : base + size]
+    return tuple(WeightFile(region, places, sha256) for places, sha256 in found)
+
+
+def _written(models: Sequence[ir.Model], target: _Target) -> list[_Found]:
     stored: dict[bytes, Place] = {}
-    return tuple(_append(model, target, stored, path, base) for model in models)
+    return [_append(model, target, stored) for model in models]
 
 
-def _append(
-    model: ir.Model, target: _Target, stored: dict[bytes, Place], path: Path, base: int
-) -> WeightFile:
+def _append(model: ir.Model, target: _Target, stored: dict[bytes, Place]) -> _Found:
     """Write what `stored` does not have yet; every weight is read once."""
     places: dict[str, Place] = {}
     total = hashlib.sha256()
@@ -141,7 +134,7 @@ def _append(
             stored[digest] = Place(target.size, len(data))
             target.write(data)
         places[name] = stored[digest]
-    return WeightFile(path, places, total.hexdigest(), base)
+    return places, total.hexdigest()
 
 
 def _belongs_in_file(tensor: ir.TensorProtocol) -> bool:

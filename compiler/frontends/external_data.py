@@ -4,16 +4,14 @@ onnx_ir would map the file anew, and hold a file descriptor, for every tensor: a
 thousand weights runs out of descriptors.
 """
 
-from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
+from stagecut.compiler.formats.kept_file import KeptFile
+from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.model_tensors import tensors
 from stagecut.compiler.ir.errors import ModelError
-
-_Bytes = npt.NDArray[np.uint8]
 
 
 def map_external_data(model: ir.Model, file: Path) -> None:
@@ -22,21 +20,9 @@ def map_external_data(model: ir.Model, file: Path) -> None:
     Raises ModelError when a data file is missing, too short, or outside the model's folder.
     """
     files = _DataFiles(file)
-    for graph in model.graphs():
-        for value in graph.initializers.values():
-            if isinstance(value.const_value, ir.ExternalTensor):
-                value.const_value = files.view(value.const_value)
-        for node, attribute in _tensor_attributes(graph):
-            tensor = attribute.as_tensor()
-            if isinstance(tensor, ir.ExternalTensor):
-                node.attributes.add(ir.AttrTensor(attribute.name, files.view(tensor)))
-
-
-def _tensor_attributes(graph: ir.Graph) -> Iterator[tuple[ir.Node, ir.Attr]]:
-    for node in graph:
-        for attribute in tuple(node.attributes.values()):
-            if attribute.type == ir.AttributeType.TENSOR and not attribute.is_ref():
-                yield node, attribute
+    for kept in tensors(model):
+        if isinstance(kept.tensor, ir.ExternalTensor):
+            kept.replace(files.view(kept.tensor))
 
 
 class _DataFiles:
@@ -49,7 +35,7 @@ class _DataFiles:
 
     def __init__(self, model: Path) -> None:
         self._model = model
-        self._mapped: dict[Path, _Bytes] = {}
+        self._mapped: dict[Path, memoryview] = {}
 
     def view(self, tensor: ir.ExternalTensor) -> ir.TensorProtocol:
         """`tensor` with its numbers read from the mapped file."""
@@ -63,13 +49,15 @@ class _DataFiles:
                 where=where,
                 fix="export the model again",
             )
-        if not 0 <= start <= start + tensor.nbytes <= data.size:
+        if not 0 <= start <= start + tensor.nbytes <= len(data):
             raise ModelError(
-                f"ends at byte {start + tensor.nbytes} of {path.name}, which has only {data.size}",
+                f"ends at byte {start + tensor.nbytes} of {path.name}, which has only {len(data)}",
                 where=where,
                 fix="the file is truncated or another model's: copy or download it again",
             )
-        return _as_tensor(tensor, data[start : start + tensor.nbytes])
+        shape = ir.Shape(tensor.shape.numpy())
+        name = tensor.name or ""
+        return MappedTensor(data, path.name, start, tensor.dtype, shape, name).in_memory()
 
     def _locate(self, location: PurePath, where: str) -> Path:
         folder = self._model.parent
@@ -84,23 +72,14 @@ class _DataFiles:
             )
         return path
 
-    def _map(self, path: Path, where: str) -> _Bytes:
+    def _map(self, path: Path, where: str) -> memoryview:
         if path not in self._mapped:
             try:
-                size = path.stat().st_size
-                data = np.memmap(path, np.uint8, "r") if size else np.empty(0, np.uint8)
+                self._mapped[path] = KeptFile(path).mapped
             except OSError as error:
                 raise ModelError(
                     f"its data file {path.name!r} cannot be read: {error.strerror}",
                     where=where,
                     fix=f"put {path.name} into {path.parent}, beside the model",
                 ) from error
-            self._mapped[path] = data.view(np.ndarray)
         return self._mapped[path]
-
-
-def _as_tensor(tensor: ir.ExternalTensor, data: _Bytes) -> ir.TensorProtocol:
-    if tensor.dtype.bitwidth < 8:
-        return ir.PackedTensor(data, tensor.dtype, shape=tensor.shape, name=tensor.name)
-    array = data.view(tensor.dtype.numpy()).reshape(tensor.shape.numpy())
-    return ir.Tensor(array, tensor.dtype, shape=tensor.shape, name=tensor.name)

@@ -1,13 +1,14 @@
 """Sample inputs of a model: check those that the user gives, make the others."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from stagecut.compiler.ir.border import conformed
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
 from stagecut.compiler.ir.text import size_text
@@ -15,6 +16,9 @@ from stagecut.compiler.measure.memory import check_room
 
 #: The dtype of every input of a model, by name and in order; strings are objects.
 InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]
+
+#: Inputs may take this part of the memory; the model, its values and the engines need the rest.
+_PART_OF_MEMORY = 4
 
 
 def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
@@ -34,10 +38,12 @@ def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
     return types
 
 
-def check_feeds(types: InputTypes, given: Mapping[str, npt.ArrayLike]) -> Feeds:
+def check_feeds(
+    types: InputTypes, given: Mapping[str, npt.ArrayLike], optional: Container[str] = ()
+) -> Feeds:
     """`given` as arrays in the order of the inputs; their shapes are not looked at.
 
-    Raises FeedError when one is missing, unknown, or of another dtype.
+    Raises FeedError when one is unknown, of another dtype, or missing and not `optional`.
     """
     for name in given:
         if name not in types:
@@ -47,25 +53,21 @@ def check_feeds(types: InputTypes, given: Mapping[str, npt.ArrayLike]) -> Feeds:
                 fix=f"its inputs are {', '.join(types)}",
             )
     for name in types:
-        if name not in given:
+        if name not in given and name not in optional:
             raise FeedError(
                 "no array is given for it",
                 where=f"input {name}",
                 fix=f"give one for each of {', '.join(types)}",
             )
-    return {name: _checked(name, np.asarray(given[name]), types[name]) for name in types}
+    return {
+        name: conformed(name, given[name], _name(dtype))
+        for name, dtype in types.items()
+        if name in given
+    }
 
 
-def _checked(name: str, array: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    if dtype == np.object_ and array.dtype.kind in "OSUT":
-        return array.astype(object)
-    if array.dtype != dtype:
-        raise FeedError(
-            f"the array given for it is {array.dtype}, and the model reads {dtype}",
-            where=f"input {name}",
-            fix=f"convert it with .astype({dtype.name!r})",
-        )
-    return array
+def _name(dtype: np.dtype[Any]) -> str:
+    return "string" if dtype == np.object_ else dtype.name
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]], given: Feeds) -> None:
@@ -86,18 +88,22 @@ def make_feeds(
     """One array for each input: its sample where that fits, else a synthetic one.
 
     Synthetic ones are the same every time: seeded normals, ones, True and "". Raises ShapeError for
-    an array that there is no memory for.
+    one that there is no memory for.
     """
-    for name, dtype in types.items():
-        # numbers are made as doubles, whatever they become
-        check_room(math.prod(shapes[name]) * max(dtype.itemsize, 8), f"input {name}")
+    fitting = {
+        name: sample
+        for name, sample in samples.items()
+        if name in types and sample.shape == shapes[name] and sample.dtype == types[name]
+    }
+    for name in types:
+        if name not in fitting:  # numbers are made as doubles, whatever they become
+            size_bytes = math.prod(shapes[name]) * max(types[name].itemsize, 8)
+            check_room(size_bytes, f"input {name}")
     rng = np.random.default_rng(0)
-    feeds: dict[str, Tensor] = {}
-    for name, dtype in types.items():
-        sample = samples.get(name)
-        fits = sample is not None and sample.shape == shapes[name] and sample.dtype == dtype
-        feeds[name] = sample if sample is not None and fits else _made_up(rng, shapes[name], dtype)
-    return feeds
+    return {
+        name: fitting[name] if name in fitting else _made_up(rng, shapes[name], dtype)
+        for name, dtype in types.items()
+    }
 
 
 def _made_up(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:

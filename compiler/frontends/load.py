@@ -1,7 +1,8 @@
 """Load any model that stagecut takes: find its frontend, then bring it into normal form."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import onnx_ir as ir
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto, read_onnx
-from stagecut.compiler.frontends.shapes import Shapes
+from stagecut.compiler.frontends.other_outputs import check_some_output, other_outputs
+from stagecut.compiler.frontends.shapes import Shapes, misnamed
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.program import Program
@@ -33,27 +35,46 @@ def load_program(
     with, and `shapes` bind inputs by name. Raises UsageError for what is no model, ModelError for
     one that is not sound, ShapeError and FeedError for what does not fit it.
     """
-    imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
+    imported, feeds = import_model(
+        model, example_inputs=example_inputs, feeds=feeds, shaped=shapes or ()
+    )
     return normalise(imported, shapes=shapes, feeds=feeds)
 
 
 def import_model(
-    model: object, *, example_inputs: object = None, feeds: Feeds | None = None
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    shaped: Iterable[str] = (),
 ) -> tuple[Imported, Feeds | None]:
-    """The first half of `load_program`: the model as its source wrote it, and its sample inputs."""
+    """The first half of `load_program`: the model as its source wrote it, and its sample inputs.
+
+    `shaped` are the inputs that a shape is asked for.
+    """
     imported = _import(model, example_inputs)
-    if example_inputs is None or imported.feeds:
-        return imported, feeds
-    if feeds:
-        raise UsageError(
-            "example_inputs and feeds are the same thing for an ONNX model",
-            where=imported.source,
-            fix="give one of them",
-        )
-    return imported, _by_name(imported.model, example_inputs)
+    if example_inputs is not None and not imported.feeds:
+        if feeds:
+            raise UsageError(
+                "example_inputs and feeds are the same thing for an ONNX model",
+                where=imported.source,
+                fix="give one of them",
+            )
+        feeds = _by_name(imported.model, example_inputs)
+    graph = imported.model.graph
+    told = replace(
+        imported,
+        asked=frozenset((*(feeds or ()), *shaped)),
+        misnamed=misnamed(graph, feeds or {}),
+        left_out={**imported.left_out, **other_outputs(graph.outputs)},
+    )
+    check_some_output(told)
+    return told, feeds
 
 
 def _import(model: object, example_inputs: object) -> Imported:
+    if isinstance(model, Imported):
+        return model
     if isinstance(model, str | os.PathLike):
         return _import_named(os.fspath(model), example_inputs)
     if isinstance(model, onnx.ModelProto):

@@ -1,5 +1,6 @@
 """Read an .onnx file: the graph into memory; weights in other files stay there, and are mapped."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -9,6 +10,7 @@ from onnx_ir.passes.common import TopologicalSortPass
 
 from stagecut.compiler.frontends.external_data import map_external_data
 from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.other_outputs import without_maps
 from stagecut.compiler.frontends.quiet import quiet
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.text import path_text
@@ -19,17 +21,17 @@ _LARGEST_BYTES = 2**31 - 1
 
 def read_onnx(path: Path) -> Imported:
     """Read the model in `path`; raises ModelError where it is no sound ONNX model."""
-    model = _deserialise(_parse(path), str(path))
+    model, left_out = _deserialise(_parse(path), str(path))
     map_external_data(model, path)
-    return Imported(path_text(path.stem), model, {}, path_text(path))
+    return Imported(path_text(path.stem), model, {}, path_text(path), left_out=left_out)
 
 
 def import_proto(proto: onnx.ModelProto) -> Imported:
     """Take a model in memory; external data is looked for in the working directory."""
     source = "onnx.ModelProto"
-    model = _deserialise(proto, source)
+    model, left_out = _deserialise(proto, source)
     map_external_data(model, Path("model.onnx"))
-    return Imported(proto.graph.name or "model", model, {}, source)
+    return Imported(proto.graph.name or "model", model, {}, source, left_out=left_out)
 
 
 def data_files(path: Path) -> tuple[Path, ...]:
@@ -68,7 +70,8 @@ def _parse(path: Path) -> onnx.ModelProto:
     return proto
 
 
-def _deserialise(proto: onnx.ModelProto, source: str) -> ir.Model:
+def _deserialise(proto: onnx.ModelProto, source: str) -> tuple[ir.Model, Mapping[str, str]]:
+    """The model, and its outputs that onnx_ir cannot hold, with their types."""
     if not (proto.ir_version and proto.opset_import and proto.HasField("graph")):
         raise ModelError(
             "is not an ONNX model, or only a part of one: its graph or its versions are missing",
@@ -81,6 +84,7 @@ def _deserialise(proto: onnx.ModelProto, source: str) -> ir.Model:
             where=source,
             fix="store it as a dense initializer",
         )
+    proto, left_out = without_maps(proto, source)
     try:
         with quiet("onnx_ir"):
             model = ir.from_proto(proto)
@@ -92,7 +96,7 @@ def _deserialise(proto: onnx.ModelProto, source: str) -> ir.Model:
             fix="check it with onnx.checker.check_model and export it again",
         ) from error
     _check_numbers(model, source)
-    return model
+    return model, left_out
 
 
 def _check_numbers(model: ir.Model, source: str) -> None:

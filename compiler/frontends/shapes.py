@@ -4,9 +4,10 @@ input_ids: [batch, seq]   --shape input_ids=1x128   ->   [1, 128]
 mask:      [batch, seq]   (the same symbols)        ->   [1, 128]
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
 import onnx_ir as ir
 
 from stagecut.compiler.ir.device import Feeds
@@ -19,20 +20,40 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 _Symbols: TypeAlias = dict[str, tuple[int, str]]
 _Dim: TypeAlias = int | ir.SymbolicDim
 
+#: What exporters call dimensions without a name.
+_NO_NAMES = frozenset({"", "?", "-1", "none", "unk", "unknown"})
+
 #: Sizes to suggest where there is nothing to go by: of the first dimension, and of the others.
 _FIRST, _OTHER = 1, 128
 
 
-def free_open_dimensions(graph: ir.Graph) -> None:
-    """Make dimensions open for which some exporters write -1 or "?"."""
+def free_open_dimensions(graph: ir.Graph, misnamed: Container[str | None] = ()) -> None:
+    """Make dimensions open for which some exporters write -1, "?" or "None", and those that are
+    `misnamed`."""
+
+    def is_open(dim: _Dim) -> bool:
+        if isinstance(dim, int):
+            return dim < 0
+        return dim.value in misnamed or str(dim.value).strip().lower() in _NO_NAMES
+
     written = (output for node in graph for output in node.outputs)
     for value in (*graph.inputs, *written):
-        if value.shape is not None and any(map(_is_open, value.shape.dims)):
-            value.shape = ir.Shape(None if _is_open(dim) else dim for dim in value.shape.dims)
+        if value.shape is not None and any(map(is_open, value.shape.dims)):
+            value.shape = ir.Shape(None if is_open(dim) else dim for dim in value.shape.dims)
 
 
-def _is_open(dim: _Dim) -> bool:
-    return dim < 0 if isinstance(dim, int) else dim.value == "?"
+def misnamed(graph: ir.Graph, given: Feeds) -> frozenset[str]:
+    """The names of dimensions that have two sizes in arrays that the model is called with.
+
+    ONNX Runtime takes such arrays; so these are no names, whatever the model says.
+    """
+    sizes: dict[str, set[int]] = {}
+    for value in graph.inputs:
+        array = given.get(value.name or "")
+        if isinstance(array, np.ndarray):  # what else it may be is said where feeds are checked
+            for symbol, size in _named(value, array.shape):
+                sizes.setdefault(symbol, set()).add(size)
+    return frozenset(symbol for symbol, found in sizes.items() if len(found) > 1)
 
 
 def bind_shapes(

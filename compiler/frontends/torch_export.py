@@ -1,10 +1,14 @@
-"""PyTorch to ONNX: the one file of the compiler that imports torch.
+"""PyTorch to ONNX; nothing else of the compiler imports torch but what it uses, torch_*.py.
 
     nn.Module, fx.GraphModule --torch.export--> ExportedProgram --torch.onnx--> ONNX model
     .pt2 file -------------torch.export.load----^
 
 Example inputs are one tensor, a tuple of arguments, or a dict of arguments by name. They may be
 nested, and be numpy arrays; numbers and strings among them become part of the model.
+
+What a program changes in place becomes outputs of the model (`Imported.changes`). The model is
+compared with the program on the example inputs. The program is the one that torch.export has
+followed, not the module's own Python code, so that no state of the module is touched.
 """
 
 import inspect
@@ -16,11 +20,10 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass, NameFixPass
-from onnx_ir.tensor_adapters import TorchTensor
 
 from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.frontends.quiet import quiet
-from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.frontends.torch_asked import asked
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.text import path_text
 
@@ -28,6 +31,15 @@ try:
     import torch
     from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
     from torch.utils import _pytree as pytree
+
+    from stagecut.compiler.frontends.torch_check import array_of, check
+    from stagecut.compiler.frontends.torch_effects import (
+        Stateless,
+        changes_of,
+        is_translated_wrongly,
+        refuse_complex,
+        stateless,
+    )
 except ModuleNotFoundError as error:
     raise ModelError(
         f"{error.name} is not installed",
@@ -37,9 +49,6 @@ except ModuleNotFoundError as error:
 
 #: The arguments of a call: by position, and by name.
 Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
-
-#: Loggers that say nothing about the model: missing operators of torchvision, rewrites, ...
-_CHATTY = ("torch", "onnxscript", "onnx_ir", "transformers")
 
 
 def from_live(model: object, example_inputs: object = None, *, source: str) -> Imported:
@@ -61,15 +70,12 @@ def from_file(path: Path, example_inputs: object = None) -> Imported:
     torch.export.load unpickles what it cannot load otherwise, so that a file may run code of its
     author's on loading: only load files that you trust.
     """
-    try:
-        with quiet(*_CHATTY):
-            program = torch.export.load(path)
-    except Exception as error:
-        raise ModelError(
-            f"is not a .pt2 file that torch {torch.__version__} can read: {_reason(error)}",
-            where=str(path),
-            fix="write it with torch.export.save(torch.export.export(module, args), path)",
-        ) from error
+    with asked(
+        f"is not a .pt2 file that torch {torch.__version__} can read",
+        where=str(path),
+        fix="write it with torch.export.save(torch.export.export(module, args), path)",
+    ):
+        program = torch.export.load(path)
     return from_program(program, example_inputs, name=path_text(path.stem), source=path_text(path))
 
 
@@ -86,16 +92,16 @@ def from_module(
     `outputs` names the model's outputs, otherwise a returned dict's keys do, otherwise torch.
     """
     args, kwargs = _bind(module.forward, example_inputs, source)
-    try:
-        with quiet(*_CHATTY), _eval_mode(module):
-            program = torch.export.export(module, args, dict(kwargs))
-    except Exception as error:  # of any kind: the module's own code runs here
-        raise ModelError(
-            f"torch cannot export it: {_reason(error)}",
+    with (
+        _eval_mode(module),
+        asked(
+            "torch cannot export it",
             where=source,
             fix="it must run on its example inputs, and not branch on the values of tensors "
             "(use torch.where or torch.cond)",
-        ) from error
+        ),
+    ):
+        program = torch.export.export(module, args, dict(kwargs))
     return from_program(program, name=name, source=source, outputs=outputs)
 
 
@@ -109,7 +115,9 @@ def from_program(
 ) -> Imported:
     """Translate `program`; its dynamic dimensions stay symbolic.
 
-    Uses the example inputs that it was exported with unless others are given.
+    Uses the example inputs that it was exported with unless others are given. What it changes in
+    place becomes further outputs. Raises ModelError where the model that comes out does not
+    compute what the program computes.
     """
     arguments = program.example_inputs
     if example_inputs is not None:
@@ -117,12 +125,25 @@ def from_program(
     if arguments is None:
         raise _no_inputs(source)
     inputs = _inputs(program, arguments, source)
+    is_complex = refuse_complex(program, source)
     names = outputs or _output_names(program, source)
-    model = _translate(program, source)
-    _rename(model, tuple(inputs), names)
-    feeds = {key: _array(given) for key, given in inputs.items()}
+    model, functional = _translate(program, source)
+    changes = changes_of(functional, (*inputs, *names), source)
+    if not (names or changes):
+        raise ModelError("it returns no tensor", where=source, fix="return what it computes")
+    if changes or is_translated_wrongly(functional):
+        with asked(
+            "torch cannot export what it changes in place",
+            where=source,
+            fix="change no inputs and no buffers: return their new values instead",
+        ):
+            pure = stateless(program, changes, tuple(inputs.values()))
+        model, _ = _translate(pure, source)
+    _rename(model, tuple(inputs), (*names, *(change.output for change in changes)))
+    feeds = {key: array_of(given) for key, given in inputs.items()}
     _check_fit(model, feeds, source)
-    return Imported(name, model, feeds, source)
+    unchecked = check(model, Stateless(program, changes), inputs, source, further=is_complex)
+    return Imported(name, model, feeds, source, changes=changes, unchecked=unchecked)
 
 
 def _bind(forward: Callable[..., Any], example_inputs: object, source: str) -> Arguments:
@@ -195,8 +216,6 @@ def _output_names(program: torch.export.ExportedProgram, source: str) -> tuple[s
                 fix="return tensors only",
             )
     tensors = [arg.name for arg in returned if not isinstance(arg, ConstantArgument)]
-    if not tensors:
-        raise ModelError("it returns no tensor", where=source, fix="return what it computes")
     tree = program.call_spec.out_spec
     flat = tree.num_nodes == 1 + len(tensors)
     if flat and isinstance(tree.context, list) and len(tree.context) == len(tensors):
@@ -204,17 +223,19 @@ def _output_names(program: torch.export.ExportedProgram, source: str) -> tuple[s
     return tuple(tensors)
 
 
-def _translate(program: torch.export.ExportedProgram, source: str) -> ir.Model:
-    try:
-        with quiet(*_CHATTY):
-            converted = torch.onnx.export(program, dynamo=True, verbose=False)
-    except Exception as error:  # of any kind: translations of operators run here
-        raise ModelError(
-            f"torch cannot translate it to ONNX: {_reason(error)}",
-            where=source,
-            fix="use operators that ONNX has, or export the model to an .onnx file yourself",
-        ) from error
-    return cast("torch.onnx.ONNXProgram", converted).model
+def _translate(
+    program: torch.export.ExportedProgram, source: str
+) -> tuple[ir.Model, torch.export.ExportedProgram]:
+    """The ONNX model, and the functional form of `program` that it was made from."""
+    with asked(
+        "torch cannot translate it to ONNX",
+        where=source,
+        fix="use operators that ONNX has, or export the model to an .onnx file yourself",
+    ):
+        made = cast(
+            "torch.onnx.ONNXProgram", torch.onnx.export(program, dynamo=True, verbose=False)
+        )
+    return made.model, cast("torch.export.ExportedProgram", made.exported_program)
 
 
 def _rename(model: ir.Model, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -225,13 +246,6 @@ def _rename(model: ir.Model, inputs: Sequence[str], outputs: Sequence[str]) -> N
         value.name = name
     NameFixPass()(model)  # inner values give way to inputs and outputs of the same name
     ClearMetadataAndDocStringPass()(model)
-
-
-def _array(given: object) -> Tensor:
-    """A copy of `given`: a tensor, or the whole number that a dynamic argument has here."""
-    if isinstance(given, torch.Tensor):
-        return np.array(TorchTensor(given).numpy())
-    return np.asarray(given, np.int64)
 
 
 def _check_fit(model: ir.Model, feeds: Feeds, source: str) -> None:
@@ -263,11 +277,3 @@ def _eval_mode(module: torch.nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training = mode
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of the first cause; torch wraps errors in advice for its own developers."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from stagecut.compiler.ir.amounts import Amount, Size
 from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.machine import Basis, Route, combined
@@ -29,11 +30,11 @@ class StepAccount:
     `energy_j` is None where not all of it is known.
     """
 
-    time_s: float
+    time_s: Amount
     basis: Basis
-    energy_j: float | None = None
-    start_s: float = 0.0
-    size_bytes: int = 0
+    energy_j: Amount | None = None
+    start_s: Amount = 0.0
+    size_bytes: Size = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class Account:
     """
 
     steps: tuple[StepAccount, ...]
-    latency_s: float
-    energy_j: float | None
+    latency_s: Amount
+    energy_j: Amount | None
     basis: Basis
-    busy_s: Mapping[str, float]
-    uses: Mapping[str, float]
+    busy_s: Mapping[str, Amount]
+    uses: Mapping[str, Amount]
 
     @property
     def start_s(self) -> float:

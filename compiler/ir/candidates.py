@@ -13,6 +13,11 @@ from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.machine import HOST, Machine, Route
 from stagecut.compiler.ir.text import printable
 
+#: The device that runs whatever ONNX Runtime runs.
+_PLAIN = "cpu.serial"
+_FIX = f"add a device that supports it; {_PLAIN} runs all that ONNX Runtime runs"
+_FIX_ALL = "add a device that supports it, or export the model with other operators or types"
+
 
 @dataclass(frozen=True, slots=True)
 class PossibleTransfer:
@@ -49,7 +54,7 @@ class ExpandedGraph:
                 raise UnplaceableError(
                     f"no device can run it ({reasons})",
                     where=f"node {node.name} ({node.op})",
-                    fix="add a device that supports the operator; cpu.serial runs all of ONNX",
+                    fix=_FIX_ALL if _PLAIN in self.refusals[node.name] else _FIX,
                 )
 
     def without(self, node: str, device: str, reason: str) -> "ExpandedGraph":

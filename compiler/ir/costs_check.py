@@ -260,7 +260,7 @@ def _check_size(size_bytes: int, where: str) -> None:
     if 0 <= size_bytes <= LARGEST_SIZE:
         return
     digits = size_bytes.bit_length() * math.log10(2)
-    shown = f"{size_bytes}" if digits < _SHOWN_DIGITS else f"a number of {digits:.0f} digits"
+    shown = f"{size_bytes}" if digits < _SHOWN_DIGITS else f"a number of some {digits:.0f} digits"
     raise CostTableError(
         f"{shown} is not a size", where=where, fix="count the bytes: 0 to 9223372036854775807"
     )

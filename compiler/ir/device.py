@@ -64,8 +64,9 @@ class Estimate:
 class StageProgram:
     """An ONNX model to be run by one device.
 
-    Large initializers are `ir.ExternalTensor`s that point into an existing file, so that an
-    engine can map them in place. `inputs` and `outputs` are in the order of the model's own.
+    Large initializers are `MappedTensor`s (compiler/formats), which lie in a file that is mapped,
+    so that an engine can read them in place. `inputs` and `outputs` are in the order of the model's
+    own.
     """
 
     name: str

@@ -29,6 +29,10 @@ class ModelError(StagecutError):
     """The model cannot be read, or is not valid."""
 
 
+class SampleError(ModelError):
+    """The model does not run on the sample inputs."""
+
+
 class ShapeError(StagecutError):
     """A shape is missing, malformed, or does not fit the model."""
 
@@ -100,6 +104,10 @@ class StageFault(EngineError):  # noqa: N818  # an error of an engine, and whose
 
 class RangeFault(StageFault):
     """A stage that its engine cannot run on these inputs: a ValueRangeError, and whose it is."""
+
+
+class WrongAnswerError(EngineError):
+    """Every plan that can be made gives other outputs than the model."""
 
 
 class OutputError(StagecutError):

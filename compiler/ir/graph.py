@@ -19,6 +19,9 @@ from stagecut.compiler.ir.errors import ModelError
 #: The dimensions of a tensor as a model declares them; "?" where one is open and has no name.
 Dims: TypeAlias = tuple[int | str, ...]
 
+#: The dimensions of a tensor of which a model does not even declare how many it has.
+ANY_RANK: Dims = ("...",)
+
 Attribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 
 #: Bytes that a string counts for; its true length is known only at run time.
@@ -55,9 +58,10 @@ class Value:
         if self.dtype == "string":
             return True
         try:
-            return np.dtype(self.dtype).kind in "biufc"
+            dtype = np.dtype(self.dtype)
         except TypeError:
             return False
+        return dtype.kind in "biufc" and dtype.isbuiltin == 1
 
     def __str__(self) -> str:
         return f"%{self.name}:{self.dtype}[{'x'.join(map(str, self.shape))}]"

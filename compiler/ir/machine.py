@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
+from stagecut.compiler.ir.amounts import Amount, Positive, Size
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.text import suggestion
 
@@ -18,6 +19,9 @@ Basis: TypeAlias = Literal["measured", "modelled"]
 
 #: The memory in which a model's inputs arrive and its outputs are handed back.
 HOST = "host"
+
+#: So many are planned for: every value may go from each memory to each other one.
+_MOST_MEMORIES, _MOST_DEVICES = 64, 1024
 
 #: The machine on which the session itself runs.
 LOCAL = "local"
@@ -60,7 +64,7 @@ class Resource:
     """
 
     name: str
-    units: int = 1
+    units: Positive = 1
     host: str = LOCAL
 
 
@@ -69,7 +73,7 @@ class Memory:
     """An address space; `capacity_bytes` is what it can hold in weights, None if it never fills."""
 
     name: str
-    capacity_bytes: int | None = None
+    capacity_bytes: Size | None = None
     host: str = LOCAL
 
 
@@ -89,20 +93,26 @@ class Device:
     name: str
     memory: str
     basis: Basis = "measured"
-    stage_s: float = 0.0
+    stage_s: Amount = 0.0
     description: str = ""
-    power_w: float | None = None
-    peak_flop_per_s: float | None = None
-    peak_bytes_per_s: float | None = None
+    power_w: Amount | None = None
+    peak_flop_per_s: Amount | None = None
+    peak_bytes_per_s: Amount | None = None
     precision: str = ""
     resource: str = ""
-    cores: int = 1
-    batch: int = 1
+    cores: Positive = 1
+    batch: Positive = 1
 
     @property
     def keeps_busy(self) -> str:
         """The name of the resource that it uses."""
         return self.resource or self.name
+
+    @property
+    def keeps_precision(self) -> bool:
+        """Whether it computes on floats in no less than a model's own precision, as far as is
+        known."""
+        return self.precision in {"", "f32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +126,8 @@ class Link:
 
     source: str
     target: str
-    latency_s: float = 0.0
-    bytes_per_s: float | None = None
+    latency_s: Amount = 0.0
+    bytes_per_s: Amount | None = None
     basis: Basis = "measured"
 
     @property
@@ -146,6 +156,8 @@ class Machine:
     resources: tuple[Resource, ...] = ()
 
     def __post_init__(self) -> None:
+        _refuse_too_many("memories", len(self.memories), _MOST_MEMORIES)
+        _refuse_too_many("devices", len(self.devices), _MOST_DEVICES)
         known = [memory.name for memory in self.memories]
         _refuse_duplicates("memories", known)
         _refuse_duplicates("devices", [device.name for device in self.devices])
@@ -207,6 +219,15 @@ class Machine:
     def memory_of(self, device: str) -> str:
         """The memory in which a device lives, by name."""
         return self.device(device).memory
+
+
+def _refuse_too_many(kind: str, count: int, most: int) -> None:
+    if count > most:
+        raise DeviceError(
+            f"there are {count}, and plans are made for {most} at the most",
+            where=kind,
+            fix="leave out those that no part of the model could use",
+        )
 
 
 def _refuse_duplicates(kind: str, names: Sequence[str]) -> None:

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.account import Account
+from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positive, Size
+from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import Dims
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.schedule import Schedule
@@ -36,7 +38,7 @@ class Port:
 
     name: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[Size, ...]
     dims: Dims = field(default=(), kw_only=True)
 
 
@@ -44,12 +46,14 @@ class Port:
 class InputPort(Port):
     """An input of the plan; `low` and `high` are the range of the values it was profiled with.
 
-    `value` is what stages call it where the model hands it back, too; empty elsewhere.
+    `value` is what stages call it where the model hands it back, too; empty elsewhere. One that is
+    `optional` has a default, which the plan holds.
     """
 
     low: float = 0.0
     high: float = 1.0
     value: str = ""
+    optional: bool = False
 
     @property
     def inside(self) -> str:
@@ -69,8 +73,8 @@ class PlannedStage:
     file: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    load_s: float = 0.0
-    observed_s: float | None = None
+    load_s: Amount = 0.0
+    observed_s: Amount | None = None
 
     @property
     def program(self) -> str:
@@ -99,11 +103,11 @@ class PlannedNode:
     name: str
     op: str
     operators: tuple[str, ...]
-    flops: int
-    weight_bytes: int
-    run_s: Mapping[str, float]
+    flops: Size
+    weight_bytes: Size
+    run_s: Mapping[str, Amount]
     refusals: Mapping[str, str]
-    totals: Mapping[str, float] = field(default_factory=dict)
+    totals: Mapping[str, Amount] = field(default_factory=dict)
 
 
 class ContenderKind(StrEnum):
@@ -146,22 +150,22 @@ class Contender:
     """
 
     id: ContenderId
-    stages: int
-    median_s: float
-    min_s: float
-    max_s: float
-    runs: int
+    stages: Count
+    median_s: Amount
+    min_s: Amount
+    max_s: Amount
+    runs: Count
     basis: Basis
     accounting: Accounting
     chosen: bool
-    predicted_s: float
+    predicted_s: Amount
     also: tuple[ContenderId, ...] = ()
-    stage_s: tuple[float, ...] = ()
-    energy_j: float | None = None
-    cpu_s: float | None = None
+    stage_s: tuple[Amount, ...] = ()
+    energy_j: Amount | None = None
+    cpu_s: Amount | None = None
     trace: Trace | None = None
-    low_s: float = 0.0
-    high_s: float = 0.0
+    low_s: Amount = 0.0
+    high_s: Amount = 0.0
     why: str = ""
     noise: str = ""
 
@@ -194,9 +198,43 @@ class OutputDifference:
     """
 
     name: str
-    max_abs: float
-    relative: float
-    cosine: float | None
+    max_abs: Distance
+    relative: Distance
+    cosine: Finite | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """On which inputs the plan's outputs were held against those of the whole model before it
+    shipped, and the largest `relative` difference on any of them, None where no figure says it."""
+
+    inputs: tuple[str, ...]
+    worst: float | None
+
+
+#: The last second that calendars know.
+_YEAR_9999_S = 253402300799
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Under which the `profile` or the `gate` was measured: in this compile or an earlier one.
+
+    `measured_at_s` are seconds since 1970. `noise` says what speaks against the figures, and is
+    empty where nothing does. `foreign_load` is the part of the CPUs' time that other work took
+    meanwhile, `waited` the part of the time in which something waited for a CPU; None where the
+    kernel does not tell. Raises PlanError for a time that is none.
+    """
+
+    what: str
+    measured_at_s: float
+    noise: str = ""
+    foreign_load: float | None = None
+    waited: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.measured_at_s <= _YEAR_9999_S:
+            raise PlanError(f"{self.measured_at_s} is no time of day", where=f"{self.what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +243,8 @@ class ProfilePath:
 
     name: str
     reason: str
-    runs: int
-    devices: Mapping[str, int]
+    runs: Count
+    devices: Mapping[str, Count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +258,7 @@ class Provenance:
     model: str
     model_sha256: str
     cpu: str
-    threads: int
+    threads: Positive
     versions: Mapping[str, str]
     devices: Mapping[str, str]
     options: Mapping[str, str]
@@ -231,8 +269,10 @@ class PlannedVariant:
     """A schedule for one shape of an entry, and everything that is known about it.
 
     `certificate` is about the optimum of the costs, which need not be what ships: `shipped` says.
-    `workarounds` tell what engines failed to do while the plan was made. `fallback` is the best
-    contender that needs nothing but ONNX Runtime, where the plan itself needs more.
+    `workarounds` tell what engines failed to do, or did wrong, while the plan was made. `checks`
+    are None where there was nothing to compare outputs with. `fallback` is the best contender that
+    needs nothing but ONNX Runtime, where the plan itself needs more. `circumstances` has an entry
+    for all that was measured.
     """
 
     name: str
@@ -249,6 +289,8 @@ class PlannedVariant:
     accuracy: tuple[OutputDifference, ...] = ()
     workarounds: tuple[str, ...] = ()
     fallback: PlannedRun | None = None
+    checks: Checks | None = None
+    circumstances: tuple[Circumstances, ...] = ()
 
     @property
     def schedule(self) -> Schedule:
@@ -280,9 +322,16 @@ class PlannedVariant:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEntry:
-    """One way into a model, with a variant for each shape that was profiled."""
+    """One way into a model, with a variant for each shape that was profiled.
+
+    `left_out` are outputs of the model that are no tensors, with their types, which a plan cannot
+    hand back. `fixed` are inputs of the model with a default that nobody asked for when it was
+    compiled: constants of the plan.
+    """
 
     variants: tuple[PlannedVariant, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

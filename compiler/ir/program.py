@@ -19,7 +19,9 @@ class Program:
     Shapes that depend on data cannot be bound: in the model they stay open, and `measured` holds
     what they were, by value, when the model ran on `feeds`. An input that the model also hands back
     has another name here, as the output keeps its own; `called` maps that to the model's name for
-    it.
+    it. `defaults` are of those inputs that need not be given, by the model's names for them.
+    `carried` are the model's own types of those inputs and outputs that come in another one here,
+    by their names here.
     """
 
     name: str
@@ -28,3 +30,5 @@ class Program:
     source: str
     measured: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     called: Mapping[str, str] = field(default_factory=dict)
+    defaults: Feeds = field(default_factory=dict)
+    carried: Mapping[str, str] = field(default_factory=dict)

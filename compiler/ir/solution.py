@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.account import Account
+from stagecut.compiler.ir.amounts import Amount, Count, Finite
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import Objective
@@ -61,11 +62,11 @@ class Certificate:
     """
 
     method: str
-    total: float
-    lower_bound: float
+    total: Amount
+    lower_bound: Finite
     exact: bool
     scope: Scope = ALL_SCHEDULES
-    width: int | None = None
+    width: Count | None = None
     proof: str = ""
 
     @classmethod

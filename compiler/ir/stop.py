@@ -1,7 +1,11 @@
 """Being asked to stop: by a signal, which is told from what somebody else's code raises."""
 
+import os
 import signal
 from types import FrameType
+
+#: How long cleaning up may take before the wish is repeated.
+_AGAIN_S = 0.5
 
 
 class Stopped(BaseException):
@@ -12,9 +16,33 @@ class Stopped(BaseException):
         self.exit_code = 128 + number
 
 
-def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a handler's signature
-    """A handler of signals."""
+def stop(number: int, frame: FrameType | None) -> None:
+    """A handler of signals: raises Stopped, and again where that was swallowed.
+
+    While a module is loaded the process ends here and now: libraries catch whatever an optional
+    import of theirs raises, and some crash on it. What that leaves goes with the next start
+    (formats/working_folder.py).
+    """
+    if _is_loading(frame):
+        os.write(2, b"stopped\n")
+        os._exit(128 + number)
+    if signal.getsignal(number) is stop:
+        signal.signal(signal.SIGALRM, lambda _, later: stop(number, later))
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
     raise Stopped(number)
+
+
+def stopping() -> None:
+    """Told by whoever caught Stopped and ends the process."""
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
+def _is_loading(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def asks_to_stop(error: BaseException) -> bool:

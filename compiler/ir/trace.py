@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stagecut.compiler.ir.amounts import Amount, Count, Finite
 from stagecut.compiler.ir.machine import Basis, Route, combined
 
 
@@ -19,10 +20,10 @@ class Event:
     name: str
     kind: Literal["stage", "transfer"]
     basis: Basis
-    start_s: float
-    wall_s: float
-    duration_s: float
-    stage: int
+    start_s: Finite
+    wall_s: Amount
+    duration_s: Amount
+    stage: Count
     device: str = ""
     route: Route | None = None
 
@@ -40,7 +41,7 @@ class Trace:
     """
 
     events: tuple[Event, ...]
-    wall_s: float
+    wall_s: Amount
     shapes: str = ""
 
     @property

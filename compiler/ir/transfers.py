@@ -42,12 +42,15 @@ def route_tree(source: str, memories: Iterable[str], cost: RouteCost) -> dict[st
     before = dict.fromkeys(reached, source)
     missing = [memory for memory in others if memory not in reached]
     for _ in range(len(others) - 1 if missing else 0):
+        known = dict(reached)
         for via in others:
             for memory in missing:
                 step = cost(Route(via, memory)) if via in reached and via != memory else None
                 if step is not None and reached[via] + step < reached.get(memory, math.inf):
                     reached[memory] = reached[via] + step
                     before[memory] = via
+        if reached == known:
+            break
     return before
 
 

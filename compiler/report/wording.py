@@ -1,9 +1,10 @@
 """The words and marks that every rendering of a report shares."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from stagecut.compiler.ir.machine import Basis, Route
-from stagecut.compiler.ir.plan import Port
+from stagecut.compiler.ir.plan import Checks, Circumstances, Port
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary
@@ -93,6 +94,23 @@ def accuracy(outputs: Sequence[OutputRow]) -> str:
     if worst.max_abs == 0:
         return "outputs are those of the whole model, bit for bit"
     return f"{brief(worst.name)} is off by {relative(worst)} of its largest number at the most"
+
+
+def checks(made: Checks | None) -> str:
+    """On which inputs outputs were checked, and how far off they were at the worst."""
+    if made is None:
+        return ""
+    *others, last = made.inputs
+    named = f"{', '.join(others)} and {last}" if others else last
+    worst = "" if not made.worst else f": off by {100 * made.worst:.2g} % at the worst"
+    return f"right on {named}{worst}"
+
+
+def measured(known: Circumstances) -> str:
+    """`gate measured 2026-11-26 01:03 UTC, in a noisy moment: other work took 34% of the CPUs`."""
+    time = datetime.fromtimestamp(known.measured_at_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    noisy = f", in a noisy moment: {shorten(known.noise, 240)}" if known.noise else ""
+    return f"{brief(known.what)} measured {time}{noisy}"
 
 
 def relative(output: OutputRow) -> str:

@@ -1,34 +1,175 @@
-"""How far a plan's outputs are from those of the whole model in its own precision."""
+"""How far a plan's outputs are from those of the whole model in its own precision.
 
-from collections.abc import Mapping
+`output_differences` says it in figures, `flaws` whether it is too far, and what else is wrong.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.plan import OutputDifference
+from stagecut.compiler.ir.text import size_text
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How far off an output may be: the largest difference by the largest number of the reference.
+
+    All that are no floats have to be the same, unless the limit was `asked` for. `rounding` is the
+    part by which numbers may be rounded on the way: where the reference itself changes by more than
+    the limit when its inputs change by so little, that is the limit, but on the samples only where
+    none was asked for. `stretched` says whether it is for inputs far beyond the samples, too.
+    """
+
+    relative: float
+    asked: bool = False
+    rounding: float = 1e-5
+    stretched: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with the outputs; `relative` is infinite where no figure says it."""
+
+    problem: str
+    relative: float
 
 
 def output_differences(
     outputs: Mapping[str, Tensor], reference: Mapping[str, Tensor]
 ) -> tuple[OutputDifference, ...]:
-    """One for each output that holds numbers, in the reference's order."""
+    """One for each output that holds numbers and has the shape of the reference's, in whose order
+    they stand."""
     return tuple(
         _difference(name, np.asarray(outputs[name]), expected)
         for name, expected in reference.items()
-        if expected.dtype.kind in "fiub" and expected.size
+        if _holds_numbers(expected) and expected.size and _fits(outputs.get(name), expected)
     )
 
 
-def worst(differences: tuple[OutputDifference, ...]) -> float:
+def worst(differences: Sequence[OutputDifference]) -> float:
     """The largest relative error; 0 where there is nothing to compare."""
     return max((difference.relative for difference in differences), default=0.0)
+
+
+def flaws(
+    outputs: Mapping[str, Tensor],
+    reference: Mapping[str, Tensor],
+    limit: Limit,
+    nearby: Mapping[str, Tensor] | None = None,
+) -> Iterator[Flaw]:
+    """What is wrong with `outputs`. `nearby` are the reference's on inputs that differ by roundings
+    only."""
+    for name, expected in reference.items():
+        if name not in outputs:
+            yield Flaw(f"{name} is missing", np.inf)
+            continue
+        around = None if nearby is None else nearby[name]
+        flaw = _flaw(name, outputs[name], expected, limit, around)
+        if flaw is not None:
+            yield flaw
+
+
+def untouched(
+    outputs: Mapping[str, Tensor], others: Sequence[Mapping[str, Tensor]]
+) -> Mapping[str, Tensor] | None:
+    """Where `outputs` are those of other inputs, bit for bit: what a change of the inputs does not
+    reach. None where it reaches everything."""
+    same = {
+        name: np.logical_and.reduce([_same(array, other[name]) for other in others])
+        for name, array in outputs.items()
+        if all(array.shape == other[name].shape for other in others)
+    }
+    return same if any(np.any(where) for where in same.values()) else None
+
+
+def masked(outputs: Mapping[str, Tensor], where: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The outputs with zeros, or nothing, outside of `where`; those without a place are left out,
+    and those of another shape are as they are."""
+    return {name: _masked(outputs[name], places) for name, places in where.items()}
+
+
+def _masked(output: Tensor, where: Tensor) -> Tensor:
+    if np.shape(output) != where.shape:
+        return output
+    return np.where(where, output, np.zeros((), output.dtype)).astype(output.dtype)
+
+
+def _flaw(
+    name: str, output: Tensor, expected: Tensor, limit: Limit, nearby: Tensor | None
+) -> Flaw | None:
+    misfit = _misfit(output, expected)
+    if misfit:
+        return Flaw(f"{name} is {misfit}", np.inf)
+    if nearby is not None and nearby.shape != expected.shape:
+        return None  # how much there is depends on roundings
+    if _is_float(expected) or (_holds_numbers(expected) and limit.asked):
+        return _beyond(name, output, expected, limit, nearby)
+    wrong = _share(output, expected)
+    if wrong <= (0.0 if nearby is None else _share(nearby, expected)):
+        return None
+    return Flaw(f"{wrong:.2%} of {name} is not what it should be", wrong)
+
+
+def _misfit(output: object, expected: Tensor) -> str:
+    """How it is no array like the reference's; empty where it is one."""
+    if not isinstance(output, np.ndarray):
+        return f"no array but a {type(output).__name__}"
+    if output.dtype != expected.dtype and expected.dtype.kind not in "OSUT":
+        return f"{output.dtype}, not {expected.dtype}"
+    if output.shape != expected.shape:
+        return f"of the shape {size_text(output.shape)}, not {size_text(expected.shape)}"
+    return ""
+
+
+def _beyond(
+    name: str, output: Tensor, expected: Tensor, limit: Limit, nearby: Tensor | None
+) -> Flaw | None:
+    if not expected.size:
+        return None
+    found = _difference(name, output, expected).relative
+    most = limit.relative
+    if nearby is not None:
+        most = max(most, _difference(name, nearby, expected).relative)
+    if found <= most:
+        return None
+    if np.isfinite(found):
+        part = f"{found:.3g} times" if found >= 2 else f"{100 * found:.3g} % of"
+        return Flaw(f"{name} is off by {part} its largest number", found)
+    return Flaw(f"{name} has NaN or an infinity in other places than it should", found)
+
+
+def _share(output: Tensor, expected: Tensor) -> float:
+    """The part of the elements that differ."""
+    return float(np.mean(~_same(output, expected))) if expected.size else 0.0
+
+
+def _same(one: Tensor, other: Tensor) -> Tensor:
+    same = np.asarray(one == other)
+    return same | (np.isnan(one) & np.isnan(other)) if _is_float(one) else same
+
+
+def _is_float(array: Tensor) -> bool:
+    return "float" in array.dtype.name
+
+
+def _holds_numbers(array: Tensor) -> bool:
+    return array.dtype.kind in "iub" or _is_float(array)
+
+
+def _fits(output: object, expected: Tensor) -> bool:
+    return (
+        isinstance(output, np.ndarray) and output.shape == expected.shape and _holds_numbers(output)
+    )
 
 
 def _difference(name: str, output: Tensor, expected: Tensor) -> OutputDifference:
     """NaNs and infinities are right where the reference has them, too, and wrong elsewhere."""
     a, b = output.astype(np.float64), expected.astype(np.float64)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         difference = np.where(same, 0.0, np.abs(a - b))
     most = float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max())
     largest = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
@@ -38,5 +179,7 @@ def _difference(name: str, output: Tensor, expected: Tensor) -> OutputDifference
 def _cosine(a: Tensor, b: Tensor) -> float | None:
     """Of the angle between the two as vectors; None where one has no direction."""
     finite = np.isfinite(a) & np.isfinite(b)
-    lengths = float(np.linalg.norm(a[finite]) * np.linalg.norm(b[finite]))
-    return float(a[finite] @ b[finite]) / lengths if lengths else None
+    with np.errstate(over="ignore"):
+        lengths = float(np.linalg.norm(a[finite]) * np.linalg.norm(b[finite]))
+        product = float(a[finite] @ b[finite])
+    return product / lengths if lengths and np.isfinite(lengths) else None

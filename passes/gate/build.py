@@ -1,12 +1,13 @@
-"""Prepare every contender once, and compare the outputs of its first run with the reference.
+"""Prepare every contender once, and compare its outputs with the reference's before it may ship.
 
-In their first run engines allocate memory and choose kernels, so that it is never timed; its
-outputs say how accurate the plan is. A contender that an engine fails to build or to run is left
-out, and one that is further off than is tolerated.
+In their first run, on the samples, engines allocate memory and choose kernels, so that it is never
+timed; its outputs say how accurate the plan is. One run on each set of further inputs follows
+(further_inputs.py). A contender that an engine fails to build or to run is left out, and one whose
+outputs are further off than its limit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.device import (
     Feeds,
@@ -16,75 +17,147 @@ from stagecut.compiler.ir.device import (
     StagedSchedule,
     Tensor,
 )
-from stagecut.compiler.ir.errors import EngineError, StageFault, ToleranceError
+from stagecut.compiler.ir.errors import RangeFault, StageFault, ToleranceError, WrongAnswerError
 from stagecut.compiler.ir.plan import OutputDifference
-from stagecut.passes.gate.accuracy import output_differences, worst
+from stagecut.passes.gate.accuracy import Flaw, Limit, output_differences, worst
 from stagecut.passes.gate.contenders import Proposal
+from stagecut.passes.gate.further_inputs import InputSet
+from stagecut.passes.gate.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A contender, ready to run, and how far its outputs were from the reference's."""
+    """A contender, ready to run, and how far its outputs were from the reference's on the samples.
+
+    `inputs` are those on which they were right, `worst` is the largest relative difference on any.
+    """
 
     proposal: Proposal
     staged: StagedSchedule
     runner: Runner
     accuracy: tuple[OutputDifference, ...]
+    inputs: tuple[str, ...] = ()
+    worst: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A contender that must not ship: on `inputs` its outputs have a flaw."""
+
+    proposal: Proposal
+    staged: StagedSchedule
+    inputs: InputSet
+    flaw: Flaw
+
+    def __str__(self) -> str:
+        return f"plan {self.proposal.name} is left out: on {self.inputs.name}, {self.flaw.problem}"
+
+    @property
+    def error(self) -> WrongAnswerError:
+        """Where no other plan is left."""
+        return WrongAnswerError(
+            f"no plan's outputs are those of the model: {self}",
+            where=self.proposal.name,
+            fix="add the device cpu.serial, or say with --tolerance how far off outputs may be",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The contenders that may ship, those that must not, and those that an engine failed at."""
+
+    built: tuple[Built, ...]
+    wrong: tuple[Wrong, ...] = ()
+    faults: tuple[tuple[Proposal, StageFault], ...] = ()
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """A sentence about each that is left out."""
+        failed = (
+            f"plan {proposal.name} is left out: {fault.where}: {fault.problem}"
+            for proposal, fault in self.faults
+        )
+        return (*failed, *map(str, self.wrong))
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """`stage` gives a proposal its programs, `prepare` builds them. `reference` returns the outputs
-    of the whole model in its own precision; where it raises EngineError, as the reference engine
-    cannot run on the sample inputs, nothing is said of accuracy."""
+    """`stage` gives a proposal its programs, `prepare` builds them. `limit` says how far off each
+    may be, None where it is the reference itself. Where the reference cannot run on the samples,
+    nothing is said of outputs."""
 
     stage: Callable[[Proposal], StagedSchedule]
     prepare: RunnerFactory
-    reference: Callable[[], Mapping[str, Tensor]]
+    reference: Reference
+    limit: Callable[[Proposal], Limit | None]
     progress: Progress
 
     def __call__(
         self, proposals: Sequence[Proposal], feeds: Feeds, outputs: Sequence[str]
-    ) -> tuple[tuple[Built, ...], tuple[str, ...]]:
-        """Those that work, in the order of `proposals`, and a sentence about each that does not.
-
-        Raises StageFault where all fail.
-        """
+    ) -> Checked:
+        """In the order of `proposals`; raises StageFault where an engine fails at all of them."""
         built: list[Built] = []
-        faults: dict[str, StageFault] = {}
+        wrong: list[Wrong] = []
+        faults: list[tuple[Proposal, StageFault]] = []
         for proposal in self.progress(proposals, "building contenders"):
             try:
-                built.append(self._built(proposal, feeds, outputs))
+                found = self._checked(self._built(proposal, feeds, outputs))
             except StageFault as fault:
-                faults[proposal.name] = fault
-        if not built:
-            raise next(iter(faults.values()))
-        dropped = (
-            f"plan {name} is left out: {fault.where}: {fault.problem}"
-            for name, fault in faults.items()
-        )
-        return tuple(built), tuple(dropped)
+                faults.append((proposal, fault))
+                continue
+            if isinstance(found, Wrong):
+                wrong.append(found)
+            else:
+                built.append(found)
+        if not built and not wrong:
+            raise faults[0][1]
+        return Checked(tuple(built), tuple(wrong), tuple(faults))
 
-    def _built(self, proposal: Proposal, feeds: Feeds, outputs: Sequence[str]) -> Built:
+    def _built(
+        self, proposal: Proposal, feeds: Feeds, outputs: Sequence[str]
+    ) -> tuple[Built, Mapping[str, Tensor]]:
+        """With the outputs on the samples."""
         staged = self.stage(proposal)
         runner = self.prepare(staged, outputs)
         results, _ = runner.run(feeds)
-        try:
-            reference = self.reference()
-        except EngineError:  # the reference engine cannot run on these samples
-            return Built(proposal, staged, runner, ())
-        return Built(proposal, staged, runner, output_differences(results, reference))
+        if self.reference.problem:
+            return Built(proposal, staged, runner, ()), results
+        samples = self.reference.samples
+        accuracy = output_differences(results, self.reference.outputs(samples))
+        return Built(proposal, staged, runner, accuracy, (samples.name,), worst(accuracy)), results
+
+    def _checked(self, found: tuple[Built, Mapping[str, Tensor]]) -> Built | Wrong:
+        built, results = found
+        limit = self.limit(built.proposal)
+        if limit is None:
+            return built
+        passed: list[str] = []
+        for number, inputs in enumerate(self.reference.sets):
+            if inputs.stretched and not limit.stretched:
+                continue
+            try:
+                outputs = built.runner.run(inputs.feeds)[0] if number else results
+            except RangeFault:  # the fallback of the plan runs on such inputs
+                continue
+            flaw = self.reference.flaw(inputs, outputs, limit)
+            if flaw is not None:
+                return Wrong(built.proposal, built.staged, inputs, flaw)
+            passed.append(inputs.name)
+            if not inputs.numbers:
+                differences = output_differences(outputs, self.reference.outputs(inputs))
+                built = replace(built, worst=max(built.worst, worst(differences)))
+        return replace(built, inputs=tuple(passed))
 
 
-def within(built: Sequence[Built], tolerance: float) -> tuple[Built, ...]:
-    """Those whose outputs are as close to the reference as asked; raises ToleranceError where none
-    are."""
-    close = tuple(each for each in built if worst(each.accuracy) <= tolerance)
-    if close:
-        return close
-    least = min(worst(each.accuracy) for each in built)
-    raise ToleranceError(
-        f"the closest plan is off by {least:.2g} of the largest output",
-        where=f"tolerance {tolerance:g}",
-        fix="raise the tolerance, or add a device that computes in the model's precision",
-    )
+def right(checked: Checked, tolerance: float | None) -> Checked:
+    """The same; raises WrongAnswerError, or with a tolerance ToleranceError, where none is left."""
+    if checked.built:
+        return checked
+    if tolerance is not None:
+        least = min(each.flaw.relative for each in checked.wrong)
+        raise ToleranceError(
+            f"the closest plan is off by {least:.2g} of the largest output",
+            where=f"tolerance {tolerance:g}",
+            fix="raise the tolerance, or add a device that computes in the model's precision",
+        )
+    raise checked.wrong[0].error

@@ -23,6 +23,9 @@ from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
 #: How much slower than the best a contender's fastest run must be for it to be out of the race.
 _CLEARLY = 1.1
 
+#: Threads that wake up make the time of a shorter run spread by a tenth of it and more.
+_BRIEF_S = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -146,6 +149,14 @@ def _why(chosen: Contender, best: Contender, as_good: Sequence[Contender]) -> st
 def _why_not(other: Contender, chosen: Contender, as_good: Sequence[Contender]) -> str:
     difference = versus(other, chosen)
     return f"{difference}, which is within the noise" if other in as_good else difference
+
+
+def disputed(contenders: Sequence[Contender]) -> str:
+    """What is odd about the runs of the two fastest, between which it was decided; empty where
+    nothing is, or where they are so short that they are never quiet."""
+    fastest = sorted(contenders, key=lambda each: each.median_s)[:2]
+    odd = (each for each in fastest if each.noise and each.median_s > _BRIEF_S)
+    return "; ".join(f"{each.name} is {each.noise}" for each in odd)
 
 
 def versus(other: Contender, chosen: Contender) -> str:

@@ -3,21 +3,29 @@
 pin    'head=pim'         the node called head runs on pim, or it is an error
 pin    'MatMul*=pim'      of the nodes whose name or operator matches, those that can run on pim do
 forbid 'encoder/*=pim'    none of them does
+pin    'name:Mul=pim'     names alone are looked at, or with 'op:Mul=pim' operators alone: in models
+                          without names, the first node of each kind is called as its operator
 
 a: cpu 3, pim 1                        a: pim 1
 b: cpu 3, pim 1     pin a=pim          b: cpu 3
                     forbid b=pim
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError, UsageError
 from stagecut.compiler.ir.machine import Machine
+
+#: What a pattern is compared with; both where it is empty.
+Field: TypeAlias = Literal["", "name", "op"]
+_FIELDS: tuple[Field, ...] = ("name", "op")
+
+Cost = TypeVar("Cost")
 
 
 class Choice(NamedTuple):
@@ -30,34 +38,71 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`pattern` is a node's name, an operator, or a shell pattern for either (`*`, `?`, `[ab]`)."""
+    """`pattern` is a node's name, an operator, or a shell pattern for either (`*`, `?`, `[ab]`);
+    `field` says which of the two it is compared with, empty for both."""
 
     pattern: str
     device: str
+    field: Field = ""
 
     def matches(self, node: Choice) -> bool:
-        return any(
-            name == self.pattern or fnmatchcase(name, self.pattern) for name in (node.name, node.op)
-        )
+        return self.names(node) or (self.field != "name" and self._fits(node.op))
+
+    def names(self, node: Choice) -> bool:
+        """Whether it is the node's name that matches."""
+        return self.field != "op" and self._fits(node.name)
 
     def binds(self, node: Choice) -> bool:
         """Whether it decides about `node`: a node that the rule names, or one that matches the
         pattern and can run on the device."""
-        return node.name == self.pattern or (self.device in node.devices and self.matches(node))
+        named = self.field != "op" and node.name == self.pattern
+        return named or (self.device in node.devices and self.matches(node))
+
+    def _fits(self, text: str) -> bool:
+        return text == self.pattern or fnmatchcase(text, self.pattern)
 
     def __str__(self) -> str:
-        return f"{self.pattern}={self.device}"
+        prefix = f"{self.field}:" if self.field else ""
+        return f"{prefix}{self.pattern}={self.device}"
 
 
 def parse_rule(text: str) -> Rule:
-    """`PATTERN=DEVICE`; raises UsageError."""
-    pattern, equals, device = text.rpartition("=")
-    if not (pattern and equals and device):
+    """`PATTERN=DEVICE`, `name:PATTERN=DEVICE` or `op:PATTERN=DEVICE`; raises UsageError."""
+    left, _, device = text.rpartition("=")
+    field, pattern = _field(left.strip())
+    if not (pattern and device.strip()):
         raise UsageError(
             f"{text!r} does not name nodes and a device",
             fix="write PATTERN=DEVICE, such as 'MatMul*=pim'",
         )
-    return Rule(pattern.strip(), device.strip())
+    return Rule(pattern, device.strip(), field)
+
+
+def _field(text: str) -> tuple[Field, str]:
+    for field in _FIELDS:
+        if text.startswith(f"{field}:"):
+            return field, text.removeprefix(f"{field}:")
+    return "", text
+
+
+def without(table: CostTable, candidates: Collection[tuple[str, str]]) -> CostTable:
+    """The table in which these nodes cannot run on these devices, whatever they would cost there:
+    `candidates` are pairs of both."""
+
+    def left(node: NodeCosts, costs: Mapping[str, Cost]) -> dict[str, Cost]:
+        return {name: cost for name, cost in costs.items() if (node.name, name) not in candidates}
+
+    nodes = (
+        replace(
+            node,
+            run_s=left(node, node.run_s),
+            run_j=left(node, node.run_j),
+            run_spread=left(node, node.run_spread),
+            resident_bytes=left(node, node.resident_bytes),
+        )
+        for node in table.nodes
+    )
+    return replace(table, nodes=tuple(nodes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +170,9 @@ class Restrict:
         return {node.name: self._devices(node) for node in choices}
 
     def _devices(self, node: Choice) -> tuple[str, ...]:
-        pins = [rule for rule in self.pins if rule.binds(node)]
+        """A pin that matches the node's name goes before one that matches only its operator."""
+        binding = [rule for rule in self.pins if rule.binds(node)]
+        pins = [rule for rule in binding if rule.names(node)] or binding
         forbids = [rule for rule in self.forbids if rule.binds(node)]
         left = tuple(
             device

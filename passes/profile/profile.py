@@ -25,7 +25,7 @@ from stagecut.compiler.ir.device import (
 from stagecut.compiler.ir.errors import StageFault
 from stagecut.compiler.ir.graph import Graph, Node, Value
 from stagecut.compiler.ir.machine import HOST, Route
-from stagecut.compiler.ir.plan import ProfilePath
+from stagecut.compiler.ir.plan import Circumstances, ProfilePath
 from stagecut.compiler.ir.schedule import Run, Stage
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.ir.transfers import scheduled
@@ -56,11 +56,12 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class Profiled:
     """The cost table, and the runs that measured it; `faults` are candidates whose engines
-    failed."""
+    failed. The circumstances of a table that was handed in are not known."""
 
     costs: CostTable
     paths: tuple[ProfilePath, ...]
     faults: tuple[Fault, ...] = ()
+    circumstances: Circumstances | None = None
 
 
 class Samples:

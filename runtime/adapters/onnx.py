@@ -8,7 +8,8 @@ Nothing is measured: every operator runs on the first of the devices that can ru
 table says otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -16,8 +17,14 @@ from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from stagecut import backends
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Tensor
-from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.errors import (
+    EngineError,
+    ModelError,
+    SampleError,
+    ShapeError,
+    StagecutError,
+)
 from stagecut.compiler.pipeline import compile_model, unmeasured_costs
 from stagecut.passes.cluster.cluster import Granularity
 from stagecut.runtime.session import Session
@@ -27,17 +34,23 @@ _CPU = "CPU"
 
 
 class StagecutRep(BackendRep):
-    """A prepared model."""
+    """A prepared model; where it does not run on inputs that are made up, it is compiled with the
+    first real ones."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, names: Sequence[str], compiled: Callable[[Feeds | None], Session]) -> None:
+        self._names = names
+        self._compiled = compiled
+        self._session: Session | None = None
+        with contextlib.suppress(ShapeError, SampleError, EngineError):
+            self._session = compiled(None)
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:  # noqa: ARG002  # the interface
         """`inputs` in the model's order, or by name; the outputs in order, and by name, too."""
-        names = [port.name for port in self._session.get_inputs()]
-        feeds: Mapping[str, Tensor] = (
-            inputs if isinstance(inputs, Mapping) else dict(zip(names, inputs, strict=False))
+        feeds: Feeds = (
+            inputs if isinstance(inputs, Mapping) else dict(zip(self._names, inputs, strict=False))
         )
+        if self._session is None:
+            self._session = self._compiled(feeds)
         outputs = self._session.run(None, feeds)
         fields = [port.name for port in self._session.get_outputs()]
         named: tuple[Any, ...] = namedtupledict("Outputs", fields)(*outputs)
@@ -65,30 +78,39 @@ class StagecutBackend(Backend):
         devices: Sequence[str] | None = None,
         costs: CostTable | None = None,
         granularity: Granularity = "cluster",
-        feeds: Mapping[str, Tensor] | None = None,
+        feeds: Feeds | None = None,
         **kwargs: Any,
     ) -> StagecutRep:
         """Compile `model` without measuring. Raises StagecutError.
 
-        `feeds` are sample inputs, for models that do not run on random ones.
+        `feeds` are sample inputs. Without them some are made up; where the model does not run on
+        these, it is compiled in the first run.
         """
         super().prepare(model, device, **kwargs)  # checks the model
         specs = devices or ["cpu.serial" if device == _CPU else device]
-        table = costs or unmeasured_costs(
-            model, devices=specs, granularity=granularity, feeds=feeds
-        )
-        plan = compile_model(
-            model, devices=specs, costs=table, granularity=granularity, feeds=feeds
-        )
-        return StagecutRep(Session(plan))
+
+        def compiled(samples: Feeds | None) -> Session:
+            given: dict[str, Any] = {
+                "devices": specs,
+                "granularity": granularity,
+                "feeds": samples or feeds,
+            }
+            plan = compile_model(model, costs=costs or unmeasured_costs(model, **given), **given)
+            for name, kind in plan.entry.left_out.items():
+                raise ModelError(
+                    f"is a {kind}, which a plan cannot hand back",
+                    where=f"output {name}",
+                    fix="compile_model makes a plan of the other outputs",
+                )
+            return Session(plan)
+
+        return StagecutRep(_inputs(model), compiled)
 
     @classmethod
     def run_model(
         cls, model: onnx.ModelProto, inputs: Any, device: str = _CPU, **kwargs: Any
     ) -> tuple[Any, ...]:
-        names = [value.name for value in model.graph.input]
-        feeds = inputs if isinstance(inputs, Mapping) else dict(zip(names, inputs, strict=False))
-        return cls.prepare(model, device, feeds=feeds, **kwargs).run(feeds)
+        return cls.prepare(model, device, **kwargs).run(inputs)
 
     @classmethod
     def run_node(
@@ -114,6 +136,12 @@ class StagecutBackend(Backend):
     @classmethod
     def supports_device(cls, device: str) -> bool:
         return device == _CPU or any(each.name == device for each in backends.listed())
+
+
+def _inputs(model: onnx.ModelProto) -> list[str]:
+    """The names of those that have no default."""
+    weights = {weight.name for weight in model.graph.initializer}
+    return [value.name for value in model.graph.input if value.name not in weights]
 
 
 def _info(name: str, array: Tensor) -> onnx.ValueInfoProto:

@@ -3,8 +3,10 @@
     compiled = torch.compile(model, backend="stagecut")
 
 Graphs that TorchDynamo passes on are compiled for the real devices of this machine and run as
-plans, with the weights that they have when they are compiled. What a plan cannot do (training,
-sizes that change, operators that cannot be exported) runs in PyTorch itself, after one warning.
+plans. What a graph changes in place (a cache, the statistics of a BatchNorm) is changed as PyTorch
+would change it, and a graph whose weights have changed is compiled anew. What a plan cannot do
+(training, sizes that change, random or complex numbers, operators that cannot be exported) runs in
+PyTorch itself, after one warning.
 """
 
 import warnings
@@ -12,10 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.pipeline import compile_model
-from stagecut.runtime.session import Session
+from stagecut.runtime.adapters.torch_graph import PlannedGraph
 
 
 def compile_graph(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
@@ -26,7 +28,7 @@ def compile_graph(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callab
     reason = _misfit(inputs)
     if not reason:
         try:
-            return _planned(module, inputs)
+            return PlannedGraph(module, inputs)
         except StagecutError as error:
             reason = error.problem
         except Exception as error:  # exporters fail in many ways
@@ -39,47 +41,24 @@ def _misfit(inputs: Sequence[Any]) -> str:
     """Why the graph cannot become a plan; empty where it may."""
     if not all(isinstance(each, torch.Tensor) for each in inputs):
         return "sizes or numbers in it change from call to call: use torch.compile(dynamic=False)"
-    if torch.is_grad_enabled() and any(each.requires_grad for each in inputs):
-        return "gradients are wanted: use torch.inference_mode() or torch.no_grad()"
-    if any(each.device.type != "cpu" for each in inputs):
-        return "its tensors are not in the host's memory"
-    return ""
-
-
-def _planned(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> Callable[..., Any]:
-    free = [at for at, each in enumerate(inputs) if not isinstance(each, torch.nn.Parameter)]
-    bound = _Bound(module, inputs, free).eval()
-    with torch.no_grad():
-        plan = compile_model(bound, example_inputs=tuple(inputs[at] for at in free))
-    session = Session(plan)
-    names = [port.name for port in session.get_inputs()]
-
-    def run(*arguments: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        arrays = (arguments[at].detach().contiguous().numpy() for at in free)
-        outputs = session.run(None, dict(zip(names, arrays, strict=True)))
-        return tuple(map(torch.from_numpy, outputs))
-
-    return run
-
-
-class _Bound(torch.nn.Module):
-    """`module` with its parameters, which TorchDynamo passes as inputs, bound to it."""
-
-    def __init__(
-        self, module: torch.fx.GraphModule, inputs: Sequence[Any], free: Sequence[int]
-    ) -> None:
-        super().__init__()
-        self._module = module
-        self._free = set(free)
-        for at, each in enumerate(inputs):
-            if at not in self._free:
-                self.register_buffer(f"weight_{at}", each.detach())
-        self._count = len(inputs)
-
-    def forward(self, *given: torch.Tensor) -> Any:
-        rest = iter(given)
-        arguments = (
-            next(rest) if at in self._free else getattr(self, f"weight_{at}")
-            for at in range(self._count)
-        )
-        return self._module(*arguments)
+    reasons = {
+        "gradients are wanted: use torch.inference_mode() or torch.no_grad()": (
+            torch.is_grad_enabled() and any(each.requires_grad for each in inputs)
+        ),
+        "autocast is on: give the model the type that it is to compute in": (
+            torch.is_autocast_enabled("cpu")
+        ),
+        "its tensors are not in the host's memory": any(
+            each.device.type != "cpu" for each in inputs
+        ),
+        "it computes with complex numbers": any(
+            each.is_complex() or each.is_neg() for each in inputs
+        ),
+        "its tensors are sparse, quantized or of a class of their own": any(
+            each.layout is not torch.strided
+            or each.is_quantized
+            or is_traceable_wrapper_subclass(each)
+            for each in inputs
+        ),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")

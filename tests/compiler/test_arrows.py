@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.arrows import Dump, Once, Phases
 from stagecut.compiler.ir.errors import OutputError
 
 
@@ -45,3 +45,11 @@ def test_a_phase_that_fails_is_counted() -> None:
     with pytest.raises(ValueError, match="no"), phases("plan"):
         raise ValueError("no")
     assert phases.seconds == {"plan": 1.0}
+
+
+def test_a_warning_is_given_once() -> None:
+    said: list[str] = []
+    once = Once(said.append)
+    for warning in ("the cache is full", "the gate is noisy", "the cache is full"):
+        once(warning)
+    assert said == ["the cache is full", "the gate is noisy"]

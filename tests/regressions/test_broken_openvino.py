@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from stagecut import backends
 from stagecut.compiler import compile_model
-from stagecut.compiler.ir.errors import BrokenDeviceError
+from stagecut.compiler.ir.errors import BrokenDeviceError, StageFault
 from stagecut.runtime import Session
 from tests.support.command_line import stagecut
 from tests.support.onnx_models import MODELS
@@ -95,21 +94,12 @@ def test_the_fallback_runs_where_an_engine_refuses_its_stage(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = compile_model(model, devices=_DEVICES, pins=["*=openvino.f32"])
-    backend = backends.create("openvino.f32")
 
-    class Refusing:
-        device, links, memory = backend.device, backend.links, backend.memory
+    def prepare(*_: object, **__: object) -> None:
+        raise RuntimeError("Device with CPU name is not registered")
 
-        def prepare(self, stage: object) -> None:
-            raise RuntimeError("Device with CPU name is not registered")
-
-    create_all = backends.create_all
-    monkeypatch.setattr(
-        "stagecut.backends.create_all",
-        lambda specs: {
-            name: Refusing() if name == "openvino.f32" else each
-            for name, each in create_all(specs).items()
-        },
-    )
+    monkeypatch.setattr("stagecut.backends.openvino.engine.prepare", prepare)
+    with pytest.raises(StageFault, match="is not registered") as error:
+        Session(made)
+    assert "--fallback" in error.value.fix
     assert Session(made, fallback=True).is_fallback
-    assert replace(made).first.planned.fallback is not None

@@ -78,7 +78,7 @@ def test_what_is_wrong_with_a_call_is_said(plan: Plan) -> None:
     with pytest.raises(FeedError, match="input scale: is missing") as caught:
         session.run(None, {"ids": feeds["ids"]})
     assert "shape batchx?" in caught.value.fix
-    with pytest.raises(FeedError, match="has type int32; the plan takes int64"):
+    with pytest.raises(FeedError, match="is int32, and the model reads int64"):
         session.run(None, {**feeds, "ids": feeds["ids"].astype(np.int32)})
     with pytest.raises(FeedError, match="is a list, not a numpy array"):
         session.run(None, {**feeds, "ids": listed})

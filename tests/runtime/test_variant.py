@@ -37,13 +37,13 @@ def test_a_device_that_nothing_runs_on_is_not_created(
 ) -> None:
     plan = compile_model(MODEL.proto(), devices=DEVICES, costs=costs, granularity="op")
     created: list[str] = []
-    create = backends.create_all
+    create = backends.create_from_plan
 
     def noted(specs: object) -> object:
         engines = create(specs)  # type: ignore[arg-type]
         created.extend(engines)
         return engines
 
-    monkeypatch.setattr(backends, "create_all", noted)
+    monkeypatch.setattr(backends, "create_from_plan", noted)
     Session(plan).run(None, {"x": np.zeros(4, np.float32)})
     assert created == ["cpu.serial"]

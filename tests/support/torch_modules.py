@@ -81,3 +81,39 @@ class Untranslatable(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = torch.linalg.eigvals(x).real
         return result
+
+
+class Counter(nn.Module):
+    """Counts its calls in a buffer."""
+
+    n: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("n", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.n.add_(1)
+        return x + self.n
+
+
+class Doubles(nn.Module):
+    """Doubles what it is given, and returns the sum, under a name that one could collide with."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"x_after": x.mul_(2).sum()}
+
+
+class Clears(nn.Module):
+    """Returns nothing."""
+
+    def forward(self, x: Tensor) -> None:
+        x[0] = 0
+
+
+class Spectrum(nn.Module):
+    """Complex numbers on the way only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = torch.fft.rfft(x).abs()
+        return result

@@ -23,6 +23,16 @@ def canonicalise(model: ir.Model) -> None:
     RemoveUnusedNodesPass()(model)
     while _end_uses_by_removed(model):
         RemoveUnusedNodesPass()(model)
+    _settle_weights(model.graph)
+
+
+def _settle_weights(graph: ir.Graph) -> None:
+    """Let weights have the types and shapes of their tensors: what an output of the same name
+    declares, or what was inferred of a value before it was folded, may be less, or nothing."""
+    for value in graph.initializers.values():
+        if value.const_value is not None:
+            value.type = ir.TensorType(value.const_value.dtype)
+            value.shape = ir.Shape(value.const_value.shape.numpy())
 
 
 def _end_uses_by_removed(model: ir.Model) -> bool:

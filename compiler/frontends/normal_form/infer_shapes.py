@@ -9,17 +9,49 @@ import onnx_ir as ir
 
 from stagecut.compiler.frontends.normal_form.fold import fold
 from stagecut.compiler.frontends.normal_form.ort_inference import infer, measure
+from stagecut.compiler.frontends.normal_form.widen import has_narrow, widen
 from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import ModelError
 
 
-def infer_shapes(model: ir.Model, feeds: Feeds) -> dict[ir.Value, tuple[int, ...]]:
-    """Type every value of the main graph and bind its shape, starting from the inputs'.
+def infer_shapes(
+    model: ir.Model, feeds: Feeds, spare: ir.Model | None = None
+) -> tuple[ir.Model, dict[ir.Value, tuple[int, ...]]]:
+    """Type every value of the main graph of `model` and bind its shape, starting from the inputs'.
 
-    Returns the shapes that had to be measured with `feeds`; in the model these stay open. Raises
-    ModelError when ONNX Runtime cannot run the model.
+    Returns the model, and the shapes that had to be measured with `feeds`; in the model these stay
+    open. Raises ModelError when ONNX Runtime cannot run the model.
+
+    `spare` is the same model with open inputs, for one with branches or loops: one of them may not
+    fit the shapes of the inputs, and never run at these. Where the bound shapes contradict each
+    other, it is the spare one that is returned, with all shapes measured.
     """
+    try:
+        return model, _inferred(model, feeds)
+    except ModelError:
+        if spare is None:
+            raise
+    type_values(spare)
+    given = {value: feeds[str(value.name)].shape for value in spare.graph.inputs}
+    return spare, {**given, **measure(spare, _open_values(spare.graph), feeds)}
+
+
+def type_values(model: ir.Model) -> None:
+    """Infer types, and shapes as far as the open shapes of the inputs let them be known."""
     clear_shapes(model.graph)
     fold(model)
+    if has_narrow(model) and widen(model):
+        fold(model)
+    untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
+    if untyped:
+        infer(model, untyped)
+
+
+def _inferred(model: ir.Model, feeds: Feeds) -> dict[ir.Value, tuple[int, ...]]:
+    clear_shapes(model.graph)
+    fold(model)
+    if has_narrow(model) and widen(model):
+        fold(model)
     while unbound := _open_values(model.graph):
         infer(model, unbound)
         left = _open_values(model.graph)

@@ -1,7 +1,7 @@
 """Bring an imported model into the normal form of a `Program`.
 
-verify -> clone, inline functions -> bind the inputs' shapes -> canonicalise -> infer shapes
-       -> Program
+verify -> clone, inline functions -> bind the inputs' shapes -> canonicalise
+       -> infer shapes, widen what engines lack -> Program
 
 A model with open dimensions has a second normal form, the open one, in which they stay open.
 Programs for further shapes are made from it (`bind`).
@@ -10,24 +10,25 @@ Programs for further shapes are made from it (`bind`).
 import onnx_ir as ir
 from onnx_ir.passes.common import (
     ClearMetadataAndDocStringPass,
-    InlinePass,
     RemoveInitializersFromInputsPass,
     RemoveUnusedOpsetsPass,
 )
 
+from stagecut.compiler.frontends.defaults import take_defaults
 from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_types, make_feeds
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
 from stagecut.compiler.frontends.normal_form.clone_tensors import clone_tensors
-from stagecut.compiler.frontends.normal_form.fold import fold
-from stagecut.compiler.frontends.normal_form.infer_shapes import clear_shapes, infer_shapes
-from stagecut.compiler.frontends.normal_form.ort_inference import infer
+from stagecut.compiler.frontends.normal_form.infer_shapes import infer_shapes, type_values
+from stagecut.compiler.frontends.normal_form.inline import inline_functions
 from stagecut.compiler.frontends.normal_form.verify import verify
-from stagecut.compiler.frontends.normal_form.walk import defined
+from stagecut.compiler.frontends.normal_form.walk import defined, has_bodies
+from stagecut.compiler.frontends.normal_form.widen import carry_inputs, carry_outputs
 from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
+from stagecut.compiler.ir.border import CARRIERS, carried
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ModelError
-from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.program import Program
 
 #: From this IR version on, an initializer need not be an input too.
@@ -49,25 +50,39 @@ def normalise(
     ModelError, ShapeError or FeedError when the model, a shape or a sample does not fit.
     """
     verify(imported.model, imported.source)
-    model = _flat(imported.model)
-    free_open_dimensions(model.graph)
+    model, defaults = _flat(imported)
     inputs = tuple(model.graph.inputs)
     types = input_types(inputs)
-    given = check_feeds(types, feeds) if feeds else {}
+    given = check_feeds(types, feeds, optional=defaults) if feeds else {}
     asked = {**{name: array.shape for name, array in given.items()}, **(shapes or {})}
-    bound = bind_shapes(inputs, asked, imported.feeds)
+    offered = {**imported.feeds, **defaults}
+    spare = model.clone() if has_bodies(model.graph) else None
+    bound = bind_shapes(inputs, asked, offered)
     check_shapes(bound, given)
-    samples = make_feeds(types, bound, {**imported.feeds, **given})
-    canonicalise(model)
+    samples = make_feeds(types, bound, {**offered, **given})
+    for each in (model, *([spare] if spare else ())):
+        canonicalise(each)
+        carry_inputs(each)
     # An input that was also an output has made way for it and goes by another name now.
-    names = {str(v.name): name for v, name in zip(inputs, samples, strict=True)}
-    samples = {name: samples[called] for name, called in names.items()}
-    measured = infer_shapes(model, samples)
+    names = {str(v.name): name for v, name in zip(model.graph.inputs, samples, strict=True)}
+    samples = {name: carried(samples[own]) for name, own in names.items()}
+    model, measured = infer_shapes(model, samples, spare)
     _check_outputs(model.graph)
+    narrow = carry_outputs(model)
+    measured |= {value: measured[inner] for value, inner in narrow.items() if inner in measured}
     _strip(model)
-    sizes = {str(value.name): shape for value, shape in measured.items()}
-    called = {name: own for name, own in names.items() if name != own}
-    return Program(imported.name, model, samples, imported.source, sizes, called)
+    carriers = {name: types[own].name for name, own in names.items() if types[own].name in CARRIERS}
+    carriers |= {str(value.name): _numpy_name(inner) for value, inner in narrow.items()}
+    return Program(
+        imported.name,
+        model,
+        samples,
+        imported.source,
+        {str(value.name): shape for value, shape in measured.items()},
+        {name: own for name, own in names.items() if name != own},
+        defaults,
+        carriers,
+    )
 
 
 def open_form(imported: Imported) -> ir.Model | None:
@@ -75,21 +90,18 @@ def open_form(imported: Imported) -> ir.Model | None:
 
     `imported` must have been normalised before: it is not verified again.
     """
-    model = _flat(imported.model)
-    free_open_dimensions(model.graph)
+    model, _ = _flat(imported)
     if all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs):
         return None
     canonicalise(model)
+    carry_inputs(model)
     said = [(value.type, value.shape) for value in model.graph.outputs]
-    clear_shapes(model.graph)
-    fold(model)
-    untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
-    if untyped:
-        infer(model, untyped)
+    type_values(model)
     for value, (kind, shape) in zip(model.graph.outputs, said, strict=True):
         value.type = value.type or kind
         if shape is not None and not shape.is_static():  # it has names for the dimensions
             value.shape = shape
+    carry_outputs(model)
     _strip(model)
     return model
 
@@ -97,18 +109,23 @@ def open_form(imported: Imported) -> ir.Model | None:
 def declared(opened: ir.Model, bound: Program) -> dict[str, Dims]:
     """The dimensions of those inputs and outputs of `opened` that have open ones, by name.
 
-    One whose rank is open, too, gets the rank that it has in `bound`, a program of the same model.
+    Those of inputs whose rank is open, too, are ANY_RANK; outputs whose rank nobody infers have
+    that of `bound`, a program of the same model, unless there are such inputs.
     """
     dims: dict[str, Dims] = {}
     graph, same = opened.graph, bound.model.graph
+    ranked = all(value.shape is not None for value in graph.inputs)
     pairs = zip((*graph.inputs, *graph.outputs), (*same.inputs, *same.outputs), strict=True)
     for value, sized in pairs:
         name = str(value.name)
-        if value.shape is None:
+        if value.shape is not None:
+            if not value.shape.is_static():
+                dims[name] = tuple(map(_dim, value.shape))
+        elif ranked:
             rank = len(bound.measured[name]) if sized.shape is None else len(sized.shape)
             dims[name] = ("?",) * rank
-        elif not value.shape.is_static():
-            dims[name] = tuple(map(_dim, value.shape))
+        else:
+            dims[name] = ANY_RANK
     return dims
 
 
@@ -124,27 +141,26 @@ def bind(opened: ir.Model, feeds: Feeds, source: str) -> Program:
     model = opened.clone()
     for value in model.graph.inputs:
         value.shape = ir.Shape(feeds[str(value.name)].shape)
-    measured = infer_shapes(model, feeds)
+    spare = opened.clone() if has_bodies(opened.graph) else None
+    model, measured = infer_shapes(model, feeds, spare)
     sizes = {str(value.name): shape for value, shape in measured.items()}
     return Program(str(model.graph.name), model, feeds, source, sizes)
 
 
-def _flat(original: ir.Model) -> ir.Model:
-    """A clone without functions, whose inputs are only those that have to be fed."""
-    model = original.clone()
-    try:
-        InlinePass()(model)
-    except (ir.passes.PreconditionError, ValueError) as error:
-        raise ModelError(
-            f"its functions cannot be inlined: {error}",
-            where=f"graph {model.graph.name}",
-            fix="let functions import the same opsets as the model, and not call themselves",
-        ) from error
+def _flat(imported: Imported) -> tuple[ir.Model, Feeds]:
+    """A clone without functions and without outputs that are no tensors, whose inputs are those
+    that have to be fed and those that the user asked for; and the defaults of the latter."""
+    model = imported.model.clone()
+    inline_functions(model)
+    outputs = model.graph.outputs
+    outputs[:] = [value for value in outputs if value.name not in imported.left_out]
+    free_open_dimensions(model.graph, imported.misnamed)
+    defaults = take_defaults(model, imported.asked)
     RemoveInitializersFromInputsPass()(model)
     clone_tensors(model)
     model.ir_version = max(model.ir_version, _OLDEST_IR)
     model.graph.opset_imports.setdefault("", _OPSET)
-    return model
+    return model, defaults
 
 
 def _check_outputs(graph: ir.Graph) -> None:
@@ -155,6 +171,10 @@ def _check_outputs(graph: ir.Graph) -> None:
                 where=f"output {value.name}",
                 fix="turn it into a tensor inside the model, e.g. by ConcatFromSequence",
             )
+
+
+def _numpy_name(value: ir.Value) -> str:
+    return str(value.dtype.numpy().name) if value.dtype else ""
 
 
 def _strip(model: ir.Model) -> None:

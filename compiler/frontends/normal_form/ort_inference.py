@@ -1,16 +1,18 @@
-"""Ask ONNX Runtime about values inside a model: their inferred types, or their shapes in a run."""
+"""Ask ONNX Runtime about a model: inferred types, shapes in a run, or what it returns."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from stagecut.compiler.frontends.normal_form.limited_run import run_within_limit
 from stagecut.compiler.frontends.normal_form.unique_names import give_names
 from stagecut.compiler.ir.device import Feeds, Tensor, as_array
-from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError, SampleError
 
 #: Weights from this size on are passed beside the model, as one protobuf holds at most 2 GiB.
 _LARGE_BYTES = 1024
@@ -51,12 +53,50 @@ def measure(
     asked.graph.extend(shapes)
     asked.graph.outputs[:] = [node.outputs[0] for node in shapes]
     give_names(asked)
-    session = _session(asked)
-    try:
-        outputs = session.run(None, {name: _feedable(array) for name, array in feeds.items()})
-    except Exception as error:  # the engine's errors have no narrower class in common
-        raise _refusal(model, "cannot run", error) from error
+    outputs = _outputs(asked, feeds)
     return {value: tuple(map(int, shape)) for value, shape in zip(values, outputs, strict=True)}
+
+
+def run(model: ir.Model, feeds: Feeds) -> list[Tensor]:
+    """What `model` returns for `feeds`; raises ModelError when ONNX Runtime cannot run it."""
+    return _outputs(model.clone(), feeds)
+
+
+def _outputs(model: ir.Model, feeds: Feeds) -> list[Tensor]:
+    """As `run`; takes the large weights out of `model`."""
+    session = _session(model)
+    given = {name: _feedable(array) for name, array in feeds.items()}
+    try:
+        outputs = run_within_limit(session, given, f"graph {model.graph.name}")
+    except ModelError:
+        raise
+    except Exception as error:  # the engine's errors have no narrower class in common
+        raise SampleError(
+            f"ONNX Runtime cannot run it on the sample inputs: {_reason(error)}",
+            where=f"graph {model.graph.name}",
+            fix="give inputs that it runs on: feeds, or --input INPUT=FILE.npy",
+        ) from error
+    return list(outputs)
+
+
+def returned_types(model: ir.Model) -> list[ir.TypeProtocol] | None:
+    """The types of the outputs of a small `model`; None where ONNX Runtime refuses it."""
+    texts = _returned(ir.to_proto(model).SerializeToString(deterministic=True))
+    return None if texts is None else [_type(text) for text in texts]
+
+
+@cache
+def _returned(model: bytes) -> tuple[str, ...] | None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception:  # the engine's errors have no narrower class in common
+        return None
+    return tuple(output.type for output in session.get_outputs())
 
 
 def _watch(model: ir.Model, values: Iterable[ir.Value]) -> Sequence[ir.Value]:
@@ -86,7 +126,11 @@ def _session(model: ir.Model) -> _Session:
             ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # the engine's errors have no narrower class in common
-        raise _refusal(model, "refuses", error) from error
+        raise ModelError(
+            f"ONNX Runtime refuses it: {_reason(error)}",
+            where=f"graph {model.graph.name}",
+            fix="check that ONNX Runtime runs it by itself, and onnx.checker.check_model passes it",
+        ) from error
 
 
 def _take_out_weights(graph: ir.Graph) -> Mapping[str, Tensor]:
@@ -143,10 +187,6 @@ def _element(name: str) -> ir.DataType:
     return _ELEMENTS[name] if name in _ELEMENTS else ir.DataType[name.upper()]
 
 
-def _refusal(model: ir.Model, verb: str, error: Exception) -> ModelError:
-    reason = _SOURCE_LINE.sub("", str(error).strip().splitlines()[0].split(" : ", 3)[-1])
-    return ModelError(
-        f"ONNX Runtime {verb} it: {reason}",
-        where=f"graph {model.graph.name}",
-        fix="check it with onnx.checker.check_model, and that ONNX Runtime can run it by itself",
-    )
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return _SOURCE_LINE.sub("", lines[0].split(" : ", 3)[-1])

@@ -8,6 +8,7 @@ from functools import cache
 import onnx
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.normal_form.inlined_size import check_inlined_size
 from stagecut.compiler.frontends.normal_form.versions import check_ir_version, check_opsets
 from stagecut.compiler.frontends.normal_form.walk import bodies, defined, given
 from stagecut.compiler.ir.errors import ModelError
@@ -28,6 +29,7 @@ def verify(model: ir.Model, source: str) -> None:
         _check_order(graph, ())
     for body in model.graphs():
         _check_weights(body)
+    check_inlined_size(model)
 
 
 def _check_text(model: ir.Model, source: str) -> None:

@@ -14,6 +14,11 @@ def bodies(node: ir.Node) -> Iterator[ir.Graph]:
             yield from attribute.as_graphs()
 
 
+def has_bodies(graph: ir.Graph) -> bool:
+    """Whether there is an If, Loop or Scan in it."""
+    return any(True for node in graph for _ in bodies(node))
+
+
 def given(graph: ir.Graph | ir.Function) -> Iterator[ir.Value]:
     """The values that `graph` starts with: its inputs, then its initializers."""
     yield from graph.inputs

@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
+from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StagedSchedule
 from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant
 from stagecut.compiler.report import wording
@@ -54,11 +55,14 @@ def write_model(model: ir.Model, path: Path, weights_name: str) -> bool:
     """One file, weights and all; where they are too large for that, they go beside it, which is
     said.
 
-    Loads the weights into `model`.
+    Its weights belong to no file any more afterwards.
     """
+    for value in model.graph.initializers.values():
+        if isinstance(value.const_value, MappedTensor):
+            value.const_value = value.const_value.in_memory()
     weights = [value.const_value for value in model.graph.initializers.values()]
     if sum(weight.nbytes for weight in weights if weight is not None) < _ROOM_BYTES:
-        onnx.save(ir.to_proto(ir.external_data.load_to_model(model)), path)
+        onnx.save(ir.to_proto(model), path)
         return False
     ir.save(model, path, external_data=weights_name)
     return True

@@ -55,6 +55,8 @@ def build_report(planned: PlannedVariant, table: CostTable, trace: Trace | None 
         contenders=_contenders(planned),
         profile_paths=planned.profile_paths,
         accuracy=_accuracy(planned),
+        checks=planned.checks,
+        circumstances=planned.circumstances,
         workarounds=planned.workarounds,
         fallback_stages=len(planned.fallback.stages) if planned.fallback else 0,
         provenance=planned.provenance,

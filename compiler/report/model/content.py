@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stagecut.compiler.ir.costs import Endpoint
-from stagecut.compiler.ir.plan import Port, ProfilePath, Provenance
+from stagecut.compiler.ir.plan import Checks, Circumstances, Port, ProfilePath, Provenance
 from stagecut.compiler.ir.solution import Scope
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation
 from stagecut.compiler.report.model.rows import (
@@ -136,8 +136,9 @@ class Report:
     """Everything that a report says, most important first.
 
     `ends` are the memories in which outputs must be in the end. `workarounds` tell what engines
-    failed to do; `fallback_stages` is how many stages the plan has where an engine is missing, 0
-    where it needs none or cannot do without.
+    failed to do, or did wrong. `checks` is None where there was nothing to compare outputs with,
+    and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
+    the plan has where an engine is missing, 0 where it needs none or cannot do without.
     """
 
     summary: Summary
@@ -157,6 +158,8 @@ class Report:
     contenders: tuple[ContenderRow, ...]
     profile_paths: tuple[ProfilePath, ...]
     accuracy: tuple[OutputRow, ...]
+    checks: Checks | None
+    circumstances: tuple[Circumstances, ...]
     workarounds: tuple[str, ...]
     fallback_stages: int
     provenance: Provenance

@@ -28,6 +28,8 @@ def print_report(report: Report, console: Console) -> None:
     print_contenders(report, console)
     print_transfers(report, console, most=_FEW)
     print_nodes(report, console, most=_FEW)
+    for workaround in report.workarounds:
+        console.print(Text(f"worked around: {wording.shorten(workaround, 240)}"))
 
 
 def print_summary(report: Report, console: Console) -> None:
@@ -44,6 +46,8 @@ def print_summary(report: Report, console: Console) -> None:
         wording.shapes(report.inputs) if any(port.dims for port in report.inputs) else "",
         "; ".join(filter(None, besides)),
         wording.accuracy(report.accuracy),
+        wording.checks(report.checks),
+        "; ".join(map(wording.measured, report.circumstances)),
     )
     for line in filter(None, lines):
         console.print(Padding(plain(line), (0, 0, 0, 2)))

@@ -17,12 +17,16 @@ from typing import TypeVar
 import numpy as np
 
 from stagecut.compiler.ir.costs import ENERGY, CostTable, Endpoint
+from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.ir.objective import Objective
 from stagecut.passes.partition.exact.equal_columns import distinct
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 
 Key = TypeVar("Key", str, Route)
+
+#: The most transfers that may be chosen from: of every value, from every memory to every other.
+_MOST_TRANSFERS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ class TableArrays:
 
 
 def table_arrays(table: CostTable, objective: Objective) -> TableArrays:
-    """Raises CostTableError when the objective needs an energy that the table does not have."""
+    """Raises CostTableError when the objective needs an energy that the table does not have, and
+    where it has too many values for its memories."""
+    _check_size(table)
     budgets = _budgets(table)
     if objective.per_j or ENERGY in budgets:
         table.require_energy()
@@ -109,6 +115,17 @@ def table_arrays(table: CostTable, objective: Objective) -> TableArrays:
         uses=_uses(table, list(budgets), place, len(start_s)),
         transfer_uses=_transfer_uses(list(budgets), transfer_j),
     )
+
+
+def _check_size(table: CostTable) -> None:
+    memories, values = len(table.machine.memories), len(table.values)
+    if values * memories**2 > _MOST_TRANSFERS:
+        raise CostTableError(
+            f"{values} values between {memories} memories are {values * memories**2} transfers to "
+            "choose from, more than fit into memory",
+            where="memories",
+            fix=f"leave out memories, or cut the graph: there may be {_MOST_TRANSFERS}",
+        )
 
 
 def _budgets(table: CostTable) -> dict[str, float]:
@@ -279,11 +296,14 @@ def _chained(direct: Floats) -> tuple[Floats, Ints]:
         return direct, straight
     cost, before = direct.copy(), straight.copy()
     for _ in range(memories - 2):
+        known = cost
         for via in range(memories):
             through = cost[:, :, via, None] + direct[:, None, via, :]
             better = missing & (through < cost)
             cost = np.where(better, through, cost)
             before = np.where(better, via, before)
+        if (cost == known).all():
+            break
     return cost, before
 
 

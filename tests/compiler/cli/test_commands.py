@@ -191,13 +191,60 @@ def test_compile_heeds_pins_and_objective(run: Run, model: Path, tmp_path: Path)
     assert "no device is left" in said.err
 
 
+@pytest.fixture
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else this machine does."""
+    monkeypatch.setattr("stagecut.compiler.circumstances.foreign_load", lambda *_: None)
+
+
+@pytest.mark.usefixtures("_quiet")
 def test_two_compiles_with_the_cache_give_the_same_bytes(
     run: Run, model: Path, tmp_path: Path
 ) -> None:
+    """And the second says where its figures come from."""
     plans = [tmp_path / "one.plan", tmp_path / "two.plan"]
-    for plan in plans:
-        assert run("compile", model, "-o", plan, "--cache-dir", tmp_path / "cache").code == 0
+    said = [run("compile", model, "-o", plan, "--cache-dir", tmp_path / "cache") for plan in plans]
+    assert [each.code for each in said] == [0, 0]
     assert plans[0].read_bytes() == plans[1].read_bytes()
+    assert "from the cache" not in said[0].err
+    for what in ("profile", "gate"):
+        told = f"stagecut: the {what} is from the cache, measured less than a minute ago\n"
+        assert told in said[1].err
+
+
+def test_a_file_in_the_place_of_the_cache_costs_one_warning(
+    run: Run, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").write_text("mine")
+    said = run("compile", model, "-o", tmp_path / "x.plan", "--cache-dir", tmp_path / "cache", *CPU)
+    assert said.code == 0
+    assert said.err.count("nothing is kept in the cache") == 1
+    assert (tmp_path / "cache").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("_quiet")
+def test_damage_in_the_cache_costs_one_warning_and_no_wrong_number(
+    run: Run, model: Path, tmp_path: Path
+) -> None:
+    asked = ("compile", model, "-o", tmp_path / "x.plan", "--cache-dir", tmp_path / "cache", *CPU)
+    run(*asked)
+    for path in (tmp_path / "cache").iterdir():
+        path.write_bytes(path.read_bytes().replace(b"9", b"8"))
+    said = run(*asked)
+    assert said.code == 0
+    assert said.err.count("is damaged") == 1
+    assert "from the cache" not in said.err
+    assert "damaged" not in run(*asked).err
+
+
+def test_without_a_home_nothing_is_kept(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda _: Path("~/.cache/stagecut"))
+    monkeypatch.chdir(tmp_path)
+    said = run("compile", model, "-o", "x.plan", *CPU)
+    assert (said.code, said.err.count("no home folder")) == (0, 1)
+    assert not (tmp_path / "~").exists()
 
 
 def test_what_is_cached_is_forgotten_when_a_device_models_anew(

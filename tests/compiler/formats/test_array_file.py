@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from stagecut.compiler.formats.array_file import read_array
@@ -16,7 +17,7 @@ from stagecut.compiler.ir.errors import FeedError
 _ARRAY = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
-def _saved(array: object, **options: Any) -> bytes:
+def _saved(array: npt.ArrayLike, **options: Any) -> bytes:
     file = io.BytesIO()
     np.save(file, array, **options)
     return file.getvalue()

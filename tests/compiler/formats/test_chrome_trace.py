@@ -78,3 +78,10 @@ FOREIGN = {
 def test_what_is_no_trace_is_refused(text: str | bytes) -> None:
     with pytest.raises(TraceError, match=r"run.json: is no trace of a plan's run"):
         from_chrome(text, "run.json")
+
+
+@pytest.mark.parametrize("time_s", [-1.0, 1e308, float("nan")])
+def test_times_that_no_run_takes_are_refused(time_s: float) -> None:
+    event = Event("a", "stage", "measured", 0.0, 2.0, time_s, 0, "cpu")
+    with pytest.raises(TraceError, match="holds times that no run takes"):
+        from_chrome(to_chrome(Trace((event,), 1.0)), "run.json")

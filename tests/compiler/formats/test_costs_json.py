@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagecut.compiler.formats import costs_schema
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint, NodeCosts, Spread, ValueCosts
 from stagecut.compiler.ir.costs_check import MOST
@@ -249,3 +250,25 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(StagecutError):
         read_costs(path)
+
+
+def test_values_and_nodes_are_checked_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = write_costs(EVERYTHING)
+    expected = read_costs(text)
+    bad = _document()
+    bad["values"].append({"name": "late", "size_bytes": -1})
+    bad["nodes"][-1]["run_s"] = {"cpu": -1}
+    with pytest.raises(StagecutError) as at_once:
+        read_costs(json.dumps(bad))
+    monkeypatch.setattr(costs_schema, "_AT_A_TIME", 1)
+    assert read_costs(text) == expected
+    with pytest.raises(StagecutError) as in_parts:
+        read_costs(json.dumps(bad))
+    assert str(in_parts.value) == str(at_once.value)
+    assert "1 more violations follow" in str(in_parts.value)
+
+
+def test_names_are_held_once() -> None:
+    table = read_costs(write_costs(EVERYTHING))
+    names = {id(value.name) for value in table.values}
+    assert {id(name) for node in table.nodes for name in (*node.inputs, *node.outputs)} <= names

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagecut.compiler.formats.json_keys import repeated_key
+from stagecut.compiler.formats.json_keys import has_no_more_keys, repeated_key
 
 FOUND = {
     "at the top": ('{"a": 1, "b": 2, "a": 3}', "a"),
@@ -34,3 +34,18 @@ ANYTHING = st.recursive(
 @given(ANYTHING)
 def test_what_json_writes_has_none(document: object) -> None:
     assert repeated_key(json.dumps(document)) is None
+
+
+COUNTED = {
+    "keys": ('{"a": 1, "b" : {"c"\n:2}}', 3, True),
+    "one of them twice": ('{"a": 1, "b": 2, "a": 3}', 2, False),
+    "spelt in two ways": ('{"a": 1, "\\u0061": 2}', 1, False),
+    "a string that looks like one": ('{"a": "b\\":"}', 1, False),
+    "none": ("[1, 2]", 0, True),
+}
+
+
+@pytest.mark.parametrize(("text", "keys", "none_left"), COUNTED.values(), ids=COUNTED.keys())
+def test_counting_says_no_rather_than_yes(text: str, keys: int, none_left: bool) -> None:
+    assert has_no_more_keys(text, keys) is none_left
+    assert has_no_more_keys(text.encode(), keys) is none_left

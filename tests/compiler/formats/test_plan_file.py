@@ -19,6 +19,7 @@ from stagecut.compiler.ir.plan import OutputDifference, PlanDocument, PlannedEnt
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
+from tests.support.resealed import resealed
 from tests.support.scattered import costs_of, expand, scattered_costs
 
 DEVICES = ("cpu.serial", "cpu.parallel")
@@ -40,7 +41,8 @@ def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 def test_an_output_that_is_off_without_bound_comes_back(tmp_path: Path) -> None:
     plan = _compiled()
-    endless = (OutputDifference("y", max_abs=float("inf"), relative=float("inf"), cosine=None),)
+    name = plan.first.planned.outputs[0].name
+    endless = (OutputDifference(name, max_abs=float("inf"), relative=float("inf"), cosine=None),)
     files = {name: plan.archive.read(name) for name in plan.archive.names() if name != "plan.json"}
     variants = (replace(plan.first.planned, accuracy=endless),)
     document = PlanDocument({"main": PlannedEntry(variants)})
@@ -102,6 +104,24 @@ def test_a_plan_without_one_of_its_members_is_refused(tmp_path: Path) -> None:
         Plan.load(tmp_path / "x.plan")
 
 
+def test_a_plan_with_another_member_than_it_lists_is_refused(tmp_path: Path) -> None:
+    plan = _compiled()
+    members = {name: plan.archive.read(name) for name in plan.archive.names()}
+    write_archive(tmp_path / "x.plan", {**members, "weights.bin": bytes(10_000)})
+    with pytest.raises(PlanError, match=r"is not what plan.json has the SHA-256 of") as error:
+        Plan.load(tmp_path / "x.plan")
+    assert error.value.where == f"{tmp_path / 'x.plan'}: weights.bin"
+
+
+def test_a_document_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    plan = _compiled()
+    members = {name: plan.archive.read(name) for name in plan.archive.names()}
+    text = members["plan.json"].replace(b'"objective":', b'"objective": "energy",\n"objective":', 1)
+    write_archive(tmp_path / "x.plan", {**members, "plan.json": text})
+    with pytest.raises(PlanError, match=r"has two values, at entries.main.variants\[0\].objective"):
+        Plan.load(tmp_path / "x.plan")
+
+
 def test_plans_of_the_first_schema_are_to_be_compiled_again(tmp_path: Path) -> None:
     write_archive(tmp_path / "x.plan", {"plan.json": b'{"schema": "stagecut.plan/1"}'})
     with pytest.raises(PlanError, match=r"has schema 'stagecut.plan/1'; this version") as error:
@@ -133,10 +153,7 @@ def test_weights_that_lie_elsewhere_are_refused(key: str, entry: str, tmp_path: 
 
 def _with_program(folder: Path, program: bytes) -> Path:
     """A plan with this as its first program."""
-    plan = _compiled()
-    members = {name: plan.archive.read(name) for name in plan.archive.names()}
-    write_archive(folder / "x.plan", {**members, "stage-000.onnx": program})
-    return folder / "x.plan"
+    return resealed(folder / "x.plan", _compiled().archive, {"stage-000.onnx": program})
 
 
 def test_no_path_of_this_machine_gets_into_a_plan(tmp_path: Path) -> None:

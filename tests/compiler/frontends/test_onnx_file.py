@@ -150,7 +150,7 @@ def _file_behind(array: Tensor) -> object:
     base: object = array
     while isinstance(base, np.ndarray) and base.base is not None:
         base = base.base
-    return base
+    return base.obj if isinstance(base, memoryview) else base
 
 
 def _weights(model: ir.Model) -> list[Tensor]:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from stagecut.compiler.frontends.shapes import bind_shapes, free_open_dimensions
+from stagecut.compiler.frontends.shapes import bind_shapes, free_open_dimensions, misnamed
 from stagecut.compiler.ir.errors import ShapeError
 
 Declared = Mapping[str, Sequence[int | str | None] | None]
@@ -168,7 +168,19 @@ def test_the_suggested_shapes_do_bind() -> None:
     assert bind_shapes(_inputs(declared), asked, {})["mask"] == (1, 128)
 
 
-def test_minus_one_and_a_question_mark_stand_for_open_dimensions() -> None:
-    x = ir.Value(name="x", shape=ir.Shape([-1, 3, "?", "?"]))
+@pytest.mark.parametrize("name", ["?", "None", "-1", "unk", "", "-1 "])
+def test_what_exporters_call_open_dimensions(name: str) -> None:
+    x = ir.Value(name="x", shape=ir.Shape([-1, 3, name, name]))
     free_open_dimensions(ir.Graph([x], [], nodes=[]))
     assert bind_shapes([x], {"x": (2, 3, 5, 7)}, {}) == {"x": (2, 3, 5, 7)}
+
+
+def test_names_that_have_two_sizes_are_none() -> None:
+    x = ir.Value(name="x", shape=ir.Shape(["n", "n", "m"]))
+    y = ir.Value(name="y", shape=ir.Shape(["m", "k"]))
+    graph = ir.Graph([x, y], [], nodes=[])
+    given = _samples({"x": (2, 3, 4), "y": (4, 5), "z": (1,)})
+    assert misnamed(graph, given) == {"n"}
+    assert misnamed(graph, {"x": given["x"][:2, :2]}) == frozenset()
+    free_open_dimensions(graph, {"n"})
+    assert x.shape == ir.Shape([None, None, "m"])

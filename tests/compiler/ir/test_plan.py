@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind, PlannedStage
+from stagecut.compiler.ir.errors import PlanError
+from stagecut.compiler.ir.plan import Circumstances, ContenderId, ContenderKind, PlannedStage
 from tests.support.planned_variants import mixed
 
 KINDS = {
@@ -51,3 +52,9 @@ def test_the_profiled_shapes() -> None:
     one = replace(planned.inputs[0], name="ids", shape=(1, 128))
     scalar = replace(planned.inputs[0], name="scale", shape=())
     assert replace(planned, inputs=(one, scalar)).profiled == "ids 1x128, scale scalar"
+
+
+@pytest.mark.parametrize("at_s", [-1.0, float("nan"), float("inf"), 1e300])
+def test_a_time_of_day_that_is_none(at_s: float) -> None:
+    with pytest.raises(PlanError, match="no time of day"):
+        Circumstances("gate", at_s)

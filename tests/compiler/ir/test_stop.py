@@ -1,12 +1,15 @@
 """A wish to stop is told from whatever somebody else's code raises."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from stagecut.compiler.ir.stop import Stopped, asks_to_stop, stop
+from stagecut.compiler.ir.stop import Stopped, asks_to_stop, stop, stopping
 
 
 @contextmanager
@@ -32,6 +35,41 @@ def test_a_keyboard_interrupt_is_the_users_where_ctrl_c_raises_it() -> None:
     for other in (signal.SIG_IGN, stop):
         with _handling(other):
             assert not asks_to_stop(KeyboardInterrupt())
+
+
+def test_a_wish_that_is_swallowed_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stagecut.compiler.ir.stop._AGAIN_S", 0.001)
+    alarm = signal.getsignal(signal.SIGALRM)
+    try:
+        with _handling(stop):
+            with pytest.raises(Stopped):
+                signal.raise_signal(signal.SIGINT)
+            with pytest.raises(Stopped) as stopped:
+                _wait()
+        assert stopped.value.exit_code == 130
+    finally:
+        stopping()
+        signal.signal(signal.SIGALRM, alarm)
+
+
+def _wait() -> None:
+    while True:
+        signal.pause()
+
+
+def test_while_a_module_is_loaded_the_process_ends_at_once(tmp_path: Path) -> None:
+    (tmp_path / "greedy.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException:\n    pass\n"
+    )
+    code = (
+        "import signal; from stagecut.compiler.ir.stop import stop;"
+        "signal.signal(signal.SIGINT, stop); import greedy; print('went on')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
 @pytest.mark.parametrize("error", [SystemExit(0), GeneratorExit(), ValueError()], ids=repr)

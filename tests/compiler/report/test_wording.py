@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.plan import Checks, Circumstances
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.model.rows import Option, Others, TransferRow
@@ -149,3 +150,29 @@ def test_a_contender_says_what_else_it_is() -> None:
 def test_a_difference_within_the_noise_is_no_difference() -> None:
     option = Option("cpu", Figure(2e-3, "measured"), "", 1e-6, (1.9e-3, 2.1e-3), doubtful=True)
     assert wording.flips(option) == "as good: within the noise"
+
+
+CHECKS = {
+    "nothing to compare with": (None, ""),
+    "the same bit for bit": (Checks(("zeros",), 0.0), "right on zeros"),
+    "within its limit": (
+        Checks(("the sample inputs", "random numbers", "zeros"), 4.2e-4),
+        "right on the sample inputs, random numbers and zeros: off by 0.042 % at the worst",
+    ),
+    "as unsure as the reference": (Checks(("zeros",), None), "right on zeros"),
+}
+
+
+@pytest.mark.parametrize(("made", "text"), CHECKS.values(), ids=CHECKS.keys())
+def test_checks(made: Checks | None, text: str) -> None:
+    assert wording.checks(made) == text
+
+
+def test_when_and_how_it_was_measured() -> None:
+    quiet = Circumstances("profile", 1_732_585_439.0)
+    assert wording.measured(quiet) == "profile measured 2024-11-26 01:43 UTC"
+    noisy = replace(quiet, noise="other work took 34% of the CPUs\x1b[2J")
+    assert wording.measured(noisy) == (
+        "profile measured 2024-11-26 01:43 UTC, in a noisy moment: "
+        "other work took 34% of the CPUs\N{REPLACEMENT CHARACTER}[2J"
+    )

@@ -7,6 +7,7 @@ import pytest
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, Tensor, silent
 from stagecut.compiler.ir.errors import StageFault
+from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.passes.gate.alone import Alone, Result
@@ -136,6 +137,6 @@ def test_a_fallback_has_its_devices_as_they_usually_are(monkeypatch: pytest.Monk
     monkeypatch.setattr("stagecut.passes.gate.fallback._ALWAYS", {"cpu"})
     result = _run({"cpu": 6.0, "gang": 5.1, SPINNING: 5.5, PINNED: 5.6, FEWER: 4.0})
     assert _shipped(result) == FEWER
-    assert fallback([*PROPOSALS.values()], result.contenders) == PROPOSALS["cpu"]
+    assert fallback([*PROPOSALS.values()], result.contenders, TABLE, LATENCY) == PROPOSALS["cpu"]
     spinning = _run({"cpu": 6.0, "gang": 5.5, SPINNING: 5.0, PINNED: 5.6, FEWER: 7.0})
-    assert fallback([*PROPOSALS.values()], spinning.contenders) is None
+    assert fallback([*PROPOSALS.values()], spinning.contenders, TABLE, LATENCY) is None

@@ -1,17 +1,27 @@
-"""Each contender is built once and run once; what fails or is too far off is left out."""
+"""Each contender is built once and run on a few inputs; what fails or is wrong is left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pytest
 
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, Tensor, silent
-from stagecut.compiler.ir.errors import EngineError, StageFault, ToleranceError
+from stagecut.compiler.ir.errors import (
+    EngineError,
+    RangeFault,
+    StageFault,
+    ToleranceError,
+    WrongAnswerError,
+)
 from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.trace import Trace
-from stagecut.passes.gate.build import Build, Built, within
+from stagecut.passes.gate.accuracy import Limit
+from stagecut.passes.gate.build import Build, Checked, right
 from stagecut.passes.gate.contenders import Proposal
+from stagecut.passes.gate.reference import Reference
 from tests.support.tables import cost_table, in_order, placed
 
 TABLE = cost_table("a: cpu 1, gang 1, pim 1\n b: cpu 1, gang 1, pim 1")
@@ -30,6 +40,19 @@ CPU, GANG, PIM = map(_proposal, ("cpu: a, b", "gang: a, b", "pim: a, b"))
 OFF = {"cpu": 0.0, "pim": 0.25}
 
 
+#: What the reference says.
+Answers: TypeAlias = Callable[[Feeds], Mapping[str, Tensor]]
+
+SAMPLES = {"x": np.linspace(0, 1, 20, dtype=np.float32)}
+
+
+@dataclass(frozen=True)
+class Fake:
+    """A runner that is a function."""
+
+    run: Callable[[Feeds], tuple[dict[str, Tensor], Trace]]
+
+
 class FakeRunner:
     """Hands back 1, and on some devices a little more."""
 
@@ -43,8 +66,8 @@ class FakeRunner:
 
 
 def _build(
-    proposals: Sequence[Proposal], reference: Mapping[str, Tensor] | None
-) -> tuple[tuple[Built, ...], tuple[str, ...], list[str]]:
+    proposals: Sequence[Proposal], answers: Answers | None, limit: Limit | None = None
+) -> tuple[Checked, list[str]]:
     runs: list[str] = []
 
     def prepare(staged: StagedSchedule, outputs: Sequence[str]) -> FakeRunner:
@@ -54,48 +77,98 @@ def _build(
         assert outputs == ["y"]
         return FakeRunner(device, runs)
 
-    def known() -> Mapping[str, Tensor]:
-        if reference is None:
+    def known(feeds: Feeds) -> Mapping[str, Tensor]:
+        if answers is None:
             raise EngineError("it does not run on these samples")
-        return reference
+        return answers(feeds)
 
-    build = Build(lambda each: StagedSchedule(each.schedule, (), ()), prepare, known, silent)
-    built, dropped = build(proposals, {}, ["y"])
-    return built, dropped, runs
+    build = Build(
+        lambda each: StagedSchedule(each.schedule, (), ()),
+        prepare,
+        Reference(known, SAMPLES),
+        lambda _: limit,
+        silent,
+    )
+    return build(proposals, SAMPLES, ["y"]), runs
 
 
-REFERENCE = {"y": np.array([1.0])}
+def _ones(feeds: Feeds) -> Mapping[str, Tensor]:
+    return {"y": np.array([1.0])}
 
 
-def test_each_is_built_and_run_once_and_held_against_the_reference() -> None:
-    built, dropped, runs = _build([CPU, PIM], REFERENCE)
-    assert runs == ["cpu", "pim"]
-    assert [each.proposal for each in built] == [CPU, PIM]
-    assert [each.accuracy[0].relative for each in built] == [0.0, 0.25]
-    assert dropped == ()
+def test_each_is_built_once_and_held_against_the_reference() -> None:
+    """On the samples, zeros, and numbers beyond the range; the reference needs none of it."""
+    checked, runs = _build([CPU, PIM], _ones, Limit(1.0))
+    assert runs == ["cpu"] * 5 + ["pim"] * 5
+    assert [each.proposal for each in checked.built] == [CPU, PIM]
+    assert [each.accuracy[0].relative for each in checked.built] == [0.0, 0.25]
+    assert [each.worst for each in checked.built] == [0.0, 0.25]
+    assert checked.dropped == ()
+    assert _build([CPU], _ones)[1] == ["cpu"]
 
 
 def test_what_an_engine_cannot_run_is_left_out_and_told() -> None:
-    built, dropped, _ = _build([CPU, GANG, PIM], REFERENCE)
-    assert [each.proposal.name for each in built] == ["cpu", "pim"]
-    assert dropped == ("plan gang is left out: stage 0 on gang: no memory",)
+    checked, _ = _build([CPU, GANG, PIM], _ones)
+    assert [each.proposal.name for each in checked.built] == ["cpu", "pim"]
+    assert checked.dropped == ("plan gang is left out: stage 0 on gang: no memory",)
 
 
 def test_when_no_plan_runs_the_first_fault_is_the_error() -> None:
     with pytest.raises(StageFault, match="no memory") as fault:
-        _build([GANG], REFERENCE)
+        _build([GANG], _ones)
     assert fault.value.device == "gang"
 
 
 def test_without_a_reference_nothing_is_said_of_the_outputs() -> None:
-    built, _, _ = _build([CPU, PIM], None)
-    assert [each.accuracy for each in built] == [(), ()]
+    checked, runs = _build([CPU, PIM], None, Limit(1e-3))
+    assert [each.accuracy for each in checked.built] == [(), ()]
+    assert runs == ["cpu", "pim"]
 
 
-def test_what_is_too_far_off_is_left_out() -> None:
-    built, _, _ = _build([CPU, PIM], REFERENCE)
-    assert [each.proposal for each in within(built, 0.1)] == [CPU]
-    assert within(built, 0.25) == built
-    with pytest.raises(ToleranceError, match=r"off by 0\.25") as error:
-        within(built[1:], 0.1)
-    assert (error.value.where, bool(error.value.fix)) == ("tolerance 0.1", True)
+def test_what_is_too_far_off_is_left_out_and_told() -> None:
+    checked, _ = _build([CPU, PIM], _ones, Limit(0.1))
+    assert [each.proposal for each in checked.built] == [CPU]
+    [wrong] = checked.wrong
+    assert wrong.flaw.relative == 0.25
+    told = "plan pim is left out: on the sample inputs, y is off by 25 % of its largest number"
+    assert checked.dropped == (told,)
+    assert right(checked, None) is checked
+
+
+def test_what_is_right_on_the_samples_only_is_left_out() -> None:
+    """The model hands back how far its input is beyond 1, and the samples are between 0 and 1."""
+
+    def beyond(feeds: Feeds) -> Mapping[str, Tensor]:
+        far = np.maximum(np.abs(feeds["x"]) - 1, 0).max(keepdims=True)
+        return {"y": 1 + far.astype(np.float64)}
+
+    [wrong] = _build([CPU], beyond, Limit(0.1))[0].wrong
+    assert wrong.inputs.name == "extremes"
+    assert _build([CPU], beyond, Limit(0.1, stretched=False))[0].built
+
+
+def test_numbers_that_an_engine_cannot_hold_are_for_the_fallback() -> None:
+    """Such a run stands in for another, and is no reason to leave the plan out."""
+    runner = FakeRunner("cpu", [])
+    faults = iter([False, True, True, True, True])
+
+    def run(feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
+        if next(faults):
+            raise RangeFault("too large", stage=0, device="cpu")
+        return runner.run(feeds)
+
+    nothing = StagedSchedule(CPU.schedule, (), ())
+    flawless = Reference(_ones, SAMPLES)
+    build = Build(lambda _: nothing, lambda *_: Fake(run), flawless, lambda _: Limit(0.1), silent)
+    assert build([CPU], SAMPLES, ["y"]).built
+
+
+def test_where_nothing_is_right_the_error_says_what_is_wrong() -> None:
+    checked, _ = _build([PIM], _ones, Limit(0.1))
+    with pytest.raises(ToleranceError, match=r"off by 0\.25") as beyond:
+        right(checked, 0.1)
+    assert (beyond.value.where, bool(beyond.value.fix)) == ("tolerance 0.1", True)
+    checked, _ = _build([PIM, GANG], _ones, Limit(0.1))
+    with pytest.raises(WrongAnswerError, match="off by 25 %") as error:
+        right(checked, None)
+    assert (error.value.where, bool(error.value.fix)) == ("pim", True)

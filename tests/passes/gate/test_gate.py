@@ -1,7 +1,7 @@
 """The gate ships the fastest contender, by one and the same account for all."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -14,7 +14,7 @@ from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import Gate, predicted
+from stagecut.passes.gate.gate import Gate, disputed, predicted
 from stagecut.passes.profile.rounds import Rounds
 from tests.support.tables import in_order, placed
 
@@ -190,3 +190,16 @@ def test_energy_decides_where_it_is_asked_for() -> None:
     found = predicted(PROPOSALS, ENERGY)
     assert [each.chosen for each in found] == [False, False, True]
     assert [each.energy_j for each in found] == [2.0, 2.0, 2.0]
+
+
+def test_noise_is_told_of_the_two_between_which_it_was_decided() -> None:
+    def contender(id_: ContenderId, median_s: float, noise: str) -> Contender:
+        [found] = _gate()([_built(_proposal(id_, "cpu: n0, n1"), [median_s])], {})
+        return replace(found, noise=noise)
+
+    first, second = contender(ALONE, 2.0, "noisy"), contender(OPTIMUM, 3.0, "")
+    third = contender(FIRST, 4.0, "bimodal")
+    assert disputed([third, first, second]) == "cpu is noisy"
+    brief = replace(first, median_s=1e-4)
+    assert disputed([third, brief, second]) == ""
+    assert disputed([first]) == "cpu is noisy"

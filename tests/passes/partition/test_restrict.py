@@ -31,6 +31,9 @@ CASES = {
     "a forbid of what cannot be anyway": ("", "b=pim", "a1: cpu, gang, pim; a2: cpu, pim; b: cpu"),
     "a pin by pattern where some nodes cannot": ("*=pim", "", "a1: pim; a2: pim; b: cpu"),
     "a pin beside a forbid": ("a1=cpu", "a*=pim", "a1: cpu; a2: cpu; b: cpu"),
+    "an operator alone": ("op:O*=cpu", "", "a1: cpu; a2: cpu; b: cpu"),
+    "a name alone": ("name:a*=pim", "", "a1: pim; a2: pim; b: cpu"),
+    "a name goes before an operator": ("Op=cpu a1=pim", "", "a1: pim; a2: cpu; b: cpu"),
     "the same pin twice": ("a1=cpu a*=cpu", "", "a1: cpu; a2: cpu; b: cpu"),
 }
 
@@ -51,6 +54,8 @@ BAD: dict[str, tuple[str, str, type[StagecutError], str]] = {
     "a pattern that only those match that cannot": ("b*=pim", "", UnplaceableError, "none of the"),
     "a forbid of the last device": ("", "b=cpu", UnplaceableError, "by forbid b=cpu"),
     "an unknown device": ("a1=gpu", "", DeviceError, "no device 'gpu'"),
+    "an operator that is no name": ("name:Op=cpu", "", AssignmentError, "no node and no operator"),
+    "a name that is no operator": ("", "op:a1=pim", AssignmentError, "rule op:a1=pim"),
     "a name that nothing has": ("c*=cpu", "", AssignmentError, "no node and no operator"),
 }
 
@@ -62,7 +67,7 @@ def test_refusals(pins: str, forbids: str, error: type[StagecutError], problem: 
     assert raised.value.fix
 
 
-@pytest.mark.parametrize("text", ["pim", "=pim", "a=", ""])
+@pytest.mark.parametrize("text", ["pim", "=pim", "a=", "", "name:=pim", " =pim"])
 def test_texts_that_are_no_rules(text: str) -> None:
     with pytest.raises(UsageError):
         parse_rule(text)
@@ -72,6 +77,17 @@ def test_a_name_may_hold_what_a_pattern_may() -> None:
     assert parse_rule("layer[0]=a=pim") == Rule("layer[0]=a", "pim")
     assert Rule("layer[0]", "pim").matches(Choice("layer[0]", "Op", ("pim",)))
     assert not Rule("layer[0]", "pim").matches(Choice("layer[1]", "Op", ("pim",)))
+
+
+def test_nodes_whose_name_is_an_operator_can_be_pinned_alone() -> None:
+    table = cost_table("Op: cpu 3, pim 1\n Op_1: cpu 3, pim 1")
+    for pins in ("Op=cpu Op_1=pim", "name:Op=cpu Op_1=pim", "op:Op=pim name:Op=cpu"):
+        assert _devices(_restrict(pins, "")(table)) == "Op: cpu; Op_1: pim"
+
+
+@pytest.mark.parametrize("text", ["a=pim", "name:a=pim", "op:a=b=pim", "name:op:a=pim"])
+def test_rules_read_as_they_are_written(text: str) -> None:
+    assert str(parse_rule(text)) == text
 
 
 @given(cost_tables())

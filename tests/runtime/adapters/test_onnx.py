@@ -1,27 +1,35 @@
 """ONNX's own node and simple suites: what ONNX Runtime passes, stagecut passes.
 
-Each case runs once on cpu.serial, and once with every operator on a random device that can run it.
+Each case runs once as anybody runs the suite, with nothing handed in, and once with every operator
+on a random device that can run it.
 """
 
 import functools
 import random
+import unittest
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
+from unittest import mock
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from onnx.backend.test import BackendTest, runner
 from onnx.backend.test.loader import load_model_tests
 
 from stagecut import backends
 from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.errors import ModelError
 from stagecut.runtime.adapters import onnx as onnx_backend
 from tests.support.onnx_suites import MAY_BE_OFF, NOT_COMPARED, loaded, why_not
 from tests.support.scattered import scattered_costs
 
 DEVICES = ["cpu.serial", "cpu.parallel", "null:operators=Add Mul Relu Concat"]
+
+
+_load = functools.cache(load_model_tests)
 
 
 @functools.cache
@@ -31,8 +39,21 @@ def _cases() -> dict[str, Any]:
         return {
             f"{kind}: {case.name}": loaded(case)
             for kind in ("node", "simple")
-            for case in load_model_tests(kind=kind)
+            for case in _load(kind=kind)
         }
+
+
+@functools.cache
+def _suite() -> dict[str, unittest.TestCase]:
+    """ONNX's own tests, by the names of the cases; they share the models that are loaded above."""
+    with mock.patch.object(runner, "load_model_tests", _load):
+        classes = BackendTest(cast("Any", onnx_backend), __name__).test_cases
+    found = {}
+    for kind in ("node", "simple"):
+        tests = classes[f"OnnxBackend{kind.title()}ModelTest"]
+        for name in unittest.defaultTestLoader.getTestCaseNames(tests):
+            found[f"{kind}: {name.removesuffix('_cpu')}"] = tests(name)
+    return found
 
 
 def _devices() -> list[str]:
@@ -56,17 +77,15 @@ def _passed_by_onnxruntime(name: str) -> bool:
     return True
 
 
-def _check(
-    case: Any, found: Sequence[Any], expected: Sequence[Any], *, scattered: bool = False
-) -> None:
+def _check(case: Any, found: Sequence[Any], expected: Sequence[Any]) -> None:
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
-        _check_value(case, ours, theirs, scattered=scattered)
+        _check_value(case, ours, theirs)
 
 
-def _check_value(case: Any, ours: Any, theirs: Any, *, scattered: bool) -> None:
+def _check_value(case: Any, ours: Any, theirs: Any) -> None:
     if isinstance(theirs, list):
-        _check(case, ours, theirs, scattered=scattered)
+        _check(case, ours, theirs)
         return
     if theirs is None or ours is None:
         assert ours is theirs
@@ -78,9 +97,7 @@ def _check_value(case: Any, ours: Any, theirs: Any, *, scattered: bool) -> None:
     if theirs.dtype.kind in "OUS":
         assert [str(text) for text in ours.ravel()] == [str(text) for text in theirs.ravel()]
         return
-    atol = case.atol or 1e-7
-    if scattered:
-        atol, _ = MAY_BE_OFF.get((case.name, theirs.dtype.name), (atol, ""))
+    atol, _ = MAY_BE_OFF.get((case.name, theirs.dtype.name), (case.atol or 1e-7, ""))
     np.testing.assert_allclose(
         _plain(np.asarray(ours)), _plain(theirs), rtol=case.rtol or 1e-3, atol=atol
     )
@@ -90,23 +107,66 @@ def _plain(array: Tensor) -> Tensor:
     return array.astype(np.float32) if array.dtype.kind == "V" else array
 
 
-@pytest.mark.parametrize("scattered", [False, True], ids=["cpu.serial", "scattered"])
-@pytest.mark.parametrize("name", _cases())
-def test_a_case(name: str, scattered: bool) -> None:
+def _skip(name: str) -> None:
     case = _cases()[name]
     reason = NOT_COMPARED.get(case.name) or why_not(case.model)
     if reason:
         pytest.skip(reason)
     if not _passed_by_onnxruntime(name):
         pytest.skip("ONNX Runtime itself does not pass it")
+
+
+@pytest.mark.parametrize("name", _cases())
+def test_a_case_through_the_plain_interface(name: str) -> None:
+    _skip(name)
+    _suite()[name].debug()
+
+
+@pytest.mark.parametrize("name", _cases())
+def test_a_case_scattered_over_devices(name: str) -> None:
+    _skip(name)
+    case = _cases()[name]
     model: onnx.ModelProto = case.model
     names = [value.name for value in model.graph.input]
     feeds = dict(zip(names, case.data_sets[0][0], strict=False))
-    options: dict[str, Any] = {"feeds": feeds}
-    if scattered:
-        seed = random.Random(case.name).randrange(1 << 30)  # noqa: S311  # nothing secret
-        costs = scattered_costs(model, _devices(), seed=seed, granularity="op", feeds=feeds)
-        options |= {"devices": _devices(), "costs": costs, "granularity": "op"}
-    prepared = onnx_backend.prepare(model, **options)
+    seed = random.Random(case.name).randrange(1 << 30)  # noqa: S311  # nothing secret
+    costs = scattered_costs(model, _devices(), seed=seed, granularity="op", feeds=feeds)
+    prepared = onnx_backend.prepare(
+        model, feeds=feeds, devices=_devices(), costs=costs, granularity="op"
+    )
     for inputs, expected in case.data_sets:
-        _check(case, prepared.run(inputs), expected, scattered=scattered)
+        _check(case, prepared.run(inputs), expected)
+
+
+def test_what_a_plan_cannot_hand_back_is_refused() -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 9, opset_import: ["": 18]>
+        g (float[2] x) => (float[2] y, seq(float[2]) z) { y = Neg(x)  z = SequenceConstruct(x) }"""
+    )
+    assert not onnx_backend.is_compatible(model)
+    with pytest.raises(ModelError, match="output z: is a sequence"):
+        onnx_backend.prepare(model)
+    with pytest.raises(ModelError, match="output z: is a sequence"):
+        onnx_backend.run_model(model, [np.ones(2, np.float32)])
+
+
+def test_inputs_that_make_no_sense_are_not_needed() -> None:
+    """An index of 1, which is made up, is too large for a table of one row."""
+    model = onnx.parser.parse_model(
+        """<ir_version: 9, opset_import: ["": 18]>
+        g (float[1,2] x, int64[n] i) => (float[n,2] y) { y = Gather(x, i) }"""
+    )
+    prepared = onnx_backend.prepare(model)
+    x, zeros = np.ones((1, 2), np.float32), np.zeros(3, np.int64)
+    assert prepared.run([x, zeros])[0].shape == (3, 2)
+    [found] = prepared.run({"x": x, "i": zeros[:1]})
+    assert found.shape == (1, 2)
+    assert onnx_backend.run_model(model, [x, zeros])[0].shape == (3, 2)
+
+
+def test_single_nodes() -> None:
+    node = onnx.helper.make_node("Add", ["a", "b"], ["c"])
+    one = np.ones(2, np.float32)
+    assert onnx_backend.run_node(node, [one, one])[0].tolist() == [2, 2]
+    assert onnx_backend.supports_device("CPU")
+    assert not onnx_backend.supports_device("CUDA")

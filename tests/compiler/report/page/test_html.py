@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import pytest
 
-from stagecut.compiler.ir.plan import OutputDifference
+from stagecut.compiler.ir.plan import Checks, Circumstances, OutputDifference
 from stagecut.compiler.report.page.html import to_html
 from tests.support.planned import Sample, gate_report_of, report_of, with_known
 from tests.support.planned_variants import (
@@ -269,6 +269,18 @@ def test_what_was_worked_around_is_told() -> None:
     failed = with_known(sample, workarounds=("x cannot do y",), fallback=fallback)
     texts = Page(written(failed)).texts
     assert {"x cannot do y", "runs in 1 stage on ONNX Runtime alone"} <= set(texts)
+
+
+def test_what_was_checked_and_when_it_was_measured_is_told() -> None:
+    known = with_known(
+        mixed(),
+        accuracy=(OutputDifference("head", max_abs=2e-3, relative=5e-4, cosine=0.99999),),
+        checks=Checks(("the sample inputs", "zeros"), 1e-3),
+        circumstances=(Circumstances("gate", 0.0, "bimodal"),),
+    )
+    texts = Page(written(known)).texts
+    assert "Right on the sample inputs and zeros: off by 0.1 % at the worst." in texts
+    assert "gate measured 1970-01-01 00:00 UTC, in a noisy moment: bimodal" in texts
 
 
 def test_the_layout_library_is_the_one_that_the_notices_speak_of() -> None:

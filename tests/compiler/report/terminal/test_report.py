@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.plan import OutputDifference
+from stagecut.compiler.ir.plan import Checks, Circumstances, OutputDifference
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.terminal.report import (
     print_explanation,
@@ -114,6 +114,19 @@ def test_a_plan_of_which_all_is_known_fits_on_one_screen_too() -> None:
     console = piped()
     print_summary(gate_report_of(known), console)
     assert len(text_of(console).splitlines()) <= 24
+
+
+def test_what_was_worked_around_checked_and_measured_is_told() -> None:
+    known = with_known(
+        mixed(),
+        workarounds=("plan npu is left out: y is off",),
+        checks=Checks(("zeros",), 0.0),
+        circumstances=(Circumstances("gate", 0.0),),
+    )
+    console = piped()
+    print_report(report_of(known), console)
+    for text in ("worked around: plan npu", "right on zeros", "gate measured 1970-01-01 00:00 UTC"):
+        assert text in text_of(console)
 
 
 def test_names_are_not_taken_for_markup() -> None:

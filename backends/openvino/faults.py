@@ -1,0 +1,142 @@
+"""What OpenVINO takes and answers otherwise than ONNX has it, so that it is refused.
+
+Found by `python -m benchmarks.operators` (docs/operators.md says with which versions, and how to
+look again); a line for each kind of fault.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, prod
+
+from stagecut.compiler.ir.graph import Attribute, Operator
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind: of these operators (separated by spaces) where `when` holds."""
+
+    operators: str
+    reason: str
+    when: Callable[[Operator], bool]
+
+
+def refusal(operator: Operator) -> str:
+    """Why OpenVINO's answer would be wrong; empty where no fault is known."""
+    for fault in _FAULTS:
+        if operator.op in fault.operators.split() and fault.when(operator):
+            return fault.reason
+    return ""
+
+
+def _always(operator: Operator) -> bool:  # noqa: ARG001
+    return True
+
+
+def _has(name: str, *values: Attribute) -> Callable[[Operator], bool]:
+    """Whether an attribute has one of these values."""
+    return lambda operator: operator.attributes.get(name) in values
+
+
+def _flattens(operator: Operator) -> bool:
+    """In opset 11 and 12, all axes from `axis` on are one; older ones are read right."""
+    axis = operator.attributes.get("axis", 1)
+    shape = operator.reads[0].shape
+    if not 11 <= operator.version < 13 or not isinstance(axis, int):
+        return False
+    rank = len(shape)
+    return prod(shape[axis % rank + 1 :]) != 1 if rank else False
+
+
+def _counts_padding(operator: Operator) -> bool:
+    return _has("ceil_mode", 1)(operator) and _has("count_include_pad", 1)(operator)
+
+
+def _begins_in_padding(operator: Operator) -> bool:
+    """Whether, with ceil_mode, a last window would; ONNX drops it."""
+    sizes = operator.reads[0].shape[2:]
+    ones, none = (1,) * len(sizes), (0,) * (2 * len(sizes))
+    window = _numbers(operator, "kernel_shape", ones)
+    strides = _numbers(operator, "strides", ones)
+    dilations = _numbers(operator, "dilations", ones)
+    pads = _numbers(operator, "pads", none)
+    ends = pads[len(sizes) :]
+    return _has("ceil_mode", 1)(operator) and any(
+        ceil((size + before + after - far * (wide - 1) - 1) / stride) * stride >= size + before
+        for size, wide, stride, far, before, after in zip(
+            sizes, window, strides, dilations, pads, ends, strict=False
+        )
+    )
+
+
+def _numbers(operator: Operator, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    found = operator.attributes.get(name, default)
+    return tuple(int(each) for each in found) if isinstance(found, tuple) else default
+
+
+def _cubic_elsewhere(operator: Operator) -> bool:
+    before, after = operator.reads[0].shape, operator.writes[0].shape
+    images = len(before) == 4 and before[:2] == after[:2]
+    return _has("mode", "cubic")(operator) and not images
+
+
+def _is_fed(at: int) -> Callable[[Operator], bool]:
+    """Whether an operand is there and no weight."""
+
+    def found(operator: Operator) -> bool:
+        value = operator.inputs[at] if at < len(operator.inputs) else None
+        return value is not None and not value.constant
+
+    return found
+
+
+def _has_operand(at: int) -> Callable[[Operator], bool]:
+    return lambda operator: any(value is not None for value in operator.inputs[at : at + 1])
+
+
+def _reads(*dtypes: str) -> Callable[[Operator], bool]:
+    return lambda operator: operator.reads[0].dtype in dtypes
+
+
+def _even(operator: Operator, name: str) -> bool:
+    size = operator.attributes.get(name)
+    return isinstance(size, int) and size % 2 == 0
+
+
+_FAULTS = (
+    Fault(
+        "Softmax",
+        "OpenVINO takes opset 11's for opset 13's, which normalises along one axis",
+        _flattens,
+    ),
+    Fault(
+        "AveragePool", "OpenVINO counts the padding that ceil_mode adds to the end", _counts_padding
+    ),
+    Fault(
+        "IsNaN IsInf ReduceMax ReduceMin",
+        "the extreme of infinities is the largest finite number in OpenVINO",
+        _always,
+    ),
+    Fault("Resize", "OpenVINO has no exclude_outside", _has("exclude_outside", 1)),
+    Fault(
+        "Resize",
+        "OpenVINO has no policy for the aspect ratio",
+        _has("keep_aspect_ratio_policy", "not_larger", "not_smaller"),
+    ),
+    Fault("Resize", "OpenVINO's antialias has other weights", _has("antialias", 1)),
+    Fault("Resize", "OpenVINO is cubic along the last two of four axes only", _cubic_elsewhere),
+    Fault("Pad", "OpenVINO does not read a value for padding that is no weight", _is_fed(2)),
+    Fault("LSTM", "OpenVINO leaves out the peepholes' weights", _has_operand(7)),
+    Fault("LSTM", "OpenVINO has no input_forget", _has("input_forget", 1)),
+    Fault("LRN", "OpenVINO's window of an even size lies elsewhere", lambda o: _even(o, "size")),
+    Fault("RoiAlign", "OpenVINO samples other points in most of its forms", _always),
+    Fault("QLinearConv", "OpenVINO's CPU plugin has no kernel for some", _always),
+    Fault("DFT", "OpenVINO does not give one side of it alone", _has("onesided", 1)),
+    Fault("DFT", "OpenVINO counts an axis from the end otherwise", _has("axis", -1, -2, -3, -4)),
+    Fault(
+        "MaxPool AveragePool LpPool",
+        "OpenVINO keeps a last window that begins in the padding",
+        _begins_in_padding,
+    ),
+    Fault("GridSample", "OpenVINO computes it on floats only", _reads("bool")),
+    Fault("Shrink ThresholdedRelu", "OpenVINO makes NaN of an infinity that is to be cut", _always),
+)

@@ -1,0 +1,138 @@
+"""What plans answer, and what is right: the reference, and contenders held against it."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+
+from stagecut import backends
+from stagecut.compiler.context import CompileContext
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.device import (
+    Backend,
+    Feeds,
+    Runner,
+    StagedSchedule,
+    StageProgram,
+    Tensor,
+)
+from stagecut.compiler.ir.graph import Graph
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage
+from stagecut.compiler.measure.crash_journal import REFERENCE
+from stagecut.passes.gate.accuracy import Limit
+from stagecut.passes.gate.build import Build, Checked, Wrong
+from stagecut.passes.gate.contenders import Proposal
+from stagecut.passes.gate.culprits import Culprits
+from stagecut.passes.gate.limits import limit_of
+from stagecut.passes.gate.reference import Reference
+from stagecut.passes.profile.profile import Fault
+from stagecut.passes.stage.extract import Extractor
+from stagecut.passes.stage.stage import stage
+from stagecut.runtime.executor import Executor
+
+#: Operators by which a model asks whether numbers are any.
+_MIND_NAN = frozenset({"IsNaN", "IsInf"})
+
+_NARROW = re.compile(r"float(16|8|6|4)")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of one program at one shape, whose stages `extract` extracts."""
+
+    context: CompileContext
+    program: Program
+    graph: Graph
+    extract: Extractor
+
+    def build(
+        self,
+        staged: StagedSchedule,
+        outputs: Sequence[str],
+        engines: Mapping[str, Backend] | None = None,
+    ) -> Runner:
+        """A RunnerFactory: prepares a schedule's stages on the engines, by default the compile's
+        own."""
+        journal = self.context.journal
+        watch = None if journal is None else journal.watch(staged)
+        return Executor(staged, outputs, engines or self.context.backends, watch=watch)
+
+    def staged(self, proposal: Proposal, prefix: str = "stage") -> StagedSchedule:
+        """The proposal with its programs, whose names begin with `prefix`."""
+        return stage(self.graph, proposal.schedule, proposal.account, self.extract, prefix)
+
+    def checked(self, proposals: Sequence[Proposal], tolerance: float | None) -> Checked:
+        """Every contender prepared and run, its outputs compared with the reference's."""
+        progress = self.context.settings.progress
+        limit = partial(self.limit, tolerance)
+        build = Build(self.staged, self.build, self.reference, limit, progress)
+        return build(proposals, self.program.feeds, self.outputs)
+
+    def culprits(self, wrong: Sequence[Wrong], tolerance: float | None) -> tuple[Fault, ...]:
+        """The nodes that are to blame for wrong outputs."""
+        if not wrong:
+            return ()
+        engines = {**backends.create_all([REFERENCE]), **self.context.backends}
+        find = Culprits(
+            self.graph,
+            self.extract,
+            engines,
+            partial(self.build, engines=engines),
+            self._values,
+            REFERENCE,
+            lambda device: limit_of([engines[device].device], tolerance, narrow=self._is_narrow),
+            self.context.settings.clock,
+        )
+        return find(wrong)
+
+    def limit(self, tolerance: float | None, proposal: Proposal) -> Limit | None:
+        names = dict.fromkeys(stage.device for stage in proposal.schedule.stages)
+        if [*names] == [REFERENCE] and tolerance is None:
+            return None
+        devices = (self.context.backends[name].device for name in names)
+        return limit_of(devices, tolerance, narrow=self._is_narrow)
+
+    @cached_property
+    def _is_narrow(self) -> bool:
+        """Whether some of the model's own floats have 16 bits or fewer."""
+        operators = (operator for node in self.graph.nodes for operator in node.operators)
+        values = (value for each in operators for value in (*each.reads, *each.writes))
+        return any(_NARROW.search(value.dtype) for value in values)
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        return [value.name for value in self.graph.outputs]
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What the whole model answers in one session of one thread."""
+        whole = self.whole
+        run = self._runs(whole)
+        operators = {operator.op for node in self.graph.nodes for operator in node.operators}
+        minds_nan = not _MIND_NAN.isdisjoint(operators)
+        return Reference(run, self.program.feeds, minds_nan=minds_nan)
+
+    def _values(self, feeds: Feeds) -> Mapping[str, Tensor]:
+        """All that nodes hand on, where it can leave the engine, and the inputs."""
+        values = [value for node in self.graph.nodes for value in node.outputs if value.portable]
+        program = self.extract("values", self.graph.nodes, values)
+        return {**feeds, **self._runs(program)(feeds)}
+
+    def on_reference(self, program: StageProgram) -> StagedSchedule:
+        """A program of all nodes as one stage on the reference engine."""
+        everything = tuple(node.name for node in self.graph.nodes)
+        schedule = Schedule((Stage(REFERENCE, everything),), (Run(0),))
+        return StagedSchedule(schedule, (program,), (None,))
+
+    def _runs(self, program: StageProgram) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Runs it there; prepared when it is first run. Raises EngineError."""
+        outputs = [value.name for value in program.outputs]
+        engines = backends.create_all([REFERENCE])
+        prepared = cache(lambda: self.build(self.on_reference(program), outputs, engines))
+        return lambda feeds: prepared().run(feeds)[0]
+
+    @cached_property
+    def whole(self) -> StageProgram:
+        graph = graph_of(self.program)  # before operators were merged, which depends on the devices
+        return self.extract("model", graph.nodes, graph.outputs)

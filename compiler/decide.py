@@ -1,0 +1,136 @@
+"""Decide: restrict, partition, propose, build, gate; and anew without what turns out to be wrong.
+
+CostTable -> restrict -> partition -> Schedule + Certificate -> contenders -> build -> gate
+    ^                                                                            |
+    '--------- without the nodes whose outputs are wrong where they ran ---------'
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable, with_energy_limit
+from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
+from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.solution import Solution, Totals
+from stagecut.compiler.measurements import Compared, Measurements
+from stagecut.passes.gate.build import right
+from stagecut.passes.gate.contenders import Proposal, proposals
+from stagecut.passes.gate.gate import predicted
+from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.restrict import Restrict, without
+from stagecut.passes.profile.profile import Fault, Profiled
+
+#: So often nodes whose outputs are wrong are placed anew; then plans with them are left out.
+_MOST_REPLANS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is known in the end: where nodes may run, the optimum of their costs, the plans that
+    were compared. `faults` are candidates that fell out on the way."""
+
+    expanded: ExpandedGraph
+    costs: CostTable
+    solution: Solution
+    totals: Totals
+    rivals: tuple[Proposal, ...]
+    compared: Compared
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """`by_costs` is for a table that was handed in: nothing is timed, the least total ships."""
+
+    objective: Objective
+    restrict: Restrict
+    tolerance: float | None
+    max_energy_j: float | None
+    by_costs: bool
+    phases: Phases
+
+    def __call__(
+        self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled, dump: Dump
+    ) -> Decision:
+        """Nodes whose outputs turn out to be wrong somewhere are placed anew, where they can be."""
+        costs, faults = profiled.costs, profiled.faults
+        for left in reversed(range(_MOST_REPLANS + 1)):
+            dump("costs", write_costs(costs), "json")
+            with self.phases("partition"):
+                allowed = self.restrict(costs)
+                if self.max_energy_j is not None:
+                    allowed = with_energy_limit(allowed, self.max_energy_j)
+                solution, totals = Partition(self.objective).with_totals(allowed)
+                dump("schedule", f"{solution.certificate}\n{solution.schedule}")
+                rivals = proposals(allowed, solution, self.objective)
+            spare = partial(self._can_do_without, expanded) if left else None
+            with self.phases("gate"):
+                if not self.by_costs:
+                    compared = measurements.compare(
+                        rivals, allowed, self.objective, self.tolerance, spare
+                    )
+                else:
+                    compared = self._predicted(measurements, rivals, spare)
+            if not compared.faults:
+                break
+            faults = (*faults, *compared.faults)
+            expanded = expanded_without(expanded, compared.faults)
+            costs = without(costs, {(fault.node, fault.device) for fault in compared.faults})
+        dump("contenders", "\n".join(map(str, compared.contenders)))
+        return Decision(expanded, costs, solution, totals, rivals, compared, faults)
+
+    def _can_do_without(self, expanded: ExpandedGraph, faults: Sequence[Fault]) -> bool:
+        try:
+            self.restrict.check(expanded_without(expanded, faults))
+        except UnplaceableError:
+            return False
+        return True
+
+    def _predicted(
+        self,
+        measurements: Measurements,
+        rivals: Sequence[Proposal],
+        spare: Callable[[Sequence[Fault]], bool] | None,
+    ) -> Compared:
+        """By the costs that were handed in alone; what is best by these is built and checked, and
+        where it fails, what is best of the others. With a tolerance, all are."""
+        if self.tolerance is not None:
+            checked = right(measurements.answers.checked(rivals, self.tolerance), self.tolerance)
+            close = predicted([each.proposal for each in checked.built], self.objective)
+            compared = measurements.compared(close, checked.built, checked.dropped)
+            return measurements.at_other_shapes(compared, rivals, self.objective, self.tolerance)
+        left, dropped = list(rivals), list[str]()
+        while True:
+            contenders = predicted(left, self.objective)
+            chosen = next(contender for contender in contenders if contender.chosen)
+            proposal = next(each for each in left if each.id == chosen.id)
+            error: EngineError
+            try:
+                checked = measurements.answers.checked([proposal], None)
+                faults = measurements.answers.culprits(checked.wrong, None)
+                if faults and spare is not None and spare(faults):
+                    return Compared((), (), faults=faults)
+                wrong = next(iter(checked.wrong), None)
+                wrong = wrong or measurements.wrong_elsewhere(proposal, None)
+                if wrong is None:
+                    compared = measurements.compared(contenders, checked.built, dropped)
+                    elsewhere = measurements.elsewhere(proposal, None)
+                    return replace(compared, elsewhere=elsewhere)
+                error, told = wrong.error, str(wrong)
+            except StageFault as fault:
+                error, told = fault, f"plan {proposal.name} is left out: {fault.problem}"
+            left.remove(proposal)
+            if not left:
+                raise error
+            dropped.append(told)
+
+
+def expanded_without(expanded: ExpandedGraph, faults: Sequence[Fault]) -> ExpandedGraph:
+    """Without these candidates; raises UnplaceableError where that leaves a node none."""
+    for fault in faults:
+        expanded = expanded.without(fault.node, fault.device, fault.reason)
+    return expanded

@@ -1,0 +1,80 @@
+"""A file that is kept open: read and mapped by its descriptor, whatever becomes of its path.
+
+open("a.plan")  ->  the file itself     a.plan replaced or removed: goes on with the same bytes
+                                        written to or cut short in place: is noticed
+"""
+
+import errno
+import mmap
+import os
+import stat
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from stagecut.compiler.ir.errors import PlanError
+
+
+class KeptFile:
+    """The file that lay at `path` when this was made; open for as long as this is.
+
+    Raises OSError where it cannot be opened, and for what is no regular file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        #: Without waiting for the other end, should it be a pipe.
+        self._file: IO[bytes] = open(  # noqa: SIM115  # kept open
+            path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
+        )
+        state = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            self._file.close()
+            raise OSError(errno.EINVAL, "Not a regular file")
+        self._noted = (state.st_mtime_ns, state.st_size)
+
+    @property
+    def stream(self) -> IO[bytes]:
+        """For readers that seek; not to be shared by threads."""
+        return self._file
+
+    @property
+    def size(self) -> int:
+        """As it was when the file was opened."""
+        return self._noted[1]
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Fewer bytes where the file ends; from any thread."""
+        descriptor, parts = self._file.fileno(), []
+        while length > 0:
+            part = os.pread(descriptor, min(length, 1 << 30), offset)
+            if not part:
+                break
+            parts.append(part)
+            offset, length = offset + len(part), length - len(part)
+        return b"".join(parts)
+
+    @cached_property
+    def mapped(self) -> memoryview:
+        """All of it, in place and read when needed; what is written there stays in this process."""
+        if not self.size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_COPY))
+
+    def check(self, is_as_it_was: Callable[[], bool]) -> None:
+        """Raises PlanError where the file has been written to since it was opened.
+
+        A file that was only touched has another time, and `is_as_it_was` by its contents.
+        """
+        state = os.fstat(self._file.fileno())
+        if state.st_mtime_ns == self._noted[0] and state.st_size == self._noted[1]:
+            return
+        if state.st_size != self.size or not is_as_it_was():
+            raise PlanError(
+                "was changed in place while it was open, so that its weights are lost",
+                where=str(self.path),
+                fix="open it again; to replace a plan, write another file and rename it over the "
+                "old one, as `stagecut compile` does",
+            )
+        self._noted = (state.st_mtime_ns, state.st_size)

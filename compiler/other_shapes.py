@@ -1,0 +1,124 @@
+"""Plans at shapes that they were not compiled for, where they have to be right, too.
+
+A model with open dimensions runs at any shape that it admits: the plan's stages are extracted
+anew, with open dimensions, and engines have other kernels for these. So the plan that is to ship
+runs once at other sizes, on the samples' own numbers, as often as it takes.
+
+    x: [batch, seq, 8]     samples [1, 128, 8]     tried [2, 129, 8], then [1, 64, 8]
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnx_ir as ir
+
+from stagecut import backends
+from stagecut.compiler.answers import Answers
+from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule, Tensor
+from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.text import shape_text
+from stagecut.compiler.measure.crash_journal import REFERENCE
+from stagecut.passes.gate.accuracy import Flaw, Limit
+from stagecut.passes.gate.further_inputs import InputSet
+from stagecut.passes.gate.reference import Reference
+from stagecut.runtime.unprofiled_shapes import UnprofiledShapes
+
+
+@dataclass(frozen=True)
+class OtherShapes:
+    """`opened` is the model with its open dimensions, `dims` what it declares of its inputs."""
+
+    answers: Answers
+    opened: ir.Model
+    dims: Mapping[str, Dims]
+
+    def flaw(self, staged: StagedSchedule, limit: Limit | None) -> tuple[InputSet, Flaw] | None:
+        """What is wrong with the outputs of a schedule at another shape; None where nothing is, or
+        where nothing can be said: the reference, or the schedule, does not run there."""
+        if limit is None or self._known is None:
+            return None
+        inputs, reference = self._known
+        engines = self.answers.context.backends
+        try:
+            outputs = self._run(staged, engines, inputs.feeds)
+        except StagecutError:
+            return None
+        flaw = reference.flaw(inputs, outputs, limit)
+        return None if flaw is None else (inputs, flaw)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the inputs on which schedules are tried; none where the reference runs on none."""
+        return () if self._known is None else (self._known[0].name,)
+
+    @cached_property
+    def _known(self) -> tuple[InputSet, Reference] | None:
+        """The first other shapes at which the reference runs."""
+        staged = self.answers.on_reference(self.answers.whole)
+        engines = backends.create_all([REFERENCE])
+        for feeds in _resized(self.answers.program.feeds, self.dims):
+            shapes = {name: array.shape for name, array in feeds.items()}
+            inputs = InputSet(f"inputs of other shapes ({shape_text(shapes)})", feeds)
+            try:
+                outputs = self._run(staged, engines, feeds)
+            except StagecutError:
+                continue
+            known = {inputs.name: outputs}
+            return inputs, Reference(
+                lambda given: self._run(staged, engines, given), feeds, known=known
+            )
+        return None
+
+    def _run(
+        self, staged: StagedSchedule, engines: Mapping[str, Backend], feeds: Feeds
+    ) -> Mapping[str, Tensor]:
+        """Raises StagecutError where the model, or an engine, does not run at these shapes."""
+        shapes = UnprofiledShapes(
+            self.opened.clone, self.answers.program.name, staged, self.answers.outputs, engines
+        )
+        return shapes.run(feeds, tuple(array.shape for array in feeds.values()))[0]
+
+
+def _resized(samples: Feeds, dims: Mapping[str, Dims]) -> Iterator[Feeds]:
+    """The samples with one more along each open dimension that has a name, then with half."""
+    sizes = {
+        dim: size
+        for name, array in samples.items()
+        for dim, size in zip(dims.get(name, ()), array.shape, strict=False)
+        if size and isinstance(dim, str) and dim.isidentifier()
+    }
+    for changed in (
+        {dim: size + 1 for dim, size in sizes.items()},
+        {dim: max(1, size // 2) for dim, size in sizes.items()},
+    ):
+        if changed != sizes:
+            yield {
+                name: _taken(array, _shape(array.shape, dims.get(name, ()), changed))
+                for name, array in samples.items()
+            }
+
+
+def _shape(shape: Sequence[int], dims: Dims, sizes: Mapping[str, int]) -> Sequence[int]:
+    return [_size(dim, size, sizes) for dim, size in zip(dims or shape, shape, strict=True)]
+
+
+def _size(dim: int | str, size: int, sizes: Mapping[str, int]) -> int:
+    """The size of a name, or of arithmetic on names; as it was where there is none."""
+    if isinstance(dim, int) or dim == "?":
+        return size
+    try:
+        found = ir.SymbolicDim(dim).evaluate(sizes)
+    except ValueError:
+        return size
+    return found if isinstance(found, int) else size
+
+
+def _taken(array: Tensor, shape: Sequence[int]) -> Tensor:
+    """The array cut off, or begun again, along each axis."""
+    for axis, size in enumerate(shape):
+        if array.shape[axis]:
+            array = np.take(array, np.arange(size) % array.shape[axis], axis=axis)
+    return array

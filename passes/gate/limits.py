@@ -1,0 +1,36 @@
+"""How far off a contender may be: what was asked for, else what its devices' formats explain.
+
+devices                              without a tolerance        with a tolerance X
+the model's own precision            a thousandth               X
+one of lower precision among them,
+or a model of 16-bit floats          a twentieth                X
+the reference alone                  whatever it computes       X
+
+Without a tolerance, whatever is no float has to be the same.
+"""
+
+from collections.abc import Iterable
+
+from stagecut.compiler.ir.machine import Device
+from stagecut.passes.gate.accuracy import Limit
+
+_OWN, _LOWER = 1e-3, 0.05
+
+#: By what part of itself a number may be rounded on its way, with something to spare: formats of 24
+#: significant bits, and of 8.
+_ROUNDING, _LOWER_ROUNDING = 1e-5, 0.01
+
+
+def limit_of(devices: Iterable[Device], tolerance: float | None, *, narrow: bool = False) -> Limit:
+    """For a plan that runs on `devices`; `narrow` models have floats of 16 bits or fewer.
+
+    Inputs far beyond the samples are only asked about where formats can hold what comes of them.
+    """
+    own = not narrow and all(device.keeps_precision for device in devices)
+    usual = _OWN if own else _LOWER
+    return Limit(
+        usual if tolerance is None else tolerance,
+        asked=tolerance is not None,
+        rounding=_ROUNDING if own else _LOWER_ROUNDING,
+        stretched=own,
+    )

@@ -1,0 +1,70 @@
+"""What OpenVINO keeps for each shape is bounded; what it cannot take, it is not given."""
+
+import numpy as np
+import psutil
+import pytest
+
+from stagecut import backends
+from stagecut.compiler.ir.device import Executable
+from stagecut.compiler.ir.errors import EngineError, ValueRangeError
+from tests.support.operators.case import inferred, placed
+from tests.support.operators.forms.shorthand import c, form, w, x
+from tests.support.operators.schemas import Form, case_of
+
+pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
+
+
+def _prepared(op: str, asked: Form, *, opened: bool = False) -> Executable:
+    model = case_of(op, 18, asked).model()
+    results = inferred(model)
+    assert results is not None
+    _, stage = placed(model, results, opened=opened)
+    return backends.create("openvino.f32.serial").prepare(stage)
+
+
+def test_many_batch_sizes_do_not_take_ever_more_memory() -> None:
+    """Left alone, it keeps 0.1 MB for each of these sizes, and the second hundreds as much."""
+    execute = _prepared("Conv", form(x(1, 3, 16, 16), w(8, 3, 3, 3)), opened=True)
+    images = np.ones((500, 3, 16, 16), np.float32)
+    execute([images])
+    for size in range(1, 250):
+        execute([images[:size]])
+    before = psutil.Process().memory_info().rss
+    for size in range(250, 500):
+        execute([images[:size]])
+    assert psutil.Process().memory_info().rss - before < 14 * 2**20
+
+
+@pytest.mark.parametrize("size", [1, 7, 8])
+def test_a_shape_may_come_again(size: int) -> None:
+    execute = _prepared("Conv", form(x(1, 3, 16, 16), w(8, 3, 3, 3)), opened=True)
+    images = np.ones((12, 3, 16, 16), np.float32)
+    (first,) = execute([images[:size]])
+    for other in range(1, 12):
+        execute([images[:other]])
+    np.testing.assert_array_equal(execute([images[:size]])[0], first)
+
+
+def test_empty_inputs_are_not_given_to_it() -> None:
+    execute = _prepared("Relu", form(x(2, 3, dtype="float32")), opened=True)
+    with pytest.raises(ValueRangeError, match="empty"):
+        execute([np.zeros((0, 3), np.float32)])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_integers_that_float32_cannot_hold_are_not_given_to_it(dtype: str) -> None:
+    execute = _prepared("Equal", form(x(2, dtype=dtype), x(2, dtype=dtype)))
+    exact = np.array([2**24, -(2**24)], dtype)
+    assert execute([exact, exact - np.array([1, 0], dtype)])[0].tolist() == [False, True]
+    with pytest.raises(ValueRangeError, match="24 bits"):
+        execute([exact, exact + np.array([1, 0], dtype)])
+
+
+def test_another_shape_is_told_as_it_is() -> None:
+    """Not the last line of our own error."""
+    asked = form(x(2, 6, 1, dtype="float32"), None, c(1, "int64"), onesided=1)
+    model = case_of("DFT", 20, asked).model()
+    results = inferred(model)
+    assert results is not None
+    with pytest.raises(EngineError, match=r"OpenVINO makes y0 .* not \[2, 4, 2\]"):
+        backends.create("openvino.f32.serial").prepare(placed(model, results)[1])

@@ -1,0 +1,65 @@
+"""A file by its descriptor: its path does not matter, what is written into it does."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stagecut.compiler.formats.kept_file import KeptFile
+from stagecut.compiler.ir.errors import PlanError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "x"
+    path.write_bytes(b"0123456789")
+    return path
+
+
+def test_it_is_read_and_mapped_when_its_path_is_gone(path: Path) -> None:
+    kept = KeptFile(path)
+    path.unlink()
+    path.write_bytes(b"another")
+    assert kept.size == 10
+    assert kept.read(2, 3) == b"234"
+    assert kept.read(8, 100) == b"89"
+    assert bytes(kept.mapped) == b"0123456789"
+    kept.check(lambda: False)
+
+
+def test_what_is_written_to_the_map_stays_in_this_process(path: Path) -> None:
+    kept = KeptFile(path)
+    kept.mapped[0] = 65
+    assert bytes(kept.mapped[:2]) == b"A1"
+    assert path.read_bytes()[:2] == b"01"
+
+
+def test_an_empty_file_is_mapped_as_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    assert len(KeptFile(tmp_path / "x").mapped) == 0
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_other_contents_are_noticed_by_time_and_size(path: Path, same: bool) -> None:
+    kept = KeptFile(path)
+    os.utime(path, (1, 1))
+    if same:
+        kept.check(lambda: True)
+        kept.check(lambda: False)  # which is not asked again
+    else:
+        with pytest.raises(PlanError, match="changed in place"):
+            kept.check(lambda: False)
+
+
+def test_another_size_needs_no_look_at_the_contents(path: Path) -> None:
+    kept = KeptFile(path)
+    os.truncate(path, 3)
+    with pytest.raises(PlanError, match="changed in place"):
+        kept.check(lambda: True)
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(OSError, match=r"Not a regular file|Is a directory"):
+            KeptFile(path)

@@ -1,0 +1,140 @@
+"""Compile a fuzzed model for random devices, run it, and compare it with ONNX Runtime."""
+
+import random
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from onnx.reference import ReferenceEvaluator
+
+from stagecut import backends
+from stagecut.compiler import compile_model
+from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.runtime import Session
+from tests.support.fuzzed_onnx import Fuzzed, fuzzed, run
+from tests.support.scattered import scattered_costs
+
+#: Sets of devices; of those that are not here the rest is taken. The null device, which computes with
+#: ONNX's reference evaluator in a memory of its own, is given operators that this has right.
+DEVICES = (
+    ("cpu.serial",),
+    ("cpu.serial", "cpu.parallel"),
+    ("cpu.serial", "openvino.f32"),
+    ("cpu.serial", "openvino.f32", "cpu.parallel"),
+    ("cpu.serial", "null:memory=far,operators=Identity+Neg+Transpose+Concat+Relu"),
+    ("cpu.serial", "openvino.f32", "null:memory=far,operators=Identity+Neg+Transpose+Concat"),
+)
+
+#: How far off floats may be, as a part of the largest one.
+_TOLERANCES = {"float64": 1e-4, "float32": 1e-4, "float16": 2e-2}
+
+
+def check(seed: int, *, caught: bool = True) -> tuple[str, str]:
+    """A verdict on this seed, and what there is to say of it."""
+    model = fuzzed(seed)
+    expected = run(model.proto, model.feeds)
+    if expected is None:
+        return "skipped", "ONNX Runtime does not run it"
+    try:
+        return _compared(model, expected)
+    except StagecutError as error:
+        if not caught:
+            raise
+        return "refused", str(error).replace("\n", " ")[:400]
+    except Exception:
+        if not caught:
+            raise
+        return "traceback", traceback.format_exc()[-600:]
+
+
+def _compared(model: Fuzzed, expected: Sequence[Any]) -> tuple[str, str]:
+    draw = random.Random(model.seed)  # noqa: S311  # nothing secret
+    here = {*backends.real_devices(), "null"}
+    devices = [name for name in draw.choice(DEVICES) if name.partition(":")[0] in here]
+    options: dict[str, Any] = {
+        "devices": devices,
+        "feeds": dict(model.feeds),
+        "granularity": draw.choice(("op", "cluster")),
+    }
+    if draw.random() < 0.2:
+        costs = unmeasured_costs(model.proto, **options)
+    else:
+        costs = scattered_costs(model.proto, seed=model.seed, **options)
+    plan = compile_model(model.proto, costs=costs, **options)
+    session = Session(plan)
+    verdict = _verdict(model, session, model.feeds, expected)
+    if verdict or model.others is None:
+        return verdict or ("right", "")
+    expected = run(model.proto, model.others)
+    if expected is None:
+        return "right", ""
+    return _verdict(model, session, model.others, expected) or ("right", "")
+
+
+def _verdict(
+    model: Fuzzed, session: Session, feeds: Any, expected: Sequence[Any]
+) -> tuple[str, str] | None:
+    names = [port.name for port in model.proto.graph.output]
+    found = session.run(None, dict(feeds))
+    wrong = [
+        f"{name}: {told}"
+        for name, mine, theirs in zip(names, found, expected, strict=True)
+        if (told := difference(mine, theirs))
+    ]
+    if not wrong:
+        return None
+    if _is_unstable(model, feeds, expected) or _is_as_defined(model, feeds, found):
+        return "unstable", ""
+    shape = "" if feeds is model.feeds else " at another size"
+    return f"wrong{shape}", f"{'; '.join(wrong)[:300]} on {session.schedule.stages}"[:600]
+
+
+def _is_unstable(model: Fuzzed, feeds: Any, expected: Sequence[Any]) -> bool:
+    """Whether ONNX Runtime itself answers otherwise where it optimises, or where inputs are off by
+    the last digits."""
+    others = [run(model.proto, feeds, optimised=True)]
+    for factor in (1 + 3e-7, 1 - 3e-7):
+        moved = {
+            name: np.asarray(array * factor, array.dtype) if array.dtype.kind == "f" else array
+            for name, array in feeds.items()
+        }
+        others.append(run(model.proto, moved))
+    return any(
+        difference(mine, theirs)
+        for other in others
+        if other is not None
+        for mine, theirs in zip(other, expected, strict=True)
+    )
+
+
+def _is_as_defined(model: Fuzzed, feeds: Any, found: Sequence[Any]) -> bool:
+    """Whether ONNX's reference agrees with the plan, and ONNX Runtime answers otherwise than both:
+    it computes float16 in float32, rounded where it happens to store it."""
+    try:
+        defined = ReferenceEvaluator(model.proto).run(None, dict(feeds))
+    except Exception:  # it lacks some operators, and errors of many kinds
+        return False
+    return not any(map(difference, found, defined))
+
+
+def difference(mine: Any, theirs: Any) -> str:
+    """What differs; empty where nothing does that matters."""
+    if mine.dtype != theirs.dtype:
+        return f"{mine.dtype} for {theirs.dtype}"
+    if mine.shape != theirs.shape:
+        return f"{mine.shape} for {theirs.shape}"
+    if mine.dtype.kind != "f":
+        return (
+            "" if np.array_equal(mine, theirs) else f"{mine.ravel()[:4]} for {theirs.ravel()[:4]}"
+        )
+    a, b = mine.astype(np.float64), theirs.astype(np.float64)
+    finite = np.isfinite(b)
+    if not np.array_equal(finite, np.isfinite(a)) or not np.array_equal(
+        a[~finite], b[~finite], equal_nan=True
+    ):
+        return f"{mine.ravel()[:4]} for {theirs.ravel()[:4]} (not finite)"
+    largest = max(1.0, float(np.abs(b[finite]).max(initial=0.0)))
+    off = float(np.abs(a - b)[finite].max(initial=0.0)) / largest
+    return f"off by {off:.2g} of {largest:.3g}" if off > _TOLERANCES[mine.dtype.name] else ""

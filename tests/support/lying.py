@@ -1,0 +1,123 @@
+"""A device that computes with ONNX Runtime, says that it can do everything, and lies.
+
+`use(monkeypatch)` puts it into the table of devices: `lying:how=zeros`, and with `on=Relu` it lies
+about stages with that operator only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+
+from stagecut.backends import cpu, table
+from stagecut.backends.cpu.device import CpuBackend
+from stagecut.backends.options import Options
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import (
+    Estimate,
+    Executable,
+    LinkDriver,
+    StageProgram,
+    Support,
+    Tensor,
+)
+from stagecut.compiler.ir.graph import Node
+from stagecut.compiler.ir.machine import Device, Memory
+
+Lie: TypeAlias = Callable[[Tensor], Tensor]
+
+#: What becomes of each output.
+ALWAYS: Mapping[str, Lie] = {
+    "nan": lambda output: np.full_like(output, np.nan),
+    "zeros": np.zeros_like,
+    "dtype": lambda output: output.astype(np.float64),
+    "shape": lambda output: output.reshape(-1),
+    "off": lambda output: output * np.asarray(1.002, output.dtype),
+}
+
+#: On which inputs it lies; on others it is honest.
+SOMETIMES: Mapping[str, Callable[[Tensor], bool]] = {
+    "zero": lambda given: not np.any(given),
+    "large": lambda given: bool(np.any(np.abs(given) > 50)),
+    "three": lambda given: given.shape[:1] == (3,),
+    "nan-in": lambda given: bool(np.any(np.isnan(given))),
+}
+
+
+@dataclass
+class Liar:
+    """An executable that lies as it is told; `unseen` lies on all inputs but the first."""
+
+    honest: Executable
+    how: str
+    seen: list[Tensor]
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        outputs = self.honest(inputs)
+        if self.how in ALWAYS:
+            return [ALWAYS[self.how](output) for output in outputs]
+        return [output + 1 for output in outputs] if self._lies_about(inputs[0]) else outputs
+
+    def _lies_about(self, given: Tensor) -> bool:
+        if self.how in SOMETIMES:
+            return SOMETIMES[self.how](given)
+        self.seen = self.seen or [given.copy()]
+        return not np.array_equal(given, self.seen[0])
+
+
+@dataclass(frozen=True)
+class LyingBackend:
+    """Like `cpu.serial` in all but the truth."""
+
+    honest: CpuBackend
+    device: Device
+    how: str
+    about: str
+
+    @property
+    def memory(self) -> Memory:
+        return self.honest.memory
+
+    @property
+    def links(self) -> tuple[LinkDriver, ...]:
+        return ()
+
+    def supports(self, node: Node) -> Support:
+        return self.honest.supports(node)
+
+    def estimate(self, node: Node) -> Estimate | None:
+        return None
+
+    def prepare(self, stage: StageProgram) -> Executable:
+        honest = self.honest.prepare(stage)
+        operators = {node.op_type for node in stage.model.graph}
+        if self.about and self.about not in operators:
+            return honest
+        return Liar(honest, self.how, [])
+
+
+def create(name: str, options: Mapping[str, str]) -> LyingBackend:
+    """Options: `how`, `on=OPERATOR`, `precision`."""
+    read = Options(name, options)
+    how, about = read.text("how", default="zeros"), read.text("on", default="")
+    precision = read.text("precision", default="f32")
+    read.refuse_unread()
+    honest = cpu.create("cpu.serial", {})
+    device = replace(honest.device, name=name, precision=precision)
+    return LyingBackend(honest, device, how, about)
+
+
+def use(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = table.Entry(f"{__name__}:create", for_tests=True)
+    monkeypatch.setattr(table, "BUILT_IN", {**table.BUILT_IN, "lying": entry})
+
+
+def favoured(costs: CostTable, device: str) -> CostTable:
+    """The table with a device that takes next to nothing."""
+    nodes = (
+        replace(node, run_s={name: 1e-9 if name == device else 1.0 for name in node.run_s})
+        for node in costs.nodes
+    )
+    return replace(costs, nodes=tuple(nodes))
