@@ -112,6 +112,18 @@ def test_a_device_that_cannot_say_what_it_is(at: str, does: str) -> None:
     assert error.value.where == "device liar"
 
 
+@pytest.mark.parametrize("at", ["prepare", "run"])
+def test_the_reference_is_added_where_all_that_was_named_fails(at: str) -> None:
+    devices = [f"liar:at={at},does=ValueError,on=Relu"]
+    plan = compile_model(
+        MODELS["residual"].proto(), devices=devices, granularity="op", settings=QUICK
+    )
+    planned = plan.first.planned
+    assert planned.schedule.device_of["Relu"] == "cpu.serial"
+    assert planned.workarounds[0].startswith("cpu.serial is added to the devices: ")
+    assert "no such thing" in planned.workarounds[0]
+
+
 def test_a_device_of_another_package_is_listed() -> None:
     [listed] = [each for each in backends.listed() if each.name == "liar"]
     assert listed.available
