@@ -35,6 +35,7 @@ from stagecut.compiler.formats.weights import (
 )
 from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.normal_form.normalise import declared, open_form
 from stagecut.compiler.frontends.planning_view import graph_of
@@ -142,7 +143,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         imported, feeds = import_model(
             model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
         )
-        if imported is not model:  # who hands it in imported has read them
+        if not isinstance(model, Imported):  # who hands it in imported has read them
             for warning in imported.warnings():
                 settings.warn(warning)
         programs = programs_for(imported, bound, feeds)

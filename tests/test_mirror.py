@@ -20,7 +20,6 @@ ELSEWHERE = {
     "compiler/cli/": "asked as a user does: test_commands, test_partition, test_bad_input, ...",
     "compiler/formats/costs_schema.py": "what of it is written and read: test_costs_json.py",
     "compiler/frontends/external_data.py": "models with weights in files: test_onnx_file.py",
-    "compiler/frontends/imported.py": "data without a rule of its own",
     "compiler/frontends/normal_form/": "what each step makes of a model: test_normalise.py",
     "compiler/ir/program.py": "data without a rule of its own",
     "compiler/report/model/content.py": "data without a rule of its own",

@@ -7,7 +7,7 @@ from stagecut.compiler.frontends.imported import Change, Imported
 
 def imported(*changes: Change, unchecked: str = "") -> Imported:
     model = ir.Model(ir.Graph([], [], nodes=[]), ir_version=10)
-    return Imported("m", model, {}, "m.pt2", changes, unchecked)
+    return Imported("m", model, {}, "m.pt2", changes=changes, unchecked=unchecked)
 
 
 def test_a_model_that_only_returns_needs_no_words() -> None:
