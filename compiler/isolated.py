@@ -8,7 +8,7 @@ That process, and the next one where it crashes, is watched as the command line 
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike, fspath
@@ -86,7 +86,7 @@ def compile_isolated(
     place = folder.path
     text = place / REQUEST_FILE
     with writing(text):
-        handed = _handed_over(model, example_inputs, feeds, request, place)
+        handed = _handed_over(model, example_inputs, feeds, request, place, settings.warn)
         text.write_bytes(REQUEST.dump_json(handed))
         (place / NOTES).mkdir()
     command = [sys.executable, "-c", _START, str(place), *sys.path]
@@ -110,7 +110,12 @@ def each_shape(shapes: Shapes | Sequence[Shapes] | None) -> tuple[dict[str, tupl
 
 
 def _handed_over(
-    model: object, example_inputs: object, feeds: Feeds | None, request: Request, folder: Path
+    model: object,
+    example_inputs: object,
+    feeds: Feeds | None,
+    request: Request,
+    folder: Path,
+    warn: Callable[[str], None],
 ) -> Request:
     """The request with its model and feeds, which are written to `folder` where they are none of a
     file or a name."""
@@ -118,6 +123,9 @@ def _handed_over(
         text = fspath(model)
     else:
         imported, given = import_model(model, example_inputs=example_inputs, feeds=feeds)
+        if imported is not model:  # who hands it in imported has read them
+            for warning in imported.warnings():
+                warn(warning)
         feeds = given if given is not None else imported.feeds or None
         path = folder / f"{_file_name(imported.name)}.onnx"
         ir.save(imported.model, path, external_data=f"{path.name}.data")

@@ -44,7 +44,12 @@ from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds, Listener
-from stagecut.compiler.ir.errors import CrashedError, UsageError, WrongAnswerError
+from stagecut.compiler.ir.errors import (
+    AllFailedError,
+    CrashedError,
+    EngineError,
+    UsageError,
+)
 from stagecut.compiler.ir.objective import Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.program import Program
@@ -188,12 +193,12 @@ class _Question:
     ) -> PlannedVariant:
         """The variant `index`; puts the files that it names into `files`.
 
-        Where the devices that were asked for give no right outputs, the reference is added to
-        them.
+        Where the devices that were asked for fail, or give no right outputs, the reference is added
+        to them.
         """
         try:
             return self(program, weights, opened, files, index)
-        except WrongAnswerError as error:
+        except (AllFailedError, EngineError) as error:
             if REFERENCE in self.context.backends or self.costs is not None:
                 raise
             specs = (*self.context.specs.values(), REFERENCE)

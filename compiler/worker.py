@@ -1,6 +1,5 @@
 """The process in which somebody else's compile runs: see compiler/isolated.py."""
 
-import signal
 import socket
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,6 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.stop import stop
 from stagecut.compiler.isolated import (
     NOTES,
     OUTCOME,
@@ -29,7 +27,6 @@ from stagecut.passes.cluster.cluster import Granularity
 
 def main(folder: str, end: int, parent: int) -> NoReturn:
     """`end` is the number of this side of the connection to the process `parent`."""
-    signal.signal(signal.SIGTERM, stop)
     be_child(socket.socket(fileno=end), parent, partial(answer, Path(folder)))
 
 

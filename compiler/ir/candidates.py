@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.errors import AllFailedError, UnplaceableError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.machine import HOST, Machine, Route
 from stagecut.compiler.ir.text import printable
@@ -58,13 +58,13 @@ class ExpandedGraph:
                 )
 
     def without(self, node: str, device: str, reason: str) -> "ExpandedGraph":
-        """The graph with one candidate fewer; raises UnplaceableError for a node's last one."""
+        """The graph with one candidate fewer; raises AllFailedError for a node's last one."""
         left = tuple(name for name in self.candidates[node] if name != device)
-        return replace(
-            self,
-            candidates={**self.candidates, node: left},
-            refusals={**self.refusals, node: {**self.refusals[node], device: reason}},
-        )
+        refusals = {**self.refusals, node: {**self.refusals[node], device: reason}}
+        try:
+            return replace(self, candidates={**self.candidates, node: left}, refusals=refusals)
+        except UnplaceableError as error:
+            raise AllFailedError(error.problem, where=error.where, fix=error.fix) from None
 
     @property
     def candidate_count(self) -> int:

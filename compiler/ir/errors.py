@@ -53,6 +53,10 @@ class UnplaceableError(StagecutError):
     """A node has no device that may run it."""
 
 
+class AllFailedError(UnplaceableError):
+    """A node has no device left that may run it: those that said that they could have failed."""
+
+
 class CostTableError(StagecutError):
     """A cost table breaks the `stagecut.costs/1` format; `where` is the JSON path."""
 

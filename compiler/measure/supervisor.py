@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn, TypeAlias
 
 from stagecut.compiler.formats.atomic import writing
@@ -122,11 +123,17 @@ def _depend_on(parent: int, theirs: socket.socket) -> None:
     import ctypes  # here: the parent does without
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
     with suppress(OSError, AttributeError):  # elsewhere, the thread below has to do
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it was gone before that
         os._exit(1)
     threading.Thread(target=_end_with, args=(theirs,), daemon=True).start()
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    """Clean up and go, without a word: the parent has it, and ends a child that takes too long."""
+    raise Stopped(number)
 
 
 def _end_with(theirs: socket.socket) -> None:
@@ -241,4 +248,4 @@ def _tidy(folder: Path) -> None:
 
 
 def _tell(sentence: str) -> None:
-    print(printable(sentence), file=sys.stderr)  # noqa: T201
+    print(printable(sentence), file=sys.stderr, flush=True)  # noqa: T201  a fork copies buffers

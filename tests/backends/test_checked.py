@@ -105,11 +105,21 @@ def test_a_link_without_a_price(does: str) -> None:
 @pytest.mark.parametrize("at", ["create", "device", "memory", "links", "alone", "canonical"])
 @pytest.mark.parametrize("does", [*ERRORS, "None", "text", "number"])
 def test_a_device_that_cannot_say_what_it_is(at: str, does: str) -> None:
-    if (at, does) in {("links", "text"), ("alone", "text")}:
-        return
     with pytest.raises(DeviceError) as error:
         compile_model("zoo:tiny-mlp", devices=["cpu.serial", f"liar:at={at},does={does}"])
     assert error.value.where == "device liar"
+
+
+@pytest.mark.parametrize("at", ["prepare", "run"])
+def test_the_reference_is_added_where_all_that_was_named_fails(at: str) -> None:
+    devices = [f"liar:at={at},does=ValueError,on=Relu"]
+    plan = compile_model(
+        MODELS["residual"].proto(), devices=devices, granularity="op", settings=QUICK
+    )
+    planned = plan.first.planned
+    assert planned.schedule.device_of["Relu"] == "cpu.serial"
+    assert planned.workarounds[0].startswith("cpu.serial is added to the devices: ")
+    assert "no such thing" in planned.workarounds[0]
 
 
 def test_a_device_of_another_package_is_listed() -> None:

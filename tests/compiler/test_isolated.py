@@ -120,6 +120,29 @@ def test_a_module_in_memory_is_imported_here(requests: list[Request]) -> None:
     assert requests[0].feeds == ("input",)
 
 
+class Counting(torch.nn.Module):
+    """Changes a buffer in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: torch.Tensor
+        self.register_buffer("runs", torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.runs += 1
+        return x + self.runs
+
+
+def test_what_a_module_changes_in_place_is_told_here(requests: list[Request]) -> None:
+    told: list[str] = []
+    settings = Settings(effort="quick", warn=told.append)
+    x = torch.ones(1, 3)
+    compile_model(
+        Counting(), example_inputs=x, devices=["cpu.serial"], settings=settings, isolated=True
+    )
+    assert any("runs" in each for each in told)
+
+
 def test_a_name_is_handed_on_as_it_is(requests: list[Request]) -> None:
     compile_model("zoo:tiny-mlp", devices=["cpu.serial"], settings=QUICK, isolated=True)
     assert requests[0].model == "zoo:tiny-mlp"

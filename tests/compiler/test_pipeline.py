@@ -18,8 +18,9 @@ from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.costs import CostTable, Endpoint
 from stagecut.compiler.ir.device import StageProgram
-from stagecut.compiler.ir.errors import CostTableError, UnplaceableError, UsageError
+from stagecut.compiler.ir.errors import CostTableError, CrashedError, UnplaceableError, UsageError
 from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.measure.crash_journal import CrashJournal
 from stagecut.compiler.pipeline import plan_profile, profile_model, unmeasured_costs
 from tests.support.onnx_models import MODELS
 from tests.support.scattered import scattered_costs
@@ -167,3 +168,26 @@ def test_a_plan_in_memory_is_the_plan_that_is_saved(tmp_path: Path) -> None:
     plan = _compiled(RESIDUAL, "cpu.serial")
     plan.save(tmp_path / "x.plan")
     assert Plan.load(tmp_path / "x.plan").document == plan.document
+
+
+def test_a_device_that_crashed_when_it_was_made_is_left_out_and_told(tmp_path: Path) -> None:
+    CrashJournal(tmp_path).ask("null")
+    CrashJournal(tmp_path).record_crash("crashed (SIGSEGV)")
+    settings = replace(QUICK, notes=tmp_path)
+    plan = compile_model("zoo:tiny-mlp", devices=["cpu.serial", "null"], settings=settings)
+    assert plan.first.planned.provenance.devices == {"cpu.serial": "cpu.serial"}
+    assert "null crashed (SIGSEGV) when it was made" in plan.first.planned.workarounds
+    with pytest.raises(CrashedError, match=r"device null: it crashed \(SIGSEGV\)"):
+        compile_model("zoo:tiny-mlp", devices=["null"], settings=settings)
+
+
+@pytest.mark.parametrize("devices", [None, ["null"]], ids=["all", "named"])
+def test_in_the_end_the_reference_alone_makes_the_plan(
+    tmp_path: Path, devices: list[str] | None
+) -> None:
+    CrashJournal(tmp_path).use_only_reference("the process crashed (SIGSEGV)")
+    settings = replace(QUICK, notes=tmp_path)
+    costs = unmeasured_costs("zoo:tiny-mlp", devices=["null"])
+    plan = compile_model("zoo:tiny-mlp", devices=devices, costs=costs, settings=settings)
+    assert set(plan.first.planned.schedule.device_of.values()) == {"cpu.serial"}
+    assert plan.first.planned.workarounds[0] == "the process crashed (SIGSEGV)"

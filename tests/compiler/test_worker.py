@@ -1,7 +1,6 @@
 """The process that answers a request, as its parent starts it."""
 
 import os
-import signal
 import socket
 from pathlib import Path
 
@@ -73,7 +72,6 @@ def test_it_is_a_child(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         theirs.close()
 
     monkeypatch.setattr(worker, "be_child", life)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
     ours, theirs = socket.socketpair()
     end = os.dup(theirs.fileno())
     with ours, theirs:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stagecut.compiler.ir.candidates import PossibleTransfer
-from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.errors import AllFailedError, UnplaceableError
 from stagecut.compiler.ir.machine import HOST, Route
 from tests.support.expanded import expanded
 from tests.support.tables import cost_table
@@ -43,7 +43,7 @@ def test_a_candidate_can_be_taken_away_but_not_the_last() -> None:
     graph = expanded(cost_table("a: cpu 1, pim 1"))
     left = graph.without("a", "pim", "it crashed")
     assert (left.candidates["a"], left.refusals["a"]) == (("cpu",), {"pim": "it crashed"})
-    with pytest.raises(UnplaceableError, match="pim: it crashed; cpu: so did this one"):
+    with pytest.raises(AllFailedError, match="pim: it crashed; cpu: so did this one"):
         left.without("a", "cpu", "so did this one")
 
 
