@@ -8,6 +8,7 @@ from time import perf_counter, process_time, time
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.device import Backend, Progress, silent
+from stagecut.compiler.ir.text import printable
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S, Crash, CrashJournal
 from stagecut.compiler.measure.foreign_load import Reading, read_load
 
@@ -17,7 +18,8 @@ EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 
 
 def to_stderr(warning: str) -> None:
-    print(f"stagecut: {warning}", file=sys.stderr)  # noqa: T201  # it is for whoever waits
+    """For whoever waits for the compile; names in it cannot steer the terminal."""
+    print(f"stagecut: {printable(warning)}", file=sys.stderr)  # noqa: T201
 
 
 @dataclass(frozen=True, slots=True)
