@@ -18,7 +18,8 @@ EFFORTS: tuple[Effort, ...] = ("quick", "normal", "thorough")
 
 
 def to_stderr(warning: str) -> None:
-    print(f"stagecut: {printable(warning)}", file=sys.stderr)  # noqa: T201  # it is for whoever waits
+    """For whoever waits for the compile; names in it cannot steer the terminal."""
+    print(f"stagecut: {printable(warning)}", file=sys.stderr)  # noqa: T201
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ class _Question:
         to them.
         """
         try:
-            return self(program, weights, opened, files, index)
+            planned = self(program, weights, opened, files, index)
         except (AllFailedError, EngineError) as error:
             if REFERENCE in self.context.backends or self.costs is not None:
                 raise
@@ -205,7 +205,10 @@ class _Question:
             wider = replace(self, context=_context(specs, self.context.settings))
             planned = wider(program, weights, opened, files, index)
             told = f"{REFERENCE} is added to the devices: {error.problem}"
-            return replace(planned, workarounds=(told, *planned.workarounds))
+            planned = replace(planned, workarounds=(told, *planned.workarounds))
+        for workaround in planned.workarounds:
+            self.context.settings.warn(f"worked around: {workaround}")
+        return planned
 
     def __call__(
         self,

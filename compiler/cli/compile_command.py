@@ -9,7 +9,7 @@ import typer
 
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import console, note, print_json, say
+from stagecut.compiler.cli.output import console, print_json, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.units import seconds
@@ -41,7 +41,7 @@ def compile_(
             min=0.0,
             metavar="PART",
             help="Admit devices of lower precision, and ship no plan whose outputs are off by more "
-            "than this part of their largest number on the sample inputs.",
+            "than this part of their largest number, on the samples and on further inputs.",
         ),
     ] = None,
     precision: Annotated[
@@ -105,9 +105,6 @@ def compile_(
     plan.save(output)
     for name, kind in plan.entry.left_out.items():
         note(f"left out: output {name}, a {kind}, which a plan cannot hand back")
-    for variant in plan.variants:
-        for workaround in variant.planned.workarounds:
-            note(f"worked around: {workaround}")
     if json:
         first, *others = (_document(variant.planned) for variant in plan.variants)
         document = {"plan": str(output), **first, "variants": others, "phases": dict(plan.phases)}

@@ -7,7 +7,7 @@ from types import FunctionType
 
 import pytest
 
-from stagecut.compiler.context import EFFORTS, CompileContext, Settings
+from stagecut.compiler.context import EFFORTS, CompileContext, Settings, to_stderr
 from stagecut.compiler.measurements import GATE_ROUNDS, PROFILE_ROUNDS
 
 
@@ -35,3 +35,11 @@ def test_more_effort_is_never_fewer_runs() -> None:
         found = [rounds[effort] for effort in EFFORTS]
         for less, more in pairwise(found):
             assert (less.least, less.most, less.budget_s) <= (more.least, more.most, more.budget_s)
+
+
+def test_warnings_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    to_stderr("node \x1b[2J is left out")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("stagecut: node ")
+    assert said.err.rstrip("\n").isprintable()
