@@ -69,6 +69,31 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
     "a padding that is computed": ("Pad", 13, form(x(3, 4), c([0, 1, 0, 2]), x()), "padding"),
     "peepholes": ("LSTM", 14, form(*_PEEPHOLES, hidden_size=5), "peepholes"),
     "coupled gates": ("LSTM", 14, form(*_PEEPHOLES[:3], hidden_size=5, input_forget=1), "forget"),
+    "lengths of sequences": (
+        "LSTM",
+        14,
+        form(*_PEEPHOLES[:4], c([4, 2], "int32"), hidden_size=5),
+        "lengths",
+    ),
+    "blocks": (
+        "DequantizeLinear",
+        21,
+        form(x(2, 4, dtype="uint8"), w(2, 2), w(2, 2), block_size=2),
+        "blocks",
+    ),
+    "no axis to reduce": ("ReduceSum", 13, form(x(2, 3), noop_with_empty_axes=1), "axes"),
+    "grouped heads": (
+        "Attention",
+        23,
+        form(x(1, 4, 3, 4), x(1, 2, 5, 4), x(1, 2, 5, 4)),
+        "heads",
+    ),
+    "grouped heads by name": (
+        "Attention",
+        23,
+        form(x(1, 3, 8), x(1, 5, 4), x(1, 5, 4), q_num_heads=4, kv_num_heads=2),
+        "heads",
+    ),
     "an even window": ("LRN", 13, form(x(2, 5, 3, 2), size=2), "even"),
     "regions": ("RoiAlign", 16, form(x(1, 1, 5, 6), _BOXES, v([0])), "points"),
     "a window that begins in the padding": (
@@ -77,12 +102,12 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
         form(x(1, 1, 5), kernel_shape=(3,), strides=(3,), pads=(1, 1), ceil_mode=1),
         "padding",
     ),
-    "a spectrum along an axis from the end": ("DFT", 17, form(x(2, 6, 1), axis=-2), "axis"),
+    "a spectrum along an axis from the end": ("DFT", 17, form(x(2, 6, 1), axis=-2), "another axis"),
     "one side of a spectrum": (
         "DFT",
         20,
         form(x(2, 6, 1), None, c(1, "int64"), onesided=1),
-        "one side",
+        "shape",
     ),
     "a grid over booleans": (
         "GridSample",
