@@ -3,10 +3,11 @@
     python -m benchmarks.fuzz_models --count 10000 --workers 2
     python -m benchmarks.fuzz_models --seed 1234
 
-Each seed is a graph (tests/support/fuzzed_onnx.py), a set of devices and a table by which every node
-runs on a random one of them; nothing is measured. It is run at the shapes that it was compiled for,
-and at others where it leaves some open. A finding is a wrong answer, an error where ONNX Runtime runs
-the model (`refused` in our own words, `traceback` otherwise), a `hang` or a `crash`.
+Each seed is a graph (tests/support/fuzzed_onnx.py), a set of devices and a table by which every
+node runs on a random one of them; nothing is measured. It is run at the shapes that it was compiled
+for, and at others where it leaves some open. A finding is a wrong answer, an error where ONNX
+Runtime runs the model (`refused` in our own words, `traceback` otherwise), a `hang` or a `crash`.
+A graph is `unstable` where ONNX Runtime contradicts itself, or ONNX's reference, on it.
 """
 
 import argparse
@@ -110,10 +111,12 @@ class _Worker:
 
     def ask(self, seed: int, limit_s: float) -> tuple[str, str] | None:
         """Verdict and explanation; None where it hangs or dies."""
-        assert self._process.stdin is not None
+        stdin = self._process.stdin
         try:
-            self._process.stdin.write(f"{seed}\n")
-            self._process.stdin.flush()
+            if stdin is None:
+                return None
+            stdin.write(f"{seed}\n")
+            stdin.flush()
             line = self._lines.get(timeout=limit_s)
         except (OSError, Empty):
             return None

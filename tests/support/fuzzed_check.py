@@ -13,11 +13,12 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.pipeline import unmeasured_costs
 from stagecut.runtime import Session
-from tests.support.fuzzed_onnx import Fuzzed, fuzzed, run
+from tests.support.fuzzed_grower import Fuzzed, run
+from tests.support.fuzzed_onnx import fuzzed
 from tests.support.scattered import scattered_costs
 
-#: Sets of devices; of those that are not here the rest is taken. The null device, which computes with
-#: ONNX's reference evaluator in a memory of its own, is given operators that this has right.
+#: Sets of devices; of those that are not here the rest is taken. The null device, which computes
+#: with ONNX's reference evaluator in a memory of its own, is given operators that this has right.
 DEVICES = (
     ("cpu.serial",),
     ("cpu.serial", "cpu.parallel"),
