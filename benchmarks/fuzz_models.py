@@ -46,7 +46,7 @@ def main() -> None:
 def _serve() -> None:
     """A worker: takes a seed a line, answers with a verdict a line."""
     for line in sys.stdin:
-        verdict, told = check(int(line))
+        verdict, told = check(int(line), ours=lambda: print("ours", flush=True))
         print(json.dumps([int(line), verdict, told]), flush=True)
 
 
@@ -83,8 +83,9 @@ def _answers(seeds: "Queue[int]", limit_s: float) -> Iterator[tuple[int, str, st
         answer = worker.ask(seed, limit_s)
         if answer is None:
             code = worker.end()
+            verdict = "hang" if code is None else "crash"
+            yield seed, verdict if worker.ours else "skipped", f"exit status {code}"
             worker = None
-            yield seed, "hang" if code is None else "crash", f"exit status {code}"
         else:
             yield seed, *answer
     if worker is not None:
@@ -109,15 +110,21 @@ class _Worker:
             self._lines.put(line)
         self._lines.put("")
 
+    #: Whether it is stagecut's turn with the model that was asked about last.
+    ours = False
+
     def ask(self, seed: int, limit_s: float) -> tuple[str, str] | None:
         """Verdict and explanation; None where it hangs or dies."""
-        stdin = self._process.stdin
+        stdin, self.ours = self._process.stdin, False
         try:
             if stdin is None:
                 return None
             stdin.write(f"{seed}\n")
             stdin.flush()
             line = self._lines.get(timeout=limit_s)
+            self.ours = line == "ours\n"
+            if self.ours:
+                line = self._lines.get(timeout=limit_s)
         except (OSError, Empty):
             return None
         if not line:

@@ -159,7 +159,7 @@ class Grower:
     # ------------------------------------------------------------ nodes
 
     def add(
-        self, op: str, reads: Sequence[Known | None], count: int = 1, **attributes: Any
+        self, op: str, reads: Sequence[Known | None], count: Any = 1, **attributes: Any
     ) -> None:
         """Add the node if ONNX Runtime runs it alone."""
         names = [f"v{len(self.known)}_{at}" for at in range(count)]

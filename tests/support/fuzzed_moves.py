@@ -1,6 +1,5 @@
 """Families of random operators that move numbers, depend on sizes, or carry bodies."""
 
-
 import numpy as np
 import onnx
 from onnx import helper
@@ -95,10 +94,9 @@ def add_scatter(g: Grower) -> None:
         updates = g.weight(g.array(x.kind, (len(rows), *x.array.shape[1:])))
         g.add("ScatterND", [x, g.weight(rows), updates], **more)
     else:
-        rows = np.stack([g.rng.permutation(n)[: n or 1]] * 1) if x.array.ndim == 1 else None
-        if rows is None:
+        if x.array.ndim != 1:
             raise Nothing
-        index = g.weight(np.asarray(rows[0], np.int64))
+        index = g.weight(np.asarray(g.rng.permutation(n), np.int64))
         g.add("ScatterElements", [x, index, g.weight(g.array(x.kind, (n,)))], axis=0, **more)
 
 
