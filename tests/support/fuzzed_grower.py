@@ -161,7 +161,7 @@ class Grower:
     def add(
         self, op: str, reads: Sequence[Known | None], count: Any = 1, **attributes: Any
     ) -> None:
-        """Add the node if ONNX Runtime runs it alone."""
+        """Add the node, of `count` outputs, if ONNX Runtime runs it alone."""
         names = [f"v{len(self.known)}_{at}" for at in range(count)]
         domain = attributes.pop("domain", "")
         node = helper.make_node(
