@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from tests.support.fuzzed_grower import Grower, Nothing
+from tests.support.fuzzed_grower import Grower, Known, Nothing
 
 _UNARY = (
     *("Relu", "Neg", "Abs", "Exp", "Sigmoid", "Tanh", "Sqrt", "Log", "Erf", "Floor", "Ceil"),
