@@ -31,9 +31,11 @@ def add_binary(g: Grower) -> None:
     x, op = g.numbers(), g.one(_BINARY)
     more = {"fmod": 1} if op == "Mod" and x.array.dtype.kind == "f" else {}
     y = g.like(x)
+    if op == "PRelu" and np.broadcast_shapes(x.array.shape, y.array.shape) != x.array.shape:
+        raise Nothing  # ONNX Runtime computes it, of a shape that it does not infer
     if op in {"Div", "Mod"} and x.array.dtype.kind in "iu":
         y = g.weight(np.asarray(3, x.array.dtype))
-    g.add(op, [x, y] if g.chance(0.7) or op in {"Div", "Mod"} else [y, x], **more)
+    g.add(op, [x, y] if g.chance(0.7) or op in {"Div", "Mod", "PRelu"} else [y, x], **more)
 
 
 def add_logic(g: Grower) -> None:
