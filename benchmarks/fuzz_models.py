@@ -3,10 +3,11 @@
     python -m benchmarks.fuzz_models --count 10000 --workers 2
     python -m benchmarks.fuzz_models --seed 1234
 
-Each seed is a graph (tests/support/fuzzed_onnx.py), a set of devices and a table by which every node
-runs on a random one of them; nothing is measured. It is run at the shapes that it was compiled for,
-and at others where it leaves some open. A finding is a wrong answer, an error where ONNX Runtime runs
-the model (`refused` in our own words, `traceback` otherwise), a `hang` or a `crash`.
+Each seed is a graph (tests/support/fuzzed_onnx.py), a set of devices and a table by which every
+node runs on a random one of them; nothing is measured. It is run at the shapes that it was compiled
+for, and at others where it leaves some open. A finding is a wrong answer, an error where ONNX
+Runtime runs the model (`refused` in our own words, `traceback` otherwise), a `hang` or a `crash`.
+A graph is `unstable` where ONNX Runtime contradicts itself, or ONNX's reference, on it.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def main() -> None:
 def _serve() -> None:
     """A worker: takes a seed a line, answers with a verdict a line."""
     for line in sys.stdin:
-        verdict, told = check(int(line))
+        verdict, told = check(int(line), ours=lambda: print("ours", flush=True))
         print(json.dumps([int(line), verdict, told]), flush=True)
 
 
@@ -82,8 +83,9 @@ def _answers(seeds: "Queue[int]", limit_s: float) -> Iterator[tuple[int, str, st
         answer = worker.ask(seed, limit_s)
         if answer is None:
             code = worker.end()
+            verdict = "hang" if code is None else "crash"
+            yield seed, verdict if worker.ours else "skipped", f"exit status {code}"
             worker = None
-            yield seed, "hang" if code is None else "crash", f"exit status {code}"
         else:
             yield seed, *answer
     if worker is not None:
@@ -108,13 +110,21 @@ class _Worker:
             self._lines.put(line)
         self._lines.put("")
 
+    #: Whether it is stagecut's turn with the model that was asked about last.
+    ours = False
+
     def ask(self, seed: int, limit_s: float) -> tuple[str, str] | None:
         """Verdict and explanation; None where it hangs or dies."""
-        assert self._process.stdin is not None
+        stdin, self.ours = self._process.stdin, False
         try:
-            self._process.stdin.write(f"{seed}\n")
-            self._process.stdin.flush()
+            if stdin is None:
+                return None
+            stdin.write(f"{seed}\n")
+            stdin.flush()
             line = self._lines.get(timeout=limit_s)
+            self.ours = line == "ours\n"
+            if self.ours:
+                line = self._lines.get(timeout=limit_s)
         except (OSError, Empty):
             return None
         if not line:

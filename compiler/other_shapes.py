@@ -18,7 +18,7 @@ from stagecut import backends
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.passes.gate.accuracy import Flaw, Limit
@@ -102,7 +102,8 @@ def _resized(samples: Feeds, dims: Mapping[str, Dims]) -> Iterator[Feeds]:
 
 
 def _shape(shape: Sequence[int], dims: Dims, sizes: Mapping[str, int]) -> Sequence[int]:
-    return [_size(dim, size, sizes) for dim, size in zip(dims or shape, shape, strict=True)]
+    known = shape if dims in ((), ANY_RANK) else dims
+    return [_size(dim, size, sizes) for dim, size in zip(known, shape, strict=True)]
 
 
 def _size(dim: int | str, size: int, sizes: Mapping[str, int]) -> int:

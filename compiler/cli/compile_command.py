@@ -9,7 +9,7 @@ import typer
 
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import console, print_json, say
+from stagecut.compiler.cli.output import console, note, print_json, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.units import seconds

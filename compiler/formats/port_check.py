@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from stagecut.compiler.ir.graph import ANY_RANK
 from stagecut.compiler.ir.plan import InputPort, Port
 
 
@@ -26,6 +27,8 @@ def port_problems(inputs: Sequence[InputPort], outputs: Sequence[Port]) -> Itera
 def _in_port(port: Port) -> Iterator[str]:
     if not _is_type(port.dtype):
         yield f"there is no type {port.dtype!r}"
+    if port.dims == ANY_RANK:
+        return
     if port.dims and len(port.dims) != len(port.shape):
         yield f"it has {len(port.dims)} dimensions, and {len(port.shape)} sizes"
     for dim, size in zip(port.dims, port.shape, strict=False):

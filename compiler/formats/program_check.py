@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 import onnx_ir as ir
 
 from stagecut.compiler.formats.model_tensors import tensors
+from stagecut.compiler.ir.border import carrier
 from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import Value
@@ -76,8 +77,8 @@ def check_open_model(planned: PlannedVariant, model: ir.Model, where: str) -> No
 
 
 def _in_open_model(planned: PlannedVariant, graph: ir.Graph) -> Iterator[str]:
-    inputs = [Value(port.inside, port.dtype, port.shape) for port in planned.inputs]
-    outputs = [Value(port.name, port.dtype, port.shape) for port in planned.outputs]
+    inputs = [Value(port.inside, carrier(port.dtype), port.shape) for port in planned.inputs]
+    outputs = [Value(port.name, carrier(port.dtype), port.shape) for port in planned.outputs]
     yield from _in_ports("input", graph.inputs, inputs)
     yield from _in_ports("output", graph.outputs, outputs)
     stages = (*planned.stages, *(planned.fallback.stages if planned.fallback else ()))

@@ -28,6 +28,11 @@ CARRIERS: Mapping[str, str] = {
 }
 
 
+def carrier(dtype: str) -> str:
+    """The type in which engines take values of `dtype`."""
+    return CARRIERS.get(dtype, dtype)
+
+
 def conformed(name: str, given: npt.ArrayLike, dtype: str) -> npt.NDArray[Any]:
     """`given` as a native array of `dtype`, numpy's name or "string", without another number in it.
 
@@ -58,8 +63,7 @@ def conformed(name: str, given: npt.ArrayLike, dtype: str) -> npt.NDArray[Any]:
 
 def carried(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same numbers in a standard type."""
-    carrier = CARRIERS.get(array.dtype.name)
-    return array if carrier is None else array.astype(carrier)
+    return array.astype(carrier(array.dtype.name)) if array.dtype.name in CARRIERS else array
 
 
 def handed_back(array: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:

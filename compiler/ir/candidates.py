@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from stagecut.compiler.ir.errors import AllFailedError, UnplaceableError
-from stagecut.compiler.ir.graph import Graph
+from stagecut.compiler.ir.graph import Graph, Node
 from stagecut.compiler.ir.machine import HOST, Machine, Route
 from stagecut.compiler.ir.text import printable
 
@@ -17,6 +17,13 @@ from stagecut.compiler.ir.text import printable
 _PLAIN = "cpu.serial"
 _FIX = f"add a device that supports it; {_PLAIN} runs all that ONNX Runtime runs"
 _FIX_ALL = "add a device that supports it, or export the model with other operators or types"
+
+
+#: Where it was tried on all of them.
+_FIX_TRIED = (
+    "where its inputs were made up, give some that it runs on: feeds, or --input INPUT=FILE.npy; "
+    "otherwise add a device, or export the model with other operators"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +55,21 @@ class ExpandedGraph:
     def __post_init__(self) -> None:
         for node in self.graph.nodes:
             if not self.candidates[node.name]:
-                reasons = "; ".join(
-                    f"{device}: {reason}" for device, reason in self.refusals[node.name].items()
-                )
-                raise UnplaceableError(
-                    f"no device can run it ({reasons})",
-                    where=f"node {node.name} ({node.op})",
-                    fix=_FIX_ALL if _PLAIN in self.refusals[node.name] else _FIX,
-                )
+                plain = _PLAIN in self.refusals[node.name]
+                raise _unplaceable(node, self.refusals[node.name], _FIX_ALL if plain else _FIX)
 
     def without(self, node: str, device: str, reason: str) -> "ExpandedGraph":
         """The graph with one candidate fewer; raises AllFailedError for a node's last one."""
         left = tuple(name for name in self.candidates[node] if name != device)
-        refusals = {**self.refusals, node: {**self.refusals[node], device: reason}}
-        try:
-            return replace(self, candidates={**self.candidates, node: left}, refusals=refusals)
-        except UnplaceableError as error:
-            raise AllFailedError(error.problem, where=error.where, fix=error.fix) from None
+        refusals = {**self.refusals[node], device: reason}
+        if not left:
+            error = _unplaceable(self.graph.node_named[node], refusals, _FIX_TRIED)
+            raise AllFailedError(error.problem, where=error.where, fix=error.fix)
+        return replace(
+            self,
+            candidates={**self.candidates, node: left},
+            refusals={**self.refusals, node: refusals},
+        )
 
     @property
     def candidate_count(self) -> int:
@@ -104,3 +109,10 @@ class ExpandedGraph:
         lines += [f"  link {link.route}: {link.basis}" for link in self.machine.links]
         lines += [f"  {transfer}" for transfer in self.transfers]
         return "\n".join(map(printable, lines))
+
+
+def _unplaceable(node: Node, refusals: Mapping[str, str], fix: str) -> UnplaceableError:
+    reasons = "; ".join(f"{device}: {reason}" for device, reason in refusals.items())
+    return UnplaceableError(
+        f"no device can run it ({reasons})", where=f"node {node.name} ({node.op})", fix=fix
+    )

@@ -16,6 +16,7 @@ import onnx
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from stagecut import backends
+from stagecut.compiler.frontends.normal_form.versions import newest_opset
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import (
@@ -28,6 +29,9 @@ from stagecut.compiler.ir.errors import (
 from stagecut.compiler.pipeline import compile_model, unmeasured_costs
 from stagecut.passes.cluster.cluster import Granularity
 from stagecut.runtime.session import Session
+
+#: The IR version that single operators are written in.
+_IR = 8
 
 #: ONNX's name for the host, which means stagecut's first device.
 _CPU = "CPU"
@@ -121,17 +125,21 @@ class StagecutBackend(Backend):
         outputs_info: Any = None,
         **kwargs: Any,
     ) -> tuple[Any, ...]:
-        """One operator of the newest version that onnx knows."""
-        super().run_node(node, inputs, device, outputs_info)
+        """One operator, of the newest version that onnx and ONNX Runtime know."""
+        opset = newest_opset()
+        checked: Any = {"opset_version": opset}
+        super().run_node(node, inputs, device, outputs_info, **checked)
         names = [name for name in node.input if name]
         feeds = dict(zip(names, inputs, strict=True))
         graph = onnx.helper.make_graph(
             [node],
             "node",
             [_info(name, array) for name, array in feeds.items()],
-            [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name],
+            _results(node, feeds, opset),
         )
-        return cls.run_model(onnx.helper.make_model(graph), feeds, device, **kwargs)
+        imports = [onnx.helper.make_opsetid(node.domain, opset)]
+        model = onnx.helper.make_model(graph, opset_imports=imports, ir_version=_IR)
+        return cls.run_model(model, feeds, device, **kwargs)
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
@@ -147,6 +155,19 @@ def _inputs(model: onnx.ModelProto) -> list[str]:
 def _info(name: str, array: Tensor) -> onnx.ValueInfoProto:
     dtype = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
     return onnx.helper.make_tensor_value_info(name, dtype, array.shape)
+
+
+def _results(node: onnx.NodeProto, feeds: Feeds, opset: int) -> list[onnx.ValueInfoProto]:
+    """What the operator returns."""
+    types = onnx.shape_inference.infer_node_outputs(
+        onnx.defs.get_schema(node.op_type, opset, node.domain),
+        node,
+        {name: _info(name, array).type for name, array in feeds.items()},
+        {name: onnx.numpy_helper.from_array(array, name) for name, array in feeds.items()},
+        opset_imports=[onnx.helper.make_opsetid(node.domain, opset)],
+        ir_version=_IR,
+    )
+    return [onnx.helper.make_value_info(name, types[name]) for name in node.output if name]
 
 
 is_compatible = StagecutBackend.is_compatible

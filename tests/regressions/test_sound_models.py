@@ -1,6 +1,7 @@
 """Sound models of kinds that were once refused or misread: each runs as in ONNX Runtime."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from onnx import TensorProto as T
 from onnx import helper as h
 
 from stagecut.compiler import compile_model
+from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import FeedError, ModelError
+from stagecut.compiler.report.model.build import build_report
 from stagecut.runtime import Session
 
 
@@ -100,7 +103,7 @@ def test_functions_whose_operators_mean_something_else_in_the_model(opset: int, 
         _session(model)
 
 
-def test_an_input_without_a_declared_rank() -> None:
+def test_an_input_without_a_declared_rank(tmp_path: Path) -> None:
     info = h.make_tensor_value_info("a", T.FLOAT, None)
     scale = h.make_tensor_value_info("s", T.FLOAT, ["n"])
     out = h.make_tensor_value_info("y", T.FLOAT, None)
@@ -109,8 +112,11 @@ def test_an_input_without_a_declared_rank() -> None:
     model = h.make_model(graph, opset_imports=[h.make_opsetid("", 18)], ir_version=9)
     one = np.ones(1, np.float32)
     feeds = {"a": np.ones((2, 3), np.float32), "s": one}
-    session = _session(model, feeds)
+    plan = compile_model(model, feeds=feeds, devices=["cpu.serial"])
+    plan.save(tmp_path / "x.plan")
+    session = Session(tmp_path / "x.plan")
     assert session.get_inputs()[0].shape == []
+    assert build_report(session.planned, read_costs(plan.first.costs)).inputs
     for shape in ((2, 3), (4,), (), (2, 1, 5)):
         feeds = {"a": np.full(shape, 3, np.float32), "s": one}
         _check(session, model, feeds)

@@ -2,7 +2,7 @@
 
 import random
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.pipeline import unmeasured_costs
 from stagecut.runtime import Session
-from tests.support.fuzzed_onnx import Fuzzed, fuzzed, run
+from tests.support.fuzzed_grower import Fuzzed, run
+from tests.support.fuzzed_onnx import fuzzed
 from tests.support.scattered import scattered_costs
 
-#: Sets of devices; of those that are not here the rest is taken. The null device, which computes with
-#: ONNX's reference evaluator in a memory of its own, is given operators that this has right.
+#: Sets of devices; of those that are not here the rest is taken. The null device, which computes
+#: with ONNX's reference evaluator in a memory of its own, is given operators that this has right.
 DEVICES = (
     ("cpu.serial",),
     ("cpu.serial", "cpu.parallel"),
@@ -31,12 +32,18 @@ DEVICES = (
 _TOLERANCES = {"float64": 1e-4, "float32": 1e-4, "float16": 2e-2}
 
 
-def check(seed: int, *, caught: bool = True) -> tuple[str, str]:
-    """A verdict on this seed, and what there is to say of it."""
+def check(
+    seed: int, *, caught: bool = True, ours: Callable[[], None] = lambda: None
+) -> tuple[str, str]:
+    """A verdict on this seed, and what there is to say of it.
+
+    `ours` is called once ONNX Runtime has run the model: what dies before has died of that.
+    """
     model = fuzzed(seed)
     expected = run(model.proto, model.feeds)
     if expected is None:
         return "skipped", "ONNX Runtime does not run it"
+    ours()
     try:
         return _compared(model, expected)
     except StagecutError as error:

@@ -18,9 +18,22 @@ from stagecut.compiler.frontends.quiet import quiet
 #: A folded ConstantOfShape may grow to this many elements.
 _LARGEST_FILL = 8192
 
-#: Never folded: onnxscript takes the first two for deterministic, and would copy the weight that
-#: an Identity passes on.
-_KEPT = ("Bernoulli", "Dropout", "Identity")
+#: What ONNX's reference evaluator, which computes what is folded, is right about: arithmetic, and
+#: moving numbers. Of others it is not (Softmax before opset 13 and BatchNormalization among them).
+#: Identity is left out, as folding would copy the weight that it passes on.
+_FOLDED = frozenset(
+    {
+        *("Abs", "Add", "And", "Cast", "CastLike", "Ceil", "Concat", "ConstantOfShape", "Cos"),
+        *("CumSum", "Div", "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherND"),
+        *("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul"),
+        *("Neg", "NonZero", "Not", "Or", "Pow", "Range", "Reciprocal", "Reshape", "ScatterND"),
+        *("Shape", "Sin", "Size", "Slice", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile", "Transpose"),
+        *("Trilu", "Unsqueeze", "Where", "Xor"),
+    }
+)
+
+#: These too, where there is something to reduce.
+_REDUCED = frozenset({"ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum"})
 
 
 #: onnxscript rewrites sequences that it can see through into Split and Unsqueeze of this version.
@@ -52,10 +65,28 @@ def _has_sequences(model: ir.Model) -> bool:
 
 def _should_fold(node: ir.Node) -> bool | None:
     """Yes, no, or None: by onnxscript's own limits on size."""
-    if len(node.outputs) != 1 or node.op_type in _KEPT:
+    if len(node.outputs) != 1 or not _is_right(node):
         return False
     if node.op_type == "ConstantOfShape" and node.inputs:
         shape = node.inputs[0]
         if shape is not None and shape.const_value is not None:
             return bool(shape.const_value.numpy().prod() <= _LARGEST_FILL)
     return None
+
+
+def _is_right(node: ir.Node) -> bool:
+    """Whether the reference evaluator answers as ONNX has it; all operands are weights."""
+    tensors = [value.const_value for value in node.inputs if value and value.const_value]
+    if node.domain or any(tensor.dtype == ir.DataType.STRING for tensor in tensors):
+        return False
+    if node.op_type in _REDUCED:
+        return all(tensor.size for tensor in tensors)
+    if node.op_type == "Slice":  # its ends are numpy's, which are others where steps go back
+        steps = node.inputs[4].const_value if len(node.inputs) > 4 and node.inputs[4] else None
+        return steps is None or bool((steps.numpy() > 0).all())
+    if node.op_type == "Unsqueeze" and "axes" in node.attributes:  # negative ones count differently
+        axes = node.attributes["axes"].as_ints()
+        return len(axes) == 1 or min(axes, default=0) >= 0
+    if node.op_type == "Pow":
+        return all(tensor.dtype.is_floating_point() for tensor in tensors)
+    return node.op_type in _FOLDED

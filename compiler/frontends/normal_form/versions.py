@@ -37,6 +37,11 @@ def check_opsets(imports: Mapping[str, int], source: str) -> None:
             )
 
 
+def newest_opset() -> int:
+    """The newest opset of ONNX's own operators that ONNX Runtime loads."""
+    return _newest(_OPSET, onnx.defs.onnx_opset_version() + 1, partial(_loads, _IR, ""))
+
+
 def _newest(known: int, unknown: int, loads: Callable[[int], bool]) -> int:
     """The last version from `known` on that loads."""
     return known + bisect_left(range(known, unknown), True, key=lambda v: not loads(v)) - 1

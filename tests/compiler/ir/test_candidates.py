@@ -43,8 +43,9 @@ def test_a_candidate_can_be_taken_away_but_not_the_last() -> None:
     graph = expanded(cost_table("a: cpu 1, pim 1"))
     left = graph.without("a", "pim", "it crashed")
     assert (left.candidates["a"], left.refusals["a"]) == (("cpu",), {"pim": "it crashed"})
-    with pytest.raises(AllFailedError, match="pim: it crashed; cpu: so did this one"):
+    with pytest.raises(AllFailedError, match="pim: it crashed; cpu: so did this one") as error:
         left.without("a", "cpu", "so did this one")
+    assert "give some that it runs on" in error.value.fix
 
 
 def test_a_node_that_no_device_can_run() -> None:
@@ -53,3 +54,7 @@ def test_a_node_that_no_device_can_run() -> None:
     with pytest.raises(UnplaceableError, match="cpu: too small; pim: too far") as error:
         replace(graph, candidates={"a": ()}, refusals=reasons)
     assert error.value.where == "node a (Op)"
+    assert "cpu.serial runs all" in error.value.fix
+    with pytest.raises(UnplaceableError) as error:
+        replace(graph, candidates={"a": ()}, refusals={"a": {"cpu.serial": "no kernel"}})
+    assert "runs all" not in error.value.fix
