@@ -9,7 +9,7 @@ from stagecut.compiler.ir.errors import DeviceError
 
 
 def _threads(options: Options) -> object:
-    return options.integer("threads", default=2, at_least=1)
+    return options.integer("threads", default=2, at_least=1, at_most=8)
 
 
 def _watts(options: Options) -> object:
@@ -30,6 +30,7 @@ READ: dict[str, tuple[Read, dict[str, str], object]] = {
 BAD: dict[str, tuple[Read, dict[str, str], str]] = {
     "no whole number": (_threads, {"threads": "2.5"}, "threads: '2.5' is not a whole number"),
     "too small a number": (_threads, {"threads": "0"}, "threads: 0 is less than 1"),
+    "too large a number": (_threads, {"threads": "9999999"}, "threads: 9999999 is more than 8"),
     "no number": (_watts, {"watts": "much"}, "watts: 'much' is not a number"),
     "nothing": (_watts, {"watts": "0"}, "watts: 0 is not greater than 0"),
     "no number at all": (_watts, {"watts": "nan"}, "watts: nan is not greater than 0"),

@@ -93,7 +93,7 @@ class Impatient:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Impatient())
-sys.argv = ["stagecut", "devices"]
+sys.argv = ["stagecut", "--help"]
 main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
