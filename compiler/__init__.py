@@ -4,8 +4,7 @@
 of this package stays cheap.
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing takes a while to load, and until main() runs Ctrl-C is a traceback
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import Plan as Plan
     from stagecut.compiler.pipeline import compile_model as compile_model
