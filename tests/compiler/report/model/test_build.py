@@ -151,7 +151,7 @@ def test_the_table_of_another_plan_is_refused(what: str) -> None:
         "costs": replace(
             sample.table,
             nodes=(
-                replace(nodes[0], run_s={name: 7.0 for name in nodes[0].run_s}),
+                replace(nodes[0], run_s=dict.fromkeys(nodes[0].run_s, 7.0)),
                 *nodes[1:],
             ),
         ),
