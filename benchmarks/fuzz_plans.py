@@ -56,7 +56,7 @@ def main() -> None:
 
 def serve(first: int, step: int) -> None:
     """The child: mutants `first`, `first + step`, ... one line of JSON each, on request."""
-    from tests.support.mutants import mutate
+    from tests.support.mutants import KINDS, mutate
     from tests.support.plan_steps import outcomes
     from tests.support.small_plans import small_plans
 
@@ -69,14 +69,10 @@ def serve(first: int, step: int) -> None:
         while sys.stdin.readline():
             plan, reference = plans[number % len(plans)]
             kind = mutate(mutant, plan, number)
-            endings = [*outcomes(mutant, reference, changes_numbers=changes_numbers(kind))]
+            changes_numbers = KINDS[kind].changes_numbers
+            endings = [*outcomes(mutant, reference, changes_numbers=changes_numbers)]
             print(json.dumps([number, kind, endings]), flush=True)
             number += step
-
-
-def changes_numbers(kind: str) -> bool:
-    """Whether other numbers are what the mutant says, and no fault of who runs it."""
-    return "program" in kind or "members" in kind
 
 
 def watched(numbers: range, limit_s: float) -> Iterator[tuple[int, str, list[list[str]]]]:
