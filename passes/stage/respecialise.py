@@ -117,7 +117,9 @@ def _bound(program: StageProgram) -> Iterator[Value]:
     """The values of a stage whose shapes are known numbers."""
     for node in program.model.graph:
         for output in node.outputs:
-            if output.name and output.shape is not None and output.shape.is_static():
+            if output.dtype is None or output.shape is None or not output.shape.is_static():
+                continue
+            if output.name:
                 yield _value(output, {})
     yield from program.inputs
     yield from program.outputs
