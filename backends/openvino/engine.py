@@ -5,6 +5,7 @@ The only module that imports openvino; it is loaded when first needed.
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -86,8 +87,11 @@ class OpenvinoExecutable:
     Raises ValueRangeError for integers of more than 24 bits, and for empty inputs.
     """
 
-    def __init__(self, compiled: ov.CompiledModel, stage: StageProgram, kept: object) -> None:
+    def __init__(
+        self, model: ov.Model, compiled: ov.CompiledModel, stage: StageProgram, kept: object
+    ) -> None:
         self._compiled = compiled
+        self._shapes = _Shapes(model) if model.is_dynamic() else None
         self._stage = stage
         self._kept = kept  # the weights' memory, which OpenVINO does not own
         self._local = threading.local()
@@ -105,6 +109,10 @@ class OpenvinoExecutable:
                     "an input holds integers of more than 24 bits, which OpenVINO may round",
                     fix="forbid the nodes that read it on OpenVINO's devices",
                 )
+        if self._shapes is not None:
+            names = (value.name for value in self._stage.inputs)
+            shapes = tuple(array.shape for array in inputs)
+            self._shapes.check(dict(zip(names, shapes, strict=True)))
         return self._request().run(inputs, self._turn)
 
     def _request(self) -> "_Request":
@@ -112,6 +120,33 @@ class OpenvinoExecutable:
             self._local.request = _Request(self._compiled, self._stage)
         request: _Request = self._local.request
         return request
+
+
+class _Shapes:
+    """The shapes that a stage with open dimensions has been found to run at.
+
+    OpenVINO looks at them again when it runs such a stage, but not at all of them: a product of
+    matrices that do not fit reads beyond their ends.
+    """
+
+    def __init__(self, model: ov.Model) -> None:
+        self._model = model
+        self._known: OrderedDict[tuple[tuple[int, ...], ...], None] = OrderedDict()
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises EngineError where the stage cannot have inputs of these shapes."""
+        key = tuple(shapes.values())
+        if key in self._known:
+            return
+        model = self._model.clone()
+        names = [(port, _name(port, [*shapes])) for port in model.inputs]
+        try:
+            model.reshape({port: ov.PartialShape([*shapes[name]]) for port, name in names})
+        except Exception as error:  # openvino's own exceptions share no base class
+            raise EngineError(f"OpenVINO cannot run it: {_last_line(error)}") from error
+        self._known[key] = None
+        if len(self._known) > _SHAPES_KEPT:
+            self._known.popitem(last=False)
 
 
 class _Request:
@@ -187,10 +222,10 @@ def prepare(stage: StageProgram, threads: int, precision: str, *, pin: bool) -> 
     try:
         with _affinity_restored():
             try:
-                compiled = _compiled(stage, weights, options, {})
+                model, compiled = _compiled(stage, weights, options, {})
             except Exception:
                 sizes = {value.name: value.shape for value in stage.inputs}
-                compiled = _compiled(stage, weights, options, sizes)
+                model, compiled = _compiled(stage, weights, options, sizes)
     except EngineError:
         raise
     except Exception as error:  # openvino's own exceptions share no base class
@@ -199,7 +234,7 @@ def prepare(stage: StageProgram, threads: int, precision: str, *, pin: bool) -> 
             where=f"stage {stage.name}",
             fix="leave the device out, or forbid the stage's nodes on it",
         ) from error
-    return OpenvinoExecutable(compiled, stage, weights)
+    return OpenvinoExecutable(model, compiled, stage, weights)
 
 
 def _is_small(port: ov.ConstOutput) -> bool:
@@ -238,11 +273,11 @@ def _compiled(
     weights: dict[str, Tensor],
     options: dict[str, object],
     sizes: Mapping[str, tuple[int, ...]],
-) -> ov.CompiledModel:
+) -> tuple[ov.Model, ov.CompiledModel]:
     model = _core().read_model(_without(stage, weights, sizes))
     _put_in(model, weights)
     _check_shapes(model, stage)
-    return _core().compile_model(model, "CPU", options)
+    return model, _core().compile_model(model, "CPU", options)
 
 
 def _large_weights(model: ir.Model) -> dict[str, Tensor]:
