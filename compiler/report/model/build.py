@@ -4,6 +4,7 @@ import math
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import PlanError, TraceError
+from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.objective import parse_objective
 from stagecut.compiler.ir.plan import Contender, PlannedVariant, Port
 from stagecut.compiler.ir.schedule import Run
@@ -105,14 +106,23 @@ def _contender(contender: Contender) -> ContenderRow:
 
 
 def _check_table(planned: PlannedVariant, table: CostTable) -> None:
-    if [node.name for node in planned.nodes] != [node.name for node in table.nodes]:
-        raise PlanError(
-            "the cost table has other nodes than the plan",
-            where=f"report of {planned.name}",
-            fix="use the cost table that is stored in the plan file",
-        )
+    for what, same in (
+        ("nodes", [node.name for node in planned.nodes] == [node.name for node in table.nodes]),
+        ("devices", _devices(planned.machine) == _devices(table.machine)),
+        ("costs", [node.run_s for node in planned.nodes] == [node.run_s for node in table.nodes]),
+    ):
+        if not same:
+            raise PlanError(
+                f"the cost table has other {what} than the plan",
+                where=f"report of {planned.name}",
+                fix="use the cost table that is stored in the plan file",
+            )
     if parse_objective(planned.objective).per_j:
         table.require_energy()
+
+
+def _devices(machine: Machine) -> list[tuple[str, str, Basis]]:
+    return [(device.name, device.memory, device.basis) for device in machine.devices]
 
 
 def _check_gate(planned: PlannedVariant) -> None:

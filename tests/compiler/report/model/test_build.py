@@ -134,3 +134,27 @@ def test_a_run_at_other_shapes_is_refused() -> None:
     sample = mixed()
     with pytest.raises(TraceError, match="it ran with tokens 1x7, and these figures are for"):
         build_report(sample.planned, sample.table, replace(sample.trace, shapes="tokens 1x7"))
+
+
+@pytest.mark.parametrize("what", ["nodes", "devices", "costs"])
+def test_the_table_of_another_plan_is_refused(what: str) -> None:
+    sample = mixed()
+    nodes, devices = sample.table.nodes, sample.table.machine.devices
+    changed = {
+        "nodes": replace(sample.table, nodes=(replace(nodes[0], name="other"), *nodes[1:])),
+        "devices": replace(
+            sample.table,
+            machine=replace(
+                sample.table.machine, devices=(replace(devices[0], basis="modelled"), *devices[1:])
+            ),
+        ),
+        "costs": replace(
+            sample.table,
+            nodes=(
+                replace(nodes[0], run_s={name: 7.0 for name in nodes[0].run_s}),
+                *nodes[1:],
+            ),
+        ),
+    }[what]
+    with pytest.raises(PlanError, match=f"the cost table has other {what} than the plan"):
+        build_report(sample.planned, changed)
