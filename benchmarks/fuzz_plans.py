@@ -1,22 +1,25 @@
 """Claim: no plan file, however wrong, ends in a traceback, a hang, a crash or a wrong answer.
 
     python -m benchmarks.fuzz_plans [--mutants 10000] [--first 0] [--workers 2] [--limit 20]
+                                    [--minutes 60]
 
 Small plans are changed in one place or in a few (tests/support/mutants.py): bytes flipped or cut,
 members swapped, the document, the costs or the programs changed and the file sealed again with the
 right digests. Each mutant is taken through everything that can be done with a plan: load, report in
 all its forms, export, comparison, session, runs (tests/support/plan_steps.py), in a child process
 with a limit on time and memory. Prints how the steps ended, and every fault with the number of the
-mutant that shows it: `--first N --mutants 1` repeats one.
+mutant that shows it: `--first N --mutants 1` repeats one. No mutant is begun after the minutes.
 """
 
 import argparse
 import json
+import math
 import resource
 import select
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +44,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the number of the first mutant")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=float, default=20.0, help="seconds for one mutant")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="for all of them")
     parser.add_argument("--serve", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -50,7 +54,8 @@ def main() -> None:
     numbers = range(options.first, options.first + options.mutants)
     parts = [numbers[at :: options.workers] for at in range(options.workers)]
     with ThreadPoolExecutor(options.workers) as pool:
-        found = [*pool.map(lambda part: [*watched(part, options.limit)], parts)]
+        end_s = time.monotonic() + 60 * options.minutes
+        found = [*pool.map(lambda part: [*watched(part, options.limit, end_s)], parts)]
     show([each for part in found for each in part])
 
 
@@ -75,10 +80,14 @@ def serve(first: int, step: int) -> None:
             number += step
 
 
-def watched(numbers: range, limit_s: float) -> Iterator[tuple[int, str, list[list[str]]]]:
+def watched(
+    numbers: range, limit_s: float, end_s: float
+) -> Iterator[tuple[int, str, list[list[str]]]]:
     """What a child says of each mutant; one that ends, or says nothing in time, is a fault."""
     child: Child | None = None
     for number in numbers:
+        if time.monotonic() > end_s:
+            break
         child = child or Child(number, numbers.step)
         answer = child.ask(limit_s)
         if answer is None:

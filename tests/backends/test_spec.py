@@ -48,3 +48,14 @@ def test_bad_specs(text: str, problem: str) -> None:
     assert problem in error.value.problem
     assert error.value.where == f"device {text}"
     assert error.value.fix
+
+
+@pytest.mark.parametrize("text", ["pim:mine.toml", "pim:preset=x", "cpu:a=/b", "cpu:a=b\\c"])
+def test_in_a_plan_no_option_names_a_file(text: str) -> None:
+    with pytest.raises(DeviceError, match="names a file, and a plan holds numbers"):
+        Spec.of_plan(text)
+
+
+def test_in_a_plan_numbers_and_words_are_as_elsewhere() -> None:
+    text = "pim:architecture=hbm,name=mine,tCCDL=6,refresh=off"
+    assert Spec.of_plan(text) == Spec.parse(text)

@@ -1,6 +1,7 @@
 """Random inputs in the ranges that a plan was profiled with."""
 
 import numpy as np
+import pytest
 
 from stagecut.compiler.ir.plan import InputPort
 from stagecut.runtime.feeds import random_feeds
@@ -34,3 +35,21 @@ def test_the_same_seed_gives_the_same_arrays() -> None:
 def test_a_shape_decides_about_dimensions_of_the_same_name() -> None:
     feeds = random_feeds(PORTS, 0, {"ids": (3, 9)})
     assert [array.shape for array in feeds.values()] == [(3, 9), (3, 9), (3, 4), (2,)]
+
+
+@pytest.mark.filterwarnings("ignore:overflow")  # as infinity is in the range
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        ("float32", -np.inf, np.inf),
+        ("float64", -1e308, 1e308),
+        ("float32", np.nan, np.nan),
+        ("int64", -(2.0**63), 2.0**63),
+        ("uint8", 0.0, np.nan),
+    ],
+)
+def test_ranges_that_no_generator_takes_are_cut(dtype: str, low: float, high: float) -> None:
+    port = InputPort("x", dtype, (3,), low, high)
+    feeds = random_feeds([port], 0)
+    assert feeds["x"].dtype == dtype
+    assert feeds["x"].shape == (3,)
