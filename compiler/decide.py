@@ -17,7 +17,7 @@ from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableErro
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution, Totals
 from stagecut.compiler.measurements import Compared, Measurements
-from stagecut.passes.gate.build import right
+from stagecut.passes.gate.build import Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.gate.gate import predicted
 from stagecut.passes.partition.partition import Partition
@@ -114,13 +114,11 @@ class Decide:
                 faults = measurements.answers.culprits(checked.wrong, None)
                 if faults and spare is not None and spare(faults):
                     return Compared((), (), faults=faults)
-                wrong = next(iter(checked.wrong), None)
-                wrong = wrong or measurements.wrong_elsewhere(proposal, None)
-                if wrong is None:
+                found = next(iter(checked.wrong), None) or measurements.elsewhere(proposal, None)
+                if not isinstance(found, Wrong):
                     compared = measurements.compared(contenders, checked.built, dropped)
-                    elsewhere = measurements.elsewhere(proposal, None)
-                    return replace(compared, elsewhere=elsewhere)
-                error, told = wrong.error, str(wrong)
+                    return replace(compared, elsewhere=found)
+                error, told = found.error, str(found)
             except StageFault as fault:
                 error, told = fault, f"plan {proposal.name} is left out: {fault.problem}"
             left.remove(proposal)

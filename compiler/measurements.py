@@ -290,22 +290,20 @@ class Measurements:
         left = list(compared.contenders)
         while True:
             proposal = proposal_of(proposals, compared.chosen.id)
-            wrong = self.wrong_elsewhere(proposal, tolerance)
-            if wrong is None:
-                return replace(compared, elsewhere=self.elsewhere(proposal, tolerance))
+            found = self.elsewhere(proposal, tolerance)
+            if not isinstance(found, Wrong):
+                return replace(compared, elsewhere=found)
             left = [each for each in left if proposal_of(proposals, each.id) is not proposal]
             if not left:
-                raise wrong.error
-            dropped = (*compared.dropped, str(wrong))
+                raise found.error
+            dropped = (*compared.dropped, str(found))
             compared = replace(compared, contenders=choose(left, objective), dropped=dropped)
 
-    def wrong_elsewhere(self, proposal: Proposal, tolerance: float | None) -> Wrong | None:
-        """What is wrong with a proposal at other shapes; None where nothing is."""
+    def elsewhere(self, proposal: Proposal, tolerance: float | None) -> Wrong | tuple[str, ...]:
+        """What is wrong with it at other shapes, or the inputs on which it is right there."""
         if self._other_shapes is None:
-            return None
-        staged = self.answers.staged(proposal)
-        found = self._other_shapes.flaw(staged, self.answers.limit(tolerance, proposal))
-        return None if found is None else Wrong(proposal, staged, *found)
+            return ()
+        return self._other_shapes(proposal, self.answers.limit(tolerance, proposal))
 
     @cached_property
     def _other_shapes(self) -> OtherShapes | None:
@@ -313,12 +311,6 @@ class Measurements:
         if self.opened is None:
             return None
         return OtherShapes(self.answers, self.opened, declared(self.opened, self.program))
-
-    def elsewhere(self, proposal: Proposal, tolerance: float | None) -> tuple[str, ...]:
-        """The inputs of other shapes on which it was tried; none for the reference itself."""
-        if self._other_shapes is None or self.answers.limit(tolerance, proposal) is None:
-            return ()
-        return self._other_shapes.names
 
     def compared(
         self, contenders: tuple[Contender, ...], built: Sequence[Built], dropped: Sequence[str]

@@ -21,7 +21,9 @@ from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.measure.crash_journal import REFERENCE
-from stagecut.passes.gate.accuracy import Flaw, Limit
+from stagecut.passes.gate.accuracy import Limit
+from stagecut.passes.gate.build import Wrong
+from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.reference import Reference
 from stagecut.runtime.unprofiled_shapes import UnprofiledShapes
@@ -35,24 +37,19 @@ class OtherShapes:
     opened: ir.Model
     dims: Mapping[str, Dims]
 
-    def flaw(self, staged: StagedSchedule, limit: Limit | None) -> tuple[InputSet, Flaw] | None:
-        """What is wrong with the outputs of a schedule at another shape; None where nothing is, or
-        where nothing can be said: the reference, or the schedule, does not run there."""
+    def __call__(self, proposal: Proposal, limit: Limit | None) -> Wrong | tuple[str, ...]:
+        """What is wrong with a proposal's outputs, or the inputs on which they are right: none
+        where nothing can be said, as the reference, or the proposal, does not run there."""
         if limit is None or self._known is None:
-            return None
+            return ()
         inputs, reference = self._known
-        engines = self.answers.context.backends
+        staged = self.answers.staged(proposal)
         try:
-            outputs = self._run(staged, engines, inputs.feeds)
+            outputs = self._run(staged, self.answers.context.backends, inputs.feeds)
         except StagecutError:
-            return None
+            return ()
         flaw = reference.flaw(inputs, outputs, limit)
-        return None if flaw is None else (inputs, flaw)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the inputs on which schedules are tried; none where the reference runs on none."""
-        return () if self._known is None else (self._known[0].name,)
+        return (inputs.name,) if flaw is None else Wrong(proposal, staged, inputs, flaw)
 
     @cached_property
     def _known(self) -> tuple[InputSet, Reference] | None:

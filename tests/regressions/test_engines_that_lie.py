@@ -215,3 +215,14 @@ def test_what_is_wrong_at_other_shapes_is_told() -> None:
         compile_model(
             ROWS, feeds=feeds, devices=devices, pins=["*=lying"], tolerance=0.1, settings=QUICK
         )
+
+
+def test_what_does_not_run_at_other_shapes_is_not_wrong_there() -> None:
+    """Nor is it said to be right there."""
+    feeds = {"x": TWO, "z": TWO}
+    table = scattered_costs(ROWS, ["lying:how=refuses-three"], seed=0, feeds=feeds)
+    planned = compile_model(
+        ROWS, feeds=feeds, devices=["lying:how=refuses-three"], costs=table, settings=QUICK
+    ).first.planned
+    assert planned.checks is not None
+    assert not any("other shapes" in name for name in planned.checks.inputs)

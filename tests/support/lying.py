@@ -56,6 +56,9 @@ class Liar:
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         outputs = self.honest(inputs)
+        if self.how == "refuses-three":  # and tells the truth
+            assert inputs[0].shape[:1] != (3,), "three are too many"
+            return outputs
         if self.how in ALWAYS:
             return [ALWAYS[self.how](output) for output in outputs]
         return [output + 1 for output in outputs] if self._lies_about(inputs[0]) else outputs
