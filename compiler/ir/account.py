@@ -71,9 +71,9 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     """
     _check_complete(table, schedule)
     ledger = _Ledger(table, schedule)
+    run, transfer = ledger.run, ledger.transfer
     steps = tuple(
-        ledger.run(step) if isinstance(step, Run) else ledger.transfer(step)
-        for step in schedule.steps
+        [run(step) if isinstance(step, Run) else transfer(step) for step in schedule.steps]
     )
     ledger.check_ends()
     energy_j = sum_known(step.energy_j for step in steps)
@@ -102,12 +102,16 @@ class _Ledger:
         self._table = table
         self._schedule = schedule
         self._nodes, self._values = table.node_named, table.value_named
-        self._devices = table.machine.device_named
         self._inputs = {end.name for end in table.inputs}
         #: What lies in each memory.
         self._present: dict[str, set[str]] = {name: set() for name in table.machine.memory_named}
         for end in table.inputs:
             self._present[end.memory].add(end.name)
+        #: By device: itself, what lies in its memory, and what it keeps busy.
+        self._devices = {
+            device.name: (device, self._present[device.memory], device.keeps_busy)
+            for device in table.machine.devices
+        }
         self._room = {name: bytes_in(name) for name in table.machine.memory_named}
         #: The name of each route as a resource.
         self._ways: dict[Route, str] = {}
@@ -119,8 +123,8 @@ class _Ledger:
 
     def run(self, step: Run) -> StepAccount:
         stage = self._schedule.stages[step.stage]
-        device = self._devices[stage.device]
-        name, here, nodes = device.name, self._present[device.memory], self._nodes
+        device, here, resource = self._devices[stage.device]
+        name, nodes = device.name, self._nodes
         times_s = [device.stage_s]
         energies_j: list[float | None] = []
         size_bytes = 0
@@ -140,9 +144,10 @@ class _Ledger:
             if node.uses:
                 for budget, uses in node.uses.items():
                     self.uses[budget] += uses.get(name, 0.0)
-        self.uses[self._room[device.memory]] += size_bytes
+        if size_bytes:
+            self.uses[self._room[device.memory]] += size_bytes
         time_s = math.fsum(times_s)
-        self._keep_busy(device.keeps_busy, time_s)
+        self._keep_busy(resource, time_s)
         return StepAccount(time_s, device.basis, sum_known(energies_j), device.stage_s)
 
     def _is_bound(self, value: str) -> bool:

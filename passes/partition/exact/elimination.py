@@ -88,6 +88,9 @@ class Inbox:
     def deliver(self, factors: Factors) -> None:
         """Hand each table to the group of its first variable."""
         target = self._group_of[factors.scopes[:1]]
+        if factors.rows == 1:
+            self._waiting[target[0, 0]].append(factors)
+            return
         for rows in group_equal_columns(target):
             self._waiting[target[0, rows[0]]].append(factors.only(rows))
 
