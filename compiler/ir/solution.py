@@ -141,7 +141,10 @@ class Solution:
 def assignment_of(table: CostTable, schedule: Schedule) -> Assignment:
     """Where a complete schedule runs each node, in the table's order."""
     device_of = schedule.device_of
-    return Assignment({node.name: device_of[node.name] for node in table.nodes})
+    names = [node.name for node in table.nodes]
+    if [*device_of] == names:
+        return Assignment(device_of)
+    return Assignment({name: device_of[name] for name in names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,22 +39,25 @@ class Incumbent:
 
         An assignment that exceeds a budget or lacks a link is ignored.
         """
-        numbers = tuple(int(device) for device in devices)
+        numbers = tuple(devices.tolist() if isinstance(devices, np.ndarray) else devices)
         if numbers in self._seen:
             return self.total
         self._seen.add(numbers)
-        order: Sequence[int] = range(len(numbers))
-        if any(self._start):
-            order = best_order(self._precedence(), numbers, self._start).nodes
+        if not any(self._start):
+            return self._try(self._nodes, numbers)
+        order = best_order(self._precedence(), numbers, self._start).nodes
         return self.try_steps([(node, numbers[node]) for node in order])
 
     def try_steps(self, steps: Sequence[tuple[int, int]]) -> float:
         """Try nodes with their devices, in the order in which they run; returns the least total so
         far."""
-        nodes = self._nodes
-        device_of = {nodes[node]: self._names[device] for node, device in steps}
+        return self._try([self._nodes[node] for node, _ in steps], [device for _, device in steps])
+
+    def _try(self, order: Sequence[str], numbers: Sequence[int]) -> float:
+        """`numbers` are the devices of the nodes in `order`."""
+        device_of = dict(zip(order, map(self._names.__getitem__, numbers), strict=True))
         try:
-            stages = stages_in([nodes[node] for node, _ in steps], device_of)
+            stages = stages_in(order, device_of)
             schedule = scheduled(self._table, stages, self._objective)
             costs = account(self._table, schedule)
         except (AssignmentError, ScheduleError):
