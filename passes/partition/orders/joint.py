@@ -27,6 +27,9 @@ from stagecut.passes.partition.orders.precedence import Precedence, mask
 #: States after which the search gives up.
 MOST_STATES = 150_000
 
+#: The most bits of all their ideals together.
+_MOST_BITS = 2_000_000_000
+
 #: A difference this small, relative to the total, is rounding.
 _ROUNDING = 1e-12
 
@@ -79,8 +82,12 @@ def cheapest_schedule(
 ) -> Joint:
     """The cheapest schedule below `ceiling`, without the devices (N, D) that are ruled out.
 
-    `device_memory` and `device_start` have an entry for each device.
+    `device_memory` and `device_start` have an entry for each device. Graphs that have more nodes
+    than states are looked at are not searched at all: an ideal takes a bit for each node.
     """
+    most_states = min(most_states, _MOST_BITS // max(arrays.nodes, 1))
+    if arrays.nodes > most_states:
+        return Joint(None, complete=False)
     search = _Search(arrays, device_memory, device_start, ruled_out, precedence)
     return search(ceiling, most_states)
 
@@ -126,7 +133,7 @@ class _Search:
                 self._writes[producer].append(value)
         self._least = arrays.cost.min(axis=1, where=able, initial=math.inf).tolist()
         #: What the nodes of each ideal cost at the least.
-        self._spent: dict[int, float] = {}
+        self._spent: dict[int, float] = {0: 0.0}
 
     def __call__(self, ceiling: float, most_states: int) -> Joint:
         if not self._place_free:  # energies of transfers are not followed here
@@ -139,7 +146,7 @@ class _Search:
             following: dict[object, _State] = {}
             for state in level.values():
                 for new in self._following(state):
-                    if new.cost + self._left(new.done, rest) >= limit:
+                    if new.cost + rest - self._spent_after(state.done, new) >= limit:
                         continue
                     known = following.get(new.key)
                     if known is None or new.cost < known.cost:
@@ -151,13 +158,11 @@ class _Search:
         best = min(level.values(), key=lambda state: state.cost, default=None)
         return Joint(None if best is None else best.steps(), complete=True)
 
-    def _left(self, done: int, rest: float) -> float:
-        """What the nodes that have not run cost at the least, transfers and starts left out."""
-        if done not in self._spent:
-            self._spent[done] = math.fsum(
-                cost for node, cost in enumerate(self._least) if done >> node & 1
-            )
-        return rest - self._spent[done]
+    def _spent_after(self, before: int, new: _State) -> float:
+        """What the nodes that have run cost at the least, transfers and starts left out."""
+        if new.done not in self._spent:
+            self._spent[new.done] = self._spent[before] + self._least[new.step[0]]
+        return self._spent[new.done]
 
     def _first(self) -> Iterator[_State]:
         """The state in which nothing has run; inputs that no node reads have been transferred to

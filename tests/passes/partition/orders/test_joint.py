@@ -12,6 +12,7 @@ from stagecut.compiler.ir.objective import ENERGY, LATENCY, Objective
 from stagecut.compiler.ir.transfers import scheduled, stages_in
 from stagecut.passes.partition.exact.arrays import table_arrays
 from stagecut.passes.partition.exact.factor_graph import Bools
+from stagecut.passes.partition.orders import joint
 from stagecut.passes.partition.orders.joint import Joint, cheapest_schedule
 from stagecut.passes.partition.orders.precedence import Precedence
 from tests.support.tables import US, cheapest_of_all, cost_table, seeded_table
@@ -113,3 +114,11 @@ def test_what_can_only_go_on_goes_on_at_once() -> None:
     found = _search(table)
     assert found.steps == ((0, 0), (2, 0), (1, 1), (3, 1))
     assert _total(table, found) == pytest.approx(6 * US)
+
+
+def test_a_graph_whose_ideals_do_not_fit_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = cost_table("a: cpu 1\n b(a): cpu 1\n c(b): cpu 1")
+    monkeypatch.setattr(joint, "_MOST_BITS", 9)
+    assert _search(table).complete
+    monkeypatch.setattr(joint, "_MOST_BITS", 8)
+    assert _search(table) == Joint(None, complete=False)
