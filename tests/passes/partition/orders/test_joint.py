@@ -118,7 +118,7 @@ def test_what_can_only_go_on_goes_on_at_once() -> None:
 
 def test_a_graph_whose_ideals_do_not_fit_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     table = cost_table("a: cpu 1\n b(a): cpu 1\n c(b): cpu 1")
-    monkeypatch.setattr(joint, "_MOST_BITS", 9)
+    monkeypatch.setattr(joint, "_MOST_BITS", 60)
     assert _search(table).complete
     monkeypatch.setattr(joint, "_MOST_BITS", 8)
     assert _search(table) == Joint(None, complete=False)
