@@ -77,12 +77,12 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
         form(x(1, 1, 5), kernel_shape=(3,), strides=(3,), pads=(1, 1), ceil_mode=1),
         "padding",
     ),
-    "a spectrum along an axis from the end": ("DFT", 17, form(x(2, 6, 1), axis=-2), "axis"),
+    "a spectrum along an axis from the end": ("DFT", 17, form(x(2, 6, 1), axis=-2), "another axis"),
     "one side of a spectrum": (
         "DFT",
         20,
         form(x(2, 6, 1), None, c(1, "int64"), onesided=1),
-        "one side",
+        "shape",
     ),
     "a grid over booleans": (
         "GridSample",
