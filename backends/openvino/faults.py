@@ -127,6 +127,11 @@ _FAULTS = (
     Fault("Pad", "OpenVINO does not read a value for padding that is no weight", _is_fed(2)),
     Fault("LSTM", "OpenVINO leaves out the peepholes' weights", _has_operand(7)),
     Fault("LSTM", "OpenVINO has no input_forget", _has("input_forget", 1)),
+    Fault(
+        "LSTM GRU RNN",
+        "OpenVINO goes past the lengths of sequences where sizes are open",
+        _has_operand(4),
+    ),
     Fault("LRN", "OpenVINO's window of an even size lies elsewhere", lambda o: _even(o, "size")),
     Fault("RoiAlign", "OpenVINO samples other points in most of its forms", _always),
     Fault("QLinearConv", "OpenVINO's CPU plugin has no kernel for some", _always),

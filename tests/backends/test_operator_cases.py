@@ -92,6 +92,8 @@ class Liar:
         return None
 
     def prepare(self, stage: StageProgram) -> Executable:
+        if stage.model.graph[0].op_type == "Sin":
+            raise ZeroDivisionError("in prepare")
         execute = self.inner.prepare(stage)
 
         def run_it(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -121,6 +123,7 @@ def test_a_wrong_answer_is_wrong() -> None:
 
 def test_a_refusal_and_an_error_are_what_they_are() -> None:
     assert _found("Tan")[""] == Verdict("refused", reason="too hard")
+    assert _found("Sin")[""] == Verdict("error", reason="prepare: in prepare")
     assert _found("Exp")[""] == Verdict("error", reason="supports: in supports")
 
 

@@ -69,6 +69,12 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
     "a padding that is computed": ("Pad", 13, form(x(3, 4), c([0, 1, 0, 2]), x()), "padding"),
     "peepholes": ("LSTM", 14, form(*_PEEPHOLES, hidden_size=5), "peepholes"),
     "coupled gates": ("LSTM", 14, form(*_PEEPHOLES[:3], hidden_size=5, input_forget=1), "forget"),
+    "lengths of sequences": (
+        "LSTM",
+        14,
+        form(*_PEEPHOLES[:4], c([4, 2], "int32"), hidden_size=5),
+        "lengths",
+    ),
     "an even window": ("LRN", 13, form(x(2, 5, 3, 2), size=2), "even"),
     "regions": ("RoiAlign", 16, form(x(1, 1, 5, 6), _BOXES, v([0])), "points"),
     "a window that begins in the padding": (

@@ -1,7 +1,7 @@
 """What a device makes of a case: it refuses it, or answers, right or wrong, or fails."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -82,7 +82,11 @@ def verdicts(case: Case, backend: Backend, *, opened: bool = False) -> Iterator[
     tolerance = max(oracles.tolerance, _PRECISIONS[backend.device.precision])
     for data, (expected, judge) in right.items():
         feeds = list(case.feeds(data).values())
-        yield _compared(case, backend, executable, feeds, expected, tolerance, data, judge)
+        verdict = _compared(case, backend, executable, feeds, expected, tolerance, data, judge)
+        known = explanation(case, data, backend.device.name, opened=opened)
+        if known and verdict.outcome == "wrong":
+            verdict = replace(verdict, outcome="explained")
+        yield verdict
 
 
 def _seen(oracles: Oracles) -> tuple[Result, ...] | None:
@@ -114,8 +118,6 @@ def _compared(
     if not told:
         return Verdict("right", data, judge)
     outcome: Outcome = "not finite" if _may_differ(case, data) else "wrong"
-    if outcome == "wrong" and explanation(case, data, backend.device.name):
-        outcome = "explained"
     return Verdict(outcome, data, f"{told} ({judge})")
 
 
