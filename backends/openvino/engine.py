@@ -156,10 +156,16 @@ class _Request:
                 request.infer(share_outputs=True)  # or else it copies every result
         except Exception as error:  # openvino's own exceptions share no base class
             raise EngineError(f"OpenVINO cannot run it: {_last_line(error)}") from error
-        return [
+        results = [
             large[at] if at in large else np.array(request.get_output_tensor(at).data)
             for at in range(self._count)
         ]
+        if not all(array.size for array in results):  # seen where sizes are open, and wrong
+            raise ValueRangeError(
+                "a result is empty, as OpenVINO's may be where they should not",
+                fix="forbid the nodes of the stage on OpenVINO's devices",
+            )
+        return results
 
 
 def prepare(stage: StageProgram, threads: int, precision: str, *, pin: bool) -> OpenvinoExecutable:

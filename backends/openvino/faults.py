@@ -93,6 +93,18 @@ def _has_operand(at: int) -> Callable[[Operator], bool]:
     return lambda operator: any(value is not None for value in operator.inputs[at : at + 1])
 
 
+def _has_blocks(operator: Operator) -> bool:
+    return operator.attributes.get("block_size", 0) != 0
+
+
+def _groups_heads(operator: Operator) -> bool:
+    """Whether several heads of the queries share one of the keys."""
+    attributes = operator.attributes
+    queries, keys = operator.reads[0].shape, operator.reads[1].shape
+    by_name = attributes.get("q_num_heads") != attributes.get("kv_num_heads")
+    return queries[1] != keys[1] if len(queries) == 4 else by_name
+
+
 def _reads(*dtypes: str) -> Callable[[Operator], bool]:
     return lambda operator: operator.reads[0].dtype in dtypes
 
@@ -134,6 +146,20 @@ _FAULTS = (
     ),
     Fault("LRN", "OpenVINO's window of an even size lies elsewhere", lambda o: _even(o, "size")),
     Fault("RoiAlign", "OpenVINO samples other points in most of its forms", _always),
+    Fault(
+        "QuantizeLinear DequantizeLinear",
+        "OpenVINO loses the shape of blocks where sizes are open",
+        _has_blocks,
+    ),
+    Fault(
+        "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceProd ReduceSum"
+        " ReduceSumSquare",
+        "OpenVINO reduces all axes where none are to be, where sizes are open",
+        _has("noop_with_empty_axes", 1),
+    ),
+    Fault(
+        "Attention", "OpenVINO loses the shape of grouped heads where sizes are open", _groups_heads
+    ),
     Fault("QLinearConv", "OpenVINO's CPU plugin has no kernel for some", _always),
     Fault("DFT", "OpenVINO loses the shape, or takes another axis, in some of its forms", _always),
     Fault(

@@ -75,6 +75,25 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
         form(*_PEEPHOLES[:4], c([4, 2], "int32"), hidden_size=5),
         "lengths",
     ),
+    "blocks": (
+        "DequantizeLinear",
+        21,
+        form(x(2, 4, dtype="uint8"), w(2, 2), w(2, 2), block_size=2),
+        "blocks",
+    ),
+    "no axis to reduce": ("ReduceSum", 13, form(x(2, 3), noop_with_empty_axes=1), "axes"),
+    "grouped heads": (
+        "Attention",
+        23,
+        form(x(1, 4, 3, 4), x(1, 2, 5, 4), x(1, 2, 5, 4)),
+        "heads",
+    ),
+    "grouped heads by name": (
+        "Attention",
+        23,
+        form(x(1, 3, 8), x(1, 5, 4), x(1, 5, 4), q_num_heads=4, kv_num_heads=2),
+        "heads",
+    ),
     "an even window": ("LRN", 13, form(x(2, 5, 3, 2), size=2), "even"),
     "regions": ("RoiAlign", 16, form(x(1, 1, 5, 6), _BOXES, v([0])), "points"),
     "a window that begins in the padding": (

@@ -39,7 +39,7 @@ _EXPLANATIONS = (
     Explanation(
         "TopK",
         "with open dimensions, another one of equal numbers may be named",
-        data=("zero",),
+        data=("usual", "zero"),
         device="openvino",
         opened=True,
     ),
