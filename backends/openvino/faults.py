@@ -158,6 +158,11 @@ _FAULTS = (
         _has("noop_with_empty_axes", 1),
     ),
     Fault(
+        "ConvTranspose",
+        "OpenVINO pads otherwise where sizes are open",
+        _has("auto_pad", "SAME_UPPER", "SAME_LOWER"),
+    ),
+    Fault(
         "Attention", "OpenVINO loses the shape of grouped heads where sizes are open", _groups_heads
     ),
     Fault("QLinearConv", "OpenVINO's CPU plugin has no kernel for some", _always),

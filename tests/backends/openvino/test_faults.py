@@ -81,6 +81,12 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
         form(x(2, 4, dtype="uint8"), w(2, 2), w(2, 2), block_size=2),
         "blocks",
     ),
+    "padding that is worked out": (
+        "ConvTranspose",
+        11,
+        form(x(1, 2, 4, 5), w(2, 3, 3, 3), auto_pad="SAME_UPPER"),
+        "pads",
+    ),
     "no axis to reduce": ("ReduceSum", 13, form(x(2, 3), noop_with_empty_axes=1), "axes"),
     "grouped heads": (
         "Attention",
