@@ -60,7 +60,7 @@ def _run(seeds: "Queue[int]", workers: int, limit_s: float) -> None:
                 counts[verdict.partition(":")[0]] += 1
                 if verdict not in {"right", "unstable", "skipped"}:
                     print(f"{seed} {verdict}: {told}", flush=True)
-                if sum(counts.values()) % 500 == 0:
+                if sum(counts.values()) % 100 == 0:
                     print(dict(counts), flush=True)
 
     threads = [threading.Thread(target=work) for _ in range(workers)]

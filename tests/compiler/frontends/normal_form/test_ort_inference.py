@@ -8,7 +8,7 @@ import pytest
 from stagecut.compiler.frontends.normal_form.ort_inference import infer, measure
 from stagecut.compiler.frontends.normal_form.unique_names import give_names
 from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError, SampleError
 from tests.support.onnx_models import TinyModel
 
 
@@ -145,5 +145,6 @@ def test_what_the_engine_says_is_handed_on_without_its_source_lines() -> None:
 
 def test_a_run_that_fails_is_told() -> None:
     model = _model("(float[2] x, int64[1] at) => (float[1] v) { v = Gather(x, at) }")
-    with pytest.raises(ModelError, match=r"ONNX Runtime cannot run it: .*out of data bounds"):
+    with pytest.raises(SampleError, match=r"on the sample inputs: .*out of data bounds") as told:
         measure(model, _values(model, "v"), {"x": X[0, :2], "at": np.array([7])})
+    assert "give inputs that it runs on" in told.value.fix
