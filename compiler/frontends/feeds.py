@@ -17,9 +17,6 @@ from stagecut.compiler.measure.memory import check_room
 #: The dtype of every input of a model, by name and in order; strings are objects.
 InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]
 
-#: Inputs may take this part of the memory; the model, its values and the engines need the rest.
-_PART_OF_MEMORY = 4
-
 
 def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
     """The dtype of each input; raises ModelError for an input that is no tensor."""

@@ -79,7 +79,9 @@ def test_samples_that_no_memory_holds() -> None:
     open_y = h.make_tensor_value_info("y", T.FLOAT, ["N", 4])
     graph = h.make_graph([h.make_node("Relu", ["x"], ["y"])], "g", [open_x], [open_y])
     model = h.make_model(graph, opset_imports=OPSETS[:1], ir_version=9)
-    with pytest.raises(ShapeError, match="a sample of its shape would take 14901 GiB") as error:
+    with pytest.raises(
+        ShapeError, match=r"a tensor of this shape takes \d+ GiB, and .* are left"
+    ) as error:
         load_program(model, shapes={"x": (10**12, 4)})
     assert error.value.where == "input x"
     given = np.ones((3, 4), np.float32)
