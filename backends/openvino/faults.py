@@ -158,6 +158,11 @@ _FAULTS = (
         _has("noop_with_empty_axes", 1),
     ),
     Fault(
+        "Split",
+        "where sizes are open, OpenVINO writes beyond the memory of parts that are not all alike",
+        lambda o: o.version >= 18 and not _has_operand(1)(o),
+    ),
+    Fault(
         "ConvTranspose",
         "OpenVINO pads otherwise where sizes are open",
         _has("auto_pad", "SAME_UPPER", "SAME_LOWER"),
