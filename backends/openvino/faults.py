@@ -93,6 +93,12 @@ def _has_operand(at: int) -> Callable[[Operator], bool]:
     return lambda operator: any(value is not None for value in operator.inputs[at : at + 1])
 
 
+def _has_a_shorter_part(operator: Operator) -> bool:
+    """Whether opset 18's Split is only told how many parts there are, and they are not alike."""
+    shapes = {value.shape for value in operator.writes}
+    return operator.version >= 18 and len(shapes) > 1 and not _has_operand(1)(operator)
+
+
 def _has_blocks(operator: Operator) -> bool:
     return operator.attributes.get("block_size", 0) != 0
 
@@ -160,7 +166,7 @@ _FAULTS = (
     Fault(
         "Split",
         "where sizes are open, OpenVINO writes beyond the memory of parts that are not all alike",
-        lambda o: o.version >= 18 and not _has_operand(1)(o),
+        _has_a_shorter_part,
     ),
     Fault(
         "ConvTranspose",

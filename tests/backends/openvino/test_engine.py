@@ -51,6 +51,14 @@ def test_empty_inputs_are_not_given_to_it() -> None:
         execute([np.zeros((0, 3), np.float32)])
 
 
+def test_empty_results_are_not_believed() -> None:
+    asked = form(x(4, 5, dtype="float32"), c([3], "int64"), c([9], "int64"), c([0], "int64"))
+    execute = _prepared("Slice", asked, opened=True)
+    assert execute([np.ones((4, 5), np.float32)])[0].shape == (1, 5)
+    with pytest.raises(ValueRangeError, match="result is empty"):
+        execute([np.ones((2, 5), np.float32)])
+
+
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_integers_that_float32_cannot_hold_are_not_given_to_it(dtype: str) -> None:
     execute = _prepared("Equal", form(x(2, dtype=dtype), x(2, dtype=dtype)))

@@ -166,6 +166,7 @@ RIGHT: dict[str, tuple[str, int, Form]] = {
         form(x(1, 2, 4, 5), None, c([1.0, 1.0, 2.0, 2.0], "float32"), mode="cubic"),
     ),
     "parts whose sizes are given": ("Split", 18, form(x(6, 6), c([2, 4]), outputs=2)),
+    "parts that are alike": ("Split", 18, form(x(6, 6), num_outputs=3, outputs=3)),
     "a sum of floats": ("ReduceSum", 13, form(x(2, 3), c([1], "int64"))),
     "integers that are compared": ("Equal", 13, form(x(2, 3, dtype="int32"), x(3))),
     "a product of quantized numbers": (
