@@ -4,8 +4,9 @@ Done when they are read: whoever prepares or shows them need not check again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
+import onnx
 import onnx_ir as ir
 
 from stagecut.compiler.formats.model_tensors import tensors
@@ -14,6 +15,10 @@ from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
+
+
+#: No domain but ONNX's own has come near so many versions.
+_NEWEST = 1000
 
 
 def model_problems(model: ir.Model) -> Iterator[str]:
@@ -25,8 +30,10 @@ def model_problems(model: ir.Model) -> Iterator[str]:
         if value.type is None:
             yield f"has input {value.name} without a type"
     yield from _in_graph(model.graph, frozenset())
+    yield from _opsets(model.graph, model.opset_imports)
     for function in model.functions.values():
         yield from _in_graph(function.graph, frozenset())
+        yield from _opsets(function.graph, function.opset_imports)
 
 
 def _in_graph(graph: ir.Graph, outside: Set[ir.Value]) -> Iterator[str]:
@@ -50,6 +57,17 @@ def _in_graph(graph: ir.Graph, outside: Set[ir.Value]) -> Iterator[str]:
     for value in graph.outputs:
         if value not in known:
             yield f"hands back {value.name}, which nothing writes"
+
+
+def _opsets(graph: ir.Graph, imported: Mapping[str, int]) -> Iterator[str]:
+    """Engines may look for an operator in all versions up to the one that is imported."""
+    for domain, version in imported.items():
+        newest = _NEWEST if domain else onnx.defs.onnx_opset_version()
+        if not 1 <= version <= newest:
+            yield f"is of version {version} of {domain or 'ONNX'}, where {newest} is the newest"
+    for node in graph.all_nodes():
+        if node.domain not in imported:
+            yield f"does not say which version of {node.domain or 'ONNX'} node {node.name} is of"
 
 
 def _bodies(node: ir.Node) -> Iterator[ir.Graph]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from stagecut import backends
+from stagecut.backends.null.device import NullBackend
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.device import Estimate
@@ -44,7 +45,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> PlannedVariant:
     expanded = expand(program, DEVICES, "op")
     costs = costs_of(expanded, seed=0)
     engines = backends.create_all(DEVICES)
-    monkeypatch.setattr(type(engines["null"]), "estimate", lambda *_: Estimate(1e-6, load_s=1.0))
+    monkeypatch.setattr(NullBackend, "estimate", lambda *_: Estimate(1e-6, load_s=1.0))
     found = account(costs, SCHEDULE)
     staged = stage(expanded.graph, SCHEDULE, found, Borders())
     contenders = predicted(proposals(costs, Partition()(costs), LATENCY))

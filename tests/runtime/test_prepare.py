@@ -113,10 +113,11 @@ def test_a_wish_to_stop_is_no_fault(
 
     kind, method = (NullBackend, "prepare") if when == "prepare" else _CALL
     monkeypatch.setattr(kind, method, fail)
-    with pytest.raises(type(raised)):
-        attempt()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        with pytest.raises(type(raised)):
+            attempt()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         with pytest.raises(StageFault if isinstance(raised, KeyboardInterrupt) else Stopped):
             attempt()
     finally:

@@ -19,5 +19,6 @@ class Borders(Extractor):
         written = {value.name for node in nodes for value in node.outputs}
         read = {value.name: value for node in nodes for value in node.inputs}
         inputs = tuple(value for value in read.values() if value.name not in written)
-        model = ir.Model(ir.Graph([], [], nodes=[]), ir_version=10)
+        handed_on = [ir.Value(name=value.name) for value in outputs]
+        model = ir.Model(ir.Graph([], handed_on, nodes=[]), ir_version=10)
         return StageProgram(name, model, inputs, tuple(outputs))

@@ -50,6 +50,14 @@ BAD: dict[str, tuple[Change, str]] = {
         lambda model: setattr(model.graph.node[2], "op_type", "Neg"),
         "has other operators than its nodes in plan.json",
     ),
+    "a version that ONNX has not reached": (
+        lambda model: setattr(model.opset_import[0], "version", 2**62),
+        "is of version 4611686018427387904 of ONNX",
+    ),
+    "no version": (
+        lambda model: model.ClearField("opset_import"),
+        "does not say which version of ONNX node",
+    ),
     "an input of another type": (_of_other_type, "has input x as float64"),
     "an input of another shape": (_of_other_shape, "has input x as [3,4], and plan.json as [2, 4]"),
     "an input without a type": (

@@ -65,7 +65,8 @@ def test_a_live_pytorch_model() -> None:
 
 
 def test_a_pt2_file(tmp_path: Path) -> None:
-    torch.export.save(torch.export.export(Linear(), (torch.ones(2, 3),)), tmp_path / "net.pt2")
+    program = torch.export.export(Linear().eval(), (torch.ones(2, 3),))
+    torch.export.save(program, tmp_path / "net.pt2")
     assert load_program(tmp_path / "net.pt2").name == "net"
 
 
