@@ -16,7 +16,6 @@ from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 
-
 #: No domain but ONNX's own has come near so many versions.
 _NEWEST = 1000
 
