@@ -8,6 +8,7 @@ import functools
 import random
 import unittest
 import warnings
+import zlib
 from collections.abc import Sequence
 from typing import Any, cast
 from unittest import mock
@@ -122,7 +123,11 @@ def test_a_case_through_the_plain_interface(name: str) -> None:
     _suite()[name].debug()
 
 
-@pytest.mark.parametrize("name", _cases())
+#: Every fourth case, always the same ones: all of them take two minutes.
+_SCATTERED = [name for name in _cases() if zlib.crc32(name.encode()) % 4 == 0]
+
+
+@pytest.mark.parametrize("name", _SCATTERED)
 def test_a_case_scattered_over_devices(name: str) -> None:
     _skip(name)
     case = _cases()[name]
