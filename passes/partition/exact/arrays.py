@@ -108,9 +108,9 @@ def table_arrays(table: CostTable, objective: Objective) -> TableArrays:
         start=objective.per_s * np.array(start_s),
         transfer=transfer,
         before=before,
-        producer=_producers(table, values),
+        producer=producers(table, values),
         wanted=wanted,
-        reads=_reads(table, values),
+        reads=reads(table, values),
         limits=np.array([*budgets.values()], dtype=np.float64),
         uses=_uses(table, list(budgets), place, len(start_s)),
         transfer_uses=_transfer_uses(list(budgets), transfer_j),
@@ -152,7 +152,8 @@ def _with_inputs(run: Floats, begin: Sequence[int], memories: int) -> Floats:
     return padded
 
 
-def _producers(table: CostTable, values: Mapping[str, int]) -> Ints:
+def producers(table: CostTable, values: Mapping[str, int]) -> Ints:
+    """(V,): the node that writes each value; N or more for an input, -1 for what is free."""
     producer = np.full(len(values), -1)
     node, value = _named(values, [node.outputs for node in table.nodes])
     producer[value] = node
@@ -160,7 +161,8 @@ def _producers(table: CostTable, values: Mapping[str, int]) -> Ints:
     return producer
 
 
-def _reads(table: CostTable, values: Mapping[str, int]) -> Ints:
+def reads(table: CostTable, values: Mapping[str, int]) -> Ints:
+    """(2, R): value and node of every reading, each pair once."""
     node, value = _named(values, [node.inputs for node in table.nodes])
     keys = distinct(value * len(table.nodes) + node)
     return np.array(np.divmod(keys, max(len(table.nodes), 1)))

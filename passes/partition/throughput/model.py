@@ -12,8 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from stagecut.compiler.ir.costs import CostTable, NodeCosts
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.machine import HOST, Device, Route
+from stagecut.passes.partition.exact.arrays import producers, reads
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.throughput.lattice import Lattice
 
@@ -67,8 +68,9 @@ class StreamCosts:
         )
         most_s = float(np.nansum(np.nanmax(run_s, axis=1)) + start_s.max() + crossing_s)
         tick_s = 2.0 ** (math.frexp(most_s)[1] - _BITS) if most_s else 1.0
-        index = {node.name: at for at, node in enumerate(table.nodes)}
-        inputs = {end.name for end in table.inputs}
+        place = {value.name: at for at, value in enumerate(table.values)}
+        read_by = np.zeros((len(table.values), len(table.nodes)), dtype=np.bool_)
+        read_by[tuple(reads(table, place))] = True
         outputs = {end.name for end in table.outputs}
         return cls(
             tick_s,
@@ -83,8 +85,8 @@ class StreamCosts:
             _ticks(take_s, tick_s),
             np.isnan(bring_s) | np.isnan(take_s),
             np.array([device.memory != HOST for device in devices]),
-            np.array([_writer(each.name, table, index, inputs) for each in table.values], np.int64),
-            _reads(table),
+            np.minimum(producers(table, place), len(table.nodes)),
+            read_by,
             np.array([value.name in outputs for value in table.values], dtype=np.bool_),
         )
 
@@ -112,22 +114,6 @@ def _transfer_s(table: CostTable, value: str, route: Route) -> float:
         return 0.0
     cost = table.transfer(value, route)
     return math.nan if cost is None else cost.time_s
-
-
-def _writer(value: str, table: CostTable, index: dict[str, int], inputs: set[str]) -> int:
-    if value in table.producer:
-        return index[table.producer[value]]
-    return len(table.nodes) if value in inputs else -1
-
-
-def _reads(table: CostTable) -> Bools:
-    place = {value.name: at for at, value in enumerate(table.values)}
-    reads = np.zeros((len(table.values), len(table.nodes)), dtype=np.bool_)
-    node: NodeCosts
-    for at, node in enumerate(table.nodes):
-        for name in node.inputs:
-            reads[place[name], at] = True
-    return reads
 
 
 @dataclass(frozen=True)

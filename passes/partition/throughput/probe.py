@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from stagecut.passes.partition.exact.factor_graph import Bools, Ints
+from stagecut.passes.partition.exact.factor_graph import Ints
 from stagecut.passes.partition.throughput.model import Calls
 
 #: Stands for more units than any machine has.
@@ -68,6 +68,7 @@ class Probe:
         lattice = self.calls.lattice
         least = np.full((len(lattice.ideals), self.states), NEVER, dtype=np.int64)
         least[0] = 0
+        states = np.arange(self.states)
         for ideal in range(1, len(lattice.ideals)):
             below = lattice.below[ideal]
             units = self.units(ideal, period, strict=strict)
@@ -76,8 +77,8 @@ class Probe:
                 for count in range(1, most + 1):
                     some = below[units[:, group] == count]
                     if len(some):
-                        here = self._at_least(group, count)
-                        shifted = least[some][:, np.flatnonzero(here) - count * stride].min(axis=0)
+                        here = np.flatnonzero(states // stride % (most + 1) >= count)
+                        shifted = least[some][:, here - count * stride].min(axis=0)
                         best[here] = np.minimum(best[here], shifted)
             least[ideal] = np.minimum(best, NEVER)
         return least
@@ -104,20 +105,13 @@ class Probe:
         replicas = load // room + 1 if strict else np.maximum(-(-load // room), 1)
         return np.where(able, np.minimum(costs.cores * replicas, NEVER), NEVER)
 
-    def _at_least(self, group: int, count: int) -> Bools:
-        """(S,): the states in which at least `count` units of a resource may be used."""
-        [(most, stride)] = [
-            (most, stride) for other, most, stride in self._others if other == group
-        ]
-        return np.arange(self.states) // stride % (most + 1) >= count
-
     def parts(self, potentials: Ints, period: Fraction, *, strict: bool) -> tuple[Part, ...]:
         """The stages that `potentials` tell of: of equals the longest, on the first device."""
         found: list[Part] = []
         ideal, state = len(potentials) - 1, self.states - 1
         while ideal:
-            start, group, state = self._step(potentials, ideal, state, period, strict=strict)
-            row = int(np.flatnonzero(self.calls.lattice.below[ideal] == start)[0])
+            row, group, state = self._step(potentials, ideal, state, period, strict=strict)
+            start = int(self.calls.lattice.below[ideal][row])
             needed = self._needed(ideal, period, strict=strict)[row]
             mine = np.where(self.calls.costs.group == group, needed, NEVER + 1)
             device = int(np.argmin(mine))
@@ -129,7 +123,8 @@ class Probe:
     def _step(
         self, potentials: Ints, ideal: int, state: int, period: Fraction, *, strict: bool
     ) -> tuple[int, int, int]:
-        """Where the last stage begins, the resource that it uses, and the state before it."""
+        """Where the last stage begins, as a row of `Lattice.below`; the resource that it uses, and
+        the state before it."""
         below = self.calls.lattice.below[ideal]
         units = self.units(ideal, period, strict=strict)
         least = potentials[ideal, state]
@@ -146,7 +141,7 @@ class Probe:
         ]
         row, group, stride = min(found)
         spent = int(units[row, group]) * stride
-        return int(below[row]), group, state - spent
+        return row, group, state - spent
 
     def period(self, parts: tuple[Part, ...]) -> Fraction:
         """The longest period of any stage, in ticks."""

@@ -18,6 +18,8 @@ graph operators" (2020) for dynamic programming over ideals.
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError
 from stagecut.compiler.ir.machine import HOST, Machine
@@ -133,7 +135,7 @@ def _any_pipeline(probe: Probe) -> tuple[Part, ...]:
 
 def _nothing(probe: Probe) -> Ints:
     """For a graph that takes no time: nothing is shorter, and there is nothing to show."""
-    return probe.potentials(Fraction(1), strict=True)[:0]
+    return np.empty((0, probe.states), dtype=np.int64)
 
 
 def _stream(table: CostTable, lattice: Lattice, parts: tuple[Part, ...]) -> StreamSchedule:
