@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from benchmarks.support import describe_machine
+from tests.support.plan_steps import FINE, REFUSED
 
 #: How a step may end.
-GOOD = ("fine", "refused")
+GOOD = (FINE, REFUSED)
 
 #: How long a worker may take to make the plans that are mutated.
 _START_S = 300.0

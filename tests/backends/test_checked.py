@@ -13,7 +13,7 @@ from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime.session import Session
 from tests.support.liar import ERRORS, NONSENSE, RESULTS, install
 from tests.support.onnx_models import MODELS
-from tests.support.reference import run_reference
+from tests.support.reference import assert_as_reference
 
 QUICK = Settings(effort="quick")
 ANSWERS = [*ERRORS, *NONSENSE]
@@ -32,10 +32,7 @@ def _told(liar: str, *, model: str = "residual") -> str:
     planned = plan.first.planned
     assert {stage.device for stage in planned.schedule.stages} == {"cpu.serial"}
     feeds = {port.name: np.ones(port.shape, port.dtype) for port in planned.inputs}
-    for found, expected in zip(
-        Session(plan).run(None, feeds), run_reference(proto, feeds), strict=True
-    ):
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert_as_reference(Session(plan), proto, feeds)
     refusals = {why for node in planned.nodes for why in node.refusals.values()}
     return "; ".join((*planned.workarounds, *sorted(refusals)))
 

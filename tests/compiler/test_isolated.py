@@ -22,7 +22,7 @@ from stagecut.compiler.pipeline import compile_model, unmeasured_costs
 from stagecut.runtime.session import Session
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS
-from tests.support.reference import run_reference
+from tests.support.reference import assert_as_reference
 
 QUICK = Settings(effort="quick")
 MODEL = MODELS["residual"].proto()
@@ -97,16 +97,15 @@ def _asked(monkeypatch: pytest.MonkeyPatch, model: object, **options: object) ->
 def test_the_plan_is_right_and_keeps_its_file(requests: list[Request], tmp_path: Path) -> None:
     settings = Settings(effort="quick", scratch=tmp_path)
     plan = compile_model(MODEL, devices=["cpu.serial"], settings=settings, isolated=True)
-    assert _is_right(plan)
+    _assert_right(plan)
     plan.save(tmp_path / "x.plan")
     del plan
     assert [path.name for path in tmp_path.iterdir()] == ["x.plan"]
 
 
-def _is_right(plan: Plan) -> bool:
+def _assert_right(plan: Plan) -> None:
     feeds = load_program(MODEL).feeds
-    outputs = zip(Session(plan).run(None, feeds), run_reference(MODEL, feeds), strict=True)
-    return all(np.allclose(found, expected, rtol=1e-5) for found, expected in outputs)
+    assert_as_reference(Session(plan), MODEL, feeds)
 
 
 def test_a_module_in_memory_is_imported_here(requests: list[Request]) -> None:
@@ -222,6 +221,6 @@ def test_an_engine_that_dies_is_survived_by_a_process_with_threads(
     finally:
         enough.set()
         thread.join()
-    assert _is_right(plan)
+    _assert_right(plan)
     assert any("it crashed (SIGSEGV)" in told for told in plan.first.planned.workarounds)
     assert "liar crashed (SIGSEGV)" in capfd.readouterr().err

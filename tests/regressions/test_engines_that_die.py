@@ -16,7 +16,7 @@ import pytest
 from stagecut.runtime.session import Session
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS
-from tests.support.reference import run_reference
+from tests.support.reference import assert_as_reference
 from tests.support.repository import ROOT
 
 MODEL = MODELS["branches"].proto()
@@ -39,14 +39,13 @@ def _start(folder: Path, *devices: str, limit_s: float = 600.0) -> "subprocess.P
     )
 
 
-def _is_right(plan: Path) -> bool:
+def _assert_right(plan: Path) -> None:
     session = Session(plan)
     feeds = {
         port.name: np.linspace(-1, 1, math.prod(port.shape), dtype=port.dtype).reshape(port.shape)
         for port in session.planned.inputs
     }
-    outputs = zip(session.run(None, feeds), run_reference(MODEL, feeds), strict=True)
-    return all(np.allclose(found, expected, rtol=1e-5) for found, expected in outputs)
+    assert_as_reference(session, MODEL, feeds)
 
 
 #: Where a device is asked, and what it does; what is told of it.
@@ -68,7 +67,7 @@ def test_every_death_is_worked_around_one_by_one(tmp_path: Path) -> None:
     found = "; ".join(json.loads(out)["workarounds"])
     for name in ("liar0", "liar1", "liar3"):  # of liar2, only the start of a stage is unknown
         assert name in found
-    assert _is_right(tmp_path / "x.plan")
+    _assert_right(tmp_path / "x.plan")
 
 
 def test_a_plan_that_dies_as_a_whole_does_not_ship(tmp_path: Path) -> None:
@@ -77,7 +76,7 @@ def test_a_plan_that_dies_as_a_whole_does_not_ship(tmp_path: Path) -> None:
     assert process.returncode == 0, said
     assert "liar exited with status 0 on a stage of" in said
     assert any("plan liar is left out" in told for told in json.loads(out)["workarounds"])
-    assert _is_right(tmp_path / "x.plan")
+    _assert_right(tmp_path / "x.plan")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.runtime import Session
+from tests.support.reference import run_reference
 
 #: By opset: arithmetic on weights w (2x3) and v (3x4x2), whose results y ends in.
 CASES: Mapping[str, tuple[int, str]] = {
@@ -40,9 +40,7 @@ def test_constants(opset: int, body: str) -> None:
         {{ z = Neg(x)  {body} }}"""
     )
     feeds = {"x": np.ones(2, np.float32)}
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    expected = ort.InferenceSession(model.SerializeToString(), options).run(None, feeds)[1]
+    expected = run_reference(model, feeds)[1]
     found = Session(compile_model(model, devices=["cpu.serial"])).run(["y"], feeds)[0]
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
     np.testing.assert_allclose(found, expected, rtol=1e-5)

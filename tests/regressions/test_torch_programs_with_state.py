@@ -5,9 +5,7 @@ with its running statistics, a complex result came back as pairs of floats, and 
 being trained answered with the weights of the first call for ever: all without a word.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import numpy as np
 import pytest
@@ -18,17 +16,13 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime import Session
-from stagecut.runtime.adapters import torch_graph
-from tests.support.torch_modules import Counter
+from tests.support.torch_compile import quick_compiles
+from tests.support.torch_modules import Counter, Rfft
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    torch._dynamo.reset()
-    quick = partial(compile_model, devices=["cpu.serial"], settings=Settings(effort="quick"))
-    monkeypatch.setattr(torch_graph, "compile_model", quick)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+    with quick_compiles(monkeypatch):
         yield
 
 
@@ -40,12 +34,6 @@ class Adds(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x.add_(1)
         return x * 2
-
-
-class Rfft(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = torch.fft.rfft(x)
-        return result
 
 
 def test_an_input_is_changed_in_place() -> None:

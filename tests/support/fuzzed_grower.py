@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 from onnx import helper, numpy_helper
+
+from tests.support.reference import reference_session
 
 Array = npt.NDArray[Any]
 
@@ -49,20 +50,9 @@ class Fuzzed:
 def run(proto: onnx.ModelProto, feeds: Mapping[str, Array], *, optimised: bool = False) -> Any:
     """What ONNX Runtime answers; None where it refuses."""
     try:
-        return _session(proto, optimised=optimised).run(None, dict(feeds))
+        return reference_session(proto, optimised=optimised).run(None, dict(feeds))
     except Exception:  # its errors have no narrower class in common
         return None
-
-
-def _session(proto: onnx.ModelProto, *, optimised: bool) -> Any:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    if not optimised:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return ort.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 @dataclass
@@ -313,7 +303,7 @@ class Nothing(Exception):  # noqa: N818  # it is no error
 def _run_alone(proto: onnx.ModelProto, feeds: Mapping[str, Array]) -> tuple[list[Any], list[Any]]:
     """What ONNX Runtime answers, and the shapes that it infers; Nothing where it refuses."""
     try:
-        session = _session(proto, optimised=False)
+        session = reference_session(proto, optimised=False)
         found = session.run(None, dict(feeds))
     except Exception:  # its errors have no narrower class in common
         raise Nothing from None

@@ -9,20 +9,34 @@ import onnx_ir as ir
 import onnxruntime
 
 from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.runtime import Session
 
 
 def run_reference(model: onnx.ModelProto | ir.Model, feeds: Feeds) -> list[Tensor]:
     """The outputs of `model` in its own order, as ONNX Runtime computes them unoptimised."""
     proto = ir.to_proto(model) if isinstance(model, ir.Model) else model
+    outputs: list[Tensor] = reference_session(proto).run(None, dict(feeds))
+    return outputs
+
+
+def assert_as_reference(session: Session, model: onnx.ModelProto | ir.Model, feeds: Feeds) -> None:
+    """What the session answers is what the reference does, but for roundings."""
+    for found, expected in zip(session.run(None, feeds), run_reference(model, feeds), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def reference_session(
+    proto: onnx.ModelProto, *, optimised: bool = False
+) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on one thread, which says nothing but what it raises."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
+    options.log_severity_level = 4
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    outputs: list[Tensor] = session.run(None, dict(feeds))
-    return outputs
 
 
 def random_feeds(

@@ -117,3 +117,11 @@ class Spectrum(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         result: Tensor = torch.fft.rfft(x).abs()
         return result
+
+
+class Rfft(nn.Module):
+    """Complex numbers as its result."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = torch.fft.rfft(x)
+        return result

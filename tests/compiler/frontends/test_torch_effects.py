@@ -12,7 +12,7 @@ from stagecut.compiler.frontends.torch_effects import changes_of
 from stagecut.compiler.frontends.torch_export import from_live
 from stagecut.compiler.ir.errors import ModelError
 from tests.support.reference import run_reference
-from tests.support.torch_modules import Clears, Counter, Doubles, Linear, Spectrum
+from tests.support.torch_modules import Clears, Counter, Doubles, Linear, Rfft, Spectrum
 
 X = torch.from_numpy(np.random.default_rng(0).standard_normal((6, 3), np.float32))
 
@@ -95,12 +95,6 @@ def test_a_number_that_is_dynamic_stays_so() -> None:
 class Twice(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         return z * 2
-
-
-class Rfft(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = torch.fft.rfft(x)
-        return result
 
 
 class Polar(nn.Module):

@@ -3,31 +3,25 @@
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.device import Tensor as Array
 from stagecut.compiler.ir.errors import ModelError
-from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime.adapters import torch_graph
 from stagecut.runtime.adapters.torch import compile_graph
 from stagecut.runtime.adapters.torch_graph import PlannedGraph
 from stagecut.runtime.session import Session
+from tests.support.torch_compile import quick_compiles
 from tests.support.torch_modules import Clears
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    torch._dynamo.reset()
-    quick = partial(compile_model, devices=["cpu.serial"], settings=Settings(effort="quick"))
-    monkeypatch.setattr(torch_graph, "compile_model", quick)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+    with quick_compiles(monkeypatch):
         yield
 
 

@@ -14,13 +14,13 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx.reference import ReferenceEvaluator
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from tests.support.operators.case import Case
 from tests.support.operators.compare import TOLERANCES, difference
 from tests.support.operators.schemas import versions
+from tests.support.reference import reference_session
 
 #: Who says what is right; nobody where the two disagree, or neither has an answer.
 Judge: TypeAlias = Literal["both", "onnxruntime", "reference", "they disagree", "no answer"]
@@ -64,12 +64,8 @@ class Oracles:
 
     @cached_property
     def _session(self) -> Any:
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = 1
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         with contextlib.suppress(Exception):  # its errors have no narrower class in common
-            return ort.InferenceSession(self.model.SerializeToString(), options)
+            return reference_session(self.model)
         return None
 
     @cached_property
