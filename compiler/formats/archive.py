@@ -8,9 +8,10 @@ import hashlib
 import os
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -77,7 +78,8 @@ class ArchiveWriter:
             self._archive.comment = b"0" * _DIGEST_CHARACTERS
             self._archive.close()
             file.flush()
-            digest = _digest(file, self.path.stat().st_size - _DIGEST_CHARACTERS)
+            length = self.path.stat().st_size - _DIGEST_CHARACTERS
+            digest = _sha256(_chunks(partial(_read, file), 0, length))
             file.seek(-_DIGEST_CHARACTERS, os.SEEK_END)
             file.write(digest.encode("ascii"))
             file.flush()
@@ -130,13 +132,20 @@ def _data_offset_of(info: zipfile.ZipInfo) -> int:
     return -(-(info.header_offset + header) // _ALIGNMENT) * _ALIGNMENT
 
 
-def _digest(file: IO[bytes], length: int) -> str:
-    file.seek(0)
+def _read(file: IO[bytes], offset: int, length: int) -> bytes:
+    return os.pread(file.fileno(), length, offset)
+
+
+def _chunks(read: Callable[[int, int], bytes], offset: int, length: int) -> Iterator[bytes]:
+    """That part of a file, which `read` reads from an offset on, some at a time."""
+    for at in range(offset, offset + length, _CHUNK_BYTES):
+        yield read(at, min(_CHUNK_BYTES, offset + length - at))
+
+
+def _sha256(chunks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    while length > 0:
-        chunk = file.read(min(_CHUNK_BYTES, length))
+    for chunk in chunks:
         digest.update(chunk)
-        length -= len(chunk)
     return digest.hexdigest()
 
 
@@ -176,7 +185,8 @@ class Archive:
             raise PlanError(
                 f"cannot be read: {error.strerror}", where=str(path), fix="check the path"
             ) from error
-        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as error:
+            # a later version of the format, a name that is no UTF-8, an offset that no file has
             raise PlanError(
                 "is not a plan file, or is cut short", where=str(path), fix=_FIX
             ) from error
@@ -220,7 +230,7 @@ class Archive:
     def digest(self, name: str) -> str:
         """The SHA-256 of the contents of a member."""
         member = self._find(name)
-        return self._sha256(member.offset, member.size)
+        return _sha256(_chunks(self._file.read, member.offset, member.size))
 
     def read(self, name: str) -> bytes:
         """The contents of a member; raises PlanError where the file was changed in place."""
@@ -235,20 +245,19 @@ class Archive:
         return self._file.mapped[member.offset : member.offset + member.size]
 
     def copy_to(self, path: Path) -> None:
-        """Write the whole archive to `path`, an empty file.
+        """Write the whole archive to `path`, where nothing is yet.
 
         One that will go with its folder only gets a second name, where the file system can do that.
         """
         if self._folder is not None:
             try:
-                path.unlink()
                 os.link(self.path, path)
             except OSError:
                 pass
             else:
                 return
         with path.open("wb") as target:
-            for chunk in self._chunks(0, self._file.size):
+            for chunk in _chunks(self._file.read, 0, self._file.size):
                 target.write(chunk)
         self.check_unchanged()
 
@@ -259,17 +268,8 @@ class Archive:
             raise PlanError(f"has no member {name!r}", where=str(self.path), fix=_FIX) from None
 
     def _matches_its_seal(self) -> bool:
-        return self._sha256(0, self._file.size - _DIGEST_CHARACTERS) == self._seal
-
-    def _sha256(self, offset: int, length: int) -> str:
-        digest = hashlib.sha256()
-        for chunk in self._chunks(offset, length):
-            digest.update(chunk)
-        return digest.hexdigest()
-
-    def _chunks(self, offset: int, length: int) -> Iterator[bytes]:
-        for at in range(offset, offset + length, _CHUNK_BYTES):
-            yield self._file.read(at, min(_CHUNK_BYTES, offset + length - at))
+        sealed = _chunks(self._file.read, 0, self._file.size - _DIGEST_CHARACTERS)
+        return _sha256(sealed) == self._seal
 
 
 def _member(info: zipfile.ZipInfo, file: KeptFile) -> _Member:

@@ -7,6 +7,7 @@ said of one thing alone (types, signs, finite numbers) is checked by the types t
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive
 from stagecut.compiler.formats.port_check import port_problems
 from stagecut.compiler.ir.errors import PlanError, UsageError
@@ -41,7 +42,7 @@ def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]
     if entry is None or not entry.variants:
         yield f"entries.{MAIN} has no variant"
         return
-    yield from _missing(["weights.bin"], members)
+    yield from _missing([weights.FILE_NAME], members)
     ports = _names_and_types(entry.variants[0])
     for index, variant in enumerate(entry.variants):
         where = f"entries.{MAIN}.variants[{index}]"

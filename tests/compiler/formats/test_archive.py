@@ -113,6 +113,15 @@ def test_compressed_members_are_refused(tmp_path: Path) -> None:
         Archive(path)
 
 
+def test_an_offset_that_no_file_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "far.plan"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"content")
+        archive.filelist[0].header_offset = 2**64 - 1
+    with pytest.raises(PlanError, match="is not a plan file"):
+        Archive(path)
+
+
 def _zipped(name: str, compression: int) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:

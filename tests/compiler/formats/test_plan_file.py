@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 
 from stagecut.compiler import Plan, compile_model
+from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.archive import ArchiveWriter, write_archive
 from stagecut.compiler.formats.plan_file import write_plan
 from stagecut.compiler.frontends import load_program
@@ -63,6 +64,14 @@ def test_a_plan_runs_without_being_saved_and_takes_its_folder_with_it() -> None:
     assert session.run(None, feeds)
     del plan, session
     assert not path.exists()
+
+
+def test_a_plan_that_was_never_saved_gets_a_second_name_when_it_is(tmp_path: Path) -> None:
+    costs = scattered_costs("zoo:tiny-mlp", DEVICES, seed=0)
+    settings = Settings(scratch=tmp_path)
+    plan = compile_model("zoo:tiny-mlp", devices=DEVICES, costs=costs, settings=settings)
+    plan.save(tmp_path / "x.plan")
+    assert (tmp_path / "x.plan").samefile(plan.archive.path)
 
 
 def test_a_plan_runs_under_another_name_in_another_folder(tmp_path: Path) -> None:
