@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.ir.graph import fits
 from stagecut.compiler.ir.text import size_text
 
 
@@ -29,7 +30,7 @@ class Form:
         if self.dtype is not None and tensor.dtype != self.dtype:
             return f"{self.name} has type {tensor.dtype}, and {self.dtype} in the model"
         shape = tensor.shape
-        if shape == self.shape or self.dims is None or _fits(shape, self.dims):
+        if shape == self.shape or self.dims is None or fits(self.dims, shape):
             return ""
         expected = size_text(["?" if dim is None else dim for dim in self.dims])
         return f"{self.name} has shape {size_text(shape)}, and {expected} in the model"
@@ -51,9 +52,3 @@ def form_of(value: ir.Value) -> Form:
     dims = tuple(dim if isinstance(dim, int) else None for dim in value.shape)
     sizes = tuple(dim for dim in dims if dim is not None)
     return Form(name, dtype, sizes if len(sizes) == len(dims) else None, dims, strings)
-
-
-def _fits(shape: tuple[int, ...], dims: tuple[int | None, ...]) -> bool:
-    return len(shape) == len(dims) and all(
-        dim is None or dim == size for dim, size in zip(dims, shape, strict=True)
-    )

@@ -14,7 +14,7 @@ from stagecut.compiler.formats.weights import FILE_NAME
 from stagecut.compiler.ir.border import CARRIERS, carried, conformed, handed_back
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault
-from stagecut.compiler.ir.graph import ANY_RANK, Dims
+from stagecut.compiler.ir.graph import ANY_RANK, Dims, fits
 from stagecut.compiler.ir.plan import PlannedVariant, Port
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import size_text
@@ -154,12 +154,14 @@ class Session:
         return output_names or self._known
 
     def _handed_back(self, outputs: Feeds, wanted: Sequence[str]) -> list[Tensor]:
-        if self._carried:
-            outputs = {
-                name: handed_back(array, self._carried[name]) if name in self._carried else array
-                for name, array in outputs.items()
-            }
-        return [outputs[name] for name in wanted]
+        if not self._carried:
+            return [outputs[name] for name in wanted]
+        return [
+            handed_back(outputs[name], self._carried[name])
+            if name in self._carried
+            else outputs[name]
+            for name in wanted
+        ]
 
     def _checked(self, feeds: Feeds) -> tuple[Feeds, Shapes]:
         """`feeds` as the stages take them, and the shapes of all inputs; raises FeedError where
@@ -215,9 +217,7 @@ class Session:
             where, dims = f"input {port.name}", _dims(port)
             if dims == ANY_RANK:
                 continue
-            if len(shape) != len(dims) or any(
-                dim != size for dim, size in zip(dims, shape, strict=True) if isinstance(dim, int)
-            ):
+            if not fits(dims, shape):
                 raise FeedError(
                     f"has shape {size_text(shape)}; the plan takes {size_text(dims)}",
                     where=where,

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from stagecut.compiler.ir.costs_check import MOST
+from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.errors import UsageError
 
 MaxEnergyOption: TypeAlias = Annotated[

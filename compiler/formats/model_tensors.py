@@ -41,6 +41,17 @@ def tensors(model: ir.Model) -> Iterator[Kept]:
             yield from _in_nodes(graph)
 
 
+def bodies(node: ir.Node) -> Iterator[ir.Graph]:
+    """The graphs that an If, Loop or Scan carries."""
+    for attribute in node.attributes.values():
+        if attribute.is_ref():
+            continue
+        if attribute.type == ir.AttributeType.GRAPH:
+            yield attribute.as_graph()
+        elif attribute.type == ir.AttributeType.GRAPHS:
+            yield from attribute.as_graphs()
+
+
 def _initial(value: ir.Value, initializer: ir.Value | None = None) -> Iterator[Kept]:
     if value.const_value is not None:
         yield Kept(value.const_value, lambda tensor: _initialise(value, tensor), initializer)

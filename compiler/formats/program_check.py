@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 import onnx
 import onnx_ir as ir
 
-from stagecut.compiler.formats.model_tensors import tensors
+from stagecut.compiler.formats.model_tensors import bodies, tensors
 from stagecut.compiler.ir.border import carrier
 from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.graph import Value
+from stagecut.compiler.ir.graph import Value, fits
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 
 #: No domain but ONNX's own has come near so many versions.
@@ -48,7 +48,7 @@ def _in_graph(graph: ir.Graph, outside: Set[ir.Value]) -> Iterator[str]:
         for attribute in node.attributes.values():
             if attribute.type == ir.AttributeType.UNDEFINED:
                 yield f"has attribute {attribute.name} of {node.name} without a type"
-        for body in _bodies(node):
+        for body in bodies(node):
             yield from _in_graph(body, known)
         known.update(node.outputs)
         yield from _untyped(node.outputs)
@@ -67,16 +67,6 @@ def _opsets(graph: ir.Graph, imported: Mapping[str, int]) -> Iterator[str]:
     for node in graph.all_nodes():
         if node.domain not in imported:
             yield f"does not say which version of {node.domain or 'ONNX'} node {node.name} is of"
-
-
-def _bodies(node: ir.Node) -> Iterator[ir.Graph]:
-    for attribute in node.attributes.values():
-        if attribute.is_ref():
-            continue
-        if attribute.type == ir.AttributeType.GRAPH:
-            yield attribute.as_graph()
-        elif attribute.type == ir.AttributeType.GRAPHS:
-            yield from attribute.as_graphs()
 
 
 def _untyped(values: Iterable[ir.Value]) -> Iterator[str]:
@@ -139,15 +129,8 @@ def _in_ports(kind: str, found: Sequence[ir.Value], expected: Sequence[Value]) -
     for value, port in zip(found, expected, strict=True):
         if isinstance(value.type, ir.TensorType) and _dtype(value.type) != port.dtype:
             yield f"has {kind} {port.name} as {_dtype(value.type)}, and plan.json as {port.dtype}"
-        elif value.shape is not None and not _fits(value.shape, port.shape):
+        elif value.shape is not None and not fits(tuple(value.shape), port.shape):
             yield f"has {kind} {port.name} as {value.shape}, and plan.json as {[*port.shape]}"
-
-
-def _fits(shape: ir.Shape, sizes: tuple[int, ...]) -> bool:
-    """Whether the sizes are those of the shape, as far as it has any."""
-    return len(shape) == len(sizes) and all(
-        not isinstance(dim, int) or dim == size for dim, size in zip(shape, sizes, strict=True)
-    )
 
 
 def _dtype(kind: ir.TensorType) -> str:

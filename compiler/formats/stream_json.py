@@ -57,9 +57,7 @@ _DOCUMENT = TypeAdapter(_Document)
 def stream_document(solution: StreamSolution) -> dict[str, object]:
     """For JSON."""
     account, certificate = solution.account, solution.certificate
-    stages = zip(
-        solution.stream.schedule.stages, solution.stream.replicas, account.stages, strict=True
-    )
+    stages = zip(solution.stream.schedule.stages, account.stages, strict=True)
     return {
         "objective": "throughput",
         "inputs_per_s": account.inputs_per_s if account.period_s else None,
@@ -70,14 +68,14 @@ def stream_document(solution: StreamSolution) -> dict[str, object]:
         "stages": [
             {
                 "device": stage.device,
-                "replicas": replicas,
+                "replicas": load.replicas,
                 "batch": load.batch,
                 "cores": load.cores,
                 "call_s": load.call_s,
                 "busy": account.busy(index),
                 "nodes": list(stage.nodes),
             }
-            for index, (stage, replicas, load) in enumerate(stages)
+            for index, (stage, load) in enumerate(stages)
         ],
         "certificate": {
             "claim": certificate.claim,

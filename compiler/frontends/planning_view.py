@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from stagecut.compiler.formats.model_tensors import bodies
 from stagecut.compiler.frontends.flops import flops
-from stagecut.compiler.frontends.normal_form.walk import bodies, defined
+from stagecut.compiler.frontends.normal_form.walk import defined
 from stagecut.compiler.ir.graph import Attribute, Graph, Node, Operator, Value
 from stagecut.compiler.ir.program import Program
 

@@ -25,6 +25,7 @@ from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.torch_asked import asked
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.graph import fits
 from stagecut.compiler.ir.text import path_text
 
 try:
@@ -251,19 +252,12 @@ def _rename(model: ir.Model, inputs: Sequence[str], outputs: Sequence[str]) -> N
 def _check_fit(model: ir.Model, feeds: Feeds, source: str) -> None:
     for value, array in zip(model.graph.inputs, feeds.values(), strict=True):
         dtype, shape = ir.DataType.from_numpy(array.dtype), ir.Shape(array.shape)
-        if value.dtype != dtype or not _fits(tuple(value.shape or ()), array.shape):
+        if value.dtype != dtype or not fits(tuple(value.shape or ()), array.shape):
             raise ModelError(
                 f"takes {value.type}{value.shape}, and the example is {dtype}{shape}",
                 where=f"{source}, input {value.name}",
                 fix="give an example that fits, or export with dynamic_shapes",
             )
-
-
-def _fits(sizes: Sequence[int | ir.SymbolicDim], shape: Sequence[int]) -> bool:
-    return len(sizes) == len(shape) and all(
-        isinstance(size, ir.SymbolicDim) or size == given
-        for size, given in zip(sizes, shape, strict=True)
-    )
 
 
 @contextmanager

@@ -8,15 +8,21 @@ from typing import Annotated, TypeAlias
 
 from annotated_types import Ge, Interval, Predicate
 
-_LEAST, _MOST = 1e-100, 1e100
+_LEAST = 1e-100
+
+#: The most of anything that adds up, so that all of it, each with its price, can be added.
+MOST = 1e100
+
+#: The most bytes of anything: whatever is larger is a slip of the pen, and no machine counts it.
+LARGEST_SIZE = 2**63 - 1
 
 
 def _is_amount(number: float) -> bool:
-    return number == 0 or _LEAST <= number <= _MOST
+    return number == 0 or _LEAST <= number <= MOST
 
 
 def _is_finite(number: float) -> bool:
-    return -_MOST <= number <= _MOST
+    return -MOST <= number <= MOST
 
 
 #: Seconds, joules, rates: not negative, and neither NaN nor infinite.
@@ -29,7 +35,7 @@ Finite: TypeAlias = Annotated[float, Predicate(_is_finite)]
 Distance: TypeAlias = Annotated[float, Ge(0)]
 
 #: Bytes, elements, operations.
-Size: TypeAlias = Annotated[int, Interval(ge=0, le=2**63 - 1)]
+Size: TypeAlias = Annotated[int, Interval(ge=0, le=LARGEST_SIZE)]
 
 #: How many there are.
 Count: TypeAlias = Annotated[int, Interval(ge=0, le=2**31 - 1)]

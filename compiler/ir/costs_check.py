@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from stagecut.compiler.ir.amounts import LARGEST_SIZE, MOST
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
 from stagecut.compiler.ir.machine import Machine, Route
 from stagecut.compiler.ir.order import cycle_among, stable_order
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from stagecut.compiler.ir.costs import Budget, CostTable, NodeCosts, ValueCosts
 
 Key = TypeVar("Key", str, Route)
-
-#: Of costs, so that all of them, each with its price, can be added up.
-MOST = 1e100
-
-#: The most bytes of anything: whatever is larger is a slip of the pen, and no machine counts it.
-LARGEST_SIZE = 2**63 - 1
 
 #: How many names an error shows before it says "and so on", and how many digits.
 _SHOWN, _SHOWN_DIGITS = 8, 30

@@ -7,7 +7,7 @@ Graph     nodes in topological order and the values that pass between them
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -26,6 +26,13 @@ Attribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] |
 
 #: Bytes that a string counts for; its true length is known only at run time.
 _STRING_BYTES = 16
+
+
+def fits(dims: Sequence[object], sizes: Sequence[int]) -> bool:
+    """Whether the sizes are those of the dimensions, as far as these are numbers."""
+    return len(dims) == len(sizes) and all(
+        not isinstance(dim, int) or dim == size for dim, size in zip(dims, sizes, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.costs_check import MOST
+from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.units import seconds
 

@@ -8,9 +8,10 @@ from functools import cache
 import onnx
 import onnx_ir as ir
 
+from stagecut.compiler.formats.model_tensors import bodies
 from stagecut.compiler.frontends.normal_form.inlined_size import check_inlined_size
 from stagecut.compiler.frontends.normal_form.versions import check_ir_version, check_opsets
-from stagecut.compiler.frontends.normal_form.walk import bodies, defined, given
+from stagecut.compiler.frontends.normal_form.walk import defined, given
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.text import suggestion
 

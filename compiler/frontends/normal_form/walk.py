@@ -1,17 +1,10 @@
-"""Walk through a model: the bodies that a node carries, and the values that a graph defines."""
+"""Walk through a model: the values that a graph defines, and whether it has bodies."""
 
 from collections.abc import Iterator
 
 import onnx_ir as ir
 
-
-def bodies(node: ir.Node) -> Iterator[ir.Graph]:
-    """The graphs that an If, Loop or Scan carries."""
-    for attribute in node.attributes.values():
-        if attribute.type == ir.AttributeType.GRAPH:
-            yield attribute.as_graph()
-        elif attribute.type == ir.AttributeType.GRAPHS:
-            yield from attribute.as_graphs()
+from stagecut.compiler.formats.model_tensors import bodies
 
 
 def has_bodies(graph: ir.Graph) -> bool:

@@ -17,9 +17,10 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
+from stagecut.compiler.formats.model_tensors import bodies
 from stagecut.compiler.frontends.normal_form.ort_inference import returned_types
 from stagecut.compiler.frontends.normal_form.unique_names import give_names
-from stagecut.compiler.frontends.normal_form.walk import bodies, defined
+from stagecut.compiler.frontends.normal_form.walk import defined
 from stagecut.compiler.frontends.quiet import quiet
 from stagecut.compiler.ir.border import CARRIERS, carried
 from stagecut.compiler.ir.device import as_array

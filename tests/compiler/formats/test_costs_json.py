@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from stagecut.compiler.formats import costs_schema
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
+from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint, NodeCosts, Spread, ValueCosts
-from stagecut.compiler.ir.costs_check import MOST
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.machine import Device, Host, Link, Machine, Memory, Resource, Route
 from tests.support.tables import cost_tables

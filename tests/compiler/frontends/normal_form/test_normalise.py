@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stagecut.compiler.formats.model_tensors import bodies
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.normalise import normalise
-from stagecut.compiler.frontends.normal_form.walk import bodies, defined
+from stagecut.compiler.frontends.normal_form.walk import defined
 from stagecut.compiler.frontends.onnx_file import import_proto
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
