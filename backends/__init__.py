@@ -14,3 +14,4 @@ from stagecut.backends.table import left_out as left_out
 from stagecut.backends.table import listed as listed
 from stagecut.backends.table import names as names
 from stagecut.backends.table import real_devices as real_devices
+from stagecut.backends.table import survey as survey

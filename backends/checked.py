@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TypeVar, get_args
 
-from stagecut.backends.configurations import Configurable
+from stagecut.backends.configurations import configurations
 from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
@@ -109,7 +109,7 @@ def checked(name: str, backend: Backend, listener: Listener) -> CheckedBackend:
     memory = _memory(name, backend.memory)
     device = _device(name, backend.device, memory)
     links = tuple(_link(device.name, link, memory, listener) for link in backend.links)
-    offered: object = backend.alone if isinstance(backend, Configurable) else ()
+    offered: object = configurations(backend)
     if not isinstance(offered, tuple | list):
         raise _nonsense(name, "alone", offered)
     alone = tuple(_text(name, "alone", each) for each in offered)

@@ -8,7 +8,8 @@ that mean something on this machine only, such as a file: it writes out what the
 """
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -18,7 +19,7 @@ from stagecut.backends.checked import CheckedBackend, Unheard, checked, unusable
 from stagecut.backends.spec import Spec
 from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
 from stagecut.compiler.ir.errors import BrokenDeviceError, CrashedError, DeviceError, told
-from stagecut.compiler.ir.machine import Basis, Device
+from stagecut.compiler.ir.machine import Basis
 from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.compiler.ir.text import suggestion
 
@@ -81,17 +82,12 @@ def create(spec: str) -> Backend:
 def canonical_spec(spec: str, listener: Listener = UNHEARD) -> str:
     """The spec as a plan keeps it: what it takes from a file is written out."""
     parsed = Spec.parse(spec)
-    listener.ask(parsed.name)
-    try:
+    with _asked(parsed.name, listener):
         _, module = _loaded(parsed.name)
         canonical = getattr(module, "canonical_spec", None)
         if canonical is None:
             return str(parsed)
         return str(Spec(parsed.name, canonical(parsed.name, parsed.options)))
-    except BaseException as error:  # it is somebody else's code
-        raise unusable(parsed.name, error) from error
-    finally:
-        listener.leave()
 
 
 def create_all(specs: Iterable[str], listener: Listener = UNHEARD) -> dict[str, CheckedBackend]:
@@ -115,51 +111,61 @@ def create_from_plan(specs: Iterable[str]) -> dict[str, CheckedBackend]:
 
 def _created(spec: str, listener: Listener) -> CheckedBackend:
     parsed = Spec.parse(spec)
-    listener.ask(parsed.name)
-    try:
+    with _asked(parsed.name, listener):
         factory, _ = _loaded(parsed.name)
         return checked(parsed.name, factory(parsed.name, parsed.options), listener)
+
+
+@contextmanager
+def _asked(name: str, listener: Listener) -> Iterator[None]:
+    """While a device's own code runs: what it raises becomes a DeviceError."""
+    listener.ask(name)
+    try:
+        yield
     except BaseException as error:  # it is somebody else's code
-        raise unusable(parsed.name, error) from error
+        raise unusable(name, error) from error
     finally:
         listener.leave()
 
 
-def real_devices(
-    *,
-    lower_precision: bool = False,
-    listener: Listener = UNHEARD,
-) -> tuple[str, ...]:
-    """What a plan is compiled for when the user names no devices: all real ones of this machine.
+def survey(
+    *, lower_precision: bool = False, listener: Listener = UNHEARD
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The real devices of this machine, and sentences about those that are broken; each is made
+    once.
 
-    Those that compute in less than a model's own precision only where that is wished for.
+    Who names no devices gets the former, and did not ask for less. Those that compute in less than
+    a model's own precision are among them only where that is wished for. Of those that crashed,
+    whoever was told then knows.
     """
-    return tuple(
-        name
-        for name, entry in _entries().items()
-        if not (entry.for_tests or entry.needs_options)
-        and (device := _device(name, listener))
-        and device.basis == "measured"
-        and (lower_precision or device.keeps_precision)
-    )
-
-
-def left_out(listener: Listener = UNHEARD) -> tuple[str, ...]:
-    """Sentences about the devices that are not among the real ones because they are broken: who
-    names no devices did not ask for less. Of those that crashed, whoever was told then knows."""
+    real: list[str] = []
     problems: dict[str, list[str]] = {}
     for name, entry in _entries().items():
         if entry.for_tests or entry.needs_options:
             continue
         try:
-            _created(name, listener)
+            device = _created(name, listener).device
         except CrashedError:
             continue
         except BrokenDeviceError as error:
             problems.setdefault(error.problem, []).append(name)
         except DeviceError:
             continue
-    return tuple(f"{', '.join(names)} left out: {why}" for why, names in problems.items())
+        else:
+            if device.basis == "measured" and (lower_precision or device.keeps_precision):
+                real.append(name)
+    broken = (f"{', '.join(names)} left out: {why}" for why, names in problems.items())
+    return tuple(real), tuple(broken)
+
+
+def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
+    """What a plan is compiled for when the user names no devices."""
+    return survey(lower_precision=lower_precision)[0]
+
+
+def left_out(listener: Listener = UNHEARD) -> tuple[str, ...]:
+    """Sentences about the devices that are not among the real ones because they are broken."""
+    return survey(listener=listener)[1]
 
 
 def names() -> tuple[str, ...]:
@@ -188,14 +194,6 @@ def _listed(name: str, listener: Listener) -> Listed:
         resource=device.keeps_busy,
         cores=device.cores,
     )
-
-
-def _device(name: str, listener: Listener) -> Device | None:
-    """None where this machine does not have it."""
-    try:
-        return _created(name, listener).device
-    except DeviceError:
-        return None
 
 
 def _entries() -> dict[str, Entry]:

@@ -73,7 +73,7 @@ class Answers:
         """The nodes that are to blame for wrong outputs."""
         if not wrong:
             return ()
-        engines = {**backends.create_all([REFERENCE]), **self.context.backends}
+        engines = {**self.reference_engines, **self.context.backends}
         find = Culprits(
             self.graph,
             self.extract,
@@ -113,11 +113,16 @@ class Answers:
         minds_nan = not _MIND_NAN.isdisjoint(operators)
         return Reference(run, self.program.feeds, minds_nan=minds_nan)
 
-    def _values(self, feeds: Feeds) -> Mapping[str, Tensor]:
-        """All that nodes hand on, where it can leave the engine, and the inputs."""
+    @cached_property
+    def _values(self) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Tells all that nodes hand on, where it can leave the engine, and the inputs."""
         values = [value for node in self.graph.nodes for value in node.outputs if value.portable]
-        program = self.extract("values", self.graph.nodes, values)
-        return {**feeds, **self._runs(program)(feeds)}
+        run = self._runs(self.extract("values", self.graph.nodes, values))
+        return lambda feeds: {**feeds, **run(feeds)}
+
+    @cached_property
+    def reference_engines(self) -> Mapping[str, Backend]:
+        return backends.create_all([REFERENCE])
 
     def on_reference(self, program: StageProgram) -> StagedSchedule:
         """A program of all nodes as one stage on the reference engine."""
@@ -128,7 +133,7 @@ class Answers:
     def _runs(self, program: StageProgram) -> Callable[[Feeds], Mapping[str, Tensor]]:
         """Runs it there; prepared when it is first run. Raises EngineError."""
         outputs = [value.name for value in program.outputs]
-        engines = backends.create_all([REFERENCE])
+        engines = self.reference_engines
         prepared = cache(lambda: self.build(self.on_reference(program), outputs, engines))
         return lambda feeds: prepared().run(feeds)[0]
 

@@ -35,6 +35,7 @@ class Decision:
 
     expanded: ExpandedGraph
     costs: CostTable
+    costs_text: str
     solution: Solution
     totals: Totals
     rivals: tuple[Proposal, ...]
@@ -59,7 +60,8 @@ class Decide:
         """Nodes whose outputs turn out to be wrong somewhere are placed anew, where they can be."""
         costs, faults = profiled.costs, profiled.faults
         for left in reversed(range(_MOST_REPLANS + 1)):
-            dump("costs", write_costs(costs), "json")
+            costs_text = write_costs(costs)
+            dump("costs", costs_text, "json")
             with self.phases("partition"):
                 allowed = self.restrict(costs)
                 if self.max_energy_j is not None:
@@ -81,7 +83,7 @@ class Decide:
             expanded = expanded_without(expanded, compared.faults)
             costs = without(costs, {(fault.node, fault.device) for fault in compared.faults})
         dump("contenders", "\n".join(map(str, compared.contenders)))
-        return Decision(expanded, costs, solution, totals, rivals, compared, faults)
+        return Decision(expanded, costs, costs_text, solution, totals, rivals, compared, faults)
 
     def _can_do_without(self, expanded: ExpandedGraph, faults: Sequence[Fault]) -> bool:
         try:

@@ -20,10 +20,9 @@ from onnx import numpy_helper
 from pydantic import TypeAdapter
 
 from stagecut.compiler.context import Effort, Settings
-from stagecut.compiler.formats.atomic import writing
+from stagecut.compiler.formats.atomic import working_folder, writing
 from stagecut.compiler.formats.plan_file import Plan
-from stagecut.compiler.formats.working_folder import WorkingFolder
-from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.ir import errors
 from stagecut.compiler.ir.device import Feeds, Tensor
@@ -81,8 +80,7 @@ def compile_isolated(
 
     Raises what `compile_model` raises, and EngineError where even the reference device crashes.
     """
-    with writing(settings.scratch or Path("temporary files")):
-        folder = WorkingFolder(settings.scratch)
+    folder = working_folder(settings.scratch)
     place = folder.path
     text = place / REQUEST_FILE
     with writing(text):
@@ -123,9 +121,7 @@ def _handed_over(
         text = fspath(model)
     else:
         imported, given = import_model(model, example_inputs=example_inputs, feeds=feeds)
-        if imported is not model:  # who hands it in imported has read them
-            for warning in imported.warnings():
-                warn(warning)
+        tell(imported, model, warn)
         feeds = given if given is not None else imported.feeds or None
         path = folder / f"{_file_name(imported.name)}.onnx"
         ir.save(imported.model, path, external_data=f"{path.name}.data")

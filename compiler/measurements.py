@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import onnx_ir as ir
@@ -131,13 +131,11 @@ class Measurements:
     graph: Graph
     weights: WeightFile
     opened: ir.Model | None = None
-    extract: Extractor = field(init=False)
-    answers: Answers = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "extract", Extractor(self.program, self.weights))
-        answers = Answers(self.context, self.program, self.graph, self.extract)
-        object.__setattr__(self, "answers", answers)
+    @cached_property
+    def answers(self) -> Answers:
+        extract = Extractor(self.program, self.weights)
+        return Answers(self.context, self.program, self.graph, extract)
 
     def profile(self, expanded: ExpandedGraph) -> Profiled:
         """Costs and paths, from the cache when they are there, without what is known to crash."""
@@ -169,7 +167,7 @@ class Measurements:
         found, known = quietest(
             _PROFILE,
             settings,
-            lambda: profile(expanded, self.extract, self.program.feeds),
+            lambda: profile(expanded, self.answers.extract, self.program.feeds),
             lambda found: unrest(found.costs),
         )
         profiled = replace(found, circumstances=known)

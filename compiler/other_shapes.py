@@ -7,20 +7,18 @@ runs once at other sizes, on the samples' own numbers, as often as it takes.
     x: [batch, seq, 8]     samples [1, 128, 8]     tried [2, 129, 8], then [1, 64, 8]
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import onnx_ir as ir
 
-from stagecut import backends
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.text import shape_text
-from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.passes.gate.accuracy import Limit
 from stagecut.passes.gate.build import Wrong
 from stagecut.passes.gate.contenders import Proposal
@@ -45,7 +43,7 @@ class OtherShapes:
         inputs, reference = self._known
         staged = self.answers.staged(proposal)
         try:
-            outputs = self._run(staged, self.answers.context.backends, inputs.feeds)
+            outputs = self._runs(staged, self.answers.context.backends)(inputs.feeds)
         except StagecutError:
             return ()
         flaw = reference.flaw(inputs, outputs, limit)
@@ -55,28 +53,27 @@ class OtherShapes:
     def _known(self) -> tuple[InputSet, Reference] | None:
         """The first other shapes at which the reference runs."""
         staged = self.answers.on_reference(self.answers.whole)
-        engines = backends.create_all([REFERENCE])
+        run = self._runs(staged, self.answers.reference_engines)
         for feeds in _resized(self.answers.program.feeds, self.dims):
             shapes = {name: array.shape for name, array in feeds.items()}
             inputs = InputSet(f"inputs of other shapes ({shape_text(shapes)})", feeds)
             try:
-                outputs = self._run(staged, engines, feeds)
+                outputs = run(feeds)
             except StagecutError:
                 continue
             known = {inputs.name: outputs}
-            return inputs, Reference(
-                lambda given: self._run(staged, engines, given), feeds, known=known
-            )
+            return inputs, Reference(run, feeds, known=known)
         return None
 
-    def _run(
-        self, staged: StagedSchedule, engines: Mapping[str, Backend], feeds: Feeds
-    ) -> Mapping[str, Tensor]:
-        """Raises StagecutError where the model, or an engine, does not run at these shapes."""
+    def _runs(
+        self, staged: StagedSchedule, engines: Mapping[str, Backend]
+    ) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Runs it at any shapes; raises StagecutError where the model, or an engine, does not run
+        at these."""
         shapes = UnprofiledShapes(
             self.opened.clone, self.answers.program.name, staged, self.answers.outputs, engines
         )
-        return shapes.run(feeds, tuple(array.shape for array in feeds.values()))[0]
+        return lambda feeds: shapes.run(feeds, tuple(each.shape for each in feeds.values()))[0]
 
 
 def _resized(samples: Feeds, dims: Mapping[str, Dims]) -> Iterator[Feeds]:

@@ -7,7 +7,6 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable -> restri
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import onnx_ir as ir
 
@@ -16,7 +15,7 @@ from stagecut.compiler.arrows import Dump, Once, Phases
 from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.decide import Decide, expanded_without
 from stagecut.compiler.formats.archive import ArchiveWriter
-from stagecut.compiler.formats.atomic import writing
+from stagecut.compiler.formats.atomic import working_folder
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.plan_file import (
     DEFAULTS_FILE,
@@ -35,8 +34,7 @@ from stagecut.compiler.formats.weights import (
 )
 from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends import load_program
-from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.normal_form.normalise import declared, open_form
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.shapes import Shapes
@@ -143,9 +141,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         imported, feeds = import_model(
             model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
         )
-        if not isinstance(model, Imported):  # who hands it in imported has read them
-            for warning in imported.warnings():
-                settings.warn(warning)
+        tell(imported, model, settings.warn)
         programs = programs_for(imported, bound, feeds)
         opened = open_form(imported)
     folder = _scratch_folder(settings)
@@ -272,7 +268,7 @@ class _Question:
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
                     files[f"{prefix}{stage_program.name}.onnx"] = model_bytes(stage_program.model)
-            files[costs_file(index)] = write_costs(decided.costs).encode()
+            files[costs_file(index)] = decided.costs_text.encode()
         return planned
 
     def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
@@ -352,10 +348,11 @@ def _context(
         journal = CrashJournal(settings.notes, settings.engine_timeout_s)
         named = [REFERENCE] if journal.only_reference else named
     listener = journal or backends.UNHEARD
-    specs = named or backends.real_devices(lower_precision=lower_precision, listener=listener)
-    specs = [*_without_crashed(specs, listener)]
+    broken: tuple[str, ...] = ()
+    if not named:
+        named, broken = backends.survey(lower_precision=lower_precision, listener=listener)
+    specs = [*_without_crashed(named, listener)]
     engines = backends.create_all(specs, listener)
-    broken = () if named else backends.left_out(listener)
     return CompileContext(
         engines,
         dict(zip(engines, specs, strict=True)),
@@ -393,8 +390,7 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
 
 
 def _scratch_folder(settings: Settings) -> WorkingFolder:
-    with writing(settings.scratch or Path("temporary files")):
-        folder = WorkingFolder(settings.scratch)
+    folder = working_folder(settings.scratch)
     if settings.notes is not None:
         (settings.notes / SCRATCH_NOTE).write_bytes(os.fsencode(folder.path))
     return folder

@@ -91,7 +91,8 @@ class OpenvinoExecutable:
         self, model: ov.Model, compiled: ov.CompiledModel, stage: StageProgram, kept: object
     ) -> None:
         self._compiled = compiled
-        self._shapes = _Shapes(model) if model.is_dynamic() else None
+        names = [value.name for value in stage.inputs]
+        self._shapes = _Shapes(model, names) if model.is_dynamic() else None
         self._stage = stage
         self._kept = kept  # the weights' memory, which OpenVINO does not own
         self._local = threading.local()
@@ -110,9 +111,7 @@ class OpenvinoExecutable:
                     fix="forbid the nodes that read it on OpenVINO's devices",
                 )
         if self._shapes is not None:
-            names = (value.name for value in self._stage.inputs)
-            shapes = tuple(array.shape for array in inputs)
-            self._shapes.check(dict(zip(names, shapes, strict=True)))
+            self._shapes.check(tuple(array.shape for array in inputs))
         return self._request().run(inputs, self._turn)
 
     def _request(self) -> "_Request":
@@ -129,22 +128,23 @@ class _Shapes:
     matrices that do not fit reads beyond their ends.
     """
 
-    def __init__(self, model: ov.Model) -> None:
+    def __init__(self, model: ov.Model, names: Sequence[str]) -> None:
+        """`names` are those of the inputs, in the order in which their shapes come."""
         self._model = model
+        self._places = [names.index(_name(port, names)) for port in model.inputs]
         self._known: OrderedDict[tuple[tuple[int, ...], ...], None] = OrderedDict()
 
-    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def check(self, shapes: tuple[tuple[int, ...], ...]) -> None:
         """Raises EngineError where the stage cannot have inputs of these shapes."""
-        key = tuple(shapes.values())
-        if key in self._known:
+        if shapes in self._known:
             return
         model = self._model.clone()
-        names = [(port, _name(port, [*shapes])) for port in model.inputs]
+        placed = zip(model.inputs, self._places, strict=True)
         try:
-            model.reshape({port: ov.PartialShape([*shapes[name]]) for port, name in names})
+            model.reshape({port: ov.PartialShape([*shapes[at]]) for port, at in placed})
         except Exception as error:  # openvino's own exceptions share no base class
             raise EngineError(f"OpenVINO cannot run it: {_last_line(error)}") from error
-        self._known[key] = None
+        self._known[shapes] = None
         if len(self._known) > _SHAPES_KEPT:
             self._known.popitem(last=False)
 

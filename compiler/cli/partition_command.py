@@ -91,7 +91,6 @@ def partition(
     """
     from stagecut.compiler.cli import partition_output as says
     from stagecut.compiler.formats.assignment_json import read_assignment
-    from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.partition.baselines import methods
@@ -126,9 +125,7 @@ def partition(
     else:
         method_chosen = Check(read_assignment(check), goal, time_limit)
     solution, solve_s = methods.timed(method_chosen, table)
-    if output is not None:
-        with replacing(output) as temporary:
-            temporary.write_text(output_of.json_text(dict(solution.assignment.devices)), "utf-8")
+    _write(output, dict(solution.assignment.devices))
     document = says.solution_document(table, solution, solve_s)
     _print(json, document, says.solution_lines(table, solution, solve_s))
 
@@ -137,20 +134,14 @@ def _partition_stream(
     table: "CostTable", check: Path | None, output: Path | None, json: bool
 ) -> None:
     from stagecut.compiler.cli import partition_stream
-    from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.stream_json import SCHEMA
 
     if check is not None:
         document, lines = partition_stream.checked(table, check)
     else:
         document, lines = partition_stream.solved(table)
-    if output is not None:
-        with replacing(output) as temporary:
-            temporary.write_text(output_of.json_text({"schema": SCHEMA, **document}), "utf-8")
-    if json:
-        output_of.print_json(SCHEMA, document)
-    else:
-        output_of.say(*lines)
+    _write(output, {"schema": SCHEMA, **document})
+    _print(json, document, lines, SCHEMA)
 
 
 def _refuse_for_streams(method: str, explain: list[str] | None, max_energy: str | None) -> None:
@@ -176,11 +167,24 @@ def _limited(table: "CostTable", max_energy: str | None) -> "CostTable":
     )
 
 
-def _print(json: bool, document: Mapping[str, object], lines: Iterable[str]) -> None:
+def _print(
+    json: bool,
+    document: Mapping[str, object],
+    lines: Iterable[str],
+    schema: str = "stagecut.partition/1",
+) -> None:
     if json:
-        output_of.print_json("stagecut.partition/1", document)
+        output_of.print_json(schema, document)
     else:
         output_of.say(*lines)
+
+
+def _write(output: Path | None, document: Mapping[str, object]) -> None:
+    from stagecut.compiler.formats.atomic import replacing
+
+    if output is not None:
+        with replacing(output) as temporary:
+            temporary.write_text(output_of.json_text(document), "utf-8")
 
 
 def _refuse_two_questions(

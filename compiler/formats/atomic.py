@@ -24,6 +24,13 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+def working_folder(parent: Path | None = None) -> WorkingFolder:
+    """A folder in `parent`, or in the system's own for such things; raises OutputError where it
+    cannot be made."""
+    with writing(parent or Path("temporary files")):
+        return WorkingFolder(parent)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """The path of a new file, to be written in the block; it takes the place of `path` when the

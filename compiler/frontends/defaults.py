@@ -12,7 +12,7 @@ from collections.abc import Container
 import onnx_ir as ir
 
 from stagecut.compiler.ir.border import conformed
-from stagecut.compiler.ir.device import Feeds, Tensor, as_array
+from stagecut.compiler.ir.device import Feeds, Tensor, as_array, dtype_name
 
 #: From this IR version on, inputs may have defaults.
 _SINCE_IR = 4
@@ -39,6 +39,4 @@ def overridable(model: ir.Model) -> tuple[str, ...]:
 
 
 def _array(name: str, tensor: ir.TensorProtocol) -> Tensor:
-    dtype = tensor.dtype
-    text = "string" if dtype == ir.DataType.STRING else dtype.numpy().name
-    return conformed(name, as_array(tensor), text)
+    return conformed(name, as_array(tensor), dtype_name(tensor.dtype))

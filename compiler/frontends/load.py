@@ -1,7 +1,7 @@
 """Load any model that stagecut takes: find its frontend, then bring it into normal form."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +70,13 @@ def import_model(
     )
     check_some_output(told)
     return told, feeds
+
+
+def tell(imported: Imported, model: object, warn: Callable[[str], None]) -> None:
+    """Warn of what came with `model`; who hands it in imported has read that."""
+    if not isinstance(model, Imported):
+        for warning in imported.warnings():
+            warn(warning)
 
 
 def _import(model: object, example_inputs: object) -> Imported:

@@ -36,6 +36,8 @@ def import_proto(proto: onnx.ModelProto) -> Imported:
 
 def data_files(path: Path) -> tuple[Path, ...]:
     """The other files that the model in `path` keeps weights in; none where it is no ONNX model."""
+    if path.suffix.lower() != ".onnx":  # as `load.py` tells them; it may be large
+        return ()
     try:
         proto = _parse(path)
     except ModelError:

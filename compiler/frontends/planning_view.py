@@ -7,6 +7,7 @@ import onnx_ir as ir
 from stagecut.compiler.formats.model_tensors import bodies
 from stagecut.compiler.frontends.flops import flops
 from stagecut.compiler.frontends.normal_form.walk import defined
+from stagecut.compiler.ir.device import dtype_name
 from stagecut.compiler.ir.graph import Attribute, Graph, Node, Operator, Value
 from stagecut.compiler.ir.program import Program
 
@@ -101,12 +102,8 @@ def _dtype(kind: ir.TypeProtocol | None) -> str:
         case ir.OptionalType():
             return f"optional({_dtype(kind.elem_type)})"
         case ir.SparseTensorType():
-            return f"sparse({_numpy_name(kind.dtype)})"
+            return f"sparse({dtype_name(kind.dtype)})"
         case ir.TensorType():
-            return _numpy_name(kind.dtype)
+            return dtype_name(kind.dtype)
         case _:
             return "unknown"
-
-
-def _numpy_name(dtype: ir.DataType) -> str:
-    return "string" if dtype == ir.DataType.STRING else str(dtype.numpy().name)

@@ -16,6 +16,7 @@ from onnx_ir.tensor_adapters import TorchTensor
 from stagecut.compiler.frontends.normal_form.ort_inference import run
 from stagecut.compiler.frontends.torch_asked import asked
 from stagecut.compiler.frontends.torch_effects import Stateless
+from stagecut.compiler.ir.apart import apart
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import ModelError
 
@@ -155,12 +156,7 @@ def _difference(found: Tensor, wanted: Tensor, rounding: float) -> str:
     if wanted.dtype.kind in "iub":
         unequal = np.count_nonzero(found != wanted)
         return f"{unequal} of {wanted.size} numbers are not torch's" if unequal else ""
-    a, b = found.astype(np.float64), wanted.astype(np.float64)
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
-    with np.errstate(invalid="ignore"):
-        apart = np.where(same, 0.0, np.abs(a - b))
-    off = float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max(initial=0.0))
-    largest = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
+    off, largest = apart(found, wanted)
     allowed = max(LIMIT * largest, rounding * max(largest, 1.0))
     if off <= allowed:
         return ""

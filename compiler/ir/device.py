@@ -216,3 +216,8 @@ def silent(
 def as_array(tensor: ir.TensorProtocol) -> Tensor:
     """The numbers of a weight, mapped from its file where it lies in one."""
     return np.asarray(tensor.numpy())
+
+
+def dtype_name(dtype: ir.DataType) -> str:
+    """numpy's name of an element type, "string" for texts."""
+    return "string" if dtype == ir.DataType.STRING else str(dtype.numpy().name)

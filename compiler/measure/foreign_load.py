@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
 
+from stagecut.compiler.measure.control_groups import text_of
+
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 #: Less time than this says nothing.
@@ -87,9 +89,6 @@ def _waited_s(proc: Path, cgroups: Path) -> float | None:
 
 def _own_group(proc: Path, cgroups: Path) -> list[Path]:
     """The file of this process's group; the root's own is that of the machine."""
-    try:
-        lines = (proc / "self" / "cgroup").read_text().splitlines()
-    except OSError:
-        return []
+    lines = text_of(proc / "self" / "cgroup").splitlines()
     names = [line.removeprefix("0::/") for line in lines if line.startswith("0::/")]
     return [cgroups / name / "cpu.pressure" for name in names if name]

@@ -23,8 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeAlias
 
-from stagecut.compiler.formats.atomic import writing
-from stagecut.compiler.formats.working_folder import WorkingFolder
+from stagecut.compiler.formats.atomic import working_folder
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.stop import Stopped
 from stagecut.compiler.ir.text import printable
@@ -54,9 +53,7 @@ def survive_crashes(body: Callable[[Path], int]) -> int:
     Has to be called before anything is loaded that starts threads: these do not survive a fork.
     Raises EngineError where even the reference device alone crashes.
     """
-    with writing(Path("temporary files")):
-        folder = WorkingFolder()
-    with folder as notes:
+    with working_folder() as notes:
         return supervise(notes, partial(_forked, partial(body, notes)))
 
 

@@ -53,8 +53,8 @@ def shorten(name: str, width: int) -> str:
 
 
 def brief(name: str) -> str:
-    """The name of a device or memory, as it stands within a sentence."""
-    return shorten(name, 32)
+    """The name of a device, memory or plan, as it stands within a sentence."""
+    return shorten(name, 48)  # the longest of our own: a device with all that it may be told
 
 
 def difference(predicted: Figure, observed: Figure) -> str:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stagecut.compiler.ir.apart import apart
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.plan import OutputDifference
 from stagecut.compiler.ir.text import size_text
+from stagecut.passes.gate.further_inputs import is_float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def _flaw(
         return Flaw(f"{name} is {misfit}", np.inf)
     if nearby is not None and nearby.shape != expected.shape:
         return None  # how much there is depends on roundings
-    if _is_float(expected) or (_holds_numbers(expected) and limit.asked):
+    if is_float(expected) or (_holds_numbers(expected) and limit.asked):
         return _beyond(name, output, expected, limit, nearby)
     wrong = _share(output, expected)
     if wrong <= (0.0 if nearby is None else _share(nearby, expected)):
@@ -129,10 +131,10 @@ def _beyond(
 ) -> Flaw | None:
     if not expected.size:
         return None
-    found = _difference(name, output, expected).relative
+    found = _relative(output, expected)
     most = limit.relative
     if nearby is not None:
-        most = max(most, _difference(name, nearby, expected).relative)
+        most = max(most, _relative(nearby, expected))
     if found <= most:
         return None
     if np.isfinite(found):
@@ -148,15 +150,11 @@ def _share(output: Tensor, expected: Tensor) -> float:
 
 def _same(one: Tensor, other: Tensor) -> Tensor:
     same = np.asarray(one == other)
-    return same | (np.isnan(one) & np.isnan(other)) if _is_float(one) else same
-
-
-def _is_float(array: Tensor) -> bool:
-    return "float" in array.dtype.name
+    return same | (np.isnan(one) & np.isnan(other)) if is_float(one) else same
 
 
 def _holds_numbers(array: Tensor) -> bool:
-    return array.dtype.kind in "iub" or _is_float(array)
+    return array.dtype.kind in "iub" or is_float(array)
 
 
 def _fits(output: object, expected: Tensor) -> bool:
@@ -166,18 +164,19 @@ def _fits(output: object, expected: Tensor) -> bool:
 
 
 def _difference(name: str, output: Tensor, expected: Tensor) -> OutputDifference:
-    """NaNs and infinities are right where the reference has them, too, and wrong elsewhere."""
-    a, b = output.astype(np.float64), expected.astype(np.float64)
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
-    with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.where(same, 0.0, np.abs(a - b))
-    most = float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max())
-    largest = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
-    return OutputDifference(name, most, most / largest if largest else most, _cosine(a, b))
+    most, largest = apart(output, expected)
+    relative = most / largest if largest else most
+    return OutputDifference(name, most, relative, _cosine(output, expected))
 
 
-def _cosine(a: Tensor, b: Tensor) -> float | None:
+def _relative(output: Tensor, expected: Tensor) -> float:
+    most, largest = apart(output, expected)
+    return most / largest if largest else most
+
+
+def _cosine(output: Tensor, expected: Tensor) -> float | None:
     """Of the angle between the two as vectors; None where one has no direction."""
+    a, b = output.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(a) & np.isfinite(b)
     with np.errstate(over="ignore"):
         lengths = float(np.linalg.norm(a[finite]) * np.linalg.norm(b[finite]))

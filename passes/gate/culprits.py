@@ -18,7 +18,6 @@ from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.transfers import Ports, StageBorder, lay_out, route_tree
 from stagecut.passes.gate.accuracy import Flaw, Limit
 from stagecut.passes.gate.build import Wrong
-from stagecut.passes.gate.further_inputs import SAMPLES, InputSet
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.profile.profile import Fault
 from stagecut.passes.stage.extract import Extractor
@@ -80,7 +79,7 @@ class Culprits:
         reference = Reference(lambda given: right.run(given)[0], feeds)
         if reference.problem:
             return None
-        return reference.flaw(InputSet(SAMPLES, feeds), results, self.limit(device))
+        return reference.flaw(reference.samples, results, self.limit(device))
 
     def _alone(self, node: Node, device: str, memory: str) -> StagedSchedule:
         program = self.extract(node.name, [node], node.outputs)

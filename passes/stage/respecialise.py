@@ -16,11 +16,10 @@ in each stage that needs it.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import onnx_ir as ir
 from onnx_ir.convenience import extract
 
-from stagecut.compiler.ir.device import StagedSchedule, StageProgram
+from stagecut.compiler.ir.device import StagedSchedule, StageProgram, dtype_name
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.machine import HOST
 from stagecut.compiler.ir.transfers import Ports, Router, StageBorder, lay_out
@@ -129,8 +128,7 @@ def _value(value: ir.Value, bound: Mapping[str, Value]) -> Value:
     """The value as the planning view has it; an open shape is taken from the bound program, where
     that has the value."""
     name = value.name or ""
-    dtype = value.dtype or ir.DataType.UNDEFINED
-    text = "string" if dtype == ir.DataType.STRING else np.dtype(dtype.numpy()).name
+    text = dtype_name(value.dtype or ir.DataType.UNDEFINED)
     if value.shape is not None and value.shape.is_static():
         return Value(name, text, value.shape.numpy())
     return Value(name, text, bound[name].shape if name in bound else ())

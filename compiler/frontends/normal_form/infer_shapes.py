@@ -5,6 +5,8 @@ that is still open then, such as that of the output of NonZero, is measured by r
 once.
 """
 
+from collections.abc import Callable
+
 import onnx_ir as ir
 
 from stagecut.compiler.frontends.normal_form.fold import fold
@@ -15,15 +17,15 @@ from stagecut.compiler.ir.errors import ModelError
 
 
 def infer_shapes(
-    model: ir.Model, feeds: Feeds, spare: ir.Model | None = None
+    model: ir.Model, feeds: Feeds, spare: Callable[[], ir.Model] | None = None
 ) -> tuple[ir.Model, dict[ir.Value, tuple[int, ...]]]:
     """Type every value of the main graph of `model` and bind its shape, starting from the inputs'.
 
     Returns the model, and the shapes that had to be measured with `feeds`; in the model these stay
     open. Raises ModelError when ONNX Runtime cannot run the model.
 
-    `spare` is the same model with open inputs, for one with branches or loops: one of them may not
-    fit the shapes of the inputs, and never run at these. Where the bound shapes contradict each
+    `spare` makes the same model with open inputs, for one with branches or loops: one of them may
+    not fit the shapes of the inputs, and never run at these. Where the bound shapes contradict each
     other, it is the spare one that is returned, with all shapes measured.
     """
     try:
@@ -31,27 +33,22 @@ def infer_shapes(
     except ModelError:
         if spare is None:
             raise
-    type_values(spare)
-    given = {value: feeds[str(value.name)].shape for value in spare.graph.inputs}
-    return spare, {**given, **measure(spare, _open_values(spare.graph), feeds)}
+    other = spare()
+    type_values(other)
+    given = {value: feeds[str(value.name)].shape for value in other.graph.inputs}
+    return other, {**given, **measure(other, _open_values(other.graph), feeds)}
 
 
 def type_values(model: ir.Model) -> None:
     """Infer types, and shapes as far as the open shapes of the inputs let them be known."""
-    clear_shapes(model.graph)
-    fold(model)
-    if has_narrow(model) and widen(model):
-        fold(model)
+    _folded(model)
     untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
     if untyped:
         infer(model, untyped)
 
 
 def _inferred(model: ir.Model, feeds: Feeds) -> dict[ir.Value, tuple[int, ...]]:
-    clear_shapes(model.graph)
-    fold(model)
-    if has_narrow(model) and widen(model):
-        fold(model)
+    _folded(model)
     while unbound := _open_values(model.graph):
         infer(model, unbound)
         left = _open_values(model.graph)
@@ -61,11 +58,15 @@ def _inferred(model: ir.Model, feeds: Feeds) -> dict[ir.Value, tuple[int, ...]]:
     return {}
 
 
-def clear_shapes(graph: ir.Graph) -> None:
-    """Clear types and shapes of inner values: those in a file may belong to other input shapes."""
-    for node in graph:
+def _folded(model: ir.Model) -> None:
+    """Fold the model, whose inner values have their types and shapes from this: those in a file may
+    belong to other input shapes."""
+    for node in model.graph:
         for output in node.outputs:
             output.type = output.shape = None
+    fold(model)
+    if has_narrow(model) and widen(model):
+        fold(model)
 
 
 def _open_values(graph: ir.Graph) -> list[ir.Value]:

@@ -7,6 +7,8 @@ A model with open dimensions has a second normal form, the open one, in which th
 Programs for further shapes are made from it (`bind`).
 """
 
+from functools import partial
+
 import onnx_ir as ir
 from onnx_ir.passes.common import (
     ClearMetadataAndDocStringPass,
@@ -26,7 +28,7 @@ from stagecut.compiler.frontends.normal_form.walk import defined, has_bodies
 from stagecut.compiler.frontends.normal_form.widen import carry_inputs, carry_outputs
 from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
 from stagecut.compiler.ir.border import CARRIERS, carried
-from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.device import Feeds, dtype_name
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.program import Program
@@ -56,13 +58,11 @@ def normalise(
     given = check_feeds(types, feeds, optional=defaults) if feeds else {}
     asked = {**{name: array.shape for name, array in given.items()}, **(shapes or {})}
     offered = {**imported.feeds, **defaults}
-    spare = model.clone() if has_bodies(model.graph) else None
+    spare = partial(_canonical, model.clone()) if has_bodies(model.graph) else None
     bound = bind_shapes(inputs, asked, offered)
     check_shapes(bound, given)
     samples = make_feeds(types, bound, {**offered, **given})
-    for each in (model, *([spare] if spare else ())):
-        canonicalise(each)
-        carry_inputs(each)
+    _canonical(model)
     # An input that was also an output has made way for it and goes by another name now.
     names = {str(v.name): name for v, name in zip(model.graph.inputs, samples, strict=True)}
     samples = {name: carried(samples[own]) for name, own in names.items()}
@@ -72,7 +72,10 @@ def normalise(
     measured |= {value: measured[inner] for value, inner in narrow.items() if inner in measured}
     _strip(model)
     carriers = {name: types[own].name for name, own in names.items() if types[own].name in CARRIERS}
-    carriers |= {str(value.name): _numpy_name(inner) for value, inner in narrow.items()}
+    carriers |= {
+        str(value.name): dtype_name(inner.dtype or ir.DataType.UNDEFINED)
+        for value, inner in narrow.items()
+    }
     return Program(
         imported.name,
         model,
@@ -93,8 +96,7 @@ def open_form(imported: Imported) -> ir.Model | None:
     model, _ = _flat(imported)
     if all(value.shape is not None and value.shape.is_static() for value in model.graph.inputs):
         return None
-    canonicalise(model)
-    carry_inputs(model)
+    _canonical(model)
     said = [(value.type, value.shape) for value in model.graph.outputs]
     type_values(model)
     for value, (kind, shape) in zip(model.graph.outputs, said, strict=True):
@@ -141,7 +143,7 @@ def bind(opened: ir.Model, feeds: Feeds, source: str) -> Program:
     model = opened.clone()
     for value in model.graph.inputs:
         value.shape = ir.Shape(feeds[str(value.name)].shape)
-    spare = opened.clone() if has_bodies(opened.graph) else None
+    spare = opened.clone if has_bodies(opened.graph) else None
     model, measured = infer_shapes(model, feeds, spare)
     sizes = {str(value.name): shape for value, shape in measured.items()}
     return Program(str(model.graph.name), model, feeds, source, sizes)
@@ -163,6 +165,12 @@ def _flat(imported: Imported) -> tuple[ir.Model, Feeds]:
     return model, defaults
 
 
+def _canonical(model: ir.Model) -> ir.Model:
+    canonicalise(model)
+    carry_inputs(model)
+    return model
+
+
 def _check_outputs(graph: ir.Graph) -> None:
     for value in graph.outputs:
         if not isinstance(value.type, ir.TensorType):
@@ -171,10 +179,6 @@ def _check_outputs(graph: ir.Graph) -> None:
                 where=f"output {value.name}",
                 fix="turn it into a tensor inside the model, e.g. by ConcatFromSequence",
             )
-
-
-def _numpy_name(value: ir.Value) -> str:
-    return str(value.dtype.numpy().name) if value.dtype else ""
 
 
 def _strip(model: ir.Model) -> None:

@@ -81,12 +81,13 @@ def _outputs(model: ir.Model, feeds: Feeds) -> list[Tensor]:
 
 def returned_types(model: ir.Model) -> list[ir.TypeProtocol] | None:
     """The types of the outputs of a small `model`; None where ONNX Runtime refuses it."""
-    texts = _returned(ir.to_proto(model).SerializeToString(deterministic=True))
+    texts = output_types(ir.to_proto(model).SerializeToString(deterministic=True))
     return None if texts is None else [_type(text) for text in texts]
 
 
 @cache
-def _returned(model: bytes) -> tuple[str, ...] | None:
+def output_types(model: bytes) -> tuple[str, ...] | None:
+    """ONNX Runtime's names for them, of a small model; None where it refuses it."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

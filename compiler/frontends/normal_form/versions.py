@@ -6,6 +6,7 @@ from functools import cache, partial
 
 import onnx
 
+from stagecut.compiler.frontends.normal_form.ort_inference import output_types
 from stagecut.compiler.ir.errors import ModelError
 
 #: Versions that every ONNX Runtime loads that this project runs on.
@@ -49,7 +50,6 @@ def _newest(known: int, unknown: int, loads: Callable[[int], bool]) -> int:
 
 @cache
 def _loads(ir_version: int, domain: str = "", opset: int = _OPSET) -> bool:
-    import onnxruntime
 
     x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
     node = onnx.helper.make_node("Identity", ["x"], ["y"])
@@ -61,13 +61,4 @@ def _loads(ir_version: int, domain: str = "", opset: int = _OPSET) -> bool:
             for name, version in {"": _OPSET, domain: opset}.items()
         ],
     )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    try:
-        onnxruntime.InferenceSession(
-            question.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception:  # the engine's errors have no narrower class in common
-        return False
-    return True
+    return output_types(question.SerializeToString()) is not None
