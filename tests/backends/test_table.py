@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -87,7 +88,8 @@ def test_real_devices_are_measured_and_not_for_tests_nor_in_a_lower_precision() 
 
 def test_a_device_for_tests_is_never_real(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = replace(create_null("null", {}).device, basis="measured")
-    monkeypatch.setattr(table, "_device", lambda *_: measured)
+    made = SimpleNamespace(device=measured)
+    monkeypatch.setattr(table, "_created", lambda *_: made)
     assert "null" not in backends.real_devices(lower_precision=True)
 
 
