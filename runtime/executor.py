@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
 from time import perf_counter
 from typing import Any, Literal
 
@@ -16,7 +18,7 @@ from stagecut.compiler.ir.device import (
 )
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import HOST, Route
-from stagecut.compiler.ir.schedule import Run, Transfer
+from stagecut.compiler.ir.schedule import Run, Step, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.runtime.form import ANY, Form, form_of
 from stagecut.runtime.prepare import Place, guarded_transfer, prepare_stages
@@ -58,12 +60,18 @@ class Executor:
             )
         ]
 
+        self._ends = _ends(staged, memory_of)
+
     def outputs(self, feeds: Feeds) -> dict[str, Tensor]:
         """The outputs by name. `feeds` must name every input."""
         slots = self._filled(feeds)
         for action in self._actions:
             action(slots)
         return {name: slots[at] for name, at in self._outputs}
+
+    def by_stage(self, feeds: Feeds) -> "Passage":
+        """As `outputs`, a stage at a time, each in any thread."""
+        return Passage(self._filled(feeds), self._actions, self._ends, self._outputs)
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
         """As `outputs`, with what the run did and when."""
@@ -83,6 +91,58 @@ class Executor:
         for name, at in self._inputs:
             slots[at] = feeds[name]
         return slots
+
+
+class Passage:
+    """The way of some inputs through the stages of a schedule, each with its transfers: a stage in
+    a memory of its own brings what it reads from the host's, and takes back what it writes."""
+
+    __slots__ = ("_actions", "_ends", "_outputs", "_slots", "_stage")
+
+    def __init__(
+        self,
+        slots: list[Any],
+        actions: "Sequence[_RunStage | _TransferValue]",
+        ends: Sequence[int],
+        outputs: Sequence[tuple[str, int]],
+    ) -> None:
+        self._slots = slots
+        self._actions = actions
+        self._ends = ends
+        self._outputs = outputs
+        self._stage = 0
+
+    def advance(self) -> bool:
+        """Run the next stage; whether it was the last."""
+        first, end = self._ends[self._stage : self._stage + 2]
+        for action in self._actions[first:end]:
+            action(self._slots)
+        self._stage += 1
+        return self._stage == len(self._ends) - 1
+
+    def outputs(self) -> dict[str, Tensor]:
+        """By name, once the last stage has run."""
+        return {name: self._slots[at] for name, at in self._outputs}
+
+
+def _ends(staged: StagedSchedule, memory_of: Mapping[str, str]) -> list[int]:
+    """Where the steps of each stage begin, and where the last one's end; one stage at the least.
+
+    What is between two stages belongs to the second one, but for what comes back from the first
+    one's own memory.
+    """
+    steps, stages = staged.schedule.steps, staged.schedule.stages
+    ends = [0]
+    for index, step in enumerate(steps):
+        if isinstance(step, Run) and step.stage < len(stages) - 1:
+            memory = memory_of[stages[step.stage].device]
+            back = takewhile(partial(_comes_from, memory), steps[index + 1 :])
+            ends.append(index + 1 + len([*back]))
+    return [*ends, len(steps)]
+
+
+def _comes_from(memory: str, step: Step) -> bool:
+    return isinstance(step, Transfer) and step.route.source == memory != HOST
 
 
 class _RunStage:

@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,8 +18,14 @@ from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault
 from stagecut.compiler.ir.graph import ANY_RANK, Dims, fits
 from stagecut.compiler.ir.plan import PlannedVariant, Port
 from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.ir.trace import Trace
+from stagecut.runtime.stream.item import Item
+from stagecut.runtime.stream.pipeline import Overload
+from stagecut.runtime.stream.results import OnError, Results
+from stagecut.runtime.stream.statistics import StreamStats
+from stagecut.runtime.stream.streams import Streams, limit_of
 from stagecut.runtime.unprofiled_shapes import Shapes
 from stagecut.runtime.variant import Variant
 
@@ -73,6 +80,7 @@ class Session:
         self._carried = {
             port.name: port.dtype for port in self.planned.outputs if port.dtype in CARRIERS
         }
+        self._streams = Streams()
 
     @property
     def planned(self) -> PlannedVariant:
@@ -141,6 +149,81 @@ class Session:
         feeds, shapes = self._checked(input_feed)
         outputs, trace = self._nearest(shapes).run(feeds, shapes)
         return self._handed_back(outputs, wanted), trace
+
+    def stream(
+        self, inputs: Iterable[Feeds], *, ordered: bool = True, on_error: OnError = "raise"
+    ) -> Results:
+        """The outputs of each of `inputs`, many of which are in flight at once; an iterator.
+
+            for outputs in session.stream(feeds of every picture):
+                ...
+
+        Inputs are taken as there is room for them, when the next outputs are asked for, and have to
+        stay as they are until theirs have come. Outputs are the lists that `run` gives, in the
+        order of the inputs, or, not `ordered`, as they come. An input that fails raises its error
+        where its outputs would be, and `next` goes on behind it; with `on_error="yield"` the error
+        itself stands there.
+        """
+        window = 2 * limit_of(self._variants)  # one half in flight, one for outputs that wait
+        return Results(
+            inputs, self._item, self._streams, window=window, ordered=ordered, on_error=on_error
+        )
+
+    def submit(self, feeds: Feeds, *, overload: Overload = "block") -> "Future[list[Tensor]]":
+        """A future of what `run` would give. Waits while there is no room for another input, or as
+        `overload` says: "drop_oldest" gives up the oldest input that no stage has begun with,
+        "drop_newest" this one, and their futures raise OverloadError; "raise" raises it here.
+
+        Callbacks of the future run in the thread of a stage, which waits for them. Raises FeedError
+        as `run` does, ClosedError after `close`.
+        """
+        item = self._item(feeds)
+        self._streams.submit(item, overload)
+        return item.future
+
+    def try_submit(self, feeds: Feeds) -> "Future[list[Tensor]] | None":
+        """As `submit`; None where there is no room."""
+        item = self._item(feeds)
+        return item.future if self._streams.try_submit(item) else None
+
+    async def run_async(self, feeds: Feeds) -> list[Tensor]:
+        """What `run` gives, while the event loop does other things. All that are waited for at once
+        are in line; a task that is cancelled leaves it."""
+        from asyncio import wrap_future
+
+        item = self._item(feeds)
+        self._streams.enqueue(item)
+        return await wrap_future(item.future)
+
+    def stats(self) -> StreamStats:
+        """How busy streams keep each stage, and what the latest inputs took; `run` does not
+        count."""
+        return self._streams.stats()
+
+    def stream_trace(self) -> StreamTrace:
+        """The latest 4,096 calls of each stage in streams."""
+        return self._streams.trace()
+
+    def close(self, *, cancel: bool = False) -> None:
+        """End the threads of streams once all that is in flight has its outputs; with `cancel`,
+        what no stage has begun with is cancelled. `run` goes on working.
+
+        The end of a `with` block does this, with `cancel` where an exception ends it.
+        """
+        self._streams.close(cancel=cancel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        self.close(cancel=kind is not None)
+
+    def _item(self, feeds: Feeds) -> Item:
+        feeds, shapes = self._checked(feeds)
+        return Item(self._nearest(shapes), feeds, shapes, self._all_handed_back)
+
+    def _all_handed_back(self, outputs: Feeds) -> list[Tensor]:
+        return self._handed_back(outputs, self._known)
 
     def _wanted(self, output_names: Sequence[str] | None) -> Sequence[str]:
         for name in output_names or ():

@@ -27,7 +27,7 @@ from stagecut.compiler.ir.schedule import Transfer
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.ir.transfers import Router, route_tree
 from stagecut.passes.stage.respecialise import respecialise
-from stagecut.runtime.executor import Executor, link_drivers
+from stagecut.runtime.executor import Executor, Passage, link_drivers
 
 #: The shapes of all inputs, in their order.
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
@@ -75,6 +75,12 @@ class UnprofiledShapes:
                 self._open_works = False
                 return outputs_and_trace
         return self._for_these(feeds, shapes).run(feeds)
+
+    def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
+        """As `run`, a stage at a time; where stages with open dimensions turn out not to work,
+        only `run` knows what to do."""
+        executor = self._for_any() if self._open_works else self._for_these(feeds, shapes)
+        return executor.by_stage(feeds)
 
     def _for_any(self) -> Executor:
         with self._lock:

@@ -8,11 +8,11 @@ from stagecut.compiler.formats.plan_file import StoredVariant
 from stagecut.compiler.ir.device import Backend, Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError, ModelError, PlanError, RangeFault, StageFault
 from stagecut.compiler.ir.machine import HOST
-from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedRun, PlannedStream, PlannedVariant
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
-from stagecut.runtime.executor import Executor
+from stagecut.runtime.executor import Executor, Passage
 from stagecut.runtime.unprofiled_shapes import Shapes, UnprofiledShapes
 
 
@@ -47,6 +47,19 @@ class Variant:
     @property
     def is_fallback(self) -> bool:
         return self.running is self.planned.fallback
+
+    @property
+    def stream(self) -> PlannedStream | None:
+        """How many inputs run, where the plan says so of what runs."""
+        return None if self.is_fallback else self.planned.stream
+
+    def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
+        """As `outputs`, a stage at a time. Where that raises EngineError or ModelError, `outputs`
+        may still have an answer."""
+        inputs = {inside: feeds[name] for inside, name in self._names}
+        if shapes == self.shapes:
+            return self._profiled.by_stage(inputs)
+        return self._unprofiled.passage(inputs, shapes)
 
     def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
         """The outputs by name; `shapes` are those of `feeds`, which the model must admit.

@@ -21,6 +21,7 @@ from stagecut.compiler.ir.plan import (
     PlannedRun,
     PlannedVariant,
     Port,
+    batching_problem,
 )
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
@@ -74,10 +75,21 @@ def _in_variant(variant: PlannedVariant, members: Collection[str]) -> Iterator[s
     yield from _in_nodes(variant.nodes, variant.machine)
     if not {each.name for each in variant.accuracy} <= {port.name for port in variant.outputs}:
         yield "accuracy: it is of something that is no output"
+    yield from (f"stream: {problem}" for problem in _in_stream(variant))
     yield from (f"run: {problem}" for problem in _in_run(variant.run, variant, members))
     if variant.fallback is not None:
         problems = _in_run(variant.fallback, variant, members)
         yield from (f"fallback: {problem}" for problem in problems)
+
+
+def _in_stream(variant: PlannedVariant) -> Iterator[str]:
+    stream = variant.stream
+    if stream is None:
+        return
+    if len(stream.replicas) != len(variant.stages):
+        yield f"{len(stream.replicas)} numbers of replicas for {len(variant.stages)} stages"
+    if stream.batch > 1 and (problem := batching_problem(variant.inputs, variant.outputs)):
+        yield f"there are no batches of {stream.batch}: {problem}"
 
 
 def _in_contenders(contenders: Sequence[Contender]) -> Iterator[str]:

@@ -85,6 +85,14 @@ class FeedError(StagecutError):
     """The inputs given to a run do not fit the plan."""
 
 
+class OverloadError(StagecutError):
+    """An input of a stream is not run: others are in flight, and it was not to wait."""
+
+
+class ClosedError(StagecutError):
+    """A stream takes no more inputs."""
+
+
 class EngineError(StagecutError):
     """An engine refused to build or to run a stage."""
 

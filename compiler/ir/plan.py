@@ -4,7 +4,7 @@ Plan document -> entries ("main") -> variants, one for each profiled shape
   variant -> schedule, account, certificate; stages (the programs); nodes; contenders
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positive, Size
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.graph import Dims
+from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate
@@ -264,6 +264,54 @@ class Provenance:
     options: Mapping[str, str]
 
 
+#: Of all stages together, and of inputs in one call: each replica is a thread.
+MOST_REPLICAS = MOST_BATCHED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStream:
+    """How a variant runs many inputs: `replicas` of each stage, up to `batch` inputs in a call.
+
+    A call of several inputs has them stacked on axis 0, and hands back outputs that are. That each
+    then comes out as it does alone is for whoever writes a `batch` above 1 to have seen.
+    `period_s` are the seconds from one input to the next, `latency_s` what one takes from end to
+    end at that rate. Raises PlanError for numbers that no stream has.
+    """
+
+    replicas: tuple[Positive, ...]
+    batch: Positive
+    period_s: Amount
+    latency_s: Amount
+    basis: Basis
+
+    def __post_init__(self) -> None:
+        if sum(self.replicas) > MOST_REPLICAS or self.batch > MOST_BATCHED:
+            raise PlanError(
+                f"{sum(self.replicas)} replicas with {self.batch} inputs in a call; the most are "
+                f"{MOST_REPLICAS} and {MOST_BATCHED}",
+                where="stream",
+                fix="plan fewer replicas, or smaller batches",
+            )
+
+
+def batching_problem(inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
+    """Why several inputs cannot be run as one, stacked on axis 0; empty where they can be.
+
+    The first dimension of all must be open; that of the inputs must be one dimension of one name,
+    which is no other dimension, or else stacking would change more than the number of rows.
+    """
+    for port in (*inputs, *outputs):
+        if not port.dims or port.dims == ANY_RANK or isinstance(port.dims[0], int):
+            return f"{port.name} has no open first dimension"
+    rows = {port.dims[0] for port in inputs}
+    if len(rows) != 1 or "?" in rows:
+        return "the inputs do not have one open first dimension of one name"
+    for port in (*inputs, *outputs):
+        if rows & {*port.dims[1:]}:
+            return f"{port.name} has its first dimension twice"
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedVariant:
     """A schedule for one shape of an entry, and everything that is known about it.
@@ -272,7 +320,7 @@ class PlannedVariant:
     `workarounds` tell what engines failed to do, or did wrong, while the plan was made. `checks`
     are None where there was nothing to compare outputs with. `fallback` is the best contender that
     needs nothing but ONNX Runtime, where the plan itself needs more. `circumstances` has an entry
-    for all that was measured.
+    for all that was measured. Without a `stream`, a stream has one replica of each stage.
     """
 
     name: str
@@ -291,6 +339,7 @@ class PlannedVariant:
     fallback: PlannedRun | None = None
     checks: Checks | None = None
     circumstances: tuple[Circumstances, ...] = ()
+    stream: PlannedStream | None = None
 
     @property
     def schedule(self) -> Schedule:

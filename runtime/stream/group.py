@@ -1,0 +1,77 @@
+"""Inputs that go through the stages of a variant together, stacked where there are several.
+
+x: 1x8, 1x8, 2x8   ->   4x8   ->  stages  ->   4x3   ->   y: 1x3, 1x3, 2x3
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import EngineError, ModelError, RangeFault
+from stagecut.runtime.executor import Passage
+from stagecut.runtime.stream.item import Item, Outputs
+
+
+class Group:
+    """Items of one variant and of the same shapes; none where nobody wants them any more."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.items = items
+        self._passage: Passage | None = None
+
+    def advance(self) -> Sequence[Outputs | BaseException] | None:
+        """Run the next stage; behind the last one, what became of each item.
+
+        Where the stage fails, each item is run by itself, as `Session.run` would: what it then has
+        is the answer, or the error, that it has there.
+        """
+        if not self.items:
+            return []
+        try:
+            if self._passage is None:
+                self._passage = self._entered()
+            if not self._passage.advance():
+                return None
+            return [*self._answers(self._passage.outputs())]
+        except BaseException as error:  # it belongs to the items, whatever it is
+            if len(self.items) == 1 and not self._may_run_otherwise(error):
+                return [error]
+        return [_alone(item) for item in self.items]
+
+    def _entered(self) -> Passage:
+        first = self.items[0]
+        if len(self.items) == 1:
+            return first.variant.passage(first.feeds, first.shapes)
+        feeds = {
+            name: np.concatenate([item.feeds[name] for item in self.items]) for name in first.feeds
+        }
+        names = [port.name for port in first.variant.planned.inputs]
+        return first.variant.passage(feeds, tuple(feeds[name].shape for name in names))
+
+    def _answers(self, outputs: Feeds) -> Iterator[Outputs]:
+        if len(self.items) == 1:
+            yield self.items[0].handed_back(outputs)
+            return
+        ends = [0, *accumulate(item.shapes[0][0] for item in self.items)]
+        for name, tensor in outputs.items():
+            if not tensor.ndim or len(tensor) != ends[-1]:
+                raise EngineError(f"{name} has other rows than the inputs", fix="run them singly")
+        for item, (start, end) in zip(self.items, pairwise(ends), strict=True):
+            yield item.handed_back({name: each[start:end] for name, each in outputs.items()})
+
+    def _may_run_otherwise(self, error: BaseException) -> bool:
+        """On the fallback, or with stages for just these shapes."""
+        item = self.items[0]
+        unprofiled = item.shapes != item.variant.shapes
+        return isinstance(error, RangeFault) or (
+            unprofiled and isinstance(error, EngineError | ModelError)
+        )
+
+
+def _alone(item: Item) -> Outputs | BaseException:
+    try:
+        return item.handed_back(item.variant.outputs(item.feeds, item.shapes))
+    except BaseException as error:  # it belongs to this item
+        return error

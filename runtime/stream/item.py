@@ -1,0 +1,57 @@
+"""One input of a stream, from when it arrives until its future has an answer."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, TypeAlias
+
+from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.runtime.unprofiled_shapes import Shapes
+from stagecut.runtime.variant import Variant
+
+if TYPE_CHECKING:
+    from stagecut.runtime.stream.group import Group
+
+Outputs: TypeAlias = list[Tensor]
+
+
+@dataclass(eq=False, slots=True)
+class Item:
+    """`feeds` of these `shapes`, as the stages of `variant` take them; `handed_back` makes a list
+    of the outputs. `owner` is kept for as long as the item is in flight."""
+
+    variant: Variant
+    feeds: Feeds
+    shapes: Shapes
+    handed_back: Callable[[Feeds], Outputs]
+    owner: object = None
+    future: "Future[Outputs]" = field(default_factory=Future)
+    arrived_s: float = 0.0
+    #: Set once the item is admitted, or never will be; only where somebody waits for that.
+    admitted: Event | None = None
+    #: Those that go through the stages with it, kept by the first of them.
+    group: "Group | None" = None
+
+    def let_in(self) -> None:
+        if self.admitted is not None:
+            self.admitted.set()
+
+    def begins(self) -> bool:
+        """Whether it is still wanted; from now on it cannot be cancelled."""
+        return self.future.set_running_or_notify_cancel()
+
+    def answer(self, result: Outputs | BaseException) -> None:
+        """Where it was cancelled meanwhile, nobody wants to know."""
+        with suppress(InvalidStateError):
+            if isinstance(result, BaseException):
+                self.future.set_exception(result)
+            else:
+                self.future.set_result(result)
+
+    def cancel(self) -> None:
+        """Only before it begins."""
+        self.future.cancel()
+        self.future.set_running_or_notify_cancel()
+        self.let_in()

@@ -1,0 +1,323 @@
+"""The threads of a stream: one for each replica of each stage.
+
+    submit                  a thread of a replica
+      lock: arrive            run a call
+            admit, begin      lock: end, admit, begin
+      -> their mailboxes      -> what others begin with into their mailboxes; its own at once
+                              answer the futures of those that are through
+
+A thread with nothing to do sleeps at its mailbox. Who runs what next is decided by the scheduler
+alone, under the one lock, which is never held while a stage runs or a future is answered.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from queue import SimpleQueue
+from typing import Literal, TypeAlias
+
+from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError, told
+from stagecut.compiler.ir.stream_trace import Call
+from stagecut.runtime.scheduler import Scheduler, Start
+from stagecut.runtime.stream.group import Group
+from stagecut.runtime.stream.item import Item
+from stagecut.runtime.stream.statistics import LATEST, Departure, Snapshot
+from stagecut.runtime.variant import Variant
+
+#: What happens to an input for which there is no room: its caller waits; the oldest one that waits
+#: is dropped for it; it is dropped itself; its caller gets an OverloadError.
+Overload: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "raise"]
+
+_Mailbox: TypeAlias = "SimpleQueue[Start[Item] | None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The threads that serve a variant. Variants of one layout are served by the same ones."""
+
+    devices: tuple[str, ...]
+    replicas: tuple[int, ...]
+    batch: int
+    limit: int
+
+    @classmethod
+    def of(cls, variant: Variant) -> "Layout":
+        """`limit` is how many inputs are in flight at most: with more, each would only take longer.
+
+        At the planned rate `latency_s / period_s` inputs are on their way; one batch more waits, so
+        that no replica ever does. Where nothing is known of times, every replica has one, and every
+        stage another one waiting.
+        """
+        planned, devices = variant.stream, tuple(variant.devices)
+        if planned is None:
+            stages = max(1, len(devices))
+            return cls(devices, (1,) * stages, 1, 2 * stages)
+        most = planned.batch * (sum(planned.replicas) + len(planned.replicas))
+        limit = most
+        if planned.period_s:
+            limit = min(most, ceil(planned.latency_s / planned.period_s) + planned.batch)
+        return cls(devices, planned.replicas or (1,), planned.batch, max(limit, 2))
+
+
+class Pipeline:
+    """The threads of one layout, started with the first input. They keep this alive, and whoever
+    no longer needs them has to `close` it, or to `abandon` it.
+
+    Safe to use from several threads. An exception in the middle of a change, as of Ctrl-C, breaks
+    the pipeline: all that is in flight is answered with an error, and nothing more is taken.
+    """
+
+    def __init__(self, layout: Layout, clock: Callable[[], float]) -> None:
+        self.layout = layout
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._scheduler: Scheduler[Item] = Scheduler(
+            layout.replicas, batch=layout.batch, limit=layout.limit
+        )
+        self._mailboxes: list[list[_Mailbox]] = [
+            [SimpleQueue() for _ in range(count)] for count in layout.replicas
+        ]
+        self._threads: list[threading.Thread] = []
+        self._unanswered: dict[Item, None] = {}
+        self._closed = False
+        self._broken: BaseException | None = None
+        self._abandoned = False
+        self._calls: list[deque[Call]] = [deque(maxlen=LATEST) for _ in layout.replicas]
+        self._departures: deque[Departure] = deque(maxlen=LATEST)
+        self._outputs = 0
+
+    def snapshot(self) -> Snapshot:
+        """What it has done up to now."""
+        layout = self.layout
+        with self._lock:
+            return Snapshot(
+                [f"stage {stage} on {device}" for stage, device in enumerate(layout.devices)],
+                layout.replicas,
+                self._scheduler.depths,
+                [[*calls] for calls in self._calls],
+                self._outputs,
+                [*self._departures],
+            )
+
+    def enqueue(self, item: Item) -> None:
+        """Take `item`, which waits in the lobby where there is no room. Waits for nothing."""
+        with self._lock:
+            self._arrive(item)
+
+    def try_submit(self, item: Item) -> bool:
+        """Take `item` where there is room; whether there was."""
+        with self._lock:
+            self._check_open()
+            if not self._scheduler.has_room:
+                return False
+            self._arrive(item)
+            return True
+
+    def submit(self, item: Item, overload: Overload) -> None:
+        """Take `item`, and wait until it is admitted, or do with it as `overload` says.
+
+        An item that is dropped has an OverloadError for an answer; with "raise" this raises it.
+        """
+        dropped = None
+        with self._lock:
+            self._check_open()
+            if overload == "block" or self._scheduler.has_room:
+                item.admitted = threading.Event() if overload == "block" else None
+                self._arrive(item)
+            elif overload == "drop_oldest":
+                dropped = next(self._scheduler.not_begun(), item)
+                if dropped is not item:
+                    self._forget(dropped)
+                    self._arrive(item)
+            else:
+                dropped = item
+        if dropped is not None:
+            if overload == "raise":
+                raise self._overloaded()
+            dropped.answer(self._overloaded())
+            dropped.let_in()
+        self._wait(item)
+
+    def close(self, *, cancel: bool) -> None:
+        """Take nothing more; with `cancel`, cancel what no replica has begun with. The threads end
+        when everything is answered."""
+        cancelled: list[Item] = []
+        with self._lock:
+            self._closed = True
+            if cancel:
+                cancelled += self._scheduler.not_begun()
+                for item in cancelled:
+                    self._forget(item)
+            if self._scheduler.is_empty:
+                self._dismiss()
+        for item in cancelled:
+            item.cancel()
+
+    def abandon(self) -> None:
+        """The threads end after the calls that they are in. Takes no lock: the garbage collector
+        calls this, wherever it happens to be."""
+        self._abandoned = True
+        self._dismiss()
+
+    def join(self) -> None:
+        """Wait until the threads have ended."""
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def _overloaded(self) -> OverloadError:
+        return OverloadError(
+            f"is not run: {self.layout.limit} inputs are in flight, which is all there is room for",
+            where="an input of the stream",
+            fix='send fewer, or let them wait: overload="block"',
+        )
+
+    def _check_open(self) -> None:
+        if self._broken is not None:
+            raise _broken_off(self._broken)
+        if self._closed:
+            raise ClosedError("is closed", where="the stream", fix="load the plan in a new session")
+
+    def _arrive(self, item: Item) -> None:
+        self._check_open()
+        try:
+            self._start_threads()
+            item.arrived_s = self._clock()
+            self._unanswered[item] = None
+            self._scheduler.arrive(item, (item.variant, item.shapes))
+            for start in self._proceed():
+                self._mailboxes[start.stage][start.replica].put(start)
+        except BaseException as error:
+            self._break(error)
+            raise
+
+    def _forget(self, item: Item) -> None:
+        self._scheduler.withdraw(item)
+        self._unanswered.pop(item, None)
+
+    def _proceed(self) -> list[Start[Item]]:
+        for item in self._scheduler.admit():
+            item.let_in()
+        return self._scheduler.begin()
+
+    def _wait(self, item: Item) -> None:
+        """Until `item` is admitted; who is interrupted takes it back."""
+        if item.admitted is None:
+            return
+        try:
+            item.admitted.wait()
+        except BaseException:
+            with self._lock:
+                withdrawn = self._scheduler.withdraw(item)
+                if withdrawn:
+                    self._unanswered.pop(item, None)
+            if withdrawn:
+                item.cancel()
+            raise
+
+    def _start_threads(self) -> None:
+        if self._threads:
+            return
+        for stage, mailboxes in enumerate(self._mailboxes):
+            for replica in range(len(mailboxes)):
+                thread = threading.Thread(
+                    target=self._work,
+                    args=(stage, replica),
+                    name=f"stagecut stage {stage} replica {replica}",
+                    daemon=True,  # it is Streams that ends them when the interpreter does
+                )
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise EngineError(
+                        f"cannot start a thread: {error}",
+                        where=f"replica {replica} of stage {stage}",
+                        fix="plan fewer replicas, or allow this process more threads",
+                    ) from error
+                self._threads.append(thread)
+
+    def _work(self, stage: int, replica: int) -> None:
+        """What a thread does."""
+        try:
+            mailbox = self._mailboxes[stage][replica]
+            while (start := mailbox.get()) is not None:
+                while start is not None and not self._abandoned:
+                    start = self._call(start)
+                del start  # or else its inputs live until the next one comes
+        except BaseException as error:  # a bug of ours, and nobody may wait for ever
+            with self._lock:
+                self._break(error)
+
+    def _call(self, start: Start[Item]) -> Start[Item] | None:
+        """Run the call; what the replica begins with next."""
+        start_s = self._clock()
+        group = _group(start)
+        results = group.advance()
+        end_s = self._clock()
+        through = [] if results is None else [*zip(group.items, results, strict=True)]
+        with self._lock:
+            if self._broken is not None:
+                return None
+            if group.items:
+                call = Call(start.stage, start.replica, len(group.items), start_s, end_s)
+                self._calls[start.stage].append(call)
+            for item, _ in through:
+                self._left(item, end_s)
+            own = self._ended(start, leave=results is not None)
+        for item, result in through:
+            item.answer(result)
+        return own
+
+    def _left(self, item: Item, now_s: float) -> None:
+        planned = item.variant.stream
+        period_s = None if planned is None else planned.period_s
+        self._departures.append(Departure(item.arrived_s, now_s, period_s))
+        self._outputs += 1
+
+    def _ended(self, start: Start[Item], *, leave: bool) -> Start[Item] | None:
+        """The lock is held."""
+        own = None
+        self._scheduler.end(start, leave=leave)
+        if leave:
+            for item in start.inputs:
+                del self._unanswered[item]
+        for begun in self._proceed():
+            if (begun.stage, begun.replica) == (start.stage, start.replica):
+                own = begun
+            else:
+                self._mailboxes[begun.stage][begun.replica].put(begun)
+        if self._closed and self._scheduler.is_empty:
+            self._dismiss()
+        return own
+
+    def _break(self, error: BaseException) -> None:
+        """Answer everything; the threads end. The lock is held."""
+        self._broken = self._broken or error
+        for item in self._unanswered:
+            item.answer(_broken_off(error))
+            item.let_in()
+        self._unanswered.clear()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        for mailboxes in self._mailboxes:
+            for mailbox in mailboxes:
+                mailbox.put(None)
+
+
+def _group(start: Start[Item]) -> Group:
+    """What goes through the stages together: those that are still wanted when they begin."""
+    first = start.inputs[0]
+    if first.group is None:
+        first.group = Group([item for item in start.inputs if item.begins()])
+    return first.group
+
+
+def _broken_off(error: BaseException) -> EngineError:
+    return EngineError(
+        f"was broken off by {type(error).__name__}: {told(error)}",
+        where="the stream",
+        fix="load the plan in a new session",
+    )

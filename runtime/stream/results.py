@@ -1,0 +1,176 @@
+"""What comes out of a stream: an iterator over the outputs of the inputs of an iterator.
+
+Inputs are taken when the next outputs are asked for, in the thread that asks: as many as there is
+room for, so that the stages have something to do while outputs are used.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Literal, Protocol, Self, TypeAlias
+
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import StagecutError
+from stagecut.runtime.stream.item import Item, Outputs
+from stagecut.runtime.stream.streams import Streams
+
+#: What becomes of an input that fails: its error is raised where its outputs would have been, or
+#: stands there itself.
+OnError: TypeAlias = Literal["raise", "yield"]
+
+
+class Results(Iterator["Outputs | Exception"]):
+    """The outputs of each of `inputs`, in their order unless not `ordered`.
+
+    An error of one input does not touch the others: after `next` has raised it, the one after it
+    has the outputs that come next. An error of `inputs` itself is raised behind everything that was
+    there before it. `close`, or the end of a `with` block, cancels what has not begun; so does an
+    interrupt.
+    """
+
+    def __init__(
+        self,
+        inputs: Iterable[Feeds],
+        item_of: Callable[[Feeds], Item],
+        streams: Streams,
+        *,
+        window: int,
+        ordered: bool,
+        on_error: OnError,
+    ) -> None:
+        self._pending: _Pending = _InOrder() if ordered else _AsTheyCome()
+        self._ended = False
+        self._held: Item | None = None
+        self._last: Exception | None = None
+        self._inputs = iter(inputs)
+        self._item_of = item_of
+        self._streams = streams
+        self._window = window
+        self._on_error = on_error
+
+    def __next__(self) -> Outputs | Exception:
+        try:
+            future = self._next()
+        except BaseException:
+            self.close()
+            raise
+        try:
+            if self._on_error == "yield" and isinstance(error := future.exception(), Exception):
+                return error
+            return future.result()
+        finally:
+            del future  # or else an error would keep itself alive, by its traceback
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take no more inputs, cancel those that no stage has begun with, and hand nothing back
+        any more."""
+        self._ended = True
+        self._held = self._last = None
+        self._pending.cancel()
+
+    def _next(self) -> "Future[Outputs]":
+        self._fill()
+        if self._pending:
+            return self._pending.next()
+        raise self._last or StopIteration
+
+    def _fill(self) -> None:
+        """Put inputs in flight for as long as there is room; wait for it only where none of ours
+        are in flight."""
+        try:
+            while not self._ended and len(self._pending) < self._window:
+                if self._held is None:
+                    self._take()
+                elif self._submitted(self._held):
+                    self._pending.add(self._held.future)
+                    self._held = None
+                else:
+                    return
+        except Exception as error:  # of `inputs`, or the session is closed
+            self._ended = True
+            self._held, self._last = None, error
+
+    def _take(self) -> None:
+        """Hold the next input; one that does not fit the plan has its answer at once."""
+        for feeds in self._inputs:
+            try:
+                self._held = self._item_of(feeds)
+            except StagecutError as error:
+                failed: Future[Outputs] = Future()
+                failed.set_exception(error)
+                self._pending.add(failed)
+            return
+        self._ended = True
+
+    def _submitted(self, item: Item) -> bool:
+        if self._streams.try_submit(item):
+            return True
+        if self._pending:
+            return False
+        self._streams.submit(item, "block")
+        return True
+
+
+class _Pending(Protocol):
+    """Futures of inputs in flight."""
+
+    def __len__(self) -> int: ...
+    def add(self, future: "Future[Outputs]") -> None: ...
+    def next(self) -> "Future[Outputs]":
+        """One that is done, which is no longer pending; waits for it."""
+        ...
+
+    def cancel(self) -> None: ...
+
+
+class _InOrder:
+    def __init__(self) -> None:
+        self._futures: deque[Future[Outputs]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._futures)
+
+    def add(self, future: "Future[Outputs]") -> None:
+        self._futures.append(future)
+
+    def next(self) -> "Future[Outputs]":
+        with suppress(CancelledError):
+            self._futures[0].exception()
+        return self._futures.popleft()
+
+    def cancel(self) -> None:
+        while self._futures:
+            self._futures.pop().cancel()
+
+
+class _AsTheyCome:
+    def __init__(self) -> None:
+        self._futures: dict[Future[Outputs], None] = {}
+        self._done: SimpleQueue[Future[Outputs]] = SimpleQueue()
+
+    def __len__(self) -> int:
+        return len(self._futures)
+
+    def add(self, future: "Future[Outputs]") -> None:
+        self._futures[future] = None
+        future.add_done_callback(self._done.put)
+
+    def next(self) -> "Future[Outputs]":
+        future = self._done.get()
+        del self._futures[future]
+        return future
+
+    def cancel(self) -> None:
+        while self._futures:
+            self._futures.popitem()[0].cancel()

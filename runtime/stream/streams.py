@@ -1,0 +1,88 @@
+"""The streams of a session: a pipeline for each layout that its variants have."""
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from time import perf_counter
+
+from stagecut.compiler.ir.errors import ClosedError
+from stagecut.compiler.ir.stream_trace import StreamTrace
+from stagecut.runtime.stream.item import Item
+from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline
+from stagecut.runtime.stream.statistics import StreamStats, stream_stats, stream_trace
+from stagecut.runtime.variant import Variant
+
+
+class Streams:
+    """Has no thread until an input arrives, and none once it is closed, or gone with its session.
+
+    When the interpreter ends, what runs is finished and what waits is not begun.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pipelines: dict[Layout, Pipeline] = {}
+        self._closed = False
+        weakref.finalize(self, _abandon, self._pipelines)
+
+    def enqueue(self, item: Item) -> None:
+        """Take `item`, however many wait. Raises ClosedError, as all that take one."""
+        self._pipeline(item).enqueue(item)
+
+    def submit(self, item: Item, overload: Overload) -> None:
+        self._pipeline(item).submit(item, overload)
+
+    def try_submit(self, item: Item) -> bool:
+        return self._pipeline(item).try_submit(item)
+
+    def stats(self) -> StreamStats:
+        return stream_stats([each.snapshot() for each in self._all()])
+
+    def trace(self) -> StreamTrace:
+        return stream_trace([each.snapshot() for each in self._all()])
+
+    def close(self, *, cancel: bool) -> None:
+        """Wait for all that is in flight; who is interrupted in that cancels what waits."""
+        with self._lock:
+            self._closed = True
+        try:
+            for pipeline in self._all():
+                pipeline.close(cancel=cancel)
+            for pipeline in self._all():
+                pipeline.join()
+        except BaseException:
+            for pipeline in self._all():
+                pipeline.close(cancel=True)
+            raise
+
+    def _all(self) -> list[Pipeline]:
+        with self._lock:
+            return [*self._pipelines.values()]
+
+    def _pipeline(self, item: Item) -> Pipeline:
+        item.owner = self  # which must not go before its threads have answered
+        layout = Layout.of(item.variant)
+        with self._lock:
+            if self._closed:
+                raise ClosedError(
+                    "takes no more inputs: it is closed",
+                    where="the session's stream",
+                    fix="load the plan in a new session",
+                )
+            if layout not in self._pipelines:
+                self._pipelines[layout] = Pipeline(layout, self._clock)
+            return self._pipelines[layout]
+
+
+def limit_of(variants: Iterable[Variant]) -> int:
+    """How many inputs of one sort are in flight at most."""
+    return max(Layout.of(variant).limit for variant in variants)
+
+
+def _abandon(pipelines: dict[Layout, Pipeline]) -> None:
+    for pipeline in pipelines.values():
+        pipeline.abandon()
+    if not threading.main_thread().is_alive():  # the interpreter ends, and engines do not like that
+        for pipeline in pipelines.values():
+            pipeline.join()
