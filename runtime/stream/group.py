@@ -18,7 +18,7 @@ class Group:
     """Items of one variant and of the same shapes; none where nobody wants them any more."""
 
     def __init__(self, items: Sequence[Item]) -> None:
-        self.items = items
+        self.items: Sequence[Item] = items
         self._passage: Passage | None = None
 
     def advance(self) -> Sequence[Outputs | BaseException] | None:
@@ -38,7 +38,13 @@ class Group:
         except BaseException as error:  # it belongs to the items, whatever it is
             if len(self.items) == 1 and not self._may_run_otherwise(error):
                 return [error]
-        return [_alone(item) for item in self.items]
+        return [*map(_alone, self.items)]
+
+    def answer(self, results: Sequence[Outputs | BaseException]) -> None:
+        """Tell each item what became of it, and forget them: errors have this group in them."""
+        items, self.items = self.items, ()
+        for item, result in zip(items, results, strict=True):
+            item.answer(result)
 
     def _entered(self) -> Passage:
         first = self.items[0]
@@ -75,3 +81,5 @@ def _alone(item: Item) -> Outputs | BaseException:
         return item.handed_back(item.variant.outputs(item.feeds, item.shapes))
     except BaseException as error:  # it belongs to this item
         return error
+    finally:
+        del item  # or else an error would keep itself alive, by its traceback

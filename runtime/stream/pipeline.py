@@ -12,7 +12,7 @@ alone, under the one lock, which is never held while a stage runs or a future is
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from queue import SimpleQueue
@@ -22,7 +22,7 @@ from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError,
 from stagecut.compiler.ir.stream_trace import Call
 from stagecut.runtime.scheduler import Scheduler, Start
 from stagecut.runtime.stream.group import Group
-from stagecut.runtime.stream.item import Item
+from stagecut.runtime.stream.item import Item, Outputs
 from stagecut.runtime.stream.statistics import LATEST, Departure, Snapshot
 from stagecut.runtime.variant import Variant
 
@@ -146,7 +146,7 @@ class Pipeline:
         cancelled: list[Item] = []
         with self._lock:
             self._closed = True
-            if cancel:
+            if cancel and self._broken is None:
                 cancelled += self._scheduler.not_begun()
                 for item in cancelled:
                     self._forget(item)
@@ -243,7 +243,7 @@ class Pipeline:
         try:
             mailbox = self._mailboxes[stage][replica]
             while (start := mailbox.get()) is not None:
-                while start is not None and not self._abandoned:
+                while start is not None and not self._abandoned and self._broken is None:
                     start = self._call(start)
                 del start  # or else its inputs live until the next one comes
         except BaseException as error:  # a bug of ours, and nobody may wait for ever
@@ -255,42 +255,52 @@ class Pipeline:
         start_s = self._clock()
         group = _group(start)
         results = group.advance()
-        end_s = self._clock()
-        through = [] if results is None else [*zip(group.items, results, strict=True)]
+        try:
+            return self._ended(start, group, results, start_s)
+        finally:
+            del start, group, results  # an error has this frame, and would keep itself alive
+
+    def _ended(
+        self,
+        start: Start[Item],
+        group: Group,
+        results: Sequence[Outputs | BaseException] | None,
+        start_s: float,
+    ) -> Start[Item] | None:
+        """Hand the items on, or answer them where there are `results`."""
+        now_s = self._clock()
+        own = None
         with self._lock:
             if self._broken is not None:
                 return None
-            if group.items:
-                call = Call(start.stage, start.replica, len(group.items), start_s, end_s)
-                self._calls[start.stage].append(call)
-            for item, _ in through:
-                self._left(item, end_s)
-            own = self._ended(start, leave=results is not None)
-        for item, result in through:
-            item.answer(result)
+            self._scheduler.end(start, leave=results is not None)
+            self._note(Call(start.stage, start.replica, len(group.items), start_s, now_s))
+            if results is not None:
+                self._leave(start, group, now_s)
+            for begun in self._proceed():
+                if (begun.stage, begun.replica) == (start.stage, start.replica):
+                    own = begun
+                else:
+                    self._mailboxes[begun.stage][begun.replica].put(begun)
+            if self._closed and self._scheduler.is_empty:
+                self._dismiss()
+        if results is not None:
+            group.answer(results)
         return own
 
-    def _left(self, item: Item, now_s: float) -> None:
-        planned = item.variant.stream
-        period_s = None if planned is None else planned.period_s
-        self._departures.append(Departure(item.arrived_s, now_s, period_s))
-        self._outputs += 1
+    def _note(self, call: Call) -> None:
+        if call.inputs:
+            self._calls[call.stage].append(call)
 
-    def _ended(self, start: Start[Item], *, leave: bool) -> Start[Item] | None:
-        """The lock is held."""
-        own = None
-        self._scheduler.end(start, leave=leave)
-        if leave:
-            for item in start.inputs:
-                del self._unanswered[item]
-        for begun in self._proceed():
-            if (begun.stage, begun.replica) == (start.stage, start.replica):
-                own = begun
-            else:
-                self._mailboxes[begun.stage][begun.replica].put(begun)
-        if self._closed and self._scheduler.is_empty:
-            self._dismiss()
-        return own
+    def _leave(self, start: Start[Item], group: Group, now_s: float) -> None:
+        start.inputs[0].group = None  # which has the item itself in it
+        for item in start.inputs:
+            del self._unanswered[item]
+        for item in group.items:
+            planned = item.variant.stream
+            period_s = None if planned is None else planned.period_s
+            self._departures.append(Departure(item.arrived_s, now_s, period_s))
+        self._outputs += len(group.items)
 
     def _break(self, error: BaseException) -> None:
         """Answer everything; the threads end. The lock is held."""

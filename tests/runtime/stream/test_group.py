@@ -1,0 +1,114 @@
+"""Inputs that are run together have the answers, and the errors, that they have alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.errors import EngineError, RangeFault, StageFault
+from stagecut.runtime.stream.group import Group
+from stagecut.runtime.stream.item import Outputs
+from tests.support.fake_variant import FakeVariant, item
+
+
+def _double(array: Tensor) -> Tensor:
+    return array * 2
+
+
+def _answers(results: Sequence[Outputs | BaseException] | None) -> list[object]:
+    assert results is not None
+    return [each if isinstance(each, BaseException) else each[0].tolist() for each in results]
+
+
+def test_a_stage_at_a_time() -> None:
+    group = Group([item(FakeVariant(_double, _double, _double), 3)])
+    assert group.advance() is None
+    assert group.advance() is None
+    assert _answers(group.advance()) == [[24]]
+
+
+def test_several_are_stacked_and_each_gets_its_own_rows_back() -> None:
+    seen: list[list[float]] = []
+
+    def stage(array: Tensor) -> Tensor:
+        seen.append(array.tolist())
+        return array * 2
+
+    variant = FakeVariant(stage)
+    items = [item(variant, 1, 2), item(variant, 3, 4), item(variant, 5, 6)]
+    assert _answers(Group(items).advance()) == [[2, 4], [6, 8], [10, 12]]
+    assert seen == [[1, 2, 3, 4, 5, 6]]
+
+
+def test_of_several_only_the_one_that_fails_has_the_error() -> None:
+    def stage(array: Tensor) -> Tensor:
+        if (array < 0).any():
+            raise StageFault("no roots", stage=0, device="cpu")
+        return np.sqrt(array)
+
+    variant = FakeVariant(_double, stage)
+    group = Group([item(variant, number) for number in (2, -2, 8)])
+    assert group.advance() is None
+    first, error, last = _answers(group.advance())
+    assert (first, last) == ([2], [4])
+    assert isinstance(error, StageFault)
+    assert variant.ran_alone == 3
+
+
+def test_outputs_with_other_rows_than_the_inputs_are_not_cut_but_made_anew() -> None:
+    variant = FakeVariant(lambda array: array.sum(keepdims=True))
+    items = [item(variant, 1, 2), item(variant, 3, 4)]
+    assert _answers(Group(items).advance()) == [[3], [7]]
+    assert variant.ran_alone == 2
+
+
+#: What the stage raises, the input -> whether it is run again by itself.
+AGAIN = {
+    "an engine that fails": (StageFault("no", stage=0, device="cpu"), (1,), False),
+    "numbers that an engine cannot hold": (RangeFault("big", stage=0, device="cpu"), (1,), True),
+    "another shape": (StageFault("no", stage=0, device="cpu"), (1, 1), True),
+    "another shape, a bug": (ZeroDivisionError(), (1, 1), False),
+}
+
+
+@pytest.mark.parametrize(("error", "numbers", "again"), AGAIN.values(), ids=AGAIN.keys())
+def test_one_that_fails_runs_again_where_that_may_help(
+    error: Exception, numbers: tuple[float, ...], again: bool
+) -> None:
+    def stage(array: Tensor) -> Tensor:
+        if variant.ran_alone:
+            return array
+        raise error
+
+    variant = FakeVariant(stage)
+    expected: object = [*numbers] if again else error
+    assert _answers(Group([item(variant, *numbers)]).advance()) == [expected]
+
+
+def test_an_interrupt_of_an_engine_is_an_answer_like_any_other() -> None:
+    def stage(array: Tensor) -> Tensor:
+        raise SystemExit(3)
+
+    variant = FakeVariant(stage)
+    for count in (1, 2):
+        results = Group([item(variant, 1) for _ in range(count)]).advance()
+        assert [type(each) for each in results or ()] == [SystemExit] * count
+
+
+def test_nobody_wants_it() -> None:
+    assert Group([]).advance() == []
+
+
+def test_what_does_not_stack_runs_singly() -> None:
+    variant = FakeVariant(_double)
+    items = [item(variant, 1), item(variant, 2)]
+    items[1].feeds = {"x": np.array([[2.0]])}
+    assert _answers(Group(items).advance()) == [[2], [[4]]]
+
+
+def test_the_error_of_a_group_names_what_is_wrong() -> None:
+    variant = FakeVariant(lambda array: array.sum(keepdims=True))
+    group = Group([item(variant, 1), item(variant, 2)])
+    with pytest.raises(EngineError, match="y has other rows than the inputs"):
+        [*group._answers({"y": np.zeros(3)})]

@@ -1,0 +1,26 @@
+"""A plan that says how it runs a stream."""
+
+from pathlib import Path
+from typing import Any
+
+from stagecut.compiler import Plan
+from tests.support.resealed import resealed
+
+
+def streamed(
+    path: Path, plan: Plan, replicas: tuple[int, ...], *, batch: int = 1, period_s: float = 0.0
+) -> Plan:
+    """`plan`, written to `path`, with a stream in each of its variants."""
+    stream = {
+        "replicas": replicas,
+        "batch": batch,
+        "period_s": period_s,
+        "latency_s": period_s * sum(replicas) * batch,
+        "basis": "measured",
+    }
+
+    def change(document: dict[str, Any]) -> None:
+        for variant in document["entries"]["main"]["variants"]:
+            variant["stream"] = stream
+
+    return Plan.load(resealed(path, plan.archive, {}, change))
