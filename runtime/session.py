@@ -164,7 +164,7 @@ class Session:
         where its outputs would be, and `next` goes on behind it; with `on_error="yield"` the error
         itself stands there.
         """
-        window = 2 * limit_of(self._variants)  # one half in flight, one for outputs that wait
+        window = 2 * self.most_in_flight  # one half in flight, one for outputs that wait
         return Results(
             inputs, self._item, self._streams, window=window, ordered=ordered, on_error=on_error
         )
@@ -195,10 +195,15 @@ class Session:
         self._streams.enqueue(item)
         return await wrap_future(item.future)
 
-    def stats(self) -> StreamStats:
-        """How busy streams keep each stage, and what the latest inputs took; `run` does not
-        count."""
-        return self._streams.stats()
+    @property
+    def most_in_flight(self) -> int:
+        """How many inputs of one shape a stream has in flight."""
+        return limit_of(self._variants)
+
+    def stats(self, *, since_s: float = -math.inf) -> StreamStats:
+        """How busy streams keep each stage, and what the latest inputs took: of those that arrived
+        after `since_s`, by `time.perf_counter`. `run` does not count."""
+        return self._streams.stats(since_s)
 
     def stream_trace(self) -> StreamTrace:
         """The latest 4,096 calls of each stage in streams."""

@@ -11,6 +11,7 @@ from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import note, print_json, progress_bars
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.cli.run_output import Runs, document, show
+from stagecut.compiler.cli.run_stream import check_options, run_stream
 from stagecut.compiler.ir.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,21 @@ def run(
     repeat: Annotated[int, typer.Option(min=1, help="How often to run; times are medians.")] = 1,
     trace: Annotated[
         Path | None,
-        typer.Option(help="Write a Chrome trace of the last run (open it in ui.perfetto.dev)."),
+        typer.Option(
+            help="Write a Chrome trace of the last run, or of the stream's latest calls (open it "
+            "in ui.perfetto.dev)."
+        ),
+    ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Run many inputs at once, and say how fast.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(help="How long a stream goes on.")] = 10.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="Inputs a second that a stream is given; without it, as many as it takes.",
+        ),
     ] = None,
     fallback: Annotated[
         bool,
@@ -51,17 +66,23 @@ def run(
 
     stagecut run bert.plan --random 0 --repeat 20
     stagecut run bert.plan --input input_ids=ids.npy --output-dir out --trace run.json
+    stagecut run bert.plan --random 0 --stream --rate 200
     """
     from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.chrome_trace import to_chrome
     from stagecut.runtime.session import Session
 
+    single = {"--repeat": repeat > 1, "--output-dir": output_dir is not None}
+    check_options(single, stream=stream, seconds=seconds, rate=rate)
     check_outputs({"--trace": trace}, (plan, *common.feed_files(feed)))
     session = Session(plan, fallback=fallback)
     if session.is_fallback:
         note("a device is missing or fails: running the plan's fallback")
     feeds = common.read_feeds(feed)
     feeds = {**session.defaults, **_random(session.planned.inputs, random, shape), **feeds}
+    if stream:
+        run_stream(session, feeds, seconds=seconds, rate=rate, trace=trace, json=json)
+        return
     variant = session.variant(feeds)
     files = _output_files(output_dir, [port.name for port in session.get_outputs()])
     check_outputs({"--trace": trace, **files}, (plan, *common.feed_files(feed)))

@@ -9,6 +9,11 @@
 The first track holds the whole run with its events nested inside; then every device and every
 route has a track of its own. Times are shifted so that modelled parts take their modelled time. The
 file also holds the trace itself under a key that viewers ignore; that is what is read back.
+
+A stream has a track for each replica of each stage:
+
+    stage 0 on cpu.serial, replica 0   [ 2 inputs ][ 2 inputs ][ 1 input ]
+    stage 0 on cpu.serial, replica 1        [ 1 input ][ 2 inputs ]
 """
 
 import json
@@ -18,6 +23,7 @@ from typing import TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from stagecut.compiler.ir.errors import TraceError
+from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.trace import Event, Trace
 
 #: One entry of the format's list of events.
@@ -58,6 +64,21 @@ def to_chrome(trace: Trace) -> str:
     itself = _TRACE.dump_python(trace, mode="json")
     document = {"traceEvents": records, "displayTimeUnit": "ms", _SELF: itself}
     return json.dumps(document, indent=1)
+
+
+def stream_to_chrome(trace: StreamTrace) -> str:
+    """One process, times in microseconds from the start of the first call, as this machine's clock
+    has them."""
+    places = sorted({(call.stage, call.replica) for call in trace.calls})
+    tracks = [f"{trace.stages[stage]}, replica {replica}" for stage, replica in places]
+    zero_s = min((call.start_s for call in trace.calls), default=0.0)
+    records = [*_names(tracks)]
+    for call in trace.calls:
+        count = f"{call.inputs} input{'' if call.inputs == 1 else 's'}"
+        track = places.index((call.stage, call.replica))
+        start_s = call.start_s - zero_s
+        records.append(_span(track, count, "stage", start_s, call.took_s, {"stage": call.stage}))
+    return json.dumps({"traceEvents": records, "displayTimeUnit": "ms"}, indent=1)
 
 
 def from_chrome(text: str | bytes, where: str) -> Trace:

@@ -38,7 +38,7 @@ class Group:
         except BaseException as error:  # it belongs to the items, whatever it is
             if len(self.items) == 1 and not self._may_run_otherwise(error):
                 return [error]
-        return [*map(_alone, self.items)]
+        return [*map(_alone, self.items)]  # no frame of ours between, where errors would be kept
 
     def answer(self, results: Sequence[Outputs | BaseException]) -> None:
         """Tell each item what became of it, and forget them: errors have this group in them."""

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias, get_args
 
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.runtime.stream.item import Item, Outputs
-from stagecut.runtime.stream.streams import Streams
+from stagecut.runtime.stream.streams import Streams, check_choice
 
 #: What becomes of an input that fails: its error is raised where its outputs would have been, or
 #: stands there itself.
@@ -44,6 +44,7 @@ class Results(Iterator["Outputs | Exception"]):
         self._ended = False
         self._held: Item | None = None
         self._last: Exception | None = None
+        check_choice(on_error, get_args(OnError), "on_error")
         self._inputs = iter(inputs)
         self._item_of = item_of
         self._streams = streams

@@ -29,7 +29,8 @@ class StageStats:
 
 @dataclass(frozen=True, slots=True)
 class StreamStats:
-    """What the latest 4,096 inputs and the latest 4,096 calls of each stage say.
+    """What the latest 4,096 inputs and the latest 4,096 calls of each stage say; `outputs` are all
+    that there ever were.
 
     `p50_s` and `p99_s` are of what an input takes from its arrival, waiting included. `period_s`
     are the seconds from one output to the next, between the first and the last of them, whatever
@@ -70,6 +71,12 @@ class Snapshot:
     calls: Sequence[Sequence[Call]]
     outputs: int
     departures: Sequence[Departure]
+
+    def since(self, since_s: float) -> "Snapshot":
+        """Without what began before."""
+        calls = [[call for call in some if call.start_s >= since_s] for some in self.calls]
+        departures = [each for each in self.departures if each.arrived_s >= since_s]
+        return replace(self, calls=calls, departures=departures)
 
     def stages(self) -> Iterator[StageStats]:
         facts = zip(self.names, self.replicas, self.waiting, self.calls, strict=True)

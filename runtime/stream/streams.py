@@ -2,10 +2,11 @@
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
+from typing import get_args
 
-from stagecut.compiler.ir.errors import ClosedError
+from stagecut.compiler.ir.errors import ClosedError, UsageError
 from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline
@@ -31,13 +32,14 @@ class Streams:
         self._pipeline(item).enqueue(item)
 
     def submit(self, item: Item, overload: Overload) -> None:
+        check_choice(overload, get_args(Overload), "overload")
         self._pipeline(item).submit(item, overload)
 
     def try_submit(self, item: Item) -> bool:
         return self._pipeline(item).try_submit(item)
 
-    def stats(self) -> StreamStats:
-        return stream_stats([each.snapshot() for each in self._all()])
+    def stats(self, since_s: float) -> StreamStats:
+        return stream_stats([each.snapshot().since(since_s) for each in self._all()])
 
     def trace(self) -> StreamTrace:
         return stream_trace([each.snapshot() for each in self._all()])
@@ -78,6 +80,16 @@ class Streams:
 def limit_of(variants: Iterable[Variant]) -> int:
     """How many inputs of one sort are in flight at most."""
     return max(Layout.of(variant).limit for variant in variants)
+
+
+def check_choice(given: str, choices: Sequence[str], argument: str) -> None:
+    """Raises UsageError unless `given` is one of `choices`."""
+    if given not in choices:
+        raise UsageError(
+            f"{given!r} is not one of {', '.join(choices)}",
+            where=argument,
+            fix=f"give {choices[0]!r}",
+        )
 
 
 def _abandon(pipelines: dict[Layout, Pipeline]) -> None:

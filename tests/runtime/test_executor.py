@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, pairwise
 from weakref import ref
 
 import numpy as np
@@ -29,6 +29,7 @@ from stagecut.compiler.ir.errors import (
 )
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import Basis, Device, Memory, Route
+from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.trace import Event
 from stagecut.runtime.executor import Executor
 from tests.support.staged import device, staged
@@ -277,3 +278,34 @@ def test_what_goes_wrong_in_a_transfer_is_a_fault_of_the_stage_at_its_far_end(
     with pytest.raises(StageFault, match=problem) as fault:
         executor.outputs({"x": X})
     assert (fault.value.stage, fault.value.device) == (stage, "far")
+
+
+#: A schedule -> the steps of each stage, as many as are made when it runs.
+BY_STAGE = {
+    "a stage in another memory brings and takes back": (THERE_AND_BACK, (1, 3, 1)),
+    "what is brought along is the reader's": (
+        "run cpu: a\ntransfer u: host > far\ntransfer x: host > far\nrun far: b, c\n"
+        "transfer z: far > host",
+        (1, 4),
+    ),
+    "one stage": ("transfer x: host > far\nrun far: a, b, c\ntransfer z: far > host", (3,)),
+}
+
+
+@pytest.mark.parametrize(("text", "counts"), BY_STAGE.values(), ids=BY_STAGE.keys())
+def test_a_stage_at_a_time(text: str, counts: tuple[int, ...]) -> None:
+    passage = Executor(staged(CHAIN, text), ["z"], TWO).by_stage({"x": X})
+    with ThreadPoolExecutor(1) as elsewhere:
+        for last in [False] * (len(counts) - 1) + [True]:
+            assert elsewhere.submit(passage.advance).result() is last
+    np.testing.assert_allclose(passage.outputs()["z"], -np.exp(-X), rtol=1e-6)
+    ends = passage._ends
+    assert tuple(end - start for start, end in pairwise(ends)) == counts
+
+
+def test_a_schedule_of_no_stages_hands_back_what_it_is_fed() -> None:
+    whole = staged(CHAIN, "run cpu: a, b, c")
+    empty = replace(whole, schedule=Schedule((), ()), programs=(), modelled_s=())
+    passage = Executor(empty, [], TWO).by_stage({})
+    assert passage.advance()
+    assert passage.outputs() == {}

@@ -41,19 +41,15 @@ def test_the_picture_in_the_docstring() -> None:
 def test_a_batch_is_what_is_there_of_one_kind_and_never_waited_for() -> None:
     scheduler = _scheduler(1, batch=3)
     scheduler.arrive(0, "a")
-    scheduler.admit()
-    [start] = scheduler.begin()
-    assert start.inputs == (0,)
+    assert _begin(scheduler) == [(0, 0, (0,))]
     for number, kind in enumerate("abaaba", start=1):
         scheduler.arrive(number, kind)
-    taken = []
-    while start:
-        scheduler.end(start)
-        scheduler.admit()
-        [start] = scheduler.begin() or [None]
-        taken += [start.inputs] if start else []
-    assert taken == [(1, 3, 4), (2, 5), (6,)]
-    assert scheduler.is_empty
+    scheduler.admit()
+    taken: list[tuple[int, ...]] = [(0,)]
+    while not scheduler.is_empty:
+        scheduler.end(Start(0, 0, taken[-1]))
+        taken += [start.inputs for start in scheduler.begin()]
+    assert taken[1:] == [(1, 3, 4), (2, 5), (6,)]
 
 
 def test_only_what_nobody_has_begun_with_can_be_withdrawn() -> None:

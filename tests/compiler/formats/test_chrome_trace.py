@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from stagecut.compiler.formats.chrome_trace import from_chrome, to_chrome
+from stagecut.compiler.formats.chrome_trace import from_chrome, stream_to_chrome, to_chrome
 from stagecut.compiler.ir.errors import TraceError
 from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.stream_trace import Call, StreamTrace
 from stagecut.compiler.ir.trace import Event, Trace
 
 MEASURED = Trace(
@@ -85,3 +86,22 @@ def test_times_that_no_run_takes_are_refused(time_s: float) -> None:
     event = Event("a", "stage", "measured", 0.0, 2.0, time_s, 0, "cpu")
     with pytest.raises(TraceError, match="holds times that no run takes"):
         from_chrome(to_chrome(Trace((event,), 1.0)), "run.json")
+
+
+def test_a_stream_has_a_track_for_each_replica() -> None:
+    calls = (Call(0, 1, 1, 10.0, 11.0), Call(0, 0, 2, 10.5, 12.0), Call(1, 0, 1, 11.0, 12.5))
+    records = json.loads(stream_to_chrome(StreamTrace(("a on cpu", "b on pim"), calls)))
+    names = [r["args"]["name"] for r in records["traceEvents"] if r["name"] == "thread_name"]
+    assert names == ["a on cpu, replica 0", "a on cpu, replica 1", "b on pim, replica 0"]
+    spans = [
+        (r["tid"], r["name"], r["ts"], r["dur"]) for r in records["traceEvents"] if r["ph"] == "X"
+    ]
+    assert spans == [
+        (1, "1 input", 0.0, 1e6),
+        (0, "2 inputs", 0.5e6, 1.5e6),
+        (2, "1 input", 1e6, 1.5e6),
+    ]
+
+
+def test_a_stream_of_nothing() -> None:
+    assert json.loads(stream_to_chrome(StreamTrace((), ())))["traceEvents"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stagecut.compiler.formats.archive import Archive, ArchiveWriter, write_archive
 from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry, PlannedVariant
+from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry, PlannedStream, PlannedVariant
 from tests.support.planned_variants import mixed, one_node
 
 Change = Callable[[dict[str, Any]], object]
@@ -55,6 +55,12 @@ def _steps(change: Callable[[list[Any]], object]) -> Change:
         change(run["account"]["steps"])
 
     return _run(both)
+
+
+def _stream(**changes: object) -> Change:
+    """With a stream of the five stages."""
+    stream = {"replicas": [2, 1, 1, 1, 1], "batch": 1, "period_s": 0.5, "latency_s": 2.5}
+    return _first(lambda variant: variant.update(stream={**stream, "basis": "measured", **changes}))
 
 
 TRANSFER = 2  # of norm1 to pim.hbm, before stage 2
@@ -130,6 +136,26 @@ BAD: dict[str, tuple[Change, str]] = {
         _first(lambda variant: variant["contenders"][0].update(chosen=False)),
         "contenders: there is not one that is chosen",
     ),
+    "replicas of other stages": (
+        _stream(replicas=[2, 1]),
+        "stream: 2 numbers of replicas for 5 stages",
+    ),
+    "a stage without a replica": (
+        _stream(replicas=[2, 1, 0, 1, 1]),
+        "greater than or equal to 1, at entries.main.variants.0.stream.replicas.2",
+    ),
+    "more replicas than there may be": (
+        _stream(replicas=[2, 1, 1025, 1, 1]),
+        "1030 replicas with 1 inputs in a call; the most are 1024 and 1024",
+    ),
+    "a period that no machine has": (
+        _stream(period_s=-1.0),
+        "A number that no machine could have, at entries.main.variants.0.stream.period_s",
+    ),
+    "batches of a model that takes none": (
+        _stream(batch=4),
+        "stream: there are no batches of 4: tokens has no open first dimension",
+    ),
     "a fallback that does not fit": (
         _first(lambda variant: variant.update(fallback={**variant["run"], "stages": []})),
         "fallback: 0 programs for 5 stages",
@@ -148,6 +174,20 @@ def test_what_does_not_fit_is_refused(change: Change, problem: str, tmp_path: Pa
     assert problem in error.value.problem
     assert error.value.where == f"{path}: plan.json"
     assert error.value.fix
+
+
+def test_a_stream_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.plan"
+    stream = PlannedStream((2, 1, 1, 1, 1), 1, 0.5, 2.5, "modelled")
+    _write(path, replace(mixed().planned, stream=stream))
+    assert Plan.load(path).first.planned.stream == stream
+
+
+def test_plans_of_before_there_were_streams(tmp_path: Path) -> None:
+    path = tmp_path / "x.plan"
+    _write(path, mixed().planned)
+    _changed(path, _first(lambda variant: variant.pop("stream")))
+    assert Plan.load(path).first.planned == mixed().planned
 
 
 def test_variants_have_the_same_inputs_and_outputs(tmp_path: Path) -> None:

@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.plan import Circumstances, ContenderId, ContenderKind, PlannedStage
+from stagecut.compiler.ir.graph import ANY_RANK, Dims
+from stagecut.compiler.ir.plan import (
+    Circumstances,
+    ContenderId,
+    ContenderKind,
+    InputPort,
+    PlannedStage,
+    PlannedStream,
+    Port,
+    batching_problem,
+)
 from tests.support.planned_variants import mixed
 
 KINDS = {
@@ -58,3 +68,33 @@ def test_the_profiled_shapes() -> None:
 def test_a_time_of_day_that_is_none(at_s: float) -> None:
     with pytest.raises(PlanError, match="no time of day"):
         Circumstances("gate", at_s)
+
+
+@pytest.mark.parametrize(("replicas", "batch"), [((1024, 1), 1), ((1,), 1025)])
+def test_a_stream_that_no_machine_has(replicas: tuple[int, ...], batch: int) -> None:
+    with pytest.raises(PlanError, match="the most are 1024 and 1024"):
+        PlannedStream(replicas, batch, 0.0, 0.0, "measured")
+    assert PlannedStream((1023, 1), 1024, 0.0, 0.0, "measured").batch == 1024
+
+
+#: The dimensions of two inputs and of an output -> why they cannot be stacked.
+STACKS: dict[str, tuple[tuple[Dims, Dims, Dims], str]] = {
+    "rows": ((("n", 3), ("n", "seq"), ("n", 5)), ""),
+    "rows that the output has no name for": ((("n", 3), ("n",), ("?", "?")), ""),
+    "nothing is open": (((), ("n", 3), ("n", 3)), "x has no open first dimension"),
+    "of any rank": ((ANY_RANK, ("n", 3), ("n", 3)), "x has no open first dimension"),
+    "another one is": (((1, "n"), ("n",), ("n",)), "x has no open first dimension"),
+    "a fixed output": ((("n",), ("n",), (4, "n")), "y has no open first dimension"),
+    "two names": ((("n",), ("m",), ("n",)), "the inputs do not have one open first dimension"),
+    "no name": ((("?",), ("?",), ("?",)), "the inputs do not have one open first dimension"),
+    "all pairs": ((("n", 2), ("n", 2), ("n", "n")), "y has its first dimension twice"),
+}
+
+
+@pytest.mark.parametrize(("dims", "problem"), STACKS.values(), ids=STACKS.keys())
+def test_what_can_be_stacked(dims: tuple[Dims, Dims, Dims], problem: str) -> None:
+    x, z, y = dims
+    inputs = (InputPort("x", "float32", (), dims=x), InputPort("z", "float32", (), dims=z))
+    found = batching_problem(inputs, (Port("y", "float32", (), dims=y),))
+    assert found.startswith(problem)
+    assert bool(found) == bool(problem)

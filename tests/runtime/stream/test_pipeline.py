@@ -198,9 +198,11 @@ def _blocked(pipeline: Pipeline, one: Item) -> "Future[None]":
 
     def wait() -> None:
         try:
-            back.set_result(pipeline.submit(one, "block"))
+            pipeline.submit(one, "block")
         except BaseException as error:
             back.set_exception(error)
+        else:
+            back.set_result(None)
 
     threading.Thread(target=wait).start()
     _until_it_waits(pipeline, one)

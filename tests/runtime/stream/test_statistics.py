@@ -48,6 +48,12 @@ def test_a_plan_that_says_nothing_leaves_it_open() -> None:
     assert stream_stats([silent]).period_s is None
 
 
+def test_what_began_before_a_time_is_left_out() -> None:
+    later = ONE.since(2.0)
+    assert (later.calls, later.departures) == ([[*CALLS[1:]]], [ONE.departures[1]])
+    assert later.outputs == ONE.outputs
+
+
 def test_before_anything_has_run() -> None:
     stats = stream_stats([])
     assert (stats.bottleneck, stats.outputs, stats.period_s, stats.p99_s) == ("", 0, None, 0.0)

@@ -33,7 +33,7 @@ def test_variants_of_one_layout_share_their_threads() -> None:
         streams.submit(one := item(variant, 7), "block")
         assert one.future.result(10)[0].tolist() == [7]
     assert _threads() == 2 + 2
-    stats = streams.stats()
+    stats = streams.stats(0.0)
     assert [(stage.name, stage.replicas) for stage in stats.stages] == [
         ("stage 0 on cpu0", 2),
         ("stage 0 on cpu0", 1),

@@ -1,0 +1,268 @@
+"""`stagecut run --stream`: many inputs through a plan, and how fast they come out.
+
+Closed loop: a new input as soon as there is room for it. Open loop (`--rate`): an input at even
+distances, whether there is room or not.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from stagecut.compiler.cli.output import note, print_json, say
+from stagecut.compiler.ir import units
+from stagecut.compiler.ir.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from stagecut.compiler.ir.device import Feeds
+    from stagecut.runtime.session import Session
+    from stagecut.runtime.stream.statistics import StreamStats
+
+#: What the live line says is of so much time.
+_RECENT_S = 2.0
+_MOST_SECONDS, _MOST_RATE = 24 * 3600.0, 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A stream that has ended: outputs by this machine's clock, and what `stats` says at the end.
+
+    `rate` is None in a closed loop, whose latencies count from when there was room for an input; in
+    an open loop they count from its intended start, and `not_begun` never got one.
+    """
+
+    rate: float | None
+    elapsed_s: float
+    outputs: int
+    failed: int
+    not_begun: int
+    outputs_per_s: float
+    p50_s: float
+    p99_s: float
+    stats: "StreamStats"
+    error: BaseException | None
+
+
+def check_options(
+    given: Mapping[str, object], *, stream: bool, seconds: float, rate: float | None
+) -> None:
+    """`given` are options of single runs, and whether they were given. Raises UsageError."""
+    if not stream:
+        if rate is not None:
+            raise UsageError("is for streams", where="--rate", fix="add --stream, or leave it out")
+        return
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                "is for single runs", where=option, fix="leave it out, or leave out --stream"
+            )
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise UsageError(f"{seconds:g} s is no time", where="--seconds", fix="write --seconds 10")
+    if rate is not None and not 0 < rate <= _MOST_RATE:
+        raise UsageError(f"{rate:g} is no rate", where="--rate", fix="write --rate 200")
+
+
+def run_stream(
+    session: "Session",
+    feeds: "Feeds",
+    *,
+    seconds: float,
+    rate: float | None,
+    trace: Path | None,
+    json: bool,
+) -> None:
+    """Raises the first error of an input behind everything else."""
+    if session.planned.account.basis == "modelled" and not session.is_fallback:
+        note(
+            "modelled devices run as fast as this machine computes what they would: the times "
+            "below are not theirs"
+        )
+    with session:
+        _warm_up(session, feeds)
+        with _LiveLine(session) as line:
+            if rate is None:
+                streamed = _closed(session, feeds, seconds, line)
+            else:
+                streamed = _open(session, feeds, seconds, rate, line)
+    if trace is not None:
+        from stagecut.compiler.formats.atomic import replacing
+        from stagecut.compiler.formats.chrome_trace import stream_to_chrome
+
+        with replacing(trace) as temporary:
+            temporary.write_text(stream_to_chrome(session.stream_trace()), "utf-8")
+    if json:
+        print_json("stagecut.stream/1", document(streamed))
+    else:
+        _show(streamed)
+    if streamed.error is not None:
+        raise streamed.error
+
+
+def _warm_up(session: "Session", feeds: "Feeds") -> None:
+    """In their first calls engines allocate memory, and prepare for batches: they do not count.
+
+    Raises what is wrong with the inputs.
+    """
+    session.run(None, feeds)
+    for _ in session.stream([feeds] * 2 * session.most_in_flight):
+        pass
+
+
+def _closed(session: "Session", feeds: "Feeds", seconds: float, line: "_LiveLine") -> Streamed:
+    start_s = time.perf_counter()
+    outputs, errors = 0, []
+    for result in session.stream(_until(start_s + seconds, feeds), on_error="yield"):
+        if isinstance(result, Exception):
+            errors.append(result)
+        else:
+            outputs += 1
+        line.watch()
+    elapsed_s = time.perf_counter() - start_s
+    stats = session.stats(since_s=start_s)
+    return Streamed(
+        rate=None,
+        elapsed_s=elapsed_s,
+        outputs=outputs,
+        failed=len(errors),
+        not_begun=0,
+        outputs_per_s=outputs / elapsed_s,
+        p50_s=stats.p50_s,
+        p99_s=stats.p99_s,
+        stats=stats,
+        error=errors[0] if errors else None,
+    )
+
+
+def _until(end_s: float, feeds: "Feeds") -> "Iterator[Feeds]":
+    while time.perf_counter() < end_s:
+        yield feeds
+
+
+def _open(
+    session: "Session", feeds: "Feeds", seconds: float, rate: float, line: "_LiveLine"
+) -> Streamed:
+    from stagecut.runtime.stream.load import open_loop
+
+    start_s = time.perf_counter()
+    load = open_loop(
+        lambda: session.submit(feeds),
+        rate=rate,
+        seconds=seconds,
+        clock=time.perf_counter,
+        sleep=time.sleep,
+        watch=line.watch,
+    )
+    return Streamed(
+        rate=rate,
+        elapsed_s=load.elapsed_s,
+        outputs=load.begun - load.failed,
+        failed=load.failed,
+        not_begun=load.intended - load.begun,
+        outputs_per_s=load.outputs_per_s,
+        p50_s=load.p50_s,
+        p99_s=load.p99_s,
+        stats=session.stats(since_s=start_s),
+        error=load.error,
+    )
+
+
+class _LiveLine:
+    """A line on standard error that says what the latest inputs took; only on a terminal."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._live: Live | None = None
+        self._next_s = 0.0
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def watch(self) -> None:
+        now_s = time.perf_counter()
+        if self._live is None or now_s < self._next_s:
+            return
+        self._next_s = now_s + _RECENT_S / 8
+        stats = self._session.stats(since_s=now_s - _RECENT_S)
+        if stats.period_s:
+            from rich.text import Text
+
+            text = (
+                f"{1 / stats.period_s:.1f} inputs/s, p50 {units.seconds(stats.p50_s)}, "
+                f"p99 {units.seconds(stats.p99_s)}, busiest: {stats.bottleneck}"
+            )
+            self._live.update(Text(text), refresh=True)
+
+
+def document(streamed: Streamed) -> dict[str, object]:
+    stats = streamed.stats
+    return {
+        "loop": "closed" if streamed.rate is None else "open",
+        "rate": streamed.rate,
+        "elapsed_s": streamed.elapsed_s,
+        "outputs": streamed.outputs,
+        "failed": streamed.failed,
+        "not_begun": streamed.not_begun,
+        "outputs_per_s": streamed.outputs_per_s,
+        "latency_s": {"p50": streamed.p50_s, "p99": streamed.p99_s},
+        "period_s": stats.period_s,
+        "planned_period_s": stats.planned_period_s,
+        "bottleneck": stats.bottleneck,
+        "stages": [
+            {
+                "name": stage.name,
+                "replicas": stage.replicas,
+                "busy": stage.busy,
+                "call_s": {"p50": stage.p50_s, "p99": stage.p99_s},
+                "batches": {str(size): calls for size, calls in stage.batches.items()},
+            }
+            for stage in stats.stages
+        ],
+    }
+
+
+def _show(streamed: Streamed) -> None:
+    stats = streamed.stats
+    about = [f"{streamed.outputs} outputs in {units.seconds(streamed.elapsed_s)}"]
+    if streamed.failed:
+        about.append(f"{streamed.failed} inputs failed")
+    say(f"{streamed.outputs_per_s:.1f} inputs/s ({', '.join(about)})")
+    counted = "from when there was room" if streamed.rate is None else "from the intended start"
+    p50, p99 = map(units.seconds, (streamed.p50_s, streamed.p99_s))
+    say(f"latency p50 {p50}, p99 {p99}, {counted}")
+    if streamed.not_begun:
+        say(
+            f"{streamed.not_begun} inputs were due and never begun: {streamed.rate:g} inputs/s are "
+            "more than the plan takes here"
+        )
+    if stats.period_s:
+        planned = stats.planned_period_s
+        told = f", {units.seconds(planned)} planned" if planned else ""
+        say(f"{units.seconds(stats.period_s)} from one output to the next{told}")
+    for stage in stats.stages:
+        sizes = ", ".join(f"{calls} of {size}" for size, calls in stage.batches.items())
+        batches = f"; calls: {sizes} inputs" if max(stage.batches, default=1) > 1 else ""
+        mark = (
+            ", the bottleneck" if stage.name == stats.bottleneck and len(stats.stages) > 1 else ""
+        )
+        say(
+            f"  {stage.name}: {stage.replicas} replica{'s' if stage.replicas > 1 else ''} "
+            f"{stage.busy:.0%} busy{mark}, a call {units.seconds(stage.p50_s)} "
+            f"(p99 {units.seconds(stage.p99_s)}){batches}"
+        )
