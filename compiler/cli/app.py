@@ -3,6 +3,7 @@
 import typer
 
 from stagecut.compiler.cli import (
+    bench_command,
     compile_command,
     devices_command,
     diff_command,
@@ -34,6 +35,7 @@ app = typer.Typer(
 
 app.command("compile")(compile_command.compile_)
 app.command("run")(run_command.run)
+app.command("bench")(bench_command.bench)
 app.command("report")(report_command.report)
 app.command("diff")(diff_command.diff)
 app.command("profile")(profile_command.profile)
