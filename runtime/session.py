@@ -171,8 +171,9 @@ class Session:
 
     def submit(self, feeds: Feeds, *, overload: Overload = "block") -> "Future[list[Tensor]]":
         """A future of what `run` would give. Waits while there is no room for another input, or as
-        `overload` says: "drop_oldest" gives up the oldest input that no stage has begun with,
-        "drop_newest" this one, and their futures raise OverloadError; "raise" raises it here.
+        `overload` says: "drop_oldest" gives up the oldest input that was submitted so and that no
+        stage has begun with, "drop_newest" this one, and their futures raise OverloadError; "raise"
+        raises it here.
 
         Callbacks of the future run in the thread of a stage, which waits for them. Raises FeedError
         as `run` does, ClosedError after `close`.

@@ -207,9 +207,8 @@ def _show(rows: Sequence[Row], taken: float | None) -> None:
 
     width = max(len(row.name) for row in rows)
     plan_rate = statistics.median(rows[0].rates)
-    say(
-        f"{'':{width}}  {'latency':>9} {'p99':>9}  {'inputs/s':>9}  {'in each turn':>17}  of the plan"
-    )
+    heads = f"{'latency':>9} {'p99':>9}  {'inputs/s':>9}  {'in each turn':>17}"
+    say(f"{'':{width}}  {heads}  of the plan")
     for row in rows:
         if row.failure:
             say(f"{row.name:{width}}  does not run it: {row.failure}")

@@ -31,6 +31,8 @@ class Item:
     arrived_s: float = 0.0
     #: Set once the item is admitted, or never will be; only where somebody waits for that.
     admitted: Event | None = None
+    #: Whether it may be dropped for a later one.
+    can_be_dropped: bool = False
     #: Those that go through the stages with it, kept by the first of them.
     group: "Group | None" = None
 

@@ -26,8 +26,8 @@ from stagecut.runtime.stream.item import Item, Outputs
 from stagecut.runtime.stream.statistics import LATEST, Departure, Snapshot
 from stagecut.runtime.variant import Variant
 
-#: What happens to an input for which there is no room: its caller waits; the oldest one that waits
-#: is dropped for it; it is dropped itself; its caller gets an OverloadError.
+#: What happens to an input for which there is no room: its caller waits; the oldest that waits and
+#: was submitted so is dropped for it; it is dropped itself; its caller gets an OverloadError.
 Overload: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "raise"]
 
 _Mailbox: TypeAlias = "SimpleQueue[Start[Item] | None]"
@@ -123,11 +123,13 @@ class Pipeline:
         dropped = None
         with self._lock:
             self._check_open()
+            item.can_be_dropped = overload == "drop_oldest"
             if overload == "block" or self._scheduler.has_room:
                 item.admitted = threading.Event() if overload == "block" else None
                 self._arrive(item)
             elif overload == "drop_oldest":
-                dropped = next(self._scheduler.not_begun(), item)
+                waiting = (one for one in self._scheduler.not_begun() if one.can_be_dropped)
+                dropped = next(waiting, item)
                 if dropped is not item:
                     self._forget(dropped)
                     self._arrive(item)

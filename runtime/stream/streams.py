@@ -24,6 +24,7 @@ class Streams:
         self._clock = clock
         self._lock = threading.Lock()
         self._pipelines: dict[Layout, Pipeline] = {}
+        self._serving: dict[Variant, Pipeline] = {}
         self._closed = False
         weakref.finalize(self, _abandon, self._pipelines)
 
@@ -64,7 +65,6 @@ class Streams:
 
     def _pipeline(self, item: Item) -> Pipeline:
         item.owner = self  # which must not go before its threads have answered
-        layout = Layout.of(item.variant)
         with self._lock:
             if self._closed:
                 raise ClosedError(
@@ -72,9 +72,11 @@ class Streams:
                     where="the session's stream",
                     fix="load the plan in a new session",
                 )
-            if layout not in self._pipelines:
-                self._pipelines[layout] = Pipeline(layout, self._clock)
-            return self._pipelines[layout]
+            if item.variant not in self._serving:
+                layout = Layout.of(item.variant)
+                pipeline = self._pipelines.setdefault(layout, Pipeline(layout, self._clock))
+                self._serving[item.variant] = pipeline
+            return self._serving[item.variant]
 
 
 def limit_of(variants: Iterable[Variant]) -> int:

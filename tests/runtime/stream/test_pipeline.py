@@ -136,12 +136,14 @@ def test_inputs_of_two_shapes_are_never_in_one_batch(gate: Gate, pipelines: Pipe
     assert gate.seen == [[0], [1, 1, 3, 3], [2, 4]]
 
 
-def _full(gate: Gate, pipelines: Pipelines) -> tuple[Pipeline, FakeVariant, list[Item]]:
+def _full(
+    gate: Gate, pipelines: Pipelines, overload: Overload = "raise"
+) -> tuple[Pipeline, FakeVariant, list[Item]]:
     """One input runs, one waits, and there is no room for another."""
     pipeline = pipelines(variant := FakeVariant(gate))
     items = [item(variant, 0), item(variant, 1)]
     for one in items:
-        assert pipeline.try_submit(one)
+        pipeline.submit(one, overload)
     gate.reached()
     return pipeline, variant, items
 
@@ -157,7 +159,7 @@ POLICIES: dict[Overload, list[object]] = {
 def test_overload(
     overload: Overload, endings: list[object], gate: Gate, pipelines: Pipelines
 ) -> None:
-    pipeline, variant, items = _full(gate, pipelines)
+    pipeline, variant, items = _full(gate, pipelines, overload)
     items.append(item(variant, 2))
     pipeline.submit(items[2], overload)
     gate.let_through(2)
@@ -168,6 +170,18 @@ def test_overload(
     ]
     assert found == endings
     assert "2 inputs are in flight" in str(next(filter(None, errors)))
+
+
+def test_nobody_drops_what_others_have_submitted_to_be_run(
+    gate: Gate, pipelines: Pipelines
+) -> None:
+    pipeline, variant, items = _full(gate, pipelines)
+    third = item(variant, 2)
+    pipeline.submit(third, "drop_oldest")
+    gate.let_through(2)
+    assert [_result(one) for one in items] == [[0], [1]]
+    with pytest.raises(OverloadError):
+        third.future.result(WAIT_S)
 
 
 def test_overload_is_told_or_tried(gate: Gate, pipelines: Pipelines) -> None:
