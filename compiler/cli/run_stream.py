@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: What the live line says is of so much time.
 _RECENT_S = 2.0
-_MOST_SECONDS, _MOST_RATE = 24 * 3600.0, 1e6
+_MOST_SECONDS, _MOST_RATE, _MOST_INPUTS = 24 * 3600.0, 1e6, 1e7
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,12 @@ def check_options(
         raise UsageError(f"{seconds:g} s is no time", where="--seconds", fix="write --seconds 10")
     if rate is not None and not 0 < rate <= _MOST_RATE:
         raise UsageError(f"{rate:g} is no rate", where="--rate", fix="write --rate 200")
+    if rate is not None and rate * seconds > _MOST_INPUTS:
+        raise UsageError(
+            f"{rate * seconds:g} inputs are more than can be kept count of",
+            where="--rate",
+            fix="go on for fewer --seconds, or at a lower --rate",
+        )
 
 
 def run_stream(
@@ -115,10 +121,12 @@ def _warm_up(session: "Session", feeds: "Feeds") -> None:
 
 def _closed(session: "Session", feeds: "Feeds", seconds: float, line: "_LiveLine") -> Streamed:
     start_s = time.perf_counter()
-    outputs, errors = 0, []
+    outputs = failed = 0
+    error: Exception | None = None
     for result in session.stream(_until(start_s + seconds, feeds), on_error="yield"):
         if isinstance(result, Exception):
-            errors.append(result)
+            failed += 1
+            error = error or result
         else:
             outputs += 1
         line.watch()
@@ -128,13 +136,13 @@ def _closed(session: "Session", feeds: "Feeds", seconds: float, line: "_LiveLine
         rate=None,
         elapsed_s=elapsed_s,
         outputs=outputs,
-        failed=len(errors),
+        failed=failed,
         not_begun=0,
         outputs_per_s=outputs / elapsed_s,
         p50_s=stats.p50_s,
         p99_s=stats.p99_s,
         stats=stats,
-        error=errors[0] if errors else None,
+        error=error,
     )
 
 

@@ -9,6 +9,7 @@ waiting that a user would have had (coordinated omission). An input whose time h
 never begun counts with what it has waited up to the end.
 """
 
+from array import array
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -46,6 +47,22 @@ class _Ending(NamedTuple):
     error: BaseException | None
 
 
+class _Tally:
+    """What the endings come to, of which it keeps no more than it has to."""
+
+    def __init__(self) -> None:
+        self.waited_s = array("d")
+        self.failed = 0
+        self.error: BaseException | None = None
+        self.end_s = 0.0
+
+    def add(self, ending: _Ending) -> None:
+        self.waited_s.append(ending.done_s - ending.due_s)
+        self.end_s = max(self.end_s, ending.done_s)
+        self.failed += ending.error is not None
+        self.error = self.error or ending.error
+
+
 def open_loop(
     submit: Callable[[], "Future[Any]"],
     *,
@@ -58,6 +75,7 @@ def open_loop(
     """Call `submit`, which may wait for room, at even distances, `rate` times a second, and wait
     for all that it began. `watch` is called again and again meanwhile."""
     endings: SimpleQueue[_Ending] = SimpleQueue()
+    tally = _Tally()
     intended = max(1, round(rate * seconds))
     start_s = clock()
     begun = 0
@@ -68,14 +86,15 @@ def open_loop(
             watch()
         submit().add_done_callback(_noting(endings, due_s, clock))
         begun += 1
+        for _ in range(endings.qsize()):
+            tally.add(endings.get())
         watch()
-    ended = [endings.get() for _ in range(begun)]
-    end_s = max(each.done_s for each in ended)
-    errors = [each.error for each in ended if each.error is not None]
-    waited_s = [end_s - (start_s + index / rate) for index in range(begun, intended)]
-    p50_s, p99_s = percentiles([*(each.done_s - each.due_s for each in ended), *waited_s])
-    error = errors[0] if errors else None
-    return OpenLoad(intended, begun, len(errors), error, end_s - start_s, p50_s, p99_s)
+    while len(tally.waited_s) < begun:
+        tally.add(endings.get())
+    never = (tally.end_s - (start_s + index / rate) for index in range(begun, intended))
+    p50_s, p99_s = percentiles(array("d", (*tally.waited_s, *never)))
+    elapsed_s = tally.end_s - start_s
+    return OpenLoad(intended, begun, tally.failed, tally.error, elapsed_s, p50_s, p99_s)
 
 
 def _noting(
