@@ -19,6 +19,7 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import islice
 from typing import Generic, TypeVar
 
 Input = TypeVar("Input", bound=Hashable)
@@ -119,7 +120,8 @@ class Scheduler(Generic[Input]):
         if not self._first:
             return ()
         kind = next(iter(self._first.values()))
-        alike = [one for one, other in self._first.items() if other == kind][: self._batch]
-        for one in alike:
+        alike = (one for one, other in self._first.items() if other == kind)
+        taken = tuple(islice(alike, self._batch))
+        for one in taken:
             del self._first[one]
-        return tuple(alike)
+        return taken

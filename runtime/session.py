@@ -226,7 +226,8 @@ class Session:
 
     def _item(self, feeds: Feeds) -> Item:
         feeds, shapes = self._checked(feeds)
-        return Item(self._nearest(shapes), feeds, shapes, self._all_handed_back)
+        # a copy: the caller may put the next input into the same dictionary
+        return Item(self._nearest(shapes), {**feeds}, shapes, self._all_handed_back)
 
     def _all_handed_back(self, outputs: Feeds) -> list[Tensor]:
         return self._handed_back(outputs, self._known)

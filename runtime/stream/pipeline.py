@@ -12,7 +12,8 @@ alone, under the one lock, which is never held while a stage runs or a future is
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from queue import SimpleQueue
@@ -41,6 +42,12 @@ class Layout:
     replicas: tuple[int, ...]
     batch: int
     limit: int
+
+    @property
+    def names(self) -> list[str]:
+        """What the stages are called; a plan without any hands back what it is fed."""
+        names = [f"stage {stage} on {device}" for stage, device in enumerate(self.devices)]
+        return names or ["no stage"]
 
     @classmethod
     def of(cls, variant: Variant) -> "Layout":
@@ -93,7 +100,7 @@ class Pipeline:
         layout = self.layout
         with self._lock:
             return Snapshot(
-                [f"stage {stage} on {device}" for stage, device in enumerate(layout.devices)],
+                layout.names,
                 layout.replicas,
                 self._scheduler.depths,
                 [[*calls] for calls in self._calls],
@@ -103,12 +110,13 @@ class Pipeline:
 
     def enqueue(self, item: Item) -> None:
         """Take `item`, which waits in the lobby where there is no room. Waits for nothing."""
-        with self._lock:
+        with self._change():
+            self._check_open()
             self._arrive(item)
 
     def try_submit(self, item: Item) -> bool:
         """Take `item` where there is room; whether there was."""
-        with self._lock:
+        with self._change():
             self._check_open()
             if not self._scheduler.has_room:
                 return False
@@ -121,39 +129,33 @@ class Pipeline:
         An item that is dropped has an OverloadError for an answer; with "raise" this raises it.
         """
         dropped = None
-        with self._lock:
+        item.can_be_dropped = overload == "drop_oldest"
+        item.admitted = threading.Event() if overload == "block" else None
+        with self._change():
             self._check_open()
-            item.can_be_dropped = overload == "drop_oldest"
-            if overload == "block" or self._scheduler.has_room:
-                item.admitted = threading.Event() if overload == "block" else None
+            if not (overload == "block" or self._scheduler.has_room):
+                dropped = self._dropped_for(item)
+                self._withdraw(dropped)
+            if dropped is not item:
                 self._arrive(item)
-            elif overload == "drop_oldest":
-                waiting = (one for one in self._scheduler.not_begun() if one.can_be_dropped)
-                dropped = next(waiting, item)
-                if dropped is not item:
-                    self._forget(dropped)
-                    self._arrive(item)
-            else:
-                dropped = item
         if dropped is not None:
             if overload == "raise":
                 raise self._overloaded()
-            dropped.answer(self._overloaded())
-            dropped.let_in()
+            if dropped.begins():  # else nobody wants it any more
+                dropped.answer(self._overloaded())
         self._wait(item)
 
     def close(self, *, cancel: bool) -> None:
         """Take nothing more; with `cancel`, cancel what no replica has begun with. The threads end
         when everything is answered."""
         cancelled: list[Item] = []
-        with self._lock:
+        with self._change():
             self._closed = True
             if cancel and self._broken is None:
                 cancelled += self._scheduler.not_begun()
                 for item in cancelled:
-                    self._forget(item)
-            if self._scheduler.is_empty:
-                self._dismiss()
+                    self._withdraw(item)
+            self._settle()
         for item in cancelled:
             item.cancel()
 
@@ -182,27 +184,52 @@ class Pipeline:
         if self._closed:
             raise ClosedError("is closed", where="the stream", fix="load the plan in a new session")
 
-    def _arrive(self, item: Item) -> None:
-        self._check_open()
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """With the lock; whatever is raised in between breaks the pipeline, refusals excepted."""
         try:
-            self._start_threads()
-            item.arrived_s = self._clock()
-            self._unanswered[item] = None
-            self._scheduler.arrive(item, (item.variant, item.shapes))
-            for start in self._proceed():
-                self._mailboxes[start.stage][start.replica].put(start)
+            with self._lock:
+                yield
+        except (ClosedError, OverloadError):
+            raise
         except BaseException as error:
             self._break(error)
             raise
 
-    def _forget(self, item: Item) -> None:
-        self._scheduler.withdraw(item)
-        self._unanswered.pop(item, None)
+    def _arrive(self, item: Item) -> None:
+        self._start_threads()
+        item.arrived_s = self._clock()
+        self._unanswered[item] = None
+        self._scheduler.arrive(item, (item.variant, item.shapes))
+        self._settle()
 
-    def _proceed(self) -> list[Start[Item]]:
+    def _withdraw(self, item: Item) -> bool:
+        """Whether no replica has begun with it."""
+        withdrawn = self._scheduler.withdraw(item)
+        if withdrawn:
+            del self._unanswered[item]
+        return withdrawn
+
+    def _dropped_for(self, item: Item) -> Item:
+        """The oldest that waits and was submitted so; where there is none, `item` itself."""
+        if not item.can_be_dropped:
+            return item
+        return next((one for one in self._scheduler.not_begun() if one.can_be_dropped), item)
+
+    def _settle(self, own: tuple[int, int] | None = None) -> Start[Item] | None:
+        """Let in and begin what can be. What the replica `own` of a stage begins with is handed
+        back, and not put into its mailbox."""
         for item in self._scheduler.admit():
             item.let_in()
-        return self._scheduler.begin()
+        found = None
+        for start in self._scheduler.begin():
+            if (start.stage, start.replica) == own:
+                found = start
+            else:
+                self._mailboxes[start.stage][start.replica].put(start)
+        if self._closed and self._scheduler.is_empty:
+            self._dismiss()
+        return found
 
     def _wait(self, item: Item) -> None:
         """Until `item` is admitted; who is interrupted takes it back."""
@@ -211,10 +238,9 @@ class Pipeline:
         try:
             item.admitted.wait()
         except BaseException:
-            with self._lock:
-                withdrawn = self._scheduler.withdraw(item)
-                if withdrawn:
-                    self._unanswered.pop(item, None)
+            with self._change():
+                withdrawn = self._withdraw(item)
+                self._settle()
             if withdrawn:
                 item.cancel()
             raise
@@ -249,8 +275,7 @@ class Pipeline:
                     start = self._call(start)
                 del start  # or else its inputs live until the next one comes
         except BaseException as error:  # a bug of ours, and nobody may wait for ever
-            with self._lock:
-                self._break(error)
+            self._break(error)
 
     def _call(self, start: Start[Item]) -> Start[Item] | None:
         """Run the call; what the replica begins with next."""
@@ -271,7 +296,6 @@ class Pipeline:
     ) -> Start[Item] | None:
         """Hand the items on, or answer them where there are `results`."""
         now_s = self._clock()
-        own = None
         with self._lock:
             if self._broken is not None:
                 return None
@@ -279,13 +303,7 @@ class Pipeline:
             self._note(Call(start.stage, start.replica, len(group.items), start_s, now_s))
             if results is not None:
                 self._leave(start, group, now_s)
-            for begun in self._proceed():
-                if (begun.stage, begun.replica) == (start.stage, start.replica):
-                    own = begun
-                else:
-                    self._mailboxes[begun.stage][begun.replica].put(begun)
-            if self._closed and self._scheduler.is_empty:
-                self._dismiss()
+            own = self._settle((start.stage, start.replica))
         if results is not None:
             group.answer(results)
         return own
@@ -305,13 +323,14 @@ class Pipeline:
         self._outputs += len(group.items)
 
     def _break(self, error: BaseException) -> None:
-        """Answer everything; the threads end. The lock is held."""
-        self._broken = self._broken or error
-        for item in self._unanswered:
+        """Answer everything, and end the threads."""
+        with self._lock:
+            self._broken = self._broken or error
+            unanswered, self._unanswered = self._unanswered, {}
+            self._dismiss()
+        for item in unanswered:
             item.answer(_broken_off(error))
             item.let_in()
-        self._unanswered.clear()
-        self._dismiss()
 
     def _dismiss(self) -> None:
         for mailboxes in self._mailboxes:

@@ -85,6 +85,23 @@ def test_outputs_are_those_of_run_at_any_shape_and_in_order(
         assert session.stats().outputs == 60
 
 
+def test_a_dictionary_may_be_used_for_the_next_input(
+    plans: dict[str, Plan], tmp_path: Path
+) -> None:
+    inputs = _inputs(30)
+
+    def one_after_the_other() -> Iterator[Feeds]:
+        for each in inputs:
+            feeds.update(each)
+            yield feeds
+
+    feeds: dict[str, Tensor] = {}
+    with _session(tmp_path, plans["one device"]) as session:
+        for found, each in zip(session.stream(one_after_the_other()), inputs, strict=True):
+            assert isinstance(found, list)
+            _assert_alike(found, session.run(None, each))
+
+
 def test_batches_are_made_and_give_what_single_inputs_give(
     plans: dict[str, Plan], tmp_path: Path
 ) -> None:

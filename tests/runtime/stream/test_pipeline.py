@@ -94,8 +94,15 @@ def test_at_the_planned_rate_there_are_latency_over_period_on_the_way() -> None:
     assert Layout.of(cast("Variant", variant)).limit == 5
 
 
-def test_a_plan_of_no_stages_has_one_that_hands_back() -> None:
-    assert Layout.of(cast("Variant", FakeVariant())).replicas == (1,)
+def test_a_plan_of_no_stages_has_one_that_hands_back(pipelines: Pipelines) -> None:
+    for stream in (None, stream_of()):
+        variant = FakeVariant(lambda array: array, stream=stream)
+        variant.devices = []
+        pipeline = pipelines(variant)
+        assert pipeline.layout.replicas == (1,)
+        pipeline.submit(one := item(variant, 4), "block")
+        assert _result(one) == [4]
+        assert [stage.name for stage in pipeline.snapshot().stages()] == ["no stage"]
 
 
 def test_all_replicas_of_a_stage_work_at_once(gate: Gate, pipelines: Pipelines) -> None:
@@ -319,7 +326,7 @@ def test_a_change_that_is_interrupted_breaks_the_stream_and_does_not_corrupt_it(
 ) -> None:
     pipeline, variant, items = _full(gate, pipelines)
 
-    def interrupted() -> None:
+    def interrupted() -> list[Item]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline._scheduler, "admit", interrupted)
@@ -372,6 +379,31 @@ def test_a_callback_may_submit_and_even_close(gate: Gate, pipelines: Pipelines) 
     first.future.add_done_callback(go_on)
     pipeline.submit(first, "block")
     assert (_result(first), _result(second)) == ([2], [6])
+
+
+def test_a_callback_may_submit_when_everything_breaks(
+    gate: Gate, pipelines: Pipelines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go_on(_: object) -> None:
+        with pytest.raises(EngineError, match="broken off"):
+            pipeline.submit(item(variant, 5), "block")
+        told.set()
+
+    told = threading.Event()
+    pipeline, variant, items = _full(gate, pipelines)
+    items[1].future.add_done_callback(go_on)
+    monkeypatch.setattr(pipeline._scheduler, "end", None)
+    gate.let_through(2)
+    assert told.wait(WAIT_S)
+
+
+def test_what_nobody_wants_any_more_is_dropped_in_silence(gate: Gate, pipelines: Pipelines) -> None:
+    pipeline, variant, items = _full(gate, pipelines, "drop_oldest")
+    items[1].future.cancel()
+    pipeline.submit(third := item(variant, 2), "drop_oldest")
+    gate.let_through(2)
+    assert _result(third) == [2]
+    assert items[1].future.cancelled()
 
 
 def test_errors_are_of_the_family() -> None:

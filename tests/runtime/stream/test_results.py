@@ -157,15 +157,17 @@ def test_a_slow_reader_holds_the_inputs_back(source: Make) -> None:
 
 def test_a_reader_that_leaves_cancels_what_has_not_begun(source: Make) -> None:
     ran: list[float] = []
+    left = threading.Event()
 
     def stage(array: Tensor) -> Tensor:
-        time.sleep(0.005)
         ran.append(float(array[0]))
+        assert array[0] == 0 or left.wait(10)
         return array
 
     stream = source(stage)
     with stream.results(itertools.count()) as results:
         next(results)
+    left.set()
     assert [*results] == []
     stream.streams.close(cancel=False)
     assert len(ran) <= 2 < stream.taken
@@ -188,16 +190,21 @@ def test_a_reader_that_is_dropped_has_left(source: Make) -> None:
 def test_ctrl_c_in_the_reader(source: Make, ordered: bool) -> None:
     def stage(array: Tensor) -> Tensor:
         if array[0] == 5:
+            time.sleep(0.05)  # meanwhile the reader has come to wait for this output
             interrupt_main_thread()
-            released.wait(10)
+            assert released.wait(10)
         return array
+
+    def read() -> None:
+        with results:
+            for _ in results:
+                pass
 
     released = threading.Event()
     stream = source(stage)
     results = stream.results(itertools.count(), ordered=ordered)
     with pytest.raises(KeyboardInterrupt):
-        for _ in results:
-            pass
+        read()
     released.set()
     assert [*results] == []
     stream.streams.close(cancel=False)
