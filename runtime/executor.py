@@ -59,7 +59,6 @@ class Executor:
                 steps, staged.schedule.waiting, slots.touched, strict=True
             )
         ]
-
         self._ends = _ends(staged, memory_of)
 
     def outputs(self, feeds: Feeds) -> dict[str, Tensor]:

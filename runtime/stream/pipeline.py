@@ -182,7 +182,7 @@ class Pipeline:
         if self._broken is not None:
             raise _broken_off(self._broken)
         if self._closed:
-            raise ClosedError("is closed", where="the stream", fix="load the plan in a new session")
+            raise closed()
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -344,6 +344,14 @@ def _group(start: Start[Item]) -> Group:
     if first.group is None:
         first.group = Group([item for item in start.inputs if item.begins()])
     return first.group
+
+
+def closed() -> ClosedError:
+    return ClosedError(
+        "is closed, and takes no more inputs",
+        where="the stream",
+        fix="load the plan in a new session",
+    )
 
 
 def _broken_off(error: BaseException) -> EngineError:

@@ -34,8 +34,8 @@ class StreamStats:
 
     `p50_s` and `p99_s` are of what an input takes from its arrival, waiting included. `period_s`
     are the seconds from one output to the next, between the first and the last of them, whatever
-    there was to do; None before there are two. `planned_period_s` is the mean of what the plan says
-    for these inputs; None where it says nothing of one of them.
+    there was to do; None while all came at once. `planned_period_s` is the mean of what the plan
+    says for these inputs; None where it says nothing of one of them.
     """
 
     stages: tuple[StageStats, ...]
@@ -82,13 +82,15 @@ class Snapshot:
         facts = zip(self.names, self.replicas, self.waiting, self.calls, strict=True)
         for name, replicas, waiting, calls in facts:
             took_s = [call.took_s for call in calls]
-            busy = sum(took_s) / (replicas * _elapsed_s(calls)) if calls else 0.0
+            elapsed_s = _elapsed_s(calls)
+            busy = sum(took_s) / (replicas * elapsed_s) if elapsed_s else 0.0
             batches = dict(sorted(Counter(call.inputs for call in calls).items()))
             yield StageStats(name, replicas, busy, waiting, *percentiles(took_s), batches)
 
 
 def _elapsed_s(calls: Sequence[Call]) -> float:
-    return max(call.end_s for call in calls) - min(call.start_s for call in calls)
+    ends = [time_s for call in calls for time_s in (call.start_s, call.end_s)]
+    return max(ends) - min(ends) if ends else 0.0
 
 
 def stream_stats(snapshots: Sequence[Snapshot]) -> StreamStats:
@@ -100,17 +102,20 @@ def stream_stats(snapshots: Sequence[Snapshot]) -> StreamStats:
     p50_s, p99_s = percentiles([each.left_s - each.arrived_s for each in departures])
     planned_s = [each.planned_period_s for each in departures]
     known_s = [each for each in planned_s if each is not None]
-    period_s = None
-    if len(departures) > 1:
-        period_s = (departures[-1].left_s - departures[0].left_s) / (len(departures) - 1)
     return StreamStats(
         tuple(stage for snapshot in snapshots for stage in snapshot.stages()),
         sum(snapshot.outputs for snapshot in snapshots),
         p50_s,
         p99_s,
-        period_s,
+        _period_s([each.left_s for each in departures]),
         statistics.fmean(known_s) if known_s and len(known_s) == len(planned_s) else None,
     )
+
+
+def _period_s(left_s: Sequence[float]) -> float | None:
+    """Those that left with the first one, in its batch, took no time that can be seen."""
+    later = sum(each > left_s[0] for each in left_s)
+    return (left_s[-1] - left_s[0]) / later if later else None
 
 
 def stream_trace(snapshots: Sequence[Snapshot]) -> StreamTrace:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import get_args
 
-from stagecut.compiler.ir.errors import ClosedError, UsageError
+from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.runtime.stream.item import Item
-from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline
+from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline, closed
 from stagecut.runtime.stream.statistics import StreamStats, stream_stats, stream_trace
 from stagecut.runtime.variant import Variant
 
@@ -67,11 +67,7 @@ class Streams:
         item.owner = self  # which must not go before its threads have answered
         with self._lock:
             if self._closed:
-                raise ClosedError(
-                    "takes no more inputs: it is closed",
-                    where="the session's stream",
-                    fix="load the plan in a new session",
-                )
+                raise closed()
             if item.variant not in self._serving:
                 layout = Layout.of(item.variant)
                 pipeline = self._pipelines.setdefault(layout, Pipeline(layout, self._clock))

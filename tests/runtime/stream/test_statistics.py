@@ -41,6 +41,19 @@ def test_all_pipelines_together() -> None:
     assert stats.planned_period_s == 2.0  # of 1, 1 and 4
 
 
+def test_a_batch_leaves_at_once_and_counts_once() -> None:
+    left_s = (1.0, 1.0, 5.0, 5.0, 9.0, 9.0)  # two inputs every 4 s
+    departures = [Departure(0.0, at_s, None) for at_s in left_s]
+    stats = stream_stats([Snapshot(["a"], [1], [0], [()], 6, departures)])
+    assert stats.period_s == 2.0
+    assert stream_stats([Snapshot(["a"], [1], [0], [()], 2, departures[:2])]).period_s is None
+
+
+def test_a_call_that_took_no_time() -> None:
+    [stage] = Snapshot(["a"], [1], [0], [(Call(0, 0, 1, 2.0, 2.0),)], 1, []).stages()
+    assert stage.busy == 0.0
+
+
 def test_a_plan_that_says_nothing_leaves_it_open() -> None:
     silent = Snapshot(["a"], [1], [0], [()], 1, [Departure(0.0, 1.0, None)])
     stats = stream_stats([ONE, silent])

@@ -55,7 +55,7 @@ def test_closed_is_closed() -> None:
     streams.close(cancel=False)
     streams.close(cancel=True)
     for take in (streams.try_submit, streams.enqueue):
-        with pytest.raises(ClosedError, match="takes no more inputs"):
+        with pytest.raises(ClosedError, match="is closed, and takes no more inputs"):
             take(item(FakeVariant(_same), 1))
     assert _threads() == 0
 
