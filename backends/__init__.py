@@ -2,6 +2,7 @@
 
 from stagecut.backends.configurations import configurations as configurations
 from stagecut.backends.configurations import configured as configured
+from stagecut.backends.configurations import serving as serving
 from stagecut.backends.estimates import Answer as Answer
 from stagecut.backends.estimates import operator_model as operator_model
 from stagecut.backends.table import BUILT_IN as BUILT_IN
@@ -15,3 +16,4 @@ from stagecut.backends.table import listed as listed
 from stagecut.backends.table import names as names
 from stagecut.backends.table import real_devices as real_devices
 from stagecut.backends.table import survey as survey
+from stagecut.backends.threads import CPU as CPU

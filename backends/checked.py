@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TypeVar, get_args
 
-from stagecut.backends.configurations import configurations
+from stagecut.backends.configurations import configurations, serving
 from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
@@ -101,6 +101,11 @@ class CheckedBackend:
 
     def prepare(self, stage: StageProgram) -> Executable:
         return self.inner.prepare(stage)
+
+    def serving(self, callers: int) -> str:
+        name = self.device.name
+        answer = _asked(lambda: serving(self.inner, callers), name, "", self.listener, name)
+        return _text(name, "serving", answer, empty=True)
 
 
 def checked(name: str, backend: Backend, listener: Listener) -> CheckedBackend:

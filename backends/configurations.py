@@ -1,9 +1,12 @@
-"""What a device might do better where nothing else competes with it: its other configurations.
+"""Configurations of a device: for when nothing else competes with it, and for several callers.
 
 An engine that shares the machine with others should sleep while it waits. In a plan of one stage
 there are no others, so that how its threads wait, how many there are and where they run is tried:
 a configuration is options of the device, `waiting=spin,pinning=on`, with which a plan may ask for
 the same device again. It computes the same numbers; only time and processor time may differ.
+
+In a stream, several replicas of a stage call it at once. An engine that serves one caller at a time
+says with which configuration it serves more.
 """
 
 from typing import Protocol, runtime_checkable
@@ -26,6 +29,22 @@ class Configurable(Protocol):
 def configurations(backend: Backend) -> tuple[str, ...]:
     """Those that `backend` offers."""
     return backend.alone if isinstance(backend, Configurable) else ()
+
+
+@runtime_checkable
+class Serving(Protocol):
+    """What a backend may offer, too."""
+
+    def serving(self, callers: int) -> str:
+        """The configuration in which a stage serves so many callers at once; empty where it does
+        so anyway."""
+        ...
+
+
+def serving(backend: Backend, callers: int) -> str:
+    """The configuration in which a stage of `backend` serves so many callers at once; empty where
+    it does so anyway."""
+    return backend.serving(callers) if isinstance(backend, Serving) else ""
 
 
 def configured(spec: str, configuration: str) -> str:

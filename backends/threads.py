@@ -12,7 +12,7 @@ from stagecut.compiler.measure.cpus import usable_cpus
 WATTS_PER_THREAD = 3.0
 
 #: Of threads: more than any machine has CPUs, and few enough to be started.
-_MOST = 4096
+MOST_THREADS = 4096
 
 #: Where Linux tells which CPUs are threads of one core.
 _TOPOLOGY = Path("/sys/devices/system/cpu")
@@ -38,7 +38,9 @@ def on_threads(
     read = Options(name, options)
     serial = name.endswith(".serial")
     usual = usable_cpus()
-    threads = 1 if serial else read.integer("threads", default=usual, at_least=1, at_most=_MOST)
+    threads = (
+        1 if serial else read.integer("threads", default=usual, at_least=1, at_most=MOST_THREADS)
+    )
     watts = read.number("watts_per_thread", default=WATTS_PER_THREAD, above=0)
     for key in also:
         read.text(key, default="")

@@ -11,7 +11,6 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import (
     Backend,
     Feeds,
-    Runner,
     StagedSchedule,
     StageProgram,
     Tensor,
@@ -51,7 +50,7 @@ class Answers:
         staged: StagedSchedule,
         outputs: Sequence[str],
         engines: Mapping[str, Backend] | None = None,
-    ) -> Runner:
+    ) -> Executor:
         """A RunnerFactory: prepares a schedule's stages on the engines, by default the compile's
         own."""
         journal = self.context.journal
@@ -92,6 +91,12 @@ class Answers:
             return None
         devices = (self.context.backends[name].device for name in names)
         return limit_of(devices, tolerance, narrow=self._is_narrow)
+
+    @property
+    def usual_limit(self) -> Limit:
+        """How far off the reference may be from itself, when it is asked in another way."""
+        devices = (engine.device for engine in self.reference_engines.values())
+        return limit_of(devices, None, narrow=self._is_narrow)
 
     @cached_property
     def _is_narrow(self) -> bool:

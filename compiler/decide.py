@@ -15,7 +15,8 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
 from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.solution import Solution, Totals
+from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.solution import Certificate, Totals
 from stagecut.compiler.measurements import Compared, Measurements
 from stagecut.passes.gate.build import Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposals
@@ -36,11 +37,12 @@ class Decision:
     expanded: ExpandedGraph
     costs: CostTable
     costs_text: str
-    solution: Solution
+    certificate: Certificate
     totals: Totals
     rivals: tuple[Proposal, ...]
     compared: Compared
     faults: tuple[Fault, ...]
+    stream: PlannedStream | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ class Decide:
             expanded = expanded_without(expanded, compared.faults)
             costs = without(costs, {(fault.node, fault.device) for fault in compared.faults})
         dump("contenders", "\n".join(map(str, compared.contenders)))
-        return Decision(expanded, costs, costs_text, solution, totals, rivals, compared, faults)
+        return Decision(
+            expanded, costs, costs_text, solution.certificate, totals, rivals, compared, faults
+        )
 
     def _can_do_without(self, expanded: ExpandedGraph, faults: Sequence[Fault]) -> bool:
         try:

@@ -53,6 +53,7 @@ class Request:
     granularity: str
     tolerance: float | None
     max_energy_j: float | None
+    max_batch: int | None
     costs: str | None
     cache: Path | None
     dump: Path | None

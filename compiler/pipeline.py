@@ -5,15 +5,18 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable -> restri
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.arrows import Dump, Once, Phases
+from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.batches import USUAL_BATCH, Batches, with_batches
 from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.context_of import context_of
 from stagecut.compiler.decide import Decide, expanded_without
+from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.atomic import working_folder
 from stagecut.compiler.formats.costs_json import write_costs
@@ -41,18 +44,23 @@ from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Feeds, Listener
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import (
     AllFailedError,
-    CrashedError,
     EngineError,
     UsageError,
 )
 from stagecut.compiler.ir.objective import Objective, parse_objective
-from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedEntry, PlannedVariant
+from stagecut.compiler.ir.plan import (
+    MAIN,
+    PlanDocument,
+    PlannedEntry,
+    PlannedVariant,
+    batching_problem,
+)
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.isolated import Request, compile_isolated, each_shape
-from stagecut.compiler.measure.crash_journal import REFERENCE, CrashJournal
+from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.assemble import Assemble
@@ -80,6 +88,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     granularity: Granularity = "cluster",
     tolerance: float | None = None,
     max_energy_j: float | None = None,
+    max_batch: int | None = None,
     costs: CostTable | None = None,
     settings: Settings = Settings(),
     isolated: bool = False,
@@ -94,10 +103,13 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     input by name, or several such mappings, each of which becomes a variant of the plan.
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
     those of `costs`: a table to use instead of measuring, by which the contenders are then
-    compared, too. `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`.
+    compared, too. `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`; or
+    throughput, for a plan whose session streams as many inputs a second as can be.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
-    number. `max_energy_j` is the most that a run may take, by the costs. `isolated` measures in a
+    number. `max_energy_j` is the most that a run may take, by the costs; `max_batch` how many
+    inputs a stream may run in one call, where that is faster, 8 unless said. `isolated` measures in
+    a
     process of its own, which an engine may take down: then the compile goes on without that engine
     there. Its progress is not seen.
 
@@ -115,6 +127,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             granularity,
             tolerance,
             max_energy_j,
+            max_batch,
             None if costs is None else write_costs(costs),
             settings.cache,
             settings.dump,
@@ -124,10 +137,13 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         return compile_isolated(model, example_inputs, feeds, request, settings)
     phases = Phases(settings.clock)
     named = devices or (None if costs is None else [each.name for each in costs.machine.devices])
-    context = _context(named, settings, lower_precision=tolerance is not None)
+    goal = parse_objective(objective)
+    context = context_of(
+        named, settings, lower_precision=tolerance is not None, streams=goal.streams
+    )
     question = _Question(
         context,
-        parse_objective(objective),
+        goal,
         Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids))),
         granularity,
         tolerance,
@@ -152,16 +168,19 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             if opened is not None:
                 weights[-1].refer(opened.graph)
         files: dict[str, bytes] = {}
-        variants = tuple(
+        variants = [
             question.answered(program, file, opened, files, index)
             for index, (program, file) in enumerate(zip(programs, weights, strict=False))
-        )
+        ]
+        if goal.streams and costs is None:
+            for index, program in enumerate(programs):
+                question.batched(program, index, variants, opened, weights[-1], files, max_batch)
         with phases("write"):
             if opened is not None:
                 files[MODEL_FILE] = model_bytes(opened)
             if programs[0].defaults:
                 files[DEFAULTS_FILE] = defaults_model(programs[0].defaults)
-            entry = PlannedEntry(variants, imported.left_out, imported.fixed)
+            entry = PlannedEntry(tuple(variants), imported.left_out, imported.fixed)
             plan = write_plan(archive, PlanDocument({MAIN: entry}), files, folder)
     return replace(plan, phases=phases.seconds)
 
@@ -198,7 +217,7 @@ class _Question:
             if REFERENCE in self.context.backends or self.costs is not None:
                 raise
             specs = (*self.context.specs.values(), REFERENCE)
-            wider = replace(self, context=_context(specs, self.context.settings))
+            wider = replace(self, context=context_of(specs, self.context.settings))
             planned = wider(program, weights, opened, files, index)
             told = f"{REFERENCE} is added to the devices: {error.problem}"
             planned = replace(planned, workarounds=(told, *planned.workarounds))
@@ -217,24 +236,14 @@ class _Question:
         phases, prefix = self.phases, file_prefix(index)
         dump = Dump(self.context.settings.dump, prefix)
         with phases("plan"):
-            graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
-            dump("graph", graph)
-            expanded = Expand(self.context.backends)(graph)
+            measurements, expanded = self._placed(program, weights, opened)
+            dump("graph", measurements.graph)
             dump("expanded", expanded)
             self.restrict.check(expanded)
-        measurements = Measurements(self.context, program, graph, weights, opened)
         with phases("profile"):
             profiled = self._profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
-        decide = Decide(
-            self.objective,
-            self.restrict,
-            self.tolerance,
-            self.max_energy_j,
-            self.costs is not None,
-            phases,
-        )
-        decided = decide(measurements, expanded, profiled, dump)
+        decided = self._decide(measurements, expanded, profiled, dump)
         with phases("assemble"):
             compared = decided.compared
             chosen = proposal_of(decided.rivals, compared.chosen.id)
@@ -247,7 +256,7 @@ class _Question:
             planned = Assemble(
                 decided.expanded,
                 decided.costs,
-                decided.solution.certificate,
+                decided.certificate,
                 profiled.paths,
                 program,
                 measurements.provenance(self._options(), compared.chosen.id),
@@ -264,12 +273,74 @@ class _Question:
                 spare,
                 compared.checks,
                 tuple(filter(None, (profiled.circumstances, compared.circumstances))),
+                decided.stream,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
                     files[f"{prefix}{stage_program.name}.onnx"] = model_bytes(stage_program.model)
             files[costs_file(index)] = decided.costs_text.encode()
         return planned
+
+    def batched(
+        self,
+        program: Program,
+        index: int,
+        variants: list[PlannedVariant],
+        opened: ir.Model | None,
+        weights: WeightFile,
+        files: dict[str, bytes],
+        most: int | None,
+    ) -> None:
+        """Let up to `most` inputs of the variant `index` run in one call, where that is faster: in
+        a further variant. `weights` are those of `opened`. Who asks for batches is told where the
+        model has none."""
+        problem = batching_problem(variants[index].inputs, variants[index].outputs)
+        if opened is None or problem:
+            if most is not None and most > 1:
+                self.context.settings.warn(f"inputs are run one by one: {problem}")
+            return
+        measurements, _ = self._placed(program, weights, opened)
+        batches = Batches(
+            variants[index],
+            measurements,
+            opened,
+            lambda stacked: self._placed(stacked, weights, opened),
+            USUAL_BATCH if most is None else most,
+            self.tolerance,
+        )
+        with self.phases("batches"):
+            found = batches.best()
+        if found is None:
+            return
+        size, stacked = found
+        shapes = [array.shape for array in stacked.feeds.values()]
+        known = [each for each in variants if [port.shape for port in each.inputs] == shapes]
+        if known:
+            variants[index] = with_batches(variants[index], known[0], size)
+            return
+        own: dict[str, bytes] = {}
+        planned = self.answered(stacked, weights, opened, own, len(variants))
+        variants[index] = with_batches(variants[index], planned, size)
+        if variants[index].shipped.id.batch > 1:
+            variants.append(planned)
+            files |= own
+
+    def _placed(
+        self, program: Program, weights: WeightFile, opened: ir.Model | None
+    ) -> tuple[Measurements, ExpandedGraph]:
+        """The program with all that can be said of it before anything is measured."""
+        graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
+        expanded = Expand(self.context.backends)(graph)
+        return Measurements(self.context, program, graph, weights, opened), expanded
+
+    @property
+    def _decide(self) -> Decide | DecideStream:
+        by_costs = self.costs is not None
+        if self.objective.streams:
+            return DecideStream(self.restrict, self.tolerance, by_costs, self.phases)
+        return Decide(
+            self.objective, self.restrict, self.tolerance, self.max_energy_j, by_costs, self.phases
+        )
 
     def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
         if self.costs is not None:
@@ -298,7 +369,7 @@ def profile_model(
     settings: Settings = Settings(),
 ) -> Profiled:
     """The first half of `compile_model`: measure, and return the cost table and its paths."""
-    context = _context(devices, settings)
+    context = context_of(devices, settings)
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(context.backends, granularity)(graph_of(program))
     expanded = Expand(context.backends)(graph)
@@ -335,46 +406,6 @@ def unmeasured_costs(
     program = load_program(model, feeds=feeds)
     expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
     return synthetic_costs(expanded, lambda candidates: candidates[0])
-
-
-def _context(
-    named: Sequence[str] | None, settings: Settings, *, lower_precision: bool = False
-) -> CompileContext:
-    """Of the devices that are named, or else of all real ones; without those that have taken the
-    process down, or are broken, which is told."""
-    settings = replace(settings, warn=Once(settings.warn))
-    journal = None
-    if settings.notes is not None:
-        journal = CrashJournal(settings.notes, settings.engine_timeout_s)
-        named = [REFERENCE] if journal.only_reference else named
-    listener = journal or backends.UNHEARD
-    broken: tuple[str, ...] = ()
-    if not named:
-        named, broken = backends.survey(lower_precision=lower_precision, listener=listener)
-    specs = [*_without_crashed(named, listener)]
-    engines = backends.create_all(specs, listener)
-    return CompileContext(
-        engines,
-        dict(zip(engines, specs, strict=True)),
-        settings,
-        journal,
-        () if journal is None else journal.crashes(),
-        broken if journal is None else (*journal.told(), *broken),
-    )
-
-
-def _without_crashed(specs: Sequence[str], listener: Listener) -> Iterator[str]:
-    """In their canonical form; raises CrashedError where none is left."""
-    crashed: CrashedError | None = None
-    left = 0
-    for spec in specs:
-        try:
-            yield backends.canonical_spec(spec, listener)
-            left += 1
-        except CrashedError as error:
-            crashed = error
-    if crashed is not None and not left:
-        raise crashed
 
 
 def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> Sequence[Shapes]:

@@ -56,6 +56,7 @@ def _plan(folder: Path, request: Request) -> Plan:
         granularity=cast("Granularity", request.granularity),
         tolerance=request.tolerance,
         max_energy_j=request.max_energy_j,
+        max_batch=request.max_batch,
         costs=None if request.costs is None else read_costs(request.costs),
         settings=Settings(
             cache=request.cache,

@@ -22,6 +22,7 @@ from stagecut.compiler.ir.plan import (
     PlannedNode,
     PlannedRun,
     PlannedStage,
+    PlannedStream,
     PlannedVariant,
     Port,
     ProfilePath,
@@ -62,6 +63,7 @@ class Assemble:
         fallback: tuple[StagedSchedule, Account] | None,
         checks: Checks | None = None,
         circumstances: tuple[Circumstances, ...] = (),
+        stream: PlannedStream | None = None,
     ) -> PlannedVariant:
         graph = self.expanded.graph
         chosen = next(contender for contender in contenders if contender.chosen)
@@ -82,6 +84,7 @@ class Assemble:
             fallback=None if fallback is None else self._run(*fallback, ()),
             checks=checks,
             circumstances=circumstances,
+            stream=stream,
         )
 
     def _input(self, value: Value) -> InputPort:

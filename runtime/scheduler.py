@@ -38,15 +38,18 @@ class Scheduler(Generic[Input]):
     """Inputs are known by anything that can be hashed, each but once at a time.
 
     No replica is idle while there is something for it to do. The first stage takes the oldest input
-    and what else there is of its kind, up to `batch`; they stay together from then on. Of several
-    idle replicas the first one begins.
+    and what else there is of its kind, up to `batch`, or with `full` as many as that or no other;
+    they stay together from then on. Of several idle replicas the first one begins.
     """
 
-    def __init__(self, replicas: Sequence[int], *, batch: int, limit: int) -> None:
+    def __init__(
+        self, replicas: Sequence[int], *, batch: int, limit: int, full: bool = False
+    ) -> None:
         if not replicas or min(*replicas, batch, limit) < 1:
             raise AssertionError((replicas, batch, limit))
         self.limit = limit
         self._batch = batch
+        self._full = full
         self._idle = [list(range(count)) for count in replicas]  # heaps
         self._lobby: OrderedDict[Input, Hashable] = OrderedDict()  # with their kinds
         self._first: OrderedDict[Input, Hashable] = OrderedDict()
@@ -122,6 +125,8 @@ class Scheduler(Generic[Input]):
         kind = next(iter(self._first.values()))
         alike = (one for one, other in self._first.items() if other == kind)
         taken = tuple(islice(alike, self._batch))
+        if self._full and len(taken) < self._batch:
+            taken = taken[:1]
         for one in taken:
             del self._first[one]
         return taken

@@ -26,7 +26,7 @@ from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError, Results
 from stagecut.runtime.stream.statistics import StreamStats
 from stagecut.runtime.stream.streams import Streams, limit_of
-from stagecut.runtime.unprofiled_shapes import Shapes
+from stagecut.runtime.unprofiled_shapes import Shapes, stacked
 from stagecut.runtime.variant import Variant
 
 #: What each dimension of an input of another rank counts for: more than any size.
@@ -72,6 +72,10 @@ class Session:
         self._file = loaded.archive if loaded.archive.size(FILE_NAME) else None
         self._variants = [_prepared(each, fallback=fallback) for each in loaded.variants]
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
+        for variant in self._variants:
+            if variant.stream is not None and variant.stream.batch > 1:
+                full = stacked(variant.shapes, variant.stream.batch)
+                variant.batched = self._by_shapes.get(full)
         self._ports = {port.name: port for port in self.planned.inputs}
         self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
         self._defaults = loaded.defaults

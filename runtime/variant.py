@@ -38,6 +38,8 @@ class Variant:
             stored.open_model, planned.provenance.model, staged, outputs, engines
         )
         self._fallback: Variant | None = None
+        #: The one that was made for full batches of these inputs, where there is one.
+        self.batched: Variant | None = None
 
     @property
     def devices(self) -> list[str]:
@@ -53,12 +55,18 @@ class Variant:
         """How many inputs run, where the plan says so of what runs."""
         return None if self.is_fallback else self.planned.stream
 
+    @property
+    def has_full_batches(self) -> bool:
+        return self.batched is not None
+
     def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
         """As `outputs`, a stage at a time. Where that raises EngineError or ModelError, `outputs`
         may still have an answer."""
         inputs = {inside: feeds[name] for inside, name in self._names}
         if shapes == self.shapes:
             return self._profiled.by_stage(inputs)
+        if self.batched is not None and shapes == self.batched.shapes:
+            return self.batched.passage(feeds, shapes)
         return self._unprofiled.passage(inputs, shapes)
 
     def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:

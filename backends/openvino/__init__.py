@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from stagecut.backends.openvino.device import OpenvinoBackend
 from stagecut.backends.options import Options
-from stagecut.backends.threads import has_every_cpu, on_threads, usable_cores
+from stagecut.backends.threads import MOST_THREADS, has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.errors import BrokenDeviceError, DeviceError
 from stagecut.compiler.ir.machine import HOST, Memory
 
@@ -31,19 +31,24 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     """`openvino.PRECISION` runs on all usable CPUs or on `threads=N`, and with `.serial` on one.
 
     `watts_per_thread=X` is as for `cpu.parallel`. `pinning=on` keeps each thread on a CPU of its
-    own, which is so unasked where they may use every CPU of the machine.
+    own, which is so unasked where they may use every CPU of the machine. `streams=N` lets a stage
+    of a `.serial` device serve N callers at once, each on one thread.
 
     Raises DeviceError where the package is missing or broken, or the CPU lacks the precision.
     """
     precision = _PRECISIONS[name]
-    own = () if name.endswith(".serial") else ("pinning",)
+    serial = name.endswith(".serial")
+    own = ("streams",) if serial else ("pinning",)
     told = f"OpenVINO on the CPU in {precision}"
     device = on_threads(name, options, told, precision, also=own)
-    usual = "on" if has_every_cpu(device.cores) else "off"
-    pinning = Options(name, options).choice("pinning", ("off", "on"), default=usual)
+    read = Options(name, options)
+    streams = read.integer("streams", default=1, at_least=1, at_most=MOST_THREADS) if serial else 1
+    usual = "on" if has_every_cpu(device.cores * streams) else "off"
+    pinning = usual if serial else read.choice("pinning", ("off", "on"), default=usual)
     _check_usable(name, precision)
     alone = tuple(_alone(device.cores, pinning, options))
-    return OpenvinoBackend(device, Memory(HOST), pins=pinning == "on", alone=alone)
+    serves = serial and "streams" not in options
+    return OpenvinoBackend(device, Memory(HOST), (), pinning == "on", alone, streams, serves)
 
 
 def _alone(threads: int, pinning: str, options: Mapping[str, str]) -> Iterator[str]:

@@ -35,7 +35,8 @@ _QUANTIZED = frozenset(
 class OpenvinoBackend:
     """Timed on this machine. The device's precision is that of floats inside a stage.
 
-    `pins` says whether each thread stays on a CPU of its own; `alone` is as in
+    `pins` says whether each thread stays on a CPU of its own, `streams` how many callers a stage
+    serves at once, `serves_more` whether it may be asked to serve others; `alone` is as in
     backends/configurations.py.
     """
 
@@ -44,6 +45,8 @@ class OpenvinoBackend:
     links: tuple[LinkDriver, ...] = ()
     pins: bool = False
     alone: tuple[str, ...] = ()
+    streams: int = 1
+    serves_more: bool = False
 
     def supports(self, node: Node) -> Support:
         for operator in node.operators:
@@ -58,7 +61,13 @@ class OpenvinoBackend:
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.openvino import engine
 
-        return engine.prepare(stage, self.device.cores, self.device.precision, pin=self.pins)
+        threads = self.device.cores
+        return engine.prepare(
+            stage, threads, self.device.precision, pin=self.pins, streams=self.streams
+        )
+
+    def serving(self, callers: int) -> str:
+        return f"streams={callers}" if self.serves_more and callers > 1 else ""
 
 
 def _misfit(operator: Operator) -> str:

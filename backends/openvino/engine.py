@@ -7,7 +7,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 import numpy as np
@@ -82,13 +82,18 @@ def _misshapen(output: ov.Output, name: str, shape: Sequence[int]) -> str:
 
 
 class OpenvinoExecutable:
-    """A compiled stage with a request for each thread.
+    """A compiled stage with a request for each thread, of which `streams` are served at once.
 
     Raises ValueRangeError for integers of more than 24 bits, and for empty inputs.
     """
 
     def __init__(
-        self, model: ov.Model, compiled: ov.CompiledModel, stage: StageProgram, kept: object
+        self,
+        model: ov.Model,
+        compiled: ov.CompiledModel,
+        stage: StageProgram,
+        kept: object,
+        streams: int,
     ) -> None:
         self._compiled = compiled
         names = [value.name for value in stage.inputs]
@@ -96,7 +101,10 @@ class OpenvinoExecutable:
         self._stage = stage
         self._kept = kept  # the weights' memory, which OpenVINO does not own
         self._local = threading.local()
-        self._turn = threading.Lock()  # one stream: waiting here beats waiting in OpenVINO's queue
+        # waiting here beats waiting in OpenVINO's queue
+        self._turn: AbstractContextManager[bool] = (
+            threading.Lock() if streams == 1 else threading.BoundedSemaphore(streams)
+        )
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         for array in inputs:
@@ -176,7 +184,7 @@ class _Request:
         ]
         self._count = len(stage.outputs)
 
-    def run(self, inputs: Sequence[Tensor], turn: threading.Lock) -> list[Tensor]:
+    def run(self, inputs: Sequence[Tensor], turn: AbstractContextManager[bool]) -> list[Tensor]:
         request = self._request
         for source, at, own in self._reads:
             if own is None or own.shape != inputs[source].shape:  # OpenVINO tells what does not fit
@@ -203,8 +211,12 @@ class _Request:
         return results
 
 
-def prepare(stage: StageProgram, threads: int, precision: str, *, pin: bool) -> OpenvinoExecutable:
+def prepare(
+    stage: StageProgram, threads: int, precision: str, *, pin: bool, streams: int = 1
+) -> OpenvinoExecutable:
     """Compile `stage`; its large weights stay where they are, mapped from their file.
+
+    `streams` callers are served at once, each on `threads` threads.
 
     Sizes that are not known stay open; where OpenVINO cannot do with that, they are those of the
     sample run, and the stage takes no others.
@@ -220,8 +232,8 @@ def prepare(stage: StageProgram, threads: int, precision: str, *, pin: bool) -> 
         "PERFORMANCE_HINT": "LATENCY",
         "EXECUTION_MODE_HINT": "ACCURACY" if precision == "f32" else "PERFORMANCE",
         "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads * streams,
+        "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": pin,
         "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES_KEPT * len(stage.model.graph),
     }
@@ -240,7 +252,7 @@ def prepare(stage: StageProgram, threads: int, precision: str, *, pin: bool) -> 
             where=f"stage {stage.name}",
             fix="leave the device out, or forbid the stage's nodes on it",
         ) from error
-    return OpenvinoExecutable(model, compiled, stage, weights)
+    return OpenvinoExecutable(model, compiled, stage, weights, streams)
 
 
 def _is_small(port: ov.ConstOutput) -> bool:

@@ -51,7 +51,9 @@ def compile_(
         ),
     ] = None,
     max_energy: limits.MaxEnergyOption = None,
+    max_batch: limits.MaxBatchOption = None,
     effort: limits.EffortOption = "normal",
+    cores: common.CoresOption = None,
     costs: Annotated[
         Path | None,
         typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
@@ -72,10 +74,12 @@ def compile_(
       stagecut compile model.onnx -o model.plan --shape input_ids=1x128
       stagecut compile model.onnx -o model.plan --shape input_ids=1x16 --shape input_ids=1x128
       stagecut compile zoo:bert-base -o bert.plan --device cpu.serial --device pim.hbm:channels=64
+      stagecut compile model.onnx -o model.plan --objective throughput --cores 0-7
     """
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.pipeline import compile_model
 
+    common.keep_to_cores(cores)
     check_outputs(
         {"--output": output}, (*common.model_files(model, output), costs, *common.feed_files(feed))
     )
@@ -99,6 +103,7 @@ def compile_(
         granularity=common.one_of(granularity, ("cluster", "op"), "--granularity"),
         tolerance=_tolerance(tolerance, precision),
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
+        max_batch=limits.for_streams(max_batch, "--max-batch", objective),
         costs=None if costs is None else read_costs(costs),
         settings=settings,
     )
@@ -120,13 +125,15 @@ def _tolerance(tolerance: float | None, precision: str | None) -> float | None:
 
 
 def _document(planned: "PlannedVariant") -> dict[str, object]:
+    stream = planned.stream
     return {
         "shapes": {port.name: list(port.shape) for port in planned.inputs},
         "nodes": len(planned.nodes),
         "stages": len(planned.stages),
         "objective": planned.objective,
-        "predicted_s": planned.account.latency_s,
+        "predicted_s": planned.account.latency_s if stream is None else stream.period_s,
         "observed_s": planned.observed_s,
+        "stream": None if stream is None else asdict(stream),
         "predicted_j": planned.account.energy_j,
         "basis": planned.account.basis,
         "shipped": _identity(planned.shipped),
@@ -153,7 +160,9 @@ def _identity(contender: "Contender") -> dict[str, object]:
 
 
 def _id(contender: "ContenderId") -> dict[str, object]:
-    return {"kind": contender.kind, "device": contender.device}
+    counts = {"replicas": contender.replicas, "batch": contender.batch}
+    more = {name: count for name, count in counts.items() if count > 1}
+    return {"kind": contender.kind, "device": contender.device, **more}
 
 
 def _proof(certificate: "Certificate", objective: str) -> dict[str, object]:

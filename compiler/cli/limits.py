@@ -1,7 +1,7 @@
 """Options that limit what a plan may use, or what a compile may take."""
 
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import typer
 
@@ -12,6 +12,16 @@ MaxEnergyOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--max-energy", metavar="1.5mJ", help="The most energy that a run may take, by the costs."
+    ),
+]
+MaxBatchOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--max-batch",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="How many inputs a stream may run in one call, where that is faster; 8 unless said.",
     ),
 ]
 EffortOption: TypeAlias = Annotated[
@@ -31,6 +41,18 @@ EngineTimeoutOption: TypeAlias = Annotated[
         "taken to hang, and is left out there.",
     ),
 ]
+
+Limit = TypeVar("Limit")
+
+
+def for_streams(limit: Limit, option: str, objective: str) -> Limit:
+    """The limit, which must not be asked for where nothing streams; raises UsageError."""
+    if limit is not None and objective != "throughput":
+        raise UsageError(
+            "is about streams", where=option, fix="leave it out, or add --objective throughput"
+        )
+    return limit
+
 
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9}
 _JOULES = re.compile(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([kmuµn]?)J\s*")

@@ -60,8 +60,9 @@ GranularityOption: TypeAlias = Annotated[
 ObjectiveOption: TypeAlias = Annotated[
     str,
     typer.Option(
-        metavar="latency|energy|latency=A,energy=B",
-        help="What is minimised: time, energy, or A for each second plus B for each joule.",
+        metavar="latency|energy|latency=A,energy=B|throughput",
+        help="What is minimised: time, energy, or A for each second plus B for each joule; or, of "
+        "a stream, the time from one input to the next.",
     ),
 ]
 PinOption: TypeAlias = Annotated[
@@ -82,6 +83,13 @@ ForbidOption: TypeAlias = Annotated[
         help="Keep nodes off a device; repeat for several.",
     ),
 ]
+CoresOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="0-7,16-23",
+        help="Use these CPUs only; `stagecut devices --topology` draws which share what.",
+    ),
+]
 CacheOption: TypeAlias = Annotated[
     Path | None,
     typer.Option("--cache-dir", help="Keep measurements here instead of the user's cache folder."),
@@ -92,6 +100,14 @@ NoCacheOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output.")
 ]
+
+
+def keep_to_cores(text: str | None) -> None:
+    """What `--cores` says; raises UsageError for CPUs that are not there."""
+    if text is not None:
+        from stagecut.compiler.measure.topology import keep_to, parse_cpus
+
+        keep_to(parse_cpus(text))
 
 
 def parse_shapes(texts: Sequence[str] | None) -> dict[str, tuple[int, ...]]:

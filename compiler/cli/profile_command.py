@@ -31,6 +31,7 @@ def profile(
     shape: common.ShapeOption = None,
     feed: common.FeedOption = None,
     granularity: common.GranularityOption = "cluster",
+    cores: common.CoresOption = None,
     engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
     no_cache: common.NoCacheOption = False,
@@ -49,6 +50,7 @@ def profile(
     from stagecut.compiler.formats.costs_json import write_costs
     from stagecut.compiler.pipeline import plan_profile, profile_model
 
+    common.keep_to_cores(cores)
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
     shapes, feeds = common.parse_shapes(shape), common.read_feeds(feed) or None
     if plan_only:

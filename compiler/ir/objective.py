@@ -1,4 +1,4 @@
-"""What is minimised: time, energy, or a weighted sum of both."""
+"""What is minimised: time, energy, or a weighted sum of both; or the period of a stream."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,14 @@ from stagecut.compiler.ir.units import seconds
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is minimised: `per_s` * seconds + `per_j` * joules, of which not both are 0."""
+    """What is minimised: `per_s` * seconds + `per_j` * joules, of which not both are 0.
+
+    The seconds are those of a run; of a stream, those from one input to the next.
+    """
 
     per_s: float = 1.0
     per_j: float = 0.0
+    streams: bool = False
 
     def __post_init__(self) -> None:
         weights = (self.per_s, self.per_j)
@@ -34,7 +38,7 @@ class Objective:
 
     def text(self, amount: float) -> str:
         """An amount in this objective's unit, for people."""
-        if self == LATENCY:
+        if self in {LATENCY, THROUGHPUT}:
             return seconds(amount)
         return f"{amount:.3g} J" if self == ENERGY else f"{amount:.4g}"
 
@@ -45,11 +49,13 @@ class Objective:
 
 LATENCY = Objective()
 ENERGY = Objective(per_s=0.0, per_j=1.0)
-_NAMED = {"latency": LATENCY, "energy": ENERGY}
+THROUGHPUT = Objective(streams=True)
+_NAMED = {"latency": LATENCY, "energy": ENERGY, "throughput": THROUGHPUT}
 
 
 def parse_objective(text: str) -> Objective:
-    """`latency`, `energy` or a weighted sum, `latency=1,energy=0.5`; raises UsageError."""
+    """`latency`, `energy` or a weighted sum, `latency=1,energy=0.5`, or `throughput`; raises
+    UsageError."""
     if text in _NAMED:
         return _NAMED[text]
     weights = {"latency": 0.0, "energy": 0.0}
@@ -61,6 +67,6 @@ def parse_objective(text: str) -> Objective:
             raise UsageError(
                 f"{part!r} is not part of an objective",
                 where=f"objective {text}",
-                fix="write latency, energy, or weights for both: latency=1,energy=0.5",
+                fix="write latency, energy, weights for both: latency=1,energy=0.5, or throughput",
             ) from None
     return Objective(weights["latency"], weights["energy"])

@@ -123,18 +123,32 @@ class ContenderKind(StrEnum):
 class ContenderId:
     """Which contender: its kind, and the device that it is about, where it is about one.
 
-    `configuration` are options that its single device has in this plan only, `waiting=spin`.
+    `configuration` are options that its single device has in this plan only, `waiting=spin`. In a
+    stream, a single device runs `replicas` of the whole model, with `batch` inputs in a call.
     """
 
     kind: ContenderKind
     device: str = ""
     configuration: str = ""
+    replicas: Positive = 1
+    batch: Positive = 1
 
     def __str__(self) -> str:
-        """For people: `optimum`, `cpu.serial`, `cpu.parallel (waiting=spin)`, `npu first`."""
+        """For people: `optimum`, `cpu.serial`, `cpu.parallel (waiting=spin)`, `npu first`,
+        `2 x cpu.serial, batch 4`."""
+        return f"{self._what}, batch {self.batch}" if self.batch > 1 else self._what
+
+    @property
+    def _what(self) -> str:
         if self.kind is ContenderKind.SINGLE:
-            return f"{self.device} ({self.configuration})" if self.configuration else self.device
+            device = f"{self.replicas} x {self.device}" if self.replicas > 1 else self.device
+            return f"{device} ({self.configuration})" if self.configuration else device
         return f"{self.device} first" if self.kind is ContenderKind.FIRST else str(self.kind)
+
+    @property
+    def plain(self) -> "ContenderId":
+        """The same contender in the usual configuration, as a single run has it."""
+        return ContenderId(self.kind, self.device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,18 @@ ROUNDING = 1e-9
 Totals: TypeAlias = Mapping[str, Mapping[str, float]]
 
 #: What a certificate is about: every assignment in every order in which the graph can run, or every
-#: assignment in the one order in which the nodes stand.
-Scope: TypeAlias = Literal["all schedules", "in the graph's order"]
+#: assignment in the one order in which the nodes stand; of streams, pipelines whose stages hand
+#: values on in one direction, or those among them whose stages are stretches of the graph's order.
+Scope: TypeAlias = Literal[
+    "all schedules",
+    "in the graph's order",
+    "schedules with contiguous stages",
+    "contiguous stages in the graph's order",
+]
 ALL_SCHEDULES: Scope = "all schedules"
 GRAPH_ORDER: Scope = "in the graph's order"
+CONTIGUOUS: Scope = "schedules with contiguous stages"
+STRETCHES: Scope = "contiguous stages in the graph's order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,10 @@ class Certificate:
         if self.exact:
             return "optimal: no other schedule costs less"
         left = f"at most {self.gap:.2%} might be saved"
+        if self.scope == CONTIGUOUS:
+            return f"optimal: no pipeline of contiguous stages is faster; by others {left}"
+        if self.scope == STRETCHES:
+            return f"no pipeline of stretches of the graph's order is faster; by others {left}"
         if self.scope == GRAPH_ORDER:
             return f"optimal in the graph's order; in another order {left}"
         return f"not proven optimal: {left}"

@@ -20,10 +20,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import HOST, Basis, combined
 from stagecut.compiler.ir.schedule import Run, Schedule
@@ -204,3 +205,30 @@ class StreamSolution:
     stream: StreamSchedule
     account: StreamAccount
     certificate: StreamCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRun:
+    """What a stream did for a while, full all the time: `inputs` left it within `wall_s`.
+
+    `call_s` are the medians of each stage's calls, `latency_s` is that of the time from where an
+    input entered to where its outputs left.
+    """
+
+    inputs: int
+    wall_s: float
+    call_s: tuple[float, ...]
+    latency_s: float
+
+    @property
+    def period_s(self) -> float:
+        """Seconds from one input to the next."""
+        return self.wall_s / self.inputs
+
+
+class StreamRunner(Protocol):
+    """A prepared stream."""
+
+    def run(self, feeds: Feeds, seconds: float) -> StreamRun:
+        """Keep it full with the same input for about so long, at least for a few inputs."""
+        ...

@@ -24,7 +24,9 @@ def lead(summary: Summary) -> tuple[str, str]:
         rest = f"observed{f' ({sure})' if sure else ''}, {beside(summary)}"
     if not summary.shipped.is_optimum:
         rest += f"; {_ships(summary)}, not {_optimum(summary)}"
-    return wording.time(figure), rest
+    if summary.streaming is None:
+        return wording.time(figure), rest
+    return wording.rate(figure), f"= an input every {wording.time(figure)} {rest}"
 
 
 def _ships(summary: Summary) -> str:

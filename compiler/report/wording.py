@@ -34,6 +34,15 @@ def time(figure: Figure | None) -> str:
     return seconds(figure.time_s) + (MODELLED if figure.basis == "modelled" else "")
 
 
+def rate(period: Figure) -> str:
+    """`153 inputs/s`, of the time from one input to the next."""
+    if not period.time_s:
+        return "any number of inputs/s"
+    mark = MODELLED if period.basis == "modelled" else ""
+    each_s = 1 / period.time_s
+    return f"{each_s:,.0f} inputs/s{mark}" if each_s >= 100 else f"{each_s:.3g} inputs/s{mark}"
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
@@ -188,6 +197,17 @@ def extent(summary: Summary) -> str:
         return f"{nodes} in {stages}, no transfers"
     transfers = count(summary.transfers, "transfer")
     return f"{nodes} in {stages}, {transfers} ({size(summary.transferred_bytes)})"
+
+
+def streaming(summary: Summary) -> str:
+    """How inputs stream through the plan: `2 × cpu.serial; an input takes 13 ms from end to
+    end`."""
+    stream = summary.streaming
+    if stream is None:
+        return ""
+    stages = " → ".join(f"{count} × {brief(device)}" for count, device in stream.replicas)
+    batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
+    return f"streams through {stages}{batch}; an input takes {time(stream.latency)} at that rate"
 
 
 def profiling(summary: Summary) -> str:

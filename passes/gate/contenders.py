@@ -51,8 +51,7 @@ class Proposal:
 
 def proposal_of(proposals: Sequence[Proposal], id_: ContenderId) -> Proposal:
     """The one with the schedule of a contender, whatever the configuration of its device."""
-    plain = replace(id_, configuration="")
-    return next(proposal for proposal in proposals if plain in proposal.ids)
+    return next(proposal for proposal in proposals if id_.plain in proposal.ids)
 
 
 def proposals(costs: CostTable, optimum: Solution, objective: Objective) -> tuple[Proposal, ...]:

@@ -12,6 +12,7 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, ModelError, RangeFault
 from stagecut.runtime.executor import Passage
 from stagecut.runtime.stream.item import Item, Outputs
+from stagecut.runtime.unprofiled_shapes import stacked
 
 
 class Group:
@@ -21,8 +22,8 @@ class Group:
         self.items: Sequence[Item] = items
         self._passage: Passage | None = None
 
-    def advance(self) -> Sequence[Outputs | BaseException] | None:
-        """Run the next stage; behind the last one, what became of each item.
+    def advance(self, *, to_end: bool = False) -> Sequence[Outputs | BaseException] | None:
+        """Run the next stage, or all that are left; behind the last one, what became of each item.
 
         Where the stage fails, each item is run by itself, as `Session.run` would: what it then has
         is the answer, or the error, that it has there.
@@ -32,8 +33,9 @@ class Group:
         try:
             if self._passage is None:
                 self._passage = self._entered()
-            if not self._passage.advance():
-                return None
+            while not self._passage.advance():
+                if not to_end:  # batches may have more stages than single inputs have
+                    return None
             return [*self._answers(self._passage.outputs())]
         except BaseException as error:  # it belongs to the items, whatever it is
             if len(self.items) == 1 and not self._may_run_otherwise(error):
@@ -53,8 +55,7 @@ class Group:
         feeds = {
             name: np.concatenate([item.feeds[name] for item in self.items]) for name in first.feeds
         }
-        names = [port.name for port in first.variant.planned.inputs]
-        return first.variant.passage(feeds, tuple(feeds[name].shape for name in names))
+        return first.variant.passage(feeds, stacked(first.shapes, len(self.items)))
 
     def _answers(self, outputs: Feeds) -> Iterator[Outputs]:
         if len(self.items) == 1:

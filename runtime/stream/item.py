@@ -1,15 +1,16 @@
 """One input of a stream, from when it arrives until its future has an answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.runtime.executor import Passage
 from stagecut.runtime.unprofiled_shapes import Shapes
-from stagecut.runtime.variant import Variant
 
 if TYPE_CHECKING:
     from stagecut.runtime.stream.group import Group
@@ -17,12 +18,36 @@ if TYPE_CHECKING:
 Outputs: TypeAlias = list[Tensor]
 
 
+class Served(Protocol):
+    """What items go through: a variant of a plan, or what is like one."""
+
+    @property
+    def shapes(self) -> Shapes:
+        """Those that it is made for."""
+        ...
+
+    @property
+    def devices(self) -> Sequence[str]:
+        """That of each stage."""
+        ...
+
+    @property
+    def stream(self) -> PlannedStream | None: ...
+    @property
+    def has_full_batches(self) -> bool:
+        """Whether there are stages of their own for these, and for no other batches."""
+        ...
+
+    def passage(self, feeds: Feeds, shapes: Shapes) -> Passage: ...
+    def outputs(self, feeds: Feeds, shapes: Shapes) -> Mapping[str, Tensor]: ...
+
+
 @dataclass(eq=False, slots=True)
 class Item:
     """`feeds` of these `shapes`, as the stages of `variant` take them; `handed_back` makes a list
     of the outputs. `owner` is kept for as long as the item is in flight."""
 
-    variant: Variant
+    variant: Served
     feeds: Feeds
     shapes: Shapes
     handed_back: Callable[[Feeds], Outputs]

@@ -23,9 +23,8 @@ from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError,
 from stagecut.compiler.ir.stream_trace import Call
 from stagecut.runtime.scheduler import Scheduler, Start
 from stagecut.runtime.stream.group import Group
-from stagecut.runtime.stream.item import Item, Outputs
+from stagecut.runtime.stream.item import Item, Outputs, Served
 from stagecut.runtime.stream.statistics import LATEST, Departure, Snapshot
-from stagecut.runtime.variant import Variant
 
 #: What happens to an input for which there is no room: its caller waits; the oldest that waits and
 #: was submitted so is dropped for it; it is dropped itself; its caller gets an OverloadError.
@@ -42,6 +41,7 @@ class Layout:
     replicas: tuple[int, ...]
     batch: int
     limit: int
+    full: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -50,8 +50,9 @@ class Layout:
         return names or ["no stage"]
 
     @classmethod
-    def of(cls, variant: Variant) -> "Layout":
-        """`limit` is how many inputs are in flight at most: with more, each would only take longer.
+    def of(cls, variant: Served) -> "Layout":
+        """Batches are `full` where stages were made for just these: others would have to be made.
+        `limit` is how many inputs are in flight at most: with more, each would only take longer.
 
         At the planned rate `latency_s / period_s` inputs are on their way; one batch more waits, so
         that no replica ever does. Where nothing is known of times, every replica has one, and every
@@ -65,7 +66,8 @@ class Layout:
         limit = most
         if planned.period_s:
             limit = min(most, ceil(planned.latency_s / planned.period_s) + planned.batch)
-        return cls(devices, planned.replicas or (1,), planned.batch, max(limit, 2))
+        replicas = planned.replicas or (1,)
+        return cls(devices, replicas, planned.batch, max(limit, 2), variant.has_full_batches)
 
 
 class Pipeline:
@@ -81,7 +83,7 @@ class Pipeline:
         self._clock = clock
         self._lock = threading.Lock()
         self._scheduler: Scheduler[Item] = Scheduler(
-            layout.replicas, batch=layout.batch, limit=layout.limit
+            layout.replicas, batch=layout.batch, limit=layout.limit, full=layout.full
         )
         self._mailboxes: list[list[_Mailbox]] = [
             [SimpleQueue() for _ in range(count)] for count in layout.replicas
@@ -281,7 +283,7 @@ class Pipeline:
         """Run the call; what the replica begins with next."""
         start_s = self._clock()
         group = _group(start)
-        results = group.advance()
+        results = group.advance(to_end=start.stage == len(self.layout.replicas) - 1)
         try:
             return self._ended(start, group, results, start_s)
         finally:

@@ -8,10 +8,9 @@ from typing import get_args
 
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.stream_trace import StreamTrace
-from stagecut.runtime.stream.item import Item
+from stagecut.runtime.stream.item import Item, Served
 from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline, closed
 from stagecut.runtime.stream.statistics import StreamStats, stream_stats, stream_trace
-from stagecut.runtime.variant import Variant
 
 
 class Streams:
@@ -24,7 +23,7 @@ class Streams:
         self._clock = clock
         self._lock = threading.Lock()
         self._pipelines: dict[Layout, Pipeline] = {}
-        self._serving: dict[Variant, Pipeline] = {}
+        self._serving: dict[Served, Pipeline] = {}
         self._closed = False
         weakref.finalize(self, _abandon, self._pipelines)
 
@@ -75,7 +74,7 @@ class Streams:
             return self._serving[item.variant]
 
 
-def limit_of(variants: Iterable[Variant]) -> int:
+def limit_of(variants: Iterable[Served]) -> int:
     """How many inputs of one sort are in flight at most."""
     return max(Layout.of(variant).limit for variant in variants)
 

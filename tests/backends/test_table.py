@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 

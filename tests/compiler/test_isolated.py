@@ -56,6 +56,7 @@ def test_everything_that_can_be_asked_for_arrives(
         granularity="op",
         tolerance=0.5,
         max_energy_j=3.0,
+        max_batch=5,
         costs=unmeasured_costs(MODEL, devices=["cpu.serial", "null"]),
         settings=settings,
     )
@@ -70,6 +71,7 @@ def test_everything_that_can_be_asked_for_arrives(
         granularity="op",
         tolerance=0.5,
         max_energy_j=3.0,
+        max_batch=5,
         costs=None,
         cache=tmp_path,
         dump=tmp_path,

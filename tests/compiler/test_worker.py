@@ -34,6 +34,7 @@ def folder(tmp_path: Path) -> Path:
         None,
         None,
         None,
+        None,
         "quick",
         60.0,
     )

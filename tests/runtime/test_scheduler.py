@@ -52,6 +52,18 @@ def test_a_batch_is_what_is_there_of_one_kind_and_never_waited_for() -> None:
     assert taken[1:] == [(1, 3, 4), (2, 5), (6,)]
 
 
+def test_a_batch_is_full_or_a_single_input_where_others_would_have_to_be_made() -> None:
+    scheduler: Scheduler[int] = Scheduler((1,), batch=3, limit=99, full=True)
+    for number, kind in enumerate("aabaab"):
+        scheduler.arrive(number, kind)
+    scheduler.admit()
+    taken = [start.inputs for start in scheduler.begin()]
+    while not scheduler.is_empty:
+        scheduler.end(Start(0, 0, taken[-1]))
+        taken += [start.inputs for start in scheduler.begin()]
+    assert taken == [(0, 1, 3), (2,), (4,), (5,)]
+
+
 def test_only_what_nobody_has_begun_with_can_be_withdrawn() -> None:
     scheduler = _scheduler(1, limit=2)
     for number in range(4):
@@ -98,6 +110,7 @@ class _Obvious:
     replicas: tuple[int, ...]
     batch: int
     limit: int
+    full: bool = False
     ones: list[_One] = field(default_factory=list)
     steps: int = 0
 
@@ -122,6 +135,7 @@ class _Obvious:
                     taken = [one for one in waiting if one.since == first.since]
                     if stage == 0:
                         taken = [one for one in waiting if one.kind == first.kind][: self.batch]
+                        taken = taken[:1] if self.full and len(taken) < self.batch else taken
                     for one in taken:
                         one.place = (stage, replica)
                     starts.append(Start(stage, replica, tuple(one.number for one in taken)))
@@ -139,13 +153,14 @@ class _Obvious:
     replicas=st.lists(st.integers(1, 3), min_size=1, max_size=4).map(tuple),
     batch=st.integers(1, 4),
     limit=st.integers(1, 9),
+    full=st.booleans(),
     data=st.data(),
 )
 def test_anything_that_happens_has_the_obvious_outcome(
-    replicas: tuple[int, ...], batch: int, limit: int, data: st.DataObject
+    replicas: tuple[int, ...], batch: int, limit: int, full: bool, data: st.DataObject
 ) -> None:
-    scheduler: Scheduler[int] = Scheduler(replicas, batch=batch, limit=limit)
-    obvious = _Obvious(replicas, batch, limit)
+    scheduler: Scheduler[int] = Scheduler(replicas, batch=batch, limit=limit, full=full)
+    obvious = _Obvious(replicas, batch, limit, full)
     running: list[Start[int]] = []
     for number in range(data.draw(st.integers(0, 60), label="events")):
         event = data.draw(st.sampled_from(["arrive", "arrive", "end", "withdraw"]), label="event")

@@ -27,6 +27,7 @@ class FakeVariant:
     ) -> None:
         self.stages = stages
         self.devices = [f"cpu{index}" for index in range(len(stages))]
+        self.has_full_batches = False
         self.stream = stream
         self.shapes = (shape,)
         self.planned = _Planned()

@@ -75,11 +75,26 @@ class Overruled:
 
 
 @dataclass(frozen=True, slots=True)
+class Streaming:
+    """How inputs stream through the plan, where it was made for that.
+
+    `replicas` are those of each stage with its device; up to `batch` inputs are run in one call.
+    `latency` is what an input takes from end to end at the full rate.
+    """
+
+    replicas: tuple[tuple[int, str], ...]
+    batch: int
+    latency: Figure
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The answer at a glance.
 
-    `predicted` is the sum of the costs. With a trace, `as_built` is what the gate measured for the
-    whole plan, which predicts a run better than the times of single nodes. `off_by` is the median,
+    `predicted` is the sum of the costs; where inputs stream (`streaming`), it is the time from one
+    input to the next, and so are all others that it is compared with. With a trace, `as_built` is
+    what the gate measured for the whole plan, which predicts a run better than the times of single
+    nodes. `off_by` is the median,
     over measured stages, of how far the observed time was off the one it is compared with, as a
     fraction. `energy_j` is that of a run, transfers included; it is always modelled, and None where
     some of it is not known, or where it is 0.
@@ -104,6 +119,7 @@ class Summary:
     load_s: float
     profile_paths: int
     profile_runs: int
+    streaming: Streaming | None = None
 
     @property
     def foretold(self) -> Figure:

@@ -19,6 +19,8 @@ from stagecut.compiler.report.model.rows import (
 )
 from stagecut.compiler.report.model.what_if import Delta, WhatIf
 
+_NOT_SAID = "what a stream would lose is not known node by node"
+
 
 def node_rows(planned: PlannedVariant, table: CostTable) -> tuple[NodeRow, ...]:
     """One row for each node, in the graph's order."""
@@ -37,7 +39,7 @@ class _Extra:
 
     The totals that the plan holds, for which all other nodes are assigned anew, are used where the
     plan is the optimum by time and its own total is the least of them; elsewhere the answer is for
-    moving the one node alone.
+    moving the one node alone. There is none for streams, whose period is the busiest stage's.
     """
 
     def __init__(self, planned: PlannedVariant, table: CostTable) -> None:
@@ -45,12 +47,16 @@ class _Extra:
         self._device_of = planned.schedule.device_of
         self._least_s = planned.account.latency_s
         self._is_best = objective == LATENCY and planned.shipped.is_optimum
+        self._streams = objective.streams
         self._what_if = WhatIf(table, planned.schedule, planned.account, objective)
         # another order of the nodes might save starts of stages
         ordered = any(device.stage_s for device in planned.machine.devices)
         self._rearranged: Others = "best in the graph's order" if ordered else "best"
 
     def __call__(self, node: PlannedNode, device: str) -> _Added:
+        if self._streams:
+            here = device == self._device_of[node.name]
+            return _Added(Delta(0.0 if here else math.inf, "" if here else _NOT_SAID), "stay")
         total_s = node.totals.get(device)
         here_s = node.totals.get(self._device_of[node.name])
         if not self._is_best or total_s is None or here_s is None or not self._is_least(here_s):

@@ -9,7 +9,14 @@ from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import Contender, PlannedVariant
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.alone import alone_of
-from stagecut.compiler.report.model.content import Overruled, Proof, Rival, Shipped, Summary
+from stagecut.compiler.report.model.content import (
+    Overruled,
+    Proof,
+    Rival,
+    Shipped,
+    Streaming,
+    Summary,
+)
 from stagecut.compiler.report.model.figures import Figure, Observation
 from stagecut.compiler.report.model.rows import StageRow
 
@@ -29,7 +36,7 @@ def summarize(planned: PlannedVariant, stages: Sequence[StageRow], trace: Trace 
             single_device=shipped.single_device,
         ),
         observed=_traced(trace) if trace else gate,
-        predicted=Figure(account.latency_s, account.basis),
+        predicted=_predicted(planned),
         as_built=gate.total if trace and gate else None,
         off_by=_off_by(stages),
         rival=_rival(planned),
@@ -43,7 +50,24 @@ def summarize(planned: PlannedVariant, stages: Sequence[StageRow], trace: Trace 
         load_s=math.fsum(stage.load_s for stage in planned.stages),
         profile_paths=len(planned.profile_paths),
         profile_runs=sum(path.runs for path in planned.profile_paths),
+        streaming=_streaming(planned),
     )
+
+
+def _predicted(planned: PlannedVariant) -> Figure:
+    stream = planned.stream
+    if stream is None:
+        return Figure(planned.account.latency_s, planned.account.basis)
+    return Figure(stream.period_s, stream.basis)
+
+
+def _streaming(planned: PlannedVariant) -> Streaming | None:
+    stream = planned.stream
+    if stream is None:
+        return None
+    stages = zip(stream.replicas, planned.schedule.stages, strict=True)
+    replicas = tuple((count, stage.device) for count, stage in stages)
+    return Streaming(replicas, stream.batch, Figure(stream.latency_s, stream.basis))
 
 
 def _traced(trace: Trace) -> Observation:

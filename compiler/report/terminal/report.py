@@ -39,6 +39,7 @@ def print_summary(report: Report, console: Console) -> None:
     besides = (f"{energy} a run" if energy else "", wording.loading(summary))
     console.print(_headline(report))
     lines = (
+        wording.streaming(summary),
         headline.optimum(summary),
         headline.rivalry(report),
         wording.extent(summary),

@@ -3,7 +3,7 @@
 import pytest
 
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.objective import ENERGY, LATENCY, Objective, parse_objective
+from stagecut.compiler.ir.objective import ENERGY, LATENCY, THROUGHPUT, Objective, parse_objective
 
 READ = {
     "latency": LATENCY,
@@ -11,6 +11,7 @@ READ = {
     "latency=1,energy=0.5": Objective(1.0, 0.5),
     "energy=2, latency=3": Objective(3.0, 2.0),
     "latency=1": LATENCY,
+    "throughput": THROUGHPUT,
 }
 
 

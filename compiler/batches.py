@@ -1,0 +1,172 @@
+"""Several inputs in one call: how many are worth it, and whether each comes out as it does alone.
+
+    x: [batch, 32]    sample [1, 32]    tried [2, 32], [4, 32], ... while whole replicas get faster
+
+Products of small matrices are faster together; others are not, and everything waits for the last
+one of its batch. Rows of the first dimension need not be independent of each other in a model: so
+stacked inputs have to come out as they do one by one, on the reference, before they are batched.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from stagecut.compiler.answers import Answers
+from stagecut.compiler.decide_stream import whole_period_s
+from stagecut.compiler.frontends.normal_form.normalise import bind
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.objective import THROUGHPUT
+from stagecut.compiler.ir.plan import (
+    Contender,
+    PlannedStream,
+    PlannedVariant,
+)
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.measurements import Measurements
+from stagecut.passes.gate.further_inputs import InputSet
+from stagecut.passes.gate.gate import choose
+
+#: So many inputs may run in one call where nothing is said.
+USUAL_BATCH = 8
+
+#: A larger batch has to be faster by this part, or none larger is tried.
+_WORTH = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Of the inputs of `planned`, a variant that streams one by one; `opened` is the model with its
+    open dimensions, `placed` brings a program as far as it can be measured. At most `most` inputs
+    are run in one call."""
+
+    planned: PlannedVariant
+    measurements: Measurements
+    opened: ir.Model
+    placed: Callable[[Program], tuple[Measurements, ExpandedGraph]]
+    most: int
+    tolerance: float | None
+
+    def best(self) -> tuple[int, Program] | None:
+        """The size with which whole replicas are fastest, and the program of such a batch; None
+        where one input at a time is as good."""
+        found = None
+        best_s = self.planned.shipped.median_s
+        size = 2
+        while size <= self.most:
+            try:
+                program = self._stacked(size)
+                measurements, expanded = self.placed(program)
+                if not self._come_out_alike(measurements.answers, size):
+                    self.measurements.context.settings.warn(
+                        "inputs are run one by one: stacked, they do not come out as they do alone"
+                    )
+                    break
+                period_s = whole_period_s(measurements, expanded, self.tolerance) / size
+            except StagecutError:  # the model, or every engine, refuses this size
+                break
+            if period_s > (1 - _WORTH) * best_s:
+                break
+            found, best_s = (size, program), period_s
+            size *= 2
+        return found
+
+    def _sets(self) -> Sequence[InputSet]:
+        """What is stacked: one after the other, and then from the first one again."""
+        sets = self.measurements.answers.reference.sets
+        return [each for each in sets if not each.stretched and not each.numbers]
+
+    def _parts(self, size: int) -> Iterator[InputSet]:
+        sets = self._sets()
+        return (sets[at % len(sets)] for at in range(size))
+
+    def _stacked(self, size: int) -> Program:
+        """The program of `size` inputs, with different ones for samples."""
+        base = self.measurements.program
+        parts = [each.feeds for each in self._parts(size)] or [base.feeds] * size
+        feeds = {name: np.concatenate([part[name] for part in parts]) for name in base.feeds}
+        bound = bind(self.opened, feeds, base.source)
+        return replace(
+            bound,
+            name=base.name,
+            called=base.called,
+            defaults=base.defaults,
+            carried=base.carried,
+        )
+
+    def _come_out_alike(self, together: Answers, size: int) -> bool:
+        """Whether each of the stacked inputs comes out as it does alone."""
+        alone = self.measurements.answers
+        if alone.reference.problem or together.reference.problem:
+            return False
+        outputs = together.reference.outputs(together.reference.samples)
+        expected = alone.reference.outputs(alone.reference.samples)
+        if any(len(outputs[name]) != size * len(expected[name]) for name in expected):
+            return False
+        return not any(
+            alone.reference.flaw(part, _rows(outputs, at, size), alone.usual_limit)
+            for at, part in enumerate(self._parts(size))
+        )
+
+
+def _rows(outputs: Feeds, at: int, size: int) -> Feeds:
+    """The part of the outputs that belongs to the input `at` of `size`."""
+    found = {}
+    for name, tensor in outputs.items():
+        rows = len(tensor) // size
+        found[name] = tensor[at * rows : (at + 1) * rows]
+    return found
+
+
+def with_batches(planned: PlannedVariant, batched: PlannedVariant, size: int) -> PlannedVariant:
+    """The variant that streams its inputs one by one or, where that was seen to be faster, up to
+    `size` in a call, in which `batched` runs.
+
+    What was seen of batches is said by input; each waits until its batch is full.
+    """
+    one, many = planned.shipped, batched.shipped
+    stream, together = planned.stream, batched.stream
+    if stream is None or together is None:
+        raise AssertionError("both were made to stream")
+    if many.high_s / size >= one.low_s:
+        return planned
+    contenders = [
+        *(replace(each, chosen=False) for each in planned.contenders),
+        *(_by_input(each, size) for each in batched.contenders),
+    ]
+    alike = len(stream.replicas) == len(together.replicas)
+    period_s = together.period_s / size
+    return replace(
+        planned,
+        contenders=choose(contenders, THROUGHPUT),
+        stream=PlannedStream(
+            together.replicas if alike else stream.replicas,
+            size,
+            period_s,
+            together.latency_s + (size - 1) * period_s,
+            together.basis,
+        ),
+    )
+
+
+def _by_input(contender: Contender, size: int) -> Contender:
+    """Its times for one of the `size` inputs of each call."""
+    return replace(
+        contender,
+        id=replace(contender.id, batch=size),
+        also=tuple(replace(each, batch=size) for each in contender.also),
+        median_s=contender.median_s / size,
+        min_s=contender.min_s / size,
+        max_s=contender.max_s / size,
+        low_s=contender.low_s / size,
+        high_s=contender.high_s / size,
+        predicted_s=contender.predicted_s / size,
+        cpu_s=None if contender.cpu_s is None else contender.cpu_s / size,
+        energy_j=None if contender.energy_j is None else contender.energy_j / size,
+        stage_s=(),
+        chosen=False,
+        why="",
+    )

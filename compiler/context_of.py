@@ -1,0 +1,66 @@
+"""The devices of a compile, made from what was asked for: the context of all its passes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from stagecut import backends
+from stagecut.compiler.arrows import Once
+from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.ir.device import Backend, Listener
+from stagecut.compiler.ir.errors import CrashedError
+from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.measure.crash_journal import REFERENCE, CrashJournal
+
+
+def context_of(
+    named: Sequence[str] | None,
+    settings: Settings,
+    *,
+    lower_precision: bool = False,
+    streams: bool = False,
+) -> CompileContext:
+    """Of the devices that are named, or else of all real ones; without those that have taken the
+    process down, or are broken, which is told. For streams, devices serve several callers at
+    once."""
+    settings = replace(settings, warn=Once(settings.warn))
+    journal = None
+    if settings.notes is not None:
+        journal = CrashJournal(settings.notes, settings.engine_timeout_s)
+        named = [REFERENCE] if journal.only_reference else named
+    listener = journal or backends.UNHEARD
+    broken: tuple[str, ...] = ()
+    if not named:
+        named, broken = backends.survey(lower_precision=lower_precision, listener=listener)
+    specs = [*_without_crashed(named, listener)]
+    engines = backends.create_all(specs, listener)
+    if streams:
+        specs = [*map(_serving_all, engines.values(), specs)]
+        engines = backends.create_all(specs, listener)
+    return CompileContext(
+        engines,
+        dict(zip(engines, specs, strict=True)),
+        settings,
+        journal,
+        () if journal is None else journal.crashes(),
+        broken if journal is None else (*journal.told(), *broken),
+    )
+
+
+def _serving_all(engine: Backend, spec: str) -> str:
+    """The spec of `engine` with which it serves as many callers as there are cores for."""
+    configuration = backends.serving(engine, usable_cpus() // engine.device.cores)
+    return backends.configured(spec, configuration) if configuration else spec
+
+
+def _without_crashed(specs: Sequence[str], listener: Listener) -> Iterator[str]:
+    """In their canonical form; raises CrashedError where none is left."""
+    crashed: CrashedError | None = None
+    left = 0
+    for spec in specs:
+        try:
+            yield backends.canonical_spec(spec, listener)
+            left += 1
+        except CrashedError as error:
+            crashed = error
+    if crashed is not None and not left:
+        raise crashed

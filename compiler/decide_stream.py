@@ -1,0 +1,292 @@
+"""Decide how many inputs stream through the machine: solve, run what was found, solve again.
+
+CostTable -> whole replicas run -> loaded costs -> Throughput -> stages run -> loaded costs -> ...
+          -> a stream whose stages were all run -> gate
+
+Costs of single nodes say which pipelines are worth a try; what a stage takes in a stream is seen
+by running it in one. The solver is asked again with what was seen, until all the stages that it
+chooses have been: then its proof is about costs as they are in the stream that ships.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from stagecut import backends
+from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.circumstances import quietest
+from stagecut.compiler.context import Settings
+from stagecut.compiler.decide import Decision, expanded_without
+from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import EngineError, StagecutError, UnplaceableError
+from stagecut.compiler.ir.objective import THROUGHPUT
+from stagecut.compiler.ir.plan import Contender, PlannedStream
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.solution import Certificate
+from stagecut.compiler.ir.stream import StreamSolution, stream_account
+from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.measurements import Compared, Measurements
+from stagecut.passes.gate.build import Built
+from stagecut.passes.gate.gate import choose, disputed
+from stagecut.passes.gate.stream_contenders import StreamProposal, fastest, replicas_of_all
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, predicted
+from stagecut.passes.partition.restrict import Restrict, without
+from stagecut.passes.partition.throughput.throughput import Throughput
+from stagecut.passes.profile.loaded import ObservedCall, loaded
+from stagecut.passes.profile.profile import Fault, Profiled
+from stagecut.passes.profile.rounds import Rounds
+from stagecut.passes.profile.synthetic import synthetic_costs
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.stream.full import FullStream
+
+#: So often the solver is asked again with what was seen of its last answer.
+_MOST_SOLVES = 4
+
+#: How often streams take turns, by effort.
+_ROUNDS = {
+    "quick": Rounds(least=1, most=3, budget_s=2.0),
+    "normal": Rounds(least=2, most=8, budget_s=6.0),
+    "thorough": Rounds(least=5, most=17, budget_s=20.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecideStream:
+    """`by_costs` is for a table that was handed in: nothing is timed, the least period ships."""
+
+    restrict: Restrict
+    tolerance: float | None
+    by_costs: bool
+    phases: Phases
+
+    def __call__(
+        self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled, dump: Dump
+    ) -> Decision:
+        """Raises UnplaceableError where the machine has too little for any stream."""
+        costs = profiled.costs if self.by_costs else _with_all_cores(profiled.costs)
+        field = _Field(measurements, self.tolerance, timed=not self.by_costs)
+        with self.phases("gate"):
+            field.enter(replicas_of_all(self.restrict(costs)))
+        costs, solution, faults = self._solved(field, costs, expanded)
+        dump("schedule", f"{solution.certificate.claim}\n{solution.stream}")
+        costs_text = write_costs(costs)
+        dump("costs", costs_text, "json")
+        with self.phases("gate"):
+            entries = field.final(fastest(costs, solution), costs)
+            compared = field.compared(entries)
+        dump("contenders", "\n".join(map(str, compared.contenders)))
+        shipped = next(
+            entry.proposal for entry in entries if entry.proposal.id == compared.chosen.id
+        )
+        return Decision(
+            expanded_without(expanded, faults),
+            costs,
+            costs_text,
+            _certificate(solution),
+            {},
+            tuple(entry.proposal.single for entry in entries),
+            compared,
+            (*profiled.faults, *faults),
+            PlannedStream(
+                shipped.stream.replicas,
+                1,
+                shipped.account.period_s,
+                shipped.account.latency_s,
+                shipped.account.basis,
+            ),
+        )
+
+    def _solved(
+        self, field: "_Field", costs: CostTable, expanded: ExpandedGraph
+    ) -> tuple[CostTable, StreamSolution, tuple[Fault, ...]]:
+        """The costs as they are in streams, and the fastest stream by them; without the nodes whose
+        outputs turned out to be wrong somewhere."""
+        faults: tuple[Fault, ...] = ()
+        for left in reversed(range(_MOST_SOLVES)):
+            with self.phases("partition"):
+                table = loaded(costs, field.calls(costs))
+                solution = Throughput()(self.restrict(table))
+            if field.has_seen(solution) or not left:
+                break
+            with self.phases("gate"):
+                new = field.enter([fastest(table, solution)])
+            if new and self._can_do_without(expanded, (*faults, *new)):
+                faults = (*faults, *new)
+                costs = without(costs, {(fault.node, fault.device) for fault in new})
+        return table, solution, faults
+
+    def _can_do_without(self, expanded: ExpandedGraph, faults: Iterable[Fault]) -> bool:
+        try:
+            self.restrict.check(expanded_without(expanded, [*faults]))
+        except UnplaceableError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A stream that may ship. It has no turn where it is not timed: parts of it are modelled, or
+    the costs were handed in."""
+
+    proposal: StreamProposal
+    built: Built
+    turn: Turn | None = None
+
+
+class _Field:
+    """The streams that take part, and what was seen of their stages."""
+
+    def __init__(self, measurements: Measurements, tolerance: float | None, *, timed: bool) -> None:
+        settings = measurements.context.settings
+        self._measurements = measurements
+        self._tolerance = tolerance
+        self._timed = timed
+        self._settings: Settings = settings
+        self._gate = StreamGate(
+            settings.clock, settings.cpu_clock, settings.progress, _ROUNDS[settings.effort]
+        )
+        self._entries: list[_Entry] = []
+        self._dropped: list[str] = []
+        self._error: StagecutError | None = None
+        self._calls: dict[Stage, ObservedCall] = {}
+
+    def enter(self, proposals: Iterable[StreamProposal]) -> tuple[Fault, ...]:
+        """Build streams, hold their outputs against the reference's, and let each run for a turn;
+        the nodes that are to blame where outputs are wrong."""
+        answers = self._measurements.answers
+        faults: list[Fault] = []
+        for proposal in proposals:
+            try:
+                checked = answers.checked([proposal.single], self._tolerance)
+                for wrong in checked.wrong:
+                    self._drop(str(wrong), wrong.error)
+                    faults += answers.culprits([wrong], self._tolerance)
+                self._entries += [self._entry(proposal, built) for built in checked.built]
+            except EngineError as error:
+                self._drop(f"stream {proposal.id} is left out: {error.problem}", error)
+        return tuple(faults)
+
+    def _drop(self, told: str, error: StagecutError) -> None:
+        self._dropped.append(told)
+        self._error = self._error or error
+
+    def _entry(self, proposal: StreamProposal, built: Built) -> _Entry:
+        if not self._timed or proposal.account.basis == "modelled":
+            return _Entry(proposal, built)
+        entry = _Entry(proposal, built)
+        turn = self._gate.turn(self._running(entry), self._measurements.program.feeds)
+        stages = proposal.stream.schedule.stages
+        for stage, call_s in zip(stages, turn.run.call_s, strict=True):
+            self._calls[stage] = ObservedCall(stage, call_s)
+        return replace(entry, turn=turn)
+
+    def _running(self, entry: _Entry) -> BuiltStream:
+        runner, replicas = entry.built.runner, entry.proposal.stream.replicas
+        if not isinstance(runner, Executor):
+            raise TypeError(runner)
+        stream = FullStream(runner, replicas, self._settings.clock)
+        return BuiltStream(entry.proposal, stream)
+
+    def calls(self, costs: CostTable) -> Iterable[ObservedCall]:
+        """What was seen of stages that may still be chosen, in the order in which it was seen."""
+        return [
+            call
+            for call in self._calls.values()
+            if all(call.stage.device in costs.node_named[name].run_s for name in call.stage.nodes)
+        ]
+
+    def has_seen(self, solution: StreamSolution) -> bool:
+        """Whether all its stages were run in a stream, or never will be: parts are modelled."""
+        if not self._timed or solution.account.basis == "modelled":
+            return True
+        return all(stage in self._calls for stage in solution.stream.schedule.stages)
+
+    @property
+    def least_period_s(self) -> float:
+        """Of the turns that there were."""
+        turns = (entry.turn.run.period_s for entry in self._entries if entry.turn is not None)
+        return min(turns, default=math.inf)
+
+    def final(self, optimum: StreamProposal, costs: CostTable) -> tuple[_Entry, ...]:
+        """The streams to decide between, with their accounts by `costs`: whole replicas, and the
+        fastest by the costs. Raises what was wrong with them where there is none."""
+        kept = [each for each in self._entries if each.proposal.id != optimum.id]
+        same = [each for each in kept if each.proposal.stream == optimum.stream]
+        if not same:
+            built = [each for each in self._entries if each.proposal.stream == optimum.stream]
+            if not built:
+                self.enter([optimum])
+                built = [each for each in self._entries if each.proposal.stream == optimum.stream]
+            kept = [*built[:1], *kept]
+        if not kept:
+            raise self._error or AssertionError("a stream is built or left out")
+        return tuple(
+            replace(
+                each,
+                proposal=replace(
+                    each.proposal,
+                    account=stream_account(costs, each.proposal.stream),
+                    also=(optimum.id,) if each in same else (),
+                ),
+            )
+            for each in kept
+        )
+
+    def compared(self, entries: tuple[_Entry, ...]) -> Compared:
+        """By turns where they are timed; the one that is chosen is right at other shapes, too."""
+        measurements, feeds = self._measurements, self._measurements.program.feeds
+        timed = [(each, each.turn) for each in entries if each.turn is not None]
+        found = tuple(predicted(each.proposal) for each in entries if each.turn is None)
+
+        def measure() -> tuple[Contender, ...]:
+            running = [self._running(entry) for entry, _ in timed]
+            return self._gate(running, [turn for _, turn in timed], feeds)
+
+        known = None
+        if timed:
+            measured, known = quietest("gate", self._settings, measure, disputed)
+            found = (*measured, *found)
+        contenders = choose(found, THROUGHPUT)
+        built = [
+            replace(each.built, proposal=replace(each.proposal.single, id=each.proposal.id))
+            for each in entries
+        ]
+        compared = measurements.compared(contenders, built, self._dropped)
+        singles = [each.proposal.single for each in entries]
+        return measurements.at_other_shapes(
+            replace(compared, circumstances=known), singles, THROUGHPUT, self._tolerance
+        )
+
+
+def whole_period_s(
+    measurements: Measurements, expanded: ExpandedGraph, tolerance: float | None
+) -> float:
+    """The period of the fastest replicas of the whole model, in one turn; infinite where no device
+    can run it and is real. Raises what is wrong with them where none may ship."""
+    costs = synthetic_costs(expanded, lambda candidates: candidates[0])
+    field = _Field(measurements, tolerance, timed=True)
+    field.enter(replicas_of_all(_with_all_cores(costs)))
+    return field.least_period_s
+
+
+def _with_all_cores(costs: CostTable) -> CostTable:
+    """Devices on the CPU compete for all the CPUs that there are."""
+    resources = tuple(
+        replace(each, units=max(each.units, usable_cpus())) if each.name == backends.CPU else each
+        for each in costs.machine.resources
+    )
+    return replace(costs, machine=replace(costs.machine, resources=resources))
+
+
+def _certificate(solution: StreamSolution) -> Certificate:
+    proof = solution.certificate
+    return Certificate(
+        "throughput",
+        solution.account.period_s,
+        proof.lower_bound_s,
+        exact=not proof.gap,
+        scope=proof.scope,
+        proof="potentials over the sets of nodes that may have run",
+    )

@@ -1,0 +1,60 @@
+"""Which streams take part in the comparison: the fastest by the costs, and replicas of the whole.
+
+    optimum         the stream with the least period of the table
+    N x DEVICE      everything on one device, as many times as there is room
+
+Where cores are equal, and nothing has to be transferred or does not fit, no pipeline is faster than
+replicas of the whole model: a stream of several stages has to show that it is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import ScheduleError
+from stagecut.compiler.ir.objective import THROUGHPUT
+from stagecut.compiler.ir.plan import ContenderId, ContenderKind
+from stagecut.compiler.ir.stream import (
+    StreamAccount,
+    StreamSchedule,
+    StreamSolution,
+    stream_account,
+)
+from stagecut.passes.gate.contenders import Proposal, on_one_device
+
+
+@dataclass(frozen=True, slots=True)
+class StreamProposal:
+    """A stream that may ship: `single` is its schedule as one run has it, `also` are the
+    other contenders that came to the same stream."""
+
+    id: ContenderId
+    single: Proposal
+    stream: StreamSchedule
+    account: StreamAccount
+    also: tuple[ContenderId, ...] = ()
+
+
+def replicas_of_all(costs: CostTable) -> Iterator[StreamProposal]:
+    """For each device that can run everything, as many replicas as its resource has room for."""
+    for device in costs.machine.devices:
+        replicas = costs.machine.units_of[device.keeps_busy] // device.cores
+        if not replicas:
+            continue
+        for proposal in on_one_device(costs, device.name, THROUGHPUT):
+            id_ = replace(proposal.id, replicas=replicas)
+            stream = StreamSchedule(proposal.schedule, (replicas,) * len(proposal.schedule.stages))
+            try:
+                loads = stream_account(costs, stream)
+            except ScheduleError:  # what it reads passes through other memories than the host's
+                continue
+            yield StreamProposal(id_, proposal, stream, loads)
+
+
+def fastest(costs: CostTable, solution: StreamSolution) -> StreamProposal:
+    """The solver's."""
+    id_ = ContenderId(ContenderKind.OPTIMUM)
+    schedule = solution.stream.schedule
+    single = Proposal(id_, schedule, account(costs, schedule))
+    return StreamProposal(id_, single, solution.stream, solution.account)

@@ -1,0 +1,126 @@
+"""Compare streams by running them full, in turns, and ship the one with the least period.
+
+    round 1   2 x cpu.serial 0.3 s   1 x cpu.parallel 0.3 s   optimum 0.3 s
+    round 2   2 x cpu.serial 0.3 s   ...
+
+A turn gives one sample of the period: the time in which inputs left the stream, by their number.
+What is said of medians, intervals and noise is then as for single runs (gate.py).
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from stagecut.compiler.ir.device import Feeds, Progress
+from stagecut.compiler.ir.plan import Contender, ContenderId
+from stagecut.compiler.ir.stream import StreamRun, StreamRunner
+from stagecut.passes.gate.noise import median_interval, noise
+from stagecut.passes.gate.stream_contenders import StreamProposal
+from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
+
+#: How long a turn takes; longer where each replica has not had a few inputs by then.
+_TURN_S = 0.25
+
+#: How much slower than the best a stream may be in its first turn and still take part in others.
+_NEAR = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltStream:
+    """A stream that is ready to run, whose outputs are right."""
+
+    proposal: StreamProposal
+    runner: StreamRunner
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One sample, and the processor time of an input, of all threads."""
+
+    run: StreamRun
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamGate:
+    """`cpu_clock` tells the processor time of this process, in seconds."""
+
+    clock: Callable[[], float]
+    cpu_clock: Callable[[], float]
+    progress: Progress
+    rounds: Rounds
+
+    def turn(self, built: BuiltStream, feeds: Feeds) -> Turn:
+        """One sample of it."""
+        before_s = self.cpu_clock()
+        run = built.runner.run(feeds, _TURN_S)
+        return Turn(run, (self.cpu_clock() - before_s) / run.inputs)
+
+    def __call__(
+        self, built: Sequence[BuiltStream], first: Sequence[Turn], feeds: Feeds
+    ) -> tuple[Contender, ...]:
+        """In the order given, none of them chosen; `first` are the turns that they have had, after
+        which only those near the best take further ones."""
+        turns: dict[ContenderId, list[Turn]] = {
+            each.proposal.id: [turn] for each, turn in zip(built, first, strict=True)
+        }
+        most_s = _NEAR * min(turn.run.period_s for turn in first)
+        near = [
+            each for each, turn in zip(built, first, strict=True) if turn.run.period_s <= most_s
+        ]
+
+        def run(each: BuiltStream, _: bool) -> None:
+            turns[each.proposal.id].append(self.turn(each, feeds))
+
+        once = replace(self.rounds, warm_up=0, counted=1)
+        tasks = [partial(run, each) for each in near]
+        interleave(tasks, once, self.clock, self.progress, "comparing streams")
+        return tuple(_measured(each.proposal, turns[each.proposal.id]) for each in built)
+
+
+def _measured(proposal: StreamProposal, turns: Sequence[Turn]) -> Contender:
+    samples = [turn.run.period_s for turn in turns]
+    median_s, spread = median_and_spread(samples)
+    interval = median_interval(samples)
+    calls = zip(*(turn.run.call_s for turn in turns), strict=True)
+    return Contender(
+        id=proposal.id,
+        also=proposal.also,
+        stages=len(proposal.stream.schedule.stages),
+        median_s=median_s,
+        low_s=interval.low,
+        high_s=interval.high,
+        noise=noise(samples),
+        min_s=spread.min_s,
+        max_s=max(samples),
+        runs=spread.runs,
+        basis=proposal.account.basis,
+        accounting="measured",
+        chosen=False,
+        predicted_s=proposal.account.period_s,
+        stage_s=tuple(statistics.median(each) for each in calls),
+        energy_j=proposal.single.account.energy_j,
+        cpu_s=statistics.median(turn.cpu_s for turn in turns),
+    )
+
+
+def predicted(proposal: StreamProposal) -> Contender:
+    """The contender by the costs alone, where they are of a machine that need not be this one."""
+    period_s = proposal.account.period_s
+    return Contender(
+        id=proposal.id,
+        also=proposal.also,
+        stages=len(proposal.stream.schedule.stages),
+        median_s=period_s,
+        low_s=period_s,
+        high_s=period_s,
+        min_s=period_s,
+        max_s=period_s,
+        runs=0,
+        basis=proposal.account.basis,
+        accounting="predicted",
+        chosen=False,
+        predicted_s=period_s,
+        energy_j=proposal.single.account.energy_j,
+    )

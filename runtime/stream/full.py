@@ -1,0 +1,100 @@
+"""A stream that is kept full for a while, to see what it can do.
+
+outputs   |    |  .. .. .. .. .. .. ..  |    |
+          filling    what counts        emptying
+"""
+
+import statistics
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+
+from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.stream import StreamRun
+from stagecut.runtime.executor import Executor, Passage
+from stagecut.runtime.stream.item import Item, Outputs
+from stagecut.runtime.stream.pipeline import Layout, Pipeline
+from stagecut.runtime.unprofiled_shapes import Shapes
+
+#: So many inputs count at the least, for each replica.
+_FEW = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Only:
+    """An executor as items see the variant that they are for: at the shapes that it is for."""
+
+    executor: Executor
+    shapes: Shapes = ()
+    devices: tuple[str, ...] = ()
+    stream: PlannedStream | None = None
+    has_full_batches: bool = False
+
+    def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:  # noqa: ARG002
+        return self.executor.by_stage(feeds)
+
+    def outputs(self, feeds: Feeds, shapes: Shapes) -> Mapping[str, Tensor]:  # noqa: ARG002
+        return self.executor.outputs(feeds)
+
+
+@dataclass(frozen=True, slots=True)
+class FullStream:
+    """The stages of `executor` with as many `replicas` each; a StreamRunner."""
+
+    executor: Executor
+    replicas: tuple[int, ...]
+    clock: Callable[[], float] = perf_counter
+
+    def run(self, feeds: Feeds, seconds: float) -> StreamRun:
+        """The period is that of the outputs after each replica could have handed one back, until
+        no more inputs come; so that what the stream was filled and emptied with does not count.
+
+        Raises StageFault where an engine fails.
+        """
+        every = sum(self.replicas)
+        layout = Layout((), self.replicas, 1, every + len(self.replicas))
+        pipeline = Pipeline(layout, self.clock)
+        only = _Only(self.executor)
+        left_s: list[float] = []
+        took_s: list[float] = []
+        failed: list[BaseException] = []
+
+        def left(item: Item, future: "Future[Outputs]") -> None:
+            if future.cancelled():
+                return
+            left_s.append(self.clock())
+            took_s.append(left_s[-1] - item.arrived_s)
+            error = future.exception()
+            if error is not None:
+                failed.append(error)
+
+        start_s = self.clock()
+        try:
+            while not failed:
+                item = Item(only, feeds, (), _listed)
+                item.future.add_done_callback(partial(left, item))
+                pipeline.submit(item, "block")
+                counted = len(left_s) - every
+                if self.clock() - start_s >= seconds and counted >= _FEW * every:
+                    break
+            end_s = self.clock()
+        finally:
+            pipeline.close(cancel=True)
+            pipeline.join()
+        if failed:
+            raise failed[0]
+        inside = [each for each in left_s if each <= end_s]
+        calls = pipeline.snapshot().calls
+        return StreamRun(
+            len(inside) - every,
+            inside[-1] - inside[every - 1],
+            tuple(statistics.median(call.took_s for call in each) for each in calls),
+            statistics.median(took_s),
+        )
+
+
+def _listed(outputs: Feeds) -> Outputs:
+    return [*outputs.values()]

@@ -1,0 +1,118 @@
+"""`compile --objective throughput` and what goes with it: what is printed, and the keys of it."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import onnx
+import pytest
+
+from stagecut.compiler.measure.cpus import usable_cpus
+from tests.support.command_line import Said, stagecut
+from tests.support.onnx_models import MODELS
+
+Run: TypeAlias = Callable[..., Said]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    return lambda *arguments: stagecut(capsys, monkeypatch, *arguments)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "residual.onnx"
+    onnx.save(MODELS["residual"].proto(), path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _cpus_are_given_back() -> Iterator[None]:
+    allowed = os.sched_getaffinity(0)
+    yield
+    os.sched_setaffinity(0, allowed)
+
+
+_QUICK = ("--no-cache", "--effort", "quick", "--device", "cpu.serial")
+
+
+def _compiled(run: Run, model: Path, *more: object) -> dict[str, Any]:
+    plan = model.with_suffix(".plan")
+    said = run("compile", model, "-o", plan, "--objective", "throughput", *_QUICK, "--json", *more)
+    assert said.code == 0, said.err
+    document: dict[str, Any] = json.loads(said.out)
+    return document
+
+
+def test_what_a_plan_for_streams_says_of_itself(run: Run, model: Path) -> None:
+    document = _compiled(run, model)
+    stream = document["stream"]
+    assert document["objective"] == "throughput"
+    assert stream["replicas"] == [usable_cpus()]
+    assert stream["batch"] == 1
+    assert document["predicted_s"] == stream["period_s"]
+    assert document["shipped"].get("replicas", 1) == usable_cpus()
+    assert "schedules" in document["certificate"]["scope"]
+    plan = model.with_suffix(".plan")
+    told = run("report", plan)
+    assert told.code == 0, told.err
+    assert "inputs/s = an input every" in told.out
+    assert f"streams through {usable_cpus()} × cpu.serial; an input takes" in told.out
+    for report in (("--html", plan.with_suffix(".html")), ("--json",), ("--nodes",)):
+        assert run("report", plan, *report).code == 0
+    streamed = run("run", plan, "--random", "0", "--stream", "--seconds", "0.1", "--json")
+    assert streamed.code == 0, streamed.err
+
+
+def test_a_plan_beside_itself(run: Run, model: Path) -> None:
+    plan = model.with_suffix(".plan")
+    _compiled(run, model)
+    same = run("diff", plan, plan)
+    assert same.code == 0, same.err
+
+
+def test_cores(run: Run, model: Path) -> None:
+    first = min(os.sched_getaffinity(0))
+    document = _compiled(run, model, "--cores", str(first))
+    assert document["stream"]["replicas"] == [1]
+    assert os.sched_getaffinity(0) == {first}
+
+
+BAD = {
+    "cores that are not there": (["--cores", "64000"], "CPU 64000 is not there"),
+    "no list of cores": (["--cores", "one"], "'one' is no list of CPUs"),
+}
+
+
+@pytest.mark.parametrize(("options", "told"), BAD.values(), ids=BAD.keys())
+def test_bad_input(run: Run, model: Path, options: list[str], told: str) -> None:
+    said = run("compile", model, "-o", model.with_suffix(".plan"), *options)
+    assert said.code == 2
+    assert told in said.err
+    assert not model.with_suffix(".plan").exists()
+
+
+def test_batches_are_for_streams(run: Run, model: Path) -> None:
+    said = run("compile", model, "-o", model.with_suffix(".plan"), "--max-batch", "4")
+    assert said.code == 2
+    assert "--max-batch: is about streams" in said.err
+
+
+def test_a_batch_that_is_fixed_is_said_to_be(run: Run, model: Path) -> None:
+    plan = model.with_suffix(".plan")
+    options = ("--objective", "throughput", *_QUICK, "--max-batch", "4")
+    said = run("compile", model, "-o", plan, *options)
+    assert said.code == 0, said.err
+    assert "inputs are run one by one: x has no open first dimension" in said.err
+
+
+def test_the_topology(run: Run) -> None:
+    drawn = run("devices", "--topology")
+    assert drawn.code == 0
+    assert "may be used" in drawn.out.splitlines()[0]
+    document = json.loads(run("devices", "--topology", "--json").out)
+    assert document["usable_cpus"] == usable_cpus()
+    cpus = [cpu for group in document["groups"] for cpu in group["cpus"]]
+    assert sorted(cpus) == sorted(os.sched_getaffinity(0))

@@ -1,0 +1,138 @@
+"""Batches: only where inputs come out as they do alone, and where they were seen to be faster."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnx.parser
+import pytest
+
+from stagecut.compiler import batches as batches_module
+from stagecut.compiler import compile_model
+from stagecut.compiler.batches import with_batches
+from stagecut.compiler.context import Settings
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.measurements import Measurements
+from stagecut.runtime.session import Session
+
+_HEADER = '<ir_version: 10, opset_import: ["": 21]>\n'
+ROWS = """rows (float[batch,4] x) => (float[batch,3] y)
+    <float[4,3] w = {1,2,3,4,5,6,7,8,9,10,11,12}>
+    { xw = MatMul(x, w)  y = Tanh(xw) }"""
+MIXED = """mixed (float[batch,4] x) => (float[batch,4] y)
+    { y = Softmax<axis = 0>(x) }"""
+FIXED = """rows (float[1,4] x) => (float[1,4] y)
+    { y = Tanh(x) }"""
+
+
+class Told:
+    """What a compile warned of."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def __call__(self, warning: str) -> None:
+        self.warnings.append(warning)
+
+
+def _compiled(text: str, told: Told, **options: object) -> Plan:
+    model: onnx.ModelProto = onnx.parser.parse_model(_HEADER + text)
+    return compile_model(
+        model,
+        devices=["cpu.serial"],
+        shapes={"x": (1, 4)},
+        objective="throughput",
+        settings=Settings(effort="quick", load=lambda: None, warn=told),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def larger_is_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Replicas of the whole take as long for a batch as for one input; noted is what was tried."""
+    tried: list[int] = []
+
+    def period_s(measurements: Measurements, _: ExpandedGraph, __: float | None) -> float:
+        tried.append(len(measurements.program.feeds["x"]))
+        return 1e-12
+
+    def faster(planned: PlannedVariant, batched: PlannedVariant, size: int) -> PlannedVariant:
+        shipped = batched.shipped
+        fast = replace(shipped, median_s=1e-12, high_s=1e-12, low_s=1e-12, min_s=1e-12)
+        return with_batches(planned, replace(batched, contenders=(fast,)), size)
+
+    monkeypatch.setattr(batches_module, "whole_period_s", period_s)
+    monkeypatch.setattr("stagecut.compiler.pipeline.with_batches", faster)
+    return tried
+
+
+def test_batches_that_are_faster(larger_is_faster: list[int]) -> None:
+    told = Told()
+    plan = _compiled(ROWS, told, max_batch=5)
+    assert larger_is_faster == [2, 4]
+    base, batched = (each.planned for each in plan.variants)
+    assert [port.shape for port in batched.inputs] == [(4, 4)]
+    assert base.stream is not None
+    assert base.stream.batch == 4
+    assert base.shipped.id.batch == 4
+    assert base.stream.replicas == batched.stream.replicas  # type: ignore[union-attr]
+    _streams_right(plan, 23)
+
+
+def test_the_usual_size(larger_is_faster: list[int]) -> None:
+    _compiled(ROWS, Told())
+    assert larger_is_faster == [2, 4, 8]
+
+
+def test_no_batches_where_none_are_wished_for(larger_is_faster: list[int]) -> None:
+    plan = _compiled(ROWS, Told(), max_batch=1)
+    assert larger_is_faster == []
+    assert len(plan.variants) == 1
+
+
+def test_rows_that_depend_on_each_other(larger_is_faster: list[int]) -> None:
+    told = Told()
+    plan = _compiled(MIXED, told)
+    assert larger_is_faster == []
+    assert any("do not come out as they do alone" in each for each in told.warnings)
+    assert plan.first.planned.stream is not None
+    assert plan.first.planned.stream.batch == 1
+    _streams_right(plan, 5)
+
+
+@pytest.mark.parametrize(("asked", "warned"), [(None, False), (1, False), (4, True)])
+def test_a_batch_that_is_fixed(asked: int | None, warned: bool) -> None:
+    told = Told()
+    plan = _compiled(FIXED, told, max_batch=asked)
+    assert plan.first.planned.stream is not None
+    assert plan.first.planned.stream.batch == 1
+    assert any("one by one" in each for each in told.warnings) == warned
+
+
+def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    periods_s: Iterator[float] = iter([1e9])
+    monkeypatch.setattr(batches_module, "whole_period_s", lambda *_: next(periods_s))
+    plan = _compiled(ROWS, Told())
+    assert len(plan.variants) == 1
+    assert next(periods_s, None) is None
+
+
+def test_a_batch_that_is_not_clearly_faster_in_the_end(larger_is_faster: list[int]) -> None:
+    plan = _compiled(ROWS, Told(), max_batch=2)
+    base, batched = (each.planned for each in plan.variants)
+    slow = replace(batched.shipped, median_s=1.0, high_s=1.0)
+    alone = replace(base, contenders=tuple(each for each in base.contenders if each.id.batch == 1))
+    alone = replace(alone, contenders=(replace(alone.contenders[0], chosen=True),))
+    assert with_batches(alone, replace(batched, contenders=(slow,)), 2) is alone
+
+
+def _streams_right(plan: Plan, count: int) -> None:
+    feeds = [{"x": np.full((1, 4), number, np.float32)} for number in range(count)]
+    with Session(plan) as session:
+        expected = [session.run(None, each) for each in feeds]
+        for outputs, [right] in zip(session.stream(feeds), expected, strict=True):
+            assert not isinstance(outputs, Exception)
+            np.testing.assert_allclose(outputs[0], right, rtol=1e-5)

@@ -1,0 +1,35 @@
+"""The devices of a compile, as they were asked for and as streams need them."""
+
+import pytest
+
+from stagecut.compiler.context import Settings
+from stagecut.compiler.context_of import context_of
+from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.measure.cpus import usable_cpus
+
+
+def test_what_was_asked_for() -> None:
+    context = context_of(["cpu.parallel:threads=1,", "cpu.serial"], Settings())
+    assert dict(context.specs) == {
+        "cpu.parallel": "cpu.parallel:threads=1",
+        "cpu.serial": "cpu.serial",
+    }
+    assert [*context.backends] == [*context.specs]
+
+
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(DeviceError, match="no device"):
+        context_of(["gpu.nine"], Settings())
+
+
+def test_in_streams_devices_serve_several_callers() -> None:
+    pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
+    cores = usable_cpus()
+    context = context_of(["openvino.f32.serial", "cpu.serial"], Settings(), streams=True)
+    told = f":streams={cores}" if cores > 1 else ""
+    assert dict(context.specs) == {
+        "openvino.f32.serial": f"openvino.f32.serial{told}",
+        "cpu.serial": "cpu.serial",  # serves any number as it is
+    }
+    asked = context_of(["openvino.f32.serial:streams=1"], Settings(), streams=True)
+    assert asked.specs["openvino.f32.serial"] == "openvino.f32.serial:streams=1"

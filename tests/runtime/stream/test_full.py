@@ -1,0 +1,83 @@
+"""A stream that is kept full: what counts is what leaves it while every replica is busy."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import pytest
+
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import EngineError
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.stream.full import FullStream
+
+
+class Stages:
+    """Looks like an executor of stages that do as these functions."""
+
+    def __init__(self, *stages: Callable[[], None]) -> None:
+        self.stages = stages
+
+    def by_stage(self, feeds: Feeds) -> "Stages.Passage":
+        return Stages.Passage(feeds, self.stages)
+
+    def outputs(self, feeds: Feeds) -> Feeds:
+        for stage in self.stages:
+            stage()
+        return feeds
+
+    class Passage:
+        def __init__(self, feeds: Feeds, stages: tuple[Callable[[], None], ...]) -> None:
+            self.feeds, self.left = feeds, [*stages]
+
+        def advance(self) -> bool:
+            self.left.pop(0)()
+            return not self.left
+
+        def outputs(self) -> Feeds:
+            return self.feeds
+
+
+def _full(replicas: tuple[int, ...], *stages: Callable[[], None]) -> FullStream:
+    return FullStream(cast("Executor", Stages(*stages)), replicas)
+
+
+FEEDS = {"x": np.zeros(1)}
+
+
+def _sleep(seconds: float) -> Callable[[], None]:
+    return lambda: time.sleep(seconds)
+
+
+def test_what_it_says_of_itself() -> None:
+    """Sleeping takes no core, so that two replicas let twice as many through, whatever else runs;
+    how long it takes depends on the machine."""
+    run = _full((2, 1), _sleep(0.004), _sleep(0.001)).run(FEEDS, 0.1)
+    assert run.inputs >= 2 * 3
+    assert len(run.call_s) == 2
+    assert run.call_s[0] >= 0.004
+    assert run.call_s[1] >= 0.001
+    assert run.period_s >= 0.004 / 2 * 0.5  # of two at once
+    assert run.latency_s >= 0.005
+    assert run.period_s == run.wall_s / run.inputs
+
+
+def test_a_few_inputs_at_the_least() -> None:
+    run = _full((1,), _sleep(0.01)).run(FEEDS, 0.0)
+    assert run.inputs >= 3
+
+
+def test_no_thread_is_left() -> None:
+    before = set(threading.enumerate())
+    _full((3,), _sleep(0.001)).run(FEEDS, 0.01)
+    assert set(threading.enumerate()) <= before
+
+
+def test_an_engine_that_fails() -> None:
+    def fail() -> None:
+        raise EngineError("has had enough")
+
+    with pytest.raises(EngineError, match="has had enough"):
+        _full((2, 1), _sleep(0.001), fail).run(FEEDS, 5.0)
