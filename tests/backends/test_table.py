@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
