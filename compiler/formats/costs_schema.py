@@ -201,9 +201,9 @@ def _keys(raw: Any) -> int:
     """How many different keys the objects of a table have, whose objects are three deep."""
     parts = raw.values() if isinstance(raw, dict) else ()
     records = [record for part in parts if isinstance(part, list) for record in part]
-    records = [record for record in records if isinstance(record, dict)]
-    inner = [part for record in records for part in record.values() if isinstance(part, dict)]
-    inmost = [part for each in inner for part in each.values() if isinstance(part, dict)]
+    records = [record for record in records if type(record) is dict]
+    inner = [part for record in records for part in record.values() if type(part) is dict]
+    inmost = [part for each in inner for part in each.values() if type(part) is dict]
     return len(parts) + sum(sum(map(len, objects)) for objects in (records, inner, inmost))
 
 

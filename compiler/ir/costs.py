@@ -14,6 +14,7 @@ from typing import Any
 from stagecut.compiler.ir.costs_check import checked
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis, Machine, Route
+from stagecut.compiler.ir.numbered import Numbered
 
 #: What stands for a mapping with nothing in it: one for all, as there may be millions.
 NOTHING: Mapping[Any, Any] = {}
@@ -119,10 +120,14 @@ class CostTable:
     inputs: tuple[Endpoint, ...] = ()
     outputs: tuple[Endpoint, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    #: Who reads and writes what, by number.
+    numbered: Numbered = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         budgets = {budget.name for budget in self.budgets if budget.name != ENERGY}
-        object.__setattr__(self, "nodes", checked(self, budgets))
+        nodes, numbered = checked(self, budgets)
+        object.__setattr__(self, "nodes", nodes)
+        object.__setattr__(self, "numbered", numbered)
 
     @cached_property
     def node_named(self) -> dict[str, NodeCosts]:
