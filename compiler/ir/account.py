@@ -10,12 +10,13 @@ solvers, so that it can tell when they are wrong.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import cast
 
 from stagecut.compiler.ir.amounts import Amount, Size
-from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable
+from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable, NodeCosts
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.machine import Basis, Route, combined
 from stagecut.compiler.ir.objective import Objective
@@ -101,7 +102,8 @@ class _Ledger:
     def __init__(self, table: CostTable, schedule: Schedule) -> None:
         self._table = table
         self._schedule = schedule
-        self._nodes, self._values = table.node_named, table.value_named
+        #: The nodes in the order in which they run, and how many of them have.
+        self._nodes, self._ran = _in_order(table, schedule.order), 0
         self._inputs = {end.name for end in table.inputs}
         #: What lies in each memory.
         self._present: dict[str, set[str]] = {name: set() for name in table.machine.memory_named}
@@ -124,31 +126,35 @@ class _Ledger:
     def run(self, step: Run) -> StepAccount:
         stage = self._schedule.stages[step.stage]
         device, here, resource = self._devices[stage.device]
-        name, nodes = device.name, self._nodes
-        times_s = [device.stage_s]
-        energies_j: list[float | None] = []
-        size_bytes = 0
-        for node_name in stage.nodes:
-            node = nodes[node_name]
-            for value in node.inputs:
-                if value not in here and self._is_bound(value):
-                    raise ScheduleError(
-                        f"reads {value!r}, which is not in {device.memory} when it runs",
-                        where=f"node {node_name} in stage {step.stage}",
-                        fix="transfer it there first, or run its producer before",
-                    )
+        name = device.name
+        nodes = self._nodes[self._ran : self._ran + len(stage.nodes)]
+        self._ran += len(nodes)
+        for node in nodes:
+            if not here.issuperset(node.inputs):
+                self._check_reads(node, step.stage, here, device.memory)
             here.update(node.outputs)
-            times_s.append(node.run_s[name])
-            energies_j.append(node.run_j.get(name))
-            size_bytes += node.resident_bytes.get(name, node.weight_bytes)
-            if node.uses:
-                for budget, uses in node.uses.items():
-                    self.uses[budget] += uses.get(name, 0.0)
+        times_s = [node.run_s[name] for node in nodes]
+        energies_j = [node.run_j.get(name) for node in nodes]
+        size_bytes = sum([node.resident_bytes.get(name, node.weight_bytes) for node in nodes])
+        for node in nodes:
+            for budget, uses in node.uses.items():
+                self.uses[budget] += uses.get(name, 0.0)
         if size_bytes:
             self.uses[self._room[device.memory]] += size_bytes
-        time_s = math.fsum(times_s)
+        time_s = math.fsum([device.stage_s, *times_s])
         self._keep_busy(resource, time_s)
         return StepAccount(time_s, device.basis, sum_known(energies_j), device.stage_s)
+
+    def _check_reads(
+        self, node: NodeCosts, stage: int, here: AbstractSet[str], memory: str
+    ) -> None:
+        for value in node.inputs:
+            if value not in here and self._is_bound(value):
+                raise ScheduleError(
+                    f"reads {value!r}, which is not in {memory} when it runs",
+                    where=f"node {node.name} in stage {stage}",
+                    fix="transfer it there first, or run its producer before",
+                )
 
     def _is_bound(self, value: str) -> bool:
         """Whether it is somewhere, not wherever it is wanted."""
@@ -165,14 +171,14 @@ class _Ledger:
             )
         self._present[route.target].add(value)
         self._keep_busy(self._ways.get(route) or self._way(route), cost.time_s)
-        size_bytes = self._values[value].size_bytes
+        size_bytes = self._table.value(value).size_bytes
         return StepAccount(cost.time_s, cost.basis, cost.energy_j, 0.0, size_bytes)
 
     def _way(self, route: Route) -> str:
         return self._ways.setdefault(route, str(route))
 
     def _cost(self, step: Transfer) -> Cost:
-        known = step.value in self._values
+        known = step.value in self._table.numbered.value
         cost = self._table.transfer(step.value, step.route) if known else None
         if cost is None:
             raise ScheduleError(
@@ -195,6 +201,15 @@ class _Ledger:
                 )
 
 
+def _in_order(table: CostTable, order: Sequence[str]) -> Sequence[NodeCosts]:
+    """The nodes of these names; nothing is looked up where that is the table's own order."""
+    if len(order) == len(table.nodes) and all(
+        node.name == name for node, name in zip(table.nodes, order, strict=True)
+    ):
+        return table.nodes
+    return [table.node_named[name] for name in order]
+
+
 def bytes_in(memory: str) -> str:
     """The name under which an account has the weights of a memory."""
     return f"bytes in {memory}"
@@ -202,9 +217,9 @@ def bytes_in(memory: str) -> str:
 
 def check_assignment(table: CostTable, device_of: Mapping[str, str]) -> None:
     """Raises AssignmentError unless every node has a device that can run it, and no other has."""
-    if device_of.keys() == table.node_named.keys() and all(
-        device_of[node.name] in node.run_s for node in table.nodes
-    ):
+    devices = [device_of.get(node.name) for node in table.nodes]
+    able = (device in node.run_s for device, node in zip(devices, table.nodes, strict=True))
+    if len(device_of) == len(table.nodes) and all(able):
         return
     for node in table.nodes:
         device = device_of.get(node.name)

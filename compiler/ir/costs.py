@@ -133,9 +133,8 @@ class CostTable:
     def node_named(self) -> dict[str, NodeCosts]:
         return {node.name: node for node in self.nodes}
 
-    @cached_property
-    def value_named(self) -> dict[str, ValueCosts]:
-        return {value.name: value for value in self.values}
+    def value(self, name: str) -> ValueCosts:
+        return self.values[self.numbered.value[name]]
 
     @cached_property
     def producer(self) -> dict[str, str]:
@@ -161,7 +160,7 @@ class CostTable:
     def transfer(self, value: str, route: Route) -> Cost | None:
         """What transferring `value` straight along `route` costs; None where neither the value nor
         a link says."""
-        costs = self.value_named[value]
+        costs = self.value(value)
         links = self.machine.links_on.get(route, ())
         energy_j = costs.transfer_j.get(route) if costs.transfer_j else None
         spread = costs.transfer_spread.get(route) if costs.transfer_spread else None

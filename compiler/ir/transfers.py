@@ -235,7 +235,7 @@ def table_router(table: CostTable, objective: Objective = LATENCY) -> Router:
     known: dict[tuple[str, str], dict[str, str]] = {}
 
     def router(value: str, source: str) -> Mapping[str, str]:
-        if links == pairs or len(table.value_named[value].transfer_s) == pairs:
+        if links == pairs or len(table.value(value).transfer_s) == pairs:
             return straight[source]
         key = (value, source)
         if key not in known:

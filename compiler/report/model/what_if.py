@@ -87,7 +87,7 @@ class WhatIf:
 
     def _wanted_in(self) -> Mapping[str, Counter[str]]:
         """How many nodes, and ends, want each value in each memory."""
-        wanted = {value: Counter[str]() for value in self._table.value_named}
+        wanted = {value: Counter[str]() for value in self._table.numbered.value}
         for value, users in self._table.users.items():
             wanted[value].update(self._memory_of[self._device_of[user]] for user in users)
         for end in self._table.outputs:
