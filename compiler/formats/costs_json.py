@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 from stagecut.compiler.formats.costs_schema import (
     HostDocument,
     NodeDocument,
+    Parsed,
     SpreadDocument,
     TableDocument,
     ValueDocument,
@@ -47,9 +48,6 @@ Json: TypeAlias = "str | int | float | Mapping[str, Json] | Iterable[Json] | Non
 
 SCHEMA = "stagecut.costs/1"
 
-#: How many values or nodes are made at a time: few enough for a processor's caches.
-_AT_A_TIME = 10_000
-
 
 def read_costs(source: Path | str) -> CostTable:
     """The table in a file (a Path) or in a text (a str); raises CostTableError.
@@ -60,31 +58,23 @@ def read_costs(source: Path | str) -> CostTable:
         return _table(_load(source) if isinstance(source, Path) else parse(source))
 
 
-def _table(document: TableDocument) -> CostTable:
+def _table(parsed: Parsed) -> CostTable:
+    document = parsed.table
     machine = _machine(document)
     names = [memory.name for memory in machine.memories]
     between = (Route(start, end) for start in names for end in names if start != end)
     routes = {str(route): route for route in between}
-    values = tuple(_values(document["values"], routes))
+    values = tuple(_values(parsed.values, routes))
     shared = {value.name: value.name for value in values}
     return CostTable(
         name=document["name"],
         machine=machine,
         values=values,
-        nodes=tuple(_nodes(document["nodes"], shared)),
+        nodes=tuple(_nodes(parsed.nodes, shared)),
         inputs=tuple(Endpoint(**end) for end in document.get("inputs", ())),
         outputs=tuple(Endpoint(**end) for end in document.get("outputs", ())),
         budgets=tuple(Budget(**budget) for budget in document.get("budgets", ())),
     )
-
-
-def _let_go(documents: list[T]) -> Iterator[list[T]]:
-    """Some at a time, and none is kept: there may be millions."""
-    documents.reverse()
-    while documents:
-        some = documents[: -_AT_A_TIME - 1 : -1]
-        del documents[-_AT_A_TIME:]
-        yield some
 
 
 def write_costs(table: CostTable) -> str:
@@ -92,7 +82,7 @@ def write_costs(table: CostTable) -> str:
     return "{\n" + ",\n".join(_sections(table)) + "\n}\n"
 
 
-def _load(path: Path) -> TableDocument:
+def _load(path: Path) -> Parsed:
     try:
         return parse(path.read_bytes())
     except CostTableError as error:
@@ -119,9 +109,11 @@ def _machine(document: TableDocument) -> Machine:
         raise CostTableError(error.problem, where=error.where, fix=error.fix) from None
 
 
-def _values(documents: list[ValueDocument], routes: Mapping[str, Route]) -> Iterator[ValueCosts]:
+def _values(
+    documents: Iterable[list[ValueDocument]], routes: Mapping[str, Route]
+) -> Iterator[ValueCosts]:
     first = 0
-    for some in _let_go(documents):
+    for some in documents:
         try:
             yield from in_bulk(
                 ValueCosts,
@@ -167,14 +159,14 @@ def _not_a_route(
     )
 
 
-def _nodes(documents: list[NodeDocument], shared: dict[str, str]) -> Iterator[NodeCosts]:
+def _nodes(documents: Iterable[list[NodeDocument]], shared: dict[str, str]) -> Iterator[NodeCosts]:
     """`shared` holds each name once."""
     known = shared.setdefault
 
     def names(listed: Sequence[str]) -> tuple[str, ...]:
         return tuple(map(known, listed, listed))
 
-    for some in _let_go(documents):
+    for some in documents:
         yield from in_bulk(
             NodeCosts,
             len(some),
