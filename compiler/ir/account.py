@@ -10,14 +10,16 @@ solvers, so that it can tell when they are wrong.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import cast
+from itertools import islice, repeat
+from typing import TypeAlias, cast
 
 from stagecut.compiler.ir.amounts import Amount, Size
 from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable, NodeCosts
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
+from stagecut.compiler.ir.in_bulk import in_bulk
 from stagecut.compiler.ir.machine import Basis, Route, combined
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Run, Schedule, Transfer
@@ -64,6 +66,10 @@ class Account:
         return objective.price(self.latency_s, self.energy_j)
 
 
+#: What StepAccount has, in its order: what a schedule has many of is made of it in bulk.
+_Line: TypeAlias = tuple[float, Basis, float | None, float, int]
+
+
 def account(table: CostTable, schedule: Schedule) -> Account:
     """Recompute what `schedule` costs from the table's definition.
 
@@ -72,16 +78,13 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     """
     _check_complete(table, schedule)
     ledger = _Ledger(table, schedule)
-    run, transfer = ledger.run, ledger.transfer
-    steps = tuple(
-        [run(step) if isinstance(step, Run) else transfer(step) for step in schedule.steps]
-    )
+    steps = _steps([*ledger.lines()])
     ledger.check_ends()
-    energy_j = sum_known(step.energy_j for step in steps)
+    energy_j = sum_known([step.energy_j for step in steps])
     uses = {**ledger.uses, **({} if energy_j is None else {ENERGY: energy_j})}
     _check_budgets(table, uses)
     return Account(
-        steps=steps,
+        steps=tuple(steps),
         latency_s=math.fsum(step.time_s for step in steps),
         energy_j=energy_j,
         basis=combined(step.basis for step in steps),
@@ -90,10 +93,23 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     )
 
 
-def sum_known(amounts: Iterable[float | None]) -> float | None:
+def sum_known(parts: Sequence[float | None]) -> float | None:
     """Their sum; None as soon as one of them is not known."""
-    parts = [*amounts]
     return None if None in parts else math.fsum(cast("list[float]", parts))
+
+
+def _steps(lines: Sequence[_Line]) -> list[StepAccount]:
+    columns = zip(*lines, strict=True) if lines else repeat(())
+    time_s, basis, energy_j, start_s, size_bytes = islice(columns, 5)
+    return in_bulk(
+        StepAccount,
+        len(lines),
+        time_s=time_s,
+        basis=basis,
+        energy_j=energy_j,
+        start_s=start_s,
+        size_bytes=size_bytes,
+    )
 
 
 class _Ledger:
@@ -102,8 +118,16 @@ class _Ledger:
     def __init__(self, table: CostTable, schedule: Schedule) -> None:
         self._table = table
         self._schedule = schedule
-        #: The nodes in the order in which they run, and how many of them have.
-        self._nodes, self._ran = _in_order(table, schedule.order), 0
+        #: The nodes in the order in which they run, each with what it takes there.
+        self._nodes = _in_order(table, schedule.order)
+        placed = [*zip(self._nodes, schedule.device_of.values(), strict=True)]
+        self._times_s = [node.run_s[device] for node, device in placed]
+        self._energies_j = [node.run_j.get(device) for node, device in placed]
+        self._sizes_bytes = [
+            node.resident_bytes.get(device, node.weight_bytes) for node, device in placed
+        ]
+        #: How many of them have run.
+        self._ran = 0
         self._inputs = {end.name for end in table.inputs}
         #: What lies in each memory.
         self._present: dict[str, set[str]] = {name: set() for name in table.machine.memory_named}
@@ -122,28 +146,30 @@ class _Ledger:
             **{budget.name: 0.0 for budget in table.budgets if budget.name != ENERGY},
             **{bytes_in(memory.name): 0.0 for memory in table.machine.memories},
         }
+        for node, device in placed:
+            for budget, used in node.uses.items():
+                self.uses[budget] += used.get(device, 0.0)
 
-    def run(self, step: Run) -> StepAccount:
+    def lines(self) -> Iterator[_Line]:
+        for step in self._schedule.steps:
+            yield self._run(step) if isinstance(step, Run) else self._transfer(step)
+
+    def _run(self, step: Run) -> _Line:
         stage = self._schedule.stages[step.stage]
         device, here, resource = self._devices[stage.device]
-        name = device.name
-        nodes = self._nodes[self._ran : self._ran + len(stage.nodes)]
-        self._ran += len(nodes)
-        for node in nodes:
+        first, self._ran = self._ran, self._ran + len(stage.nodes)
+        these = slice(first, self._ran)
+        for node in self._nodes[these]:
             if not here.issuperset(node.inputs):
                 self._check_reads(node, step.stage, here, device.memory)
             here.update(node.outputs)
-        times_s = [node.run_s[name] for node in nodes]
-        energies_j = [node.run_j.get(name) for node in nodes]
-        size_bytes = sum([node.resident_bytes.get(name, node.weight_bytes) for node in nodes])
-        for node in nodes:
-            for budget, uses in node.uses.items():
-                self.uses[budget] += uses.get(name, 0.0)
+        size_bytes = sum(self._sizes_bytes[these])
         if size_bytes:
             self.uses[self._room[device.memory]] += size_bytes
-        time_s = math.fsum([device.stage_s, *times_s])
+        time_s = math.fsum([device.stage_s, *self._times_s[these]])
         self._keep_busy(resource, time_s)
-        return StepAccount(time_s, device.basis, sum_known(energies_j), device.stage_s)
+        energy_j = sum_known(self._energies_j[these])
+        return time_s, device.basis, energy_j, device.stage_s, 0
 
     def _check_reads(
         self, node: NodeCosts, stage: int, here: AbstractSet[str], memory: str
@@ -160,7 +186,7 @@ class _Ledger:
         """Whether it is somewhere, not wherever it is wanted."""
         return value in self._inputs or value in self._table.producer
 
-    def transfer(self, step: Transfer) -> StepAccount:
+    def _transfer(self, step: Transfer) -> _Line:
         value, route = step.value, step.route
         cost = self._cost(step)
         if value not in self._present[route.source]:
@@ -172,7 +198,7 @@ class _Ledger:
         self._present[route.target].add(value)
         self._keep_busy(self._ways.get(route) or self._way(route), cost.time_s)
         size_bytes = self._table.value(value).size_bytes
-        return StepAccount(cost.time_s, cost.basis, cost.energy_j, 0.0, size_bytes)
+        return cost.time_s, cost.basis, cost.energy_j, 0.0, size_bytes
 
     def _way(self, route: Route) -> str:
         return self._ways.setdefault(route, str(route))

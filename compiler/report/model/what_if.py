@@ -114,7 +114,9 @@ class WhatIf:
         limit_j = next((b.limit for b in self._table.budgets if b.name == ENERGY), None)
         if limit_j is None:
             return False
-        before_j, after_j = (sum_known(cost.energy_j for cost in part) for part in (before, after))
+        before_j, after_j = (
+            sum_known([cost.energy_j for cost in part]) for part in (before, after)
+        )
         total_j = self._account.energy_j
         if total_j is None or before_j is None or after_j is None:
             return True  # what is not known cannot be said to be within the limit
