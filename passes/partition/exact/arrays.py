@@ -270,8 +270,8 @@ def _read(costs: Sequence[Mapping[Key, float]], keys: Sequence[Key]) -> Floats:
             rows = chain.from_iterable(map(itemgetter(*keys), costs))
             found = np.fromiter(rows, np.float64, count)
     except KeyError:
-        every = (each.get(key, math.nan) for each in costs for key in keys)
-        found = np.fromiter(every, np.float64, count)
+        columns = [[each.get(key, math.nan) for each in costs] for key in keys]
+        return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
     return found.reshape(len(costs), len(keys))
 
 

@@ -54,8 +54,9 @@ class Group:
 
         Yields indices into `scopes` and, for the variable and each neighbour, whether it is named.
         """
-        if len(scopes) == 1:
-            yield np.arange(scopes.shape[1]), [True] + [False] * len(self.neighbours)
+        if len(scopes) in {1, len(self.shape)}:
+            others = len(scopes) > 1
+            yield np.arange(scopes.shape[1]), [True] + [others] * len(self.neighbours)
             return
         rows = scopes[0] - self.first
         named = (self.neighbours[:, None, rows] == scopes[1:]).any(axis=1)
