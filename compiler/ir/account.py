@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, repeat
 from typing import TypeAlias, cast
 
@@ -120,11 +121,12 @@ class _Ledger:
         self._schedule = schedule
         #: The nodes in the order in which they run, each with what it takes there.
         self._nodes = _in_order(table, schedule.order)
-        placed = [*zip(self._nodes, schedule.device_of.values(), strict=True)]
-        self._times_s = [node.run_s[device] for node, device in placed]
-        self._energies_j = [node.run_j.get(device) for node, device in placed]
+        devices = schedule.device_of.values()
+        placed = partial(zip, self._nodes, devices, strict=True)
+        self._times_s = [node.run_s[device] for node, device in placed()]
+        self._energies_j = [node.run_j.get(device) for node, device in placed()]
         self._sizes_bytes = [
-            node.resident_bytes.get(device, node.weight_bytes) for node, device in placed
+            node.resident_bytes.get(device, node.weight_bytes) for node, device in placed()
         ]
         #: How many of them have run.
         self._ran = 0
@@ -146,7 +148,7 @@ class _Ledger:
             **{budget.name: 0.0 for budget in table.budgets if budget.name != ENERGY},
             **{bytes_in(memory.name): 0.0 for memory in table.machine.memories},
         }
-        for node, device in placed:
+        for node, device in placed():
             for budget, used in node.uses.items():
                 self.uses[budget] += used.get(device, 0.0)
 

@@ -137,12 +137,16 @@ class _Partitioning:
             raise why_infeasible(self._table)
         if self._exceeds(devices):
             return self._within_budgets(problem)
-        total = self._best.offer(devices)
         if not self._ordered:
+            width = problem.width
+            # The account needs memory, too; whoever wants totals prepares the problem anew.
+            del problem, self._problem
+            total = self._best.offer(devices)
             # The one by the definition, the other by elimination: a bug if they differ.
             if not math.isclose(total, bound, rel_tol=1e-9, abs_tol=1e-300):
                 raise AssertionError(f"total {total!r}, optimum {bound!r}")
-            return self._solution(bound, "variable elimination", problem.width)
+            return self._solution(bound, "variable elimination", width)
+        self._best.offer(devices)
         return self._in_any_order(problem, bound)
 
     def _in_any_order(self, problem: Problem, bound: float) -> Solution:
