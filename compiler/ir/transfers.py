@@ -156,7 +156,11 @@ def _with_transfers(stages: Sequence[Stage], wants: Iterable[Want], router: Rout
 
 def stages_in(order: Sequence[str], device_of: Mapping[str, str]) -> tuple[Stage, ...]:
     """The nodes in this order, cut into stages wherever the device changes."""
-    devices = [*map(device_of.__getitem__, order)]
+    return stages_on(order, [device_of[node] for node in order])
+
+
+def stages_on(order: Sequence[str], devices: Sequence[str]) -> tuple[Stage, ...]:
+    """The same, where `devices` has an entry for each node of `order`."""
     changes = [at for at, (one, other) in enumerate(pairwise(devices), 1) if one != other]
     cuts = pairwise([0, *changes, len(devices)]) if devices else ()
     return tuple(Stage(devices[start], tuple(order[start:end])) for start, end in cuts)
