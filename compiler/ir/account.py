@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, repeat
+from itertools import islice
 from typing import TypeAlias, cast
 
 from stagecut.compiler.ir.amounts import Amount, Size
@@ -70,6 +70,9 @@ class Account:
 #: What StepAccount has, in its order: what a schedule has many of is made of it in bulk.
 _Line: TypeAlias = tuple[float, Basis, float | None, float, int]
 
+#: How many lines at a time: few enough for a processor's caches.
+_AT_A_TIME = 10_000
+
 
 def account(table: CostTable, schedule: Schedule) -> Account:
     """Recompute what `schedule` costs from the table's definition.
@@ -79,7 +82,10 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     """
     _check_complete(table, schedule)
     ledger = _Ledger(table, schedule)
-    steps = _steps([*ledger.lines()])
+    lines = ledger.lines()
+    steps: list[StepAccount] = []
+    while some := [*islice(lines, _AT_A_TIME)]:
+        steps += _steps(some)
     ledger.check_ends()
     energy_j = sum_known([step.energy_j for step in steps])
     uses = {**ledger.uses, **({} if energy_j is None else {ENERGY: energy_j})}
@@ -100,8 +106,7 @@ def sum_known(parts: Sequence[float | None]) -> float | None:
 
 
 def _steps(lines: Sequence[_Line]) -> list[StepAccount]:
-    columns = zip(*lines, strict=True) if lines else repeat(())
-    time_s, basis, energy_j, start_s, size_bytes = islice(columns, 5)
+    time_s, basis, energy_j, start_s, size_bytes = zip(*lines, strict=True)
     return in_bulk(
         StepAccount,
         len(lines),
