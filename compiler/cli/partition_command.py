@@ -11,6 +11,7 @@ from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
 from stagecut.compiler.cli.outputs import check_outputs
+from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 METHODS = ("optimal", "milp", "chain", "greedy", "priority", "single")
 
 
+@resting_collector()  # a table may have a million nodes, and nothing here makes cycles of them
 def partition(
     costs: Annotated[
         Path, typer.Argument(metavar="COSTS", help="A cost table, such as `profile` writes.")

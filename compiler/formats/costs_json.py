@@ -5,7 +5,7 @@ bit. docs/costs.md describes the format, compiler/formats/costs_schema.py is its
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -13,6 +13,8 @@ from typing import TypeAlias, TypeVar
 from stagecut.compiler.formats.costs_schema import (
     HostDocument,
     NodeDocument,
+    Parsed,
+    SpreadDocument,
     TableDocument,
     ValueDocument,
     parse,
@@ -28,6 +30,7 @@ from stagecut.compiler.ir.costs import (
     ValueCosts,
 )
 from stagecut.compiler.ir.errors import CostTableError, DeviceError
+from stagecut.compiler.ir.in_bulk import in_bulk
 from stagecut.compiler.ir.machine import (
     LOCAL,
     Device,
@@ -45,9 +48,6 @@ Json: TypeAlias = "str | int | float | Mapping[str, Json] | Iterable[Json] | Non
 
 SCHEMA = "stagecut.costs/1"
 
-#: The keys of a value whose transfers are left to the machine's links.
-_PLAIN_VALUE = ("name", "size_bytes")
-
 
 def read_costs(source: Path | str) -> CostTable:
     """The table in a file (a Path) or in a text (a str); raises CostTableError.
@@ -58,29 +58,23 @@ def read_costs(source: Path | str) -> CostTable:
         return _table(_load(source) if isinstance(source, Path) else parse(source))
 
 
-def _table(document: TableDocument) -> CostTable:
+def _table(parsed: Parsed) -> CostTable:
+    document = parsed.table
     machine = _machine(document)
     names = [memory.name for memory in machine.memories]
     between = (Route(start, end) for start in names for end in names if start != end)
     routes = {str(route): route for route in between}
-    values = tuple(_values(document["values"], routes))
+    values = tuple(_values(parsed.values, routes))
     shared = {value.name: value.name for value in values}
     return CostTable(
         name=document["name"],
         machine=machine,
         values=values,
-        nodes=tuple(_node(each, shared) for each in _let_go(document["nodes"])),
+        nodes=tuple(_nodes(parsed.nodes, shared)),
         inputs=tuple(Endpoint(**end) for end in document.get("inputs", ())),
         outputs=tuple(Endpoint(**end) for end in document.get("outputs", ())),
         budgets=tuple(Budget(**budget) for budget in document.get("budgets", ())),
     )
-
-
-def _let_go(documents: list[T]) -> Iterator[T]:
-    """Each in its turn, and none is kept: there may be millions."""
-    documents.reverse()
-    while documents:
-        yield documents.pop()
 
 
 def write_costs(table: CostTable) -> str:
@@ -88,7 +82,7 @@ def write_costs(table: CostTable) -> str:
     return "{\n" + ",\n".join(_sections(table)) + "\n}\n"
 
 
-def _load(path: Path) -> TableDocument:
+def _load(path: Path) -> Parsed:
     try:
         return parse(path.read_bytes())
     except CostTableError as error:
@@ -115,54 +109,78 @@ def _machine(document: TableDocument) -> Machine:
         raise CostTableError(error.problem, where=error.where, fix=error.fix) from None
 
 
-def _values(documents: list[ValueDocument], routes: Mapping[str, Route]) -> Iterator[ValueCosts]:
-    for index, document in enumerate(_let_go(documents)):
-        if len(document) == len(_PLAIN_VALUE):
-            yield ValueCosts(document["name"], document["size_bytes"], NOTHING, NOTHING, NOTHING)
-            continue
+def _values(
+    documents: Iterable[list[ValueDocument]], routes: Mapping[str, Route]
+) -> Iterator[ValueCosts]:
+    first = 0
+    for some in documents:
         try:
-            yield ValueCosts(
-                document["name"],
-                document["size_bytes"],
-                {routes[key]: cost for key, cost in document.get("move_s", NOTHING).items()},
-                {routes[key]: cost for key, cost in document.get("move_j", NOTHING).items()},
-                {
-                    routes[key]: Spread(**spread)
-                    for key, spread in document.get("move_spread", NOTHING).items()
-                },
+            yield from in_bulk(
+                ValueCosts,
+                len(some),
+                name=[each["name"] for each in some],
+                size_bytes=[each["size_bytes"] for each in some],
+                transfer_s=[_by_route(each.get("move_s"), routes) for each in some],
+                transfer_j=[_by_route(each.get("move_j"), routes) for each in some],
+                transfer_spread=[
+                    _by_route(_spreads(each.get("move_spread")), routes) for each in some
+                ],
             )
         except KeyError:
-            raise _not_a_route(document, f"values[{index}]", routes) from None
+            raise _not_a_route(some, first, routes) from None
+        first += len(some)
+
+
+def _by_route(costs: Mapping[str, T] | None, routes: Mapping[str, Route]) -> Mapping[Route, T]:
+    return {routes[key]: cost for key, cost in costs.items()} if costs else NOTHING
+
+
+def _spreads(spreads: Mapping[str, SpreadDocument] | None) -> Mapping[str, Spread]:
+    return {key: Spread(**each) for key, each in spreads.items()} if spreads else NOTHING
 
 
 def _not_a_route(
-    document: ValueDocument, where: str, routes: Mapping[str, Route]
+    documents: Iterable[ValueDocument], first: int, routes: Mapping[str, Route]
 ) -> CostTableError:
-    keyed = ((name, costs) for name, costs in document.items() if isinstance(costs, dict))
-    path = next(f"{name}.{key}" for name, costs in keyed for key in costs if key not in routes)
+    """Of the first of `documents` that has a key which is no route; they are numbered from `first`
+    on."""
+    path = next(
+        f"values[{index}].{name}.{key}"
+        for index, document in enumerate(documents, first)
+        for name, costs in document.items()
+        if isinstance(costs, dict)
+        for key in costs
+        if key not in routes
+    )
     return CostTableError(
         "not a route between two of the memories",
-        where=f"{where}.{path}",
+        where=path,
         fix=f"the routes are {', '.join(routes) or 'none, as there is one memory only'}",
     )
 
 
-def _node(document: NodeDocument, shared: dict[str, str]) -> NodeCosts:
+def _nodes(documents: Iterable[list[NodeDocument]], shared: dict[str, str]) -> Iterator[NodeCosts]:
     """`shared` holds each name once."""
-    inputs, outputs = document.get("inputs", ()), document.get("outputs", ())
-    spread = document.get("run_spread", NOTHING)
-    return NodeCosts(
-        document["name"],
-        document["op"],
-        document["run_s"],
-        tuple(map(shared.setdefault, inputs, inputs)),
-        tuple(map(shared.setdefault, outputs, outputs)),
-        document.get("weight_bytes", 0),
-        document.get("run_j", NOTHING),
-        {device: Spread(**each) for device, each in spread.items()} if spread else NOTHING,
-        document.get("held_bytes", NOTHING),
-        document.get("uses", NOTHING),
-    )
+    known = shared.setdefault
+
+    def names(listed: Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(known, listed, listed))
+
+    for some in documents:
+        yield from in_bulk(
+            NodeCosts,
+            len(some),
+            name=[each["name"] for each in some],
+            op=[each["op"] for each in some],
+            run_s=[each["run_s"] for each in some],
+            inputs=[names(each.get("inputs", ())) for each in some],
+            outputs=[names(each.get("outputs", ())) for each in some],
+            weight_bytes=[each.get("weight_bytes", 0) for each in some],
+            run_j=[each.get("run_j", NOTHING) for each in some],
+            run_spread=[_spreads(each.get("run_spread")) for each in some],
+            resident_bytes=[each.get("held_bytes", NOTHING) for each in some],
+            uses=[each.get("uses", NOTHING) for each in some],
+        )
 
 
 def _sections(table: CostTable) -> Iterator[str]:

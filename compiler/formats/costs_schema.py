@@ -3,8 +3,9 @@
 Only the JSON itself is checked here; names and cycles are checked by compiler/ir/costs.py.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, NotRequired
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json
@@ -14,6 +15,8 @@ from stagecut.compiler.formats.json_keys import has_no_more_keys, repeated_key
 from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis
+
+T = TypeVar("T")
 
 Cost = Annotated[float, Field(ge=0)]
 Size = Annotated[int, Field(ge=0)]
@@ -147,45 +150,60 @@ _LONG: Mapping[str, TypeAdapter[Any]] = {
     "nodes": TypeAdapter(list[NodeDocument]),
 }
 
-#: How many values or nodes are checked at a time: what is checked takes the place of what was read,
-#: so that a table is never in memory twice.
+#: How many values or nodes are checked at a time: few enough for a processor's caches.
 _AT_A_TIME = 10_000
 
 
-def parse(text: str | bytes) -> TableDocument:
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A document whose `table` has neither values nor nodes. These come some at a time, checked
+    when their turn comes, and are kept nowhere, so that a table is never in memory twice: each of
+    the two can be gone through once, and raises CostTableError as `parse` does."""
+
+    table: TableDocument
+    values: Iterator[list[ValueDocument]]
+    nodes: Iterator[list[NodeDocument]]
+
+
+def parse(text: str | bytes) -> Parsed:
     """The document in `text`; raises CostTableError with the JSON path of the first violation.
 
     The error has no place where the text is no JSON at all.
     """
     text = without_mark(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+    raw = _loaded(text)
+    if not isinstance(raw, dict) or not all(isinstance(raw.get(key), list) for key in _LONG):
+        raise _violation(raw)
     try:
-        raw = from_json(text)
-    except ValueError as error:
-        raise CostTableError(f"Invalid JSON: {error}", fix="see docs/costs.md") from None
-    keys = _keys(raw)
-    document = _validated(raw)
-    repeated = None if has_no_more_keys(text, keys) else repeated_key(text)
-    if repeated is not None:
-        raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
-    _check_links(document.get("links", ()))
-    return document
-
-
-def _validated(raw: Any) -> TableDocument:
-    """`raw` is used up, if it is in order."""
-    try:
-        if not isinstance(raw, dict) or not all(isinstance(raw.get(key), list) for key in _LONG):
-            return _TABLE.validate_python(raw)
-        document = _TABLE.validate_python({**raw, "values": [], "nodes": []})
-        for key, adapter in _LONG.items():
-            records = raw[key]
-            for first in range(0, len(records), _AT_A_TIME):
-                some = slice(first, first + _AT_A_TIME)
-                records[some] = adapter.validate_python(records[some])
-        document["values"], document["nodes"] = raw["values"], raw["nodes"]
+        table = _TABLE.validate_python({**raw, "values": [], "nodes": []})
     except ValidationError:
         raise _violation(raw) from None
-    return document
+    repeated = None if has_no_more_keys(text, _keys(raw)) else repeated_key(text)
+    if repeated is not None:
+        raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
+    _check_links(table.get("links", ()))
+    values, nodes = (_some_at_a_time(text, raw.pop(key), _LONG[key]) for key in _LONG)
+    return Parsed(table, values, nodes)
+
+
+def _loaded(text: bytes) -> Any:
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise CostTableError(f"Invalid JSON: {error}", fix="see docs/costs.md") from None
+
+
+def _some_at_a_time(text: bytes, raw: list[T], adapter: TypeAdapter[list[T]]) -> Iterator[list[T]]:
+    """`raw`, of which nothing is left, once it has been checked."""
+    raw.reverse()
+    while raw:
+        some = raw[: -_AT_A_TIME - 1 : -1]
+        del raw[-_AT_A_TIME:]
+        try:
+            some = adapter.validate_python(some)
+        except ValidationError:
+            raise _violation(_loaded(text)) from None
+        yield some
 
 
 def _violation(raw: Any) -> CostTableError:
@@ -201,9 +219,9 @@ def _keys(raw: Any) -> int:
     """How many different keys the objects of a table have, whose objects are three deep."""
     parts = raw.values() if isinstance(raw, dict) else ()
     records = [record for part in parts if isinstance(part, list) for record in part]
-    records = [record for record in records if isinstance(record, dict)]
-    inner = [part for record in records for part in record.values() if isinstance(part, dict)]
-    inmost = [part for each in inner for part in each.values() if isinstance(part, dict)]
+    records = [record for record in records if type(record) is dict]
+    inner = [part for record in records for part in record.values() if type(part) is dict]
+    inmost = [part for each in inner for part in each.values() if type(part) is dict]
     return len(parts) + sum(sum(map(len, objects)) for objects in (records, inner, inmost))
 
 

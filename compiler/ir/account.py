@@ -10,13 +10,17 @@ solvers, so that it can tell when they are wrong.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from itertools import islice
+from typing import TypeAlias, cast
 
 from stagecut.compiler.ir.amounts import Amount, Size
-from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable
+from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable, NodeCosts
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
+from stagecut.compiler.ir.in_bulk import in_bulk
 from stagecut.compiler.ir.machine import Basis, Route, combined
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Run, Schedule, Transfer
@@ -63,6 +67,13 @@ class Account:
         return objective.price(self.latency_s, self.energy_j)
 
 
+#: What StepAccount has, in its order: what a schedule has many of is made of it in bulk.
+_Line: TypeAlias = tuple[float, Basis, float | None, float, int]
+
+#: How many lines at a time: few enough for a processor's caches.
+_AT_A_TIME = 10_000
+
+
 def account(table: CostTable, schedule: Schedule) -> Account:
     """Recompute what `schedule` costs from the table's definition.
 
@@ -71,16 +82,16 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     """
     _check_complete(table, schedule)
     ledger = _Ledger(table, schedule)
-    run, transfer = ledger.run, ledger.transfer
-    steps = tuple(
-        [run(step) if isinstance(step, Run) else transfer(step) for step in schedule.steps]
-    )
+    lines = ledger.lines()
+    steps: list[StepAccount] = []
+    while some := [*islice(lines, _AT_A_TIME)]:
+        steps += _steps(some)
     ledger.check_ends()
-    energy_j = sum_known(step.energy_j for step in steps)
+    energy_j = sum_known([step.energy_j for step in steps])
     uses = {**ledger.uses, **({} if energy_j is None else {ENERGY: energy_j})}
     _check_budgets(table, uses)
     return Account(
-        steps=steps,
+        steps=tuple(steps),
         latency_s=math.fsum(step.time_s for step in steps),
         energy_j=energy_j,
         basis=combined(step.basis for step in steps),
@@ -89,10 +100,22 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     )
 
 
-def sum_known(amounts: Iterable[float | None]) -> float | None:
+def sum_known(parts: Sequence[float | None]) -> float | None:
     """Their sum; None as soon as one of them is not known."""
-    parts = [*amounts]
     return None if None in parts else math.fsum(cast("list[float]", parts))
+
+
+def _steps(lines: Sequence[_Line]) -> list[StepAccount]:
+    time_s, basis, energy_j, start_s, size_bytes = zip(*lines, strict=True)
+    return in_bulk(
+        StepAccount,
+        len(lines),
+        time_s=time_s,
+        basis=basis,
+        energy_j=energy_j,
+        start_s=start_s,
+        size_bytes=size_bytes,
+    )
 
 
 class _Ledger:
@@ -101,7 +124,17 @@ class _Ledger:
     def __init__(self, table: CostTable, schedule: Schedule) -> None:
         self._table = table
         self._schedule = schedule
-        self._nodes, self._values = table.node_named, table.value_named
+        #: The nodes in the order in which they run, each with what it takes there.
+        self._nodes = _in_order(table, schedule.order)
+        devices = schedule.device_of.values()
+        placed = partial(zip, self._nodes, devices, strict=True)
+        self._times_s = [node.run_s[device] for node, device in placed()]
+        self._energies_j = [node.run_j.get(device) for node, device in placed()]
+        self._sizes_bytes = [
+            node.resident_bytes.get(device, node.weight_bytes) for node, device in placed()
+        ]
+        #: How many of them have run.
+        self._ran = 0
         self._inputs = {end.name for end in table.inputs}
         #: What lies in each memory.
         self._present: dict[str, set[str]] = {name: set() for name in table.machine.memory_named}
@@ -120,41 +153,47 @@ class _Ledger:
             **{budget.name: 0.0 for budget in table.budgets if budget.name != ENERGY},
             **{bytes_in(memory.name): 0.0 for memory in table.machine.memories},
         }
+        for node, device in placed():
+            for budget, used in node.uses.items():
+                self.uses[budget] += used.get(device, 0.0)
 
-    def run(self, step: Run) -> StepAccount:
+    def lines(self) -> Iterator[_Line]:
+        for step in self._schedule.steps:
+            yield self._run(step) if isinstance(step, Run) else self._transfer(step)
+
+    def _run(self, step: Run) -> _Line:
         stage = self._schedule.stages[step.stage]
         device, here, resource = self._devices[stage.device]
-        name, nodes = device.name, self._nodes
-        times_s = [device.stage_s]
-        energies_j: list[float | None] = []
-        size_bytes = 0
-        for node_name in stage.nodes:
-            node = nodes[node_name]
-            for value in node.inputs:
-                if value not in here and self._is_bound(value):
-                    raise ScheduleError(
-                        f"reads {value!r}, which is not in {device.memory} when it runs",
-                        where=f"node {node_name} in stage {step.stage}",
-                        fix="transfer it there first, or run its producer before",
-                    )
+        first, self._ran = self._ran, self._ran + len(stage.nodes)
+        these = slice(first, self._ran)
+        for node in self._nodes[these]:
+            if not here.issuperset(node.inputs):
+                self._check_reads(node, step.stage, here, device.memory)
             here.update(node.outputs)
-            times_s.append(node.run_s[name])
-            energies_j.append(node.run_j.get(name))
-            size_bytes += node.resident_bytes.get(name, node.weight_bytes)
-            if node.uses:
-                for budget, uses in node.uses.items():
-                    self.uses[budget] += uses.get(name, 0.0)
+        size_bytes = sum(self._sizes_bytes[these])
         if size_bytes:
             self.uses[self._room[device.memory]] += size_bytes
-        time_s = math.fsum(times_s)
+        time_s = math.fsum([device.stage_s, *self._times_s[these]])
         self._keep_busy(resource, time_s)
-        return StepAccount(time_s, device.basis, sum_known(energies_j), device.stage_s)
+        energy_j = sum_known(self._energies_j[these])
+        return time_s, device.basis, energy_j, device.stage_s, 0
+
+    def _check_reads(
+        self, node: NodeCosts, stage: int, here: AbstractSet[str], memory: str
+    ) -> None:
+        for value in node.inputs:
+            if value not in here and self._is_bound(value):
+                raise ScheduleError(
+                    f"reads {value!r}, which is not in {memory} when it runs",
+                    where=f"node {node.name} in stage {stage}",
+                    fix="transfer it there first, or run its producer before",
+                )
 
     def _is_bound(self, value: str) -> bool:
         """Whether it is somewhere, not wherever it is wanted."""
         return value in self._inputs or value in self._table.producer
 
-    def transfer(self, step: Transfer) -> StepAccount:
+    def _transfer(self, step: Transfer) -> _Line:
         value, route = step.value, step.route
         cost = self._cost(step)
         if value not in self._present[route.source]:
@@ -165,14 +204,14 @@ class _Ledger:
             )
         self._present[route.target].add(value)
         self._keep_busy(self._ways.get(route) or self._way(route), cost.time_s)
-        size_bytes = self._values[value].size_bytes
-        return StepAccount(cost.time_s, cost.basis, cost.energy_j, 0.0, size_bytes)
+        size_bytes = self._table.value(value).size_bytes
+        return cost.time_s, cost.basis, cost.energy_j, 0.0, size_bytes
 
     def _way(self, route: Route) -> str:
         return self._ways.setdefault(route, str(route))
 
     def _cost(self, step: Transfer) -> Cost:
-        known = step.value in self._values
+        known = step.value in self._table.numbered.value
         cost = self._table.transfer(step.value, step.route) if known else None
         if cost is None:
             raise ScheduleError(
@@ -195,6 +234,15 @@ class _Ledger:
                 )
 
 
+def _in_order(table: CostTable, order: Sequence[str]) -> Sequence[NodeCosts]:
+    """The nodes of these names; nothing is looked up where that is the table's own order."""
+    if len(order) == len(table.nodes) and all(
+        node.name == name for node, name in zip(table.nodes, order, strict=True)
+    ):
+        return table.nodes
+    return [table.node_named[name] for name in order]
+
+
 def bytes_in(memory: str) -> str:
     """The name under which an account has the weights of a memory."""
     return f"bytes in {memory}"
@@ -202,9 +250,9 @@ def bytes_in(memory: str) -> str:
 
 def check_assignment(table: CostTable, device_of: Mapping[str, str]) -> None:
     """Raises AssignmentError unless every node has a device that can run it, and no other has."""
-    if device_of.keys() == table.node_named.keys() and all(
-        device_of[node.name] in node.run_s for node in table.nodes
-    ):
+    devices = [device_of.get(node.name) for node in table.nodes]
+    able = (device in node.run_s for device, node in zip(devices, table.nodes, strict=True))
+    if len(device_of) == len(table.nodes) and all(able):
         return
     for node in table.nodes:
         device = device_of.get(node.name)

@@ -14,6 +14,7 @@ from typing import Any
 from stagecut.compiler.ir.costs_check import checked
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis, Machine, Route
+from stagecut.compiler.ir.numbered import Numbered
 
 #: What stands for a mapping with nothing in it: one for all, as there may be millions.
 NOTHING: Mapping[Any, Any] = {}
@@ -119,18 +120,21 @@ class CostTable:
     inputs: tuple[Endpoint, ...] = ()
     outputs: tuple[Endpoint, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    #: Who reads and writes what, by number.
+    numbered: Numbered = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         budgets = {budget.name for budget in self.budgets if budget.name != ENERGY}
-        object.__setattr__(self, "nodes", checked(self, budgets))
+        nodes, numbered = checked(self, budgets)
+        object.__setattr__(self, "nodes", nodes)
+        object.__setattr__(self, "numbered", numbered)
 
     @cached_property
     def node_named(self) -> dict[str, NodeCosts]:
         return {node.name: node for node in self.nodes}
 
-    @cached_property
-    def value_named(self) -> dict[str, ValueCosts]:
-        return {value.name: value for value in self.values}
+    def value(self, name: str) -> ValueCosts:
+        return self.values[self.numbered.value[name]]
 
     @cached_property
     def producer(self) -> dict[str, str]:
@@ -156,7 +160,7 @@ class CostTable:
     def transfer(self, value: str, route: Route) -> Cost | None:
         """What transferring `value` straight along `route` costs; None where neither the value nor
         a link says."""
-        costs = self.value_named[value]
+        costs = self.value(value)
         links = self.machine.links_on.get(route, ())
         energy_j = costs.transfer_j.get(route) if costs.transfer_j else None
         spread = costs.transfer_spread.get(route) if costs.transfer_spread else None

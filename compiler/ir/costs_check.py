@@ -9,9 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+import numpy as np
+
 from stagecut.compiler.ir.amounts import LARGEST_SIZE, MOST
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
 from stagecut.compiler.ir.machine import Machine, Route
+from stagecut.compiler.ir.numbered import Ints, Numbered
 from stagecut.compiler.ir.order import cycle_among, stable_order
 
 if TYPE_CHECKING:
@@ -23,58 +26,79 @@ Key = TypeVar("Key", str, Route)
 _SHOWN, _SHOWN_DIGITS = 8, 30
 
 
-def checked(table: "CostTable", budgets: set[str]) -> tuple["NodeCosts", ...]:
-    """The nodes of `table` in topological order; raises CostTableError when it is not valid."""
-    _check_machine(table.machine, max((value.size_bytes for value in table.values), default=0))
+def checked(table: "CostTable", budgets: set[str]) -> tuple[tuple["NodeCosts", ...], Numbered]:
+    """The nodes of `table` in topological order, and who reads and writes what, by number; raises
+    CostTableError when it is not valid."""
+    sizes = [value.size_bytes for value in table.values]
+    _check_machine(table.machine, max(sizes, default=0))
     memories = set(table.machine.memory_named)
     values = _unique("values", [value.name for value in table.values])
-    if not _values_are_sound(table.values, memories):
+    if not (_are_sizes(sizes) and _transfers_are_sound(table.values, memories)):
         for index, value in enumerate(table.values):
             _check_value(value, index, memories)
     devices = set(table.machine.device_named)
     _unique("nodes", [node.name for node in table.nodes])
     _check_budgets(table.budgets)
-    if not _nodes_are_sound(table.nodes, devices, values):
+    numbered = _numbered(table.nodes, values)
+    if numbered is None or not _nodes_are_sound(table.nodes, devices):
         for index, node in enumerate(table.nodes):
             _check_node(node, index, devices, values)
             _check_uses(node, index, devices, budgets)
-    producers = _producers(table.nodes)
-    _check_endpoints(table, memories, values, producers)
-    return _sorted(table.nodes, producers)
+    if numbered is None:
+        raise AssertionError("all names are known, and one is not")
+    writer = _writers(table.nodes, numbered)
+    _check_endpoints(table, memories, values, writer)
+    order = _order(table.nodes, numbered, writer)
+    if order is None:
+        return table.nodes, numbered
+    return tuple(table.nodes[index] for index in order), numbered.in_order(order)
 
 
-def _values_are_sound(values: Sequence["ValueCosts"], memories: set[str]) -> bool:
-    """Whether `_check_value` passes all of them."""
+def _numbered(nodes: Sequence["NodeCosts"], values: Mapping[str, int]) -> Numbered | None:
+    """None where a node reads or writes what is no value."""
+    try:
+        return Numbered.of(nodes, values)
+    except KeyError:
+        return None
+
+
+def _transfers_are_sound(values: Sequence["ValueCosts"], memories: set[str]) -> bool:
+    """Whether `_check_value` passes the costs of all of them."""
     costs = [value.transfer_s for value in values if value.transfer_s]
     costs += [value.transfer_j for value in values if value.transfer_j]
     routes: set[Route] = set().union(*costs)
     return (
-        all(0 <= value.size_bytes <= LARGEST_SIZE for value in values)
-        and all(source != target for source, target in routes)
+        all(source != target for source, target in routes)
         and memories.issuperset(chain.from_iterable(routes))
         and _are_costs(costs)
     )
 
 
-def _nodes_are_sound(
-    nodes: Sequence["NodeCosts"], devices: set[str], values: Mapping[str, int]
-) -> bool:
-    """Whether `_check_node` and `_check_uses` pass all of them; False where it takes a look."""
+def _nodes_are_sound(nodes: Sequence["NodeCosts"], devices: set[str]) -> bool:
+    """Whether `_check_node` and `_check_uses` pass all of them, but for the names of values; False
+    where it takes a look."""
     run = [node.run_s for node in nodes]
     costs = run + [node.run_j for node in nodes if node.run_j]
     return (
         all(run)
-        and devices.issuperset(chain.from_iterable(costs))
+        and devices.issuperset(set().union(*costs))
         and _are_costs(costs)
-        and all(map(values.__contains__, chain.from_iterable([node.inputs for node in nodes])))
-        and all(map(values.__contains__, chain.from_iterable([node.outputs for node in nodes])))
-        and all(0 <= node.weight_bytes <= LARGEST_SIZE for node in nodes)
+        and _are_sizes([node.weight_bytes for node in nodes])
         and not any(node.resident_bytes or node.uses for node in nodes)
     )
 
 
 def _are_costs(costs: Iterable[Mapping[Key, float]]) -> bool:
-    return all(0 <= cost <= MOST for each in costs for cost in each.values())
+    every = chain.from_iterable(each.values() for each in costs)
+    try:
+        amounts = np.fromiter(every, np.float64)
+    except OverflowError:  # of a whole number without end
+        return False
+    return bool((amounts >= 0).all() and (amounts <= MOST).all())
+
+
+def _are_sizes(sizes: Sequence[int]) -> bool:
+    return min(sizes, default=0) >= 0 and max(sizes, default=0) <= LARGEST_SIZE
 
 
 def _check_budgets(budgets: Sequence["Budget"]) -> None:
@@ -161,8 +185,9 @@ def _check_node(
 
 
 def _check_endpoints(
-    table: "CostTable", memories: set[str], values: Mapping[str, int], producers: Mapping[str, int]
+    table: "CostTable", memories: set[str], values: Mapping[str, int], writers: Ints
 ) -> None:
+    """`writers` (V,) are the nodes that write the values, -1 where none does."""
     _unique("inputs", [end.name for end in table.inputs])
     _unique("outputs", [f"{end.name}>{end.memory}" for end in table.outputs])
     for key, ends in (("inputs", table.inputs), ("outputs", table.outputs)):
@@ -170,8 +195,8 @@ def _check_endpoints(
             _check_known(end.name, values, "value", f"{key}[{index}].name")
             _check_known(end.memory, memories, "memory", f"{key}[{index}].memory")
     for index, end in enumerate(table.inputs):
-        if end.name in producers:
-            writer = table.nodes[producers[end.name]].name
+        if writers[values[end.name]] >= 0:
+            writer = table.nodes[writers[values[end.name]]].name
             raise CostTableError(
                 f"value {end.name!r} cannot be an input: node {writer!r} writes it",
                 where=f"inputs[{index}].name",
@@ -179,12 +204,12 @@ def _check_endpoints(
             )
 
 
-def _producers(nodes: Sequence["NodeCosts"]) -> Mapping[str, int]:
-    """The index of the node that writes each value."""
-    producers = {name: index for index, node in enumerate(nodes) for name in node.outputs}
-    if len(producers) < sum(len(node.outputs) for node in nodes):
+def _writers(nodes: Sequence["NodeCosts"], numbered: Numbered) -> Ints:
+    """(V,): the node that writes each value, -1 where none does."""
+    writer = numbered.writer
+    if np.count_nonzero(writer >= 0) < numbered.writes.shape[1]:
         _refuse_second_producer(nodes)
-    return producers
+    return writer
 
 
 def _refuse_second_producer(nodes: Sequence["NodeCosts"]) -> NoReturn:
@@ -201,18 +226,23 @@ def _refuse_second_producer(nodes: Sequence["NodeCosts"]) -> NoReturn:
     raise AssertionError("every value has one producer")
 
 
-def _sorted(
-    nodes: tuple["NodeCosts", ...], producers: Mapping[str, int]
-) -> tuple["NodeCosts", ...]:
-    """The nodes in topological order; those that are free to come first keep their places."""
-    known = producers.get
-    if all(known(name, -1) < index for index, node in enumerate(nodes) for name in node.inputs):
-        return nodes
-    before = [{producers[name] for name in node.inputs if name in producers} for node in nodes]
+def _order(
+    nodes: Sequence["NodeCosts"], numbered: Numbered, writer: Ints
+) -> tuple[int, ...] | None:
+    """A topological order, in which those that are free to come first keep their places; None where
+    the nodes stand in it already."""
+    reader, value = numbered.reads
+    first = writer[value]
+    if (first < reader).all():
+        return None
+    before: list[set[int]] = [set() for _ in nodes]
+    for node, earlier in zip(reader.tolist(), first.tolist(), strict=True):
+        if earlier >= 0:
+            before[node].add(earlier)
     order = stable_order(before)
     if len(order) < len(nodes):
         _refuse_cycle(nodes, cycle_among(before, set(range(len(nodes))) - set(order)))
-    return tuple(nodes[index] for index in order)
+    return order
 
 
 def _refuse_cycle(nodes: Sequence["NodeCosts"], cycle: Sequence[int]) -> NoReturn:
@@ -227,7 +257,7 @@ def _refuse_cycle(nodes: Sequence["NodeCosts"], cycle: Sequence[int]) -> NoRetur
 
 def _unique(where: str, names: Sequence[str]) -> dict[str, int]:
     """Each name's index."""
-    known = {name: index for index, name in enumerate(names)}
+    known = dict(zip(names, range(len(names)), strict=True))
     if len(known) == len(names):
         return known
     known = {}

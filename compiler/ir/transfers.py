@@ -8,14 +8,17 @@ routes. The memories that it goes by way of hold the value then, too:
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, pairwise
 from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.numbered import Ints
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage, Step, Transfer
 
@@ -79,8 +82,18 @@ class StageBorder(NamedTuple):
     members: Sequence[Member]
 
 
+class Want(NamedTuple):
+    """A value that lies in the memory `source` is wanted in another, before the stage of this index
+    runs, or in the end, where there are no more stages."""
+
+    stage: int
+    value: str
+    source: str
+    memory: str
+
+
 def lay_out(
-    borders: Iterable[StageBorder],
+    borders: Sequence[StageBorder],
     starts: Mapping[str, str],
     ends: Sequence[tuple[str, str]],
     router: Router,
@@ -91,14 +104,34 @@ def lay_out(
     wanted. `ends` are values and the memories in which they must be in the end. Raises
     ScheduleError where no chain of routes leads from where a value is to where it is wanted.
     """
-    home = dict(starts)
-    home_of = home.get
-    arrived: set[tuple[str, str]] = set()
-    stages: list[Stage] = []
-    steps: list[Step] = []
+    stages = [border.stage for border in borders]
+    return _with_transfers(stages, _wants(borders, starts, ends), router)
 
-    def bring(value: str, memory: str) -> None:
-        source = home[value]
+
+def _wants(
+    borders: Sequence[StageBorder], starts: Mapping[str, str], ends: Sequence[tuple[str, str]]
+) -> Iterator[Want]:
+    """As they come up; the same may be wanted again and again."""
+    home = dict(starts)
+    for index, border in enumerate(borders):
+        for member in border.members:
+            for value in member.inputs:
+                source = home.get(value, border.memory)  # what has no home is free
+                if source != border.memory:
+                    yield Want(index, value, source, border.memory)
+            home.update(dict.fromkeys(member.outputs, border.memory))
+    for value, memory in ends:
+        if home.get(value, memory) != memory:
+            yield Want(len(borders), value, home[value], memory)
+
+
+def _with_transfers(stages: Sequence[Stage], wants: Iterable[Want], router: Router) -> Schedule:
+    """The stages in this order; whatever is wanted is transferred when it is first wanted."""
+    arrived: set[tuple[str, str]] = set()
+    steps: list[Step] = []
+    started = 0
+
+    def bring(value: str, source: str, memory: str) -> None:
         if memory == source or (value, memory) in arrived:
             return
         before = router(value, source).get(memory)
@@ -109,30 +142,28 @@ def lay_out(
                 fix="add a link between these memories",
             )
         if before != source:
-            bring(value, before)
+            bring(value, source, before)
         arrived.add((value, memory))
         steps.append(Transfer(value, Route(before, memory)))
 
-    for border in borders:
-        memory = border.memory
-        for member in border.members:
-            for value in member.inputs:
-                if home_of(value, memory) != memory:  # what has no home is free
-                    bring(value, memory)
-            for value in member.outputs:
-                home[value] = memory
-        steps.append(Run(len(stages)))
-        stages.append(border.stage)
-    for value, memory in ends:
-        if value in home:
-            bring(value, memory)
+    for stage, value, source, memory in wants:
+        steps += map(Run, range(started, stage))
+        started = stage
+        bring(value, source, memory)
+    steps += map(Run, range(started, len(stages)))
     return Schedule(tuple(stages), tuple(steps))
 
 
 def stages_in(order: Sequence[str], device_of: Mapping[str, str]) -> tuple[Stage, ...]:
     """The nodes in this order, cut into stages wherever the device changes."""
-    runs = groupby(order, key=device_of.__getitem__)
-    return tuple(Stage(device, tuple(nodes)) for device, nodes in runs)
+    return stages_on(order, [device_of[node] for node in order])
+
+
+def stages_on(order: Sequence[str], devices: Sequence[str]) -> tuple[Stage, ...]:
+    """The same, where `devices` has an entry for each node of `order`."""
+    changes = [at for at, (one, other) in enumerate(pairwise(devices), 1) if one != other]
+    cuts = pairwise([0, *changes, len(devices)]) if devices else ()
+    return tuple(Stage(devices[start], tuple(order[start:end])) for start, end in cuts)
 
 
 def scheduled(
@@ -143,19 +174,54 @@ def scheduled(
     The objective says which chain of links is the cheapest where there is no direct way. Raises
     ScheduleError where a value cannot get to where it is wanted.
     """
-    memory_of = {device.name: device.memory for device in table.machine.devices}
-    nodes = table.node_named
-    borders = (
-        StageBorder(
-            stage,
-            memory_of[stage.device],
-            [nodes[name] for name in stage.nodes],
-        )
-        for stage in stages
+    return _with_transfers(stages, _table_wants(table, stages), table_router(table, objective))
+
+
+def _table_wants(table: CostTable, stages: Sequence[Stage]) -> Iterator[Want]:
+    """Like `_wants`, each but once, and in arrays: there may be a million nodes."""
+    memories = [*table.machine.memory_named]
+    number = {name: at for at, name in enumerate(memories)}
+    sizes = [len(stage.nodes) for stage in stages]
+    devices = {device.name: number[device.memory] for device in table.machine.devices}
+    places = [devices[stage.device] for stage in stages]
+    order = _node_numbers(table, [*chain.from_iterable(stage.nodes for stage in stages)])
+    # Of each node: when it runs, and where; a node that does not run does so last, and nowhere.
+    runs = np.full(len(table.nodes), len(order))
+    runs[order] = np.arange(len(order))
+    memory = np.full(len(table.nodes), -1)
+    memory[order] = np.repeat(np.array(places, dtype=np.int64), sizes)
+    # Of each value: from when on it is where; one that nobody writes, and no input, is nowhere.
+    since, home = np.full((2, len(table.values)), -1)
+    writer, value = table.numbered.writes
+    since[value], home[value] = runs[writer], memory[writer]
+    for end in table.inputs:
+        home[table.numbered.value[end.name]] = number[end.memory]
+    reader, value = table.numbered.reads
+    apart = (home[value] != memory[reader]) & (home[value] >= 0) & (memory[reader] >= 0)
+    rows = np.flatnonzero(apart & (since[value] < runs[reader]))
+    rows = rows[np.argsort(runs[reader[rows]], kind="stable")]
+    wanted = value[rows] * len(memories) + memory[reader[rows]]
+    rows = rows[np.sort(np.unique(wanted, return_index=True)[1])]
+    stage_of = np.repeat(np.arange(len(stages)), sizes)
+    yield from map(
+        Want,
+        stage_of[runs[reader[rows]]].tolist(),
+        [table.values[at].name for at in value[rows].tolist()],
+        [memories[at] for at in home[value[rows]].tolist()],
+        [memories[at] for at in memory[reader[rows]].tolist()],
     )
-    starts = {end.name: end.memory for end in table.inputs}
-    ends = [(end.name, end.memory) for end in table.outputs]
-    return lay_out(borders, starts, ends, table_router(table, objective))
+    for end in table.outputs:
+        source = int(home[table.numbered.value[end.name]])
+        if source not in {-1, number[end.memory]}:
+            yield Want(len(stages), end.name, memories[source], end.memory)
+
+
+def _node_numbers(table: CostTable, order: Sequence[str]) -> Ints:
+    names = [node.name for node in table.nodes]
+    if order == names:
+        return np.arange(len(names))
+    number = dict(zip(names, range(len(names)), strict=True))
+    return np.fromiter(map(number.__getitem__, order), np.int64, len(order))
 
 
 def table_router(table: CostTable, objective: Objective = LATENCY) -> Router:
@@ -173,7 +239,7 @@ def table_router(table: CostTable, objective: Objective = LATENCY) -> Router:
     known: dict[tuple[str, str], dict[str, str]] = {}
 
     def router(value: str, source: str) -> Mapping[str, str]:
-        if links == pairs or len(table.value_named[value].transfer_s) == pairs:
+        if links == pairs or len(table.value(value).transfer_s) == pairs:
             return straight[source]
         key = (value, source)
         if key not in known:

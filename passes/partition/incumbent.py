@@ -11,7 +11,7 @@ from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate, Solution, assignment_of
-from stagecut.compiler.ir.transfers import scheduled, stages_in
+from stagecut.compiler.ir.transfers import scheduled, stages_on
 from stagecut.passes.partition.exact.factor_graph import Floats, Ints
 from stagecut.passes.partition.orders.best_order import best_order
 from stagecut.passes.partition.orders.precedence import Precedence
@@ -55,9 +55,8 @@ class Incumbent:
 
     def _try(self, order: Sequence[str], numbers: Sequence[int]) -> float:
         """`numbers` are the devices of the nodes in `order`."""
-        device_of = dict(zip(order, map(self._names.__getitem__, numbers), strict=True))
         try:
-            stages = stages_in(order, device_of)
+            stages = stages_on(order, [self._names[number] for number in numbers])
             schedule = scheduled(self._table, stages, self._objective)
             costs = account(self._table, schedule)
         except (AssignmentError, ScheduleError):
@@ -71,10 +70,7 @@ class Incumbent:
         """(B,): what an assignment's transfers use of each budget of `limits`: joules of the budget
         "energy", nothing of the others."""
         names = [budget.name for budget in self._table.budgets]
-        stages = stages_in(
-            self._nodes,
-            {node: self._names[device] for node, device in zip(self._nodes, devices, strict=True)},
-        )
+        stages = stages_on(self._nodes, [self._names[device] for device in devices])
         schedule = scheduled(self._table, stages, self._objective)
         costs = (self._table.transfer(step.value, step.route) for step in schedule.transfers)
         spent = np.zeros(len(limits))

@@ -83,10 +83,13 @@ class _Partitioning:
         self._table = table
         self._objective = objective
         self._limit_s = limit_s
-        self._arrays: TableArrays = table_arrays(table, objective)
         self._best = Incumbent(table, objective, lambda: self._precedence)
         self._ordered = bool(self._arrays.start.any())
         self._start = [objective.per_s * device.stage_s for device in table.machine.devices]
+
+    @cached_property
+    def _arrays(self) -> TableArrays:
+        return table_arrays(self._table, self._objective)
 
     @cached_property
     def _precedence(self) -> Precedence:
@@ -137,12 +140,16 @@ class _Partitioning:
             raise why_infeasible(self._table)
         if self._exceeds(devices):
             return self._within_budgets(problem)
-        total = self._best.offer(devices)
         if not self._ordered:
+            width = problem.width
+            # The account needs memory, too; whoever wants totals makes these anew.
+            del problem, self._problem, self._arrays
+            total = self._best.offer(devices)
             # The one by the definition, the other by elimination: a bug if they differ.
             if not math.isclose(total, bound, rel_tol=1e-9, abs_tol=1e-300):
                 raise AssertionError(f"total {total!r}, optimum {bound!r}")
-            return self._solution(bound, "variable elimination", problem.width)
+            return self._solution(bound, "variable elimination", width)
+        self._best.offer(devices)
         return self._in_any_order(problem, bound)
 
     def _in_any_order(self, problem: Problem, bound: float) -> Solution:

@@ -139,6 +139,8 @@ class Restrict:
 
     def loose_pins(self, table: CostTable) -> tuple[str, ...]:
         """For people: the pins that hold only some of the nodes that match."""
+        if not self.pins:
+            return ()
         choices = [Choice(node.name, node.op, tuple(node.run_s)) for node in table.nodes]
         counts = (
             (rule, sum(map(rule.binds, choices)), sum(map(rule.matches, choices)))

@@ -72,7 +72,7 @@ class _Extra:
 def _row(node: PlannedNode, planned: PlannedVariant, table: CostTable, extra: _Extra) -> NodeRow:
     costs = table.node_named[node.name]
     values = dict.fromkeys((*costs.inputs, *costs.outputs))
-    value_bytes = sum(table.value_named[value].size_bytes for value in values)
+    value_bytes = sum(table.value(value).size_bytes for value in values)
     device = planned.machine.device(planned.schedule.device_of[node.name])
     return NodeRow(
         name=node.name,

@@ -87,7 +87,7 @@ class WhatIf:
 
     def _wanted_in(self) -> Mapping[str, Counter[str]]:
         """How many nodes, and ends, want each value in each memory."""
-        wanted = {value: Counter[str]() for value in self._table.value_named}
+        wanted = {value: Counter[str]() for value in self._table.numbered.value}
         for value, users in self._table.users.items():
             wanted[value].update(self._memory_of[self._device_of[user]] for user in users)
         for end in self._table.outputs:
@@ -114,7 +114,9 @@ class WhatIf:
         limit_j = next((b.limit for b in self._table.budgets if b.name == ENERGY), None)
         if limit_j is None:
             return False
-        before_j, after_j = (sum_known(cost.energy_j for cost in part) for part in (before, after))
+        before_j, after_j = (
+            sum_known([cost.energy_j for cost in part]) for part in (before, after)
+        )
         total_j = self._account.energy_j
         if total_j is None or before_j is None or after_j is None:
             return True  # what is not known cannot be said to be within the limit

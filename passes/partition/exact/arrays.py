@@ -88,15 +88,14 @@ def table_arrays(table: CostTable, objective: Objective) -> TableArrays:
     if objective.per_j or ENERGY in budgets:
         table.require_energy()
     memories = {memory.name: index for index, memory in enumerate(table.machine.memories)}
-    values = {value.name: index for index, value in enumerate(table.values)}
     devices = table.machine.devices
     place = _places(table, objective, budgets)
     homes = [devices[first] for first in np.unique(place, return_index=True)[1]]
     cost = _node_costs(table, objective)
     run, device = _by_place(cost, place)
     begin = [len(homes) + memories[end.memory] for end in table.inputs]
-    wanted = np.zeros((len(values), len(memories)), dtype=np.bool_)
-    wanted[_at(values, table.outputs), [memories[end.memory] for end in table.outputs]] = True
+    wanted = np.zeros((len(table.values), len(memories)), dtype=np.bool_)
+    wanted[_at(table, table.outputs), [memories[end.memory] for end in table.outputs]] = True
     start_s = [home.stage_s for home in homes] + [0.0] * len(memories)
     transfer, before, transfer_j = _transfers(table, objective, needs_energy=ENERGY in budgets)
     return TableArrays(
@@ -108,9 +107,9 @@ def table_arrays(table: CostTable, objective: Objective) -> TableArrays:
         start=objective.per_s * np.array(start_s),
         transfer=transfer,
         before=before,
-        producer=producers(table, values),
+        producer=producers(table),
         wanted=wanted,
-        reads=reads(table, values),
+        reads=reads(table),
         limits=np.array([*budgets.values()], dtype=np.float64),
         uses=_uses(table, list(budgets), place, len(start_s)),
         transfer_uses=_transfer_uses(list(budgets), transfer_j),
@@ -139,8 +138,8 @@ def _budgets(table: CostTable) -> dict[str, float]:
     return {f"bytes in {name}": room for name, room in rooms.items()} | own
 
 
-def _at(values: Mapping[str, int], ends: Sequence[Endpoint]) -> list[int]:
-    return [values[end.name] for end in ends]
+def _at(table: CostTable, ends: Sequence[Endpoint]) -> list[int]:
+    return [table.numbered.value[end.name] for end in ends]
 
 
 def _with_inputs(run: Floats, begin: Sequence[int], memories: int) -> Floats:
@@ -152,28 +151,19 @@ def _with_inputs(run: Floats, begin: Sequence[int], memories: int) -> Floats:
     return padded
 
 
-def producers(table: CostTable, values: Mapping[str, int]) -> Ints:
+def producers(table: CostTable) -> Ints:
     """(V,): the node that writes each value; N or more for an input, -1 for what is free."""
-    producer = np.full(len(values), -1)
-    node, value = _named(values, [node.outputs for node in table.nodes])
-    producer[value] = node
-    producer[_at(values, table.inputs)] = len(table.nodes) + np.arange(len(table.inputs))
+    producer = table.numbered.writer
+    inputs = _at(table, table.inputs)
+    producer[inputs] = len(table.nodes) + np.arange(len(inputs))
     return producer
 
 
-def reads(table: CostTable, values: Mapping[str, int]) -> Ints:
+def reads(table: CostTable) -> Ints:
     """(2, R): value and node of every reading, each pair once."""
-    node, value = _named(values, [node.inputs for node in table.nodes])
+    node, value = table.numbered.reads
     keys = distinct(value * len(table.nodes) + node)
     return np.array(np.divmod(keys, max(len(table.nodes), 1)))
-
-
-def _named(values: Mapping[str, int], names: Sequence[Sequence[str]]) -> tuple[Ints, Ints]:
-    """Node and value of every name; `names` has one sequence for each node."""
-    counts = np.fromiter(map(len, names), np.int64, len(names))
-    every = map(values.__getitem__, chain.from_iterable(names))
-    value = np.fromiter(every, np.int64, int(counts.sum()))
-    return np.repeat(np.arange(len(names)), counts), value
 
 
 def _places(table: CostTable, objective: Objective, budgets: Mapping[str, float]) -> Ints:
@@ -280,8 +270,8 @@ def _read(costs: Sequence[Mapping[Key, float]], keys: Sequence[Key]) -> Floats:
             rows = chain.from_iterable(map(itemgetter(*keys), costs))
             found = np.fromiter(rows, np.float64, count)
     except KeyError:
-        every = (each.get(key, math.nan) for each in costs for key in keys)
-        found = np.fromiter(every, np.float64, count)
+        columns = [[each.get(key, math.nan) for each in costs] for key in keys]
+        return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
     return found.reshape(len(costs), len(keys))
 
 

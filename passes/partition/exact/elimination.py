@@ -160,4 +160,4 @@ def _summed(factors: Factors, first: int) -> tuple[Ints, Floats]:
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
     starts = np.flatnonzero(np.concatenate(([True], rows[1:] > rows[:-1])))
-    return rows[starts], np.add.reduceat(tables[..., order], starts, axis=-1)
+    return rows[starts], np.add.reduceat(tables.take(order, axis=-1), starts, axis=-1)

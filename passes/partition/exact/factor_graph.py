@@ -35,7 +35,7 @@ class Factors:
         """Some of the rows, given in ascending order."""
         if len(rows) == self.rows:
             return self
-        return Factors(self.scopes[:, rows], self.tables[..., rows])
+        return Factors(self.scopes.take(rows, axis=1), self.tables.take(rows, axis=-1))
 
 
 @dataclass(frozen=True, slots=True)

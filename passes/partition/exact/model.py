@@ -1,8 +1,8 @@
 """The objective as a factor graph: a variable for the place of each node, for each shared transfer,
 and for the set of memories that hold each value that is `held` (transfers.py).
 
-No table is over more than two variables. Tables are first written over all places, then cut down to
-those that the nodes in question can run in.
+No table is over more than two variables. Tables are first written over all places or memories, then
+cut down to those that the nodes in question can run in.
 
 What starting stages costs depends on the order in which nodes run. `Starts` says for which pairs of
 nodes, of which the second never runs before the first, a change of device counts:
@@ -15,7 +15,7 @@ nodes, of which the second never runs before the first, a change of device count
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,16 @@ from stagecut.passes.partition.exact.equal_columns import group_equal_columns
 from stagecut.passes.partition.exact.factor_graph import Bools, FactorGraph, Factors, Floats, Ints
 from stagecut.passes.partition.exact.transfers import Transfers, transfers_of
 
-#: Scopes (1 or 2, rows), and tables (..., rows) over all places, over no and yes, or over all sets
-#: of memories.
-Term: TypeAlias = tuple[Ints, Floats]
+
+class Term(NamedTuple):
+    """Scopes (1 or 2, rows), and tables (..., rows) over all places, over no and yes, or over all
+    sets of memories; the first `by_memory` axes are over memories instead, that of a place in its
+    place."""
+
+    scopes: Ints
+    tables: Floats
+    by_memory: int = 0
+
 
 #: The most memories with relays: a held value has two to the power of the memories states.
 MOST_MEMORIES = 7
@@ -79,20 +86,20 @@ class Model:
 def factor_model(table: TableArrays, starts: Starts) -> Model:
     decided = transfers_of(table)
     options = _Options(table, decided)
-    factors = tuple(part for term in _terms(table, decided, starts) for part in options.cut(*term))
+    factors = tuple(part for term in _terms(table, decided, starts) for part in options.cut(term))
     return Model(FactorGraph(options.domains, factors), options.places(len(table.device)))
 
 
 def _terms(table: TableArrays, decided: Transfers, starts: Starts) -> Iterator[Term]:
-    yield np.arange(len(table.run))[None], _alone(table, decided)
+    yield Term(np.arange(len(table.run))[None], _alone(table, decided))
     yield _pairwise(table, decided)
     yield from _shared(table, decided)
     if len(decided.held):
         yield from _held(table, decided)
     if table.start.any():
-        yield starts.first[None], table.start[:, None] * starts.first_weight
+        yield Term(starts.first[None], table.start[:, None] * starts.first_weight)
         changes = np.where(np.eye(len(table.start), dtype=np.bool_), 0.0, table.start)
-        yield starts.pairs, changes[..., None] * starts.pair_weight
+        yield Term(starts.pairs, changes[..., None] * starts.pair_weight)
 
 
 def _alone(table: TableArrays, decided: Transfers) -> Floats:
@@ -109,8 +116,7 @@ def _pairwise(table: TableArrays, decided: Transfers) -> Term:
     rows = np.flatnonzero(decided.pairwise.any(axis=1))
     value, reader = decided.reads[:, rows]
     costs = np.where(decided.pairwise[rows, None, :], table.transfer[value], 0.0)
-    tables = costs[:, table.memory[:, None], table.memory]
-    return np.stack((table.producer[value], reader)), np.moveaxis(tables, 0, -1)
+    return Term(np.stack((table.producer[value], reader)), np.moveaxis(costs, 0, -1), by_memory=2)
 
 
 def _shared(table: TableArrays, decided: Transfers) -> Iterator[Term]:
@@ -119,14 +125,15 @@ def _shared(table: TableArrays, decided: Transfers) -> Iterator[Term]:
     value, memory = decided.variable
     number = np.full(table.wanted.shape, -1)
     number[value, memory] = len(table.run) + np.arange(len(value))
-    pays = np.zeros((len(table.memory), 2, len(value)))
-    pays[:, 1] = table.transfer[value, :, memory][:, table.memory].T
-    yield np.stack((table.producer[value], number[value, memory])), pays
+    memories = np.arange(table.wanted.shape[1])
+    pays = np.zeros((len(memories), 2, len(value)))
+    pays[:, 1] = table.transfer[value, :, memory].T
+    yield Term(np.stack((table.producer[value], number[value, memory])), pays, by_memory=1)
     row, memory = np.nonzero(decided.shared)
     value, reader = decided.reads[:, row]
-    requires = np.zeros((len(table.memory), 2, len(row)))
-    requires[:, 0] = np.where(table.memory[:, None] == memory, np.inf, 0.0)
-    yield np.stack((reader, number[value, memory])), requires
+    requires = np.zeros((len(memories), 2, len(row)))
+    requires[:, 0] = np.where(memories[:, None] == memory, np.inf, 0.0)
+    yield Term(np.stack((reader, number[value, memory])), requires, by_memory=1)
 
 
 def _held(table: TableArrays, decided: Transfers) -> Iterator[Term]:
@@ -137,15 +144,13 @@ def _held(table: TableArrays, decided: Transfers) -> Iterator[Term]:
     number = np.full(len(table.producer), -1)
     number[decided.held] = first + np.arange(len(decided.held))
     by_memory = _steps(table, decided.held, held)
-    yield (
-        np.stack((table.producer[decided.held], number[decided.held])),
-        np.moveaxis(by_memory[:, table.memory], 0, -1),
-    )
+    scopes = np.stack((table.producer[decided.held], number[decided.held]))
+    yield Term(scopes, np.moveaxis(by_memory, 0, -1), by_memory=1)
     rows = np.flatnonzero(number[decided.reads[0]] >= 0)
     value, reader = decided.reads[:, rows]
-    requires = np.where(held.T[table.memory], 0.0, np.inf)
+    requires = np.where(held.T, 0.0, np.inf)
     tables = np.broadcast_to(requires[..., None], (*requires.shape, len(rows)))
-    yield np.stack((reader, number[value])), tables
+    yield Term(np.stack((reader, number[value])), tables, by_memory=1)
 
 
 def _holders(memories: int) -> Bools:
@@ -183,6 +188,7 @@ class _Options:
         fits = _widened(np.isfinite(table.run), len(table.start) - table.wanted.shape[1])
         kinds = group_equal_columns(fits.T)
         holders = np.arange((1 << table.wanted.shape[1]) - 1 if len(decided.held) else 1)
+        self._memory = table.memory
         self._states = [
             np.arange(2),
             holders,
@@ -207,16 +213,25 @@ class _Options:
         places: Ints = padded[np.maximum(self._kind[:nodes] - 2, 0)]
         return places
 
-    def cut(self, scopes: Ints, tables: Floats) -> Iterator[Factors]:
+    def cut(self, term: Term) -> Iterator[Factors]:
         """The tables over the states that their variables have, by shape; a variable with one state
         is left out of them."""
-        kinds = self._kind[scopes]
+        kinds = self._kind[term.scopes]
         for rows in group_equal_columns(kinds):
             states = [self._states[kind] for kind in kinds[:, rows[0]].tolist()]
             undecided = [axis for axis, each in enumerate(states) if len(each) > 1] or [0]
+            part = _along(term.tables, len(states), rows)
+            for axis, each in enumerate(states):
+                part = _along(part, axis, self._memory[each] if axis < term.by_memory else each)
             shape = [len(states[axis]) for axis in undecided]
-            part = tables[np.ix_(*states, rows)].reshape(*shape, len(rows))
-            yield Factors(scopes[undecided][:, rows], part)
+            yield Factors(term.scopes[undecided][:, rows], part.reshape(*shape, len(rows)))
+
+
+def _along(tables: Floats, axis: int, indices: Ints) -> Floats:
+    """`tables` at these indices of an axis; they themselves where that is all of them in order."""
+    if np.array_equal(indices, np.arange(tables.shape[axis])):
+        return tables
+    return tables.take(indices, axis=axis)
 
 
 def _widened(fits: Bools, places: int) -> Bools:

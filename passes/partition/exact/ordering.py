@@ -12,7 +12,7 @@ Everything works on arrays of edges; there is no loop over variables.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +54,9 @@ class Group:
 
         Yields indices into `scopes` and, for the variable and each neighbour, whether it is named.
         """
-        if len(scopes) == 1:
-            yield np.arange(scopes.shape[1]), [True] + [False] * len(self.neighbours)
+        if len(scopes) in {1, len(self.shape)}:
+            others = len(scopes) > 1
+            yield np.arange(scopes.shape[1]), [True] + [others] * len(self.neighbours)
             return
         rows = scopes[0] - self.first
         named = (self.neighbours[:, None, rows] == scopes[1:]).any(axis=1)
@@ -107,7 +108,12 @@ def elimination_order(graph: FactorGraph, *, max_entries: float = math.inf) -> O
     round_of = np.empty(len(graph.domains), dtype=np.int64)
     for number, taken in enumerate(rounds):
         round_of[taken.variables] = number
-    groups = sorted(_groups(graph.domains, round_of, rounds), key=lambda group: group.round)
+    none = np.empty(0, dtype=np.int64)
+    owners = np.concatenate([none, *(taken.owners for taken in rounds)])
+    members = np.concatenate([none, *(taken.members for taken in rounds)])
+    rounds.clear()  # they are as large again
+    unsorted = _groups(graph.domains, round_of, owners, members)
+    groups = sorted(unsorted, key=lambda group: group.round)
     rank = np.empty(len(graph.domains), dtype=np.int64)
     first = 0
     for group in groups:
@@ -183,16 +189,13 @@ class _Unranked:
         return Group(int(rank[self.variables[0]]), rank[self.neighbours], self.shape)
 
 
-def _groups(domains: Ints, round_of: Ints, rounds: Sequence[_Round]) -> Iterator[_Unranked]:
-    """Split each round by shape.
+def _groups(domains: Ints, round_of: Ints, owners: Ints, members: Ints) -> Iterator[_Unranked]:
+    """Split each round by shape; `owners` and `members` are those of all rounds.
 
     The neighbours of a variable are neighbours of each other once it is gone, so all of them
     leave in different rounds: sorting them by round is already the elimination order.
     """
-    none = np.empty(0, dtype=np.int64)
-    owners = np.concatenate([none, *(taken.owners for taken in rounds)])
-    members = np.concatenate([none, *(taken.members for taken in rounds)])
-    members = members[np.lexsort((round_of[members], owners))]
+    members = members[np.argsort(owners * len(domains) + round_of[members], kind="stable")]
     degree = np.bincount(owners, minlength=len(domains))
     start = np.cumsum(degree) - degree
     for size in np.flatnonzero(np.bincount(degree)):

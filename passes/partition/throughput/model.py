@@ -68,9 +68,8 @@ class StreamCosts:
         )
         most_s = float(np.nansum(np.nanmax(run_s, axis=1)) + start_s.max() + crossing_s)
         tick_s = 2.0 ** (math.frexp(most_s)[1] - _BITS) if most_s else 1.0
-        place = {value.name: at for at, value in enumerate(table.values)}
         read_by = np.zeros((len(table.values), len(table.nodes)), dtype=np.bool_)
-        read_by[tuple(reads(table, place))] = True
+        read_by[tuple(reads(table))] = True
         outputs = {end.name for end in table.outputs}
         return cls(
             tick_s,
@@ -85,7 +84,7 @@ class StreamCosts:
             _ticks(take_s, tick_s),
             np.isnan(bring_s) | np.isnan(take_s),
             np.array([device.memory != HOST for device in devices]),
-            np.minimum(producers(table, place), len(table.nodes)),
+            np.minimum(producers(table), len(table.nodes)),
             read_by,
             np.array([value.name in outputs for value in table.values], dtype=np.bool_),
         )

@@ -41,6 +41,7 @@ COUNTED = {
     "one of them twice": ('{"a": 1, "b": 2, "a": 3}', 2, False),
     "spelt in two ways": ('{"a": 1, "\\u0061": 2}', 1, False),
     "a string that looks like one": ('{"a": "b\\":"}', 1, False),
+    "a string with a colon": ('{"a": "b:c"}', 1, True),
     "none": ("[1, 2]", 0, True),
 }
 

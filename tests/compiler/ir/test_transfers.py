@@ -1,15 +1,18 @@
 """Which transfers a run of stages needs and when, drawn; and which way a value takes."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise, permutations
 from math import inf
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.ir.objective import Objective
@@ -23,7 +26,7 @@ from stagecut.compiler.ir.transfers import (
     stages_in,
     table_router,
 )
-from tests.support.tables import US, cost_table, in_order, placed
+from tests.support.tables import US, cost_table, cost_tables, in_order, placed
 
 MEMORIES = {"cpu": "host", "pim": "pim", "far": "far"}
 
@@ -253,6 +256,31 @@ def test_a_schedule_for_a_table_is_one_that_it_accounts_for() -> None:
         "transfer c: host > pim",
     ]
     assert account(table, schedule).latency_s == pytest.approx(11 * US)
+
+
+@given(cost_tables(max_nodes=7), st.randoms())
+def test_what_a_table_wants_is_what_its_nodes_want(table: CostTable, random: Random) -> None:
+    """Whatever runs, and in which order."""
+    nodes = random.sample(table.nodes, random.randint(0, len(table.nodes)))
+    device_of = {node.name: random.choice([*node.run_s]) for node in nodes}
+    stages = stages_in([*device_of], device_of)
+    borders = [
+        StageBorder(
+            stage,
+            table.machine.memory_of(stage.device),
+            [table.node_named[name] for name in stage.nodes],
+        )
+        for stage in stages
+    ]
+    starts = {end.name: end.memory for end in table.inputs}
+    ends = [(end.name, end.memory) for end in table.outputs]
+    try:
+        expected = lay_out(borders, starts, ends, table_router(table))
+    except ScheduleError as error:
+        with pytest.raises(ScheduleError, match=re.escape(str(error))):
+            scheduled(table, stages)
+    else:
+        assert scheduled(table, stages) == expected
 
 
 def test_values_inside_a_stage_stay_there() -> None:
