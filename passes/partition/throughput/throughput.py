@@ -15,8 +15,9 @@ throughput and latency optimization of replicated and data-parallel workflows" (
 graph operators" (2020) for dynamic programming over ideals.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -24,50 +25,115 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError
 from stagecut.compiler.ir.machine import HOST, Machine
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import (
-    StreamCertificate,
-    StreamSchedule,
-    StreamSolution,
-    stream_account,
-)
+from stagecut.compiler.ir.solution import meets
+from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution, stream_account
+from stagecut.compiler.ir.stream_certificate import Limit, StreamCertificate, Stretch
 from stagecut.compiler.ir.transfers import scheduled
-from stagecut.passes.partition.exact.factor_graph import Ints
 from stagecut.passes.partition.orders.precedence import Precedence
+from stagecut.passes.partition.throughput.amounts import Amounts, limits_of
 from stagecut.passes.partition.throughput.bounds import least_period
 from stagecut.passes.partition.throughput.lattice import Lattice, members
 from stagecut.passes.partition.throughput.model import Calls, StreamCosts
 from stagecut.passes.partition.throughput.probe import Part, Probe
-
-#: Bisection ends when the period is known to this part of it; the rest is for strict probes.
-_NEAR = 1e-4
+from stagecut.passes.partition.throughput.search import shortest
+from stagecut.passes.partition.throughput.within import Within
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
     """Ties go to fewer units of the resource with the most, longer stages, and earlier devices."""
 
+    limits: tuple[Limit, ...] = ()
+
     def __call__(self, table: CostTable) -> StreamSolution:
         """Raises UnplaceableError where the machine has too little for a single replica of each
-        stage, and for a table that streams cannot be asked about."""
-        _check(table)
+        stage, where nothing keeps to the limits, and for a table that streams cannot be asked
+        about."""
+        check_streamable(table)
+        return Streams.of(table).solution(limits_of(table, self.limits))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The pipelines of a table, and what is known of all of them: `bound` (ticks) is a period that
+    no schedule goes below."""
+
+    table: CostTable
+    probe: Probe
+    bound: float
+
+    @classmethod
+    def of(cls, table: CostTable) -> "Streams":
         costs = StreamCosts.of(table)
         lattice = Lattice.of(Precedence.of(table))
-        probe = Probe(Calls(costs, lattice))
-        bound = least_period(costs)
-        parts, potentials = _solve(probe, bound)
+        return cls(table, Probe(Calls(costs, lattice)), least_period(costs))
+
+    def solution(self, limits: tuple[Limit, ...]) -> StreamSolution:
+        """The fastest within all of `limits`. Those that it keeps to anyway are left out of the
+        search, which makes what is proved the stronger."""
+        parts, certificate = self._unlimited
+        held: tuple[Limit, ...] = ()
+        while exceeded := self._amounts(limits, parts).exceeded(parts):
+            held = (*held, exceeded[0])
+            parts, certificate = self._limited(held, certificate)
+        return self.as_solution(parts, certificate)
+
+    @cached_property
+    def _unlimited(self) -> tuple[tuple[Part, ...], StreamCertificate]:
+        probe = self.probe
+        parts = _replicas_of_all(probe) or _any_pipeline(probe)
+        potentials = np.empty((0, probe.states), dtype=np.int64)  # nothing is shorter than 0
+        if probe.period(parts):
+            parts, potentials = shortest(probe, parts, Fraction(int(self.bound)))
         period = probe.period(parts)
-        stream = _stream(table, lattice, parts)
-        certificate = StreamCertificate(
+        if period:  # the same period with as few units as can be
+            parts = probe.parts(probe.potentials(period, strict=False), period, strict=False)
+        else:
+            potentials = potentials[:0]
+        return parts, self._certificate(period, tuple(map(tuple, potentials.tolist())))
+
+    def _limited(
+        self, limits: tuple[Limit, ...], before: StreamCertificate
+    ) -> tuple[tuple[Part, ...], StreamCertificate]:
+        """Within these limits; `before` is what is known within all but the last of them."""
+        within = Within(self.probe, limits)
+        parts, stretches, complete = within.fastest(before.period)
+        if not parts:
+            raise self._nothing_within(limits, proved=complete)
+        period = self.probe.period(parts)
+        if not complete:
+            return parts, replace(before, found=period)
+        return parts, self._certificate(period, (), limits, stretches)
+
+    def _certificate(
+        self,
+        period: Fraction,
+        potentials: tuple[tuple[int, ...], ...],
+        limits: tuple[Limit, ...] = (),
+        stretches: tuple[Stretch, ...] = (),
+    ) -> StreamCertificate:
+        calls = self.probe.calls
+        return StreamCertificate(
             period,
-            costs.tick_s,
-            tuple(map(tuple, potentials.tolist())),
+            calls.costs.tick_s,
+            potentials,
             "schedules with contiguous stages"
-            if lattice.complete
+            if calls.lattice.complete
             else "contiguous stages in the graph's order",
-            min(bound, float(period)) * costs.tick_s,
+            min(self.bound, float(period)) * calls.costs.tick_s,
+            limits,
+            stretches,
         )
+
+    def _amounts(self, limits: tuple[Limit, ...], parts: tuple[Part, ...]) -> Amounts:
+        return Amounts(self.probe.calls, limits, int(self.probe.period(parts)))
+
+    def as_solution(
+        self, parts: tuple[Part, ...], certificate: StreamCertificate
+    ) -> StreamSolution:
+        stream = self._stream(parts)
         try:
-            account = stream_account(table, stream)
+            account = stream_account(self.table, stream)
         except AssignmentError as error:
             raise UnplaceableError(
                 f"the fastest stream does not fit: {error.problem}",
@@ -76,31 +142,46 @@ class Throughput:
             ) from error
         return StreamSolution(stream, account, certificate)
 
+    def _stream(self, parts: tuple[Part, ...]) -> StreamSchedule:
+        names = [node.name for node in self.table.nodes]
+        ideals = self.probe.calls.lattice.ideals
+        free = [iter(devices) for devices in self.probe.calls.costs.devices]
+        stages = []
+        for part in parts:
+            devices = self.probe.calls.costs.devices[part.device]
+            device = next(free[part.device]) if len(devices) > 1 else devices[0]
+            inside = members(ideals[part.end] & ~ideals[part.start])
+            stages.append(Stage(device, tuple(names[node] for node in inside)))
+        return StreamSchedule(scheduled(self.table, stages), tuple(part.replicas for part in parts))
 
-def _solve(probe: Probe, bound: float) -> tuple[tuple[Part, ...], Ints]:
-    """The pipeline with the least period, and the potentials that prove it."""
-    parts = _replicas_of_all(probe) or _any_pipeline(probe)
-    period = probe.period(parts)
-    potentials = probe.potentials(period, strict=True) if period else _nothing(probe)
-    low = Fraction(int(bound))
-    while period and probe.can_keep(potentials):
-        parts = probe.parts(potentials, period, strict=True)
-        period = probe.period(parts)
-        while period and period - low > period * Fraction(_NEAR):
-            middle = (low + period) / 2
-            middle = Fraction(int(middle)) if middle >= 1 else middle
-            if middle <= low:
-                break
-            kept = probe.potentials(middle, strict=False)
-            if not probe.can_keep(kept):
-                low = middle
-                continue
-            parts = probe.parts(kept, middle, strict=False)
-            period = probe.period(parts)
-        potentials = probe.potentials(period, strict=True) if period else _nothing(probe)
-    if period:  # the same period with as few units as can be
-        parts = probe.parts(probe.potentials(period, strict=False), period, strict=False)
-    return parts, potentials
+    def _nothing_within(self, limits: tuple[Limit, ...], *, proved: bool) -> UnplaceableError:
+        """The last of the limits is one that nothing keeps to that keeps to the others."""
+        *others, last = limits
+        beside = f" within {' and '.join(map(str, others))}" if others else ""
+        if not proved:
+            return UnplaceableError(
+                f"no stream was found that keeps to {last}{beside}, and there may be one",
+                where=f"limit of {last.name}",
+                fix="raise one of the limits",
+            )
+        within = Within(self.probe, limits)
+        least, parts = within.least(self._unlimited[1].period)
+        had = replace(last, most=least)
+        best = f"the least that can be had is {had}"
+        if last.name == "latency":
+            least_s = least * self.probe.calls.costs.tick_s
+            account = stream_account(self.table, self._stream(parts))
+            had = replace(last, most=account.latency_s)
+            kept = all(limit.allows(account.taken(limit.name)) for limit in others)
+            best = f"the least that can be had is {had}"
+            if not kept or not meets(account.latency_s, least_s):
+                best = f"all take {replace(last, most=least_s)} or more"
+                best = f"{best}, and one takes {had}" if kept else best
+        return UnplaceableError(
+            f"no stream keeps to {last}{beside}: {best}",
+            where=f"limit of {last.name}",
+            fix=f"allow {had.exactly} or more",
+        )
 
 
 def _replicas_of_all(probe: Probe) -> tuple[Part, ...]:
@@ -108,7 +189,7 @@ def _replicas_of_all(probe: Probe) -> tuple[Part, ...]:
     where no device can. Hard to beat where cores are equal and nothing is far away."""
     costs, everything = probe.calls.costs, len(probe.calls.lattice.ideals) - 1
     able = probe.calls.to(everything)[1][0]  # from the empty set
-    replicas = costs.units[costs.group] // costs.cores
+    replicas = np.minimum(costs.units[costs.group] // costs.cores, costs.most)
     whole = [
         (Part(0, everything, device, int(replicas[device])),)
         for device in range(len(able))
@@ -120,9 +201,7 @@ def _replicas_of_all(probe: Probe) -> tuple[Part, ...]:
 def _any_pipeline(probe: Probe) -> tuple[Part, ...]:
     """One with a single replica of each stage, in as few units as can be; raises UnplaceableError
     where even this takes more units than there are."""
-    ends = range(1, len(probe.calls.lattice.ideals))
-    longest = max((int(probe.calls.to(end)[0].max()) for end in ends), default=0)
-    period = Fraction(max(longest, 1))
+    period = probe.longest
     potentials = probe.potentials(period, strict=False)
     if not probe.can_keep(potentials):
         raise UnplaceableError(
@@ -133,22 +212,7 @@ def _any_pipeline(probe: Probe) -> tuple[Part, ...]:
     return probe.parts(potentials, period, strict=False)
 
 
-def _nothing(probe: Probe) -> Ints:
-    """For a graph that takes no time: nothing is shorter, and there is nothing to show."""
-    return np.empty((0, probe.states), dtype=np.int64)
-
-
-def _stream(table: CostTable, lattice: Lattice, parts: tuple[Part, ...]) -> StreamSchedule:
-    names = [node.name for node in table.nodes]
-    devices = [device.name for device in table.machine.devices]
-    stages = []
-    for part in parts:
-        inside = lattice.ideals[part.end] & ~lattice.ideals[part.start]
-        stages.append(Stage(devices[part.device], tuple(names[node] for node in members(inside))))
-    return StreamSchedule(scheduled(table, stages), tuple(part.replicas for part in parts))
-
-
-def _check(table: CostTable) -> None:
+def check_streamable(table: CostTable) -> None:
     """What the model does not hold is refused."""
     for key, ends in (("inputs", table.inputs), ("outputs", table.outputs)):
         for index, end in enumerate(ends):

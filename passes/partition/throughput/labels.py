@@ -1,0 +1,167 @@
+"""Can a period be kept within limits? The least that it takes, in every respect, set by set.
+
+    {}    0 cores, 0 µs
+    {a}   1 core, 30 µs     2 cores, 22 µs         labels: each pipeline takes at least one of them
+    {a b} 3 cores, 41 µs    ...
+
+A label counts the units of each kind of devices, and what is taken of each limit (amounts.py). Of
+the labels of a set those are kept that no other is below in every respect (a Pareto front); one that
+takes more than there is goes at once. With a single limit there are at most as many as there are
+units. With several there may be many: beyond MOST_LABELS some are let go, so that a pipeline that
+is found is one, and that none is found proves nothing (`Labels.complete`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from stagecut.compiler.ir.stream_certificate import Label
+from stagecut.passes.partition.exact.factor_graph import Ints
+from stagecut.passes.partition.throughput.amounts import Amounts
+from stagecut.passes.partition.throughput.model import NEVER
+from stagecut.passes.partition.throughput.probe import Part, Probe
+
+MOST_LABELS = 1000
+
+
+@dataclass(frozen=True)
+class Labels:
+    """`rows` (L, K) are the labels of ideal i from `starts[i]` to `starts[i + 1]`."""
+
+    starts: Ints
+    rows: Ints
+    complete: bool
+
+    @property
+    def last(self) -> Ints:
+        """Those of all nodes."""
+        return self.at(len(self.starts) - 2)
+
+    def at(self, ideal: int) -> Ints:
+        return self.rows[self.starts[ideal] : self.starts[ideal + 1]]
+
+    def as_tuples(self) -> tuple[tuple[Label, ...], ...]:
+        return tuple(
+            tuple(map(tuple, self.at(ideal).tolist())) for ideal in range(len(self.starts) - 1)
+        )
+
+
+@dataclass(frozen=True)
+class LabelProbe:
+    """Looks for pipelines within limits; `first` is the respect in which the least is preferred
+    of all pipelines that are found: a column of the labels."""
+
+    probe: Probe
+    amounts: Amounts
+    first: int
+    most_labels: int = MOST_LABELS
+
+    @cached_property
+    def _room(self) -> Ints:
+        """(K,): the most in each respect."""
+        return np.concatenate([self.probe.calls.costs.units, self.amounts.allowed])
+
+    def potentials(self, period: Fraction, *, strict: bool) -> Labels:
+        lattice = self.probe.calls.lattice
+        rows = np.zeros((1024, len(self._room)), dtype=np.int64)
+        starts = np.zeros(len(lattice.ideals) + 1, dtype=np.int64)
+        starts[1] = 1
+        complete = True
+        for ideal in range(1, len(lattice.ideals)):
+            found = _minimal(self._reached(ideal, rows, starts, period, strict=strict))
+            if len(self.amounts.limits) > 1 and len(found) > self.most_labels:
+                found = found[np.linspace(0, len(found) - 1, self.most_labels).astype(np.int64)]
+                complete = False
+            end = int(starts[ideal]) + len(found)
+            while end > len(rows):
+                rows = np.concatenate([rows, np.zeros_like(rows)])
+            rows[starts[ideal] : end] = found
+            starts[ideal + 1] = end
+        return Labels(starts, rows[: starts[-1]], complete)
+
+    def _reached(
+        self, ideal: int, rows: Ints, starts: Ints, period: Fraction, *, strict: bool
+    ) -> Ints:
+        """Every label of an ideal below, with what each stage from there takes, within the room."""
+        parts = []
+        for _, below, costs in self._stages(ideal, period, strict=strict):
+            first = starts[below]
+            counts = starts[below + 1] - first
+            ends = np.cumsum(counts)
+            index = np.arange(ends[-1]) + np.repeat(first - ends + counts, counts)
+            reached = rows[index] + np.repeat(costs, counts, axis=0)
+            parts.append(reached[(reached <= self._room).all(axis=1)])
+        return np.concatenate(parts) if parts else np.empty((0, len(self._room)), dtype=np.int64)
+
+    def _stages(
+        self, ideal: int, period: Fraction, *, strict: bool
+    ) -> Iterator[tuple[int, Ints, Ints]]:
+        """By device: the ideals from which a stage to `ideal` keeps the period within the room, and
+        what it takes (R, K)."""
+        costs = self.probe.calls.costs
+        below = self.probe.calls.lattice.below[ideal]
+        units = self.probe.needed(ideal, period, strict=strict)
+        amounts = self.amounts.of(ideal, units // costs.cores)
+        kinds = len(costs.units)
+        for device, kind in enumerate(costs.group.tolist()):
+            taken = np.zeros((len(below), len(self._room)), dtype=np.int64)
+            taken[:, kind] = units[:, device]
+            taken[:, kinds:] = amounts[:, device]
+            fits = (units[:, device] < NEVER) & (taken <= self._room).all(axis=1)
+            if fits.any():
+                yield device, below[fits], taken[fits]
+
+    def can_keep(self, potentials: Labels) -> bool:
+        return len(potentials.last) > 0
+
+    def parts(self, potentials: Labels, period: Fraction, *, strict: bool) -> tuple[Part, ...]:
+        """The stages of the pipeline that takes the least in the preferred respect, then in the
+        others from first to last; of equals the longest, on the first device."""
+        ideal = len(potentials.starts) - 2
+        ends = potentials.last
+        others = [column for column in range(ends.shape[1]) if column != self.first]
+        order = np.lexsort([ends[:, column] for column in (*reversed(others), self.first)])
+        label = ends[order[0]]
+        found: list[Part] = []
+        while ideal:
+            start, device, taken = self._step(potentials, ideal, label, period, strict=strict)
+            costs = self.probe.calls.costs
+            replicas = int(taken[costs.group[device]] // costs.cores[device])
+            found.append(Part(start, ideal, device, replicas))
+            ideal, label = start, label - taken
+        return tuple(reversed(found))
+
+    def _step(
+        self, potentials: Labels, ideal: int, label: Ints, period: Fraction, *, strict: bool
+    ) -> tuple[int, int, Ints]:
+        """Where the last stage begins, its device, and what it takes."""
+        steps = [
+            (int(start), device, taken)
+            for device, below, costs in self._stages(ideal, period, strict=strict)
+            for start, taken in zip(below, costs, strict=True)
+            if (taken <= label).all()
+        ]
+        for start, device, taken in sorted(steps, key=lambda step: step[:2]):
+            if (potentials.at(start) == label - taken).all(axis=1).any():
+                return start, device, taken
+        raise AssertionError("every label but the first comes from another one")
+
+    def period(self, parts: tuple[Part, ...]) -> Fraction:
+        return self.probe.period(parts)
+
+
+def _minimal(rows: Ints) -> Ints:
+    """Those that no other row is below, or equal to, in every respect, in their order."""
+    rows = rows[np.lexsort(rows.T[::-1])]
+    if rows.shape[1] == 2 and len(rows):
+        least = np.minimum.accumulate(rows[:, 1])
+        better = np.concatenate([[True], rows[1:, 1] < least[:-1]])
+        return rows[better]
+    kept = []
+    while len(rows):
+        kept.append(rows[0])
+        rows = rows[(rows < rows[0]).any(axis=1)]
+    return np.array(kept) if kept else rows
