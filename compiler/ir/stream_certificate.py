@@ -20,9 +20,9 @@ StreamScope: TypeAlias = Literal[
     "schedules with contiguous stages", "contiguous stages in the graph's order"
 ]
 
-#: "latency": seconds from end to end at the stream's own rate. "memory": bytes in the host's memory,
-#: weights and what passes between stages. "weights": bytes of weights in the host's memory alone,
-#: which the cost table may limit. `StreamAccount` defines them.
+#: "latency": seconds from end to end at the stream's own rate. "memory": bytes in the host's
+#: memory, weights and what passes between stages. "weights": bytes of weights in the host's memory
+#: alone, which the cost table may limit. `StreamAccount` defines them.
 LimitName: TypeAlias = Literal["latency", "memory", "weights"]
 
 #: Sums of times differ by as much with the order in which they are added up.
@@ -96,7 +96,7 @@ class StreamCertificate:
 
     @property
     def found_s(self) -> float:
-        return self.period_s if self.found is None else float(self.found) * self.tick_s
+        return float(self.period if self.found is None else self.found) * self.tick_s
 
     @property
     def gap(self) -> float:

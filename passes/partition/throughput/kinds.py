@@ -1,7 +1,7 @@
 """Devices that are as good as each other: which of them runs a stage does not matter.
 
-    npu.0, npu.1, npu.2     each with a memory of its own, all with the same costs: 3 units of a kind
-    cpu, gang               share the cores: one kind, with as many units as there are cores
+    npu.0, npu.1, npu.2   each with a memory of its own, all with the same costs: 3 units of a kind
+    cpu, gang             share the cores: one kind, with as many units as there are cores
 
 A solver that told such devices apart would look at the same pipeline once for each order of them.
 Those are interchangeable that differ in their names, and those of their own resource and memory,

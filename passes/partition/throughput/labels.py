@@ -5,7 +5,7 @@
     {a b} 3 cores, 41 µs    ...
 
 A label counts the units of each kind of devices, and what is taken of each limit (amounts.py). Of
-the labels of a set those are kept that no other is below in every respect (a Pareto front); one that
+the labels of a set those are kept that no other is below in every respect (a Pareto front); what
 takes more than there is goes at once. With a single limit there are at most as many as there are
 units. With several there may be many: beyond MOST_LABELS some are let go, so that a pipeline that
 is found is one, and that none is found proves nothing (`Labels.complete`).
@@ -159,9 +159,10 @@ def _minimal(rows: Ints) -> Ints:
     if rows.shape[1] == 2 and len(rows):
         least = np.minimum.accumulate(rows[:, 1])
         better = np.concatenate([[True], rows[1:, 1] < least[:-1]])
-        return rows[better]
-    kept = []
+        shorter: Ints = rows[better]
+        return shorter
+    kept = [rows[:0]]
     while len(rows):
-        kept.append(rows[0])
+        kept.append(rows[:1])
         rows = rows[(rows < rows[0]).any(axis=1)]
-    return np.array(kept) if kept else rows
+    return np.concatenate(kept)

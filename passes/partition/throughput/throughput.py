@@ -18,6 +18,7 @@ graph operators" (2020) for dynamic programming over ideals.
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution, stream_a
 from stagecut.compiler.ir.stream_certificate import Limit, StreamCertificate, Stretch
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.passes.partition.orders.precedence import Precedence
-from stagecut.passes.partition.throughput.amounts import Amounts, limits_of
+from stagecut.passes.partition.throughput.amounts import limits_of
 from stagecut.passes.partition.throughput.bounds import least_period
 from stagecut.passes.partition.throughput.lattice import Lattice, members
 from stagecut.passes.partition.throughput.model import Calls, StreamCosts
@@ -53,6 +54,18 @@ class Throughput:
         return Streams.of(table).solution(limits_of(table, self.limits))
 
 
+#: A pipeline, and what is proved of it.
+Found: TypeAlias = tuple[tuple[Part, ...], StreamCertificate]
+
+
+@dataclass(frozen=True, slots=True)
+class NothingWithin:
+    """No pipeline keeps to `limits`, though some do to all but the last; or none was found."""
+
+    limits: tuple[Limit, ...]
+    proved: bool
+
+
 @dataclass(frozen=True)
 class Streams:
     """The pipelines of a table, and what is known of all of them: `bound` (ticks) is a period that
@@ -69,17 +82,34 @@ class Streams:
         return cls(table, Probe(Calls(costs, lattice)), least_period(costs))
 
     def solution(self, limits: tuple[Limit, ...]) -> StreamSolution:
-        """The fastest within all of `limits`. Those that it keeps to anyway are left out of the
-        search, which makes what is proved the stronger."""
-        parts, certificate = self._unlimited
+        """The fastest within all of `limits`; raises UnplaceableError where there is none."""
+        found = self.fastest(limits, self.unlimited)
+        if isinstance(found, NothingWithin):
+            raise self.error(found)
+        return self.as_solution(*found)
+
+    def fastest(self, limits: tuple[Limit, ...], known: Found) -> "Found | NothingWithin":
+        """Within all of `limits`, where `known` is the fastest within none of them, or within some
+        that are no tighter. Those that it keeps to anyway are left out of the search, which makes
+        what is proved the stronger."""
+        parts, certificate = known
         held: tuple[Limit, ...] = ()
-        while exceeded := self._amounts(limits, parts).exceeded(parts):
+        while exceeded := Within(self.probe, limits).exceeded(parts):
             held = (*held, exceeded[0])
-            parts, certificate = self._limited(held, certificate)
-        return self.as_solution(parts, certificate)
+            found, stretches, complete = Within(self.probe, held).fastest(certificate.period)
+            if not found:
+                return NothingWithin(held, complete)
+            parts, period = found, self.probe.period(found)
+            certificate = (
+                self._certificate(period, (), held, stretches)
+                if complete
+                else replace(certificate, found=period)
+            )
+        return parts, certificate
 
     @cached_property
-    def _unlimited(self) -> tuple[tuple[Part, ...], StreamCertificate]:
+    def unlimited(self) -> Found:
+        """The fastest where nothing is limited."""
         probe = self.probe
         parts = _replicas_of_all(probe) or _any_pipeline(probe)
         potentials = np.empty((0, probe.states), dtype=np.int64)  # nothing is shorter than 0
@@ -91,19 +121,6 @@ class Streams:
         else:
             potentials = potentials[:0]
         return parts, self._certificate(period, tuple(map(tuple, potentials.tolist())))
-
-    def _limited(
-        self, limits: tuple[Limit, ...], before: StreamCertificate
-    ) -> tuple[tuple[Part, ...], StreamCertificate]:
-        """Within these limits; `before` is what is known within all but the last of them."""
-        within = Within(self.probe, limits)
-        parts, stretches, complete = within.fastest(before.period)
-        if not parts:
-            raise self._nothing_within(limits, proved=complete)
-        period = self.probe.period(parts)
-        if not complete:
-            return parts, replace(before, found=period)
-        return parts, self._certificate(period, (), limits, stretches)
 
     def _certificate(
         self,
@@ -124,9 +141,6 @@ class Streams:
             limits,
             stretches,
         )
-
-    def _amounts(self, limits: tuple[Limit, ...], parts: tuple[Part, ...]) -> Amounts:
-        return Amounts(self.probe.calls, limits, int(self.probe.period(parts)))
 
     def as_solution(
         self, parts: tuple[Part, ...], certificate: StreamCertificate
@@ -154,18 +168,19 @@ class Streams:
             stages.append(Stage(device, tuple(names[node] for node in inside)))
         return StreamSchedule(scheduled(self.table, stages), tuple(part.replicas for part in parts))
 
-    def _nothing_within(self, limits: tuple[Limit, ...], *, proved: bool) -> UnplaceableError:
-        """The last of the limits is one that nothing keeps to that keeps to the others."""
-        *others, last = limits
+    def error(self, nothing: "NothingWithin") -> UnplaceableError:
+        """What to tell: the best that can be had of the last of the limits."""
+        *others, last = nothing.limits
         beside = f" within {' and '.join(map(str, others))}" if others else ""
-        if not proved:
+        where = "memory host" if last.name == "weights" else f"limit of {last.name}"
+        if not nothing.proved:
             return UnplaceableError(
                 f"no stream was found that keeps to {last}{beside}, and there may be one",
-                where=f"limit of {last.name}",
+                where=where,
                 fix="raise one of the limits",
             )
-        within = Within(self.probe, limits)
-        least, parts = within.least(self._unlimited[1].period)
+        within = Within(self.probe, nothing.limits)
+        least, parts = within.least(self.unlimited[1].period)
         had = replace(last, most=least)
         best = f"the least that can be had is {had}"
         if last.name == "latency":
@@ -179,7 +194,7 @@ class Streams:
                 best = f"{best}, and one takes {had}" if kept else best
         return UnplaceableError(
             f"no stream keeps to {last}{beside}: {best}",
-            where=f"limit of {last.name}",
+            where=where,
             fix=f"allow {had.exactly} or more",
         )
 

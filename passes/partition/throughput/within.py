@@ -52,14 +52,14 @@ class Within:
             low = probe.period(parts)
             complete &= labels.complete
             stretches.append(Stretch(low, labels.as_tuples()))
-            if wait == int(low) or self.keeps(parts):
+            if wait == int(low) or not self.exceeded(parts):
                 return self._preferred(parts, self.probe.main), tuple(stretches), complete
             wait = int(low)
 
-    def keeps(self, parts: tuple[Part, ...]) -> bool:
-        """Whether a pipeline keeps to the limits at its own period."""
+    def exceeded(self, parts: tuple[Part, ...]) -> tuple[Limit, ...]:
+        """The limits that a pipeline does not keep to at its own period."""
         wait = int(self.probe.period(parts))
-        return not Amounts(self.probe.calls, self.limits, wait).exceeded(parts)
+        return Amounts(self.probe.calls, self.limits, wait).exceeded(parts)
 
     def _start(self, probe: LabelProbe, low: Fraction) -> tuple[tuple[Part, ...], bool]:
         """A pipeline to begin with: the first that longer and longer periods allow."""

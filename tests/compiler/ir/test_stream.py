@@ -8,11 +8,10 @@ from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
-    StreamCertificate,
     StreamSchedule,
-    StreamScope,
     stream_account,
 )
+from stagecut.compiler.ir.stream_certificate import StreamCertificate, StreamScope
 from stagecut.compiler.ir.transfers import scheduled
 from tests.support.streams import stream_table
 

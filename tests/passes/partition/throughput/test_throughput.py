@@ -122,7 +122,7 @@ REFUSED = {
             machine=replace(one.machine, memories=(Memory("host", capacity_bytes=1),)),
             nodes=(replace(one.nodes[0], weight_bytes=2),),
         ),
-        "the fastest stream does not fit: holds 2 bytes",
+        "the least that can be had is 2 B of weights",
     ),
 }
 
