@@ -1,8 +1,8 @@
 """Streams as files: `stagecut.stream/1`, with a certificate that can be checked.
 
 What `stagecut partition --objective throughput` writes: the stages with their replicas, what they
-come to, and the proof. Times are in seconds; the period is an exact fraction, in ticks. What --front
-writes is `stagecut.stream_front/1`: such streams under `front`, each of them a document as here.
+come to, and the proof. Times are in seconds; the period is an exact fraction, in ticks. What
+--front writes is `stagecut.stream_front/1`: such streams under `front`, each of them a document as here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,6 +53,7 @@ class _Limit(TypedDict):
 class _Stretch(TypedDict):
     below: _Period
     labels: list[list[list[int]]]
+    rest: list[list[int]]
 
 
 @_strict
@@ -127,6 +128,7 @@ def _certificate_document(certificate: StreamCertificate) -> dict[str, object]:
             {
                 "below": str(stretch.below),
                 "labels": [[list(label) for label in some] for some in stretch.labels],
+                "rest": [list(label) for label in stretch.rest],
             }
             for stretch in certificate.stretches
         ],
@@ -167,6 +169,7 @@ def _certificate(document: _Certificate) -> StreamCertificate:
         Stretch(
             Fraction(stretch["below"]),
             tuple(tuple(map(tuple, some)) for some in stretch["labels"]),
+            tuple(map(tuple, stretch["rest"])),
         )
         for stretch in document.get("stretches", [])
     )

@@ -59,13 +59,15 @@ class Stretch:
     """The proof that within the limits nothing has a period below `below`, down to where the
     stretch before it ends, in ticks; the first one reaches down to 0.
 
-    `labels` has for every set of nodes that may have run, in the order of `potentials`, what
-    stages with such a period may take there: each pipeline of theirs takes at least as much as one
-    of the labels, in every respect, or more than there is. For all nodes there is no label.
+    Both lists are about every set of nodes that may have run, in the order of `potentials`, and
+    about stages with such a period. `rest` is what the nodes that are left take at the least, each
+    respect by itself. `labels` is what may have been taken: each pipeline takes at least as much as
+    one of them, in every respect, or leaves less than `rest`. For all nodes there is no label.
     """
 
     below: Fraction
     labels: tuple[tuple[Label, ...], ...]
+    rest: tuple[Label, ...]
 
 
 @dataclass(frozen=True, slots=True)

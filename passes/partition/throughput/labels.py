@@ -1,26 +1,25 @@
 """Can a period be kept within limits? The least that it takes, in every respect, set by set.
 
-    {}    0 cores, 0 µs
-    {a}   1 core, 30 µs     2 cores, 22 µs         labels: each pipeline takes at least one of them
-    {a b} 3 cores, 41 µs    ...
+    {}      0 cores, 0 µs
+    {a}     1 core, 30 µs     2 cores, 22 µs       labels: each pipeline takes at least one of them
+    {a b}   3 cores, 41 µs    ...
 
 A label counts the units of each kind of devices, and what is taken of each limit (amounts.py). Of
 the labels of a set those are kept that no other is below in every respect (a Pareto front); what
-takes more than there is goes at once. With a single limit there are at most as many as there are
-units. With several there may be many: beyond MOST_LABELS some are let go, so that a pipeline that
-is found is one, and that none is found proves nothing (`Labels.complete`).
+leaves too little for the rest of the nodes goes at once. With a single limit there are at most as
+many as there are units. With several there may be many: beyond MOST_LABELS some are let go, so that
+a pipeline that is found is one, and that none is found proves nothing (`Labels.complete`).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 
-from stagecut.compiler.ir.stream_certificate import Label
-from stagecut.passes.partition.exact.factor_graph import Ints
-from stagecut.passes.partition.throughput.amounts import Amounts
+from stagecut.compiler.ir.stream_certificate import Stretch
+from stagecut.passes.partition.exact.factor_graph import Bools, Ints
+from stagecut.passes.partition.throughput.amounts import BEYOND, Amounts
 from stagecut.passes.partition.throughput.model import NEVER
 from stagecut.passes.partition.throughput.probe import Part, Probe
 
@@ -29,10 +28,12 @@ MOST_LABELS = 1000
 
 @dataclass(frozen=True)
 class Labels:
-    """`rows` (L, K) are the labels of ideal i from `starts[i]` to `starts[i + 1]`."""
+    """`rows` (L, K) are the labels of ideal i from `starts[i]` to `starts[i + 1]`; `rest` (I, K) is
+    what the nodes that are left take at the least, each respect by itself."""
 
     starts: Ints
     rows: Ints
+    rest: Ints
     complete: bool
 
     @property
@@ -43,10 +44,10 @@ class Labels:
     def at(self, ideal: int) -> Ints:
         return self.rows[self.starts[ideal] : self.starts[ideal + 1]]
 
-    def as_tuples(self) -> tuple[tuple[Label, ...], ...]:
-        return tuple(
-            tuple(map(tuple, self.at(ideal).tolist())) for ideal in range(len(self.starts) - 1)
-        )
+    def stretch(self, below: Fraction) -> Stretch:
+        """What they prove, where all nodes have none."""
+        labels = (map(tuple, self.at(ideal).tolist()) for ideal in range(len(self.rest)))
+        return Stretch(below, tuple(map(tuple, labels)), tuple(map(tuple, self.rest.tolist())))
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,17 @@ class LabelProbe:
 
     def potentials(self, period: Fraction, *, strict: bool) -> Labels:
         lattice = self.probe.calls.lattice
+        rest = self._rest(period, strict=strict)
         rows = np.zeros((1024, len(self._room)), dtype=np.int64)
         starts = np.zeros(len(lattice.ideals) + 1, dtype=np.int64)
-        starts[1] = 1
+        starts[1] = (rest[0] <= self._room).all()
         complete = True
         for ideal in range(1, len(lattice.ideals)):
-            found = _minimal(self._reached(ideal, rows, starts, period, strict=strict))
+            below, _, taken = self._stages(ideal, rest, period, strict=strict)
+            first, counts = starts[below], starts[below + 1] - starts[below]
+            index = np.arange(counts.sum()) + np.repeat(first - counts.cumsum() + counts, counts)
+            reached = rows[index] + np.repeat(taken, counts, axis=0)
+            found = _minimal(reached[(reached <= self._room - rest[ideal]).all(axis=1)])
             if len(self.amounts.limits) > 1 and len(found) > self.most_labels:
                 found = found[np.linspace(0, len(found) - 1, self.most_labels).astype(np.int64)]
                 complete = False
@@ -80,39 +86,39 @@ class LabelProbe:
                 rows = np.concatenate([rows, np.zeros_like(rows)])
             rows[starts[ideal] : end] = found
             starts[ideal + 1] = end
-        return Labels(starts, rows[: starts[-1]], complete)
+        return Labels(starts, rows[: starts[-1]], rest, complete)
 
-    def _reached(
-        self, ideal: int, rows: Ints, starts: Ints, period: Fraction, *, strict: bool
-    ) -> Ints:
-        """Every label of an ideal below, with what each stage from there takes, within the room."""
-        parts = []
-        for _, below, costs in self._stages(ideal, period, strict=strict):
-            first = starts[below]
-            counts = starts[below + 1] - first
-            ends = np.cumsum(counts)
-            index = np.arange(ends[-1]) + np.repeat(first - ends + counts, counts)
-            reached = rows[index] + np.repeat(costs, counts, axis=0)
-            parts.append(reached[(reached <= self._room).all(axis=1)])
-        return np.concatenate(parts) if parts else np.empty((0, len(self._room)), dtype=np.int64)
+    def _rest(self, period: Fraction, *, strict: bool) -> Ints:
+        """(I, K), from all nodes backwards."""
+        lattice = self.probe.calls.lattice
+        rest = np.full((len(lattice.ideals), len(self._room)), BEYOND, dtype=np.int64)
+        rest[-1] = 0
+        for ideal in range(len(lattice.ideals) - 1, 0, -1):
+            able, taken = self._taken(ideal, period, strict=strict)
+            least = np.where(able[:, :, None], taken, BEYOND).min(axis=1)
+            below = lattice.below[ideal]
+            rest[below] = np.minimum(rest[below], np.minimum(least + rest[ideal], BEYOND))
+        return rest
 
     def _stages(
-        self, ideal: int, period: Fraction, *, strict: bool
-    ) -> Iterator[tuple[int, Ints, Ints]]:
-        """By device: the ideals from which a stage to `ideal` keeps the period within the room, and
-        what it takes (R, K)."""
+        self, ideal: int, rest: Ints, period: Fraction, *, strict: bool
+    ) -> tuple[Ints, Ints, Ints]:
+        """Those to `ideal` that keep the period and leave enough for the rest: where they begin,
+        their devices, and what they take (R, K); the longest first, then by device."""
+        able, taken = self._taken(ideal, period, strict=strict)
+        fits = able & (taken <= self._room - rest[ideal]).all(axis=2)
+        rows, devices = np.nonzero(fits)
+        return self.probe.calls.lattice.below[ideal][rows], devices, taken[rows, devices]
+
+    def _taken(self, ideal: int, period: Fraction, *, strict: bool) -> tuple[Bools, Ints]:
+        """(B, D): whether a device keeps the period from an ideal below to `ideal`; and (B, D, K):
+        what that takes."""
         costs = self.probe.calls.costs
-        below = self.probe.calls.lattice.below[ideal]
         units = self.probe.needed(ideal, period, strict=strict)
-        amounts = self.amounts.of(ideal, units // costs.cores)
-        kinds = len(costs.units)
-        for device, kind in enumerate(costs.group.tolist()):
-            taken = np.zeros((len(below), len(self._room)), dtype=np.int64)
-            taken[:, kind] = units[:, device]
-            taken[:, kinds:] = amounts[:, device]
-            fits = (units[:, device] < NEVER) & (taken <= self._room).all(axis=1)
-            if fits.any():
-                yield device, below[fits], taken[fits]
+        taken = np.zeros((*units.shape, len(self._room)), dtype=np.int64)
+        taken[:, np.arange(len(costs.group)), costs.group] = units
+        taken[:, :, len(costs.units) :] = self.amounts.of(ideal, units // costs.cores)
+        return units < NEVER, taken
 
     def can_keep(self, potentials: Labels) -> bool:
         return len(potentials.last) > 0
@@ -138,15 +144,10 @@ class LabelProbe:
         self, potentials: Labels, ideal: int, label: Ints, period: Fraction, *, strict: bool
     ) -> tuple[int, int, Ints]:
         """Where the last stage begins, its device, and what it takes."""
-        steps = [
-            (int(start), device, taken)
-            for device, below, costs in self._stages(ideal, period, strict=strict)
-            for start, taken in zip(below, costs, strict=True)
-            if (taken <= label).all()
-        ]
-        for start, device, taken in sorted(steps, key=lambda step: step[:2]):
+        steps = self._stages(ideal, potentials.rest, period, strict=strict)
+        for start, device, taken in zip(*steps, strict=True):
             if (potentials.at(start) == label - taken).all(axis=1).any():
-                return start, device, taken
+                return int(start), int(device), taken
         raise AssertionError("every label but the first comes from another one")
 
     def period(self, parts: tuple[Part, ...]) -> Fraction:

@@ -1,16 +1,17 @@
 """Check the proof that nothing within limits has a shorter period, stretch by stretch.
 
-For the periods from one P' to another P, the labels of every set of nodes that may have run are a
-proof that no pipeline within the limits has one of them if
+For the periods from one P' to another P, what a stage takes at the least are the units of as many
+replicas as keep the period shorter than P; of a latency its call and the wait for its batch, which
+is (batch - 1) * P' ticks or more; of the memory what it and these replicas hold. The labels of every
+set of nodes that may have run, and what is left to the rest, are a proof that no pipeline within
+the limits has such a period if for all sets I < J and all devices
 
-    a label of {} is nowhere more than nothing;
-    a label of I and what a stage from I to J takes, at the least, are nowhere less than some label
-    of J, or more than there is: for all sets I < J, all labels and all devices;
-    all nodes have no label
-
-as then the stages of a pipeline, set by set, take more than there is somewhere. A stage takes the
-units of as many replicas as keep the period shorter than P; of a latency its call and the wait for
-its batch, which is at least (batch - 1) * P' ticks; of the memory what it and these replicas hold.
+    rest(everything) is nowhere more than nothing, nor
+    rest(I) than what a stage from I to J takes and rest(J) together: no pipeline takes less;
+    some label of {} is nowhere more than nothing, and
+    some label of J than a label of I and what a stage from I to J takes, unless these leave less
+    than rest(J) of what there is: each pipeline takes as much as a label;
+    all nodes have no label: there is no pipeline
 """
 
 from collections.abc import Iterable
@@ -42,24 +43,37 @@ def _verify_stretch(
 ) -> None:
     ideals = definition.ideals
     room = (*(kind.units for kind in definition.kinds), *map(definition.allowed, limits))
-    labels = dict(zip(ideals, stretch.labels, strict=False))
-    if len(stretch.labels) != len(ideals) or any(
-        len(label) != len(room) for some in stretch.labels for label in some
+    every = (*stretch.rest, *(label for some in stretch.labels for label in some))
+    if {len(stretch.labels), len(stretch.rest)} != {len(ideals)} or any(
+        len(label) != len(room) for label in every
     ):
         raise refused(
             f"it has labels for {len(stretch.labels)} sets that may have run, of which there are "
             f"{len(ideals)}, with {len(room)} numbers each"
         )
-    if not _is_covered((0,) * len(room), labels[ideals[0]]):
+    nothing = (0,) * len(room)
+    labels = dict(zip(ideals, stretch.labels, strict=True))
+    rest = dict(zip(ideals, stretch.rest, strict=True))
+    if not _is_covered(nothing, (rest[ideals[-1]],)):
+        raise refused("something is left to do when all nodes have run")
+    if _fits(nothing, rest[ideals[0]], room) and not _is_covered(nothing, labels[ideals[0]]):
         raise refused("every label of the empty set is more than nothing")
     if labels[ideals[-1]]:
         raise refused("there is a label of all nodes")
     for end in ideals:
         for start in ideals:
-            if start < end and labels[start]:
-                stage = definition.stage(start, end)
-                for taken, name in _taken(definition, limits, stage, stretch.below, wait):
-                    _check(labels[start], labels[end], taken, room, f"{_named(stage)} on {name}")
+            if not start < end:
+                continue
+            stage = definition.stage(start, end)
+            for taken, device in _taken(definition, limits, stage, stretch.below, wait):
+                if not _is_covered(_sum(taken, rest[end]), (rest[start],)):
+                    raise refused(f"a stage of {_named(stage)} on {device} leaves more to the rest")
+                for label in labels[start]:
+                    reached = _sum(label, taken)
+                    if _fits(reached, rest[end], room) and not _is_covered(reached, labels[end]):
+                        raise refused(
+                            f"a stage of {_named(stage)} on {device} takes less than labels say"
+                        )
 
 
 def _taken(
@@ -79,14 +93,13 @@ def _taken(
             yield (*units, *amounts), device.name
 
 
-def _check(
-    before: tuple[Label, ...], after: tuple[Label, ...], taken: Label, room: Label, stage: str
-) -> None:
-    for label in before:
-        reached = tuple(map(sum, zip(label, taken, strict=True)))
-        fits = all(amount <= most for amount, most in zip(reached, room, strict=True))
-        if fits and not _is_covered(reached, after):
-            raise refused(f"a stage of {stage} takes less than the labels differ by")
+def _sum(one: Label, other: Label) -> Label:
+    return tuple(map(int.__add__, one, other))
+
+
+def _fits(taken: Label, rest: Label, room: Label) -> bool:
+    """Whether what was taken leaves enough for the rest."""
+    return _is_covered(room, (_sum(taken, rest),))
 
 
 def _is_covered(reached: Label, labels: tuple[Label, ...]) -> bool:

@@ -51,7 +51,7 @@ class Within:
             parts, labels = shortest(probe, start, low)
             low = probe.period(parts)
             complete &= labels.complete
-            stretches.append(Stretch(low, labels.as_tuples()))
+            stretches.append(labels.stretch(low))
             if wait == int(low) or not self.exceeded(parts):
                 return self._preferred(parts, self.probe.main), tuple(stretches), complete
             wait = int(low)
