@@ -1,8 +1,8 @@
 """Streams as files: `stagecut.stream/1`, with a certificate that can be checked.
 
 What `stagecut partition --objective throughput` writes: the stages with their replicas, what they
-come to, and the proof. Times are in seconds; the period is an exact fraction, in ticks. What
---front writes is `stagecut.stream_front/1`: such streams under `front`, each of them a document as here.
+come to, and the proof. Times are in seconds; the period is an exact fraction, in ticks. With
+--front it writes `stagecut.stream_front/1`, which has such streams under `front`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 For the periods from one P' to another P, what a stage takes at the least are the units of as many
 replicas as keep the period shorter than P; of a latency its call and the wait for its batch, which
-is (batch - 1) * P' ticks or more; of the memory what it and these replicas hold. The labels of every
+is (batch - 1) * P' ticks or more; of the memory what it and these replicas hold. The labels of each
 set of nodes that may have run, and what is left to the rest, are a proof that no pipeline within
 the limits has such a period if for all sets I < J and all devices
 
