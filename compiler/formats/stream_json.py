@@ -17,7 +17,7 @@ from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution
+from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution, stream_of
 from stagecut.compiler.ir.stream_certificate import (
     Limit,
     LimitName,
@@ -25,7 +25,6 @@ from stagecut.compiler.ir.stream_certificate import (
     StreamScope,
     Stretch,
 )
-from stagecut.compiler.ir.transfers import scheduled
 
 SCHEMA = "stagecut.stream/1"
 FRONT_SCHEMA = "stagecut.stream_front/1"
@@ -155,9 +154,7 @@ def read_stream(path: Path, table: CostTable) -> tuple[StreamSchedule, StreamCer
         ) from None
     stages = [Stage(stage["device"], stage["nodes"]) for stage in document["stages"]]
     _check_nodes(stages, table, path)
-    stream = StreamSchedule(
-        scheduled(table, stages), tuple(stage["replicas"] for stage in document["stages"])
-    )
+    stream = stream_of(table, stages, [stage["replicas"] for stage in document["stages"]])
     return stream, _certificate(document["certificate"])
 
 

@@ -22,7 +22,7 @@ writes for others or as outputs. What an engine keeps for itself while it runs i
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,8 +31,9 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import HOST, Basis, combined
-from stagecut.compiler.ir.schedule import Run, Schedule
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.ir.stream_certificate import LimitName, StreamCertificate
+from stagecut.compiler.ir.transfers import scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,18 @@ class StreamSchedule:
             f"{count} x {stage.device}: {', '.join(stage.nodes)}"
             for count, stage in zip(self.replicas, self.schedule.stages, strict=True)
         )
+
+
+def stream_of(table: CostTable, stages: Sequence[Stage], replicas: Sequence[int]) -> StreamSchedule:
+    """Of these stages in this order; all that they pass on goes by way of the host's memory, even
+    where there is a straight way between two others."""
+    memories = table.machine.memory_named
+
+    def by_way_of_host(_: str, source: str) -> Mapping[str, str]:
+        return {each: source if HOST in (source, each) else HOST for each in memories}
+
+    schedule = scheduled(table, stages, router=by_way_of_host)
+    return StreamSchedule(schedule, tuple(replicas))
 
 
 @dataclass(frozen=True, slots=True)

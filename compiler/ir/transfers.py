@@ -136,12 +136,15 @@ def stages_in(order: Sequence[str], device_of: Mapping[str, str]) -> tuple[Stage
 
 
 def scheduled(
-    table: CostTable, stages: Sequence[Stage], objective: Objective = LATENCY
+    table: CostTable,
+    stages: Sequence[Stage],
+    objective: Objective = LATENCY,
+    router: Router | None = None,
 ) -> Schedule:
     """The schedule of `stages`, in this order, for a cost table.
 
-    The objective says which chain of links is the cheapest where there is no direct way. Raises
-    ScheduleError where a value cannot get to where it is wanted.
+    Without a router, the objective says which chain of links is the cheapest where there is no
+    direct way. Raises ScheduleError where a value cannot get to where it is wanted.
     """
     memory_of = {device.name: device.memory for device in table.machine.devices}
     nodes = table.node_named
@@ -155,7 +158,7 @@ def scheduled(
     )
     starts = {end.name: end.memory for end in table.inputs}
     ends = [(end.name, end.memory) for end in table.outputs]
-    return lay_out(borders, starts, ends, table_router(table, objective))
+    return lay_out(borders, starts, ends, router or table_router(table, objective))
 
 
 def table_router(table: CostTable, objective: Objective = LATENCY) -> Router:

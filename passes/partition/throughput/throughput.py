@@ -27,9 +27,8 @@ from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError
 from stagecut.compiler.ir.machine import HOST, Machine
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import meets
-from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution, stream_account
+from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution, stream_account, stream_of
 from stagecut.compiler.ir.stream_certificate import Limit, StreamCertificate, Stretch
-from stagecut.compiler.ir.transfers import scheduled
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.throughput.amounts import limits_of
 from stagecut.passes.partition.throughput.bounds import least_period
@@ -166,7 +165,7 @@ class Streams:
             device = next(free[part.device]) if len(devices) > 1 else devices[0]
             inside = members(ideals[part.end] & ~ideals[part.start])
             stages.append(Stage(device, tuple(names[node] for node in inside)))
-        return StreamSchedule(scheduled(self.table, stages), tuple(part.replicas for part in parts))
+        return stream_of(self.table, stages, [part.replicas for part in parts])
 
     def error(self, nothing: "NothingWithin") -> UnplaceableError:
         """What to tell: the best that can be had of the last of the limits."""
