@@ -65,6 +65,19 @@ def random_stream_table(seed: int) -> CostTable:
     )
 
 
+def heavy(
+    table: CostTable, *, weight_bytes: int, size_bytes: int, capacity_bytes: int | None = None
+) -> CostTable:
+    """Every node and every value weighs so much; the host's memory has room for so many weights."""
+    host, *others = table.machine.memories
+    machine = replace(
+        table.machine, memories=(replace(host, capacity_bytes=capacity_bytes), *others)
+    )
+    nodes = (replace(each, weight_bytes=weight_bytes) for each in table.nodes)
+    values = (replace(each, size_bytes=size_bytes) for each in table.values)
+    return replace(table, machine=machine, nodes=tuple(nodes), values=tuple(values))
+
+
 def random_heavy_table(seed: int) -> CostTable:
     """`random_stream_table` with weights and sizes, and often memories that may be too small."""
     random = Random(-1 - seed)  # noqa: S311

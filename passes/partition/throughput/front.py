@@ -12,15 +12,10 @@ from dataclasses import dataclass
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.stream import StreamSolution
-from stagecut.compiler.ir.stream_certificate import TOLERANCE, Limit
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.partition.throughput.amounts import limits_of
-from stagecut.passes.partition.throughput.throughput import (
-    Found,
-    NothingWithin,
-    Streams,
-    check_streamable,
-)
-from stagecut.passes.partition.throughput.within import Within
+from stagecut.passes.partition.throughput.streams import NothingWithin, Streams
+from stagecut.passes.partition.throughput.throughput import check_streamable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +35,4 @@ class Front:
         found = streams.fastest(limits, streams.unlimited)
         if isinstance(found, NothingWithin):
             raise streams.error(found)
-        points: list[StreamSolution] = []
-        while not isinstance(found, NothingWithin):
-            point = _soonest(streams, found, others)
-            points.append(point)
-            if not point.account.latency_s:
-                break
-            most_s = point.account.latency_s * (1 - max(self.step, 2 * TOLERANCE))
-            found = streams.fastest((*others, Limit("latency", most_s)), found)
-        return tuple(points)
-
-
-def _soonest(streams: Streams, found: Found, limits: tuple[Limit, ...]) -> StreamSolution:
-    """Of the streams with the period that was found, the one with the least latency."""
-    parts, certificate = found
-    latency_s = streams.as_solution(parts, certificate).account.latency_s
-    within = Within(streams.probe, (*limits, Limit("latency", latency_s)))
-    return streams.as_solution(within.thriftiest(parts), certificate)
+        return tuple(streams.walk(found, others, self.step))
