@@ -115,7 +115,9 @@ def least_load(workload: dict[str, Any]) -> float:
         ):
             return inf
         crossing = {a for a, b in edges if (a in part) != (b in part)}
-        return sum(nodes[at]["fpgaLatency"] for at in part) + sum(cost[at] for at in crossing)
+        return float(
+            sum(nodes[at]["fpgaLatency"] for at in part) + sum(cost[at] for at in crossing)
+        )
 
     @cache
     def least(done: frozenset[int], accelerators: int, cpus: int) -> float:

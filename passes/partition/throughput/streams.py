@@ -1,7 +1,7 @@
 """The pipelines of a table: the fastest within limits, and what is proved of it.
 
-The limits are taken one by one: first the fastest pipeline of all is looked for, then, if it exceeds
-a limit, the fastest within that one, and so on. What is proved within fewer limits holds within all.
+The limits are taken one by one: first the fastest pipeline of all is looked for; if it exceeds a
+limit, the fastest within that one; and so on. What is proved within some limits holds within all.
 """
 
 import math
