@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, Validation
 from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.text_file import without_mark
+from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.schedule import Stage
@@ -45,7 +46,7 @@ _Period: TypeAlias = Annotated[str, Field(pattern=r"^\d{1,40}(/[1-9]\d{0,40})?$"
 @_strict
 class _Limit(TypedDict):
     name: LimitName
-    most: Annotated[float, Field(ge=0)]
+    most: Annotated[float, Field(ge=0, le=MOST)]
 
 
 @_strict
@@ -58,7 +59,7 @@ class _Stretch(TypedDict):
 @_strict
 class _Certificate(TypedDict):
     period: _Period
-    tick_s: Annotated[float, Field(gt=0)]
+    tick_s: Annotated[float, Field(ge=1e-100, le=MOST)]
     scope: StreamScope
     lower_bound_s: Annotated[float, Field(ge=0)]
     potentials: list[list[int]]

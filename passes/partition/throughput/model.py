@@ -25,6 +25,8 @@ _BITS = 42
 #: Whatever is larger counts as so many bytes, a PiB, so that sums of them stay exact.
 MOST_BYTES = 1 << 50
 
+_NO_END = 1 << 62
+
 #: Stands for more units than any machine has.
 NEVER = 1 << 40
 
@@ -43,9 +45,9 @@ class StreamCosts:
     `bring` and `take` (V, D) are what a value costs on its way from the host's memory into the
     device's, and back; `far` (D,) says that there is such a way at all. `weights` (N, D) are bytes
     in the device's memory, and `room` (D,) is how many of them one stage may have: each memory
-    other than the host's has one stage.
-    `size` (V,) are bytes. `writer` (V,) is a node, N for an input that lies with the
-    host, -1 for what is free; `reads` (V, N) says who reads it, `wanted` (V,) that it is an output.
+    other than the host's has one stage. `size` (V,) are bytes. `writer` (V,) is a node, N for an
+    input that lies with the host, -1 for what is free; `reads` (V, N) says who reads it, `wanted`
+    (V,) that it is an output.
     """
 
     tick_s: float
@@ -132,7 +134,7 @@ def _bytes(size: int) -> int:
 
 
 def _room(device: Device, capacity: int | None) -> int:
-    return MOST_BYTES if capacity is None or device.memory == HOST else _bytes(capacity)
+    return _NO_END if capacity is None or device.memory == HOST else _bytes(capacity)
 
 
 def _ticks(times_s: Floats, tick_s: float) -> Ints:
@@ -214,7 +216,7 @@ class Calls:
         costs, below = self.costs, self.lattice.below[ideal]
         ticks = costs.start + self._run[ideal] - self._run[below]
         able: Bools = self._unable[ideal] == self._unable[below]
-        able &= (self._weights[ideal] - self._weights[below] <= costs.room) | ~costs.far
+        able &= self._weights[ideal] - self._weights[below] <= costs.room
         for device in np.flatnonzero(costs.far).tolist():
             rows = np.flatnonzero(able[:, device])
             brought, taken = self._crossing(ideal, below[rows])

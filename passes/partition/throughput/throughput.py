@@ -5,7 +5,8 @@
 
 A probe finds the least units with which a period can be kept (probe.py). Every one that succeeds
 is a pipeline with a period of its own, and the next one asks for less. The last one, which asks
-for anything shorter than what was found, fails; its potentials are the proof.
+for anything shorter than what was found, fails; its potentials are the proof. Where latency or
+memory is limited, what they take is counted beside the units (labels.py).
 
 The model: stages are contiguous; each has one device, with the batch that its costs are for, and
 as many replicas as the resource has room for; values pass through the host's memory. Memory other
@@ -28,7 +29,10 @@ from stagecut.passes.partition.throughput.streams import Streams
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Ties go to fewer units of the resource with the most, longer stages, and earlier devices."""
+    """Ties go to fewer units of the resource with the most, longer stages, and earlier devices.
+
+    `limits` come beside the capacities of memories, which streams keep to in any case.
+    """
 
     limits: tuple[Limit, ...] = ()
 
