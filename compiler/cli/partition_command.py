@@ -114,9 +114,16 @@ def partition(
     streams = objective == "throughput"
     if streams:
         _refuse_for_streams(chosen, explain, max_energy)
+    limits.for_streams(max_latency, "--max-latency", objective)
+    limits.for_streams(max_memory, "--max-memory", objective)
+    limits.for_streams(front or None, "--front", objective)
     asked = limits.stream_limits(max_latency, max_memory)
-    if asked or front:
-        _refuse_but_for_streams(streams, check)
+    if check is not None and (asked or front):
+        raise UsageError(
+            "the file says what limits its proof is about",
+            where="--check",
+            fix="leave --max-latency, --max-memory and --front out",
+        )
     goal = parse_objective("latency" if streams else objective)
     restrict = common.read_rules(pin, forbid)
     whole = read_costs(costs)
@@ -164,20 +171,6 @@ def _partition_stream(
         document, lines = partition_stream.solved(table, asked)
     _write(output, {"schema": schema, **document})
     _print(json, document, lines, schema)
-
-
-def _refuse_but_for_streams(streams: bool, check: Path | None) -> None:
-    options = "--max-latency, --max-memory and --front"
-    if not streams:
-        raise UsageError(
-            f"{options} are for streams", where="--objective", fix="add --objective throughput"
-        )
-    if check is not None:
-        raise UsageError(
-            f"{options} are not for checking",
-            where="--check",
-            fix="leave them out: the file says what limits its proof is about",
-        )
 
 
 def _refuse_for_streams(method: str, explain: list[str] | None, max_energy: str | None) -> None:
