@@ -68,6 +68,14 @@ class Definition:
             for device in (kind.devices[:1] if kind.alike else kind.devices)
         ]
 
+    @cached_property
+    def run_ticks(self) -> list[dict[str, int]]:
+        """Of each node, by device."""
+        return [
+            {name: round(run_s / self.tick_s) for name, run_s in node.run_s.items()}
+            for node in self.table.nodes
+        ]
+
     def _alike(self, one: Device, other: Device) -> bool:
         """Whether it makes no difference which of them runs a stage."""
         return (
@@ -156,11 +164,20 @@ class StageBetween:
 
     def ticks(self, device: Device) -> int | None:
         """Of a call on the device; None where it cannot run the stage."""
+        return self._calls[device.name]
+
+    @cached_property
+    def _calls(self) -> dict[str, int | None]:
+        return {device.name: self._call(device) for _, device in self.of.columns}
+
+    def _call(self, device: Device) -> int | None:
         tick_s, capacity = self.of.tick_s, self.of.capacity(device)
-        if any(device.name not in node.run_s for node in self.nodes):
-            return None
         total = round(device.stage_s / tick_s)
-        total += sum(round(node.run_s[device.name] / tick_s) for node in self.nodes)
+        for index in self.end - self.start:
+            ticks = self.of.run_ticks[index].get(device.name)
+            if ticks is None:
+                return None
+            total += ticks
         if device.memory == HOST:
             return total
         if capacity is not None and self.weights(device) > capacity:
