@@ -8,6 +8,7 @@ from stagecut.compiler.cli import (
     devices_command,
     diff_command,
     estimate_command,
+    import_costs_command,
     partition_command,
     profile_command,
     report_command,
@@ -42,6 +43,7 @@ app.command("profile")(profile_command.profile)
 app.command("partition")(partition_command.partition)
 app.command("devices")(devices_command.devices)
 app.command("estimate")(estimate_command.estimate)
+app.command("import-costs")(import_costs_command.import_costs)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,12 +1,14 @@
 """Options that limit what a plan may use, or what a compile may take."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, TypeAlias, TypeVar
 
 import typer
 
 from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.stream_certificate import Limit
 
 MaxEnergyOption: TypeAlias = Annotated[
     str | None,
@@ -22,6 +24,23 @@ MaxBatchOption: TypeAlias = Annotated[
         min=1,
         max=1024,
         help="How many inputs a stream may run in one call, where that is faster; 8 unless said.",
+    ),
+]
+MaxLatencyOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--max-latency",
+        metavar="50ms",
+        help="For streams: the most that an input may take from end to end, by the costs.",
+    ),
+]
+MaxMemoryOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory",
+        metavar="2GiB",
+        help="For streams: the most bytes of weights, and of what is passed between stages, that "
+        "the host's memory may hold.",
     ),
 ]
 EffortOption: TypeAlias = Annotated[
@@ -42,10 +61,10 @@ EngineTimeoutOption: TypeAlias = Annotated[
     ),
 ]
 
-Limit = TypeVar("Limit")
+Asked = TypeVar("Asked")
 
 
-def for_streams(limit: Limit, option: str, objective: str) -> Limit:
+def for_streams(limit: Asked, option: str, objective: str) -> Asked:
     """The limit, which must not be asked for where nothing streams; raises UsageError."""
     if limit is not None and objective != "throughput":
         raise UsageError(
@@ -56,19 +75,53 @@ def for_streams(limit: Limit, option: str, objective: str) -> Limit:
 
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9}
 _JOULES = re.compile(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([kmuµn]?)J\s*")
+_SECONDS = re.compile(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([muµn]?)s\s*")
+_MULTIPLES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
+    f"{prefix}i": 1024.0 ** (at + 1) for at, prefix in enumerate("KMGT")
+}
+_BYTES = re.compile(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(|k|[MGT]|[KMGT]i)B\s*")
 
 
 def parse_joules(text: str) -> float:
     """`1.5mJ` -> `0.0015`; raises UsageError."""
-    match = _JOULES.fullmatch(text)
+    return _amount(text, _JOULES, _PREFIXES, "an energy", "--max-energy", "joules, as in 1.5mJ")
+
+
+def stream_limits(max_latency: str | None, max_memory: str | None) -> tuple[Limit, ...]:
+    """`50ms` and `2GiB`, where they are given; raises UsageError."""
+    limits = []
+    if max_latency is not None:
+        limits.append(Limit("latency", parse_seconds(max_latency)))
+    if max_memory is not None:
+        limits.append(Limit("memory", parse_bytes(max_memory)))
+    return tuple(limits)
+
+
+def parse_seconds(text: str) -> float:
+    """`50ms` -> `0.05`; raises UsageError."""
+    return _amount(text, _SECONDS, _PREFIXES, "a time", "--max-latency", "seconds, as in 50ms")
+
+
+def parse_bytes(text: str) -> float:
+    """`2GiB` -> `2147483648.0`; raises UsageError."""
+    return _amount(text, _BYTES, _MULTIPLES, "a size", "--max-memory", "bytes, as in 2GiB")
+
+
+def _amount(
+    text: str,
+    pattern: re.Pattern[str],
+    units: Mapping[str, float],
+    kind: str,
+    option: str,
+    example: str,
+) -> float:
+    match = pattern.fullmatch(text)
     try:
         if match is None:
             raise ValueError
-        joules = float(match[1]) * _PREFIXES[match[2]]
-        if joules > MOST:
+        amount = float(match[1]) * units[match[2]]
+        if amount > MOST:
             raise ValueError
     except ValueError:
-        raise UsageError(
-            f"{text!r} is not an energy", where="--max-energy", fix="write joules, as in 1.5mJ"
-        ) from None
-    return joules
+        raise UsageError(f"{text!r} is not {kind}", where=option, fix=f"write {example}") from None
+    return amount

@@ -16,6 +16,7 @@ from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.ir.costs import CostTable
+    from stagecut.compiler.ir.stream_certificate import Limit
 
 #: Those of passes/partition/baselines/methods.py, which is loaded only when a command runs.
 METHODS = ("optimal", "milp", "chain", "greedy", "priority", "single")
@@ -60,6 +61,16 @@ def partition(
         ),
     ] = None,
     max_energy: limits.MaxEnergyOption = None,
+    max_latency: limits.MaxLatencyOption = None,
+    max_memory: limits.MaxMemoryOption = None,
+    front: Annotated[
+        bool,
+        typer.Option(
+            "--front",
+            help="For streams: every trade of throughput for latency that is worth it, in steps of "
+            "1% of latency.",
+        ),
+    ] = False,
     explain: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,7 +100,7 @@ def partition(
       stagecut partition costs.json --pin 'MatMul*=pim' --objective latency=1,energy=0.5
       stagecut partition costs.json --explain encoder/add
       stagecut partition costs.json --check theirs.json --json
-      stagecut partition costs.json --objective throughput
+      stagecut partition costs.json --objective throughput --max-latency 50ms --max-memory 2GiB
     """
     from stagecut.compiler.cli import partition_output as says
     from stagecut.compiler.formats.assignment_json import read_assignment
@@ -105,6 +116,16 @@ def partition(
     streams = objective == "throughput"
     if streams:
         _refuse_for_streams(chosen, explain, max_energy)
+    limits.for_streams(max_latency, "--max-latency", objective)
+    limits.for_streams(max_memory, "--max-memory", objective)
+    limits.for_streams(front or None, "--front", objective)
+    asked = limits.stream_limits(max_latency, max_memory)
+    if check is not None and (asked or front):
+        raise UsageError(
+            "the file says what limits its proof is about",
+            where="--check",
+            fix="leave --max-latency, --max-memory and --front out",
+        )
     goal = parse_objective("latency" if streams else objective)
     restrict = common.read_rules(pin, forbid)
     whole = read_costs(costs)
@@ -112,7 +133,7 @@ def partition(
     for loose in restrict.loose_pins(whole):
         output_of.note(loose)
     if streams:
-        _partition_stream(table, check, output, json)
+        _partition_stream(table, check, asked, front, output, json)
         return
     if explain:
         reasons = Explain(_matching(table, explain), goal, time_limit)(table)
@@ -133,17 +154,25 @@ def partition(
 
 
 def _partition_stream(
-    table: "CostTable", check: Path | None, output: Path | None, json: bool
+    table: "CostTable",
+    check: Path | None,
+    asked: "tuple[Limit, ...]",
+    front: bool,
+    output: Path | None,
+    json: bool,
 ) -> None:
     from stagecut.compiler.cli import partition_stream
-    from stagecut.compiler.formats.stream_json import SCHEMA
+    from stagecut.compiler.formats.stream_json import FRONT_SCHEMA, SCHEMA
 
+    schema = FRONT_SCHEMA if front else SCHEMA
     if check is not None:
         document, lines = partition_stream.checked(table, check)
+    elif front:
+        document, lines = partition_stream.front(table, asked)
     else:
-        document, lines = partition_stream.solved(table)
-    _write(output, {"schema": SCHEMA, **document})
-    _print(json, document, lines, SCHEMA)
+        document, lines = partition_stream.solved(table, asked)
+    _write(output, {"schema": schema, **document})
+    _print(json, document, lines, schema)
 
 
 def _refuse_for_streams(method: str, explain: list[str] | None, max_energy: str | None) -> None:

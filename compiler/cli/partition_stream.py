@@ -4,22 +4,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
-from stagecut.compiler.formats.stream_json import read_stream, stream_document
+from stagecut.compiler.formats.stream_json import front_document, read_stream, stream_document
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.solution import meets
-from stagecut.compiler.ir.stream import StreamAccount, StreamSchedule, stream_account
-from stagecut.compiler.ir.units import seconds
+from stagecut.compiler.ir.stream import (
+    StreamAccount,
+    StreamSchedule,
+    StreamSolution,
+    stream_account,
+)
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.units import seconds, size
+from stagecut.passes.partition.throughput.front import Front
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.partition.throughput.verify import verify
 
 
-def solved(table: CostTable) -> tuple[dict[str, object], Iterator[str]]:
-    """The fastest stream, for JSON and in lines."""
+def solved(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object], Iterator[str]]:
+    """The fastest stream within the limits, for JSON and in lines."""
     start_s = perf_counter()
-    solution = Throughput()(table)
+    solution = Throughput(limits)(table)
     solve_s = perf_counter() - start_s
     document = stream_document(solution) | {"solve_s": solve_s}
     return document, _lines(solution.stream, solution.account, solution.certificate.claim, solve_s)
+
+
+def front(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object], Iterator[str]]:
+    """Throughput against latency, for JSON and in lines."""
+    start_s = perf_counter()
+    points = Front(limits)(table)
+    solve_s = perf_counter() - start_s
+    return front_document(points) | {"solve_s": solve_s}, _front_lines(points, solve_s)
 
 
 def checked(table: CostTable, path: Path) -> tuple[dict[str, object], Iterator[str]]:
@@ -29,15 +44,23 @@ def checked(table: CostTable, path: Path) -> tuple[dict[str, object], Iterator[s
     verify(table, certificate)
     account = stream_account(table, stream)
     best_s = certificate.period_s
-    proves = f"nothing within {certificate.scope!r} has a period below {seconds(best_s)}"
+    exceeded = [
+        limit for limit in certificate.limits if not limit.allows(account.taken(limit.name))
+    ]
+    within = "".join(f" and {limit}" for limit in certificate.limits)
+    proves = f"nothing within {certificate.scope!r}{within} has a period below {seconds(best_s)}"
     verdict = (
         "the stream has it"
         if meets(account.period_s, best_s)
         else (f"the stream's is {account.period_s / best_s - 1:.2%} longer")
     )
+    if exceeded:
+        verdict = f"the stream exceeds {' and '.join(map(str, exceeded))}"
     document: dict[str, object] = {
         "accepted": True,
         "scope": certificate.scope,
+        "limits": [{"name": limit.name, "most": limit.most} for limit in certificate.limits],
+        "within_limits": not exceeded,
         "least_period_s": best_s,
         "period_s": account.period_s,
     }
@@ -47,9 +70,9 @@ def checked(table: CostTable, path: Path) -> tuple[dict[str, object], Iterator[s
 def _lines(
     stream: StreamSchedule, account: StreamAccount, claim: str, solve_s: float
 ) -> Iterator[str]:
-    rate = f"{account.inputs_per_s:.4g} inputs/s" if account.period_s else "no limit"
-    yield f"{rate}, one every {seconds(account.period_s)}; {claim}"
+    yield f"{_rate(account)}, one every {seconds(account.period_s)}; {claim}"
     yield f"  latency at this rate  {seconds(account.latency_s)} ({account.basis})"
+    yield f"  memory  {size(account.memory_bytes)}, {size(account.weight_bytes)} of them weights"
     for name, units in account.used.items():
         yield f"  {name}  {units} units"
     parts = zip(stream.schedule.stages, stream.replicas, account.stages, strict=True)
@@ -61,3 +84,35 @@ def _lines(
             f"{seconds(load.call_s)} a call, {account.busy(index):.0%} busy"
         )
     yield f"solved in {seconds(solve_s)}; --json names every node and holds the proof"
+
+
+def _front_lines(points: tuple[StreamSolution, ...], solve_s: float) -> Iterator[str]:
+    rows = [("throughput", "latency", "memory", "stages")] + [
+        (
+            _rate(point.account),
+            seconds(point.account.latency_s),
+            size(point.account.memory_bytes),
+            ", ".join(
+                f"{count} x {stage.device}"
+                for count, stage in zip(
+                    point.stream.replicas, point.stream.schedule.stages, strict=True
+                )
+            ),
+        )
+        for point in points
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for *cells, stages in rows:
+        aligned = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        yield f"{aligned}  {stages}"
+    unproved = [point for point in points if point.certificate.open_gap]
+    if unproved:
+        yield f"{len(unproved)} of them are not proven optimal; --json says by how much"
+    yield (
+        f"no other stream is both faster and, by 1% or more, sooner done; solved in "
+        f"{seconds(solve_s)}; --json holds each with its proof"
+    )
+
+
+def _rate(account: StreamAccount) -> str:
+    return f"{account.inputs_per_s:.4g} inputs/s" if account.period_s else "no limit"

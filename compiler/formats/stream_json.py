@@ -1,30 +1,34 @@
 """Streams as files: `stagecut.stream/1`, with a certificate that can be checked.
 
 What `stagecut partition --objective throughput` writes: the stages with their replicas, what they
-come to, and the proof. Times are in seconds; the period is an exact fraction, in ticks.
+come to, and the proof. Times are in seconds; the period is an exact fraction, in ticks. With
+--front it writes `stagecut.stream_front/1`, which has such streams under `front`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NotRequired, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.text_file import without_mark
+from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import (
+from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution, stream_of
+from stagecut.compiler.ir.stream_certificate import (
+    Limit,
+    LimitName,
     StreamCertificate,
-    StreamSchedule,
     StreamScope,
-    StreamSolution,
+    Stretch,
 )
-from stagecut.compiler.ir.transfers import scheduled
 
 SCHEMA = "stagecut.stream/1"
+FRONT_SCHEMA = "stagecut.stream_front/1"
 
 _strict = with_config(ConfigDict(extra="ignore", strict=True, allow_inf_nan=False))
 
@@ -36,13 +40,32 @@ class _Stage(TypedDict):
     nodes: Annotated[tuple[str, ...], BeforeValidator(tuple)]
 
 
+_Period: TypeAlias = Annotated[str, Field(pattern=r"^\d{1,40}(/[1-9]\d{0,40})?$")]
+
+
+@_strict
+class _Limit(TypedDict):
+    name: LimitName
+    most: Annotated[float, Field(ge=0, le=MOST)]
+
+
+@_strict
+class _Stretch(TypedDict):
+    below: _Period
+    labels: list[list[list[int]]]
+    rest: list[list[int]]
+
+
 @_strict
 class _Certificate(TypedDict):
-    period: Annotated[str, Field(pattern=r"^\d{1,40}(/[1-9]\d{0,40})?$")]
-    tick_s: Annotated[float, Field(gt=0)]
+    period: _Period
+    tick_s: Annotated[float, Field(ge=1e-100, le=MOST)]
     scope: StreamScope
     lower_bound_s: Annotated[float, Field(ge=0)]
     potentials: list[list[int]]
+    limits: NotRequired[list[_Limit]]
+    stretches: NotRequired[list[_Stretch]]
+    found: NotRequired[_Period]
 
 
 @_strict
@@ -63,6 +86,8 @@ def stream_document(solution: StreamSolution) -> dict[str, object]:
         "inputs_per_s": account.inputs_per_s if account.period_s else None,
         "period_s": account.period_s,
         "latency_s": account.latency_s,
+        "memory_bytes": account.memory_bytes,
+        "weight_bytes": account.weight_bytes,
         "basis": account.basis,
         "used": dict(account.used),
         "stages": [
@@ -77,15 +102,36 @@ def stream_document(solution: StreamSolution) -> dict[str, object]:
             }
             for index, (stage, load) in enumerate(stages)
         ],
-        "certificate": {
-            "claim": certificate.claim,
-            "scope": certificate.scope,
-            "lower_bound_s": certificate.lower_bound_s,
-            "gap": certificate.gap,
-            "period": str(certificate.period),
-            "tick_s": certificate.tick_s,
-            "potentials": [list(row) for row in certificate.potentials],
-        },
+        "certificate": _certificate_document(certificate),
+    }
+
+
+def front_document(points: Sequence[StreamSolution]) -> dict[str, object]:
+    """For JSON: each point is a stream's document, with its schema."""
+    streams = [{"schema": SCHEMA, **stream_document(point)} for point in points]
+    return {"objective": "throughput", "front": streams}
+
+
+def _certificate_document(certificate: StreamCertificate) -> dict[str, object]:
+    return {
+        "claim": certificate.claim,
+        "scope": certificate.scope,
+        "lower_bound_s": certificate.lower_bound_s,
+        "gap": certificate.gap,
+        "open_gap": certificate.open_gap,
+        "period": str(certificate.period),
+        **({} if certificate.found is None else {"found": str(certificate.found)}),
+        "tick_s": certificate.tick_s,
+        "limits": [{"name": limit.name, "most": limit.most} for limit in certificate.limits],
+        "potentials": [list(row) for row in certificate.potentials],
+        "stretches": [
+            {
+                "below": str(stretch.below),
+                "labels": [[list(label) for label in some] for some in stretch.labels],
+                "rest": [list(label) for label in stretch.rest],
+            }
+            for stretch in certificate.stretches
+        ],
     }
 
 
@@ -109,9 +155,7 @@ def read_stream(path: Path, table: CostTable) -> tuple[StreamSchedule, StreamCer
         ) from None
     stages = [Stage(stage["device"], stage["nodes"]) for stage in document["stages"]]
     _check_nodes(stages, table, path)
-    stream = StreamSchedule(
-        scheduled(table, stages), tuple(stage["replicas"] for stage in document["stages"])
-    )
+    stream = stream_of(table, stages, [stage["replicas"] for stage in document["stages"]])
     return stream, _certificate(document["certificate"])
 
 
@@ -119,12 +163,23 @@ _FIX = "give what `stagecut partition --objective throughput --output FILE` writ
 
 
 def _certificate(document: _Certificate) -> StreamCertificate:
+    stretches = (
+        Stretch(
+            Fraction(stretch["below"]),
+            tuple(tuple(map(tuple, some)) for some in stretch["labels"]),
+            tuple(map(tuple, stretch["rest"])),
+        )
+        for stretch in document.get("stretches", [])
+    )
     return StreamCertificate(
         Fraction(document["period"]),
         document["tick_s"],
         tuple(map(tuple, document["potentials"])),
         document["scope"],
         document["lower_bound_s"],
+        tuple(Limit(limit["name"], limit["most"]) for limit in document.get("limits", [])),
+        tuple(stretches),
+        Fraction(document["found"]) if "found" in document else None,
     )
 
 

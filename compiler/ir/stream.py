@@ -14,21 +14,26 @@ and a stage lets an input through every call / (batch * replicas). Between stage
 host's memory: a stage in another memory brings what it reads and takes back what it writes itself.
 The latency at this rate is the sum of the calls, and for every stage the wait until its batch is
 full: (batch - 1) * period.
+
+The host's memory holds the weights of the stages whose devices live there, once a stage, as its
+replicas share them; and for every replica of every stage what it is given and what it gives, as
+large as its batch: the values that a stage reads and does not write itself, and those that it
+writes for others or as outputs. What an engine keeps for itself while it runs is not counted.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import HOST, Basis, combined
-from stagecut.compiler.ir.schedule import Run, Schedule
-from stagecut.compiler.ir.solution import meets
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage
+from stagecut.compiler.ir.stream_certificate import LimitName, StreamCertificate
+from stagecut.compiler.ir.transfers import scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +57,33 @@ class StreamSchedule:
         )
 
 
+def stream_of(table: CostTable, stages: Sequence[Stage], replicas: Sequence[int]) -> StreamSchedule:
+    """Of these stages in this order; all that they pass on goes by way of the host's memory, even
+    where there is a straight way between two others."""
+    memories = table.machine.memory_named
+
+    def by_way_of_host(_: str, source: str) -> Mapping[str, str]:
+        return {each: source if HOST in (source, each) else HOST for each in memories}
+
+    schedule = scheduled(table, stages, router=by_way_of_host)
+    return StreamSchedule(schedule, tuple(replicas))
+
+
 @dataclass(frozen=True, slots=True)
 class StageLoad:
-    """One stage of a stream: a call takes `call_s`, an input passes every `period_s`."""
+    """One stage of a stream: a call takes `call_s`, an input passes every `period_s`.
+
+    `weight_bytes` are those in the host's memory; `passed_bytes` is what all replicas together are
+    given and give.
+    """
 
     call_s: float
     batch: int
     replicas: int
     cores: int
     basis: Basis
+    weight_bytes: int
+    passed_bytes: int
 
     @property
     def period_s(self) -> float:
@@ -88,6 +111,22 @@ class StreamAccount:
         """What an input takes from end to end, at the full rate and with no queue before it."""
         waits_s = ((stage.batch - 1) * self.period_s for stage in self.stages)
         return math.fsum((*(stage.call_s for stage in self.stages), *waits_s))
+
+    @property
+    def weight_bytes(self) -> int:
+        """Weights in the host's memory."""
+        return sum(stage.weight_bytes for stage in self.stages)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the host's memory holds: weights, and what is passed between stages."""
+        return self.weight_bytes + sum(stage.passed_bytes for stage in self.stages)
+
+    def taken(self, name: LimitName) -> float:
+        """What a limit of that name is held against."""
+        if name == "latency":
+            return self.latency_s
+        return self.memory_bytes if name == "memory" else self.weight_bytes
 
     @property
     def basis(self) -> Basis:
@@ -128,7 +167,13 @@ def stream_account(table: CostTable, stream: StreamSchedule) -> StreamAccount:
         device = machine.device(stage_.device)
         cores = device.cores * replicas
         used[device.keeps_busy] = used.get(device.keeps_busy, 0) + cores
-        loads.append(StageLoad(call_s[index], device.batch, replicas, cores, device.basis))
+        passed_bytes = device.batch * replicas * _border_bytes(table, stage_.nodes)
+        weights = (table.node_named[name].bytes_on(device.name) for name in stage_.nodes)
+        weight_bytes = sum(weights) if device.memory == HOST else 0
+        load = StageLoad(
+            call_s[index], device.batch, replicas, cores, device.basis, weight_bytes, passed_bytes
+        )
+        loads.append(load)
     for name, units in used.items():
         if units > machine.units_of[name]:
             raise ScheduleError(
@@ -137,6 +182,22 @@ def stream_account(table: CostTable, stream: StreamSchedule) -> StreamAccount:
                 fix="use fewer replicas, or devices that take fewer units",
             )
     return StreamAccount(tuple(loads), used)
+
+
+def _border_bytes(table: CostTable, names: tuple[str, ...]) -> int:
+    """What one input passes into and out of a stage of these nodes."""
+    nodes = [table.node_named[name] for name in names]
+    inside = set(names)
+    written = {value for node in nodes for value in node.outputs}
+    lying = {end.name for end in table.inputs} | table.producer.keys()
+    read = {value for node in nodes for value in node.inputs if value in lying}
+    ends = {end.name for end in table.outputs}
+    given = {
+        value
+        for value in written
+        if value in ends or any(user not in inside for user in table.users.get(value, ()))
+    }
+    return sum(table.value(value).size_bytes for value in (read - written) | given)
 
 
 def _owners(table: CostTable, schedule: Schedule) -> dict[str, int]:
@@ -151,51 +212,6 @@ def _owners(table: CostTable, schedule: Schedule) -> dict[str, int]:
                 fix="one stage at a time can use a memory other than the host's",
             )
     return owner
-
-
-#: What a stream's certificate is about: pipelines whose stages hand values on in one direction; or
-#: those among them whose stages are stretches of the graph's own order.
-StreamScope: TypeAlias = Literal[
-    "schedules with contiguous stages", "contiguous stages in the graph's order"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamCertificate:
-    """The proof that nothing in `scope` has a period below `period`, in ticks of `tick_s`.
-
-    `potentials` says for every set of nodes that may have run (`ideals`; the smaller first, of
-    equals by their bit masks), and for every number of units of the lesser resources, how many
-    units of the largest one stages of a shorter period take at the least: more than there are, for
-    all nodes. `lower_bound_s` holds for every schedule, whatever its stages.
-    """
-
-    period: Fraction
-    tick_s: float
-    potentials: tuple[tuple[int, ...], ...]
-    scope: StreamScope
-    lower_bound_s: float
-
-    @property
-    def period_s(self) -> float:
-        return float(self.period) * self.tick_s
-
-    @property
-    def gap(self) -> float:
-        """How much shorter the period of any schedule at all could be, as a fraction."""
-        if meets(self.period_s, self.lower_bound_s):
-            return 0.0
-        return 1 - self.lower_bound_s / self.period_s
-
-    @property
-    def claim(self) -> str:
-        """What is proved, in words, and no more than that."""
-        if not self.gap:
-            return "optimal: no schedule is faster"
-        best = "optimal: no pipeline of contiguous stages is faster"
-        if self.scope == "contiguous stages in the graph's order":
-            best = "no pipeline of stretches of the graph's order is faster"
-        return f"{best}; other schedules by {self.gap:.2%} at most"
 
 
 @dataclass(frozen=True, slots=True)

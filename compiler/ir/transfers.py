@@ -167,14 +167,18 @@ def stages_on(order: Sequence[str], devices: Sequence[str]) -> tuple[Stage, ...]
 
 
 def scheduled(
-    table: CostTable, stages: Sequence[Stage], objective: Objective = LATENCY
+    table: CostTable,
+    stages: Sequence[Stage],
+    objective: Objective = LATENCY,
+    router: Router | None = None,
 ) -> Schedule:
     """The schedule of `stages`, in this order, for a cost table.
 
-    The objective says which chain of links is the cheapest where there is no direct way. Raises
-    ScheduleError where a value cannot get to where it is wanted.
+    Without a router, the objective says which chain of links is the cheapest where there is no
+    direct way. Raises ScheduleError where a value cannot get to where it is wanted.
     """
-    return _with_transfers(stages, _table_wants(table, stages), table_router(table, objective))
+    router = router or table_router(table, objective)
+    return _with_transfers(stages, _table_wants(table, stages), router)
 
 
 def _table_wants(table: CostTable, stages: Sequence[Stage]) -> Iterator[Want]:

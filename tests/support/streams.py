@@ -1,17 +1,17 @@
 """Tables for streams, and the slow obvious answer: every pipeline with every number of replicas."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from math import inf
 from random import Random
 
 from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCosts
-from stagecut.compiler.ir.errors import ScheduleError
+from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.machine import Device, Machine, Memory, Resource, Route
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import StreamSchedule, stream_account
-from stagecut.compiler.ir.transfers import scheduled
+from stagecut.compiler.ir.stream import StreamAccount, StreamSchedule, stream_account, stream_of
+from stagecut.compiler.ir.stream_certificate import Limit
 from tests.support.tables import cost_table
 
 MS = 1e-3
@@ -65,6 +65,32 @@ def random_stream_table(seed: int) -> CostTable:
     )
 
 
+def heavy(
+    table: CostTable, *, weight_bytes: int, size_bytes: int, capacity_bytes: int | None = None
+) -> CostTable:
+    """Every node and every value weighs so much; the host's memory has room for so many weights."""
+    host, *others = table.machine.memories
+    machine = replace(
+        table.machine, memories=(replace(host, capacity_bytes=capacity_bytes), *others)
+    )
+    nodes = (replace(each, weight_bytes=weight_bytes) for each in table.nodes)
+    values = (replace(each, size_bytes=size_bytes) for each in table.values)
+    return replace(table, machine=machine, nodes=tuple(nodes), values=tuple(values))
+
+
+def random_heavy_table(seed: int) -> CostTable:
+    """`random_stream_table` with weights and sizes, and often memories that may be too small."""
+    random = Random(-1 - seed)  # noqa: S311
+    table = random_stream_table(seed)
+    machine = table.machine
+    if random.random() < 0.3:
+        host, pim = random.choice([60, 120, 150]), random.choice([None, 50])
+        machine = replace(machine, memories=(Memory("host", host), Memory("pim", pim)))
+    nodes = (replace(each, weight_bytes=random.choice([0, 10, 30, 100])) for each in table.nodes)
+    values = (replace(each, size_bytes=random.choice([0, 1, 5, 20])) for each in table.values)
+    return replace(table, machine=machine, nodes=tuple(nodes), values=tuple(values))
+
+
 def every_stream(table: CostTable) -> Iterator[StreamSchedule]:
     """Every pipeline of contiguous stages, on every device, with every number of replicas."""
     units = table.machine.units_of
@@ -83,7 +109,7 @@ def every_stream(table: CostTable) -> Iterator[StreamSchedule]:
             ]
             most = [units[device.keeps_busy] // device.cores for device in devices]
             for replicas in product(*(range(1, count + 1) for count in most)):
-                yield StreamSchedule(scheduled(table, stages), replicas)
+                yield stream_of(table, stages, replicas)
 
 
 def _partitions(table: CostTable, done: frozenset[str]) -> Iterator[tuple[tuple[str, ...], ...]]:
@@ -113,12 +139,31 @@ def _ideals(table: CostTable) -> list[frozenset[str]]:
     return found
 
 
-def least_period(table: CostTable) -> float:
-    """Of every stream; infinite where there is none."""
-    best = inf
+def every_account(table: CostTable) -> list[StreamAccount]:
+    """Of every stream that fits the machine and its memories."""
+    found = []
     for stream in every_stream(table):
         try:
-            best = min(best, stream_account(table, stream).period_s)
-        except ScheduleError:  # more units than there are
+            found.append(stream_account(table, stream))
+        except (ScheduleError, AssignmentError):  # more units, or bytes, than there are
             continue
-    return best
+    return found
+
+
+def least_period(accounts: Sequence[StreamAccount], limits: Sequence[Limit] = ()) -> float:
+    """Of the streams within the limits; infinite where there is none."""
+    within = (
+        each.period_s
+        for each in accounts
+        if all(limit.allows(each.taken(limit.name)) for limit in limits)
+    )
+    return min(within, default=inf)
+
+
+def random_limits(accounts: Sequence[StreamAccount], seed: int) -> tuple[Limit, Limit]:
+    """Of latency and of memory: what some stream takes, or a little more or less."""
+    random = Random(seed)  # noqa: S311
+    latency_s = random.choice(accounts).latency_s
+    memory_bytes = random.choice(accounts).memory_bytes
+    part = random.choice([1.0, 1.0, 0.99, 1.01])
+    return Limit("latency", latency_s * part), Limit("memory", int(memory_bytes * part))

@@ -44,7 +44,7 @@ def _work(costs: StreamCosts) -> float:
 
 
 def _single_node(costs: StreamCosts) -> float:
-    replicas = costs.units[costs.group] // costs.cores
+    replicas = np.minimum(costs.units[costs.group] // costs.cores, costs.most)
     alone = (costs.start + costs.run) / (costs.batch * np.maximum(replicas, 1))
     possible = costs.able & (replicas > 0)
     return float(np.where(possible, alone, np.inf).min(axis=1).max(initial=0.0))

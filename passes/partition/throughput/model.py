@@ -16,10 +16,19 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.machine import HOST, Device, Route
 from stagecut.passes.partition.exact.arrays import producers, reads
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
+from stagecut.passes.partition.throughput.kinds import kinds
 from stagecut.passes.partition.throughput.lattice import Lattice
 
 #: The costs of the whole graph come to at most 2 to the power of this many ticks.
 _BITS = 42
+
+#: Whatever is larger counts as so many bytes, a PiB, so that sums of them stay exact.
+MOST_BYTES = 1 << 50
+
+_NO_END = 1 << 62
+
+#: Stands for more units than any machine has.
+NEVER = 1 << 40
 
 #: So many times of calls are kept between probes.
 _MOST_KEPT = 1 << 24
@@ -29,14 +38,20 @@ _MOST_KEPT = 1 << 24
 class StreamCosts:
     """By device D, node N, and value V; times in ticks of `tick_s`.
 
-    `run` (N, D) is 0 where `able` (N, D) is not. `group` (D,) is the index of the resource that a
-    device uses, of which `units` (G,) says how many units there are. `bring` and `take` (V, D) are
-    what a value costs on its way from the host's memory into the device's, and back; `far` (D,)
-    says that there is such a way at all. `writer` (V,) is a node, N for an input that lies with the
-    host, -1 for what is free; `reads` (V, N) says who reads it, `wanted` (V,) that it is an output.
+    `devices` (D,) has for each column the devices that it stands for: one, or several that are
+    interchangeable. `run` (N, D) is 0 where `able` (N, D) is not. `group` (D,) is the index of the
+    kind that a device belongs to (kinds.py), of which `units` (G,) says how many units there are.
+    A stage has `most` (D,) replicas at the most, where it is not the units that limit them.
+    `bring` and `take` (V, D) are what a value costs on its way from the host's memory into the
+    device's, and back; `far` (D,) says that there is such a way at all. `weights` (N, D) are bytes
+    in the device's memory, and `room` (D,) is how many of them one stage may have: each memory
+    other than the host's has one stage. `size` (V,) are bytes. `writer` (V,) is a node, N for an
+    input that lies with the host, -1 for what is free; `reads` (V, N) says who reads it, `wanted`
+    (V,) that it is an output.
     """
 
     tick_s: float
+    devices: tuple[tuple[str, ...], ...]
     run: Ints
     able: Bools
     start: Ints
@@ -44,18 +59,25 @@ class StreamCosts:
     cores: Ints
     group: Ints
     units: Ints
+    most: Ints
     bring: Ints
     take: Ints
     no_way: Bools
     far: Bools
+    weights: Ints
+    room: Ints
+    size: Ints
     writer: Ints
     reads: Bools
     wanted: Bools
 
     @classmethod
     def of(cls, table: CostTable) -> "StreamCosts":
-        devices, machine = table.machine.devices, table.machine
-        groups = [*machine.units_of]
+        groups = kinds(table)
+        devices = [device for kind in groups for device in kind.columns]
+        group = [at for at, kind in enumerate(groups) for _ in kind.columns]
+        cores = [1 if kind.alike else device.cores for kind in groups for device in kind.columns]
+        most = [1 if kind.alike else NEVER for kind in groups for _ in kind.columns]
         run_s = np.array(
             [[node.run_s.get(device.name, math.nan) for device in devices] for node in table.nodes]
         ).reshape(len(table.nodes), len(devices))
@@ -71,19 +93,31 @@ class StreamCosts:
         read_by = np.zeros((len(table.values), len(table.nodes)), dtype=np.bool_)
         read_by[tuple(reads(table))] = True
         outputs = {end.name for end in table.outputs}
+        capacities = {memory.name: memory.capacity_bytes for memory in table.machine.memories}
         return cls(
             tick_s,
+            tuple(
+                tuple(each.name for each in (kind.devices if kind.alike else (device,)))
+                for kind in groups
+                for device in kind.columns
+            ),
             _ticks(run_s, tick_s),
             np.isfinite(run_s),
             _ticks(start_s, tick_s),
             batch,
-            np.array([device.cores for device in devices], dtype=np.int64),
-            np.array([groups.index(device.keeps_busy) for device in devices], dtype=np.int64),
-            np.array([machine.units_of[group] for group in groups], dtype=np.int64),
+            np.array(cores, dtype=np.int64),
+            np.array(group, dtype=np.int64),
+            np.array([kind.units for kind in groups], dtype=np.int64),
+            np.array(most, dtype=np.int64),
             _ticks(bring_s, tick_s),
             _ticks(take_s, tick_s),
             np.isnan(bring_s) | np.isnan(take_s),
             np.array([device.memory != HOST for device in devices]),
+            np.array(
+                [[_bytes(node.bytes_on(each.name)) for each in devices] for node in table.nodes]
+            ),
+            np.array([_room(each, capacities[each.memory]) for each in devices], dtype=np.int64),
+            np.array([_bytes(value.size_bytes) for value in table.values], dtype=np.int64),
             np.minimum(producers(table), len(table.nodes)),
             read_by,
             np.array([value.name in outputs for value in table.values], dtype=np.bool_),
@@ -92,6 +126,14 @@ class StreamCosts:
     @property
     def nodes(self) -> int:
         return len(self.run)
+
+
+def _bytes(size: int) -> int:
+    return min(size, MOST_BYTES)
+
+
+def _room(device: Device, capacity: int | None) -> int:
+    return _NO_END if capacity is None or device.memory == HOST else _bytes(capacity)
 
 
 def _ticks(times_s: Floats, tick_s: float) -> Ints:
@@ -129,6 +171,10 @@ class Calls:
     @cached_property
     def _unable(self) -> Ints:
         return self.lattice.sums((~self.costs.able).astype(np.int64))
+
+    @cached_property
+    def _weights(self) -> Ints:
+        return self.lattice.sums(self.costs.weights)
 
     @cached_property
     def _readers(self) -> Ints:
@@ -169,6 +215,7 @@ class Calls:
         costs, below = self.costs, self.lattice.below[ideal]
         ticks = costs.start + self._run[ideal] - self._run[below]
         able: Bools = self._unable[ideal] == self._unable[below]
+        able &= self._weights[ideal] - self._weights[below] <= costs.room
         for device in np.flatnonzero(costs.far).tolist():
             rows = np.flatnonzero(able[:, device])
             brought, taken = self._crossing(ideal, below[rows])
@@ -178,6 +225,17 @@ class Calls:
             ticks[rows, device] += costs.batch[device] * transfers.astype(np.int64)
             able[rows, device] = ~((brought + taken) @ costs.no_way[:, device]).astype(np.bool_)
         return ticks, able
+
+    def weights(self, ideal: int) -> Ints:
+        """(B, D): bytes of weights in the host's memory of the stages from below to `ideal`."""
+        below = self.lattice.below[ideal]
+        return np.where(self.costs.far, 0, self._weights[ideal] - self._weights[below])
+
+    def passed(self, ideal: int) -> Ints:
+        """(B,): bytes that one input passes into and out of the stages from below to `ideal`."""
+        brought, taken = self._crossing(ideal, self.lattice.below[ideal])
+        size = self.costs.size.astype(np.float64)
+        return (brought @ size + taken @ size).astype(np.int64)
 
     def _crossing(self, ideal: int, below: Ints) -> tuple[Floats, Floats]:
         """(B, V): 1 for each value that a stage reads from outside, and that it writes for

@@ -17,10 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from stagecut.passes.partition.exact.factor_graph import Ints
-from stagecut.passes.partition.throughput.model import Calls
-
-#: Stands for more units than any machine has.
-NEVER = 1 << 40
+from stagecut.passes.partition.throughput.model import NEVER, Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,12 @@ class Probe:
             states *= units + 1
         return states
 
+    @cached_property
+    def longest(self) -> Fraction:
+        """A period that every pipeline keeps, with a single replica of each stage."""
+        ends = range(1, len(self.calls.lattice.ideals))
+        return Fraction(max((int(self.calls.to(end)[0].max()) for end in ends), default=0) or 1)
+
     def potentials(self, period: Fraction, *, strict: bool) -> Ints:
         """(I, S): the least units of the main resource with which the nodes of each ideal keep the
         period, when at most so many units of the others are used; NEVER where they cannot."""
@@ -89,20 +92,21 @@ class Probe:
     def units(self, ideal: int, period: Fraction, *, strict: bool) -> Ints:
         """(B, G): the least units of each resource with which one of its devices runs the stage to
         `ideal` from each one below it."""
-        needed = self._needed(ideal, period, strict=strict)
+        needed = self.needed(ideal, period, strict=strict)
         costs = self.calls.costs
         found = np.full((len(needed), len(costs.units)), NEVER, dtype=np.int64)
         for device, group in enumerate(costs.group.tolist()):
             found[:, group] = np.minimum(found[:, group], needed[:, device])
         return found
 
-    def _needed(self, ideal: int, period: Fraction, *, strict: bool) -> Ints:
+    def needed(self, ideal: int, period: Fraction, *, strict: bool) -> Ints:
         """(B, D): units."""
         ticks, able = self.calls.to(ideal)
         costs = self.calls.costs
         load = ticks * period.denominator
         room = costs.batch * period.numerator
         replicas = load // room + 1 if strict else np.maximum(-(-load // room), 1)
+        able = able & (replicas <= costs.most)
         return np.where(able, np.minimum(costs.cores * replicas, NEVER), NEVER)
 
     def parts(self, potentials: Ints, period: Fraction, *, strict: bool) -> tuple[Part, ...]:
@@ -112,7 +116,7 @@ class Probe:
         while ideal:
             row, group, state = self._step(potentials, ideal, state, period, strict=strict)
             start = int(self.calls.lattice.below[ideal][row])
-            needed = self._needed(ideal, period, strict=strict)[row]
+            needed = self.needed(ideal, period, strict=strict)[row]
             mine = np.where(self.calls.costs.group == group, needed, NEVER + 1)
             device = int(np.argmin(mine))
             replicas = int(needed[device] // self.calls.costs.cores[device])

@@ -1,9 +1,10 @@
-"""Joules as people write them."""
+"""Joules, seconds and bytes as people write them."""
 
 import pytest
 
-from stagecut.compiler.cli.limits import parse_joules
+from stagecut.compiler.cli.limits import parse_bytes, parse_joules, parse_seconds, stream_limits
 from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.stream_certificate import Limit
 
 READ = {
     "1.5mJ": 1.5e-3,
@@ -27,3 +28,36 @@ def test_refusing(text: str) -> None:
     with pytest.raises(UsageError) as error:
         parse_joules(text)
     assert (error.value.where, bool(error.value.fix)) == ("--max-energy", True)
+
+
+SECONDS = {"50ms": 0.05, "2 s": 2.0, "0.5us": 0.5e-6, "3µs": 3e-6, "7ns": 7e-9, "1e-3s": 1e-3}
+BYTES = {"2GiB": 2.0**31, "1.5 MiB": 1.5 * 2**20, "3kB": 3e3, "10MB": 1e7, "1TiB": 2.0**40, "9B": 9}
+
+
+@pytest.mark.parametrize(("text", "time_s"), SECONDS.items(), ids=SECONDS)
+def test_times(text: str, time_s: float) -> None:
+    assert parse_seconds(text) == pytest.approx(time_s)
+
+
+@pytest.mark.parametrize(("text", "size_bytes"), BYTES.items(), ids=BYTES)
+def test_sizes(text: str, size_bytes: float) -> None:
+    assert parse_bytes(text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "s", "50", "-1s", "1.2.3s", "1 min", "1ks", "nans", "1e999s"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a time") as error:
+        parse_seconds(text)
+    assert error.value.where == "--max-latency"
+
+
+@pytest.mark.parametrize("text", ["", "B", "2", "2G", "-1B", "1mB", "2gib", "2KB", "infB"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a size") as error:
+        parse_bytes(text)
+    assert error.value.where == "--max-memory"
+
+
+def test_limits_of_streams() -> None:
+    assert stream_limits(None, None) == ()
+    assert stream_limits("50ms", "1KiB") == (Limit("latency", 0.05), Limit("memory", 1024))

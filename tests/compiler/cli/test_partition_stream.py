@@ -39,6 +39,7 @@ def test_what_it_says(run: Run) -> None:
     assert lines == [
         "3.333e+05 inputs/s, one every 3.00 µs; optimal: no schedule is faster",
         "  latency at this rate  22.0 µs (measured)",
+        "  memory  5.00 KiB, 0 B of them weights",
         "  cores  1 units",
         "  npu  1 units",
         "  1 x batch, batch 4: 1 node from a, 10.0 µs a call, 83% busy",
@@ -85,3 +86,75 @@ def test_other_questions(run: Run, options: tuple[str, ...]) -> None:
 def test_rules_hold(run: Run) -> None:
     [only] = json.loads(run("--forbid", "*=npu", "--forbid", "*=batch", "--json").out)["stages"]
     assert (only["device"], only["replicas"]) == ("cpu", 2)
+
+
+TRADES = stream_table(
+    "a: one 8, two 6, four 16",
+    Device("one", "host", resource="cores"),
+    Device("two", "host", resource="cores", cores=2),
+    Device("four", "host", resource="cores", batch=4),
+    cores=2,
+)
+
+
+@pytest.fixture
+def trades(run: Run) -> Run:
+    Path("costs.json").write_text(write_costs(TRADES))
+    return run
+
+
+def test_within_a_latency(trades: Run) -> None:
+    """A call for four inputs and the wait for three of them take 22 us; a call for one takes 8."""
+    said = trades("--max-latency", "12us", "--max-memory", "1MiB", "--output", "stream.json")
+    assert said.out.splitlines()[0] == (
+        "2.5e+05 inputs/s, one every 4.00 µs; optimal: no pipeline of contiguous stages within "
+        "12.0 µs of latency is faster; other schedules by 50.00% at most"
+    )
+    checked = trades("--check", "stream.json")
+    assert checked.out.strip() == (
+        "certificate accepted: nothing within 'schedules with contiguous stages' and 12.0 µs of "
+        "latency has a period below 4.00 µs; the stream has it"
+    )
+    assert json.loads(trades("--check", "stream.json", "--json").out)["within_limits"] is True
+
+
+def test_a_stream_that_exceeds_the_limit_of_its_proof(trades: Run) -> None:
+    document = json.loads(trades("--max-latency", "12us", "--json").out)
+    document["stages"] = json.loads(trades("--json").out)["stages"]
+    Path("beyond.json").write_text(json.dumps(document))
+    assert "the stream exceeds 12.0 µs of latency" in trades("--check", "beyond.json").out
+
+
+def test_a_limit_that_nothing_keeps_to(run: Run) -> None:
+    said = run("--max-latency", "5us")
+    assert said.code == 1
+    assert said.err.strip() == (
+        "error: limit of latency: no stream keeps to 5.00 µs of latency: the least that can be had "
+        "is 7.00 µs of latency\n  fix: allow 7e-06s or more"
+    )
+    assert run("--max-latency", "7e-06s").code == 0
+
+
+def test_a_front(trades: Run) -> None:
+    said = trades("--front", "--output", "front.json")
+    *lines, last = said.out.splitlines()
+    assert lines == [
+        "        throughput  latency  memory  stages",
+        "    5e+05 inputs/s  22.0 µs     0 B  2 x four",
+        "  2.5e+05 inputs/s  8.00 µs     0 B  2 x one",
+        "1.667e+05 inputs/s  6.00 µs     0 B  1 x two",
+    ]
+    assert last.startswith("no other stream is both faster and, by 1% or more, sooner done; solved")
+    document = json.loads(Path("front.json").read_text())
+    assert document["schema"] == "stagecut.stream_front/1"
+    for point in document["front"]:
+        Path("point.json").write_text(json.dumps(point))
+        assert "certificate accepted" in trades("--check", "point.json").out
+
+
+@pytest.mark.parametrize("option", [("--max-latency", "1s"), ("--max-memory", "1B"), ("--front",)])
+def test_limits_are_for_streams_that_are_looked_for(run: Run, option: tuple[str, ...]) -> None:
+    Path("stream.json").write_text("{}")
+    assert "the file says what limits" in run("--check", "stream.json", *option).err
+    other = run("--objective", "latency", *option)
+    assert (other.code, f"{option[0]}: is about streams" in other.err) == (2, True)

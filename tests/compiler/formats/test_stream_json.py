@@ -1,14 +1,18 @@
 """Streams as files."""
 
 import json
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stagecut.compiler.formats.stream_json import read_stream, stream_document
+from stagecut.compiler.formats.stream_json import front_document, read_stream, stream_document
 from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.machine import Device
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.passes.partition.throughput.front import Front
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.partition.throughput.verify import verify
 from tests.support.streams import stream_table
@@ -19,6 +23,8 @@ TABLE = stream_table(
     Device("npu", "host", batch=2),
     cores=2,
 )
+ONE = Device("one", "host", resource="cores")
+TWO = Device("two", "host", resource="cores", cores=2)
 SOLUTION = Throughput()(TABLE)
 
 
@@ -34,6 +40,33 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert stream == SOLUTION.stream
     assert certificate == SOLUTION.certificate
     verify(TABLE, certificate)
+
+
+def test_a_proof_within_limits_reads_back(tmp_path: Path) -> None:
+    table = stream_table("a: one 8, two 6", ONE, TWO, cores=2)
+    solution = Throughput((Limit("latency", 7e-6), Limit("memory", 1e6)))(table)
+    path = _written(tmp_path, stream_document(solution))
+    _, certificate = read_stream(path, table)
+    assert certificate == solution.certificate
+    assert [limit.name for limit in certificate.limits] == ["latency"]
+    verify(table, certificate)
+
+
+def test_a_gap_that_is_left_reads_back(tmp_path: Path) -> None:
+    certificate = replace(SOLUTION.certificate, found=Fraction(10, 3))
+    document = stream_document(replace(SOLUTION, certificate=certificate))
+    assert read_stream(_written(tmp_path, document), TABLE)[1] == certificate
+
+
+def test_a_front(tmp_path: Path) -> None:
+    """Each of its points is a stream's document."""
+    points = Front()(TABLE)
+    document = front_document(points)
+    assert [*document] == ["objective", "front"]
+    streams: Any = document["front"]
+    for point, written in zip(points, streams, strict=True):
+        assert written["schema"] == "stagecut.stream/1"
+        assert read_stream(_written(tmp_path, written), TABLE) == (point.stream, point.certificate)
 
 
 def _changed(**changes: Any) -> dict[str, Any]:

@@ -1,20 +1,16 @@
-"""The account of a stream, and what its certificate claims."""
+"""The account of a stream."""
 
-from fractions import Fraction
+from dataclasses import replace
 
 import pytest
 
+from stagecut.compiler.ir.costs import Endpoint
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import (
-    StreamCertificate,
-    StreamSchedule,
-    StreamScope,
-    stream_account,
-)
+from stagecut.compiler.ir.stream import StreamSchedule, stream_account, stream_of
 from stagecut.compiler.ir.transfers import scheduled
-from tests.support.streams import stream_table
+from tests.support.streams import heavy, stream_table
 
 US = 1e-6
 TABLE = stream_table(
@@ -81,25 +77,33 @@ def test_every_stage_has_replicas(replicas: tuple[int, ...]) -> None:
         StreamSchedule(schedule, replicas)
 
 
-WHOLE: StreamScope = "schedules with contiguous stages"
-ORDER: StreamScope = "contiguous stages in the graph's order"
-CLAIMS = {
-    "nothing at all is faster": (WHOLE, 4.0, "optimal: no schedule is faster"),
-    "nothing contiguous is": (
-        WHOLE,
-        3.0,
-        "optimal: no pipeline of contiguous stages is faster; other schedules by 25.00% at most",
-    ),
-    "nothing in this order is": (
-        ORDER,
-        3.0,
-        "no pipeline of stretches of the graph's order is faster; "
-        "other schedules by 25.00% at most",
-    ),
-}
+def test_what_the_host_s_memory_holds() -> None:
+    """Weights once a stage, and only those of devices that live there; what is passed on, for each
+    replica and input of a batch, wherever the stage runs."""
+    table = heavy(TABLE, weight_bytes=100, size_bytes=10)
+    stages = [Stage("cpu", ("a",)), Stage("pim", ("b",)), Stage("batch", ("c",))]
+    account = stream_account(table, stream_of(table, stages, (2, 1, 1)))
+    assert [stage.weight_bytes for stage in account.stages] == [100, 0, 100]
+    assert [stage.passed_bytes for stage in account.stages] == [2 * 10, 10 + 10, 5 * 10]
+    assert (account.weight_bytes, account.memory_bytes) == (200, 290)
+    assert [account.taken(name) for name in ("latency", "memory", "weights")] == [
+        account.latency_s,
+        290,
+        200,
+    ]
 
 
-@pytest.mark.parametrize(("scope", "bound_s", "claim"), CLAIMS.values(), ids=CLAIMS.keys())
-def test_claims(scope: StreamScope, bound_s: float, claim: str) -> None:
-    certificate = StreamCertificate(Fraction(8), 0.5, (), scope, bound_s)
-    assert certificate.claim == claim
+def test_inputs_and_outputs_are_passed_on_and_what_is_free_is_not() -> None:
+    table = heavy(
+        stream_table("a(x, y): cpu 1", Device("cpu", "host")), weight_bytes=0, size_bytes=8
+    )
+    free = stream_account(table, stream_of(table, [Stage("cpu", ("a",))], (1,)))
+    bound = replace(table, inputs=(Endpoint("x", "host"),), outputs=(Endpoint("a", "host"),))
+    given = stream_account(bound, stream_of(bound, [Stage("cpu", ("a",))], (1,)))
+    assert (free.memory_bytes, given.memory_bytes) == (0, 16)
+
+
+def test_all_goes_by_way_of_the_host() -> None:
+    stages = [Stage("cpu", ("a",)), Stage("pam", ("b",)), Stage("pim", ("c",))]
+    account = stream_account(TABLE, stream_of(TABLE, stages, (1, 1, 1)))
+    assert [stage.call_s / US for stage in account.stages] == pytest.approx([6, 1 + 2 + 2, 1 + 2])

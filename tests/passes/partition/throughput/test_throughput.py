@@ -7,9 +7,17 @@ import pytest
 from stagecut.compiler.ir.costs import CostTable, Endpoint
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Device, Memory
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.partition.throughput.verify import verify
-from tests.support.streams import least_period, random_stream_table, stream_table
+from tests.support.streams import (
+    every_account,
+    least_period,
+    random_heavy_table,
+    random_limits,
+    random_stream_table,
+    stream_table,
+)
 
 US = 1e-6
 CORE = Device("cpu", "host", resource="cores")
@@ -65,7 +73,7 @@ def test_no_pipeline_is_faster() -> None:
     solved = 0
     for seed in range(150):
         table = random_stream_table(seed)
-        least_s = least_period(table)
+        least_s = least_period(every_account(table))
         try:
             solution = Throughput()(table)
         except UnplaceableError:
@@ -77,6 +85,101 @@ def test_no_pipeline_is_faster() -> None:
         assert solution.certificate.lower_bound_s <= least_s * (1 + 1e-9)
         verify(table, solution.certificate)
     assert solved > 100
+
+
+@pytest.mark.no_cover
+def test_no_pipeline_within_limits_is_faster() -> None:
+    """Nothing limited but memories, latency, memory, and both."""
+    solved = held = 0
+    for seed in range(60):
+        table = random_heavy_table(seed)
+        accounts = every_account(table)
+        latency, memory = random_limits(accounts, seed) if accounts else (None, None)
+        for limits in (
+            ((), (latency,), (memory,), (latency, memory)) if latency and memory else ((),)
+        ):
+            least_s = least_period(accounts, limits)
+            try:
+                solution = Throughput(limits)(table)
+            except UnplaceableError:
+                assert least_s == float("inf")
+                continue
+            solved += 1
+            held += bool(solution.certificate.limits)
+            assert solution.account.period_s == pytest.approx(least_s, rel=1e-9, abs=1e-12)
+            assert solution.certificate.period_s == pytest.approx(least_s, rel=1e-9, abs=1e-12)
+            assert all(limit.allows(solution.account.taken(limit.name)) for limit in limits)
+            verify(table, solution.certificate)
+    assert solved > 150
+    assert held > 40
+
+
+#: Where a call on one core takes too long, or what two replicas pass on does not fit: threads.
+ONE_CORE = Device("t1", "host", resource="cores")
+TWO_CORES = Device("t2", "host", resource="cores", cores=2)
+THREADS = replace(
+    stream_table("a: t1 4, t2 3\n b(a): t1 4, t2 3", ONE_CORE, TWO_CORES, cores=2),
+    outputs=(Endpoint("b", "host"),),
+)
+LIMITED = {
+    "no limit": ((), "2 x t1: a, b", 4),
+    "a limit that the fastest keeps to": (
+        (Limit("latency", 8 * US),),
+        "2 x t1: a, b",
+        4,
+    ),
+    "between the latencies of one thread and two": (
+        (Limit("latency", 7 * US),),
+        "1 x t2: a, b",
+        6,
+    ),
+    "just below what two replicas pass on": ((Limit("memory", 2047),), "1 x t2: a, b", 6),
+}
+
+
+@pytest.mark.parametrize(("limits", "stream", "period_us"), LIMITED.values(), ids=LIMITED.keys())
+def test_limits(limits: tuple[Limit, ...], stream: str, period_us: float) -> None:
+    solution = Throughput(limits)(THREADS)
+    assert str(solution.stream) == stream
+    assert solution.account.period_s == pytest.approx(period_us * US)
+    verify(THREADS, solution.certificate)
+
+
+def test_a_certificate_names_the_limits_that_make_a_difference() -> None:
+    certificate = Throughput((Limit("latency", 7 * US),))(THREADS).certificate
+    assert certificate.claim == (
+        "optimal: no pipeline of contiguous stages within 7.00 µs of latency is faster; "
+        "other schedules by 33.33% at most"
+    )
+    assert Throughput((Limit("latency", 1.0),))(THREADS).certificate.limits == ()
+
+
+BEYOND = {
+    "latency": (
+        Limit("latency", 5 * US),
+        "5.00 µs of latency: the least that can be had is 6.00 µs",
+    ),
+    "memory": (Limit("memory", 10), "10 B of memory: the least that can be had is 1.00 KiB"),
+}
+
+
+@pytest.mark.parametrize(("limit", "problem"), BEYOND.values(), ids=BEYOND.keys())
+def test_limits_that_nothing_keeps_to(limit: Limit, problem: str) -> None:
+    with pytest.raises(UnplaceableError, match=f"no stream keeps to {problem}"):
+        Throughput((limit,))(THREADS)
+
+
+def test_interchangeable_devices_take_turns() -> None:
+    """Three accelerators, each with a memory of its own: three stages, each on its own. What they
+    pass on goes by way of the host, though there are straight ways between them."""
+    devices = [Device(f"npu{at}", f"npu{at}") for at in range(3)]
+    costs = ", ".join(f"npu{at} 4" for at in range(3))
+    nodes = "\n".join(f"n{at}{f'(n{at - 1})' if at else ''}: {costs}" for at in range(3))
+    table = stream_table(nodes, *devices, Device("cpu", "host"))
+    solution = Throughput()(table)
+    assert str(solution.stream) == "1 x npu0: n0\n1 x npu1: n1\n1 x npu2: n2"
+    assert len(solution.certificate.potentials[0]) == 2  # without and with the cpu, not 2 ** 3
+    verify(table, solution.certificate)
 
 
 def test_too_wide_a_graph_is_cut_in_its_own_order() -> None:
@@ -122,7 +225,7 @@ REFUSED = {
             machine=replace(one.machine, memories=(Memory("host", capacity_bytes=1),)),
             nodes=(replace(one.nodes[0], weight_bytes=2),),
         ),
-        "the fastest stream does not fit: holds 2 bytes",
+        "the least that can be had is 2 B of weights",
     ),
 }
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from stagecut.compiler.ir.errors import CertificateError, UnplaceableError
-from stagecut.compiler.ir.stream import StreamCertificate
+from stagecut.compiler.ir.stream_certificate import StreamCertificate
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.partition.throughput.verify import verify
 from tests.support.streams import random_stream_table

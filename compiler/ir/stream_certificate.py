@@ -1,0 +1,132 @@
+"""What a stream may take at the most, and the proof that none within that is faster.
+
+Two forms of proof, which passes/partition/throughput/verify.py checks:
+
+    potentials   without limits: the least units of the largest resource, set by set of nodes
+    stretches    within limits: for a stretch of periods, the least that stages may take, as labels
+                     {a, b}: 1 core and 30 µs, or 2 cores and 22 µs; any stages take one or more
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+from stagecut.compiler.ir.solution import meets
+from stagecut.compiler.ir.units import seconds, size
+
+#: What a stream's certificate is about: pipelines whose stages hand values on in one direction; or
+#: those among them whose stages are stretches of the graph's own order.
+StreamScope: TypeAlias = Literal[
+    "schedules with contiguous stages", "contiguous stages in the graph's order"
+]
+
+#: "latency": seconds from end to end at the stream's own rate. "memory": bytes in the host's
+#: memory, weights and what passes between stages. "weights": bytes of weights in the host's memory
+#: alone, which the cost table may limit. `StreamAccount` defines them.
+LimitName: TypeAlias = Literal["latency", "memory", "weights"]
+
+#: Sums of times differ by as much with the order in which they are added up.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that a stream may take of something: seconds of latency, or bytes."""
+
+    name: LimitName
+    most: float
+
+    def __str__(self) -> str:
+        amount = seconds(self.most) if self.name == "latency" else size(self.most)
+        return f"{amount} of {self.name}"
+
+    @property
+    def exactly(self) -> str:
+        """As it is given on the command line, with every digit that matters."""
+        return f"{self.most:.9g}s" if self.name == "latency" else f"{self.most:.0f}B"
+
+    def allows(self, amount: float) -> bool:
+        return amount <= self.most * (1 + TOLERANCE)
+
+
+#: Units of each resource in the order of the machine's devices, those of interchangeable devices
+#: counted together; then ticks of latency, or bytes, of each limit in the order of the certificate.
+Label: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The proof that within the limits nothing has a period below `below`, down to where the
+    stretch before it ends, in ticks; the first one reaches down to 0.
+
+    Both lists are about every set of nodes that may have run, in the order of `potentials`, and
+    about stages with such a period. `rest` is what the nodes that are left take at the least, each
+    respect by itself. `labels` is what may have been taken: each pipeline takes at least as much as
+    one of them, in every respect, or leaves less than `rest`. For all nodes there is no label.
+    """
+
+    below: Fraction
+    labels: tuple[tuple[Label, ...], ...]
+    rest: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCertificate:
+    """The proof that nothing in `scope` and within `limits` has a period below `period`, in ticks
+    of `tick_s`.
+
+    `potentials` says for every set of nodes that may have run (`ideals`; the smaller first, of
+    equals by their bit masks), and for every number of units of the lesser resources, how many
+    units of the largest one stages of a shorter period take at the least: more than there are, for
+    all nodes. `stretches` stands in its place where there are limits. `lower_bound_s` holds for
+    every schedule, whatever its stages. `found` is the period of the stream that the certificate
+    came with: `period`, unless several limits at once were too much to search through.
+    """
+
+    period: Fraction
+    tick_s: float
+    potentials: tuple[tuple[int, ...], ...]
+    scope: StreamScope
+    lower_bound_s: float
+    limits: tuple[Limit, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+    found: Fraction | None = None
+
+    @property
+    def period_s(self) -> float:
+        return float(self.period) * self.tick_s
+
+    @property
+    def found_s(self) -> float:
+        return float(self.period if self.found is None else self.found) * self.tick_s
+
+    @property
+    def gap(self) -> float:
+        """How much shorter the period of any schedule at all could be, as a fraction."""
+        if meets(self.found_s, self.lower_bound_s):
+            return 0.0
+        return 1 - self.lower_bound_s / self.found_s
+
+    @property
+    def open_gap(self) -> float:
+        """How much shorter the period of a pipeline in `scope` could be, as a fraction: 0 where
+        it is optimal."""
+        return 0.0 if meets(self.found_s, self.period_s) else 1 - self.period_s / self.found_s
+
+    @property
+    def claim(self) -> str:
+        """What is proved, in words, and no more than that."""
+        if not self.gap:
+            return "optimal: no schedule is faster"
+        within = f" within {' and '.join(map(str, self.limits))}" if self.limits else ""
+        if self.scope == "contiguous stages in the graph's order":
+            stages = f"pipeline of stretches of the graph's order{within}"
+        else:
+            stages = f"pipeline of contiguous stages{within}"
+        others = f"other schedules by {self.gap:.2%} at most"
+        if self.open_gap:
+            return (
+                f"not proven optimal: a {stages} is faster by {self.open_gap:.2%} at most; {others}"
+            )
+        best = "" if self.scope == "contiguous stages in the graph's order" else "optimal: "
+        return f"{best}no {stages} is faster; {others}"

@@ -1,0 +1,46 @@
+"""What a stream's certificate claims, and no more."""
+
+from fractions import Fraction
+
+import pytest
+
+from stagecut.compiler.ir.stream_certificate import Limit, StreamCertificate, StreamScope
+
+WHOLE: StreamScope = "schedules with contiguous stages"
+ORDER: StreamScope = "contiguous stages in the graph's order"
+LATENCY, MEMORY = Limit("latency", 0.05), Limit("memory", 2**31)
+
+CLAIMS = {
+    "nothing at all is faster": ((WHOLE, 4.0), "optimal: no schedule is faster"),
+    "nothing contiguous is": (
+        (WHOLE, 3.0),
+        "optimal: no pipeline of contiguous stages is faster; other schedules by 25.00% at most",
+    ),
+    "nothing in this order is": (
+        (ORDER, 3.0),
+        "no pipeline of stretches of the graph's order is faster; "
+        "other schedules by 25.00% at most",
+    ),
+    "nothing within limits is": (
+        (WHOLE, 3.0, (LATENCY, MEMORY)),
+        "optimal: no pipeline of contiguous stages within 50.0 ms of latency and 2.00 GiB of "
+        "memory is faster; other schedules by 25.00% at most",
+    ),
+    "something within limits may be": (
+        (WHOLE, 3.0, (LATENCY,), (), Fraction(10)),
+        "not proven optimal: a pipeline of contiguous stages within 50.0 ms of latency is faster "
+        "by 20.00% at most; other schedules by 40.00% at most",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "claim"), CLAIMS.values(), ids=CLAIMS.keys())
+def test_claims(said: tuple[StreamScope, float], claim: str) -> None:
+    assert StreamCertificate(Fraction(8), 0.5, (), *said).claim == claim
+
+
+def test_limits() -> None:
+    assert (str(LATENCY), str(MEMORY)) == ("50.0 ms of latency", "2.00 GiB of memory")
+    assert (LATENCY.exactly, MEMORY.exactly) == ("0.05s", "2147483648B")
+    assert LATENCY.allows(0.05 * (1 + 1e-12))
+    assert not LATENCY.allows(0.0500001)
