@@ -15,7 +15,7 @@ from stagecut.compiler.ir.device import (
     StageProgram,
     Tensor,
 )
-from stagecut.compiler.ir.graph import Graph
+from stagecut.compiler.ir.graph import Graph, Value
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.crash_journal import REFERENCE
@@ -124,6 +124,10 @@ class Answers:
         values = [value for node in self.graph.nodes for value in node.outputs if value.portable]
         run = self._runs(self.extract("values", self.graph.nodes, values))
         return lambda feeds: {**feeds, **run(feeds)}
+
+    def values(self, values: Sequence[Value]) -> Feeds:
+        """What nodes hand on in the model's run on the samples."""
+        return self._runs(self.extract("values", self.graph.nodes, values))(self.program.feeds)
 
     @cached_property
     def reference_engines(self) -> Mapping[str, Backend]:

@@ -1,0 +1,149 @@
+"""Nodes of one kind cost the same, so that one of them is timed for all.
+
+    encoder/0/up    MatMul 128x768, W 768x3072; Add; Gelu      timed
+    encoder/1/up    the same, with other weights               takes what encoder/0/up takes
+    encoder/0/down  MatMul 128x3072, W 3072x768; Add           timed
+
+What a node takes follows from its operators, their attributes, and the types and shapes of what
+they read and write. What stands in its weights makes no difference, but for short ones, which say
+how something is done, and long integers, which engines may refuse. Some nodes are like no other:
+those with bodies, with values that are no tensors, and with sizes that depend on data.
+"""
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.graph import Graph, Node, Operator, Value
+
+#: A list of weights that is no longer is a setting.
+_SHORT = 16
+
+#: Attributes that the planning view has.
+_PLAIN = frozenset(
+    {
+        *(ir.AttributeType.INT, ir.AttributeType.FLOAT, ir.AttributeType.STRING),
+        *(ir.AttributeType.INTS, ir.AttributeType.FLOATS, ir.AttributeType.STRINGS),
+    }
+)
+
+#: What tells the kind of a node: nodes of equal answers are of one, None is like no other.
+KindOf = Callable[[Node], Hashable | None]
+
+
+def kind_of(
+    node: Node, operators: Sequence[ir.Node], measured: Mapping[str, tuple[int, ...]]
+) -> Hashable | None:
+    """`operators` are the model's own, in the order of the node's; `measured` has the values whose
+    sizes depend on data."""
+    if any(not value.portable or value.name in measured for value in (*node.inputs, *node.outputs)):
+        return None
+    places: dict[str, int] = {}
+    parts = [
+        _operator(own, each, places) for own, each in zip(node.operators, operators, strict=True)
+    ]
+    if None in parts:
+        return None
+    return (*parts, tuple(places.get(value.name) for value in node.outputs))
+
+
+def _operator(own: Operator, node: ir.Node, places: dict[str, int]) -> Hashable | None:
+    """With each value by its place among all that the node has named so far."""
+    tensors = [each for each in node.attributes.values() if each.type not in _PLAIN]
+    if own.captured or any(each.type != ir.AttributeType.TENSOR for each in tensors):
+        return None
+    operands: list[Hashable] = []
+    for value, ours in zip((*own.inputs, *own.outputs), (*node.inputs, *node.outputs), strict=True):
+        if value is None:
+            operands.append(None)
+            continue
+        place = places.setdefault(value.name, len(places))
+        operands.append((place, value.dtype, value.shape, _setting(value, ours)))
+    return (
+        (own.op, own.domain, own.version),
+        tuple(sorted(own.attributes.items())),
+        tuple(
+            (each.name, str(each.as_tensor().dtype), _digest(each.as_tensor())) for each in tensors
+        ),
+        tuple(operands),
+    )
+
+
+def _setting(value: Value, ours: ir.Value | None) -> str | None:
+    """What stands in a weight, where that makes a difference."""
+    if not value.constant or ours is None or ours.const_value is None:
+        return None
+    whole = value.dtype.startswith(("int", "uint")) and not value.dtype.endswith("int8")
+    if value.elements > _SHORT and not whole and value.dtype != "string":
+        return None
+    return _digest(ours.const_value)
+
+
+def _digest(tensor: ir.TensorProtocol) -> str:
+    if tensor.dtype == ir.DataType.STRING:
+        return repr(tensor.numpy().tolist())
+    return hashlib.sha256(tensor.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Representatives:
+    """`expanded` is the part of a graph that is run, `timed_as` has the node of it that is timed
+    for each node of the whole."""
+
+    expanded: ExpandedGraph
+    timed_as: Mapping[str, str]
+
+    @classmethod
+    def all_of(cls, expanded: ExpandedGraph) -> "Representatives":
+        """Every node for itself."""
+        return cls(expanded, {node.name: node.name for node in expanded.graph.nodes})
+
+    @classmethod
+    def of(cls, expanded: ExpandedGraph, kind: KindOf) -> "Representatives":
+        """The first node of each kind; every node where values have to leave an engine that cannot,
+        or where what a transfer takes has to be measured, as that takes the whole graph."""
+        graph = expanded.graph
+        crosses = any(link.basis == "measured" for link in expanded.machine.links)
+        if crosses or not all(value.portable for value in graph.values):
+            return cls.all_of(expanded)
+        first: dict[Hashable, str] = {}
+        timed_as: dict[str, str] = {}
+        for node in graph.nodes:
+            found = kind(node)
+            key = node.name if found is None else (found, expanded.candidates[node.name])
+            timed_as[node.name] = first.setdefault(key, node.name)
+        part = _part(graph, frozenset(timed_as.values()))
+        if len(part.nodes) == len(graph.nodes):
+            return cls.all_of(expanded)
+        names = [node.name for node in part.nodes]
+        return cls(
+            replace(
+                expanded,
+                graph=part,
+                candidates={name: expanded.candidates[name] for name in names},
+                refusals={name: expanded.refusals[name] for name in names},
+            ),
+            timed_as,
+        )
+
+
+def _part(graph: Graph, names: frozenset[str]) -> Graph:
+    """The nodes with these names; what others write is an input, what others read an output."""
+    nodes = tuple(node for node in graph.nodes if node.name in names)
+    written = {value.name for node in nodes for value in node.outputs}
+    read = {value.name: value for node in nodes for value in node.inputs}
+    inputs = tuple(value for name, value in read.items() if name not in written)
+    return Graph(graph.name, nodes, inputs, tuple(_handed_on(graph, nodes)))
+
+
+def _handed_on(graph: Graph, nodes: Sequence[Node]) -> Iterator[Value]:
+    inside = {node.name for node in nodes}
+    outputs = {value.name for value in graph.outputs}
+    for node in nodes:
+        for value in node.outputs:
+            readers = (graph.nodes[at].name for at in graph.users.get(value.name, ()))
+            if value.name in outputs or not inside.issuperset(readers):
+                yield value
