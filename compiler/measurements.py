@@ -55,7 +55,7 @@ _PROFILE, _GATE = "profile", "gate"
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
     "quick": Rounds(least=1, most=4, budget_s=0.5),
-    "normal": Rounds(least=1, most=6, budget_s=1.5, counted=3),
+    "normal": Rounds(least=2, most=6, budget_s=1.5, counted=3),
     "thorough": Rounds(),
 }
 GATE_ROUNDS: Mapping[str, Rounds] = {

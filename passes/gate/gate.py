@@ -66,15 +66,18 @@ class Gate:
         def contenders() -> list[Contender]:
             return [_measured(each.proposal, runs[each.proposal.id]) for each in built]
 
+        tasks = [partial(run, each) for each in built]
+        took_s = [each.run_s for each in built]
         if len(built) > 1:
-            tasks = [partial(run, each) for each in built]
             by_time = self.objective == LATENCY  # else a slower one may be better
             decided = partial(_is_decided, contenders) if by_time else lambda: False
             left = partial(_racing, contenders) if by_time else None
-            interleave(tasks, self.rounds, self.clock, self.progress, "comparing", decided, left)
+            interleave(
+                tasks, self.rounds, self.clock, self.progress, "comparing", decided, left, took_s
+            )
         else:  # nothing to decide: enough runs for its own figure
             few = replace(self.rounds, most=self.rounds.least)
-            interleave([partial(run, built[0])], few, self.clock, self.progress, "measuring")
+            interleave(tasks, few, self.clock, self.progress, "measuring", took_s=took_s)
         return choose(contenders(), self.objective)
 
 

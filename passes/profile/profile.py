@@ -150,14 +150,14 @@ class Profile:
         samples = Samples()
         try:
             runners = self._built(part, paths, extract)
-            rounds = self._measure(part.graph, runners, starts, feeds, samples, alone=left_out)
+            runs = self._measure(part.graph, runners, starts, feeds, samples, alone=left_out)
         except StageFault as fault:  # a stage of the part that is run
             node = part.graph.nodes[fault.stage]
             at = expanded.graph.nodes.index(node)
             raise StageFault(fault.problem, stage=at, device=fault.device) from fault
         return Profiled(
             self._table(expanded, samples, starts, estimates, chosen.timed_as),
-            tuple(_report(path, rounds) for path in paths),
+            tuple(_report(path, count) for path, count in zip(paths, runs, strict=False)),
         )
 
     def _chosen(self, expanded: ExpandedGraph, feeds: Feeds) -> tuple[Representatives, Feeds]:
@@ -183,7 +183,8 @@ class Profile:
         samples: Samples,
         *,
         alone: bool,
-    ) -> int:
+    ) -> Sequence[int]:
+        """How often each path ran so that it counted, then each start."""
         sizes = {value.name: value.size_bytes for value in graph.values}
         between = self.one_of_each.between if alone and self.one_of_each else None
 
@@ -325,5 +326,5 @@ def _all_others(expanded: ExpandedGraph, failed: str, device: str) -> list[Fault
     ]
 
 
-def _report(path: Path, rounds: int) -> ProfilePath:
-    return ProfilePath(path.name, path.reason, rounds, Counter(path.assignment.devices.values()))
+def _report(path: Path, runs: int) -> ProfilePath:
+    return ProfilePath(path.name, path.reason, runs, Counter(path.assignment.devices.values()))
