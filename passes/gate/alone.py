@@ -4,9 +4,9 @@
     second heat                cpu 6   npu 5.5   cpu (waiting=spin) 5.2   npu (pinning=on) 5.5
 
 A plan of one stage has no other session to disturb, so that how its threads wait, how many there
-are and where they run may be changed for it. One round says which contenders are near the best;
-single devices among these take part in the second heat with every configuration that they offer,
-too, and there it is decided.
+are and where they run may be changed for it. The first heat says which contenders are near the
+best, by their fastest runs: other work makes runs slower only. Single devices among these take part
+in the second heat with every configuration that they offer, too, and there it is decided.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ class Alone:
             return Result(self.gate(built, feeds), tuple(built))
         first = self.gate.qualifying(built, feeds)
         price = self.gate.objective.price
-        prices = {each.id: price(each.median_s, each.energy_j) for each in first}
+        prices = {each.id: price(each.min_s, each.energy_j) for each in first}
         most = _NEAR * min(prices.values())
         near_ids = {id_ for id_, priced in prices.items() if priced <= most}
         near = [each for each in built if each.proposal.id in near_ids]

@@ -23,6 +23,9 @@ from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
 #: How much slower than the best a contender's fastest run must be for it to be out of the race.
 _CLEARLY = 1.1
 
+#: Of fewer runs, the fastest may have met with something, too.
+_SEVERAL = 2
+
 #: Threads that wake up make the time of a shorter run spread by a tenth of it and more.
 _BRIEF_S = 1e-3
 
@@ -50,8 +53,10 @@ class Gate:
     rounds: Rounds = Rounds(least=5, most=17, budget_s=8.0, counted=3)
 
     def qualifying(self, built: Sequence[Built], feeds: Feeds) -> tuple[Contender, ...]:
-        """The same, by one round."""
-        return replace(self, rounds=replace(self.rounds, least=1, most=1))(built, feeds)
+        """The same, by one round, or two where runs are long."""
+        return replace(self, rounds=replace(self.rounds, least=1, most=2, budget_s=0.0))(
+            built, feeds
+        )
 
     def __call__(self, built: Sequence[Built], feeds: Feeds) -> tuple[Contender, ...]:
         """In the order given, one of them chosen. All have run once already."""
@@ -84,8 +89,8 @@ class Gate:
 def _racing(contenders: Callable[[], Sequence[Contender]]) -> list[int]:
     """Those that may still turn out to be the fastest: the others need not be timed any further.
 
-    A contender is out when even its fastest run was slower, by a margin, than the upper end of the
-    best one's confidence interval.
+    A contender is out when even its fastest run of several was slower, by a margin, than the upper
+    end of the best one's confidence interval.
     """
     measured = contenders()
     best = min(measured, key=lambda contender: contender.median_s)
@@ -93,7 +98,7 @@ def _racing(contenders: Callable[[], Sequence[Contender]]) -> list[int]:
     return [
         number
         for number, contender in enumerate(measured)
-        if contender is best or contender.min_s <= limit_s
+        if contender is best or contender.runs < _SEVERAL or contender.min_s <= limit_s
     ]
 
 
