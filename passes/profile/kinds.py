@@ -7,7 +7,8 @@
 What a node takes follows from its operators, their attributes, and the types and shapes of what
 they read and write. What stands in its weights makes no difference, but for short ones, which say
 how something is done, and long integers, which engines may refuse. Some nodes are like no other:
-those with bodies, with values that are no tensors, and with sizes that depend on data.
+those with bodies or tensors among their attributes, with values that are no tensors, and with sizes
+that depend on data.
 """
 
 import hashlib
@@ -52,8 +53,7 @@ def kind_of(
 
 def _operator(own: Operator, node: ir.Node, places: dict[str, int]) -> Hashable | None:
     """With each value by its place among all that the node has named so far."""
-    tensors = [each for each in node.attributes.values() if each.type not in _PLAIN]
-    if own.captured or any(each.type != ir.AttributeType.TENSOR for each in tensors):
+    if own.captured or not _PLAIN.issuperset(each.type for each in node.attributes.values()):
         return None
     operands: list[Hashable] = []
     for value, ours in zip((*own.inputs, *own.outputs), (*node.inputs, *node.outputs), strict=True):
@@ -65,9 +65,6 @@ def _operator(own: Operator, node: ir.Node, places: dict[str, int]) -> Hashable 
     return (
         (own.op, own.domain, own.version),
         tuple(sorted(own.attributes.items())),
-        tuple(
-            (each.name, str(each.as_tensor().dtype), _digest(each.as_tensor())) for each in tensors
-        ),
         tuple(operands),
     )
 

@@ -166,7 +166,7 @@ def test_who_is_clearly_slower_is_not_run_any_further() -> None:
 
 
 def test_one_slow_run_does_not_put_anybody_out() -> None:
-    rounds = Rounds(1, 5, 1e9, warm_up=0, counted=1)
+    rounds = Rounds(2, 5, 1e9, warm_up=0, counted=1)
     blip = [_built(PROPOSALS[0], [1.0]), _built(PROPOSALS[1], [9.0, 0.8])]
     found = _gate(rounds=rounds)(blip, {})
     assert [contender.runs for contender in found] == [5, 5]
