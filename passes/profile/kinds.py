@@ -23,6 +23,9 @@ from stagecut.compiler.ir.graph import Graph, Node, Operator, Value
 #: A list of weights that is no longer is a setting.
 _SHORT = 16
 
+#: Types of weights that make a difference, however many there are.
+_TOLD = frozenset({"int16", "int32", "int64", "uint16", "uint32", "uint64", "string"})
+
 #: Attributes that the planning view has.
 _PLAIN = frozenset(
     {
@@ -73,8 +76,7 @@ def _setting(value: Value, ours: ir.Value | None) -> str | None:
     """What stands in a weight, where that makes a difference."""
     if not value.constant or ours is None or ours.const_value is None:
         return None
-    whole = value.dtype.startswith(("int", "uint")) and not value.dtype.endswith("int8")
-    if value.elements > _SHORT and not whole and value.dtype != "string":
+    if value.elements > _SHORT and value.dtype not in _TOLD:
         return None
     return _digest(ours.const_value)
 
