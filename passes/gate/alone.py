@@ -17,7 +17,7 @@ from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import Gate, versus
+from stagecut.passes.gate.gate import Gate, fastest_s, versus
 
 #: How much slower than the best in the first heat a contender may be and still win.
 _NEAR = 1.25
@@ -47,7 +47,10 @@ class Alone:
             return Result(self.gate(built, feeds), tuple(built))
         first = self.gate.qualifying(built, feeds)
         price = self.gate.objective.price
-        prices = {each.id: price(each.min_s, each.energy_j) for each in first}
+        prices = {
+            contender.id: price(fastest_s(contender, each), contender.energy_j)
+            for contender, each in zip(first, built, strict=True)
+        }
         most = _NEAR * min(prices.values())
         near_ids = {id_ for id_, priced in prices.items() if priced <= most}
         near = [each for each in built if each.proposal.id in near_ids]

@@ -30,7 +30,7 @@ class Built:
     """A contender, ready to run, and how far its outputs were from the reference's on the samples.
 
     `inputs` are those on which they were right, `worst` is the largest relative difference on any.
-    `run_s` is what the last of these runs took.
+    `run_s` is the latency of the last of these runs, where it is known.
     """
 
     proposal: Proposal
@@ -39,7 +39,7 @@ class Built:
     accuracy: tuple[OutputDifference, ...]
     inputs: tuple[str, ...] = ()
     worst: float = 0.0
-    run_s: float = 0.0
+    run_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Build:
         staged = self.stage(proposal)
         runner = self.prepare(staged, outputs)
         results, trace = runner.run(feeds)
-        built = Built(proposal, staged, runner, (), run_s=trace.wall_s)
+        built = Built(proposal, staged, runner, (), run_s=trace.latency_s)
         if self.reference.problem:
             return built, results
         samples = self.reference.samples
@@ -142,7 +142,7 @@ class Build:
             try:
                 if number:
                     results, trace = built.runner.run(inputs.feeds)
-                    built = replace(built, run_s=trace.wall_s)
+                    built = replace(built, run_s=trace.latency_s)
             except RangeFault:  # the fallback of the plan runs on such inputs
                 continue
             flaw = self.reference.flaw(inputs, results, limit)

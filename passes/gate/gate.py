@@ -23,9 +23,6 @@ from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
 #: How much slower than the best a contender's fastest run must be for it to be out of the race.
 _CLEARLY = 1.1
 
-#: Of fewer runs, the fastest may have met with something, too.
-_SEVERAL = 2
-
 #: Threads that wake up make the time of a shorter run spread by a tenth of it and more.
 _BRIEF_S = 1e-3
 
@@ -72,11 +69,11 @@ class Gate:
             return [_measured(each.proposal, runs[each.proposal.id]) for each in built]
 
         tasks = [partial(run, each) for each in built]
-        took_s = [each.run_s for each in built]
+        took_s = [each.run_s or 0.0 for each in built]
         if len(built) > 1:
             by_time = self.objective == LATENCY  # else a slower one may be better
             decided = partial(_is_decided, contenders) if by_time else lambda: False
-            left = partial(_racing, contenders) if by_time else None
+            left = partial(_racing, contenders, built) if by_time else None
             interleave(
                 tasks, self.rounds, self.clock, self.progress, "comparing", decided, left, took_s
             )
@@ -86,20 +83,25 @@ class Gate:
         return choose(contenders(), self.objective)
 
 
-def _racing(contenders: Callable[[], Sequence[Contender]]) -> list[int]:
+def _racing(contenders: Callable[[], Sequence[Contender]], built: Sequence[Built]) -> list[int]:
     """Those that may still turn out to be the fastest: the others need not be timed any further.
 
-    A contender is out when even its fastest run of several was slower, by a margin, than the upper
-    end of the best one's confidence interval.
+    A contender is out when even its fastest run was slower, by a margin, than the upper end of the
+    best one's confidence interval.
     """
     measured = contenders()
     best = min(measured, key=lambda contender: contender.median_s)
     limit_s = best.high_s * _CLEARLY
     return [
         number
-        for number, contender in enumerate(measured)
-        if contender is best or contender.runs < _SEVERAL or contender.min_s <= limit_s
+        for number, (contender, before) in enumerate(zip(measured, built, strict=True))
+        if contender is best or fastest_s(contender, before) <= limit_s
     ]
+
+
+def fastest_s(contender: Contender, built: Built) -> float:
+    """Of all its runs, that in which it was checked among them."""
+    return contender.min_s if built.run_s is None else min(contender.min_s, built.run_s)
 
 
 def _is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:

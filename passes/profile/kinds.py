@@ -26,6 +26,8 @@ _SHORT = 16
 #: Types of weights that make a difference, however many there are.
 _TOLD = frozenset({"int16", "int32", "int64", "uint16", "uint32", "uint64", "string"})
 
+_FLOATS = frozenset({"float16", "float32", "float64"})
+
 #: Attributes that the planning view has.
 _PLAIN = frozenset(
     {
@@ -127,6 +129,17 @@ class Representatives:
             ),
             timed_as,
         )
+
+
+def only_floats_follow(graph: Graph, values: Sequence[Value]) -> bool:
+    """Whether all that comes of `values`, and they themselves, are floats: then no operator asks
+    for more than their sizes, and any numbers do for timing."""
+    follow = {value.name for value in values}
+    for node in graph.nodes:
+        if not follow.isdisjoint(value.name for value in node.inputs):
+            follow.update(value.name for value in node.outputs)
+            values = (*values, *node.outputs)
+    return all(value.dtype in _FLOATS for value in values)
 
 
 def _part(graph: Graph, names: frozenset[str]) -> Graph:

@@ -6,8 +6,8 @@ slow moment of the machine hits all of them alike. What is modelled costs no run
 from the device's model.
 
 Of nodes that cost the same (kinds.py), a path may run the first alone. Then what others would have
-handed on comes from the reference, and before each run all of the model's weights are read once, as
-these others would have read them.
+handed on is made up, or comes from the reference where more than its size may count. Before each
+run all of the model's weights are read once, as these others would have read them.
 """
 
 import statistics
@@ -15,6 +15,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+
+import numpy as np
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
@@ -35,7 +37,7 @@ from stagecut.compiler.ir.schedule import Run, Stage
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.passes.profile.estimates import Estimates
-from stagecut.passes.profile.kinds import KindOf, Representatives
+from stagecut.passes.profile.kinds import KindOf, Representatives, only_floats_follow
 from stagecut.passes.profile.launch import Starts
 from stagecut.passes.profile.paths import Path, plan_paths
 from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
@@ -169,6 +171,8 @@ class Profile:
         given = [value for value in chosen.expanded.graph.inputs if value.name not in feeds]
         if not given:
             return chosen, feeds
+        if only_floats_follow(chosen.expanded.graph, given):
+            return chosen, {**feeds, **_made_up(given)}
         try:
             return chosen, {**feeds, **self.one_of_each.values(given)}
         except EngineError:
@@ -315,6 +319,11 @@ def _value_costs(value: Value, samples: Samples, estimates: Estimates) -> ValueC
         elif timed := samples.transfers.get((route, value.size_bytes)):
             transfer_s[route], spreads[route] = median_and_spread(timed)
     return ValueCosts(value.name, value.size_bytes, transfer_s, transfer_j, spreads)
+
+
+def _made_up(values: Sequence[Value]) -> Feeds:
+    rng = np.random.default_rng(0)
+    return {each.name: rng.random(each.shape).astype(each.dtype) for each in values}
 
 
 def _all_others(expanded: ExpandedGraph, failed: str, device: str) -> list[Fault]:

@@ -12,7 +12,8 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.program import Program
 from stagecut.passes.expand import Expand
-from stagecut.passes.profile.kinds import Representatives, kind_of
+from stagecut.passes.profile.kinds import Representatives, kind_of, only_floats_follow
+from tests.support.graphs import graph
 from tests.support.onnx_models import MODELS, TinyModel
 
 SERIAL = null.create("serial", {"memory": "host", "basis": "measured"})
@@ -132,3 +133,22 @@ def test_all_are_run_where_transfers_have_to_be_measured() -> None:
     chosen = _chosen("residual", SERIAL, far)
     assert len(chosen.expanded.graph.nodes) == 5
     assert {*chosen.timed_as} == {*chosen.timed_as.values()}
+
+
+FOLLOW = {
+    "floats": ("b = Relu(a)\ny = Tanh(b)", {}, True),
+    "an integer made of one": ("b = ArgMax(a)\ny = Relu(x)", {"b": "int64"}, False),
+    "one made of what comes of one": ("b = Relu(a)\ny = ArgMax(b)", {"y": "int64"}, False),
+    "an integer that is made of something else": (
+        "b = Relu(a)\ni = ArgMax(x)\ny = Relu(b)",
+        {"i": "int64"},
+        True,
+    ),
+    "itself none": ("b = Relu(x)\ny = Relu(b)", {"a": "bool"}, False),
+}
+
+
+@pytest.mark.parametrize(("text", "dtypes", "only"), FOLLOW.values(), ids=FOLLOW.keys())
+def test_whether_only_floats_follow(text: str, dtypes: dict[str, str], only: bool) -> None:
+    drawn = graph("x, a", text, "y", **dtypes)
+    assert only_floats_follow(drawn, [drawn.inputs[1]]) == only

@@ -193,12 +193,13 @@ def test_a_node_that_only_a_failing_device_can_run_is_an_error() -> None:
         _with_engines(broken)
 
 
-def _one_of_each(values: Callable[[Sequence[Value]], Feeds]) -> tuple[Profiled, list[str]]:
+def _one_of_each(
+    values: Callable[[Sequence[Value]], Feeds], dtype: str = "int64"
+) -> tuple[Profiled, list[str]]:
     """Of a graph in which nodes of one operator are of one kind; which nodes were built, and when
-    all weights were read."""
+    all weights were read. `y`, which is made of `c`, is of the type."""
     done: list[str] = []
-    drawn = graph("x", "a = Relu(x)\nb = Relu(a)\nc = Relu(b)\ny = Tanh(c)", "y")
-
+    drawn = graph("x", "a = Relu(x)\nb = Relu(a)\nc = Relu(b)\ny = Tanh(c)", "y", y=dtype)
     backends = {"serial": SERIAL}
 
     def build(staged: StagedSchedule, outputs: Sequence[str]) -> FakeRunner:
@@ -211,6 +212,10 @@ def _one_of_each(values: Callable[[Sequence[Value]], Feeds]) -> tuple[Profiled, 
     profile = Profile(backends, build, lambda: 0.0, silent, rounds, each)
     found = profile(Expand(backends)(drawn), Borders(), {"x": np.zeros((2, 2))})
     return found, done
+
+
+def _none(wanted: Sequence[Value]) -> Feeds:
+    raise EngineError("cannot run")
 
 
 def test_one_of_each_kind_is_timed_for_all() -> None:
@@ -230,10 +235,12 @@ def test_one_of_each_kind_is_timed_for_all() -> None:
     assert path.runs == 2
 
 
-def test_all_are_where_what_others_hand_on_is_not_known() -> None:
-    def values(wanted: Sequence[Value]) -> Feeds:
-        raise EngineError("cannot run")
+def test_floats_of_which_only_floats_come_are_made_up() -> None:
+    _, done = _one_of_each(_none, "float32")
+    assert done == ["a", "y", "read", "read"]
 
-    profiled, done = _one_of_each(values)
+
+def test_all_are_timed_where_what_others_hand_on_is_not_known() -> None:
+    profiled, done = _one_of_each(_none)
     assert done == ["a", "b", "c", "y"]
     assert len(profiled.costs.nodes) == 4
