@@ -1,7 +1,7 @@
 """What is measured of one program, and kept from one compile to the next."""
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -23,7 +23,7 @@ from stagecut.compiler.ir.device import (
     silent,
 )
 from stagecut.compiler.ir.errors import EngineError, WrongAnswerError
-from stagecut.compiler.ir.graph import Graph, Node
+from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     Checks,
@@ -43,7 +43,7 @@ from stagecut.passes.gate.alone import Alone
 from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposal_of
 from stagecut.passes.gate.gate import Gate, choose, disputed
-from stagecut.passes.profile.kinds import kind_of
+from stagecut.passes.profile.kinds import kinds_of
 from stagecut.passes.profile.profile import Fault, OneOfEach, Profile, Profiled
 from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.profile.unrest import unrest
@@ -168,7 +168,7 @@ class Measurements:
             settings.clock,
             settings.progress,
             rounds,
-            OneOfEach(self._kind, self.answers.values, self.weights.read),
+            OneOfEach(kinds_of(self.program), self.answers.values, self.weights.read),
         )
         found, known = quietest(
             _PROFILE,
@@ -181,9 +181,6 @@ class Measurements:
             costs_text = write_costs(profiled.costs)
             entries.store(key, KeptProfile(costs_text, profiled.paths, profiled.faults, known))
         return profiled
-
-    def _kind(self, node: Node) -> Hashable | None:
-        return kind_of(node, self.answers.extract.operators(node), self.program.measured)
 
     def _tell_age(self, known: Circumstances) -> None:
         since_s = self.context.settings.now() - known.measured_at_s

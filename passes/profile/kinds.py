@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.graph import Graph, Node, Operator, Value
+from stagecut.compiler.ir.program import Program
 
 #: A list of weights that is no longer is a setting.
 _SHORT = 16
@@ -40,20 +41,21 @@ _PLAIN = frozenset(
 KindOf = Callable[[Node], Hashable | None]
 
 
-def kind_of(
-    node: Node, operators: Sequence[ir.Node], measured: Mapping[str, tuple[int, ...]]
-) -> Hashable | None:
-    """`operators` are the model's own, in the order of the node's; `measured` has the values whose
-    sizes depend on data."""
-    if any(not value.portable or value.name in measured for value in (*node.inputs, *node.outputs)):
-        return None
-    places: dict[str, int] = {}
-    parts = [
-        _operator(own, each, places) for own, each in zip(node.operators, operators, strict=True)
-    ]
-    if None in parts:
-        return None
-    return (*parts, tuple(places.get(value.name) for value in node.outputs))
+def kinds_of(program: Program) -> KindOf:
+    """Those of the nodes of a program's graph, however its operators are clustered."""
+    own = {node.name: node for node in program.model.graph}
+
+    def kind(node: Node) -> Hashable | None:
+        values = (*node.inputs, *node.outputs)
+        if any(not value.portable or value.name in program.measured for value in values):
+            return None
+        places: dict[str, int] = {}
+        parts = [_operator(each, own[each.name], places) for each in node.operators]
+        if None in parts:
+            return None
+        return (*parts, tuple(places[value.name] for value in node.outputs))
+
+    return kind
 
 
 def _operator(own: Operator, node: ir.Node, places: dict[str, int]) -> Hashable | None:
@@ -96,6 +98,12 @@ class Representatives:
 
     expanded: ExpandedGraph
     timed_as: Mapping[str, str]
+
+    @property
+    def of_all(self) -> int | None:
+        """How many nodes those that are run are timed for; None where they are all there are."""
+        left_out = len(self.expanded.graph.nodes) < len(self.timed_as)
+        return len(self.timed_as) if left_out else None
 
     @classmethod
     def all_of(cls, expanded: ExpandedGraph) -> "Representatives":

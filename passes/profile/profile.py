@@ -145,14 +145,14 @@ class Profile:
         estimates = Estimates.of(expanded, self.backends)
         chosen, feeds = self._chosen(expanded, feeds)
         part = chosen.expanded
-        left_out = len(part.graph.nodes) < len(expanded.graph.nodes)
-        paths = plan_paths(part, len(expanded.graph.nodes) if left_out else None).paths
+        paths = plan_paths(part, chosen.of_all).paths
         measured = [each.name for each in part.machine.devices if each.basis == "measured"]
         starts = {name: Starts(self.backends[name], self.build) for name in measured}
         samples = Samples()
         try:
             runners = self._built(part, paths, extract)
-            runs = self._measure(part.graph, runners, starts, feeds, samples, alone=left_out)
+            between = self.one_of_each.between if self.one_of_each and chosen.of_all else None
+            runs = self._measure(part.graph, runners, starts, feeds, samples, between)
         except StageFault as fault:  # a stage of the part that is run
             node = part.graph.nodes[fault.stage]
             at = expanded.graph.nodes.index(node)
@@ -185,12 +185,10 @@ class Profile:
         starts: Mapping[str, Starts],
         feeds: Feeds,
         samples: Samples,
-        *,
-        alone: bool,
+        between: Callable[[], None] | None,
     ) -> Sequence[int]:
         """How often each path ran so that it counted, then each start."""
         sizes = {value.name: value.size_bytes for value in graph.values}
-        between = self.one_of_each.between if alone and self.one_of_each else None
 
         def run(runner: Runner, counts: bool) -> None:
             if between is not None:

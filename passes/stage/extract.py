@@ -33,7 +33,7 @@ class Extractor:
         graph = ir.GraphView(
             [self._values[value.name] for value in border.inputs],
             [self._values[value.name] for value in outputs],
-            nodes=[operator for node in nodes for operator in self.operators(node)],
+            nodes=[self._nodes[operator.name] for node in nodes for operator in node.operators],
             initializers=[self._values[value.name] for value in border.weights],
             opset_imports=self._model.graph.opset_imports,
             name=name,
@@ -41,10 +41,6 @@ class Extractor:
         self._weights.refer(graph)
         model = ir.Model(graph, ir_version=self._model.ir_version, producer_name="stagecut")
         return StageProgram(name, model, border.inputs, tuple(outputs))
-
-    def operators(self, node: Node) -> list[ir.Node]:
-        """Those of the program that a node is made of."""
-        return [self._nodes[operator.name] for operator in node.operators]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from stagecut.backends.null.device import NullBackend
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.program import Program
 from stagecut.passes.expand import Expand
-from stagecut.passes.profile.kinds import Representatives, kind_of, only_floats_follow
+from stagecut.passes.profile.kinds import Representatives, kinds_of, only_floats_follow
 from tests.support.graphs import graph
 from tests.support.onnx_models import MODELS, TinyModel
 
@@ -22,13 +21,7 @@ LONG, OTHER = (", ".join([number] * 17) for number in "12")
 
 
 def _kinds(program: Program) -> list[Hashable | None]:
-    own = {node.name: node for node in program.model.graph}
-
-    def kind(node: Node) -> Hashable | None:
-        operators = [own[operator.name or ""] for operator in node.operators]
-        return kind_of(node, operators, program.measured)
-
-    return [kind(node) for node in graph_of(program).nodes]
+    return [*map(kinds_of(program), graph_of(program).nodes)]
 
 
 def _two(operators: str, weights: str = "float[1] w = {1}", x: str = "float[1,17] x") -> TinyModel:
@@ -70,9 +63,8 @@ PAIRS = {
 @pytest.mark.parametrize(("model", "same"), PAIRS.values(), ids=PAIRS.keys())
 def test_kinds(model: TinyModel, same: bool) -> None:
     program = load_program(model.proto())
-    of = dict(zip((node.name for node in graph_of(program).nodes), _kinds(program), strict=True))
-    graph = graph_of(program)
-    one, other = (of[graph.nodes[graph.producer[name]].name] for name in "yz")
+    kinds, graph = _kinds(program), graph_of(program)
+    one, other = (kinds[graph.producer[name]] for name in "yz")
     assert one is not None
     assert (one == other) == same
 
@@ -98,8 +90,7 @@ def _expanded(name: str, *devices: NullBackend) -> tuple[ExpandedGraph, Program]
 
 def _chosen(name: str, *devices: NullBackend) -> Representatives:
     expanded, program = _expanded(name, *devices)
-    by_name = dict(zip((node.name for node in expanded.graph.nodes), _kinds(program), strict=True))
-    return Representatives.of(expanded, lambda node: by_name[node.name])
+    return Representatives.of(expanded, kinds_of(program))
 
 
 def test_the_first_of_each_kind_is_run() -> None:
@@ -110,6 +101,7 @@ def test_the_first_of_each_kind_is_run() -> None:
     assert [value.name for value in graph.inputs] == ["x"]
     assert [value.name for value in graph.outputs] == ["s"]
     assert [*chosen.expanded.candidates] == [node.name for node in graph.nodes]
+    assert chosen.of_all == 5
     assert [*chosen.timed_as.values()] == ["MatMul", "Relu", "Add", "MatMul", "Add"]
 
 
@@ -118,8 +110,7 @@ def test_what_is_left_out_hands_on_what_is_read() -> None:
     expanded, program = _expanded("residual", SERIAL, _device("other"))
     second = expanded.graph.nodes[3].name
     expanded = expanded.without(second, "other", "because")
-    by_name = dict(zip((node.name for node in expanded.graph.nodes), _kinds(program), strict=True))
-    part = Representatives.of(expanded, lambda node: by_name[node.name]).expanded.graph
+    part = Representatives.of(expanded, kinds_of(program)).expanded.graph
     assert [node.op for node in part.nodes] == ["MatMul", "Relu", "Add", "MatMul"]
     assert [value.name for value in part.outputs] == ["s", "t"]
 
@@ -132,6 +123,7 @@ def test_all_are_run_where_transfers_have_to_be_measured() -> None:
     far = null.create("far", {"basis": "measured", "memory": "far"})
     chosen = _chosen("residual", SERIAL, far)
     assert len(chosen.expanded.graph.nodes) == 5
+    assert chosen.of_all is None
     assert {*chosen.timed_as} == {*chosen.timed_as.values()}
 
 
