@@ -129,7 +129,7 @@ class Answers:
         return self.extract("stage-000", self.graph.nodes, self.graph.outputs)
 
     @cached_property
-    def _reference_runner(self) -> Callable[[], Runner]:
+    def _reference_runner(self) -> Callable[[], Executor]:
         """Prepared when it is first asked for; raises EngineError."""
         staged = self.on_reference(self._reference_program)
         return cache(lambda: self.build(staged, self.outputs, self.reference_engines))
