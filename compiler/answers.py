@@ -135,12 +135,13 @@ class Answers:
         return cache(lambda: self.build(staged, self.outputs, self.reference_engines))
 
     def _is_reference(self, staged: StagedSchedule) -> bool:
-        """Whether it is the same program on the same engine."""
+        """Whether it is the same program on the same engine, which has no options of its own."""
         if self.context.specs.get(REFERENCE) != REFERENCE or len(staged.programs) != 1:
             return False
         [stage], [program] = staged.schedule.stages, staged.programs
-        same = model_bytes(program.model) == model_bytes(self._reference_program.model)
-        return stage.device == REFERENCE and same
+        if stage.device != REFERENCE:
+            return False
+        return model_bytes(program.model) == model_bytes(self._reference_program.model)
 
     @cached_property
     def _values(self) -> Callable[[Feeds], Mapping[str, Tensor]]:

@@ -50,10 +50,8 @@ class Gate:
     rounds: Rounds = Rounds(least=5, most=17, budget_s=8.0, counted=3)
 
     def qualifying(self, built: Sequence[Built], feeds: Feeds) -> tuple[Contender, ...]:
-        """The same, by one round, or two where runs are long."""
-        return replace(self, rounds=replace(self.rounds, least=1, most=2, budget_s=0.0))(
-            built, feeds
-        )
+        """The same, by one round."""
+        return replace(self, rounds=replace(self.rounds, least=1, most=1))(built, feeds)
 
     def __call__(self, built: Sequence[Built], feeds: Feeds) -> tuple[Contender, ...]:
         """In the order given, one of them chosen. All have run once already."""
