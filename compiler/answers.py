@@ -7,6 +7,7 @@ from functools import cache, cached_property, partial
 
 from stagecut import backends
 from stagecut.compiler.context import CompileContext
+from stagecut.compiler.formats.weights import model_bytes
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import (
     Backend,
@@ -15,7 +16,7 @@ from stagecut.compiler.ir.device import (
     StageProgram,
     Tensor,
 )
-from stagecut.compiler.ir.graph import Graph
+from stagecut.compiler.ir.graph import Graph, Value
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.crash_journal import REFERENCE
@@ -52,7 +53,9 @@ class Answers:
         engines: Mapping[str, Backend] | None = None,
     ) -> Executor:
         """A RunnerFactory: prepares a schedule's stages on the engines, by default the compile's
-        own."""
+        own. What is the reference, stage and all, is prepared once."""
+        if engines is None and self._is_reference(staged):
+            return self._reference_runner()
         journal = self.context.journal
         watch = None if journal is None else journal.watch(staged)
         return Executor(staged, outputs, engines or self.context.backends, watch=watch)
@@ -112,11 +115,33 @@ class Answers:
     @cached_property
     def reference(self) -> Reference:
         """What the whole model answers in one session of one thread."""
-        whole = self.whole
-        run = self._runs(whole)
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)
-        return Reference(run, self.program.feeds, minds_nan=minds_nan)
+        return Reference(
+            lambda feeds: self._reference_runner().run(feeds)[0],
+            self.program.feeds,
+            minds_nan=minds_nan,
+        )
+
+    @cached_property
+    def _reference_program(self) -> StageProgram:
+        """As a plan of one stage has it."""
+        return self.extract("stage-000", self.graph.nodes, self.graph.outputs)
+
+    @cached_property
+    def _reference_runner(self) -> Callable[[], Executor]:
+        """Prepared when it is first asked for; raises EngineError."""
+        staged = self.on_reference(self._reference_program)
+        return cache(lambda: self.build(staged, self.outputs, self.reference_engines))
+
+    def _is_reference(self, staged: StagedSchedule) -> bool:
+        """Whether it is the same program on the same engine, which has no options of its own."""
+        if self.context.specs.get(REFERENCE) != REFERENCE or len(staged.programs) != 1:
+            return False
+        [stage], [program] = staged.schedule.stages, staged.programs
+        if stage.device != REFERENCE:
+            return False
+        return model_bytes(program.model) == model_bytes(self._reference_program.model)
 
     @cached_property
     def _values(self) -> Callable[[Feeds], Mapping[str, Tensor]]:
@@ -124,6 +149,10 @@ class Answers:
         values = [value for node in self.graph.nodes for value in node.outputs if value.portable]
         run = self._runs(self.extract("values", self.graph.nodes, values))
         return lambda feeds: {**feeds, **run(feeds)}
+
+    def values(self, values: Sequence[Value]) -> Feeds:
+        """What nodes hand on in the model's run on the samples."""
+        return self._runs(self.extract("values", self.graph.nodes, values))(self.program.feeds)
 
     @cached_property
     def reference_engines(self) -> Mapping[str, Backend]:
@@ -144,5 +173,6 @@ class Answers:
 
     @cached_property
     def whole(self) -> StageProgram:
+        """The model, whatever the devices."""
         graph = graph_of(self.program)  # before operators were merged, which depends on the devices
         return self.extract("model", graph.nodes, graph.outputs)

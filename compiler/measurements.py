@@ -43,7 +43,8 @@ from stagecut.passes.gate.alone import Alone
 from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposal_of
 from stagecut.passes.gate.gate import Gate, choose, disputed
-from stagecut.passes.profile.profile import Fault, Profile, Profiled
+from stagecut.passes.profile.kinds import kinds_of
+from stagecut.passes.profile.profile import Fault, OneOfEach, Profile, Profiled
 from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.profile.unrest import unrest
 from stagecut.passes.stage.extract import Extractor
@@ -54,7 +55,7 @@ _PROFILE, _GATE = "profile", "gate"
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
     "quick": Rounds(least=1, most=4, budget_s=0.5),
-    "normal": Rounds(least=1, most=6, budget_s=1.5, counted=3),
+    "normal": Rounds(least=2, most=6, budget_s=1.5, counted=3),
     "thorough": Rounds(),
 }
 GATE_ROUNDS: Mapping[str, Rounds] = {
@@ -162,7 +163,12 @@ class Measurements:
             return Profiled(costs, kept.paths, kept.faults, kept.circumstances)
         rounds = PROFILE_ROUNDS[settings.effort]
         profile = Profile(
-            self.context.backends, self.answers.build, settings.clock, settings.progress, rounds
+            self.context.backends,
+            self.answers.build,
+            settings.clock,
+            settings.progress,
+            rounds,
+            OneOfEach(kinds_of(self.program), self.answers.values, self.weights.read),
         )
         found, known = quietest(
             _PROFILE,

@@ -70,6 +70,7 @@ from stagecut.passes.gate.contenders import proposal_of
 from stagecut.passes.gate.fallback import fallback
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.passes.profile.handed_in import handed_in
+from stagecut.passes.profile.kinds import Representatives, kinds_of
 from stagecut.passes.profile.paths import ProfilePlan, plan_paths
 from stagecut.passes.profile.profile import Profiled
 from stagecut.passes.profile.synthetic import synthetic_costs
@@ -391,7 +392,8 @@ def plan_profile(
     engines = backends.create_all(tuple(devices or backends.real_devices()))
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(engines, granularity)(graph_of(program))
-    return plan_paths(Expand(engines)(graph))
+    chosen = Representatives.of(Expand(engines)(graph), kinds_of(program))
+    return plan_paths(chosen.expanded, chosen.of_all)
 
 
 def unmeasured_costs(

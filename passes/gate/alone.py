@@ -4,9 +4,9 @@
     second heat                cpu 6   npu 5.5   cpu (waiting=spin) 5.2   npu (pinning=on) 5.5
 
 A plan of one stage has no other session to disturb, so that how its threads wait, how many there
-are and where they run may be changed for it. One round says which contenders are near the best;
-single devices among these take part in the second heat with every configuration that they offer,
-too, and there it is decided.
+are and where they run may be changed for it. The first heat says which contenders are near the
+best, by their fastest runs: other work makes runs slower only. Single devices among these take part
+in the second heat with every configuration that they offer, too, and there it is decided.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import Gate, versus
+from stagecut.passes.gate.gate import Gate, fastest_s, versus
 
 #: How much slower than the best in the first heat a contender may be and still win.
 _NEAR = 1.25
@@ -47,7 +47,10 @@ class Alone:
             return Result(self.gate(built, feeds), tuple(built))
         first = self.gate.qualifying(built, feeds)
         price = self.gate.objective.price
-        prices = {each.id: price(each.median_s, each.energy_j) for each in first}
+        prices = {
+            contender.id: price(fastest_s(contender, each), contender.energy_j)
+            for contender, each in zip(first, built, strict=True)
+        }
         most = _NEAR * min(prices.values())
         near_ids = {id_ for id_, priced in prices.items() if priced <= most}
         near = [each for each in built if each.proposal.id in near_ids]

@@ -30,6 +30,7 @@ class Built:
     """A contender, ready to run, and how far its outputs were from the reference's on the samples.
 
     `inputs` are those on which they were right, `worst` is the largest relative difference on any.
+    `run_s` is the latency of the last of these runs, where it is known.
     """
 
     proposal: Proposal
@@ -38,6 +39,7 @@ class Built:
     accuracy: tuple[OutputDifference, ...]
     inputs: tuple[str, ...] = ()
     worst: float = 0.0
+    run_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +121,14 @@ class Build:
         """With the outputs on the samples."""
         staged = self.stage(proposal)
         runner = self.prepare(staged, outputs)
-        results, _ = runner.run(feeds)
+        results, trace = runner.run(feeds)
+        built = Built(proposal, staged, runner, (), run_s=trace.latency_s)
         if self.reference.problem:
-            return Built(proposal, staged, runner, ()), results
+            return built, results
         samples = self.reference.samples
         accuracy = output_differences(results, self.reference.outputs(samples))
-        return Built(proposal, staged, runner, accuracy, (samples.name,), worst(accuracy)), results
+        known = replace(built, accuracy=accuracy, inputs=(samples.name,), worst=worst(accuracy))
+        return known, results
 
     def _checked(self, found: tuple[Built, Mapping[str, Tensor]]) -> Built | Wrong:
         built, results = found
@@ -136,15 +140,17 @@ class Build:
             if inputs.stretched and not limit.stretched:
                 continue
             try:
-                outputs = built.runner.run(inputs.feeds)[0] if number else results
+                if number:
+                    results, trace = built.runner.run(inputs.feeds)
+                    built = replace(built, run_s=trace.latency_s)
             except RangeFault:  # the fallback of the plan runs on such inputs
                 continue
-            flaw = self.reference.flaw(inputs, outputs, limit)
+            flaw = self.reference.flaw(inputs, results, limit)
             if flaw is not None:
                 return Wrong(built.proposal, built.staged, inputs, flaw)
             passed.append(inputs.name)
             if number and not inputs.numbers:  # those of the samples are known
-                differences = output_differences(outputs, self.reference.outputs(inputs))
+                differences = output_differences(results, self.reference.outputs(inputs))
                 built = replace(built, worst=max(built.worst, worst(differences)))
         return replace(built, inputs=tuple(passed))
 

@@ -66,19 +66,22 @@ class Gate:
         def contenders() -> list[Contender]:
             return [_measured(each.proposal, runs[each.proposal.id]) for each in built]
 
+        tasks = [partial(run, each) for each in built]
+        took_s = [each.run_s or 0.0 for each in built]
         if len(built) > 1:
-            tasks = [partial(run, each) for each in built]
             by_time = self.objective == LATENCY  # else a slower one may be better
             decided = partial(_is_decided, contenders) if by_time else lambda: False
-            left = partial(_racing, contenders) if by_time else None
-            interleave(tasks, self.rounds, self.clock, self.progress, "comparing", decided, left)
+            left = partial(_racing, contenders, built) if by_time else None
+            interleave(
+                tasks, self.rounds, self.clock, self.progress, "comparing", decided, left, took_s
+            )
         else:  # nothing to decide: enough runs for its own figure
             few = replace(self.rounds, most=self.rounds.least)
-            interleave([partial(run, built[0])], few, self.clock, self.progress, "measuring")
+            interleave(tasks, few, self.clock, self.progress, "measuring", took_s=took_s)
         return choose(contenders(), self.objective)
 
 
-def _racing(contenders: Callable[[], Sequence[Contender]]) -> list[int]:
+def _racing(contenders: Callable[[], Sequence[Contender]], built: Sequence[Built]) -> list[int]:
     """Those that may still turn out to be the fastest: the others need not be timed any further.
 
     A contender is out when even its fastest run was slower, by a margin, than the upper end of the
@@ -89,9 +92,14 @@ def _racing(contenders: Callable[[], Sequence[Contender]]) -> list[int]:
     limit_s = best.high_s * _CLEARLY
     return [
         number
-        for number, contender in enumerate(measured)
-        if contender is best or contender.min_s <= limit_s
+        for number, (contender, before) in enumerate(zip(measured, built, strict=True))
+        if contender is best or fastest_s(contender, before) <= limit_s
     ]
+
+
+def fastest_s(contender: Contender, built: Built) -> float:
+    """Of all its runs, that in which it was checked among them."""
+    return contender.min_s if built.run_s is None else min(contender.min_s, built.run_s)
 
 
 def _is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:

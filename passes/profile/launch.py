@@ -6,12 +6,15 @@ this once; a stage of many nodes pays it once for all of them.
 """
 
 import statistics
+from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import onnx_ir as ir
 
 from stagecut.compiler.ir.device import (
     Backend,
+    Runner,
     RunnerFactory,
     StagedSchedule,
     StageProgram,
@@ -23,23 +26,46 @@ from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage, Step, Transfer
 from stagecut.compiler.ir.trace import Trace
 
-_WARM_UPS, _RUNS = 20, 200
+#: How often the stage runs in one turn.
+_RUNS = 25
+
+#: A start is a part of whatever was timed: it takes no more than this part of the least of that.
+_MOST = 0.9
 
 #: The node of that stage, which is in no model.
 LAUNCH = "(the start of a stage)"
 
 
-def launch_s(backend: Backend, build: RunnerFactory) -> float:
-    """The median time of that stage, in seconds; 0 where the device cannot run it."""
-    if not backend.supports(_NODE):
-        return 0.0
-    feeds = {"x": np.ones(1, np.float32)}
-    try:
-        runner = build(_staged(backend), ["y"])
-        traces = [runner.run(feeds)[1] for _ in range(_WARM_UPS + _RUNS)]
-    except StagecutError:  # profiling will meet it again, and say so
-        return 0.0
-    return statistics.median(map(_run_s, traces[_WARM_UPS:]))
+class Starts:
+    """The starts of one device, which take turns with what else is timed there, so that a slow
+    moment hits both alike."""
+
+    def __init__(self, backend: Backend, build: RunnerFactory) -> None:
+        """Nothing is timed where the device cannot run that stage."""
+        self._samples: list[float] = []
+        self._runner: Runner | None = None
+        if backend.supports(_NODE):
+            with suppress(StagecutError):  # profiling will meet it again, and say so
+                self._runner = build(_staged(backend), ["y"])
+
+    def run(self, counts: bool) -> None:
+        """One turn."""
+        if self._runner is None:
+            return
+        try:
+            traces = [self._runner.run(_FEEDS)[1] for _ in range(_RUNS)]
+        except StagecutError:
+            self._runner = None
+            return
+        if counts:
+            self._samples += map(_run_s, traces)
+
+    def time_s(self, timed_s: Sequence[float]) -> float:
+        """The median, in seconds; 0 where nothing was timed. `timed_s` are the times of single
+        stages on the device, each of which includes a start."""
+        if self._runner is None or not self._samples:
+            return 0.0
+        return min([statistics.median(self._samples), *(_MOST * each for each in timed_s)])
 
 
 def _run_s(trace: Trace) -> float:
@@ -56,6 +82,7 @@ def _staged(backend: Backend) -> StagedSchedule:
     return StagedSchedule(schedule, (_program(),), (None,) * len(steps))
 
 
+_FEEDS = {"x": np.ones(1, np.float32)}
 _X, _Y = Value("x", "float32", (1,)), Value("y", "float32", (1,))
 _NODE = GraphNode(
     name=LAUNCH,

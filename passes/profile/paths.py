@@ -61,9 +61,10 @@ class ProfilePlan:
         return (*self.nodes, *self.transfers)
 
 
-def plan_paths(expanded: ExpandedGraph) -> ProfilePlan:
-    """No paths when nothing is to be measured."""
-    chooser = _Chooser(expanded)
+def plan_paths(expanded: ExpandedGraph, of_all: int | None = None) -> ProfilePlan:
+    """No paths when nothing is to be measured. `of_all` is how many nodes those of `expanded` are
+    timed for, where they are not all there are."""
+    chooser = _Chooser(expanded, of_all)
     nodes = tuple(chooser.node_paths())
     covers = chooser.covers(nodes)
     transfers = tuple(chooser.transfer_paths(nodes, covers.covers))
@@ -73,11 +74,12 @@ def plan_paths(expanded: ExpandedGraph) -> ProfilePlan:
 class _Chooser:
     """Chooses the paths of one expanded graph."""
 
-    def __init__(self, expanded: ExpandedGraph) -> None:
+    def __init__(self, expanded: ExpandedGraph, of_all: int | None) -> None:
         devices = expanded.machine.devices
         measured = {device.name for device in devices if device.basis == "measured"}
         self._memory = {device.name: device.memory for device in devices}
         self._candidates = expanded.candidates
+        self._for = "" if of_all is None else f", one of each kind among {of_all},"
         self._timed = {
             node: tuple(filter(measured.__contains__, names))
             for node, names in expanded.candidates.items()
@@ -110,7 +112,7 @@ class _Chooser:
         return fewest_covers(tuple(self._missing(nodes).values()))
 
     def _share(self, assigned: Mapping[str, str]) -> str:
-        return f"{len(assigned)} of {len(self._candidates)} nodes"
+        return f"{len(assigned)} of {len(self._candidates)} nodes{self._for}"
 
     def _missing(self, paths: Sequence[Path]) -> Mapping[TimedTransfer, Sequence[Demand]]:
         """The timed transfers that none of `paths` makes, each with every demand that makes it."""

@@ -4,12 +4,19 @@ Each profile path is a complete assignment with one stage for each node, so that
 a node its weights leave the CPU's caches as they do when a plan runs. Paths take turns, so that a
 slow moment of the machine hits all of them alike. What is modelled costs no run: its figures come
 from the device's model.
+
+Of nodes that cost the same (kinds.py), a path may run the first alone. Then what others would have
+handed on is made up, or comes from the reference where more than its size may count. Before each
+run all of the model's weights are read once, as these others would have read them.
 """
 
+import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+
+import numpy as np
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
@@ -22,7 +29,7 @@ from stagecut.compiler.ir.device import (
     RunnerFactory,
     StagedSchedule,
 )
-from stagecut.compiler.ir.errors import StageFault
+from stagecut.compiler.ir.errors import EngineError, StageFault
 from stagecut.compiler.ir.graph import Graph, Node, Value
 from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.plan import Circumstances, ProfilePath
@@ -30,7 +37,8 @@ from stagecut.compiler.ir.schedule import Run, Stage
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.passes.profile.estimates import Estimates
-from stagecut.passes.profile.launch import launch_s
+from stagecut.passes.profile.kinds import KindOf, Representatives, only_floats_follow
+from stagecut.passes.profile.launch import Starts
 from stagecut.passes.profile.paths import Path, plan_paths
 from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
 from stagecut.passes.profile.synthetic import synthetic_costs
@@ -81,16 +89,36 @@ class Samples:
             else:
                 self.transfers[event.route, sizes[event.name]].append(event.duration_s)
 
+    def medians_s(self, device: str) -> list[float]:
+        """Of the nodes that were timed on it."""
+        return [statistics.median(runs) for (_, name), runs in self.runs.items() if name == device]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOfEach:
+    """What it takes to run one node of each kind only.
+
+    `kind` tells kinds apart. `values` tells what stands in values of the graph, by name, on the
+    sample inputs; it raises EngineError where it cannot. `between` is called before each run, and
+    lets all of the model's weights pass through the caches.
+    """
+
+    kind: KindOf
+    values: Callable[[Sequence[Value]], Feeds]
+    between: Callable[[], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`build` prepares stages on their devices; `clock` is for the rounds' time budget."""
+    """`build` prepares stages on their devices; `clock` is for the rounds' time budget. Without
+    `one_of_each`, every node is run."""
 
     backends: Mapping[str, Backend]
     build: RunnerFactory
     clock: Callable[[], float]
     progress: Progress
     rounds: Rounds = Rounds()
+    one_of_each: OneOfEach | None = None
 
     def __call__(self, expanded: ExpandedGraph, extract: Extractor, feeds: Feeds) -> Profiled:
         """What an engine fails to run becomes a fault, and profiling begins anew without it.
@@ -115,31 +143,64 @@ class Profile:
 
     def _profile(self, expanded: ExpandedGraph, extract: Extractor, feeds: Feeds) -> Profiled:
         estimates = Estimates.of(expanded, self.backends)
-        paths = plan_paths(expanded).paths
+        chosen, feeds = self._chosen(expanded, feeds)
+        part = chosen.expanded
+        paths = plan_paths(part, chosen.of_all).paths
+        measured = [each.name for each in part.machine.devices if each.basis == "measured"]
+        starts = {name: Starts(self.backends[name], self.build) for name in measured}
         samples = Samples()
-        starts_s = {
-            device.name: launch_s(self.backends[device.name], self.build)
-            for device in expanded.machine.devices
-            if device.basis == "measured"
-        }
-        runners = self._built(expanded, paths, extract)
-        rounds = self._measure(expanded.graph, runners, feeds, samples)
+        try:
+            runners = self._built(part, paths, extract)
+            between = self.one_of_each.between if self.one_of_each and chosen.of_all else None
+            runs = self._measure(part.graph, runners, starts, feeds, samples, between)
+        except StageFault as fault:  # a stage of the part that is run
+            node = part.graph.nodes[fault.stage]
+            at = expanded.graph.nodes.index(node)
+            raise StageFault(fault.problem, stage=at, device=fault.device) from fault
         return Profiled(
-            self._table(expanded, samples, starts_s, estimates),
-            tuple(_report(path, rounds) for path in paths),
+            self._table(expanded, samples, starts, estimates, chosen.timed_as),
+            tuple(_report(path, count) for path, count in zip(paths, runs, strict=False)),
         )
 
-    def _measure(self, graph: Graph, runners: list[Runner], feeds: Feeds, samples: Samples) -> int:
+    def _chosen(self, expanded: ExpandedGraph, feeds: Feeds) -> tuple[Representatives, Feeds]:
+        """The nodes to be run, and what they are given; all of them where others cannot be stood
+        in for."""
+        if self.one_of_each is None:
+            return Representatives.all_of(expanded), feeds
+        chosen = Representatives.of(expanded, self.one_of_each.kind)
+        given = [value for value in chosen.expanded.graph.inputs if value.name not in feeds]
+        if not given:
+            return chosen, feeds
+        if only_floats_follow(chosen.expanded.graph, given):
+            return chosen, {**feeds, **_made_up(given)}
+        try:
+            return chosen, {**feeds, **self.one_of_each.values(given)}
+        except EngineError:
+            return Representatives.all_of(expanded), feeds
+
+    def _measure(
+        self,
+        graph: Graph,
+        runners: list[Runner],
+        starts: Mapping[str, Starts],
+        feeds: Feeds,
+        samples: Samples,
+        between: Callable[[], None] | None,
+    ) -> Sequence[int]:
+        """How often each path ran so that it counted, then each start."""
         sizes = {value.name: value.size_bytes for value in graph.values}
 
         def run(runner: Runner, counts: bool) -> None:
+            if between is not None:
+                between()
             trace = runner.run(feeds)[1]
             if counts:
                 samples.add(trace, graph, sizes)
 
         for runner in runners:
             runner.run(feeds)  # engines allocate memory and choose kernels in their first run
-        tasks = [partial(run, runner) for runner in runners]
+        tasks: list[Callable[[bool], None]] = [partial(run, runner) for runner in runners]
+        tasks += [each.run for each in starts.values()]
         return interleave(tasks, self.rounds, self.clock, self.progress, "profiling")
 
     def _built(
@@ -175,12 +236,14 @@ class Profile:
         self,
         expanded: ExpandedGraph,
         samples: Samples,
-        starts_s: Mapping[str, float],
+        starts: Mapping[str, Starts],
         estimates: Estimates,
+        timed_as: Mapping[str, str],
     ) -> CostTable:
-        """`starts_s` is what starting a stage takes on each device. The time that was measured for
-        a node includes it once; the table has it as the device's `stage_s` instead."""
+        """The time that was measured for a node includes the start of a stage; the table has it as
+        the device's `stage_s` instead."""
         graph = expanded.graph
+        starts_s = {name: each.time_s(samples.medians_s(name)) for name, each in starts.items()}
         devices = tuple(
             replace(device, stage_s=starts_s.get(device.name, device.stage_s))
             for device in expanded.machine.devices
@@ -190,7 +253,15 @@ class Profile:
             machine=replace(expanded.machine, devices=devices),
             values=tuple(_value_costs(value, samples, estimates) for value in graph.values),
             nodes=tuple(
-                self._node_costs(node, expanded.candidates[node.name], samples, starts_s, estimates)
+                self._node_costs(
+                    node,
+                    {
+                        name: samples.runs[timed_as[node.name], name]
+                        for name in expanded.candidates[node.name]
+                    },
+                    starts_s,
+                    estimates,
+                )
                 for node in graph.nodes
             ),
             inputs=tuple(Endpoint(value.name, HOST) for value in graph.inputs),
@@ -200,8 +271,7 @@ class Profile:
     def _node_costs(
         self,
         node: Node,
-        devices: tuple[str, ...],
-        samples: Samples,
+        runs: Mapping[str, Sequence[float]],
         starts_s: Mapping[str, float],
         estimates: Estimates,
     ) -> NodeCosts:
@@ -209,10 +279,10 @@ class Profile:
         run_j: dict[str, float] = {}
         resident_bytes: dict[str, int] = {}
         spreads: dict[str, Spread] = {}
-        for name in devices:
+        for name, samples_s in runs.items():
             estimate = estimates.nodes[node.name, name]
             if estimate is None:
-                timed_s = [max(0.0, t - starts_s[name]) for t in samples.runs[node.name, name]]
+                timed_s = [max(0.0, sample_s - starts_s[name]) for sample_s in samples_s]
                 run_s[name], spreads[name] = median_and_spread(timed_s)
                 power_w = self.backends[name].device.power_w
                 estimate = Estimate(run_s[name], power_w and power_w * run_s[name])
@@ -249,6 +319,11 @@ def _value_costs(value: Value, samples: Samples, estimates: Estimates) -> ValueC
     return ValueCosts(value.name, value.size_bytes, transfer_s, transfer_j, spreads)
 
 
+def _made_up(values: Sequence[Value]) -> Feeds:
+    rng = np.random.default_rng(0)
+    return {each.name: rng.random(each.shape).astype(each.dtype) for each in values}
+
+
 def _all_others(expanded: ExpandedGraph, failed: str, device: str) -> list[Fault]:
     """Faults for all other nodes that the device would run and another device can."""
     return [
@@ -258,5 +333,5 @@ def _all_others(expanded: ExpandedGraph, failed: str, device: str) -> list[Fault
     ]
 
 
-def _report(path: Path, rounds: int) -> ProfilePath:
-    return ProfilePath(path.name, path.reason, rounds, Counter(path.assignment.devices.values()))
+def _report(path: Path, runs: int) -> ProfilePath:
+    return ProfilePath(path.name, path.reason, runs, Counter(path.assignment.devices.values()))

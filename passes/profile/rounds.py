@@ -4,7 +4,11 @@
     round 2   A a a a   B b b b   C c c c
 
 Whatever ran before has left its own weights in the caches and its own threads awake, and a plan in
-use finds its own there: so each turn begins with a run that does not count.
+use finds its own there: so each turn begins with a run that does not count. Long runs are not
+changed by what takes them some milliseconds: they count from the first, and one is a turn.
+
+    round 1   a   b   c
+    round 2   a   b   c
 """
 
 import statistics
@@ -13,6 +17,13 @@ from dataclasses import dataclass
 
 from stagecut.compiler.ir.costs import Spread
 from stagecut.compiler.ir.device import Progress
+
+#: A run is long that takes as many seconds.
+_LONG_S = 0.1
+
+#: Rounds go on, whatever time they take, until each task has as many counted runs as this times the
+#: least number of rounds.
+_RUNS_A_ROUND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,17 @@ class Rounds:
     budget_s: float = 5.0
     warm_up: int = 1
     counted: int = 2
+
+    def turn(self, took_s: float) -> Sequence[bool]:
+        """Which runs of a turn count; `took_s` is what the last one took."""
+        if took_s >= _LONG_S:
+            return [True]
+        return [*[False] * self.warm_up, *[True] * self.counted]
+
+    @property
+    def least_runs(self) -> int:
+        """Of each task that takes part to the end."""
+        return self.least * min(_RUNS_A_ROUND, self.counted)
 
 
 def median_and_spread(samples: Sequence[float]) -> tuple[float, Spread]:
@@ -45,27 +67,39 @@ def interleave(
     label: str,
     enough: Callable[[], bool] = lambda: False,
     left: Callable[[], Collection[int]] | None = None,
-) -> int:
+    took_s: Sequence[float] = (),
+) -> Sequence[int]:
     """Give every task its turn in each round, and return how often each ran so that it counted.
 
     A task is told whether it counts. `enough` is asked after every round from the least number on,
     and ends it. `left`, asked after every round, names the tasks that take part in the next.
+    `took_s` is what a run of each took before, where that is known.
     """
-    turn = [False] * rounds.warm_up + [True] * rounds.counted
-    done = 0
-    for done in progress(_rounds(rounds, clock, enough), label, rounds.most):
-        racing = range(len(tasks)) if left is None or done == 1 else left()
+    last_s = [*took_s] or [0.0] * len(tasks)
+    runs = [0] * len(tasks)
+    racing: Collection[int] = range(len(tasks))
+
+    def few() -> bool:
+        return min((runs[number] for number in racing), default=0) < rounds.least_runs
+
+    for done in progress(_rounds(rounds, clock, few, enough), label, rounds.most):
+        if left is not None and done > 1:
+            racing = left()
         for number in racing:
-            for counts in turn:
+            for counts in rounds.turn(last_s[number]):
+                start_s = clock()
                 tasks[number](counts)
-    return done * rounds.counted
+                last_s[number] = clock() - start_s
+                runs[number] += counts
+    return runs
 
 
 def _rounds(
-    rounds: Rounds, clock: Callable[[], float], enough: Callable[[], bool]
+    rounds: Rounds, clock: Callable[[], float], few: Callable[[], bool], enough: Callable[[], bool]
 ) -> Iterator[int]:
     start_s = clock()
     for number in range(1, rounds.most + 1):
-        if number > rounds.least and (clock() - start_s >= rounds.budget_s or enough()):
+        fair = number > rounds.least and not few()
+        if fair and (clock() - start_s >= rounds.budget_s or enough()):
             return
         yield number

@@ -68,6 +68,18 @@ def test_only_the_reference_itself_has_no_limit(make: Made) -> None:
     assert [each.relative for each in limits if each] == [1e-3, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("spec", "shared"),
+    [("cpu.serial", True), ("cpu.serial:watts_per_thread=2", False), ("cpu.parallel", False)],
+)
+def test_a_plan_that_is_the_reference_is_prepared_once(make: Made, spec: str, shared: bool) -> None:
+    answers = make([spec])
+    [proposal] = _rivals(answers).values()
+    assert not answers.reference.problem
+    runner = answers.build(answers.staged(proposal), answers.outputs)
+    assert (runner is answers.build(answers.staged(proposal), answers.outputs)) == shared
+
+
 @pytest.mark.parametrize("about", ["Relu", "Add"])
 def test_the_nodes_to_blame_are_those_that_are_wrong_alone(make: Made, about: str) -> None:
     answers = make(["cpu.serial", f"lying:how=zeros,on={about}"])

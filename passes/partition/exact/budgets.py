@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
 
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.exact.problem import Problem
@@ -103,6 +102,8 @@ def _next_prices(met: Sequence[Primal], limits: Floats) -> tuple[Floats, float]:
     highest = np.zeros(planes.shape[1])
     highest[-1] = -1.0
     bounds = [*[(0.0, _HIGHEST_PRICE)] * len(limits), (None, None)]
+    from scipy.optimize import linprog  # here: it takes half a second to load
+
     solved = linprog(highest, A_ub=planes, b_ub=heights, bounds=bounds, method="highs")
     if solved.x is None:
         raise AssertionError(f"the dual problem has no prices: {solved.message}")

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.optimize import LinearConstraint
 
 #: HiGHS stops at an absolute gap of 1e-6: the objective is scaled so that this means nothing.
 _SCALED_TO = 1e6
@@ -58,6 +60,8 @@ class IntegerProgram:
             return Outcome(np.zeros(len(self.prices)), 0.0, solved=True)
         largest = max(self.prices)
         scale = min(_SCALED_TO / largest, _LARGEST_SCALE) if largest > 0 else 1.0
+        from scipy.optimize import Bounds, milp  # here: it takes half a second to load
+
         result = milp(
             scale * np.array(self.prices),
             integrality=np.array(self.whole, dtype=np.int64),
@@ -70,7 +74,10 @@ class IntegerProgram:
         bound = 0.0 if result.mip_dual_bound is None else max(0.0, result.mip_dual_bound / scale)
         return Outcome(result.x, bound, result.status == _SOLVED)
 
-    def _rows(self) -> LinearConstraint:
+    def _rows(self) -> "LinearConstraint":
+        from scipy.optimize import LinearConstraint
+        from scipy.sparse import csr_array
+
         rows, columns, factors = (np.array(each) for each in zip(*self.entries, strict=True))
         matrix = csr_array((factors, (rows, columns)), shape=(len(self.lower), len(self.prices)))
         return LinearConstraint(matrix, np.array(self.lower), np.inf)

@@ -13,12 +13,6 @@ HOT = "cpu.serial:watts_per_thread=10000"
 LAYER = 3 * 16 * 1024
 
 
-@pytest.fixture(autouse=True)
-def _starts_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taken out of the times of such small nodes, they might leave nothing in a noisy moment."""
-    monkeypatch.setattr("stagecut.passes.profile.profile.launch_s", lambda *_: 0.0)
-
-
 def _compiled(capacity_bytes: int = 3 * LAYER) -> Plan:
     pim = f"pim.hbm:channels=1,capacity_bytes={capacity_bytes}"
     return compile_model("zoo:tiny-mlp", devices=[HOT, pim], objective="energy")

@@ -38,6 +38,13 @@ def test_weights_begin_where_vector_registers_like_it(tmp_path: Path) -> None:
     assert [place.offset % 64 for place in file.places.values()] == [0, 0]
 
 
+def test_all_of_it_can_be_read_whatever_its_size(tmp_path: Path) -> None:
+    for number, weights in enumerate(({}, {"a": np.ones(1027, np.uint8)}, {"a": LARGE})):
+        (tmp_path / str(number)).mkdir()
+        [file] = write_weights([_model(**weights)], tmp_path / str(number))
+        file.read()
+
+
 def _weights(model: ir.Model) -> Iterator[tuple[str, ir.TensorProtocol]]:
     for name, value in model.graph.initializers.items():
         assert value.const_value is not None

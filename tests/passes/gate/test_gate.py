@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import pytest
 
@@ -162,6 +163,23 @@ def test_who_is_clearly_slower_is_not_run_any_further() -> None:
     found = _gate(rounds=rounds)([_built(PROPOSALS[0], [1.0]), _built(PROPOSALS[1], [9.0])], {})
     assert [contender.runs for contender in found] == [3, 1]
     assert [contender.chosen for contender in found] == [True, False]
+
+
+def test_one_slow_run_does_not_put_anybody_out() -> None:
+    """The run in which it was checked is another one to go by."""
+    rounds = Rounds(2, 5, 1e9, warm_up=0, counted=1)
+    blip = replace(_built(PROPOSALS[1], [9.0, 0.8]), run_s=0.8)
+    found = _gate(rounds=rounds)([_built(PROPOSALS[0], [1.0]), blip], {})
+    assert [contender.runs for contender in found] == [5, 5]
+    assert [contender.chosen for contender in found] == [False, True]
+
+
+def test_long_runs_count_from_the_first() -> None:
+    """One that took as long when it was checked has no run that does not count."""
+    rounds = Rounds(2, 2, 0.0, warm_up=1, counted=3)
+    long = replace(_built(PROPOSALS[0], [2.0]), run_s=2.0)
+    [found] = _gate(rounds=rounds, clock=count(step=2).__next__)([long], {})
+    assert found.runs == 2
 
 
 def test_a_lone_contender_is_run_for_its_own_figure() -> None:

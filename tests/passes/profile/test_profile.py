@@ -1,6 +1,6 @@
 """Profiling turns the traces of whole paths into a cost table; a fake clock makes it exact."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,14 +22,14 @@ from stagecut.compiler.ir.device import (
     Tensor,
     silent,
 )
-from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.graph import Node
+from stagecut.compiler.ir.errors import EngineError, UnplaceableError
+from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import Basis, Route
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.passes.expand import Expand
 from stagecut.passes.profile.launch import LAUNCH
-from stagecut.passes.profile.profile import Profile, Profiled
+from stagecut.passes.profile.profile import OneOfEach, Profile, Profiled
 from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.stage.extract import Extractor
 from stagecut.runtime.executor import Executor
@@ -191,3 +191,56 @@ def test_a_node_that_only_a_failing_device_can_run_is_an_error() -> None:
     broken = Broken(replace(SERIAL.device, name="broken"), SERIAL.memory, (), frozenset(), 0.0)
     with pytest.raises(UnplaceableError, match="out of order"):
         _with_engines(broken)
+
+
+def _one_of_each(
+    values: Callable[[Sequence[Value]], Feeds], dtype: str = "int64"
+) -> tuple[Profiled, list[str]]:
+    """Of a graph in which nodes of one operator are of one kind; which nodes were built, and when
+    all weights were read. `y`, which is made of `c`, is of the type."""
+    done: list[str] = []
+    drawn = graph("x", "a = Relu(x)\nb = Relu(a)\nc = Relu(b)\ny = Tanh(c)", "y", y=dtype)
+    backends = {"serial": SERIAL}
+
+    def build(staged: StagedSchedule, outputs: Sequence[str]) -> FakeRunner:
+        if staged.schedule.stages[0].nodes != (LAUNCH,):
+            done.extend(stage.nodes[0] for stage in staged.schedule.stages)
+        return FakeRunner(staged)
+
+    rounds = Rounds(least=2, most=2, budget_s=0.0, warm_up=0, counted=1)
+    each = OneOfEach(lambda node: node.op, values, lambda: done.append("read"))
+    profile = Profile(backends, build, lambda: 0.0, silent, rounds, each)
+    found = profile(Expand(backends)(drawn), Borders(), {"x": np.zeros((2, 2))})
+    return found, done
+
+
+def _none(wanted: Sequence[Value]) -> Feeds:
+    raise EngineError("cannot run")
+
+
+def test_one_of_each_kind_is_timed_for_all() -> None:
+    asked: list[str] = []
+
+    def values(wanted: Sequence[Value]) -> Feeds:
+        asked.extend(value.name for value in wanted)
+        return {value.name: np.zeros((2, 2)) for value in wanted}
+
+    profiled, done = _one_of_each(values)
+    assert asked == ["c"]
+    assert done == ["a", "y", "read", "read"]
+    assert [node.run_s["serial"] for node in profiled.costs.nodes] == [10.5] * 4
+    assert [node.run_spread["serial"].runs for node in profiled.costs.nodes] == [2] * 4
+    [path] = profiled.paths
+    assert path.reason == "times 2 of 2 nodes, one of each kind among 4, on serial"
+    assert path.runs == 2
+
+
+def test_floats_of_which_only_floats_come_are_made_up() -> None:
+    _, done = _one_of_each(_none, "float32")
+    assert done == ["a", "y", "read", "read"]
+
+
+def test_all_are_timed_where_what_others_hand_on_is_not_known() -> None:
+    profiled, done = _one_of_each(_none)
+    assert done == ["a", "b", "c", "y"]
+    assert len(profiled.costs.nodes) == 4

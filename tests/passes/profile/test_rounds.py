@@ -1,7 +1,6 @@
 """Turns: who runs how often, who is told that it counts, and when it ends."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count
 
 import pytest
 
@@ -11,15 +10,20 @@ from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
 
 
 class Tasks:
-    """Writes down who ran: capitals warm up."""
+    """Writes down who ran: capitals warm up. Each run takes `run_s`, by a clock of its own."""
 
-    def __init__(self, names: str) -> None:
+    def __init__(self, names: str, run_s: float = 0.0) -> None:
         self.ran = ""
-        self.tasks = [self._task(name) for name in names]
+        self.now_s = 0.0
+        self.tasks = [self._task(name, run_s) for name in names]
 
-    def _task(self, name: str) -> Callable[[bool], None]:
+    def clock(self) -> float:
+        return self.now_s
+
+    def _task(self, name: str, run_s: float) -> Callable[[bool], None]:
         def run(counts: bool) -> None:
             self.ran += name if counts else name.upper()
+            self.now_s += run_s
 
         return run
 
@@ -27,11 +31,28 @@ class Tasks:
 def test_every_task_has_its_turn_in_every_round() -> None:
     tasks = Tasks("abc")
     rounds = Rounds(least=2, most=2, budget_s=0.0, warm_up=1, counted=3)
-    assert interleave(tasks.tasks, rounds, lambda: 0.0, silent, "") == 6
+    assert interleave(tasks.tasks, rounds, tasks.clock, silent, "") == [6, 6, 6]
     assert tasks.ran == "AaaaBbbbCccc" * 2
 
 
-#: Least and most rounds, the budget, what a round takes, and how many there are.
+def test_a_long_run_counts_from_the_second_turn_on_and_is_one() -> None:
+    tasks = Tasks("ab", run_s=0.5)
+    rounds = Rounds(least=2, most=4, budget_s=0.0, warm_up=1, counted=3)
+    assert interleave(tasks.tasks, rounds, tasks.clock, silent, "") == [4, 4]
+    assert tasks.ran == "AaaaBbbb" + "ab"
+
+
+def test_so_it_does_from_the_first_turn_on_where_it_is_known_and_more_rounds_make_up_for_it() -> (
+    None
+):
+    tasks = Tasks("ab", run_s=0.5)
+    rounds = Rounds(least=2, most=9, budget_s=0.0, warm_up=1, counted=3)
+    known_s = [0.5, 0.5]
+    found = interleave(tasks.tasks, rounds, tasks.clock, silent, "", took_s=known_s)
+    assert (found, tasks.ran) == ([4, 4], "ab" * 4)
+
+
+#: Least and most rounds, the budget, what a run takes, and how many rounds there are.
 ENDS = {
     "the least number, whatever it takes": (3, 9, 0.0, 1.0, 3),
     "as long as there is time": (1, 9, 3.5, 1.0, 4),
@@ -43,10 +64,9 @@ ENDS = {
     ("least", "most", "budget_s", "took_s", "rounds"), ENDS.values(), ids=ENDS.keys()
 )
 def test_when_it_ends(least: int, most: int, budget_s: float, took_s: float, rounds: int) -> None:
-    clock = count(step=took_s)  # asked once a round
-    tasks = Tasks("a")
+    tasks = Tasks("a", took_s)
     limits = Rounds(least, most, budget_s, warm_up=0, counted=1)
-    assert interleave(tasks.tasks, limits, lambda: next(clock), silent, "") == rounds
+    assert interleave(tasks.tasks, limits, tasks.clock, silent, "") == [rounds]
     assert tasks.ran == "a" * rounds
 
 
@@ -54,9 +74,9 @@ def test_it_ends_as_soon_as_it_is_enough_from_the_least_number_on() -> None:
     tasks = Tasks("a")
     rounds = Rounds(least=2, most=9, budget_s=1.0, warm_up=0, counted=1)
     found = interleave(
-        tasks.tasks, rounds, lambda: 0.0, silent, "", enough=lambda: len(tasks.ran) >= 4
+        tasks.tasks, rounds, tasks.clock, silent, "", enough=lambda: len(tasks.ran) >= 4
     )
-    assert found == 4
+    assert found == [4]
 
 
 def test_those_that_are_out_of_the_race_wait() -> None:
