@@ -66,6 +66,7 @@ class UnprofiledShapes:
         bases = [engine.device.basis for engine in engines.values()]
         bases += [driver.basis for driver in self._drivers.values()]
         self._open_works = "modelled" not in bases
+        self.has_run = not self._open_works
         self._open: Executor | None = None
         self._latest: OrderedDict[Shapes, Executor] = OrderedDict()
 
@@ -73,18 +74,19 @@ class UnprofiledShapes:
         """`feeds` by the names that inputs have in the stages, of these `shapes`."""
         if self._open_works:
             try:
-                return self._for_any().run(feeds)
+                outputs_and_trace = self._for_any().run(feeds)
             except RangeFault:
                 raise
             except StageFault:  # the engine has to know the sizes, or the model cannot have these
                 outputs_and_trace = self._for_these(feeds, shapes).run(feeds)
                 self._open_works = False
-                return outputs_and_trace
+            self.has_run = True
+            return outputs_and_trace
         return self._for_these(feeds, shapes).run(feeds)
 
     def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
-        """As `run`, a stage at a time; where stages with open dimensions turn out not to work,
-        only `run` knows what to do."""
+        """As `run`, a stage at a time; only once something `has_run`, for only then it is known
+        whether stages with open dimensions work."""
         executor = self._for_any() if self._open_works else self._for_these(feeds, shapes)
         return executor.by_stage(feeds)
 

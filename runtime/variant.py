@@ -59,6 +59,13 @@ class Variant:
     def has_full_batches(self) -> bool:
         return self.batched is not None
 
+    def passes(self, shapes: Shapes) -> bool:
+        """Whether `passage` can be asked for inputs of these `shapes`: at others than the profiled
+        ones only after `outputs`."""
+        if self.batched is not None and shapes == self.batched.shapes:
+            return True
+        return shapes == self.shapes or self._unprofiled.has_run
+
     def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
         """As `outputs`, a stage at a time. Where that raises EngineError or ModelError, `outputs`
         may still have an answer."""

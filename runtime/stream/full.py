@@ -33,6 +33,9 @@ class _Only:
     stream: PlannedStream | None = None
     has_full_batches: bool = False
 
+    def passes(self, shapes: Shapes) -> bool:  # noqa: ARG002
+        return True
+
     def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:  # noqa: ARG002
         return self.executor.by_stage(feeds)
 

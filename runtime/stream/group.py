@@ -12,7 +12,7 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, ModelError, RangeFault
 from stagecut.runtime.executor import Passage
 from stagecut.runtime.stream.item import Item, Outputs
-from stagecut.runtime.unprofiled_shapes import stacked
+from stagecut.runtime.unprofiled_shapes import Shapes, stacked
 
 
 class Group:
@@ -32,7 +32,11 @@ class Group:
             return []
         try:
             if self._passage is None:
-                self._passage = self._entered()
+                feeds, shapes = self._stacked()
+                variant = self.items[0].variant
+                if not variant.passes(shapes):
+                    return [*self._answers(variant.outputs(feeds, shapes))]
+                self._passage = variant.passage(feeds, shapes)
             while not self._passage.advance():
                 if not to_end:  # batches may have more stages than single inputs have
                     return None
@@ -48,14 +52,14 @@ class Group:
         for item, result in zip(items, results, strict=True):
             item.answer(result)
 
-    def _entered(self) -> Passage:
+    def _stacked(self) -> tuple[Feeds, Shapes]:
         first = self.items[0]
         if len(self.items) == 1:
-            return first.variant.passage(first.feeds, first.shapes)
+            return first.feeds, first.shapes
         feeds = {
             name: np.concatenate([item.feeds[name] for item in self.items]) for name in first.feeds
         }
-        return first.variant.passage(feeds, stacked(first.shapes, len(self.items)))
+        return feeds, stacked(first.shapes, len(self.items))
 
     def _answers(self, outputs: Feeds) -> Iterator[Outputs]:
         if len(self.items) == 1:

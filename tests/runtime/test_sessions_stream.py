@@ -115,6 +115,17 @@ def test_batches_are_made_and_give_what_single_inputs_give(
         assert max(stage.batches) <= 4
 
 
+def test_engines_that_have_to_know_the_sizes_are_given_them(tmp_path: Path) -> None:
+    """A modelled device prepares stages for one shape only: one set for each size of a batch."""
+    plan = _plan("two memories")
+    inputs = [feeds for feeds in _inputs(60) if len(feeds["x"]) == 2]
+    with _session(tmp_path, plan, 1, 2) as session:
+        futures = [session.submit(feeds) for feeds in inputs]
+        for future, feeds in zip(futures, inputs, strict=True):
+            _assert_alike(future.result(), session.run(None, feeds))
+        assert {*session.stats().stages[1].batches} <= {1, 2}
+
+
 def test_variants_of_differing_shapes_in_one_stream(tmp_path: Path) -> None:
     proto = model()
     plan = compile_model(proto, devices=["cpu.serial"], shapes=[{"x": (2, 24)}, {"x": (16, 24)}])

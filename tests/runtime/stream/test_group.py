@@ -56,6 +56,13 @@ def test_of_several_only_the_one_that_fails_has_the_error() -> None:
     assert variant.ran_alone == 3
 
 
+def test_before_it_is_known_how_stages_run_at_a_shape_everything_runs_at_once() -> None:
+    variant = FakeVariant(_double, _double)
+    variant.passing = False
+    assert _answers(Group([item(variant, 1), item(variant, 2)]).advance()) == [[4], [8]]
+    assert variant.ran_alone == 1
+
+
 def test_outputs_with_other_rows_than_the_inputs_are_not_cut_but_made_anew() -> None:
     variant = FakeVariant(lambda array: array.sum(keepdims=True))
     items = [item(variant, 1, 2), item(variant, 3, 4)]
