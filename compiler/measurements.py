@@ -71,7 +71,16 @@ class KeptProfile:
     costs: str
     paths: tuple[ProfilePath, ...]
     faults: tuple[Fault, ...]
-    circumstances: Circumstances
+    circumstances: Circumstances | None
+
+    @classmethod
+    def of(cls, profiled: Profiled) -> "KeptProfile":
+        costs = write_costs(profiled.costs)
+        return cls(costs, profiled.paths, profiled.faults, profiled.circumstances)
+
+    @property
+    def profiled(self) -> Profiled:
+        return Profiled(read_costs(self.costs), self.paths, self.faults, self.circumstances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +166,9 @@ class Measurements:
         key = self._key(str(expanded), settings.effort, *self._modelled(expanded))
         kept = entries.load(key)
         if kept is not None:
-            self._tell_age(kept.circumstances)
-            costs = read_costs(kept.costs)
-            return Profiled(costs, kept.paths, kept.faults, kept.circumstances)
+            if kept.circumstances is not None:
+                self._tell_age(kept.circumstances)
+            return kept.profiled
         rounds = PROFILE_ROUNDS[settings.effort]
         profile = Profile(
             self.context.backends, self.answers.build, settings.clock, settings.progress, rounds
@@ -172,8 +181,7 @@ class Measurements:
         )
         profiled = replace(found, circumstances=known)
         if not known.noise:
-            costs_text = write_costs(profiled.costs)
-            entries.store(key, KeptProfile(costs_text, profiled.paths, profiled.faults, known))
+            entries.store(key, KeptProfile.of(profiled))
         return profiled
 
     def _tell_age(self, known: Circumstances) -> None:

@@ -59,7 +59,12 @@ from stagecut.compiler.ir.plan import (
     batching_problem,
 )
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.isolated import Request, compile_isolated, each_shape
+from stagecut.compiler.isolated import (
+    Request,
+    compile_isolated,
+    each_shape,
+    profile_isolated,
+)
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
 from stagecut.compiler.measurements import Measurements
@@ -116,23 +121,15 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
     if isolated:
-        request = Request(
-            "",
-            None,
-            None if devices is None else tuple(devices),
-            each_shape(shapes),
-            objective,
-            tuple(pins),
-            tuple(forbids),
-            granularity,
-            tolerance,
-            max_energy_j,
-            max_batch,
-            None if costs is None else write_costs(costs),
-            settings.cache,
-            settings.dump,
-            settings.effort,
-            settings.engine_timeout_s,
+        request = replace(
+            Request.of("compile", devices, shapes, granularity, settings),
+            objective=objective,
+            pins=tuple(pins),
+            forbids=tuple(forbids),
+            tolerance=tolerance,
+            max_energy_j=max_energy_j,
+            max_batch=max_batch,
+            costs=None if costs is None else write_costs(costs),
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
     phases = Phases(settings.clock)
@@ -367,8 +364,15 @@ def profile_model(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     granularity: Granularity = "cluster",
     settings: Settings = Settings(),
+    isolated: bool = False,
 ) -> Profiled:
-    """The first half of `compile_model`: measure, and return the cost table and its paths."""
+    """The first half of `compile_model`: measure, and return the cost table and its paths.
+
+    `isolated` is as there.
+    """
+    if isolated:
+        request = Request.of("profile", devices, shapes, granularity, settings)
+        return profile_isolated(model, example_inputs, feeds, request, settings)
     context = context_of(devices, settings)
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
     graph = Cluster(context.backends, granularity)(graph_of(program))
