@@ -15,6 +15,7 @@ from stagecut.compiler.ir.device import (
     StageProgram,
     Tensor,
 )
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
@@ -112,11 +113,21 @@ class Answers:
     @cached_property
     def reference(self) -> Reference:
         """What the whole model answers in one session of one thread."""
-        whole = self.whole
-        run = self._runs(whole)
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)
-        return Reference(run, self.program.feeds, minds_nan=minds_nan)
+        return Reference(self._runs_whole, self.program.feeds, minds_nan=minds_nan)
+
+    @cached_property
+    def _runs_whole(self) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        return self._runs(self.whole)
+
+    def runs_on(self, feeds: Feeds) -> bool:
+        """Whether the reference can run the whole model on these inputs."""
+        try:
+            self._runs_whole(feeds)
+        except EngineError:
+            return False
+        return True
 
     @cached_property
     def _values(self) -> Callable[[Feeds], Mapping[str, Tensor]]:

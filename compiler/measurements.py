@@ -14,11 +14,13 @@ from stagecut.compiler.circumstances import age, quietest
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.frontends.feeds import other_samples
 from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import (
     Estimate,
+    Feeds,
     StagedSchedule,
     silent,
 )
@@ -49,7 +51,7 @@ from stagecut.passes.profile.unrest import unrest
 from stagecut.passes.stage.extract import Extractor
 
 #: What is measured, by the name that users know it by.
-_PROFILE, _GATE = "profile", "gate"
+_PROFILE, _GATE, _SAMPLES = "profile", "gate", "samples"
 
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
@@ -145,6 +147,24 @@ class Measurements:
     def answers(self) -> Answers:
         extract = Extractor(self.program, self.weights)
         return Answers(self.context, self.program, self.graph, extract)
+
+    def on_samples_that_run(self) -> "Measurements":
+        """The same on other samples, where the reference does not run on those that were made up,
+        and does on others; which ones is kept in the cache."""
+        program, settings = self.program, self.context.settings
+        if not program.made_up or program.measured:  # what was measured is of these samples
+            return self
+        tried = [program.feeds, *other_samples(program.feeds, program.made_up)]
+        entries = Cache(settings.cache, _SAMPLES, TypeAdapter(int), settings.warn)
+        key = self._key(_SAMPLES)
+        number = entries.load(key)
+        if number is None:
+            runs = (at for at, feeds in enumerate(tried) if self.answers.runs_on(feeds))
+            number = next(runs, 0)
+            entries.store(key, number)
+        if not 0 < number < len(tried):
+            return self
+        return replace(self, program=replace(program, feeds=tried[number]))
 
     def profile(self, expanded: ExpandedGraph) -> Profiled:
         """Costs and paths, from the cache when they are there, without what is known to crash."""
@@ -327,6 +347,10 @@ class Measurements:
         )
         problem = self.answers.reference.problem
         told = [f"outputs are not checked: the reference cannot run: {problem}"] if problem else []
+        if problem and self.program.made_up:
+            told.append(
+                f"the inputs were made up ({', '.join(self.program.made_up)}): give samples"
+            )
         return Compared(contenders, accuracy, (*dropped, *told))
 
     def _offered(self, objective: Objective) -> Mapping[str, Sequence[str]]:

@@ -238,6 +238,8 @@ class _Question:
             dump("expanded", expanded)
             self.restrict.check(expanded)
         with phases("profile"):
+            measurements = measurements.on_samples_that_run()
+            program = measurements.program
             profiled = self._profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
         decided = self._decide(measurements, expanded, profiled, dump)
@@ -379,7 +381,8 @@ def profile_model(
     expanded = Expand(context.backends)(graph)
     with _scratch_folder(settings) as folder:
         weights = write_weights([program.model], folder)[0]
-        return Measurements(context, program, graph, weights).profile(expanded)
+        measurements = Measurements(context, program, graph, weights)
+        return measurements.on_samples_that_run().profile(expanded)
 
 
 def plan_profile(
