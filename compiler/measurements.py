@@ -20,7 +20,6 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import (
     Estimate,
-    Feeds,
     StagedSchedule,
     silent,
 )

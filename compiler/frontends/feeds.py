@@ -108,9 +108,9 @@ def make_feeds(
 
 
 def other_samples(samples: Feeds, made_up: Container[str]) -> Iterator[dict[str, Tensor]]:
-    """The samples with other whole numbers in those inputs that are `made_up`, for a model that does
-    not run on ones: zeros, as an index into a single row has to be; then ones in some, if they are
-    few."""
+    """The samples with other whole numbers in those inputs that are `made_up`, for a model that
+    does not run on ones: zeros, as an index into a single row has to be; then ones in some, if they
+    are few."""
     whole = [name for name in samples if name in made_up and samples[name].dtype.kind in "iu"]
     if not whole:
         return

@@ -1,5 +1,5 @@
-"""A model that does not run on the ones that are made up for it: it was not checked, and what runs it
-was taken for broken."""
+"""A model that does not run on the ones that are made up for it: it was not checked, and devices
+that run it were taken for broken."""
 
 from pathlib import Path
 
