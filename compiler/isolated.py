@@ -21,6 +21,7 @@ import onnx_ir as ir
 from onnx import numpy_helper
 from pydantic import TypeAdapter
 
+from stagecut.compiler.arguments import each_shape
 from stagecut.compiler.context import Effort, Settings
 from stagecut.compiler.formats.atomic import working_folder, writing
 from stagecut.compiler.formats.plan_file import Plan
@@ -151,12 +152,6 @@ def read_feed(folder: Path, number: int) -> Tensor:
     """The array of the feed with this number."""
     array: Tensor = numpy_helper.to_array(onnx.load_tensor(_feed_file(folder, number)))
     return array
-
-
-def each_shape(shapes: Shapes | Sequence[Shapes] | None) -> tuple[dict[str, tuple[int, ...]], ...]:
-    """One mapping for each variant."""
-    several = [shapes or {}] if shapes is None or isinstance(shapes, Mapping) else shapes
-    return tuple({name: tuple(shape) for name, shape in each.items()} for each in several)
 
 
 def _handed_over(

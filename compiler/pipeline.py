@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
+from stagecut.compiler.arguments import check_measuring, check_question, each_shape
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.batches import USUAL_BATCH, Batches, with_batches
 from stagecut.compiler.context import CompileContext, Settings
@@ -62,7 +63,6 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.isolated import (
     Request,
     compile_isolated,
-    each_shape,
     profile_isolated,
 )
 from stagecut.compiler.measure.crash_journal import REFERENCE
@@ -120,6 +120,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
+    check_measuring(devices, feeds, granularity, settings)
+    check_question(objective, pins, forbids, tolerance, max_energy_j, costs)
     if isolated:
         request = replace(
             Request.of("compile", devices, shapes, granularity, settings),
@@ -372,11 +374,14 @@ def profile_model(
 
     `isolated` is as there.
     """
+    check_measuring(devices, feeds, granularity, settings)
     if isolated:
         request = Request.of("profile", devices, shapes, granularity, settings)
         return profile_isolated(model, example_inputs, feeds, request, settings)
     context = context_of(devices, settings)
-    program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
+    program = load_program(
+        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
+    )
     graph = Cluster(context.backends, granularity)(graph_of(program))
     expanded = Expand(context.backends)(graph)
     with _scratch_folder(settings) as folder:
@@ -395,8 +400,11 @@ def plan_profile(
     granularity: Granularity = "cluster",
 ) -> ProfilePlan:
     """What `profile_model` would run, and what for; nothing is measured."""
+    check_measuring(devices, feeds, granularity)
     engines = backends.create_all(tuple(devices or backends.real_devices()))
-    program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
+    program = load_program(
+        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
+    )
     graph = Cluster(engines, granularity)(graph_of(program))
     return plan_paths(Expand(engines)(graph))
 
@@ -409,6 +417,7 @@ def unmeasured_costs(
     feeds: Feeds | None = None,
 ) -> CostTable:
     """A table that measures nothing: each node is best on the first device that can run it."""
+    check_measuring(devices, feeds, granularity)
     engines = backends.create_all(tuple(map(backends.canonical_spec, devices)))
     program = load_program(model, feeds=feeds)
     expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
@@ -424,7 +433,7 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
             where=f"cost table {costs.name}",
             fix="compile without the table, or for one shape",
         )
-    return several or [{}]
+    return several
 
 
 def _scratch_folder(settings: Settings) -> WorkingFolder:
