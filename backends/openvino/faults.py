@@ -120,6 +120,11 @@ def _has_a_shorter_part(operator: Operator) -> bool:
     return size == UNKNOWN or size % len(operator.outputs) != 0
 
 
+def _is_open(operator: Operator) -> bool:
+    shape = operator.reads[0].shape
+    return not shape or UNKNOWN in shape
+
+
 def _has_blocks(operator: Operator) -> bool:
     return operator.attributes.get("block_size", 0) != 0
 
@@ -198,6 +203,7 @@ _FAULTS = (
     Fault(
         "Attention", "OpenVINO loses the shape of grouped heads where sizes are open", _groups_heads
     ),
+    Fault("TopK", "OpenVINO names another one of equal numbers where sizes are open", _is_open),
     Fault("QLinearConv", "OpenVINO's CPU plugin has no kernel for some", _always),
     Fault("DFT", "OpenVINO loses the shape, or takes another axis, in some of its forms", _always),
     Fault(

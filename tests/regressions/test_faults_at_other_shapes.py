@@ -34,6 +34,13 @@ MODELS = {
         (1, 1, 6),
         [(1, 1, 5), (1, 1, 8), (1, 1, 7)],
     ),
+    "the largest of equal numbers": (
+        11,
+        "g (float[n,8] x) => (float[n,3] y, int64[n,3] at) <int64[1] k = {3}>"
+        " { r = Sign(x) y, at = TopK(r, k) }",
+        (2, 8),
+        [(5, 8), (7, 8)],
+    ),
 }
 
 

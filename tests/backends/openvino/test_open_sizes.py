@@ -34,6 +34,7 @@ FORMS: dict[str, tuple[str, int, Form, bool]] = {
         False,
     ),
     "linear": ("Resize", 13, form(x(1, 2, 4, 5), None, _TWICE, mode="linear"), True),
+    "the largest": ("TopK", 11, form(x(2, 5), c([2], "int64"), outputs=2), False),
     "heads": ("Attention", 23, form(x(1, 2, 3, 4), x(1, 2, 5, 4), x(1, 2, 5, 4)), False),
 }
 

@@ -85,7 +85,7 @@ def verdicts(case: Case, backend: Backend, *, opened: bool = False) -> Iterator[
     for data, (expected, judge) in right.items():
         feeds = list(case.feeds(data).values())
         verdict = _compared(case, backend, executable, feeds, expected, tolerance, data, judge)
-        known = explanation(case, data, backend.device.name, opened=opened)
+        known = explanation(case, data, backend.device.name)
         if known and verdict.outcome == "wrong":
             verdict = replace(verdict, outcome="explained")
         yield verdict
