@@ -7,7 +7,8 @@ Each seed is a graph (tests/support/fuzzed_onnx.py), a set of devices and a tabl
 node runs on a random one of them; nothing is measured. It is run at the shapes that it was compiled
 for, and at others where it leaves some open. A finding is a wrong answer, an error where ONNX
 Runtime runs the model (`refused` in our own words, `traceback` otherwise), a `hang` or a `crash`.
-A graph is `unstable` where ONNX Runtime contradicts itself, or ONNX's reference, on it.
+A graph is `unstable` where ONNX Runtime contradicts itself, or ONNX's reference, on it; it is
+`skipped` where ONNX Runtime does not run it, or dies of it, by itself.
 """
 
 import argparse

@@ -16,6 +16,7 @@ from stagecut.compiler.ir.device import (
     StageProgram,
     Tensor,
 )
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Graph, Value
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
@@ -142,6 +143,14 @@ class Answers:
         if stage.device != REFERENCE:
             return False
         return model_bytes(program.model) == model_bytes(self._reference_program.model)
+
+    def runs_on(self, feeds: Feeds) -> bool:
+        """Whether the reference can run the whole model on these inputs."""
+        try:
+            self._reference_runner().run(feeds)
+        except EngineError:
+            return False
+        return True
 
     @cached_property
     def _values(self) -> Callable[[Feeds], Mapping[str, Tensor]]:

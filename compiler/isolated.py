@@ -1,8 +1,9 @@
-"""Compile in a process of its own, which may crash, for a process that has to live on.
+"""Compile or profile in a process of its own, which may crash, for a process that has to live on.
 
 The caller imports the model, where it is no file or name, and writes down what it asks for:
 
-    request.json, model.onnx, sample inputs -> a fresh interpreter (compiler/worker.py) -> done.plan
+    request.json, model.onnx, sample inputs -> a fresh interpreter (compiler/worker.py)
+                                            -> done.plan, or profile.json
 
 That process, and the next one where it crashes, is watched as the command line watches its own.
 """
@@ -13,12 +14,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Literal
 
 import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
 from pydantic import TypeAdapter
 
+from stagecut.compiler.arguments import each_shape
 from stagecut.compiler.context import Effort, Settings
 from stagecut.compiler.formats.atomic import working_folder, writing
 from stagecut.compiler.formats.plan_file import Plan
@@ -28,6 +31,8 @@ from stagecut.compiler.ir import errors
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError, StagecutError, StageFault
 from stagecut.compiler.measure.supervisor import spawned, supervise
+from stagecut.compiler.measurements import KeptProfile
+from stagecut.passes.profile.profile import Profiled
 
 #: What a fresh interpreter runs: with the caller's own path, it finds what the caller would.
 _START = """
@@ -41,24 +46,47 @@ main(folder, *map(int, ends))
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `compile_model` is asked for; `feeds` are names, whose arrays lie in files beside it."""
+    """What `compile_model` is asked for, or `profile_model`, which then is the `task`; `feeds` are
+    names, whose arrays lie in files beside it."""
 
-    model: str
-    feeds: tuple[str, ...] | None
+    task: Literal["compile", "profile"]
     devices: tuple[str, ...] | None
     shapes: tuple[dict[str, tuple[int, ...]], ...]
-    objective: str
-    pins: tuple[str, ...]
-    forbids: tuple[str, ...]
     granularity: str
-    tolerance: float | None
-    max_energy_j: float | None
-    max_batch: int | None
-    costs: str | None
     cache: Path | None
     dump: Path | None
     effort: Effort
     engine_timeout_s: float
+    model: str = ""
+    feeds: tuple[str, ...] | None = None
+    objective: str = "latency"
+    pins: tuple[str, ...] = ()
+    forbids: tuple[str, ...] = ()
+    tolerance: float | None = None
+    max_energy_j: float | None = None
+    max_batch: int | None = None
+    costs: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        task: Literal["compile", "profile"],
+        devices: Sequence[str] | None,
+        shapes: Shapes | Sequence[Shapes] | None,
+        granularity: str,
+        settings: Settings,
+    ) -> "Request":
+        """What both tasks are asked for."""
+        return cls(
+            task,
+            None if devices is None else tuple(devices),
+            each_shape(shapes),
+            granularity,
+            settings.cache,
+            settings.dump,
+            settings.effort,
+            settings.engine_timeout_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +99,9 @@ class Outcome:
 
 REQUEST = TypeAdapter(Request)
 OUTCOME = TypeAdapter(Outcome)
-REQUEST_FILE, OUTCOME_FILE, PLAN_FILE, NOTES = "request.json", "outcome.json", "done.plan", "notes"
+PROFILE = TypeAdapter(KeptProfile)
+REQUEST_FILE, OUTCOME_FILE, NOTES = "request.json", "outcome.json", "notes"
+PLAN_FILE, PROFILE_FILE = "done.plan", "profile.json"
 
 
 def compile_isolated(
@@ -82,10 +112,32 @@ def compile_isolated(
     Raises what `compile_model` raises, and EngineError where even the reference device crashes.
     """
     folder = working_folder(settings.scratch)
-    place = folder.path
+    outcome = _answered(model, example_inputs, feeds, request, folder.path, settings.warn)
+    return replace(Plan.load(folder.path / PLAN_FILE, folder=folder), phases=outcome.phases)
+
+
+def profile_isolated(
+    model: object, example_inputs: object, feeds: Feeds | None, request: Request, settings: Settings
+) -> Profiled:
+    """As `compile_isolated`, of `profile_model`."""
+    with working_folder(settings.scratch) as place:
+        _answered(model, example_inputs, feeds, request, place, settings.warn)
+        kept = PROFILE.validate_json((place / PROFILE_FILE).read_bytes())
+    return kept.profiled
+
+
+def _answered(
+    model: object,
+    example_inputs: object,
+    feeds: Feeds | None,
+    request: Request,
+    place: Path,
+    warn: Callable[[str], None],
+) -> Outcome:
+    """The outcome of the request, with what it asks for in files beside it; raises its error."""
     text = place / REQUEST_FILE
     with writing(text):
-        handed = _handed_over(model, example_inputs, feeds, request, place, settings.warn)
+        handed = _handed_over(model, example_inputs, feeds, request, place, warn)
         text.write_bytes(REQUEST.dump_json(handed))
         (place / NOTES).mkdir()
     command = [sys.executable, "-c", _START, str(place), *sys.path]
@@ -93,19 +145,13 @@ def compile_isolated(
     outcome = OUTCOME.validate_json((place / OUTCOME_FILE).read_bytes())
     if outcome.error is not None:
         raise _error(*outcome.error)
-    return replace(Plan.load(place / PLAN_FILE, folder=folder), phases=outcome.phases)
+    return outcome
 
 
 def read_feed(folder: Path, number: int) -> Tensor:
     """The array of the feed with this number."""
     array: Tensor = numpy_helper.to_array(onnx.load_tensor(_feed_file(folder, number)))
     return array
-
-
-def each_shape(shapes: Shapes | Sequence[Shapes] | None) -> tuple[dict[str, tuple[int, ...]], ...]:
-    """One mapping for each variant."""
-    several = [shapes or {}] if shapes is None or isinstance(shapes, Mapping) else shapes
-    return tuple({name: tuple(shape) for name, shape in each.items()} for each in several)
 
 
 def _handed_over(

@@ -14,6 +14,7 @@ from stagecut.compiler.circumstances import age, quietest
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.frontends.feeds import other_samples
 from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
@@ -50,7 +51,7 @@ from stagecut.passes.profile.unrest import unrest
 from stagecut.passes.stage.extract import Extractor
 
 #: What is measured, by the name that users know it by.
-_PROFILE, _GATE = "profile", "gate"
+_PROFILE, _GATE, _SAMPLES = "profile", "gate", "samples"
 
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
@@ -72,7 +73,16 @@ class KeptProfile:
     costs: str
     paths: tuple[ProfilePath, ...]
     faults: tuple[Fault, ...]
-    circumstances: Circumstances
+    circumstances: Circumstances | None
+
+    @classmethod
+    def of(cls, profiled: Profiled) -> "KeptProfile":
+        costs = write_costs(profiled.costs)
+        return cls(costs, profiled.paths, profiled.faults, profiled.circumstances)
+
+    @property
+    def profiled(self) -> Profiled:
+        return Profiled(read_costs(self.costs), self.paths, self.faults, self.circumstances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,24 @@ class Measurements:
         extract = Extractor(self.program, self.weights)
         return Answers(self.context, self.program, self.graph, extract)
 
+    def on_samples_that_run(self) -> "Measurements":
+        """The same on other samples, where the reference does not run on those that were made up,
+        and does on others; which ones is kept in the cache."""
+        program, settings = self.program, self.context.settings
+        if not program.made_up or program.measured:  # what was measured is of these samples
+            return self
+        tried = [program.feeds, *other_samples(program.feeds, program.made_up)]
+        entries = Cache(settings.cache, _SAMPLES, TypeAdapter(int), settings.warn)
+        key = self._key(_SAMPLES)
+        number = entries.load(key)
+        if number is None:
+            runs = (at for at, feeds in enumerate(tried) if self.answers.runs_on(feeds))
+            number = next(runs, 0)
+            entries.store(key, number)
+        if not 0 < number < len(tried):
+            return self
+        return replace(self, program=replace(program, feeds=tried[number]))
+
     def profile(self, expanded: ExpandedGraph) -> Profiled:
         """Costs and paths, from the cache when they are there, without what is known to crash."""
         crashes = [
@@ -158,9 +186,9 @@ class Measurements:
         key = self._key(str(expanded), settings.effort, *self._modelled(expanded))
         kept = entries.load(key)
         if kept is not None:
-            self._tell_age(kept.circumstances)
-            costs = read_costs(kept.costs)
-            return Profiled(costs, kept.paths, kept.faults, kept.circumstances)
+            if kept.circumstances is not None:
+                self._tell_age(kept.circumstances)
+            return kept.profiled
         rounds = PROFILE_ROUNDS[settings.effort]
         profile = Profile(
             self.context.backends,
@@ -178,8 +206,7 @@ class Measurements:
         )
         profiled = replace(found, circumstances=known)
         if not known.noise:
-            costs_text = write_costs(profiled.costs)
-            entries.store(key, KeptProfile(costs_text, profiled.paths, profiled.faults, known))
+            entries.store(key, KeptProfile.of(profiled))
         return profiled
 
     def _tell_age(self, known: Circumstances) -> None:
@@ -325,6 +352,10 @@ class Measurements:
         )
         problem = self.answers.reference.problem
         told = [f"outputs are not checked: the reference cannot run: {problem}"] if problem else []
+        if problem and self.program.made_up:
+            told.append(
+                f"the inputs were made up ({', '.join(self.program.made_up)}): give samples"
+            )
         return Compared(contenders, accuracy, (*dropped, *told))
 
     def _offered(self, objective: Objective) -> Mapping[str, Sequence[str]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
+from stagecut.compiler.arguments import check_measuring, check_question, each_shape
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.batches import USUAL_BATCH, Batches, with_batches
 from stagecut.compiler.context import CompileContext, Settings
@@ -59,7 +60,11 @@ from stagecut.compiler.ir.plan import (
     batching_problem,
 )
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.isolated import Request, compile_isolated, each_shape
+from stagecut.compiler.isolated import (
+    Request,
+    compile_isolated,
+    profile_isolated,
+)
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
 from stagecut.compiler.measurements import Measurements
@@ -116,24 +121,18 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
+    check_measuring(devices, feeds, granularity, settings)
+    check_question(objective, pins, forbids, tolerance, max_energy_j, costs)
     if isolated:
-        request = Request(
-            "",
-            None,
-            None if devices is None else tuple(devices),
-            each_shape(shapes),
-            objective,
-            tuple(pins),
-            tuple(forbids),
-            granularity,
-            tolerance,
-            max_energy_j,
-            max_batch,
-            None if costs is None else write_costs(costs),
-            settings.cache,
-            settings.dump,
-            settings.effort,
-            settings.engine_timeout_s,
+        request = replace(
+            Request.of("compile", devices, shapes, granularity, settings),
+            objective=objective,
+            pins=tuple(pins),
+            forbids=tuple(forbids),
+            tolerance=tolerance,
+            max_energy_j=max_energy_j,
+            max_batch=max_batch,
+            costs=None if costs is None else write_costs(costs),
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
     phases = Phases(settings.clock)
@@ -242,6 +241,8 @@ class _Question:
             dump("expanded", expanded)
             self.restrict.check(expanded)
         with phases("profile"):
+            measurements = measurements.on_samples_that_run()
+            program = measurements.program
             profiled = self._profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
         decided = self._decide(measurements, expanded, profiled, dump)
@@ -368,15 +369,26 @@ def profile_model(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     granularity: Granularity = "cluster",
     settings: Settings = Settings(),
+    isolated: bool = False,
 ) -> Profiled:
-    """The first half of `compile_model`: measure, and return the cost table and its paths."""
+    """The first half of `compile_model`: measure, and return the cost table and its paths.
+
+    `isolated` is as there.
+    """
+    check_measuring(devices, feeds, granularity, settings)
+    if isolated:
+        request = Request.of("profile", devices, shapes, granularity, settings)
+        return profile_isolated(model, example_inputs, feeds, request, settings)
     context = context_of(devices, settings)
-    program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
+    program = load_program(
+        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
+    )
     graph = Cluster(context.backends, granularity)(graph_of(program))
     expanded = Expand(context.backends)(graph)
     with _scratch_folder(settings) as folder:
         weights = write_weights([program.model], folder)[0]
-        return Measurements(context, program, graph, weights).profile(expanded)
+        measurements = Measurements(context, program, graph, weights)
+        return measurements.on_samples_that_run().profile(expanded)
 
 
 def plan_profile(
@@ -389,8 +401,11 @@ def plan_profile(
     granularity: Granularity = "cluster",
 ) -> ProfilePlan:
     """What `profile_model` would run, and what for; nothing is measured."""
+    check_measuring(devices, feeds, granularity)
     engines = backends.create_all(tuple(devices or backends.real_devices()))
-    program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
+    program = load_program(
+        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
+    )
     graph = Cluster(engines, granularity)(graph_of(program))
     chosen = Representatives.of(Expand(engines)(graph), kinds_of(program))
     return plan_paths(chosen.expanded, chosen.of_all)
@@ -404,6 +419,7 @@ def unmeasured_costs(
     feeds: Feeds | None = None,
 ) -> CostTable:
     """A table that measures nothing: each node is best on the first device that can run it."""
+    check_measuring(devices, feeds, granularity)
     engines = backends.create_all(tuple(map(backends.canonical_spec, devices)))
     program = load_program(model, feeds=feeds)
     expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
@@ -419,7 +435,7 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
             where=f"cost table {costs.name}",
             fix="compile without the table, or for one shape",
         )
-    return several or [{}]
+    return several
 
 
 def _scratch_folder(settings: Settings) -> WorkingFolder:

@@ -1,19 +1,22 @@
-"""The process in which somebody else's compile runs: see compiler/isolated.py."""
+"""The process in which somebody else's compile, or profile, runs: see compiler/isolated.py."""
 
 import socket
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, cast
 
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
-from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.isolated import (
     NOTES,
     OUTCOME,
     OUTCOME_FILE,
     PLAN_FILE,
+    PROFILE,
+    PROFILE_FILE,
     REQUEST,
     REQUEST_FILE,
     Outcome,
@@ -21,7 +24,8 @@ from stagecut.compiler.isolated import (
     read_feed,
 )
 from stagecut.compiler.measure.supervisor import be_child
-from stagecut.compiler.pipeline import compile_model
+from stagecut.compiler.measurements import KeptProfile
+from stagecut.compiler.pipeline import compile_model, profile_model
 from stagecut.passes.cluster.cluster import Granularity
 
 
@@ -31,23 +35,22 @@ def main(folder: str, end: int, parent: int) -> NoReturn:
 
 
 def answer(folder: Path) -> int:
-    """Answer the request in `folder`; 0 with a plan, 1 with an error."""
+    """Answer the request in `folder`; 0 with a plan or a profile, 1 with an error."""
     request = REQUEST.validate_json((folder / REQUEST_FILE).read_bytes())
+    do = {"compile": _compile, "profile": _profile}[request.task]
     try:
-        plan = _plan(folder, request)
-        plan.save(folder / PLAN_FILE)
-        outcome = Outcome(dict(plan.phases))
+        outcome = Outcome(do(folder, request))
     except StagecutError as error:
         outcome = Outcome({}, (type(error).__name__, error.problem, error.where, error.fix))
     (folder / OUTCOME_FILE).write_bytes(OUTCOME.dump_json(outcome))
     return 0 if outcome.error is None else 1
 
 
-def _plan(folder: Path, request: Request) -> Plan:
-    feeds = request.feeds
-    return compile_model(
+def _compile(folder: Path, request: Request) -> Mapping[str, float]:
+    """Writes the plan, and returns where the time went."""
+    plan = compile_model(
         request.model,
-        feeds=None if feeds is None else {n: read_feed(folder, at) for at, n in enumerate(feeds)},
+        feeds=_feeds(folder, request),
         devices=request.devices,
         shapes=request.shapes,
         objective=request.objective,
@@ -58,12 +61,38 @@ def _plan(folder: Path, request: Request) -> Plan:
         max_energy_j=request.max_energy_j,
         max_batch=request.max_batch,
         costs=None if request.costs is None else read_costs(request.costs),
-        settings=Settings(
-            cache=request.cache,
-            dump=request.dump,
-            scratch=folder,
-            notes=folder / NOTES,
-            effort=request.effort,
-            engine_timeout_s=request.engine_timeout_s,
-        ),
+        settings=_settings(folder, request),
+    )
+    plan.save(folder / PLAN_FILE)
+    return plan.phases
+
+
+def _profile(folder: Path, request: Request) -> Mapping[str, float]:
+    """Writes the profile."""
+    profiled = profile_model(
+        request.model,
+        feeds=_feeds(folder, request),
+        devices=request.devices,
+        shapes=request.shapes[0],
+        granularity=cast("Granularity", request.granularity),
+        settings=_settings(folder, request),
+    )
+    (folder / PROFILE_FILE).write_bytes(PROFILE.dump_json(KeptProfile.of(profiled)))
+    return {}
+
+
+def _feeds(folder: Path, request: Request) -> Feeds | None:
+    if request.feeds is None:
+        return None
+    return {name: read_feed(folder, at) for at, name in enumerate(request.feeds)}
+
+
+def _settings(folder: Path, request: Request) -> Settings:
+    return Settings(
+        cache=request.cache,
+        dump=request.dump,
+        scratch=folder,
+        notes=folder / NOTES,
+        effort=request.effort,
+        engine_timeout_s=request.engine_timeout_s,
     )

@@ -125,7 +125,8 @@ class UnprofiledShapes:
             program = staged.programs[step.stage]
             engine = self._engines[staged.schedule.stages[step.stage].device]
             nodes = [graph.node_named[node.name or ""] for node in program.model.graph]
-            yield _stage_s(engine, program.name, nodes)
+            _check_support(engine, program.name, nodes)
+            yield _stage_s(engine, nodes)
 
     def _respecialised(self, model: ir.Model, values: Iterable[Value]) -> StagedSchedule:
         memory_of = {name: engine.memory.name for name, engine in self._engines.items()}
@@ -133,13 +134,8 @@ class UnprofiledShapes:
         return respecialise(self._staged, model, self._outputs, memory_of, router)
 
 
-def _stage_s(engine: Backend, program: str, nodes: Sequence[Node]) -> float | None:
-    """What the nodes of a stage take by the device's model; None where it is measured.
-
-    Raises EngineError for a node that the engine cannot run at this shape.
-    """
-    if engine.device.basis == "measured":
-        return None
+def _check_support(engine: Backend, program: str, nodes: Sequence[Node]) -> None:
+    """Raises EngineError for a node that the engine does not run, or not rightly, at this shape."""
     for node in nodes:
         able = engine.supports(node)
         if not able:
@@ -148,6 +144,12 @@ def _stage_s(engine: Backend, program: str, nodes: Sequence[Node]) -> float | No
                 where=f"{program} on {engine.device.name}",
                 fix="compile for this shape: --shape INPUT=SIZES",
             )
+
+
+def _stage_s(engine: Backend, nodes: Sequence[Node]) -> float | None:
+    """What the nodes of a stage take by the device's model; None where it is measured."""
+    if engine.device.basis == "measured":
+        return None
     estimates = [engine.estimate(node) for node in nodes]
     return sum(each.run_s for each in estimates if each)
 

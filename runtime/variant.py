@@ -6,7 +6,14 @@ from dataclasses import replace
 from stagecut import backends
 from stagecut.compiler.formats.plan_file import StoredVariant
 from stagecut.compiler.ir.device import Backend, Feeds, Tensor
-from stagecut.compiler.ir.errors import EngineError, ModelError, PlanError, RangeFault, StageFault
+from stagecut.compiler.ir.errors import (
+    EngineError,
+    ModelError,
+    PlanError,
+    RangeFault,
+    StagecutError,
+    StageFault,
+)
 from stagecut.compiler.ir.machine import HOST
 from stagecut.compiler.ir.plan import PlannedRun, PlannedStream, PlannedVariant
 from stagecut.compiler.ir.schedule import Schedule
@@ -79,8 +86,9 @@ class Variant:
     def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
         """The outputs by name; `shapes` are those of `feeds`, which the model must admit.
 
-        Inputs with numbers that an engine of the plan cannot hold run on the fallback. Raises
-        EngineError where the model turns out not to run at these shapes.
+        Inputs with numbers that an engine of the plan cannot hold run on the fallback, and so do
+        those of shapes at which it fails. Raises EngineError where the model turns out not to run
+        at these shapes.
         """
         if shapes != self.shapes:
             return self._traced(feeds, shapes)[0]
@@ -100,11 +108,15 @@ class Variant:
         try:
             if shapes == self.shapes:
                 return self._profiled.run(inputs)
-            return self._run_unprofiled(inputs, shapes)
+            return self._unprofiled.run(inputs, shapes)
         except RangeFault as error:
             return self._standing_in(error)._traced(feeds, shapes)
+        except (EngineError, ModelError) as error:
+            if shapes == self.shapes:
+                raise
+            return self._elsewhere(error, feeds, shapes)
 
-    def _standing_in(self, error: RangeFault) -> "Variant":
+    def _standing_in(self, error: EngineError) -> "Variant":
         """The fallback; raises `error` where there is none, or where this is the fallback
         itself."""
         if self.is_fallback or self.planned.fallback is None:
@@ -113,19 +125,25 @@ class Variant:
             self._fallback = Variant(self._stored, fallback=True)
         return self._fallback
 
-    def _run_unprofiled(self, inputs: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
-        """`inputs` are by their names in the stages."""
-        try:
-            return self._unprofiled.run(inputs, shapes)
-        except RangeFault:
-            raise
-        except (StageFault, ModelError) as error:
-            raise EngineError(
+    def _elsewhere(
+        self, error: StagecutError, feeds: Feeds, shapes: Shapes
+    ) -> tuple[dict[str, Tensor], Trace]:
+        """What the fallback answers at shapes that were not profiled, where this cannot run.
+
+        Raises EngineError with what failed here where it cannot either, or there is none.
+        """
+        refused = error if isinstance(error, EngineError) else None
+        if refused is None or isinstance(error, StageFault):
+            refused = EngineError(
                 error.problem,
                 where=f"{error.where}, with {self._text(shapes)}",
                 fix=f"check that the model itself runs at these shapes; it was profiled at "
                 f"{self.planned.profiled}",
-            ) from error
+            )
+        try:
+            return self._standing_in(refused)._traced(feeds, shapes)
+        except EngineError:
+            raise refused from error
 
     def _text(self, shapes: Shapes) -> str:
         names = (name for _, name in self._names)

@@ -58,21 +58,35 @@ class OrtExecutable:
 
 
 def prepare(stage: StageProgram, threads: Threads) -> OrtExecutable:
-    """A session with these threads; large weights are read where they are mapped."""
+    """A session with these threads; large weights are read where they are mapped.
+
+    Where ONNX Runtime's own optimisations spoil the stage, it is prepared without them.
+    """
     files = _weight_files(stage.model)
+    model = ir.to_proto(stage.model).SerializeToString()
     try:
-        session = ort.InferenceSession(
-            ir.to_proto(stage.model).SerializeToString(),
-            _options(threads, files),
-            providers=[_PROVIDER],
-        )
+        session = _session(model, threads, files)
     except Exception as error:  # onnxruntime's own exceptions share no base class
-        raise EngineError(
-            f"ONNX Runtime refuses it: {_first_line(error)}",
-            where=f"stage {stage.name}",
-            fix="check that the whole model runs in onnxruntime.InferenceSession",
-        ) from error
+        try:
+            session = _session(model, threads, files, ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
+        except Exception:
+            raise EngineError(
+                f"ONNX Runtime refuses it: {_first_line(error)}",
+                where=f"stage {stage.name}",
+                fix="check that the whole model runs in onnxruntime.InferenceSession",
+            ) from error
     return OrtExecutable(session, stage, files)
+
+
+def _session(
+    model: bytes,
+    threads: Threads,
+    files: Mapping[str, memoryview],
+    level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+) -> ort.InferenceSession:
+    options = _options(threads, files)
+    options.graph_optimization_level = level
+    return ort.InferenceSession(model, options, providers=[_PROVIDER])
 
 
 def _options(threads: Threads, files: Mapping[str, memoryview]) -> ort.SessionOptions:

@@ -17,6 +17,7 @@ import openvino as ov
 from onnx import helper
 from openvino import opset13
 
+from stagecut.backends.openvino.open_sizes import check_open_sizes
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
 from stagecut.compiler.ir.errors import EngineError, ValueRangeError
@@ -228,6 +229,7 @@ def prepare(
         )
     weights = _large_weights(stage.model)
     _check_integers(stage)
+    check_open_sizes(stage)
     options: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
         "EXECUTION_MODE_HINT": "ACCURACY" if precision == "f32" else "PERFORMANCE",

@@ -1,14 +1,18 @@
 """What OpenVINO takes and answers otherwise than ONNX has it, so that it is refused.
 
 Found by `python -m benchmarks.operators` (docs/operators.md says with which versions, and how to
-look again); a line for each kind of fault.
+look again); a line for each kind of fault. Where sizes are open, a fault is there if it is there at
+any size.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 
 from stagecut.compiler.ir.graph import Attribute, Operator
+
+#: A size that is open. Where not even their number is known, there are none in a shape.
+UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def _flattens(operator: Operator) -> bool:
     if not 11 <= operator.version < 13 or not isinstance(axis, int):
         return False
     rank = len(shape)
-    return prod(shape[axis % rank + 1 :]) != 1 if rank else False
+    return not rank or any(size != 1 for size in shape[axis % rank + 1 :])
 
 
 def _counts_padding(operator: Operator) -> bool:
@@ -53,18 +57,32 @@ def _counts_padding(operator: Operator) -> bool:
 
 def _begins_in_padding(operator: Operator) -> bool:
     """Whether, with ceil_mode, a last window would; ONNX drops it."""
+    if not _has("ceil_mode", 1)(operator):
+        return False
     sizes = operator.reads[0].shape[2:]
+    if not sizes or UNKNOWN in sizes:
+        return True
     ones, none = (1,) * len(sizes), (0,) * (2 * len(sizes))
     window = _numbers(operator, "kernel_shape", ones)
     strides = _numbers(operator, "strides", ones)
     dilations = _numbers(operator, "dilations", ones)
     pads = _numbers(operator, "pads", none)
     ends = pads[len(sizes) :]
-    return _has("ceil_mode", 1)(operator) and any(
+    return any(
         ceil((size + before + after - far * (wide - 1) - 1) / stride) * stride >= size + before
         for size, wide, stride, far, before, after in zip(
             sizes, window, strides, dilations, pads, ends, strict=False
         )
+    )
+
+
+def _lies_in_padding(operator: Operator) -> bool:
+    """Whether the last window of a convolution may."""
+    kernel = operator.reads[1].shape[2:]
+    dilations = _numbers(operator, "dilations", (1,) * len(kernel))
+    ends = _numbers(operator, "pads", (0,) * (2 * len(kernel)))[len(kernel) :]
+    return any(
+        after > far * (wide - 1) for wide, far, after in zip(kernel, dilations, ends, strict=False)
     )
 
 
@@ -75,7 +93,7 @@ def _numbers(operator: Operator, name: str, default: tuple[int, ...]) -> tuple[i
 
 def _cubic_elsewhere(operator: Operator) -> bool:
     before, after = operator.reads[0].shape, operator.writes[0].shape
-    images = len(before) == 4 and before[:2] == after[:2]
+    images = len(before) == 4 and before[:2] == after[:2] and UNKNOWN not in before[1:2]
     return _has("mode", "cubic")(operator) and not images
 
 
@@ -95,8 +113,16 @@ def _has_operand(at: int) -> Callable[[Operator], bool]:
 
 def _has_a_shorter_part(operator: Operator) -> bool:
     """Whether opset 18's Split is only told how many parts there are, and they are not alike."""
-    shapes = {value.shape for value in operator.writes}
-    return operator.version >= 18 and len(shapes) > 1 and not _has_operand(1)(operator)
+    if operator.version < 18 or _has_operand(1)(operator):
+        return False
+    axis, shape = operator.attributes.get("axis", 0), operator.reads[0].shape
+    size = shape[axis] if shape and isinstance(axis, int) else UNKNOWN
+    return size == UNKNOWN or size % len(operator.outputs) != 0
+
+
+def _is_open(operator: Operator) -> bool:
+    shape = operator.reads[0].shape
+    return not shape or UNKNOWN in shape
 
 
 def _has_blocks(operator: Operator) -> bool:
@@ -106,9 +132,10 @@ def _has_blocks(operator: Operator) -> bool:
 def _groups_heads(operator: Operator) -> bool:
     """Whether several heads of the queries share one of the keys."""
     attributes = operator.attributes
-    queries, keys = operator.reads[0].shape, operator.reads[1].shape
-    by_name = attributes.get("q_num_heads") != attributes.get("kv_num_heads")
-    return queries[1] != keys[1] if len(queries) == 4 else by_name
+    if "q_num_heads" in attributes:
+        return attributes["q_num_heads"] != attributes.get("kv_num_heads")
+    queries, keys = operator.reads[0].shape[1:2], operator.reads[1].shape[1:2]
+    return queries != keys or queries in {(), (UNKNOWN,)}
 
 
 def _reads(*dtypes: str) -> Callable[[Operator], bool]:
@@ -176,12 +203,18 @@ _FAULTS = (
     Fault(
         "Attention", "OpenVINO loses the shape of grouped heads where sizes are open", _groups_heads
     ),
+    Fault("TopK", "OpenVINO names another one of equal numbers where sizes are open", _is_open),
     Fault("QLinearConv", "OpenVINO's CPU plugin has no kernel for some", _always),
     Fault("DFT", "OpenVINO loses the shape, or takes another axis, in some of its forms", _always),
     Fault(
         "MaxPool AveragePool LpPool",
         "OpenVINO keeps a last window that begins in the padding",
         _begins_in_padding,
+    ),
+    Fault(
+        "Conv ConvInteger",
+        "OpenVINO crashes where a last window lies in the padding",
+        _lies_in_padding,
     ),
     Fault("GridSample", "OpenVINO computes it on floats only", _reads("bool")),
     Fault("Shrink ThresholdedRelu", "OpenVINO makes NaN of an infinity that is to be cut", _always),

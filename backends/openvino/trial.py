@@ -5,7 +5,7 @@ that small integer operands (axes, shapes, ends) are chosen to fit the result.
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import onnx
@@ -16,6 +16,9 @@ from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.graph import Attribute, Operator, Value
 
 _IR_VERSION = 10
+
+#: So many answers are kept: a plan may ask for every shape that it meets.
+_KEPT = 1 << 14
 
 #: Operators with bodies, which the planning view leaves out.
 _WITH_BODIES = frozenset({"If", "Loop", "Scan", "SequenceMap"})
@@ -30,7 +33,7 @@ def refusal(operator: Operator) -> str:
     return _ask(_model(operator))
 
 
-@cache
+@lru_cache(_KEPT)
 def _ask(model: bytes) -> str:
     return engine.refusal(model)
 

@@ -118,6 +118,10 @@ class Plan:
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, folder: object = None) -> "Plan":
         """Read and check a plan file; raises PlanError for one that is not whole or not ours."""
+        if not isinstance(path, str | os.PathLike):
+            raise PlanError(
+                f"a {type(path).__name__} is no plan", where="PLAN", fix="give the path of its file"
+            )
         archive = Archive(Path(path), folder)
         fields = _read_document(archive)
         _check_members(archive, fields.get("members"))

@@ -1,7 +1,8 @@
 """Sample inputs of a model: check those that the user gives, make the others."""
 
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +17,9 @@ from stagecut.compiler.measure.memory import check_room
 
 #: The dtype of every input of a model, by name and in order; strings are objects.
 InputTypes: TypeAlias = Mapping[str, np.dtype[Any]]
+
+#: Each way to give so many inputs zeros or ones is tried.
+_FEW = 4
 
 
 def input_types(inputs: Iterable[ir.Value]) -> InputTypes:
@@ -101,6 +105,20 @@ def make_feeds(
         name: fitting[name] if name in fitting else _made_up(rng, shapes[name], dtype)
         for name, dtype in types.items()
     }
+
+
+def other_samples(samples: Feeds, made_up: Container[str]) -> Iterator[dict[str, Tensor]]:
+    """The samples with other whole numbers in those inputs that are `made_up`, for a model that
+    does not run on ones: zeros, as an index into a single row has to be; then ones in some, if they
+    are few."""
+    whole = [name for name in samples if name in made_up and samples[name].dtype.kind in "iu"]
+    if not whole:
+        return
+    several = product((0, 1), repeat=len(whole)) if len(whole) <= _FEW else [(0,) * len(whole)]
+    for numbers in several:
+        if not all(numbers):
+            chosen = zip(whole, numbers, strict=True)
+            yield {**samples, **{name: np.full_like(samples[name], n) for name, n in chosen}}
 
 
 def _made_up(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:

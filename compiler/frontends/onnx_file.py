@@ -1,6 +1,6 @@
 """Read an .onnx file: the graph into memory; weights in other files stay there, and are mapped."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import onnx
@@ -57,9 +57,9 @@ def _parse(path: Path) -> onnx.ModelProto:
                 fix="save the model with its weights as external data",
             )
         proto.ParseFromString(path.read_bytes())
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a zero byte is of no file
         raise ModelError(
-            f"cannot be read: {error.strerror}",
+            f"cannot be read: {getattr(error, 'strerror', error)}",
             where=str(path),
             fix="MODEL is the path of an .onnx file",
         ) from error
@@ -81,17 +81,15 @@ def _deserialise(proto: onnx.ModelProto, source: str) -> tuple[ir.Model, Mapping
             fix="export, copy or download it again",
         )
     if proto.graph.sparse_initializer:
-        raise ModelError(
-            f"weight {proto.graph.sparse_initializer[0].values.name!r} is stored sparse",
-            where=source,
-            fix="store it as a dense initializer",
-        )
+        raise _stored_sparse(proto.graph.sparse_initializer[0].values.name, source)
     proto, left_out = without_maps(proto, source)
     try:
         with quiet("onnx_ir"):
             model = ir.from_proto(proto)
         TopologicalSortPass()(model)
     except (ir.serde.SerdeError, ValueError) as error:
+        for name in _sparse(proto.graph.node):
+            raise _stored_sparse(name, source) from error
         raise ModelError(
             f"contradicts itself: {_root(error)}",
             where=source,
@@ -118,5 +116,23 @@ def _check_numbers(model: ir.Model, source: str) -> None:
                 ) from error
 
 
+def _stored_sparse(name: str, source: str) -> ModelError:
+    return ModelError(
+        f"weight {name!r} is stored sparse", where=source, fix="store it as a dense initializer"
+    )
+
+
+def _sparse(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
+    """What constants that are stored sparse are called."""
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.HasField("sparse_tensor"):
+                yield "".join(node.output[:1])
+            for body in (attribute.g, *attribute.graphs):
+                yield from _sparse(body.node)
+
+
 def _root(error: BaseException) -> BaseException:
-    return error if error.__cause__ is None else _root(error.__cause__)
+    """What went wrong first; onnx_ir stumbles over the errors of others."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return error if before is None else _root(before)

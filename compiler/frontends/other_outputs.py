@@ -29,6 +29,10 @@ def other_outputs(outputs: Iterable[ir.Value]) -> Mapping[str, str]:
 def check_some_output(imported: Imported) -> None:
     """Raises ModelError where nothing is left to hand back."""
     outputs = {value.name for value in imported.model.graph.outputs}
+    if not outputs and not imported.left_out:
+        raise ModelError(
+            "it hands back nothing", where=imported.source, fix="let it have an output"
+        )
     if imported.left_out and imported.left_out.keys() >= outputs:
         told = ", ".join(f"{name} is a {kind}" for name, kind in imported.left_out.items())
         raise ModelError(f"it hands back no tensor: {told}", where=imported.source, fix=_FIX)

@@ -18,7 +18,7 @@ from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.errors import EngineError, UnplaceableError, UsageError
 from stagecut.compiler.isolated import REQUEST, REQUEST_FILE, Request, read_feed
-from stagecut.compiler.pipeline import compile_model, unmeasured_costs
+from stagecut.compiler.pipeline import compile_model, profile_model, unmeasured_costs
 from stagecut.runtime.session import Session
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS
@@ -61,8 +61,7 @@ def test_everything_that_can_be_asked_for_arrives(
         settings=settings,
     )
     assert replace(found, model="", costs=None) == Request(
-        model="",
-        feeds=None,
+        task="compile",
         devices=("cpu.serial", "null"),
         shapes=({"x": (2, 3)}, {"x": (4, 3)}),
         objective="energy",
@@ -72,7 +71,6 @@ def test_everything_that_can_be_asked_for_arrives(
         tolerance=0.5,
         max_energy_j=3.0,
         max_batch=5,
-        costs=None,
         cache=tmp_path,
         dump=tmp_path,
         effort="thorough",
@@ -198,6 +196,25 @@ def test_errors_are_those_of_a_compile_in_this_process(
     assert said[0] == said[1]
 
 
+def test_a_profile_comes_back_as_it_is_in_this_process(requests: list[Request]) -> None:
+    apart, here = (
+        profile_model(
+            MODEL, devices=["cpu.serial", "null:memory=pim"], settings=QUICK, isolated=isolated
+        )
+        for isolated in (True, False)
+    )
+    assert [request.task for request in requests] == ["profile"]
+    assert apart.costs.machine.memories == here.costs.machine.memories
+    assert [node.name for node in apart.costs.nodes] == [node.name for node in here.costs.nodes]
+    assert [path.name for path in apart.paths] == ["cpu.serial"]
+    assert apart.circumstances is not None
+
+
+def test_and_so_does_the_error_of_one(requests: list[Request]) -> None:
+    with pytest.raises(UnplaceableError, match="no device can run it"):
+        profile_model(MODEL, devices=["null:operators=Add"], isolated=True)
+
+
 def test_the_fault_of_a_stage_is_told(requests: list[Request], tmp_path: Path) -> None:
     index = onnx.parser.parse_model(
         '<ir_version: 10, opset_import: ["": 21]>'
@@ -226,3 +243,16 @@ def test_an_engine_that_dies_is_survived_by_a_process_with_threads(
     _assert_right(plan)
     assert any("it crashed (SIGSEGV)" in told for told in plan.first.planned.workarounds)
     assert "liar crashed (SIGSEGV)" in capfd.readouterr().err
+
+
+def test_so_is_one_that_dies_while_it_is_profiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    devices = ["cpu.serial", "liar:at=prepare,does=segfault,on=Add"]
+    profiled = profile_model(MODEL, devices=devices, settings=QUICK, isolated=True)
+    assert {fault.device for fault in profiled.faults} == {"liar"}
+    for fault in profiled.faults:
+        node = next(node for node in profiled.costs.nodes if node.name == fault.node)
+        assert node.run_s.keys() == {"cpu.serial"}

@@ -2,11 +2,13 @@
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stagecut.compiler import worker
+from stagecut.compiler.context import Settings
 from stagecut.compiler.isolated import (
     NOTES,
     OUTCOME,
@@ -20,24 +22,9 @@ from stagecut.compiler.isolated import (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    request = Request(
-        "zoo:tiny-mlp",
-        None,
-        ("cpu.serial",),
-        ({},),
-        "latency",
-        (),
-        (),
-        "cluster",
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        "quick",
-        60.0,
-    )
+    settings = Settings(effort="quick")
+    request = Request.of("compile", ("cpu.serial",), None, "cluster", settings)
+    request = replace(request, model="zoo:tiny-mlp")
     (tmp_path / REQUEST_FILE).write_bytes(REQUEST.dump_json(request))
     (tmp_path / NOTES).mkdir()
     return tmp_path

@@ -66,6 +66,21 @@ def test_arrays_of_another_byte_order() -> None:
         session.run(None, {"a": array.astype(">f8")})
 
 
+def test_a_stage_that_onnx_runtime_can_only_run_as_it_is() -> None:
+    """Its own optimisations put a Transpose between the rounding and what reads it, with a zero
+    point of another type."""
+    model = _model(
+        """<ir_version: 10, opset_import: ["": 21]>
+        g (float[3] x) => (float[1] y, int64[1] at)
+          <float scale = {0.1}, int8 zero = {3}, int64[1] one = {1}>
+        { q = QuantizeLinear(x, scale, zero)  d = DequantizeLinear(q, scale, zero)
+          t = Transpose<perm = [0]>(d)  y, at = TopK<axis = 0>(t, one) }"""
+    )
+    y, at = _session(model).run(None, {"x": np.array([0.12, 0.5, -1], np.float32)})
+    assert y.tolist() == [0.5]
+    assert at.tolist() == [1]
+
+
 FUNCTION = """<ir_version: 9, opset_import: ["": 18, "own": 1]>
     g (float[2,3] x) => (float[2,3] y) {{ y = own.F(x) }}
     <domain: "own", opset_import: [{opsets}]> F (a) => (b) {{ {body} }}"""

@@ -43,6 +43,8 @@ def check(
     expected = run(model.proto, model.feeds)
     if expected is None:
         return "skipped", "ONNX Runtime does not run it"
+    if run(model.proto, model.feeds, optimised=True) is None:
+        return "unstable", "ONNX Runtime does not run it as it does by itself"
     ours()
     try:
         return _compared(model, expected)

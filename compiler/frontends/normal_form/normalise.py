@@ -7,6 +7,7 @@ A model with open dimensions has a second normal form, the open one, in which th
 Programs for further shapes are made from it (`bind`).
 """
 
+from contextlib import suppress
 from functools import partial
 
 import onnx_ir as ir
@@ -17,7 +18,13 @@ from onnx_ir.passes.common import (
 )
 
 from stagecut.compiler.frontends.defaults import take_defaults
-from stagecut.compiler.frontends.feeds import check_feeds, check_shapes, input_types, make_feeds
+from stagecut.compiler.frontends.feeds import (
+    check_feeds,
+    check_shapes,
+    input_types,
+    make_feeds,
+    other_samples,
+)
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
 from stagecut.compiler.frontends.normal_form.clone_tensors import clone_tensors
@@ -29,7 +36,7 @@ from stagecut.compiler.frontends.normal_form.widen import carry_inputs, carry_ou
 from stagecut.compiler.frontends.shapes import Shapes, bind_shapes, free_open_dimensions
 from stagecut.compiler.ir.border import CARRIERS, carried
 from stagecut.compiler.ir.device import Feeds, dtype_name
-from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError, SampleError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.program import Program
 
@@ -48,7 +55,8 @@ def normalise(
 ) -> Program:
     """The program of `imported`, whose model is left as it is.
 
-    `shapes` bind inputs by name, and so do `feeds`, which are sample inputs to use. Raises
+    `shapes` bind inputs by name, and so do `feeds`, which are sample inputs to use. Where shapes
+    depend on data, and the model does not run on samples that are made up, others are. Raises
     ModelError, ShapeError or FeedError when the model, a shape or a sample does not fit.
     """
     verify(imported.model, imported.source)
@@ -61,12 +69,20 @@ def normalise(
     spare = partial(_canonical, model.clone()) if has_bodies(model.graph) else None
     bound = bind_shapes(inputs, asked, offered)
     check_shapes(bound, given)
-    samples = make_feeds(types, bound, {**offered, **given})
+    known = {**offered, **given}
+    made = make_feeds(types, bound, known)
+    made_up = [name for name, array in made.items() if array is not known.get(name)]
     _canonical(model)
     # An input that was also an output has made way for it and goes by another name now.
-    names = {str(v.name): name for v, name in zip(model.graph.inputs, samples, strict=True)}
-    samples = {name: carried(samples[own]) for name, own in names.items()}
-    model, measured = infer_shapes(model, samples, spare)
+    names = {str(v.name): name for v, name in zip(model.graph.inputs, made, strict=True)}
+    samples = {name: carried(made[own]) for name, own in names.items()}
+    try:
+        model, measured = infer_shapes(model, samples, spare)
+    except SampleError:
+        for others in other_samples(made, made_up):
+            with suppress(SampleError):
+                return normalise(imported, shapes=shapes, feeds=others)
+        raise
     _check_outputs(model.graph)
     narrow = carry_outputs(model)
     measured |= {value: measured[inner] for value, inner in narrow.items() if inner in measured}
@@ -85,6 +101,7 @@ def normalise(
         {name: own for name, own in names.items() if name != own},
         defaults,
         carriers,
+        tuple(name for name, own in names.items() if own in made_up),
     )
 
 

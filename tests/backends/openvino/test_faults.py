@@ -114,6 +114,12 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
         form(x(1, 1, 5), kernel_shape=(3,), strides=(3,), pads=(1, 1), ceil_mode=1),
         "padding",
     ),
+    "a convolution's window that lies in the padding": (
+        "Conv",
+        11,
+        form(x(1, 2, 3, 2), w(2, 2, 2, 1), w(2), pads=(0, 0, 0, 1), strides=(2, 1)),
+        "crashes",
+    ),
     "a spectrum along an axis from the end": ("DFT", 17, form(x(2, 6, 1), axis=-2), "another axis"),
     "one side of a spectrum": (
         "DFT",
@@ -159,6 +165,11 @@ RIGHT: dict[str, tuple[str, int, Form]] = {
         "MaxPool",
         11,
         form(x(1, 1, 6), kernel_shape=(3,), strides=(2,), pads=(1, 1), ceil_mode=1),
+    ),
+    "a convolution's window that ends in the padding": (
+        "Conv",
+        11,
+        form(x(1, 2, 3, 2), w(2, 2, 2, 2), w(2), pads=(0, 0, 0, 1), strides=(2, 1)),
     ),
     "cubic on an image": (
         "Resize",

@@ -13,6 +13,7 @@ from stagecut.compiler.frontends.feeds import (
     check_shapes,
     input_types,
     make_feeds,
+    other_samples,
 )
 from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
 
@@ -115,3 +116,27 @@ def test_a_sample_is_used_where_it_fits() -> None:
     feeds = make_feeds({"a": I64, "b": I64}, {"a": (2,), "b": (2,)}, {"a": fitting, "b": short})
     assert feeds["a"] is fitting
     assert feeds["b"].tolist() == [1, 1]
+
+
+def test_other_samples_have_zeros_where_ones_were_made_up() -> None:
+    x, given, ids = np.ones(1, np.float32), np.full(2, 7), np.ones(2, np.int64)
+    [others] = other_samples({"x": x, "given": given, "ids": ids}, ["x", "ids"])
+    assert others["x"] is x
+    assert others["given"] is given
+    assert others["ids"].tolist() == [0, 0]
+    assert others["ids"].dtype == np.int64
+
+
+def test_of_a_few_each_may_be_the_one_that_has_to_be_zero() -> None:
+    samples = {name: np.ones(1, np.int64) for name in "abc"}
+    found = [
+        "".join(str(each[name][0]) for name in "abc") for each in other_samples(samples, "abc")
+    ]
+    assert found == ["000", "001", "010", "011", "100", "101", "110"]
+    many = {str(at): np.ones(1, np.int64) for at in range(20)}
+    assert len([*other_samples(many, many)]) == 1
+
+
+def test_nothing_else_can_be_made_up_for_floats_and_truths() -> None:
+    samples = {"x": np.ones(1, np.float32), "m": np.ones(1, np.bool_)}
+    assert not [*other_samples(samples, ["x", "m"])]

@@ -49,6 +49,20 @@ def _add_sparse(graph: onnx.GraphProto) -> None:
     graph.sparse_initializer.add().values.CopyFrom(values)
 
 
+def _add_sparse_constant(graph: onnx.GraphProto) -> None:
+    values = onnx.numpy_helper.from_array(np.ones(1, np.float32), "few")
+    places = onnx.numpy_helper.from_array(np.zeros(1, np.int64), "where")
+    sparse = onnx.helper.make_sparse_tensor(values, places, [9])
+    graph.node.append(onnx.helper.make_node("Constant", [], ["few"], sparse_value=sparse))
+
+
+def _add_constant_before_its_file(graph: onnx.GraphProto) -> None:
+    tensor = onnx.TensorProto(dims=[1], data_type=1, data_location=onnx.TensorProto.EXTERNAL)
+    for key, value in {"location": "w.bin", "offset": "-5"}.items():
+        tensor.external_data.add(key=key, value=value)
+    graph.node.append(onnx.helper.make_node("Constant", [], ["early"], value=tensor))
+
+
 def _spoilt(spoil: Callable[[onnx.GraphProto], object]) -> Callable[[Path], Path]:
     def make(path: Path) -> Path:
         proto = MODELS["chain"].proto()
@@ -83,6 +97,11 @@ BROKEN = {
         "cycle",
     ),
     "a sparse weight": (_spoilt(_add_sparse), "'few' is stored sparse"),
+    "a sparse constant": (_spoilt(_add_sparse_constant), "'few' is stored sparse"),
+    "a constant that begins before its file": (
+        _spoilt(_add_constant_before_its_file),
+        "offset must be non-negative, got -5",
+    ),
     "a weight with too few numbers": (
         _spoilt(lambda graph: graph.initializer[0].dims.append(2)),
         r"weight 'w' does not hold the numbers of FLOAT\[4,3,2\]",

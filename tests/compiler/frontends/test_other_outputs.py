@@ -90,6 +90,13 @@ def test_a_model_without_any_tensor_is_refused() -> None:
     assert "'zipmap': False" in told.value.fix
 
 
+def test_so_is_one_without_any_output() -> None:
+    model = _classifier()
+    del model.graph.output[:]
+    with pytest.raises(ModelError, match="hands back nothing"):
+        load_program(model)
+
+
 def test_maps_cannot_be_fed() -> None:
     model = _classifier()
     model.graph.input.append(_map_of("m"))

@@ -11,14 +11,13 @@ from tests.support.operators.case import Case
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Of an operator's cases with these sets of data, or with numbers that are `given`; only of
-    `device` where there is one; where it is `opened`, only with open dimensions."""
+    `device` where there is one."""
 
     op: str
     why: str
     data: tuple[str, ...] = ()
     given: bool = False
     device: str = ""
-    opened: bool = False
 
 
 _EXPLANATIONS = (
@@ -37,13 +36,6 @@ _EXPLANATIONS = (
         device="openvino",
     ),
     Explanation(
-        "TopK",
-        "with open dimensions, another one of equal numbers may be named",
-        data=("usual", "zero"),
-        device="openvino",
-        opened=True,
-    ),
-    Explanation(
         "LRN",
         "ONNX Runtime adds and subtracts along the channels, and loses small numbers beside large",
         data=("large",),
@@ -56,12 +48,11 @@ _EXPLANATIONS = (
 )
 
 
-def explanation(case: Case, data: str, device: str, *, opened: bool = False) -> str:
+def explanation(case: Case, data: str, device: str) -> str:
     """Why the answer of a device differs; empty where nothing explains it."""
     given = any(each.values is not None for each in case.fed.values())
     for each in _EXPLANATIONS:
         covered = data in each.data or (each.given and given)
-        here = device.startswith(each.device) and each.opened <= opened
-        if each.op == case.op and covered and here:
+        if each.op == case.op and covered and device.startswith(each.device):
             return each.why
     return ""

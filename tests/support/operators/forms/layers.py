@@ -27,6 +27,7 @@ def _conv() -> Iterator[Form]:
     yield form(x(1, 4, 6, 6), w(6, 2, 3, 3), w(6), group=2, kernel_shape=(3, 3))
     yield form(x(1, 4, 6, 6), x(6, 2, 3, 3), group=2)
     yield form(x(1, 3, 5, 5), w(4, 3, 1, 1))
+    yield form(x(1, 2, 3, 2), w(2, 2, 2, 1), w(2), pads=(0, 0, 0, 1), strides=(2, 1))
     for pads in ((0, 0), (1, 2)):
         yield form(x(1, 2, 7), w(3, 2, 3), w(3), pads=pads)
         yield form(x(1, 2, 7), w(3, 2, 2), pads=pads, strides=(2,), dilations=(2,))

@@ -1,0 +1,117 @@
+"""What is wrong with the arguments of a compile from Python, said before anything is done.
+
+The command line makes such arguments out of texts, which it has checked by itself.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from operator import index
+from typing import get_args
+
+import numpy as np
+
+from stagecut.compiler.context import EFFORTS, Settings
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
+from stagecut.passes.cluster.cluster import Granularity
+
+
+def check_measuring(
+    devices: object, feeds: object, granularity: object, settings: object = Settings()
+) -> None:
+    """Raises UsageError or FeedError for what a measurement cannot be made of."""
+    _check_texts("devices", devices)
+    _check_feeds(feeds)
+    _check_choice("granularity", granularity, get_args(Granularity))
+    if not isinstance(settings, Settings):
+        raise _other("settings", settings, "Settings(...)")
+    _check_choice("effort", settings.effort, EFFORTS)
+
+
+def check_question(
+    objective: object,
+    pins: object,
+    forbids: object,
+    tolerance: object,
+    max_energy_j: object,
+    costs: object,
+) -> None:
+    """Raises UsageError for what no plan can be asked for with."""
+    if not isinstance(objective, str):
+        raise _other("objective", objective, "latency, energy, or weights for both")
+    _check_texts("pins", pins)
+    _check_texts("forbids", forbids)
+    _check_amount("tolerance", tolerance)
+    _check_amount("max_energy_j", max_energy_j)
+    if costs is not None and not isinstance(costs, CostTable):
+        raise _other("costs", costs, "a CostTable, such as read_costs returns")
+
+
+def each_shape(shapes: object) -> tuple[dict[str, tuple[int, ...]], ...]:
+    """A mapping for each variant; raises ShapeError for what is none of names to whole numbers."""
+    if shapes is None or isinstance(shapes, Mapping):
+        return (_sizes(shapes or {}),)
+    if isinstance(shapes, str) or not isinstance(shapes, Iterable):
+        raise _no_shapes(shapes)
+    return tuple(map(_sizes, shapes)) or ({},)
+
+
+def _sizes(shapes: object) -> dict[str, tuple[int, ...]]:
+    if not isinstance(shapes, Mapping):
+        raise _no_shapes(shapes)
+    try:
+        return {name: tuple(map(index, sizes)) for name, sizes in shapes.items()}
+    except TypeError:
+        raise _no_shapes(shapes) from None
+
+
+def _no_shapes(given: object) -> ShapeError:
+    return ShapeError(
+        f"{given!r} is no shape of each input by name",
+        where="shapes",
+        fix="give whole numbers: {'ids': (1, 128)}, or a list of such mappings",
+    )
+
+
+def _check_texts(name: str, given: object) -> None:
+    """None, or a list of texts; one text is a list of letters, and not meant."""
+    if given is None:
+        return
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise _other(name, given, "a list of texts")
+    for each in given:
+        if not isinstance(each, str):
+            raise _other(name, each, "a list of texts")
+
+
+def _check_amount(name: str, given: object) -> None:
+    if given is None:
+        return
+    if not isinstance(given, Real) or not math.isfinite(given) or given < 0:
+        raise _other(name, given, "a number that is not negative")
+
+
+def _check_choice(name: str, given: object, choices: Sequence[object]) -> None:
+    if given not in choices:
+        raise _other(name, given, f"one of {', '.join(map(str, choices))}")
+
+
+def _check_feeds(feeds: object) -> None:
+    if feeds is None:
+        return
+    if not isinstance(feeds, Mapping):
+        raise FeedError(
+            f"they are a {type(feeds).__name__}", where="feeds", fix="give arrays by name"
+        )
+    for name, array in feeds.items():
+        if not isinstance(array, np.ndarray | np.generic):
+            raise FeedError(
+                f"is a {type(array).__name__}, not a numpy array",
+                where=f"input {name}",
+                fix="use numpy.asarray",
+            )
+
+
+def _other(name: str, given: object, wanted: str) -> UsageError:
+    return UsageError(f"it is {given!r}", where=name, fix=f"give {wanted}")

@@ -1,0 +1,67 @@
+"""What can be wrong with the arguments of a compile is said in words, before anything is done."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stagecut.compiler.arguments import each_shape
+from stagecut.compiler.context import Settings
+from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.pipeline import compile_model, plan_profile, profile_model
+
+X = np.ones((2, 3), np.float32)
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "one device": ({"devices": "cpu.serial"}, "devices: it is 'cpu.serial'"),
+    "a device that is no text": ({"devices": [3]}, "devices: it is 3"),
+    "a granularity": ({"granularity": "fine"}, "granularity: it is 'fine'"),
+    "feeds that are one array": ({"feeds": X}, "feeds: they are a ndarray"),
+    "a feed that is a list": ({"feeds": {"x": [[1.0]]}}, "input x: is a list"),
+    "a feed that is none": ({"feeds": {"x": None}}, "input x: is a NoneType"),
+    "shapes that are a number": ({"shapes": 3}, "shapes: 3 is no shape"),
+    "sizes that are no numbers": ({"shapes": {"x": ("a", 3)}}, "is no shape of each input"),
+    "sizes that are not whole": ({"shapes": {"x": (2.5, 3)}}, "is no shape of each input"),
+    "no settings": ({"settings": None}, "settings: it is None"),
+    "an effort": ({"settings": Settings(effort="great")}, "effort"),  # type: ignore[arg-type]
+}
+QUESTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "an objective": ({"objective": 3}, "objective: it is 3"),
+    "one pin": ({"pins": "Relu=cpu.serial"}, "pins: it is 'Relu=cpu.serial'"),
+    "one rule that forbids": ({"forbids": "Relu=cpu.serial"}, "forbids: it is"),
+    "a tolerance that is none": ({"tolerance": float("nan")}, "tolerance: it is nan"),
+    "a tolerance below 0": ({"tolerance": -1}, "tolerance: it is -1"),
+    "a tolerance in words": ({"tolerance": "small"}, "tolerance: it is 'small'"),
+    "no energy at all": ({"max_energy_j": -1.0}, "max_energy_j: it is -1.0"),
+    "the name of a table": ({"costs": "costs.json"}, "costs: it is 'costs.json'"),
+    "shapes in a list": ({"shapes": [3]}, "shapes: 3 is no shape"),
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [*WRONG.values(), *QUESTIONS.values()], ids=[*WRONG, *QUESTIONS]
+)
+@pytest.mark.parametrize("isolated", [False, True], ids=["here", "apart"])
+def test_of_a_compile(given: dict[str, Any], told: str, isolated: bool) -> None:
+    with pytest.raises(StagecutError, match=re.escape(told)) as error:
+        compile_model("zoo:tiny-mlp", isolated=isolated, **{"devices": ["cpu.serial"], **given})
+    assert error.value.fix
+
+
+@pytest.mark.parametrize(("given", "told"), WRONG.values(), ids=WRONG)
+def test_of_a_profile(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(StagecutError, match=re.escape(told)):
+        profile_model("zoo:tiny-mlp", **{"devices": ["cpu.serial"], **given})
+
+
+def test_of_a_profile_that_is_only_planned() -> None:
+    with pytest.raises(StagecutError, match="devices: it is"):
+        plan_profile("zoo:tiny-mlp", devices="cpu.serial")
+
+
+def test_sizes_become_python_s_own() -> None:
+    [found] = each_shape({"x": np.array([2, 3])})
+    assert found == {"x": (2, 3)}
+    assert {type(size) for size in found["x"]} == {int}
+    assert each_shape(None) == each_shape({}) == each_shape([]) == ({},)
