@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.support import describe_machine
+from stagecut import backends
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.units import seconds
@@ -67,16 +68,14 @@ def main() -> None:
     options = _arguments()
     print(f"{describe_machine()}\nCPU measured, PIM and its links modelled (~)")
     print(_heading())
-    rows = []
+    options.output.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
     for model in options.models.split(","):
         for tokens in map(int, options.tokens.split(",")):
             for row in _rows(model, tokens, options.presets.split(",")):
                 rows.append(row)
                 print(_line(row), flush=True)
-    options.output.mkdir(parents=True, exist_ok=True)
-    found = [asdict(row) | {"speedup": row.speedup} for row in rows]
-    document = {"machine": describe_machine(), "basis": "modelled", "rows": found}
-    (options.output / "pim_partition.json").write_text(json.dumps(document, indent=1))
+            _write(rows, options.output / "pim_partition.json")  # so that what is known is kept
     _draw(rows, options.output / "pim_partition.png")
     print(f"wrote pim_partition.json and pim_partition.png into {options.output}")
 
@@ -85,14 +84,16 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", default=",".join(MODELS), help="names of the zoo")
     parser.add_argument("--tokens", default=",".join(map(str, TOKENS)), help="lengths")
-    parser.add_argument("--presets", default=",".join(PRESETS), help="PIM devices")
+    parser.add_argument(
+        "--presets", default=",".join(PRESETS), help="PIM devices: names, or pim:FILE.toml"
+    )
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
     return parser.parse_args()
 
 
 def _rows(model: str, tokens: int, presets: Sequence[str]) -> Iterator[Row]:
     profiled = profile_model(f"zoo:{model}:seq={tokens}", devices=[SERIAL, PARALLEL, *presets])
-    for preset in presets:
+    for preset in backends.create_all(presets):
         table = _with_only(profiled.costs, (SERIAL, PARALLEL, preset))
         solutions = _solved(table, preset)
         best = solutions["optimum"]
@@ -155,6 +156,12 @@ def _with_only(table: CostTable, names: Sequence[str]) -> CostTable:
         nodes=tuple(map(of_node, table.nodes)),
         values=tuple(map(of_value, table.values)),
     )
+
+
+def _write(rows: Sequence[Row], output: Path) -> None:
+    found = [asdict(row) | {"speedup": row.speedup} for row in rows]
+    document = {"machine": describe_machine(), "basis": "modelled", "rows": found}
+    output.write_text(json.dumps(document, indent=1))
 
 
 def _heading() -> str:
