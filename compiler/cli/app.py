@@ -12,6 +12,7 @@ from stagecut.compiler.cli import (
     profile_command,
     report_command,
     run_command,
+    sweep_command,
 )
 from stagecut.compiler.cli.output import say
 
@@ -40,6 +41,7 @@ app.command("report")(report_command.report)
 app.command("diff")(diff_command.diff)
 app.command("profile")(profile_command.profile)
 app.command("partition")(partition_command.partition)
+app.command("sweep")(sweep_command.sweep)
 app.command("devices")(devices_command.devices)
 app.command("estimate")(estimate_command.estimate)
 
