@@ -388,10 +388,30 @@ def plan_profile(
     granularity: Granularity = "cluster",
 ) -> ProfilePlan:
     """What `profile_model` would run, and what for; nothing is measured."""
-    engines = backends.create_all(tuple(devices or backends.real_devices()))
+    expanded = expand_model(
+        model,
+        example_inputs=example_inputs,
+        feeds=feeds,
+        devices=devices or backends.real_devices(),
+        shapes=shapes,
+        granularity=granularity,
+    )
+    return plan_paths(expanded)
+
+
+def expand_model(
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    devices: Sequence[str],
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    granularity: Granularity = "cluster",
+) -> ExpandedGraph:
+    """What each device could run of a model, and why it refuses the rest; nothing is run."""
+    engines = backends.create_all(tuple(devices))
     program = load_program(model, example_inputs=example_inputs, shapes=shapes, feeds=feeds)
-    graph = Cluster(engines, granularity)(graph_of(program))
-    return plan_paths(Expand(engines)(graph))
+    return Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
 
 
 def unmeasured_costs(

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCosts
+from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import StageFault, UnplaceableError
 from stagecut.compiler.ir.graph import Node, Value
-from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.passes.profile.estimates import Estimates
 from stagecut.passes.profile.profile import Fault
 
@@ -77,7 +77,10 @@ def _table(kept: CostTable, expanded: ExpandedGraph, estimates: Estimates) -> Co
 def _node(node: Node, devices: tuple[str, ...], kept: CostTable, estimates: Estimates) -> NodeCosts:
     """Raises KeyError for a node or a device that is not known."""
     before = kept.node_named[node.name]
-    run_s, run_j, spreads, resident = {}, {}, {}, {}
+    run_s: dict[str, float] = {}
+    run_j: dict[str, float] = {}
+    spreads: dict[str, Spread] = {}
+    resident: dict[str, int] = {}
     for name in devices:
         estimate = estimates.nodes[node.name, name]
         if estimate is None:
@@ -94,7 +97,9 @@ def _node(node: Node, devices: tuple[str, ...], kept: CostTable, estimates: Esti
 def _value(value: Value, kept: CostTable, estimates: Estimates) -> ValueCosts:
     """Raises KeyError for a value that is not known."""
     before = kept.value_named[value.name]
-    transfer_s, transfer_j, spreads = {}, {}, {}
+    transfer_s: dict[Route, float] = {}
+    transfer_j: dict[Route, float] = {}
+    spreads: dict[Route, Spread] = {}
     for route in estimates.routes:
         estimate = estimates.transfers[route, value.name]
         if estimate is not None:

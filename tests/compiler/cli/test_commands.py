@@ -109,6 +109,34 @@ def test_dump_writes_the_text_form_of_every_step(run: Run, model: Path, tmp_path
     assert sorted(Schedule.parse(schedule).order) == sorted(node.name for node in nodes)
 
 
+def test_a_dry_run_says_who_takes_what_and_runs_nothing(
+    run: Run, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("something runs")
+
+    monkeypatch.setattr("stagecut.runtime.executor.Executor.run", never)
+    options = ("compile", model, "--dry-run", "--device", "cpu.serial", "--device", "null")
+    null = "null:operators=MatMul"
+    found = _json(run(*options[:-1], null, "--json"))
+    [variant] = found["variants"]
+    serial, other = variant["devices"]
+    assert serial["takes"] == variant["nodes"]
+    assert serial["refuses"] == []
+    assert other["takes"] + sum(each["nodes"] for each in other["refuses"]) == variant["nodes"]
+    assert variant["profile_paths"] == 1
+    assert found["rounds"]["profile"]["least"] >= 1
+    said = run(*options[:-1], null).out.splitlines()
+    assert said[-1] == "nothing was run"
+    assert any("would be measured: 1 path through the model" in line for line in said)
+
+
+def test_a_compile_needs_a_file_or_a_dry_run(run: Run, model: Path) -> None:
+    said = run("compile", model)
+    assert said.code == 2
+    assert "add -o model.plan, or --dry-run to measure nothing" in said.err
+
+
 def test_run_writes_outputs_that_agree_with_onnxruntime(
     run: Run, plan: Path, model: Path, tmp_path: Path
 ) -> None:
