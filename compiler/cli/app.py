@@ -8,6 +8,7 @@ from stagecut.compiler.cli import (
     devices_command,
     diff_command,
     estimate_command,
+    import_costs_command,
     partition_command,
     profile_command,
     report_command,
@@ -41,6 +42,7 @@ app.command("report")(report_command.report)
 app.command("diff")(diff_command.diff)
 app.command("profile")(profile_command.profile)
 app.command("partition")(partition_command.partition)
+app.command("import-costs")(import_costs_command.import_costs)
 app.command("sweep")(sweep_command.sweep)
 app.command("devices")(devices_command.devices)
 app.command("estimate")(estimate_command.estimate)
