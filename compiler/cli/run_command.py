@@ -78,8 +78,8 @@ def run(
     session = Session(plan, fallback=fallback)
     if session.is_fallback:
         note("a device is missing or fails: running the plan's fallback")
-    if session.elsewhere:
-        note(session.elsewhere)
+    if elsewhere := session.elsewhere:
+        note(elsewhere)
     feeds = common.read_feeds(feed)
     feeds = {**session.defaults, **_random(session.planned.inputs, random, shape), **feeds}
     for port in session.get_inputs():

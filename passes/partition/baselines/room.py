@@ -13,7 +13,7 @@ from stagecut.compiler.ir.costs import ENERGY, CostTable, NodeCosts
 #: What the nodes placed so far use, by the name of the limit.
 Used: TypeAlias = Mapping[str, float]
 
-#: What an account allows for rounding.
+#: What an account allows budgets for rounding; bytes are whole.
 _ROUNDING = 1e-9
 
 
@@ -29,7 +29,9 @@ class Room:
         }
         self._budgets = [budget.name for budget in table.budgets if budget.name != ENERGY]
         self._limits |= {
-            budget.name: budget.limit for budget in table.budgets if budget.name != ENERGY
+            budget.name: budget.limit * (1 + _ROUNDING)
+            for budget in table.budgets
+            if budget.name != ENERGY
         }
 
     def with_node(self, used: Used, node: NodeCosts, device: str) -> Used | None:
@@ -41,7 +43,7 @@ class Room:
         uses[bytes_in(self._memory[device])] = node.bytes_on(device)
         for name, amount in uses.items():
             after[name] = after.get(name, 0.0) + amount
-            if amount and after[name] > self._limits.get(name, after[name]) * (1 + _ROUNDING):
+            if amount and after[name] > self._limits.get(name, after[name]):
                 return None
         return after
 

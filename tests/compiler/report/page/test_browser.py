@@ -204,6 +204,17 @@ def test_zoom_changes_the_size_and_fit_shows_it_all(visit: Open) -> None:
     )
 
 
+def test_fit_fills_the_width_where_all_would_be_too_small_to_read(visit: Open) -> None:
+    page = visit("large").page
+    page.click("#graph-close")
+    page.click("#graph-fit")
+    sizes = "(v => [v.scrollWidth <= v.clientWidth + 1, v.scrollHeight > v.clientHeight])"
+    across, downwards = page.evaluate(f"{sizes}(document.querySelector('.view'))")
+    assert across
+    assert downwards
+    assert page.locator("#graph-drawing.small").count() == 0
+
+
 def test_tables_sort_by_number(visit: Open) -> None:
     page = visit().page
     heading = page.locator("#node-table thead th", has_text="cpu.serial")
