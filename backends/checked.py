@@ -33,7 +33,7 @@ from stagecut.compiler.ir.errors import (
     told,
 )
 from stagecut.compiler.ir.graph import Node, Value
-from stagecut.compiler.ir.machine import Basis, Device, Memory
+from stagecut.compiler.ir.machine import HOST, Basis, Device, Memory
 from stagecut.compiler.ir.stop import asks_to_stop
 
 Answer = TypeVar("Answer")
@@ -119,6 +119,30 @@ def checked(name: str, backend: Backend, listener: Listener) -> CheckedBackend:
         raise _nonsense(name, "alone", offered)
     alone = tuple(_text(name, "alone", each) for each in offered)
     return CheckedBackend(backend, device, memory, links, alone, listener)
+
+
+def renamed(backend: CheckedBackend, name: str) -> CheckedBackend:
+    """The same device under another name, in a memory of that name unless it lives in the host's:
+    beside the same one with other options. Devices in the host's memory compete as they did."""
+    device, memory = backend.device, backend.memory
+    own = {memory.name: name} if memory.name != HOST else {}
+    busy = name if device.resource in {"", device.name} else device.resource
+    return replace(
+        backend,
+        device=replace(
+            device, name=name, memory=own.get(device.memory, device.memory), resource=busy
+        ),
+        memory=replace(memory, name=own.get(memory.name, memory.name)),
+        links=tuple(
+            replace(
+                link,
+                source=own.get(link.source, link.source),
+                target=own.get(link.target, link.target),
+                device=name,
+            )
+            for link in backend.links
+        ),
+    )
 
 
 def unusable(name: str, error: BaseException) -> StagecutError:

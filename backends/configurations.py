@@ -9,6 +9,7 @@ In a stream, several replicas of a stage call it at once. An engine that serves 
 says with which configuration it serves more.
 """
 
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from stagecut.backends.spec import Spec
@@ -51,4 +52,4 @@ def configured(spec: str, configuration: str) -> str:
     """The spec with the options of a configuration of its device."""
     given = Spec.parse(spec)
     changed = Spec.parse(f"{given.name}:{configuration}")
-    return str(Spec(given.name, {**given.options, **changed.options}))
+    return str(replace(given, options={**given.options, **changed.options}))

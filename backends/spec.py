@@ -1,8 +1,12 @@
 """How a device is asked for: `NAME`, `NAME:key=value,key=value` or `NAME:FILE.toml,key=value`.
 
+`OWN=NAME:...` gives it a name of the user's own, so that one device can be there several times:
+`small=pim.hbm:channels=16` and `large=pim.hbm:channels=64`.
+
 A file is the option `preset`: it holds the numbers of a modelled device (backends/presets.py).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,26 +17,39 @@ PRESET = "preset"
 
 _FILE = ".toml"
 
+#: It stands in rules, in routes and in tables.
+_OWN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
 #: Characters that lead from folder to folder.
 _OF_PATHS = frozenset("/\\\0")
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A device's name and its options, as the user gave them."""
+    """A device's name and its options, as the user gave them; `own` is what the user calls it,
+    empty where it keeps its name."""
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
+    own: str = ""
 
     def __str__(self) -> str:
         options = ",".join(f"{key}={value}" for key, value in self.options.items())
-        return f"{self.name}:{options}" if options else self.name
+        name = f"{self.own}={self.name}" if self.own else self.name
+        return f"{name}:{options}" if options else name
 
     @classmethod
     def parse(cls, text: str) -> "Spec":
         """Raises DeviceError for what has another form."""
-        name, _, rest = text.partition(":")
-        return cls(name, _options(text, rest))
+        named, _, rest = text.partition(":")
+        own, equals, name = named.rpartition("=")
+        if equals and not _OWN_NAME.fullmatch(own):
+            raise DeviceError(
+                f"{own!r} is no name for a device",
+                where=f"device {text}",
+                fix="write NAME=DEVICE, with letters, digits, dots, underscores and hyphens",
+            )
+        return cls(name, _options(text, rest), own)
 
     @classmethod
     def of_plan(cls, text: str) -> "Spec":

@@ -10,12 +10,12 @@ that mean something on this machine only, such as a file: it writes out what the
 import importlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import cast
 
-from stagecut.backends.checked import CheckedBackend, Unheard, checked, unusable
+from stagecut.backends.checked import CheckedBackend, Unheard, checked, renamed, unusable
 from stagecut.backends.spec import Spec
 from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
 from stagecut.compiler.ir.errors import BrokenDeviceError, CrashedError, DeviceError, told
@@ -87,7 +87,7 @@ def canonical_spec(spec: str, listener: Listener = UNHEARD) -> str:
         canonical = getattr(module, "canonical_spec", None)
         if canonical is None:
             return str(parsed)
-        return str(Spec(parsed.name, canonical(parsed.name, parsed.options)))
+        return str(replace(parsed, options=canonical(parsed.name, parsed.options)))
 
 
 def create_all(specs: Iterable[str], listener: Listener = UNHEARD) -> dict[str, CheckedBackend]:
@@ -98,7 +98,9 @@ def create_all(specs: Iterable[str], listener: Listener = UNHEARD) -> dict[str, 
         backend = _created(spec, listener)
         if backend.device.name in backends:
             raise DeviceError(
-                "is given twice", where=f"device {backend.device.name}", fix="leave one of them out"
+                "is given twice",
+                where=f"device {backend.device.name}",
+                fix=f"leave one of them out, or give each a name: --device a={spec}",
             )
         backends[backend.device.name] = backend
     return backends
@@ -113,7 +115,8 @@ def _created(spec: str, listener: Listener) -> CheckedBackend:
     parsed = Spec.parse(spec)
     with _asked(parsed.name, listener):
         factory, _ = _loaded(parsed.name)
-        return checked(parsed.name, factory(parsed.name, parsed.options), listener)
+        backend = checked(parsed.name, factory(parsed.name, parsed.options), listener)
+        return renamed(backend, parsed.own) if parsed.own else backend
 
 
 @contextmanager

@@ -20,11 +20,12 @@ pim_partition.png.
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.support import describe_machine
-from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
+from stagecut import backends
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.pipeline import profile_model
@@ -33,6 +34,7 @@ from stagecut.passes.partition.baselines.greedy import Greedy
 from stagecut.passes.partition.baselines.priority import Priority
 from stagecut.passes.partition.baselines.single import Single
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.sweep.catalogue import only
 
 MODELS = ("bert-small", "roberta-base", "gpt2")
 TOKENS = (1, 8, 16, 32, 64)
@@ -67,16 +69,14 @@ def main() -> None:
     options = _arguments()
     print(f"{describe_machine()}\nCPU measured, PIM and its links modelled (~)")
     print(_heading())
-    rows = []
+    options.output.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
     for model in options.models.split(","):
         for tokens in map(int, options.tokens.split(",")):
             for row in _rows(model, tokens, options.presets.split(",")):
                 rows.append(row)
                 print(_line(row), flush=True)
-    options.output.mkdir(parents=True, exist_ok=True)
-    found = [asdict(row) | {"speedup": row.speedup} for row in rows]
-    document = {"machine": describe_machine(), "basis": "modelled", "rows": found}
-    (options.output / "pim_partition.json").write_text(json.dumps(document, indent=1))
+            _write(rows, options.output / "pim_partition.json")  # so that what is known is kept
     _draw(rows, options.output / "pim_partition.png")
     print(f"wrote pim_partition.json and pim_partition.png into {options.output}")
 
@@ -85,15 +85,17 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", default=",".join(MODELS), help="names of the zoo")
     parser.add_argument("--tokens", default=",".join(map(str, TOKENS)), help="lengths")
-    parser.add_argument("--presets", default=",".join(PRESETS), help="PIM devices")
+    parser.add_argument(
+        "--presets", default=",".join(PRESETS), help="PIM devices: names, or pim:FILE.toml"
+    )
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
     return parser.parse_args()
 
 
 def _rows(model: str, tokens: int, presets: Sequence[str]) -> Iterator[Row]:
     profiled = profile_model(f"zoo:{model}:seq={tokens}", devices=[SERIAL, PARALLEL, *presets])
-    for preset in presets:
-        table = _with_only(profiled.costs, (SERIAL, PARALLEL, preset))
+    for preset in backends.create_all(presets):
+        table = only(profiled.costs, (SERIAL, PARALLEL, preset))
         solutions = _solved(table, preset)
         best = solutions["optimum"]
         if not best.certificate.exact:
@@ -122,39 +124,10 @@ def _solved(table: CostTable, preset: str) -> dict[str, Solution]:
     return {name: method(table) for name, method in zip(METHODS, methods, strict=True)}
 
 
-def _with_only(table: CostTable, names: Sequence[str]) -> CostTable:
-    """The table as it would be if the machine had only these devices and their memories."""
-    devices = tuple(device for device in table.machine.devices if device.name in names)
-    held = {device.memory for device in devices}
-    memories = tuple(memory for memory in table.machine.memories if memory.name in held)
-
-    links = tuple(link for link in table.machine.links if held.issuperset(link.route))
-
-    def of_node(node: NodeCosts) -> NodeCosts:
-        return replace(
-            node,
-            run_s={name: time_s for name, time_s in node.run_s.items() if name in names},
-            run_j={name: energy_j for name, energy_j in node.run_j.items() if name in names},
-            resident_bytes={
-                name: size for name, size in node.resident_bytes.items() if name in names
-            },
-            run_spread={name: each for name, each in node.run_spread.items() if name in names},
-        )
-
-    def of_value(value: ValueCosts) -> ValueCosts:
-        return replace(
-            value,
-            transfer_s={way: s for way, s in value.transfer_s.items() if held.issuperset(way)},
-            transfer_j={way: j for way, j in value.transfer_j.items() if held.issuperset(way)},
-            transfer_spread={},
-        )
-
-    return replace(
-        table,
-        machine=replace(table.machine, memories=memories, devices=devices, links=links),
-        nodes=tuple(map(of_node, table.nodes)),
-        values=tuple(map(of_value, table.values)),
-    )
+def _write(rows: Sequence[Row], output: Path) -> None:
+    found = [asdict(row) | {"speedup": row.speedup} for row in rows]
+    document = {"machine": describe_machine(), "basis": "modelled", "rows": found}
+    output.write_text(json.dumps(document, indent=1))
 
 
 def _heading() -> str:

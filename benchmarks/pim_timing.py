@@ -2,10 +2,11 @@
 
     python -m benchmarks.pim_timing [TABLE.csv] [--rows]
 
-TABLE.csv has a row for each simulation: simulator, refresh (on, off, or none where the simulator
-knows none), op, out, in, batch, channels, pim_cycles, and where known readback_cycles, pim_rd_total
-and pim_wr_total. Prints the worst and the mean error for each simulator, operator and refresh, and
-whether command counts are exact; --rows prints every row.
+TABLE.csv has a row for each simulation (the one beside this file, where none is named): simulator,
+refresh (on, off, or none where the simulator knows none), op, out, in, batch, channels, pim_cycles,
+and where known readback_cycles, pim_rd_total and pim_wr_total. Prints the worst and the mean error
+for each simulator, operator and refresh, and whether command counts are exact; --rows prints every
+row.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from pathlib import Path
 from stagecut.backends import operator_model
 from stagecut.backends.pim.estimate import OperatorEstimate
 
-#: Where the figures lie on the machines on which this is developed.
-_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "reference" / "pim_timing.csv"
+#: What the vendors' simulators, of the commits that it names, say.
+_BESIDE = Path(__file__).with_suffix(".csv")
 
 _ELEMENTWISE = {"add": 2, "mul": 2, "relu": 1}
 

@@ -46,12 +46,16 @@ from stagecut.passes.gate.contenders import Proposal, proposal_of
 from stagecut.passes.gate.gate import Gate, choose, disputed
 from stagecut.passes.profile.kinds import kinds_of
 from stagecut.passes.profile.profile import Fault, OneOfEach, Profile, Profiled
+from stagecut.passes.profile.reuse import measured_question, with_modelled
 from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.profile.unrest import unrest
 from stagecut.passes.stage.extract import Extractor
 
 #: What is measured, by the name that users know it by.
 _PROFILE, _GATE, _SAMPLES = "profile", "gate", "samples"
+
+#: What real devices were measured to take, whatever is modelled beside them.
+_MEASURED = "measured"
 
 #: How often profile paths and contenders run, by effort.
 PROFILE_ROUNDS: Mapping[str, Rounds] = {
@@ -189,6 +193,9 @@ class Measurements:
             if kept.circumstances is not None:
                 self._tell_age(kept.circumstances)
             return kept.profiled
+        reused = self._reused(expanded)
+        if reused is not None:
+            return reused
         rounds = PROFILE_ROUNDS[settings.effort]
         profile = Profile(
             self.context.backends,
@@ -206,8 +213,43 @@ class Measurements:
         )
         profiled = replace(found, circumstances=known)
         if not known.noise:
-            entries.store(key, KeptProfile.of(profiled))
+            kept = KeptProfile.of(profiled)
+            entries.store(key, kept)
+            self._measured.store(self._measured_key(expanded), kept)
         return profiled
+
+    @property
+    def _measured(self) -> Cache[KeptProfile]:
+        settings = self.context.settings
+        return Cache(settings.cache, _MEASURED, TypeAdapter(KeptProfile), settings.warn)
+
+    def _measured_key(self, expanded: ExpandedGraph) -> str:
+        """As that of a profile, without what is modelled."""
+        real = {
+            device.name: self.context.specs[device.name]
+            for device in expanded.machine.devices
+            if device.basis == "measured"
+        }
+        effort = self.context.settings.effort
+        return digest(self._known(real), measured_question(expanded), effort)
+
+    def _reused(self, expanded: ExpandedGraph) -> Profiled | None:
+        """The profile by what real devices were measured to take beside other modelled ones, where
+        that is kept."""
+        kept = self._measured.load(self._measured_key(expanded))
+        if kept is None or not kept.paths:
+            return None
+        faults = tuple(
+            fault
+            for fault in kept.faults
+            if fault.device in expanded.candidates.get(fault.node, ())
+        )
+        costs = with_modelled(read_costs(kept.costs), faults, expanded, self.context.backends)
+        if costs is None:
+            return None
+        if kept.circumstances is not None:
+            self._tell_age(kept.circumstances)
+        return Profiled(costs, kept.paths, faults, kept.circumstances)
 
     def _tell_age(self, known: Circumstances) -> None:
         since_s = self.context.settings.now() - known.measured_at_s
@@ -410,13 +452,16 @@ class Measurements:
 
     @cached_property
     def _circumstances(self) -> str:
-        """Model, inputs, machine and software: what every measurement depends on."""
+        """Model, inputs, machine, devices and software: what every measurement depends on."""
+        return self._known(self.context.specs)
+
+    def _known(self, specs: Mapping[str, str]) -> str:
         feeds = [
             part
             for name, array in self.program.feeds.items()
             for part in (name, str(array.dtype), str(array.shape), repr(array.tolist()))
         ]
-        machine = (cpu_model(), str(usable_cpus()), repr(versions()), repr(self.context.specs))
+        machine = (cpu_model(), str(usable_cpus()), repr(versions()), repr(specs))
         return digest(self.model_sha256, *machine, *feeds)
 
     def _key(self, *parts: str) -> str:

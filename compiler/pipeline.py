@@ -45,7 +45,7 @@ from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.device import Backend, Feeds
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
@@ -403,12 +403,37 @@ def plan_profile(
     """What `profile_model` would run, and what for; nothing is measured."""
     check_measuring(devices, feeds, granularity)
     engines = backends.create_all(tuple(devices or backends.real_devices()))
+    program, expanded = _expanded(model, example_inputs, feeds, engines, shapes, granularity)
+    chosen = Representatives.of(expanded, kinds_of(program))
+    return plan_paths(chosen.expanded, chosen.of_all)
+
+
+def expand_model(
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    devices: Sequence[str],
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    granularity: Granularity = "cluster",
+) -> ExpandedGraph:
+    """What each device could run of a model, and why it refuses the rest; nothing is run."""
+    engines = backends.create_all(tuple(devices))
+    return _expanded(model, example_inputs, feeds, engines, shapes, granularity)[1]
+
+
+def _expanded(
+    model: object,
+    example_inputs: object,
+    feeds: Feeds | None,
+    engines: Mapping[str, Backend],
+    shapes: Mapping[str, tuple[int, ...]] | None,
+    granularity: Granularity,
+) -> tuple[Program, ExpandedGraph]:
     program = load_program(
         model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
     )
-    graph = Cluster(engines, granularity)(graph_of(program))
-    chosen = Representatives.of(Expand(engines)(graph), kinds_of(program))
-    return plan_paths(chosen.expanded, chosen.of_all)
+    return program, Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
 
 
 def unmeasured_costs(

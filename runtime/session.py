@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -14,13 +14,15 @@ from stagecut.compiler.formats.plan_file import Plan, StoredVariant
 from stagecut.compiler.formats.weights import FILE_NAME
 from stagecut.compiler.ir.border import CARRIERS, carried, conformed, handed_back
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault
+from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims, fits
 from stagecut.compiler.ir.plan import PlannedVariant, Port
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.ir.trace import Trace
+from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.measure.environment import cpu_model
 from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError, Results
@@ -44,6 +46,23 @@ class NodeArg:
     name: str
     shape: list[int | str | None]
     type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What `onnxruntime.ModelMetadata` tells, as far as a plan knows it.
+
+    `custom_metadata_map` says what the plan was made from: the model's digest, the CPU and its
+    threads, the version of stagecut.
+    """
+
+    graph_name: str
+    custom_metadata_map: Mapping[str, str]
+    producer_name: str = "stagecut"
+    description: str = ""
+    graph_description: str = ""
+    domain: str = ""
+    version: int = 0
 
 
 class Session:
@@ -129,6 +148,44 @@ class Session:
     def get_providers(self) -> list[str]:
         """The devices that stages run on, each once, in the order in which they are first used."""
         return list(dict.fromkeys(device for each in self._variants for device in each.devices))
+
+    def get_modelmeta(self) -> ModelMetadata:
+        """The model's name, and what the plan was made from."""
+        origin = self.planned.provenance
+        made_from = {
+            "model_sha256": origin.model_sha256,
+            "cpu": origin.cpu,
+            "threads": str(origin.threads),
+            "stagecut": origin.stagecut,
+        }
+        return ModelMetadata(origin.model, made_from)
+
+    def get_session_options(self) -> NoReturn:
+        """A plan has none: raises UsageError, which says where they went."""
+        raise UsageError(
+            "a plan has no session options: threads and engines are part of the plan",
+            where="get_session_options",
+            fix="compile with --device cpu.parallel:threads=4, or read session.planned",
+        )
+
+    def io_binding(self) -> NoReturn:
+        """A plan has none: raises UsageError, which says why."""
+        raise UsageError(
+            "a plan binds no buffers: its run() copies neither inputs nor outputs on the CPU",
+            where="io_binding",
+            fix="call run()",
+        )
+
+    @property
+    def elsewhere(self) -> str:
+        """A sentence where this is another CPU than the plan was made on, or has other threads: its
+        figures are then not those of this machine, and another plan may be faster. Else empty."""
+        origin = self.planned.provenance
+        made = f"{origin.cpu} with {origin.threads} CPUs"
+        here = f"{cpu_model()} with {usable_cpus()} CPUs"
+        if made == here:
+            return ""
+        return f"the plan was made on {made}, and this is {here}: compiled here it may be faster"
 
     def run(
         self,
@@ -349,6 +406,8 @@ def _distance(shapes: Shapes, profiled: Shapes) -> float:
 
 
 def _taken(port: Port, tensor: object) -> Tensor:
+    if isinstance(tensor, list | tuple | bool | int | float | str):
+        tensor = _listed(port, tensor)
     if not isinstance(tensor, np.ndarray | np.generic):
         raise FeedError(
             f"is a {type(tensor).__name__}, not a numpy array",
@@ -356,6 +415,25 @@ def _taken(port: Port, tensor: object) -> Tensor:
             fix="use numpy.asarray",
         )
     return carried(conformed(port.name, tensor, port.dtype))
+
+
+def _listed(port: Port, given: object) -> Tensor:
+    """Plain Python numbers as an array of the input's type: rounded where that has fewer digits,
+    never cut."""
+    try:
+        plain = np.asarray(given)
+        if port.dtype in {"string", plain.dtype.name}:
+            return plain
+        wanted = np.dtype(port.dtype)
+        if plain.dtype.kind in "iu" and wanted.kind in "iu":
+            return np.asarray(given, dtype=wanted)  # refuses numbers that do not fit
+        if not plain.size or np.can_cast(plain.dtype, wanted, "same_kind"):
+            with np.errstate(over="raise"):
+                return plain.astype(wanted)
+        problem = f"holds {plain.dtype}, and the model reads {port.dtype}"
+    except (ValueError, TypeError, ArithmeticError) as error:
+        problem = f"is no array of {port.dtype}: {error}"
+    raise FeedError(problem, where=f"input {port.name}", fix=f"feed an array of {port.dtype}")
 
 
 def _numpy_dtype(port: Port) -> np.dtype[Any] | None:

@@ -12,6 +12,7 @@ from stagecut.backends.pim.work import Elementwise, UnsupportedError, Work, work
 from stagecut.compiler.ir.device import Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator
 from stagecut.compiler.ir.machine import Device, Memory
+from stagecut.compiler.ir.units import size_exactly
 
 if TYPE_CHECKING:
     from stagecut.backends.pim.estimate import OperatorEstimate
@@ -70,8 +71,8 @@ class PimBackend:
         if needed <= self.capacity_bytes:
             return ""
         return (
-            f"its weights take {needed} bytes, padding included, and the memory has room for "
-            f"{self.capacity_bytes}"
+            f"its weights take {size_exactly(needed)}, padding included, and the memory has room "
+            f"for {size_exactly(self.capacity_bytes)}"
         )
 
     def work(self, operator: Operator) -> tuple[Work, ...]:

@@ -13,6 +13,7 @@ from stagecut.compiler.cli import (
     profile_command,
     report_command,
     run_command,
+    sweep_command,
 )
 from stagecut.compiler.cli.output import say
 
@@ -41,6 +42,8 @@ app.command("report")(report_command.report)
 app.command("diff")(diff_command.diff)
 app.command("profile")(profile_command.profile)
 app.command("partition")(partition_command.partition)
+app.command("import-costs")(import_costs_command.import_costs)
+app.command("sweep")(sweep_command.sweep)
 app.command("devices")(devices_command.devices)
 app.command("estimate")(estimate_command.estimate)
 app.command("import-costs")(import_costs_command.import_costs)

@@ -11,6 +11,7 @@ from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import console, note, print_json, say
 from stagecut.compiler.cli.outputs import check_outputs
+from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
@@ -22,12 +23,21 @@ if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import Plan
     from stagecut.compiler.ir.plan import Contender, ContenderId, PlannedVariant
     from stagecut.compiler.ir.solution import Certificate
+    from stagecut.passes.cluster.cluster import Granularity
 
 
 def compile_(
     context: typer.Context,
     model: common.ModelArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The plan file to write.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only say what each device can take, and what would be measured."
+        ),
+    ] = False,
     device: common.DeviceOption = None,
     shape: common.ShapeOption = None,
     feed: common.FeedOption = None,
@@ -75,11 +85,38 @@ def compile_(
       stagecut compile model.onnx -o model.plan --shape input_ids=1x16 --shape input_ids=1x128
       stagecut compile zoo:bert-base -o bert.plan --device cpu.serial --device pim.hbm:channels=64
       stagecut compile model.onnx -o model.plan --objective throughput --cores 0-7
+      stagecut compile zoo:bert-base --dry-run
     """
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.pipeline import compile_model
 
     common.keep_to_cores(cores)
+    finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
+    if dry_run:
+        from stagecut.compiler.cli import dry_run as dry
+        from stagecut.compiler.context import EFFORTS
+
+        rehearsed = dry.rehearsed(
+            model,
+            feeds=common.read_feeds(feed) or None,
+            devices=device,
+            variants=common.parse_variants(shape),
+            granularity=finest,
+            lower_precision=_tolerance(tolerance, precision) is not None,
+            restrict=common.read_rules(pin, forbid),
+        )
+        rounds = common.one_of(effort, EFFORTS, "--effort")
+        if json:
+            print_json("stagecut.compile-dry-run/1", dry.document(rehearsed, rounds))
+        else:
+            say(*dry.lines(rehearsed, rounds))
+        return
+    if output is None:
+        raise UsageError(
+            "there is no file to write the plan to",
+            where="--output",
+            fix="add -o model.plan, or --dry-run to measure nothing",
+        )
     check_outputs(
         {"--output": output}, (*common.model_files(model, output), costs, *common.feed_files(feed))
     )
@@ -100,7 +137,7 @@ def compile_(
         objective=objective,
         pins=pin or (),
         forbids=forbid or (),
-        granularity=common.one_of(granularity, ("cluster", "op"), "--granularity"),
+        granularity=finest,
         tolerance=_tolerance(tolerance, precision),
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),

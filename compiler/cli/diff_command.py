@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import console, print_text
+from stagecut.compiler.cli.output import console, note, print_text
 
 
 def diff(
@@ -18,10 +18,17 @@ def diff(
             min=0.0,
             metavar="PART",
             help="The part of its time by which a plan that decides the same may differ: 0.05 is "
-            "5 %. The observed time counts where both plans were observed, else the predicted one; "
-            "measured times are never quite the same.",
+            "5 %. The observed time counts where both plans were observed, but for what noise "
+            "explains; else the predicted one.",
         ),
     ] = 0.05,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INPUT=1x128",
+            help="Compare the variants that were profiled with this shape, not the first ones.",
+        ),
+    ] = None,
     json: common.JsonOption = False,
 ) -> None:
     """Say what moved from plan A to plan B, and what it did to time, transfers and memory.
@@ -35,7 +42,12 @@ def diff(
     from stagecut.compiler.report.export.json import difference_json
     from stagecut.compiler.report.model.difference import compare
 
-    difference = compare(Plan.load(before).first.planned, Plan.load(after).first.planned)
+    plans = [Plan.load(path) for path in (before, after)]
+    shapes = common.parse_shapes(shape)
+    if not shapes and max(len(plan.variants) for plan in plans) > 1:
+        note("only the first variants are compared: --shape names others")
+    old, new = (plan.variant(shapes).planned for plan in plans)
+    difference = compare(old, new)
     if json:
         print_text(difference_json(difference, tolerance))
     else:

@@ -11,10 +11,13 @@ from collections.abc import Callable
 
 from stagecut.compiler.ir.stop import Stopped, stop, stopping
 
+#: Commands that call engines to measure them, or ask them whether they are there.
+_MEASURING = (["compile"], ["profile"], ["sweep"], ["devices"])
+
 
 def main() -> None:
     """The `stagecut` command: engines are called in a process of their own, which may crash."""
-    _run(_survivor if sys.argv[1:2] in (["compile"], ["profile"], ["devices"]) else _here)
+    _run(_survivor if sys.argv[1:2] in _MEASURING else _here)
 
 
 def run_here() -> None:

@@ -33,8 +33,9 @@ DeviceOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--device",
-        metavar="NAME[:KEY=VALUE,...]",
-        help="A device to consider; repeat for several. `stagecut devices` lists them. "
+        metavar="[OWN=]NAME[:KEY=VALUE,...]",
+        help="A device to consider; repeat for several. `stagecut devices` lists them. The same "
+        "one may be there twice under names of your own: a=pim.hbm:channels=16. "
         "Default: every real device of this machine.",
     ),
 ]

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from stagecut.compiler.ir.text import printable
@@ -48,11 +49,34 @@ def json_text(document: object) -> str:
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
-def progress_bars() -> "Progress":
-    """Bars on standard error; nothing when that is not a terminal."""
-    from stagecut.compiler.ir.device import silent
+#: Where nobody sees bars, a line tells at most so often that there is progress, and nothing does
+#: before so long.
+LINE_EVERY_S = 5.0
 
-    return _bar if sys.stderr.isatty() else silent
+
+def progress_bars() -> "Progress":
+    """Bars on standard error; lines now and then when that is not a terminal, as in the log of a
+    CI."""
+    return _bar if sys.stderr.isatty() else ProgressLines()
+
+
+class ProgressLines:
+    """`profiling: 12 of 40`, at most every few seconds, and nothing of what is done before."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._told_s = clock()
+
+    def __call__(
+        self, items: Iterable[Item], label: str, total: int | None = None
+    ) -> Iterator[Item]:
+        if total is None and isinstance(items, Sequence):
+            total = len(items)
+        for done, item in enumerate(items):
+            if self._clock() - self._told_s >= LINE_EVERY_S:
+                self._told_s = self._clock()
+                note(f"{label}: {done}{'' if total is None else f' of {total}'}")
+            yield item
 
 
 def _bar(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:

@@ -93,9 +93,11 @@ def report(
     weights = None if onnx is None else _weights_of(onnx)
     check_outputs({"--html": html, "--dot": dot, "--onnx": onnx}, (plan, trace))
     check_outputs({"--onnx": weights}, (plan, trace, html, dot))
-    variant = Plan.load(plan).variant(common.parse_shapes(shape))
+    loaded = Plan.load(plan)
+    variant = loaded.variant(common.parse_shapes(shape))
     run = None if trace is None else _read_trace(trace)
-    content = build_report(variant.planned, read_costs(variant.costs), run)
+    variants = loaded.entry.variants
+    content = build_report(variant.planned, read_costs(variant.costs), run, variants)
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
     if json:

@@ -12,7 +12,7 @@ from stagecut.compiler.cli.output import note, print_json, progress_bars
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.cli.run_output import Runs, document, show
 from stagecut.compiler.cli.run_stream import check_options, run_stream
-from stagecut.compiler.ir.errors import ShapeError, UsageError
+from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.ir.device import Tensor
@@ -78,8 +78,17 @@ def run(
     session = Session(plan, fallback=fallback)
     if session.is_fallback:
         note("a device is missing or fails: running the plan's fallback")
+    if elsewhere := session.elsewhere:
+        note(elsewhere)
     feeds = common.read_feeds(feed)
     feeds = {**session.defaults, **_random(session.planned.inputs, random, shape), **feeds}
+    for port in session.get_inputs():
+        if port.name not in feeds:
+            raise FeedError(
+                "is missing",
+                where=f"input {port.name}",
+                fix=f"add --input {port.name}=FILE.npy, or --random 0 to run on random numbers",
+            )
     if stream:
         run_stream(session, feeds, seconds=seconds, rate=rate, trace=trace, json=json)
         return

@@ -24,6 +24,7 @@ from stagecut.compiler.ir.in_bulk import in_bulk
 from stagecut.compiler.ir.machine import Basis, Route, combined
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Run, Schedule, Transfer
+from stagecut.compiler.ir.units import size_exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,7 @@ def _check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
         if memory.capacity_bytes is not None and resident > memory.capacity_bytes:
             over = resident - memory.capacity_bytes
             raise AssignmentError(
-                f"holds {resident} bytes of weights, {over} more than fit",
+                f"holds {size_exactly(resident)} of weights, {size_exactly(over)} more than fit",
                 where=f"memory {memory.name}",
                 fix="let some of its nodes run elsewhere",
             )

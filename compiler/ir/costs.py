@@ -15,6 +15,8 @@ from stagecut.compiler.ir.costs_check import checked
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis, Machine, Route
 from stagecut.compiler.ir.numbered import Numbered
+from stagecut.compiler.ir.text import html_table
+from stagecut.compiler.ir.units import seconds
 
 #: What stands for a mapping with nothing in it: one for all, as there may be millions.
 NOTHING: Mapping[Any, Any] = {}
@@ -174,6 +176,20 @@ class CostTable:
             return None
         time_s, link = min(timed, key=itemgetter(0))
         return Cost(time_s, energy_j, link.basis, spread)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what each node takes on each device."""
+        devices = [device.name for device in self.machine.devices]
+        rows = [
+            (
+                node.name,
+                node.op,
+                *(seconds(node.run_s[name]) if name in node.run_s else "" for name in devices),
+            )
+            for node in self.nodes
+        ]
+        caption = f"{self.name}: {len(self.nodes):,} nodes"
+        return html_table(caption, ("node", "operator", *devices), rows)
 
     def require_energy(self) -> None:
         """Raises CostTableError where the energy of a node or of a transfer is not known."""

@@ -17,7 +17,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.ir.text import printable, suggestion
+from stagecut.compiler.ir.text import html_table, printable, suggestion
 
 #: A relative difference that is no larger is rounding.
 ROUNDING = 1e-9
@@ -148,6 +148,16 @@ class Solution:
     def total_j(self) -> float | None:
         """The energy, where all of it is known."""
         return self.account.energy_j
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the total, what is proved, and the stages."""
+        total = self.objective.text(self.certificate.total)
+        rows = [
+            (index, stage.device, len(stage.nodes), stage.nodes[0])
+            for index, stage in enumerate(self.schedule.stages)
+        ]
+        caption = f"{self.method}: {total}; {self.certificate.claim}"
+        return html_table(caption, ("stage", "device", "nodes", "first node"), rows)
 
 
 def assignment_of(table: CostTable, schedule: Schedule) -> Assignment:

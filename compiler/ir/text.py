@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 
 
 def printable(text: str) -> str:
@@ -30,6 +31,24 @@ def suggestion(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """`did you mean 'relu'?` for the known name nearest to `name`, followed by `otherwise`."""
     near = difflib.get_close_matches(name, [*known], n=1)
     return " ".join(filter(None, (f"did you mean {near[0]!r}?" if near else "", otherwise)))
+
+
+#: So many rows of a table are shown in a notebook.
+_MOST_ROWS = 20
+
+
+def html_table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table as notebooks show it, cut to its first rows; names in it stay text."""
+
+    def line(cells: Iterable[object], tag: str) -> str:
+        texts = (escape(printable(str(cell))) for cell in cells)
+        return f"<tr>{''.join(f'<{tag}>{text}</{tag}>' for text in texts)}</tr>"
+
+    shown = "".join(line(row, "td") for row in rows[:_MOST_ROWS])
+    more = len(rows) - _MOST_ROWS
+    rest = line([f"… and {more:,} more"], "td") if more > 0 else ""
+    title = f"<caption>{escape(printable(caption))}</caption>"
+    return f"<table>{title}<thead>{line(head, 'th')}</thead><tbody>{shown}{rest}</tbody></table>"
 
 
 def size_text(shape: Sequence[int | str]) -> str:

@@ -38,6 +38,13 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes:g} B"
 
 
+def size_exactly(size_bytes: int) -> str:
+    """`2048` -> `2.00 KiB (2048 bytes)`: where two sizes may be nearly the same."""
+    if size_bytes < 1024:
+        return f"{size_bytes} bytes"
+    return f"{size(size_bytes)} ({size_bytes} bytes)"
+
+
 def scaled(number: float, unit: str) -> str:
     """`0.0123, "J"` -> `12.3 mJ`; `2.5e11, "FLOP/s"` -> `250 GFLOP/s`."""
     if number == 0:

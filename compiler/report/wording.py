@@ -229,6 +229,15 @@ def shapes(inputs: Sequence[Port]) -> str:
     return f"profiled at {shown}{more}; other shapes run, too"
 
 
+def others(variants: Sequence[str]) -> str:
+    """Which other variants the plan has, and how to see them."""
+    if not variants:
+        return ""
+    shown = "; ".join(shorten(each, 80) for each in variants[:_PORTS])
+    more = f"; and {len(variants) - _PORTS} more" if len(variants) > _PORTS else ""
+    return f"{count(len(variants), 'other variant')}, for {shown}{more}: see --shape"
+
+
 def added(option: Option) -> str:
     """The added time of the plan if the node ran here."""
     if option.extra_s is None:

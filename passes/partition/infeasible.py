@@ -9,7 +9,7 @@ import math
 from stagecut.compiler.ir.costs import ENERGY, CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.units import scaled, size
+from stagecut.compiler.ir.units import scaled, size_exactly
 from stagecut.passes.partition.milp.model import limits, partition_program, uses
 
 #: Long enough for any table of a sensible size; the answer is then the best found so far.
@@ -48,9 +48,7 @@ def why_infeasible(table: CostTable) -> UnplaceableError:
 
 def _shortfall(name: str, excess: float) -> str:
     if name.startswith(_BYTES):
-        rounded = round(excess)
-        exact = f"{rounded} bytes" if rounded < 1024 else f"{size(rounded)} ({rounded} bytes)"
-        return f"{exact} in {name.removeprefix(_BYTES)}"
+        return f"{size_exactly(round(excess))} in {name.removeprefix(_BYTES)}"
     return f"{name} by {scaled(excess, 'J') if name == ENERGY else f'{excess:.4g}'}"
 
 

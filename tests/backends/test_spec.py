@@ -10,18 +10,24 @@ SPECS = {
     "cpu.parallel:threads=4": Spec("cpu.parallel", {"threads": "4"}),
     "null:operators=Add+Mul,run_s=1e-6": Spec("null", {"operators": "Add+Mul", "run_s": "1e-6"}),
     "a:where=b:c": Spec("a", {"where": "b:c"}),
+    "small=pim.hbm": Spec("pim.hbm", own="small"),
+    "a-1=pim.hbm:channels=16": Spec("pim.hbm", {"channels": "16"}, "a-1"),
     "a:where=b.toml:c": Spec("a", {"where": "b.toml:c"}),
 }
 OTHERWISE_WRITTEN = {
     "a file": ("pim:my/own.toml", "pim:preset=my/own.toml"),
     "a file and options": ("pim:own.toml,channels=8", "pim:preset=own.toml,channels=8"),
     "a file and options behind a colon": ("pim:own.toml:n=8", "pim:preset=own.toml,n=8"),
+    "a file of a device with a name": ("a=pim:own.toml", "a=pim:preset=own.toml"),
     "nothing behind the colon": ("cpu.serial:", "cpu.serial"),
     "a comma too many": ("cpu.parallel:threads=4,", "cpu.parallel:threads=4"),
 }
 BAD = {
     "no value": ("cpu.parallel:threads", "option 'threads' is not of the form key=value"),
     "an empty value": ("cpu.parallel:threads=", "option 'threads=' is not of the form"),
+    "a name that routes cannot have": ("a>b=pim.hbm", "'a>b' is no name for a device"),
+    "an empty name": ("=pim.hbm:channels=4", "'' is no name for a device"),
+    "two names": ("a=b=pim.hbm", "'a=b' is no name for a device"),
     "no key": ("cpu.parallel:=4", "option '=4' is not of the form"),
     "a file that is not the first": ("pim:n=8,own.toml", "option 'own.toml' is not of the form"),
     "an option twice": ("cpu.parallel:threads=4,threads=5", "option 'threads' is given twice"),

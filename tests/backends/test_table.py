@@ -114,3 +114,22 @@ def test_a_device_twice_is_refused() -> None:
 def test_what_is_nothing_without_options_is_not_listed() -> None:
     assert "pim" in backends.BUILT_IN
     assert "pim" not in backends.names()
+
+
+def test_a_device_may_be_there_twice_under_other_names() -> None:
+    made = backends.create_all(
+        ["pim.hbm", "a=pim.hbm:channels=16", "b=cpu.parallel:threads=1", "cpu.parallel"]
+    )
+    assert [*made] == ["pim.hbm", "a", "b", "cpu.parallel"]
+    small = made["a"]
+    assert (small.device.memory, small.memory.name, small.device.keeps_busy) == ("a", "a", "a")
+    assert [(link.source, link.target) for link in small.links] == [("host", "a"), ("a", "host")]
+    assert made["pim.hbm"].device.memory == "pim.hbm"
+    assert (made["b"].device.memory, made["b"].device.keeps_busy) == ("host", "cpu")
+
+
+def test_a_name_of_ones_own_is_kept_in_plans() -> None:
+    spec = backends.canonical_spec("a=pim.hbm:channels=16")
+    assert spec == "a=pim.hbm:channels=16"
+    assert [*backends.create_from_plan([spec])] == ["a"]
+    assert backends.configured("b=cpu.parallel", "waiting=spin") == "b=cpu.parallel:waiting=spin"

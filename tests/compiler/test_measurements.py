@@ -97,6 +97,38 @@ def test_a_profile_is_kept(
     assert runs["made"] == 2  # the start of a stage, and a path
 
 
+def test_another_modelled_device_measures_nothing_again(
+    measure: Callable[..., Measurements], tmp_path: Path, runs: Counter[str]
+) -> None:
+    first = measure(cache=tmp_path / "cache", warn=lambda _: None)
+    before = first.profile(Expand(first.context.backends)(first.graph))
+    runs.clear()
+    specs = ("cpu.serial", "null:memory=pim,run_s=7e-3")
+    engines = backends.create_all(specs)
+    context = replace(first.context, backends=engines, specs=dict(zip(engines, specs, strict=True)))
+    after = replace(first, context=context).profile(Expand(engines)(first.graph))
+    assert not runs
+    assert after.circumstances == before.circumstances
+    assert {node.run_s["null"] for node in after.costs.nodes} == {7e-3}
+    for old, new in zip(before.costs.nodes, after.costs.nodes, strict=True):
+        assert old.run_s["cpu.serial"] == new.run_s["cpu.serial"]
+        assert old.run_spread == new.run_spread
+    assert replace(first, context=context).profile(Expand(engines)(first.graph)) == after
+
+
+def test_a_measured_device_of_other_options_is_measured(
+    measure: Callable[..., Measurements], tmp_path: Path, runs: Counter[str]
+) -> None:
+    first = measure(cache=tmp_path / "cache", warn=lambda _: None)
+    first.profile(Expand(first.context.backends)(first.graph))
+    runs.clear()
+    specs = ("cpu.serial:watts_per_thread=9", "null:memory=pim")
+    engines = backends.create_all(specs)
+    context = replace(first.context, backends=engines, specs=dict(zip(engines, specs, strict=True)))
+    replace(first, context=context).profile(Expand(engines)(first.graph))
+    assert runs["made"]
+
+
 def test_more_effort_measures_again(
     measure: Callable[..., Measurements], tmp_path: Path, runs: Counter[str]
 ) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: What is in the picture: the sections of the page, and whether it is dark.
 PICTURES: dict[str, tuple[tuple[str, ...], bool]] = {
-    "report-summary": (("#summary", "#timeline"), False),
+    "report-summary": (("#summary",), False),
+    "report-contenders": (("#contenders", "#timeline"), False),
     "report-graph": (("#graph",), False),
     "report-dark": (("#summary",), True),
 }

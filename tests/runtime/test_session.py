@@ -12,7 +12,7 @@ import pytest
 
 from stagecut import backends
 from stagecut.compiler import Plan, compile_model
-from stagecut.compiler.ir.errors import FeedError
+from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.runtime import Session
 from stagecut.runtime.feeds import random_feeds
 from tests.support.onnx_models import MODELS
@@ -70,7 +70,6 @@ def test_what_is_wrong_with_a_call_is_said(plan: Plan) -> None:
         "ids": np.ones((2, 5), np.int64),
         "scale": np.ones((2, 3), np.float32),
     }
-    listed: Any = [[1]]
     with pytest.raises(FeedError, match="there is no output 'z'"):
         session.run(["z"], feeds)
     with pytest.raises(FeedError, match="there is no input 'more'"):
@@ -80,8 +79,63 @@ def test_what_is_wrong_with_a_call_is_said(plan: Plan) -> None:
     assert "shape batchx?" in caught.value.fix
     with pytest.raises(FeedError, match="is int32, and the model reads int64"):
         session.run(None, {**feeds, "ids": feeds["ids"].astype(np.int32)})
-    with pytest.raises(FeedError, match="is a list, not a numpy array"):
-        session.run(None, {**feeds, "ids": listed})
+    nothing: Any = None
+    with pytest.raises(FeedError, match="is a NoneType, not a numpy array"):
+        session.run(None, {**feeds, "ids": nothing})
+
+
+def test_lists_are_taken_where_onnxruntime_takes_them(plan: Plan) -> None:
+    model = MODELS["symbolic dimensions"].proto()
+    other = ort.InferenceSession(model.SerializeToString())
+    feeds: Any = {"ids": [[1, 2], [3, 4]], "scale": [[0.5, 1, 2], [3, 4, 5]]}
+    for mine, theirs in zip(Session(plan).run(None, feeds), other.run(None, feeds), strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)
+
+
+LISTS = {
+    "numbers that would be cut": ("ids", [[1.5, 2], [3, 4]], "holds float64, and the model reads"),
+    "a number that does not fit": (
+        "ids",
+        [[2**70, 2], [3, 4]],
+        "holds object, and the model",
+    ),
+    "rows that are not alike": ("ids", [[1], [3, 4]], "is no array of int64"),
+    "texts": ("scale", [["a"]], "holds <U1, and the model reads float32"),
+    "a number beyond the type": ("scale", [[1e300, 1, 2]], "is no array of float32: overflow"),
+}
+
+
+@pytest.mark.parametrize(("name", "given", "problem"), LISTS.values(), ids=LISTS.keys())
+def test_no_number_of_a_list_becomes_another(
+    plan: Plan, name: str, given: Any, problem: str
+) -> None:
+    feeds: Any = {"ids": [[1, 2], [3, 4]], "scale": [[0.5, 1, 2], [3, 4, 5]]}
+    with pytest.raises(FeedError, match=problem) as caught:
+        Session(plan).run(None, {**feeds, name: given})
+    assert caught.value.where == f"input {name}"
+
+
+def test_what_the_plan_was_made_from_is_its_metadata(plan: Plan) -> None:
+    session = Session(plan)
+    meta = session.get_modelmeta()
+    assert meta.producer_name == "stagecut"
+    assert meta.graph_name == session.planned.provenance.model
+    assert meta.custom_metadata_map["model_sha256"] == session.planned.provenance.model_sha256
+
+
+def test_what_a_plan_does_not_have_is_said(plan: Plan) -> None:
+    with pytest.raises(UsageError, match="threads and engines are part of the plan"):
+        Session(plan).get_session_options()
+    with pytest.raises(UsageError, match="a plan binds no buffers"):
+        Session(plan).io_binding()
+
+
+def test_another_machine_is_noticed(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Session(plan)
+    assert own.elsewhere == ""
+    monkeypatch.setattr("stagecut.runtime.session.usable_cpus", lambda: 64)
+    assert own.elsewhere.endswith("with 64 CPUs: compiled here it may be faster")
 
 
 @pytest.fixture(scope="module")

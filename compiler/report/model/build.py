@@ -1,6 +1,7 @@
 """PlannedVariant + CostTable + Trace -> Report: everything that is said, before it is rendered."""
 
 import math
+from collections.abc import Sequence
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import PlanError, TraceError
@@ -21,13 +22,19 @@ from stagecut.compiler.report.model.timeline import observed_spans, predicted_sp
 _CLOSE_CALLS = 8
 
 
-def build_report(planned: PlannedVariant, table: CostTable, trace: Trace | None = None) -> Report:
+def build_report(
+    planned: PlannedVariant,
+    table: CostTable,
+    trace: Trace | None = None,
+    variants: Sequence[PlannedVariant] = (),
+) -> Report:
     """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate.
 
     A trace is compared with what the gate measured for each stage as built, where it did: that
     predicts a run better than the times of single nodes. The gate's own runs are compared with
-    these. Raises PlanError or TraceError when `table` or `trace` belong to another plan, and
-    CostTableError when the plan's objective needs an energy that `table` lacks.
+    these. `variants` are all of the plan: those that the report is not on are named. Raises
+    PlanError or TraceError when `table` or `trace` belong to another plan, and CostTableError when
+    the plan's objective needs an energy that `table` lacks.
     """
     _check_table(planned, table)
     _check_gate(planned)
@@ -49,6 +56,9 @@ def build_report(planned: PlannedVariant, table: CostTable, trace: Trace | None 
         nodes=nodes,
         inputs=tuple(
             Port(port.inside, port.dtype, port.shape, dims=port.dims) for port in planned.inputs
+        ),
+        other_variants=tuple(
+            other.profiled for other in variants if other.profiled != planned.profiled
         ),
         outputs=planned.outputs,
         ends=table.outputs,

@@ -151,7 +151,8 @@ class EnergyShare:
 class Report:
     """Everything that a report says, most important first.
 
-    `ends` are the memories in which outputs must be in the end. `workarounds` tell what engines
+    `other_variants` are the shapes of the plan's variants that are not reported on. `ends` are the
+    memories in which outputs must be in the end. `workarounds` tell what engines
     failed to do, or did wrong. `checks` is None where there was nothing to compare outputs with,
     and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
@@ -168,6 +169,7 @@ class Report:
     operators: tuple[OperatorRow, ...]
     nodes: tuple[NodeRow, ...]
     inputs: tuple[Port, ...]
+    other_variants: tuple[str, ...]
     outputs: tuple[Port, ...]
     ends: tuple[Endpoint, ...]
     transfers: tuple[TransferRow, ...]

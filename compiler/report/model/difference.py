@@ -65,13 +65,16 @@ class Difference:
 
     `times` (the whole plan first, as observed where both were, then as predicted, its transfers,
     each device) and `amounts` tell both sides, whether they differ or not; the rest holds only what
-    differs. `reordered` says that the same stages run in another order. `made_from` maps a fact
-    about the model or the options to what the two plans say.
+    differs. `noise` says that both plans were observed and that the intervals within which their
+    true medians lie with 95 % confidence overlap: the times cannot be told apart. `reordered` says
+    that the same stages run in another order. `made_from` maps a fact about the model or the
+    options to what the two plans say.
     """
 
     before: str
     after: str
     times: tuple[TimeChange, ...]
+    noise: bool
     amounts: tuple[AmountChange, ...]
     moves: tuple[Move, ...]
     stages_gone: tuple[Stage, ...]
@@ -88,8 +91,11 @@ class Difference:
         return bool(self.moves or stages or self.transfers_gone or self.transfers_new)
 
     def differs(self, tolerance: float) -> bool:
-        """Whether the plans differ in a decision, or in time by more than a part `tolerance`."""
+        """Whether the plans differ in a decision, or in time by more than a part `tolerance` that
+        is no noise."""
         whole = self.times[0]
+        if self.noise:
+            return self.decided_otherwise
         change_s = abs(whole.after.time_s - whole.before.time_s)
         return self.decided_otherwise or change_s > tolerance * whole.before.time_s
 
@@ -102,6 +108,7 @@ def compare(before: PlannedVariant, after: PlannedVariant) -> Difference:
         before=before.name,
         after=after.name,
         times=tuple(_times(before, after)),
+        noise=_overlap(before, after),
         amounts=tuple(_amounts(before, after)),
         moves=tuple(_moves(before, after)),
         stages_gone=_missing(*stages),
@@ -165,6 +172,14 @@ def _times(before: PlannedVariant, after: PlannedVariant) -> Iterator[TimeChange
     yield TimeChange("all transfers", "predicted", *(_total(plan, None) for plan in plans))
     for name in dict.fromkeys(device.name for plan in plans for device in plan.machine.devices):
         yield TimeChange(name, "predicted", *(_total(plan, name) for plan in plans))
+
+
+def _overlap(before: PlannedVariant, after: PlannedVariant) -> bool:
+    """Of intervals that are known; one without a width would hold all other times for changes."""
+    if before.observed_s is None or after.observed_s is None:
+        return False
+    old, new = before.shipped, after.shipped
+    return max(old.low_s, new.low_s) <= min(old.high_s, new.high_s)
 
 
 def _observed(plan: PlannedVariant) -> Figure:

@@ -10,11 +10,12 @@ from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.model.rows import ContenderRow, OperatorOn, OperatorRow
 from stagecut.compiler.report.page.marks import Bar, Dot, Styles, Tick
+from stagecut.compiler.report.page.timeline import ticks
 
 #: Narrower bars, in percent of the drawing, have no room for a label.
 _LABEL_WIDTH = 6.0
 
-_SHARE_HEIGHT, _BAR_HEIGHT, _OPERATOR_HEIGHT = 36, 12, 34
+_SHARE_HEIGHT, _BAR_HEIGHT, _OPERATOR_HEIGHT, _CONTENDER_HEIGHT = 36, 12, 34, 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,27 @@ class Whisker:
     median: float
     most: float
     style: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContenderBar:
+    """A contender's median; `low` and `high` are where its true median lies, with 95 % confidence.
+    `chosen` is the plan itself."""
+
+    label: str
+    bar: Bar
+    low: float
+    high: float
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContenderBars:
+    """The contenders above an axis of time."""
+
+    bars: tuple[ContenderBar, ...]
+    ticks: tuple[Tick, ...]
+    height: int
 
 
 def share_bars(report: Report) -> tuple[Bar, ...]:
@@ -139,6 +161,32 @@ def whiskers(report: Report) -> tuple[Whisker, ...]:
         )
         for contender in report.contenders
     )
+
+
+def contender_bars(report: Report) -> ContenderBars:
+    """The contenders' medians as bars, the fastest first, on one scale that starts at nothing."""
+    styles = Styles(report)
+    end_s = max((max(row.median_s, row.high_s) for row in report.contenders), default=0.0)
+    scale = 100 / end_s if end_s else 0.0
+    return ContenderBars(
+        tuple(
+            _contender_bar(row, index * _CONTENDER_HEIGHT, scale, styles)
+            for index, row in enumerate(report.contenders)
+        ),
+        ticks(end_s),
+        len(report.contenders) * _CONTENDER_HEIGHT,
+    )
+
+
+def _contender_bar(row: ContenderRow, y: int, scale: float, styles: Styles) -> ContenderBar:
+    time = wording.time(Figure(row.median_s, row.basis))
+    sure = wording.interval(row)
+    how = f"95 % within {sure}" if sure else "added up, never run"
+    label = f"{wording.brief(row.name)}: {time}{', this plan' if row.chosen else ''}"
+    style = styles(row.name if row.stages == 1 else "", row.basis)
+    low, high = (row.low_s, row.high_s) if sure else (row.median_s, row.median_s)
+    bar = Bar(0.0, y, scale * row.median_s, _BAR_HEIGHT, style, f"{label}; {how}")
+    return ContenderBar(label, bar, scale * low, scale * high, row.chosen)
 
 
 def scatter(report: Report) -> Scatter:

@@ -141,9 +141,12 @@ function setZoom(zoom, x = view.clientWidth / 2, y = view.clientHeight / 2) {
   view.scrollTop += after.top + down * after.height - y - frame.top;
 }
 
+// All of it; where that is too small to be read, what fills the width, to be scrolled downwards.
 function fit() {
   const { width, height } = state.size;
-  setZoom(Math.min(1, view.clientWidth / width, view.clientHeight / height));
+  const across = Math.min(1, view.clientWidth / width);
+  const whole = Math.min(across, view.clientHeight / height);
+  setZoom(whole < READABLE ? across : whole);
 }
 
 function show({ x, y }) {

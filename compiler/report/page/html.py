@@ -6,15 +6,18 @@ which it names by their hashes: even a name that slipped through the escaping co
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 
 import jinja2
+from markupsafe import Markup
 
 from stagecut.compiler.ir.units import seconds, size
 from stagecut.compiler.report import headline, wording
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.page.charts import (
+    contender_bars,
     energy_bars,
     operator_bars,
     scatter,
@@ -28,6 +31,9 @@ from stagecut.compiler.report.page.timeline import timeline
 
 #: Operators that get bars; the table has them all.
 _OPERATORS = 12
+
+#: So many characters of a name fit into the narrowest column.
+_NARROW = 18
 
 #: The parts of the graph's script, in order.
 _GRAPH = ("graph_layout.js", "graph_drawing.js", "graph_choosing.js")
@@ -47,6 +53,7 @@ def to_html(report: Report) -> str:
         energy=energy_bars(report),
         operators=operator_bars(report, report.operators[:_OPERATORS]),
         whiskers=whiskers(report),
+        contenders=contender_bars(report),
         scatter=scatter(report),
         roofline=roofline(report),
         reasons=_reasons(report),
@@ -78,9 +85,18 @@ def _environment() -> jinja2.Environment:
         size=size,
         joules=wording.joules,
         name=lambda text: wording.shorten(text, 80),
+        parts=_parts,
         at=lambda number: f"{number:.3f}%",
     )
     return environment
+
+
+def _parts(text: str) -> Markup:
+    """A name that is longer than a column may be narrow breaks where its parts end."""
+    shown = wording.shorten(text, 80)
+    if len(shown) <= _NARROW:
+        return Markup.escape(shown)
+    return Markup("<wbr>").join(re.findall(r"[^_/.:+]*[_/.:+]|[^_/.:+]+$", shown))
 
 
 def _reasons(report: Report) -> dict[str, int]:

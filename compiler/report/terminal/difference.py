@@ -50,6 +50,8 @@ def _headline(difference: Difference) -> str:
     """The whole plan's times, what was observed first, and whether anything was decided anew."""
     whole = [change for change in difference.times if change.what == WHOLE]
     times = ", ".join(map(_times, whole))
+    if difference.noise and whole[0].before != whole[0].after:
+        times += "; what was observed differs by no more than noise"
     moved = len(difference.moves)
     if moved:
         return f"{times}; {wording.count(moved, 'node')} moved"

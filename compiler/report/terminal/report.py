@@ -45,6 +45,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.extent(summary),
         wording.profiling(summary),
         wording.shapes(report.inputs) if any(port.dims for port in report.inputs) else "",
+        wording.others(report.other_variants),
         "; ".join(filter(None, besides)),
         wording.accuracy(report.accuracy),
         wording.checks(report.checks),

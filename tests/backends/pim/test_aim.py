@@ -1,7 +1,6 @@
 """GDDR6-AiM: cycles against the vendor's simulator, what parameters do, and the adder tree."""
 
 import csv
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -12,8 +11,9 @@ from hypothesis import strategies as st
 from stagecut.backends.pim.adder_tree import AdderTree
 from stagecut.backends.pim.estimate import OperatorEstimate
 from tests.support.pim import estimate, layout
+from tests.support.repository import ROOT
 
-TABLE = Path(__file__).parents[4] / "shared" / "reference" / "pim_timing.csv"
+TABLE = ROOT / "benchmarks" / "pim_timing.csv"
 
 #: Outputs and inputs of a product -> cycles by the vendor's simulator.
 FIGURES = {
@@ -36,15 +36,12 @@ def test_simulator_figures(outer: int, inner: int, cycles: int) -> None:
 
 
 def _rows() -> list[tuple[int, int, int, int, int]]:
-    if not TABLE.exists():
-        return []
     keys = ("out", "in", "batch", "channels", "pim_cycles")
     with TABLE.open() as lines:
         found = [row for row in csv.DictReader(lines) if row["simulator"].startswith("aim")]
     return [(*(int(row[key]) for key in keys),) for row in found]  # type: ignore[misc]
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason="the simulators' figures are not beside this folder")
 @pytest.mark.parametrize("row", _rows(), ids=str)
 def test_every_row_of_the_simulator(row: tuple[int, int, int, int, int]) -> None:
     outer, inner, rows, channels, cycles = row

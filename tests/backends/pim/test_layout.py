@@ -91,12 +91,13 @@ def test_weights_that_cannot_fit_are_refused() -> None:
     assert _backend(f"channels=1,capacity_bytes={4 * STRIPE}").supports(node)
     support = _backend(f"channels=1,capacity_bytes={4 * STRIPE - 1}").supports(node)
     assert support.reason == (
-        "its weights take 65536 bytes, padding included, and the memory has room for 65535"
+        "its weights take 64.0 KiB (65536 bytes), padding included, and the memory has room for "
+        "64.0 KiB (65535 bytes)"
     )
 
 
 def test_an_operator_whose_weights_do_not_fit_has_no_estimate() -> None:
-    with pytest.raises(UnplaceableError, match="its weights take 8388608 bytes") as caught:
+    with pytest.raises(UnplaceableError, match=r"take 8\.00 MiB \(8388608 bytes\)") as caught:
         estimate("pim.hbm:capacity_bytes=8000000", "MatMul", [(1, 1024), (1024, 4096)])
     assert caught.value.fix
 

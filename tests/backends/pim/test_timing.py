@@ -1,7 +1,6 @@
 """What kernels of `pim.hbm` take, against the vendor's simulator and against common sense."""
 
 import csv
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,8 +8,9 @@ from hypothesis import strategies as st
 
 from stagecut.backends.pim.estimate import OperatorEstimate
 from tests.support.pim import estimate
+from tests.support.repository import ROOT
 
-TABLE = Path(__file__).parents[4] / "shared" / "reference" / "pim_timing.csv"
+TABLE = ROOT / "benchmarks" / "pim_timing.csv"
 
 
 def _batchnorm(elements: int) -> str:
@@ -43,13 +43,10 @@ def test_simulator_figures(operator: str, channels: int, refresh: str, cycles: i
 
 
 def _rows() -> list[dict[str, str]]:
-    if not TABLE.exists():
-        return []
     with TABLE.open() as lines:
         return [row for row in csv.DictReader(lines) if row["refresh"] != "none"]
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason="the simulators' figures are not beside this folder")
 @pytest.mark.parametrize(
     "row",
     _rows(),

@@ -1,6 +1,7 @@
 """Every command on a small model: what it prints, and the keys that others rely on."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,6 +109,34 @@ def test_dump_writes_the_text_form_of_every_step(run: Run, model: Path, tmp_path
     assert sorted(Schedule.parse(schedule).order) == sorted(node.name for node in nodes)
 
 
+def test_a_dry_run_says_who_takes_what_and_runs_nothing(
+    run: Run, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("something runs")
+
+    monkeypatch.setattr("stagecut.runtime.executor.Executor.run", never)
+    options = ("compile", model, "--dry-run", "--device", "cpu.serial", "--device", "null")
+    null = "null:operators=MatMul"
+    found = _json(run(*options[:-1], null, "--json"))
+    [variant] = found["variants"]
+    serial, other = variant["devices"]
+    assert serial["takes"] == variant["nodes"]
+    assert serial["refuses"] == []
+    assert other["takes"] + sum(each["nodes"] for each in other["refuses"]) == variant["nodes"]
+    assert variant["profile_paths"] == 1
+    assert found["rounds"]["profile"]["least"] >= 1
+    said = run(*options[:-1], null).out.splitlines()
+    assert said[-1] == "nothing was run"
+    assert any("would be measured: 1 path through the model" in line for line in said)
+
+
+def test_a_compile_needs_a_file_or_a_dry_run(run: Run, model: Path) -> None:
+    said = run("compile", model)
+    assert said.code == 2
+    assert "add -o model.plan, or --dry-run to measure nothing" in said.err
+
+
 def test_run_writes_outputs_that_agree_with_onnxruntime(
     run: Run, plan: Path, model: Path, tmp_path: Path
 ) -> None:
@@ -128,10 +157,39 @@ def test_run_says_what_each_stage_took(run: Run, plan: Path, tmp_path: Path) -> 
     latency = found["latency_s"]
     assert latency["runs"] == 3
     assert latency["min"] <= latency["median"] <= latency["max"]
+    assert latency["median"] <= latency["p90"] <= latency["p99"] == latency["max"]
+    assert found["peak_memory_bytes"] > 2**20
     for stage in found["stages"]:
         assert {"index", "device", "predicted_s", "observed_s"} <= set(stage)
         assert ("measured_s" in stage) != ("modelled_s" in stage)
     assert json.loads(trace.read_text())["traceEvents"]
+
+
+def test_run_says_how_slow_the_slowest_are_and_how_much_memory_it_takes(
+    run: Run, plan: Path
+) -> None:
+    many = run("run", plan, "--random", 0, "--repeat", 20).out
+    assert re.search(r"\n  p90 [\d.]+ .?s, p99 [\d.]+ .?s; at most [\d.]+ [MG]iB of memory", many)
+    assert "p99" not in run("run", plan, "--random", 0).out
+
+
+def test_run_without_inputs_offers_random_ones(run: Run, plan: Path) -> None:
+    said = run("run", plan)
+    assert said.code == 1
+    assert said.err == (
+        "error: input x: is missing\n"
+        "  fix: add --input x=FILE.npy, or --random 0 to run on random numbers\n"
+    )
+
+
+def test_run_says_that_the_plan_was_made_elsewhere(
+    run: Run, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("run", plan, "--random", 0).err == ""
+    monkeypatch.setattr("stagecut.runtime.session.cpu_model", lambda: "a toaster")
+    said = run("run", plan, "--random", 0)
+    assert said.code == 0
+    assert "and this is a toaster with " in said.err
 
 
 def test_the_same_seed_gives_the_same_outputs(run: Run, plan: Path, tmp_path: Path) -> None:

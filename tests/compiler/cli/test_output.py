@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from stagecut.compiler.cli.output import json_text, print_json, progress_bars
-from stagecut.compiler.ir.device import silent
+from stagecut.compiler.cli.output import ProgressLines, json_text, print_json, progress_bars
 
 
 def test_the_envelope_begins_with_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,9 +24,25 @@ def test_what_json_cannot_say_is_not_written() -> None:
         json_text({"relative": float("inf")})
 
 
-def test_nobody_sees_bars_behind_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert progress_bars() is silent
+def test_behind_a_pipe_lines_tell_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    assert isinstance(progress_bars(), ProgressLines)
+    now_s = 0.0
+    lines = ProgressLines(lambda: now_s)
+    for item in lines(range(8), "profiling"):
+        assert 2 * item == now_s
+        now_s += 2.0
+    now_s += 5.0
+    assert list(lines(iter("ab"), "comparing")) == ["a", "b"]
+    assert log.getvalue() == "profiling: 3 of 8\nprofiling: 6 of 8\ncomparing: 0\n"
+
+
+def test_what_is_done_at_once_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    assert list(ProgressLines(lambda: 0.0)([1, 2, 3], "counting")) == [1, 2, 3]
+    assert log.getvalue() == ""
 
 
 def test_bars_hand_on_what_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,20 @@ def test_several_shapes_make_several_variants(run: Run, plan: Path) -> None:
         document = _json(run("report", plan, "--shape", shape, "--json"))
         assert document["inputs"][0]["shape"] == sizes
         assert document["inputs"][0]["dims"] == ["batch", "seq"]
-    assert "profiled at ids 2x5, scale 2x3; other shapes run, too" in run("report", plan).out
+        other = "ids 2x40" if sizes == [2, 5] else "ids 2x5"
+        assert document["other_variants"] == [f"{other}, scale 2x3"]
+    said = run("report", plan).out
+    assert "profiled at ids 2x5, scale 2x3; other shapes run, too" in said
+    assert "1 other variant, for ids 2x40, scale 2x3: see --shape" in said
+
+
+def test_diff_says_that_there_are_other_variants(run: Run, plan: Path) -> None:
+    said = run("diff", plan, plan)
+    assert (said.code, said.err) == (
+        0,
+        "only the first variants are compared: --shape names others\n",
+    )
+    assert run("diff", plan, plan, "--shape", "ids=2x40", "--shape", "scale=2x3").err == ""
 
 
 def test_random_inputs_take_their_sizes_from_one_shape(run: Run, plan: Path) -> None:

@@ -260,7 +260,9 @@ def test_weights_that_do_not_fit() -> None:
     )
     one, two = placed("cpu: a, c, d; pim: b"), placed("cpu: a, d; pim: b, c")
     assert account(table, in_order(table, one)).latency_s == pytest.approx(8 * US)
-    with pytest.raises(AssignmentError, match="120 bytes of weights, 20 more than fit") as error:
+    with pytest.raises(
+        AssignmentError, match="120 bytes of weights, 20 bytes more than fit"
+    ) as error:
         account(table, in_order(table, two))
     assert error.value.where == "memory pim"
     padded = tuple(replace(node, resident_bytes={"cpu": 9, "pim": 50}) for node in table.nodes)

@@ -183,3 +183,10 @@ def test_a_limit_of_energy_needs_energies() -> None:
     with pytest.raises(StagecutError) as error:
         with_energy_limit(_table(), 1.0)
     assert error.value.where == "nodes[0].run_j.cpu"
+
+
+def test_a_notebook_shows_what_nodes_take() -> None:
+    shown = cost_table("a: cpu 3, pim 1\n b(a): cpu 2")._repr_html_()
+    assert "<caption>test: 2 nodes</caption>" in shown
+    assert "<th>cpu</th><th>gang</th><th>pim</th>" in shown
+    assert "<tr><td>b</td><td>Op</td><td>2.00 µs</td><td></td><td></td></tr>" in shown

@@ -14,6 +14,7 @@ from stagecut.compiler.ir.solution import (
     assignment_of,
 )
 from stagecut.passes.partition.explain import Explain
+from stagecut.passes.partition.partition import Partition
 from tests.support.tables import cost_table, in_order, placed
 
 #: Total, bound over all schedules, bound in the graph's order; exact, scope, gap, claim.
@@ -115,3 +116,9 @@ def test_a_node_that_was_not_asked_about() -> None:
     with pytest.raises(UsageError, match="no node 'rely'") as error:
         alternatives.why("rely")
     assert "did you mean 'relu'?" in error.value.fix
+
+
+def test_a_notebook_shows_what_is_proved_and_the_stages() -> None:
+    shown = Partition()(cost_table("a: cpu 3\n b(a): cpu 2"))._repr_html_()
+    assert "<caption>optimal: 5.00 µs; optimal: no other schedule costs less</caption>" in shown
+    assert "<tr><td>0</td><td>cpu</td><td>2</td><td>a</td></tr>" in shown

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from stagecut.compiler.ir.text import path_text, printable, shape_text, size_text, suggestion
+from stagecut.compiler.ir.text import (
+    html_table,
+    path_text,
+    printable,
+    shape_text,
+    size_text,
+    suggestion,
+)
 
 KNOWN = ("cpu.serial", "cpu.parallel", "pim.hbm")
 
@@ -50,3 +57,11 @@ def test_printable(text: str, expected: str) -> None:
 def test_paths_that_are_no_text() -> None:
     assert path_text(Path("a") / os.fsdecode("ä".encode())) == "a/ä"
     assert path_text(os.fsdecode(b"m\xff.onnx")) == "m\ufffd.onnx"
+
+
+def test_a_table_for_a_notebook_is_cut_and_harmless() -> None:
+    shown = html_table("a & b", ("name",), [("<script>",)] + [(number,) for number in range(24)])
+    assert "<caption>a &amp; b</caption>" in shown
+    assert "<td>&lt;script&gt;</td>" in shown
+    assert shown.count("<tr>") == 1 + 20 + 1
+    assert "… and 5 more" in shown

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagecut.compiler.ir.units import scaled, seconds, size
+from stagecut.compiler.ir.units import scaled, seconds, size, size_exactly
 
 SECONDS = {
     "nothing": (0.0, "0 s"),
@@ -58,3 +58,9 @@ def test_three_digits_are_kept(time_s: float) -> None:
     number, unit = seconds(time_s).split()
     unit_s = {"ps": 1e-12, "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}[unit]
     assert float(number) * unit_s == pytest.approx(time_s, rel=0.03)
+
+
+def test_sizes_that_are_nearly_the_same_are_told_apart() -> None:
+    assert size_exactly(1000) == "1000 bytes"
+    assert size_exactly(65535) == "64.0 KiB (65535 bytes)"
+    assert size_exactly(65536) == "64.0 KiB (65536 bytes)"

@@ -204,6 +204,17 @@ def test_zoom_changes_the_size_and_fit_shows_it_all(visit: Open) -> None:
     )
 
 
+def test_fit_fills_the_width_where_all_would_be_too_small_to_read(visit: Open) -> None:
+    page = visit("large").page
+    page.click("#graph-close")
+    page.click("#graph-fit")
+    sizes = "(v => [v.scrollWidth <= v.clientWidth + 1, v.scrollHeight > v.clientHeight])"
+    across, downwards = page.evaluate(f"{sizes}(document.querySelector('.view'))")
+    assert across
+    assert downwards
+    assert page.locator("#graph-drawing.small").count() == 0
+
+
 def test_tables_sort_by_number(visit: Open) -> None:
     page = visit().page
     heading = page.locator("#node-table thead th", has_text="cpu.serial")
@@ -252,6 +263,65 @@ def test_light_and_dark(visit: Open, scheme: str, colour: str) -> None:
 def test_a_narrow_window_needs_no_scrolling_sideways(visit: Open, name: str) -> None:
     page = visit(name, viewport={"width": 360, "height": 700}).page
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@every_page
+def test_no_link_to_a_section_is_cut_off(visit: Open, name: str) -> None:
+    page = visit(name, viewport={"width": 1400, "height": 900}).page
+    assert page.evaluate("(n => n.scrollWidth <= n.clientWidth)(document.querySelector('nav'))")
+
+
+def test_the_answer_comes_first(visit: Open) -> None:
+    sections = visit().page.locator("section").evaluate_all("all => all.map(each => each.id)")
+    assert sections[:4] == ["summary", "contenders", "timeline", "change"]
+    links = visit().page.locator("nav a").evaluate_all("all => all.map(each => each.hash)")
+    assert links == [f"#{name}" for name in sections]
+
+
+#: What is read as text, and what it stands on, as WCAG 2 asks: 4.5 for text of usual size.
+CONTRAST = """
+() => {
+  const light = ([r, g, b]) => {
+    const part = (c) => (c <= 10 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgb(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const ratios = [];
+  const texts = "p, dt, dd, small, th, td, a, li, h1, h2, h3, button";
+  for (const element of document.querySelectorAll(texts)) {
+    if (!element.innerText || !element.getClientRects().length) continue;
+    const [a, b] = [light(rgb(getComputedStyle(element).color)), light(behind(element))];
+    ratios.push((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+  }
+  return Math.min(...ratios);
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_what_is_behind_it(visit: Open, scheme: str) -> None:
+    assert visit(color_scheme=scheme).page.evaluate(CONTRAST) >= 4.5
+
+
+#: Which of all elements some are, in the page's order.
+PLACES = "some => some.map(each => [...document.querySelectorAll('*')].indexOf(each))"
+
+
+def test_every_control_is_reached_with_the_tab_key(visit: Open) -> None:
+    page = visit().page
+    controls = page.locator("nav a, .tools button, .tools input, thead button")
+    reached: set[int] = set()
+    for _ in range(2 * controls.count()):
+        page.keyboard.press("Tab")
+        reached |= set(page.locator(":focus").evaluate_all(PLACES))
+    assert set(controls.evaluate_all(PLACES)) <= reached
 
 
 def test_paper_shows_all_rows_and_no_controls(visit: Open) -> None:

@@ -4,9 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.report.page.charts import operator_bars, scatter, share_bars, whiskers
+from stagecut.compiler.report.page.charts import (
+    contender_bars,
+    operator_bars,
+    scatter,
+    share_bars,
+    whiskers,
+)
 from tests.support.planned import Sample, gate_report_of, report_of
-from tests.support.planned_variants import cpu_only, empty, mixed, one_node, relayed
+from tests.support.planned_variants import cpu_only, empty, mixed, never_run, one_node, relayed
 
 
 def test_shares_fill_their_bar() -> None:
@@ -35,6 +41,27 @@ def test_contenders_share_a_scale() -> None:
     assert [whisker.style for whisker in drawn] == ["plan", "d1", "d0"]
     assert drawn[-1].most == pytest.approx(100)
     assert drawn[1].median / drawn[0].median == pytest.approx(1.02 * 1721 / (1.01 * 1101.192))
+
+
+def test_contenders_end_at_their_medians_above_an_axis() -> None:
+    drawn = contender_bars(report_of(mixed()))
+    assert [each.label for each in drawn.bars] == [
+        "optimum: 1.11 ms~, this plan",
+        "cpu.parallel: 1.76 ms",
+        "cpu.serial: 3.10 ms",
+    ]
+    assert [each.chosen for each in drawn.bars] == [True, False, False]
+    assert [each.bar.style for each in drawn.bars] == ["link modelled", "d1", "d0"]
+    for each in drawn.bars:
+        assert each.low <= each.bar.width <= each.high <= 100
+    assert drawn.ticks[0].text == "0 s"
+    assert drawn.height == 3 * 38
+
+
+def test_a_contender_that_never_ran_has_no_interval() -> None:
+    [first, *_] = contender_bars(report_of(never_run())).bars
+    assert first.low == first.bar.width == first.high
+    assert first.bar.title.endswith("added up, never run")
 
 
 def test_a_right_prediction_lies_on_the_diagonal() -> None:

@@ -1,0 +1,120 @@
+"""`stagecut compile --dry-run`: what each device takes, what it refuses and why; nothing is run."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stagecut import backends
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.text import shape_text
+from stagecut.compiler.ir.units import seconds
+from stagecut.compiler.measurements import GATE_ROUNDS, PROFILE_ROUNDS
+from stagecut.compiler.pipeline import expand_model
+from stagecut.compiler.report import wording
+from stagecut.passes.partition.restrict import Restrict
+from stagecut.passes.profile.paths import plan_paths
+
+if TYPE_CHECKING:
+    from stagecut.passes.cluster.cluster import Granularity
+
+#: So many reasons of a device are told.
+_REASONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """One variant: the graph on its devices, and how many whole runs would measure it."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    expanded: ExpandedGraph
+    paths: int
+
+    def takes(self, device: str) -> int:
+        return sum(device in names for names in self.expanded.candidates.values())
+
+    def refuses(self, device: str) -> Counter[str]:
+        """How many nodes, by the reason."""
+        given = self.expanded.refusals.values()
+        return Counter(reasons[device] for reasons in given if device in reasons)
+
+
+def rehearsed(
+    model: str,
+    *,
+    feeds: Feeds | None,
+    devices: Sequence[str] | None,
+    variants: Sequence[Mapping[str, tuple[int, ...]]],
+    granularity: "Granularity",
+    lower_precision: bool,
+    restrict: Restrict,
+) -> tuple[Rehearsed, ...]:
+    """Raises what `compile` would before it measures anything."""
+    names = devices or backends.real_devices(lower_precision=lower_precision)
+    found = []
+    for shapes in variants:
+        expanded = expand_model(
+            model, feeds=feeds, devices=names, shapes=shapes, granularity=granularity
+        )
+        restrict.check(expanded)
+        found.append(Rehearsed(shapes, expanded, len(plan_paths(expanded).paths)))
+    return tuple(found)
+
+
+def document(found: Sequence[Rehearsed], effort: str) -> dict[str, object]:
+    return {
+        "variants": [
+            {
+                "shapes": {name: list(shape) for name, shape in each.shapes.items()},
+                "nodes": len(each.expanded.graph.nodes),
+                "devices": [
+                    {
+                        "device": device.name,
+                        "basis": device.basis,
+                        "takes": each.takes(device.name),
+                        "refuses": [
+                            {"reason": reason, "nodes": nodes}
+                            for reason, nodes in each.refuses(device.name).most_common()
+                        ],
+                    }
+                    for device in each.expanded.machine.devices
+                ],
+                "profile_paths": each.paths,
+            }
+            for each in found
+        ],
+        "rounds": {
+            what: {"least": rounds.least, "most": rounds.most, "budget_s": rounds.budget_s}
+            for what, rounds in (
+                ("profile", PROFILE_ROUNDS[effort]),
+                ("gate", GATE_ROUNDS[effort]),
+            )
+        },
+    }
+
+
+def lines(found: Sequence[Rehearsed], effort: str) -> Iterator[str]:
+    for each in found:
+        nodes = len(each.expanded.graph.nodes)
+        at = f" at {shape_text(each.shapes)}" if each.shapes else ""
+        yield f"{each.expanded.graph.name}{at}: {wording.count(nodes, 'node')}"
+        width = max(len(device.name) for device in each.expanded.machine.devices)
+        for device in each.expanded.machine.devices:
+            taken = f"takes {each.takes(device.name):,} of {nodes:,}, {device.basis}"
+            yield f"  {device.name:{width}}  {taken}"
+            refused = each.refuses(device.name).most_common()
+            for reason, number in refused[:_REASONS]:
+                told = f"refuses {wording.count(number, 'node')}: {wording.shorten(reason, 120)}"
+                yield f"  {'':{width}}    {told}"
+            if len(refused) > _REASONS:
+                rest = sum(number for _, number in refused[_REASONS:])
+                yield f"  {'':{width}}    and {wording.count(rest, 'node')} for other reasons"
+        profile, gate = PROFILE_ROUNDS[effort], GATE_ROUNDS[effort]
+        yield (
+            f"  would be measured: {wording.count(each.paths, 'path')} through the model, in "
+            f"{profile.least} to {profile.most} rounds (none begins after "
+            f"{seconds(profile.budget_s)}); then the contenders, in {gate.least} to {gate.most} "
+            f"rounds (none begins after {seconds(gate.budget_s)})"
+        )
+    yield "nothing was run"

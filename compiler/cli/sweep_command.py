@@ -1,0 +1,166 @@
+"""`stagecut sweep`: what another speed, or another device, would make of the optimum."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stagecut.compiler.cli import limits
+from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.output import print_json, say
+from stagecut.compiler.cli.outputs import check_outputs
+from stagecut.compiler.ir.errors import UsageError
+
+if TYPE_CHECKING:
+    from stagecut.compiler.ir.objective import Objective
+    from stagecut.passes.sweep.sweep import Sweep
+
+_RANGE = re.compile(r"(?P<part>.+)=(?P<low>[^=]+?)\.\.(?P<high>[^=]+)")
+
+
+def sweep(
+    context: typer.Context,
+    costs: Annotated[
+        str,
+        typer.Argument(
+            metavar="COSTS|MODEL",
+            help="A cost table (.json), such as `profile` writes; or a model, which is profiled.",
+        ),
+    ],
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=LOW..HIGH",
+            help="So many times as fast: a device (pim.hbm=0.05..100), a route "
+            "('host>pim.hbm=0.1..10'), or all transfers (transfers=0.01..1000). May be repeated.",
+        ),
+    ] = None,
+    set_: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            metavar="DEVICE:KEY=A,B,...",
+            help="A modelled device with each of these values in turn: pim.hbm:channels=16,32,64. "
+            "The real devices are measured once for all of them.",
+        ),
+    ] = None,
+    device: common.DeviceOption = None,
+    shape: common.ShapeOption = None,
+    objective: common.ObjectiveOption = "latency",
+    pin: common.PinOption = None,
+    forbid: common.ForbidOption = None,
+    effort: limits.EffortOption = "normal",
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.0, help="How long each search may take.")
+    ] = 60.0,
+    cache_dir: common.CacheOption = None,
+    no_cache: common.NoCacheOption = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the curve, or the choices, as CSV.")
+    ] = None,
+    json: common.JsonOption = False,
+) -> None:
+    """Say how the optimum changes with the speed of a device or of a link, exactly.
+
+    The optimum over all schedules is a curve made of few pieces: every speed at which something
+    moves is found, and proved, by two partitions a piece.
+
+      stagecut sweep costs.json --scale transfers=0.01..1000
+      stagecut sweep costs.json --scale pim.hbm=0.05..100 --scale cpu.serial=0.5..2 --csv curve.csv
+      stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --device cpu.serial
+    """
+    from stagecut.compiler.cli import sweep_output as says
+    from stagecut.compiler.formats.atomic import replacing
+    from stagecut.compiler.ir.objective import parse_objective
+    from stagecut.passes.sweep.catalogue import Catalogue
+
+    goal = parse_objective(objective)
+    asked = [_sweep(text, goal, time_limit) for text in scale or ()]
+    if bool(asked) == bool(set_):
+        raise UsageError(
+            "asks for nothing" if not asked else "--scale and --set are different questions",
+            where="sweep",
+            fix="give --scale PART=LOW..HIGH, or --set DEVICE:KEY=A,B,...",
+        )
+    entries = [] if set_ is None else _entries(set_)
+    is_table = costs.endswith(".json")
+    if set_ is not None and is_table:
+        raise UsageError(
+            "a cost table holds no device that could be asked anew",
+            where="--set",
+            fix="name the model instead of its costs",
+        )
+    check_outputs({"--csv": csv}, (Path(costs),))
+    settings = common.make_settings(
+        cache_dir=cache_dir, no_cache=no_cache, notes=context.obj, effort=effort
+    )
+    if is_table:
+        from stagecut.compiler.formats.costs_json import read_costs
+
+        table = read_costs(Path(costs))
+    else:
+        from stagecut import backends
+        from stagecut.compiler.pipeline import profile_model
+
+        devices = [*(device or backends.real_devices()), *entries]
+        shapes = common.parse_shapes(shape)
+        table = profile_model(costs, devices=devices, shapes=shapes, settings=settings).costs
+    table = common.read_rules(pin, forbid)(table)
+    if entries:
+        names = tuple(entry.partition("=")[0] for entry in entries)
+        choices = Catalogue(names, goal, time_limit)(table)
+        specs = dict(zip(names, entries, strict=True))
+        document, lines = says.choices_document(choices, specs), says.choices_lines(choices, specs)
+        rows = says.choices_csv(choices, specs)
+    else:
+        curves = [one(table) for one in asked]
+        document, lines = says.curves_document(curves), says.curves_lines(curves)
+        rows = says.curves_csv(curves)
+    if csv is not None:
+        with replacing(csv) as temporary:
+            temporary.write_text(rows, "utf-8")
+    if json:
+        print_json("stagecut.sweep/1", {"costs": costs, **document})
+    else:
+        say(*lines)
+
+
+def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":
+    from stagecut.passes.sweep.scale import Scale
+    from stagecut.passes.sweep.sweep import Sweep
+
+    match = _RANGE.fullmatch(text)
+    try:
+        if match is not None:
+            low, high = float(match["low"]), float(match["high"])
+            return Sweep(Scale(match["part"]), low, high, objective, limit_s)
+    except ValueError:
+        pass
+    raise UsageError(
+        f"{text!r} is not PART=LOW..HIGH",
+        where="--scale",
+        fix="write --scale transfers=0.01..1000",
+    )
+
+
+def _entries(text: str) -> list[str]:
+    """`pim.hbm:channels=16,32` -> `channels-16=pim.hbm:channels=16` and the same for 32; options
+    that stand before the last one are the same for all: `pim.hbm:refresh=off,channels=16,32`."""
+    device, _, options = text.partition(":")
+    *fixed, varied = re.split(r",(?=[^,=]*=)", options)
+    key, equals, values = varied.partition("=")
+    listed = [*dict.fromkeys(values.split(","))]
+    if not (device and key and equals and all(listed)):
+        raise UsageError(
+            f"{text!r} is not DEVICE:KEY=A,B,...",
+            where="--set",
+            fix="write --set pim.hbm:channels=16,32,64",
+        )
+    names = [f"{key}-{re.sub('[^A-Za-z0-9._-]', '-', value)}" for value in listed]
+    if len(set(names)) < len(names):  # of paths that differ in what names cannot hold
+        names = [f"{key}-{number}" for number in range(len(listed))]
+    return [
+        f"{name}={device}:{','.join((*fixed, f'{key}={value}'))}"
+        for name, value in zip(names, listed, strict=True)
+    ]

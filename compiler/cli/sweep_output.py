@@ -1,0 +1,196 @@
+"""What `stagecut sweep` prints: curves by the speed of a part, and choices among devices."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.report import wording
+from stagecut.passes.sweep.catalogue import Choice
+from stagecut.passes.sweep.sweep import Breakpoint, Curve, Stretch
+
+#: So many moved nodes are named in a line.
+_NAMED = 3
+
+
+def curves_document(curves: Sequence[Curve]) -> dict[str, object]:
+    """Amounts in the objective's unit; a stretch costs `fixed + scaled / speed`."""
+    return {
+        "objective": str(curves[0].objective),
+        "curves": [
+            {
+                "part": curve.part,
+                "low": curve.stretches[0].low,
+                "high": curve.stretches[-1].high,
+                "breakpoints": [
+                    {
+                        "at": point.at,
+                        "total": point.total,
+                        "moved": [
+                            {"node": move.node, "before": move.before, "after": move.after}
+                            for move in point.moved
+                        ],
+                    }
+                    for point in curve.breakpoints
+                ],
+                "stretches": [
+                    {
+                        "low": stretch.low,
+                        "high": stretch.high,
+                        "fixed": stretch.fixed,
+                        "scaled": stretch.scaled,
+                    }
+                    for stretch in curve.stretches
+                ],
+                "break_even": curve.break_even,
+                "elasticity": curve.elasticity(1.0) if _has_one(curve) else None,
+                "solves": curve.solves,
+                "certificate": {"exact": curve.gap == 0, "gap": curve.gap},
+            }
+            for curve in curves
+        ],
+    }
+
+
+def _has_one(curve: Curve) -> bool:
+    return curve.stretches[0].low <= 1 <= curve.stretches[-1].high
+
+
+def curves_lines(curves: Sequence[Curve]) -> Iterator[str]:
+    for curve in curves:
+        yield from _curve_lines(curve)
+    ranked = sorted((c for c in curves if _has_one(c)), key=lambda each: -each.elasticity(1.0))
+    if len(ranked) > 1:
+        yield "what 1 % more speed would save, as things stand:"
+        longest = ranked[0].elasticity(1.0) or 1.0
+        width = max(len(curve.part) for curve in ranked)
+        for curve in ranked:
+            saved = curve.elasticity(1.0)
+            yield f"  {curve.part:{width}}  {saved:.2f} %  {'█' * round(30 * saved / longest)}"
+
+
+def _curve_lines(curve: Curve) -> Iterator[str]:
+    text = curve.objective.text
+    first, last = curve.stretches[0], curve.stretches[-1]
+    proof = "each proved optimal" if not curve.gap else f"gaps of up to {curve.gap:.2%}"
+    yield (
+        f"{curve.part}, {first.low:g} to {last.high:g} times as fast: "
+        f"{wording.count(len(curve.breakpoints), 'change')}, found by "
+        f"{wording.count(curve.solves, 'partition')}, {proof}"
+    )
+    yield f"  {'speed':>9}  {'total':>9}  what changes"
+    yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {_placed(first)}"
+    for point in curve.breakpoints:
+        yield f"  {point.at:9.4g}  {text(point.total):>9}  {_moves(point)}"
+    yield f"  {last.high:9.4g}  {text(last.total(last.high)):>9}  {_placed(last)}"
+    yield from _verdict(curve)
+
+
+def _verdict(curve: Curve) -> Iterator[str]:
+    first, last = curve.stretches[0], curve.stretches[-1]
+    if curve.break_even is not None:
+        yield f"  break-even: worth nothing up to {curve.break_even:.4g} times its speed"
+    elif first.scaled:
+        yield f"  break-even: below {first.low:g} times its speed; something is gained throughout"
+    elif not last.scaled:
+        yield f"  break-even: above {last.high:g} times its speed; nothing is gained"
+    if _has_one(curve):
+        yield f"  as things stand, 1 % more speed saves {curve.elasticity(1.0):.2f} %"
+
+
+def _placed(stretch: Stretch) -> str:
+    return ", ".join(
+        f"{wording.count(number, 'node')} on {wording.brief(name)}"
+        for name, number in _counts(stretch.solution).items()
+    )
+
+
+def _counts(solution: Solution) -> Mapping[str, int]:
+    devices = [*solution.assignment.devices.values()]
+    return {name: devices.count(name) for name in dict.fromkeys(devices)}
+
+
+def _moves(point: Breakpoint) -> str:
+    if not point.moved:
+        return "other transfers, or another order"
+    shown = "; ".join(
+        f"{wording.brief(move.node)}: {wording.brief(move.before)} → {wording.brief(move.after)}"
+        for move in point.moved[:_NAMED]
+    )
+    more = len(point.moved) - _NAMED
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def curves_csv(curves: Sequence[Curve]) -> str:
+    """A row for each end of each stretch: enough to draw the curve, which is straight in
+    1 / speed between."""
+    return _csv(
+        ("part", "speed", "total", "fixed", "scaled"),
+        (
+            (curve.part, speed, stretch.total(speed), stretch.fixed, stretch.scaled)
+            for curve in curves
+            for stretch in curve.stretches
+            for speed in (stretch.low, stretch.high)
+        ),
+    )
+
+
+def choices_document(choices: Sequence[Choice], specs: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "objective": str(choices[0].solution.objective),
+        "choices": [
+            {
+                "device": _spec(choice, specs) or None,
+                "total": choice.solution.certificate.total,
+                "lower_bound": choice.solution.certificate.lower_bound,
+                "exact": choice.solution.certificate.exact,
+                "nodes": _counts(choice.solution).get(choice.device, 0),
+                "assignment": dict(choice.solution.assignment.devices),
+            }
+            for choice in choices
+        ],
+    }
+
+
+def _spec(choice: Choice, specs: Mapping[str, str]) -> str:
+    """As it would be asked for by itself."""
+    return specs[choice.device].partition("=")[2] if choice.device else ""
+
+
+def choices_lines(choices: Sequence[Choice], specs: Mapping[str, str]) -> Iterator[str]:
+    width = max(len(_spec(choice, specs)) for choice in choices)
+    width = max(width, len("without"))
+    first = choices[0].solution.certificate.total
+    base = "" if choices[0].device else f"{'gain':>7}  "
+    yield f"{'device':{width}}  {'total':>9}  {base}{'nodes on it':>11}"
+    for choice in choices:
+        certificate = choice.solution.certificate
+        total = choice.solution.objective.text(certificate.total)
+        gain = f"{first / certificate.total:6.2f}x  " if base and certificate.total else base
+        nodes = _counts(choice.solution).get(choice.device, 0)
+        proof = "" if certificate.exact else f"  ({certificate.claim})"
+        name = _spec(choice, specs) or "without"
+        yield f"{name:{width}}  {total:>9}  {gain}{nodes:>11}{proof}"
+
+
+def choices_csv(choices: Sequence[Choice], specs: Mapping[str, str]) -> str:
+    return _csv(
+        ("device", "total", "lower_bound", "nodes"),
+        (
+            (
+                _spec(choice, specs),
+                choice.solution.certificate.total,
+                choice.solution.certificate.lower_bound,
+                _counts(choice.solution).get(choice.device, 0),
+            )
+            for choice in choices
+        ),
+    )
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue()

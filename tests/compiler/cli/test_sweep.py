@@ -1,0 +1,142 @@
+"""`stagecut sweep`: curves and catalogues as a user asks for them."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import onnx
+import pytest
+
+from stagecut.compiler.cli.sweep_command import _entries
+from stagecut.compiler.formats.costs_json import write_costs
+from tests.support.command_line import Said, stagecut
+from tests.support.onnx_models import MODELS
+from tests.support.tables import US, cost_table
+
+Run: TypeAlias = Callable[..., Said]
+
+#: With b on pim at speed s, 6 + 8 / s; with both there, 4 + 16 / s; on cpu, 12.
+TABLE = cost_table(
+    "a(x): cpu 2, pim 8\n b(a): cpu 10, pim 8", inputs="x@host", outputs="b@host", transfer_us=2
+)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    Path("costs.json").write_text(write_costs(TABLE))
+    return lambda *arguments: stagecut(capsys, monkeypatch, "sweep", *arguments)
+
+
+def _json(said: Said) -> Any:
+    assert said.code == 0, said.err
+    return json.loads(said.out)
+
+
+def test_every_change_is_told(run: Run) -> None:
+    found = _json(run("costs.json", "--scale", "pim=0.5..8", "--json"))
+    assert (found["schema"], found["costs"]) == ("stagecut.sweep/1", "costs.json")
+    [curve] = found["curves"]
+    assert [point["at"] for point in curve["breakpoints"]] == pytest.approx([4 / 3, 4])
+    assert curve["breakpoints"][0]["moved"] == [{"node": "b", "before": "cpu", "after": "pim"}]
+    assert curve["break_even"] == pytest.approx(4 / 3)
+    assert curve["certificate"] == {"exact": True, "gap": 0.0}
+    assert (curve["solves"], curve["elasticity"]) == (5, 0.0)
+
+
+def test_for_people(run: Run) -> None:
+    assert run("costs.json", "--scale", "pim=0.5..8").out.splitlines() == [
+        "pim, 0.5 to 8 times as fast: 2 changes, found by 5 partitions, each proved optimal",
+        "      speed      total  what changes",
+        "        0.5    12.0 µs  2 nodes on cpu",
+        "      1.333    12.0 µs  b: cpu → pim",
+        "          4    8.00 µs  a: cpu → pim",
+        "          8    6.00 µs  2 nodes on pim",
+        "  break-even: worth nothing up to 1.333 times its speed",
+        "  as things stand, 1 % more speed saves 0.00 %",
+    ]
+
+
+def test_several_parts_are_ranked_by_what_they_would_save(run: Run) -> None:
+    said = run("costs.json", "--scale", "pim=0.5..2", "--scale", "cpu=0.5..2").out
+    assert said.splitlines()[-3:] == [
+        "what 1 % more speed would save, as things stand:",
+        f"  cpu  1.00 %  {'█' * 30}",
+        "  pim  0.00 %  ",
+    ]
+    assert "break-even: below 0.5 times its speed; something is gained throughout" in said
+    assert "above 1 times its speed" in run("costs.json", "--scale", "pim=0.5..1").out
+
+
+def test_a_curve_as_csv_is_what_its_lines_say(run: Run) -> None:
+    run("costs.json", "--scale", "pim=0.5..8", "--csv", "curve.csv")
+    with Path("curve.csv").open() as lines:
+        rows = [*csv.DictReader(lines)]
+    assert [float(row["speed"]) for row in rows] == pytest.approx([0.5, 4 / 3, 4 / 3, 4, 4, 8])
+    for row in rows:
+        total = float(row["fixed"]) + float(row["scaled"]) / float(row["speed"])
+        assert float(row["total"]) == pytest.approx(total)
+    assert float(rows[-1]["total"]) == pytest.approx(6 * US)
+
+
+def test_a_catalogue_is_measured_once(run: Run) -> None:
+    onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")
+    shapes = ("--shape", "ids=2x5", "--shape", "scale=2x3")
+    options = (*shapes, "--device", "cpu.serial", "--set", "pim.hbm:channels=16,64", "--csv", "c")
+    found = _json(run("x.onnx", *options, "--no-cache", "--json"))
+    assert [each["device"] for each in found["choices"]] == [
+        None,
+        "pim.hbm:channels=16",
+        "pim.hbm:channels=64",
+    ]
+    assert all(each["exact"] for each in found["choices"])
+    assert Path("c").read_text().splitlines()[0] == "device,total,lower_bound,nodes"
+    said = run("x.onnx", *options, "--no-cache").out.splitlines()
+    assert said[0].split() == ["device", "total", "gain", "nodes", "on", "it"]
+    assert said[1].split()[0] == "without"
+    assert "1.00x" in said[1]
+
+
+ENTRIES = {
+    "a value each": ("pim.hbm:channels=16,32", ["channels-16=pim.hbm:channels=16"]),
+    "options before": (
+        "pim.hbm:refresh=off,channels=1,2",
+        ["channels-1=pim.hbm:refresh=off,channels=1"],
+    ),
+    "files": ("pim:preset=a/x.toml,b.toml", ["preset-a-x.toml=pim:preset=a/x.toml"]),
+    "files of like names": ("pim:preset=a/x.toml,a-x.toml", ["preset-0=pim:preset=a/x.toml"]),
+}
+
+
+@pytest.mark.parametrize(("text", "first"), ENTRIES.values(), ids=ENTRIES.keys())
+def test_entries_of_a_catalogue(text: str, first: list[str]) -> None:
+    assert _entries(text)[:1] == first
+    assert len(_entries(text)) == 2
+
+
+BAD = {
+    "no question": ((), "asks for nothing"),
+    "two questions": (("--scale", "pim=1..2", "--set", "pim:n=1"), "are different questions"),
+    "a part that is not there": (("--scale", "gpu=1..2"), "there is no device and no route 'gpu'"),
+    "a range that is none": (("--scale", "pim=1"), "'pim=1' is not PART=LOW..HIGH"),
+    "a range of words": (("--scale", "pim=slow..fast"), "is not PART=LOW..HIGH"),
+    "a range that ends before it begins": (("--scale", "pim=2..1"), "is no range of speeds"),
+    "a catalogue of a table": (("--set", "pim:n=1"), "a cost table holds no device"),
+    "a catalogue without values": (("--set", "pim.hbm:channels"), "is not DEVICE:KEY=A,B"),
+    "energy alone": (("--scale", "pim=1..2", "--objective", "energy"), "speed changes nothing"),
+}
+
+
+@pytest.mark.parametrize(("options", "problem"), BAD.values(), ids=BAD.keys())
+def test_what_makes_no_sense_is_said(run: Run, options: tuple[str, ...], problem: str) -> None:
+    said = run("costs.json", *options)
+    assert said.code == 2
+    assert problem in said.err
+    assert "fix: " in said.err
+
+
+def test_nothing_is_written_over_what_is_read(run: Run) -> None:
+    assert run("costs.json", "--scale", "pim=1..2", "--csv", "costs.json").code != 0
+    assert Path("costs.json").read_text() == write_costs(TABLE)
