@@ -26,6 +26,7 @@ from stagecut.compiler.ir.plan import (
     PlannedVariant,
 )
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.gate import choose
@@ -121,9 +122,11 @@ def _rows(outputs: Feeds, at: int, size: int) -> Feeds:
     return found
 
 
-def with_batches(planned: PlannedVariant, batched: PlannedVariant, size: int) -> PlannedVariant:
-    """The variant that streams its inputs one by one or, where that was seen to be faster, up to
-    `size` in a call, in which `batched` runs.
+def with_batches(
+    planned: PlannedVariant, batched: PlannedVariant, size: int, limits: Sequence[Limit] = ()
+) -> PlannedVariant:
+    """The variant that streams its inputs one by one or, where that was seen to be faster and keeps
+    to the limits, up to `size` in a call, in which `batched` runs.
 
     What was seen of batches is said by input; each waits until its batch is full.
     """
@@ -131,14 +134,16 @@ def with_batches(planned: PlannedVariant, batched: PlannedVariant, size: int) ->
     stream, together = planned.stream, batched.stream
     if stream is None or together is None:
         raise AssertionError("both were made to stream")
-    if many.high_s / size >= one.low_s:
+    period_s = together.period_s / size
+    latency_s = together.latency_s + (size - 1) * period_s
+    kept = all(limit.allows(latency_s) for limit in limits if limit.name == "latency")
+    if many.high_s / size >= one.low_s or not kept:
         return planned
     contenders = [
         *(replace(each, chosen=False) for each in planned.contenders),
         *(_by_input(each, size) for each in batched.contenders),
     ]
     alike = len(stream.replicas) == len(together.replicas)
-    period_s = together.period_s / size
     return replace(
         planned,
         contenders=choose(contenders, THROUGHPUT),
@@ -146,8 +151,12 @@ def with_batches(planned: PlannedVariant, batched: PlannedVariant, size: int) ->
             together.replicas if alike else stream.replicas,
             size,
             period_s,
-            together.latency_s + (size - 1) * period_s,
+            latency_s,
             together.basis,
+            together.busy if alike else stream.busy,
+            together.reason,
+            None if together.with_another_core_s is None else together.with_another_core_s / size,
+            stream.front,
         ),
     )
 

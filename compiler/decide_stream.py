@@ -9,7 +9,7 @@ chooses have been: then its proof is about costs as they are in the stream that 
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut import backends
@@ -22,17 +22,25 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import EngineError, StagecutError, UnplaceableError
 from stagecut.compiler.ir.objective import THROUGHPUT
-from stagecut.compiler.ir.plan import Contender, PlannedStream
+from stagecut.compiler.ir.plan import Contender, ContenderKind, FrontPoint, PlannedStream
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.stream import StreamSolution, stream_account
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measurements import Compared, Measurements
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
-from stagecut.passes.gate.stream_contenders import StreamProposal, fastest, replicas_of_all
+from stagecut.passes.gate.stream_contenders import (
+    StreamProposal,
+    fastest,
+    keeps_to,
+    replicas_of_all,
+)
 from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, predicted
+from stagecut.passes.gate.stream_reason import reason
 from stagecut.passes.partition.restrict import Restrict, without
+from stagecut.passes.partition.throughput.front import Front
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.profile.loaded import ObservedCall, loaded
 from stagecut.passes.profile.profile import Fault, Profiled
@@ -43,6 +51,10 @@ from stagecut.runtime.stream.full import FullStream
 
 #: So often the solver is asked again with what was seen of its last answer.
 _MOST_SOLVES = 4
+
+#: Of the front, streams whose latency is by less than that part below the one before are left out,
+#: and those behind so many.
+_STEP, _MOST_POINTS = 0.1, 8
 
 #: How often streams take turns, by effort.
 _ROUNDS = {
@@ -58,23 +70,25 @@ class DecideStream:
 
     restrict: Restrict
     tolerance: float | None
+    limits: tuple[Limit, ...]
     by_costs: bool
     phases: Phases
 
     def __call__(
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled, dump: Dump
     ) -> Decision:
-        """Raises UnplaceableError where the machine has too little for any stream."""
+        """Raises UnplaceableError where the machine has too little for any stream, or none keeps to
+        the limits."""
         costs = profiled.costs if self.by_costs else _with_all_cores(profiled.costs)
         field = _Field(measurements, self.tolerance, timed=not self.by_costs)
         with self.phases("gate"):
-            field.enter(replicas_of_all(self.restrict(costs)))
+            field.enter(replicas_of_all(self.restrict(costs), self.limits))
         costs, solution, faults = self._solved(field, costs, expanded)
         dump("schedule", f"{solution.certificate.claim}\n{solution.stream}")
         costs_text = write_costs(costs)
         dump("costs", costs_text, "json")
         with self.phases("gate"):
-            entries = field.final(fastest(costs, solution), costs)
+            entries = field.final(fastest(costs, solution), costs, self.limits)
             compared = field.compared(entries)
         dump("contenders", "\n".join(map(str, compared.contenders)))
         shipped = next(
@@ -89,13 +103,30 @@ class DecideStream:
             tuple(entry.proposal.single for entry in entries),
             compared,
             (*profiled.faults, *faults),
-            PlannedStream(
-                shipped.stream.replicas,
-                1,
-                shipped.account.period_s,
-                shipped.account.latency_s,
-                shipped.account.basis,
-            ),
+            self._planned(shipped, costs, [entry.proposal for entry in entries]),
+        )
+
+    def _planned(
+        self, shipped: StreamProposal, costs: CostTable, proposals: Sequence[StreamProposal]
+    ) -> PlannedStream:
+        """How it streams, and what else is known of streams by the costs."""
+        account = shipped.account
+        allowed = self.restrict(costs)
+        wholes = [each for each in proposals if each.id.kind is ContenderKind.SINGLE]
+        with self.phases("partition"):
+            more = _with_another_core(allowed)
+            another = None if more is None else Throughput(self.limits)(more).account.period_s
+            front = Front(self.limits, step=_STEP)(allowed)
+        return PlannedStream(
+            shipped.stream.replicas,
+            1,
+            account.period_s,
+            account.latency_s,
+            account.basis,
+            tuple(account.busy(stage) for stage in range(len(account.stages))),
+            reason(costs, shipped, wholes),
+            another,
+            tuple(map(_point, front[:_MOST_POINTS])),
         )
 
     def _solved(
@@ -107,7 +138,7 @@ class DecideStream:
         for left in reversed(range(_MOST_SOLVES)):
             with self.phases("partition"):
                 table = loaded(costs, field.calls(costs))
-                solution = Throughput()(self.restrict(table))
+                solution = Throughput(self.limits)(self.restrict(table))
             if field.has_seen(solution) or not left:
                 break
             with self.phases("gate"):
@@ -209,9 +240,12 @@ class _Field:
         turns = (entry.turn.run.period_s for entry in self._entries if entry.turn is not None)
         return min(turns, default=math.inf)
 
-    def final(self, optimum: StreamProposal, costs: CostTable) -> tuple[_Entry, ...]:
-        """The streams to decide between, with their accounts by `costs`: whole replicas, and the
-        fastest by the costs. Raises what was wrong with them where there is none."""
+    def final(
+        self, optimum: StreamProposal, costs: CostTable, limits: Sequence[Limit]
+    ) -> tuple[_Entry, ...]:
+        """The streams to decide between, with their accounts by `costs`: whole replicas that keep
+        to the limits, and the fastest by the costs. Raises what was wrong with them where there is
+        none."""
         kept = [each for each in self._entries if each.proposal.id != optimum.id]
         same = [each for each in kept if each.proposal.stream == optimum.stream]
         if not same:
@@ -222,7 +256,7 @@ class _Field:
             kept = [*built[:1], *kept]
         if not kept:
             raise self._error or AssertionError("a stream is built or left out")
-        return tuple(
+        found = (
             replace(
                 each,
                 proposal=replace(
@@ -233,6 +267,7 @@ class _Field:
             )
             for each in kept
         )
+        return tuple(each for each in found if keeps_to(each.proposal, limits))
 
     def compared(self, entries: tuple[_Entry, ...]) -> Compared:
         """By turns where they are timed; the one that is chosen is right at other shapes, too."""
@@ -278,6 +313,24 @@ def _with_all_cores(costs: CostTable) -> CostTable:
         for each in costs.machine.resources
     )
     return replace(costs, machine=replace(costs.machine, resources=resources))
+
+
+def _with_another_core(costs: CostTable) -> CostTable | None:
+    """None where no device uses any."""
+    resources = costs.machine.resources
+    if all(each.name != backends.CPU for each in resources):
+        return None
+    more = tuple(
+        replace(each, units=each.units + 1) if each.name == backends.CPU else each
+        for each in resources
+    )
+    return replace(costs, machine=replace(costs.machine, resources=more))
+
+
+def _point(solution: StreamSolution) -> FrontPoint:
+    pairs = zip(solution.stream.replicas, solution.stream.schedule.stages, strict=True)
+    stages = " > ".join(f"{count} x {stage.device}" for count, stage in pairs)
+    return FrontPoint(solution.account.period_s, solution.account.latency_s, stages)
 
 
 def _certificate(solution: StreamSolution) -> Certificate:

@@ -65,6 +65,8 @@ class Request:
     tolerance: float | None = None
     max_energy_j: float | None = None
     max_batch: int | None = None
+    max_latency_s: float | None = None
+    max_memory_bytes: float | None = None
     costs: str | None = None
 
     @classmethod

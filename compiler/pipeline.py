@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.arguments import check_measuring, check_question, each_shape
+from stagecut.compiler.arguments import check_measuring, check_question, check_stream, each_shape
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.batches import USUAL_BATCH, Batches, with_batches
 from stagecut.compiler.context import CompileContext, Settings
@@ -60,6 +60,7 @@ from stagecut.compiler.ir.plan import (
     batching_problem,
 )
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.stream_certificate import Limit, limits_of_stream
 from stagecut.compiler.isolated import (
     Request,
     compile_isolated,
@@ -95,6 +96,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     tolerance: float | None = None,
     max_energy_j: float | None = None,
     max_batch: int | None = None,
+    max_latency_s: float | None = None,
+    max_memory_bytes: float | None = None,
     costs: CostTable | None = None,
     settings: Settings = Settings(),
     isolated: bool = False,
@@ -113,16 +116,18 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     throughput, for a plan whose session streams as many inputs a second as can be.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
-    number. `max_energy_j` is the most that a run may take, by the costs; `max_batch` how many
-    inputs a stream may run in one call, where that is faster, 8 unless said. `isolated` measures in
-    a
-    process of its own, which an engine may take down: then the compile goes on without that engine
-    there. Its progress is not seen.
+    number. `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch`
+    says how many inputs it may run in one call, where that is faster (8 unless said), and
+    `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and what weights
+    and values on their way may, by the costs. `isolated` measures in a process of its own, which an
+    engine may take down: then the compile goes on without that engine there. Its progress is not
+    seen.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
     check_measuring(devices, feeds, granularity, settings)
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs)
+    check_stream(max_batch, max_latency_s, max_memory_bytes)
     if isolated:
         request = replace(
             Request.of("compile", devices, shapes, granularity, settings),
@@ -132,6 +137,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             tolerance=tolerance,
             max_energy_j=max_energy_j,
             max_batch=max_batch,
+            max_latency_s=max_latency_s,
+            max_memory_bytes=max_memory_bytes,
             costs=None if costs is None else write_costs(costs),
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
@@ -148,6 +155,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         granularity,
         tolerance,
         max_energy_j,
+        limits_of_stream(max_latency_s, max_memory_bytes),
         None if context.only_reference else costs,
         phases,
     )
@@ -195,6 +203,7 @@ class _Question:
     granularity: Granularity
     tolerance: float | None
     max_energy_j: float | None
+    limits: tuple[Limit, ...]
     costs: CostTable | None
     phases: Phases
 
@@ -318,11 +327,11 @@ class _Question:
         shapes = [array.shape for array in stacked.feeds.values()]
         known = [each for each in variants if [port.shape for port in each.inputs] == shapes]
         if known:
-            variants[index] = with_batches(variants[index], known[0], size)
+            variants[index] = with_batches(variants[index], known[0], size, self.limits)
             return
         own: dict[str, bytes] = {}
         planned = self.answered(stacked, weights, opened, own, len(variants))
-        variants[index] = with_batches(variants[index], planned, size)
+        variants[index] = with_batches(variants[index], planned, size, self.limits)
         if variants[index].shipped.id.batch > 1:
             variants.append(planned)
             files |= own
@@ -339,7 +348,7 @@ class _Question:
     def _decide(self) -> Decide | DecideStream:
         by_costs = self.costs is not None
         if self.objective.streams:
-            return DecideStream(self.restrict, self.tolerance, by_costs, self.phases)
+            return DecideStream(self.restrict, self.tolerance, self.limits, by_costs, self.phases)
         return Decide(
             self.objective, self.restrict, self.tolerance, self.max_energy_j, by_costs, self.phases
         )
@@ -357,6 +366,7 @@ class _Question:
             "forbid": ", ".join(map(str, self.restrict.forbids)),
             "tolerance": "" if self.tolerance is None else f"{self.tolerance:g}",
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
+            **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }
 
 

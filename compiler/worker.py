@@ -60,6 +60,8 @@ def _compile(folder: Path, request: Request) -> Mapping[str, float]:
         tolerance=request.tolerance,
         max_energy_j=request.max_energy_j,
         max_batch=request.max_batch,
+        max_latency_s=request.max_latency_s,
+        max_memory_bytes=request.max_memory_bytes,
         costs=None if request.costs is None else read_costs(request.costs),
         settings=_settings(folder, request),
     )

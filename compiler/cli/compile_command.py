@@ -62,6 +62,8 @@ def compile_(
     ] = None,
     max_energy: limits.MaxEnergyOption = None,
     max_batch: limits.MaxBatchOption = None,
+    max_latency: limits.MaxLatencyOption = None,
+    max_memory: limits.MaxMemoryOption = None,
     effort: limits.EffortOption = "normal",
     cores: common.CoresOption = None,
     costs: Annotated[
@@ -90,6 +92,8 @@ def compile_(
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.pipeline import compile_model
 
+    limits.for_streams(max_latency, "--max-latency", objective)
+    limits.for_streams(max_memory, "--max-memory", objective)
     common.keep_to_cores(cores)
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
     if dry_run:
@@ -141,6 +145,8 @@ def compile_(
         tolerance=_tolerance(tolerance, precision),
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),
+        max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),
+        max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         settings=settings,
     )

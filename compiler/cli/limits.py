@@ -8,7 +8,7 @@ import typer
 
 from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.stream_certificate import Limit, limits_of_stream
 
 MaxEnergyOption: TypeAlias = Annotated[
     str | None,
@@ -89,12 +89,10 @@ def parse_joules(text: str) -> float:
 
 def stream_limits(max_latency: str | None, max_memory: str | None) -> tuple[Limit, ...]:
     """`50ms` and `2GiB`, where they are given; raises UsageError."""
-    limits = []
-    if max_latency is not None:
-        limits.append(Limit("latency", parse_seconds(max_latency)))
-    if max_memory is not None:
-        limits.append(Limit("memory", parse_bytes(max_memory)))
-    return tuple(limits)
+    return limits_of_stream(
+        None if max_latency is None else parse_seconds(max_latency),
+        None if max_memory is None else parse_bytes(max_memory),
+    )
 
 
 def parse_seconds(text: str) -> float:

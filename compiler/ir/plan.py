@@ -283,13 +283,27 @@ MOST_REPLICAS = MOST_BATCHED = 1024
 
 
 @dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A stream than which none is both faster and sooner done, by the costs; `stages` are the
+    device of each with its replicas, for people."""
+
+    period_s: Amount
+    latency_s: Amount
+    stages: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedStream:
     """How a variant runs many inputs: `replicas` of each stage, up to `batch` inputs in a call.
 
     A call of several inputs has them stacked on axis 0, and hands back outputs that are. That each
     then comes out as it does alone is for whoever writes a `batch` above 1 to have seen.
     `period_s` are the seconds from one input to the next, `latency_s` what one takes from end to
-    end at that rate. Raises PlanError for numbers that no stream has.
+    end at that rate. `busy` is the part of the time that the replicas of each stage are at work, by
+    the costs. `reason` says why a pipeline beats replicas of the whole model, where it does;
+    `with_another_core_s` is the least period with one more core, None where no core is used;
+    `front` are other streams of less latency, the fastest first. Raises PlanError for numbers that
+    no stream has.
     """
 
     replicas: tuple[Positive, ...]
@@ -297,6 +311,10 @@ class PlannedStream:
     period_s: Amount
     latency_s: Amount
     basis: Basis
+    busy: tuple[Amount, ...] = ()
+    reason: str = ""
+    with_another_core_s: Amount | None = None
+    front: tuple[FrontPoint, ...] = ()
 
     def __post_init__(self) -> None:
         if sum(self.replicas) > MOST_REPLICAS or self.batch > MOST_BATCHED:

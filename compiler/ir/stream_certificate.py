@@ -49,6 +49,18 @@ class Limit:
         return amount <= self.most * (1 + TOLERANCE)
 
 
+def limits_of_stream(
+    max_latency_s: float | None, max_memory_bytes: float | None
+) -> tuple[Limit, ...]:
+    """Those that are given."""
+    limits = []
+    if max_latency_s is not None:
+        limits.append(Limit("latency", max_latency_s))
+    if max_memory_bytes is not None:
+        limits.append(Limit("memory", max_memory_bytes))
+    return tuple(limits)
+
+
 #: Units of each resource in the order of the machine's devices, those of interchangeable devices
 #: counted together; then ticks of latency, or bytes, of each limit in the order of the certificate.
 Label: TypeAlias = tuple[int, ...]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from stagecut.compiler.ir.machine import Basis, Route
-from stagecut.compiler.ir.plan import Checks, Circumstances, Port
+from stagecut.compiler.ir.plan import Checks, Circumstances, FrontPoint, Port
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary
@@ -208,6 +208,42 @@ def streaming(summary: Summary) -> str:
     stages = " → ".join(f"{count} × {brief(device)}" for count, device in stream.replicas)
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
     return f"streams through {stages}{batch}; an input takes {time(stream.latency)} at that rate"
+
+
+def bottleneck(summary: Summary) -> str:
+    """Which stage sets the rate, how busy the others are, and what another core would buy."""
+    stream = summary.streaming
+    if stream is None:
+        return ""
+    busy = ""
+    if len(stream.busy) > 1:
+        first = max(range(len(stream.busy)), key=stream.busy.__getitem__)
+        others = ", ".join(
+            f"stage {stage} {share:.0%}"
+            for stage, share in enumerate(stream.busy)
+            if stage != first
+        )
+        busy = f"stage {first} on {brief(stream.replicas[first][1])} sets the rate; busy: {others}"
+    another = stream.with_another_core
+    more = ""
+    if another is not None and another.time_s < summary.predicted.time_s:
+        more = f"with another core: {rate(another)} by the costs"
+    return "; ".join(filter(None, (busy, stream.reason, more)))
+
+
+def trade(point: FrontPoint, basis: Basis) -> str:
+    """`120 inputs/s, 8.3 ms each: 1 × cpu.parallel`."""
+    figure = Figure(point.period_s, basis)
+    return f"{rate(figure)}, {time(Figure(point.latency_s, basis))} each: {point.stages}"
+
+
+def front(summary: Summary) -> str:
+    """Streams that are slower and sooner done, by the costs."""
+    stream = summary.streaming
+    if stream is None or len(stream.front) < 2:
+        return ""
+    basis = stream.latency.basis
+    return "sooner done: " + "; ".join(trade(point, basis) for point in stream.front[1:4])
 
 
 def profiling(summary: Summary) -> str:

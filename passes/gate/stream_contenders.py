@@ -7,7 +7,7 @@ Where cores are equal, and nothing has to be transferred or does not fit, no pip
 replicas of the whole model: a stream of several stages has to show that it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.account import account
@@ -21,6 +21,7 @@ from stagecut.compiler.ir.stream import (
     StreamSolution,
     stream_account,
 )
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.gate.contenders import Proposal, on_one_device
 
 
@@ -36,20 +37,33 @@ class StreamProposal:
     also: tuple[ContenderId, ...] = ()
 
 
-def replicas_of_all(costs: CostTable) -> Iterator[StreamProposal]:
-    """For each device that can run everything, as many replicas as its resource has room for."""
+def replicas_of_all(costs: CostTable, limits: Sequence[Limit] = ()) -> Iterator[StreamProposal]:
+    """For each device that can run everything, as many replicas as its resource has room for and
+    the limits allow; where they allow none, one, which is no contender then."""
     for device in costs.machine.devices:
-        replicas = costs.machine.units_of[device.keeps_busy] // device.cores
-        if not replicas:
-            continue
         for proposal in on_one_device(costs, device.name, THROUGHPUT):
-            id_ = replace(proposal.id, replicas=replicas)
-            stream = StreamSchedule(proposal.schedule, (replicas,) * len(proposal.schedule.stages))
-            try:
-                loads = stream_account(costs, stream)
-            except ScheduleError:  # what it reads passes through other memories than the host's
-                continue
-            yield StreamProposal(id_, proposal, stream, loads)
+            most = costs.machine.units_of[device.keeps_busy] // device.cores
+            found = [
+                stream
+                for replicas in reversed(range(1, most + 1))
+                for stream in _replicated(costs, proposal, replicas)
+            ]
+            within = (each for each in found if keeps_to(each, limits))
+            yield from [*within, *found[-1:]][:1]
+
+
+def keeps_to(proposal: StreamProposal, limits: Sequence[Limit]) -> bool:
+    return all(limit.allows(proposal.account.taken(limit.name)) for limit in limits)
+
+
+def _replicated(costs: CostTable, proposal: Proposal, replicas: int) -> Iterator[StreamProposal]:
+    """Nothing where what it reads passes through other memories than the host's."""
+    stream = StreamSchedule(proposal.schedule, (replicas,) * len(proposal.schedule.stages))
+    try:
+        loads = stream_account(costs, stream)
+    except ScheduleError:
+        return
+    yield StreamProposal(replace(proposal.id, replicas=replicas), proposal, stream, loads)
 
 
 def fastest(costs: CostTable, solution: StreamSolution) -> StreamProposal:

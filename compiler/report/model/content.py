@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stagecut.compiler.ir.costs import Endpoint
-from stagecut.compiler.ir.plan import Checks, Circumstances, Port, ProfilePath, Provenance
+from stagecut.compiler.ir.plan import (
+    Checks,
+    Circumstances,
+    FrontPoint,
+    Port,
+    ProfilePath,
+    Provenance,
+)
 from stagecut.compiler.ir.solution import Scope
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation
 from stagecut.compiler.report.model.rows import (
@@ -79,12 +86,19 @@ class Streaming:
     """How inputs stream through the plan, where it was made for that.
 
     `replicas` are those of each stage with its device; up to `batch` inputs are run in one call.
-    `latency` is what an input takes from end to end at the full rate.
+    `latency` is what an input takes from end to end at the full rate. `busy` is the part of the
+    time that each stage is at work. `reason` says why a pipeline beats replicas of the whole model,
+    where it does; `with_another_core` is the least period with one more core, and `front` are
+    other streams of less latency, all of them by the costs.
     """
 
     replicas: tuple[tuple[int, str], ...]
     batch: int
     latency: Figure
+    busy: tuple[float, ...]
+    reason: str
+    with_another_core: Figure | None
+    front: tuple[FrontPoint, ...]
 
 
 @dataclass(frozen=True, slots=True)

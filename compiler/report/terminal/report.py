@@ -40,6 +40,8 @@ def print_summary(report: Report, console: Console) -> None:
     console.print(_headline(report))
     lines = (
         wording.streaming(summary),
+        wording.bottleneck(summary),
+        wording.front(summary),
         headline.optimum(summary),
         headline.rivalry(report),
         wording.extent(summary),
