@@ -39,7 +39,8 @@ def test_weights_begin_where_vector_registers_like_it(tmp_path: Path) -> None:
 
 
 def test_all_of_it_can_be_read_whatever_its_size(tmp_path: Path) -> None:
-    for number, weights in enumerate(({}, {"a": np.ones(1027, np.uint8)}, {"a": LARGE})):
+    cases: list[dict[str, np.ndarray]] = [{}, {"a": np.ones(1027, np.uint8)}, {"a": LARGE}]
+    for number, weights in enumerate(cases):
         (tmp_path / str(number)).mkdir()
         [file] = write_weights([_model(**weights)], tmp_path / str(number))
         file.read()
