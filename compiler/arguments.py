@@ -35,6 +35,7 @@ def check_question(
     forbids: object,
     tolerance: object,
     max_energy_j: object,
+    max_batch: object,
     costs: object,
 ) -> None:
     """Raises UsageError for what no plan can be asked for with."""
@@ -44,6 +45,8 @@ def check_question(
     _check_texts("forbids", forbids)
     _check_amount("tolerance", tolerance)
     _check_amount("max_energy_j", max_energy_j)
+    if max_batch is not None and not (isinstance(max_batch, int) and max_batch >= 1):
+        raise _other("max_batch", max_batch, "a whole number, 1 or more")
     if costs is not None and not isinstance(costs, CostTable):
         raise _other("costs", costs, "a CostTable, such as read_costs returns")
 
@@ -83,10 +86,11 @@ def _no_shapes(given: object) -> ShapeError:
 
 
 def _check_texts(name: str, given: object) -> None:
-    """None, or a list of texts; one text is a list of letters, and not meant."""
+    """None, or a list of texts; one text is a list of letters, and not meant. What can be read but
+    once, or in any order, is none."""
     if given is None:
         return
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    if isinstance(given, str) or not isinstance(given, Sequence):
         raise _other(name, given, "a list of texts")
     for each in given:
         if not isinstance(each, str):

@@ -59,7 +59,7 @@ def _parse(path: Path) -> onnx.ModelProto:
         proto.ParseFromString(path.read_bytes())
     except (OSError, ValueError) as error:  # a name with a zero byte is of no file
         raise ModelError(
-            f"cannot be read: {getattr(error, 'strerror', error)}",
+            f"cannot be read: {getattr(error, 'strerror', None) or error}",
             where=str(path),
             fix="MODEL is the path of an .onnx file",
         ) from error

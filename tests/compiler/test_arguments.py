@@ -16,6 +16,7 @@ X = np.ones((2, 3), np.float32)
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "one device": ({"devices": "cpu.serial"}, "devices: it is 'cpu.serial'"),
     "a device that is no text": ({"devices": [3]}, "devices: it is 3"),
+    "devices that can be read but once": ({"devices": iter(["null"])}, "devices: it is <list_it"),
     "a granularity": ({"granularity": "fine"}, "granularity: it is 'fine'"),
     "feeds that are one array": ({"feeds": X}, "feeds: they are a ndarray"),
     "a feed that is a list": ({"feeds": {"x": [[1.0]]}}, "input x: is a list"),
@@ -34,6 +35,8 @@ QUESTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a tolerance below 0": ({"tolerance": -1}, "tolerance: it is -1"),
     "a tolerance in words": ({"tolerance": "small"}, "tolerance: it is 'small'"),
     "no energy at all": ({"max_energy_j": -1.0}, "max_energy_j: it is -1.0"),
+    "no batch at all": ({"max_batch": 0}, "max_batch: it is 0"),
+    "a batch that is not whole": ({"max_batch": 1.5}, "max_batch: it is 1.5"),
     "the name of a table": ({"costs": "costs.json"}, "costs: it is 'costs.json'"),
     "shapes in a list": ({"shapes": [3]}, "shapes: 3 is no shape"),
 }

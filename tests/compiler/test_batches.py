@@ -1,6 +1,6 @@
 """Batches: only where inputs come out as they do alone, and where they were seen to be faster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
 from stagecut.runtime.session import Session
 
@@ -59,10 +60,12 @@ def larger_is_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         tried.append(len(measurements.program.feeds["x"]))
         return 1e-12
 
-    def faster(planned: PlannedVariant, batched: PlannedVariant, size: int) -> PlannedVariant:
+    def faster(
+        planned: PlannedVariant, batched: PlannedVariant, size: int, limits: Sequence[Limit]
+    ) -> PlannedVariant:
         shipped = batched.shipped
         fast = replace(shipped, median_s=1e-12, high_s=1e-12, low_s=1e-12, min_s=1e-12)
-        return with_batches(planned, replace(batched, contenders=(fast,)), size)
+        return with_batches(planned, replace(batched, contenders=(fast,)), size, limits)
 
     monkeypatch.setattr(batches_module, "whole_period_s", period_s)
     monkeypatch.setattr("stagecut.compiler.pipeline.with_batches", faster)
@@ -118,6 +121,16 @@ def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = _compiled(ROWS, Told())
     assert len(plan.variants) == 1
     assert next(periods_s, None) is None
+
+
+def test_a_batch_in_which_inputs_would_wait_too_long(larger_is_faster: list[int]) -> None:
+    plan = _compiled(ROWS, Told(), max_batch=2)
+    base, batched = (each.planned for each in plan.variants)
+    assert base.stream is not None
+    short = [Limit("latency", base.stream.latency_s * 0.9)]
+    alone = replace(base, contenders=tuple(each for each in base.contenders if each.id.batch == 1))
+    alone = replace(alone, contenders=(replace(alone.contenders[0], chosen=True),))
+    assert with_batches(alone, batched, 2, short) is alone
 
 
 def test_a_batch_that_is_not_clearly_faster_in_the_end(larger_is_faster: list[int]) -> None:
