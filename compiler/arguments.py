@@ -5,7 +5,7 @@ The command line makes such arguments out of texts, which it has checked by itse
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from operator import index
 from typing import get_args
 
@@ -35,7 +35,6 @@ def check_question(
     forbids: object,
     tolerance: object,
     max_energy_j: object,
-    max_batch: object,
     costs: object,
 ) -> None:
     """Raises UsageError for what no plan can be asked for with."""
@@ -45,16 +44,14 @@ def check_question(
     _check_texts("forbids", forbids)
     _check_amount("tolerance", tolerance)
     _check_amount("max_energy_j", max_energy_j)
-    if max_batch is not None and not (isinstance(max_batch, int) and max_batch >= 1):
-        raise _other("max_batch", max_batch, "a whole number, 1 or more")
     if costs is not None and not isinstance(costs, CostTable):
         raise _other("costs", costs, "a CostTable, such as read_costs returns")
 
 
 def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: object) -> None:
     """Raises UsageError for limits that no stream can have."""
-    if max_batch is not None and (not isinstance(max_batch, Integral) or max_batch < 1):
-        raise _other("max_batch", max_batch, "a whole number from 1 on")
+    if max_batch is not None and not (isinstance(max_batch, int) and max_batch >= 1):
+        raise _other("max_batch", max_batch, "a whole number, 1 or more")
     _check_amount("max_latency_s", max_latency_s)
     _check_amount("max_memory_bytes", max_memory_bytes)
 

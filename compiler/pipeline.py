@@ -126,12 +126,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
     check_measuring(devices, feeds, granularity, settings)
-<<<<<<< HEAD
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
-=======
-    check_question(objective, pins, forbids, tolerance, max_energy_j, max_batch, costs)
->>>>>>> h/hostile
     if isolated:
         request = replace(
             Request.of("compile", devices, shapes, granularity, settings),
