@@ -27,7 +27,7 @@ def _graph() -> "nx.DiGraph[str]":
 def test_a_graph_is_solved() -> None:
     """1 + a transfer of 2 + 2 + a transfer of 2 + 1, in microseconds."""
     table = from_networkx(_graph(), DEVICES, LINKS)
-    assert table.value_named["up"].size_bytes == 1000
+    assert table.value("up").size_bytes == 1000
     assert table.node_named["down"].inputs == ("up", "gelu")
     assert Partition()(table).total_s == pytest.approx(8e-6)
 
