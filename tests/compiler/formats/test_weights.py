@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -39,7 +40,9 @@ def test_weights_begin_where_vector_registers_like_it(tmp_path: Path) -> None:
 
 
 def test_all_of_it_can_be_read_whatever_its_size(tmp_path: Path) -> None:
-    for number, weights in enumerate(({}, {"a": np.ones(1027, np.uint8)}, {"a": LARGE})):
+    small = np.ones(1027, np.uint8)
+    cases: tuple[dict[str, np.ndarray[Any, Any]], ...] = ({}, {"a": small}, {"a": LARGE})
+    for number, weights in enumerate(cases):
         (tmp_path / str(number)).mkdir()
         [file] = write_weights([_model(**weights)], tmp_path / str(number))
         file.read()
