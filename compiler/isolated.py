@@ -10,7 +10,7 @@ That process, and the next one where it crashes, is watched as the command line 
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -47,7 +47,8 @@ main(folder, *map(int, ends))
 @dataclass(frozen=True, slots=True)
 class Request:
     """What `compile_model` is asked for, or `profile_model`, which then is the `task`; `feeds` are
-    names, whose arrays lie in files beside it."""
+    names, whose arrays lie in files beside it. `left_out` are outputs that the model no longer has
+    where it was imported: onnx_ir cannot write them."""
 
     task: Literal["compile", "profile"]
     devices: tuple[str, ...] | None
@@ -59,6 +60,7 @@ class Request:
     engine_timeout_s: float
     model: str = ""
     feeds: tuple[str, ...] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
     objective: str = "latency"
     pins: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
@@ -168,6 +170,7 @@ def _handed_over(
     file or a name."""
     if isinstance(model, str | PathLike) and example_inputs is None:
         text = fspath(model)
+        left_out: Mapping[str, str] = {}
     else:
         imported, given = import_model(model, example_inputs=example_inputs, feeds=feeds)
         tell(imported, model, warn)
@@ -175,11 +178,13 @@ def _handed_over(
         path = folder / f"{_file_name(imported.name)}.onnx"
         ir.save(imported.model, path, external_data=f"{path.name}.data")
         text = str(path)
+        left_out = imported.left_out
     for number, array in enumerate((feeds or {}).values()):
         strings = array.dtype.kind in "US"
         proto = numpy_helper.from_array(array.astype(object) if strings else array)
         onnx.save_tensor(proto, _feed_file(folder, number))
-    return replace(request, model=text, feeds=None if feeds is None else tuple(feeds))
+    names = None if feeds is None else tuple(feeds)
+    return replace(request, model=text, feeds=names, left_out=left_out)
 
 
 def _file_name(name: str) -> str:

@@ -2,12 +2,15 @@
 
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, cast
 
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.isolated import (
@@ -49,7 +52,7 @@ def answer(folder: Path) -> int:
 def _compile(folder: Path, request: Request) -> Mapping[str, float]:
     """Writes the plan, and returns where the time went."""
     plan = compile_model(
-        request.model,
+        _model(request),
         feeds=_feeds(folder, request),
         devices=request.devices,
         shapes=request.shapes,
@@ -72,7 +75,7 @@ def _compile(folder: Path, request: Request) -> Mapping[str, float]:
 def _profile(folder: Path, request: Request) -> Mapping[str, float]:
     """Writes the profile."""
     profiled = profile_model(
-        request.model,
+        _model(request),
         feeds=_feeds(folder, request),
         devices=request.devices,
         shapes=request.shapes[0],
@@ -81,6 +84,14 @@ def _profile(folder: Path, request: Request) -> Mapping[str, float]:
     )
     (folder / PROFILE_FILE).write_bytes(PROFILE.dump_json(KeptProfile.of(profiled)))
     return {}
+
+
+def _model(request: Request) -> str | Imported:
+    """The path or name; read already where its file does not hold all that is to be said of it."""
+    if not request.left_out:
+        return request.model
+    imported, _ = import_model(request.model)
+    return replace(imported, left_out=request.left_out)
 
 
 def _feeds(folder: Path, request: Request) -> Feeds | None:

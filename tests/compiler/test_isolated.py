@@ -142,6 +142,21 @@ def test_what_a_module_changes_in_place_is_told_here(requests: list[Request]) ->
     assert any("runs" in each for each in told)
 
 
+def test_so_is_what_a_model_in_memory_hands_back_that_is_no_tensor(
+    requests: list[Request],
+) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["": 18, "ai.onnx.ml": 2]>'
+        "g (float[1,2] x) => (float[1,2] y) { y = Relu(x)"
+        "  maps = ai.onnx.ml.ZipMap<classlabels_int64s = [0, 1]>(y) }"
+    )
+    kind = model.graph.output.add(name="maps").type.sequence_type.elem_type.map_type
+    kind.key_type = onnx.TensorProto.INT64
+    kind.value_type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    plan = compile_model(model, devices=["cpu.serial"], settings=QUICK, isolated=True)
+    assert plan.entry.left_out == {"maps": "sequence(map(int64, float))"}
+
+
 def test_a_name_is_handed_on_as_it_is(requests: list[Request]) -> None:
     compile_model("zoo:tiny-mlp", devices=["cpu.serial"], settings=QUICK, isolated=True)
     assert requests[0].model == "zoo:tiny-mlp"
