@@ -20,8 +20,8 @@ def context_of(
     streams: bool = False,
 ) -> CompileContext:
     """Of the devices that are named, or else of all real ones; without those that have taken the
-    process down, or are broken, which is told. For streams, devices serve several callers at
-    once."""
+    process down, or are broken, which is told. For streams, devices serve several callers at once,
+    and real ones are there with 2, 4, 8, ... threads, too."""
     settings = replace(settings, warn=Once(settings.warn))
     journal = None
     if settings.notes is not None:
@@ -31,6 +31,7 @@ def context_of(
     broken: tuple[str, ...] = ()
     if not named:
         named, broken = backends.survey(lower_precision=lower_precision, listener=listener)
+        named = (*named, *_with_fewer_threads(named)) if streams else named
     specs = [*_without_crashed(named, listener)]
     engines = backends.create_all(specs, listener)
     if streams:
@@ -44,6 +45,25 @@ def context_of(
         () if journal is None else journal.crashes(),
         broken if journal is None else (*journal.told(), *broken),
     )
+
+
+#: Devices that take as many threads as they are told, and what they are called with fewer.
+_THREADED = {
+    "cpu.parallel": "cpu",
+    "openvino.f32": "openvino.f32",
+    "openvino.bf16": "openvino.bf16",
+}
+
+
+def _with_fewer_threads(named: Sequence[str]) -> Iterator[str]:
+    """`cpu.t4=cpu.parallel:threads=4`, for each power of two below the number of CPUs: where stages
+    have 2, 4 or 8 threads, so many of them as there is time for fit into groups of cores."""
+    threads = 2
+    while threads < usable_cpus():
+        for name in named:
+            if name in _THREADED:
+                yield f"{_THREADED[name]}.t{threads}={name}:threads={threads}"
+        threads *= 2
 
 
 def _serving_all(engine: Backend, spec: str) -> str:

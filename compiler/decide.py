@@ -32,7 +32,8 @@ _MOST_REPLANS = 3
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What is known in the end: where nodes may run, the optimum of their costs, the plans that
-    were compared. `faults` are candidates that fell out on the way."""
+    were compared. `faults` are candidates that fell out on the way. `proof` is of streams, in its
+    file format."""
 
     expanded: ExpandedGraph
     costs: CostTable
@@ -43,6 +44,7 @@ class Decision:
     compared: Compared
     faults: tuple[Fault, ...]
     stream: PlannedStream | None = None
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from stagecut.compiler.circumstances import quietest
 from stagecut.compiler.context import Settings
 from stagecut.compiler.decide import Decision, expanded_without
 from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.formats.stream_json import write_stream
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import EngineError, StagecutError, UnplaceableError
@@ -104,6 +105,7 @@ class DecideStream:
             compared,
             (*profiled.faults, *faults),
             self._planned(shipped, costs, [entry.proposal for entry in entries]),
+            write_stream(solution),
         )
 
     def _planned(

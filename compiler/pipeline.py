@@ -28,6 +28,7 @@ from stagecut.compiler.formats.plan_file import (
     costs_file,
     defaults_model,
     file_prefix,
+    stream_file,
     write_plan,
 )
 from stagecut.compiler.formats.weights import (
@@ -290,6 +291,8 @@ class _Question:
                 for stage_program in staged.programs:
                     files[f"{prefix}{stage_program.name}.onnx"] = model_bytes(stage_program.model)
             files[costs_file(index)] = decided.costs_text.encode()
+            if decided.proof:
+                files[stream_file(index)] = decided.proof.encode()
         return planned
 
     def batched(

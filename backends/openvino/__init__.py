@@ -32,22 +32,22 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
 
     `watts_per_thread=X` is as for `cpu.parallel`. `pinning=on` keeps each thread on a CPU of its
     own, which is so unasked where they may use every CPU of the machine. `streams=N` lets a stage
-    of a `.serial` device serve N callers at once, each on one thread.
+    serve N callers at once, each on as many threads.
 
     Raises DeviceError where the package is missing or broken, or the CPU lacks the precision.
     """
     precision = _PRECISIONS[name]
     serial = name.endswith(".serial")
-    own = ("streams",) if serial else ("pinning",)
+    own = ("streams",) if serial else ("streams", "pinning")
     told = f"OpenVINO on the CPU in {precision}"
     device = on_threads(name, options, told, precision, also=own)
     read = Options(name, options)
-    streams = read.integer("streams", default=1, at_least=1, at_most=MOST_THREADS) if serial else 1
+    streams = read.integer("streams", default=1, at_least=1, at_most=MOST_THREADS)
     usual = "on" if has_every_cpu(device.cores * streams) else "off"
     pinning = usual if serial else read.choice("pinning", ("off", "on"), default=usual)
     _check_usable(name, precision)
     alone = tuple(_alone(device.cores, pinning, options))
-    serves = serial and "streams" not in options
+    serves = "streams" not in options
     return OpenvinoBackend(device, Memory(HOST), (), pinning == "on", alone, streams, serves)
 
 

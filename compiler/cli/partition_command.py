@@ -11,6 +11,7 @@ from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
 from stagecut.compiler.cli.outputs import check_outputs
+from stagecut.compiler.cli.tables import read_table
 from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.errors import UsageError
 
@@ -25,7 +26,10 @@ METHODS = ("optimal", "milp", "chain", "greedy", "priority", "single")
 @resting_collector()  # a table may have a million nodes, and nothing here makes cycles of them
 def partition(
     costs: Annotated[
-        Path, typer.Argument(metavar="COSTS", help="A cost table, such as `profile` writes.")
+        Path,
+        typer.Argument(
+            metavar="COSTS", help="A cost table, such as `profile` writes, or a plan, for its own."
+        ),
     ],
     method: Annotated[
         str,
@@ -57,7 +61,7 @@ def partition(
         typer.Option(
             metavar="ASSIGNMENT.json",
             help="Verify this assignment instead, and say how far it is from the optimum; "
-            "with --objective throughput, a stream and its certificate.",
+            "with --objective throughput, a stream and its certificate, in a file or in a plan.",
         ),
     ] = None,
     max_energy: limits.MaxEnergyOption = None,
@@ -104,7 +108,6 @@ def partition(
     """
     from stagecut.compiler.cli import partition_output as says
     from stagecut.compiler.formats.assignment_json import read_assignment
-    from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.partition.baselines import methods
     from stagecut.passes.partition.check import Check
@@ -128,7 +131,7 @@ def partition(
         )
     goal = parse_objective("latency" if streams else objective)
     restrict = common.read_rules(pin, forbid)
-    whole = read_costs(costs)
+    whole = read_table(costs)
     table = _limited(restrict(whole), max_energy)
     for loose in restrict.loose_pins(whole):
         output_of.note(loose)

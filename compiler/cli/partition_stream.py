@@ -4,8 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
-from stagecut.compiler.formats.stream_json import front_document, read_stream, stream_document
+from stagecut.compiler.cli.tables import plan_variant
+from stagecut.compiler.formats.stream_json import (
+    front_document,
+    parse_stream,
+    read_stream,
+    stream_document,
+)
 from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.solution import meets
 from stagecut.compiler.ir.stream import (
     StreamAccount,
@@ -40,7 +47,17 @@ def front(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object
 def checked(table: CostTable, path: Path) -> tuple[dict[str, object], Iterator[str]]:
     """What the certificate in a file proves of the stream in it; raises CertificateError where it
     proves nothing."""
-    stream, certificate = read_stream(path, table)
+    variant = plan_variant(path)
+    if variant is None:
+        stream, certificate = read_stream(path, table)
+    elif variant.stream is None:
+        raise CertificateError(
+            "was not made for streams, and holds no proof about them",
+            where=str(path),
+            fix="compile it with --objective throughput",
+        )
+    else:
+        stream, certificate = parse_stream(variant.stream, table, path)
     verify(table, certificate)
     account = stream_account(table, stream)
     best_s = certificate.period_s

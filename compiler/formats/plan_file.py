@@ -73,6 +73,13 @@ class StoredVariant:
         """The cost table that it was made from, as `stagecut.costs/1`."""
         return self.archive.read(costs_file(self.index)).decode(errors="replace")
 
+    @property
+    def stream(self) -> bytes | None:
+        """The fastest stream by the costs, and the proof of it, as `stagecut.stream/1`; None for a
+        plan that was not made to stream."""
+        name = stream_file(self.index)
+        return self.archive.read(name) if name in self.archive.names() else None
+
     def staged(self, *, fallback: bool = False) -> StagedSchedule:
         """The schedule with its programs, or the one that stands in where an engine is missing.
 
@@ -188,6 +195,11 @@ def defaults_model(defaults: Feeds) -> bytes:
 def costs_file(variant: int) -> str:
     """The member with the cost table of a variant, by its index."""
     return f"{file_prefix(variant)}costs.json"
+
+
+def stream_file(variant: int) -> str:
+    """The member with the fastest stream of a variant by its costs, and the proof of it."""
+    return f"{file_prefix(variant)}stream.json"
 
 
 def file_prefix(variant: int) -> str:

@@ -5,6 +5,7 @@ come to, and the proof. Times are in seconds; the period is an exact fraction, i
 --front it writes `stagecut.stream_front/1`, which has such streams under `front`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -106,6 +107,11 @@ def stream_document(solution: StreamSolution) -> dict[str, object]:
     }
 
 
+def write_stream(solution: StreamSolution) -> str:
+    """As `stagecut.stream/1`."""
+    return json.dumps({"schema": SCHEMA, **stream_document(solution)}, indent=1) + "\n"
+
+
 def front_document(points: Sequence[StreamSolution]) -> dict[str, object]:
     """For JSON: each point is a stream's document, with its schema."""
     streams = [{"schema": SCHEMA, **stream_document(point)} for point in points]
@@ -136,17 +142,27 @@ def _certificate_document(certificate: StreamCertificate) -> dict[str, object]:
 
 
 def read_stream(path: Path, table: CostTable) -> tuple[StreamSchedule, StreamCertificate]:
-    """A stream and its certificate, neither of them checked yet.
-
-    Raises CertificateError where the file holds none, DeviceError or ScheduleError where the stream
-    does not fit the table's machine.
-    """
+    """The stream in a file and its certificate, neither of them checked yet; raises what
+    `parse_stream` raises."""
     try:
-        document = _DOCUMENT.validate_json(without_mark(path.read_bytes()))
+        text = without_mark(path.read_bytes())
     except OSError as error:
         raise CertificateError(
             f"cannot be read: {error.strerror}", where=str(path), fix=_FIX
         ) from None
+    return parse_stream(text, table, path)
+
+
+def parse_stream(
+    text: bytes, table: CostTable, path: Path
+) -> tuple[StreamSchedule, StreamCertificate]:
+    """A stream and its certificate, neither of them checked yet; `path` is where they come from.
+
+    Raises CertificateError where the text holds none, DeviceError or ScheduleError where the stream
+    does not fit the table's machine.
+    """
+    try:
+        document = _DOCUMENT.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"])) or "the whole file"

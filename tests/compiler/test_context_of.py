@@ -22,6 +22,19 @@ def test_a_device_that_is_not_there() -> None:
         context_of(["gpu.nine"], Settings())
 
 
+@pytest.mark.parametrize(
+    ("cpus", "threads"), [(1, []), (2, []), (3, [2]), (8, [2, 4]), (9, [2, 4, 8])]
+)
+def test_in_streams_devices_are_there_with_fewer_threads(
+    cpus: int, threads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stagecut.compiler.context_of.usable_cpus", lambda: cpus)
+    specs = context_of(None, Settings(), streams=True).specs
+    found = {name: spec for name, spec in specs.items() if name.startswith("cpu.t")}
+    assert found == {f"cpu.t{each}": f"cpu.t{each}=cpu.parallel:threads={each}" for each in threads}
+    assert not any(".t" in name for name in context_of(None, Settings()).specs)
+
+
 def test_in_streams_devices_serve_several_callers() -> None:
     pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
     cores = usable_cpus()

@@ -2,7 +2,9 @@
 
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -64,6 +66,46 @@ def test_what_a_plan_for_streams_says_of_itself(run: Run, model: Path) -> None:
         assert run("report", plan, *report).code == 0
     streamed = run("run", plan, "--random", "0", "--stream", "--seconds", "0.1", "--json")
     assert streamed.code == 0, streamed.err
+
+
+def test_the_proof_in_a_plan(run: Run, model: Path) -> None:
+    plan = model.with_suffix(".plan")
+    _compiled(run, model, "--granularity", "op")
+    said = run("partition", plan, "--objective", "throughput", "--check", plan)
+    assert said.code == 0, said.err
+    assert "certificate accepted" in said.out
+    solved = json.loads(run("partition", plan, "--objective", "throughput", "--json").out)
+    stored = json.loads(zipfile.ZipFile(plan).read("stream.json"))
+    assert solved["certificate"] == stored["certificate"]
+    longer = 2 * Fraction(stored["certificate"]["period"])  # some are faster than that
+    stored["certificate"]["period"] = str(longer)
+    tampered = plan.with_name("tampered.json")
+    tampered.write_text(json.dumps(stored))
+    wrong = run("partition", plan, "--objective", "throughput", "--check", tampered)
+    assert wrong.code == 1
+    assert "Traceback" not in wrong.err
+
+
+def test_a_plan_without_a_proof(run: Run, model: Path) -> None:
+    plan = model.with_suffix(".plan")
+    made = run("compile", model, "-o", plan, *_QUICK)
+    assert made.code == 0, made.err
+    assert run("partition", plan).code == 0  # its cost table is as good as any
+    said = run("partition", plan, "--objective", "throughput", "--check", plan)
+    assert said.code == 1
+    assert "was not made for streams" in said.err
+    plan.write_bytes(plan.read_bytes()[:-9])
+    assert run("partition", plan).code == 1
+
+
+def test_limits(run: Run, model: Path) -> None:
+    document = _compiled(run, model, "--max-latency", "10s", "--max-memory", "1GiB")
+    assert document["stream"]["latency_s"] <= 10
+    plan = model.with_suffix(".plan")
+    options = ("--objective", "throughput", *_QUICK, "--max-latency", "1ns")
+    said = run("compile", model, "-o", plan, *options)
+    assert said.code == 1
+    assert "no stream keeps to 1.00 ns of latency: the least that can be had is" in said.err
 
 
 def test_a_plan_beside_itself(run: Run, model: Path) -> None:
