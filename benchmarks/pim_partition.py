@@ -28,7 +28,7 @@ from stagecut import backends
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.units import seconds
-from stagecut.compiler.pipeline import profile_model
+from stagecut.compiler.profiling import profile_model
 from stagecut.passes.partition.baselines.chain import Chain
 from stagecut.passes.partition.baselines.greedy import Greedy
 from stagecut.passes.partition.baselines.priority import Priority

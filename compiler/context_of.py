@@ -1,15 +1,19 @@
 """The devices of a compile, made from what was asked for: the context of all its passes."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from stagecut import backends
 from stagecut.compiler.arrows import Once
 from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.formats.atomic import working_folder
+from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.ir.device import Backend, Listener
 from stagecut.compiler.ir.errors import CrashedError
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.crash_journal import REFERENCE, CrashJournal
+from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
 
 
 def context_of(
@@ -84,3 +88,11 @@ def _without_crashed(specs: Sequence[str], listener: Listener) -> Iterator[str]:
             crashed = error
     if crashed is not None and not left:
         raise crashed
+
+
+def scratch_folder(settings: Settings) -> WorkingFolder:
+    """A folder to work in, of which whoever watches this process is told."""
+    folder = working_folder(settings.scratch)
+    if settings.notes is not None:
+        (settings.notes / SCRATCH_NOTE).write_bytes(os.fsencode(folder.path))
+    return folder

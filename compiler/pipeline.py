@@ -4,22 +4,19 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable -> restri
       -> partition -> Schedule + Certificate -> contenders -> build -> gate -> assemble -> Plan file
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from stagecut import backends
 from stagecut.compiler.arguments import check_measuring, check_question, check_stream, each_shape
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.batches import USUAL_BATCH, Batches, with_batches
 from stagecut.compiler.context import CompileContext, Settings
-from stagecut.compiler.context_of import context_of
+from stagecut.compiler.context_of import context_of, scratch_folder
 from stagecut.compiler.decide import Decide, expanded_without
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.archive import ArchiveWriter
-from stagecut.compiler.formats.atomic import working_folder
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.plan_file import (
     DEFAULTS_FILE,
@@ -34,11 +31,8 @@ from stagecut.compiler.formats.plan_file import (
 from stagecut.compiler.formats.weights import (
     WeightFile,
     model_bytes,
-    write_weights,
     write_weights_into,
 )
-from stagecut.compiler.formats.working_folder import WorkingFolder
-from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.normal_form.normalise import declared, open_form
 from stagecut.compiler.frontends.planning_view import graph_of
@@ -46,7 +40,7 @@ from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, Feeds
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
@@ -65,10 +59,8 @@ from stagecut.compiler.ir.stream_certificate import Limit, limits_of_stream
 from stagecut.compiler.isolated import (
     Request,
     compile_isolated,
-    profile_isolated,
 )
 from stagecut.compiler.measure.crash_journal import REFERENCE
-from stagecut.compiler.measure.supervisor import SCRATCH_NOTE
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
@@ -77,10 +69,7 @@ from stagecut.passes.gate.contenders import proposal_of
 from stagecut.passes.gate.fallback import fallback
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.passes.profile.handed_in import handed_in
-from stagecut.passes.profile.kinds import Representatives, kinds_of
-from stagecut.passes.profile.paths import ProfilePlan, plan_paths
 from stagecut.passes.profile.profile import Profiled
-from stagecut.passes.profile.synthetic import synthetic_costs
 
 
 def compile_model(  # noqa: PLR0913  everything that a compile can be told
@@ -169,7 +158,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         tell(imported, model, settings.warn)
         programs = programs_for(imported, bound, feeds)
         opened = open_form(imported)
-    folder = _scratch_folder(settings)
+    folder = scratch_folder(settings)
     with ArchiveWriter(folder.path / "model.plan") as archive:
         with phases("weights"):
             parts = [program.model for program in programs] + ([] if opened is None else [opened])
@@ -373,97 +362,6 @@ class _Question:
         }
 
 
-def profile_model(
-    model: object,
-    *,
-    example_inputs: object = None,
-    feeds: Feeds | None = None,
-    devices: Sequence[str] | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-    granularity: Granularity = "cluster",
-    settings: Settings = Settings(),
-    isolated: bool = False,
-) -> Profiled:
-    """The first half of `compile_model`: measure, and return the cost table and its paths.
-
-    `isolated` is as there.
-    """
-    check_measuring(devices, feeds, granularity, settings)
-    if isolated:
-        request = Request.of("profile", devices, shapes, granularity, settings)
-        return profile_isolated(model, example_inputs, feeds, request, settings)
-    context = context_of(devices, settings)
-    program = load_program(
-        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
-    )
-    graph = Cluster(context.backends, granularity)(graph_of(program))
-    expanded = Expand(context.backends)(graph)
-    with _scratch_folder(settings) as folder:
-        weights = write_weights([program.model], folder)[0]
-        measurements = Measurements(context, program, graph, weights)
-        return measurements.on_samples_that_run().profile(expanded)
-
-
-def plan_profile(
-    model: object,
-    *,
-    example_inputs: object = None,
-    feeds: Feeds | None = None,
-    devices: Sequence[str] | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-    granularity: Granularity = "cluster",
-) -> ProfilePlan:
-    """What `profile_model` would run, and what for; nothing is measured."""
-    check_measuring(devices, feeds, granularity)
-    engines = backends.create_all(tuple(devices or backends.real_devices()))
-    program, expanded = _expanded(model, example_inputs, feeds, engines, shapes, granularity)
-    chosen = Representatives.of(expanded, kinds_of(program))
-    return plan_paths(chosen.expanded, chosen.of_all)
-
-
-def expand_model(
-    model: object,
-    *,
-    example_inputs: object = None,
-    feeds: Feeds | None = None,
-    devices: Sequence[str],
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-    granularity: Granularity = "cluster",
-) -> ExpandedGraph:
-    """What each device could run of a model, and why it refuses the rest; nothing is run."""
-    engines = backends.create_all(tuple(devices))
-    return _expanded(model, example_inputs, feeds, engines, shapes, granularity)[1]
-
-
-def _expanded(
-    model: object,
-    example_inputs: object,
-    feeds: Feeds | None,
-    engines: Mapping[str, Backend],
-    shapes: Mapping[str, tuple[int, ...]] | None,
-    granularity: Granularity,
-) -> tuple[Program, ExpandedGraph]:
-    program = load_program(
-        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
-    )
-    return program, Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
-
-
-def unmeasured_costs(
-    model: object,
-    *,
-    devices: Sequence[str],
-    granularity: Granularity = "cluster",
-    feeds: Feeds | None = None,
-) -> CostTable:
-    """A table that measures nothing: each node is best on the first device that can run it."""
-    check_measuring(devices, feeds, granularity)
-    engines = backends.create_all(tuple(map(backends.canonical_spec, devices)))
-    program = load_program(model, feeds=feeds)
-    expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
-    return synthetic_costs(expanded, lambda candidates: candidates[0])
-
-
 def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> Sequence[Shapes]:
     """The shapes of each variant, one after the other."""
     several = each_shape(shapes)
@@ -474,10 +372,3 @@ def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> 
             fix="compile without the table, or for one shape",
         )
     return several
-
-
-def _scratch_folder(settings: Settings) -> WorkingFolder:
-    folder = working_folder(settings.scratch)
-    if settings.notes is not None:
-        (settings.notes / SCRATCH_NOTE).write_bytes(os.fsencode(folder.path))
-    return folder

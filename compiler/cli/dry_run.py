@@ -11,7 +11,7 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measurements import GATE_ROUNDS, PROFILE_ROUNDS
-from stagecut.compiler.pipeline import expand_model
+from stagecut.compiler.profiling import expand_model
 from stagecut.compiler.report import wording
 from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.paths import plan_paths

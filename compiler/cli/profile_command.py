@@ -48,7 +48,7 @@ def profile(
     from stagecut import backends
     from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.costs_json import write_costs
-    from stagecut.compiler.pipeline import plan_profile, profile_model
+    from stagecut.compiler.profiling import plan_profile, profile_model
 
     common.keep_to_cores(cores)
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")

@@ -101,7 +101,7 @@ def sweep(
         table = read_costs(Path(costs))
     else:
         from stagecut import backends
-        from stagecut.compiler.pipeline import profile_model
+        from stagecut.compiler.profiling import profile_model
 
         devices = [*(device or backends.real_devices()), *entries]
         shapes = common.parse_shapes(shape)

@@ -26,7 +26,8 @@ from stagecut.compiler.ir.errors import (
     ShapeError,
     StagecutError,
 )
-from stagecut.compiler.pipeline import compile_model, unmeasured_costs
+from stagecut.compiler.pipeline import compile_model
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.passes.cluster.cluster import Granularity
 from stagecut.runtime.session import Session
 

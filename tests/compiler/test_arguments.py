@@ -9,7 +9,8 @@ import pytest
 from stagecut.compiler.arguments import each_shape
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.pipeline import compile_model, plan_profile, profile_model
+from stagecut.compiler.pipeline import compile_model
+from stagecut.compiler.profiling import plan_profile, profile_model
 
 X = np.ones((2, 3), np.float32)
 

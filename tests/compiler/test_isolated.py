@@ -18,7 +18,8 @@ from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.errors import EngineError, UnplaceableError, UsageError
 from stagecut.compiler.isolated import REQUEST, REQUEST_FILE, Request, read_feed
-from stagecut.compiler.pipeline import compile_model, profile_model, unmeasured_costs
+from stagecut.compiler.pipeline import compile_model
+from stagecut.compiler.profiling import profile_model, unmeasured_costs
 from stagecut.runtime.session import Session
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS

@@ -21,7 +21,7 @@ from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import CostTableError, CrashedError, UnplaceableError, UsageError
 from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.measure.crash_journal import CrashJournal
-from stagecut.compiler.pipeline import plan_profile, profile_model, unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from tests.support.onnx_models import MODELS
 from tests.support.scattered import scattered_costs
 
@@ -146,22 +146,6 @@ def test_tables_that_are_for_something_else() -> None:
     several = [{"x": (2, 4)}, {"x": (2, 4)}]
     with pytest.raises(UsageError, match="one shape"):
         _compiled(RESIDUAL, "cpu.serial", costs=table, shapes=several)
-
-
-def test_what_was_profiled_is_what_is_compiled_from() -> None:
-    profiled = profile_model(RESIDUAL, devices=["cpu.serial", "null:memory=pim"], settings=QUICK)
-    assert [path.name for path in profiled.paths] == ["cpu.serial"]
-    planned = plan_profile(RESIDUAL, devices=["cpu.serial", "null:memory=pim"])
-    assert [path.name for path in planned.paths] == ["cpu.serial"]
-    plan = _compiled(RESIDUAL, "cpu.serial", "null:memory=pim", costs=profiled.costs)
-    assert read_costs(plan.first.costs).nodes == profiled.costs.nodes
-
-
-def test_a_table_that_measures_nothing_prefers_the_first_device() -> None:
-    table = unmeasured_costs(RESIDUAL, devices=["null:memory=pim", "cpu.serial"])
-    planned = _compiled(RESIDUAL, "null:memory=pim", "cpu.serial", costs=table).first.planned
-    assert set(planned.schedule.device_of.values()) == {"null"}
-    assert planned.certificate.exact
 
 
 def test_a_plan_in_memory_is_the_plan_that_is_saved(tmp_path: Path) -> None:

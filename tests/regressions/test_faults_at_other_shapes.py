@@ -6,7 +6,7 @@ import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.runtime import Session
 from tests.support import lying
 from tests.support.reference import assert_as_reference

@@ -17,7 +17,7 @@ from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.cli.app import app
 from stagecut.compiler.frontends.onnx_file import read_onnx
 from stagecut.compiler.ir.errors import DeviceError, ModelError, PlanError
-from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.resealed import resealed

@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import compile_model
-from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.runtime import Session
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")

@@ -11,7 +11,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.errors import SampleError
-from stagecut.compiler.pipeline import profile_model
+from stagecut.compiler.profiling import profile_model
 from stagecut.runtime import Session
 
 QUICK = Settings(effort="quick")

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.runtime import Session
 
 FEEDS = {"x": np.ones((4, 64), np.float32)}

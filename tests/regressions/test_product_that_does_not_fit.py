@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.runtime import Session
 
 

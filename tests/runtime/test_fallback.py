@@ -9,7 +9,7 @@ import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.errors import DeviceError
-from stagecut.compiler.pipeline import profile_model
+from stagecut.compiler.profiling import profile_model
 from stagecut.runtime import Session
 from stagecut.runtime.feeds import random_feeds
 

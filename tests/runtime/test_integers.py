@@ -13,7 +13,7 @@ import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import StageFault
-from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.runtime import Session
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")

@@ -14,7 +14,7 @@ from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, FeedError, ShapeError, TraceError, UsageError
-from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.compiler.report.model.build import build_report
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS, TinyModel

@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from stagecut import backends
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.pipeline import unmeasured_costs
+from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.runtime import Session
 from tests.support.fuzzed_grower import Fuzzed, run
 from tests.support.fuzzed_onnx import fuzzed

@@ -1,0 +1,117 @@
+"""The first half of a compile by itself: what a model's parts cost, and what would be measured.
+
+model -> Program -> Graph -> cluster -> expand -> profile -> CostTable
+"""
+
+from collections.abc import Mapping, Sequence
+
+from stagecut import backends
+from stagecut.compiler.arguments import check_measuring, each_shape
+from stagecut.compiler.context import Settings
+from stagecut.compiler.context_of import context_of, scratch_folder
+from stagecut.compiler.formats.weights import write_weights
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import Backend, Feeds
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.isolated import Request, profile_isolated
+from stagecut.compiler.measurements import Measurements
+from stagecut.passes.cluster.cluster import Cluster, Granularity
+from stagecut.passes.expand import Expand
+from stagecut.passes.profile.kinds import Representatives, kinds_of
+from stagecut.passes.profile.paths import ProfilePlan, plan_paths
+from stagecut.passes.profile.profile import Profiled
+from stagecut.passes.profile.synthetic import synthetic_costs
+
+
+def profile_model(
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    devices: Sequence[str] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    granularity: Granularity = "cluster",
+    settings: Settings = Settings(),
+    isolated: bool = False,
+) -> Profiled:
+    """The first half of `compile_model`: measure, and return the cost table and its paths.
+
+    `isolated` is as there.
+    """
+    check_measuring(devices, feeds, granularity, settings)
+    if isolated:
+        request = Request.of("profile", devices, shapes, granularity, settings)
+        return profile_isolated(model, example_inputs, feeds, request, settings)
+    context = context_of(devices, settings)
+    program = load_program(
+        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
+    )
+    graph = Cluster(context.backends, granularity)(graph_of(program))
+    expanded = Expand(context.backends)(graph)
+    with scratch_folder(settings) as folder:
+        weights = write_weights([program.model], folder)[0]
+        measurements = Measurements(context, program, graph, weights)
+        return measurements.on_samples_that_run().profile(expanded)
+
+
+def plan_profile(
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    devices: Sequence[str] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    granularity: Granularity = "cluster",
+) -> ProfilePlan:
+    """What `profile_model` would run, and what for; nothing is measured."""
+    check_measuring(devices, feeds, granularity)
+    engines = backends.create_all(tuple(devices or backends.real_devices()))
+    program, expanded = _expanded(model, example_inputs, feeds, engines, shapes, granularity)
+    chosen = Representatives.of(expanded, kinds_of(program))
+    return plan_paths(chosen.expanded, chosen.of_all)
+
+
+def expand_model(
+    model: object,
+    *,
+    example_inputs: object = None,
+    feeds: Feeds | None = None,
+    devices: Sequence[str],
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    granularity: Granularity = "cluster",
+) -> ExpandedGraph:
+    """What each device could run of a model, and why it refuses the rest; nothing is run."""
+    engines = backends.create_all(tuple(devices))
+    return _expanded(model, example_inputs, feeds, engines, shapes, granularity)[1]
+
+
+def _expanded(
+    model: object,
+    example_inputs: object,
+    feeds: Feeds | None,
+    engines: Mapping[str, Backend],
+    shapes: Mapping[str, tuple[int, ...]] | None,
+    granularity: Granularity,
+) -> tuple[Program, ExpandedGraph]:
+    program = load_program(
+        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
+    )
+    return program, Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
+
+
+def unmeasured_costs(
+    model: object,
+    *,
+    devices: Sequence[str],
+    granularity: Granularity = "cluster",
+    feeds: Feeds | None = None,
+) -> CostTable:
+    """A table that measures nothing: each node is best on the first device that can run it."""
+    check_measuring(devices, feeds, granularity)
+    engines = backends.create_all(tuple(map(backends.canonical_spec, devices)))
+    program = load_program(model, feeds=feeds)
+    expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
+    return synthetic_costs(expanded, lambda candidates: candidates[0])
