@@ -12,6 +12,7 @@ Imports nothing heavy: the process that watches reads it while the other one wor
 import json
 import mmap
 import struct
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -211,22 +212,35 @@ class CrashJournal:
 class Watch:
     """Told when an engine is called for a stage, and when it has come back.
 
-    `refused` are stages that have ended the process before: entering one raises EngineError.
+    `refused` are stages that have ended the process before: entering one raises EngineError. Where
+    several threads are in calls, as in a stream, the note has the one that began first: it is the
+    first to take too long, and as likely as any to end the process.
     """
 
-    __slots__ = ("_calls", "_listed", "_note", "_refused")
+    __slots__ = ("_active", "_calls", "_listed", "_lock", "_note", "_refused")
 
     def __init__(self, note: mmap.mmap, listed: int, refused: Mapping[int, str]) -> None:
         self._note = note
         self._listed = listed
         self._refused = refused
         self._calls = 0
+        self._active: dict[int, tuple[int, int]] = {}
+        self._lock = threading.Lock()
 
     def enter(self, stage: int) -> None:
         if stage in self._refused:
             raise EngineError(self._refused[stage], where=f"stage {stage}", fix="leave it out")
-        self._calls += 1
-        _CALL.pack_into(self._note, 0, self._listed, stage + 1, self._calls)
+        with self._lock:
+            self._calls += 1
+            self._active[threading.get_ident()] = (stage + 1, self._calls)
+            if len(self._active) == 1:
+                _CALL.pack_into(self._note, 0, self._listed, stage + 1, self._calls)
 
     def leave(self) -> None:
-        _CALL.pack_into(self._note, 0, 0, 0, 0)
+        with self._lock:
+            self._active.pop(threading.get_ident(), None)
+            first = next(iter(self._active.values()), None)
+            if first is None:
+                _CALL.pack_into(self._note, 0, 0, 0, 0)
+            else:
+                _CALL.pack_into(self._note, 0, self._listed, *first)

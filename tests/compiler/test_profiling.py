@@ -1,4 +1,4 @@
-"""The first half of a compile by itself: it measures what a compile would, and can be asked what."""
+"""The first half of a compile by itself: it measures what a compile would, and says what."""
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings

@@ -1,5 +1,6 @@
 """What somebody else's code was at when it took the process down is known to the next process."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,40 @@ def test_the_reference_alone_may_take_as_long_as_it_likes(tmp_path: Path) -> Non
     later.ask(REFERENCE, "a")
     with pytest.raises(CrashedError, match="no other is left"):
         later.ask("far")
+
+
+def test_of_several_threads_the_one_that_began_first_is_noted(tmp_path: Path) -> None:
+    """As in a stream: what one of them leaves does not hide that another is still inside."""
+    notes = CrashJournal(tmp_path)
+    watch = notes.watch(FIRST)
+    inside, leave = threading.Event(), threading.Event()
+
+    def call() -> None:
+        watch.enter(1)
+        inside.set()
+        leave.wait()
+        watch.leave()
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    inside.wait()
+    first = notes.at_work
+    watch.enter(0)
+    assert notes.at_work == first
+    watch.leave()
+    assert notes.at_work == first
+    assert CrashJournal(tmp_path).record_crash(HOW) == Crash("far", ("b", "c"), HOW)
+    leave.set()
+    thread.join()
+    assert notes.at_work is None
+
+
+def test_who_is_left_is_noted_when_the_first_one_leaves(tmp_path: Path) -> None:
+    notes = CrashJournal(tmp_path)
+    watch = notes.watch(FIRST)
+    watch.enter(0)
+    thread = threading.Thread(target=watch.enter, args=(1,))
+    thread.start()
+    thread.join()
+    watch.leave()
+    assert CrashJournal(tmp_path).record_crash(HOW) == Crash("far", ("b", "c"), HOW)
