@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.compared import Compared
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
@@ -17,7 +18,7 @@ from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableErro
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedStream
 from stagecut.compiler.ir.solution import Certificate, Totals
-from stagecut.compiler.measurements import Compared, Measurements
+from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.build import Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.gate.gate import predicted

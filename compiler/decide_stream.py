@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from stagecut import backends
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.circumstances import quietest
+from stagecut.compiler.compared import Compared
 from stagecut.compiler.context import Settings
 from stagecut.compiler.decide import Decision, expanded_without
+from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.stream_json import write_stream
 from stagecut.compiler.ir.candidates import ExpandedGraph
@@ -29,7 +31,7 @@ from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.stream import StreamSolution, stream_account
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.cpus import usable_cpus
-from stagecut.compiler.measurements import Compared, Measurements
+from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import (
@@ -45,7 +47,6 @@ from stagecut.passes.partition.throughput.front import Front
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.profile.loaded import ObservedCall, loaded
 from stagecut.passes.profile.profile import Fault, Profiled
-from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.stream.full import FullStream
@@ -56,13 +57,6 @@ _MOST_SOLVES = 4
 #: Of the front, streams whose latency is by less than that part below the one before are left out,
 #: and those behind so many.
 _STEP, _MOST_POINTS = 0.1, 8
-
-#: How often streams take turns, by effort.
-_ROUNDS = {
-    "quick": Rounds(least=1, most=3, budget_s=2.0),
-    "normal": Rounds(least=2, most=8, budget_s=6.0),
-    "thorough": Rounds(least=5, most=17, budget_s=20.0),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +172,7 @@ class _Field:
         self._timed = timed
         self._settings: Settings = settings
         self._gate = StreamGate(
-            settings.clock, settings.cpu_clock, settings.progress, _ROUNDS[settings.effort]
+            settings.clock, settings.cpu_clock, settings.progress, STREAM_ROUNDS[settings.effort]
         )
         self._entries: list[_Entry] = []
         self._dropped: list[str] = []

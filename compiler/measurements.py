@@ -1,6 +1,5 @@
 """What is measured of one program, and kept from one compile to the next."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -11,7 +10,9 @@ from pydantic import TypeAdapter
 from stagecut import backends
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.circumstances import age, quietest
+from stagecut.compiler.compared import Compared, KeptAccuracy
 from stagecut.compiler.context import CompileContext
+from stagecut.compiler.effort import GATE_ROUNDS, PROFILE_ROUNDS
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.frontends.feeds import other_samples
@@ -27,11 +28,9 @@ from stagecut.compiler.ir.errors import EngineError, WrongAnswerError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
-    Checks,
     Circumstances,
     Contender,
     ContenderId,
-    OutputDifference,
     ProfilePath,
     Provenance,
 )
@@ -47,7 +46,6 @@ from stagecut.passes.gate.gate import Gate, choose, disputed
 from stagecut.passes.profile.kinds import kinds_of
 from stagecut.passes.profile.profile import Fault, OneOfEach, Profile, Profiled
 from stagecut.passes.profile.reuse import measured_question, with_modelled
-from stagecut.passes.profile.rounds import Rounds
 from stagecut.passes.profile.unrest import unrest
 from stagecut.passes.stage.extract import Extractor
 
@@ -56,18 +54,6 @@ _PROFILE, _GATE, _SAMPLES = "profile", "gate", "samples"
 
 #: What real devices were measured to take, whatever is modelled beside them.
 _MEASURED = "measured"
-
-#: How often profile paths and contenders run, by effort.
-PROFILE_ROUNDS: Mapping[str, Rounds] = {
-    "quick": Rounds(least=1, most=4, budget_s=0.5),
-    "normal": Rounds(least=2, most=6, budget_s=1.5, counted=3),
-    "thorough": Rounds(),
-}
-GATE_ROUNDS: Mapping[str, Rounds] = {
-    "quick": Rounds(least=1, most=5, budget_s=1.0, counted=3),
-    "normal": Rounds(least=2, most=11, budget_s=3.0, counted=3),
-    "thorough": Rounds(least=5, most=17, budget_s=8.0, counted=3),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,51 +73,6 @@ class KeptProfile:
     @property
     def profiled(self) -> Profiled:
         return Profiled(read_costs(self.costs), self.paths, self.faults, self.circumstances)
-
-
-@dataclass(frozen=True, slots=True)
-class KeptAccuracy:
-    """How far off one contender is: on the samples, and at the worst of `inputs`."""
-
-    id: ContenderId
-    differences: tuple[OutputDifference, ...]
-    inputs: tuple[str, ...]
-    worst: float
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """`dropped` tells of plans that an engine failed to build or to run, or whose outputs are
-    wrong; `elsewhere` are inputs of other shapes on which the one that ships was right.
-
-    With `faults` nothing was compared: these nodes are wrong where they were placed, and can be
-    placed elsewhere.
-    """
-
-    contenders: tuple[Contender, ...]
-    accuracy: tuple[KeptAccuracy, ...]
-    dropped: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    circumstances: Circumstances | None = None
-
-    @property
-    def checks(self) -> Checks | None:
-        """Of the one that ships; None where there was nothing to compare with."""
-        found = next(kept for kept in self.accuracy if kept.id == self.chosen.id)
-        if not found.inputs:
-            return None
-        worst = found.worst if math.isfinite(found.worst) else None
-        return Checks((*found.inputs, *self.elsewhere), worst)
-
-    @property
-    def chosen(self) -> Contender:
-        return next(contender for contender in self.contenders if contender.chosen)
-
-    @property
-    def chosen_accuracy(self) -> tuple[OutputDifference, ...]:
-        found = (kept.differences for kept in self.accuracy if kept.id == self.chosen.id)
-        return next(found, ())
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stagecut import backends
+from stagecut.compiler.context import Effort
+from stagecut.compiler.effort import GATE_ROUNDS, PROFILE_ROUNDS
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.units import seconds
-from stagecut.compiler.measurements import GATE_ROUNDS, PROFILE_ROUNDS
 from stagecut.compiler.profiling import expand_model
 from stagecut.compiler.report import wording
 from stagecut.passes.partition.restrict import Restrict
@@ -62,7 +63,7 @@ def rehearsed(
     return tuple(found)
 
 
-def document(found: Sequence[Rehearsed], effort: str) -> dict[str, object]:
+def document(found: Sequence[Rehearsed], effort: Effort) -> dict[str, object]:
     return {
         "variants": [
             {
@@ -94,7 +95,7 @@ def document(found: Sequence[Rehearsed], effort: str) -> dict[str, object]:
     }
 
 
-def lines(found: Sequence[Rehearsed], effort: str) -> Iterator[str]:
+def lines(found: Sequence[Rehearsed], effort: Effort) -> Iterator[str]:
     for each in found:
         nodes = len(each.expanded.graph.nodes)
         at = f" at {shape_text(each.shapes)}" if each.shapes else ""

@@ -1,14 +1,12 @@
 """What every pass may need is data: frozen, and without verbs."""
 
 from dataclasses import FrozenInstanceError, fields
-from itertools import pairwise
 from pathlib import Path
 from types import FunctionType
 
 import pytest
 
-from stagecut.compiler.context import EFFORTS, CompileContext, Settings, to_stderr
-from stagecut.compiler.measurements import GATE_ROUNDS, PROFILE_ROUNDS
+from stagecut.compiler.context import CompileContext, Settings, to_stderr
 
 
 @pytest.mark.parametrize("kind", [Settings, CompileContext])
@@ -27,14 +25,6 @@ def test_settings_are_frozen_and_keep_nothing_unless_asked() -> None:
     assert (settings.cache, settings.dump, settings.notes) == (None, None, None)
     with pytest.raises(FrozenInstanceError):
         settings.cache = Path()  # type: ignore[misc]
-
-
-def test_more_effort_is_never_fewer_runs() -> None:
-    assert set(EFFORTS) == set(PROFILE_ROUNDS) == set(GATE_ROUNDS)
-    for rounds in (PROFILE_ROUNDS, GATE_ROUNDS):
-        found = [rounds[effort] for effort in EFFORTS]
-        for less, more in pairwise(found):
-            assert (less.least, less.most, less.budget_s) <= (more.least, more.most, more.budget_s)
 
 
 def test_warnings_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

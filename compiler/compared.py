@@ -1,0 +1,58 @@
+"""What is known of the plans that were compared, as it is kept from one compile to the next."""
+
+import math
+from dataclasses import dataclass
+
+from stagecut.compiler.ir.plan import (
+    Checks,
+    Circumstances,
+    Contender,
+    ContenderId,
+    OutputDifference,
+)
+from stagecut.passes.profile.profile import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAccuracy:
+    """How far off one contender is: on the samples, and at the worst of `inputs`."""
+
+    id: ContenderId
+    differences: tuple[OutputDifference, ...]
+    inputs: tuple[str, ...]
+    worst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """`dropped` tells of plans that an engine failed to build or to run, or whose outputs are
+    wrong; `elsewhere` are inputs of other shapes on which the one that ships was right.
+
+    With `faults` nothing was compared: these nodes are wrong where they were placed, and can be
+    placed elsewhere.
+    """
+
+    contenders: tuple[Contender, ...]
+    accuracy: tuple[KeptAccuracy, ...]
+    dropped: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    circumstances: Circumstances | None = None
+
+    @property
+    def checks(self) -> Checks | None:
+        """Of the one that ships; None where there was nothing to compare with."""
+        found = next(kept for kept in self.accuracy if kept.id == self.chosen.id)
+        if not found.inputs:
+            return None
+        worst = found.worst if math.isfinite(found.worst) else None
+        return Checks((*found.inputs, *self.elsewhere), worst)
+
+    @property
+    def chosen(self) -> Contender:
+        return next(contender for contender in self.contenders if contender.chosen)
+
+    @property
+    def chosen_accuracy(self) -> tuple[OutputDifference, ...]:
+        found = (kept.differences for kept in self.accuracy if kept.id == self.chosen.id)
+        return next(found, ())

@@ -1,0 +1,25 @@
+"""How often what is measured is repeated, by how long a compile may take."""
+
+from collections.abc import Mapping
+
+from stagecut.compiler.context import Effort
+from stagecut.passes.profile.rounds import Rounds
+
+#: How often profile paths and contenders run, by effort.
+PROFILE_ROUNDS: Mapping[Effort, Rounds] = {
+    "quick": Rounds(least=1, most=4, budget_s=0.5),
+    "normal": Rounds(least=2, most=6, budget_s=1.5, counted=3),
+    "thorough": Rounds(),
+}
+GATE_ROUNDS: Mapping[Effort, Rounds] = {
+    "quick": Rounds(least=1, most=5, budget_s=1.0, counted=3),
+    "normal": Rounds(least=2, most=11, budget_s=3.0, counted=3),
+    "thorough": Rounds(least=5, most=17, budget_s=8.0, counted=3),
+}
+
+#: How often streams take turns, by effort.
+STREAM_ROUNDS: Mapping[Effort, Rounds] = {
+    "quick": Rounds(least=1, most=3, budget_s=2.0),
+    "normal": Rounds(least=2, most=8, budget_s=6.0),
+    "thorough": Rounds(least=5, most=17, budget_s=20.0),
+}
