@@ -19,10 +19,10 @@ def _contender(id_: ContenderId, *, chosen: bool) -> Contender:
     return Contender(id_, 1, 1.0, 1.0, 1.0, 3, "measured", "measured", chosen, 1.0)
 
 
-def _compared(inputs: tuple[str, ...], worst: float, **more: tuple[str, ...]) -> Compared:
+def _compared(inputs: tuple[str, ...], worst: float, elsewhere: tuple[str, ...] = ()) -> Compared:
     contenders = (_contender(ONE, chosen=True), _contender(OTHER, chosen=False))
     accuracy = (KeptAccuracy(ONE, (OFF,), inputs, worst), KeptAccuracy(OTHER, (), (), 9.0))
-    return Compared(contenders, accuracy, **more)
+    return Compared(contenders, accuracy, elsewhere=elsewhere)
 
 
 def test_the_one_that_ships() -> None:
