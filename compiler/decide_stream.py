@@ -44,6 +44,7 @@ from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, pred
 from stagecut.passes.gate.stream_reason import reason
 from stagecut.passes.partition.restrict import Restrict, without
 from stagecut.passes.partition.throughput.front import Front
+from stagecut.passes.partition.throughput.streams import Streams
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.profile.loaded import ObservedCall, loaded
 from stagecut.passes.profile.profile import Fault, Profiled
@@ -57,6 +58,8 @@ _MOST_SOLVES = 4
 #: Of the front, streams whose latency is by less than that part below the one before are left out,
 #: and those behind so many.
 _STEP, _MOST_POINTS = 0.1, 8
+#: For more sets of nodes that may have run, each limit on latency takes too long to solve.
+_MOST_IDEALS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,6 @@ class DecideStream:
         the limits."""
         costs = profiled.costs if self.by_costs else _with_all_cores(profiled.costs)
         field = _Field(measurements, self.tolerance, timed=not self.by_costs)
-        with self.phases("gate"):
-            field.enter(replicas_of_all(self.restrict(costs), self.limits))
         costs, solution, faults = self._solved(field, costs, expanded)
         dump("schedule", f"{solution.certificate.claim}\n{solution.stream}")
         costs_text = write_costs(costs)
@@ -112,7 +113,8 @@ class DecideStream:
         with self.phases("partition"):
             more = _with_another_core(allowed)
             another = None if more is None else Throughput(self.limits)(more).account.period_s
-            front = Front(self.limits, step=_STEP)(allowed)
+            few = len(Streams.of(allowed).probe.calls.lattice.ideals) <= _MOST_IDEALS
+            front = Front(self.limits, step=_STEP)(allowed) if few else ()
         return PlannedStream(
             shipped.stream.replicas,
             1,
@@ -131,17 +133,19 @@ class DecideStream:
         """The costs as they are in streams, and the fastest stream by them; without the nodes whose
         outputs turned out to be wrong somewhere."""
         faults: tuple[Fault, ...] = ()
+        proposals = [*replicas_of_all(self.restrict(costs), self.limits)]
         for left in reversed(range(_MOST_SOLVES)):
-            with self.phases("partition"):
-                table = loaded(costs, field.calls(costs))
-                solution = Throughput(self.limits)(self.restrict(table))
-            if field.has_seen(solution) or not left:
-                break
             with self.phases("gate"):
-                new = field.enter([fastest(table, solution)])
+                new = field.enter(proposals)
             if new and self._can_do_without(expanded, (*faults, *new)):
                 faults = (*faults, *new)
                 costs = without(costs, {(fault.node, fault.device) for fault in new})
+            with self.phases("partition"):
+                table = loaded(costs, field.calls(costs))
+                solution = Throughput(self.limits)(self.restrict(table))
+            if field.knows(solution) or not left:
+                break
+            proposals = [fastest(table, solution)]
         return table, solution, faults
 
     def _can_do_without(self, expanded: ExpandedGraph, faults: Iterable[Fault]) -> bool:
@@ -178,6 +182,7 @@ class _Field:
         self._dropped: list[str] = []
         self._error: StagecutError | None = None
         self._calls: dict[Stage, ObservedCall] = {}
+        self._failed: set[tuple[Stage, ...]] = set()
 
     def enter(self, proposals: Iterable[StreamProposal]) -> tuple[Fault, ...]:
         """Build streams, hold their outputs against the reference's, and let each run for a turn;
@@ -188,10 +193,12 @@ class _Field:
             try:
                 checked = answers.checked([proposal.single], self._tolerance)
                 for wrong in checked.wrong:
+                    self._failed.add(proposal.stream.schedule.stages)
                     self._drop(str(wrong), wrong.error)
                     faults += answers.culprits([wrong], self._tolerance)
                 self._entries += [self._entry(proposal, built) for built in checked.built]
             except EngineError as error:
+                self._failed.add(proposal.stream.schedule.stages)
                 self._drop(f"stream {proposal.id} is left out: {error.problem}", error)
         return tuple(faults)
 
@@ -218,17 +225,15 @@ class _Field:
 
     def calls(self, costs: CostTable) -> Iterable[ObservedCall]:
         """What was seen of stages that may still be chosen, in the order in which it was seen."""
-        return [
-            call
-            for call in self._calls.values()
-            if all(call.stage.device in costs.node_named[name].run_s for name in call.stage.nodes)
-        ]
+        return [call for call in self._calls.values() if _can_run(costs, call.stage)]
 
-    def has_seen(self, solution: StreamSolution) -> bool:
-        """Whether all its stages were run in a stream, or never will be: parts are modelled."""
+    def knows(self, solution: StreamSolution) -> bool:
+        """Whether all its stages were run in a stream, or never will be: parts are modelled, or an
+        engine failed at it."""
         if not self._timed or solution.account.basis == "modelled":
             return True
-        return all(stage in self._calls for stage in solution.stream.schedule.stages)
+        stages = solution.stream.schedule.stages
+        return stages in self._failed or all(stage in self._calls for stage in stages)
 
     @property
     def least_period_s(self) -> float:
@@ -242,28 +247,28 @@ class _Field:
         """The streams to decide between, with their accounts by `costs`: whole replicas that keep
         to the limits, and the fastest by the costs. Raises what was wrong with them where there is
         none."""
-        kept = [each for each in self._entries if each.proposal.id != optimum.id]
-        same = [each for each in kept if each.proposal.stream == optimum.stream]
-        if not same:
-            built = [each for each in self._entries if each.proposal.stream == optimum.stream]
-            if not built:
-                self.enter([optimum])
-                built = [each for each in self._entries if each.proposal.stream == optimum.stream]
-            kept = [*built[:1], *kept]
-        if not kept:
+        if not self._of(optimum) and optimum.stream.schedule.stages not in self._failed:
+            self.enter([optimum])
+        best = self._of(optimum)
+        wholes = [each for each in self._entries if each.proposal.id != optimum.id]
+        same = [each for each in wholes if each in best]
+        kept = wholes if same else [*best[:1], *wholes]
+        found = []
+        for each in kept:
+            stream = each.proposal.stream
+            if not all(_can_run(costs, stage) for stage in stream.schedule.stages):
+                continue  # nodes in it were seen to be wrong elsewhere
+            account, also = stream_account(costs, stream), (optimum.id,) if each in same else ()
+            proposal = replace(each.proposal, account=account, also=also)
+            if keeps_to(proposal, limits):
+                found.append(replace(each, proposal=proposal))
+        if not found:
             raise self._error or AssertionError("a stream is built or left out")
-        found = (
-            replace(
-                each,
-                proposal=replace(
-                    each.proposal,
-                    account=stream_account(costs, each.proposal.stream),
-                    also=(optimum.id,) if each in same else (),
-                ),
-            )
-            for each in kept
-        )
-        return tuple(each for each in found if keeps_to(each.proposal, limits))
+        return tuple(found)
+
+    def _of(self, proposal: StreamProposal) -> list[_Entry]:
+        """Those that are the same stream."""
+        return [each for each in self._entries if each.proposal.stream == proposal.stream]
 
     def compared(self, entries: tuple[_Entry, ...]) -> Compared:
         """By turns where they are timed; the one that is chosen is right at other shapes, too."""
@@ -289,6 +294,10 @@ class _Field:
         return measurements.at_other_shapes(
             replace(compared, circumstances=known), singles, THROUGHPUT, self._tolerance
         )
+
+
+def _can_run(costs: CostTable, stage: Stage) -> bool:
+    return all(stage.device in costs.node_named[name].run_s for name in stage.nodes)
 
 
 def whole_period_s(
