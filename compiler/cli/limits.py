@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
 
 from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.stream_certificate import Limit, limits_of_stream
+
+if TYPE_CHECKING:
+    from stagecut.compiler.ir.stream_certificate import Limit
 
 MaxEnergyOption: TypeAlias = Annotated[
     str | None,
@@ -87,8 +89,10 @@ def parse_joules(text: str) -> float:
     return _amount(text, _JOULES, _PREFIXES, "an energy", "--max-energy", "joules, as in 1.5mJ")
 
 
-def stream_limits(max_latency: str | None, max_memory: str | None) -> tuple[Limit, ...]:
+def stream_limits(max_latency: str | None, max_memory: str | None) -> "tuple[Limit, ...]":
     """`50ms` and `2GiB`, where they are given; raises UsageError."""
+    from stagecut.compiler.ir.stream_certificate import limits_of_stream
+
     return limits_of_stream(
         None if max_latency is None else parse_seconds(max_latency),
         None if max_memory is None else parse_bytes(max_memory),

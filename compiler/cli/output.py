@@ -4,12 +4,14 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from stagecut.compiler.ir.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
 
     from stagecut.compiler.ir.device import Progress
 
@@ -77,6 +79,38 @@ class ProgressLines:
                 self._told_s = self._clock()
                 note(f"{label}: {done}{'' if total is None else f' of {total}'}")
             yield item
+
+
+class LiveLine:
+    """A line on standard error that is written over; only on a terminal."""
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def is_seen(self) -> bool:
+        return self._live is not None
+
+    def show(self, line: str) -> None:
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.update(Text(printable(line)), refresh=True)
 
 
 def _bar(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:

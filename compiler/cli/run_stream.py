@@ -4,21 +4,17 @@ Closed loop: a new input as soon as there is room for it. Open loop (`--rate`): 
 distances, whether there is room or not.
 """
 
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from stagecut.compiler.cli.output import note, print_json, say
+from stagecut.compiler.cli.output import LiveLine, note, print_json, say
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.live import Live
-
     from stagecut.compiler.ir.device import Feeds
     from stagecut.runtime.session import Session
     from stagecut.runtime.stream.statistics import StreamStats
@@ -90,11 +86,12 @@ def run_stream(
         )
     with session:
         _warm_up(session, feeds)
-        with _LiveLine(session) as line:
+        with LiveLine() as line:
+            watched = _Watched(session, line)
             if rate is None:
-                streamed = _closed(session, feeds, seconds, line)
+                streamed = _closed(session, feeds, seconds, watched)
             else:
-                streamed = _open(session, feeds, seconds, rate, line)
+                streamed = _open(session, feeds, seconds, rate, watched)
     if trace is not None:
         from stagecut.compiler.formats.atomic import replacing
         from stagecut.compiler.formats.chrome_trace import stream_to_chrome
@@ -119,7 +116,7 @@ def _warm_up(session: "Session", feeds: "Feeds") -> None:
         pass
 
 
-def _closed(session: "Session", feeds: "Feeds", seconds: float, line: "_LiveLine") -> Streamed:
+def _closed(session: "Session", feeds: "Feeds", seconds: float, line: "_Watched") -> Streamed:
     start_s = time.perf_counter()
     outputs = failed = 0
     error: Exception | None = None
@@ -152,7 +149,7 @@ def _until(end_s: float, feeds: "Feeds") -> "Iterator[Feeds]":
 
 
 def _open(
-    session: "Session", feeds: "Feeds", seconds: float, rate: float, line: "_LiveLine"
+    session: "Session", feeds: "Feeds", seconds: float, rate: float, line: "_Watched"
 ) -> Streamed:
     from stagecut.runtime.stream.load import open_loop
 
@@ -179,43 +176,25 @@ def _open(
     )
 
 
-class _LiveLine:
-    """A line on standard error that says what the latest inputs took; only on a terminal."""
+class _Watched:
+    """Says in a line what the latest inputs took."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", line: LiveLine) -> None:
         self._session = session
-        self._live: Live | None = None
+        self._line = line
         self._next_s = 0.0
-
-    def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
-            self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def watch(self) -> None:
         now_s = time.perf_counter()
-        if self._live is None or now_s < self._next_s:
+        if not self._line.is_seen or now_s < self._next_s:
             return
         self._next_s = now_s + _RECENT_S / 8
         stats = self._session.stats(since_s=now_s - _RECENT_S)
         if stats.period_s:
-            from rich.text import Text
-
-            text = (
+            self._line.show(
                 f"{1 / stats.period_s:.1f} inputs/s, p50 {units.seconds(stats.p50_s)}, "
                 f"p99 {units.seconds(stats.p99_s)}, busiest: {stats.bottleneck}"
             )
-            self._live.update(Text(text), refresh=True)
 
 
 def document(streamed: Streamed) -> dict[str, object]:

@@ -24,7 +24,8 @@ BEYOND = 1 << 58
 def limits_of(table: CostTable, asked: tuple[Limit, ...]) -> tuple[Limit, ...]:
     """Those asked for, and that of the host's memory on weights; without those that nothing could
     exceed."""
-    capacity = table.machine.memory_named[HOST].capacity_bytes
+    host = table.machine.memory_named.get(HOST)
+    capacity = None if host is None else host.capacity_bytes
     own = () if capacity is None else (Limit("weights", capacity),)
     return tuple(
         limit for limit in (*asked, *own) if limit.name == "latency" or limit.most < MOST_BYTES
