@@ -210,7 +210,7 @@ class _Field:
         if not self._timed or proposal.account.basis == "modelled":
             return _Entry(proposal, built)
         entry = _Entry(proposal, built)
-        turn = self._gate.turn(self._running(entry), self._measurements.program.feeds)
+        turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
         stages = proposal.stream.schedule.stages
         for stage, call_s in zip(stages, turn.run.call_s, strict=True):
             self._calls[stage] = ObservedCall(stage, call_s)

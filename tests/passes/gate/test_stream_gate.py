@@ -72,6 +72,13 @@ def test_who_is_far_behind_has_no_further_turn() -> None:
     assert [each.chosen for each in choose((one, two), THROUGHPUT)] == [True, False]
 
 
+def test_the_very_first_turn_is_for_warming_up() -> None:
+    gate = StreamGate(lambda: 0.0, lambda: 0.0, silent, Rounds())
+    quick, slow = Fake([0.1, 0.05]), Fake([0.5, 0.4])
+    assert gate.first_turn(BuiltStream(ONE, quick), {}).run.period_s == 0.05
+    assert gate.first_turn(BuiltStream(ONE, slow), {}).run.period_s == 0.5  # ten inputs: 5 s
+
+
 @pytest.mark.parametrize("proposal", [ONE, TWO])
 def test_by_the_costs_alone(proposal: StreamProposal) -> None:
     found = predicted(proposal)
