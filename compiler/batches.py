@@ -7,6 +7,7 @@ one of its batch. Rows of the first dimension need not be independent of each ot
 stacked inputs have to come out as they do one by one, on the reference, before they are batched.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from stagecut.compiler.answers import Answers
-from stagecut.compiler.decide_stream import whole_period_s
+from stagecut.compiler.decide_stream import whole_replicas
 from stagecut.compiler.frontends.normal_form.normalise import bind
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Feeds
@@ -22,7 +23,6 @@ from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.plan import (
     Contender,
-    PlannedStream,
     PlannedVariant,
 )
 from stagecut.compiler.ir.program import Program
@@ -30,6 +30,7 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.gate import choose
+from stagecut.passes.partition.restrict import Restrict
 
 #: So many inputs may run in one call where nothing is said.
 USUAL_BATCH = 8
@@ -50,6 +51,8 @@ class Batches:
     placed: Callable[[Program], tuple[Measurements, ExpandedGraph]]
     most: int
     tolerance: float | None
+    restrict: Restrict
+    limits: tuple[Limit, ...]
 
     def best(self) -> tuple[int, Program] | None:
         """The size with which whole replicas are fastest, and the program of such a batch; None
@@ -57,16 +60,19 @@ class Batches:
         found = None
         best_s = self.planned.shipped.median_s
         size = 2
-        while size <= self.most:
+        while size <= self.most and not self.measurements.answers.reference.problem:
             try:
                 program = self._stacked(size)
                 measurements, expanded = self.placed(program)
+                if measurements.answers.reference.problem:
+                    break
                 if not self._come_out_alike(measurements.answers, size):
                     self.measurements.context.settings.warn(
                         "inputs are run one by one: stacked, they do not come out as they do alone"
                     )
                     break
-                period_s = whole_period_s(measurements, expanded, self.tolerance) / size
+                self.restrict.check(expanded)
+                period_s = self._period_s(measurements, expanded, size)
             except StagecutError:  # the model, or every engine, refuses this size
                 break
             if period_s > (1 - _WORTH) * best_s:
@@ -74,6 +80,16 @@ class Batches:
             found, best_s = (size, program), period_s
             size *= 2
         return found
+
+    def _period_s(self, measurements: Measurements, expanded: ExpandedGraph, size: int) -> float:
+        """By input; infinite where inputs would wait longer than they may."""
+        run = whole_replicas(measurements, expanded, self.tolerance, self.restrict)
+        if run is None:
+            return math.inf
+        period_s = run.period_s / size
+        latency_s = math.fsum(run.call_s) + (size - 1) * period_s
+        kept = all(limit.allows(latency_s) for limit in self.limits if limit.name == "latency")
+        return period_s if kept else math.inf
 
     def _sets(self) -> Sequence[InputSet]:
         """What is stacked: one after the other, and then from the first one again."""
@@ -101,8 +117,6 @@ class Batches:
     def _come_out_alike(self, together: Answers, size: int) -> bool:
         """Whether each of the stacked inputs comes out as it does alone."""
         alone = self.measurements.answers
-        if alone.reference.problem or together.reference.problem:
-            return False
         outputs = together.reference.outputs(together.reference.samples)
         expected = alone.reference.outputs(alone.reference.samples)
         if any(len(outputs[name]) != size * len(expected[name]) for name in expected):
@@ -131,34 +145,41 @@ def with_batches(
     What was seen of batches is said by input; each waits until its batch is full.
     """
     one, many = planned.shipped, batched.shipped
-    stream, together = planned.stream, batched.stream
-    if stream is None or together is None:
-        raise AssertionError("both were made to stream")
+    together = batched.stream
+    if together is None:
+        raise AssertionError("it was made to stream")
     period_s = together.period_s / size
     latency_s = together.latency_s + (size - 1) * period_s
     kept = all(limit.allows(latency_s) for limit in limits if limit.name == "latency")
-    if many.high_s / size >= one.low_s or not kept:
+    if many.high_s / size >= one.low_s or not kept or not _same_threads(planned, batched):
         return planned
     contenders = [
         *(replace(each, chosen=False) for each in planned.contenders),
         *(_by_input(each, size) for each in batched.contenders),
     ]
-    alike = len(stream.replicas) == len(together.replicas)
+    proof = batched.certificate
     return replace(
         planned,
         contenders=choose(contenders, THROUGHPUT),
-        stream=PlannedStream(
-            together.replicas if alike else stream.replicas,
-            size,
-            period_s,
-            latency_s,
-            together.basis,
-            together.busy if alike else stream.busy,
-            together.reason,
-            None if together.with_another_core_s is None else together.with_another_core_s / size,
-            stream.front,
+        certificate=replace(
+            proof,
+            total=proof.total / size,
+            lower_bound=proof.lower_bound / size,
+            statement=f"of batches of {size}, {proof.claim}",
+        ),
+        stream=replace(
+            together, batch=size, period_s=period_s, latency_s=latency_s, another=None, front=()
         ),
     )
+
+
+def _same_threads(planned: PlannedVariant, batched: PlannedVariant) -> bool:
+    """Whether the threads that run single inputs are those that run batches: as many replicas of
+    as many stages, on the same devices. A stream has one set of threads for both."""
+    if planned.stream is None or batched.stream is None:
+        return False
+    devices = [[stage.device for stage in each.schedule.stages] for each in (planned, batched)]
+    return planned.stream.replicas == batched.stream.replicas and devices[0] == devices[1]
 
 
 def _by_input(contender: Contender, size: int) -> Contender:

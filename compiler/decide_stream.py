@@ -23,12 +23,12 @@ from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.stream_json import write_stream
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import EngineError, StagecutError, UnplaceableError
+from stagecut.compiler.ir.errors import CostTableError, EngineError, StagecutError, UnplaceableError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.plan import Contender, ContenderKind, FrontPoint, PlannedStream
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import Certificate
-from stagecut.compiler.ir.stream import StreamSolution, stream_account
+from stagecut.compiler.ir.stream import StreamRun, StreamSolution, stream_account
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measurements import Measurements
@@ -51,6 +51,7 @@ from stagecut.passes.profile.profile import Fault, Profiled
 from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.stream.full import FullStream
+from stagecut.runtime.stream.pipeline import in_flight
 
 #: So often the solver is asked again with what was seen of its last answer.
 _MOST_SOLVES = 4
@@ -77,6 +78,8 @@ class DecideStream:
     ) -> Decision:
         """Raises UnplaceableError where the machine has too little for any stream, or none keeps to
         the limits."""
+        if self.by_costs:
+            _refuse_batches(profiled.costs)
         costs = profiled.costs if self.by_costs else _with_all_cores(profiled.costs)
         field = _Field(measurements, self.tolerance, timed=not self.by_costs)
         costs, solution, faults = self._solved(field, costs, expanded)
@@ -99,22 +102,24 @@ class DecideStream:
             tuple(entry.proposal.single for entry in entries),
             compared,
             (*profiled.faults, *faults),
-            self._planned(shipped, costs, [entry.proposal for entry in entries]),
+            self._planned(shipped, costs, solution, [entry.proposal for entry in entries]),
             write_stream(solution),
         )
 
     def _planned(
-        self, shipped: StreamProposal, costs: CostTable, proposals: Sequence[StreamProposal]
+        self,
+        shipped: StreamProposal,
+        costs: CostTable,
+        solution: StreamSolution,
+        proposals: Sequence[StreamProposal],
     ) -> PlannedStream:
         """How it streams, and what else is known of streams by the costs."""
         account = shipped.account
         allowed = self.restrict(costs)
         wholes = [each for each in proposals if each.id.kind is ContenderKind.SINGLE]
         with self.phases("partition"):
-            more = _with_another_core(allowed)
-            another = None if more is None else Throughput(self.limits)(more).account.period_s
-            few = len(Streams.of(allowed).probe.calls.lattice.ideals) <= _MOST_IDEALS
-            front = Front(self.limits, step=_STEP)(allowed) if few else ()
+            another = self._with_another_core(allowed, solution)
+            front = self._front(allowed)
         return PlannedStream(
             shipped.stream.replicas,
             1,
@@ -124,8 +129,30 @@ class DecideStream:
             tuple(account.busy(stage) for stage in range(len(account.stages))),
             reason(costs, shipped, wholes),
             another,
-            tuple(map(_point, front[:_MOST_POINTS])),
+            tuple(point for point in map(_point, front) if point.latency_s < account.latency_s)[
+                :_MOST_POINTS
+            ],
         )
+
+    def _with_another_core(self, costs: CostTable, solution: StreamSolution) -> FrontPoint | None:
+        """Nothing where no device uses any, or none is faster then than the best without."""
+        more = _with_another_core(costs)
+        if more is None:
+            return None
+        try:
+            found = Throughput(self.limits)(more)
+        except UnplaceableError:
+            return None
+        return _point(found) if found.account.period_s < solution.account.period_s else None
+
+    def _front(self, costs: CostTable) -> tuple[StreamSolution, ...]:
+        """Nothing where it would take long, or cannot be told."""
+        if len(Streams.of(costs).probe.calls.lattice.ideals) > _MOST_IDEALS:
+            return ()
+        try:
+            return Front(self.limits, step=_STEP)(costs)
+        except UnplaceableError:
+            return ()
 
     def _solved(
         self, field: "_Field", costs: CostTable, expanded: ExpandedGraph
@@ -213,6 +240,7 @@ class _Field:
         turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
         stages = proposal.stream.schedule.stages
         for stage, call_s in zip(stages, turn.run.call_s, strict=True):
+            self._calls.pop(stage, None)  # what was seen last overrules what was before
             self._calls[stage] = ObservedCall(stage, call_s)
         return replace(entry, turn=turn)
 
@@ -220,7 +248,9 @@ class _Field:
         runner, replicas = entry.built.runner, entry.proposal.stream.replicas
         if not isinstance(runner, Executor):
             raise TypeError(runner)
-        stream = FullStream(runner, replicas, self._settings.clock)
+        account = entry.proposal.account
+        limit = in_flight(replicas, 1, account.period_s, account.latency_s)
+        stream = FullStream(runner, replicas, limit, self._settings.clock)
         return BuiltStream(entry.proposal, stream)
 
     def calls(self, costs: CostTable) -> Iterable[ObservedCall]:
@@ -228,18 +258,22 @@ class _Field:
         return [call for call in self._calls.values() if _can_run(costs, call.stage)]
 
     def knows(self, solution: StreamSolution) -> bool:
-        """Whether all its stages were run in a stream, or never will be: parts are modelled, or an
-        engine failed at it."""
-        if not self._timed or solution.account.basis == "modelled":
-            return True
+        """Whether it takes part already, or an engine failed at it, or all its stages were run in
+        a stream and cost what they took there."""
         stages = solution.stream.schedule.stages
-        return stages in self._failed or all(stage in self._calls for stage in stages)
+        if stages in self._failed:
+            return True
+        if any(each.proposal.stream == solution.stream for each in self._entries):
+            return True
+        return all(
+            stage in self._calls and math.isclose(self._calls[stage].call_s, load.call_s)
+            for stage, load in zip(stages, solution.account.stages, strict=True)
+        )
 
     @property
-    def least_period_s(self) -> float:
+    def runs(self) -> Sequence[StreamRun]:
         """Of the turns that there were."""
-        turns = (entry.turn.run.period_s for entry in self._entries if entry.turn is not None)
-        return min(turns, default=math.inf)
+        return [entry.turn.run for entry in self._entries if entry.turn is not None]
 
     def final(
         self, optimum: StreamProposal, costs: CostTable, limits: Sequence[Limit]
@@ -300,15 +334,29 @@ def _can_run(costs: CostTable, stage: Stage) -> bool:
     return all(stage.device in costs.node_named[name].run_s for name in stage.nodes)
 
 
-def whole_period_s(
-    measurements: Measurements, expanded: ExpandedGraph, tolerance: float | None
-) -> float:
-    """The period of the fastest replicas of the whole model, in one turn; infinite where no device
-    can run it and is real. Raises what is wrong with them where none may ship."""
+def whole_replicas(
+    measurements: Measurements,
+    expanded: ExpandedGraph,
+    tolerance: float | None,
+    restrict: Restrict,
+) -> StreamRun | None:
+    """What the fastest replicas of the whole model did in a turn; None where no device that is
+    real may run all of it, or none does so rightly."""
     costs = synthetic_costs(expanded, lambda candidates: candidates[0])
     field = _Field(measurements, tolerance, timed=True)
-    field.enter(replicas_of_all(_with_all_cores(costs)))
-    return field.least_period_s
+    field.enter(replicas_of_all(restrict(_with_all_cores(costs))))
+    return min(field.runs, key=lambda run: run.period_s, default=None)
+
+
+def _refuse_batches(costs: CostTable) -> None:
+    """A plan has programs for the shapes that it was compiled for."""
+    for index, device in enumerate(costs.machine.devices):
+        if device.batch > 1:
+            raise CostTableError(
+                f"its costs are for {device.batch} inputs in a call, and a plan runs one",
+                where=f"devices[{index}].batch",
+                fix="give costs of single inputs; or compile for the shape of such a batch",
+            )
 
 
 def _with_all_cores(costs: CostTable) -> CostTable:
@@ -335,7 +383,8 @@ def _with_another_core(costs: CostTable) -> CostTable | None:
 def _point(solution: StreamSolution) -> FrontPoint:
     pairs = zip(solution.stream.replicas, solution.stream.schedule.stages, strict=True)
     stages = " > ".join(f"{count} x {stage.device}" for count, stage in pairs)
-    return FrontPoint(solution.account.period_s, solution.account.latency_s, stages)
+    account = solution.account
+    return FrontPoint(account.period_s, account.latency_s, stages, account.basis)
 
 
 def _certificate(solution: StreamSolution) -> Certificate:
@@ -347,4 +396,5 @@ def _certificate(solution: StreamSolution) -> Certificate:
         exact=not proof.gap,
         scope=proof.scope,
         proof="potentials over the sets of nodes that may have run",
+        statement=proof.claim,
     )

@@ -44,6 +44,7 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
+    StagecutError,
     UsageError,
 )
 from stagecut.compiler.ir.objective import Objective, parse_objective
@@ -170,9 +171,16 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             question.answered(program, file, opened, files, index)
             for index, (program, file) in enumerate(zip(programs, weights, strict=False))
         ]
+        if costs is not None and (max_batch or 1) > 1:
+            settings.warn(
+                "inputs are run one by one: costs that are handed in say nothing of batches"
+            )
         if goal.streams and costs is None:
+            singles = tuple(variants)
             for index, program in enumerate(programs):
-                question.batched(program, index, variants, opened, weights[-1], files, max_batch)
+                question.batched(
+                    program, index, singles, variants, opened, weights[-1], files, max_batch
+                )
         with phases("write"):
             if opened is not None:
                 files[MODEL_FILE] = model_bytes(opened)
@@ -288,6 +296,7 @@ class _Question:
         self,
         program: Program,
         index: int,
+        singles: Sequence[PlannedVariant],
         variants: list[PlannedVariant],
         opened: ir.Model | None,
         weights: WeightFile,
@@ -295,21 +304,26 @@ class _Question:
         most: int | None,
     ) -> None:
         """Let up to `most` inputs of the variant `index` run in one call, where that is faster: in
-        a further variant. `weights` are those of `opened`. Who asks for batches is told where the
-        model has none."""
-        problem = batching_problem(variants[index].inputs, variants[index].outputs)
+        a further variant. `singles` are the variants that run their inputs one by one, `weights`
+        those of `opened`. Who asks for batches is told where there are none."""
+        alone = singles[index]
+        problem = batching_problem(alone.inputs, alone.outputs)
+        if not problem and any(limit.name == "memory" for limit in self.limits):
+            problem = "--max-memory counts one set of stages, and batches have their own"
         if opened is None or problem:
             if most is not None and most > 1:
                 self.context.settings.warn(f"inputs are run one by one: {problem}")
             return
         measurements, _ = self._placed(program, weights, opened)
         batches = Batches(
-            variants[index],
-            measurements,
+            alone,
+            measurements.on_samples_that_run(),
             opened,
             lambda stacked: self._placed(stacked, weights, opened),
             USUAL_BATCH if most is None else most,
             self.tolerance,
+            self.restrict,
+            self.limits,
         )
         with self.phases("batches"):
             found = batches.best()
@@ -317,13 +331,17 @@ class _Question:
             return
         size, stacked = found
         shapes = [array.shape for array in stacked.feeds.values()]
-        known = [each for each in variants if [port.shape for port in each.inputs] == shapes]
+        known = [each for each in singles if [port.shape for port in each.inputs] == shapes]
         if known:
-            variants[index] = with_batches(variants[index], known[0], size, self.limits)
+            variants[index] = with_batches(alone, known[0], size, self.limits)
             return
         own: dict[str, bytes] = {}
-        planned = self.answered(stacked, weights, opened, own, len(variants))
-        variants[index] = with_batches(variants[index], planned, size, self.limits)
+        try:
+            planned = self.answered(stacked, weights, opened, own, len(variants))
+        except StagecutError as error:  # there is a plan without it
+            self.context.settings.warn(f"inputs are run one by one: {error.problem}")
+            return
+        variants[index] = with_batches(alone, planned, size, self.limits)
         if variants[index].shipped.id.batch > 1:
             variants.append(planned)
             files |= own

@@ -170,14 +170,23 @@ def _measured(contestants: Sequence[Rival], rounds: int, seconds: float) -> list
     random = order.Random(0)  # noqa: S311  # nothing secret
     turns = [turn for _ in range(rounds) for turn in random.sample(ready, len(ready))]
     for row, one, many in progress_bars()(turns, "measuring"):
-        one()  # the others had the caches
-        end_s = time.perf_counter() + seconds
-        while (start_s := time.perf_counter()) < end_s:
-            one()
-            row.latencies_s.append(time.perf_counter() - start_s)
-        count, elapsed_s = many(seconds)
-        row.rates.append(count / elapsed_s)
+        try:
+            _take_turn(row, one, many, seconds)
+        except Exception as error:  # engines raise what they like, whenever they like
+            if row is rows[0]:
+                raise
+            row.failure = row.failure or told(error).splitlines()[0]
     return rows
+
+
+def _take_turn(row: Row, one: One, many: Many, seconds: float) -> None:
+    one()  # the others had the caches
+    end_s = time.perf_counter() + seconds
+    while (start_s := time.perf_counter()) < end_s:
+        one()
+        row.latencies_s.append(time.perf_counter() - start_s)
+    count, elapsed_s = many(seconds)
+    row.rates.append(count / elapsed_s)
 
 
 def _document(rows: Sequence[Row]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
 from stagecut.compiler.cli.outputs import check_outputs
-from stagecut.compiler.cli.tables import read_table
+from stagecut.compiler.cli.tables import read_table, rules_of
 from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.errors import UsageError
 
@@ -130,6 +130,8 @@ def partition(
             fix="leave --max-latency, --max-memory and --front out",
         )
     goal = parse_objective("latency" if streams else objective)
+    if check is not None and not pin and not forbid:
+        pin, forbid = rules_of(costs)  # what a plan's proof is about
     restrict = common.read_rules(pin, forbid)
     whole = read_table(costs)
     table = _limited(restrict(whole), max_energy)

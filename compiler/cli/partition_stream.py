@@ -69,7 +69,7 @@ def checked(table: CostTable, path: Path) -> tuple[dict[str, object], Iterator[s
     verdict = (
         "the stream has it"
         if meets(account.period_s, best_s)
-        else (f"the stream's is {account.period_s / best_s - 1:.2%} longer")
+        else f"the stream's is {seconds(account.period_s)}"
     )
     if exceeded:
         verdict = f"the stream exceeds {' and '.join(map(str, exceeded))}"

@@ -20,6 +20,16 @@ def read_table(path: Path) -> "CostTable":
     return read_costs(path if variant is None else variant.costs)
 
 
+def rules_of(path: Path) -> tuple[list[str], list[str]]:
+    """The pins and the forbidden places that a plan was made with; none for a table."""
+    variant = plan_variant(path)
+    if variant is None:
+        return [], []
+    options = variant.planned.provenance.options
+    pins, forbids = (options.get(name, "") for name in ("pin", "forbid"))
+    return [*filter(None, pins.split(", "))], [*filter(None, forbids.split(", "))]
+
+
 def plan_variant(path: Path) -> "StoredVariant | None":
     """The first variant, where the file is a plan; raises PlanError for one that is not whole."""
     from stagecut.compiler.formats.plan_file import Plan

@@ -290,6 +290,7 @@ class FrontPoint:
     period_s: Amount
     latency_s: Amount
     stages: str
+    basis: Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +302,8 @@ class PlannedStream:
     `period_s` are the seconds from one input to the next, `latency_s` what one takes from end to
     end at that rate. `busy` is the part of the time that the replicas of each stage are at work, by
     the costs. `reason` says why a pipeline beats replicas of the whole model, where it does;
-    `with_another_core_s` is the least period with one more core, None where no core is used;
-    `front` are other streams of less latency, the fastest first. Raises PlanError for numbers that
+    `another` is the fastest stream with one more core, where it is faster than any without; `front`
+    are streams of less latency, the fastest first. Raises PlanError for numbers that
     no stream has.
     """
 
@@ -313,7 +314,7 @@ class PlannedStream:
     basis: Basis
     busy: tuple[Amount, ...] = ()
     reason: str = ""
-    with_another_core_s: Amount | None = None
+    another: FrontPoint | None = None
     front: tuple[FrontPoint, ...] = ()
 
     def __post_init__(self) -> None:

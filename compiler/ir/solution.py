@@ -66,7 +66,8 @@ class Certificate:
     the graph's order, where nothing in that order costs less and what another order might save is
     known by the gap alone. `width` is the largest number of variables that the elimination had to
     look at together, less one; None for methods without one. `proof` says where the bound comes
-    from.
+    from. `statement` says what is proved in the place of what follows from the rest, as where it
+    holds within limits only.
     """
 
     method: str
@@ -76,6 +77,7 @@ class Certificate:
     scope: Scope = ALL_SCHEDULES
     width: Count | None = None
     proof: str = ""
+    statement: str = ""
 
     @classmethod
     def of(
@@ -103,6 +105,8 @@ class Certificate:
     @property
     def claim(self) -> str:
         """What is proved, in words, and no more than that."""
+        if self.statement:
+            return self.statement
         if self.exact:
             return "optimal: no other schedule costs less"
         left = f"at most {self.gap:.2%} might be saved"

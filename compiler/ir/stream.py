@@ -225,13 +225,15 @@ class StreamSolution:
 
 @dataclass(frozen=True, slots=True)
 class StreamRun:
-    """What a stream did for a while, full all the time: `inputs` left it within `wall_s`.
+    """What a stream did for a while, full all the time: `inputs` left it within `wall_s`, and
+    `ran` in all, while it was filled and emptied, too.
 
     `call_s` are the medians of each stage's calls, `latency_s` is that of the time from where an
     input entered to where its outputs left.
     """
 
     inputs: int
+    ran: int
     wall_s: float
     call_s: tuple[float, ...]
     latency_s: float

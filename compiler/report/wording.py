@@ -207,7 +207,7 @@ def streaming(summary: Summary) -> str:
         return ""
     stages = " → ".join(f"{count} × {brief(device)}" for count, device in stream.replicas)
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
-    return f"streams through {stages}{batch}; an input takes {time(stream.latency)} at that rate"
+    return f"streams through {stages}{batch}; an input takes {time(stream.latency)} by the costs"
 
 
 def bottleneck(summary: Summary) -> str:
@@ -224,26 +224,23 @@ def bottleneck(summary: Summary) -> str:
             if stage != first
         )
         busy = f"stage {first} on {brief(stream.replicas[first][1])} sets the rate; busy: {others}"
-    another = stream.with_another_core
-    more = ""
-    if another is not None and another.time_s < summary.predicted.time_s:
-        more = f"with another core: {rate(another)} by the costs"
-    return "; ".join(filter(None, (busy, stream.reason, more)))
+    more = "" if stream.another is None else f"with another core {trade(stream.another)}"
+    said = "; ".join(filter(None, (busy, stream.reason, more)))
+    return said and f"by the costs, {said}"
 
 
-def trade(point: FrontPoint, basis: Basis) -> str:
+def trade(point: FrontPoint) -> str:
     """`120 inputs/s, 8.3 ms each: 1 × cpu.parallel`."""
-    figure = Figure(point.period_s, basis)
-    return f"{rate(figure)}, {time(Figure(point.latency_s, basis))} each: {point.stages}"
+    period, latency = (Figure(each, point.basis) for each in (point.period_s, point.latency_s))
+    return f"{rate(period)}, {time(latency)} each: {point.stages}"
 
 
 def front(summary: Summary) -> str:
     """Streams that are slower and sooner done, by the costs."""
     stream = summary.streaming
-    if stream is None or len(stream.front) < 2:
+    if stream is None or not stream.front:
         return ""
-    basis = stream.latency.basis
-    return "sooner done: " + "; ".join(trade(point, basis) for point in stream.front[1:4])
+    return f"sooner done, by the costs: {'; '.join(map(trade, stream.front[:3]))}"
 
 
 def profiling(summary: Summary) -> str:

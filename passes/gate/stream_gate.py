@@ -64,7 +64,7 @@ class StreamGate:
         """One sample of it."""
         before_s = self.cpu_clock()
         run = built.runner.run(feeds, _TURN_S)
-        return Turn(run, (self.cpu_clock() - before_s) / run.inputs)
+        return Turn(run, (self.cpu_clock() - before_s) / run.ran)
 
     def __call__(
         self, built: Sequence[BuiltStream], first: Sequence[Turn], feeds: Feeds

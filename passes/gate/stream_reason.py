@@ -1,8 +1,8 @@
-"""Why a stream lets more through than replicas of the whole model, where one does.
+"""What a pipeline has that replicas of the whole model have not, where a pipeline ships.
 
 On equal cores, with costs that add up and nothing to transfer or to keep to, no pipeline is faster
 than replicas of the whole: each input needs the same core-seconds, whoever spends them. So where
-one is, at least one of these has to hold.
+one is, at least one of these has to hold; which of them it is that counts is not said.
 """
 
 import math
@@ -16,33 +16,39 @@ _NOISE = 0.02
 
 
 def reason(table: CostTable, chosen: StreamProposal, wholes: Sequence[StreamProposal]) -> str:
-    """What made the pipeline `chosen` win over `wholes`, by the costs; empty for one stage."""
+    """What sets the pipeline `chosen` apart from `wholes`, those that took part; empty for one
+    stage."""
     if len(chosen.stream.schedule.stages) < 2:
         return ""
     found = [*_reasons(table, chosen, wholes)]
-    return f"a pipeline, for {' and '.join(found)}" if found else ""
+    return f"a pipeline, as {' and '.join(found)}" if found else ""
 
 
 def _reasons(
     table: CostTable, chosen: StreamProposal, wholes: Sequence[StreamProposal]
 ) -> Iterator[str]:
     devices = [table.machine.device(stage.device) for stage in chosen.stream.schedule.stages]
-    if len({device.keeps_busy for device in devices}) > 1:
-        yield "it uses resources that no single device has"
-    if len({(device.keeps_busy, device.cores) for device in devices}) > len(
-        {device.keeps_busy for device in devices}
+    resources = {device.keeps_busy for device in devices}
+    if len(resources) > 1:
+        yield "it uses more than one resource"
+    if any(
+        len({each.cores for each in devices if each.keeps_busy == one}) > 1 for one in resources
     ):
-        yield "its stages scale differently with threads"
-    if len({(device.keeps_busy, device.cores, device.name) for device in devices}) > len(
-        {(device.keeps_busy, device.cores) for device in devices}
-    ):
-        yield "each stage runs on the engine that is best at it"
-    if not wholes:
-        yield "no device can run the whole model"
+        yield "its stages run on different numbers of threads"
+    elif len({device.name for device in devices}) > len(resources):
+        yield "its stages run on different engines"
+    able = [
+        device.name
+        for device in table.machine.devices
+        if all(device.name in node.run_s for node in table.nodes)
+    ]
+    if not able:
+        yield "no device may run the whole model"
+    elif not wholes:
+        yield "no replica of the whole keeps to the limits, or is right"
     for whole in wholes:
-        [device] = {stage.device for stage in whole.stream.schedule.stages}
-        if {each.name for each in devices} == {device}:
+        if {each.name for each in devices} == {whole.id.device}:
             cut_s = math.fsum(load.call_s for load in chosen.account.stages)
             whole_s = math.fsum(load.call_s for load in whole.account.stages)
             if cut_s < (1 - _NOISE) * whole_s:
-                yield "its stages take less than the whole in one: their weights stay in caches"
+                yield "its stages take less, one after the other, than the whole in one"

@@ -45,10 +45,12 @@ class _Only:
 
 @dataclass(frozen=True, slots=True)
 class FullStream:
-    """The stages of `executor` with as many `replicas` each; a StreamRunner."""
+    """The stages of `executor` with as many `replicas` each, and so many inputs in flight at most;
+    a StreamRunner."""
 
     executor: Executor
     replicas: tuple[int, ...]
+    limit: int
     clock: Callable[[], float] = perf_counter
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
@@ -58,7 +60,7 @@ class FullStream:
         Raises StageFault where an engine fails.
         """
         every = sum(self.replicas)
-        layout = Layout((), self.replicas, 1, every + len(self.replicas))
+        layout = Layout((), self.replicas, 1, self.limit)
         pipeline = Pipeline(layout, self.clock)
         only = _Only(self.executor)
         left_s: list[float] = []
@@ -93,6 +95,7 @@ class FullStream:
         calls = pipeline.snapshot().calls
         return StreamRun(
             len(inside) - every,
+            len(left_s),
             inside[-1] - inside[every - 1],
             tuple(statistics.median(call.took_s for call in each) for each in calls),
             statistics.median(took_s),

@@ -62,12 +62,17 @@ class Layout:
         if planned is None:
             stages = max(1, len(devices))
             return cls(devices, (1,) * stages, 1, 2 * stages)
-        most = planned.batch * (sum(planned.replicas) + len(planned.replicas))
-        limit = most
-        if planned.period_s:
-            limit = min(most, ceil(planned.latency_s / planned.period_s) + planned.batch)
+        limit = in_flight(planned.replicas, planned.batch, planned.period_s, planned.latency_s)
         replicas = planned.replicas or (1,)
-        return cls(devices, replicas, planned.batch, max(limit, 2), variant.has_full_batches)
+        return cls(devices, replicas, planned.batch, limit, variant.has_full_batches)
+
+
+def in_flight(replicas: Sequence[int], batch: int, period_s: float, latency_s: float) -> int:
+    """How many inputs are in flight at most, by what is known of a stream's times."""
+    most = batch * (sum(replicas) + len(replicas))
+    if period_s:
+        most = min(most, ceil(latency_s / period_s) + batch)
+    return max(most, 2)
 
 
 class Pipeline:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,9 +13,12 @@ from stagecut.compiler import batches as batches_module
 from stagecut.compiler import compile_model
 from stagecut.compiler.batches import with_batches
 from stagecut.compiler.context import Settings
+from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
 from stagecut.runtime.session import Session
@@ -56,9 +60,9 @@ def larger_is_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Replicas of the whole take as long for a batch as for one input; noted is what was tried."""
     tried: list[int] = []
 
-    def period_s(measurements: Measurements, _: ExpandedGraph, __: float | None) -> float:
+    def run(measurements: Measurements, _: ExpandedGraph, __: object, ___: object) -> StreamRun:
         tried.append(len(measurements.program.feeds["x"]))
-        return 1e-12
+        return StreamRun(1, 1, 1e-12, (1e-12,), 1e-12)
 
     def faster(
         planned: PlannedVariant, batched: PlannedVariant, size: int, limits: Sequence[Limit]
@@ -67,7 +71,7 @@ def larger_is_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         fast = replace(shipped, median_s=1e-12, high_s=1e-12, low_s=1e-12, min_s=1e-12)
         return with_batches(planned, replace(batched, contenders=(fast,)), size, limits)
 
-    monkeypatch.setattr(batches_module, "whole_period_s", period_s)
+    monkeypatch.setattr(batches_module, "whole_replicas", run)
     monkeypatch.setattr("stagecut.compiler.pipeline.with_batches", faster)
     return tried
 
@@ -116,11 +120,62 @@ def test_a_batch_that_is_fixed(asked: int | None, warned: bool) -> None:
 
 
 def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    periods_s: Iterator[float] = iter([1e9])
-    monkeypatch.setattr(batches_module, "whole_period_s", lambda *_: next(periods_s))
+    runs: Iterator[StreamRun] = iter([StreamRun(1, 1, 1e9, (1e9,), 1e9)])
+    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told())
     assert len(plan.variants) == 1
-    assert next(periods_s, None) is None
+    assert next(runs, None) is None
+
+
+def test_batches_that_no_engine_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: None)
+    assert len(_compiled(ROWS, Told()).variants) == 1
+
+
+def test_a_batch_that_comes_to_nothing_leaves_the_plan_without(
+    larger_is_faster: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where nothing keeps to a limit on latency that one input keeps to."""
+    decide = DecideStream.__call__
+
+    def refusing(self: DecideStream, measurements: Measurements, *rest: Any) -> object:
+        if len(measurements.program.feeds["x"]) > 1:
+            raise UnplaceableError("no stream keeps to it")
+        return decide(self, measurements, *rest)
+
+    monkeypatch.setattr(DecideStream, "__call__", refusing)
+    told = Told()
+    plan = _compiled(ROWS, told)
+    assert larger_is_faster
+    assert len(plan.variants) == 1
+    assert "inputs are run one by one: no stream keeps to it" in told.warnings
+    _streams_right(plan, 5)
+
+
+def test_samples_that_the_reference_does_not_run_on(larger_is_faster: list[int]) -> None:
+    """Made-up rows are ones, beyond the table: zeros are taken instead, in batches, too."""
+    model = """pick (int64[batch,1] x) => (float[batch,1,2] y)
+        <float[1,2] table = {1,2}>
+        { y = Gather(table, x) }"""
+    parsed = onnx.parser.parse_model(_HEADER + model)
+    settings = Settings(effort="quick", load=lambda: None, warn=Told())
+    plan = compile_model(
+        parsed,
+        devices=["cpu.serial"],
+        shapes={"x": (1, 1)},
+        objective="throughput",
+        max_batch=2,
+        settings=settings,
+    )
+    assert larger_is_faster == [2]
+    assert plan.first.planned.stream is not None
+    assert plan.first.planned.stream.batch == 2
+
+
+def test_the_proof_says_that_it_is_of_batches(larger_is_faster: list[int]) -> None:
+    plan = _compiled(ROWS, Told(), max_batch=2)
+    assert larger_is_faster == [2]
+    assert plan.first.planned.certificate.claim.startswith("of batches of 2, ")
 
 
 def test_a_batch_in_which_inputs_would_wait_too_long(larger_is_faster: list[int]) -> None:

@@ -11,7 +11,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
-from stagecut.compiler.ir.errors import UnplaceableError, WrongAnswerError
+from stagecut.compiler.ir.errors import CostTableError, UnplaceableError, WrongAnswerError
 from stagecut.compiler.ir.machine import Device, Resource
 from stagecut.compiler.ir.plan import ContenderKind, PlannedVariant
 from stagecut.compiler.ir.stream import StreamSchedule, stream_account
@@ -121,6 +121,23 @@ def test_costs_that_are_handed_in_are_believed() -> None:
     _streams_right(plan)
 
 
+def test_costs_of_batches_are_refused() -> None:
+    table = scattered_costs(RESIDUAL, ["cpu.serial"], seed=0, granularity="op")
+    devices = tuple(replace(device, batch=4) for device in table.machine.devices)
+    table = replace(table, machine=replace(table.machine, devices=devices))
+    with pytest.raises(CostTableError, match="a plan runs one") as error:
+        _plan(costs=table)
+    assert error.value.where == "devices[0].batch"
+
+
+def test_what_is_proved_within_limits_is_said_to_be() -> None:
+    free = _checked(_plan("cpu.serial", "cpu.parallel"))
+    assert free.stream is not None
+    slow = _plan("cpu.serial", "cpu.parallel", max_latency_s=10.0).first.planned
+    assert "within" not in slow.certificate.claim  # nothing was held back by it
+    assert slow.provenance.options["max latency"] == "10s"
+
+
 @pytest.fixture
 def _lying(monkeypatch: pytest.MonkeyPatch) -> None:
     lying.use(monkeypatch)
@@ -132,6 +149,20 @@ def test_a_device_that_lies_is_left_out() -> None:
     planned = _checked(plan)
     assert set(planned.schedule.device_of.values()) == {"cpu.serial"}
     assert any("lying" in told for told in planned.workarounds)
+    _streams_right(plan)
+
+
+@pytest.mark.usefixtures("_lying")
+def test_of_costs_that_are_handed_in_only_the_wrong_node_moves() -> None:
+    table = scattered_costs(RESIDUAL, ["cpu.serial", "lying"], seed=0, granularity="op")
+    fast = lying.favoured(table, "lying")
+    two_cores = replace(fast.machine, resources=(Resource("cpu", 2),))
+    fast = replace(fast, machine=two_cores)
+    plan = _plan("cpu.serial", "lying:how=zeros,on=Relu", costs=fast)
+    planned = plan.first.planned
+    device_of = planned.schedule.device_of
+    assert device_of["Relu"] == "cpu.serial"
+    assert "lying" in device_of.values()
     _streams_right(plan)
 
 

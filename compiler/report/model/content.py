@@ -88,8 +88,8 @@ class Streaming:
     `replicas` are those of each stage with its device; up to `batch` inputs are run in one call.
     `latency` is what an input takes from end to end at the full rate. `busy` is the part of the
     time that each stage is at work. `reason` says why a pipeline beats replicas of the whole model,
-    where it does; `with_another_core` is the least period with one more core, and `front` are
-    other streams of less latency, all of them by the costs.
+    where it does; `another` is the fastest stream with one more core, where it is faster, and
+    `front` are other streams of less latency, all of them by the costs.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -97,7 +97,7 @@ class Streaming:
     latency: Figure
     busy: tuple[float, ...]
     reason: str
-    with_another_core: Figure | None
+    another: FrontPoint | None
     front: tuple[FrontPoint, ...]
 
 

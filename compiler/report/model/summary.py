@@ -67,14 +67,13 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         return None
     stages = zip(stream.replicas, planned.schedule.stages, strict=True)
     replicas = tuple((count, stage.device) for count, stage in stages)
-    another_s = stream.with_another_core_s
     return Streaming(
         replicas,
         stream.batch,
         Figure(stream.latency_s, stream.basis),
         stream.busy,
         stream.reason,
-        None if another_s is None else Figure(another_s, stream.basis),
+        stream.another,
         stream.front,
     )
 

@@ -14,6 +14,9 @@ from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.machine import HOST, Device, Route
 from stagecut.compiler.ir.stream_certificate import TOLERANCE, Limit, StreamScope
 
+#: Ticks are at most 2 to the power of minus this many of what everything takes.
+_BITS = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -67,6 +70,25 @@ class Definition:
             for at, kind in enumerate(self.kinds)
             for device in (kind.devices[:1] if kind.alike else kind.devices)
         ]
+
+    @cached_property
+    def total_s(self) -> float:
+        """More than any stage takes: all nodes, a start, and every value there and back."""
+        devices = self.table.machine.devices
+        runs_s = (max(node.run_s.values()) for node in self.table.nodes)
+        ways_s = (
+            max(device.batch * (self.way_s(value.name, *way(device)) or 0.0) for device in devices)
+            for value in self.table.values
+            for way in (_there, _back)
+        )
+        starts_s = max(device.stage_s for device in devices)
+        return math.fsum((*runs_s, starts_s, *ways_s))
+
+    @property
+    def coarsest_s(self) -> float:
+        """The longest that a tick may be: what is rounded to it must not matter. Infinite where
+        nothing takes any time."""
+        return self.total_s * 2.0**-_BITS if self.total_s else math.inf
 
     @cached_property
     def run_ticks(self) -> list[dict[str, int]]:
@@ -216,6 +238,14 @@ class StageBetween:
     def units(self, kind: int, device: Device, replicas: int) -> int:
         """Of its kind, that so many replicas take."""
         return replicas * (1 if self.of.kinds[kind].alike else device.cores)
+
+
+def _there(device: Device) -> tuple[str, str]:
+    return HOST, device.memory
+
+
+def _back(device: Device) -> tuple[str, str]:
+    return device.memory, HOST
 
 
 def _prefixes(table: CostTable) -> Iterator[frozenset[int]]:

@@ -32,6 +32,11 @@ def verify(table: CostTable, certificate: StreamCertificate) -> None:
     if not certificate.period:
         return  # nothing is faster than no time at all
     definition = Definition(table, certificate.tick_s, certificate.scope)
+    if certificate.tick_s > definition.coarsest_s:
+        raise refused(
+            f"its ticks of {certificate.tick_s:g} s are too coarse for costs that come to "
+            f"{definition.total_s:g} s"
+        )
     if certificate.limits or certificate.stretches:
         verify_stretches(definition, certificate)
     else:

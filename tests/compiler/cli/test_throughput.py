@@ -86,6 +86,32 @@ def test_the_proof_in_a_plan(run: Run, model: Path) -> None:
     assert "Traceback" not in wrong.err
 
 
+def test_the_proof_of_a_plan_with_rules(run: Run, model: Path) -> None:
+    plan = model.with_suffix(".plan")
+    rules = ("--device", "cpu.parallel", "--forbid", "Relu=cpu.parallel")
+    _compiled(run, model, "--granularity", "op", *rules)
+    said = run("partition", plan, "--objective", "throughput", "--check", plan)
+    assert said.code == 0, said.err
+    assert "certificate accepted" in said.out
+
+
+def test_ticks_that_are_too_coarse_prove_nothing(run: Run, model: Path) -> None:
+    plan = model.with_suffix(".plan")
+    _compiled(run, model, "--granularity", "op")
+    stored = json.loads(zipfile.ZipFile(plan).read("stream.json"))
+    certificate = stored["certificate"]
+    certificate["potentials"] = [[0]] + [[9]] * (len(certificate["potentials"]) - 1)
+    certificate |= {"period": "1", "tick_s": 1.0}
+    coarse = plan.with_name("coarse.json")
+    coarse.write_text(json.dumps(stored))
+    said = run("partition", plan, "--objective", "throughput", "--check", coarse)
+    assert said.code == 1
+    assert "too coarse" in said.err
+    certificate["period"] = "0"
+    coarse.write_text(json.dumps(stored))
+    assert run("partition", plan, "--objective", "throughput", "--check", coarse).code == 0
+
+
 def test_a_plan_without_a_proof(run: Run, model: Path) -> None:
     plan = model.with_suffix(".plan")
     made = run("compile", model, "-o", plan, *_QUICK)

@@ -37,7 +37,7 @@ class Fake:
         self.asked_s.append(seconds)
         period_s = self.periods_s[min(self.turns, len(self.periods_s) - 1)]
         self.turns += 1
-        return StreamRun(10, 10 * period_s, (2 * period_s,), 3 * period_s)
+        return StreamRun(10, 12, 10 * period_s, (2 * period_s,), 3 * period_s)
 
 
 def _clock() -> Iterator[float]:
@@ -57,7 +57,7 @@ def test_the_median_of_all_turns() -> None:
     one, two = _compared(fakes, Rounds(least=4, most=4, budget_s=9))
     assert (one.median_s, one.min_s, one.max_s, one.runs) == (2.0, 1.0, 3.0, 5)
     assert one.stage_s == (4.0,)
-    assert one.cpu_s == 0.05  # by input
+    assert one.cpu_s == 0.5 / 12  # by input
     assert one.predicted_s == ONE.account.period_s
     assert two.median_s == 1.8
     assert fakes[0].turns == fakes[1].turns == 5

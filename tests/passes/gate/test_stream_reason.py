@@ -1,4 +1,4 @@
-"""Why a pipeline beats replicas of the whole model."""
+"""What a pipeline has that replicas of the whole model have not."""
 
 from collections.abc import Sequence
 
@@ -24,22 +24,22 @@ CASES = {
     "a resource of its own": (
         "a: one 4\nb(a): one 9, pim 1",
         (ONE, PIM),
-        ["uses resources that no single device has"],
+        ["uses more than one resource"],
     ),
     "engines that are better at parts": (
         "a: one 1, other 9\nb(a): one 9, other 1",
         (ONE, OTHER),
-        ["runs on the engine that is best at it"],
+        ["run on different engines"],
     ),
     "threads": (
         "a: one 4, two 1\nb(a): one 2, two 2",
         (ONE, TWO),
-        ["scale differently with threads"],
+        ["run on different numbers of threads"],
     ),
     "no device for all": (
         "a: one 1\nb(a): other 1",
         (ONE, OTHER),
-        ["no device can run the whole model"],
+        ["no device may run the whole model"],
     ),
 }
 
@@ -50,7 +50,7 @@ def test_reasons(nodes: str, devices: Sequence[Device], told: Sequence[str]) -> 
     best = fastest(table, Throughput()(table))
     assert len(best.stream.schedule.stages) == 2
     said = reason(table, best, [*replicas_of_all(table)])
-    assert said.startswith("a pipeline, for ")
+    assert said.startswith("a pipeline, as ")
     assert all(each in said for each in told), said
 
 
@@ -73,5 +73,11 @@ def test_stages_that_take_less_than_the_whole() -> None:
     parts = stream_table("a: one 3\nb(a): one 3", ONE, cores=2)
     slow = stream_table("a: one 4\nb(a): one 4", ONE, cores=2)
     [whole] = replicas_of_all(slow)
-    assert "stay in caches" in reason(parts, _cut(parts), [whole])
+    assert "take less, one after the other" in reason(parts, _cut(parts), [whole])
     assert reason(slow, _cut(slow), [whole]) == ""
+
+
+def test_wholes_that_do_not_take_part() -> None:
+    table = stream_table("a: one 4\nb(a): one 9, pim 1", ONE, PIM, cores=4)
+    best = fastest(table, Throughput()(table))
+    assert "keeps to the limits, or is right" in reason(table, best, [])

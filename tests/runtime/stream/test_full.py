@@ -41,7 +41,7 @@ class Stages:
 
 
 def _full(replicas: tuple[int, ...], *stages: Callable[[], None]) -> FullStream:
-    return FullStream(cast("Executor", Stages(*stages)), replicas)
+    return FullStream(cast("Executor", Stages(*stages)), replicas, sum(replicas) + len(replicas))
 
 
 FEEDS = {"x": np.zeros(1)}
@@ -62,6 +62,7 @@ def test_what_it_says_of_itself() -> None:
     assert run.period_s >= 0.004 / 2 * 0.5  # of two at once
     assert run.latency_s >= 0.005
     assert run.period_s == run.wall_s / run.inputs
+    assert run.ran > run.inputs
 
 
 def test_a_few_inputs_at_the_least() -> None:
