@@ -17,9 +17,10 @@ from typing import cast
 
 from stagecut.backends.checked import CheckedBackend, Unheard, checked, renamed, unusable
 from stagecut.backends.spec import Spec
+from stagecut.backends.threads import CPU
 from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
 from stagecut.compiler.ir.errors import BrokenDeviceError, CrashedError, DeviceError, told
-from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.machine import HOST, Basis
 from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.compiler.ir.text import suggestion
 
@@ -113,10 +114,21 @@ def create_from_plan(specs: Iterable[str]) -> dict[str, CheckedBackend]:
 
 def _created(spec: str, listener: Listener) -> CheckedBackend:
     parsed = Spec.parse(spec)
+    _check_own_name(parsed)
     with _asked(parsed.name, listener):
         factory, _ = _loaded(parsed.name)
         backend = checked(parsed.name, factory(parsed.name, parsed.options), listener)
         return renamed(backend, parsed.own) if parsed.own else backend
+
+
+def _check_own_name(spec: Spec) -> None:
+    """Names of ours mean something: outputs are held against those of the device cpu.serial."""
+    if spec.own and spec.own in {*names(), HOST, CPU}:
+        raise DeviceError(
+            f"{spec.own!r} is the name of something else",
+            where=f"device {spec}",
+            fix=f"call it otherwise: my.{spec.own}={spec.name}",
+        )
 
 
 @contextmanager

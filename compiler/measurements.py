@@ -1,5 +1,6 @@
 """What is measured of one program, and kept from one compile to the next."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -402,7 +403,8 @@ class Measurements:
             for name, array in self.program.feeds.items()
             for part in (name, str(array.dtype), str(array.shape), repr(array.tolist()))
         ]
-        machine = (cpu_model(), str(usable_cpus()), repr(versions()), repr(specs))
+        cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
+        machine = (cpu_model(), cpus, repr(versions()), repr(specs))
         return digest(self.model_sha256, *machine, *feeds)
 
     def _key(self, *parts: str) -> str:

@@ -47,13 +47,12 @@ class Alone:
             return Result(self.gate(built, feeds), tuple(built))
         first = self.gate.qualifying(built, feeds)
         price = self.gate.objective.price
-        prices = {
-            contender.id: price(fastest_s(contender, each), contender.energy_j)
+        most = _NEAR * min(price(contender.min_s, contender.energy_j) for contender in first)
+        near = [
+            each
             for contender, each in zip(first, built, strict=True)
-        }
-        most = _NEAR * min(prices.values())
-        near_ids = {id_ for id_, priced in prices.items() if priced <= most}
-        near = [each for each in built if each.proposal.id in near_ids]
+            if price(fastest_s(contender, each), contender.energy_j) <= most
+        ]
         more: list[Built] = []
         dropped: list[str] = []
         for each in near:

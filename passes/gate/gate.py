@@ -98,7 +98,8 @@ def _racing(contenders: Callable[[], Sequence[Contender]], built: Sequence[Built
 
 
 def fastest_s(contender: Contender, built: Built) -> float:
-    """Of all its runs, that in which it was checked among them."""
+    """Of all its runs, that in which it was checked among them: which may have been on inputs that
+    take less, and so keeps it in a race, and puts nobody out of one."""
     return contender.min_s if built.run_s is None else min(contender.min_s, built.run_s)
 
 

@@ -5,7 +5,7 @@
     encoder/0/down  MatMul 128x3072, W 3072x768; Add           timed
 
 What a node takes follows from its operators, their attributes, and the types and shapes of what
-they read and write. What stands in its weights makes no difference, but for short ones, which say
+they read and write, and which of it are weights, that engines pack beforehand. What stands in its weights makes no difference, but for short ones, which say
 how something is done, and long integers, which engines may refuse. Some nodes are like no other:
 those with bodies or tensors among their attributes, with values that are no tensors, and with sizes
 that depend on data.
@@ -68,7 +68,8 @@ def _operator(own: Operator, node: ir.Node, places: dict[str, int]) -> Hashable 
             operands.append(None)
             continue
         place = places.setdefault(value.name, len(places))
-        operands.append((place, value.dtype, value.shape, _setting(value, ours)))
+        setting = _setting(value, ours)
+        operands.append((place, value.dtype, value.shape, value.constant, setting))
     return (
         (own.op, own.domain, own.version),
         tuple(sorted(own.attributes.items())),

@@ -128,6 +128,14 @@ def test_a_device_may_be_there_twice_under_other_names() -> None:
     assert (made["b"].device.memory, made["b"].device.keeps_busy) == ("host", "cpu")
 
 
+@pytest.mark.parametrize("own", ["cpu.serial", "openvino.f32", "null", "host", "cpu"])
+def test_a_name_of_ones_own_is_none_of_ours(own: str) -> None:
+    """Or plans would take it for the reference, for one."""
+    for make in (backends.create_all, backends.create_from_plan):
+        with pytest.raises(DeviceError, match=f"'{own}' is the name of something else"):
+            make([f"{own}=null:memory=pim"])
+
+
 def test_a_name_of_ones_own_is_kept_in_plans() -> None:
     spec = backends.canonical_spec("a=pim.hbm:channels=16")
     assert spec == "a=pim.hbm:channels=16"

@@ -129,6 +129,24 @@ def test_a_measured_device_of_other_options_is_measured(
     assert runs["made"]
 
 
+def test_other_cpus_are_measured(
+    measure: Callable[..., Measurements],
+    tmp_path: Path,
+    runs: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many, but others: some machines have fast ones and slow ones."""
+    allowed = {0}
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: allowed)
+    first = measure(cache=tmp_path / "cache")
+    expanded = Expand(first.context.backends)(first.graph)
+    first.profile(expanded)
+    runs.clear()
+    allowed = {1}
+    measure(cache=tmp_path / "cache").profile(expanded)
+    assert runs["made"]
+
+
 def test_more_effort_measures_again(
     measure: Callable[..., Measurements], tmp_path: Path, runs: Counter[str]
 ) -> None:

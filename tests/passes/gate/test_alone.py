@@ -52,8 +52,13 @@ PROPOSALS = {
 }
 
 
-def _run(walls_s: Mapping[str, float], threads: Mapping[str, int] | None = None) -> Result:
-    """`walls_s` by name; a configuration without a time fails."""
+def _run(
+    walls_s: Mapping[str, float],
+    threads: Mapping[str, int] | None = None,
+    checked_s: Mapping[str, float] | None = None,
+) -> Result:
+    """`walls_s` by name; a configuration without a time fails. `checked_s` is what the run took in
+    which each was checked."""
     spent = [0.0]
     rounds = Rounds(3, 3, 0.0, warm_up=0, counted=1)
     gate = Gate(lambda: 0.0, lambda: spent[0], silent, rounds=rounds)
@@ -62,7 +67,7 @@ def _run(walls_s: Mapping[str, float], threads: Mapping[str, int] | None = None)
         if proposal.name not in walls_s:
             raise StageFault("no such thing", stage=0, device=proposal.id.device)
         runner = FakeRunner(walls_s[proposal.name], spent, (threads or {}).get(proposal.name, 1))
-        return Built(proposal, staged, runner, ())
+        return Built(proposal, staged, runner, (), run_s=(checked_s or {}).get(proposal.name))
 
     first = [
         built(proposal, StagedSchedule(proposal.schedule, (), ()))
@@ -99,6 +104,15 @@ def test_near_devices_run_again_with_their_configurations() -> None:
 def test_a_device_that_is_far_off_is_not_tried() -> None:
     result = _run({"cpu": 9.0, "gang": 5.5, SPINNING: 1.0, PINNED: 1.0, FEWER: 5.0})
     assert _times(result.contenders) == {"cpu": 9.0, "gang": 5.5, FEWER: 5.0}
+
+
+def test_a_run_on_other_inputs_puts_nobody_out() -> None:
+    """On those on which they were checked, one took a tenth: there was less to be done."""
+    walls_s = {"cpu": 6.0, "gang": 5.5, SPINNING: 5.0, PINNED: 5.8, FEWER: 5.9}
+    result = _run(walls_s, checked_s={"cpu": 0.6})
+    assert _times(result.contenders) == walls_s
+    assert _shipped(result) == SPINNING
+    assert _times(_run({**walls_s, "cpu": 9.0}, checked_s={"cpu": 0.9}).contenders)[PINNED] == 5.8
 
 
 def test_a_plan_of_several_stages_is_left_as_it_is() -> None:

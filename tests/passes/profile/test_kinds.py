@@ -42,6 +42,10 @@ PAIRS = {
         _two("y = Add(x, v) z = Add(x, w)", f"float[17] v = {{{LONG}}}, float[17] w = {{{OTHER}}}"),
         True,
     ),
+    "a weight and what is computed": (
+        _two("y = Add(x, v) h = Tanh(x) z = Add(x, h)", f"float[1,17] v = {{{LONG}}}"),
+        False,
+    ),
     "a short list of weights is a setting": (
         _two("y = Add(x, v) z = Add(x, w)", "float[1] v = {1}, float[1] w = {2}"),
         False,
