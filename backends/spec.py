@@ -17,8 +17,11 @@ PRESET = "preset"
 
 _FILE = ".toml"
 
+#: So many characters has a name of the user's own at most.
+LONGEST_NAME = 64
+
 #: It stands in rules, in routes and in tables.
-_OWN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_OWN_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 #: Characters that lead from folder to folder.
 _OF_PATHS = frozenset("/\\\0")

@@ -155,9 +155,9 @@ class Measurements:
         )
         profiled = replace(found, circumstances=known)
         if not known.noise:
-            kept = KeptProfile.of(profiled)
-            entries.store(key, kept)
-            self._measured.store(self._measured_key(expanded), kept)
+            entries.store(key, KeptProfile.of(profiled))
+            real = KeptProfile.of(_of_real(profiled))
+            self._measured.store(self._measured_key(expanded), real)
         return profiled
 
     @property
@@ -409,6 +409,19 @@ class Measurements:
 
     def _key(self, *parts: str) -> str:
         return digest(self._circumstances, *parts)
+
+
+def _of_real(profiled: Profiled) -> Profiled:
+    """Without the faults of modelled devices, and what paths ran there: another time, others may
+    have their names."""
+    devices = profiled.costs.machine.devices
+    real = {device.name for device in devices if device.basis == "measured"}
+    faults = tuple(fault for fault in profiled.faults if fault.device in real)
+    paths = (
+        replace(path, devices={name: path.devices[name] for name in path.devices if name in real})
+        for path in profiled.paths
+    )
+    return replace(profiled, faults=faults, paths=tuple(path for path in paths if path.devices))
 
 
 def _answer(estimate: Callable[[], Estimate | None]) -> str:

@@ -84,6 +84,7 @@ def sweep(
             fix="give --scale PART=LOW..HIGH, or --set DEVICE:KEY=A,B,...",
         )
     entries = [] if set_ is None else _entries(set_)
+    catalogue = Catalogue(tuple(each.partition("=")[0] for each in entries), goal, time_limit)
     is_table = costs.endswith(".json")
     if set_ is not None and is_table:
         raise UsageError(
@@ -108,9 +109,8 @@ def sweep(
         table = profile_model(costs, devices=devices, shapes=shapes, settings=settings).costs
     table = common.read_rules(pin, forbid)(table)
     if entries:
-        names = tuple(entry.partition("=")[0] for entry in entries)
-        choices = Catalogue(names, goal, time_limit)(table)
-        specs = dict(zip(names, entries, strict=True))
+        choices = catalogue(table)
+        specs = dict(zip(catalogue.entries, entries, strict=True))
         document, lines = says.choices_document(choices, specs), says.choices_lines(choices, specs)
         rows = says.choices_csv(choices, specs)
     else:
@@ -147,6 +147,8 @@ def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":
 def _entries(text: str) -> list[str]:
     """`pim.hbm:channels=16,32` -> `channels-16=pim.hbm:channels=16` and the same for 32; options
     that stand before the last one are the same for all: `pim.hbm:refresh=off,channels=16,32`."""
+    from stagecut.backends.spec import LONGEST_NAME
+
     device, _, options = text.partition(":")
     *fixed, varied = re.split(r",(?=[^,=]*=)", options)
     key, equals, values = varied.partition("=")
@@ -157,8 +159,9 @@ def _entries(text: str) -> list[str]:
             where="--set",
             fix="write --set pim.hbm:channels=16,32,64",
         )
+    # Values that are paths may be too long for a name, or differ in what names cannot hold.
     names = [f"{key}-{re.sub('[^A-Za-z0-9._-]', '-', value)}" for value in listed]
-    if len(set(names)) < len(names):  # of paths that differ in what names cannot hold
+    if len(set(names)) < len(names) or max(map(len, names)) > LONGEST_NAME:
         names = [f"{key}-{number}" for number in range(len(listed))]
     return [
         f"{name}={device}:{','.join((*fixed, f'{key}={value}'))}"

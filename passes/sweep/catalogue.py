@@ -13,6 +13,7 @@ from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Solution
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.sweep.scale import check_summed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class Catalogue:
     entries: tuple[str, ...]
     objective: Objective = LATENCY
     limit_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        check_summed(self.objective)
 
     def __call__(self, table: CostTable) -> tuple[Choice, ...]:
         """Without any entry first, where the other devices can run all, then with each.

@@ -13,11 +13,23 @@ from dataclasses import dataclass, replace
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.machine import Link, Route
+from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Schedule, Transfer
 from stagecut.compiler.ir.text import suggestion
 
 #: The name of all transfers, as a part of the costs.
 TRANSFERS = "transfers"
+
+
+def check_summed(objective: Objective) -> None:
+    """Raises UsageError where the total of a schedule is no sum of what its parts take: that of a
+    stream is what the busiest of them takes."""
+    if objective.streams:
+        raise UsageError(
+            "a sweep does not know the optimum of a stream",
+            where=f"--objective {objective}",
+            fix="sweep latency, or ask `stagecut partition --objective throughput` for each table",
+        )
 
 
 @dataclass(frozen=True, slots=True)

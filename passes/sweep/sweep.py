@@ -21,7 +21,7 @@ from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Solution
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.sweep.envelope import Envelope, Line, envelope
-from stagecut.passes.sweep.scale import Scale
+from stagecut.passes.sweep.scale import Scale, check_summed
 
 #: Speeds beyond this are no machine's, and the costs would leave what numbers can hold.
 MOST_SPEED = 1e9
@@ -111,6 +111,7 @@ class Sweep:
                 where=f"--scale {self.scale.part}",
                 fix=f"give two numbers, the lower first, from {1 / MOST_SPEED:g} to {MOST_SPEED:g}",
             )
+        check_summed(self.objective)
         if not self.objective.per_s:
             raise UsageError(
                 "speed changes nothing where only energy counts",

@@ -15,12 +15,13 @@ from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.errors import ToleranceError
 from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
+from stagecut.compiler.ir.plan import ContenderId, ContenderKind, ProfilePath
 from stagecut.compiler.measure.crash_journal import Crash
-from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.measurements import Measurements, _of_real
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.profile.profile import Fault
 from stagecut.runtime.executor import Executor
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
@@ -114,6 +115,21 @@ def test_another_modelled_device_measures_nothing_again(
         assert old.run_s["cpu.serial"] == new.run_s["cpu.serial"]
         assert old.run_spread == new.run_spread
     assert replace(first, context=context).profile(Expand(engines)(first.graph)) == after
+
+
+def test_faults_and_paths_of_modelled_devices_are_not_those_of_others(
+    measure: Callable[..., Measurements],
+) -> None:
+    measured = measure()
+    profiled = measured.profile(Expand(measured.context.backends)(measured.graph))
+    faults = tuple(Fault("Relu", name, "because") for name in ("null", "cpu.serial"))
+    paths = (
+        ProfilePath("both", "a reason", 3, {"cpu.serial": 4, "null": 1}),
+        ProfilePath("modelled", "a reason", 3, {"null": 5}),
+    )
+    found = _of_real(replace(profiled, faults=faults, paths=paths))
+    assert found.faults == faults[1:]
+    assert found.paths == (ProfilePath("both", "a reason", 3, {"cpu.serial": 4}),)
 
 
 def test_a_measured_device_of_other_options_is_measured(

@@ -106,6 +106,10 @@ ENTRIES = {
         ["channels-1=pim.hbm:refresh=off,channels=1"],
     ),
     "files": ("pim:preset=a/x.toml,b.toml", ["preset-a-x.toml=pim:preset=a/x.toml"]),
+    "files of long names": (
+        f"pim:preset={'a' * 60}.toml,b.toml",
+        [f"preset-0=pim:preset={'a' * 60}.toml"],
+    ),
     "files of like names": ("pim:preset=a/x.toml,a-x.toml", ["preset-0=pim:preset=a/x.toml"]),
 }
 
@@ -125,6 +129,14 @@ BAD = {
     "a range that ends before it begins": (("--scale", "pim=2..1"), "is no range of speeds"),
     "a catalogue of a table": (("--set", "pim:n=1"), "a cost table holds no device"),
     "a catalogue without values": (("--set", "pim.hbm:channels"), "is not DEVICE:KEY=A,B"),
+    "throughput": (
+        ("--scale", "pim=1..2", "--objective", "throughput"),
+        "a sweep does not know the optimum of a stream",
+    ),
+    "throughput of a catalogue": (
+        ("--set", "pim.hbm:channels=16,32", "--objective", "throughput"),
+        "a sweep does not know the optimum of a stream",
+    ),
     "energy alone": (("--scale", "pim=1..2", "--objective", "energy"), "speed changes nothing"),
 }
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.errors import DeviceError, UsageError
+from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.sweep.catalogue import Catalogue, only
 from tests.support.tables import US, cost_table
@@ -31,6 +32,11 @@ def test_each_entry_is_alone_beside_the_others() -> None:
 def test_where_the_others_cannot_run_all_there_is_nothing_to_compare_with() -> None:
     table = cost_table("a: cpu 9\n b(a): small 5, large 2", devices=DEVICES)
     assert [each.device for each in Catalogue(("small", "large"))(table)] == ["small", "large"]
+
+
+def test_the_total_of_a_stream_is_not_known() -> None:
+    with pytest.raises(UsageError, match="does not know the optimum of a stream"):
+        Catalogue(("small",), THROUGHPUT)
 
 
 def test_an_entry_that_is_not_there_is_refused() -> None:
