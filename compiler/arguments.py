@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from operator import index
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def check_question(
 
 def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: object) -> None:
     """Raises UsageError for limits that no stream can have."""
-    if max_batch is not None and not (isinstance(max_batch, int) and max_batch >= 1):
+    if max_batch is not None and not _is_count(max_batch):
         raise _other("max_batch", max_batch, "a whole number, 1 or more")
     _check_amount("max_latency_s", max_latency_s)
     _check_amount("max_memory_bytes", max_memory_bytes)
@@ -95,10 +95,24 @@ def _check_texts(name: str, given: object) -> None:
 
 
 def _check_amount(name: str, given: object) -> None:
-    if given is None:
-        return
-    if not isinstance(given, Real) or not math.isfinite(given) or given < 0:
+    if given is not None and not _is_amount(given):
         raise _other(name, given, "a number that is not negative")
+
+
+def _is_amount(given: object) -> bool:
+    if isinstance(given, bool) or not isinstance(given, Real):
+        return False
+    try:
+        return 0 <= float(given) < math.inf
+    except OverflowError:  # of a whole number
+        return False
+
+
+def _is_count(given: Any) -> bool:
+    try:
+        return not isinstance(given, bool) and index(given) >= 1
+    except TypeError:
+        return False
 
 
 def _check_choice(name: str, given: object, choices: Sequence[object]) -> None:

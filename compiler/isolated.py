@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import index
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import onnx
 import onnx_ir as ir
@@ -70,6 +71,17 @@ class Request:
     max_latency_s: float | None = None
     max_memory_bytes: float | None = None
     costs: str | None = None
+
+    def __post_init__(self) -> None:
+        """Numbers of numpy become Python's own, which JSON has."""
+        for name in ("tolerance", "max_energy_j", "max_latency_s", "max_memory_bytes"):
+            self._convert(name, float)
+        self._convert("max_batch", index)
+
+    def _convert(self, name: str, to: Callable[[Any], float]) -> None:
+        given = getattr(self, name)
+        if given is not None:
+            object.__setattr__(self, name, to(given))
 
     @classmethod
     def of(

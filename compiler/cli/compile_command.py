@@ -99,17 +99,21 @@ def compile_(
     if dry_run:
         from stagecut.compiler.cli import dry_run as dry
         from stagecut.compiler.context import EFFORTS
+        from stagecut.compiler.ir.objective import parse_objective
 
+        goal = parse_objective(objective)
+        named = [] if costs is None else [*read_costs(costs).machine.device_named]
         rehearsed = dry.rehearsed(
             model,
             feeds=common.read_feeds(feed) or None,
-            devices=device,
+            devices=device or named,
             variants=common.parse_variants(shape),
             granularity=finest,
             lower_precision=_tolerance(tolerance, precision) is not None,
             restrict=common.read_rules(pin, forbid),
         )
-        rounds = common.one_of(effort, EFFORTS, "--effort")
+        asked = common.one_of(effort, EFFORTS, "--effort")
+        rounds = dry.rounds_of(asked, goal, by_costs=costs is not None)
         if json:
             print_json("stagecut.compile-dry-run/1", dry.document(rehearsed, rounds))
         else:

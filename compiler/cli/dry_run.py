@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from stagecut import backends
 from stagecut.compiler.context import Effort
-from stagecut.compiler.effort import GATE_ROUNDS, PROFILE_ROUNDS
+from stagecut.compiler.effort import GATE_ROUNDS, PROFILE_ROUNDS, STREAM_ROUNDS
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.profiling import expand_model
 from stagecut.compiler.report import wording
 from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.paths import plan_paths
+from stagecut.passes.profile.rounds import Rounds
 
 if TYPE_CHECKING:
     from stagecut.passes.cluster.cluster import Granularity
@@ -63,7 +65,15 @@ def rehearsed(
     return tuple(found)
 
 
-def document(found: Sequence[Rehearsed], effort: Effort) -> dict[str, object]:
+def rounds_of(effort: Effort, objective: Objective, *, by_costs: bool) -> dict[str, Rounds]:
+    """How often what is measured would run; nothing is where the costs are handed in."""
+    if by_costs:
+        return {}
+    gate = STREAM_ROUNDS if objective.streams else GATE_ROUNDS
+    return {"profile": PROFILE_ROUNDS[effort], "gate": gate[effort]}
+
+
+def document(found: Sequence[Rehearsed], rounds: Mapping[str, Rounds]) -> dict[str, object]:
     return {
         "variants": [
             {
@@ -81,21 +91,18 @@ def document(found: Sequence[Rehearsed], effort: Effort) -> dict[str, object]:
                     }
                     for device in each.expanded.machine.devices
                 ],
-                "profile_paths": each.paths,
+                "profile_paths": each.paths if rounds else 0,
             }
             for each in found
         ],
         "rounds": {
-            what: {"least": rounds.least, "most": rounds.most, "budget_s": rounds.budget_s}
-            for what, rounds in (
-                ("profile", PROFILE_ROUNDS[effort]),
-                ("gate", GATE_ROUNDS[effort]),
-            )
+            what: {"least": each.least, "most": each.most, "budget_s": each.budget_s}
+            for what, each in rounds.items()
         },
     }
 
 
-def lines(found: Sequence[Rehearsed], effort: Effort) -> Iterator[str]:
+def lines(found: Sequence[Rehearsed], rounds: Mapping[str, Rounds]) -> Iterator[str]:
     for each in found:
         nodes = len(each.expanded.graph.nodes)
         at = f" at {shape_text(each.shapes)}" if each.shapes else ""
@@ -111,11 +118,18 @@ def lines(found: Sequence[Rehearsed], effort: Effort) -> Iterator[str]:
             if len(refused) > _REASONS:
                 rest = sum(number for _, number in refused[_REASONS:])
                 yield f"  {'':{width}}    and {wording.count(rest, 'node')} for other reasons"
-        profile, gate = PROFILE_ROUNDS[effort], GATE_ROUNDS[effort]
-        yield (
-            f"  would be measured: {wording.count(each.paths, 'path')} through the model, in "
-            f"{profile.least} to {profile.most} rounds (none begins after "
-            f"{seconds(profile.budget_s)}); then the contenders, in {gate.least} to {gate.most} "
-            f"rounds (none begins after {seconds(gate.budget_s)})"
-        )
+        if rounds:
+            yield (
+                f"  would be measured: {wording.count(each.paths, 'path')} through the model, in "
+                f"{_told(rounds['profile'])}; then the contenders, in {_told(rounds['gate'])}"
+            )
+        else:
+            yield "  nothing would be measured: the costs are handed in"
     yield "nothing was run"
+
+
+def _told(rounds: Rounds) -> str:
+    return (
+        f"{rounds.least} to {rounds.most} rounds (after {seconds(rounds.budget_s)}, none begins "
+        "but where something ran too seldom)"
+    )

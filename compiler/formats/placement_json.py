@@ -33,7 +33,9 @@ _SAME_COST = 1e-6
 
 _open = with_config(ConfigDict(extra="ignore", strict=True, allow_inf_nan=False))
 _Amount: TypeAlias = Annotated[float, Field(ge=0)]
-_Count: TypeAlias = Annotated[int, Field(ge=0)]
+
+#: Of devices, by far more than any partition is found for.
+_Count: TypeAlias = Annotated[int, Field(ge=0, le=1024)]
 
 
 @_open

@@ -211,7 +211,7 @@ def with_energy_limit(table: CostTable, limit_j: float) -> CostTable:
     """
     table.require_energy()
     others = tuple(budget for budget in table.budgets if budget.name != ENERGY)
-    return replace(table, budgets=(*others, Budget(ENERGY, limit_j)))
+    return replace(table, budgets=(*others, Budget(ENERGY, float(limit_j))))
 
 
 def _unknown_energy(where: str) -> CostTableError:

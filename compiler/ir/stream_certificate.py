@@ -55,9 +55,9 @@ def limits_of_stream(
     """Those that are given."""
     limits = []
     if max_latency_s is not None:
-        limits.append(Limit("latency", max_latency_s))
+        limits.append(Limit("latency", float(max_latency_s)))
     if max_memory_bytes is not None:
-        limits.append(Limit("memory", max_memory_bytes))
+        limits.append(Limit("memory", float(max_memory_bytes)))
     return tuple(limits)
 
 

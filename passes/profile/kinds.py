@@ -5,10 +5,10 @@
     encoder/0/down  MatMul 128x3072, W 3072x768; Add           timed
 
 What a node takes follows from its operators, their attributes, and the types and shapes of what
-they read and write, and which of it are weights, that engines pack beforehand. What stands in its weights makes no difference, but for short ones, which say
-how something is done, and long integers, which engines may refuse. Some nodes are like no other:
-those with bodies or tensors among their attributes, with values that are no tensors, and with sizes
-that depend on data.
+they read and write, and which of these are weights, which engines pack beforehand. What stands in
+its weights makes no difference, but for short ones, which say how something is done, and long
+integers, which engines may refuse. Some nodes are like no other: those with bodies or tensors among
+their attributes, with values that are no tensors, and with sizes that depend on data.
 """
 
 import hashlib
@@ -28,6 +28,9 @@ _SHORT = 16
 _TOLD = frozenset({"int16", "int32", "int64", "uint16", "uint32", "uint64", "string"})
 
 _FLOATS = frozenset({"float16", "float32", "float64"})
+
+#: By operator, the operands that say how large its results are, and may be floats.
+_SIZING = {"Range": (0, 1, 2), "Resize": (1, 2), "Upsample": (1,)}
 
 #: Attributes that the planning view has.
 _PLAIN = frozenset(
@@ -141,14 +144,29 @@ class Representatives:
 
 
 def only_floats_follow(graph: Graph, values: Sequence[Value]) -> bool:
-    """Whether all that comes of `values`, and they themselves, are floats: then no operator asks
-    for more than their sizes, and any numbers do for timing."""
+    """Whether all that comes of `values`, and they themselves, are floats, and none of them says
+    how large something is: then no operator asks for more than their sizes, and any numbers do for
+    timing."""
     follow = {value.name for value in values}
+    inside = set(follow)
     for node in graph.nodes:
         if not follow.isdisjoint(value.name for value in node.inputs):
             follow.update(value.name for value in node.outputs)
             values = (*values, *node.outputs)
+        for operator in node.operators:
+            if not inside.isdisjoint(_sizing(operator)):
+                return False
+            if not inside.isdisjoint(value.name for value in operator.reads):
+                inside.update(value.name for value in operator.writes)
     return all(value.dtype in _FLOATS for value in values)
+
+
+def _sizing(operator: Operator) -> Iterator[str]:
+    """The names of the operands that say how large its results are, and may be floats."""
+    for at in _SIZING.get(operator.op, ()):
+        value = operator.inputs[at] if at < len(operator.inputs) else None
+        if value is not None:
+            yield value.name
 
 
 def _part(graph: Graph, names: frozenset[str]) -> Graph:

@@ -191,17 +191,19 @@ class Profile:
         sizes = {value.name: value.size_bytes for value in graph.values}
 
         def run(runner: Runner, counts: bool) -> None:
-            if between is not None:
-                between()
             trace = runner.run(feeds)[1]
             if counts:
                 samples.add(trace, graph, sizes)
+
+        def before(number: int) -> None:
+            if between is not None and number < len(runners):
+                between()
 
         for runner in runners:
             runner.run(feeds)  # engines allocate memory and choose kernels in their first run
         tasks: list[Callable[[bool], None]] = [partial(run, runner) for runner in runners]
         tasks += [each.run for each in starts.values()]
-        return interleave(tasks, self.rounds, self.clock, self.progress, "profiling")
+        return interleave(tasks, self.rounds, self.clock, self.progress, "profiling", before=before)
 
     def _built(
         self, expanded: ExpandedGraph, paths: tuple[Path, ...], extract: Extractor

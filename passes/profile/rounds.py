@@ -68,12 +68,14 @@ def interleave(
     enough: Callable[[], bool] = lambda: False,
     left: Callable[[], Collection[int]] | None = None,
     took_s: Sequence[float] = (),
+    before: Callable[[int], None] = lambda _: None,
 ) -> Sequence[int]:
     """Give every task its turn in each round, and return how often each ran so that it counted.
 
     A task is told whether it counts. `enough` is asked after every round from the least number on,
     and ends it. `left`, asked after every round, names the tasks that take part in the next.
-    `took_s` is what a run of each took before, where that is known.
+    `took_s` is what a run of each took before, where that is known. `before` is called with a
+    task's number ahead of each of its runs, of whose time it is no part.
     """
     last_s = [*took_s] or [0.0] * len(tasks)
     runs = [0] * len(tasks)
@@ -87,6 +89,7 @@ def interleave(
             racing = left()
         for number in racing:
             for counts in rounds.turn(last_s[number]):
+                before(number)
                 start_s = clock()
                 tasks[number](counts)
                 last_s[number] = clock() - start_s

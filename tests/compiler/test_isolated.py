@@ -81,6 +81,20 @@ def test_everything_that_can_be_asked_for_arrives(
     assert read_costs(str(found.costs)).name == "residual"
 
 
+def test_numbers_of_numpy_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _asked(
+        monkeypatch,
+        MODEL,
+        tolerance=np.float32(0.5),
+        max_energy_j=np.int64(3),
+        max_batch=np.int64(4),
+        max_latency_s=np.float64(0.25),
+    )
+    limits = (found.tolerance, found.max_energy_j, found.max_batch, found.max_latency_s)
+    assert limits == (0.5, 3.0, 4, 0.25)
+    assert [*map(type, limits)] == [float, float, int, float]
+
+
 def _asked(monkeypatch: pytest.MonkeyPatch, model: object, **options: object) -> Request:
     """What would be asked for, and is not answered."""
     asked: list[Request] = []

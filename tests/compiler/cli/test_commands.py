@@ -13,10 +13,11 @@ import onnx
 import pytest
 
 from stagecut.backends.null.device import NullBackend
-from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Estimate
 from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.profiling import unmeasured_costs
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
@@ -129,6 +130,21 @@ def test_a_dry_run_says_who_takes_what_and_runs_nothing(
     said = run(*options[:-1], null).out.splitlines()
     assert said[-1] == "nothing was run"
     assert any("would be measured: 1 path through the model" in line for line in said)
+
+
+def test_a_dry_run_is_of_what_was_asked_for(run: Run, model: Path, tmp_path: Path) -> None:
+    costs = tmp_path / "costs.json"
+    costs.write_text(write_costs(unmeasured_costs(str(model), devices=["cpu.serial"])))
+    by_costs = ("compile", model, "--dry-run", "--costs", costs)
+    [variant] = (found := _json(run(*by_costs, "--json")))["variants"]
+    assert [each["device"] for each in variant["devices"]] == ["cpu.serial"]
+    assert (variant["profile_paths"], found["rounds"]) == (0, {})
+    assert "nothing would be measured: the costs are handed in" in run(*by_costs).out
+    dry = ("compile", model, "--dry-run", "--device", "cpu.serial", "--effort", "quick", "--json")
+    streams = _json(run(*dry, "--objective", "throughput"))["rounds"]["gate"]
+    assert streams == {"least": 1, "most": 3, "budget_s": 2.0}
+    said = run(*dry, "--objective", "speed")
+    assert (said.code, "is not part of an objective" in said.err) == (2, True)
 
 
 def test_a_compile_needs_a_file_or_a_dry_run(run: Run, model: Path) -> None:

@@ -61,6 +61,12 @@ def test_a_workload(tmp_path: Path) -> None:
     assert {device.basis for device in table.machine.devices} == {"modelled"}
 
 
+@pytest.mark.parametrize("count", ["maxFPGAs", "maxCPUs"])
+def test_more_devices_than_any_machine_has_are_refused(tmp_path: Path, count: str) -> None:
+    with pytest.raises(CostTableError, match=r"1024"):
+        _read(tmp_path, {**_workload(_node(1)), count: 10**9})
+
+
 def test_a_colour_stays_together_with_what_lies_between(tmp_path: Path) -> None:
     """1 and 3 are of one colour, 2 reads 1 and is read by 3; 2 runs on CPUs alone."""
     nodes = (_node(1, colorClass=5), _node(2, supportedOnFpga=0), _node(3, colorClass=5), _node(4))

@@ -140,6 +140,9 @@ FOLLOW = {
         {"i": "int64"},
         True,
     ),
+    "a scale": ("b = Relu(a)\ny = Resize(x, R, b)", {}, False),
+    "what is scaled": ("b = Relu(a)\ny = Resize(b, R, S)", {}, True),
+    "where a range ends": ("y = Range(S, a, D)", {}, False),
     "itself none": ("b = Relu(x)\ny = Relu(b)", {"a": "bool"}, False),
 }
 

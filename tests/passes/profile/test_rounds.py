@@ -52,6 +52,18 @@ def test_so_it_does_from_the_first_turn_on_where_it_is_known_and_more_rounds_mak
     assert (found, tasks.ran) == ([4, 4], "ab" * 4)
 
 
+def test_what_is_done_before_a_run_does_not_make_it_long() -> None:
+    tasks = Tasks("ab", run_s=0.05)
+    rounds = Rounds(least=2, most=2, budget_s=0.0, warm_up=1, counted=2)
+
+    def before(number: int) -> None:
+        tasks.ran += str(number)
+        tasks.now_s += 0.5
+
+    found = interleave(tasks.tasks, rounds, tasks.clock, silent, "", before=before)
+    assert (found, tasks.ran) == ([4, 4], "0A0a0a1B1b1b" * 2)
+
+
 #: Least and most rounds, the budget, what a run takes, and how many rounds there are.
 ENDS = {
     "the least number, whatever it takes": (3, 9, 0.0, 1.0, 3),
