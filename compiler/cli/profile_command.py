@@ -37,7 +37,7 @@ def profile(
     no_cache: common.NoCacheOption = False,
     json: common.JsonOption = False,
 ) -> None:
-    """Measure what every part of MODEL costs on every device, in as few whole runs as can be.
+    """Measure what every part of MODEL costs on every device, in as few runs as can be.
 
     The cost table can be edited, or made with other tools; `stagecut partition` and
     `stagecut compile --costs` take it.

@@ -248,7 +248,7 @@ def profiling(summary: Summary) -> str:
     if not summary.profile_paths:
         return "nothing was profiled"
     paths, runs = count(summary.profile_paths, "path"), count(summary.profile_runs, "run")
-    return f"costs from {paths} through the model, {runs} in all"
+    return f"costs from {paths}, {runs} in all"
 
 
 def shapes(inputs: Sequence[Port]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import inf, nan
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stagecut.compiler.ir.costs import Budget, CostTable, with_energy_limit
@@ -183,6 +184,15 @@ def test_a_limit_of_energy_needs_energies() -> None:
     with pytest.raises(StagecutError) as error:
         with_energy_limit(_table(), 1.0)
     assert error.value.where == "nodes[0].run_j.cpu"
+
+
+def test_a_limit_of_energy_is_a_number_of_python_s_own() -> None:
+    table = cost_table("a: cpu 1")
+    nodes = (replace(table.nodes[0], run_j={"cpu": 0.25}),)
+    values = (replace(table.values[0], transfer_s={}),)
+    table = replace(table, nodes=nodes, values=values)
+    [budget] = with_energy_limit(table, np.float32(0.5)).budgets  # type: ignore[arg-type]
+    assert (budget.limit, type(budget.limit)) == (0.5, float)
 
 
 def test_a_notebook_shows_what_nodes_take() -> None:

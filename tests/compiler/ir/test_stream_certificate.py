@@ -2,9 +2,15 @@
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
-from stagecut.compiler.ir.stream_certificate import Limit, StreamCertificate, StreamScope
+from stagecut.compiler.ir.stream_certificate import (
+    Limit,
+    StreamCertificate,
+    StreamScope,
+    limits_of_stream,
+)
 
 WHOLE: StreamScope = "schedules with contiguous stages"
 ORDER: StreamScope = "contiguous stages in the graph's order"
@@ -44,3 +50,9 @@ def test_limits() -> None:
     assert (LATENCY.exactly, MEMORY.exactly) == ("0.05s", "2147483648B")
     assert LATENCY.allows(0.05 * (1 + 1e-12))
     assert not LATENCY.allows(0.0500001)
+
+
+def test_limits_are_numbers_of_python_s_own() -> None:
+    limits = limits_of_stream(np.float32(0.5), np.int64(1024))  # type: ignore[arg-type]
+    assert limits == (Limit("latency", 0.5), Limit("memory", 1024.0))
+    assert {type(limit.most) for limit in limits} == {float}
