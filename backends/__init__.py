@@ -7,6 +7,7 @@ from stagecut.backends.estimates import Answer as Answer
 from stagecut.backends.estimates import operator_model as operator_model
 from stagecut.backends.table import BUILT_IN as BUILT_IN
 from stagecut.backends.table import UNHEARD as UNHEARD
+from stagecut.backends.table import always as always
 from stagecut.backends.table import canonical_spec as canonical_spec
 from stagecut.backends.table import create as create
 from stagecut.backends.table import create_all as create_all

@@ -8,7 +8,7 @@ that mean something on this machine only, such as a file: it writes out what the
 """
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
@@ -52,6 +52,9 @@ BUILT_IN = {
     "pim": Entry("stagecut.backends.pim:create", needs_options=True),
     "null": Entry("stagecut.backends.null:create", for_tests=True),
 }
+
+#: Devices that are there wherever stagecut is.
+_ALWAYS = frozenset({"cpu.serial", "cpu.parallel"})
 
 _ENTRY_POINTS = "stagecut.backends"
 
@@ -181,6 +184,11 @@ def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
 def left_out(listener: Listener = UNHEARD) -> tuple[str, ...]:
     """Sentences about the devices that are not among the real ones because they are broken."""
     return survey(listener=listener)[1]
+
+
+def always(specs: Mapping[str, str]) -> frozenset[str]:
+    """Those of the devices, specs by name, that are there wherever stagecut is."""
+    return frozenset(name for name, spec in specs.items() if Spec.parse(spec).name in _ALWAYS)
 
 
 def names() -> tuple[str, ...]:

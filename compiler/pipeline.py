@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
+from stagecut import backends
 from stagecut.compiler.arguments import check_measuring, check_question, check_stream, each_shape
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.batches import USUAL_BATCH, Batches, with_batches
@@ -256,7 +257,10 @@ class _Question:
         with phases("assemble"):
             compared = decided.compared
             chosen = proposal_of(decided.rivals, compared.chosen.id)
-            plain = fallback(decided.rivals, compared.contenders, decided.costs, self.objective)
+            always = backends.always(self.context.specs)
+            plain = fallback(
+                decided.rivals, compared.contenders, decided.costs, self.objective, always
+            )
             shipped = measurements.answers.staged(chosen), chosen.account
             spare = None
             if plain is not None:

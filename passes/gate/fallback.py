@@ -1,6 +1,6 @@
 """What to run where a plan's engines are missing: the best contender on ONNX Runtime alone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 from stagecut.compiler.ir.costs import CostTable
@@ -8,26 +8,25 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import Contender
 from stagecut.passes.gate.contenders import Proposal, on_one_device, proposal_of
 
-#: Devices that come with stagecut itself.
-_ALWAYS = frozenset({"cpu.serial", "cpu.parallel"})
-
 
 def fallback(
     proposals: Sequence[Proposal],
     contenders: Sequence[Contender],
     costs: CostTable,
     objective: Objective,
+    always: Collection[str],
 ) -> Proposal | None:
     """None where the plan that ships runs on ONNX Runtime itself, or no device of it can run all.
 
-    Its devices are as they usually are: a plan has one configuration of each. Where rules keep
-    every contender off ONNX Runtime, it is the best by `costs`, the table before the rules: a rule
-    names an engine that is missing when this runs.
+    `always` are the devices that are there with stagecut itself. Its devices are as they usually
+    are: a plan has one configuration of each. Where rules keep every contender off ONNX Runtime, it
+    is the best by `costs`, the table before the rules: a rule names an engine that is missing when
+    this runs.
     """
     able = {
         contender.id: proposal
         for contender in contenders
-        if _devices(proposal := proposal_of(proposals, contender.id)) <= _ALWAYS
+        if _devices(proposal := proposal_of(proposals, contender.id)) <= {*always}
     }
     if any(contender.chosen and contender.id in able for contender in contenders):
         return None
@@ -35,7 +34,7 @@ def fallback(
     best = min(plain, key=lambda contender: contender.median_s, default=None)
     if best is not None:
         return able[best.id]
-    names = sorted(_ALWAYS & {*costs.machine.device_named})
+    names = sorted({*always} & {*costs.machine.device_named})
     ways = chain.from_iterable(on_one_device(costs, name, objective) for name in names)
     return min(ways, key=lambda each: each.account.latency_s, default=None)
 

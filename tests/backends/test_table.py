@@ -128,6 +128,11 @@ def test_a_device_may_be_there_twice_under_other_names() -> None:
     assert (made["b"].device.memory, made["b"].device.keeps_busy) == ("host", "cpu")
 
 
+def test_who_is_always_there_is_told_by_what_it_is() -> None:
+    specs = {"a": "a=cpu.parallel:threads=4", "cpu.serial": "cpu.serial", "b": "b=pim.hbm"}
+    assert backends.always(specs) == {"a", "cpu.serial"}
+
+
 @pytest.mark.parametrize("own", ["cpu.serial", "openvino.f32", "null", "host", "cpu"])
 def test_a_name_of_ones_own_is_none_of_ours(own: str) -> None:
     """Or plans would take it for the reference, for one."""

@@ -14,6 +14,8 @@ from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.fallback import fallback
 from stagecut.passes.gate.gate import predicted
 
+ALWAYS = frozenset({"cpu.serial", "cpu.parallel"})
+
 #: What one node takes on each, and which of them it falls back on.
 CASES = {
     "the plan needs no other engine": ({"cpu.serial": 1.0, "openvino.f32": 2.0}, None),
@@ -29,14 +31,14 @@ CASES = {
 @pytest.mark.parametrize(("costs", "name"), CASES.values(), ids=CASES.keys())
 def test_fallback(costs: dict[str, float], name: str | None) -> None:
     proposals = [*map(_alone(costs), costs)]
-    found = fallback(proposals, predicted(proposals), _table(costs), LATENCY)
+    found = fallback(proposals, predicted(proposals), _table(costs), LATENCY, ALWAYS)
     assert (None if found is None else found.name) == name
 
 
 def test_a_rule_against_it_does_not_count_when_the_engine_is_missing() -> None:
     costs = {"openvino.f32": 1.0, "cpu.parallel": 4.0, "cpu.serial": 2.0}
     pinned = [_alone(costs)("openvino.f32")]
-    found = fallback(pinned, predicted(pinned), _table(costs), LATENCY)
+    found = fallback(pinned, predicted(pinned), _table(costs), LATENCY, ALWAYS)
     assert found is not None
     assert found.name == "cpu.serial"
 
