@@ -23,6 +23,7 @@ from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.plan import (
     Contender,
+    ContenderKind,
     PlannedVariant,
 )
 from stagecut.compiler.ir.program import Program
@@ -34,6 +35,10 @@ from stagecut.passes.partition.restrict import Restrict
 
 #: So many inputs may run in one call where nothing is said.
 USUAL_BATCH = 8
+
+#: Where inputs follow each other faster, what each costs by itself on its way (about 30 us of
+#: Python) decides, and batches come full too seldom.
+LEAST_S = 2e-4
 
 #: A larger batch has to be faster by this part, or none larger is tried.
 _WORTH = 0.03
@@ -59,6 +64,8 @@ class Batches:
         where one input at a time is as good."""
         found = None
         best_s = self.planned.shipped.median_s
+        if best_s < LEAST_S:
+            return None
         size = 2
         while size <= self.most and not self.measurements.answers.reference.problem:
             try:
@@ -144,14 +151,13 @@ def with_batches(
 
     What was seen of batches is said by input; each waits until its batch is full.
     """
-    one, many = planned.shipped, batched.shipped
     together = batched.stream
     if together is None:
         raise AssertionError("it was made to stream")
     period_s = together.period_s / size
     latency_s = together.latency_s + (size - 1) * period_s
     kept = all(limit.allows(latency_s) for limit in limits if limit.name == "latency")
-    if many.high_s / size >= one.low_s or not kept or not _same_threads(planned, batched):
+    if not kept or not is_faster(batched, planned, size) or not same_threads(planned, batched):
         return planned
     contenders = [
         *(replace(each, chosen=False) for each in planned.contenders),
@@ -173,7 +179,23 @@ def with_batches(
     )
 
 
-def _same_threads(planned: PlannedVariant, batched: PlannedVariant) -> bool:
+def with_rivals(planned: PlannedVariant, others: PlannedVariant) -> PlannedVariant:
+    """The variant with the contenders that only `others` had, too; none of them is chosen."""
+    known = {contender.id for contender in planned.contenders}
+    more = (
+        replace(each, also=(), chosen=False, trace=None)
+        for each in others.contenders
+        if each.id not in known and each.id.kind is not ContenderKind.OPTIMUM
+    )
+    return replace(planned, contenders=(*planned.contenders, *more))
+
+
+def is_faster(batched: PlannedVariant, planned: PlannedVariant, size: int) -> bool:
+    """Whether batches were clearly seen to take less time by input."""
+    return batched.shipped.high_s / size < planned.shipped.low_s
+
+
+def same_threads(planned: PlannedVariant, batched: PlannedVariant) -> bool:
     """Whether the threads that run single inputs are those that run batches: as many replicas of
     as many stages, on the same devices. A stream has one set of threads for both."""
     if planned.stream is None or batched.stream is None:

@@ -12,7 +12,14 @@ import onnx_ir as ir
 from stagecut import backends
 from stagecut.compiler.arguments import check_measuring, check_question, check_stream, each_shape
 from stagecut.compiler.arrows import Dump, Phases
-from stagecut.compiler.batches import USUAL_BATCH, Batches, with_batches
+from stagecut.compiler.batches import (
+    USUAL_BATCH,
+    Batches,
+    is_faster,
+    same_threads,
+    with_batches,
+    with_rivals,
+)
 from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.context_of import context_of, scratch_folder
 from stagecut.compiler.decide import Decide, expanded_without
@@ -180,7 +187,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             singles = tuple(variants)
             for index, program in enumerate(programs):
                 question.batched(
-                    program, index, singles, variants, opened, weights[-1], files, max_batch
+                    program, index, singles, variants, opened, weights, files, max_batch
                 )
         with phases("write"):
             if opened is not None:
@@ -303,13 +310,16 @@ class _Question:
         singles: Sequence[PlannedVariant],
         variants: list[PlannedVariant],
         opened: ir.Model | None,
-        weights: WeightFile,
+        every_weights: Sequence[WeightFile],
         files: dict[str, bytes],
         most: int | None,
     ) -> None:
         """Let up to `most` inputs of the variant `index` run in one call, where that is faster: in
-        a further variant. `singles` are the variants that run their inputs one by one, `weights`
-        those of `opened`. Who asks for batches is told where there are none."""
+        a further variant.
+
+        `singles` are the variants that run their inputs one by one; `every_weights` are those of
+        each variant, then those of `opened`. Who asks for batches is told where there are none.
+        """
         alone = singles[index]
         problem = batching_problem(alone.inputs, alone.outputs)
         if not problem and any(limit.name == "memory" for limit in self.limits):
@@ -318,6 +328,7 @@ class _Question:
             if most is not None and most > 1:
                 self.context.settings.warn(f"inputs are run one by one: {problem}")
             return
+        own_weights, weights = every_weights[index], every_weights[-1]
         measurements, _ = self._placed(program, weights, opened)
         batches = Batches(
             alone,
@@ -345,10 +356,38 @@ class _Question:
         except StagecutError as error:  # there is a plan without it
             self.context.settings.warn(f"inputs are run one by one: {error.problem}")
             return
-        variants[index] = with_batches(alone, planned, size, self.limits)
-        if variants[index].shipped.id.batch > 1:
+        if is_faster(planned, alone, size) and not same_threads(alone, planned):
+            made = self._on_devices_of(planned, alone, program, own_weights, opened, own, index)
+            alone = made or alone
+        streamed = with_batches(alone, planned, size, self.limits)
+        if streamed.shipped.id.batch > 1:
+            variants[index] = streamed
             variants.append(planned)
             files |= own
+        elif most is not None:
+            self.context.settings.warn("inputs are run one by one: no batch is clearly faster")
+
+    def _on_devices_of(
+        self,
+        batched: PlannedVariant,
+        of: PlannedVariant,
+        program: Program,
+        weights: WeightFile,
+        opened: ir.Model | None,
+        files: dict[str, bytes],
+        index: int,
+    ) -> PlannedVariant | None:
+        """The variant `index`, which was `of`, made anew on the devices of `batched` alone; None
+        where that fails."""
+        used = {stage.device for stage in batched.schedule.stages}
+        others = [name for name in self.context.backends if name not in used]
+        forbids = tuple(parse_rule(f"*={name}") for name in others)
+        restrict = Restrict(self.restrict.pins, (*self.restrict.forbids, *forbids))
+        try:
+            made = replace(self, restrict=restrict)(program, weights, opened, files, index)
+        except StagecutError:
+            return None
+        return with_rivals(made, of)
 
     def _placed(
         self, program: Program, weights: WeightFile, opened: ir.Model | None

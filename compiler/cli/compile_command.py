@@ -251,11 +251,14 @@ def _number(difference: float) -> float | None:
 
 def _show(plan: "Plan", output: Path) -> None:
     from stagecut.compiler.formats.costs_json import read_costs
+    from stagecut.compiler.ir.plan import for_batches
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.terminal.report import print_summary
 
-    for variant in plan.variants:
-        print_summary(build_report(variant.planned, read_costs(variant.costs)), console())
+    batched = for_batches(plan.entry.variants)
+    for index, variant in enumerate(plan.variants):
+        if index not in batched:  # what they are for says so
+            print_summary(build_report(variant.planned, read_costs(variant.costs)), console())
     say("", f"wrote {output}; `stagecut report {output}` says more")
     if plan.phases:
         parts = ", ".join(f"{name} {seconds(time_s)}" for name, time_s in plan.phases.items())

@@ -11,7 +11,7 @@ from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
 from stagecut.compiler.cli.outputs import check_outputs
-from stagecut.compiler.cli.tables import read_table, rules_of
+from stagecut.compiler.cli.tables import plan_variant, read_table, rules_of
 from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.errors import UsageError
 
@@ -130,6 +130,12 @@ def partition(
             fix="leave --max-latency, --max-memory and --front out",
         )
     goal = parse_objective("latency" if streams else objective)
+    if check is not None and not streams and plan_variant(check) is not None:
+        raise UsageError(
+            "is a plan, whose proof is about streams",
+            where=f"--check {check}",
+            fix="add --objective throughput; or give an assignment, as JSON",
+        )
     if check is not None and not pin and not forbid:
         pin, forbid = rules_of(costs)  # what a plan's proof is about
     restrict = common.read_rules(pin, forbid)

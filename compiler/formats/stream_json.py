@@ -202,6 +202,7 @@ def _certificate(document: _Certificate) -> StreamCertificate:
 def _check_nodes(stages: list[Stage], table: CostTable, path: Path) -> None:
     known: Mapping[str, object] = table.node_named
     for index, stage in enumerate(stages):
+        table.machine.device(stage.device)  # raises DeviceError, which says what there is
         for node in stage.nodes:
             if node not in known:
                 raise CertificateError(

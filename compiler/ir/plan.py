@@ -416,6 +416,17 @@ class PlannedEntry:
     fixed: tuple[str, ...] = ()
 
 
+def for_batches(variants: Sequence[PlannedVariant]) -> set[int]:
+    """The variants in which full batches of others run, by their indices."""
+    shapes = [[port.shape for port in each.inputs] for each in variants]
+    full = [
+        [(each.stream.batch * shape[0], *shape[1:]) for shape in own]
+        for each, own in zip(variants, shapes, strict=True)
+        if each.stream is not None and each.stream.batch > 1
+    ]
+    return {index for index, own in enumerate(shapes) if own in full}
+
+
 @dataclass(frozen=True, slots=True)
 class PlanDocument:
     """Everything in `plan.json` but the schema and the list of members."""

@@ -21,6 +21,7 @@ from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
+from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.runtime.session import Session
 
 _HEADER = '<ir_version: 10, opset_import: ["": 21]>\n'
@@ -47,11 +48,10 @@ def _compiled(text: str, told: Told, **options: object) -> Plan:
     model: onnx.ModelProto = onnx.parser.parse_model(_HEADER + text)
     return compile_model(
         model,
-        devices=["cpu.serial"],
         shapes={"x": (1, 4)},
         objective="throughput",
         settings=Settings(effort="quick", load=lambda: None, warn=told),
-        **options,  # type: ignore[arg-type]
+        **{"devices": ["cpu.serial"], **options},  # type: ignore[arg-type]
     )
 
 
@@ -72,6 +72,7 @@ def larger_is_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return with_batches(planned, replace(batched, contenders=(fast,)), size, limits)
 
     monkeypatch.setattr(batches_module, "whole_replicas", run)
+    monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
     monkeypatch.setattr("stagecut.compiler.pipeline.with_batches", faster)
     return tried
 
@@ -120,11 +121,44 @@ def test_a_batch_that_is_fixed(asked: int | None, warned: bool) -> None:
 
 
 def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
     runs: Iterator[StreamRun] = iter([StreamRun(1, 1, 1e9, (1e9,), 1e9)])
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told())
     assert len(plan.variants) == 1
     assert next(runs, None) is None
+
+
+def test_no_batches_of_what_is_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On its way, an input of this model costs more than the model."""
+    monkeypatch.setattr(batches_module, "LEAST_S", 1e9)
+    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: pytest.fail("it was tried"))
+    assert len(_compiled(ROWS, Told()).variants) == 1
+
+
+def test_single_inputs_run_where_batches_run(
+    larger_is_faster: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches are kept off one device here, and single inputs off the other."""
+    decide = DecideStream.__call__
+
+    def keeping_off(self: DecideStream, measurements: Measurements, *rest: Any) -> object:
+        batch = len(measurements.program.feeds["x"]) > 1
+        if not any("parallel" in str(rule) for rule in self.restrict.forbids):
+            off = "cpu.parallel" if batch else "cpu.serial"
+            self = replace(self, restrict=Restrict((), (parse_rule(f"*={off}"),)))
+        return decide(self, measurements, *rest)
+
+    monkeypatch.setattr(DecideStream, "__call__", keeping_off)
+    plan = _compiled(ROWS, Told(), max_batch=2, devices=["cpu.serial", "cpu.parallel"])
+    assert larger_is_faster == [2]
+    base, batched = (each.planned for each in plan.variants)
+    for planned in (base, batched):
+        assert set(planned.schedule.device_of.values()) == {"cpu.serial"}
+    assert base.stream is not None
+    assert base.stream.batch == 2
+    assert any(each.id.device == "cpu.parallel" for each in base.contenders)
+    _streams_right(plan, 7)
 
 
 def test_batches_that_no_engine_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,9 @@ def _observed(plan: PlannedVariant) -> Figure:
 
 
 def _predicted(plan: PlannedVariant) -> Figure:
+    stream = plan.stream
+    if stream is not None:
+        return Figure(stream.period_s, stream.basis)
     return Figure(plan.account.latency_s, plan.account.basis)
 
 

@@ -95,6 +95,21 @@ def test_the_proof_of_a_plan_with_rules(run: Run, model: Path) -> None:
     assert "certificate accepted" in said.out
 
 
+def test_a_proof_of_other_devices(run: Run, model: Path) -> None:
+    plan = model.with_suffix(".plan")
+    _compiled(run, model)
+    stored = json.loads(zipfile.ZipFile(plan).read("stream.json"))
+    stored["stages"][0]["device"] = "cpu.nine"
+    other = plan.with_name("other.json")
+    other.write_text(json.dumps(stored))
+    said = run("partition", plan, "--objective", "throughput", "--check", other)
+    assert said.code == 1
+    assert "there is no device 'cpu.nine'" in said.err
+    latency = run("partition", plan, "--check", plan)
+    assert latency.code == 2
+    assert "add --objective throughput" in latency.err
+
+
 def test_ticks_that_are_too_coarse_prove_nothing(run: Run, model: Path) -> None:
     plan = model.with_suffix(".plan")
     _compiled(run, model, "--granularity", "op")
