@@ -11,7 +11,7 @@ from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
 from stagecut.compiler.cli.outputs import check_outputs
-from stagecut.compiler.cli.tables import plan_variant, read_table, rules_of
+from stagecut.compiler.cli.tables import Given
 from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.errors import UsageError
 
@@ -130,21 +130,25 @@ def partition(
             fix="leave --max-latency, --max-memory and --front out",
         )
     goal = parse_objective("latency" if streams else objective)
-    if check is not None and not streams and plan_variant(check) is not None:
+    given = Given.read(costs)
+    checked = None
+    if check is not None:
+        checked = given if check == costs else Given.read(check)
+    if checked is not None and not streams and checked.variant is not None:
         raise UsageError(
             "is a plan, whose proof is about streams",
             where=f"--check {check}",
             fix="add --objective throughput; or give an assignment, as JSON",
         )
     if check is not None and not pin and not forbid:
-        pin, forbid = rules_of(costs)  # what a plan's proof is about
+        pin, forbid = given.rules  # what a plan's proof is about
     restrict = common.read_rules(pin, forbid)
-    whole = read_table(costs)
+    whole = given.table()
     table = _limited(restrict(whole), max_energy)
     for loose in restrict.loose_pins(whole):
         output_of.note(loose)
     if streams:
-        _partition_stream(table, check, asked, front, output, json)
+        _partition_stream(table, checked, asked, front, output, json)
         return
     if explain:
         reasons = Explain(_matching(table, explain), goal, time_limit)(table)
@@ -166,7 +170,7 @@ def partition(
 
 def _partition_stream(
     table: "CostTable",
-    check: Path | None,
+    check: Given | None,
     asked: "tuple[Limit, ...]",
     front: bool,
     output: Path | None,

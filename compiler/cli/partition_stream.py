@@ -1,10 +1,9 @@
 """`stagecut partition --objective throughput`: what it prints, and how it checks."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from time import perf_counter
 
-from stagecut.compiler.cli.tables import plan_variant
+from stagecut.compiler.cli.tables import Given
 from stagecut.compiler.formats.stream_json import (
     front_document,
     parse_stream,
@@ -44,10 +43,10 @@ def front(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object
     return front_document(points) | {"solve_s": solve_s}, _front_lines(points, solve_s)
 
 
-def checked(table: CostTable, path: Path) -> tuple[dict[str, object], Iterator[str]]:
+def checked(table: CostTable, given: Given) -> tuple[dict[str, object], Iterator[str]]:
     """What the certificate in a file proves of the stream in it; raises CertificateError where it
     proves nothing."""
-    variant = plan_variant(path)
+    path, variant = given.path, given.variant
     if variant is None:
         stream, certificate = read_stream(path, table)
     elif variant.stream is None:

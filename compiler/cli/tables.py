@@ -1,5 +1,6 @@
 """Cost tables that a command is given: in files of their own, or in plans made of them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,30 +12,34 @@ if TYPE_CHECKING:
 _ARCHIVE = b"PK\x03\x04"
 
 
-def read_table(path: Path) -> "CostTable":
-    """The table in a file, or that of a plan's first variant; raises CostTableError or
-    PlanError."""
-    from stagecut.compiler.formats.costs_json import read_costs
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file that a command is given; `variant` is the first one of a plan, None of a table."""
 
-    variant = plan_variant(path)
-    return read_costs(path if variant is None else variant.costs)
+    path: Path
+    variant: "StoredVariant | None"
 
+    @classmethod
+    def read(cls, path: Path) -> "Given":
+        """Raises PlanError for a plan that is not whole."""
+        from stagecut.compiler.formats.plan_file import Plan
 
-def rules_of(path: Path) -> tuple[list[str], list[str]]:
-    """The pins and the forbidden places that a plan was made with; none for a table."""
-    variant = plan_variant(path)
-    if variant is None:
-        return [], []
-    options = variant.planned.provenance.options
-    pins, forbids = (options.get(name, "") for name in ("pin", "forbid"))
-    return [*filter(None, pins.split(", "))], [*filter(None, forbids.split(", "))]
+        return cls(path, Plan.load(path).first if _begins_as_archives_do(path) else None)
 
+    def table(self) -> "CostTable":
+        """The table in the file, or the plan's own; raises CostTableError."""
+        from stagecut.compiler.formats.costs_json import read_costs
 
-def plan_variant(path: Path) -> "StoredVariant | None":
-    """The first variant, where the file is a plan; raises PlanError for one that is not whole."""
-    from stagecut.compiler.formats.plan_file import Plan
+        return read_costs(self.path if self.variant is None else self.variant.costs)
 
-    return Plan.load(path).first if _begins_as_archives_do(path) else None
+    @property
+    def rules(self) -> tuple[list[str], list[str]]:
+        """The pins and the forbidden places that a plan was made with; none for a table."""
+        if self.variant is None:
+            return [], []
+        options = self.variant.planned.provenance.options
+        pins, forbids = (options.get(name, "") for name in ("pin", "forbid"))
+        return [*filter(None, pins.split(", "))], [*filter(None, forbids.split(", "))]
 
 
 def _begins_as_archives_do(path: Path) -> bool:
