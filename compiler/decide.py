@@ -74,7 +74,7 @@ class Decide:
                 solution, totals = Partition(self.objective).with_totals(allowed)
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
                 rivals = proposals(allowed, solution, self.objective)
-            spare = partial(self._can_do_without, expanded) if left else None
+            spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
                 if not self.by_costs:
                     compared = measurements.compare(
@@ -91,13 +91,6 @@ class Decide:
         return Decision(
             expanded, costs, costs_text, solution.certificate, totals, rivals, compared, faults
         )
-
-    def _can_do_without(self, expanded: ExpandedGraph, faults: Sequence[Fault]) -> bool:
-        try:
-            self.restrict.check(expanded_without(expanded, faults))
-        except UnplaceableError:
-            return False
-        return True
 
     def _predicted(
         self,
@@ -141,3 +134,12 @@ def expanded_without(expanded: ExpandedGraph, faults: Sequence[Fault]) -> Expand
     for fault in faults:
         expanded = expanded.without(fault.node, fault.device, fault.reason)
     return expanded
+
+
+def can_do_without(restrict: Restrict, expanded: ExpandedGraph, faults: Sequence[Fault]) -> bool:
+    """Whether every node still has a device, by the rules, where these candidates fall out."""
+    try:
+        restrict.check(expanded_without(expanded, faults))
+    except UnplaceableError:
+        return False
+    return True

@@ -17,7 +17,7 @@ from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.circumstances import quietest
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.context import Settings
-from stagecut.compiler.decide import Decision, expanded_without
+from stagecut.compiler.decide import Decision, can_do_without, expanded_without
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.stream_json import write_stream
@@ -164,7 +164,7 @@ class DecideStream:
         for left in reversed(range(_MOST_SOLVES)):
             with self.phases("gate"):
                 new = field.enter(proposals)
-            if new and self._can_do_without(expanded, (*faults, *new)):
+            if new and can_do_without(self.restrict, expanded, (*faults, *new)):
                 faults = (*faults, *new)
                 costs = without(costs, {(fault.node, fault.device) for fault in new})
             with self.phases("partition"):
@@ -174,13 +174,6 @@ class DecideStream:
                 break
             proposals = [fastest(table, solution)]
         return table, solution, faults
-
-    def _can_do_without(self, expanded: ExpandedGraph, faults: Iterable[Fault]) -> bool:
-        try:
-            self.restrict.check(expanded_without(expanded, [*faults]))
-        except UnplaceableError:
-            return False
-        return True
 
 
 @dataclass(frozen=True, slots=True)

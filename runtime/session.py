@@ -16,7 +16,7 @@ from stagecut.compiler.ir.border import CARRIERS, carried, conformed, handed_bac
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims, fits
-from stagecut.compiler.ir.plan import PlannedVariant, Port
+from stagecut.compiler.ir.plan import PlannedVariant, Port, stacked
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.text import size_text
@@ -28,7 +28,7 @@ from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError, Results
 from stagecut.runtime.stream.statistics import StreamStats
 from stagecut.runtime.stream.streams import Streams, limit_of
-from stagecut.runtime.unprofiled_shapes import Shapes, stacked
+from stagecut.runtime.unprofiled_shapes import Shapes
 from stagecut.runtime.variant import Variant
 
 #: What each dimension of an input of another rank counts for: more than any size.

@@ -33,11 +33,6 @@ from stagecut.runtime.executor import Executor, Passage, link_drivers
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
 
-def stacked(shapes: Shapes, count: int) -> Shapes:
-    """Those of so many inputs of these shapes, stacked on axis 0."""
-    return tuple((count * shape[0], *shape[1:]) for shape in shapes)
-
-
 #: So many sets of stages that were extracted for one shape are kept.
 _KEPT = 8
 

@@ -416,11 +416,16 @@ class PlannedEntry:
     fixed: tuple[str, ...] = ()
 
 
+def stacked(shapes: Sequence[tuple[int, ...]], count: int) -> tuple[tuple[int, ...], ...]:
+    """Those of so many inputs of these shapes, stacked on axis 0."""
+    return tuple((count * shape[0], *shape[1:]) for shape in shapes)
+
+
 def for_batches(variants: Sequence[PlannedVariant]) -> set[int]:
     """The variants in which full batches of others run, by their indices."""
-    shapes = [[port.shape for port in each.inputs] for each in variants]
+    shapes = [tuple(port.shape for port in each.inputs) for each in variants]
     full = [
-        [(each.stream.batch * shape[0], *shape[1:]) for shape in own]
+        stacked(own, each.stream.batch)
         for each, own in zip(variants, shapes, strict=True)
         if each.stream is not None and each.stream.batch > 1
     ]

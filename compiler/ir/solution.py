@@ -36,8 +36,6 @@ Scope: TypeAlias = Literal[
 ]
 ALL_SCHEDULES: Scope = "all schedules"
 GRAPH_ORDER: Scope = "in the graph's order"
-CONTIGUOUS: Scope = "schedules with contiguous stages"
-STRETCHES: Scope = "contiguous stages in the graph's order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +108,6 @@ class Certificate:
         if self.exact:
             return "optimal: no other schedule costs less"
         left = f"at most {self.gap:.2%} might be saved"
-        if self.scope == CONTIGUOUS:
-            return f"optimal: no pipeline of contiguous stages is faster; by others {left}"
-        if self.scope == STRETCHES:
-            return f"no pipeline of stretches of the graph's order is faster; by others {left}"
         if self.scope == GRAPH_ORDER:
             return f"optimal in the graph's order; in another order {left}"
         return f"not proven optimal: {left}"

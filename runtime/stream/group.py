@@ -10,9 +10,10 @@ import numpy as np
 
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, ModelError, RangeFault
+from stagecut.compiler.ir.plan import stacked
 from stagecut.runtime.executor import Passage
 from stagecut.runtime.stream.item import Item, Outputs
-from stagecut.runtime.unprofiled_shapes import Shapes, stacked
+from stagecut.runtime.unprofiled_shapes import Shapes
 
 
 class Group:
