@@ -47,12 +47,7 @@ def bench(
             help="How long a turn runs one input at a time, and then many at once.",
         ),
     ] = 1.0,
-    fallback: Annotated[
-        bool,
-        typer.Option(
-            "--fallback", help="Where a device is missing or fails, run on ONNX Runtime alone."
-        ),
-    ] = False,
+    fallback: common.FallbackOption = False,
     json: common.JsonOption = False,
 ) -> None:
     """Measure a plan beside ONNX Runtime and OpenVINO used by hand, taking turns.

@@ -84,6 +84,12 @@ ForbidOption: TypeAlias = Annotated[
         help="Keep nodes off a device; repeat for several.",
     ),
 ]
+FallbackOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--fallback", help="Where a device is missing or fails, run on ONNX Runtime alone."
+    ),
+]
 CoresOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

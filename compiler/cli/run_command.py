@@ -54,12 +54,7 @@ def run(
             help="Inputs a second that a stream is given; without it, as many as it takes.",
         ),
     ] = None,
-    fallback: Annotated[
-        bool,
-        typer.Option(
-            "--fallback", help="Where a device is missing or fails, run on ONNX Runtime alone."
-        ),
-    ] = False,
+    fallback: common.FallbackOption = False,
     json: common.JsonOption = False,
 ) -> None:
     """Run a plan and say what came out and how long each stage took.

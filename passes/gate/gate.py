@@ -7,11 +7,12 @@ stages ships. How this is decided is told in docs/gate.md.
 """
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from stagecut.compiler.ir.device import Feeds, Progress
+from stagecut.compiler.ir.machine import Basis
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.plan import Contender, ContenderId
 from stagecut.compiler.ir.trace import Trace
@@ -176,13 +177,51 @@ def versus(other: Contender, chosen: Contender) -> str:
 
 def _measured(proposal: Proposal, runs: Sequence[Run]) -> Contender:
     traces = [run.trace for run in runs]
-    samples = [trace.latency_s for trace in traces]
-    median_s, spread = median_and_spread(samples)
-    interval = median_interval(samples)
+    measured = by_samples(
+        _predicted(proposal),
+        [trace.latency_s for trace in traces],
+        zip(*(trace.stage_s().values() for trace in traces), strict=True),
+        [run.cpu_s for run in runs],
+    )
+    median = sorted(traces, key=lambda trace: trace.latency_s)[len(traces) // 2]
+    return replace(measured, basis=traces[0].basis, trace=median)
+
+
+def _predicted(proposal: Proposal) -> Contender:
+    return by_costs(proposal, proposal.account.latency_s, proposal.account.basis)
+
+
+def by_costs(proposal: Proposal, time_s: float, basis: Basis) -> Contender:
+    """A contender that never ran: its time is what the costs say."""
     return Contender(
         id=proposal.id,
         also=proposal.also,
         stages=len(proposal.schedule.stages),
+        median_s=time_s,
+        low_s=time_s,
+        high_s=time_s,
+        min_s=time_s,
+        max_s=time_s,
+        runs=0,
+        basis=basis,
+        accounting="predicted",
+        chosen=False,
+        predicted_s=time_s,
+        energy_j=proposal.account.energy_j,
+    )
+
+
+def by_samples(
+    predicted: Contender,
+    samples: Sequence[float],
+    stages: Iterable[Sequence[float]],
+    cpu_s: Sequence[float],
+) -> Contender:
+    """The same with what was measured: times, those of each stage, and processor times."""
+    median_s, spread = median_and_spread(samples)
+    interval = median_interval(samples)
+    return replace(
+        predicted,
         median_s=median_s,
         low_s=interval.low,
         high_s=interval.high,
@@ -190,37 +229,7 @@ def _measured(proposal: Proposal, runs: Sequence[Run]) -> Contender:
         min_s=spread.min_s,
         max_s=max(samples),
         runs=spread.runs,
-        basis=traces[0].basis,
         accounting="measured",
-        chosen=False,
-        predicted_s=proposal.account.latency_s,
-        stage_s=_stage_medians(traces),
-        trace=sorted(traces, key=lambda trace: trace.latency_s)[len(traces) // 2],
-        energy_j=proposal.account.energy_j,
-        cpu_s=statistics.median(run.cpu_s for run in runs),
-    )
-
-
-def _stage_medians(traces: Sequence[Trace]) -> tuple[float, ...]:
-    by_stage = zip(*(trace.stage_s().values() for trace in traces), strict=True)
-    return tuple(statistics.median(samples) for samples in by_stage)
-
-
-def _predicted(proposal: Proposal) -> Contender:
-    total_s = proposal.account.latency_s
-    return Contender(
-        id=proposal.id,
-        also=proposal.also,
-        stages=len(proposal.schedule.stages),
-        median_s=total_s,
-        low_s=total_s,
-        high_s=total_s,
-        min_s=total_s,
-        max_s=total_s,
-        runs=0,
-        basis=proposal.account.basis,
-        accounting="predicted",
-        chosen=False,
-        predicted_s=total_s,
-        energy_j=proposal.account.energy_j,
+        stage_s=tuple(map(statistics.median, stages)),
+        cpu_s=statistics.median(cpu_s),
     )

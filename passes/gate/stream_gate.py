@@ -7,7 +7,6 @@ A turn gives one sample of the period: the time in which inputs left the stream,
 What is said of medians, intervals and noise is then as for single runs (gate.py).
 """
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,9 +14,9 @@ from functools import partial
 from stagecut.compiler.ir.device import Feeds, Progress
 from stagecut.compiler.ir.plan import Contender, ContenderId
 from stagecut.compiler.ir.stream import StreamRun, StreamRunner
-from stagecut.passes.gate.noise import median_interval, noise
+from stagecut.passes.gate.gate import by_costs, by_samples
 from stagecut.passes.gate.stream_contenders import StreamProposal
-from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
+from stagecut.passes.profile.rounds import Rounds, interleave
 
 #: How long a turn takes; longer where each replica has not had a few inputs by then.
 _TURN_S = 0.25
@@ -89,47 +88,15 @@ class StreamGate:
 
 
 def _measured(proposal: StreamProposal, turns: Sequence[Turn]) -> Contender:
-    samples = [turn.run.period_s for turn in turns]
-    median_s, spread = median_and_spread(samples)
-    interval = median_interval(samples)
-    calls = zip(*(turn.run.call_s for turn in turns), strict=True)
-    return Contender(
-        id=proposal.id,
-        also=proposal.also,
-        stages=len(proposal.stream.schedule.stages),
-        median_s=median_s,
-        low_s=interval.low,
-        high_s=interval.high,
-        noise=noise(samples),
-        min_s=spread.min_s,
-        max_s=max(samples),
-        runs=spread.runs,
-        basis=proposal.account.basis,
-        accounting="measured",
-        chosen=False,
-        predicted_s=proposal.account.period_s,
-        stage_s=tuple(statistics.median(each) for each in calls),
-        energy_j=proposal.single.account.energy_j,
-        cpu_s=statistics.median(turn.cpu_s for turn in turns),
+    return by_samples(
+        predicted(proposal),
+        [turn.run.period_s for turn in turns],
+        zip(*(turn.run.call_s for turn in turns), strict=True),
+        [turn.cpu_s for turn in turns],
     )
 
 
 def predicted(proposal: StreamProposal) -> Contender:
     """The contender by the costs alone, where they are of a machine that need not be this one."""
-    period_s = proposal.account.period_s
-    return Contender(
-        id=proposal.id,
-        also=proposal.also,
-        stages=len(proposal.stream.schedule.stages),
-        median_s=period_s,
-        low_s=period_s,
-        high_s=period_s,
-        min_s=period_s,
-        max_s=period_s,
-        runs=0,
-        basis=proposal.account.basis,
-        accounting="predicted",
-        chosen=False,
-        predicted_s=period_s,
-        energy_j=proposal.single.account.energy_j,
-    )
+    named = replace(proposal.single, id=proposal.id, also=proposal.also)
+    return by_costs(named, proposal.account.period_s, proposal.account.basis)
