@@ -42,9 +42,10 @@ from stagecut.passes.gate.stream_contenders import (
 )
 from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, predicted
 from stagecut.passes.gate.stream_reason import reason
+from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.restrict import Restrict, without
 from stagecut.passes.partition.throughput.front import Front
-from stagecut.passes.partition.throughput.streams import Streams
+from stagecut.passes.partition.throughput.lattice import Lattice
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.profile.loaded import ObservedCall, loaded
 from stagecut.passes.profile.profile import Fault, Profiled
@@ -147,7 +148,7 @@ class DecideStream:
 
     def _front(self, costs: CostTable) -> tuple[StreamSolution, ...]:
         """Nothing where it would take long, or cannot be told."""
-        if len(Streams.of(costs).probe.calls.lattice.ideals) > _MOST_IDEALS:
+        if len(Lattice.of(Precedence.of(costs)).ideals) > _MOST_IDEALS:
             return ()
         try:
             return Front(self.limits, step=_STEP)(costs)

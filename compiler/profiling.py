@@ -49,11 +49,10 @@ def profile_model(
     program = load_program(
         model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
     )
-    graph = Cluster(context.backends, granularity)(graph_of(program))
-    expanded = Expand(context.backends)(graph)
+    expanded = _expanded(program, context.backends, granularity)
     with scratch_folder(settings) as folder:
         weights = write_weights([program.model], folder)[0]
-        measurements = Measurements(context, program, graph, weights)
+        measurements = Measurements(context, program, expanded.graph, weights)
         return measurements.on_samples_that_run().profile(expanded)
 
 
@@ -69,8 +68,10 @@ def plan_profile(
     """What `profile_model` would run, and what for; nothing is measured."""
     check_measuring(devices, feeds, granularity)
     engines = backends.create_all(tuple(devices or backends.real_devices()))
-    program, expanded = _expanded(model, example_inputs, feeds, engines, shapes, granularity)
-    chosen = Representatives.of(expanded, kinds_of(program))
+    program = load_program(
+        model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
+    )
+    chosen = Representatives.of(_expanded(program, engines, granularity), kinds_of(program))
     return plan_paths(chosen.expanded, chosen.of_all)
 
 
@@ -85,21 +86,16 @@ def expand_model(
 ) -> ExpandedGraph:
     """What each device could run of a model, and why it refuses the rest; nothing is run."""
     engines = backends.create_all(tuple(devices))
-    return _expanded(model, example_inputs, feeds, engines, shapes, granularity)[1]
-
-
-def _expanded(
-    model: object,
-    example_inputs: object,
-    feeds: Feeds | None,
-    engines: Mapping[str, Backend],
-    shapes: Mapping[str, tuple[int, ...]] | None,
-    granularity: Granularity,
-) -> tuple[Program, ExpandedGraph]:
     program = load_program(
         model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
     )
-    return program, Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
+    return _expanded(program, engines, granularity)
+
+
+def _expanded(
+    program: Program, engines: Mapping[str, Backend], granularity: Granularity
+) -> ExpandedGraph:
+    return Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
 
 
 def unmeasured_costs(
@@ -113,5 +109,5 @@ def unmeasured_costs(
     check_measuring(devices, feeds, granularity)
     engines = backends.create_all(tuple(map(backends.canonical_spec, devices)))
     program = load_program(model, feeds=feeds)
-    expanded = Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
+    expanded = _expanded(program, engines, granularity)
     return synthetic_costs(expanded, lambda candidates: candidates[0])
