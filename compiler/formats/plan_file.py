@@ -298,6 +298,7 @@ def _read_model(archive: Archive, file: str) -> ir.Model:
     try:
         model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
     except (DecodeError, ValueError, NotImplementedError, ir.serde.SerdeError) as error:
+        # no protobuf, or one with tensors and types that onnx_ir does not know
         raise PlanError("is no ONNX model", where=where, fix=_FIX) from error
     problem = next(model_problems(model), None)
     if problem is not None:

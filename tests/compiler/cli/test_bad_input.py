@@ -17,7 +17,7 @@ import onnx
 import onnx.parser
 import pytest
 
-from tests.support.command_line import Said, stagecut
+from tests.support.command_line import Said
 from tests.support.onnx_models import MODELS
 
 Run: TypeAlias = Callable[..., Said]
@@ -28,11 +28,6 @@ _HEADER = '<ir_version: 10, opset_import: ["": 21, "made.up": 1]>\n'
 _SYMBOLIC = "g (float[batch,4] x) => (float[batch,4] y) { y = Relu(x) }"
 _UNKNOWN = "g (float[2] x) => (float[2] y) { y = Relux(x) }"
 _FOREIGN = "g (float[2] x) => (float[2] y) { y = made.up.Relu(x) }"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    return lambda *arguments: stagecut(capsys, monkeypatch, *arguments)
 
 
 @pytest.fixture

@@ -18,26 +18,13 @@ from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Estimate
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.profiling import unmeasured_costs
-from tests.support.command_line import Said, stagecut
-from tests.support.onnx_models import MODELS
+from tests.support.command_line import Said
 from tests.support.reference import run_reference
 
 Run: TypeAlias = Callable[..., Said]
 
 #: What there is on every machine, whatever else is installed.
 CPU = ("--device", "cpu.serial", "--device", "cpu.parallel")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    return lambda *arguments: stagecut(capsys, monkeypatch, *arguments)
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "residual.onnx"
-    onnx.save(MODELS["residual"].proto(), path)
-    return path
 
 
 @pytest.fixture

@@ -8,26 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import onnx
 import pytest
 
 from stagecut.compiler.measure.cpus import usable_cpus
-from tests.support.command_line import Said, stagecut
-from tests.support.onnx_models import MODELS
+from tests.support.command_line import Said
 
 Run: TypeAlias = Callable[..., Said]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    return lambda *arguments: stagecut(capsys, monkeypatch, *arguments)
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "residual.onnx"
-    onnx.save(MODELS["residual"].proto(), path)
-    return path
 
 
 @pytest.fixture(autouse=True)
