@@ -38,11 +38,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from benchmarks.support import describe_machine
+from benchmarks.support import describe_machine, pp_ocr_file
 from benchmarks.turns import ForeignLoad
-from stagecut import backends, models
+from stagecut import backends
 from stagecut.compiler import compile_model
-from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends import load_program, zoo
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measure.cpus import usable_cpus
@@ -152,10 +152,8 @@ def _source(name: str) -> tuple[Any, dict[str, tuple[int, ...]] | None]:
     if name in ZOO:
         return ZOO[name], None
     file, shape = PP_OCR[name]
-    package = importlib.util.find_spec("rapidocr_onnxruntime")
-    if package is None or package.origin is None:
-        return None, None
-    return str(Path(package.origin).parent / "models" / file), {"x": shape}
+    path = pp_ocr_file(file)
+    return (None, None) if path is None else (str(path), {"x": shape})
 
 
 def _plans(source: Any, shapes: Any, feeds: dict[str, Any]) -> Iterator[Rival]:
@@ -210,9 +208,7 @@ def _openvino(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
 def _torch(source: str, program: Program) -> Iterator[Rival]:
     import torch
 
-    name, _, given = source.removeprefix("zoo:").partition(":")
-    parameters = dict(each.split("=") for each in given.split(",") if each)
-    built = models.build(name, **{key: int(number) for key, number in parameters.items()})
+    built = zoo.build(source)
     module = built.module.eval()
 
     def run(function: Callable[..., object]) -> Callable[[], object]:

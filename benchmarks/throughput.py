@@ -43,11 +43,11 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from benchmarks.support import describe_machine
+from benchmarks.support import describe_machine, pp_ocr_file
 from benchmarks.turns import ForeignLoad
-from stagecut import models
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
+from stagecut.compiler.frontends import zoo
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.runtime import Session
@@ -165,18 +165,15 @@ def _model(name: str, folder: Path) -> Model | None:
 
 def _pp_ocr(name: str) -> Model | None:
     file, shape = PP_OCR[name]
-    package = importlib.util.find_spec("rapidocr_onnxruntime")
-    if package is None or package.origin is None:
+    path = pp_ocr_file(file)
+    if path is None:
         return None
-    path = Path(package.origin).parent / "models" / file
     image = np.random.default_rng(0).random(shape, np.float32)
     return Model(name, path, {"x": image})
 
 
 def _from_zoo(spec: str) -> tuple[Any, tuple[Any, ...]]:
-    name, _, given = spec.partition(":")
-    parameters = dict(each.split("=") for each in given.split(",") if each)
-    built = models.build(name, **{key: int(number) for key, number in parameters.items()})
+    built = zoo.build(spec)
     return built.module.eval(), tuple(built.example_inputs.values())
 
 

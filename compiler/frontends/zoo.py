@@ -11,14 +11,20 @@ _MOST_DIGITS = 18
 
 
 def from_zoo(spec: str) -> Imported:
-    """Build and import it; raises UsageError for a name, parameter or number that is not known."""
-    name, _, options = spec.removeprefix(PREFIX).partition(":")
-    model = models.build(name, **_parameters(options, spec))
+    """Build and import it; raises what `build` raises."""
+    model = build(spec)
     from stagecut.compiler.frontends.torch_export import from_module
 
     return from_module(
-        model.module, model.example_inputs, name=name, source=spec, outputs=model.outputs
+        model.module, model.example_inputs, name=model.name, source=spec, outputs=model.outputs
     )
+
+
+def build(spec: str) -> "models.ZooModel":
+    """The module with its sample inputs; raises UsageError for a name, parameter or number that is
+    not known."""
+    name, _, options = spec.removeprefix(PREFIX).partition(":")
+    return models.build(name, **_parameters(options, spec))
 
 
 def _parameters(options: str, spec: str) -> dict[str, int]:
