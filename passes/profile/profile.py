@@ -19,10 +19,9 @@ from functools import partial
 import numpy as np
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
+from stagecut.compiler.ir.costs import Cost, CostTable
 from stagecut.compiler.ir.device import (
     Backend,
-    Estimate,
     Feeds,
     Progress,
     Runner,
@@ -31,7 +30,7 @@ from stagecut.compiler.ir.device import (
 )
 from stagecut.compiler.ir.errors import EngineError, StageFault
 from stagecut.compiler.ir.graph import Graph, Node, Value
-from stagecut.compiler.ir.machine import HOST, Route
+from stagecut.compiler.ir.machine import Device, Route
 from stagecut.compiler.ir.plan import Circumstances, ProfilePath
 from stagecut.compiler.ir.schedule import Run, Stage
 from stagecut.compiler.ir.trace import Trace
@@ -42,6 +41,7 @@ from stagecut.passes.profile.launch import Starts
 from stagecut.passes.profile.paths import Path, plan_paths
 from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
 from stagecut.passes.profile.synthetic import synthetic_costs
+from stagecut.passes.profile.table import table_of
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.stage import stage_programs
 
@@ -242,83 +242,37 @@ class Profile:
         estimates: Estimates,
         timed_as: Mapping[str, str],
     ) -> CostTable:
-        """The time that was measured for a node includes the start of a stage; the table has it as
-        the device's `stage_s` instead."""
-        graph = expanded.graph
         starts_s = {name: each.time_s(samples.medians_s(name)) for name, each in starts.items()}
-        devices = tuple(
-            replace(device, stage_s=starts_s.get(device.name, device.stage_s))
-            for device in expanded.machine.devices
-        )
-        return CostTable(
-            name=graph.name,
-            machine=replace(expanded.machine, devices=devices),
-            values=tuple(_value_costs(value, samples, estimates) for value in graph.values),
-            nodes=tuple(
-                self._node_costs(
-                    node,
-                    {
-                        name: samples.runs[timed_as[node.name], name]
-                        for name in expanded.candidates[node.name]
-                    },
-                    starts_s,
-                    estimates,
-                )
-                for node in graph.nodes
-            ),
-            inputs=tuple(Endpoint(value.name, HOST) for value in graph.inputs),
-            outputs=tuple(Endpoint(value.name, HOST) for value in graph.outputs),
-        )
-
-    def _node_costs(
-        self,
-        node: Node,
-        runs: Mapping[str, Sequence[float]],
-        starts_s: Mapping[str, float],
-        estimates: Estimates,
-    ) -> NodeCosts:
-        run_s: dict[str, float] = {}
-        run_j: dict[str, float] = {}
-        resident_bytes: dict[str, int] = {}
-        spreads: dict[str, Spread] = {}
-        for name, samples_s in runs.items():
-            estimate = estimates.nodes[node.name, name]
-            if estimate is None:
-                timed_s = [max(0.0, sample_s - starts_s[name]) for sample_s in samples_s]
-                run_s[name], spreads[name] = median_and_spread(timed_s)
-                power_w = self.backends[name].device.power_w
-                estimate = Estimate(run_s[name], power_w and power_w * run_s[name])
-            run_s[name] = estimate.run_s
-            if estimate.energy_j is not None:
-                run_j[name] = estimate.energy_j
-            if estimate.weight_bytes is not None:
-                resident_bytes[name] = estimate.weight_bytes
-        return NodeCosts(
-            name=node.name,
-            op=node.op,
-            run_s=run_s,
-            inputs=tuple(value.name for value in node.inputs),
-            outputs=tuple(value.name for value in node.outputs),
-            weight_bytes=node.weight_bytes,
-            run_j=run_j,
-            run_spread=spreads,
-            resident_bytes=resident_bytes,
-        )
+        powers_w = {name: backend.device.power_w for name, backend in self.backends.items()}
+        return table_of(expanded, estimates, _Timed(samples, starts_s, powers_w, timed_as))
 
 
-def _value_costs(value: Value, samples: Samples, estimates: Estimates) -> ValueCosts:
-    transfer_s: dict[Route, float] = {}
-    transfer_j: dict[Route, float] = {}
-    spreads: dict[Route, Spread] = {}
-    for route in estimates.routes:
-        estimate = estimates.transfers[route, value.name]
-        if estimate is not None:
-            transfer_s[route] = estimate.run_s
-            if estimate.energy_j is not None:
-                transfer_j[route] = estimate.energy_j
-        elif timed := samples.transfers.get((route, value.size_bytes)):
-            transfer_s[route], spreads[route] = median_and_spread(timed)
-    return ValueCosts(value.name, value.size_bytes, transfer_s, transfer_j, spreads)
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """What samples say. The time of a node includes the start of a stage once, which the table has
+    as the device's `stage_s` instead."""
+
+    samples: Samples
+    starts_s: Mapping[str, float]
+    powers_w: Mapping[str, float | None]
+    timed_as: Mapping[str, str]
+
+    def start_s(self, device: Device) -> float:
+        return self.starts_s.get(device.name, device.stage_s)
+
+    def run(self, node: Node, device: str) -> Cost:
+        samples_s = self.samples.runs[self.timed_as[node.name], device]
+        starts_s = self.starts_s[device]
+        run_s, spread = median_and_spread([max(0.0, each - starts_s) for each in samples_s])
+        power_w = self.powers_w[device]
+        return Cost(run_s, power_w and power_w * run_s, spread=spread)
+
+    def transfer(self, value: Value, route: Route) -> Cost | None:
+        timed_s = self.samples.transfers.get((route, value.size_bytes))
+        if not timed_s:
+            return None
+        time_s, spread = median_and_spread(timed_s)
+        return Cost(time_s, spread=spread)
 
 
 def _made_up(values: Sequence[Value]) -> Feeds:

@@ -7,16 +7,17 @@ a modelled device with other parameters needs no measuring:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
+from stagecut.compiler.ir.costs import Cost, CostTable
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import StageFault, UnplaceableError
 from stagecut.compiler.ir.graph import Node, Value
-from stagecut.compiler.ir.machine import HOST, Route
+from stagecut.compiler.ir.machine import Device, Route
 from stagecut.passes.profile.estimates import Estimates
 from stagecut.passes.profile.profile import Fault
+from stagecut.passes.profile.table import table_of
 
 
 def measured_question(expanded: ExpandedGraph) -> str:
@@ -47,66 +48,28 @@ def with_modelled(
     try:
         for fault in faults:
             expanded = expanded.without(fault.node, fault.device, fault.reason)
-        return _table(kept, expanded, Estimates.of(expanded, backends))
+        return table_of(expanded, Estimates.of(expanded, backends), _Kept(kept))
     except (StageFault, UnplaceableError, KeyError):
         return None
 
 
-def _table(kept: CostTable, expanded: ExpandedGraph, estimates: Estimates) -> CostTable:
-    """Raises KeyError for what was not measured."""
-    known = kept.machine.device_named
-    devices = tuple(
-        replace(device, stage_s=known[device.name].stage_s)
-        if device.basis == "measured"
-        else device
-        for device in expanded.machine.devices
-    )
-    return CostTable(
-        name=expanded.graph.name,
-        machine=replace(expanded.machine, devices=devices),
-        values=tuple(_value(value, kept, estimates) for value in expanded.graph.values),
-        nodes=tuple(
-            _node(node, expanded.candidates[node.name], kept, estimates)
-            for node in expanded.graph.nodes
-        ),
-        inputs=tuple(Endpoint(value.name, HOST) for value in expanded.graph.inputs),
-        outputs=tuple(Endpoint(value.name, HOST) for value in expanded.graph.outputs),
-    )
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What `table` has measured; raises KeyError for what it has not."""
 
+    table: CostTable
 
-def _node(node: Node, devices: tuple[str, ...], kept: CostTable, estimates: Estimates) -> NodeCosts:
-    """Raises KeyError for a node or a device that is not known."""
-    before = kept.node_named[node.name]
-    run_s: dict[str, float] = {}
-    run_j: dict[str, float] = {}
-    spreads: dict[str, Spread] = {}
-    resident: dict[str, int] = {}
-    for name in devices:
-        estimate = estimates.nodes[node.name, name]
-        if estimate is None:
-            run_s[name] = before.run_s[name]
-            spreads |= {name: before.run_spread[name]} if name in before.run_spread else {}
-            run_j |= {name: before.run_j[name]} if name in before.run_j else {}
-            continue
-        run_s[name] = estimate.run_s
-        run_j |= {} if estimate.energy_j is None else {name: estimate.energy_j}
-        resident |= {} if estimate.weight_bytes is None else {name: estimate.weight_bytes}
-    return replace(before, run_s=run_s, run_j=run_j, run_spread=spreads, resident_bytes=resident)
+    def start_s(self, device: Device) -> float:
+        return self.table.machine.device_named[device.name].stage_s
 
+    def run(self, node: Node, device: str) -> Cost:
+        known = self.table.node_named[node.name]
+        return Cost(
+            known.run_s[device], known.run_j.get(device), spread=known.run_spread.get(device)
+        )
 
-def _value(value: Value, kept: CostTable, estimates: Estimates) -> ValueCosts:
-    """Raises KeyError for a value that is not known."""
-    before = kept.value(value.name)
-    transfer_s: dict[Route, float] = {}
-    transfer_j: dict[Route, float] = {}
-    spreads: dict[Route, Spread] = {}
-    for route in estimates.routes:
-        estimate = estimates.transfers[route, value.name]
-        if estimate is not None:
-            transfer_s[route] = estimate.run_s
-            transfer_j |= {} if estimate.energy_j is None else {route: estimate.energy_j}
-        elif route in before.transfer_s:
-            transfer_s[route] = before.transfer_s[route]
-            spread = before.transfer_spread.get(route)
-            spreads |= {} if spread is None else {route: spread}
-    return ValueCosts(value.name, value.size_bytes, transfer_s, transfer_j, spreads)
+    def transfer(self, value: Value, route: Route) -> Cost | None:
+        known = self.table.value(value.name)
+        if route not in known.transfer_s:
+            return None
+        return Cost(known.transfer_s[route], spread=known.transfer_spread.get(route))
