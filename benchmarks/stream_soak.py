@@ -36,7 +36,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import OverloadError, StagecutError
 from stagecut.runtime import Session
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 from tests.support.streamed import streamed
 
 _WIDTH, _ENTRIES = 64, 10
@@ -87,8 +87,7 @@ def soak_session(folder: Path) -> Session:
     ]
     feeds: Feeds = {"x": np.zeros((2, _WIDTH), np.float32), "pick": np.zeros(2, np.int64)}
     proto = soak_model()
-    costs = scattered_costs(proto, devices, seed=5, granularity="op", feeds=feeds)
-    plan = compile_model(proto, feeds=feeds, devices=devices, costs=costs, granularity="op")
+    plan = compile_model(proto, feeds=feeds, devices=devices, costs=scattered(5), granularity="op")
     stages = len(plan.first.planned.stages)
     return Session(streamed(folder / "soak.plan", plan, (2,) * stages, batch=4))
 

@@ -12,7 +12,8 @@ from typing import Any, get_args
 import numpy as np
 
 from stagecut.compiler.context import EFFORTS, Settings
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 from stagecut.passes.cluster.cluster import Granularity
 
@@ -44,8 +45,26 @@ def check_question(
     _check_texts("forbids", forbids)
     _check_amount("tolerance", tolerance)
     _check_amount("max_energy_j", max_energy_j)
+    if costs is not None and not isinstance(costs, CostTable) and not callable(costs):
+        raise _other("costs", costs, "a CostTable, such as read_costs returns, or makes one")
+
+
+def check_alone(costs: object) -> None:
+    """Raises UsageError for costs that cannot be handed to another process."""
     if costs is not None and not isinstance(costs, CostTable):
-        raise _other("costs", costs, "a CostTable, such as read_costs returns")
+        raise UsageError(
+            "a function cannot be handed to another process",
+            where="costs",
+            fix="hand in the table that it makes, or leave isolated out",
+        )
+
+
+def table_of(costs: CostTable | CostModel, expanded: ExpandedGraph) -> CostTable:
+    """The costs of this graph; raises UsageError where a function makes no table of it."""
+    made: object = costs if isinstance(costs, CostTable) else costs(expanded)
+    if not isinstance(made, CostTable):
+        raise UsageError(f"it makes {made!r}", where="costs", fix="return a CostTable")
+    return made
 
 
 def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: object) -> None:

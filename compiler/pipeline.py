@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.arguments import check_measuring, check_question, check_stream, each_shape
+from stagecut.compiler.arguments import (
+    check_alone,
+    check_measuring,
+    check_question,
+    check_stream,
+    each_shape,
+    table_of,
+)
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.batches import (
     USUAL_BATCH,
@@ -47,7 +54,7 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import (
     AllFailedError,
@@ -97,7 +104,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     max_batch: int | None = None,
     max_latency_s: float | None = None,
     max_memory_bytes: float | None = None,
-    costs: CostTable | None = None,
+    costs: CostTable | CostModel | None = None,
     settings: Settings = Settings(),
     isolated: bool = False,
 ) -> Plan:
@@ -110,9 +117,10 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     inputs by name, for models that bring none; `shapes` bind symbolic dimensions: a shape for each
     input by name, or several such mappings, each of which becomes a variant of the plan.
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
-    those of `costs`: a table to use instead of measuring, by which the contenders are then
-    compared, too. `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`; or
-    throughput, for a plan whose session streams as many inputs a second as can be.
+    those of `costs`: a table to use instead of measuring, or a function that makes one of the graph
+    with each node's candidates; contenders are then compared by it, too. `objective` is latency,
+    energy, or weights for both: `latency=1,energy=0.5`; or throughput, for a plan whose session
+    streams as many inputs a second as can be.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
     number. `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch`
@@ -127,7 +135,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     check_measuring(devices, feeds, granularity, settings)
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
+    table = costs if isinstance(costs, CostTable) else None
     if isolated:
+        check_alone(costs)
         request = replace(
             Request.of("compile", devices, shapes, granularity, settings),
             objective=objective,
@@ -138,11 +148,11 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             max_batch=max_batch,
             max_latency_s=max_latency_s,
             max_memory_bytes=max_memory_bytes,
-            costs=None if costs is None else write_costs(costs),
+            costs=None if table is None else write_costs(table),
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
     phases = Phases(settings.clock)
-    named = devices or (None if costs is None else [each.name for each in costs.machine.devices])
+    named = devices or (None if table is None else [each.name for each in table.machine.devices])
     goal = parse_objective(objective)
     context = context_of(
         named, settings, lower_precision=tolerance is not None, streams=goal.streams
@@ -159,7 +169,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         phases,
     )
     with phases("import"):
-        bound = _each(shapes, costs)
+        bound = _each(shapes, table)
         shaped = [name for each in bound for name in each]
         imported, feeds = import_model(
             model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
@@ -210,7 +220,7 @@ class _Question:
     tolerance: float | None
     max_energy_j: float | None
     limits: tuple[Limit, ...]
-    costs: CostTable | None
+    costs: CostTable | CostModel | None
     phases: Phases
 
     def answered(
@@ -407,9 +417,9 @@ class _Question:
         )
 
     def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
-        if self.costs is not None:
-            return handed_in(self.costs, expanded)
-        return measurements.profile(expanded)
+        if self.costs is None:
+            return measurements.profile(expanded)
+        return handed_in(table_of(self.costs, expanded), expanded)
 
     def _options(self) -> Mapping[str, str]:
         return {

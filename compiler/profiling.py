@@ -13,7 +13,6 @@ from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Backend, Feeds
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.isolated import Request, profile_isolated
@@ -23,7 +22,6 @@ from stagecut.passes.expand import Expand
 from stagecut.passes.profile.kinds import Representatives, kinds_of
 from stagecut.passes.profile.paths import ProfilePlan, plan_paths
 from stagecut.passes.profile.profile import Profiled
-from stagecut.passes.profile.synthetic import synthetic_costs
 
 
 def profile_model(
@@ -96,18 +94,3 @@ def _expanded(
     program: Program, engines: Mapping[str, Backend], granularity: Granularity
 ) -> ExpandedGraph:
     return Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
-
-
-def unmeasured_costs(
-    model: object,
-    *,
-    devices: Sequence[str],
-    granularity: Granularity = "cluster",
-    feeds: Feeds | None = None,
-) -> CostTable:
-    """A table that measures nothing: each node is best on the first device that can run it."""
-    check_measuring(devices, feeds, granularity)
-    engines = backends.create_all(tuple(map(backends.canonical_spec, devices)))
-    program = load_program(model, feeds=feeds)
-    expanded = _expanded(program, engines, granularity)
-    return synthetic_costs(expanded, lambda candidates: candidates[0])

@@ -5,12 +5,13 @@ has one producer; and the nodes stand in an order in which each comes after thos
 reads. `where` in every error is the path in `stagecut.costs/1` JSON.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
+from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs_check import checked
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis, Machine, Route
@@ -202,6 +203,10 @@ class CostTable:
             for route in (*value.transfer_s, *linked):
                 if route not in value.transfer_j:
                     raise _unknown_energy(f"values[{index}].move_j.{route}")
+
+
+#: Says what a model's nodes cost on their candidates.
+CostModel: TypeAlias = Callable[[ExpandedGraph], CostTable]
 
 
 def with_energy_limit(table: CostTable, limit_j: float) -> CostTable:

@@ -17,7 +17,7 @@ from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from stagecut import backends
 from stagecut.compiler.frontends.normal_form.versions import newest_opset
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import (
     EngineError,
@@ -27,8 +27,8 @@ from stagecut.compiler.ir.errors import (
     StagecutError,
 )
 from stagecut.compiler.pipeline import compile_model
-from stagecut.compiler.profiling import unmeasured_costs
 from stagecut.passes.cluster.cluster import Granularity
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime.session import Session
 
 #: The IR version that single operators are written in.
@@ -81,7 +81,7 @@ class StagecutBackend(Backend):
         device: str = _CPU,
         *,
         devices: Sequence[str] | None = None,
-        costs: CostTable | None = None,
+        costs: CostTable | CostModel | None = None,
         granularity: Granularity = "cluster",
         feeds: Feeds | None = None,
         **kwargs: Any,
@@ -100,7 +100,7 @@ class StagecutBackend(Backend):
                 "granularity": granularity,
                 "feeds": samples or feeds,
             }
-            plan = compile_model(model, costs=costs or unmeasured_costs(model, **given), **given)
+            plan = compile_model(model, costs=costs or unmeasured, **given)
             for name, kind in plan.entry.left_out.items():
                 raise ModelError(
                     f"is a {kind}, which a plan cannot hand back",

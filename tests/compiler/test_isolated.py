@@ -19,7 +19,8 @@ from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.errors import EngineError, UnplaceableError, UsageError
 from stagecut.compiler.isolated import REQUEST, REQUEST_FILE, Request, read_feed
 from stagecut.compiler.pipeline import compile_model
-from stagecut.compiler.profiling import profile_model, unmeasured_costs
+from stagecut.compiler.profiling import expand_model, profile_model
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime.session import Session
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS
@@ -58,7 +59,7 @@ def test_everything_that_can_be_asked_for_arrives(
         tolerance=0.5,
         max_energy_j=3.0,
         max_batch=5,
-        costs=unmeasured_costs(MODEL, devices=["cpu.serial", "null"]),
+        costs=unmeasured(expand_model(MODEL, devices=["cpu.serial", "null"])),
         settings=settings,
     )
     assert replace(found, model="", costs=None) == Request(

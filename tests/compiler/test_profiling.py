@@ -4,12 +4,11 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.profiling import (
     expand_model,
     plan_profile,
     profile_model,
-    unmeasured_costs,
 )
 from tests.support.onnx_models import MODELS
 
@@ -17,7 +16,7 @@ RESIDUAL = MODELS["residual"].proto()
 QUICK = Settings(effort="quick")
 
 
-def _compiled(devices: list[str], costs: CostTable) -> Plan:
+def _compiled(devices: list[str], costs: CostTable | CostModel) -> Plan:
     return compile_model(RESIDUAL, devices=devices, costs=costs, settings=QUICK)
 
 
@@ -28,13 +27,6 @@ def test_what_was_profiled_is_what_is_compiled_from() -> None:
     assert [path.name for path in planned.paths] == ["cpu.serial"]
     plan = _compiled(["cpu.serial", "null:memory=pim"], profiled.costs)
     assert read_costs(plan.first.costs).nodes == profiled.costs.nodes
-
-
-def test_a_table_that_measures_nothing_prefers_the_first_device() -> None:
-    table = unmeasured_costs(RESIDUAL, devices=["null:memory=pim", "cpu.serial"])
-    planned = _compiled(["null:memory=pim", "cpu.serial"], table).first.planned
-    assert set(planned.schedule.device_of.values()) == {"null"}
-    assert planned.certificate.exact
 
 
 def test_who_could_run_what() -> None:

@@ -10,7 +10,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.device import Feeds
 from stagecut.runtime import Session
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 
 DEVICES = [name for name in ("cpu.serial", "openvino.f32") if name in backends.real_devices()]
 
@@ -70,7 +70,7 @@ def test_it_runs_as_in_onnxruntime(
     reference = ort.InferenceSession(model.SerializeToString())
     costs = None
     if seed is not None:
-        costs = scattered_costs(model, DEVICES, seed=seed, granularity="op", feeds=feeds)
+        costs = scattered(seed)
     plan = compile_model(model, feeds=feeds, devices=DEVICES, costs=costs, granularity="op")
     session = Session(plan)
     for given in (feeds, others, feeds):

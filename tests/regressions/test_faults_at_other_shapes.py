@@ -6,7 +6,7 @@ import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 from tests.support import lying
 from tests.support.reference import assert_as_reference
@@ -52,8 +52,7 @@ def test_openvino(
     model = onnx.parser.parse_model(f'<ir_version: 7, opset_import: ["": {opset}]>{text}')
     devices, rng = ["openvino.f32.serial", "cpu.serial"], np.random.default_rng(0)
     feeds = {"x": rng.standard_normal(profiled).astype(np.float32)}
-    costs = unmeasured_costs(model, devices=devices, feeds=feeds)
-    session = Session(compile_model(model, devices=devices, feeds=feeds, costs=costs))
+    session = Session(compile_model(model, devices=devices, feeds=feeds, costs=unmeasured))
     assert session.get_providers() == ["openvino.f32.serial"]
     for shape in (profiled, *others):
         feeds = {"x": rng.standard_normal(shape).astype(np.float32)}

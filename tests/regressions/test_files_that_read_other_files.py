@@ -17,7 +17,7 @@ from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.cli.app import app
 from stagecut.compiler.frontends.onnx_file import read_onnx
 from stagecut.compiler.ir.errors import DeviceError, ModelError, PlanError
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.resealed import resealed
@@ -236,7 +236,7 @@ def test_a_plan_for_a_device_of_a_file_runs_without_the_file(tmp_path: Path) -> 
     preset = tmp_path / "mine.toml"
     preset.write_text('architecture = "hbm"\n[timing]\ntCCDL = 6\n')
     model, devices = MODELS["chain"].proto(), [f"pim:{preset}", "cpu.serial"]
-    plan = compile_model(model, devices=devices, costs=unmeasured_costs(model, devices=devices))
+    plan = compile_model(model, devices=devices, costs=unmeasured)
     preset.unlink()
     assert "pim.mine" in Session(plan).get_providers()
     assert str(preset) not in plan.archive.read("plan.json").decode()

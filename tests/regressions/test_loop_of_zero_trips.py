@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import compile_model
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
@@ -35,8 +35,7 @@ def test_a_loop_may_run_as_often_as_it_likes(tail: str, sampled: int) -> None:
     model = onnx.parser.parse_model(MODEL % tail)
     reference = ort.InferenceSession(model.SerializeToString())
     feeds = _feeds(sampled)
-    costs = unmeasured_costs(model, devices=DEVICES, feeds=feeds)
-    session = Session(compile_model(model, devices=DEVICES, costs=costs, feeds=feeds))
+    session = Session(compile_model(model, devices=DEVICES, costs=unmeasured, feeds=feeds))
     if sampled:
         assert "openvino.f32" in session.get_providers()
     for trips in (3, 0, 5, 0):

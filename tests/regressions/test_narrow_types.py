@@ -15,7 +15,7 @@ from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.errors import FeedError
 from stagecut.runtime import Session
 from stagecut.runtime.feeds import random_feeds
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 
 DEVICES = [name for name in ("cpu.serial", "openvino.f32") if name in backends.real_devices()]
 TYPES = {
@@ -76,8 +76,9 @@ def test_operators_without_a_kernel_compute_in_a_wider_type(flag: bool, seed: in
     model = _parsed(INSIDE)
     x = np.random.default_rng(0).standard_normal((2, 4)).astype(ml_dtypes.bfloat16)
     feeds: dict[str, Any] = {"x": x, "c": np.array(flag)}
-    costs = scattered_costs(model, DEVICES, seed=seed, granularity="op", feeds=feeds)
-    plan = compile_model(model, feeds=feeds, devices=DEVICES, costs=costs, granularity="op")
+    plan = compile_model(
+        model, feeds=feeds, devices=DEVICES, costs=scattered(seed), granularity="op"
+    )
     found = Session(plan).run(None, feeds)
     for mine, theirs in zip(found, ReferenceEvaluator(model).run(None, feeds), strict=True):
         assert mine.dtype == theirs.dtype

@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import compile_model
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
@@ -19,8 +19,7 @@ MODEL = """<ir_version: 7, opset_import: ["": 11]>
 
 def test_the_whole_of_all_further_axes_sums_to_one() -> None:
     model = onnx.parser.parse_model(MODEL)
-    costs = unmeasured_costs(model, devices=DEVICES)
-    session = Session(compile_model(model, devices=DEVICES, costs=costs))
+    session = Session(compile_model(model, devices=DEVICES, costs=unmeasured))
     feeds = {"x": np.random.default_rng(0).standard_normal((1, 8, 4, 4)).astype(np.float32)}
     (found,) = session.run(None, feeds)
     (expected,) = ort.InferenceSession(model.SerializeToString()).run(None, feeds)

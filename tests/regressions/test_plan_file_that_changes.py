@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 
 FEEDS = {"x": np.ones((4, 64), np.float32)}
@@ -33,8 +33,7 @@ def _scaled(factor: float) -> onnx.ModelProto:
 def _compiled(factor: float, *devices: str) -> Plan:
     """On the first of the devices that can run each part; nothing is measured."""
     model = _scaled(factor)
-    costs = unmeasured_costs(model, devices=devices or ["cpu.serial"], feeds=FEEDS)
-    return compile_model(model, feeds=FEEDS, devices=devices or ["cpu.serial"], costs=costs)
+    return compile_model(model, feeds=FEEDS, devices=devices or ["cpu.serial"], costs=unmeasured)
 
 
 def _largest(session: Session, rows: int) -> float:

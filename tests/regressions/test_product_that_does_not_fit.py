@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 
 
@@ -30,8 +30,7 @@ def _product() -> onnx.ModelProto:
 @pytest.mark.parametrize("device", ["cpu.serial", "openvino.f32.serial"])
 def test_other_sizes_are_refused(device: str) -> None:
     model, feeds = _product(), {"x": np.ones((24, 24), np.float32)}
-    costs = unmeasured_costs(model, devices=[device], feeds=feeds)
-    session = Session(compile_model(model, feeds=feeds, devices=[device], costs=costs))
+    session = Session(compile_model(model, feeds=feeds, devices=[device], costs=unmeasured))
     for rows in (4, 100, 4):
         with pytest.raises(EngineError):
             session.run(None, {"x": np.ones((rows, 24), np.float32)})

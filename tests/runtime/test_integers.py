@@ -13,7 +13,7 @@ import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import StageFault
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
@@ -27,8 +27,7 @@ def _model(text: str) -> onnx.ModelProto:
 
 
 def _session(model: onnx.ModelProto) -> Session:
-    costs = unmeasured_costs(model, devices=DEVICES)
-    return Session(compile_model(model, devices=DEVICES, costs=costs))
+    return Session(compile_model(model, devices=DEVICES, costs=unmeasured))
 
 
 def _assert_as_onnxruntime(session: Session, model: onnx.ModelProto, x: list[list[int]]) -> None:
@@ -82,12 +81,11 @@ def test_large_weights_are_refused_when_the_stage_is_built() -> None:
     """Profiling works around it, and where it was skipped, the next best plan ships."""
     text = f"g (int64[1,2] x) => (bool[1,2] y) <int64[2] w = {{1, {2**40}}}> {{ y = Less(x, w) }}"
     model = _model(text)
-    costs = unmeasured_costs(model, devices=DEVICES)
-    by_costs = compile_model(model, devices=DEVICES, costs=costs).first.planned
+    by_costs = compile_model(model, devices=DEVICES, costs=unmeasured).first.planned
     assert any("w holds integers of more than 24 bits" in told for told in by_costs.workarounds)
     assert set(by_costs.schedule.device_of.values()) == {"cpu.serial"}
     with pytest.raises(StageFault, match="w holds integers of more than 24 bits"):
-        compile_model(model, devices=DEVICES, costs=costs, pins=["*=openvino.f32"])
+        compile_model(model, devices=DEVICES, costs=unmeasured, pins=["*=openvino.f32"])
     plan = compile_model(_model(text), devices=DEVICES)
     assert any("24 bits" in told for told in plan.first.planned.workarounds)
     _assert_as_onnxruntime(Session(plan), _model(text), [[2**39, 2**41]])
@@ -104,16 +102,14 @@ def test_samples_with_large_ones_keep_a_node_off_openvino() -> None:
 def test_large_ones_at_another_shape_run_on_the_fallback() -> None:
     model = _model(MASKS.replace("int64[2,3] x", "int64[n,3] x"))
     feeds = {"x": np.ones((2, 3), np.int64)}
-    costs = unmeasured_costs(model, devices=DEVICES, feeds=feeds)
-    session = Session(compile_model(model, devices=DEVICES, costs=costs, feeds=feeds))
+    session = Session(compile_model(model, devices=DEVICES, costs=unmeasured, feeds=feeds))
     _assert_as_onnxruntime(session, model, [[1, 2, 3]])
     _assert_as_onnxruntime(session, model, [[2**40, 2, 3]])
 
 
 def test_the_command_says_which_stages_ran(tmp_path: Path) -> None:
     model = _model(MASKS)
-    costs = unmeasured_costs(model, devices=DEVICES)
-    compile_model(model, devices=DEVICES, costs=costs).save(tmp_path / "x.plan")
+    compile_model(model, devices=DEVICES, costs=unmeasured).save(tmp_path / "x.plan")
     np.save(tmp_path / "x.npy", np.full((2, 3), 2**40, np.int64))
     arguments = ["run", "x.plan", "--input", "x=x.npy", "--json"]
     command = [sys.executable, "-m", "stagecut.compiler.cli.main", *arguments]

@@ -13,7 +13,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.runtime import Session
 from tests.support.random_onnx import RandomModel, random_models
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 
 DEVICES = [name for name in ("cpu.serial", "openvino.f32") if name in backends.real_devices()]
 
@@ -32,7 +32,7 @@ def test_a_random_model_answers_as_in_onnxruntime(
     reference = _reference(model)
     feeds = model.feeds(model.sizes[0])
     assume(reference is not None and _answers(reference, feeds) is not None)
-    costs = scattered_costs(model.proto, DEVICES, seed=seed, feeds=feeds, granularity=granularity)
+    costs = scattered(seed)
     plan = compile_model(
         model.proto, devices=DEVICES, costs=costs, feeds=feeds, granularity=granularity
     )

@@ -16,7 +16,7 @@ from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.runtime import Session
 from stagecut.runtime.feeds import random_feeds
 from tests.support.onnx_models import MODELS
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +143,7 @@ def on_all_engines() -> Session:
     """Stages on every engine there is, with all threads."""
     wanted = ("openvino.f32", "cpu.parallel")
     devices = [name for name in wanted if name in backends.real_devices()]
-    costs = scattered_costs("zoo:tiny-bert", devices, seed=3)
-    session = Session(compile_model("zoo:tiny-bert", devices=devices, costs=costs))
+    session = Session(compile_model("zoo:tiny-bert", devices=devices, costs=scattered(3)))
     assert set(session.get_providers()) == set(devices)
     session.run(None, random_feeds(session.planned.inputs, 0))
     return session
@@ -165,9 +164,7 @@ def test_the_callers_affinity_is_as_it_was() -> None:
         os.sched_setaffinity(0, {min(allowed)})
         model = "zoo:tiny-bert"
         devices = backends.real_devices()
-        session = Session(
-            compile_model(model, devices=devices, costs=scattered_costs(model, devices, seed=0))
-        )
+        session = Session(compile_model(model, devices=devices, costs=scattered(0)))
         session.run(None, random_feeds(session.planned.inputs, 0))
         assert os.sched_getaffinity(0) == {min(allowed)}
     finally:

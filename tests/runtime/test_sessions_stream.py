@@ -23,7 +23,7 @@ from stagecut.compiler.ir.errors import (
 from stagecut.runtime import Session
 from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 from tests.support.small_plans import KINDS, model
 from tests.support.streamed import streamed
 
@@ -34,8 +34,7 @@ STREAMS = {"one replica": (1, 1), "three replicas": (3, 1), "batches": (2, 4)}
 def _plan(kind: str) -> Plan:
     proto, devices = model(), KINDS[kind]
     feeds = {"x": np.zeros((2, 24), np.float32)}
-    costs = scattered_costs(proto, devices, seed=3, granularity="op", feeds=feeds)
-    return compile_model(proto, feeds=feeds, devices=devices, costs=costs, granularity="op")
+    return compile_model(proto, feeds=feeds, devices=devices, costs=scattered(3), granularity="op")
 
 
 @pytest.fixture(scope="module")

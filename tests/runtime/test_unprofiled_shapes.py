@@ -14,11 +14,12 @@ from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, FeedError, ShapeError, TraceError, UsageError
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.compiler.profiling import expand_model
 from stagecut.compiler.report.model.build import build_report
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS, TinyModel
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 
 
 def _numbers(count: int) -> str:
@@ -96,7 +97,7 @@ def test_a_plan_with_nodes_anywhere_runs_at_any_shape(name: str, seed: int) -> N
     model = DYNAMIC[name].proto()
     reference = _reference(model)
     feeds = _feeds(reference, _sizes(DYNAMIC[name]))
-    costs = scattered_costs(model, DEVICES, seed=seed, feeds=feeds, granularity="op")
+    costs = scattered(seed)
     plan = compile_model(model, devices=DEVICES, costs=costs, feeds=feeds, granularity="op")
     session = Session(plan)
     for batch, seq in ((2, 3), (1, 4), (1, 1), (3, 7), (1, 16)):
@@ -195,10 +196,10 @@ def test_variants_of_the_same_shape_are_refused() -> None:
 
 def test_one_cost_table_for_several_shapes_is_refused() -> None:
     model = ATTENTION.proto()
-    costs = unmeasured_costs(model, devices=["cpu.serial"], feeds=_attention_feeds(1, 4))
+    expanded = expand_model(model, devices=["cpu.serial"], feeds=_attention_feeds(1, 4))
     shapes = [{"x": (1, 4, 8)}, {"x": (1, 5, 8)}]
     with pytest.raises(UsageError, match="a cost table is for one shape"):
-        compile_model(model, costs=costs, shapes=shapes)
+        compile_model(model, costs=unmeasured(expanded), shapes=shapes)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +279,7 @@ def test_sizes_that_depend_on_data_may_change_from_run_to_run() -> None:
           bent = Sigmoid(found)  y = Mul(bent, found) }
     """).proto()
     devices = ["openvino.f32", "cpu.serial"]
-    plan = compile_model(model, devices=devices, costs=unmeasured_costs(model, devices=devices))
+    plan = compile_model(model, devices=devices, costs=unmeasured)
     session, reference = Session(plan), _reference(model)
     assert "openvino.f32" in session.get_providers()
     for zeros in (0, 1, 4):

@@ -10,12 +10,13 @@ from onnx.reference import ReferenceEvaluator
 
 from stagecut import backends
 from stagecut.compiler import compile_model
+from stagecut.compiler.ir.costs import CostModel
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 from tests.support.fuzzed_grower import Fuzzed, run
 from tests.support.fuzzed_onnx import fuzzed
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 
 #: Sets of devices; of those that are not here the rest is taken. The null device, which computes
 #: with ONNX's reference evaluator in a memory of its own, is given operators that this has right.
@@ -67,10 +68,7 @@ def _compared(model: Fuzzed, expected: Sequence[Any]) -> tuple[str, str]:
         "feeds": dict(model.feeds),
         "granularity": draw.choice(("op", "cluster")),
     }
-    if draw.random() < 0.2:
-        costs = unmeasured_costs(model.proto, **options)
-    else:
-        costs = scattered_costs(model.proto, seed=model.seed, **options)
+    costs: CostModel = unmeasured if draw.random() < 0.2 else scattered(model.seed)
     plan = compile_model(model.proto, costs=costs, **options)
     session = Session(plan)
     verdict = _verdict(model, session, model.feeds, expected)

@@ -1,5 +1,6 @@
-"""Cost tables that force a given assignment, so that any plan can be made without measuring."""
+"""Costs that force a given assignment, so that any plan can be made without measuring."""
 
+import functools
 import random
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ from stagecut import backends
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.program import Program
 from stagecut.passes.cluster.cluster import Cluster, Granularity
@@ -21,6 +22,11 @@ def expand(program: Program, devices: Sequence[str], granularity: Granularity) -
     return Expand(engines)(Cluster(engines, granularity)(graph_of(program)))
 
 
+def scattered(seed: int) -> CostModel:
+    """By which the optimum puts every node on a random device that can run it."""
+    return functools.partial(costs_of, seed=seed)
+
+
 def scattered_costs(
     model: object,
     devices: Sequence[str],
@@ -29,7 +35,7 @@ def scattered_costs(
     granularity: Granularity = "cluster",
     feeds: Feeds | None = None,
 ) -> CostTable:
-    """A table by which the optimum puts every node on a random device that can run it."""
+    """As a table, which can be changed."""
     return costs_of(expand(load_program(model, feeds=feeds), devices, granularity), seed)
 
 

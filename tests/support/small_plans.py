@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from stagecut.compiler import Plan, compile_model
 from tests.support.plan_steps import Reference
 from tests.support.reference import run_reference
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 
 _WIDTH = 24
 
@@ -49,8 +49,9 @@ def small_plans(folder: Path) -> Iterator[tuple[Path, Reference]]:
     feeds = {"x": np.linspace(-1, 1, 2 * _WIDTH, dtype=np.float32).reshape(2, _WIDTH)}
     values = _values(proto, feeds)
     for name, devices in KINDS.items():
-        costs = scattered_costs(proto, devices, seed=3, granularity="op", feeds=feeds)
-        plan = compile_model(proto, feeds=feeds, devices=devices, costs=costs, granularity="op")
+        plan = compile_model(
+            proto, feeds=feeds, devices=devices, costs=scattered(3), granularity="op"
+        )
         path = folder / f"{name}.plan"
         plan.save(path)
         yield path, Reference(Plan.load(path), feeds, values)

@@ -17,7 +17,8 @@ from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Estimate
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.profiling import unmeasured_costs
+from stagecut.compiler.profiling import expand_model
+from stagecut.passes.profile.synthetic import unmeasured
 from tests.support.command_line import Said
 from tests.support.reference import run_reference
 
@@ -121,7 +122,7 @@ def test_a_dry_run_says_who_takes_what_and_runs_nothing(
 
 def test_a_dry_run_is_of_what_was_asked_for(run: Run, model: Path, tmp_path: Path) -> None:
     costs = tmp_path / "costs.json"
-    costs.write_text(write_costs(unmeasured_costs(str(model), devices=["cpu.serial"])))
+    costs.write_text(write_costs(unmeasured(expand_model(str(model), devices=["cpu.serial"]))))
     by_costs = ("compile", model, "--dry-run", "--costs", costs)
     [variant] = (found := _json(run(*by_costs, "--json")))["variants"]
     assert [each["device"] for each in variant["devices"]] == ["cpu.serial"]

@@ -21,14 +21,13 @@ from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
 from tests.support.resealed import resealed
-from tests.support.scattered import costs_of, expand, scattered_costs
+from tests.support.scattered import costs_of, expand, scattered
 
 DEVICES = ("cpu.serial", "cpu.parallel")
 
 
 def _compiled(seed: int = 0) -> Plan:
-    costs = scattered_costs("zoo:tiny-mlp", DEVICES, seed=seed)
-    return compile_model("zoo:tiny-mlp", devices=DEVICES, costs=costs)
+    return compile_model("zoo:tiny-mlp", devices=DEVICES, costs=scattered(seed))
 
 
 def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -67,9 +66,8 @@ def test_a_plan_runs_without_being_saved_and_takes_its_folder_with_it() -> None:
 
 
 def test_a_plan_that_was_never_saved_gets_a_second_name_when_it_is(tmp_path: Path) -> None:
-    costs = scattered_costs("zoo:tiny-mlp", DEVICES, seed=0)
     settings = Settings(scratch=tmp_path)
-    plan = compile_model("zoo:tiny-mlp", devices=DEVICES, costs=costs, settings=settings)
+    plan = compile_model("zoo:tiny-mlp", devices=DEVICES, costs=scattered(0), settings=settings)
     plan.save(tmp_path / "x.plan")
     assert (tmp_path / "x.plan").samefile(plan.archive.path)
 

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.profile.synthetic import synthetic_costs
+from stagecut.passes.profile.synthetic import synthetic_costs, unmeasured
 from tests.support.expanded import expanded
 from tests.support.tables import cost_table
 
@@ -48,3 +48,8 @@ def test_the_table_is_of_the_graph() -> None:
     assert [(end.name, end.memory) for end in table.inputs] == [("x", "host")]
     assert [(end.name, end.memory) for end in table.outputs] == [("c", "host")]
     assert table.machine == GRAPH.machine
+
+
+def test_what_is_not_measured_runs_on_the_first_device_that_can() -> None:
+    best = Partition()(unmeasured(GRAPH))
+    assert dict(best.assignment.devices) == {"a": "cpu", "b": "gang", "c": "cpu"}

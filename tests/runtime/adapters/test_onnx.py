@@ -25,7 +25,7 @@ from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.runtime.adapters import onnx as onnx_backend
 from tests.support.onnx_suites import MAY_BE_OFF, NOT_COMPARED, loaded, why_not
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered
 
 DEVICES = ["cpu.serial", "cpu.parallel", "null:operators=Add Mul Relu Concat"]
 
@@ -135,9 +135,8 @@ def test_a_case_scattered_over_devices(name: str) -> None:
     names = [value.name for value in model.graph.input]
     feeds = dict(zip(names, case.data_sets[0][0], strict=False))
     seed = random.Random(case.name).randrange(1 << 30)  # noqa: S311  # nothing secret
-    costs = scattered_costs(model, _devices(), seed=seed, granularity="op", feeds=feeds)
     prepared = onnx_backend.prepare(
-        model, feeds=feeds, devices=_devices(), costs=costs, granularity="op"
+        model, feeds=feeds, devices=_devices(), costs=scattered(seed), granularity="op"
     )
     for inputs, expected in case.data_sets:
         _check(case, prepared.run(inputs), expected)
