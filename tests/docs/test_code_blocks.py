@@ -1,6 +1,7 @@
 """Every code block in the README and the documentation is run, page by page, in the order given.
 
-console    commands after `$ `, in a shell; each has to succeed
+console    commands after `$ `; each has to succeed. `stagecut` runs in this process, what makes use
+           of a shell in one
 python     in the page's own namespace, in the page's own folder
 json       read; what calls itself a cost table has to be one
 toml       read
@@ -8,18 +9,23 @@ text       shown, not run: trees, diagrams, templates of commands
 """
 
 import json
+import logging
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from stagecut.compiler.formats.costs_json import SCHEMA, read_costs
+from tests.support.command_line import Said, stagecut
+from tests.support.quiet import take_what_is_measured
 from tests.support.repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -32,6 +38,9 @@ _NOT_RUN = {
     "git clone": "needs the address of a repository; CI starts from a clone",
     "make ": "sets a machine up and runs everything, these tests included",
 }
+
+#: Words of a command that a shell has to read.
+_OF_SHELLS = {"|", ">", "||", "&&", ";"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +68,60 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_runs(
-    page: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who follows a page in a folder, with a cache of our own."""
+
+    folder: Path
+    command_line: Callable[..., Said]
+
+    def runs(self, command: str) -> None:
+        words = shlex.split(command)
+        if words[0] == "stagecut" and not _OF_SHELLS & {*words}:
+            said = self.command_line(*words[1:])
+        else:
+            said = self._in_a_shell(command)
+        assert said.code == 0, f"$ {command}\n{said.out}{said.err}"
+        assert "Traceback" not in said.err
+
+    def _in_a_shell(self, command: str) -> Said:
+        binaries = str(Path(sys.executable).parent)
+        environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def reader(
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Reader:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    # torch logs to the standard error that it first saw: that of an earlier page, by now closed
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    take_what_is_measured(monkeypatch)
+    return Reader(tmp_path, partial(stagecut, capsys, monkeypatch))
+
+
+@pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_runs(page: Path, reader: Reader) -> None:
     names: dict[str, object] = {"__name__": page.stem}
     for block in _blocks(page):
         if block.language == "python":
             exec(compile(block.text, str(page), "exec"), names)  # noqa: S102  # our own page
         elif block.language == "console":
             for command in _commands(block.text):
-                _run(command, tmp_path, cache)
+                reader.runs(command)
         elif block.language == "json":
             if json.loads(block.text).get("schema") == SCHEMA:
                 read_costs(block.text)
@@ -78,26 +129,6 @@ def test_every_block_runs(
             tomllib.loads(block.text)
         else:
             assert block.language == "text", f"{page.name}: name the language of every block"
-
-
-def _run(command: str, folder: Path, cache: Path) -> None:
-    """As a reader would, but with a cache of our own."""
-    binaries = str(Path(sys.executable).parent)
-    environment = {
-        **os.environ,
-        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
-        "XDG_CACHE_HOME": str(cache),
-    }
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
-    assert "Traceback" not in done.stderr
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
