@@ -46,11 +46,15 @@ def _mounts(controller: str, process: Path) -> Iterator[tuple[bool, str, Path]]:
         fields, system = here.split(), there.split()
         if len(fields) < 5 or len(system) < 3:
             continue
-        mounted = Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
         if system[0] == "cgroup2":
-            yield True, fields[3], mounted
+            yield True, fields[3], _folder(fields[4])
         elif system[0] == "cgroup" and controller in system[-1].split(","):
-            yield False, fields[3], mounted
+            yield False, fields[3], _folder(fields[4])
+
+
+def _folder(written: str) -> Path:
+    """`/sys/fs/a\\040b` is `/sys/fs/a b`."""
+    return Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), written))
 
 
 def _below(group: str, root: str) -> PurePosixPath:

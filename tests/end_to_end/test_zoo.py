@@ -1,5 +1,6 @@
 """Model -> plan -> run: the numbers of ONNX Runtime on the whole model, however it is split."""
 
+import functools
 from dataclasses import replace
 from random import Random
 
@@ -18,11 +19,17 @@ from stagecut.passes.cluster.cluster import Granularity
 from stagecut.passes.partition.partition import Partition
 from stagecut.runtime import Session
 from tests.support.reference import run_reference
-from tests.support.scattered import costs_of, expand
+from tests.support.scattered import costs_of, expand, scattered
 
 TINY = tuple(name for name in models.names() if name.startswith("tiny-"))
 WHOLE = tuple(name for name in models.names() if not name.startswith("tiny-"))
 CPU = ("cpu.serial", "cpu.parallel")
+
+
+@functools.cache
+def _tiny(name: str) -> Program:
+    """Exported once for all tests."""
+    return load_program(f"zoo:{name}")
 
 
 def _check(plan: Plan, program: Program, tolerance: float) -> None:
@@ -66,7 +73,7 @@ def _check_proof(expanded: ExpandedGraph) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_the_optimum_of_every_tiny_graph_is_proved(name: str) -> None:
-    program = load_program(f"zoo:{name}")
+    program = _tiny(name)
     _check_proof(expand(program, CPU, "cluster"))
     _check_proof(expand(program, CPU, "op"))
 
@@ -87,11 +94,14 @@ def test_a_cpu_plan_of_every_model_says_what_onnxruntime_says(name: str) -> None
 @pytest.mark.parametrize("name", TINY)
 def test_nodes_on_random_devices_give_the_same_outputs(name: str, seed: int) -> None:
     devices = (*CPU, "null")
-    program = load_program(f"zoo:{name}")
+    program = _tiny(name)
     granularity: Granularity = "op" if seed % 2 else "cluster"
-    costs = costs_of(expand(program, devices, granularity), seed)
     plan = compile_model(
-        program.model, feeds=program.feeds, devices=devices, costs=costs, granularity=granularity
+        program.model,
+        feeds=program.feeds,
+        devices=devices,
+        costs=scattered(seed),
+        granularity=granularity,
     )
     # every node is where the table wants it
     assert plan.first.planned.account.latency_s == 0.0
@@ -101,15 +111,14 @@ def test_nodes_on_random_devices_give_the_same_outputs(name: str, seed: int) -> 
 @pytest.mark.parametrize("name", TINY)
 def test_nodes_in_half_precision_memory_stay_close(name: str) -> None:
     devices = ("cpu.serial", "pim.hbm")
-    program = load_program(f"zoo:{name}")
-    costs = costs_of(expand(program, devices, "cluster"), seed=1)
-    plan = compile_model(program.model, feeds=program.feeds, devices=devices, costs=costs)
+    program = _tiny(name)
+    plan = compile_model(program.model, feeds=program.feeds, devices=devices, costs=scattered(1))
     assert {stage.device for stage in plan.first.planned.schedule.stages} == set(devices)
     _check(plan, program, 2e-2)
 
 
 def test_a_measured_plan_of_a_tiny_model() -> None:
-    program = load_program("zoo:tiny-bert")
+    program = _tiny("tiny-bert")
     plan = compile_model("zoo:tiny-bert", devices=CPU)
     planned = plan.first.planned
     assert planned.account.basis == "measured"
