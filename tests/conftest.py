@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.torch_table import keep_torchs_table
+
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
@@ -14,3 +16,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--screenshots", type=Path, help="keep the report's screenshots in this folder"
     )
+
+
+@pytest.fixture(autouse=True)
+def _keeps_torchs_table() -> None:
+    keep_torchs_table()
