@@ -18,6 +18,7 @@ from onnxscript.optimizer._constant_folding import (
 )
 
 from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
+from stagecut.compiler.frontends.normal_form.endless import refuse_endless
 from stagecut.compiler.frontends.normal_form.refuse import (
     forget_after,
     refuse_after,
@@ -71,32 +72,35 @@ def fold(model: ir.Model, *, lenient: bool = False) -> None:
     ]
     # It stops at a node that it cannot handle; what it has folded before is right.
     with quiet("onnxscript", "onnx_ir"), contextlib.suppress(RuntimeError, ValueError):
-        _Fold(model.graph if lenient else None)(model)
+        _Fold(model.graph, lenient=lenient)(model)
     for output in left_out:  # its NameFixPass names them, and operators would then compute them
         output.name = ""
     canonicalise(model)
 
 
 class _Fold(FoldConstantsPass):
-    """Infers no node that inference would die of. Those outside of `main`, if given, may have
-    outputs that cannot be."""
+    """Infers no node that inference would die of. Nodes outside of `main` may never run; where it
+    is `lenient`, they may have outputs that cannot be."""
 
-    def __init__(self, main: ir.Graph | None) -> None:
+    def __init__(self, main: ir.Graph, *, lenient: bool) -> None:
         super().__init__(
             shape_inference=True,
             input_size_limit=DEFAULT_CONSTANT_FOLD_INPUT_SIZE_LIMIT,
             output_size_limit=DEFAULT_CONSTANT_FOLD_OUTPUT_SIZE_LIMIT,
             should_fold=_should_fold,
         )
-        self._main = main
+        self._main, self._lenient = main, lenient
 
     def process_node(self, node: ir.Node, is_function: bool) -> Replacement | None:
         refuse_before(node)
+        runs = node.graph is self._main
+        if runs:
+            refuse_endless(node)
         replacement = super().process_node(node, is_function)
-        if self._main in (None, node.graph):
-            refuse_after(node)
-        else:
+        if self._lenient and not runs:
             forget_after(node)
+        else:
+            refuse_after(node)
         return replacement
 
 
