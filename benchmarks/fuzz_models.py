@@ -116,13 +116,14 @@ class _Worker:
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         command = [sys.executable, "-m", "benchmarks.fuzz_models", "--serve"]
-        self._process = psutil.Popen(
+        self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        self._seen = psutil.Process(self._process.pid)
         self._lines: Queue[str] = Queue()
         threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
 
@@ -135,10 +136,12 @@ class _Worker:
         """Verdict and explanation; None where it hangs or dies."""
         if self._turn == "start" and self._line() != "ready\n":
             return None
-        self._turn = "theirs"
+        self._turn, stdin = "theirs", self._process.stdin
         try:
-            self._process.stdin.write(f"{seed}\n")
-            self._process.stdin.flush()
+            if stdin is None:
+                return None
+            stdin.write(f"{seed}\n")
+            stdin.flush()
         except OSError:
             return None
         line = self._line()
@@ -163,7 +166,7 @@ class _Worker:
 
     def _cpu_s(self) -> float:
         try:
-            spent = self._process.cpu_times()
+            spent = self._seen.cpu_times()
         except psutil.Error:  # it is gone, which the next line says
             return 0.0
         return float(spent.user + spent.system)
@@ -176,7 +179,7 @@ class _Worker:
 
     def end(self) -> int | None:
         """The exit status of one that died; None for one that had to be ended."""
-        code: int | None = self._process.poll()
+        code = self._process.poll()
         self._process.kill()
         self._process.wait()
         return code
