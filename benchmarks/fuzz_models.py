@@ -5,10 +5,18 @@
 
 Each seed is a graph (tests/support/fuzzed_onnx.py), a set of devices and a table by which every
 node runs on a random one of them; nothing is measured. It is run at the shapes that it was compiled
-for, and at others where it leaves some open. A finding is a wrong answer, an error where ONNX
-Runtime runs the model (`refused` in our own words, `traceback` otherwise), a `hang` or a `crash`.
-A graph is `unstable` where ONNX Runtime contradicts itself, or ONNX's reference, on it; it is
-`skipped` where ONNX Runtime does not run it, or dies of it, by itself.
+for, and at others where it leaves some open.
+
+right        as ONNX Runtime has it
+wrong        further off than any plan that ships may be: 1e-3 of the largest number (of 1, where
+             all are smaller), 0.05 in models that compute in 16 bits (docs/precision.md)
+off          less than that, and more than roundings explain, a tenth of it: something to look at
+refused      an error in our own words where ONNX Runtime runs the model; `traceback`: another one
+crash, hang  the process died, or took more than `--limit` seconds of CPU time (ten times as long
+             by the clock, for one that waits)
+unstable     ONNX Runtime contradicts itself, or ONNX's reference, on it
+skipped      ONNX Runtime does not run it, or dies of it, by itself
+unasked      the process that was to be asked did not start
 """
 
 import argparse
@@ -16,12 +24,20 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from queue import Empty, Queue
 from typing import IO
 
+import psutil
+
 from tests.support.fuzzed_check import check
+
+#: How long a process may wait for others, as a multiple of the CPU time it may take, and how often
+#: it is looked after.
+_PATIENCE, _LOOK_S = 10, 1.0
 
 
 def main() -> None:
@@ -29,7 +45,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=1000, help="so many seeds")
     parser.add_argument("--workers", type=int, default=2, help="so many processes")
-    parser.add_argument("--limit", type=float, default=60, help="seconds for one graph")
+    parser.add_argument("--limit", type=float, default=60, help="CPU seconds for one graph")
     parser.add_argument("--seed", type=int, help="one seed alone, here and with its traceback")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -46,6 +62,7 @@ def main() -> None:
 
 def _serve() -> None:
     """A worker: takes a seed a line, answers with a verdict a line."""
+    print("ready", flush=True)
     for line in sys.stdin:
         verdict, told = check(int(line), ours=lambda: print("ours", flush=True))
         print(json.dumps([int(line), verdict, told]), flush=True)
@@ -80,12 +97,11 @@ def _answers(seeds: "Queue[int]", limit_s: float) -> Iterator[tuple[int, str, st
             seed = seeds.get_nowait()
         except Empty:
             break
-        worker = worker or _Worker()
-        answer = worker.ask(seed, limit_s)
+        worker = worker or _Worker(limit_s)
+        answer = worker.ask(seed)
         if answer is None:
             code = worker.end()
-            verdict = "hang" if code is None else "crash"
-            yield seed, verdict if worker.ours else "skipped", f"exit status {code}"
+            yield seed, worker.blamed(code), f"exit status {code}"
             worker = None
         else:
             yield seed, *answer
@@ -94,7 +110,11 @@ def _answers(seeds: "Queue[int]", limit_s: float) -> Iterator[tuple[int, str, st
 
 
 class _Worker:
-    def __init__(self) -> None:
+    #: Who it waits for: the process that starts, then ONNX Runtime with the model, then stagecut.
+    _turn = "start"
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
         command = [sys.executable, "-m", "benchmarks.fuzz_models", "--serve"]
         self._process = subprocess.Popen(
             command,
@@ -103,6 +123,7 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        self._seen = psutil.Process(self._process.pid)
         self._lines: Queue[str] = Queue()
         threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
 
@@ -111,28 +132,50 @@ class _Worker:
             self._lines.put(line)
         self._lines.put("")
 
-    #: Whether it is stagecut's turn with the model that was asked about last.
-    ours = False
-
-    def ask(self, seed: int, limit_s: float) -> tuple[str, str] | None:
+    def ask(self, seed: int) -> tuple[str, str] | None:
         """Verdict and explanation; None where it hangs or dies."""
-        stdin, self.ours = self._process.stdin, False
+        if self._turn == "start" and self._line() != "ready\n":
+            return None
+        self._turn, stdin = "theirs", self._process.stdin
         try:
             if stdin is None:
                 return None
             stdin.write(f"{seed}\n")
             stdin.flush()
-            line = self._lines.get(timeout=limit_s)
-            self.ours = line == "ours\n"
-            if self.ours:
-                line = self._lines.get(timeout=limit_s)
-        except (OSError, Empty):
+        except OSError:
             return None
+        line = self._line()
+        if line == "ours\n":
+            self._turn = "ours"
+            line = self._line()
         if not line:
-            self._process.wait()
             return None
         _, verdict, told = json.loads(line)
         return verdict, told
+
+    def _line(self) -> str:
+        """The next one; empty where it dies, or takes too long."""
+        before_s, until_s = self._cpu_s(), time.monotonic() + _PATIENCE * self._limit_s
+        while self._cpu_s() - before_s < self._limit_s and time.monotonic() < until_s:
+            with suppress(Empty):
+                line = self._lines.get(timeout=_LOOK_S)
+                if not line:
+                    self._process.wait()
+                return line
+        return ""
+
+    def _cpu_s(self) -> float:
+        try:
+            spent = self._seen.cpu_times()
+        except psutil.Error:  # it is gone, which the next line says
+            return 0.0
+        return float(spent.user + spent.system)
+
+    def blamed(self, code: int | None) -> str:
+        """The verdict on a model whose process ended with `code`, or had to be ended."""
+        if self._turn == "ours":
+            return "hang" if code is None else "crash"
+        return "skipped" if self._turn == "theirs" else "unasked"
 
     def end(self) -> int | None:
         """The exit status of one that died; None for one that had to be ended."""

@@ -31,6 +31,7 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.gate import choose
+from stagecut.passes.gate.reference import Reference
 from stagecut.passes.partition.restrict import Restrict
 
 #: So many inputs may run in one call where nothing is said.
@@ -98,20 +99,13 @@ class Batches:
         kept = all(limit.allows(latency_s) for limit in self.limits if limit.name == "latency")
         return period_s if kept else math.inf
 
-    def _sets(self) -> Sequence[InputSet]:
-        """What is stacked: one after the other, and then from the first one again."""
-        sets = self.measurements.answers.reference.sets
-        return [each for each in sets if not each.stretched and not each.numbers]
-
-    def _parts(self, size: int) -> Iterator[InputSet]:
-        sets = self._sets()
-        return (sets[at % len(sets)] for at in range(size))
-
     def _stacked(self, size: int) -> Program:
-        """The program of `size` inputs, with different ones for samples."""
+        """The program of `size` inputs, with different ones for samples: none that are stretched
+        or hold no numbers, which may take longer than others."""
         base = self.measurements.program
-        parts = [each.feeds for each in self._parts(size)] or [base.feeds] * size
-        feeds = {name: np.concatenate([part[name] for part in parts]) for name in base.feeds}
+        sets = self.measurements.answers.reference.sets
+        usual = [each.feeds for each in sets if not each.stretched and not each.numbers]
+        feeds = _stack([usual[at % len(usual)] for at in range(size)])
         bound = bind(self.opened, feeds, base.source)
         return replace(
             bound,
@@ -122,16 +116,35 @@ class Batches:
         )
 
     def _come_out_alike(self, together: Answers, size: int) -> bool:
-        """Whether each of the stacked inputs comes out as it does alone."""
+        """Whether each input comes out as it does alone, stacked with others, on the reference."""
         alone = self.measurements.answers
-        outputs = together.reference.outputs(together.reference.samples)
+        return all(
+            self._is_alike(alone, together.reference, parts)
+            for parts in _batches(alone.reference.sets, size)
+        )
+
+    @staticmethod
+    def _is_alike(alone: Answers, together: Reference, parts: Sequence[InputSet]) -> bool:
+        name = ", ".join(part.name for part in parts)
+        outputs = together.outputs(InputSet(name, _stack([part.feeds for part in parts])))
         expected = alone.reference.outputs(alone.reference.samples)
-        if any(len(outputs[name]) != size * len(expected[name]) for name in expected):
+        if any(len(outputs[key]) != len(parts) * len(expected[key]) for key in expected):
             return False
         return not any(
-            alone.reference.flaw(part, _rows(outputs, at, size), alone.usual_limit)
-            for at, part in enumerate(self._parts(size))
+            alone.reference.flaw(part, _rows(outputs, at, len(parts)), alone.usual_limit)
+            for at, part in enumerate(parts)
         )
+
+
+def _batches(sets: Sequence[InputSet], size: int) -> Iterator[Sequence[InputSet]]:
+    """`size` at a time, so that each stands beside others: very large ones beside usual ones show
+    what a scale or a limit over all of a batch would hide."""
+    for first in range(0, len(sets), size - 1):
+        yield [sets[0], *(sets[(first + at) % len(sets)] for at in range(1, size))]
+
+
+def _stack(parts: Sequence[Feeds]) -> Feeds:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _rows(outputs: Feeds, at: int, size: int) -> Feeds:

@@ -177,6 +177,7 @@ _FAULTS = (
         "OpenVINO goes past the lengths of sequences where sizes are open",
         _has_operand(4),
     ),
+    Fault("LpNormalization", "OpenVINO adds to the norm, which small ones are lost in", _always),
     Fault("LRN", "OpenVINO's window of an even size lies elsewhere", lambda o: _even(o, "size")),
     Fault("RoiAlign", "OpenVINO samples other points in most of its forms", _always),
     Fault(

@@ -3,6 +3,7 @@
     the samples            what the model came with
     random numbers         floats anywhere in the range of the samples
     zeros
+    small numbers          a thousandth of the random numbers, where there are many
     extremes               each float at one end of that range, or at a hundred times as much
     NaN and infinities     the random numbers, with a few of these among the floats
 
@@ -23,8 +24,8 @@ from stagecut.compiler.ir.device import Feeds, Tensor
 #: One array in the likeness of a sample.
 _Draw: TypeAlias = Callable[[np.random.Generator, Tensor], Tensor]
 
-#: The largest that extremes are, as a multiple of the largest sample.
-_FAR = 100.0
+#: The largest that extremes are, as a multiple of the largest sample, and how small small numbers.
+_FAR, _NEAR = 100.0, 1e-3
 
 #: An input of fewer numbers may be a scale or a threshold, which only makes sense in its range.
 _MANY = 16
@@ -68,6 +69,7 @@ def further_inputs(samples: Feeds, seed: int = 0) -> tuple[InputSet, ...]:
         InputSet(SAMPLES, samples),
         numbers,
         InputSet("zeros", _drawn(samples, seed, _zeros)),
+        InputSet("small numbers", _drawn(numbers.feeds, seed, _small), stretched=True),
         InputSet("extremes", _drawn(samples, seed, _extremes), stretched=True),
         InputSet("NaN and infinities", odd, others, stretched=True),
     ]
@@ -99,6 +101,10 @@ def _zeros(rng: np.random.Generator, sample: Tensor) -> Tensor:
     if is_float(sample) or _is_data(sample):
         return np.zeros_like(sample)
     return _reordered(rng, sample)
+
+
+def _small(rng: np.random.Generator, numbers: Tensor) -> Tensor:  # noqa: ARG001  # it is a _Draw
+    return numbers * _NEAR if is_float(numbers) and numbers.size >= _MANY else numbers
 
 
 def _extremes(rng: np.random.Generator, sample: Tensor) -> Tensor:

@@ -57,9 +57,10 @@ class Reference:
         return found.problem if isinstance(found, EngineError) else ""
 
     def outputs(self, inputs: InputSet) -> _Outputs:
-        """On the samples, where there is no `problem`, or on one of `sets`."""
+        """Raises EngineError where the reference cannot run on them: on none of `sets`."""
         found = self._found(inputs)
-        assert not isinstance(found, EngineError)  # noqa: S101  it is one of `sets`
+        if isinstance(found, EngineError):
+            raise found
         return found
 
     def flaw(self, inputs: InputSet, outputs: _Outputs, limit: Limit) -> Flaw | None:

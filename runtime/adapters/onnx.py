@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import onnx
+import onnx_ir as ir
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from stagecut import backends
+from stagecut.compiler.frontends.normal_form.refuse import refuse_contradiction
 from stagecut.compiler.frontends.normal_form.versions import newest_opset
 from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.device import Feeds, Tensor
@@ -160,6 +162,7 @@ def _info(name: str, array: Tensor) -> onnx.ValueInfoProto:
 
 def _results(node: onnx.NodeProto, feeds: Feeds, opset: int) -> list[onnx.ValueInfoProto]:
     """What the operator returns."""
+    refuse_contradiction(ir.serde.deserialize_node(node))
     types = onnx.shape_inference.infer_node_outputs(
         onnx.defs.get_schema(node.op_type, opset, node.domain),
         node,

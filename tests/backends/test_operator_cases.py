@@ -50,10 +50,12 @@ def test_cases_have_names_of_their_own() -> None:
 
 def test_data_are_the_same_each_time_and_as_they_are_named() -> None:
     case = case_of("Add", 14, form(x(2, 3), x(3)))
-    assert case.data == ("usual", "zero", "large", "ends", "masked", "infinite", "nan")
+    assert case.data == ("usual", "zero", "small", "large", "ends", "masked", "infinite", "nan")
     for data in case.data:
         once, again = case.feeds(data), case.feeds(data)
         np.testing.assert_array_equal(once["x0"], again["x0"])
+    small, usual = case.feeds("small")["x0"], case.feeds("usual")["x0"]
+    np.testing.assert_allclose(small, usual / 1e4, rtol=1e-6)
     assert np.isnan(case.feeds("nan")["x0"]).any()
     assert np.isneginf(case.feeds("masked")["x0"]).any()
     assert case.feeds("ends")["x0"].max() == np.finfo(np.float32).max

@@ -30,6 +30,8 @@ ROWS = """rows (float[batch,4] x) => (float[batch,3] y)
     { xw = MatMul(x, w)  y = Tanh(xw) }"""
 MIXED = """mixed (float[batch,4] x) => (float[batch,4] y)
     { y = Softmax<axis = 0>(x) }"""
+HIDDEN = """hidden (float[batch,32] x) => (float[batch,32] y) <float one = {1}>
+    { a = Abs(x)  m = ReduceMax<keepdims = 0>(a)  d = Max(m, one)  y = Div(x, d) }"""
 FIXED = """rows (float[1,4] x) => (float[1,4] y)
     { y = Tanh(x) }"""
 
@@ -48,10 +50,9 @@ def _compiled(text: str, told: Told, **options: object) -> Plan:
     model: onnx.ModelProto = onnx.parser.parse_model(_HEADER + text)
     return compile_model(
         model,
-        shapes={"x": (1, 4)},
         objective="throughput",
         settings=Settings(effort="quick", load=lambda: None, warn=told),
-        **{"devices": ["cpu.serial"], **options},  # type: ignore[arg-type]
+        **{"devices": ["cpu.serial"], "shapes": {"x": (1, 4)}, **options},  # type: ignore[arg-type]
     )
 
 
@@ -109,6 +110,16 @@ def test_rows_that_depend_on_each_other(larger_is_faster: list[int]) -> None:
     assert plan.first.planned.stream is not None
     assert plan.first.planned.stream.batch == 1
     _streams_right(plan, 5)
+
+
+def test_rows_that_depend_on_each_other_where_numbers_are_large(
+    larger_is_faster: list[int],
+) -> None:
+    told = Told()
+    feeds = {"x": np.linspace(-0.9, 0.9, 32, dtype=np.float32).reshape(1, 32)}
+    _compiled(HIDDEN, told, feeds=feeds, shapes=None)
+    assert larger_is_faster == []
+    assert any("do not come out as they do alone" in each for each in told.warnings)
 
 
 @pytest.mark.parametrize(("asked", "warned"), [(None, False), (1, False), (4, True)])

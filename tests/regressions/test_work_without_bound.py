@@ -50,14 +50,15 @@ def test_functions_whose_copies_need_more_names_than_can_be_tried() -> None:
         load_program(_doubling(15))
 
 
-def _endless() -> onnx.ModelProto:
-    """The shape of `z` depends on what a loop without an end writes."""
+def _endless(*condition: onnx.NodeProto, trips: int = 2**62) -> onnx.ModelProto:
+    """The shape of `z` depends on what a loop without an end writes; `condition` computes `d` from
+    the number of the turn, `i`, and from the last one, `c`."""
     c, v = (h.make_tensor_value_info(n, k, s) for n, k, s in (("c", T.BOOL, []), ("v", 1, [2])))
     ends = [h.make_tensor_value_info("d", T.BOOL, []), h.make_tensor_value_info("w", T.FLOAT, [2])]
-    nodes = [h.make_node("Identity", ["c"], ["d"]), h.make_node("Relu", ["v"], ["w"])]
+    nodes = [*condition, h.make_node("Relu", ["v"], ["w"])]
     trip = h.make_tensor_value_info("i", T.INT64, [])
     body = h.make_graph(nodes, "body", [trip, c, v], ends)
-    weights = [h.make_tensor("m", T.INT64, [], [2**62]), h.make_tensor("on", T.BOOL, [], [True])]
+    weights = [h.make_tensor("m", T.INT64, [], [trips]), h.make_tensor("on", T.BOOL, [], [True])]
     graph = h.make_graph(
         [h.make_node("Loop", ["m", "on", "x"], ["l"], body=body), h.make_node("NonZero", "l", "z")],
         "endless",
@@ -71,7 +72,14 @@ def _endless() -> onnx.ModelProto:
 def test_a_loop_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limited_run, "_LIMIT_S", 0.2)
     with pytest.raises(ModelError, match=r"does not end within 0\.2 s on its sample inputs"):
-        load_program(_endless())
+        load_program(_endless(h.make_node("Equal", ["i", "i"], ["d"])))
+
+
+def test_a_loop_that_nothing_ends() -> None:
+    same = h.make_node("Identity", ["c"], ["d"])
+    with pytest.raises(ModelError, match="makes 4611686018427387904 turns, as nothing in it"):
+        load_program(_endless(same))
+    assert load_program(_endless(same, trips=3)).measured["z"][0] == 1
 
 
 def test_samples_that_no_memory_holds() -> None:

@@ -10,9 +10,21 @@ Before (x: [2, 3, 8]):                  After:
 import contextlib
 
 import onnx_ir as ir
-from onnxscript.optimizer import fold_constants
+from onnxscript.optimizer._constant_folding import (
+    DEFAULT_CONSTANT_FOLD_INPUT_SIZE_LIMIT,
+    DEFAULT_CONSTANT_FOLD_OUTPUT_SIZE_LIMIT,
+    FoldConstantsPass,
+    Replacement,
+)
 
 from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
+from stagecut.compiler.frontends.normal_form.endless import refuse_endless
+from stagecut.compiler.frontends.normal_form.refuse import (
+    forget_after,
+    refuse_after,
+    refuse_before,
+    refuse_contradiction,
+)
 from stagecut.compiler.frontends.quiet import quiet
 
 #: A folded ConstantOfShape may grow to this many elements.
@@ -40,8 +52,15 @@ _REDUCED = frozenset({"ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum"})
 _SEQUENCES_FROM = 13
 
 
-def fold(model: ir.Model) -> None:
-    """Infer types and shapes in node order, and replace nodes that only read constants."""
+def fold(model: ir.Model, *, lenient: bool = False) -> None:
+    """Infer types and shapes in node order, and replace nodes that only read constants.
+
+    Raises ModelError for a node that cannot be, or not at these shapes; where it is `lenient`, one
+    in a body, which may never run, is left without a shape instead.
+    """
+    for graph in model.graphs():
+        for node in graph:
+            refuse_contradiction(node)
     if model.opset_imports.get("", _SEQUENCES_FROM) < _SEQUENCES_FROM and _has_sequences(model):
         return
     left_out = [
@@ -53,10 +72,36 @@ def fold(model: ir.Model) -> None:
     ]
     # It stops at a node that it cannot handle; what it has folded before is right.
     with quiet("onnxscript", "onnx_ir"), contextlib.suppress(RuntimeError, ValueError):
-        fold_constants(model, onnx_shape_inference=True, should_fold=_should_fold)
+        _Fold(model.graph, lenient=lenient)(model)
     for output in left_out:  # its NameFixPass names them, and operators would then compute them
         output.name = ""
     canonicalise(model)
+
+
+class _Fold(FoldConstantsPass):
+    """Infers no node that inference would die of. Nodes outside of `main` may never run; where it
+    is `lenient`, they may have outputs that cannot be."""
+
+    def __init__(self, main: ir.Graph, *, lenient: bool) -> None:
+        super().__init__(
+            shape_inference=True,
+            input_size_limit=DEFAULT_CONSTANT_FOLD_INPUT_SIZE_LIMIT,
+            output_size_limit=DEFAULT_CONSTANT_FOLD_OUTPUT_SIZE_LIMIT,
+            should_fold=_should_fold,
+        )
+        self._main, self._lenient = main, lenient
+
+    def process_node(self, node: ir.Node, is_function: bool) -> Replacement | None:
+        refuse_before(node)
+        runs = node.graph is self._main
+        if runs:
+            refuse_endless(node)
+        replacement = super().process_node(node, is_function)
+        if self._lenient and not runs:
+            forget_after(node)
+        else:
+            refuse_after(node)
+        return replacement
 
 
 def _has_sequences(model: ir.Model) -> bool:

@@ -41,7 +41,7 @@ def infer_shapes(
 
 def type_values(model: ir.Model) -> None:
     """Infer types, and shapes as far as the open shapes of the inputs let them be known."""
-    _folded(model)
+    _folded(model, lenient=True)
     untyped = [out for node in model.graph for out in node.outputs if out.name and not out.type]
     if untyped:
         infer(model, untyped)
@@ -58,15 +58,15 @@ def _inferred(model: ir.Model, feeds: Feeds) -> dict[ir.Value, tuple[int, ...]]:
     return {}
 
 
-def _folded(model: ir.Model) -> None:
+def _folded(model: ir.Model, *, lenient: bool = False) -> None:
     """Fold the model, whose inner values have their types and shapes from this: those in a file may
     belong to other input shapes."""
     for node in model.graph:
         for output in node.outputs:
             output.type = output.shape = None
-    fold(model)
+    fold(model, lenient=lenient)
     if has_narrow(model) and widen(model):
-        fold(model)
+        fold(model, lenient=lenient)
 
 
 def _open_values(graph: ir.Graph) -> list[ir.Value]:

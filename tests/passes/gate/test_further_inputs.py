@@ -16,7 +16,8 @@ def _sets(**samples: np.ndarray) -> dict[str, InputSet]:
 
 def test_the_sets_of_a_float() -> None:
     found = _sets(x=X)
-    names = ["the sample inputs", "random numbers", "zeros", "extremes", "NaN and infinities"]
+    names = ["the sample inputs", "random numbers", "zeros", "small numbers", "extremes"]
+    names.append("NaN and infinities")
     assert [*found] == names
     for each in found.values():
         assert (each.feeds["x"].shape, each.feeds["x"].dtype) == (X.shape, X.dtype)
@@ -24,6 +25,7 @@ def test_the_sets_of_a_float() -> None:
     drawn = found["random numbers"].feeds["x"]
     assert -1 <= drawn.min() < -0.5 < 2.5 < drawn.max() <= 3
     assert not found["zeros"].feeds["x"].any()
+    np.testing.assert_allclose(found["small numbers"].feeds["x"], drawn / 1000, rtol=1e-6)
     assert set(found["extremes"].feeds["x"].flat) == {-1, 3, -300, 300}
     odd = found["NaN and infinities"]
     numbers, opposite = odd.numbers

@@ -80,7 +80,7 @@ class Case:
         free = [each for each in self.fed.values() if each.fill == "any" and each.values is None]
         sets = ["usual"]
         if any(each.dtype.startswith(("float", "bfloat")) for each in free):
-            sets += ["zero", "large", "ends", "masked", "infinite", "nan"]
+            sets += ["zero", "small", "large", "ends", "masked", "infinite", "nan"]
         elif any("int" in each.dtype for each in free):
             sets += ["zero", "whole", "large"]
         return tuple(sets)

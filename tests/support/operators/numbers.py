@@ -7,6 +7,7 @@ fill       any         whatever its type can hold, by the set of data
            index:N     whole numbers from 0 to N - 1
 data       usual       normally distributed; halves, which are rounded to even, among them
            zero        nothing but zeros
+           small       usual numbers by 1e-4, or 1e-2 in formats of 16 bits
            large       1e6 and 1e-6 among usual numbers; the ends of an integer type
            whole       integers of up to 24 bits, as many as float32 holds exactly
            ends        the largest, the least and the smallest number of a float type
@@ -70,6 +71,7 @@ def _floats(data: str, dtype: str, count: int, rng: np.random.Generator) -> Tens
     much = 1e6 if float(limits.max) > 1e30 else 1e3
     special = {
         "usual": (),
+        "small": (),
         "large": (much, 1 / much),
         "ends": (float(limits.max), float(limits.min), float(limits.smallest_subnormal), -0.0),
         "masked": (-np.inf,),
@@ -79,4 +81,6 @@ def _floats(data: str, dtype: str, count: int, rng: np.random.Generator) -> Tens
     few = at[: max(1, count // 3)] if special else ()
     for turn, where in enumerate(few):
         usual[where] = special[turn % len(special)]
+    if data == "small":
+        usual /= much ** (2 / 3)
     return usual.astype(dtype)
