@@ -6,9 +6,9 @@ parameters; the caller's random state is left as it was. Attention is transforme
 every softmax.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 import transformers
@@ -74,7 +74,7 @@ class Decoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """ViT, ResNet: pixels (batch, 3, height, width) to logits (batch, labels)."""
+    """ViT, ResNet, MobileNet: pixels (batch, 3, height, width) to logits (batch, labels)."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -82,6 +82,39 @@ class Classifier(nn.Module):
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         logits: Tensor = self.model(pixel_values=pixel_values).logits
+        return logits
+
+
+class Vgg(nn.Module):
+    """Blocks of 3x3 convolutions with ReLU, then three linear layers: pixels (batch, 3, side, side)
+    to logits (batch, labels).
+
+    Configuration D of Simonyan and Zisserman (ICLR 2015) with its own sizes. `blocks` are channels
+    and convolutions of each block, whose pooling halves both sides of the image.
+    """
+
+    def __init__(self, blocks: Sequence[int], hidden: int, labels: int, image_size: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels, side = 3, image_size
+        for wider, count in zip(blocks[::2], blocks[1::2], strict=True):
+            for _ in range(count):
+                layers += [nn.Conv2d(channels, wider, 3, padding=1), nn.ReLU()]
+                channels = wider
+            layers.append(nn.MaxPool2d(2))
+            side //= 2
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels * side * side, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, labels),
+        )
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.features(pixel_values))
         return logits
 
 
@@ -144,6 +177,16 @@ def _resnet(sizes: Sizes, *, batch: int) -> Built:
     return Classifier(model), _pixels(batch, config.image_size)
 
 
+def _mobilenet(sizes: Sizes, *, batch: int) -> Built:
+    config = transformers.MobileNetV2Config(**sizes)
+    model = _with_biases(transformers.MobileNetV2ForImageClassification(config))
+    return Classifier(model), _pixels(batch, config.image_size)
+
+
+def _vgg(sizes: Mapping[str, Any], *, batch: int) -> Built:
+    return _with_biases(Vgg(**sizes)), _pixels(batch, sizes["image_size"])
+
+
 def _mlp(sizes: Mapping[str, int], *, batch: int) -> Built:
     return _with_biases(Mlp(**sizes)), {"features": torch.randn(batch, sizes["features"])}
 
@@ -184,6 +227,8 @@ _FAMILIES: Mapping[Family, Callable[..., Built]] = {
     "gpt2": _gpt2,
     "vit": _vit,
     "resnet": _resnet,
+    "mobilenet": _mobilenet,
+    "vgg": _vgg,
     "mlp": _mlp,
     "minilm": _minilm,
 }

@@ -8,9 +8,11 @@ from typing import Literal, TypeAlias
 from stagecut.compiler.ir.errors import UsageError
 
 #: Which function of architectures.py builds the model.
-Family: TypeAlias = Literal["bert", "roberta", "gpt2", "vit", "resnet", "mlp", "minilm"]
+Family: TypeAlias = Literal[
+    "bert", "roberta", "gpt2", "vit", "resnet", "mobilenet", "vgg", "mlp", "minilm"
+]
 
-Sizes: TypeAlias = Mapping[str, int | tuple[int, ...]]
+Sizes: TypeAlias = Mapping[str, int | float | tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ class Parameter:
 class Entry:
     """One model of the zoo.
 
-    `sizes` are keywords of the family's `transformers` configuration; what is not named keeps the
-    configuration's own default, which is the published base model. `outputs` names what the
-    module returns, in order.
+    `sizes` are keywords of the family's `transformers` configuration, or of our own module; what is
+    not named keeps the configuration's own default, which is the published base model. `outputs`
+    names what the module returns, in order.
     """
 
     name: str
@@ -118,6 +120,15 @@ _ROBERTA_BASE = {"vocab_size": 50265, "max_position_embeddings": 514, "type_voca
 _TINY_ROBERTA = {**_TINY_ENCODER, "max_position_embeddings": 514, "type_vocab_size": 1}
 _VIT_BASE = {"image_size": 224, "num_labels": 1000}
 _RESNET_50 = {"num_labels": 1000, "image_size": 224}
+_MOBILENET_V2 = {"num_labels": 1000, "image_size": 224}
+#: Channels of the convolutions in each block, with a pooling behind it.
+_VGG_16: Sizes = {
+    "blocks": (64, 2, 128, 2, 256, 3, 512, 3, 512, 3),
+    "hidden": 4096,
+    "labels": 1000,
+    "image_size": 224,
+}
+_TINY_VGG: Sizes = {"blocks": (4, 1, 8, 2), "hidden": 16, "labels": 10, "image_size": 16}
 _MLP = {"features": 784, "hidden": 2048, "classes": 10}
 _TINY_MLP = {"features": 16, "hidden": 32, "classes": 8}
 
@@ -170,6 +181,15 @@ CATALOGUE: tuple[Entry, ...] = (
         _batch(),
         _RESNET_50,
     ),
+    Entry(
+        "mobilenet-v2",
+        "mobilenet",
+        "MobileNetV2 on 224x224 images, 3.5 M weights",
+        _LOGITS,
+        _batch(),
+        _MOBILENET_V2,
+    ),
+    Entry("vgg-16", "vgg", "VGG-16 on 224x224 images, 138 M weights", _LOGITS, _batch(), _VGG_16),
     Entry("mlp", "mlp", "three linear layers with ReLU, 5.8 M weights", _LOGITS, _batch(), _MLP),
     Entry(
         "minilm",
@@ -184,6 +204,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("tiny-gpt2", "gpt2", "GPT-2 for tests", _LOGITS, _text(8, 1024), _TINY_DECODER),
     Entry("tiny-vit", "vit", "Vision Transformer for tests", _LOGITS, _batch(), _TINY_VISION),
     Entry("tiny-resnet", "resnet", "ResNet for tests", _LOGITS, _batch(), _TINY_RESNET),
+    Entry("tiny-vgg", "vgg", "VGG for tests", _LOGITS, _batch(), _TINY_VGG),
     Entry("tiny-mlp", "mlp", "three linear layers for tests", _LOGITS, _batch(), _TINY_MLP),
 )
 

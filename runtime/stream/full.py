@@ -24,7 +24,7 @@ _FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Only:
+class Only:
     """An executor as items see the variant that they are for: at the shapes that it is for."""
 
     executor: Executor
@@ -62,7 +62,7 @@ class FullStream:
         every = sum(self.replicas)
         layout = Layout((), self.replicas, 1, self.limit)
         pipeline = Pipeline(layout, self.clock)
-        only = _Only(self.executor)
+        only = Only(self.executor)
         left_s: list[float] = []
         took_s: list[float] = []
         failed: list[BaseException] = []
