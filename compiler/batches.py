@@ -1,6 +1,7 @@
 """Several inputs in one call: how many are worth it, and whether each comes out as it does alone.
 
-    x: [batch, 32]    sample [1, 32]    tried [2, 32], [4, 32], ... while whole replicas get faster
+    x: [batch, 32]    sample [1, 32]    tried [2, 32], [4, 32], ... until two sizes in a row are no
+                                        faster for whole replicas than the best before them
 
 Products of small matrices are faster together; others are not, and everything waits for the last
 one of its batch. Rows of the first dimension need not be independent of each other in a model: so
@@ -40,8 +41,11 @@ USUAL_BATCH = 8
 #: Python) decides, and batches come full too seldom.
 LEAST_S = 2e-4
 
-#: A larger batch has to be faster by this part, or none larger is tried.
+#: A larger batch has to be faster by this part.
 _WORTH = 0.03
+
+#: After so many sizes in a row that are no faster, none larger is tried: one turn may mislead.
+_MOST_MISSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,12 @@ class Batches:
         best_s = self.planned.shipped.median_s
         if best_s < LEAST_S:
             return None
-        size = 2
-        while size <= self.most and not self.measurements.answers.reference.problem:
+        size, misses = 2, 0
+        while (
+            size <= self.most
+            and misses < _MOST_MISSES
+            and not self.measurements.answers.reference.problem
+        ):
             try:
                 program = self._stacked(size)
                 measurements, expanded = self.placed(program)
@@ -83,8 +91,9 @@ class Batches:
             except StagecutError:  # the model, or every engine, refuses this size
                 break
             if period_s > (1 - _WORTH) * best_s:
-                break
-            found, best_s = (size, program), period_s
+                misses += 1
+            else:
+                found, best_s, misses = (size, program), period_s, 0
             size *= 2
         return found
 

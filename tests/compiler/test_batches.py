@@ -122,10 +122,23 @@ def test_a_batch_that_is_fixed(asked: int | None, warned: bool) -> None:
 
 def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    runs: Iterator[StreamRun] = iter([StreamRun(1, 1, 1e9, (1e9,), 1e9)])
+    runs: Iterator[StreamRun] = iter([StreamRun(1, 1, 1e9, (1e9,), 1e9)] * 2)
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
-    plan = _compiled(ROWS, Told())
+    plan = _compiled(ROWS, Told(), max_batch=16)
     assert len(plan.variants) == 1
+    assert next(runs, None) is None
+
+
+@pytest.mark.usefixtures("larger_is_faster")
+def test_a_size_that_seems_no_faster_does_not_hide_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow, fast = StreamRun(1, 1, 1e9, (1e9,), 1e9), StreamRun(1, 1, 1e-12, (1e-12,), 1e-12)
+    runs = iter([slow, fast, slow, slow])
+    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
+    plan = _compiled(ROWS, Told(), max_batch=64)
+    assert plan.first.planned.stream is not None
+    assert plan.first.planned.stream.batch == 4
     assert next(runs, None) is None
 
 
