@@ -189,12 +189,12 @@ def with_batches(
 
 
 def with_rivals(planned: PlannedVariant, others: PlannedVariant) -> PlannedVariant:
-    """The variant with the contenders that only `others` had, too; none of them is chosen."""
+    """The variant with the whole replicas that only `others` had, too; none of them is chosen."""
     known = {contender.id for contender in planned.contenders}
     more = (
         replace(each, also=(), chosen=False, trace=None)
         for each in others.contenders
-        if each.id not in known and each.id.kind is not ContenderKind.OPTIMUM
+        if each.id not in known and each.id.kind is ContenderKind.SINGLE
     )
     return replace(planned, contenders=(*planned.contenders, *more))
 

@@ -272,12 +272,16 @@ class Session:
         return self._streams.trace()
 
     def close(self, *, cancel: bool = False) -> None:
-        """End the threads of streams once all that is in flight has its outputs; with `cancel`,
-        what no stage has begun with is cancelled. `run` goes on working.
+        """End the threads and processes of streams once all that is in flight has its outputs; with
+        `cancel`, what no stage has begun with is cancelled. `run` goes on working.
 
         The end of a `with` block does this, with `cancel` where an exception ends it.
         """
-        self._streams.close(cancel=cancel)
+        try:
+            self._streams.close(cancel=cancel)
+        finally:
+            for variant in self._variants:
+                variant.end_processes()
 
     def __enter__(self) -> Self:
         return self

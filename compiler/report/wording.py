@@ -207,7 +207,9 @@ def streaming(summary: Summary) -> str:
         return ""
     stages = " → ".join(f"{count} × {brief(device)}" for count, device in stream.replicas)
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
-    return f"streams through {stages}{batch}; an input takes {time(stream.latency)} by the costs"
+    latency = f"{time(stream.latency)} by the costs"
+    where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
+    return f"streams through {stages}{where}{batch}; an input takes {latency}"
 
 
 def bottleneck(summary: Summary) -> str:
