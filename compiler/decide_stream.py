@@ -96,6 +96,15 @@ class DecideStream:
             write_stream(solution),
         )
 
+    def costs(
+        self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled
+    ) -> Profiled:
+        """The costs as they are in streams: those by which a stream would be decided on."""
+        costs = _with_all_cores(profiled.costs)
+        with StreamField(measurements, self.tolerance, timed=True) as field:
+            costs, _, faults = self._solved(field, costs, expanded)
+        return replace(profiled, costs=costs, faults=(*profiled.faults, *faults))
+
     def _planned(
         self,
         shipped: StreamProposal,

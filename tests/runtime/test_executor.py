@@ -72,8 +72,7 @@ def test_stages_that_run_elsewhere() -> None:
     """In the schedule's order, whatever is transferred in between; the first executor stays."""
     here = Executor(staged(CHAIN, THERE_AND_BACK), ["z"], TWO)
     stages: list[Executable] = [
-        lambda inputs, add=add: [inputs[0] + np.float32(add)]
-        for add in (1, 10, 100)
+        lambda inputs, add=add: [inputs[0] + np.float32(add)] for add in (1, 10, 100)
     ]
     there = here.with_stages(stages)
     np.testing.assert_array_equal(there.outputs({"x": X})["z"], X + 111)
