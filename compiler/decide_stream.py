@@ -19,13 +19,13 @@ from stagecut.compiler.formats.stream_json import write_stream
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
-from stagecut.compiler.ir.plan import ContenderKind, FrontPoint, PlannedStream
+from stagecut.compiler.ir.plan import Contender, ContenderKind, FrontPoint, PlannedStream
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.stream import StreamRun, StreamSolution
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.stream_field import StreamField
+from stagecut.compiler.stream_field import Entry, StreamField
 from stagecut.passes.gate.stream_contenders import (
     StreamProposal,
     fastest,
@@ -92,7 +92,7 @@ class DecideStream:
             tuple(entry.proposal.single for entry in entries),
             compared,
             (*profiled.faults, *faults),
-            self._planned(shipped, costs, solution, [entry.proposal for entry in entries]),
+            self._planned(shipped, costs, solution, entries, compared.contenders),
             write_stream(solution),
         )
 
@@ -110,13 +110,17 @@ class DecideStream:
         shipped: StreamProposal,
         costs: CostTable,
         solution: StreamSolution,
-        proposals: Sequence[StreamProposal],
+        entries: Sequence[Entry],
+        contenders: Sequence[Contender],
     ) -> PlannedStream:
         """How it streams, and what else is known of streams by the costs."""
         account = shipped.account
         allowed = self.restrict(costs)
+        proposals = [entry.proposal for entry in entries]
         wholes = [each for each in proposals if each.id.kind is ContenderKind.SINGLE]
+        seen = {each.id: each for each in contenders if each.accounting == "measured"}
         with self.phases("partition"):
+            why = reason(allowed, self.limits, shipped, wholes, seen)
             another = self._with_another_core(allowed, solution)
             front = self._front(allowed)
         return PlannedStream(
@@ -126,7 +130,7 @@ class DecideStream:
             account.latency_s,
             account.basis,
             tuple(account.busy(stage) for stage in range(len(account.stages))),
-            reason(costs, shipped, wholes),
+            why,
             another,
             tuple(point for point in map(_point, front) if point.latency_s < account.latency_s)[
                 :_MOST_POINTS
