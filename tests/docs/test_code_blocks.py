@@ -1,6 +1,7 @@
 """Every code block in the README and the documentation is run, page by page, in the order given.
 
-console    commands after `$ `, in a shell; each has to succeed
+console    commands after `$ `, in a shell; each has to succeed, and to print the lines that follow
+           it, where any do: `...` stands for what differs from run to run
 python     in the page's own namespace, in the page's own folder
 json       read; what calls itself a cost table has to be one
 toml       read
@@ -44,10 +45,25 @@ def _blocks(page: Path) -> list[Block]:
     return [Block(m["language"], m["text"]) for m in _FENCE.finditer(page.read_text("utf-8"))]
 
 
-def _commands(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        if line.startswith("$ ") and not any(word in line for word in _NOT_RUN):
-            yield line.removeprefix("$ ")
+def _commands(text: str) -> Iterator[tuple[str, str]]:
+    """Each with what it prints, empty where that is not shown."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, printed = part.partition("\n")
+        if not any(word in f"$ {command}" for word in _NOT_RUN):
+            yield command, printed
+
+
+def _is_printed(shown: str, printed: str) -> bool:
+    pattern = ".*".join(map(re.escape, shown.strip().split("...")))
+    return re.fullmatch(pattern, printed.strip()) is not None
+
+
+def test_what_is_shown_has_to_be_printed() -> None:
+    [(command, shown), (other, nothing)] = _commands("$ one\nit took ... s\nof two\n$ other\n")
+    assert (command, other, nothing) == ("one", "other", "")
+    assert _is_printed(shown, "it took 1.5 s\nof two\n")
+    assert not _is_printed(shown, "it took 1.5 s\n\nof two\n")
+    assert not _is_printed(shown, "it took 1.5 s\nof two\nand more")
 
 
 WITH_BLOCKS = [page for page in PAGES if _blocks(page)]
@@ -69,8 +85,9 @@ def test_every_block_runs(
         if block.language == "python":
             exec(compile(block.text, str(page), "exec"), names)  # noqa: S102  # our own page
         elif block.language == "console":
-            for command in _commands(block.text):
-                _run(command, tmp_path, cache)
+            for command, shown in _commands(block.text):
+                printed = _run(command, tmp_path, cache)
+                assert not shown or _is_printed(shown, printed), f"$ {command}\n{printed}"
         elif block.language == "json":
             if json.loads(block.text).get("schema") == SCHEMA:
                 read_costs(block.text)
@@ -80,8 +97,8 @@ def test_every_block_runs(
             assert block.language == "text", f"{page.name}: name the language of every block"
 
 
-def _run(command: str, folder: Path, cache: Path) -> None:
-    """As a reader would, but with a cache of our own."""
+def _run(command: str, folder: Path, cache: Path) -> str:
+    """As a reader would, but with a cache of our own; what it prints."""
     binaries = str(Path(sys.executable).parent)
     environment = {
         **os.environ,
@@ -98,6 +115,7 @@ def _run(command: str, folder: Path, cache: Path) -> None:
     )
     assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr
+    return done.stdout
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
