@@ -27,17 +27,21 @@ from stagecut.compiler.ir.stream import (
     stream_account,
 )
 from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
-from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, predicted
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, is_near, predicted
 from stagecut.passes.profile.loaded import ObservedCall
 from stagecut.passes.profile.profile import Fault
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FullStream
 from stagecut.runtime.stream.pipeline import in_flight
+
+#: What a process takes before it has any weights.
+_LIBRARIES_BYTES = 200 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +152,18 @@ class StreamField:
         hostings: Sequence[Hosting] = ("processes", "pinned processes")
         for hosting in hostings:
             id_ = replace(fastest.proposal.id, hosting=hosting)
+            if not _has_room(fastest.proposal):
+                self._dropped.append(f"stream {id_} is left out: memory is short for processes")
+                continue
             proposal = replace(fastest.proposal, id=id_, hosting=hosting)
             try:
-                self._entries.append(self._in_processes(proposal, fastest.built))
+                entry = self._in_processes(proposal, fastest.built)
             except EngineError as error:
                 self._drop(f"stream {id_} is left out: {error.problem}", error)
+                continue
+            self._entries.append(entry)
+            if entry.turn is not None and not is_near(entry.turn, _seen_s(fastest)):
+                self._processes[-1].close()  # it had its only turn
 
     def _in_processes(self, proposal: StreamProposal, built: Built) -> Entry:
         answers, program = self._measurements.answers, self._measurements.program
@@ -258,6 +269,14 @@ def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:
             earlier.append(stream)
         attempt = earlier.index(stream) + 1
         yield each.called(ContenderId(ContenderKind.EARLIER, attempt=attempt, hosting=hosting))
+
+
+def _has_room(proposal: StreamProposal) -> bool:
+    """Whether half of the memory that is left holds the processes of its replicas: each has the
+    weights, what its engine makes of them, and the libraries."""
+    weights = (load.weight_bytes * load.replicas for load in proposal.account.stages)
+    libraries = _LIBRARIES_BYTES * sum(proposal.stream.replicas)
+    return 2 * sum(weights) + libraries <= usable_bytes() / 2
 
 
 def _executor(built: Built) -> Executor:

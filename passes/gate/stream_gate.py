@@ -77,14 +77,12 @@ class StreamGate:
         turns: dict[ContenderId, list[Turn]] = {
             each.proposal.id: [turn] for each, turn in zip(built, first, strict=True)
         }
-        most_s = _NEAR * min(
+        best_s = min(
             turn.run.period_s
             for each, turn in zip(built, first, strict=True)
             if each.proposal.hosting == "threads"
         )
-        near = [
-            each for each, turn in zip(built, first, strict=True) if turn.run.period_s <= most_s
-        ]
+        near = [each for each, turn in zip(built, first, strict=True) if is_near(turn, best_s)]
 
         def run(each: BuiltStream, _: bool) -> None:
             turns[each.proposal.id].append(self.turn(each, feeds))
@@ -93,6 +91,12 @@ class StreamGate:
         tasks = [partial(run, each) for each in near]
         interleave(tasks, once, self.clock, self.progress, "comparing streams")
         return tuple(_measured(each.proposal, turns[each.proposal.id]) for each in built)
+
+
+def is_near(turn: Turn, best_s: float) -> bool:
+    """Whether a stream takes further turns after its first one, where the best in threads had
+    `best_s` from one input to the next."""
+    return turn.run.period_s <= _NEAR * best_s
 
 
 def _measured(proposal: StreamProposal, turns: Sequence[Turn]) -> Contender:
