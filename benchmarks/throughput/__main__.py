@@ -24,24 +24,28 @@ from stagecut.compiler.context import EFFORTS
 def main() -> None:
     options = _arguments()
     print(describe_machine())
-    rows: list[dict[str, Any]] = []
-    for name in options.models.split(","):
-        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            model = model_called(name, Path(folder))
-            if model is None:
-                print(f"{name}: left out, rapidocr-onnxruntime is not installed")
-                continue
-            rivals = [*_rivals(model, options.effort, stack)]
-            load = ForeignLoad()
-            take_turns(rivals, options.rounds)
-            print(f"{name}: {load}")
-            rows.append(told(name, rivals))
+    found = (_row(name, options) for name in options.models.split(","))
+    rows = [row for row in found if row is not None]
     summarise(rows)
     options.output.mkdir(parents=True, exist_ok=True)
     document = {"machine": describe_machine(), "rows": rows}
     (options.output / "throughput.json").write_text(json.dumps(document, indent=1))
     draw(rows, options.output / "throughput.png")
     print(f"wrote throughput.json and throughput.png into {options.output}")
+
+
+def _row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Of one model, of which nothing stays in memory; None where it is not there."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        model = model_called(name, Path(folder))
+        if model is None:
+            print(f"{name}: left out, rapidocr-onnxruntime is not installed")
+            return None
+        rivals = [*_rivals(model, options.effort, stack)]
+        load = ForeignLoad()
+        take_turns(rivals, options.rounds)
+        print(f"{name}: {load}")
+        return told(name, rivals)
 
 
 def _arguments() -> argparse.Namespace:
