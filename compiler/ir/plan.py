@@ -310,7 +310,7 @@ class PlannedStream:
     then comes out as it does alone is for whoever writes a `batch` above 1 to have seen.
     `period_s` are the seconds from one input to the next, `latency_s` what one takes from end to
     end at that rate. `busy` is the part of the time that the replicas of each stage are at work, by
-    the costs. `reason` says why a pipeline beats replicas of the whole model, where it does;
+    the costs. `reason` says why a pipeline, or replicas, let more through than what else took part;
     `another` is the fastest stream with one more core, where it is faster than any without; `front`
     are streams of less latency, the fastest first. `hosting` says where replicas run when they
     stream; a single run, and inputs of other shapes, stay in the session's process. Raises

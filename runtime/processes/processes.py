@@ -15,13 +15,15 @@ from stagecut import backends
 from stagecut.compiler.ir.device import Backend, Executable, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.topology import Group, topology
 from stagecut.runtime.processes.process import Job, Process
 
 
 class Processes:
     """`stages` run the stages of `staged`, in `replicas` processes each, which are started when
-    they are first needed and end with `close`, with this object, or with this process.
+    they are first needed and end with `close`, with this object, or with this process. No stage has
+    more than there are CPUs, wherever the plan comes from: the callers of others wait.
 
     With `pinned`, each keeps to CPUs of its own, where there are enough for all. `engines` are the
     devices, `specs` what they were asked for with. A call that takes longer than `timeout_s` counts
@@ -40,9 +42,10 @@ class Processes:
     ) -> None:
         jobs = [*_jobs(staged, engines, specs)]
         cores = [engines[job.device].device.cores for job in jobs]
-        cpus = _apart(replicas, cores) if pinned else None
+        counts = [min(count, usable_cpus()) for count in replicas]
+        cpus = _apart(counts, cores) if pinned else None
         processes = [
-            [Process(_on(job, cpus, count), timeout_s) for _ in range(replicas[job.stage])]
+            [Process(_on(job, cpus, count), timeout_s) for _ in range(counts[job.stage])]
             for job, count in zip(jobs, cores, strict=True)
         ]
         self.stages: Sequence[Executable] = [_Pool(each) for each in processes]

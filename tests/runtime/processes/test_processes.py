@@ -74,10 +74,14 @@ def test_each_has_its_own_and_none_where_they_are_too_few(
         def end(self) -> None: ...
 
     monkeypatch.setattr(module, "topology", lambda: GROUPS)
+    monkeypatch.setattr(module, "usable_cpus", lambda: 5)
     monkeypatch.setattr(module, "Process", Noted)
     for replicas, pinned in ((3, True), (5, True), (2, False)):
         _made(replicas, pinned=pinned)
     assert jobs == [(0,), (2,), (1,), *[()] * 5, *[()] * 2]
+    jobs.clear()
+    _made(1024)  # of a plan from anywhere
+    assert len(jobs) == 5
 
 
 def test_a_stage_in_a_memory_of_its_own() -> None:
