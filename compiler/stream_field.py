@@ -253,9 +253,9 @@ def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:
     optimum, and earlier answers of the solver in the order in which they came."""
     wholes = [each for each in entries if each.proposal.id.kind is ContenderKind.SINGLE]
     for each in wholes:
-        in_threads = each.proposal.hosting == "threads"
-        is_optimum = in_threads and each.proposal.stream == optimum.stream
-        yield each.called(each.proposal.id, *([optimum.id] if is_optimum else []))
+        also = replace(optimum.id, hosting=each.proposal.hosting)
+        is_optimum = each.proposal.stream == optimum.stream
+        yield each.called(each.proposal.id, *([also] if is_optimum else []))
     known = [each.proposal.stream for each in wholes]
     earlier: list[StreamSchedule] = []
     for each in entries:

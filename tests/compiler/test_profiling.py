@@ -36,15 +36,13 @@ def test_what_was_profiled_is_what_is_compiled_from() -> None:
     assert read_costs(plan.first.costs).nodes == profiled.costs.nodes
 
 
-@pytest.mark.parametrize("isolated", [False, True])
-def test_costs_of_streams_are_those_that_a_stream_is_decided_by(isolated: bool) -> None:
+def test_costs_of_streams_are_those_that_a_stream_is_decided_by() -> None:
     """On all CPUs, whichever of them is the fastest."""
     profiled = profile_model(
         RESIDUAL,
         devices=["cpu.serial", "cpu.parallel"],
         objective="throughput",
         settings=QUICK,
-        isolated=isolated,
     )
     table = read_costs(write_costs(profiled.costs))
     assert table == profiled.costs
