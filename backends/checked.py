@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TypeVar, get_args
 
-from stagecut.backends.configurations import configurations, serving
+from stagecut.backends.configurations import configurations, serving, serving_one
 from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
@@ -106,6 +106,11 @@ class CheckedBackend:
         name = self.device.name
         answer = _asked(lambda: serving(self.inner, callers), name, "", self.listener, name)
         return _text(name, "serving", answer, empty=True)
+
+    def serving_one(self) -> str:
+        name = self.device.name
+        answer = _asked(lambda: serving_one(self.inner), name, "", self.listener, name)
+        return _text(name, "serving_one", answer, empty=True)
 
 
 def checked(name: str, backend: Backend, listener: Listener) -> CheckedBackend:

@@ -41,11 +41,22 @@ class Serving(Protocol):
         so anyway."""
         ...
 
+    def serving_one(self) -> str:
+        """The configuration in which it serves one caller at a time, and keeps nothing for others;
+        empty where it does so anyway."""
+        ...
+
 
 def serving(backend: Backend, callers: int) -> str:
     """The configuration in which a stage of `backend` serves so many callers at once; empty where
     it does so anyway."""
     return backend.serving(callers) if isinstance(backend, Serving) else ""
+
+
+def serving_one(backend: Backend) -> str:
+    """The configuration in which a stage of `backend` serves one caller at a time; empty where it
+    keeps nothing for others anyway."""
+    return backend.serving_one() if isinstance(backend, Serving) else ""
 
 
 def configured(spec: str, configuration: str) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from operator import index
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 from stagecut.passes.cluster.cluster import Granularity
+
+#: What costs are for: single runs, or streams.
+ProfileObjective: TypeAlias = Literal["latency", "throughput"]
 
 
 def check_measuring(
@@ -28,6 +31,11 @@ def check_measuring(
     if not isinstance(settings, Settings):
         raise _other("settings", settings, "Settings(...)")
     _check_choice("effort", settings.effort, EFFORTS)
+
+
+def check_profile_objective(objective: object) -> None:
+    """Raises UsageError for what costs cannot be measured for."""
+    _check_choice("objective", objective, get_args(ProfileObjective))
 
 
 def check_question(

@@ -1,6 +1,7 @@
 """Several inputs in one call: how many are worth it, and whether each comes out as it does alone.
 
-    x: [batch, 32]    sample [1, 32]    tried [2, 32], [4, 32], ... while whole replicas get faster
+    x: [batch, 32]    sample [1, 32]    tried [2, 32], [4, 32], ... until two sizes in a row are no
+                                        faster for whole replicas than the best before them
 
 Products of small matrices are faster together; others are not, and everything waits for the last
 one of its batch. Rows of the first dimension need not be independent of each other in a model: so
@@ -41,8 +42,11 @@ USUAL_BATCH = 8
 #: Python) decides, and batches come full too seldom.
 LEAST_S = 2e-4
 
-#: A larger batch has to be faster by this part, or none larger is tried.
+#: A larger batch has to be faster by this part.
 _WORTH = 0.03
+
+#: After so many sizes in a row that are no faster, none larger is tried: one turn may mislead.
+_MOST_MISSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,12 @@ class Batches:
         best_s = self.planned.shipped.median_s
         if best_s < LEAST_S:
             return None
-        size = 2
-        while size <= self.most and not self.measurements.answers.reference.problem:
+        size, misses = 2, 0
+        while (
+            size <= self.most
+            and misses < _MOST_MISSES
+            and not self.measurements.answers.reference.problem
+        ):
             try:
                 program = self._stacked(size)
                 measurements, expanded = self.placed(program)
@@ -84,8 +92,9 @@ class Batches:
             except StagecutError:  # the model, or every engine, refuses this size
                 break
             if period_s > (1 - _WORTH) * best_s:
-                break
-            found, best_s = (size, program), period_s
+                misses += 1
+            else:
+                found, best_s, misses = (size, program), period_s, 0
             size *= 2
         return found
 
@@ -193,12 +202,12 @@ def with_batches(
 
 
 def with_rivals(planned: PlannedVariant, others: PlannedVariant) -> PlannedVariant:
-    """The variant with the contenders that only `others` had, too; none of them is chosen."""
+    """The variant with the whole replicas that only `others` had, too; none of them is chosen."""
     known = {contender.id for contender in planned.contenders}
     more = (
         replace(each, also=(), chosen=False, trace=None)
         for each in others.contenders
-        if each.id not in known and each.id.kind is not ContenderKind.OPTIMUM
+        if each.id not in known and each.id.kind is ContenderKind.SINGLE
     )
     return replace(planned, contenders=(*planned.contenders, *more))
 

@@ -4,11 +4,19 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from stagecut import backends
-from stagecut.compiler.arguments import check_measuring, each_shape
+from stagecut.compiler.arguments import (
+    ProfileObjective,
+    check_measuring,
+    check_profile_objective,
+    each_shape,
+)
+from stagecut.compiler.arrows import Phases
 from stagecut.compiler.context import Settings
 from stagecut.compiler.context_of import context_of, scratch_folder
+from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
@@ -19,6 +27,7 @@ from stagecut.compiler.isolated import Request, profile_isolated
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
+from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.kinds import Representatives, kinds_of
 from stagecut.passes.profile.paths import ProfilePlan, plan_paths
 from stagecut.passes.profile.profile import Profiled
@@ -32,18 +41,23 @@ def profile_model(
     devices: Sequence[str] | None = None,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     granularity: Granularity = "cluster",
+    objective: ProfileObjective = "latency",
     settings: Settings = Settings(),
     isolated: bool = False,
 ) -> Profiled:
     """The first half of `compile_model`: measure, and return the cost table and its paths.
 
-    `isolated` is as there.
+    With the objective `throughput`, costs are those of streams: of one input at a time, with all
+    CPUs at work, in stages such as the solver would choose. `isolated` is as there.
     """
     check_measuring(devices, feeds, granularity, settings)
+    check_profile_objective(objective)
     if isolated:
         request = Request.of("profile", devices, shapes, granularity, settings)
+        request = replace(request, objective=objective)
         return profile_isolated(model, example_inputs, feeds, request, settings)
-    context = context_of(devices, settings)
+    streams = objective == "throughput"
+    context = context_of(devices, settings, streams=streams)
     program = load_program(
         model, example_inputs=example_inputs, shapes=each_shape(shapes)[0], feeds=feeds
     )
@@ -51,7 +65,12 @@ def profile_model(
     with scratch_folder(settings) as folder:
         weights = write_weights([program.model], folder)[0]
         measurements = Measurements(context, program, expanded.graph, weights)
-        return measurements.on_samples_that_run().profile(expanded)
+        measurements = measurements.on_samples_that_run()
+        profiled = measurements.profile(expanded)
+        if not streams:
+            return profiled
+        decide = DecideStream(Restrict((), ()), None, (), False, Phases(settings.clock))
+        return decide.costs(measurements, expanded, profiled)
 
 
 def plan_profile(

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, cast
 
+from stagecut.compiler.arguments import ProfileObjective
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.frontends.imported import Imported
@@ -81,6 +82,7 @@ def _profile(folder: Path, request: Request) -> Mapping[str, float]:
         devices=request.devices,
         shapes=request.shapes[0],
         granularity=cast("Granularity", request.granularity),
+        objective=cast("ProfileObjective", request.objective),
         settings=_settings(folder, request),
     )
     (folder / PROFILE_FILE).write_bytes(PROFILE.dump_json(KeptProfile.of(profiled)))

@@ -1,6 +1,7 @@
 """Carry out a schedule as it stands, step by step, and take the time of each step."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -52,7 +53,7 @@ class Executor:
         self._count = slots.count
         self._kinds = _kinds(staged)
         self._actions: list[_RunStage | _TransferValue] = [
-            _RunStage(ready[step.stage], touched)
+            _RunStage(step.stage, ready[step.stage], touched)
             if isinstance(step, Run)
             else _TransferValue(transfers(step, following), touched)
             for step, following, touched in zip(
@@ -60,6 +61,15 @@ class Executor:
             )
         ]
         self._ends = _ends(staged, memory_of)
+
+    def with_stages(self, stages: Sequence[Executable]) -> "Executor":
+        """The same schedule, whose stages run so: elsewhere, for instance."""
+        other = copy(self)
+        other._actions = [
+            action.by(stages) if isinstance(action, _RunStage) else action
+            for action in self._actions
+        ]
+        return other
 
     def outputs(self, feeds: Feeds) -> dict[str, Tensor]:
         """The outputs by name. `feeds` must name every input."""
@@ -147,11 +157,17 @@ def _comes_from(memory: str, step: Step) -> bool:
 class _RunStage:
     """Runs one stage. Called in every run: all look-ups are done in the constructor."""
 
-    __slots__ = ("_execute", "_gives_up", "_reads", "_writes")
+    __slots__ = ("_execute", "_gives_up", "_reads", "_stage", "_touched", "_writes")
 
-    def __init__(self, execute: Executable, touched: Touched) -> None:
+    def __init__(self, stage: int, execute: Executable, touched: Touched) -> None:
+        self._stage = stage
         self._execute = execute
+        self._touched = touched
         self._reads, self._writes, self._gives_up = touched
+
+    def by(self, stages: Sequence[Executable]) -> "_RunStage":
+        """The same of the stage among these."""
+        return _RunStage(self._stage, stages[self._stage], self._touched)
 
     def __call__(self, slots: list[Any]) -> None:
         results = self._execute([slots[at] for at in self._reads])

@@ -23,6 +23,7 @@ from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model
+from stagecut.runtime.stream.callbacks import CalledBack
 from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError, Results
@@ -236,16 +237,16 @@ class Session:
         stage has begun with, "drop_newest" this one, and their futures raise OverloadError; "raise"
         raises it here.
 
-        Callbacks of the future run in the thread of a stage, which waits for them. Raises FeedError
-        as `run` does, ClosedError after `close`.
+        Callbacks of the future run one after the other in a thread of their own, and may submit
+        further inputs and wait. Raises FeedError as `run` does, ClosedError after `close`.
         """
-        item = self._item(feeds)
+        item = self._called_back(feeds)
         self._streams.submit(item, overload)
         return item.future
 
     def try_submit(self, feeds: Feeds) -> "Future[list[Tensor]] | None":
         """As `submit`; None where there is no room."""
-        item = self._item(feeds)
+        item = self._called_back(feeds)
         return item.future if self._streams.try_submit(item) else None
 
     async def run_async(self, feeds: Feeds) -> list[Tensor]:
@@ -272,12 +273,16 @@ class Session:
         return self._streams.trace()
 
     def close(self, *, cancel: bool = False) -> None:
-        """End the threads of streams once all that is in flight has its outputs; with `cancel`,
-        what no stage has begun with is cancelled. `run` goes on working.
+        """End the threads and processes of streams once all that is in flight has its outputs; with
+        `cancel`, what no stage has begun with is cancelled. `run` goes on working.
 
         The end of a `with` block does this, with `cancel` where an exception ends it.
         """
-        self._streams.close(cancel=cancel)
+        try:
+            self._streams.close(cancel=cancel)
+        finally:
+            for variant in self._variants:
+                variant.end_processes()
 
     def __enter__(self) -> Self:
         return self
@@ -289,6 +294,12 @@ class Session:
         feeds, shapes = self._checked(feeds)
         # a copy: the caller may put the next input into the same dictionary
         return Item(self._nearest(shapes), {**feeds}, shapes, self._all_handed_back)
+
+    def _called_back(self, feeds: Feeds) -> Item:
+        """For whom its future is handed out."""
+        item = self._item(feeds)
+        item.future = CalledBack(self._streams.callbacks)
+        return item
 
     def _all_handed_back(self, outputs: Feeds) -> list[Tensor]:
         return self._handed_back(outputs, self._known)

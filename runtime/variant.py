@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from stagecut import backends
 from stagecut.compiler.formats.plan_file import StoredVariant
-from stagecut.compiler.ir.device import Backend, Feeds, Tensor
+from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import (
     EngineError,
     ModelError,
@@ -20,6 +20,7 @@ from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
 from stagecut.runtime.executor import Executor, Passage
+from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.unprofiled_shapes import Shapes, UnprofiledShapes
 
 
@@ -41,6 +42,9 @@ class Variant:
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._stored = stored
         self._profiled = Executor(staged, outputs, engines)
+        self._processes = _processes(self, staged, engines)
+        hosted = self._processes
+        self._in_stream = self._profiled.with_stages(hosted.stages) if hosted else self._profiled
         self._unprofiled = UnprofiledShapes(
             stored.open_model, planned.provenance.model, staged, outputs, engines
         )
@@ -78,7 +82,7 @@ class Variant:
         may still have an answer."""
         inputs = {inside: feeds[name] for inside, name in self._names}
         if shapes == self.shapes:
-            return self._profiled.by_stage(inputs)
+            return self._in_stream.by_stage(inputs)
         if self.batched is not None and shapes == self.batched.shapes:
             return self.batched.passage(feeds, shapes)
         return self._unprofiled.passage(inputs, shapes)
@@ -97,6 +101,11 @@ class Variant:
             return self._profiled.outputs(inputs)
         except RangeFault as error:
             return self._standing_in(error).outputs(feeds, shapes)
+
+    def end_processes(self) -> None:
+        """Those in which stages run while they stream; none is started any more."""
+        if self._processes is not None:
+            self._processes.close()
 
     def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
         """As `outputs`, with what the run did and when."""
@@ -148,6 +157,18 @@ class Variant:
     def _text(self, shapes: Shapes) -> str:
         names = (name for _, name in self._names)
         return shape_text(dict(zip(names, shapes, strict=True)))
+
+
+def _processes(
+    variant: Variant, staged: StagedSchedule, engines: Mapping[str, Backend]
+) -> Processes | None:
+    """None where the replicas of a stream are threads."""
+    stream = variant.stream
+    if stream is None or stream.hosting == "threads":
+        return None
+    specs = variant.planned.provenance.devices
+    pinned = stream.hosting == "pinned processes"
+    return Processes(staged, stream.replicas, engines, specs, pinned=pinned)
 
 
 def _engines(planned: PlannedVariant, schedule: Schedule) -> Mapping[str, Backend]:

@@ -69,6 +69,9 @@ class OpenvinoBackend:
     def serving(self, callers: int) -> str:
         return f"streams={callers}" if self.serves_more and callers > 1 else ""
 
+    def serving_one(self) -> str:
+        return "streams=1" if self.streams > 1 else ""
+
 
 def _misfit(operator: Operator) -> str:
     """Why OpenVINO cannot take the operator's values as they are; empty where it can."""

@@ -130,11 +130,11 @@ def partition(
             fix="leave --max-latency, --max-memory and --front out",
         )
     goal = parse_objective("latency" if streams else objective)
+    if streams and check is not None:
+        _check_streams(costs, check, pin, forbid, json)
+        return
     given = Given.read(costs)
-    checked = None
-    if check is not None:
-        checked = given if check == costs else Given.read(check)
-    if checked is not None and not streams and checked.variant is not None:
+    if check is not None and (given if check == costs else Given.read(check)).variant is not None:
         raise UsageError(
             "is a plan, whose proof is about streams",
             where=f"--check {check}",
@@ -148,7 +148,7 @@ def partition(
     for loose in restrict.loose_pins(whole):
         output_of.note(loose)
     if streams:
-        _partition_stream(table, checked, asked, front, output, json)
+        _partition_stream(table, asked, front, output, json)
         return
     if explain:
         reasons = Explain(_matching(table, explain), goal, time_limit)(table)
@@ -170,7 +170,6 @@ def partition(
 
 def _partition_stream(
     table: "CostTable",
-    check: Given | None,
     asked: "tuple[Limit, ...]",
     front: bool,
     output: Path | None,
@@ -180,14 +179,29 @@ def _partition_stream(
     from stagecut.compiler.formats.stream_json import FRONT_SCHEMA, SCHEMA
 
     schema = FRONT_SCHEMA if front else SCHEMA
-    if check is not None:
-        document, lines = partition_stream.checked(table, check)
-    elif front:
+    if front:
         document, lines = partition_stream.front(table, asked)
     else:
         document, lines = partition_stream.solved(table, asked)
     _write(output, {"schema": schema, **document})
     _print(json, document, lines, schema)
+
+
+def _check_streams(
+    costs: Path, check: Path, pin: list[str] | None, forbid: list[str] | None, json: bool
+) -> None:
+    """A plan by itself: all its variants, each by its own costs and the rules that it was made by,
+    unless there are others."""
+    from stagecut.compiler.cli.check_stream import checked
+    from stagecut.compiler.formats.stream_json import SCHEMA
+
+    pairs = []
+    for given in Given.every(costs) if check == costs else [Given.read(costs)]:
+        rules = (pin, forbid) if pin or forbid else given.rules
+        table = common.read_rules(*rules)(given.table())
+        pairs.append((table, given if check == costs else Given.read(check)))
+    document, lines = checked(pairs)
+    _print(json, document, lines, SCHEMA)
 
 
 def _refuse_for_streams(method: str, explain: list[str] | None, max_energy: str | None) -> None:

@@ -1,29 +1,15 @@
-"""`stagecut partition --objective throughput`: what it prints, and how it checks."""
+"""`stagecut partition --objective throughput`: what it prints."""
 
 from collections.abc import Iterator
 from time import perf_counter
 
-from stagecut.compiler.cli.tables import Given
-from stagecut.compiler.formats.stream_json import (
-    front_document,
-    parse_stream,
-    read_stream,
-    stream_document,
-)
+from stagecut.compiler.formats.stream_json import front_document, stream_document
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import CertificateError
-from stagecut.compiler.ir.solution import meets
-from stagecut.compiler.ir.stream import (
-    StreamAccount,
-    StreamSchedule,
-    StreamSolution,
-    stream_account,
-)
+from stagecut.compiler.ir.stream import StreamAccount, StreamSchedule, StreamSolution
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.units import seconds, size
 from stagecut.passes.partition.throughput.front import Front
 from stagecut.passes.partition.throughput.throughput import Throughput
-from stagecut.passes.partition.throughput.verify import verify
 
 
 def solved(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object], Iterator[str]]:
@@ -41,46 +27,6 @@ def front(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object
     points = Front(limits)(table)
     solve_s = perf_counter() - start_s
     return front_document(points) | {"solve_s": solve_s}, _front_lines(points, solve_s)
-
-
-def checked(table: CostTable, given: Given) -> tuple[dict[str, object], Iterator[str]]:
-    """What the certificate in a file proves of the stream in it; raises CertificateError where it
-    proves nothing."""
-    path, variant = given.path, given.variant
-    if variant is None:
-        stream, certificate = read_stream(path, table)
-    elif variant.stream is None:
-        raise CertificateError(
-            "was not made for streams, and holds no proof about them",
-            where=str(path),
-            fix="compile it with --objective throughput",
-        )
-    else:
-        stream, certificate = parse_stream(variant.stream, table, path)
-    verify(table, certificate)
-    account = stream_account(table, stream)
-    best_s = certificate.period_s
-    exceeded = [
-        limit for limit in certificate.limits if not limit.allows(account.taken(limit.name))
-    ]
-    within = "".join(f" and {limit}" for limit in certificate.limits)
-    proves = f"nothing within {certificate.scope!r}{within} has a period below {seconds(best_s)}"
-    verdict = (
-        "the stream has it"
-        if meets(account.period_s, best_s)
-        else f"the stream's is {seconds(account.period_s)}"
-    )
-    if exceeded:
-        verdict = f"the stream exceeds {' and '.join(map(str, exceeded))}"
-    document: dict[str, object] = {
-        "accepted": True,
-        "scope": certificate.scope,
-        "limits": [{"name": limit.name, "most": limit.most} for limit in certificate.limits],
-        "within_limits": not exceeded,
-        "least_period_s": best_s,
-        "period_s": account.period_s,
-    }
-    return document, iter([f"certificate accepted: {proves}; {verdict}"])
 
 
 def _lines(

@@ -13,6 +13,7 @@ from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
+    from stagecut.compiler.arguments import ProfileObjective
     from stagecut.passes.cluster.cluster import Granularity
     from stagecut.passes.profile.paths import ProfilePlan
 
@@ -31,6 +32,14 @@ def profile(
     shape: common.ShapeOption = None,
     feed: common.FeedOption = None,
     granularity: common.GranularityOption = "cluster",
+    objective: Annotated[
+        str,
+        typer.Option(
+            metavar="latency|throughput",
+            help="What the costs are for: single runs, each part by itself; or streams, in stages, "
+            "with all CPUs at work.",
+        ),
+    ] = "latency",
     cores: common.CoresOption = None,
     engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
@@ -44,6 +53,7 @@ def profile(
 
       stagecut profile zoo:bert-small -o costs.json --device cpu.serial --device cpu.parallel
       stagecut profile zoo:bert-small --plan-only
+      stagecut profile zoo:bert-small -o stream.json --objective throughput
     """
     from stagecut import backends
     from stagecut.compiler.formats.atomic import replacing
@@ -52,8 +62,16 @@ def profile(
 
     common.keep_to_cores(cores)
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
+    choices: tuple[ProfileObjective, ...] = ("latency", "throughput")
+    goal = common.one_of(objective, choices, "--objective")
     shapes, feeds = common.parse_shapes(shape), common.read_feeds(feed) or None
     if plan_only:
+        if goal != "latency":
+            raise UsageError(
+                "which stages are run in streams follows from what is measured",
+                where="--plan-only",
+                fix="leave out --objective throughput, to see what is run first; or --plan-only",
+            )
         plan = plan_profile(model, feeds=feeds, devices=device, shapes=shapes, granularity=finest)
         if json:
             print_json("stagecut.profile/1", _plan_document(plan))
@@ -77,6 +95,7 @@ def profile(
         devices=device,
         shapes=shapes,
         granularity=finest,
+        objective=goal,
         settings=common.make_settings(
             cache_dir=cache_dir,
             no_cache=no_cache,
@@ -98,6 +117,8 @@ def profile(
         return
     for path in profiled.paths:
         say(f"path {path.name}: {path.reason} ({path.runs} runs)")
+    if goal == "throughput":
+        say("then whole replicas and pipelines were run, full, to scale what was measured")
     say(f"wrote {output}: {len(profiled.costs.nodes)} nodes")
 
 

@@ -14,7 +14,8 @@ _ARCHIVE = b"PK\x03\x04"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A file that a command is given; `variant` is the first one of a plan, None of a table."""
+    """A file that a command is given; `variant` is one of a plan, the first unless said, None
+    of a table."""
 
     path: Path
     variant: "StoredVariant | None"
@@ -22,9 +23,16 @@ class Given:
     @classmethod
     def read(cls, path: Path) -> "Given":
         """Raises PlanError for a plan that is not whole."""
+        return cls.every(path)[0]
+
+    @classmethod
+    def every(cls, path: Path) -> "tuple[Given, ...]":
+        """As `read`, with each variant of a plan."""
         from stagecut.compiler.formats.plan_file import Plan
 
-        return cls(path, Plan.load(path).first if _begins_as_archives_do(path) else None)
+        if not _begins_as_archives_do(path):
+            return (cls(path, None),)
+        return tuple(cls(path, variant) for variant in Plan.load(path).variants)
 
     def table(self) -> "CostTable":
         """The table in the file, or the plan's own; raises CostTableError."""

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+
 from stagecut.compiler.ir.errors import PlanError
 
 
@@ -60,7 +62,9 @@ class KeptFile:
         """All of it, in place and read when needed; what is written there stays in this process."""
         if not self.size:
             return memoryview(b"")
-        return memoryview(mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_COPY))
+        mapping = _Mapping(self._file.fileno(), self.size, access=mmap.ACCESS_COPY)
+        mapping.file = self._file
+        return memoryview(mapping)
 
     def check(self, is_as_it_was: Callable[[], bool]) -> None:
         """Raises PlanError where the file has been written to since it was opened.
@@ -78,3 +82,26 @@ class KeptFile:
                 "old one, as `stagecut compile` does",
             )
         self._noted = (state.st_mtime_ns, state.st_size)
+
+
+def map_part(descriptor: int, offset: int, length: int) -> memoryview:
+    """That part of a file, in place; what is written there stays in this process."""
+    begin = offset % mmap.ALLOCATIONGRANULARITY
+    mapping = mmap.mmap(descriptor, begin + length, access=mmap.ACCESS_COPY, offset=offset - begin)
+    return memoryview(mapping)[begin:]
+
+
+class _Mapping(mmap.mmap):
+    """Keeps the file that it maps open."""
+
+    file: IO[bytes]
+
+
+def place_of(region: memoryview) -> tuple[int, int]:
+    """The descriptor of the file of which `region` is a part, mapped by a KeptFile, and where in it
+    the part begins: for another process that has to map it, too."""
+    mapping = region.obj
+    if not isinstance(mapping, _Mapping):
+        raise TypeError(mapping)
+    begin, whole = (np.frombuffer(each, np.uint8).ctypes.data for each in (region, mapping))
+    return mapping.file.fileno(), begin - whole

@@ -18,8 +18,6 @@ from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive, ArchiveWriter
 from stagecut.compiler.formats.atomic import replacing
 from stagecut.compiler.formats.json_keys import repeated_key
-from stagecut.compiler.formats.mapped_tensor import MappedTensor
-from stagecut.compiler.formats.model_tensors import tensors
 from stagecut.compiler.formats.plan_check import check_plan
 from stagecut.compiler.formats.program_check import (
     check_open_model,
@@ -303,24 +301,8 @@ def _read_model(archive: Archive, file: str) -> ir.Model:
     problem = next(model_problems(model), None)
     if problem is not None:
         raise PlanError(problem, where=where, fix=_FIX)
-    region = archive.mapped(weights.FILE_NAME)
-    for kept in tensors(model):
-        if isinstance(kept.tensor, ir.ExternalTensor):
-            mapped = _in_place(kept.tensor, region)
-            if mapped is None or kept.initializer is None:
-                raise PlanError(
-                    f"weight {kept.tensor.name} lies outside of {weights.FILE_NAME}",
-                    where=where,
-                    fix=_FIX,
-                )
-            kept.replace(mapped)
+    stray = weights.put_in_place(model, archive.mapped(weights.FILE_NAME))
+    if stray is not None:
+        problem = f"weight {stray} lies outside of {weights.FILE_NAME}"
+        raise PlanError(problem, where=where, fix=_FIX)
     return model
-
-
-def _in_place(tensor: ir.ExternalTensor, region: memoryview) -> MappedTensor | None:
-    """`tensor` in the weight file, which is mapped as `region`; None where it is not all there."""
-    offset, length, shape = tensor.offset or 0, tensor.nbytes, ir.Shape(tensor.shape.numpy())
-    named = os.fspath(tensor.location) == weights.FILE_NAME and tensor.length in {None, length}
-    if not named or offset < 0 or not 0 <= length <= len(region) - offset:
-        return None
-    return MappedTensor(region, weights.FILE_NAME, offset, tensor.dtype, shape, tensor.name or "")

@@ -6,7 +6,9 @@ come to, and the proof. Times are in seconds; the period is an exact fraction, i
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, NotRequired, TypeAlias
@@ -19,7 +21,13 @@ from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution, stream_of
+from stagecut.compiler.ir.solution import ROUNDING
+from stagecut.compiler.ir.stream import (
+    StreamAccount,
+    StreamSchedule,
+    StreamSolution,
+    stream_of,
+)
 from stagecut.compiler.ir.stream_certificate import (
     Limit,
     LimitName,
@@ -141,9 +149,39 @@ def _certificate_document(certificate: StreamCertificate) -> dict[str, object]:
     }
 
 
-def read_stream(path: Path, table: CostTable) -> tuple[StreamSchedule, StreamCertificate]:
-    """The stream in a file and its certificate, neither of them checked yet; raises what
-    `parse_stream` raises."""
+@dataclass(frozen=True, slots=True)
+class StoredStream:
+    """A stream and its certificate as they stand in a file, none of it checked yet; `told` is all
+    that stands there, figures beside them, too."""
+
+    stream: StreamSchedule
+    certificate: StreamCertificate
+    told: Mapping[str, object]
+
+    def misfit(self, account: StreamAccount) -> str:
+        """The first figure beside the stream and its certificate that is not theirs; empty where
+        there is none. `account` is the stream's. Figures may be left out."""
+        solution = StreamSolution(self.stream, account, self.certificate)
+        return next(_misfits(self.told, stream_document(solution), ""), "")
+
+
+def _misfits(told: object, known: object, at: str) -> Iterator[str]:
+    """Where `told` differs from what is known, but for rounding, and for what is left out."""
+    if isinstance(told, Mapping) and isinstance(known, Mapping):
+        for key in (key for key in known if key in told):
+            yield from _misfits(told[key], known[key], f"{at}.{key}" if at else key)
+    elif isinstance(told, list) and isinstance(known, list) and len(told) == len(known):
+        for index, (one, other) in enumerate(zip(told, known, strict=True)):
+            yield from _misfits(one, other, f"{at}[{index}]")
+    elif isinstance(told, float | int) and isinstance(known, float | int):
+        if not math.isclose(told, known, rel_tol=ROUNDING):
+            yield f"{at} is {told:g}, and comes to {known:g}"
+    elif told != known:
+        yield f"{at} is {told!r}, and comes to {known!r}"
+
+
+def read_stream(path: Path, table: CostTable) -> StoredStream:
+    """What is in a file; raises what `parse_stream` raises."""
     try:
         text = without_mark(path.read_bytes())
     except OSError as error:
@@ -153,10 +191,8 @@ def read_stream(path: Path, table: CostTable) -> tuple[StreamSchedule, StreamCer
     return parse_stream(text, table, path)
 
 
-def parse_stream(
-    text: bytes, table: CostTable, path: Path
-) -> tuple[StreamSchedule, StreamCertificate]:
-    """A stream and its certificate, neither of them checked yet; `path` is where they come from.
+def parse_stream(text: bytes, table: CostTable, path: Path) -> StoredStream:
+    """What the text says; `path` is where it comes from.
 
     Raises CertificateError where the text holds none, DeviceError or ScheduleError where the stream
     does not fit the table's machine.
@@ -172,7 +208,7 @@ def parse_stream(
     stages = [Stage(stage["device"], stage["nodes"]) for stage in document["stages"]]
     _check_nodes(stages, table, path)
     stream = stream_of(table, stages, [stage["replicas"] for stage in document["stages"]])
-    return stream, _certificate(document["certificate"])
+    return StoredStream(stream, _certificate(document["certificate"]), json.loads(text))
 
 
 _FIX = "give what `stagecut partition --objective throughput --output FILE` writes"

@@ -5,6 +5,7 @@ engines look for the constants that shapes depend on.
 """
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.atomic import writing
 from stagecut.compiler.formats.kept_file import KeptFile
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.model_tensors import tensors
 
 #: The member of a plan that holds them, and the location that the stages' ONNX models name.
 FILE_NAME = "weights.bin"
@@ -70,6 +72,28 @@ def model_bytes(model: ir.Model) -> bytes:
     """`model`, whose large weights lie in a weight file, as a member of a plan beside that file."""
     data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
     return data
+
+
+def put_in_place(model: ir.Model, region: memoryview) -> str | None:
+    """Let the weights that `model` names in a weight file lie in `region`, where that is mapped.
+    The name of the first that is in another file, or not all there, or no initializer of the main
+    graph; None where there is none."""
+    for kept in tensors(model):
+        if isinstance(kept.tensor, ir.ExternalTensor):
+            mapped = _in_place(kept.tensor, region)
+            if mapped is None or kept.initializer is None:
+                return kept.tensor.name or ""
+            kept.replace(mapped)
+    return None
+
+
+def _in_place(tensor: ir.ExternalTensor, region: memoryview) -> MappedTensor | None:
+    """`tensor` in the weight file, which is mapped as `region`; None where it is not all there."""
+    offset, length, shape = tensor.offset or 0, tensor.nbytes, ir.Shape(tensor.shape.numpy())
+    named = os.fspath(tensor.location) == FILE_NAME and tensor.length in {None, length}
+    if not named or offset < 0 or not 0 <= length <= len(region) - offset:
+        return None
+    return MappedTensor(region, FILE_NAME, offset, tensor.dtype, shape, tensor.name or "")
 
 
 def write_weights(models: Sequence[ir.Model], folder: Path) -> tuple[WeightFile, ...]:

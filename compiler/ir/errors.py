@@ -118,6 +118,10 @@ class RangeFault(StageFault):
     """A stage that its engine cannot run on these inputs: a ValueRangeError, and whose it is."""
 
 
+class CrashFault(StageFault):
+    """A stage whose process ended while it ran, or did not come back."""
+
+
 class WrongAnswerError(EngineError):
     """Every plan that can be made gives other outputs than the model."""
 

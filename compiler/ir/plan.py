@@ -16,6 +16,7 @@ from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate
+from stagecut.compiler.ir.stream import Hosting
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
 
@@ -115,6 +116,7 @@ class ContenderKind(StrEnum):
 
     OPTIMUM = "optimum"  #: the least total of the costs
     FEWER_STAGES = "optimum, fewer stages"  #: the least total if starting a stage cost 1 % of it
+    EARLIER = "earlier optimum"  #: by costs that were mended since, when it was seen to run
     SINGLE = "single"  #: everything on one device
     FIRST = "first"  #: everything that can on one device, the rest where it is cheapest
 
@@ -124,7 +126,8 @@ class ContenderId:
     """Which contender: its kind, and the device that it is about, where it is about one.
 
     `configuration` are options that its single device has in this plan only, `waiting=spin`. In a
-    stream, a single device runs `replicas` of the whole model, with `batch` inputs in a call.
+    stream, a single device runs `replicas` of the whole model, with `batch` inputs in a call, and
+    `hosting` says where replicas run. Of several earlier optima, `attempt` is the number.
     """
 
     kind: ContenderKind
@@ -132,23 +135,29 @@ class ContenderId:
     configuration: str = ""
     replicas: Positive = 1
     batch: Positive = 1
+    hosting: Hosting = "threads"
+    attempt: Positive = 1
 
     def __str__(self) -> str:
         """For people: `optimum`, `cpu.serial`, `cpu.parallel (waiting=spin)`, `npu first`,
-        `2 x cpu.serial, batch 4`."""
-        return f"{self._what}, batch {self.batch}" if self.batch > 1 else self._what
+        `2 x cpu.serial in processes, batch 4`."""
+        where = "" if self.hosting == "threads" else f" in {self.hosting}"
+        batch = f", batch {self.batch}" if self.batch > 1 else ""
+        return f"{self._what}{where}{batch}"
 
     @property
     def _what(self) -> str:
         if self.kind is ContenderKind.SINGLE:
             device = f"{self.replicas} x {self.device}" if self.replicas > 1 else self.device
             return f"{device} ({self.configuration})" if self.configuration else device
+        if self.kind is ContenderKind.EARLIER:
+            return f"{self.kind} {self.attempt}"
         return f"{self.device} first" if self.kind is ContenderKind.FIRST else str(self.kind)
 
     @property
     def plain(self) -> "ContenderId":
         """The same contender in the usual configuration, as a single run has it."""
-        return ContenderId(self.kind, self.device)
+        return ContenderId(self.kind, self.device, attempt=self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,10 +310,11 @@ class PlannedStream:
     then comes out as it does alone is for whoever writes a `batch` above 1 to have seen.
     `period_s` are the seconds from one input to the next, `latency_s` what one takes from end to
     end at that rate. `busy` is the part of the time that the replicas of each stage are at work, by
-    the costs. `reason` says why a pipeline beats replicas of the whole model, where it does;
+    the costs. `reason` says why a pipeline, or replicas, let more through than what else took part;
     `another` is the fastest stream with one more core, where it is faster than any without; `front`
-    are streams of less latency, the fastest first. Raises PlanError for numbers that
-    no stream has.
+    are streams of less latency, the fastest first. `hosting` says where replicas run when they
+    stream; a single run, and inputs of other shapes, stay in the session's process. Raises
+    PlanError for numbers that no stream has.
     """
 
     replicas: tuple[Positive, ...]
@@ -316,6 +326,7 @@ class PlannedStream:
     reason: str = ""
     another: FrontPoint | None = None
     front: tuple[FrontPoint, ...] = ()
+    hosting: Hosting = "threads"
 
     def __post_init__(self) -> None:
         if sum(self.replicas) > MOST_REPLICAS or self.batch > MOST_BATCHED:

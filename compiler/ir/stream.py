@@ -24,7 +24,7 @@ writes for others or as outputs. What an engine keeps for itself while it runs i
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.costs import CostTable
@@ -34,6 +34,10 @@ from stagecut.compiler.ir.machine import HOST, Basis, combined
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.ir.stream_certificate import LimitName, StreamCertificate
 from stagecut.compiler.ir.transfers import scheduled
+
+#: Where replicas run: in threads that call the one prepared stage, or in a process each, which may
+#: keep to CPUs of its own.
+Hosting: TypeAlias = Literal["threads", "processes", "pinned processes"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What other work did on this process's CPUs meanwhile, by the kernel's own figures.
 
 /proc/stat              how long each CPU was busy, whoever with
-the processor time      of this process: what is left of the above is other work
+the processor time      of this process and its children: what is left of the above is other work
 cpu.pressure            how long some thread of this process's control group waited for a CPU; of
                         the whole machine (/proc/pressure/cpu) where groups have no such file
 
@@ -27,8 +27,9 @@ _BUSY = (0, 1, 2, 5, 6, 7)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the kernel has counted, in seconds: how long `cpus` were busy together, this process's
-    own part of that, and how long something waited for a CPU, None where that is not counted."""
+    """What the kernel has counted, in seconds: how long `cpus` were busy together, the part of that
+    of this process and its children, and how long something waited for a CPU, None where that is
+    not counted."""
 
     at_s: float
     busy_s: float
@@ -58,7 +59,8 @@ def read_load(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> Reading | None:
     if not cpus:
         return None
     busy_s = ticks / os.sysconf("SC_CLK_TCK")
-    return Reading(perf_counter(), busy_s, process_time(), _waited_s(proc, cgroups), len(cpus))
+    own_s = process_time() + _children_s(proc)
+    return Reading(perf_counter(), busy_s, own_s, _waited_s(proc, cgroups), len(cpus))
 
 
 def foreign_load(before: Reading | None, after: Reading | None) -> ForeignLoad | None:
@@ -72,6 +74,22 @@ def foreign_load(before: Reading | None, after: Reading | None) -> ForeignLoad |
     if before.waited_s is None or after.waited_s is None:
         return ForeignLoad(taken, None)
     return ForeignLoad(taken, min(1.0, (after.waited_s - before.waited_s) / time_s))
+
+
+#: Of the fields of /proc/PID/stat behind the name, which is in brackets: user and system time.
+_TIMES = (11, 12)
+
+
+def _children_s(proc: Path) -> float:
+    """The processor time of the children that there are, and of those that have ended, with their
+    own; where the kernel does not list the former, of the latter."""
+    ended = os.times()
+    ticks = 0
+    for listed in (proc / "self" / "task").glob("*/children"):
+        for child in text_of(listed).split():
+            fields = text_of(proc / child / "stat").rpartition(")")[2].split()
+            ticks += sum(int(fields[at]) for at in _TIMES if at < len(fields))
+    return ended.children_user + ended.children_system + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _waited_s(proc: Path, cgroups: Path) -> float | None:

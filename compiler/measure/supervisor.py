@@ -86,7 +86,8 @@ def supervise(folder: Path, start: Start) -> int:
 
 def spawned(command: Sequence[str], theirs: socket.socket) -> int:
     """A Start for processes with threads: a program with the number of its end of the connection,
-    and that of its parent, as further arguments. What it prints goes to standard error."""
+    and that of its parent, as further arguments. What it prints goes to standard error; Ctrl-C is
+    left to its parent."""
     end = theirs.fileno()
     arguments = [*command, str(end), str(os.getpid())]
     actions = [
@@ -94,7 +95,9 @@ def spawned(command: Sequence[str], theirs: socket.socket) -> int:
         (os.POSIX_SPAWN_DUP2, 2, 1),
         (os.POSIX_SPAWN_DUP2, end, end),  # which makes it inheritable
     ]
-    return os.posix_spawn(command[0], arguments, os.environ, file_actions=actions)
+    return os.posix_spawn(
+        command[0], arguments, os.environ, file_actions=actions, setsigmask=[signal.SIGINT]
+    )
 
 
 def be_child(theirs: socket.socket, parent: int, body: Callable[[], int]) -> NoReturn:
@@ -154,7 +157,7 @@ def _run(folder: Path, journal: CrashJournal, start: Start) -> tuple[int | None,
         try:
             return _ending(child, ours, journal)
         except BaseException:  # Ctrl-C, of whatever kind
-            _end(child)
+            end_process(child)
             raise
         finally:
             _tidy(folder)
@@ -165,14 +168,14 @@ def _ending(child: int, ours: socket.socket, journal: CrashJournal) -> tuple[int
     while True:
         code = _heard(ours)
         if code is not None:
-            _end(child)
+            end_process(child)
             return code, ""
-        status = _status(child)
+        status = status_of(child)
         if status is not None:
-            return None, _how(status)
+            return None, how_it_ended(status)
         if patience.is_over():
             os.kill(child, signal.SIGKILL)
-            _status(child, wait=True)
+            status_of(child, wait=True)
             return None, f"did not come back within {journal.limit_s:g} s"
 
 
@@ -206,7 +209,7 @@ class _Patience:
         return 0 < self._journal.limit_s < self._waited_s
 
 
-def _status(child: int, *, wait: bool = False) -> int | None:
+def status_of(child: int, *, wait: bool = False) -> int | None:
     """Its status, None while it runs."""
     try:
         ended, status = os.waitpid(child, 0 if wait else os.WNOHANG)
@@ -215,7 +218,8 @@ def _status(child: int, *, wait: bool = False) -> int | None:
     return status if ended else None
 
 
-def _how(status: int) -> str:
+def how_it_ended(status: int) -> str:
+    """In words: `crashed (SIGSEGV)`; `status` is what waiting for a process gives."""
     if not os.WIFSIGNALED(status):
         return f"exited with status {os.waitstatus_to_exitcode(status)}"
     number = os.WTERMSIG(status)
@@ -225,16 +229,19 @@ def _how(status: int) -> str:
     return f"crashed ({names.get(number, f'signal {number}')})"
 
 
-def _end(child: int) -> None:
-    """It is asked to stop, so that it cleans up, and then it has to."""
+def end_process(child: int) -> int | None:
+    """It is asked to stop, so that it cleans up, and then it has to. Its status, where it is not
+    even gone then None."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.kill(child, number)
         until_s = time.monotonic() + _STOP_S
         while time.monotonic() < until_s:
-            if _status(child) is not None:
-                return
+            status = status_of(child)
+            if status is not None:
+                return status
             time.sleep(_SOON_S)
+    return None
 
 
 def _tidy(folder: Path) -> None:

@@ -207,7 +207,9 @@ def streaming(summary: Summary) -> str:
         return ""
     stages = " → ".join(f"{count} × {brief(device)}" for count, device in stream.replicas)
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
-    return f"streams through {stages}{batch}; an input takes {time(stream.latency)} by the costs"
+    latency = f"{time(stream.latency)} by the costs"
+    where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
+    return f"streams through {stages}{where}{batch}; an input takes {latency}"
 
 
 def bottleneck(summary: Summary) -> str:
@@ -225,8 +227,14 @@ def bottleneck(summary: Summary) -> str:
         )
         busy = f"stage {first} on {brief(stream.replicas[first][1])} sets the rate; busy: {others}"
     more = "" if stream.another is None else f"with another core {trade(stream.another)}"
-    said = "; ".join(filter(None, (busy, stream.reason, more)))
+    said = "; ".join(filter(None, (busy, more)))
     return said and f"by the costs, {said}"
+
+
+def reason(summary: Summary) -> str:
+    """Why a pipeline, or replicas, let more through than what else took part, as far as it was
+    shown."""
+    return "" if summary.streaming is None else summary.streaming.reason
 
 
 def trade(point: FrontPoint) -> str:

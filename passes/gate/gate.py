@@ -122,7 +122,8 @@ def choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Conte
     """The best by the objective ships, or one as good with fewer stages; `why` says why.
 
     The objective is taken of measured times and predicted energies. A device in a configuration for
-    when it is alone ships only where it is better than as it usually is: others may come.
+    when it is alone ships only where it is better than as it usually is: others may come. So do
+    processes for replicas only where they are better than threads.
     """
 
     def price(contender: Contender) -> float:
@@ -141,8 +142,9 @@ def choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Conte
 
 
 def _taken_from_others(contender: Contender) -> tuple[bool, float]:
-    """Whether it has a configuration of its own, and then the processor time of a run."""
-    if not contender.id.configuration:
+    """Whether it has a configuration of its own, or processes, and then the processor time of a
+    run."""
+    if not contender.id.configuration and contender.id.hosting == "threads":
         return (False, 0.0)
     return (True, contender.cpu_s or 0.0)
 
@@ -217,7 +219,8 @@ def by_samples(
     stages: Iterable[Sequence[float]],
     cpu_s: Sequence[float],
 ) -> Contender:
-    """The same with what was measured: times, those of each stage, and processor times."""
+    """The same with what was measured: times, those of each stage, and processor times, where
+    there are any."""
     median_s, spread = median_and_spread(samples)
     interval = median_interval(samples)
     return replace(
@@ -231,5 +234,5 @@ def by_samples(
         runs=spread.runs,
         accounting="measured",
         stage_s=tuple(map(statistics.median, stages)),
-        cpu_s=statistics.median(cpu_s),
+        cpu_s=statistics.median(cpu_s) if cpu_s else None,
     )

@@ -16,6 +16,7 @@ from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.stream import (
+    Hosting,
     StreamAccount,
     StreamSchedule,
     StreamSolution,
@@ -34,6 +35,7 @@ class StreamProposal:
     single: Proposal
     stream: StreamSchedule
     account: StreamAccount
+    hosting: Hosting = "threads"
     also: tuple[ContenderId, ...] = ()
 
 

@@ -38,10 +38,11 @@ class BuiltStream:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One sample, and the processor time of an input, of all threads."""
+    """One sample, and the processor time of an input, of all threads; None where other processes
+    take part in it."""
 
     run: StreamRun
-    cpu_s: float
+    cpu_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +64,25 @@ class StreamGate:
         """One sample of it."""
         before_s = self.cpu_clock()
         run = built.runner.run(feeds, _TURN_S)
+        if built.proposal.hosting != "threads":
+            return Turn(run, None)
         return Turn(run, (self.cpu_clock() - before_s) / run.ran)
 
     def __call__(
         self, built: Sequence[BuiltStream], first: Sequence[Turn], feeds: Feeds
     ) -> tuple[Contender, ...]:
         """In the order given, none of them chosen; `first` are the turns that they have had, after
-        which only those near the best take further ones."""
+        which only those near the best in threads take further ones: processes have to show that
+        they are better than these."""
         turns: dict[ContenderId, list[Turn]] = {
             each.proposal.id: [turn] for each, turn in zip(built, first, strict=True)
         }
-        most_s = _NEAR * min(turn.run.period_s for turn in first)
-        near = [
-            each for each, turn in zip(built, first, strict=True) if turn.run.period_s <= most_s
-        ]
+        best_s = min(
+            turn.run.period_s
+            for each, turn in zip(built, first, strict=True)
+            if each.proposal.hosting == "threads"
+        )
+        near = [each for each, turn in zip(built, first, strict=True) if is_near(turn, best_s)]
 
         def run(each: BuiltStream, _: bool) -> None:
             turns[each.proposal.id].append(self.turn(each, feeds))
@@ -87,12 +93,18 @@ class StreamGate:
         return tuple(_measured(each.proposal, turns[each.proposal.id]) for each in built)
 
 
+def is_near(turn: Turn, best_s: float) -> bool:
+    """Whether a stream takes further turns after its first one, where the best in threads had
+    `best_s` from one input to the next."""
+    return turn.run.period_s <= _NEAR * best_s
+
+
 def _measured(proposal: StreamProposal, turns: Sequence[Turn]) -> Contender:
     return by_samples(
         predicted(proposal),
         [turn.run.period_s for turn in turns],
         zip(*(turn.run.call_s for turn in turns), strict=True),
-        [turn.cpu_s for turn in turns],
+        [turn.cpu_s for turn in turns if turn.cpu_s is not None],
     )
 
 

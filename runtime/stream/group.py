@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import EngineError, ModelError, RangeFault
+from stagecut.compiler.ir.errors import CrashFault, EngineError, ModelError, RangeFault
 from stagecut.compiler.ir.plan import stacked
 from stagecut.runtime.executor import Passage
 from stagecut.runtime.stream.item import Item, Outputs
@@ -27,25 +27,33 @@ class Group:
         """Run the next stage, or all that are left; behind the last one, what became of each item.
 
         Where the stage fails, each item is run by itself, as `Session.run` would: what it then has
-        is the answer, or the error, that it has there.
+        is the answer, or the error, that it has there. What took a process down is not run in this
+        one, and all that were in it have the error.
         """
         if not self.items:
             return []
         try:
-            if self._passage is None:
-                feeds, shapes = self._stacked()
-                variant = self.items[0].variant
-                if not variant.passes(shapes):
-                    return [*self._answers(variant.outputs(feeds, shapes))]
-                self._passage = variant.passage(feeds, shapes)
-            while not self._passage.advance():
-                if not to_end:  # batches may have more stages than single inputs have
-                    return None
-            return [*self._answers(self._passage.outputs())]
+            outputs = self._advanced(to_end=to_end)
+            return None if outputs is None else [*self._answers(outputs)]
+        except CrashFault as error:
+            return [error] * len(self.items)
         except BaseException as error:  # it belongs to the items, whatever it is
             if len(self.items) == 1 and not self._may_run_otherwise(error):
                 return [error]
         return [*map(_alone, self.items)]  # no frame of ours between, where errors would be kept
+
+    def _advanced(self, *, to_end: bool) -> Feeds | None:
+        """The outputs of all together; None where there are further stages."""
+        if self._passage is None:
+            feeds, shapes = self._stacked()
+            variant = self.items[0].variant
+            if not variant.passes(shapes):
+                return variant.outputs(feeds, shapes)
+            self._passage = variant.passage(feeds, shapes)
+        while not self._passage.advance():
+            if not to_end:  # batches may have more stages than single inputs have
+                return None
+        return self._passage.outputs()
 
     def answer(self, results: Sequence[Outputs | BaseException]) -> None:
         """Tell each item what became of it, and forget them: errors have this group in them."""

@@ -8,6 +8,7 @@ from typing import get_args
 
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.stream_trace import StreamTrace
+from stagecut.runtime.stream.callbacks import Callbacks
 from stagecut.runtime.stream.item import Item, Served
 from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline, closed
 from stagecut.runtime.stream.statistics import StreamStats, stream_stats, stream_trace
@@ -25,7 +26,9 @@ class Streams:
         self._pipelines: dict[Layout, Pipeline] = {}
         self._serving: dict[Served, Pipeline] = {}
         self._closed = False
-        weakref.finalize(self, _abandon, self._pipelines)
+        #: Of the futures that are handed out.
+        self.callbacks = Callbacks()
+        weakref.finalize(self, _abandon, self._pipelines, self.callbacks)
 
     def enqueue(self, item: Item) -> None:
         """Take `item`, however many wait. Raises ClosedError, as all that take one."""
@@ -45,7 +48,8 @@ class Streams:
         return stream_trace([each.snapshot() for each in self._all()])
 
     def close(self, *, cancel: bool) -> None:
-        """Wait for all that is in flight; who is interrupted in that cancels what waits."""
+        """Wait for all that is in flight, and for its callbacks; who is interrupted in that cancels
+        what waits."""
         with self._lock:
             self._closed = True
         try:
@@ -53,9 +57,12 @@ class Streams:
                 pipeline.close(cancel=cancel)
             for pipeline in self._all():
                 pipeline.join()
+            self.callbacks.dismiss()
+            self.callbacks.join()
         except BaseException:
             for pipeline in self._all():
                 pipeline.close(cancel=True)
+            self.callbacks.dismiss()
             raise
 
     def _all(self) -> list[Pipeline]:
@@ -89,9 +96,11 @@ def check_choice(given: str, choices: Sequence[str], argument: str) -> None:
         )
 
 
-def _abandon(pipelines: dict[Layout, Pipeline]) -> None:
+def _abandon(pipelines: dict[Layout, Pipeline], callbacks: Callbacks) -> None:
     for pipeline in pipelines.values():
         pipeline.abandon()
+    callbacks.dismiss()
     if not threading.main_thread().is_alive():  # the interpreter ends, and engines do not like that
         for pipeline in pipelines.values():
             pipeline.join()
+        callbacks.join()

@@ -69,3 +69,13 @@ def test_cores_are_counted_by_their_threads(
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
     assert threads.usable_cores(tmp_path) == 2
     assert threads.usable_cores(tmp_path / "nothing") == 4
+
+
+@pytest.mark.skipif(not openvino.is_installed(), reason="openvino is not installed")
+def test_one_caller_is_served_by_one_stream() -> None:
+    two = backends.create("openvino.f32.serial:streams=2")
+    assert backends.serving_one(two) == "streams=1"
+    assert backends.serving_one(backends.create("openvino.f32.serial")) == ""
+    assert backends.serving_one(backends.create("cpu.serial")) == ""
+    [checked] = backends.create_all(["openvino.f32:streams=2"]).values()
+    assert backends.serving_one(checked) == "streams=1"

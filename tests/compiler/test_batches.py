@@ -1,6 +1,6 @@
 """Batches: only where inputs come out as they do alone, and where they were seen to be faster."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,19 +15,15 @@ from stagecut.compiler.batches import with_batches
 from stagecut.compiler.context import Settings
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.plan_file import Plan
-from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.runtime.session import Session
+from tests.support import batched
+from tests.support.batched import HEADER, ROWS
 
-_HEADER = '<ir_version: 10, opset_import: ["": 21]>\n'
-ROWS = """rows (float[batch,4] x) => (float[batch,3] y)
-    <float[4,3] w = {1,2,3,4,5,6,7,8,9,10,11,12}>
-    { xw = MatMul(x, w)  y = Tanh(xw) }"""
 MIXED = """mixed (float[batch,4] x) => (float[batch,4] y)
     { y = Softmax<axis = 0>(x) }"""
 HIDDEN = """hidden (float[batch,32] x) => (float[batch,32] y) <float one = {1}>
@@ -47,7 +43,7 @@ class Told:
 
 
 def _compiled(text: str, told: Told, **options: object) -> Plan:
-    model: onnx.ModelProto = onnx.parser.parse_model(_HEADER + text)
+    model: onnx.ModelProto = onnx.parser.parse_model(HEADER + text)
     return compile_model(
         model,
         objective="throughput",
@@ -58,24 +54,7 @@ def _compiled(text: str, told: Told, **options: object) -> Plan:
 
 @pytest.fixture
 def larger_is_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Replicas of the whole take as long for a batch as for one input; noted is what was tried."""
-    tried: list[int] = []
-
-    def run(measurements: Measurements, _: ExpandedGraph, __: object, ___: object) -> StreamRun:
-        tried.append(len(measurements.program.feeds["x"]))
-        return StreamRun(1, 1, 1e-12, (1e-12,), 1e-12)
-
-    def faster(
-        planned: PlannedVariant, batched: PlannedVariant, size: int, limits: Sequence[Limit]
-    ) -> PlannedVariant:
-        shipped = batched.shipped
-        fast = replace(shipped, median_s=1e-12, high_s=1e-12, low_s=1e-12, min_s=1e-12)
-        return with_batches(planned, replace(batched, contenders=(fast,)), size, limits)
-
-    monkeypatch.setattr(batches_module, "whole_replicas", run)
-    monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    monkeypatch.setattr("stagecut.compiler.pipeline.with_batches", faster)
-    return tried
+    return batched.let_larger_be_faster(monkeypatch)
 
 
 def test_batches_that_are_faster(larger_is_faster: list[int]) -> None:
@@ -133,10 +112,23 @@ def test_a_batch_that_is_fixed(asked: int | None, warned: bool) -> None:
 
 def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    runs: Iterator[StreamRun] = iter([StreamRun(1, 1, 1e9, (1e9,), 1e9)])
+    runs: Iterator[StreamRun] = iter([StreamRun(1, 1, 1e9, (1e9,), 1e9)] * 2)
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
-    plan = _compiled(ROWS, Told())
+    plan = _compiled(ROWS, Told(), max_batch=16)
     assert len(plan.variants) == 1
+    assert next(runs, None) is None
+
+
+@pytest.mark.usefixtures("larger_is_faster")
+def test_a_size_that_seems_no_faster_does_not_hide_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow, fast = StreamRun(1, 1, 1e9, (1e9,), 1e9), StreamRun(1, 1, 1e-12, (1e-12,), 1e-12)
+    runs = iter([slow, fast, slow, slow])
+    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
+    plan = _compiled(ROWS, Told(), max_batch=64)
+    assert plan.first.planned.stream is not None
+    assert plan.first.planned.stream.batch == 4
     assert next(runs, None) is None
 
 
@@ -202,7 +194,7 @@ def test_samples_that_the_reference_does_not_run_on(larger_is_faster: list[int])
     model = """pick (int64[batch,1] x) => (float[batch,1,2] y)
         <float[1,2] table = {1,2}>
         { y = Gather(table, x) }"""
-    parsed = onnx.parser.parse_model(_HEADER + model)
+    parsed = onnx.parser.parse_model(HEADER + model)
     settings = Settings(effort="quick", load=lambda: None, warn=Told())
     plan = compile_model(
         parsed,

@@ -9,6 +9,7 @@ import pytest
 
 from stagecut.compiler import worker
 from stagecut.compiler.context import Settings
+from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.isolated import (
     NOTES,
     OUTCOME,
@@ -49,6 +50,26 @@ def test_or_with_an_error(folder: Path) -> None:
     assert (kind, problem) == ("DeviceError", "there is no device 'cpu.seral'")
     assert where
     assert fix.startswith("did you mean 'cpu.serial'?")
+
+
+def test_a_profile_is_for_what_it_was_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def profile(*_: object, **options: object) -> None:
+        asked.append(options["objective"])
+        raise DeviceError("nothing is measured here")
+
+    monkeypatch.setattr(worker, "profile_model", profile)
+    request = replace(
+        Request.of("profile", None, None, "cluster", Settings()),
+        model="zoo:tiny-mlp",
+        objective="throughput",
+    )
+    (folder / REQUEST_FILE).write_bytes(REQUEST.dump_json(request))
+    assert worker.answer(folder) == 1
+    assert asked == ["throughput"]
 
 
 def test_it_is_a_child(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """Every code block in the README and the documentation is run, page by page, in the order given.
 
-console    commands after `$ `; each has to succeed. `stagecut` runs in this process, what makes use
-           of a shell in one
+console    commands after `$ `; each has to succeed, and to print the lines that follow it, where
+           any do: `...` stands for what differs from run to run. `stagecut` runs in this process,
+           what makes use of a shell in one
 python     in the page's own namespace, in the page's own folder
 json       read; what calls itself a cost table has to be one
 toml       read
@@ -53,10 +54,25 @@ def _blocks(page: Path) -> list[Block]:
     return [Block(m["language"], m["text"]) for m in _FENCE.finditer(page.read_text("utf-8"))]
 
 
-def _commands(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        if line.startswith("$ ") and not any(word in line for word in _NOT_RUN):
-            yield line.removeprefix("$ ")
+def _commands(text: str) -> Iterator[tuple[str, str]]:
+    """Each with what it prints, empty where that is not shown."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, printed = part.partition("\n")
+        if not any(word in f"$ {command}" for word in _NOT_RUN):
+            yield command, printed
+
+
+def _is_printed(shown: str, printed: str) -> bool:
+    pattern = ".*".join(map(re.escape, shown.strip().split("...")))
+    return re.fullmatch(pattern, printed.strip()) is not None
+
+
+def test_what_is_shown_has_to_be_printed() -> None:
+    [(command, shown), (other, nothing)] = _commands("$ one\nit took ... s\nof two\n$ other\n")
+    assert (command, other, nothing) == ("one", "other", "")
+    assert _is_printed(shown, "it took 1.5 s\nof two\n")
+    assert not _is_printed(shown, "it took 1.5 s\n\nof two\n")
+    assert not _is_printed(shown, "it took 1.5 s\nof two\nand more")
 
 
 WITH_BLOCKS = [page for page in PAGES if _blocks(page)]
@@ -75,7 +91,8 @@ class Reader:
     folder: Path
     command_line: Callable[..., Said]
 
-    def runs(self, command: str) -> None:
+    def runs(self, command: str) -> str:
+        """What the command prints."""
         words = shlex.split(command)
         if words[0] == "stagecut" and not _OF_SHELLS & {*words}:
             said = self.command_line(*words[1:])
@@ -83,6 +100,7 @@ class Reader:
             said = self._in_a_shell(command)
         assert said.code == 0, f"$ {command}\n{said.out}{said.err}"
         assert "Traceback" not in said.err
+        return said.out
 
     def _in_a_shell(self, command: str) -> Said:
         binaries = str(Path(sys.executable).parent)
@@ -120,8 +138,9 @@ def test_every_block_runs(page: Path, reader: Reader) -> None:
         if block.language == "python":
             exec(compile(block.text, str(page), "exec"), names)  # noqa: S102  # our own page
         elif block.language == "console":
-            for command in _commands(block.text):
-                reader.runs(command)
+            for command, shown in _commands(block.text):
+                printed = reader.runs(command)
+                assert not shown or _is_printed(shown, printed), f"$ {command}\n{printed}"
         elif block.language == "json":
             if json.loads(block.text).get("schema") == SCHEMA:
                 read_costs(block.text)

@@ -68,6 +68,20 @@ def test_stages_and_transfers_follow_each_other() -> None:
     assert [(each.start_s, each.wall_s) for each in events] == [(2 * n + 1, 1) for n in range(5)]
 
 
+def test_stages_that_run_elsewhere() -> None:
+    """In the schedule's order, whatever is transferred in between; the first executor stays."""
+    here = Executor(staged(CHAIN, THERE_AND_BACK), ["z"], TWO)
+    stages: list[Executable] = [
+        lambda inputs, add=add: [inputs[0] + np.float32(add)] for add in (1, 10, 100)
+    ]
+    there = here.with_stages(stages)
+    np.testing.assert_array_equal(there.outputs({"x": X})["z"], X + 111)
+    passage = there.by_stage({"x": X})
+    assert [passage.advance() for _ in stages] == [False, False, True]
+    np.testing.assert_array_equal(passage.outputs()["z"], X + 111)
+    np.testing.assert_allclose(here.outputs({"x": X})["z"], -np.exp(-X), rtol=1e-6)
+
+
 def test_a_transfer_behind_the_last_stage_belongs_to_it() -> None:
     text = "transfer x: host > far\nrun far: a, b, c\ntransfer z: far > host"
     _, events = _run(staged(CHAIN, text), TWO)

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -15,6 +17,7 @@ from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import (
     ClosedError,
+    CrashFault,
     EngineError,
     FeedError,
     OverloadError,
@@ -23,6 +26,7 @@ from stagecut.compiler.ir.errors import (
 from stagecut.runtime import Session
 from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError
+from tests.support import hosted
 from tests.support.scattered import scattered
 from tests.support.small_plans import KINDS, model
 from tests.support.streamed import streamed
@@ -242,3 +246,25 @@ def test_a_trace_of_what_every_replica_did(plans: dict[str, Plan], tmp_path: Pat
     ends = [call.end_s for call in trace.calls]
     assert ends == sorted(ends)
     assert all(call.took_s >= 0 for call in trace.calls)
+
+
+def test_replicas_in_processes(tmp_path: Path) -> None:
+    """One is killed on its way: only what it was at has the error."""
+    plan = streamed(tmp_path / "s.plan", hosted.plan(), (2,), hosting="processes")
+    inputs = [{"x": number * hosted.FEEDS["x"]} for number in range(40)]
+    with Session(plan) as session:
+        expected = [session.run(None, feeds) for feeds in inputs]
+        assert not hosted.children()  # a single run needs none
+        first = session.submit(inputs[0]).result(60)
+        np.testing.assert_allclose(first[0], expected[0][0], rtol=1e-5)
+        for number in hosted.children():
+            os.kill(number, signal.SIGKILL)
+        found = [*session.stream(inputs, on_error="yield")]
+        errors = [each for each in found if isinstance(each, Exception)]
+        assert len(errors) == 1
+        assert isinstance(errors[0], CrashFault)
+        for outputs, known in zip(found, expected, strict=True):
+            if not isinstance(outputs, Exception):
+                np.testing.assert_allclose(outputs[0], known[0], rtol=1e-5)
+    assert not hosted.children()
+    np.testing.assert_allclose(session.run(None, inputs[1])[0], expected[1][0])

@@ -4,11 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from stagecut.compiler import Plan
+from stagecut.compiler.ir.stream import Hosting
 from tests.support.resealed import resealed
 
 
 def streamed(
-    path: Path, plan: Plan, replicas: tuple[int, ...], *, batch: int = 1, period_s: float = 0.0
+    path: Path,
+    plan: Plan,
+    replicas: tuple[int, ...],
+    *,
+    batch: int = 1,
+    period_s: float = 0.0,
+    hosting: Hosting = "threads",
 ) -> Plan:
     """`plan`, written to `path`, with a stream in each of its variants."""
     stream = {
@@ -17,6 +24,7 @@ def streamed(
         "period_s": period_s,
         "latency_s": period_s * sum(replicas) * batch,
         "basis": "measured",
+        "hosting": hosting,
     }
 
     def change(document: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from stagecut.compiler.ir.plan import (
     Provenance,
 )
 from stagecut.compiler.ir.solution import Scope
+from stagecut.compiler.ir.stream import Hosting
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation
 from stagecut.compiler.report.model.rows import (
     Call,
@@ -87,9 +88,10 @@ class Streaming:
 
     `replicas` are those of each stage with its device; up to `batch` inputs are run in one call.
     `latency` is what an input takes from end to end at the full rate. `busy` is the part of the
-    time that each stage is at work. `reason` says why a pipeline beats replicas of the whole model,
-    where it does; `another` is the fastest stream with one more core, where it is faster, and
-    `front` are other streams of less latency, all of them by the costs.
+    time that each stage is at work. `reason` says why a pipeline, or replicas, let more through
+    than what else took part; `another` is the fastest stream with one more core, where it is
+    faster, and `front` are other streams of less latency, all of them by the costs. `hosting` says
+    where replicas run.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -99,6 +101,7 @@ class Streaming:
     reason: str
     another: FrontPoint | None
     front: tuple[FrontPoint, ...]
+    hosting: Hosting
 
 
 @dataclass(frozen=True, slots=True)

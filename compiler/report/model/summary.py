@@ -75,6 +75,7 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         stream.reason,
         stream.another,
         stream.front,
+        stream.hosting,
     )
 
 

@@ -106,11 +106,15 @@ def ticks(end_s: float, most: int = 6) -> tuple[Tick, ...]:
     if end_s <= 0:
         return ()
     unit_s = 60.0 if end_s >= 120 else 1.0  # where times are told in minutes
-    steps_s = (unit_s * step for step in _round_numbers(end_s / unit_s))
-    step_s = next(step_s for step_s in steps_s if end_s / step_s <= most)
-    count = math.floor(end_s / step_s * (1 + 1e-9))
-    times_s = (index * step_s for index in range(count + 1))
+    times_s = (unit_s * each for each in round_steps(end_s / unit_s, most))
     return tuple(Tick(100 * time_s / end_s, seconds(time_s)) for time_s in times_s)
+
+
+def round_steps(end: float, most: int = 6) -> Iterator[float]:
+    """Round numbers from 0 to `end`, which is above 0, at most `most` steps."""
+    step = next(step for step in _round_numbers(end) if end / step <= most)
+    count = math.floor(end / step * (1 + 1e-9))
+    yield from (index * step for index in range(count + 1))
 
 
 def _round_numbers(whole: float) -> Iterator[float]:

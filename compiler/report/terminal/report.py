@@ -41,6 +41,7 @@ def print_summary(report: Report, console: Console) -> None:
     lines = (
         wording.streaming(summary),
         wording.bottleneck(summary),
+        wording.reason(summary),
         wording.front(summary),
         headline.optimum(summary),
         headline.rivalry(report),

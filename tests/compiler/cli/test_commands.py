@@ -229,6 +229,14 @@ def test_profile_then_partition_then_compile_from_the_table(
     assert plans[0].read_bytes() == plans[1].read_bytes()
 
 
+def test_profile_for_streams_that_cannot_be(run: Run, model: Path, tmp_path: Path) -> None:
+    """docs/streams.md shows one that can."""
+    costs, streams = tmp_path / "costs.json", ("--objective", "throughput")
+    said = run("profile", model, "--plan-only", *streams)
+    assert (said.code, "leave out --objective throughput" in said.err) == (2, True)
+    assert run("profile", model, "-o", costs, "--objective", "energy").code == 2
+
+
 def test_profile_says_beforehand_what_it_would_run(run: Run, model: Path) -> None:
     found = _json(run("profile", model, "--plan-only", "--json", *CPU))
     names = [path["name"] for path in found["profile_paths"]]

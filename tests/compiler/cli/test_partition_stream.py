@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -30,6 +30,18 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     return lambda *options: stagecut(
         capsys, monkeypatch, "partition", "costs.json", "--objective", "throughput", *options
     )
+
+
+def _bare(document: dict[str, Any]) -> dict[str, Any]:
+    """As other tools may write it: without figures beside the stream and its proof."""
+    stages = [
+        {key: stage[key] for key in ("device", "replicas", "nodes")} for stage in document["stages"]
+    ]
+    proof = {key: document["certificate"][key] for key in PROOF if key in document["certificate"]}
+    return {"stages": stages, "certificate": proof}
+
+
+PROOF = ("period", "tick_s", "scope", "lower_bound_s", "potentials", "limits", "stretches")
 
 
 def test_what_it_says(run: Run) -> None:
@@ -61,8 +73,41 @@ def test_its_own_answer_is_accepted(run: Run) -> None:
 def test_a_slower_stream_with_the_same_proof(run: Run) -> None:
     document = json.loads(run("--json").out)
     document["stages"] = [{"device": "cpu", "replicas": 2, "nodes": ["a", "b"]}]
+    document = _bare(document)
     Path("slower.json").write_text(json.dumps(document))
     assert "the stream's is 6.00 µs" in run("--check", "slower.json").out
+
+
+BESIDE = {
+    "latency_s": 1e-6,
+    "memory_bytes": 7,
+    "used": {"cores": 2, "npu": 1},
+    "basis": "modelled",
+    "inputs_per_s": None,
+}
+
+
+@pytest.mark.parametrize("figure", BESIDE)
+def test_a_figure_beside_a_proof_that_holds(figure: str, run: Run) -> None:
+    document = json.loads(run("--json").out)
+    document[figure] = BESIDE[figure]
+    Path("beside.json").write_text(json.dumps(document))
+    said = run("--check", "beside.json")
+    assert said.code == 1
+    assert f"its proof holds, but beside it {figure}" in said.err
+    Path("beside.json").write_text(json.dumps(_bare(document)))
+    assert run("--check", "beside.json").code == 0
+
+
+def test_a_claim_and_a_stage_that_are_not_the_ones_proved(run: Run) -> None:
+    document = json.loads(run("--json").out)
+    document["certificate"]["claim"] = "optimal: whatever you like"
+    Path("claim.json").write_text(json.dumps(document))
+    assert "beside it certificate.claim is 'optimal: whatever" in run("--check", "claim.json").err
+    document = json.loads(run("--json").out)
+    document["stages"][1]["busy"] = 0.5
+    Path("claim.json").write_text(json.dumps(document))
+    assert "beside it stages[1].busy is 0.5, and comes to 1" in run("--check", "claim.json").err
 
 
 def test_a_proof_that_proves_nothing(run: Run) -> None:
@@ -121,7 +166,7 @@ def test_within_a_latency(trades: Run) -> None:
 def test_a_stream_that_exceeds_the_limit_of_its_proof(trades: Run) -> None:
     document = json.loads(trades("--max-latency", "12us", "--json").out)
     document["stages"] = json.loads(trades("--json").out)["stages"]
-    Path("beyond.json").write_text(json.dumps(document))
+    Path("beyond.json").write_text(json.dumps(_bare(document)))
     assert "the stream exceeds 12.0 µs of latency" in trades("--check", "beyond.json").out
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stagecut.compiler.formats.kept_file import KeptFile
+from stagecut.compiler.formats.kept_file import KeptFile, map_part, place_of
 from stagecut.compiler.ir.errors import PlanError
 
 
@@ -63,3 +63,21 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(OSError, match=r"Not a regular file|Is a directory"):
             KeptFile(path)
+
+
+def test_a_part_is_found_again_through_its_descriptor(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(bytes(5000) + b"0123456789")
+    region = KeptFile(path).mapped[5002:5008]  # which keeps the file open
+    path.unlink()
+    descriptor, offset = place_of(region)
+    assert offset == 5002
+    again = map_part(descriptor, offset, len(region))
+    assert bytes(again) == bytes(region) == b"234567"
+    again[0] = 65
+    assert bytes(region) == b"234567"
+
+
+def test_other_memory_is_no_part_of_a_file() -> None:
+    with pytest.raises(TypeError):
+        place_of(memoryview(b"123"))

@@ -36,17 +36,18 @@ def _written(folder: Path, document: object) -> Path:
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
     path = _written(tmp_path, stream_document(SOLUTION))
-    stream, certificate = read_stream(path, TABLE)
-    assert stream == SOLUTION.stream
-    assert certificate == SOLUTION.certificate
-    verify(TABLE, certificate)
+    stored = read_stream(path, TABLE)
+    assert stored.stream == SOLUTION.stream
+    assert stored.certificate == SOLUTION.certificate
+    assert stored.misfit(SOLUTION.account) == ""
+    verify(TABLE, stored.certificate)
 
 
 def test_a_proof_within_limits_reads_back(tmp_path: Path) -> None:
     table = stream_table("a: one 8, two 6", ONE, TWO, cores=2)
     solution = Throughput((Limit("latency", 7e-6), Limit("memory", 1e6)))(table)
     path = _written(tmp_path, stream_document(solution))
-    _, certificate = read_stream(path, table)
+    certificate = read_stream(path, table).certificate
     assert certificate == solution.certificate
     assert [limit.name for limit in certificate.limits] == ["latency"]
     verify(table, certificate)
@@ -55,7 +56,7 @@ def test_a_proof_within_limits_reads_back(tmp_path: Path) -> None:
 def test_a_gap_that_is_left_reads_back(tmp_path: Path) -> None:
     certificate = replace(SOLUTION.certificate, found=Fraction(10, 3))
     document = stream_document(replace(SOLUTION, certificate=certificate))
-    assert read_stream(_written(tmp_path, document), TABLE)[1] == certificate
+    assert read_stream(_written(tmp_path, document), TABLE).certificate == certificate
 
 
 def test_a_front(tmp_path: Path) -> None:
@@ -66,7 +67,8 @@ def test_a_front(tmp_path: Path) -> None:
     streams: Any = document["front"]
     for point, written in zip(points, streams, strict=True):
         assert written["schema"] == "stagecut.stream/1"
-        assert read_stream(_written(tmp_path, written), TABLE) == (point.stream, point.certificate)
+        stored = read_stream(_written(tmp_path, written), TABLE)
+        assert (stored.stream, stored.certificate) == (point.stream, point.certificate)
 
 
 def _changed(**changes: Any) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 
-from stagecut.compiler.formats.weights import FILE_NAME, write_weights
+from stagecut.compiler.formats.weights import FILE_NAME, model_bytes, put_in_place, write_weights
 from stagecut.compiler.ir.device import as_array
 
 LARGE = np.arange(512, dtype=np.float32)
@@ -50,3 +51,15 @@ def _weights(model: ir.Model) -> Iterator[tuple[str, ir.TensorProtocol]]:
     for name, value in model.graph.initializers.items():
         assert value.const_value is not None
         yield name, value.const_value
+
+
+def test_a_model_that_was_read_again_finds_its_weights(tmp_path: Path) -> None:
+    model = _model(a=LARGE, b=LARGE + 1, small=LARGE[:4])
+    [file] = write_weights([model], tmp_path)
+    file.refer(model.graph)
+    again = ir.from_proto(onnx.load_model_from_string(model_bytes(model)))
+    assert put_in_place(again, file.region) is None
+    for name, tensor in _weights(again):
+        np.testing.assert_array_equal(as_array(tensor), as_array(dict(_weights(model))[name]))
+    short = ir.from_proto(onnx.load_model_from_string(model_bytes(model)))
+    assert put_in_place(short, file.region[: LARGE.nbytes]) == "b"

@@ -26,6 +26,19 @@ KINDS = {
         ContenderId(ContenderKind.SINGLE, "cpu.parallel", "waiting=spin"),
         "cpu.parallel (waiting=spin)",
     ),
+    "replicas": (ContenderId(ContenderKind.SINGLE, "cpu", replicas=2), "2 x cpu"),
+    "replicas in processes, batches": (
+        ContenderId(ContenderKind.SINGLE, "cpu", replicas=2, batch=4, hosting="pinned processes"),
+        "2 x cpu in pinned processes, batch 4",
+    ),
+    "a pipeline in processes": (
+        ContenderId(ContenderKind.OPTIMUM, hosting="processes"),
+        "optimum in processes",
+    ),
+    "one that was solved before": (
+        ContenderId(ContenderKind.EARLIER, attempt=2),
+        "earlier optimum 2",
+    ),
     "a device first": (ContenderId(ContenderKind.FIRST, "openvino.f32"), "openvino.f32 first"),
 }
 
@@ -33,6 +46,13 @@ KINDS = {
 @pytest.mark.parametrize(("id_", "text"), KINDS.values(), ids=KINDS.keys())
 def test_what_contenders_are_called(id_: ContenderId, text: str) -> None:
     assert str(id_) == text
+
+
+def test_a_single_run_is_where_no_stream_is() -> None:
+    id_ = ContenderId(ContenderKind.SINGLE, "cpu", replicas=2, hosting="processes")
+    assert id_.plain == ContenderId(ContenderKind.SINGLE, "cpu")
+    earlier = ContenderId(ContenderKind.EARLIER, attempt=2, hosting="processes")
+    assert earlier.plain == ContenderId(ContenderKind.EARLIER, attempt=2)
 
 
 def test_an_optimum_that_is_one_device_goes_by_the_device_and_is_still_the_optimum() -> None:

@@ -71,6 +71,18 @@ def test_a_machine_that_does_not_tell(stat: str | None, tmp_path: Path) -> None:
     assert read_load(tmp_path, tmp_path) is None
 
 
+def test_children_count_as_ones_own(tmp_path: Path) -> None:
+    """250 ticks of one that is there, whose name has a bracket in it; one is gone since."""
+    _write(tmp_path / "stat", STAT)
+    before = read_load(tmp_path, tmp_path)
+    _write(tmp_path / "self" / "task" / "1" / "children", "71 72 ")
+    _write(tmp_path / "71" / "stat", f"71 (a) b) S {'0 ' * 10} 200 50 0 0")
+    after = read_load(tmp_path, tmp_path)
+    assert before is not None
+    assert after is not None
+    assert 2.5 <= after.own_s - before.own_s < 3.0
+
+
 def test_this_machine() -> None:
     found = read_load()
     assert found is None or found.busy_s > 0

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,13 @@ from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stop import Stopped
 from stagecut.compiler.measure.crash_journal import REFERENCE, CrashJournal
-from stagecut.compiler.measure.supervisor import SCRATCH_NOTE, spawned, supervise
+from stagecut.compiler.measure.supervisor import (
+    SCRATCH_NOTE,
+    end_process,
+    how_it_ended,
+    spawned,
+    supervise,
+)
 
 STAGES = StagedSchedule(Schedule.parse("run far: a\nrun far: b, c"), (), ())
 
@@ -207,3 +214,16 @@ def test_a_child_that_is_asked_to_stop_is_no_child_that_is_done(tmp_path: Path) 
     assert process.returncode == 1
     assert "exited with status 143" in said
     assert "Stopped" not in said
+
+
+def test_one_that_is_ended_leaves_ctrl_c_to_its_parent_and_tells_how_it_ended() -> None:
+    ours, theirs = socket.socketpair()
+    program = "import os, sys, time; os.write(int(sys.argv[1]), b'r'); time.sleep(600)"
+    with ours, theirs:
+        child = spawned([sys.executable, "-S", "-c", program], theirs)
+        assert ours.recv(1) == b"r"
+        os.kill(child, signal.SIGINT)
+        status = end_process(child)
+    assert status is not None
+    assert how_it_ended(status) == "crashed (SIGTERM)"
+    assert end_process(child) == 0  # somebody was told already

@@ -15,7 +15,7 @@ from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import Gate, disputed, predicted
+from stagecut.passes.gate.gate import Gate, choose, disputed, predicted
 from stagecut.passes.profile.rounds import Rounds
 from tests.support.tables import in_order, placed
 
@@ -54,6 +54,17 @@ PROPOSALS = [
     _proposal(FIRST, "all: n0; cpu: n1"),
     _proposal(ALONE, "cpu: n0, n1"),
 ]
+
+
+def test_processes_ship_only_where_they_are_better_than_threads() -> None:
+    [one] = predicted([_proposal(ALONE, "cpu: n0, n1")])
+    threads = replace(one, chosen=False, median_s=1.0, low_s=0.99, high_s=1.01)
+    id_ = replace(ALONE, hosting="processes")
+    for median_s, ships in ((0.995, threads), (0.9, None)):
+        high_s = median_s + 0.01
+        processes = replace(threads, id=id_, median_s=median_s, low_s=0.8, high_s=high_s)
+        [chosen] = [each for each in choose([threads, processes], LATENCY) if each.chosen]
+        assert chosen.id == (ALONE if ships else id_)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Streams take turns, and their periods become contenders."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -70,6 +70,18 @@ def test_who_is_far_behind_has_no_further_turn() -> None:
     one, two = _compared(fakes, Rounds(least=3, most=3, budget_s=9))
     assert (one.runs, two.runs) == (4, 1)
     assert [each.chosen for each in choose((one, two), THROUGHPUT)] == [True, False]
+
+
+def test_who_runs_in_processes_is_held_against_threads() -> None:
+    """Which have further turns, however far they were behind in the first."""
+    hosted = replace(TWO, id=replace(TWO.id, hosting="processes"), hosting="processes")
+    gate = StreamGate(lambda: 0.0, lambda: 0.0, silent, Rounds(least=3, most=3, budget_s=9))
+    for period_s, turns in ((0.5, 4), (1.2, 4), (1.3, 1)):
+        built = [BuiltStream(ONE, Fake([1.0])), BuiltStream(hosted, Fake([period_s]))]
+        threads, processes = gate(built, [gate.turn(each, {}) for each in built], {})
+        assert (threads.runs, processes.runs) == (4, turns)
+        assert threads.cpu_s == 0.0
+        assert processes.cpu_s is None  # it is of other processes, too
 
 
 def test_the_very_first_turn_is_for_warming_up() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stagecut.compiler.ir.device import Tensor
-from stagecut.compiler.ir.errors import EngineError, RangeFault, StageFault
+from stagecut.compiler.ir.errors import CrashFault, EngineError, RangeFault, StageFault
 from stagecut.runtime.stream.group import Group
 from stagecut.runtime.stream.item import Outputs
 from tests.support.fake_variant import FakeVariant, item
@@ -68,6 +68,17 @@ def test_outputs_with_other_rows_than_the_inputs_are_not_cut_but_made_anew() -> 
     items = [item(variant, 1, 2), item(variant, 3, 4)]
     assert _answers(Group(items).advance()) == [[3], [7]]
     assert variant.ran_alone == 2
+
+
+def test_what_took_a_process_down_is_not_run_in_this_one() -> None:
+    def stage(_: Tensor) -> Tensor:
+        raise CrashFault("the process in which it ran crashed", stage=0, device="cpu")
+
+    variant = FakeVariant(stage)
+    results = Group([item(variant, number) for number in (1, 2, 3)]).advance()
+    assert results is not None
+    assert [type(each) for each in results] == [CrashFault] * 3
+    assert variant.ran_alone == 0
 
 
 #: What the stage raises, the input -> whether it is run again by itself.

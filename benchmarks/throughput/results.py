@@ -1,0 +1,76 @@
+"""What the turns come to: ratios within each round, in words, as JSON and as a picture."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.throughput.rival import Rival
+
+
+def told(model: str, rivals: Sequence[Rival]) -> dict[str, Any]:
+    plan, *others = rivals
+    best = max(others, key=lambda rival: rival.median)
+    session = next(each for each in others if each.name.startswith("ONNX Runtime, 1 session"))
+    native = next((each for each in others if each.name == "torch eager"), None)
+    ratio, over_session = _ratio(plan, best), _ratio(plan, session)
+    over_torch = None if native is None else _ratio(plan, native)
+    missed = 1 / (plan.median * plan.period_s) - 1 if plan.period_s else None
+    print(
+        f"{model}: plan / best rival = {ratio:.3f}, / one session = {over_session:.3f}"
+        + ("" if over_torch is None else f", / native torch = {over_torch:.2f}")
+        + ("" if missed is None else f"; period off its prediction by {missed:+.1%}")
+    )
+    for rival in sorted(rivals, key=lambda each: -each.median):
+        low, high = min(rival.rates), max(rival.rates)
+        turns = f"{len(rival.rates)} turns"
+        print(f"  {rival.name:58} {rival.median:8.2f}/s   {low:.2f} .. {high:.2f}   {turns}")
+    return {
+        "model": model,
+        "plan": plan.name,
+        "ratio": ratio,
+        "best_rival": best.name,
+        "over_one_session": over_session,
+        "over_native_torch": over_torch,
+        "period_missed": missed,
+        "inputs_per_s": {each.name: each.rates for each in rivals},
+    }
+
+
+def _ratio(plan: Rival, other: Rival) -> float:
+    pairs = zip(plan.rates, other.rates, strict=False)  # who left early has fewer turns
+    return statistics.median(ours / theirs for ours, theirs in pairs)
+
+
+def summarise(rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        print("no rows")
+        return
+    ratios = [row["ratio"] for row in rows]
+    print(
+        f"plan / best rival: geometric mean {statistics.geometric_mean(ratios):.3f}, "
+        f"worst {min(ratios):.3f}"
+    )
+    missed = [abs(row["period_missed"]) for row in rows if row["period_missed"] is not None]
+    if missed:
+        print(f"median error of the predicted period {statistics.median(missed):.1%}")
+
+
+def draw(rows: Sequence[dict[str, Any]], output: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    names = [row["model"] for row in rows]
+    for offset, key, label in (
+        (-0.27, "ratio", "best rival"),
+        (0.0, "over_one_session", "one session, all threads"),
+        (0.27, "over_native_torch", "native torch"),
+    ):
+        places = [index + offset for index in range(len(names))]
+        axes.bar(places, [row[key] or 0 for row in rows], 0.25, label=label)
+    axes.axhline(1.0, color="grey", linewidth=0.8)
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_ylabel("inputs/s of the plan over those of")
+    axes.legend()
+    figure.savefig(output, dpi=130)

@@ -1,0 +1,59 @@
+"""Who takes turns: keeps itself full for a while, and tells what it finished and when."""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+#: A turn lasts so long, and until every caller has finished so many calls.
+TURN_S, LEAST_CALLS = 1.0, 3
+
+#: The times at which outputs were there, and how many inputs each of them stood for.
+Finished = list[tuple[float, int]]
+
+
+@dataclass
+class Rival:
+    """Keeps itself full for a turn, and tells what it finished and when; `callers` calls at a time
+    are in flight."""
+
+    name: str
+    turn: Callable[[], Finished]
+    callers: int = 1
+    period_s: float | None = None
+    rates: list[float] = field(default_factory=list)
+
+    def take_turn(self) -> None:
+        finished = sorted(self.turn())
+        first_s, last_s = finished[self.callers - 1][0], finished[-1][0]
+        counted = sum(inputs for _, inputs in finished[self.callers :])
+        self.rates.append(counted / (last_s - first_s))
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rates)
+
+
+def callers(calls: Sequence[Callable[[], object]], inputs: int = 1) -> Callable[[], Finished]:
+    """A turn of so many threads, each of which calls without end."""
+
+    def turn() -> Finished:
+        finished: list[Finished] = [[] for _ in calls]
+        end_s = time.perf_counter() + TURN_S
+
+        def work(number: int) -> None:
+            mine = finished[number]
+            while time.perf_counter() < end_s or len(mine) < LEAST_CALLS:
+                calls[number]()
+                mine.append((time.perf_counter(), inputs))
+
+        threads = [threading.Thread(target=work, args=(at,)) for at in range(len(calls))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        last_s = min(each[-1][0] for each in finished)  # until then, all were at work
+        return [pair for each in finished for pair in each if pair[0] <= last_s]
+
+    return turn

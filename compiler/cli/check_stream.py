@@ -1,0 +1,138 @@
+"""`stagecut partition --objective throughput --check`: what a proof in a file or a plan proves.
+
+stream.json      its certificate, and the figures beside it
+a plan           those of each of its variants, by its own costs; and what the plan says of them
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stagecut.compiler.cli.tables import Given
+from stagecut.compiler.formats.stream_json import StoredStream, parse_stream, read_stream
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import CertificateError
+from stagecut.compiler.ir.plan import PlannedVariant, stacked
+from stagecut.compiler.ir.solution import Certificate, meets
+from stagecut.compiler.ir.stream import StreamAccount, stream_account
+from stagecut.compiler.ir.stream_certificate import StreamCertificate
+from stagecut.compiler.ir.units import seconds
+from stagecut.passes.partition.throughput.verify import verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A stream whose certificate is a proof."""
+
+    certificate: StreamCertificate
+    account: StreamAccount
+
+    @property
+    def exceeded(self) -> list[str]:
+        """The limits of the proof that the stream itself does not keep to."""
+        return [
+            str(limit)
+            for limit in self.certificate.limits
+            if not limit.allows(self.account.taken(limit.name))
+        ]
+
+    def document(self) -> dict[str, object]:
+        limits = self.certificate.limits
+        return {
+            "accepted": True,
+            "scope": self.certificate.scope,
+            "limits": [{"name": limit.name, "most": limit.most} for limit in limits],
+            "within_limits": not self.exceeded,
+            "least_period_s": self.certificate.period_s,
+            "period_s": self.account.period_s,
+        }
+
+    def line(self) -> str:
+        best_s, period_s = self.certificate.period_s, self.account.period_s
+        within = "".join(f" and {limit}" for limit in self.certificate.limits)
+        verdict = "the stream has it"
+        if self.exceeded:
+            verdict = f"the stream exceeds {' and '.join(self.exceeded)}"
+        elif not meets(period_s, best_s):
+            verdict = f"the stream's is {seconds(period_s)}"
+        return (
+            f"certificate accepted: nothing within {self.certificate.scope!r}{within} has a period "
+            f"below {seconds(best_s)}; {verdict}"
+        )
+
+
+def checked(
+    pairs: Sequence[tuple[CostTable, Given]],
+) -> tuple[dict[str, object], Iterator[str]]:
+    """What is proved of streams, each by a table: one, or those of all variants of a plan, for JSON
+    and in lines. Raises CertificateError for the first that is not proved, or of which something
+    else is said."""
+    proofs = [_proved(table, given) for table, given in pairs]
+    document = proofs[0].document()
+    variants = [given.variant.planned for _, given in pairs if given.variant is not None]
+    if len(variants) == len(proofs):
+        _check_said(variants, proofs, pairs[0][1].path)
+    if len(proofs) == 1:
+        return document, iter([proofs[0].line()])
+    together = [*zip(variants, proofs, strict=True)]
+    each = [{"profiled": planned.profiled, **proof.document()} for planned, proof in together]
+    lines = (f"{planned.profiled}: {proof.line()}" for planned, proof in together)
+    return {**document, "variants": each}, lines
+
+
+def _proved(table: CostTable, given: Given) -> Proved:
+    stored = _stored(table, given)
+    verify(table, stored.certificate)
+    account = stream_account(table, stored.stream)
+    misfit = stored.misfit(account)
+    if misfit:
+        raise CertificateError(
+            f"its proof holds, but beside it {misfit}",
+            where=str(given.path),
+            fix="solve the table again; or leave such figures out",
+        )
+    return Proved(stored.certificate, account)
+
+
+def _stored(table: CostTable, given: Given) -> StoredStream:
+    path, variant = given.path, given.variant
+    if variant is None:
+        return read_stream(path, table)
+    if variant.stream is None:
+        raise CertificateError(
+            "was not made for streams, and holds no proof about them",
+            where=str(path),
+            fix="compile it with --objective throughput",
+        )
+    return parse_stream(variant.stream, table, path)
+
+
+def _check_said(variants: Sequence[PlannedVariant], proofs: Sequence[Proved], path: "Path") -> None:
+    """Raises CertificateError where a plan says something else of a variant than is proved: of one
+    that streams in batches, by input, what is proved of the variant for full batches."""
+    found = {_shapes(planned): proof for planned, proof in zip(variants, proofs, strict=True)}
+    for planned in variants:
+        size = 1 if planned.stream is None else planned.stream.batch
+        proof = found.get(stacked(_shapes(planned), size))
+        if proof is None or not _is_said(planned.certificate, proof, size):
+            raise CertificateError(
+                f"what the plan says of its variant for {planned.profiled} is not what is proved",
+                where=str(path),
+                fix="compile it again",
+            )
+
+
+def _is_said(said: Certificate, proof: Proved, size: int) -> bool:
+    certificate = proof.certificate
+    claim = certificate.claim if size == 1 else f"of batches of {size}, {certificate.claim}"
+    pairs = ((said.total, proof.account.period_s), (said.lower_bound, certificate.lower_bound_s))
+    return said.claim == claim and all(
+        meets(one * size, other) and meets(other, one * size) for one, other in pairs
+    )
+
+
+def _shapes(planned: PlannedVariant) -> tuple[tuple[int, ...], ...]:
+    return tuple(port.shape for port in planned.inputs)

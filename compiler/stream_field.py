@@ -1,0 +1,293 @@
+"""The streams that take part in a compile, and what was seen of them and of their stages.
+
+whole replicas, then what the solver answers     built, checked, a turn each
+the fastest of them, replicas in processes       a turn each
+all of them                                      those near the best take turns
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from stagecut.compiler.circumstances import quietest
+from stagecut.compiler.compared import Compared
+from stagecut.compiler.context import Settings
+from stagecut.compiler.effort import STREAM_ROUNDS
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import EngineError, StagecutError, WrongAnswerError
+from stagecut.compiler.ir.objective import THROUGHPUT
+from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.stream import (
+    Hosting,
+    StreamRun,
+    StreamSchedule,
+    StreamSolution,
+    stream_account,
+)
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.measure.memory import usable_bytes
+from stagecut.compiler.measurements import Measurements
+from stagecut.passes.gate.build import Built
+from stagecut.passes.gate.gate import choose, disputed
+from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, is_near, predicted
+from stagecut.passes.profile.loaded import ObservedCall
+from stagecut.passes.profile.profile import Fault
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.processes.processes import Processes
+from stagecut.runtime.stream.full import FullStream
+from stagecut.runtime.stream.pipeline import in_flight
+
+#: What a process takes before it has any weights.
+_LIBRARIES_BYTES = 200 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stream that may ship. It has no turn where it is not timed: parts of it are modelled, or
+    the costs were handed in."""
+
+    proposal: StreamProposal
+    built: Built
+    turn: Turn | None = None
+
+    def called(self, id_: ContenderId, *also: ContenderId) -> "Entry":
+        single = self.proposal.single
+        if id_.kind is not ContenderKind.SINGLE:
+            single = replace(single, id=id_.plain)
+        return replace(self, proposal=replace(self.proposal, id=id_, also=also, single=single))
+
+
+class StreamField:
+    """The streams that take part, and what was seen of their stages."""
+
+    def __init__(self, measurements: Measurements, tolerance: float | None, *, timed: bool) -> None:
+        settings = measurements.context.settings
+        self._measurements = measurements
+        self._tolerance = tolerance
+        self._timed = timed
+        self._settings: Settings = settings
+        self._gate = StreamGate(
+            settings.clock, settings.cpu_clock, settings.progress, STREAM_ROUNDS[settings.effort]
+        )
+        self._entries: list[Entry] = []
+        self._dropped: list[str] = []
+        self._error: StagecutError | None = None
+        self._calls: dict[Stage, ObservedCall] = {}
+        self._failed: set[tuple[Stage, ...]] = set()
+        self._processes: list[Processes] = []
+
+    def enter(self, proposals: Iterable[StreamProposal]) -> tuple[Fault, ...]:
+        """Build streams, hold their outputs against the reference's, and let each run for a turn;
+        the nodes that are to blame where outputs are wrong."""
+        answers = self._measurements.answers
+        faults: list[Fault] = []
+        for proposal in proposals:
+            try:
+                checked = answers.checked([proposal.single], self._tolerance)
+                for wrong in checked.wrong:
+                    self._failed.add(proposal.stream.schedule.stages)
+                    self._drop(str(wrong), wrong.error)
+                    faults += answers.culprits([wrong], self._tolerance)
+                self._entries += [self._entry(proposal, built) for built in checked.built]
+            except EngineError as error:
+                self._failed.add(proposal.stream.schedule.stages)
+                self._drop(f"stream {proposal.id} is left out: {error.problem}", error)
+        return tuple(faults)
+
+    def _drop(self, told: str, error: StagecutError) -> None:
+        self._dropped.append(told)
+        self._error = self._error or error
+
+    def _entry(self, proposal: StreamProposal, built: Built) -> Entry:
+        if not self._timed or proposal.account.basis == "modelled":
+            return Entry(proposal, built)
+        entry = Entry(proposal, built)
+        turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
+        stages = proposal.stream.schedule.stages
+        for stage, call_s in zip(stages, turn.run.call_s, strict=True):
+            self._calls.pop(stage, None)  # what was seen last overrules what was before
+            self._calls[stage] = ObservedCall(stage, call_s)
+        return replace(entry, turn=turn)
+
+    def _running(self, entry: Entry) -> BuiltStream:
+        replicas, account = entry.proposal.stream.replicas, entry.proposal.account
+        limit = in_flight(replicas, 1, account.period_s, account.latency_s)
+        stream = FullStream(_executor(entry.built), replicas, limit, self._settings.clock)
+        return BuiltStream(entry.proposal, stream)
+
+    def calls(self, costs: CostTable) -> Iterable[ObservedCall]:
+        """What was seen of stages that may still be chosen, in the order in which it was seen."""
+        return [call for call in self._calls.values() if _can_run(costs, call.stage)]
+
+    def knows(self, solution: StreamSolution) -> bool:
+        """Whether it takes part already, or an engine failed at it, or all its stages were run in
+        a stream and cost what they took there."""
+        stages = solution.stream.schedule.stages
+        if stages in self._failed:
+            return True
+        if any(each.proposal.stream == solution.stream for each in self._entries):
+            return True
+        return all(
+            stage in self._calls and math.isclose(self._calls[stage].call_s, load.call_s)
+            for stage, load in zip(stages, solution.account.stages, strict=True)
+        )
+
+    @property
+    def runs(self) -> Sequence[StreamRun]:
+        """Of the turns that there were."""
+        return [entry.turn.run for entry in self._entries if entry.turn is not None]
+
+    def enter_in_processes(self) -> None:
+        """The fastest stream so far once more, each replica in a process of its own, with and
+        without CPUs of its own; where it has several replicas, and there is time."""
+        timed = [each for each in self._entries if each.turn is not None]
+        if not timed or self._settings.effort == "quick":
+            return
+        fastest = min(timed, key=_seen_s)
+        if sum(fastest.proposal.stream.replicas) < 2:
+            return
+        hostings: Sequence[Hosting] = ("processes", "pinned processes")
+        for hosting in hostings:
+            id_ = replace(fastest.proposal.id, hosting=hosting)
+            if not _has_room(fastest.proposal):
+                self._dropped.append(f"stream {id_} is left out: memory is short for processes")
+                continue
+            proposal = replace(fastest.proposal, id=id_, hosting=hosting)
+            try:
+                entry = self._in_processes(proposal, fastest.built)
+            except EngineError as error:
+                self._drop(f"stream {id_} is left out: {error.problem}", error)
+                continue
+            self._entries.append(entry)
+            if entry.turn is not None and not is_near(entry.turn, _seen_s(fastest)):
+                self._processes[-1].close()  # it had its only turn
+
+    def _in_processes(self, proposal: StreamProposal, built: Built) -> Entry:
+        answers, program = self._measurements.answers, self._measurements.program
+        context = self._measurements.context
+        processes = Processes(
+            built.staged,
+            proposal.stream.replicas,
+            context.backends,
+            context.specs,
+            pinned=proposal.hosting == "pinned processes",
+            timeout_s=self._settings.engine_timeout_s or None,
+        )
+        self._processes.append(processes)
+        runner = _executor(built).with_stages(processes.stages)
+        outputs = runner.outputs(program.feeds)
+        if not answers.reference.problem:
+            limit = answers.limit(self._tolerance, proposal.single) or answers.usual_limit
+            flaw = answers.reference.flaw(answers.reference.samples, outputs, limit)
+            if flaw is not None:
+                raise WrongAnswerError(flaw.problem)
+        entry = Entry(proposal, replace(built, runner=runner))
+        return replace(entry, turn=self._gate.first_turn(self._running(entry), program.feeds))
+
+    def final(
+        self, optimum: StreamProposal, costs: CostTable, limits: Sequence[Limit]
+    ) -> tuple[Entry, ...]:
+        """The streams to decide between, with their accounts by `costs`: whole replicas, the
+        fastest by the costs, and what the solver answered before, as far as they keep to the
+        limits. Raises what was wrong with them where there is none."""
+        if not self._of(optimum) and optimum.stream.schedule.stages not in self._failed:
+            self.enter([optimum])
+        found = []
+        for each in named(self._entries, optimum):
+            stream = each.proposal.stream
+            if not all(_can_run(costs, stage) for stage in stream.schedule.stages):
+                continue  # nodes in it were seen to be wrong elsewhere
+            proposal = replace(each.proposal, account=stream_account(costs, stream))
+            if keeps_to(proposal, limits):
+                found.append(replace(each, proposal=proposal))
+        if not found:
+            raise self._error or AssertionError("a stream is built or left out")
+        return tuple(found)
+
+    def _of(self, proposal: StreamProposal) -> list[Entry]:
+        """Those that are the same stream."""
+        return [each for each in self._entries if each.proposal.stream == proposal.stream]
+
+    def close(self) -> None:
+        """End the processes that were started."""
+        for each in self._processes:
+            each.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def compared(self, entries: tuple[Entry, ...]) -> Compared:
+        """By turns where they are timed; the one that is chosen is right at other shapes, too."""
+        measurements, feeds = self._measurements, self._measurements.program.feeds
+        timed = [(each, each.turn) for each in entries if each.turn is not None]
+        found = tuple(predicted(each.proposal) for each in entries if each.turn is None)
+
+        def measure() -> tuple[Contender, ...]:
+            running = [self._running(entry) for entry, _ in timed]
+            return self._gate(running, [turn for _, turn in timed], feeds)
+
+        known = None
+        if timed:
+            measured, known = quietest("gate", self._settings, measure, disputed)
+            found = (*measured, *found)
+        contenders = choose(found, THROUGHPUT)
+        built = [
+            replace(each.built, proposal=replace(each.proposal.single, id=each.proposal.id))
+            for each in entries
+        ]
+        compared = measurements.compared(contenders, built, self._dropped)
+        singles = [each.proposal.single for each in entries]
+        return measurements.at_other_shapes(
+            replace(compared, circumstances=known), singles, THROUGHPUT, self._tolerance
+        )
+
+
+def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:
+    """Whole replicas by their device, of which one may be the optimum, too; then the pipelines: the
+    optimum, and earlier answers of the solver in the order in which they came."""
+    wholes = [each for each in entries if each.proposal.id.kind is ContenderKind.SINGLE]
+    for each in wholes:
+        also = replace(optimum.id, hosting=each.proposal.hosting)
+        is_optimum = each.proposal.stream == optimum.stream
+        yield each.called(each.proposal.id, *([also] if is_optimum else []))
+    known = [each.proposal.stream for each in wholes]
+    earlier: list[StreamSchedule] = []
+    for each in entries:
+        stream, hosting = each.proposal.stream, each.proposal.hosting
+        if stream in known:
+            continue
+        if stream == optimum.stream:
+            yield each.called(replace(optimum.id, hosting=hosting))
+            continue
+        if stream not in earlier:
+            earlier.append(stream)
+        attempt = earlier.index(stream) + 1
+        yield each.called(ContenderId(ContenderKind.EARLIER, attempt=attempt, hosting=hosting))
+
+
+def _has_room(proposal: StreamProposal) -> bool:
+    """Whether half of the memory that is left holds the processes of its replicas: each has the
+    weights, what its engine makes of them, and the libraries."""
+    weights = (load.weight_bytes * load.replicas for load in proposal.account.stages)
+    libraries = _LIBRARIES_BYTES * sum(proposal.stream.replicas)
+    return 2 * sum(weights) + libraries <= usable_bytes() / 2
+
+
+def _executor(built: Built) -> Executor:
+    if not isinstance(built.runner, Executor):
+        raise TypeError(built.runner)
+    return built.runner
+
+
+def _seen_s(entry: Entry) -> float:
+    return math.inf if entry.turn is None else entry.turn.run.period_s
+
+
+def _can_run(costs: CostTable, stage: Stage) -> bool:
+    return all(stage.device in costs.node_named[name].run_s for name in stage.nodes)
