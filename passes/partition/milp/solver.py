@@ -52,8 +52,9 @@ class IntegerProgram:
         self.lower.append(lower)
         self.entries += ((row, column, factor) for column, factor in terms.items())
 
-    def solve(self, limit_s: float) -> Outcome:
-        """The cheapest point, by branch and cut; the best so far after `limit_s` seconds."""
+    def solve(self, limit_s: float, gap: float = 0.0) -> Outcome:
+        """The cheapest point, by branch and cut, or one that costs no more than the part `gap` of
+        its own cost above it; the best so far after `limit_s` seconds."""
         if not self.prices:
             return Outcome(np.empty(0), 0.0, solved=True)
         if not self.entries:
@@ -67,7 +68,7 @@ class IntegerProgram:
             integrality=np.array(self.whole, dtype=np.int64),
             bounds=Bounds(0.0, np.array(self.upper)),
             constraints=self._rows(),
-            options={"mip_rel_gap": 0.0, "time_limit": limit_s},
+            options={"mip_rel_gap": gap, "time_limit": limit_s},
         )
         if result.status == _INFEASIBLE:
             return Outcome(None, np.inf, solved=True)
