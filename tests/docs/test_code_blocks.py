@@ -98,23 +98,3 @@ def _run(command: str, folder: Path, cache: Path) -> None:
     )
     assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr
-
-
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    """Links, anchors and the navigation are checked; nothing is fetched."""
-    pytest.importorskip("mkdocs", reason="MkDocs comes with the docs extra")
-    site = tmp_path / "site"
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    commands = (site / "cli" / "index.html").read_text("utf-8")
-    assert all(f"stagecut {name}" in commands for name in ("compile", "run", "partition", "diff"))
-    assert "CostTableError" in (site / "errors" / "index.html").read_text("utf-8")
-    linked = (path.read_text("utf-8") for path in site.rglob("*.html"))
-    assert not any('src="http' in page or 'rel="stylesheet" href="http' in page for page in linked)
