@@ -17,11 +17,12 @@ variable for each direction of a link, however many memories lie behind it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
-
-import networkx as nx
+from typing import TYPE_CHECKING, TypeAlias
 
 from stagecut.passes.partition.milp.program import Terms
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 #: By the memory in which a value is written: the last stop on its way to each other one.
 Stops: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -47,6 +48,8 @@ class Crossing:
 def crossings(memories: Sequence[str], wanted: Iterable[str], stops: Stops) -> list[Crossing]:
     """Both directions of every link that the ways of a value use, in the order of `memories`; none
     where these do not form one tree that reaches all memories in which it is wanted."""
+    import networkx as nx  # here: it takes a while to load
+
     steps = {(before, target) for way in stops.values() for target, before in way.items()}
     ways: nx.Graph[str] = nx.Graph()
     ways.add_nodes_from([*stops, *wanted])
@@ -61,6 +64,8 @@ def crossings(memories: Sequence[str], wanted: Iterable[str], stops: Stops) -> l
 
 
 def _side(ways: "nx.Graph[str]", source: str, target: str) -> frozenset[str]:
+    import networkx as nx
+
     without = nx.restricted_view(ways, [], [(source, target)])
     return frozenset(nx.node_connected_component(without, target))
 
