@@ -34,6 +34,10 @@ _NOT_RUN = {
 }
 
 
+#: So many lines of what a command prints are shown on the site.
+_MOST_LINES = 40
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     language: str
@@ -61,16 +65,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_runs(
-    page: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    """With `--outputs`, keeps what the commands of the site print (docs/outputs.py)."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": page.stem}
+    printed: list[dict[str, str]] = []
     for block in _blocks(page):
         if block.language == "python":
             exec(compile(block.text, str(page), "exec"), names)  # noqa: S102  # our own page
         elif block.language == "console":
             for command in _commands(block.text):
-                _run(command, tmp_path, cache)
+                output = _shown(_run(command, tmp_path, cache), tmp_path)
+                printed.append({"command": command, "output": output})
         elif block.language == "json":
             if json.loads(block.text).get("schema") == SCHEMA:
                 read_costs(block.text)
@@ -78,10 +89,23 @@ def test_every_block_runs(
             tomllib.loads(block.text)
         else:
             assert block.language == "text", f"{page.name}: name the language of every block"
+    folder: Path | None = request.config.getoption("--outputs")
+    if folder is not None and printed and page.is_relative_to(ROOT / "docs"):
+        kept = (folder / page.relative_to(ROOT / "docs")).with_suffix(".json")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(printed, indent=1, ensure_ascii=False)
+        kept.write_text(f"{text}\n", "utf-8")
 
 
-def _run(command: str, folder: Path, cache: Path) -> None:
-    """As a reader would, but with a cache of our own."""
+def _shown(output: str, folder: Path) -> str:
+    """As much of what a command prints as belongs on a page, without this machine's folders."""
+    lines = output.replace(f"{folder}{os.sep}", "").splitlines()
+    cut = [f"... ({len(lines) - _MOST_LINES} more lines)"] if len(lines) > _MOST_LINES else []
+    return "\n".join([*lines[:_MOST_LINES], *cut])
+
+
+def _run(command: str, folder: Path, cache: Path) -> str:
+    """What the command prints: run as a reader would, but with a cache of our own."""
     binaries = str(Path(sys.executable).parent)
     environment = {
         **os.environ,
@@ -98,3 +122,4 @@ def _run(command: str, folder: Path, cache: Path) -> None:
     )
     assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr
+    return done.stdout

@@ -65,7 +65,7 @@ def _stage(report: Report, copies: range) -> dict[str, str]:
     return {
         "title": f"{which}{device}{_times(len(copies))}",
         "nodes": nodes,
-        "time": f"{times}{_in_all(len(copies))}",
+        "time": times,
     }
 
 
@@ -92,10 +92,6 @@ def _detail(report: Report, copies: range) -> str:
 
 def _times(copies: int) -> str:
     return "" if copies == 1 else f" ×{copies}"
-
-
-def _in_all(copies: int) -> str:
-    return "" if copies == 1 else " in all"
 
 
 def _edge(edge: Edge, inputs: dict[str, int], outputs: dict[str, int]) -> list[int | str]:

@@ -49,7 +49,8 @@ const said = (stage) => ({ ...stages[stage], ...drawing.details.get(`stage${stag
 
 function drawStage(stage, place) {
   const { style, title, nodes: count, time } = said(stage);
-  const lines = state.open.has(stage) ? [] : [title, `${count}, ${time}`];
+  const inAll = drawing.details.has(`stage${stage}`) ? " in all" : "";
+  const lines = state.open.has(stage) ? [] : [title, `${count}, ${time}${inAll}`];
   const element = box(`stage ${state.open.has(stage) ? "open" : "closed"} ${style}`, place, ...lines);
   element.dataset.stage = stage;
   return pile(element, `stage${stage}`);

@@ -395,15 +395,21 @@ def test_where_nothing_repeats_there_is_nothing_to_fold(visit: Open) -> None:
     assert visit().page.locator("#graph-fold").is_hidden()
 
 
+#: The texts that are wider than the box in which they stand.
+WIDER = """all => all
+    .filter((text) => text.getBBox().width > text.parentElement.querySelector("rect").getBBox().width)
+    .map((text) => text.textContent)"""
+
+
 @pytest.mark.parametrize("width", [1400, 390])
 def test_the_graph_is_no_wider_than_its_view_and_can_be_read(visit: Open, width: int) -> None:
     page = visit("large", viewport={"width": width, "height": 900}).page
     assert page.evaluate("(v => v.scrollWidth <= v.clientWidth)(document.querySelector('.view'))")
     assert page.locator("#graph-drawing.small").count() == 0
-    boxes = page.locator(".node text").evaluate_all(
-        "all => all.filter(t => t.getBBox().width > 176).map(t => t.textContent)"
-    )
-    assert boxes == []
+    assert page.locator(".node text, .title text").evaluate_all(WIDER) == []
+    page.click("#graph-close")
+    assert page.locator(".stage text").evaluate_all(WIDER) == []
+    assert all("in all" in text for text in page.locator(".several .soft").all_text_contents())
 
 
 def test_what_would_be_one_long_strip_stands_in_columns(visit: Open) -> None:
