@@ -10,7 +10,7 @@ const svg = document.getElementById("graph-drawing");
 const view = svg.parentElement;
 
 const NODE = { width: 176, height: 40 };
-const CLOSED = { width: 220, height: 46 };
+const CLOSED = { width: 260, height: 46 };
 const PORT = { width: 176, height: 26 };
 const TITLE = 34; // height of an open stage's title
 const PAD = 12;

@@ -396,9 +396,11 @@ def test_where_nothing_repeats_there_is_nothing_to_fold(visit: Open) -> None:
 
 
 #: The texts that are wider than the box in which they stand.
-WIDER = """all => all
-    .filter((text) => text.getBBox().width > text.parentElement.querySelector("rect").getBBox().width)
-    .map((text) => text.textContent)"""
+WIDER = """all => {
+    const width = (element) => element.getBBox().width;
+    const wider = (text) => width(text) > width(text.parentElement.querySelector("rect"));
+    return all.filter(wider).map((text) => text.textContent);
+}"""
 
 
 @pytest.mark.parametrize("width", [1400, 390])
