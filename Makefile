@@ -3,12 +3,13 @@
 # make coverage   the same, and which lines and branches it has run
 # make docs    the documentation as a site, into out/site
 # make screenshots   the pictures in README.md, from a fresh plan
+# make outputs   what the site's commands print, by running them all
 # make check   everything that must hold before a commit
 
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: demo test coverage docs screenshots check lint types floors format clean
+.PHONY: demo test coverage docs screenshots outputs check lint types floors format clean
 
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv .venv
@@ -30,6 +31,9 @@ docs: $(READY)
 
 screenshots: $(READY)
 	$(PY) -m pytest tests/end_to_end/test_screenshots.py --screenshots docs/images
+
+outputs: $(READY)
+	$(PY) -m pytest tests/docs/test_code_blocks.py --outputs $(CURDIR)/docs/outputs
 
 lint: $(READY)
 	$(PY) -m ruff check .

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.drawing import Panel, Series, panels
 from benchmarks.support import describe_machine, spread
 from benchmarks.turns import ForeignLoad, in_turns, side_by_side, sides
 from stagecut.compiler.ir.costs import CostTable
@@ -155,21 +156,20 @@ def _timed(
 
 
 def _draw(rows: list[Row], output: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    nodes = [row.nodes for row in rows]
-    axes.loglog(nodes, [row.partition_s for row in rows], "o-", label="stagecut partition, exact")
-    axes.loglog(nodes, [row.highs_s for row in rows], "s-", label="HiGHS, exact")
     last = rows[-1]
-    linear = [last.partition_s * count / last.nodes for count in nodes]
-    axes.loglog(nodes, linear, ":", color="grey", label="in proportion to the nodes")
-    axes.set_xlabel("nodes (residual transformer blocks, 4 devices, 3 memories)")
-    axes.set_ylabel("seconds")
-    axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend()
-    figure.savefig(output, dpi=150)
+    series: Series = {
+        "stagecut partition, exact": [row.partition_s for row in rows],
+        "HiGHS, exact": [None if math.isnan(row.highs_s) else row.highs_s for row in rows],
+        "in proportion to the nodes": [last.partition_s * row.nodes / last.nodes for row in rows],
+    }
+    panels(
+        output,
+        [[Panel("4 devices, 3 memories", [row.nodes for row in rows], series)]],
+        across="nodes of residual transformer blocks",
+        up="seconds",
+        text=seconds,
+        one=False,
+    )
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from benchmarks.drawing import bars
 from benchmarks.support import describe_machine, pp_ocr_file
 from benchmarks.turns import ForeignLoad
 from stagecut import backends
@@ -322,20 +323,13 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _draw(rows: Sequence[dict[str, Any]], output: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
     names = list(dict.fromkeys(row["model"] for row in rows))
-    for offset, precision in ((-0.2, "f32"), (0.2, "bf16")):
-        found = {row["model"]: row["ratio"] for row in rows if row["precision"] == precision}
-        places = [index + offset for index in range(len(names))]
-        axes.bar(places, [found.get(name, math.nan) for name in names], 0.38, label=precision)
-    axes.axhline(1.0, color="grey", linewidth=0.8)
-    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    axes.set_ylabel("plan / best peer (lower is better)")
-    axes.legend()
-    figure.savefig(output, dpi=130)
+    found = {(row["precision"], row["model"]): row["ratio"] for row in rows}
+    series = {
+        precision: [found.get((precision, name)) for name in names] for precision in ("f32", "bf16")
+    }
+    across = "time of the plan / of the best peer (lower is better)"
+    bars(output, names, series, across, "{:.3f}".format)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.drawing import Panel, panels
 from benchmarks.support import describe_machine
 from stagecut import backends
 from stagecut.compiler.ir.costs import CostTable
@@ -149,29 +150,25 @@ def _line(row: Row) -> str:
 
 def _draw(rows: Sequence[Row], output: Path) -> None:
     """Speed-ups of PIM-first, greedy, chain and optimum over the best of the CPU alone."""
-    from matplotlib.figure import Figure
-
     models, presets = (list(dict.fromkeys(getattr(r, key) for r in rows)) for key in _AXES)
-    figure = Figure(figsize=(3.4 * len(presets), 2.6 * len(models)), layout="constrained")
-    grid = figure.subplots(len(models), len(presets), squeeze=False, sharex=True)
-    for model, line in zip(models, grid, strict=True):
-        for preset, axes in zip(presets, line, strict=True):
-            chosen = [row for row in rows if (row.model, row.preset) == (model, preset)]
-            tokens = [row.tokens for row in chosen]
-            for method in METHODS[2:]:
-                ratios = [
-                    min(row.totals_s["serial"], row.totals_s["parallel"]) / row.totals_s[method]
-                    for row in chosen
-                ]
-                axes.plot(tokens, ratios, "o-", markersize=4, label=method)
-            axes.axhline(1.0, color="grey", linewidth=0.8)
-            axes.set_title(f"{model}, {preset}", fontsize=9)
-            axes.set_xscale("log", base=2)
-            axes.set_yscale("log")
-    grid[0][0].legend(fontsize=8)
-    figure.supxlabel("tokens")
-    figure.supylabel("speed-up over the CPU alone (CPU measured, PIM modelled)")
-    figure.savefig(output, dpi=130)
+    panels(
+        output,
+        [[_panel(rows, model, preset) for preset in presets] for model in models],
+        across="tokens",
+        up="speed-up over the CPU alone (CPU measured, PIM modelled)",
+        text=lambda ratio: f"{ratio:.2f}x",
+        one=True,
+    )
+
+
+def _panel(rows: Sequence[Row], model: str, preset: str) -> Panel:
+    chosen = [row for row in rows if (row.model, row.preset) == (model, preset)]
+    alone_s = [min(row.totals_s["serial"], row.totals_s["parallel"]) for row in chosen]
+    series = {
+        method: [at_s / row.totals_s[method] for at_s, row in zip(alone_s, chosen, strict=True)]
+        for method in METHODS[2:]
+    }
+    return Panel(f"{model}, {preset}", [row.tokens for row in chosen], series)
 
 
 _AXES = ("model", "preset")

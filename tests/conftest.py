@@ -16,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--screenshots", type=Path, help="keep the report's screenshots in this folder"
     )
+    parser.addoption(
+        "--outputs", type=Path, help="keep what the site's commands print in this folder"
+    )
 
 
 @pytest.fixture(autouse=True)

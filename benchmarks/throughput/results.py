@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.drawing import bars
 from benchmarks.throughput.rival import Rival
 
 
@@ -57,20 +58,11 @@ def summarise(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def draw(rows: Sequence[dict[str, Any]], output: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
-    names = [row["model"] for row in rows]
-    for offset, key, label in (
-        (-0.27, "ratio", "best rival"),
-        (0.0, "over_one_session", "one session, all threads"),
-        (0.27, "over_native_torch", "native torch"),
-    ):
-        places = [index + offset for index in range(len(names))]
-        axes.bar(places, [row[key] or 0 for row in rows], 0.25, label=label)
-    axes.axhline(1.0, color="grey", linewidth=0.8)
-    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    axes.set_ylabel("inputs/s of the plan over those of")
-    axes.legend()
-    figure.savefig(output, dpi=130)
+    over = {
+        "best rival": "ratio",
+        "one session, all threads": "over_one_session",
+        "native torch": "over_native_torch",
+    }
+    series = {name: [row[key] for row in rows] for name, key in over.items()}
+    across = "inputs/s of the plan over those of the others (higher is better)"
+    bars(output, [row["model"] for row in rows], series, across, "{:.2f}".format)

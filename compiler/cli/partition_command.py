@@ -154,12 +154,13 @@ def partition(
         reasons = Explain(_matching(table, explain), goal, time_limit)(table)
         _print(json, says.alternatives_document(reasons), says.alternatives_lines(reasons))
         return
+    told = says.SearchLines(goal)
     if chosen == "all":
-        solved = [*methods.every_method(table, goal, time_limit)]
+        solved = [*methods.every_method(table, goal, time_limit, told)]
         _print(json, says.methods_document(table, solved), says.methods_lines(solved))
         return
     if check is None:
-        method_chosen = methods.METHODS[chosen](goal, time_limit, device or [])
+        method_chosen = methods.METHODS[chosen](goal, time_limit, device or [], told)
     else:
         method_chosen = Check(read_assignment(check), goal, time_limit)
     solution, solve_s = methods.timed(method_chosen, table)

@@ -78,6 +78,13 @@ class Incumbent:
         spent[len(limits) - len(names) + names.index(ENERGY)] = joules
         return spent
 
+    def devices(self) -> Sequence[int]:
+        """The device of each node in the cheapest schedule; only where there is one."""
+        if self.schedule is None:
+            raise AssertionError("no schedule has been found")
+        assignment = assignment_of(self._table, self.schedule)
+        return [self._names.index(assignment[node]) for node in self._nodes]
+
     def solution(self, certificate: Certificate) -> Solution:
         """The cheapest schedule with its proof; only where there is one."""
         if self.schedule is None or self.account is None:

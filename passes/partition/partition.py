@@ -12,7 +12,8 @@ Three cases in which elimination is not enough, and what is done then:
                                     flows, the best order of each assignment found, and dynamic
                                     programming over ideals where a gap is left (orders/)
     budgets are exceeded            a price on what is used (Lagrangian bound), reduced-cost fixing,
-                                    and HiGHS for what is left
+                                    and HiGHS for what is left (search.py), from what is best
+                                    where devices that are alike are one (pool.py)
     the graph is too wide           HiGHS, where the tables of the elimination, whose sizes are
                                     known before, are more work or do not fit
 
@@ -20,6 +21,7 @@ What comes out is exact, or carries the gap that is left.
 """
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -40,29 +42,36 @@ from stagecut.passes.partition.exact.model import Starts
 from stagecut.passes.partition.exact.problem import Problem, may_exceed, used
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.infeasible import why_infeasible
+from stagecut.passes.partition.neighbourhood import numbers
 from stagecut.passes.partition.orders.joint import cheapest_schedule
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.orders.start_bound import Flow, start_bound
-from stagecut.passes.partition.search import numbers, search
+from stagecut.passes.partition.pool import dealt_out, pool
+from stagecut.passes.partition.search import Search, Told, nobody
 
 #: How long HiGHS may try a graph that elimination could do, too: about as long as that takes.
 _HEAD_START_S = 5.0
+
+#: The part of the time in which devices that are alike are looked at as one.
+_POOLED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
     """Ties go to the earlier device within a memory, and are always broken the same way.
 
-    `limit_s` is how long HiGHS may search where elimination is not enough.
+    `limit_s` is how long HiGHS may search where elimination is not enough; `told` learns how that
+    goes.
     """
 
     objective: Objective = LATENCY
     limit_s: float = 60.0
+    told: Told = nobody
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when no assignment is possible, or none is found in time."""
         with resting_collector():
-            return _Partitioning(table, self.objective, self.limit_s)()
+            return _Partitioning(table, self)()
 
     def with_totals(self, table: CostTable) -> tuple[Solution, Totals]:
         """The solution, and the least total with each node on each device in the graph's order;
@@ -71,7 +80,7 @@ class Partition:
         Raises UnplaceableError as `__call__` does.
         """
         with resting_collector():
-            partitioning = _Partitioning(table, self.objective, self.limit_s)
+            partitioning = _Partitioning(table, self)
             solution = partitioning()
             return solution, partitioning.totals(solution)
 
@@ -79,10 +88,11 @@ class Partition:
 class _Partitioning:
     """One table being solved: the best schedule so far, and the bound."""
 
-    def __init__(self, table: CostTable, objective: Objective, limit_s: float) -> None:
+    def __init__(self, table: CostTable, asked: Partition) -> None:
         self._table = table
-        self._objective = objective
-        self._limit_s = limit_s
+        self._objective = objective = asked.objective
+        self._limit_s = asked.limit_s
+        self._told = asked.told
         self._best = Incumbent(table, objective, lambda: self._precedence)
         self._ordered = bool(self._arrays.start.any())
         self._start = [objective.per_s * device.stage_s for device in table.machine.devices]
@@ -235,14 +245,30 @@ class _Partitioning:
                 ruled_out = reduced_cost_fixing(problem, dual, self._best.total)
                 if self._search_ideals(ruled_out):
                     return self._solution(self._best.total, f"{proof}, ideals", problem.width)
-            left = self._promising(problem, dual)
-            bound = search(self._table, self._objective, left, self._best, bound, self._limit_s)
+            pooled = self._pooled(bound)
+            proof += ", alike devices as one" if pooled > bound else ""
+            bound = pooled
+        if not meets(self._best.total, bound):
+            bound = self._search(lambda: self._promising(problem, dual), bound, self._limit_s)
             proof += ", then HiGHS"
         if self._ordered and not meets(self._best.total, bound):
             nothing = np.zeros(self._arrays.cost.shape, dtype=np.bool_)
             if self._search_ideals(nothing):
                 bound, proof = self._best.total, f"{proof}, ideals"
         return self._solution(bound, proof, problem.width)
+
+    def _pooled(self, bound: float) -> float:
+        """The higher bound, once devices that are alike are looked at as one; an assignment from
+        there is offered to the incumbent."""
+        pooled = pool(self._table)
+        if pooled is None:
+            return bound
+        try:
+            best = Partition(self._objective, self._limit_s * _POOLED)(pooled.table)
+        except UnplaceableError:  # the search of the whole knows why
+            return bound
+        self._best.offer(dealt_out(self._table, pooled, best.assignment, self._objective))
+        return max(bound, best.certificate.lower_bound)
 
     def _promising(self, problem: Problem, dual: Dual) -> CostTable:
         """The table without the candidates that no better schedule can have."""
@@ -264,8 +290,13 @@ class _Partitioning:
         except StagecutError:  # a dead end, or over a budget: HiGHS starts from nothing
             pass
         least = least_without_transfers(self._table, self._objective)
-        bound = search(self._table, self._objective, self._table, self._best, least, limit_s)
+        bound = self._search(lambda: self._table, least, limit_s)
         return self._solution(bound, "too wide for elimination: HiGHS")
+
+    def _search(self, promising: Callable[[], CostTable], bound: float, limit_s: float) -> float:
+        """The higher bound."""
+        search = Search(self._table, self._objective, self._best, promising, limit_s, self._told)
+        return search(bound)
 
     def _solution(
         self, bound: float, proof: str, width: int | None = None, in_order: float = -math.inf

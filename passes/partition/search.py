@@ -1,47 +1,94 @@
-"""Search on with HiGHS where elimination alone is not enough, from the best schedule known."""
+"""Search on with HiGHS where elimination alone is not enough, from the best schedule known.
+
+First a short look at the whole, which is all that small tables need; then what lies near the best
+schedule, where better ones are found (neighbourhood.py); then the whole once more, without what
+cannot be better than these, for the bound.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TypeAlias
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.solution import Assignment
+from stagecut.compiler.ir.solution import meets
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.infeasible import why_infeasible
 from stagecut.passes.partition.milp.model import partition_program
+from stagecut.passes.partition.neighbourhood import Neighbourhood, numbers
+
+#: The parts of the time for the first look at the whole, and for what lies near the best schedule.
+_FIRST, _NEAR = 0.05, 0.4
 
 
-def search(
-    table: CostTable,
-    objective: Objective,
-    left: CostTable,
-    incumbent: Incumbent,
-    bound: float,
-    limit_s: float,
-) -> float:
-    """Offer what HiGHS finds within `limit_s` seconds to `incumbent`; return the higher bound.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a search stands: the least total so far, infinite before there is one; what no schedule
+    can go below; and how many more seconds it may take."""
 
-    `left` is the table, or the same without candidates that no schedule cheaper than the incumbent
-    has. `bound` is what no schedule can go below, as far as is known already. Raises
-    UnplaceableError when nothing fits, or nothing was found in time.
-    """
-    built = partition_program(left, objective)
-    outcome = built.program.solve(limit_s)
-    bound = max(bound, min(incumbent.total, outcome.bound))
-    if outcome.point is not None:
-        incumbent.offer(numbers(table, built.assignment(outcome.point)))
-    if incumbent.schedule is not None:
+    total: float
+    bound: float
+    left_s: float
+
+
+#: Is told how a search stands.
+Told: TypeAlias = Callable[[Standing], None]
+
+
+def nobody(standing: Standing) -> None:
+    """Told, where nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """`promising` is the table, or the same without candidates that no schedule cheaper than the
+    incumbent has. `limit_s` is how long HiGHS may take in all. `clock` tells seconds."""
+
+    table: CostTable
+    objective: Objective
+    incumbent: Incumbent
+    promising: Callable[[], CostTable]
+    limit_s: float
+    told: Told = nobody
+    clock: Callable[[], float] = perf_counter
+
+    def __call__(self, bound: float) -> float:
+        """Offer what is found to the incumbent; return the higher bound, `bound` being what no
+        schedule can go below as far as is known already.
+
+        Raises UnplaceableError when nothing fits, or nothing was found in time.
+        """
+        end_s = self.clock() + self.limit_s
+        bound = self._whole(bound, self.limit_s * _FIRST)
+        if not self._is_done(bound) and self.incumbent.schedule is not None:
+            near_s = self.clock() + self.limit_s * _NEAR
+            near = Neighbourhood(
+                self.table, self.objective, self.incumbent, bound, lambda: near_s - self.clock()
+            )
+            for total in near.rounds():
+                self.told(Standing(total, bound, end_s - self.clock()))
+        if not self._is_done(bound):
+            left_s = max(0.0, end_s - self.clock())
+            self.told(Standing(self.incumbent.total, bound, left_s))
+            bound = self._whole(bound, left_s)
+        if self.incumbent.schedule is None:
+            raise UnplaceableError(
+                f"no schedule was found within {self.limit_s:g} s",
+                fix="give the search more time, or lift a capacity",
+            )
         return bound
-    if math.isinf(outcome.bound):
-        raise why_infeasible(table)
-    raise UnplaceableError(
-        f"no schedule was found within {limit_s:g} s",
-        fix="give the search more time, or lift a capacity",
-    )
 
+    def _is_done(self, bound: float) -> bool:
+        return meets(self.incumbent.total, bound)
 
-def numbers(table: CostTable, assignment: Assignment) -> Sequence[int]:
-    """The device of each node, by their indices."""
-    index = {device.name: at for at, device in enumerate(table.machine.devices)}
-    return [index[assignment[node.name]] for node in table.nodes]
+    def _whole(self, bound: float, limit_s: float) -> float:
+        built = partition_program(self.promising(), self.objective)
+        outcome = built.program.solve(limit_s)
+        if outcome.point is not None:
+            self.incumbent.offer(numbers(self.table, built.assignment(outcome.point)))
+        elif math.isinf(outcome.bound) and self.incumbent.schedule is None:
+            raise why_infeasible(self.table)
+        return max(bound, min(self.incumbent.total, outcome.bound))

@@ -1,23 +1,23 @@
 """Every code block in the README and the documentation is run, page by page, in the order given.
 
 console    commands after `$ `; each has to succeed, and to print the lines that follow it, where
-           any do: `...` stands for what differs from run to run. `stagecut` runs in this process,
-           what makes use of a shell in one
+           any do. `stagecut` runs in this process, what makes use of a shell in one
 python     in the page's own namespace, in the page's own folder
 json       read; what calls itself a cost table has to be one
 toml       read
 text       shown, not run: trees, diagrams, templates of commands
+
+With `--outputs`, what the commands of the site print is kept (docs/outputs.py).
 """
 
 import json
 import logging
 import os
-import re
 import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,56 +26,24 @@ import pytest
 
 from stagecut.compiler.formats.costs_json import SCHEMA, read_costs
 from tests.support.command_line import Said, stagecut
+from tests.support.pages import DOCS, PAGES, Command, blocks, commands
 from tests.support.quiet import take_what_is_measured
 from tests.support.repository import ROOT
-
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-_FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-
-#: Commands that are not run here, and why.
-_NOT_RUN = {
-    "source .venv": "the commands already run in this environment",
-    "git clone": "needs the address of a repository; CI starts from a clone",
-    "make ": "sets a machine up and runs everything, these tests included",
-}
 
 #: Words of a command that a shell has to read.
 _OF_SHELLS = {"|", ">", "||", "&&", ";"}
 
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    language: str
-    text: str
-
-
-def _blocks(page: Path) -> list[Block]:
-    return [Block(m["language"], m["text"]) for m in _FENCE.finditer(page.read_text("utf-8"))]
-
-
-def _commands(text: str) -> Iterator[tuple[str, str]]:
-    """Each with what it prints, empty where that is not shown."""
-    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        command, _, printed = part.partition("\n")
-        if not any(word in f"$ {command}" for word in _NOT_RUN):
-            yield command, printed
-
-
-def _is_printed(shown: str, printed: str) -> bool:
-    pattern = ".*".join(map(re.escape, shown.strip().split("...")))
-    return re.fullmatch(pattern, printed.strip()) is not None
+#: So many lines of what a command prints are shown on the site.
+_MOST_LINES = 40
 
 
 def test_what_is_shown_has_to_be_printed() -> None:
-    [(command, shown), (other, nothing)] = _commands("$ one\nit took ... s\nof two\n$ other\n")
-    assert (command, other, nothing) == ("one", "other", "")
-    assert _is_printed(shown, "it took 1.5 s\nof two\n")
-    assert not _is_printed(shown, "it took 1.5 s\n\nof two\n")
-    assert not _is_printed(shown, "it took 1.5 s\nof two\nand more")
-
-
-WITH_BLOCKS = [page for page in PAGES if _blocks(page)]
+    one, other = commands("$ one\nit took ... s\nof two\n$ other\n")
+    assert (one.text, other) == ("one", Command("other", ""))
+    assert one.fits("it took 1.5 s\nof two\n")
+    assert not one.fits("it took 1.5 s\n\nof two\n")
+    assert not one.fits("it took 1.5 s\nof two\nand more")
+    assert other.fits("anything")
 
 
 @pytest.fixture(scope="module")
@@ -131,16 +99,19 @@ def reader(
     return Reader(tmp_path, partial(stagecut, capsys, monkeypatch))
 
 
-@pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_runs(page: Path, reader: Reader) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_runs(page: Path, reader: Reader, request: pytest.FixtureRequest) -> None:
+    printed: list[Mapping[str, str]] = []
     names: dict[str, object] = {"__name__": page.stem}
-    for block in _blocks(page):
+    for block in blocks(page):
         if block.language == "python":
             exec(compile(block.text, str(page), "exec"), names)  # noqa: S102  # our own page
         elif block.language == "console":
-            for command, shown in _commands(block.text):
-                printed = reader.runs(command)
-                assert not shown or _is_printed(shown, printed), f"$ {command}\n{printed}"
+            for command in commands(block.text):
+                output = reader.runs(command.text)
+                assert command.fits(output), f"$ {command.text}\n{output}"
+                below = "" if command.shown else _cut(output, reader.folder)
+                printed.append({"command": command.text, "output": below})
         elif block.language == "json":
             if json.loads(block.text).get("schema") == SCHEMA:
                 read_costs(block.text)
@@ -148,23 +119,18 @@ def test_every_block_runs(page: Path, reader: Reader) -> None:
             tomllib.loads(block.text)
         else:
             assert block.language == "text", f"{page.name}: name the language of every block"
+    folder: Path | None = request.config.getoption("--outputs")
+    if folder is not None and printed and page.is_relative_to(DOCS):
+        _keep(printed, (folder / page.relative_to(DOCS)).with_suffix(".json"))
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    """Links, anchors and the navigation are checked; nothing is fetched."""
-    pytest.importorskip("mkdocs", reason="MkDocs comes with the docs extra")
-    site = tmp_path / "site"
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    commands = (site / "cli" / "index.html").read_text("utf-8")
-    assert all(f"stagecut {name}" in commands for name in ("compile", "run", "partition", "diff"))
-    assert "CostTableError" in (site / "errors" / "index.html").read_text("utf-8")
-    linked = (path.read_text("utf-8") for path in site.rglob("*.html"))
-    assert not any('src="http' in page or 'rel="stylesheet" href="http' in page for page in linked)
+def _cut(output: str, folder: Path) -> str:
+    """As much of what a command prints as belongs on a page, without this machine's folders."""
+    lines = output.replace(f"{folder}{os.sep}", "").splitlines()
+    more = [f"... ({len(lines) - _MOST_LINES} more lines)"] if len(lines) > _MOST_LINES else []
+    return "\n".join([*lines[:_MOST_LINES], *more])
+
+
+def _keep(printed: Sequence[Mapping[str, str]], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{json.dumps(printed, indent=1, ensure_ascii=False)}\n", "utf-8")

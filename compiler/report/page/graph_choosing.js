@@ -31,6 +31,7 @@ function describe(row) {
 
 function select(choice) {
   state.selected = choice;
+  if (choice?.node !== undefined && drawing.standsFor[choice.node] !== choice.node) fold(false);
   if (choice?.node !== undefined && !state.open.has(stageOf(choice.node))) {
     state.open.add(stageOf(choice.node));
     draw();
@@ -72,6 +73,19 @@ function openAll(stagesToOpen) {
   draw();
 }
 
+const folding = document.getElementById("graph-fold");
+folding.hidden = plan.folds.length === 0;
+
+// Blocks that repeat are drawn once, or all of them.
+function fold(folded) {
+  drawing = content(folded);
+  state.open = new Set(drawing.shown.length <= OPEN_AT_FIRST ? stages.keys() : []);
+  folding.textContent = folded ? "Draw every layer" : "Draw layers once";
+  folding.setAttribute("aria-pressed", `${!folded}`);
+  if (state.selected && state.selected.node === undefined) state.selected = null; // it may not be drawn any more
+  draw();
+}
+
 svg.addEventListener("click", ({ target }) => {
   if (dragged > 4) return; // the end of a drag is no choice
   const { dataset } = target.closest("[data-node], [data-stage]") ?? {};
@@ -82,10 +96,10 @@ svg.addEventListener("click", ({ target }) => {
 });
 
 const follow = {
-  ArrowDown: (node) => edges.find(([from, to]) => from === node && to >= 0)?.[1],
-  ArrowUp: (node) => edges.find(([from, to]) => to === node && from >= 0)?.[0],
-  ArrowRight: (node) => node + 1,
-  ArrowLeft: (node) => node - 1,
+  ArrowDown: (node) => drawing.edges.find(([from, to]) => from === node && to >= 0)?.[1],
+  ArrowUp: (node) => drawing.edges.find(([from, to]) => to === node && from >= 0)?.[0],
+  ArrowRight: (node) => drawing.shown[drawing.shown.indexOf(node) + 1],
+  ArrowLeft: (node) => drawing.shown[drawing.shown.indexOf(node) - 1],
 };
 
 view.addEventListener("keydown", (event) => {
@@ -146,6 +160,7 @@ search.addEventListener("keydown", (event) => {
 const buttons = {
   "graph-open": () => openAll(stages.keys()),
   "graph-close": () => openAll([]),
+  "graph-fold": () => fold(drawing.shown.length === nodes.length),
   "graph-in": () => setZoom(1.25 * state.zoom),
   "graph-out": () => setZoom(state.zoom / 1.25),
   "graph-fit": fit,
@@ -154,5 +169,6 @@ for (const [id, action] of Object.entries(buttons)) {
   document.getElementById(id).addEventListener("click", action);
 }
 
-draw();
+fold(plan.folds.length > 0);
+setZoom(Math.max(READABLE, across()));
 view.scrollTo((svg.clientWidth - view.clientWidth) / 2, 0);

@@ -3,11 +3,8 @@
 const OPEN_AT_FIRST = 400; // up to so many nodes all stages are open at first
 const READABLE = 0.5; // below this zoom text is left out
 
-const svg = document.getElementById("graph-drawing");
-const view = svg.parentElement;
-
 const state = {
-  open: new Set(nodes.length <= OPEN_AT_FIRST ? stages.keys() : []),
+  open: new Set(),
   selected: null, // {node} or {stage}
   zoom: 1,
   size: { width: 1, height: 1 },
@@ -35,17 +32,33 @@ function box(style, { x, y, width, height }, ...lines) {
   return group;
 }
 
+// What stands for several lies on top of them.
+function pile(element, id) {
+  if (!drawing.details.has(id)) return element;
+  const rect = element.querySelector("rect");
+  for (const by of [6, 3]) {
+    const below = rect.cloneNode();
+    below.setAttribute("transform", `translate(${by} ${by})`);
+    element.prepend(below);
+  }
+  element.classList.add("several");
+  return element;
+}
+
+const said = (stage) => ({ ...stages[stage], ...drawing.details.get(`stage${stage}`) });
+
 function drawStage(stage, place) {
-  const { style, title, text } = stages[stage];
-  const lines = state.open.has(stage) ? [] : [title, text];
+  const { style, title, nodes: count, time } = said(stage);
+  const inAll = drawing.details.has(`stage${stage}`) ? " in all" : "";
+  const lines = state.open.has(stage) ? [] : [title, `${count}, ${time}${inAll}`];
   const element = box(`stage ${state.open.has(stage) ? "open" : "closed"} ${style}`, place, ...lines);
   element.dataset.stage = stage;
-  return element;
+  return pile(element, `stage${stage}`);
 }
 
 // The title of an open stage, a layer above the edges that pass it.
 function drawTitle(stage, { x, y, width, height }) {
-  const { style, title, time } = stages[stage];
+  const { style, title, time } = said(stage);
   const bar = { x, y: y - (height - TITLE + 6) / 2, width, height: TITLE - 6 };
   const element = box(`title ${style}`, bar, `${title}, ${time}`);
   element.dataset.stage = stage;
@@ -96,7 +109,7 @@ function draw() {
   const placed = layout(state.open);
   const [stageLayer, edgeLayer, nodeLayer] = [make("g", {}), make("g", { class: "edges" }), make("g", {})];
   state.boxes.clear();
-  for (const part of parts) {
+  for (const part of drawing.parts) {
     const place = placed.partBoxes.get(part.id);
     if (part.stage === undefined) {
       stageLayer.append(box("port", place, part.name));
@@ -109,7 +122,8 @@ function draw() {
   }
   for (const [node, place] of placed.nodeBoxes) {
     const [stage, name, detail] = nodes[node];
-    const element = box(`node ${stages[stage].style}`, place, name, detail);
+    const all = drawing.details.get(`node${node}`);
+    const element = pile(box(`node ${stages[stage].style}`, place, name, all ?? detail), `node${node}`);
     element.dataset.node = node;
     state.boxes.set(`node${node}`, { element, place });
     nodeLayer.append(element);
@@ -141,12 +155,15 @@ function setZoom(zoom, x = view.clientWidth / 2, y = view.clientHeight / 2) {
   view.scrollTop += after.top + down * after.height - y - frame.top;
 }
 
+// At which it fills the width.
+function across() {
+  return Math.min(1, view.clientWidth / state.size.width);
+}
+
 // All of it; where that is too small to be read, what fills the width, to be scrolled downwards.
 function fit() {
-  const { width, height } = state.size;
-  const across = Math.min(1, view.clientWidth / width);
-  const whole = Math.min(across, view.clientHeight / height);
-  setZoom(whole < READABLE ? across : whole);
+  const whole = Math.min(across(), view.clientHeight / state.size.height);
+  setZoom(whole < READABLE ? across() : whole);
 }
 
 function show({ x, y }) {

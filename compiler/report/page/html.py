@@ -66,9 +66,13 @@ def to_html(report: Report) -> str:
 def _scripts(report: Report) -> list[str]:
     """What the page runs: the layout library and the graph only where there is one."""
     if not report.nodes:
-        return [_read("page.js")]
-    graph = "\n".join(map(_read, _GRAPH))
-    return [_read("vendor/d3-dag.iife.min.js"), _read("page.js"), graph]
+        return [_script("page.js")]
+    return [_read("vendor/d3-dag.iife.min.js"), _script("page.js"), _script(*_GRAPH)]
+
+
+def _script(*names: str) -> str:
+    """Scripts without indentation and lines of comment: pages are small."""
+    return "".join(re.sub(r"(?m)^\s*(//.*\n)?", "", _read(name)) for name in names)
 
 
 def _environment() -> jinja2.Environment:

@@ -15,6 +15,7 @@ from stagecut.passes.partition.baselines.priority import Priority
 from stagecut.passes.partition.baselines.single import Single
 from stagecut.passes.partition.milp.milp import Milp
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.search import Told, nobody
 
 Method: TypeAlias = Callable[[CostTable], Solution]
 
@@ -30,32 +31,35 @@ class Solved:
 
 
 #: Name on the command line -> a function that makes the method from the objective, the seconds that
-#: a search may take, and devices: the priorities of `priority`, the one of `single`.
-METHODS: Mapping[str, Callable[[Objective, float, Sequence[str]], Method]] = {
-    "optimal": lambda objective, limit_s, _: Partition(objective, limit_s),
-    "milp": lambda objective, limit_s, _: Milp(objective, limit_s),
+#: a search may take, devices (the priorities of `priority`, the one of `single`), and who is told
+#: how a search goes.
+METHODS: Mapping[str, Callable[[Objective, float, Sequence[str], Told], Method]] = {
+    "optimal": lambda objective, limit_s, _, told: Partition(objective, limit_s, told),
+    "milp": lambda objective, limit_s, _, told: Milp(objective, limit_s, told),
     "chain": lambda objective, *_: Chain(objective),
     "greedy": lambda objective, *_: Greedy(objective),
-    "priority": lambda objective, _, devices: Priority(tuple(devices), objective),
-    "single": lambda objective, _, devices: Single(devices[0] if devices else None, objective),
+    "priority": lambda objective, _, devices, __: Priority(tuple(devices), objective),
+    "single": lambda objective, _, devices, __: Single(devices[0] if devices else None, objective),
 }
 
 #: Methods to which devices are given; `every_method` tries them with each device as the first.
 _OF_DEVICES = ("priority", "single")
 
 
-def every_method(table: CostTable, objective: Objective, limit_s: float) -> Iterator[Solved]:
+def every_method(
+    table: CostTable, objective: Objective, limit_s: float, told: Told = nobody
+) -> Iterator[Solved]:
     """The solution of each method, or its refusal; `single` and `priority` once for each device."""
     devices = [device.name for device in table.machine.devices]
     methods = {
-        name: make(objective, limit_s, ())
+        name: make(objective, limit_s, (), told)
         for name, make in METHODS.items()
         if name not in _OF_DEVICES
     }
     for name in _OF_DEVICES:
         for first in devices:
             rest = [device for device in devices if device != first]
-            methods[f"{name} {first}"] = METHODS[name](objective, limit_s, (first, *rest))
+            methods[f"{name} {first}"] = METHODS[name](objective, limit_s, (first, *rest), told)
     for name, method in methods.items():
         try:
             yield Solved(name, *timed(method, table))

@@ -2,5 +2,6 @@
 
 solver   a program under construction, and how HiGHS solved it
 model    CostTable -> PartitionProgram: the objective as a program
+silence  what HiGHS prints is kept off standard output
 milp     the method: a second opinion
 """

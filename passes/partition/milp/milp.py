@@ -12,18 +12,20 @@ from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Certificate, Solution
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.orders.precedence import Precedence
-from stagecut.passes.partition.search import search
+from stagecut.passes.partition.search import Search, Told, nobody
 
 
 @dataclass(frozen=True, slots=True)
 class Milp:
-    """`limit_s` is how long HiGHS may search."""
+    """`limit_s` is how long HiGHS may search; `told` learns how it goes."""
 
     objective: Objective = LATENCY
     limit_s: float = 60.0
+    told: Told = nobody
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when nothing fits, or nothing was found in time."""
         incumbent = Incumbent(table, self.objective, lambda: Precedence.of(table))
-        bound = search(table, self.objective, table, incumbent, 0.0, self.limit_s)
+        search = Search(table, self.objective, incumbent, lambda: table, self.limit_s, self.told)
+        bound = search(0.0)
         return incumbent.solution(Certificate.of("milp", incumbent.total, bound, proof="HiGHS"))

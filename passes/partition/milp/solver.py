@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from stagecut.passes.partition.milp.silence import SILENCE
+
 if TYPE_CHECKING:
     from scipy.optimize import LinearConstraint
 
@@ -52,8 +54,9 @@ class IntegerProgram:
         self.lower.append(lower)
         self.entries += ((row, column, factor) for column, factor in terms.items())
 
-    def solve(self, limit_s: float) -> Outcome:
-        """The cheapest point, by branch and cut; the best so far after `limit_s` seconds."""
+    def solve(self, limit_s: float, gap: float = 0.0) -> Outcome:
+        """The cheapest point, by branch and cut, or one that costs no more than the part `gap` of
+        its own cost above it; the best so far after `limit_s` seconds."""
         if not self.prices:
             return Outcome(np.empty(0), 0.0, solved=True)
         if not self.entries:
@@ -62,13 +65,14 @@ class IntegerProgram:
         scale = min(_SCALED_TO / largest, _LARGEST_SCALE) if largest > 0 else 1.0
         from scipy.optimize import Bounds, milp  # here: it takes half a second to load
 
-        result = milp(
-            scale * np.array(self.prices),
-            integrality=np.array(self.whole, dtype=np.int64),
-            bounds=Bounds(0.0, np.array(self.upper)),
-            constraints=self._rows(),
-            options={"mip_rel_gap": 0.0, "time_limit": limit_s},
-        )
+        with SILENCE:
+            result = milp(
+                scale * np.array(self.prices),
+                integrality=np.array(self.whole, dtype=np.int64),
+                bounds=Bounds(0.0, np.array(self.upper)),
+                constraints=self._rows(),
+                options={"mip_rel_gap": gap, "time_limit": limit_s},
+            )
         if result.status == _INFEASIBLE:
             return Outcome(None, np.inf, solved=True)
         bound = 0.0 if result.mip_dual_bound is None else max(0.0, result.mip_dual_bound / scale)

@@ -1,5 +1,8 @@
 """Transfers in the integer program.
 
+Where the ways of a value form a tree, as between a host and its accelerators, transfer_tree.py says
+how. In any other machine:
+
 z[v, s, m]     memory m gets value v, which was written in s
 y[n, v, s, m]  node n, which is in m, reads v, which was written in s
 
@@ -7,9 +10,8 @@ y[n, v, s, m]  node n, which is in m, reads v, which was written in s
     z[v, s, m] <= z[v, s, stop]                 where its way has a last stop before m
     sum over s of z[v, s, m] >= x[n in m]       for every reader n of v; 1 for an end
 
-With more than two memories that is right for whole x and loose for others: half of a writer could
-serve half of a reader in several memories at once. There every reader has a part y of its own of
-each transfer, and
+That is right for whole x and loose for others: half of a writer could serve half of a reader in
+several memories at once. So every reader has a part y of its own of each transfer, and
 
     y[n, v, s, m] <= z[v, s, m]
     sum over m of y[n, v, s, m] <= x[writer of v in s]
@@ -25,16 +27,10 @@ from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.transfers import table_router
 from stagecut.passes.partition.milp.program import PartitionProgram, Terms
-
-#: With so many memories or fewer, the plain rows leave nothing to branch on.
-_PLAIN = 2
+from stagecut.passes.partition.milp.transfer_tree import Stops, Taker, crossings, demands
 
 #: The most takers of a value that have parts of their own.
 _SPLIT = 2
-
-#: What takes a value, a node or an end: by memory, the least that has to arrive there once its
-#: terms are added.
-_Taker: TypeAlias = Mapping[str, tuple[float, Terms]]
 
 #: Source -> target -> variable.
 _Ways: TypeAlias = Mapping[str, Mapping[str, int]]
@@ -43,15 +39,16 @@ _Ways: TypeAlias = Mapping[str, Mapping[str, int]]
 def add_transfers(built: PartitionProgram, objective: Objective) -> None:
     takers = _takers(built)
     router = table_router(built.table, objective)
-    few = len(built.table.machine.memories) <= _PLAIN
     for value, sources in _sources(built).items():
         taking = takers.get(value, ())
         stops = {source: router(value, source) for source in sources}
+        if _cut(built, objective, value, sources, stops, taking):
+            continue
         ways = {
             source: _steps(built, objective, value, source, stops[source], taking)
             for source in sources
         }
-        if few or len(sources) == 1 or len(taking) > _SPLIT:
+        if len(sources) == 1 or len(taking) > _SPLIT:
             _share(built, sources, ways, taking)
         elif len(taking) == 1 and all(set(each.values()) <= {at} for at, each in stops.items()):
             _split(built, sources, ways, taking[0])
@@ -60,8 +57,31 @@ def add_transfers(built: PartitionProgram, objective: Objective) -> None:
                 _split(built, sources, _parts(built, ways, taker), taker)
 
 
+def _cut(
+    built: PartitionProgram,
+    objective: Objective,
+    value: str,
+    sources: Mapping[str, Terms],
+    stops: Stops,
+    taking: Sequence[Taker],
+) -> bool:
+    """Whether the ways of the value form a tree, and all is said of its transfers."""
+    memories = [memory.name for memory in built.table.machine.memories]
+    wanted = [memory for taker in taking for memory in taker]
+    cut = crossings(memories, wanted, stops)
+    for crossing in cut:
+        rows = [*demands(crossing, sources, taking)]
+        step = {}
+        if rows and crossing.linked:
+            route = Route(crossing.source, crossing.target)
+            step = {_step(built, objective, value, route): 1.0}
+        for least, terms in rows:
+            built.program.at_least(least, step | dict(terms))
+    return bool(cut)
+
+
 def _share(
-    built: PartitionProgram, sources: Mapping[str, Terms], ways: _Ways, taking: Sequence[_Taker]
+    built: PartitionProgram, sources: Mapping[str, Terms], ways: _Ways, taking: Sequence[Taker]
 ) -> None:
     """Each variable of `ways` once for all takers."""
     for source, present in sources.items():
@@ -72,7 +92,7 @@ def _share(
 
 
 def _split(
-    built: PartitionProgram, sources: Mapping[str, Terms], ways: _Ways, taker: _Taker
+    built: PartitionProgram, sources: Mapping[str, Terms], ways: _Ways, taker: Taker
 ) -> None:
     """The variables of `ways` are the taker's own: from each source it gets the value once."""
     for source, present in sources.items():
@@ -81,13 +101,13 @@ def _split(
     _supply(built, ways, taker)
 
 
-def _supply(built: PartitionProgram, ways: _Ways, taker: _Taker) -> None:
+def _supply(built: PartitionProgram, ways: _Ways, taker: Taker) -> None:
     for memory, (lower, terms) in taker.items():
         arrivals = {way[memory]: 1.0 for way in ways.values() if memory in way}
         built.program.at_least(lower, {**arrivals, **terms})
 
 
-def _parts(built: PartitionProgram, ways: _Ways, taker: _Taker) -> _Ways:
+def _parts(built: PartitionProgram, ways: _Ways, taker: Taker) -> _Ways:
     """The taker's own part of each transfer that it may want."""
     parts: dict[str, dict[str, int]] = {}
     for source, way in ways.items():
@@ -104,7 +124,7 @@ def _steps(
     value: str,
     source: str,
     stops: Mapping[str, str],
-    taking: Sequence[_Taker],
+    taking: Sequence[Taker],
 ) -> dict[str, int]:
     """The variables z[value, source, ...] by target; nothing is paid for staying."""
     arrival = {source: built.program.variable(0.0)}
@@ -153,9 +173,9 @@ def _sources(built: PartitionProgram) -> dict[str, dict[str, Terms]]:
     return sources
 
 
-def _takers(built: PartitionProgram) -> dict[str, list[_Taker]]:
+def _takers(built: PartitionProgram) -> dict[str, list[Taker]]:
     """By value; an end first."""
-    takers: dict[str, list[_Taker]] = {}
+    takers: dict[str, list[Taker]] = {}
     for end in built.table.outputs:
         takers.setdefault(end.name, []).append({end.memory: (1.0, {})})
     for index, node in enumerate(built.table.nodes):

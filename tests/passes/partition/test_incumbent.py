@@ -34,6 +34,7 @@ def test_the_best_of_what_is_offered_is_kept_in_its_best_order() -> None:
     assert str(found.schedule) == "run cpu: a, c\nrun gang: b, d"
     assert [*found.assignment] == ["a", "b", "c", "d"]
     assert found.total_s == incumbent.total
+    assert incumbent.devices() == [0, 1, 0, 1]
 
 
 def test_steps_are_taken_in_the_order_given() -> None:

@@ -1,5 +1,7 @@
 """What HiGHS is handed, and what comes back of it."""
 
+from math import inf
+
 import pytest
 
 from stagecut.compiler.ir.costs import CostTable
@@ -7,9 +9,9 @@ from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.orders.precedence import Precedence
-from stagecut.passes.partition.search import numbers, search
+from stagecut.passes.partition.search import Search, Standing, nobody
 from tests.support.synthetic_tables import transformer
-from tests.support.tables import US, cost_table, placed
+from tests.support.tables import US, cost_table
 
 TABLE = cost_table("a: cpu 3, pim 1\n b(a): cpu 3, pim 1")
 
@@ -18,10 +20,19 @@ def _incumbent(table: CostTable) -> Incumbent:
     return Incumbent(table, LATENCY, lambda: Precedence.of(table))
 
 
+def _searched(
+    table: CostTable,
+    incumbent: Incumbent,
+    bound: float = 0.0,
+    limit_s: float = 60.0,
+    left: CostTable | None = None,
+) -> float:
+    return Search(table, LATENCY, incumbent, lambda: left or table, limit_s)(bound)
+
+
 def test_the_optimum_and_its_bound() -> None:
     incumbent = _incumbent(TABLE)
-    bound = search(TABLE, LATENCY, TABLE, incumbent, 0.0, 60.0)
-    assert bound == pytest.approx(2 * US)
+    assert _searched(TABLE, incumbent) == pytest.approx(2 * US)
     assert incumbent.total == pytest.approx(2 * US)
 
 
@@ -30,23 +41,36 @@ def test_what_is_known_already_is_kept() -> None:
     incumbent = _incumbent(TABLE)
     incumbent.offer([2, 2])
     left = cost_table("a: cpu 3\n b(a): cpu 3, pim 1")
-    bound = search(TABLE, LATENCY, left, incumbent, 1 * US, 60.0)
-    assert bound == pytest.approx(2 * US)
+    assert _searched(TABLE, incumbent, 1 * US, left=left) == pytest.approx(2 * US)
     assert str(incumbent.schedule) == "run pim: a, b"
 
 
 def test_too_little_time_is_told() -> None:
     table = transformer(500)
     with pytest.raises(UnplaceableError, match="within 1e-09 s"):
-        search(table, LATENCY, table, _incumbent(table), 0.0, 1e-9)
+        _searched(table, _incumbent(table), limit_s=1e-9)
 
 
 def test_a_bound_that_was_known_is_not_lowered() -> None:
     table = transformer(500)
     incumbent = _incumbent(table)
     incumbent.offer([0] * 500)
-    assert search(table, LATENCY, table, incumbent, 0.01, 1e-9) >= 0.01
+    assert _searched(table, incumbent, 0.01, limit_s=1e-9) >= 0.01
 
 
-def test_devices_by_number() -> None:
-    assert numbers(TABLE, placed("pim: a; cpu: b")) == [2, 0]
+def test_how_it_stands_is_told_while_it_goes_on() -> None:
+    """By a clock that stands still, with too little time for HiGHS to come to any end."""
+    table = transformer(150)
+    incumbent = _incumbent(table)
+    incumbent.offer([0] * 150)
+    told = list[Standing]()
+    search = Search(table, LATENCY, incumbent, lambda: table, 1e-9, told.append, lambda: 0.0)
+    search(0.001)
+    totals = [standing.total for standing in told]
+    assert len(totals) > 2
+    assert totals == sorted(totals, reverse=True)
+    assert {(standing.bound, standing.left_s) for standing in told} == {(0.001, 1e-9)}
+
+
+def test_nobody_needs_to_be_told() -> None:
+    nobody(Standing(inf, 0.0, 1.0))

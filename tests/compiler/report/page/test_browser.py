@@ -206,7 +206,7 @@ def test_zoom_changes_the_size_and_fit_shows_it_all(visit: Open) -> None:
 
 def test_fit_fills_the_width_where_all_would_be_too_small_to_read(visit: Open) -> None:
     page = visit("large").page
-    page.click("#graph-close")
+    page.click("#graph-fold")  # every layer, all stages closed
     page.click("#graph-fit")
     sizes = "(v => [v.scrollWidth <= v.clientWidth + 1, v.scrollHeight > v.clientHeight])"
     across, downwards = page.evaluate(f"{sizes}(document.querySelector('.view'))")
@@ -316,7 +316,9 @@ PLACES = "some => some.map(each => [...document.querySelectorAll('*')].indexOf(e
 
 def test_every_control_is_reached_with_the_tab_key(visit: Open) -> None:
     page = visit().page
-    controls = page.locator("nav a, .tools button, .tools input, thead button")
+    controls = page.locator("nav a, .tools button, .tools input, thead button").locator(
+        "visible=true"
+    )
     reached: set[int] = set()
     for _ in range(2 * controls.count()):
         page.keyboard.press("Tab")
@@ -355,13 +357,69 @@ def test_without_javascript_the_tables_are_there(visit: Open) -> None:
     assert "needs JavaScript" in page.content()
 
 
-def test_a_large_plan_starts_closed_and_opens_whole(visit: Open) -> None:
+def test_layers_that_repeat_are_drawn_once_with_their_count(visit: Open) -> None:
     seen = visit("large")
+    page = seen.page
+    assert page.locator("[data-node]").count() == 20  # a layer of 12, and what is left of 2,000
+    assert page.locator(".node.several").count() == 12
+    assert "×166" in page.locator("[data-node='1'] text").all_text_contents()[1]
+    page.click("#graph-close")
+    titles = page.locator(".stage.several text").all_text_contents()
+    assert any("×166" in title for title in titles)
+    assert seen.complaints == []
+
+
+def test_a_large_plan_with_every_layer_starts_closed_and_opens_whole(visit: Open) -> None:
+    seen = visit("large")
+    seen.page.click("#graph-fold")
     assert seen.page.locator("[data-node]").count() == 0
     assert seen.page.locator(".stage.closed").count() == 667
+    assert seen.page.locator(".several").count() == 0
     seen.page.click("#graph-open")
     assert seen.page.locator("[data-node]").count() == 2000
-    seen.page.fill("#graph-search", "layer.99/up")
-    seen.page.press("#graph-search", "Enter")
-    assert "/layer.99/up" in seen.page.inner_text("#graph-panel")
+    seen.page.click("#graph-fold")
+    assert seen.page.locator("[data-node]").count() == 20
     assert seen.complaints == []
+
+
+def test_a_node_of_a_layer_that_is_not_drawn_is_found(visit: Open) -> None:
+    page = visit("large").page
+    page.fill("#graph-search", "layer.99/up")
+    page.press("#graph-search", "Enter")
+    assert "/layer.99/up" in page.inner_text("#graph-panel")
+    assert page.locator(".node.selected").count() == 1
+    assert page.inner_text("#graph-fold") == "Draw layers once"
+
+
+def test_where_nothing_repeats_there_is_nothing_to_fold(visit: Open) -> None:
+    assert visit().page.locator("#graph-fold").is_hidden()
+
+
+#: The texts that are wider than the box in which they stand.
+WIDER = """all => {
+    const width = (element) => element.getBBox().width;
+    const wider = (text) => width(text) > width(text.parentElement.querySelector("rect"));
+    return all.filter(wider).map((text) => text.textContent);
+}"""
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_the_graph_is_no_wider_than_its_view_and_can_be_read(visit: Open, width: int) -> None:
+    page = visit("large", viewport={"width": width, "height": 900}).page
+    assert page.evaluate("(v => v.scrollWidth <= v.clientWidth)(document.querySelector('.view'))")
+    assert page.locator("#graph-drawing.small").count() == 0
+    assert page.locator(".node text, .title text").evaluate_all(WIDER) == []
+    page.click("#graph-close")
+    assert page.locator(".stage text").evaluate_all(WIDER) == []
+    assert all("in all" in text for text in page.locator(".several .soft").all_text_contents())
+
+
+def test_what_would_be_one_long_strip_stands_in_columns(visit: Open) -> None:
+    page = visit("large").page
+    page.click("#graph-fold")
+    middles = "all => [...new Set(all.map(b => Math.round(b.transform.baseVal[0].matrix.e)))]"
+    places = page.locator(".stage.closed").evaluate_all(middles)
+    assert max(places) - min(places) > 250
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.click("#graph-close")
+    assert len(page.locator(".stage.closed").evaluate_all(middles)) == 1

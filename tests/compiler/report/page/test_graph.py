@@ -5,7 +5,7 @@ from typing import Any
 
 from stagecut.compiler.report.page.graph import graph_json
 from tests.support.planned import Sample, gate_report_of
-from tests.support.planned_variants import hostile, large, mixed, relayed
+from tests.support.planned_variants import hostile, large, long_names, mixed, relayed
 
 
 def graph_of(sample: Sample) -> Any:
@@ -16,9 +16,27 @@ def test_stages() -> None:
     assert graph_of(mixed())["stages"][2] == {
         "style": "d2 modelled",
         "title": "stage 2 on pim.hbm",
-        "text": "3 nodes, 332 µs~",
+        "nodes": "3 nodes",
         "time": "332 µs~",
     }
+
+
+def test_the_number_of_a_stage_is_never_cut() -> None:
+    stages = graph_of(long_names())["stages"]
+    assert [stage["title"].split(" on ")[0] for stage in stages] == [
+        f"stage {at}" for at in range(len(stages))
+    ]
+
+
+def test_a_fold_says_what_all_copies_take() -> None:
+    graph = graph_of(large(50))
+    [fold] = graph["folds"]
+    assert (fold["first"], fold["period"], fold["copies"]) == (1, 12, 4)
+    one = graph["nodes"][6][2]
+    assert (one, fold["details"][5]) == ("MatMul, 150 µs~", "MatMul, 600 µs~ ×4")
+    [title] = {stage["title"] for stage in fold["stages"].values() if "pim" in stage["title"]}
+    assert title == "stage 2 on pim.hbm ×4"
+    assert (graph["stages"][2]["time"], fold["stages"]["2"]["time"]) == ("332 µs~", "1.33 ms~")
 
 
 def test_nodes_stand_in_the_order_of_the_table() -> None:

@@ -12,6 +12,7 @@ from stagecut.passes.partition.baselines.methods import METHODS, Method, every_m
 from stagecut.passes.partition.baselines.priority import Priority
 from stagecut.passes.partition.baselines.single import Single
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.search import nobody
 from tests.support.tables import US, cost_table, cost_tables
 
 TABLE = cost_table("a: cpu 3, gang 2\n b(a): cpu 1, gang 2, pim 1")
@@ -20,7 +21,8 @@ TABLE = cost_table("a: cpu 3, gang 2\n b(a): cpu 1, gang 2, pim 1")
 def test_every_method_by_name() -> None:
     assert [*METHODS] == ["optimal", "milp", "chain", "greedy", "priority", "single"]
     totals_us = {
-        name: make(LATENCY, 60.0, ("gang",))(TABLE).total_s / US for name, make in METHODS.items()
+        name: make(LATENCY, 60.0, ("gang",), nobody)(TABLE).total_s / US
+        for name, make in METHODS.items()
     }
     assert totals_us == pytest.approx(
         {"optimal": 3, "milp": 3, "chain": 3, "greedy": 3, "priority": 4, "single": 4}
