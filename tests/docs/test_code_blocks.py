@@ -1,7 +1,8 @@
 """Every code block in the README and the documentation is run, page by page, in the order given.
 
 console    commands after `$ `; each has to succeed, and to print the lines that follow it, where
-           any do. `stagecut` runs in this process, what makes use of a shell in one
+           any do. `stagecut` runs in this process, what makes use of a shell in one; all do
+           where what they print is kept
 python     in the page's own namespace, in the page's own folder
 json       read; what calls itself a cost table has to be one
 toml       read
@@ -58,11 +59,12 @@ class Reader:
 
     folder: Path
     command_line: Callable[..., Said]
+    always_in_shells: bool
 
     def runs(self, command: str) -> str:
         """What the command prints."""
         words = shlex.split(command)
-        if words[0] == "stagecut" and not _OF_SHELLS & {*words}:
+        if words[0] == "stagecut" and not _OF_SHELLS & {*words} and not self.always_in_shells:
             said = self.command_line(*words[1:])
         else:
             said = self._in_a_shell(command)
@@ -90,13 +92,15 @@ def reader(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> Reader:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     # torch logs to the standard error that it first saw: that of an earlier page, by now closed
     monkeypatch.setattr(logging, "raiseExceptions", False)
     take_what_is_measured(monkeypatch)
-    return Reader(tmp_path, partial(stagecut, capsys, monkeypatch))
+    kept = request.config.getoption("--outputs") is not None
+    return Reader(tmp_path, partial(stagecut, capsys, monkeypatch), kept)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

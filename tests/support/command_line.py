@@ -22,6 +22,7 @@ def stagecut(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
 ) -> Said:
     """`stagecut ARGUMENTS...`; the signal handlers of this process are put back."""
+    capsys.readouterr()  # what was printed before is none of its
     monkeypatch.setattr(sys, "argv", ["stagecut", *map(str, arguments)])
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
