@@ -44,8 +44,9 @@ def check_question(
     _check_texts("forbids", forbids)
     _check_amount("tolerance", tolerance)
     _check_amount("max_energy_j", max_energy_j)
-    if costs is not None and not isinstance(costs, CostTable):
-        raise _other("costs", costs, "a CostTable, such as read_costs returns")
+    for table in costs.values() if isinstance(costs, Mapping) else [costs]:
+        if table is not None and not isinstance(table, CostTable):
+            raise _other("costs", table, "a CostTable, such as read_costs returns")
 
 
 def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: object) -> None:

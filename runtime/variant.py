@@ -27,10 +27,13 @@ class Variant:
     """A variant with its stages prepared; safe to use from several threads at once.
 
     `running` is what runs: the plan's own schedule, or with `fallback` the one that stands in for
-    it. Raises DeviceError where a device is missing, StageFault where an engine refuses a stage.
+    it. One that `grows` is for inputs whose shapes differ from run to run: where stages serve every
+    shape, they serve the profiled one, too, and weights are prepared once. Raises DeviceError where a device is missing, StageFault where an engine refuses a stage.
     """
 
-    def __init__(self, stored: StoredVariant, *, fallback: bool = False) -> None:
+    def __init__(
+        self, stored: StoredVariant, *, fallback: bool = False, grows: bool = False
+    ) -> None:
         planned = stored.planned
         staged = stored.staged(fallback=fallback)
         engines = _engines(planned, staged.schedule)
@@ -40,10 +43,13 @@ class Variant:
         self.shapes: Shapes = tuple(port.shape for port in planned.inputs)
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._stored = stored
-        self._profiled = Executor(staged, outputs, engines)
+        self._grows = grows
         self._unprofiled = UnprofiledShapes(
             stored.open_model, planned.provenance.model, staged, outputs, engines
         )
+        self._profiled: Executor | None = None
+        if not (grows and self._unprofiled.prepare()):
+            self._profiled = Executor(staged, outputs, engines)
         self._fallback: Variant | None = None
         #: The one that was made for full batches of these inputs, where there is one.
         self.batched: Variant | None = None
@@ -77,7 +83,7 @@ class Variant:
         """As `outputs`, a stage at a time. Where that raises EngineError or ModelError, `outputs`
         may still have an answer."""
         inputs = {inside: feeds[name] for inside, name in self._names}
-        if shapes == self.shapes:
+        if self._profiled is not None and shapes == self.shapes:
             return self._profiled.by_stage(inputs)
         if self.batched is not None and shapes == self.batched.shapes:
             return self.batched.passage(feeds, shapes)
@@ -90,7 +96,7 @@ class Variant:
         those of shapes at which it fails. Raises EngineError where the model turns out not to run
         at these shapes.
         """
-        if shapes != self.shapes:
+        if self._profiled is None or shapes != self.shapes:
             return self._traced(feeds, shapes)[0]
         inputs = {inside: feeds[name] for inside, name in self._names}
         try:
@@ -106,7 +112,7 @@ class Variant:
     def _traced(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
         inputs = {inside: feeds[name] for inside, name in self._names}
         try:
-            if shapes == self.shapes:
+            if self._profiled is not None and shapes == self.shapes:
                 return self._profiled.run(inputs)
             return self._unprofiled.run(inputs, shapes)
         except RangeFault as error:
@@ -122,7 +128,7 @@ class Variant:
         if self.is_fallback or self.planned.fallback is None:
             raise error
         if self._fallback is None:
-            self._fallback = Variant(self._stored, fallback=True)
+            self._fallback = Variant(self._stored, fallback=True, grows=self._grows)
         return self._fallback
 
     def _elsewhere(
