@@ -155,7 +155,10 @@ def _constant(graph: ir.Graph, before: ir.Node, array: np.ndarray) -> ir.Value:
 
 def _replace(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:
     """Let `value` stand for the result of `node`, which goes."""
-    node.outputs[0].replace_all_uses_with(value)
+    old = node.outputs[0]
+    if old.is_graph_output():
+        value.name, old.name = old.name, None
+    old.replace_all_uses_with(value, replace_graph_outputs=True)
     graph.remove(node, safe=True)
 
 
