@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.last_row import only_last
 from stagecut.compiler.frontends.decoder.pairs import find_pairs
 from stagecut.compiler.frontends.decoder.states import Joined, begin, grow
 from stagecut.compiler.frontends.imported import Imported
@@ -99,6 +100,8 @@ def _rewritten(
     for each in joined:
         rewrite(graph, each, tokens)
     _tie_mask(graph, tokens, length if entry == DECODE else None)
+    if entry == PREFILL:
+        only_last(graph, _logits(imported.model.graph, states), tokens)
     return replace(imported, name=f"{imported.name}.{entry}", model=model, feeds=feeds)
 
 

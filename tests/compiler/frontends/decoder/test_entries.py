@@ -35,10 +35,16 @@ def _dims(imported: Imported) -> dict[str, str]:
 def test_open_dimensions_are_tied_and_the_batch_is_one_row() -> None:
     entries = _decoder(_imported()).entries
     rows = {"present.0.key": "seq,1,2,4", "present.0.value": "seq,1,2,4"}
-    tokens = {"input_ids": "1,seq", "position_ids": "1,seq", "logits": "1,seq,23"}
-    assert _dims(entries["prefill"].imported) == {**tokens, "attention_mask": "1,seq", **rows}
+    tokens = {"input_ids": "1,seq", "position_ids": "1,seq"}
+    assert _dims(entries["prefill"].imported) == {
+        **tokens,
+        "attention_mask": "1,seq",
+        "logits": "1,1,23",
+        **rows,
+    }
     assert _dims(entries["decode"].imported) == {
         **tokens,
+        "logits": "1,seq,23",
         "attention_mask": "1,past + seq",
         **dict.fromkeys(STATES, "past,1,2,4"),
         **rows,

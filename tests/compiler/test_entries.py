@@ -1,0 +1,72 @@
+"""The entries of a model, the costs that go with them, and their weights, once."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from stagecut.compiler.entries import (
+    by_entry,
+    check_entries,
+    entries_of,
+    named_in,
+    weights_into,
+)
+from stagecut.compiler.formats.archive import ArchiveWriter
+from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.objective import parse_objective
+from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.passes.profile.synthetic import synthetic_costs
+from tests.support.decoders import tiny_decoder
+from tests.support.onnx_models import MODELS
+from tests.support.scattered import expand
+
+OPTIONS = DecodingOptions(prompt=4, capacity=20)
+LATENCY = parse_objective("latency")
+
+
+def test_an_ordinary_model_has_one() -> None:
+    imported, _ = import_model(MODELS["chain"].proto())
+    [entry], decoding = entries_of(imported, [{}], None, DecodingOptions())
+    assert (entry.name, entry.opened, decoding) == ("main", None, None)
+    assert entry.models == [entry.programs[0].model]
+
+
+def test_a_decoder_has_two_and_its_weights_once(tmp_path: Path) -> None:
+    imported, _ = import_model(tiny_decoder())
+    entries, decoding = entries_of(imported, [{}], None, OPTIONS)
+    assert [entry.name for entry in entries] == ["prefill", "decode"]
+    assert decoding is not None
+    assert decoding.capacity == 20
+    with ArchiveWriter(tmp_path / "x.plan") as archive:
+        weights = weights_into(archive, entries)
+        assert [len(own) for own in weights] == [2, 2]
+        places = [dict(file.places) for own in weights for file in own]
+        assert places[0]["places"] == places[3]["places"]
+        assert len(weights[0][0].region) < 2 * sum(p.length for p in places[0].values())
+        archive.seal()
+
+
+def test_a_decoder_has_one_length_of_prompt() -> None:
+    imported, _ = import_model(tiny_decoder())
+    shapes = [{"input_ids": (1, size)} for size in (4, 8)]
+    with pytest.raises(UsageError, match="compiled for one length of prompt"):
+        entries_of(imported, shapes, None, OPTIONS)
+
+
+def test_costs_by_entry() -> None:
+    imported, _ = import_model(tiny_decoder())
+    entries, _ = entries_of(imported, [{}], None, OPTIONS)
+    expanded = expand(entries[0].programs[0], ["cpu.serial", "null"], "cluster")
+    table = synthetic_costs(expanded, random.Random(0).choice)  # noqa: S311
+    assert (by_entry(None), by_entry(table)) == ({}, {"main": table})
+    both = {"prefill": table, "decode": table}
+    assert by_entry(both) == both
+    assert (named_in(both), named_in({})) == (["cpu.serial", "null"], None)
+    check_entries(entries, both, LATENCY)
+    check_entries(entries, {}, LATENCY)
+    with pytest.raises(UsageError, match="tables for main, and entries prefill, decode"):
+        check_entries(entries, by_entry(table), LATENCY)
+    with pytest.raises(UsageError, match="a decoder does not stream"):
+        check_entries(entries, {}, parse_objective("throughput"))
