@@ -115,8 +115,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
     those of `costs`: a table to use instead of measuring (one for each entry of a decoder, by
     name), by which the contenders are then compared, too. `decoding` says more of a model with a
-    cache, which becomes the entries prefill and decode. `objective` is latency, energy, or weights for both: `latency=1,energy=0.5`; or
-    throughput, for a plan whose session streams as many inputs a second as can be.
+    cache, which becomes the entries prefill and decode. `objective` is latency, energy, or weights
+    for both: `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs
+    a second as can be.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
     number. `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch`
@@ -150,7 +151,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     phases = Phases(settings.clock)
     goal = parse_objective(objective)
     context = context_of(
-        devices or named_in(tables), settings, lower_precision=tolerance is not None,
+        devices or named_in(tables),
+        settings,
+        lower_precision=tolerance is not None,
         streams=goal.streams,
     )
     question = _Question(
@@ -329,8 +332,8 @@ class _Question:
         every_weights: Sequence[WeightFile],
         files: dict[str, bytes],
     ) -> None:
-        """Let up to `max_batch` inputs of the variant `index` run in one call, where that is faster: in
-        a further variant.
+        """Let up to `max_batch` inputs of the variant `index` run in one call, where that is
+        faster: in a further variant.
 
         `singles` are the variants that run their inputs one by one; `every_weights` are those of
         each variant, then those of `opened`. Who asks for batches is told where there are none.

@@ -133,7 +133,9 @@ def _roberta(sizes: Sizes, *, batch: int, seq: int) -> Built:
 def _gpt2(sizes: Sizes, *, batch: int = 1, seq: int = 0, past: int = 0) -> Built:
     config = transformers.GPT2Config(**sizes, attn_implementation="eager")
     model = _with_biases(transformers.GPT2LMHeadModel(config))
-    return _cached(model, past) if past else (Decoder(model), _tokens(config.vocab_size, batch, seq))
+    return (
+        _cached(model, past) if past else (Decoder(model), _tokens(config.vocab_size, batch, seq))
+    )
 
 
 def _llama(sizes: Sizes, *, past: int) -> Built:

@@ -27,7 +27,9 @@ class Parameter:
 
     @property
     def range(self) -> str:
-        return f"of {self.least} or more" if self.most is None else f"from {self.least} to {self.most}"
+        return (
+            f"of {self.least} or more" if self.most is None else f"from {self.least} to {self.most}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

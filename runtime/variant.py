@@ -28,7 +28,8 @@ class Variant:
 
     `running` is what runs: the plan's own schedule, or with `fallback` the one that stands in for
     it. One that `grows` is for inputs whose shapes differ from run to run: where stages serve every
-    shape, they serve the profiled one, too, and weights are prepared once. Raises DeviceError where a device is missing, StageFault where an engine refuses a stage.
+    shape, they serve the profiled one, too, and weights are prepared once. Raises DeviceError where
+    a device is missing, StageFault where an engine refuses a stage.
     """
 
     def __init__(

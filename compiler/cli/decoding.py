@@ -1,12 +1,14 @@
 """Options of a compile that are about decoders."""
 
 from collections.abc import Sequence
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.state import DecodingOptions
+
+if TYPE_CHECKING:
+    from stagecut.compiler.ir.state import DecodingOptions
 
 PromptOption: TypeAlias = Annotated[
     int | None,
@@ -39,8 +41,10 @@ StateOption: TypeAlias = Annotated[
 
 def decoding_options(
     prompt: int | None, capacity: int | None, states: Sequence[str] | None
-) -> DecodingOptions:
+) -> "DecodingOptions":
     """Raises UsageError for what makes no sense."""
+    from stagecut.compiler.ir.state import DecodingOptions
+
     pairs: dict[str, str] = {}
     for text in states or ():
         past, equals, present = text.partition("=")

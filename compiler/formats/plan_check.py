@@ -79,9 +79,7 @@ def _names_and_types(variant: PlannedVariant) -> object:
     ]
 
 
-def _in_variant(
-    variant: PlannedVariant, model: str, members: Collection[str]
-) -> Iterator[str]:
+def _in_variant(variant: PlannedVariant, model: str, members: Collection[str]) -> Iterator[str]:
     """`model` is the member that its model with open dimensions is, where it has any."""
     try:
         parse_objective(variant.objective)

@@ -1,9 +1,9 @@
 """What the members of a plan file are called.
 
-    plan.json, weights.bin      of the plan
-    model.onnx, costs.json      of the entry `main`, and of its first variant
-    variant-1-costs.json        of its second variant
-    decode-model.onnx           of the entry `decode`
+plan.json, weights.bin      of the plan
+model.onnx, costs.json      of the entry `main`, and of its first variant
+variant-1-costs.json        of its second variant
+decode-model.onnx           of the entry `decode`
 """
 
 from stagecut.compiler.ir.plan import MAIN

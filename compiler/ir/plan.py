@@ -1,6 +1,6 @@
 """What a plan says about itself: the data of `plan.json`, schema `stagecut.plan/2`.
 
-Plan document -> entries ("main", or "prefill" and "decode") -> variants, one for each profiled shape
+Plan document -> entries ("main"; or "prefill", "decode") -> variants, one for each profiled shape
   variant -> schedule, account, certificate; stages (the programs); nodes; contenders
 """
 

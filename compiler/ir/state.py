@@ -1,8 +1,8 @@
 """States: what a sequence keeps from one run of a decoder to the next, its keys and values.
 
-    run        tokens    rows that come back    what the sequence holds then
-    prefill    5         5 of each state        5
-    decode     1         1                      6, read as `past` by the next run
+run        tokens    rows that come back    what the sequence holds then
+prefill    5         5 of each state        5
+decode     1         1                      6, read as `past` by the next run
 """
 
 import math

@@ -156,7 +156,7 @@ class Generator:
         return scores
 
     def _completed(self, tokens: Sequence[int], told: str) -> str:
-        """The text that the latest token adds to what was told; letters come when they are whole."""
+        """The text that the latest token adds to what was told; letters come when whole."""
         if self._tokenizer is None:
             return ""
         text = self._tokenizer.decode(tokens)

@@ -69,4 +69,3 @@ class Rows:
             target[: self.length] = source[: self.length]
         other.length = self.length
         return other
-

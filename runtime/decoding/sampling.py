@@ -1,6 +1,6 @@
 """Choose the next token by its scores: the best one, or one by chance.
 
-    scores / temperature -> the top k of them -> the fewest that have the part p -> one of these
+scores / temperature -> the top k of them -> the fewest that have the part p -> one of these
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """One sequence of tokens through a decoder, with the states that it keeps from run to run."""
 
-from collections.abc import Mapping, Sequence as Several
+from collections.abc import Mapping
+from collections.abc import Sequence as Several
 from typing import Any, Protocol, Self
 
 import numpy as np

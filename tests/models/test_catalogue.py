@@ -10,12 +10,21 @@ from stagecut.compiler.ir.errors import UsageError
 from stagecut.models.catalogue import CATALOGUE, find
 
 WANTED = ("bert-small", "bert-base", "roberta-base", "gpt2", "vit-base", "resnet-50", "mlp")
-TINY = ("tiny-bert", "tiny-roberta", "tiny-gpt2", "tiny-vit", "tiny-resnet", "tiny-mlp")
+LLAMAS = ("llama-100m", "llama-500m")
+TINY = (
+    "tiny-bert",
+    "tiny-roberta",
+    "tiny-gpt2",
+    "tiny-llama",
+    "tiny-vit",
+    "tiny-resnet",
+    "tiny-mlp",
+)
 
 
 def test_names_are_unique_and_complete() -> None:
     assert len(set(models.names())) == len(models.names())
-    assert set(models.names()) == {*WANTED, *TINY, "minilm"}
+    assert set(models.names()) == {*WANTED, *LLAMAS, *TINY, "minilm"}
 
 
 def test_every_family_has_a_tiny_variant() -> None:

@@ -24,7 +24,8 @@ _TEXT = """
 <ir_version: 10, opset_import: ["": 21]>
 decoder (int64[batch,seq] input_ids, int64[batch,total] attention_mask,
          int64[batch,seq] position_ids, float[batch,2,past,4] past_k, float[batch,2,past,4] past_v)
-     => (float[batch,seq,23] logits, float[batch,2,total,4] present_k, float[batch,2,total,4] present_v)
+     => (float[batch,seq,23] logits, float[batch,2,total,4] present_k,
+         float[batch,2,total,4] present_v)
   <int64[4] split = {0,0,2,4}, int64[3] joined = {0,0,8}, int64[1] one_axis = {1},
    int64[2] axes = {1,2}, int64 zero = {0}, int64 one = {1}, float minus = {-10000}>
 { words = Gather(embed, input_ids)  spots = Gather(places, position_ids)  h = Add(words, spots)

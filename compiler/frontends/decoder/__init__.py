@@ -1,1 +1,1 @@
-"""Decoders: models with a cache of keys and values, which become two entries, prefill and decode."""
+"""Decoders: models with a cache of keys and values, as two entries, prefill and decode."""

@@ -140,9 +140,7 @@ def _bound(dim: int | ir.SymbolicDim, rows: set[str]) -> int | ir.SymbolicDim:
     return 1 if isinstance(dim, ir.SymbolicDim) and dim.value in rows else dim
 
 
-def _tie_mask(
-    graph: ir.Graph, tokens: ir.SymbolicDim, past: int | ir.SymbolicDim | None
-) -> None:
+def _tie_mask(graph: ir.Graph, tokens: ir.SymbolicDim, past: int | ir.SymbolicDim | None) -> None:
     """The mask is of all positions, whatever the exporter calls their number."""
     total = tokens
     if isinstance(past, ir.SymbolicDim):

@@ -39,12 +39,7 @@ def only_last(graph: ir.Graph, name: str, tokens: ir.SymbolicDim) -> None:
 
 def _has_rows(output: ir.Value, tokens: ir.SymbolicDim) -> bool:
     shape = output.shape
-    return (
-        shape is not None
-        and len(shape) == 3
-        and shape[1] == tokens
-        and not output.uses()
-    )
+    return shape is not None and len(shape) == 3 and shape[1] == tokens and not output.uses()
 
 
 def _source(node: ir.Node) -> ir.Value | None:

@@ -58,7 +58,9 @@ def _goes_on(past: ir.Value, present: ir.Value) -> bool:
     if len(past.shape) != len(present.shape):
         return False
     pairs = list(zip(past.shape, present.shape, strict=True))
-    sized = [(one, other) for one, other in pairs if isinstance(one, int) and isinstance(other, int)]
+    sized = [
+        (one, other) for one, other in pairs if isinstance(one, int) and isinstance(other, int)
+    ]
     grown = [
         (one, other)
         for one, other in pairs
@@ -72,9 +74,7 @@ def _unpaired(values: Mapping[str, ir.Value], paired: Iterable[str]) -> str:
     return ", ".join(str(each.name) for key, each in values.items() if key not in known) or "none"
 
 
-def _asked(
-    graph: ir.Graph, asked: Mapping[str, str]
-) -> Iterable[tuple[ir.Value, ir.Value]]:
+def _asked(graph: ir.Graph, asked: Mapping[str, str]) -> Iterable[tuple[ir.Value, ir.Value]]:
     inputs = {str(value.name): value for value in graph.inputs}
     outputs = {str(value.name): value for value in graph.outputs}
     for past, present in asked.items():

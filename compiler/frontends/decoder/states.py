@@ -1,10 +1,10 @@
 """Let a decoder hand back the new rows of its states, and take what there was with rows first.
 
-As written:                                  decode:                               prefill:
-  past [1, H, P, D]                            past [P, 1, H, D]
-  all = Concat(past, new, axis=2)              present = Transpose(new)              present = Transpose(new)
-  present = all [1, H, P + n, D]               all = Transpose(Concat(past, present))
-  ... all ...                                  ... all ...                           ... new ...
+As written:                        decode:                                prefill:
+  past [1, H, P, D]                  past [P, 1, H, D]
+  all = Concat(past, new, axis=2)    present = Transpose(new)               present = Transpose(new)
+  present = all [1, H, P + n, D]     all = Transpose(Concat(past, present))
+  ... all ...                        ... all ...                            ... new ...
 
 Rows first, what a sequence holds is the front of one buffer: each run appends to it, and nothing
 that is there is moved or copied. Engines take the Transpose into their matrix products.

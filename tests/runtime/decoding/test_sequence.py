@@ -63,9 +63,7 @@ def test_several_tokens_in_one_step(session: DecoderSession, loop: PlainLoop) ->
         sequence.run("prefill", _row(*PROMPT))
         [logits] = sequence.run("decode", _row(4, 9, 2))
         assert sequence.length == len(PROMPT) + 3
-    np.testing.assert_allclose(
-        logits[0], loop.scores([*PROMPT, 4, 9, 2])[len(PROMPT) :], atol=1e-4
-    )
+    np.testing.assert_allclose(logits[0], loop.scores([*PROMPT, 4, 9, 2])[len(PROMPT) :], atol=1e-4)
 
 
 def test_a_fork_and_its_original_go_ways_of_their_own(

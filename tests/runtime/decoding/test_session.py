@@ -46,9 +46,7 @@ def test_beside_a_modelled_device() -> None:
 
 def test_a_plan_from_a_file_with_its_weights_once(tmp_path: Path) -> None:
     plan = decoder_plan(tiny_decoder())
-    large = [
-        tensor for tensor in tiny_decoder().graph.initializer if len(tensor.raw_data) >= 1024
-    ]
+    large = [tensor for tensor in tiny_decoder().graph.initializer if len(tensor.raw_data) >= 1024]
     size_bytes = sum(len(tensor.raw_data) for tensor in large)
     assert size_bytes <= plan.archive.size(FILE_NAME) < size_bytes + 64 * len(large)
     plan.save(tmp_path / "decoder.plan")

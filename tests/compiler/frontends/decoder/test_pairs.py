@@ -28,7 +28,9 @@ def test_by_the_usual_names() -> None:
     assert _names(graph) == list(STATES.items())
 
 
-@pytest.mark.parametrize(("past", "present"), [("past_0", "present_0"), ("past_key_0", "present_key_0")])
+@pytest.mark.parametrize(
+    ("past", "present"), [("past_0", "present_0"), ("past_key_0", "present_key_0")]
+)
 def test_by_other_usual_names(past: str, present: str) -> None:
     assert _names(_graph(f"float[1,p,4] {past}", f"float[1,t,4] {present}")) == [(past, present)]
 
