@@ -1,6 +1,6 @@
 """Check what the entries of a decoder share: that each has the states, as they are said to be."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def decoding_problems(document: PlanDocument) -> Iterator[str]:
     yield from _in_ports(DECODE, "input", known, ((s.past, s) for s in decoding.states))
 
 
-def _in_entry(entry: str, decoding: Decoding, outputs: dict[str, Port]) -> Iterator[str]:
+def _in_entry(entry: str, decoding: Decoding, outputs: Mapping[str, Port]) -> Iterator[str]:
     named = ((state.present, state) for state in decoding.states)
     yield from _in_ports(entry, "output", outputs, named)
     if decoding.logits and decoding.logits not in outputs:
@@ -38,7 +38,7 @@ def _in_entry(entry: str, decoding: Decoding, outputs: dict[str, Port]) -> Itera
 
 
 def _in_ports(
-    entry: str, kind: str, ports: dict[str, Port], named: Iterable[tuple[str, State]]
+    entry: str, kind: str, ports: Mapping[str, Port], named: Iterable[tuple[str, State]]
 ) -> Iterator[str]:
     for name, state in named:
         port = ports.get(name)

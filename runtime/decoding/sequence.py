@@ -123,7 +123,7 @@ class Sequence:
             fix="run prefill on an empty sequence, decode on any other; truncate(0) empties it",
         )
 
-    def _count(self, feeds: Feeds) -> int:
+    def _count(self, feeds: object) -> int:
         """How many tokens are fed; raises FeedError where these are no row of them."""
         for state in self._decoding.states:
             if isinstance(feeds, Mapping) and state.past in feeds:

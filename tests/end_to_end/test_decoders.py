@@ -30,7 +30,8 @@ _SPREAD = 10.0
 
 
 def _spread_out(model: ZooModel) -> None:
-    embedding = model.module.model.get_input_embeddings().weight
+    module: Any = model.module
+    embedding = module.model.get_input_embeddings().weight
     with torch.no_grad():
         for weight in model.module.parameters():
             if weight.ndim == 2 and weight is not embedding:
@@ -49,11 +50,12 @@ def case(request: pytest.FixtureRequest) -> tuple[Imported, list[int]]:
 
 def _greedy(model: ZooModel) -> list[int]:
     """With transformers' own DynamicCache, token by token."""
+    module: Any = model.module
     tokens: list[int] = []
     new, cache = torch.tensor([PROMPT]), None
     with torch.no_grad():
         for _ in range(COUNT):
-            found: Any = model.module.model(input_ids=new, past_key_values=cache, use_cache=True)
+            found = module.model(input_ids=new, past_key_values=cache, use_cache=True)
             cache, logits = found.past_key_values, found.logits
             best: Tensor = logits[0, -1].argmax()
             tokens.append(int(best))

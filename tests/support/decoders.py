@@ -55,11 +55,11 @@ _NAMES = {
 }
 
 
-def tiny_decoder(*, places: int = 512, **renamed: str) -> onnx.ModelProto:
+def tiny_decoder(**renamed: str) -> onnx.ModelProto:
     """One layer of attention. `renamed` are other names for past_k, past_v, present_k, present_v;
     large random weights let the best tokens differ."""
     rng = np.random.default_rng(0)
-    shapes = {"embed": (23, 8), "places": (places, 8), "head": (8, 23)}
+    shapes = {"embed": (23, 8), "places": (512, 8), "head": (8, 23)}
     shapes |= dict.fromkeys(("wq", "wk", "wv", "wo"), (8, 8))
     model = onnx.parser.parse_model(_TEXT)
     for name, shape in shapes.items():

@@ -83,7 +83,7 @@ def _room(imported: Imported, states: Sequence[State]) -> int | None:
     samples, state = imported.feeds, states[0]
     if TOKENS not in samples or state.past not in samples:
         return None
-    return samples[TOKENS].shape[-1] + samples[state.past].shape[state.axis]
+    return int(samples[TOKENS].shape[-1]) + int(samples[state.past].shape[state.axis])
 
 
 def _rewritten(

@@ -21,7 +21,7 @@ def only_last(graph: ir.Graph, name: str, tokens: ir.SymbolicDim) -> None:
     output = next((value for value in graph.outputs if value.name == name), None)
     if output is None or not _has_rows(output, tokens):
         return
-    words = (output.shape or ())[2]
+    words = output.shape[2] if output.shape is not None else None
     reader, value = None, output
     while (node := value.producer()) is not None and (reader is None or len(value.uses()) == 1):
         source = _source(node)
