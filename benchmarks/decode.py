@@ -85,9 +85,9 @@ def compare(
     print(f"prompt {len(ids)}, {new} tokens, {rounds} rounds; all gave the same tokens; {load}")
     print(f"numpy reads {statistics.median(bandwidths) / 1e9:.1f} GB/s on one CPU")
     print("                        first token   (CPU time)   a token   (CPU time)   tokens/s")
-    for name, figures in taken.items():
+    for name, several in taken.items():
         first, first_cpu, token, token_cpu = (
-            1e3 * statistics.median(column) for column in zip(*figures, strict=True)
+            1e3 * statistics.median(column) for column in zip(*several, strict=True)
         )
         print(
             f"{name:22} {first:9.1f} ms {first_cpu:9.1f} ms {token:7.2f} ms {token_cpu:8.2f} ms "

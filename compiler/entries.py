@@ -9,6 +9,7 @@ import onnx_ir as ir
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.weights import WeightFile, write_weights_into
 from stagecut.compiler.frontends.decoder.entries import decoder_of
+from stagecut.compiler.frontends.feeds import check_feeds, input_types
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.normalise import open_form
 from stagecut.compiler.frontends.shapes import Shapes
@@ -44,13 +45,15 @@ def entries_of(
 ) -> tuple[tuple[Entry, ...], Decoding | None]:
     """The entries in the order in which a run needs them, and what those of a decoder share.
 
-    `shapes` are those of each variant. Raises UsageError for a decoder with several, and what the
-    frontends raise.
+    `shapes` are those of each variant; of a decoder, `feeds` are where samples begin. Raises
+    UsageError for a decoder with several shapes, and what the frontends raise.
     """
     sampled = replace(imported, feeds={**imported.feeds, **(feeds or {})})
     decoder = decoder_of(sampled, options, shapes[0])
     if decoder is None:
         return (_entry(MAIN, imported, shapes, feeds),), None
+    inputs = imported.model.graph.inputs
+    check_feeds(input_types(inputs), feeds or {}, optional={value.name for value in inputs})
     if len(shapes) > 1:
         raise UsageError(
             "a decoder is compiled for one length of prompt",

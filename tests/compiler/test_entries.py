@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stagecut.compiler.entries import (
@@ -14,7 +15,7 @@ from stagecut.compiler.entries import (
 )
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.frontends.load import import_model
-from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.objective import parse_objective
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.passes.profile.synthetic import synthetic_costs
@@ -53,6 +54,18 @@ def test_a_decoder_has_one_length_of_prompt() -> None:
     shapes = [{"input_ids": (1, size)} for size in (4, 8)]
     with pytest.raises(UsageError, match="compiled for one length of prompt"):
         entries_of(imported, shapes, None, OPTIONS)
+
+
+def test_samples_of_a_decoder() -> None:
+    imported, _ = import_model(tiny_decoder())
+    feeds = {"input_ids": np.array([[5, 9]])}
+    entries, _ = entries_of(imported, [{}], feeds, OPTIONS)
+    assert [entry.programs[0].feeds["input_ids"].tolist() for entry in entries] == [
+        [[5, 9, 5, 9]],
+        [[5]],
+    ]
+    with pytest.raises(FeedError, match="no such input"):
+        entries_of(imported, [{}], {"x": np.ones(1)}, OPTIONS)
 
 
 def test_costs_by_entry() -> None:
