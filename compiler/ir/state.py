@@ -47,7 +47,7 @@ class State:
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """What the entries of a decoder share. A sequence holds at most `capacity` tokens; `logits` is
-    the output that scores the next one."""
+    the output that scores the next one, empty where it is not plain which does."""
 
     states: tuple[State, ...]
     capacity: Positive
