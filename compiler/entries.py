@@ -53,7 +53,7 @@ def entries_of(
     if decoder is None:
         return (_entry(MAIN, imported, shapes, feeds),), None
     inputs = imported.model.graph.inputs
-    check_feeds(input_types(inputs), feeds or {}, optional={value.name for value in inputs})
+    check_feeds(input_types(inputs), feeds or {}, optional={str(value.name) for value in inputs})
     if len(shapes) > 1:
         raise UsageError(
             "a decoder is compiled for one length of prompt",
