@@ -53,18 +53,20 @@ def check_question(
     _check_texts("forbids", forbids)
     _check_amount("tolerance", tolerance)
     _check_amount("max_energy_j", max_energy_j)
-    if costs is not None and not isinstance(costs, CostTable) and not callable(costs):
-        raise _other("costs", costs, "a CostTable, such as read_costs returns, or makes one")
+    for given in costs.values() if isinstance(costs, Mapping) else [costs]:
+        if given is not None and not isinstance(given, CostTable) and not callable(given):
+            raise _other("costs", given, "a CostTable, such as read_costs returns, or makes one")
 
 
 def check_alone(costs: object) -> None:
     """Raises UsageError for costs that cannot be handed to another process."""
-    if costs is not None and not isinstance(costs, CostTable):
-        raise UsageError(
-            "a function cannot be handed to another process",
-            where="costs",
-            fix="hand in the table that it makes, or leave isolated out",
-        )
+    for given in costs.values() if isinstance(costs, Mapping) else [costs]:
+        if given is not None and not isinstance(given, CostTable):
+            raise UsageError(
+                "a function cannot be handed to another process",
+                where="costs",
+                fix="hand in the table that it makes, or leave isolated out",
+            )
 
 
 def table_of(costs: CostTable | CostModel, expanded: ExpandedGraph) -> CostTable:

@@ -31,6 +31,7 @@ from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.ir import errors
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError, StagecutError, StageFault
+from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.measure.supervisor import spawned, supervise
 from stagecut.compiler.measurements import KeptProfile
 from stagecut.passes.profile.profile import Profiled
@@ -70,7 +71,8 @@ class Request:
     max_batch: int | None = None
     max_latency_s: float | None = None
     max_memory_bytes: float | None = None
-    costs: str | None = None
+    costs: Mapping[str, str] = field(default_factory=dict)
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
 
     def __post_init__(self) -> None:
         """Numbers of numpy become Python's own, which JSON has."""

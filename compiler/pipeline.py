@@ -31,30 +31,32 @@ from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.context_of import context_of, scratch_folder
 from stagecut.compiler.decide import Decide, expanded_without
 from stagecut.compiler.decide_stream import DecideStream
+from stagecut.compiler.entries import (
+    Entry,
+    check_entries,
+    costs_by_entry,
+    entries_of,
+    named_in,
+    tables_in,
+    weights_into,
+)
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.costs_json import write_costs
-from stagecut.compiler.formats.plan_file import (
-    DEFAULTS_FILE,
-    MODEL_FILE,
-    Plan,
+from stagecut.compiler.formats.plan_file import Plan, defaults_model, write_plan
+from stagecut.compiler.formats.plan_members import (
     costs_file,
-    defaults_model,
+    defaults_file,
     file_prefix,
+    model_file,
     stream_file,
-    write_plan,
 )
-from stagecut.compiler.formats.weights import (
-    WeightFile,
-    model_bytes,
-    write_weights_into,
-)
+from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.frontends.load import import_model, tell
-from stagecut.compiler.frontends.normal_form.normalise import declared, open_form
+from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.shapes import Shapes
-from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostModel, CostTable
+from stagecut.compiler.ir.costs import Costs, CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import (
     AllFailedError,
@@ -71,6 +73,7 @@ from stagecut.compiler.ir.plan import (
     batching_problem,
 )
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.ir.stream_certificate import Limit, limits_of_stream
 from stagecut.compiler.isolated import (
     Request,
@@ -104,7 +107,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     max_batch: int | None = None,
     max_latency_s: float | None = None,
     max_memory_bytes: float | None = None,
-    costs: CostTable | CostModel | None = None,
+    costs: Costs | Mapping[str, Costs] | None = None,
+    decoding: DecodingOptions = DecodingOptions(),
     settings: Settings = Settings(),
     isolated: bool = False,
 ) -> Plan:
@@ -118,9 +122,11 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     input by name, or several such mappings, each of which becomes a variant of the plan.
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
     those of `costs`: a table to use instead of measuring, or a function that makes one of the graph
-    with each node's candidates; contenders are then compared by it, too. `objective` is latency,
-    energy, or weights for both: `latency=1,energy=0.5`; or throughput, for a plan whose session
-    streams as many inputs a second as can be.
+    with each node's candidates; contenders are then compared by it, too. Of a decoder it is for
+    each entry, or one for each by name. `decoding` says more of a model with a cache, which becomes
+    the entries prefill and decode. `objective` is latency, energy, or weights for both:
+    `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a second
+    as can be.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
     number. `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch`
@@ -135,7 +141,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     check_measuring(devices, feeds, granularity, settings)
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
-    table = costs if isinstance(costs, CostTable) else None
+    tables = tables_in(costs)
     if isolated:
         check_alone(costs)
         request = replace(
@@ -148,14 +154,17 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             max_batch=max_batch,
             max_latency_s=max_latency_s,
             max_memory_bytes=max_memory_bytes,
-            costs=None if table is None else write_costs(table),
+            costs={name: write_costs(table) for name, table in tables.items()},
+            decoding=decoding,
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
     phases = Phases(settings.clock)
-    named = devices or (None if table is None else [each.name for each in table.machine.devices])
     goal = parse_objective(objective)
     context = context_of(
-        named, settings, lower_precision=tolerance is not None, streams=goal.streams
+        devices or named_in(tables),
+        settings,
+        lower_precision=tolerance is not None,
+        streams=goal.streams,
     )
     question = _Question(
         context,
@@ -165,47 +174,34 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         tolerance,
         max_energy_j,
         limits_of_stream(max_latency_s, max_memory_bytes),
-        None if context.only_reference else costs,
+        max_batch,
         phases,
     )
     with phases("import"):
-        bound = _each(shapes, table)
+        bound = _each(shapes, tables)
         shaped = [name for each in bound for name in each]
         imported, feeds = import_model(
             model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
         )
         tell(imported, model, settings.warn)
-        programs = programs_for(imported, bound, feeds)
-        opened = open_form(imported)
+        entries, shared = entries_of(imported, bound, feeds, decoding)
+        by_entry = costs_by_entry(costs, [entry.name for entry in entries])
+        check_entries(entries, by_entry, goal)
     folder = scratch_folder(settings)
     with ArchiveWriter(folder.path / "model.plan") as archive:
         with phases("weights"):
-            parts = [program.model for program in programs] + ([] if opened is None else [opened])
-            weights = write_weights_into(parts, archive)
-            if opened is not None:
-                weights[-1].refer(opened.graph)
+            weights = weights_into(archive, entries)
         files: dict[str, bytes] = {}
-        variants = [
-            question.answered(program, file, opened, files, index)
-            for index, (program, file) in enumerate(zip(programs, weights, strict=False))
-        ]
-        if costs is not None and (max_batch or 1) > 1:
-            settings.warn(
-                "inputs are run one by one: costs that are handed in say nothing of batches"
-            )
-        if goal.streams and costs is None:
-            singles = tuple(variants)
-            for index, program in enumerate(programs):
-                question.batched(
-                    program, index, singles, variants, opened, weights, files, max_batch
-                )
+        planned = {
+            entry.name: replace(
+                question,
+                entry=entry.name,
+                costs=None if context.only_reference else by_entry.get(entry.name),
+            ).planned(entry, own, files)
+            for entry, own in zip(entries, weights, strict=True)
+        }
         with phases("write"):
-            if opened is not None:
-                files[MODEL_FILE] = model_bytes(opened)
-            if programs[0].defaults:
-                files[DEFAULTS_FILE] = defaults_model(programs[0].defaults)
-            entry = PlannedEntry(tuple(variants), imported.left_out, imported.fixed)
-            plan = write_plan(archive, PlanDocument({MAIN: entry}), files, folder)
+            plan = write_plan(archive, PlanDocument(planned, shared), files, folder)
     return replace(plan, phases=phases.seconds)
 
 
@@ -220,8 +216,32 @@ class _Question:
     tolerance: float | None
     max_energy_j: float | None
     limits: tuple[Limit, ...]
-    costs: CostTable | CostModel | None
+    max_batch: int | None
     phases: Phases
+    entry: str = MAIN
+    costs: Costs | None = None
+
+    def planned(
+        self, entry: Entry, weights: Sequence[WeightFile], files: dict[str, bytes]
+    ) -> PlannedEntry:
+        """The entry with all its variants; puts the files that they name into `files`."""
+        programs, opened, warn = entry.programs, entry.opened, self.context.settings.warn
+        variants = [
+            self.answered(program, file, opened, files, index)
+            for index, (program, file) in enumerate(zip(programs, weights, strict=False))
+        ]
+        if self.costs is not None and (self.max_batch or 1) > 1:
+            warn("inputs are run one by one: costs that are handed in say nothing of batches")
+        if self.objective.streams and self.costs is None:
+            singles = tuple(variants)
+            for index, program in enumerate(programs):
+                self.batched(program, index, singles, variants, opened, weights, files)
+        with self.phases("write"):
+            if opened is not None:
+                files[model_file(entry.name)] = model_bytes(opened)
+            if programs[0].defaults:
+                files[defaults_file(entry.name)] = defaults_model(programs[0].defaults)
+        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed)
 
     def answered(
         self,
@@ -258,7 +278,7 @@ class _Question:
         files: dict[str, bytes],
         index: int,
     ) -> PlannedVariant:
-        phases, prefix = self.phases, file_prefix(index)
+        phases, prefix = self.phases, file_prefix(index, self.entry)
         dump = Dump(self.context.settings.dump, prefix)
         with phases("plan"):
             measurements, expanded = self._placed(program, weights, opened)
@@ -308,9 +328,9 @@ class _Question:
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
                     files[f"{prefix}{stage_program.name}.onnx"] = model_bytes(stage_program.model)
-            files[costs_file(index)] = decided.costs_text.encode()
+            files[costs_file(index, self.entry)] = decided.costs_text.encode()
             if decided.proof:
-                files[stream_file(index)] = decided.proof.encode()
+                files[stream_file(index, self.entry)] = decided.proof.encode()
         return planned
 
     def batched(
@@ -322,15 +342,14 @@ class _Question:
         opened: ir.Model | None,
         every_weights: Sequence[WeightFile],
         files: dict[str, bytes],
-        most: int | None,
     ) -> None:
-        """Let up to `most` inputs of the variant `index` run in one call, where that is faster: in
-        a further variant.
+        """Let up to `max_batch` inputs of the variant `index` run in one call, where that is
+        faster: in a further variant.
 
         `singles` are the variants that run their inputs one by one; `every_weights` are those of
         each variant, then those of `opened`. Who asks for batches is told where there are none.
         """
-        alone = singles[index]
+        alone, most = singles[index], self.max_batch
         problem = batching_problem(alone.inputs, alone.outputs)
         if not problem and any(limit.name == "memory" for limit in self.limits):
             problem = "--max-memory counts one set of stages, and batches have their own"
@@ -433,13 +452,16 @@ class _Question:
         }
 
 
-def _each(shapes: Shapes | Sequence[Shapes] | None, costs: CostTable | None) -> Sequence[Shapes]:
+def _each(
+    shapes: Shapes | Sequence[Shapes] | None, tables: Mapping[str, CostTable]
+) -> Sequence[Shapes]:
     """The shapes of each variant, one after the other."""
     several = each_shape(shapes)
-    if costs is not None and len(several) > 1:
-        raise UsageError(
-            "a cost table is for one shape of each input",
-            where=f"cost table {costs.name}",
-            fix="compile without the table, or for one shape",
-        )
+    for table in tables.values():
+        if len(several) > 1:
+            raise UsageError(
+                "a cost table is for one shape of each input",
+                where=f"cost table {table.name}",
+                fix="compile without the table, or for one shape",
+            )
     return several

@@ -67,7 +67,8 @@ def _compile(folder: Path, request: Request) -> Mapping[str, float]:
         max_batch=request.max_batch,
         max_latency_s=request.max_latency_s,
         max_memory_bytes=request.max_memory_bytes,
-        costs=None if request.costs is None else read_costs(request.costs),
+        costs={name: read_costs(text) for name, text in request.costs.items()} or None,
+        decoding=request.decoding,
         settings=_settings(folder, request),
     )
     plan.save(folder / PLAN_FILE)

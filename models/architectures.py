@@ -15,6 +15,7 @@ import transformers
 from torch import Tensor, nn
 
 from stagecut.models.catalogue import Entry, Family, Sizes
+from stagecut.models.decoders import CachedDecoder, cached_inputs
 from stagecut.models.minilm import SentenceEncoder
 
 Built: TypeAlias = tuple[nn.Module, dict[str, Tensor]]
@@ -141,7 +142,10 @@ def assemble(entry: Entry, settings: Mapping[str, int]) -> ZooModel:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(_SEED)
         module, inputs = _FAMILIES[entry.family](entry.sizes, **settings)
-    return ZooModel(entry.name, entry.description, module.eval(), inputs, entry.outputs)
+    outputs = entry.outputs
+    if isinstance(module, CachedDecoder):
+        outputs = (*outputs, *module.presents)
+    return ZooModel(entry.name, entry.description, module.eval(), inputs, outputs)
 
 
 def _bert(sizes: Sizes, *, batch: int, seq: int) -> Built:
@@ -159,10 +163,23 @@ def _roberta(sizes: Sizes, *, batch: int, seq: int) -> Built:
     return Encoder(model), _tokens(config.vocab_size, batch, seq)
 
 
-def _gpt2(sizes: Sizes, *, batch: int, seq: int) -> Built:
+def _gpt2(sizes: Sizes, *, batch: int = 1, seq: int = 0, past: int = 0) -> Built:
     config = transformers.GPT2Config(**sizes, attn_implementation="eager")
     model = _with_biases(transformers.GPT2LMHeadModel(config))
-    return Decoder(model), _tokens(config.vocab_size, batch, seq)
+    return (
+        _cached(model, past) if past else (Decoder(model), _tokens(config.vocab_size, batch, seq))
+    )
+
+
+def _llama(sizes: Sizes, *, past: int) -> Built:
+    config = transformers.LlamaConfig(**sizes, attn_implementation="eager")
+    return _cached(_with_biases(transformers.LlamaForCausalLM(config)), past)
+
+
+def _cached(model: transformers.PreTrainedModel, past: int) -> Built:
+    config = model.config
+    ids = _tokens(config.vocab_size, 1, past)["input_ids"]
+    return CachedDecoder(model), cached_inputs(config, ids, past)
 
 
 def _vit(sizes: Sizes, *, batch: int) -> Built:
@@ -225,6 +242,7 @@ _FAMILIES: Mapping[Family, Callable[..., Built]] = {
     "bert": _bert,
     "roberta": _roberta,
     "gpt2": _gpt2,
+    "llama": _llama,
     "vit": _vit,
     "resnet": _resnet,
     "mobilenet": _mobilenet,

@@ -9,7 +9,7 @@ from stagecut.compiler.ir.errors import UsageError
 
 #: Which function of architectures.py builds the model.
 Family: TypeAlias = Literal[
-    "bert", "roberta", "gpt2", "vit", "resnet", "mobilenet", "vgg", "mlp", "minilm"
+    "bert", "roberta", "gpt2", "llama", "vit", "resnet", "mobilenet", "vgg", "mlp", "minilm"
 ]
 
 Sizes: TypeAlias = Mapping[str, int | float | tuple[int, ...]]
@@ -17,11 +17,21 @@ Sizes: TypeAlias = Mapping[str, int | float | tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A whole number from 1 to `most` (None: without end) that shapes the sample inputs."""
+    """A whole number from `least` to `most` (None: without end) that shapes the sample inputs.
 
-    default: int
+    One without a `default` makes another model of the entry, which has no parameter but this one.
+    """
+
+    default: int | None
     meaning: str
     most: int | None = None
+    least: int = 1
+
+    @property
+    def range(self) -> str:
+        return (
+            f"of {self.least} or more" if self.most is None else f"from {self.least} to {self.most}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +58,27 @@ class Entry:
                 raise UsageError(
                     f"has no parameter {name!r}", where=where, fix=_suggest(name, self.parameters)
                 )
-            most = self.parameters[name].most
-            if number < 1 or (most is not None and number > most):
-                allowed = "of 1 or more" if most is None else f"from 1 to {most}"
+            known = self.parameters[name]
+            if number < known.least or (known.most is not None and number > known.most):
                 raise UsageError(
                     f"{name}={number} is out of range",
                     where=where,
-                    fix=f"give a number {allowed}",
+                    fix=f"give a number {known.range}",
                 )
-        return {name: given.get(name, known.default) for name, known in self.parameters.items()}
+            if known.default is None and len(given) > 1:
+                others = [other for other in given if other != name]
+                raise UsageError(
+                    f"{name} goes with no other parameter",
+                    where=where,
+                    fix=f"leave {', '.join(others)} out, or {name}",
+                )
+            if known.default is None:
+                return {name: number}
+        return {
+            name: given.get(name, known.default)
+            for name, known in self.parameters.items()
+            if known.default is not None
+        }
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
@@ -73,6 +95,11 @@ def _batch() -> dict[str, Parameter]:
 
 def _text(seq: int, most: int) -> dict[str, Parameter]:
     return {**_batch(), "seq": Parameter(seq, "sequence length in tokens", most)}
+
+
+def _past(default: int | None, most: int) -> dict[str, Parameter]:
+    meaning = "tokens that the cache of a decoder has room for"
+    return {"past": Parameter(default, meaning, most, least=4)}
 
 
 _HIDDEN = ("last_hidden_state", "pooler_output")
@@ -92,6 +119,32 @@ _TINY_DECODER = {
     "n_head": 2,
     "bos_token_id": 0,
     "eos_token_id": 0,
+}
+_LLAMA_100M = {
+    "vocab_size": 32000,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "num_key_value_heads": 4,
+    "intermediate_size": 2048,
+    "tie_word_embeddings": True,
+}
+_LLAMA_500M = {
+    "vocab_size": 151936,
+    "hidden_size": 896,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "intermediate_size": 4864,
+    "tie_word_embeddings": True,
+}
+_TINY_LLAMA = {
+    "vocab_size": 128,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 64,
 }
 _TINY_VISION = {
     "image_size": 32,
@@ -160,10 +213,26 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "gpt2",
         "gpt2",
-        "GPT-2 decoder without cache, 12 layers, hidden 768, 124 M weights",
+        "GPT-2 decoder, 12 layers, hidden 768, 124 M weights; with a cache where `past` is given",
         _LOGITS,
-        _text(128, 1024),
+        {**_text(128, 1024), **_past(None, 1024)},
         {},
+    ),
+    Entry(
+        "llama-100m",
+        "llama",
+        "Llama-like decoder with a cache, 12 layers, hidden 768, grouped queries, 100 M weights",
+        _LOGITS,
+        _past(1024, 2048),
+        _LLAMA_100M,
+    ),
+    Entry(
+        "llama-500m",
+        "llama",
+        "Llama-like decoder with a cache, 24 layers, hidden 896, grouped queries, 494 M weights",
+        _LOGITS,
+        _past(1024, 2048),
+        _LLAMA_500M,
     ),
     Entry(
         "vit-base",
@@ -201,7 +270,15 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry("tiny-bert", "bert", "BERT for tests", _HIDDEN, _text(8, 512), _TINY_ENCODER),
     Entry("tiny-roberta", "roberta", "RoBERTa for tests", _HIDDEN, _text(8, 512), _TINY_ROBERTA),
-    Entry("tiny-gpt2", "gpt2", "GPT-2 for tests", _LOGITS, _text(8, 1024), _TINY_DECODER),
+    Entry(
+        "tiny-gpt2",
+        "gpt2",
+        "GPT-2 for tests",
+        _LOGITS,
+        {**_text(8, 1024), **_past(None, 1024)},
+        _TINY_DECODER,
+    ),
+    Entry("tiny-llama", "llama", "Llama for tests", _LOGITS, _past(16, 2048), _TINY_LLAMA),
     Entry("tiny-vit", "vit", "Vision Transformer for tests", _LOGITS, _batch(), _TINY_VISION),
     Entry("tiny-resnet", "resnet", "ResNet for tests", _LOGITS, _batch(), _TINY_RESNET),
     Entry("tiny-vgg", "vgg", "VGG for tests", _LOGITS, _batch(), _TINY_VGG),

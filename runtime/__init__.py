@@ -1,16 +1,18 @@
-"""Running plans: the session, the executor, and adapters for PyTorch and ONNX.
+"""Running plans: sessions, the executor, decoding, and adapters for PyTorch and ONNX.
 
-`Session` and `onnx_backend` (ONNX's own backend interface) are loaded when first asked for: they
-bring the engines.
+`Session`, `DecoderSession`, `Generator` and `onnx_backend` (ONNX's own backend interface) are
+loaded when first asked for: they bring the engines.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stagecut.runtime.adapters import onnx as onnx_backend
+    from stagecut.runtime.decoding.generate import Generator as Generator
+    from stagecut.runtime.decoding.session import DecoderSession as DecoderSession
     from stagecut.runtime.session import Session as Session
 
-__all__ = ["Session", "onnx_backend"]
+__all__ = ["DecoderSession", "Generator", "Session", "onnx_backend"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,6 +20,14 @@ def __getattr__(name: str) -> object:
         from stagecut.runtime.session import Session
 
         return Session
+    if name == "DecoderSession":
+        from stagecut.runtime.decoding.session import DecoderSession
+
+        return DecoderSession
+    if name == "Generator":
+        from stagecut.runtime.decoding.generate import Generator
+
+        return Generator
     if name == "onnx_backend":
         from stagecut.runtime.adapters import onnx
 

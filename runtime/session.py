@@ -16,7 +16,7 @@ from stagecut.compiler.ir.border import CARRIERS, carried, conformed, handed_bac
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims, fits
-from stagecut.compiler.ir.plan import PlannedVariant, Port, stacked
+from stagecut.compiler.ir.plan import MAIN, PlannedVariant, Port, stacked
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.text import size_text
@@ -82,15 +82,22 @@ class Session:
     PlanError.
 
     With `fallback`, a plan whose devices are not all here, or refuse it, runs as the best plan that
-    it has for ONNX Runtime alone. Raises PlanError for a plan file that is not whole, DeviceError
+    it has for ONNX Runtime alone. `entry` is which one of a decoder's, whose states are then inputs
+    and outputs as all others: see DecoderSession. Raises PlanError for a plan file that is not
+    whole, DeviceError
     where a device is missing, EngineError where an engine refuses a stage.
     """
 
-    def __init__(self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False) -> None:
+    def __init__(
+        self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False, entry: str = MAIN
+    ) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
+        stored, grows = loaded.entry_named(entry), loaded.decoding is not None
         #: What engines read weights from; None where there are none.
         self._file = loaded.archive if loaded.archive.size(FILE_NAME) else None
-        self._variants = [_prepared(each, fallback=fallback) for each in loaded.variants]
+        self._variants = [
+            _prepared(each, fallback=fallback, grows=grows) for each in stored.variants
+        ]
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
         for variant in self._variants:
             if variant.stream is not None and variant.stream.batch > 1:
@@ -98,8 +105,8 @@ class Session:
                 variant.batched = self._by_shapes.get(full)
         self._ports = {port.name: port for port in self.planned.inputs}
         self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
-        self._defaults = loaded.defaults
-        self._entry = loaded.entry
+        self._defaults = stored.defaults
+        self._entry = stored.planned
         self._known = [port.name for port in self.planned.outputs]
         self._carried = {
             port.name: port.dtype for port in self.planned.outputs if port.dtype in CARRIERS
@@ -395,16 +402,16 @@ class Session:
                     )
 
 
-def _prepared(stored: StoredVariant, *, fallback: bool) -> Variant:
+def _prepared(stored: StoredVariant, *, fallback: bool, grows: bool) -> Variant:
     try:
-        return Variant(stored)
+        return Variant(stored, grows=grows)
     except (DeviceError, StageFault) as missing:
         if stored.planned.fallback is None:
             raise
         if not fallback:
             missing.fix += "; or run the plan's fallback on ONNX Runtime (--fallback)"
             raise
-        return Variant(stored, fallback=True)
+        return Variant(stored, fallback=True, grows=grows)
 
 
 def _distance(shapes: Shapes, profiled: Shapes) -> float:

@@ -65,6 +65,16 @@ class UnprofiledShapes:
         self._open: Executor | None = None
         self._latest: OrderedDict[Shapes, Executor] = OrderedDict()
 
+    def prepare(self) -> bool:
+        """Prepare the stages that serve every shape; whether there are any."""
+        if self._open_works:
+            try:
+                self._for_any()
+            except StageFault:  # the engine has to know the sizes
+                self._open_works = False
+                self.has_run = True
+        return self._open_works
+
     def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
         """`feeds` by the names that inputs have in the stages, of these `shapes`."""
         if self._open_works:

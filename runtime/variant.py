@@ -28,10 +28,14 @@ class Variant:
     """A variant with its stages prepared; safe to use from several threads at once.
 
     `running` is what runs: the plan's own schedule, or with `fallback` the one that stands in for
-    it. Raises DeviceError where a device is missing, StageFault where an engine refuses a stage.
+    it. One that `grows` is for inputs whose shapes differ from run to run: where stages serve every
+    shape, they serve the profiled one, too, and weights are prepared once. Raises DeviceError where
+    a device is missing, StageFault where an engine refuses a stage.
     """
 
-    def __init__(self, stored: StoredVariant, *, fallback: bool = False) -> None:
+    def __init__(
+        self, stored: StoredVariant, *, fallback: bool = False, grows: bool = False
+    ) -> None:
         planned = stored.planned
         staged = stored.staged(fallback=fallback)
         engines = _engines(planned, staged.schedule)
@@ -41,13 +45,17 @@ class Variant:
         self.shapes: Shapes = tuple(port.shape for port in planned.inputs)
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._stored = stored
-        self._profiled = Executor(staged, outputs, engines)
+        self._grows = grows
         self._processes = _processes(self, staged, engines)
-        hosted = self._processes
-        self._in_stream = self._profiled.with_stages(hosted.stages) if hosted else self._profiled
         self._unprofiled = UnprofiledShapes(
             stored.open_model, planned.provenance.model, staged, outputs, engines
         )
+        self._profiled: Executor | None = None
+        if not (grows and self._unprofiled.prepare()):
+            self._profiled = Executor(staged, outputs, engines)
+        self._in_stream = self._profiled
+        if self._profiled is not None and self._processes is not None:
+            self._in_stream = self._profiled.with_stages(self._processes.stages)
         self._fallback: Variant | None = None
         #: The one that was made for full batches of these inputs, where there is one.
         self.batched: Variant | None = None
@@ -81,7 +89,7 @@ class Variant:
         """As `outputs`, a stage at a time. Where that raises EngineError or ModelError, `outputs`
         may still have an answer."""
         inputs = {inside: feeds[name] for inside, name in self._names}
-        if shapes == self.shapes:
+        if self._in_stream is not None and shapes == self.shapes:
             return self._in_stream.by_stage(inputs)
         if self.batched is not None and shapes == self.batched.shapes:
             return self.batched.passage(feeds, shapes)
@@ -94,7 +102,7 @@ class Variant:
         those of shapes at which it fails. Raises EngineError where the model turns out not to run
         at these shapes.
         """
-        if shapes != self.shapes:
+        if self._profiled is None or shapes != self.shapes:
             return self._traced(feeds, shapes)[0]
         inputs = {inside: feeds[name] for inside, name in self._names}
         try:
@@ -115,7 +123,7 @@ class Variant:
     def _traced(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
         inputs = {inside: feeds[name] for inside, name in self._names}
         try:
-            if shapes == self.shapes:
+            if self._profiled is not None and shapes == self.shapes:
                 return self._profiled.run(inputs)
             return self._unprofiled.run(inputs, shapes)
         except RangeFault as error:
@@ -131,7 +139,7 @@ class Variant:
         if self.is_fallback or self.planned.fallback is None:
             raise error
         if self._fallback is None:
-            self._fallback = Variant(self._stored, fallback=True)
+            self._fallback = Variant(self._stored, fallback=True, grows=self._grows)
         return self._fallback
 
     def _elsewhere(

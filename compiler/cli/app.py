@@ -8,6 +8,7 @@ from stagecut.compiler.cli import (
     devices_command,
     diff_command,
     estimate_command,
+    generate_command,
     import_costs_command,
     partition_command,
     profile_command,
@@ -37,6 +38,7 @@ app = typer.Typer(
 
 app.command("compile")(compile_command.compile_)
 app.command("run")(run_command.run)
+app.command("generate")(generate_command.generate)
 app.command("bench")(bench_command.bench)
 app.command("report")(report_command.report)
 app.command("diff")(diff_command.diff)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import limits
+from stagecut.compiler.cli import decoding, limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import console, note, print_json, say
 from stagecut.compiler.cli.outputs import check_outputs
@@ -64,6 +64,9 @@ def compile_(
     max_batch: limits.MaxBatchOption = None,
     max_latency: limits.MaxLatencyOption = None,
     max_memory: limits.MaxMemoryOption = None,
+    prompt: decoding.PromptOption = None,
+    capacity: decoding.CapacityOption = None,
+    state: decoding.StateOption = None,
     effort: limits.EffortOption = "normal",
     cores: common.CoresOption = None,
     costs: Annotated[
@@ -87,6 +90,7 @@ def compile_(
       stagecut compile model.onnx -o model.plan --shape input_ids=1x16 --shape input_ids=1x128
       stagecut compile zoo:bert-base -o bert.plan --device cpu.serial --device pim.hbm:channels=64
       stagecut compile model.onnx -o model.plan --objective throughput --cores 0-7
+      stagecut compile zoo:gpt2:past=1024 -o gpt2.plan --prompt 128
       stagecut compile zoo:bert-base --dry-run
     """
     from stagecut.compiler.formats.costs_json import read_costs
@@ -152,14 +156,20 @@ def compile_(
         max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
+        decoding=decoding.decoding_options(prompt, capacity, state),
         settings=settings,
     )
     plan.save(output)
+    from stagecut.compiler.report.decoding import DecodingFigures
+
     for name, kind in plan.entry.left_out.items():
         note(f"left out: output {name}, a {kind}, which a plan cannot hand back")
     if json:
         first, *others = (_document(variant.planned) for variant in plan.variants)
-        document = {"plan": str(output), **first, "variants": others, "phases": dict(plan.phases)}
+        figures = DecodingFigures.of(plan.document)
+        more = {} if figures is None else {"decoding": figures.document()}
+        phases = {"phases": dict(plan.phases)}
+        document = {"plan": str(output), **first, "variants": others, **more, **phases}
         print_json("stagecut.compile/1", document)
     else:
         _show(plan, output)
@@ -252,6 +262,7 @@ def _number(difference: float) -> float | None:
 def _show(plan: "Plan", output: Path) -> None:
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.ir.plan import for_batches
+    from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.terminal.report import print_summary
 
@@ -259,6 +270,9 @@ def _show(plan: "Plan", output: Path) -> None:
     for index, variant in enumerate(plan.variants):
         if index not in batched:  # what they are for says so
             print_summary(build_report(variant.planned, read_costs(variant.costs)), console())
+    figures = DecodingFigures.of(plan.document)
+    if figures is not None:
+        say("", *figures.lines())
     say("", f"wrote {output}; `stagecut report {output}` says more")
     if plan.phases:
         parts = ", ".join(f"{name} {seconds(time_s)}" for name, time_s in plan.phases.items())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import console, note, print_text
+from stagecut.compiler.cli.output import console, note, print_text, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import TraceError, UsageError
 
@@ -72,6 +72,7 @@ def report(
     """
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
 
     shown = [
@@ -96,10 +97,13 @@ def report(
     loaded = Plan.load(plan)
     variant = loaded.variant(common.parse_shapes(shape))
     run = None if trace is None else _read_trace(trace)
-    variants = loaded.entry.variants
+    variants = loaded.entry_named(variant.entry).planned.variants
     content = build_report(variant.planned, read_costs(variant.costs), run, variants)
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
+        figures = DecodingFigures.of(loaded.document)
+        if figures is not None:
+            say(*figures.lines())
     if json:
         from stagecut.compiler.report.export.json import to_json
 

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive
+from stagecut.compiler.formats.decoding_check import decoding_problems
+from stagecut.compiler.formats.plan_members import model_file
 from stagecut.compiler.formats.port_check import port_problems
 from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.ir.machine import HOST, Machine, combined
@@ -25,6 +27,7 @@ from stagecut.compiler.ir.plan import (
 )
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
+from stagecut.compiler.ir.state import DECODE, PREFILL
 
 
 def check_plan(document: PlanDocument, archive: Archive) -> None:
@@ -39,20 +42,34 @@ def check_plan(document: PlanDocument, archive: Archive) -> None:
 
 
 def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]:
-    entry = document.entries.get(MAIN)
-    if entry is None or not entry.variants:
-        yield f"entries.{MAIN} has no variant"
-        return
+    named = [MAIN] if document.decoding is None else [PREFILL, DECODE]
+    for name in named:
+        if name not in document.entries or not document.entries[name].variants:
+            yield f"entries.{name} has no variant"
+            return
+    for name in document.entries:
+        if name not in named:
+            yield f"entries has {name!r}, and the entries of such a plan are {', '.join(named)}"
     yield from _missing([weights.FILE_NAME], members)
-    ports = _names_and_types(entry.variants[0])
-    for index, variant in enumerate(entry.variants):
-        where = f"entries.{MAIN}.variants[{index}]"
+    for name, entry in document.entries.items():
+        yield from _in_entry(name, entry.variants, members)
+    if document.decoding is not None:
+        yield from (f"decoding: {problem}" for problem in decoding_problems(document))
+
+
+def _in_entry(
+    name: str, variants: Sequence[PlannedVariant], members: Collection[str]
+) -> Iterator[str]:
+    ports = _names_and_types(variants[0])
+    for index, variant in enumerate(variants):
+        where = f"entries.{name}.variants[{index}]"
         if _names_and_types(variant) != ports:
             yield f"{where} has other inputs or outputs than the first variant"
-        yield from (f"{where}: {problem}" for problem in _in_variant(variant, members))
-    shapes = [tuple(port.shape for port in variant.inputs) for variant in entry.variants]
+        problems = _in_variant(variant, model_file(name), members)
+        yield from (f"{where}: {problem}" for problem in problems)
+    shapes = [tuple(port.shape for port in variant.inputs) for variant in variants]
     if len(set(shapes)) < len(shapes):
-        yield f"entries.{MAIN} has two variants for the same shapes"
+        yield f"entries.{name} has two variants for the same shapes"
 
 
 def _names_and_types(variant: PlannedVariant) -> object:
@@ -62,14 +79,15 @@ def _names_and_types(variant: PlannedVariant) -> object:
     ]
 
 
-def _in_variant(variant: PlannedVariant, members: Collection[str]) -> Iterator[str]:
+def _in_variant(variant: PlannedVariant, model: str, members: Collection[str]) -> Iterator[str]:
+    """`model` is the member that its model with open dimensions is, where it has any."""
     try:
         parse_objective(variant.objective)
     except UsageError as error:
         yield f"objective: {error.problem}"
     yield from port_problems(variant.inputs, variant.outputs)
     if any(port.dims for port in (*variant.inputs, *variant.outputs)):
-        yield from _missing(["model.onnx"], members)
+        yield from _missing([model], members)
     yield from _in_contenders(variant.contenders)
     yield from _in_certificate(variant.certificate)
     yield from _in_nodes(variant.nodes, variant.machine)

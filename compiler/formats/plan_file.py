@@ -19,6 +19,13 @@ from stagecut.compiler.formats.archive import Archive, ArchiveWriter
 from stagecut.compiler.formats.atomic import replacing
 from stagecut.compiler.formats.json_keys import repeated_key
 from stagecut.compiler.formats.plan_check import check_plan
+from stagecut.compiler.formats.plan_members import (
+    DOCUMENT_FILE,
+    costs_file,
+    defaults_file,
+    model_file,
+    stream_file,
+)
 from stagecut.compiler.formats.program_check import (
     check_open_model,
     check_programs,
@@ -38,15 +45,12 @@ from stagecut.compiler.ir.plan import (
     Port,
 )
 from stagecut.compiler.ir.solution import Certificate
+from stagecut.compiler.ir.state import Decoding
 from stagecut.compiler.ir.text import shape_text
 
-DOCUMENT_FILE = "plan.json"
-#: The whole model with its open dimensions, from which stages are extracted for other shapes.
-MODEL_FILE = "model.onnx"
-#: The defaults of inputs that need not be given, as the weights of a model without operators.
-DEFAULTS_FILE = "defaults.onnx"
 #: Keys that nobody knows are refused, in everything that stands below.
 _ENTRIES = TypeAdapter(Mapping[str, PlannedEntry], config=ConfigDict(extra="forbid"))
+_SHARED = TypeAdapter(Mapping[str, Decoding], config=ConfigDict(extra="forbid"))
 _MEMBERS = TypeAdapter(dict[str, str])
 #: JSON has no infinity, which the difference of an output may be: it stands there as a string.
 _DOCUMENT = TypeAdapter(dict[str, Any], config=ConfigDict(ser_json_inf_nan="strings"))
@@ -65,17 +69,18 @@ class StoredVariant:
     planned: PlannedVariant
     archive: Archive
     index: int
+    entry: str = MAIN
 
     @property
     def costs(self) -> str:
         """The cost table that it was made from, as `stagecut.costs/1`."""
-        return self.archive.read(costs_file(self.index)).decode(errors="replace")
+        return self.archive.read(costs_file(self.index, self.entry)).decode(errors="replace")
 
     @property
     def stream(self) -> bytes | None:
         """The fastest stream by the costs, and the proof of it, as `stagecut.stream/1`; None for a
         plan that was not made to stream."""
-        name = stream_file(self.index)
+        name = stream_file(self.index, self.entry)
         return self.archive.read(name) if name in self.archive.names() else None
 
     def staged(self, *, fallback: bool = False) -> StagedSchedule:
@@ -93,8 +98,9 @@ class StoredVariant:
 
     def open_model(self) -> ir.Model:
         """The whole model with its open dimensions; raises PlanError for a plan that has none."""
-        model = _read_model(self.archive, MODEL_FILE)
-        check_open_model(self.planned, model, f"{self.archive.path}: {MODEL_FILE}")
+        file = model_file(self.entry)
+        model = _read_model(self.archive, file)
+        check_open_model(self.planned, model, f"{self.archive.path}: {file}")
         return model
 
     def _programs(self, run: PlannedRun) -> tuple[StageProgram, ...]:
@@ -107,6 +113,33 @@ class StoredVariant:
             )
             for stage in run.stages
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """One way into the model of a plan, with what the file holds for it."""
+
+    name: str
+    planned: PlannedEntry
+    archive: Archive
+
+    @property
+    def variants(self) -> tuple[StoredVariant, ...]:
+        """One for each profiled shape, in the order in which the user gave them."""
+        return tuple(
+            StoredVariant(planned, self.archive, index, self.name)
+            for index, planned in enumerate(self.planned.variants)
+        )
+
+    @property
+    def defaults(self) -> Feeds:
+        """Of the inputs that need not be given, by name; raises PlanError where they are none."""
+        file = defaults_file(self.name)
+        if file not in self.archive.names():
+            return {}
+        model = _read_model(self.archive, file)
+        tensors = {name: value.const_value for name, value in model.graph.initializers.items()}
+        return {name: as_array(each) for name, each in tensors.items() if each is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,30 +163,38 @@ class Plan:
         archive = Archive(Path(path), folder)
         fields = _read_document(archive)
         _check_members(archive, fields.get("members"))
-        document = _parsed(fields.get("entries"), archive.path)
+        document = _parsed(fields, archive.path)
         check_plan(document, archive)
         return cls(document, archive)
 
     @property
     def variants(self) -> tuple[StoredVariant, ...]:
-        """One for each profiled shape, in the order in which the user gave them."""
-        return tuple(
-            StoredVariant(planned, self.archive, index)
-            for index, planned in enumerate(self.document.entries[MAIN].variants)
-        )
+        """Those of each entry, one for each profiled shape, in the order in which the user gave
+        them."""
+        names = self.document.entries
+        return tuple(each for name in names for each in self.entry_named(name).variants)
 
     @property
     def entry(self) -> PlannedEntry:
-        return self.document.entries[MAIN]
+        """The first entry: the only one of a model that has one way in."""
+        return next(iter(self.document.entries.values()))
+
+    def entry_named(self, name: str) -> StoredEntry:
+        """Raises PlanError for one that the plan does not have."""
+        entries = self.document.entries
+        if name not in entries:
+            fix = "use `stagecut generate`, or DecoderSession"
+            raise PlanError(
+                f"has no entry {name!r}; it has {', '.join(entries)}",
+                where=str(self.archive.path),
+                fix="compile a model with a cache" if self.decoding is None else fix,
+            )
+        return StoredEntry(name, entries[name], self.archive)
 
     @property
-    def defaults(self) -> Feeds:
-        """Of the inputs that need not be given, by name; raises PlanError where they are none."""
-        if DEFAULTS_FILE not in self.archive.names():
-            return {}
-        model = _read_model(self.archive, DEFAULTS_FILE)
-        tensors = {name: value.const_value for name, value in model.graph.initializers.items()}
-        return {name: as_array(each) for name, each in tensors.items() if each is not None}
+    def decoding(self) -> Decoding | None:
+        """What the entries of a decoder share; None for a plan of another model."""
+        return self.document.decoding
 
     @property
     def first(self) -> StoredVariant:
@@ -183,26 +224,11 @@ class Plan:
 
 
 def defaults_model(defaults: Feeds) -> bytes:
-    """The content of `DEFAULTS_FILE`."""
+    """The content of `defaults_file`."""
     weights = [numpy_helper.from_array(each, name) for name, each in defaults.items()]
     graph = onnx.helper.make_graph([], "defaults", [], [], weights)
     data: bytes = onnx.helper.make_model(graph).SerializeToString(deterministic=True)
     return data
-
-
-def costs_file(variant: int) -> str:
-    """The member with the cost table of a variant, by its index."""
-    return f"{file_prefix(variant)}costs.json"
-
-
-def stream_file(variant: int) -> str:
-    """The member with the fastest stream of a variant by its costs, and the proof of it."""
-    return f"{file_prefix(variant)}stream.json"
-
-
-def file_prefix(variant: int) -> str:
-    """What the names of a variant's own members begin with."""
-    return f"variant-{variant}-" if variant else ""
 
 
 def write_plan(
@@ -216,10 +242,12 @@ def write_plan(
     for name, content in files.items():
         archive.add(name, content)
     entries = _ENTRIES.dump_python(document.entries, mode="json")
-    written = {"schema": SCHEMA, "entries": entries, "members": dict(archive.digests)}
+    known = {} if document.decoding is None else {"decoding": document.decoding}
+    shared = _SHARED.dump_python(known, mode="json")
+    written = {"schema": SCHEMA, "entries": entries, **shared, "members": dict(archive.digests)}
     archive.add(DOCUMENT_FILE, _DOCUMENT.dump_json(written, indent=1))
     archive.seal()
-    _parsed(entries, archive.path)
+    _parsed(written, archive.path)
     return Plan(document, Archive(archive.path, folder))
 
 
@@ -267,15 +295,19 @@ def _check_members(archive: Archive, listed: object) -> None:
             )
 
 
-def _parsed(entries: object, path: Path) -> PlanDocument:
+def _parsed(fields: Mapping[str, Any], path: Path) -> PlanDocument:
     """The document; raises PlanError for the first part that is not valid by itself. Whether the
     parts fit together is checked by `check_plan`."""
+    shared = {name: fields[name] for name in ("decoding",) if name in fields}
+    part = ["entries"]
     try:
-        return PlanDocument(_ENTRIES.validate_python(entries))
+        entries = _ENTRIES.validate_python(fields.get("entries"))
+        part = []
+        return PlanDocument(entries, **_SHARED.validate_python(shared))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         says = _SENTENCES.get(first["type"], first["msg"])
-        problem = f"{says}, at {'.'.join(map(str, ('entries', *first['loc'])))}"
+        problem = f"{says}, at {'.'.join(map(str, (*part, *first['loc'])))}"
     except StagecutError as error:  # of a constructor
         problem = f"{error.where}: {error.problem}" if error.where else error.problem
     raise PlanError(problem, where=f"{path}: {DOCUMENT_FILE}", fix=_FIX)

@@ -1,5 +1,7 @@
 """`zoo:NAME[:key=number,...]`: a model of the zoo, e.g. `zoo:bert-base:seq=64,batch=2`."""
 
+from dataclasses import replace
+
 from stagecut import models
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.ir.errors import UsageError
@@ -13,11 +15,20 @@ _MOST_DIGITS = 18
 def from_zoo(spec: str) -> Imported:
     """Build and import it; raises what `build` raises."""
     model = build(spec)
-    from stagecut.compiler.frontends.torch_export import from_module
+    from stagecut.compiler.frontends.torch_export import from_module, from_program
+    from stagecut.models.decoders import CachedDecoder, export
 
-    return from_module(
-        model.module, model.example_inputs, name=model.name, source=spec, outputs=model.outputs
-    )
+    if not isinstance(model.module, CachedDecoder):
+        return from_module(
+            model.module, model.example_inputs, name=model.name, source=spec, outputs=model.outputs
+        )
+    program = export(model.module, model.example_inputs)
+    imported = from_program(program, name=model.name, source=spec, outputs=model.outputs)
+    inputs = imported.model.graph.inputs
+    for value, name in zip(inputs, model.example_inputs, strict=True):
+        value.name = name
+    feeds = dict(zip(model.example_inputs, imported.feeds.values(), strict=True))
+    return replace(imported, feeds=feeds)
 
 
 def build(spec: str) -> "models.ZooModel":

@@ -208,6 +208,9 @@ class CostTable:
 #: Says what a model's nodes cost on their candidates.
 CostModel: TypeAlias = Callable[[ExpandedGraph], CostTable]
 
+#: A table, or what makes one of a graph.
+Costs: TypeAlias = CostTable | CostModel
+
 
 def with_energy_limit(table: CostTable, limit_j: float) -> CostTable:
     """The table with a budget of `limit_j` joules for a run, in place of any energy budget it has.

@@ -1,6 +1,6 @@
 """What a plan says about itself: the data of `plan.json`, schema `stagecut.plan/2`.
 
-Plan document -> entries ("main") -> variants, one for each profiled shape
+Plan document -> entries ("main"; or "prefill", "decode") -> variants, one for each profiled shape
   variant -> schedule, account, certificate; stages (the programs); nodes; contenders
 """
 
@@ -16,6 +16,7 @@ from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate
+from stagecut.compiler.ir.state import Decoding
 from stagecut.compiler.ir.stream import Hosting
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
@@ -445,6 +446,10 @@ def for_batches(variants: Sequence[PlannedVariant]) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class PlanDocument:
-    """Everything in `plan.json` but the schema and the list of members."""
+    """Everything in `plan.json` but the schema and the list of members.
+
+    `decoding` is what the entries of a decoder share; other models have the one entry `main`.
+    """
 
     entries: Mapping[str, PlannedEntry]
+    decoding: Decoding | None = None

@@ -146,7 +146,7 @@ class StagecutBackend(Backend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        return device == _CPU or any(each.name == device for each in backends.listed())
+        return device == _CPU or device in backends.names()
 
 
 def _inputs(model: onnx.ModelProto) -> list[str]:

@@ -17,6 +17,7 @@ from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.errors import EngineError, UnplaceableError, UsageError
+from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.isolated import REQUEST, REQUEST_FILE, Request, read_feed
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.profiling import expand_model, profile_model
@@ -60,9 +61,10 @@ def test_everything_that_can_be_asked_for_arrives(
         max_energy_j=3.0,
         max_batch=5,
         costs=unmeasured(expand_model(MODEL, devices=["cpu.serial", "null"])),
+        decoding=DecodingOptions(prompt=4, states={"past": "present"}),
         settings=settings,
     )
-    assert replace(found, model="", costs=None) == Request(
+    assert replace(found, model="", costs={}) == Request(
         task="compile",
         devices=("cpu.serial", "null"),
         shapes=({"x": (2, 3)}, {"x": (4, 3)}),
@@ -77,9 +79,10 @@ def test_everything_that_can_be_asked_for_arrives(
         dump=tmp_path,
         effort="thorough",
         engine_timeout_s=7.0,
+        decoding=DecodingOptions(prompt=4, states={"past": "present"}),
     )
     assert Path(found.model).name == "residual.onnx"
-    assert read_costs(str(found.costs)).name == "residual"
+    assert read_costs(found.costs["main"]).name == "residual"
 
 
 def test_numbers_of_numpy_arrive(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,16 @@ from stagecut.models.catalogue import CATALOGUE, find
 SENTENCES = ("bert-small", "bert-base", "roberta-base", "gpt2")
 IMAGES = ("vit-base", "resnet-50", "mobilenet-v2", "vgg-16")
 WANTED = (*SENTENCES, *IMAGES, "mlp")
+LLAMAS = ("llama-100m", "llama-500m")
 TINY = tuple(
-    f"tiny-{family}" for family in ("bert", "roberta", "gpt2", "vit", "resnet", "vgg", "mlp")
+    f"tiny-{family}"
+    for family in ("bert", "roberta", "gpt2", "llama", "vit", "resnet", "vgg", "mlp")
 )
 
 
 def test_names_are_unique_and_complete() -> None:
     assert len(set(models.names())) == len(models.names())
-    assert set(models.names()) == {*WANTED, *TINY, "minilm"}
+    assert set(models.names()) == {*WANTED, *LLAMAS, *TINY, "minilm"}
 
 
 def test_every_family_has_a_tiny_variant() -> None:

@@ -1,16 +1,21 @@
-"""A variant creates the devices that its schedule needs, and no others."""
+"""A variant creates the devices and the stages that it needs, and no others."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.compiler import compile_model
+from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.costs import CostTable, Endpoint
-from stagecut.runtime import Session
-from tests.support.onnx_models import TinyModel
+from stagecut.compiler.ir.errors import StageFault
+from stagecut.runtime import Session, variant
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.unprofiled_shapes import UnprofiledShapes
+from stagecut.runtime.variant import Variant
+from tests.support.onnx_models import MODELS, TinyModel
 from tests.support.scattered import costs_of, expand
 
 DEVICES = ("cpu.serial", "pim.hbm")
@@ -47,3 +52,61 @@ def test_a_device_that_nothing_runs_on_is_not_created(
     monkeypatch.setattr(backends, "create_from_plan", noted)
     Session(plan).run(None, {"x": np.zeros(4, np.float32)})
     assert created == ["cpu.serial"]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Executor]:
+    """What is prepared for the profiled shapes."""
+    prepared: list[Executor] = []
+
+    def noted(*arguments: Any) -> Executor:
+        prepared.append(Executor(*arguments))
+        return prepared[-1]
+
+    monkeypatch.setattr(variant, "Executor", noted)
+    return prepared
+
+
+@pytest.fixture(scope="module")
+def open_plan() -> Plan:
+    model = MODELS["symbolic dimensions"]
+    return compile_model(model.proto(), devices=["cpu.serial"], shapes=model.shapes)
+
+
+def _answers(found: Variant, rows: int) -> list[np.ndarray]:
+    """At the profiled shape with `rows` times its first dimension."""
+    feeds = {
+        port.name: np.ones((rows * port.shape[0], *port.shape[1:]), port.dtype)
+        for port in found.planned.inputs
+    }
+    shapes = tuple(array.shape for array in feeds.values())
+    return [*found.outputs(feeds, shapes).values(), *found.run(feeds, shapes)[0].values()]
+
+
+def test_one_that_grows_prepares_its_stages_once(open_plan: Plan, made: list[Executor]) -> None:
+    grown = Variant(open_plan.first, grows=True)
+    assert not made
+    usual = Variant(open_plan.first)
+    assert len(made) == 1
+    for rows in (1, 2):
+        for one, other in zip(_answers(grown, rows), _answers(usual, rows), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_one_that_grows_where_an_engine_has_to_know_the_sizes(
+    open_plan: Plan, made: list[Executor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: UnprofiledShapes) -> Executor:
+        raise StageFault("open", stage=0, device="cpu.serial")
+
+    monkeypatch.setattr(UnprofiledShapes, "_for_any", refused)
+    grown = Variant(open_plan.first, grows=True)
+    assert len(made) == 1
+    assert [len(_answers(grown, rows)) for rows in (1, 2)] == [2, 2]
+
+
+def test_one_that_grows_beside_a_modelled_device(made: list[Executor]) -> None:
+    model = MODELS["symbolic dimensions"]
+    plan = compile_model(model.proto(), devices=["null"], shapes=model.shapes)
+    Variant(plan.first, grows=True)
+    assert len(made) == 1

@@ -47,7 +47,11 @@ def _cases() -> dict[str, Any]:
 @functools.cache
 def _suite() -> dict[str, unittest.TestCase]:
     """ONNX's own tests, by the names of the cases; they share the models that are loaded above."""
-    with mock.patch.object(runner, "load_model_tests", _load):
+    asked = functools.cache(onnx_backend.supports_device)  # of two devices, for each case
+    with (
+        mock.patch.object(runner, "load_model_tests", _load),
+        mock.patch.object(onnx_backend, "supports_device", asked),
+    ):
         classes = BackendTest(cast("Any", onnx_backend), __name__).test_cases
     found = {}
     for kind in ("node", "simple"):

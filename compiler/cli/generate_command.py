@@ -1,0 +1,111 @@
+"""`stagecut generate`: a plan of a decoder writes on."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.output import note, print_json, say
+from stagecut.compiler.ir import units
+from stagecut.compiler.ir.errors import UsageError
+
+
+def generate(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file of a decoder.")],
+    prompt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What to go on with; needs --tokenizer.")
+    ] = None,
+    prompt_ids: Annotated[
+        str | None, typer.Option(metavar="1,2,3", help="The same as tokens.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The model's tokenizer.json.")
+    ] = None,
+    max_new: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many tokens to add, at most.")
+    ] = 64,
+    temperature: Annotated[
+        float, typer.Option(help="0 takes the best token; more is more by chance.")
+    ] = 0.0,
+    top_k: Annotated[int, typer.Option(help="Choose among so many of the best tokens.")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Choose among the fewest that have this part of the probability.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Where chance begins.")] = 0,
+    stop_ids: Annotated[
+        str | None, typer.Option(metavar="1,2,3", help="Tokens that end it, and are left out.")
+    ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print each token when it is there.")
+    ] = False,
+    fallback: common.FallbackOption = False,
+    json: common.JsonOption = False,
+) -> None:
+    """Go on with a prompt, token by token, and say how fast.
+
+    stagecut generate gpt2.plan --prompt-ids 464,2068 --max-new 16
+    stagecut generate gpt2.plan --prompt "The quick" --tokenizer tokenizer.json --stream
+    """
+    if (prompt is None) == (prompt_ids is None):
+        raise UsageError(
+            "there has to be one prompt",
+            where="--prompt, --prompt-ids",
+            fix="give --prompt-ids 1,2,3, or --prompt TEXT with --tokenizer FILE",
+        )
+    given = prompt if prompt_ids is None else _ids(prompt_ids, "--prompt-ids")
+    stops = () if stop_ids is None else _ids(stop_ids, "--stop-ids")
+    if json and stream:
+        raise UsageError(
+            "--json prints everything at once", where="--stream", fix="leave one of them out"
+        )
+    from stagecut.runtime.decoding.generate import Generator
+    from stagecut.runtime.decoding.sampling import Sampling
+    from stagecut.runtime.decoding.session import DecoderSession
+    from stagecut.runtime.decoding.tokenizer import Tokenizer
+
+    sampling = Sampling(temperature, top_k, top_p, seed)
+    known = None if tokenizer is None else Tokenizer(tokenizer)
+    generator = Generator(DecoderSession(plan, fallback=fallback), known)
+
+    def told(token: int, text: str) -> None:
+        sys.stdout.write(text if known is not None else f"{token} ")
+        sys.stdout.flush()
+
+    found = generator(
+        given or "",
+        max_new=max_new,
+        sampling=sampling,
+        stop_ids=stops,
+        on_token=told if stream else None,
+    )
+    if json:
+        print_json(
+            "stagecut.generate/1",
+            {
+                "tokens": list(found.tokens),
+                **({} if found.text is None else {"text": found.text}),
+                "first_token_s": found.first_token_s,
+                "tokens_per_s": found.tokens_per_s,
+                "memory_bytes": found.memory_bytes,
+            },
+        )
+        return
+    written = " ".join(map(str, found.tokens)) if found.text is None else found.text
+    say("" if stream else written)
+    rate = "" if found.tokens_per_s is None else f", then {found.tokens_per_s:.1f} tokens/s"
+    note(
+        f"first token after {units.seconds(found.first_token_s)}{rate}; "
+        f"the sequence took {units.size(found.memory_bytes)}"
+    )
+
+
+def _ids(text: str, option: str) -> list[int]:
+    """`1,2,3` -> `[1, 2, 3]`; raises UsageError."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 10 for part in parts):
+        raise UsageError(
+            f"{text!r} is no list of tokens", where=option, fix=f"write {option} 1,2,3"
+        )
+    return list(map(int, parts))

@@ -1,0 +1,125 @@
+"""The entries of a model: `main`, or `prefill` and `decode` where it has a cache."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import onnx_ir as ir
+
+from stagecut.compiler.formats.archive import ArchiveWriter
+from stagecut.compiler.formats.weights import WeightFile, write_weights_into
+from stagecut.compiler.frontends.decoder.entries import decoder_of
+from stagecut.compiler.frontends.feeds import check_feeds, input_types
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.normal_form.normalise import open_form
+from stagecut.compiler.frontends.shapes import Shapes
+from stagecut.compiler.frontends.variants import programs_for
+from stagecut.compiler.ir.costs import Costs, CostTable
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.plan import MAIN
+from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.state import Decoding, DecodingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One way into the model: a program for each shape, and `opened`, the model with its open
+    dimensions, where it has any."""
+
+    name: str
+    imported: Imported
+    programs: Sequence[Program]
+    opened: ir.Model | None
+
+    @property
+    def models(self) -> list[ir.Model]:
+        """All that weights are written of."""
+        opened = [] if self.opened is None else [self.opened]
+        return [program.model for program in self.programs] + opened
+
+
+def entries_of(
+    imported: Imported, shapes: Sequence[Shapes], feeds: Feeds | None, options: DecodingOptions
+) -> tuple[tuple[Entry, ...], Decoding | None]:
+    """The entries in the order in which a run needs them, and what those of a decoder share.
+
+    `shapes` are those of each variant; of a decoder, `feeds` are where samples begin. Raises
+    UsageError for a decoder with several shapes, and what the frontends raise.
+    """
+    sampled = replace(imported, feeds={**imported.feeds, **(feeds or {})})
+    decoder = decoder_of(sampled, options, shapes[0])
+    if decoder is None:
+        return (_entry(MAIN, imported, shapes, feeds),), None
+    inputs = imported.model.graph.inputs
+    check_feeds(input_types(inputs), feeds or {}, optional={str(value.name) for value in inputs})
+    if len(shapes) > 1:
+        raise UsageError(
+            "a decoder is compiled for one length of prompt",
+            where=imported.source,
+            fix="give one shape of each input; the plan runs at every length",
+        )
+    entries = decoder.entries.items()
+    made = tuple(_entry(name, each.imported, [each.shapes], None) for name, each in entries)
+    return made, decoder.decoding
+
+
+def costs_by_entry(
+    costs: Costs | Mapping[str, Costs] | None, names: Sequence[str] = (MAIN,)
+) -> Mapping[str, Costs]:
+    """Of each entry: nothing where nothing is given; a table alone is of `main`, and a function of
+    all entries, whose names are `names`."""
+    if costs is None:
+        return {}
+    if isinstance(costs, Mapping):
+        return costs
+    return {MAIN: costs} if isinstance(costs, CostTable) else dict.fromkeys(names, costs)
+
+
+def tables_in(costs: Costs | Mapping[str, Costs] | None) -> Mapping[str, CostTable]:
+    """Those of the costs that are tables, by the names of entries."""
+    given = costs_by_entry(costs).items()
+    return {name: each for name, each in given if isinstance(each, CostTable)}
+
+
+def named_in(tables: Mapping[str, CostTable]) -> list[str] | None:
+    """The devices of all tables, each once; None where there is no table."""
+    machines = [table.machine for table in tables.values()]
+    names = [device.name for machine in machines for device in machine.devices]
+    return [*dict.fromkeys(names)] or None
+
+
+def check_entries(
+    entries: Sequence[Entry], costs: Mapping[str, Costs], objective: Objective
+) -> None:
+    """Raises UsageError where the question does not go with the entries."""
+    names = [entry.name for entry in entries]
+    if costs and [*costs] != names:
+        raise UsageError(
+            f"there are tables for {', '.join(costs)}, and entries {', '.join(names)}",
+            where="costs",
+            fix="give one for each entry, by name and in this order, or none",
+        )
+    if objective.streams and MAIN not in names:
+        raise UsageError(
+            "a decoder does not stream: each token needs the one before it",
+            where="objective",
+            fix="compile it for latency or energy",
+        )
+
+
+def weights_into(archive: ArchiveWriter, entries: Sequence[Entry]) -> list[list[WeightFile]]:
+    """Write the weights of all entries, once; where those of each entry's models lie."""
+    written = iter(write_weights_into([each for e in entries for each in e.models], archive))
+    found = []
+    for entry in entries:
+        own = [*islice(written, len(entry.models))]
+        if entry.opened is not None:
+            own[-1].refer(entry.opened.graph)
+        found.append(own)
+    return found
+
+
+def _entry(name: str, imported: Imported, shapes: Sequence[Shapes], feeds: Feeds | None) -> Entry:
+    return Entry(name, imported, programs_for(imported, shapes, feeds), open_form(imported))

@@ -1,0 +1,97 @@
+"""States: what a sequence keeps from one run of a decoder to the next, its keys and values.
+
+run        tokens    rows that come back    what the sequence holds then
+prefill    5         5 of each state        5
+decode     1         1                      6, read as `past` by the next run
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stagecut.compiler.ir.amounts import Positive, Size
+from stagecut.compiler.ir.errors import UsageError
+
+#: The entry that reads a prompt, and the one that reads what a sequence holds, too.
+PREFILL, DECODE = "prefill", "decode"
+
+#: What decoders call their inputs: tokens, which of all positions count, and where tokens stand.
+TOKENS, MASK, POSITIONS = "input_ids", "attention_mask", "position_ids"
+
+#: Of a prompt, and of a sequence, where nobody says.
+_PROMPT, _CAPACITY = 128, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A tensor that a sequence keeps, and to which each run appends a row for each token.
+
+    `past` is the input of the entry `decode` that reads it, `present` the output of both entries
+    that has the rows of the run. Rows lie along axis 0, wherever the model has them (at `axis`):
+    what a sequence holds is then the front of one buffer, `(length, *row)`, and never moves.
+    """
+
+    past: str
+    present: str
+    dtype: str
+    row: tuple[Size, ...]
+    axis: Size
+
+    @property
+    def row_bytes(self) -> int:
+        return math.prod(self.row) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What the entries of a decoder share. A sequence holds at most `capacity` tokens; `logits` is
+    the output that scores the next one, empty where it is not plain which does."""
+
+    states: tuple[State, ...]
+    capacity: Positive
+    logits: str
+
+    @property
+    def token_bytes(self) -> int:
+        """What a sequence keeps of each token."""
+        return sum(state.row_bytes for state in self.states)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """What a compile can be told of a decoder.
+
+    `prompt` is the number of tokens that prefill is measured with, `capacity` the most tokens that
+    a sequence may hold, and `states` pairs inputs with outputs where these are not recognised by
+    name. Raises UsageError for numbers that make no sense.
+    """
+
+    prompt: int | None = None
+    capacity: int | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, number in (("prompt", self.prompt), ("capacity", self.capacity)):
+            if number is not None and number < 2:
+                raise UsageError(
+                    f"it is {number}", where=name, fix="give a whole number of tokens, 2 or more"
+                )
+
+    @property
+    def is_given(self) -> bool:
+        return self != DecodingOptions()
+
+    def lengths(self, room: int | None) -> tuple[int, int]:
+        """The tokens of the prompt that is measured, and of the longest sequence; `room` is what
+        the model itself is known to have room for. Raises UsageError for a prompt that fills it."""
+        capacity = self.capacity or room or _CAPACITY
+        prompt = self.prompt or min(_PROMPT, max(1, capacity // 2))
+        if prompt >= capacity:
+            raise UsageError(
+                f"a prompt of {prompt} tokens leaves no room in a sequence of {capacity}",
+                where="prompt",
+                fix="give a shorter prompt, or a larger capacity",
+            )
+        return prompt, capacity

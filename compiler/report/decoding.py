@@ -1,0 +1,72 @@
+"""What a decoder takes: for the first token, for each that follows, and in memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stagecut.compiler.ir import units
+from stagecut.compiler.ir.plan import PlanDocument, PlannedVariant
+from stagecut.compiler.ir.state import DECODE, PREFILL, TOKENS, Decoding
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingFigures:
+    """`first_token_s` is of a prompt of `prompt` tokens, `token_s` of one token behind `length`;
+    observed where the gate has run the plan, else by the costs, as `observed` says."""
+
+    decoding: Decoding
+    prompt: int
+    length: int
+    first_token_s: float
+    token_s: float
+    observed: bool
+
+    @classmethod
+    def of(cls, document: PlanDocument) -> "DecodingFigures | None":
+        """None for a plan of another model."""
+        decoding = document.decoding
+        if decoding is None:
+            return None
+        prefill, decode = (document.entries[name].variants[0] for name in (PREFILL, DECODE))
+        return cls(
+            decoding,
+            _shape(prefill, TOKENS)[1],
+            _shape(decode, decoding.states[0].past)[0],
+            _time_s(prefill),
+            _time_s(decode),
+            None not in {prefill.observed_s, decode.observed_s},
+        )
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        how = "observed" if self.observed else "predicted"
+        rate = f", {1 / self.token_s:.1f} tokens/s" if self.token_s else ""
+        yield (
+            f"first token {units.seconds(self.first_token_s)} {how} (prefill of {self.prompt} "
+            f"tokens), then {units.seconds(self.token_s)} a token{rate} (decode behind "
+            f"{self.length} tokens)"
+        )
+        token_bytes, capacity = self.decoding.token_bytes, self.decoding.capacity
+        yield (
+            f"a sequence holds {capacity} tokens in {units.size(capacity * token_bytes)}, "
+            f"{units.size(token_bytes)} a token"
+        )
+
+    def document(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "prompt": self.prompt,
+            "length": self.length,
+            "capacity": self.decoding.capacity,
+            "first_token_s": self.first_token_s,
+            "token_s": self.token_s,
+            "accounting": "measured" if self.observed else "predicted",
+            "bytes_per_token": self.decoding.token_bytes,
+        }
+
+
+def _shape(variant: PlannedVariant, name: str) -> tuple[int, ...]:
+    return next(port.shape for port in variant.inputs if port.name == name)
+
+
+def _time_s(variant: PlannedVariant) -> float:
+    return variant.account.latency_s if variant.observed_s is None else variant.observed_s

@@ -1,0 +1,94 @@
+"""Decoders with a cache: the keys and values of earlier tokens come in, those of all go out.
+
+input_ids [1, n]    past_key_values.0.key [1, heads, past, size]  ...
+logits [1, n, vocabulary]    present.0.key [1, heads, past + n, size]  ...
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
+
+#: New tokens of the sample inputs: torch takes a size of 1 for one that never changes.
+_NEW = 2
+
+
+class CachedDecoder(nn.Module):
+    """A causal language model of transformers: `past` are a key and a value of each layer, by the
+    names of `cached_inputs`."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def presents(self) -> tuple[str, ...]:
+        """The names of its outputs but the first."""
+        return _names("present", self.model.config.num_hidden_layers)
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, **past: Tensor
+    ) -> tuple[Tensor, ...]:
+        arrays = list(past.values())
+        cache = DynamicCache()
+        for layer, (key, value) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
+            cache.update(key, value, layer)
+        found = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        layers = found.past_key_values.layers
+        return found.logits, *(each for layer in layers for each in (layer.keys, layer.values))
+
+
+def _names(prefix: str, layers: int) -> tuple[str, ...]:
+    return tuple(f"{prefix}.{at}.{part}" for at in range(layers) for part in ("key", "value"))
+
+
+def cached_inputs(config: PreTrainedConfig, ids: Tensor, room: int) -> dict[str, Tensor]:
+    """Sample inputs of a sequence of `room` tokens, the last two of which are new."""
+    past = room - _NEW
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = config.hidden_size // config.num_attention_heads
+    return {
+        "input_ids": ids[:, :_NEW],
+        "attention_mask": torch.ones(1, room, dtype=torch.int64),
+        "position_ids": torch.arange(past, room)[None],
+        **{
+            name: torch.randn(1, heads, past, size)
+            for name in _names("past_key_values", config.num_hidden_layers)
+        },
+    }
+
+
+class _Listed(nn.Module):
+    """The same with the cache as one argument, as torch.export can be told of its dimensions."""
+
+    def __init__(self, decoder: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.names = names
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, past: list[Tensor]
+    ) -> tuple[Tensor, ...]:
+        named = dict(zip(self.names, past, strict=True))
+        found: tuple[Tensor, ...] = self.decoder(input_ids, attention_mask, position_ids, **named)
+        return found
+
+
+def export(module: nn.Module, inputs: Mapping[str, Tensor]) -> torch.export.ExportedProgram:
+    """A `CachedDecoder` in which it is open how many tokens are new, and how many were before."""
+    names = [name for name in inputs if name.startswith("past")]
+    plain = [each for name, each in inputs.items() if name not in names]
+    arguments = (*plain, [inputs[name] for name in names])
+    tokens, cache = {1: torch.export.Dim.AUTO}, {2: torch.export.Dim.AUTO}
+    return torch.export.export(
+        _Listed(module, names).eval(),
+        arguments,
+        dynamic_shapes=(*(tokens for _ in plain), [cache for _ in names]),
+    )

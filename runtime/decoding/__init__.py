@@ -1,0 +1,1 @@
+"""Running decoders: sequences that keep their states, and text or tokens out of them."""

@@ -1,0 +1,63 @@
+"""A loaded plan of a decoder: its entries, and sequences that run through them."""
+
+import os
+
+import numpy as np
+
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.errors import PlanError
+from stagecut.compiler.ir.state import DECODE, PREFILL, Decoding
+from stagecut.runtime.decoding.sequence import Sequence
+from stagecut.runtime.session import Session
+
+
+class DecoderSession:
+    """Runs the plan of a decoder. Safe to use from several threads at once, a sequence in each.
+
+        session = DecoderSession("gpt2.plan")
+        with session.sequence() as sequence:
+            [logits] = sequence.run("prefill", {"input_ids": prompt})
+
+    Both entries are prepared here, for every length: no run prepares anything, unless a device
+    cannot run its part without knowing its sizes. Raises PlanError for a plan that is no decoder's,
+    and what Session raises.
+    """
+
+    def __init__(self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False) -> None:
+        loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
+        if loaded.decoding is None:
+            raise PlanError(
+                "has no entry decode: its model has no cache",
+                where=str(loaded.archive.path),
+                fix="compile a decoder with past_key_values.* and present.*, such as "
+                "zoo:gpt2:past=1024, or run the plan with Session",
+            )
+        self.decoding: Decoding = loaded.decoding
+        self.entries = {
+            name: Session(loaded, fallback=fallback, entry=name) for name in (PREFILL, DECODE)
+        }
+        states = {state.present for state in self.decoding.states}
+        planned = self.entries[DECODE].planned
+        self._outputs = [port.name for port in planned.outputs if port.name not in states]
+        self._inputs = {
+            name: {port.name: _dtype(port.dtype) for port in session.planned.inputs}
+            for name, session in self.entries.items()
+        }
+
+    @property
+    def capacity(self) -> int:
+        """The most tokens that a sequence holds."""
+        return self.decoding.capacity
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of what `Sequence.run` hands back, in that order."""
+        return [*self._outputs]
+
+    def sequence(self) -> Sequence:
+        """A new, empty sequence."""
+        return Sequence(self.entries, self._inputs, self._outputs, self.decoding)
+
+
+def _dtype(name: str) -> "np.dtype[np.generic]":
+    return np.dtype(object if name == "string" else name)

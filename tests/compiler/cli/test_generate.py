@@ -1,0 +1,136 @@
+"""`stagecut compile` and `generate` of a decoder: what they print, and what they refuse."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import onnx
+import pytest
+
+from tests.support.command_line import Said, stagecut
+from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
+from tests.support.tokenizers import word_tokenizer
+
+Run: TypeAlias = Callable[..., Said]
+EXPECTED = PlainLoop(tiny_decoder()).greedy(PROMPT, 8)
+IDS = ",".join(map(str, PROMPT))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    return lambda *arguments: stagecut(capsys, monkeypatch, *arguments)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plans") / "decoder.plan"
+    decoder_plan(tiny_decoder()).save(path)
+    return path
+
+
+def test_from_a_model_to_tokens(run: Run, tmp_path: Path) -> None:
+    """Its cache has names that only --state knows."""
+    names = {"past_k": "k_in", "past_v": "v_in", "present_k": "k_out", "present_v": "v_out"}
+    onnx.save(tiny_decoder(**names), tmp_path / "m.onnx")
+    model, path = tmp_path / "m.onnx", tmp_path / "m.plan"
+    states = ("--state", "k_in=k_out", "--state", "v_in=v_out")
+    quick = ("--device", "cpu.serial", "--effort", "quick", "--no-cache")
+    lengths = ("--prompt", 5, "--capacity", 40)
+    said = run("compile", model, "-o", path, *states, *quick, *lengths, "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)["decoding"]
+    assert (found["prompt"], found["length"], found["capacity"]) == (5, 22, 40)
+    assert found["accounting"] == "measured"
+    assert found["first_token_s"] > 0
+    assert found["token_s"] > 0
+    said = run("generate", path, "--prompt-ids", IDS, "--max-new", 8)
+    assert (said.code, said.out.split()) == (0, [str(token) for token in EXPECTED])
+    assert "first token after" in said.err
+    said = run("report", path)
+    assert "a sequence holds 40 tokens" in said.out
+    assert "m.prefill" in said.out
+    assert "m.decode" in run("report", path, "--shape", "input_ids=1x1").out
+
+
+def test_as_json(run: Run, plan: Path) -> None:
+    said = run("generate", plan, "--prompt-ids", IDS, "--max-new", 8, "--json")
+    found = json.loads(said.out)
+    assert (found["schema"], found["tokens"]) == ("stagecut.generate/1", EXPECTED)
+    assert found["memory_bytes"] == 90 * 64
+    assert "text" not in found
+
+
+def test_text_as_it_comes(run: Run, plan: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="tokenizers is an extra")
+    tokenizer = word_tokenizer(tmp_path / "tokenizer.json")
+    prompt = " ".join(f"w{token}" for token in PROMPT)
+    asked = ("generate", plan, "--prompt", prompt, "--tokenizer", tokenizer, "--max-new", 8)
+    expected = " ".join(f"w{token}" for token in EXPECTED) + "\n"
+    assert run(*asked).out == run(*asked, "--stream").out == expected
+    assert json.loads(run(*asked, "--json").out)["text"] + "\n" == expected
+
+
+def test_tokens_as_they_come_until_one(run: Run, plan: Path) -> None:
+    asked = ("generate", plan, "--prompt-ids", IDS, "--max-new", 8, "--stream")
+    assert run(*asked).out.split() == [str(token) for token in EXPECTED]
+    assert run(*asked, "--stop-ids", EXPECTED[0]).out.split() == []
+
+
+def test_by_chance(run: Run, plan: Path) -> None:
+    asked = ("generate", plan, "--prompt-ids", IDS, "--temperature", 5, "--top-k", 9, "--seed")
+    assert run(*asked, 1).out == run(*asked, 1).out != run(*asked, 2).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        ((), 2, "there has to be one prompt"),
+        (("--prompt", "a", "--prompt-ids", "1"), 2, "there has to be one prompt"),
+        (("--prompt-ids", "1,x"), 2, "'1,x' is no list of tokens"),
+        (("--prompt-ids", ""), 2, "'' is no list of tokens"),
+        (("--prompt-ids", "1", "--stop-ids", "-"), 2, "--stop-ids: '-' is no list of tokens"),
+        (("--prompt-ids", "99"), 1, "there is no token 99"),
+        (("--prompt-ids", ",".join("1" * 91)), 1, "it has 91 tokens, and a sequence holds 90"),
+        (("--prompt-ids", "1", "--max-new", "99"), 1, "a sequence of 90 is full"),
+        (("--prompt", "a"), 2, "a text needs a tokenizer"),
+        (("--prompt", "a", "--tokenizer", "no.json"), 2, "tokenizer no.json: No such file"),
+        (("--prompt-ids", "1", "--top-p", "2"), 2, "top-p: it makes no sense"),
+        (("--prompt-ids", "1", "--json", "--stream"), 2, "--json prints everything at once"),
+    ],
+)
+def test_what_it_refuses(
+    run: Run, plan: Path, arguments: tuple[str, ...], code: int, problem: str
+) -> None:
+    said = run("generate", plan, *arguments)
+    assert (said.code, said.out) == (code, "")
+    assert problem in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--state", "x"), "'x' does not pair an input with an output"),
+        (("--state", "x=y"), "the model has no input 'x'"),
+        (("--prompt", 50, "--capacity", 40), "a prompt of 50 tokens leaves no room"),
+        (("--capacity", 1), "capacity: it is 1"),
+        (("--objective", "throughput"), "a decoder does not stream"),
+    ],
+)
+def test_what_compile_refuses(
+    run: Run, tmp_path: Path, arguments: tuple[object, ...], problem: str
+) -> None:
+    onnx.save(tiny_decoder(), tmp_path / "m.onnx")
+    asked = ("compile", tmp_path / "m.onnx", "-o", tmp_path / "m.plan", "--device", "cpu.serial")
+    said = run(*asked, "--no-cache", *arguments)
+    assert said.code == 2
+    assert problem in said.err
+
+
+def test_other_commands_say_that_it_is_a_decoder(run: Run, plan: Path) -> None:
+    for command in ("run", "bench"):
+        said = run(command, plan, "--random", 0)
+        assert said.code == 1, command
+        assert "has no entry 'main'; it has prefill, decode" in said.err
+        assert "stagecut generate" in said.err

@@ -1,0 +1,63 @@
+"""What the entries of a decoder share has to be what they have."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from stagecut.compiler import Plan
+from stagecut.compiler.formats.decoding_check import decoding_problems
+from stagecut.compiler.formats.plan_check import check_plan
+from stagecut.compiler.ir.errors import PlanError
+from stagecut.compiler.ir.plan import PlanDocument
+from stagecut.compiler.ir.state import Decoding, State
+from tests.support.decoders import decoder_plan, tiny_decoder
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return decoder_plan(tiny_decoder())
+
+
+def _first(decoding: Decoding, change: Callable[[State], State]) -> Decoding:
+    first, *others = decoding.states
+    return replace(decoding, states=(change(first), *others))
+
+
+def test_a_plan_as_it_is_made(plan: Plan) -> None:
+    assert [*decoding_problems(plan.document)] == []
+    check_plan(plan.document, plan.archive)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda d: replace(d, states=()), "there is no state"),
+        (lambda d: replace(d, states=d.states * 2), "two states have one past"),
+        (lambda d: replace(d, logits="x"), "prefill has no output 'x'"),
+        (lambda d: _first(d, lambda s: replace(s, present="x")), "prefill has no output 'x'"),
+        (lambda d: _first(d, lambda s: replace(s, past="x")), "decode has no input 'x'"),
+        (lambda d: _first(d, lambda s: replace(s, row=(1, 2, 5))), "with other rows"),
+        (lambda d: _first(d, lambda s: replace(s, dtype="float16")), "with other rows"),
+    ],
+    ids=["no state", "twice", "logits", "present", "past", "row", "dtype"],
+)
+def test_what_does_not_fit(
+    plan: Plan, change: Callable[[Decoding], Decoding], problem: str
+) -> None:
+    assert plan.decoding is not None
+    document = replace(plan.document, decoding=change(plan.decoding))
+    with pytest.raises(PlanError, match=f"decoding: .*{problem}"):
+        check_plan(document, plan.archive)
+
+
+def test_entries_that_are_not_there(plan: Plan) -> None:
+    entries = plan.document.entries
+    alone = replace(plan.document, entries={"prefill": entries["prefill"]})
+    with pytest.raises(PlanError, match=r"entries\.decode has no variant"):
+        check_plan(alone, plan.archive)
+    with pytest.raises(PlanError, match=r"entries\.main has no variant"):
+        check_plan(PlanDocument(entries), plan.archive)
+    more = replace(plan.document, entries={**entries, "other": entries["decode"]})
+    with pytest.raises(PlanError, match="entries has 'other'"):
+        check_plan(more, plan.archive)

@@ -1,0 +1,39 @@
+"""States: what they take, and which lengths are measured."""
+
+import pytest
+
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.state import Decoding, DecodingOptions, State
+
+
+def test_what_is_kept_of_a_token() -> None:
+    half = State("past.v", "present.v", "float16", (1, 2, 4), 2)
+    whole = State("past.k", "present.k", "float32", (1, 2, 4), 2)
+    assert (half.row_bytes, whole.row_bytes) == (16, 32)
+    assert Decoding((half, whole), 10, "logits").token_bytes == 48
+
+
+@pytest.mark.parametrize(
+    ("options", "room", "lengths"),
+    [
+        (DecodingOptions(), None, (128, 1024)),
+        (DecodingOptions(), 96, (48, 96)),
+        (DecodingOptions(capacity=200), 96, (100, 200)),
+        (DecodingOptions(prompt=7), 96, (7, 96)),
+        (DecodingOptions(), 2, (1, 2)),
+    ],
+)
+def test_lengths(options: DecodingOptions, room: int | None, lengths: tuple[int, int]) -> None:
+    assert options.lengths(room) == lengths
+
+
+def test_a_prompt_that_fills_the_sequence() -> None:
+    with pytest.raises(UsageError, match="prompt of 64 tokens leaves no room in a sequence of 64"):
+        DecodingOptions(prompt=64).lengths(64)
+
+
+@pytest.mark.parametrize("name", ["prompt", "capacity"])
+def test_numbers_that_make_no_sense(name: str) -> None:
+    with pytest.raises(UsageError, match="it is 1") as caught:
+        DecodingOptions(**{name: 1})  # type: ignore[arg-type]
+    assert caught.value.where == name

@@ -1,0 +1,103 @@
+"""Decoders of the zoo, from torch to tokens: equal to torch with a cache of its own.
+
+Exported once; the same model runs on each real device, scattered over two, and through a fork and
+a truncation.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stagecut import models
+from stagecut.compiler.frontends import zoo
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.zoo import from_zoo
+from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.models.architectures import ZooModel
+from stagecut.runtime.decoding.generate import Generator
+from stagecut.runtime.decoding.session import DecoderSession
+from tests.support.decoders import decoder_plan
+
+PROMPT = (5, 17, 99, 42, 7)
+COUNT = 70
+OPTIONS = DecodingOptions(prompt=5)
+
+#: By which weights are larger than the zoo's, where the best token is soon the same for ever.
+_SPREAD = 10.0
+
+
+def _spread_out(model: ZooModel) -> None:
+    module: Any = model.module
+    embedding = module.model.get_input_embeddings().weight
+    with torch.no_grad():
+        for weight in model.module.parameters():
+            if weight.ndim == 2 and weight is not embedding:
+                weight.mul_(_SPREAD)
+
+
+@pytest.fixture(scope="module", params=["tiny-gpt2", "tiny-llama"])
+def case(request: pytest.FixtureRequest) -> tuple[Imported, list[int]]:
+    """The imported model, and torch's greedy tokens."""
+    model = models.build(request.param, past=96)
+    _spread_out(model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, "build", lambda _: model)
+        return from_zoo(f"zoo:{request.param}:past=96"), _greedy(model)
+
+
+def _greedy(model: ZooModel) -> list[int]:
+    """With transformers' own DynamicCache, token by token."""
+    module: Any = model.module
+    tokens: list[int] = []
+    new, cache = torch.tensor([PROMPT]), None
+    with torch.no_grad():
+        for _ in range(COUNT):
+            found = module.model(input_ids=new, past_key_values=cache, use_cache=True)
+            cache, logits = found.past_key_values, found.logits
+            best: Tensor = logits[0, -1].argmax()
+            tokens.append(int(best))
+            new = best.reshape(1, 1)
+    return tokens
+
+
+def test_the_tokens_say_something(case: tuple[Imported, list[int]]) -> None:
+    assert len(set(case[1])) > 8
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [["cpu.serial"], ["cpu.parallel"], ["openvino.f32"], ["cpu.serial", "cpu.parallel"]],
+    ids=["cpu.serial", "cpu.parallel", "openvino.f32", "scattered"],
+)
+def test_greedy_tokens(case: tuple[Imported, list[int]], devices: list[str]) -> None:
+    if any(device.startswith("openvino") for device in devices):
+        pytest.importorskip("openvino", reason="OpenVINO is an extra")
+    imported, expected = case
+    plan = decoder_plan(imported, devices, seed=3, decoding=OPTIONS)
+    assert plan.decoding is not None
+    assert plan.decoding.capacity == 96
+    for variant in plan.variants:
+        assert len({stage.device for stage in variant.planned.schedule.stages}) == len(devices)
+    assert [*Generator(plan)(PROMPT, max_new=COUNT).tokens] == expected
+
+
+def test_through_fork_and_truncation(case: tuple[Imported, list[int]]) -> None:
+    imported, expected = case
+    session = DecoderSession(decoder_plan(imported, decoding=OPTIONS))
+    with session.sequence() as sequence:
+        [logits] = sequence.run("prefill", {"input_ids": np.array([PROMPT])})
+        with sequence.fork() as fork:
+            for wrong in (1, 2, 3):
+                fork.run("decode", {"input_ids": np.array([[wrong]])})
+            fork.truncate(len(PROMPT))
+            found = [int(logits[0, -1].argmax())]
+            while len(found) < COUNT:
+                which = sequence if len(found) % 2 else fork
+                [logits] = which.run("decode", {"input_ids": np.array([[found[-1]]])})
+                other = fork if which is sequence else sequence
+                other.run("decode", {"input_ids": np.array([[found[-1]]])})
+                found.append(int(logits[0, -1].argmax()))
+    assert found == expected

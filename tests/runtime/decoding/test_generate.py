@@ -1,0 +1,138 @@
+"""Generating: tokens, texts, where it ends, and prompts that are none."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagecut.compiler.ir.errors import FeedError, PlanError, StagecutError, UsageError
+from stagecut.runtime.decoding.generate import Generator
+from stagecut.runtime.decoding.sampling import Sampling
+from stagecut.runtime.decoding.session import DecoderSession
+from stagecut.runtime.decoding.tokenizer import Tokenizer
+from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
+from tests.support.tokenizers import word_tokenizer
+
+EXPECTED = PlainLoop(tiny_decoder()).greedy(PROMPT, 20)
+
+
+class Ticks:
+    """A clock that goes a second further each time it is asked."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        self.now_s += 1
+        return self.now_s
+
+
+class Bytes(Tokenizer):
+    """Tokens that are bytes, as letters of several bytes need them."""
+
+    def __init__(self) -> None:
+        pass
+
+    def check_fits(self, vocabulary: int) -> None:
+        pass
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return bytes({EXPECTED[0]: 0xC3, EXPECTED[1]: 0xA4}.get(t, 65) for t in tokens).decode(
+            errors="replace"
+        )
+
+
+@pytest.fixture(scope="module")
+def session() -> DecoderSession:
+    return DecoderSession(decoder_plan(tiny_decoder()))
+
+
+def test_greedy_with_its_times(session: DecoderSession) -> None:
+    found = Generator(session, clock=Ticks())(PROMPT, max_new=20)
+    assert [*found.tokens] == EXPECTED
+    assert found.text is None
+    assert (found.first_token_s, found.tokens_per_s) == (1.0, 1.0)
+    assert found.memory_bytes == 90 * 64
+
+
+def test_one_token_has_no_rate(session: DecoderSession) -> None:
+    found = Generator(session)(PROMPT, max_new=1)
+    assert ([*found.tokens], found.tokens_per_s) == (EXPECTED[:1], None)
+
+
+def test_stops_before_a_token(session: DecoderSession) -> None:
+    stop = EXPECTED[6]
+    expected = EXPECTED[: EXPECTED.index(stop)]
+    generator = Generator(session)
+    assert [*generator(PROMPT, max_new=20, stop_ids=[stop]).tokens] == expected
+    assert generator(PROMPT, max_new=20, stop_ids=[EXPECTED[0]]).tokens == ()
+
+
+def test_by_chance_but_the_same_each_time(session: DecoderSession) -> None:
+    generator = Generator(session)
+
+    def tokens(seed: int) -> tuple[int, ...]:
+        return generator(PROMPT, max_new=20, sampling=Sampling(5.0, seed=seed)).tokens
+
+    assert tokens(1) == tokens(1) != tokens(2)
+
+
+def test_text_in_and_out(session: DecoderSession, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="tokenizers is an extra")
+    tokenizer = Tokenizer(word_tokenizer(tmp_path / "tokenizer.json"))
+    told: list[tuple[int, str]] = []
+    prompt = " ".join(f"w{token}" for token in PROMPT)
+    found = Generator(session, tokenizer)(
+        prompt, max_new=5, on_token=lambda token, text: told.append((token, text))
+    )
+    assert found.text == " ".join(f"w{token}" for token in EXPECTED[:5])
+    assert [token for token, _ in told] == [*found.tokens] == EXPECTED[:5]
+    assert "".join(text for _, text in told) == found.text
+
+
+def test_letters_are_told_when_they_are_whole(session: DecoderSession) -> None:
+    assert EXPECTED[0] != EXPECTED[1]
+    told: list[str] = []
+    Generator(session, Bytes())(PROMPT, max_new=3, on_token=lambda _, text: told.append(text))
+    assert told[:2] == ["", "ä"]
+
+
+def test_a_tokenizer_of_another_model(session: DecoderSession, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="tokenizers is an extra")
+    tokenizer = Tokenizer(word_tokenizer(tmp_path / "tokenizer.json", words=50))
+    with pytest.raises(UsageError, match="it has 50 tokens, and the model knows 23"):
+        Generator(session, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "max_new", "problem", "kind"),
+    [
+        ([], 1, "it has no token", FeedError),
+        ([23], 1, "there is no token 23", FeedError),
+        ([-1], 1, "there is no token -1", FeedError),
+        ([1] * 91, 1, "it has 91 tokens, and a sequence holds 90", FeedError),
+        ([1] * 80, 12, "with 12 tokens behind its 80, a sequence of 90 is full", FeedError),
+        ([1], 0, "it is 0", UsageError),
+        ("text", 1, "needs a tokenizer", UsageError),
+    ],
+)
+def test_what_it_cannot_go_on_with(
+    session: DecoderSession, prompt: Any, max_new: int, problem: str, kind: type[StagecutError]
+) -> None:
+    with pytest.raises(kind, match=problem):
+        Generator(session)(prompt, max_new=max_new)
+
+
+def test_as_many_as_there_is_room_for(session: DecoderSession) -> None:
+    assert len(Generator(session)([1] * 80, max_new=11).tokens) == 11
+
+
+def test_no_output_scores_the_next_token() -> None:
+    model = tiny_decoder(logits="points", sum="hidden")
+    hidden = model.graph.output.add()
+    hidden.CopyFrom(model.graph.output[0])
+    hidden.name = "hidden"
+    hidden.type.tensor_type.shape.dim[2].dim_value = 8
+    with pytest.raises(PlanError, match="none of its outputs is called logits: points, hidden"):
+        Generator(decoder_plan(model))

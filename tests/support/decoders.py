@@ -1,0 +1,135 @@
+"""A tiny decoder with a cache, as ONNX text, and loops over such models that know no plan."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import onnx.parser
+import onnxruntime as ort
+from onnx import numpy_helper
+
+from stagecut.compiler import Plan, compile_model
+from stagecut.compiler.entries import entries_of
+from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.passes.cluster.cluster import Granularity
+from tests.support.scattered import costs_of, expand
+
+VOCABULARY, HEADS, SIZE = 23, 2, 4
+STATES = {"past_key_values.0.key": "present.0.key", "past_key_values.0.value": "present.0.value"}
+PROMPT = (3, 7, 1, 12, 5)
+
+_TEXT = """
+<ir_version: 10, opset_import: ["": 21]>
+decoder (int64[batch,seq] input_ids, int64[batch,total] attention_mask,
+         int64[batch,seq] position_ids, float[batch,2,past,4] past_k, float[batch,2,past,4] past_v)
+     => (float[batch,seq,23] logits, float[batch,2,total,4] present_k,
+         float[batch,2,total,4] present_v)
+  <int64[4] split = {0,0,2,4}, int64[3] joined = {0,0,8}, int64[1] one_axis = {1},
+   int64[2] axes = {1,2}, int64 zero = {0}, int64 one = {1}, float minus = {-10000}>
+{ words = Gather(embed, input_ids)  spots = Gather(places, position_ids)  h = Add(words, spots)
+  q = MatMul(h, wq)  k = MatMul(h, wk)  v = MatMul(h, wv)
+  q4 = Reshape(q, split)  k4 = Reshape(k, split)  v4 = Reshape(v, split)
+  qt = Transpose<perm = [0,2,1,3]>(q4)
+  kt = Transpose<perm = [0,2,1,3]>(k4)
+  vt = Transpose<perm = [0,2,1,3]>(v4)
+  present_k = Concat<axis = -2>(past_k, kt)  present_v = Concat<axis = 2>(past_v, vt)
+  turned = Transpose<perm = [0,1,3,2]>(present_k)  scores = MatMul(qt, turned)
+  before = Shape<start = 2, end = 3>(past_k)  count = Shape<start = 1, end = 2>(input_ids)
+  b = Squeeze(before)  n = Squeeze(count)  all = Add(b, n)
+  columns = Range(zero, all, one)  r = Range(b, all, one)  rows = Unsqueeze(r, one_axis)
+  late = Greater(columns, rows)
+  seen = Cast<to = 9>(attention_mask)  absent = Not(seen)  absent4 = Unsqueeze(absent, axes)
+  blocked = Or(late, absent4)  masked = Where(blocked, minus, scores)
+  parts = Softmax<axis = -1>(masked)  mixed = MatMul(parts, present_v)
+  back = Transpose<perm = [0,2,1,3]>(mixed)  flat = Reshape(back, joined)
+  out = MatMul(flat, wo)  sum = Add(out, h)  logits = MatMul(sum, head) }
+"""
+
+_NAMES = {
+    "past_k": "past_key_values.0.key",
+    "past_v": "past_key_values.0.value",
+    "present_k": "present.0.key",
+    "present_v": "present.0.value",
+}
+
+
+def tiny_decoder(**renamed: str) -> onnx.ModelProto:
+    """One layer of attention. `renamed` are other names for past_k, past_v, present_k, present_v;
+    large random weights let the best tokens differ."""
+    rng = np.random.default_rng(0)
+    shapes = {"embed": (23, 8), "places": (512, 8), "head": (8, 23)}
+    shapes |= dict.fromkeys(("wq", "wk", "wv", "wo"), (8, 8))
+    model = onnx.parser.parse_model(_TEXT)
+    for name, shape in shapes.items():
+        weight = rng.standard_normal(shape).astype(np.float32)
+        model.graph.initializer.append(numpy_helper.from_array(weight, name))
+    names = {**_NAMES, **renamed}
+    for value in (*model.graph.input, *model.graph.output):
+        value.name = names.get(value.name, value.name)
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    return model
+
+
+class PlainLoop:
+    """A model with a cache in ONNX Runtime, as its users loop over it."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._session = ort.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        ports = [port for port in self._session.get_inputs() if port.name.startswith("past")]
+        self._past = {
+            port.name: np.zeros((1, port.shape[1], 0, port.shape[3]), np.float32) for port in ports
+        }
+
+    def greedy(self, prompt: Sequence[int], count: int) -> list[int]:
+        """The best token behind the prompt, read back in, and so on."""
+        past, length, tokens = self._past, 0, list[int]()
+        new = list(prompt)
+        for _ in range(count):
+            logits, *present = self._run(new, length, past)
+            past = dict(zip(self._past, present, strict=True))
+            length += len(new)
+            new = [int(logits[0, -1].argmax())]
+            tokens += new
+        return tokens
+
+    def scores(self, tokens: Sequence[int]) -> Tensor:
+        """(n, vocabulary) of all of them at once, without any cache."""
+        logits: Tensor = self._run(tokens, 0, self._past)[0][0]
+        return logits
+
+    def _run(self, new: Sequence[int], length: int, past: dict[str, Tensor]) -> list[Tensor]:
+        count = len(new)
+        feeds = {
+            "input_ids": np.asarray([new]),
+            "attention_mask": np.ones((1, length + count), np.int64),
+            "position_ids": np.arange(length, length + count)[None],
+            **past,
+        }
+        found: list[Tensor] = self._session.run(None, feeds)
+        return found
+
+
+def decoder_plan(
+    model: object,
+    devices: Sequence[str] = ("cpu.serial",),
+    *,
+    seed: int = 0,
+    granularity: Granularity = "cluster",
+    decoding: DecodingOptions = DecodingOptions(prompt=5, capacity=90),
+) -> Plan:
+    """A plan in which every node is on a random one of these devices; nothing is measured."""
+    imported, _ = import_model(model)
+    entries, _ = entries_of(imported, [{}], None, decoding)
+    costs = {
+        entry.name: costs_of(expand(entry.programs[0], devices, granularity), seed)
+        for entry in entries
+    }
+    return compile_model(
+        imported, devices=devices, costs=costs, granularity=granularity, decoding=decoding
+    )
