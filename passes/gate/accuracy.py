@@ -193,9 +193,8 @@ def _cosine(output: Tensor, expected: Tensor) -> float | None:
     with np.errstate(over="ignore"):
         for a, b in wide_blocks(output, expected):
             finite = np.isfinite(a) & np.isfinite(b)
-            if not finite.all():
-                a, b = a[finite], b[finite]
-            squares += a @ a, b @ b
-            product += float(a @ b)
+            ours, theirs = a[finite], b[finite]
+            squares += ours @ ours, theirs @ theirs
+            product += float(ours @ theirs)
     lengths = float(np.prod(np.sqrt(squares)))
     return product / lengths if lengths and np.isfinite(lengths) else None

@@ -20,7 +20,7 @@ from stagecut.runtime.stream.pipeline import Layout, Pipeline
 from stagecut.runtime.unprofiled_shapes import Shapes
 
 #: So many inputs count at the least, for each replica.
-_FEW = 4
+FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,13 @@ class Only:
 @dataclass(frozen=True, slots=True)
 class FullStream:
     """The stages of `executor` with as many `replicas` each, and so many inputs in flight at most;
-    a StreamRunner."""
+    a StreamRunner. At the least, `least` inputs count for each replica."""
 
     executor: Executor
     replicas: tuple[int, ...]
     limit: int
     clock: Callable[[], float] = perf_counter
+    least: int = FEW
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
         """The period is that of the outputs after each replica could have handed one back, until
@@ -83,7 +84,7 @@ class FullStream:
                 item.future.add_done_callback(partial(left, item))
                 pipeline.submit(item, "block")
                 counted = len(left_s) - every
-                if self.clock() - start_s >= seconds and counted >= _FEW * every:
+                if self.clock() - start_s >= seconds and counted >= self.least * every:
                     break
             end_s = self.clock()
         finally:
