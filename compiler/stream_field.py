@@ -113,9 +113,10 @@ class StreamField:
         if not isinstance(executor, Executor):
             raise TypeError(executor)
         answers, feeds = self._measurements.answers, self._measurements.program.feeds
+        staged = built.staged
 
         def prepare() -> Executor:
-            again = answers.build(built.staged, answers.outputs)
+            again = answers.build(staged, answers.outputs)
             again.run(feeds)  # the first run is never timed
             return again
 
