@@ -1,8 +1,6 @@
 """Whole replicas, a device at a time: the fastest that is right, within what it may take."""
 
-import gc
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,9 @@ from stagecut.compiler.whole_replicas import whole_replicas
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.partition.restrict import Restrict
-from stagecut.runtime.executor import Executor
 from stagecut.runtime.stream.full import FullStream
 from tests.support import lying
+from tests.support.executors import watched
 from tests.support.onnx_models import MODELS
 
 Made = Callable[..., Measurements]
@@ -61,9 +59,7 @@ class Turns:
         monkeypatch.setattr(FullStream, "run", run)
 
 
-def _found(
-    measurements: Measurements, most_s: float = 100.0, least: int = 2
-) -> StreamRun | None:
+def _found(measurements: Measurements, most_s: float = 100.0, least: int = 2) -> StreamRun | None:
     expanded = Expand(measurements.context.backends)(measurements.graph)
     return whole_replicas(measurements, expanded, None, Restrict((), ()), most_s, least)
 
@@ -122,37 +118,13 @@ def test_only_the_fastest_is_held_against_the_reference(
     assert checked == []  # which is the reference itself
 
 
-@pytest.fixture
-def alive(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """How many executors there were, each time when another was made; nothing collects rings."""
-    made: list[weakref.ref[Executor]] = []
-    counts: list[int] = []
-    make = Executor.__init__
-
-    def counted(self: Executor, *arguments: Any, **named: Any) -> None:
-        make(self, *arguments, **named)
-        made.append(weakref.ref(self))
-        counts.append(sum(each() is not None for each in made))
-
-    monkeypatch.setattr(Executor, "__init__", counted)
-    gc.collect()
-    gc.disable()
-    yield counts
-    gc.enable()
-    counts.append(sum(each() is not None for each in made))
-
-
-def test_no_two_are_there_at_once(
-    make: Made, monkeypatch: pytest.MonkeyPatch, alive: list[int]
-) -> None:
+def test_no_two_are_there_at_once(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for the reference, and that goes with who asked for it."""
     Turns(monkeypatch, [LONG + 4, LONG + 3, LONG + 2])
-    measurements = make("cpu.serial", "cpu.parallel", "spin=cpu.parallel:waiting=spin")
-    assert not measurements.answers.reference.problem
-    _found(measurements)
-    assert max(alive) <= 2
-    before = alive[:]
-    del measurements
-    Turns(monkeypatch, [LONG])
-    _found(make("cpu.serial"))
-    assert alive[len(before) :][0] == 1
+    with watched(monkeypatch) as executors:
+        measurements = make("cpu.serial", "cpu.parallel", "spin=cpu.parallel:waiting=spin")
+        assert not measurements.answers.reference.problem
+        assert _period_s(_found(measurements)) == LONG + 2
+        assert executors.counts == [1, 2, 2]
+        del measurements
+        assert executors.alive == 0
