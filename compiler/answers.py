@@ -57,9 +57,7 @@ class Answers:
         own. What is the reference, stage and all, is prepared once."""
         if engines is None and self._is_reference(staged):
             return self._reference_runner()
-        journal = self.context.journal
-        watch = None if journal is None else journal.watch(staged)
-        return Executor(staged, outputs, engines or self.context.backends, watch=watch)
+        return _executor(self.context, staged, outputs, engines or self.context.backends)
 
     def staged(self, proposal: Proposal, prefix: str = "stage") -> StagedSchedule:
         """The proposal with its programs, whose names begin with `prefix`."""
@@ -118,10 +116,9 @@ class Answers:
         """What the whole model answers in one session of one thread."""
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)
+        runner = self._reference_runner
         return Reference(
-            lambda feeds: self._reference_runner().run(feeds)[0],
-            self.program.feeds,
-            minds_nan=minds_nan,
+            lambda feeds: runner().run(feeds)[0], self.program.feeds, minds_nan=minds_nan
         )
 
     @cached_property
@@ -133,7 +130,7 @@ class Answers:
     def _reference_runner(self) -> Callable[[], Executor]:
         """Prepared when it is first asked for; raises EngineError."""
         staged = self.on_reference(self._reference_program)
-        return cache(lambda: self.build(staged, self.outputs, self.reference_engines))
+        return _prepared_once(self.context, staged, self.outputs, self.reference_engines)
 
     def _is_reference(self, staged: StagedSchedule) -> bool:
         """Whether it is the same program on the same engine, which has no options of its own."""
@@ -176,8 +173,8 @@ class Answers:
     def _runs(self, program: StageProgram) -> Callable[[Feeds], Mapping[str, Tensor]]:
         """Runs it there; prepared when it is first run. Raises EngineError."""
         outputs = [value.name for value in program.outputs]
-        engines = self.reference_engines
-        prepared = cache(lambda: self.build(self.on_reference(program), outputs, engines))
+        staged = self.on_reference(program)
+        prepared = _prepared_once(self.context, staged, outputs, self.reference_engines)
         return lambda feeds: prepared().run(feeds)[0]
 
     @cached_property
@@ -185,3 +182,24 @@ class Answers:
         """The model, whatever the devices."""
         graph = graph_of(self.program)  # before operators were merged, which depends on the devices
         return self.extract("model", graph.nodes, graph.outputs)
+
+
+def _prepared_once(
+    context: CompileContext,
+    staged: StagedSchedule,
+    outputs: Sequence[str],
+    engines: Mapping[str, Backend],
+) -> Callable[[], Executor]:
+    """When it is first asked for. It does not know whose answers it gives: whoever drops these
+    drops the engine and its weights with them, at once."""
+    return cache(partial(_executor, context, staged, outputs, engines))
+
+
+def _executor(
+    context: CompileContext,
+    staged: StagedSchedule,
+    outputs: Sequence[str],
+    engines: Mapping[str, Backend],
+) -> Executor:
+    watch = None if context.journal is None else context.journal.watch(staged)
+    return Executor(staged, outputs, engines, watch=watch)

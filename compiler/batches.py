@@ -16,11 +16,10 @@ import numpy as np
 import onnx_ir as ir
 
 from stagecut.compiler.answers import Answers
-from stagecut.compiler.decide_stream import whole_replicas
 from stagecut.compiler.frontends.normal_form.normalise import bind
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.errors import EngineError, StagecutError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.plan import (
     Contender,
@@ -30,10 +29,12 @@ from stagecut.compiler.ir.plan import (
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
-from stagecut.passes.gate.further_inputs import InputSet
+from stagecut.compiler.whole_replicas import whole_replicas
+from stagecut.passes.gate.further_inputs import SAMPLES, InputSet
 from stagecut.passes.gate.gate import choose
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.partition.restrict import Restrict
+from stagecut.runtime.stream.full import FEW
 
 #: So many inputs may run in one call where nothing is said.
 USUAL_BATCH = 8
@@ -88,20 +89,26 @@ class Batches:
                     )
                     break
                 self.restrict.check(expanded)
-                period_s = self._period_s(measurements, expanded, size)
+                period_s = self._period_s(measurements, expanded, size, (1 - _WORTH) * best_s)
             except StagecutError:  # the model, or every engine, refuses this size
                 break
-            if period_s > (1 - _WORTH) * best_s:
+            if period_s == math.inf:
                 misses += 1
             else:
                 found, best_s, misses = (size, program), period_s, 0
             size *= 2
         return found
 
-    def _period_s(self, measurements: Measurements, expanded: ExpandedGraph, size: int) -> float:
-        """By input; infinite where inputs would wait longer than they may."""
-        run = whole_replicas(measurements, expanded, self.tolerance, self.restrict)
-        if run is None:
+    def _period_s(
+        self, measurements: Measurements, expanded: ExpandedGraph, size: int, most_s: float
+    ) -> float:
+        """By input; infinite where it is more than `most_s`, or inputs would wait longer than they
+        may. As many inputs run as where they run one by one."""
+        least = math.ceil(FEW / size)
+        run = whole_replicas(
+            measurements, expanded, self.tolerance, self.restrict, most_s * size, least
+        )
+        if run is None or run.period_s > most_s * size:
             return math.inf
         period_s = run.period_s / size
         latency_s = math.fsum(run.call_s) + (size - 1) * period_s
@@ -112,9 +119,7 @@ class Batches:
         """The program of `size` inputs, with different ones for samples: none that are stretched
         or hold no numbers, which may take longer than others."""
         base = self.measurements.program
-        sets = self.measurements.answers.reference.sets
-        usual = [each.feeds for each in sets if not each.stretched and not each.numbers]
-        feeds = _stack([usual[at % len(usual)] for at in range(size)])
+        feeds = _stack(self._usual(size))
         bound = bind(self.opened, feeds, base.source)
         return replace(
             bound,
@@ -124,6 +129,11 @@ class Batches:
             carried=base.carried,
         )
 
+    def _usual(self, size: int) -> Sequence[InputSet]:
+        sets = self.measurements.answers.reference.sets
+        usual = [each for each in sets if not each.stretched and not each.numbers]
+        return [usual[at % len(usual)] for at in range(size)]
+
     def _come_out_alike(self, together: Answers, size: int) -> bool:
         """Whether each input comes out as it does alone, stacked with others, on the reference."""
         alone = self.measurements.answers
@@ -132,10 +142,13 @@ class Batches:
             for parts in _batches(alone.reference.sets, size)
         )
 
-    @staticmethod
-    def _is_alike(alone: Answers, together: Reference, parts: Sequence[InputSet]) -> bool:
-        name = ", ".join(part.name for part in parts)
-        outputs = together.outputs(InputSet(name, _stack([part.feeds for part in parts])))
+    def _is_alike(self, alone: Answers, together: Reference, parts: Sequence[InputSet]) -> bool:
+        names = [part.name for part in parts]
+        known = names == [part.name for part in self._usual(len(parts))]
+        stacked = InputSet(SAMPLES if known else ", ".join(names), _stack(parts))
+        outputs = together.once(stacked)
+        if isinstance(outputs, str):
+            raise EngineError(outputs, where=stacked.name)
         expected = alone.reference.outputs(alone.reference.samples)
         if any(len(outputs[key]) != len(parts) * len(expected[key]) for key in expected):
             return False
@@ -152,8 +165,9 @@ def _batches(sets: Sequence[InputSet], size: int) -> Iterator[Sequence[InputSet]
         yield [sets[0], *(sets[(first + at) % len(sets)] for at in range(1, size))]
 
 
-def _stack(parts: Sequence[Feeds]) -> Feeds:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _stack(parts: Sequence[InputSet]) -> Feeds:
+    names = parts[0].feeds
+    return {name: np.concatenate([part.feeds[name] for part in parts]) for name in names}
 
 
 def _rows(outputs: Feeds, at: int, size: int) -> Feeds:

@@ -21,11 +21,11 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
 from stagecut.compiler.ir.plan import Contender, ContenderKind, FrontPoint, PlannedStream
 from stagecut.compiler.ir.solution import Certificate
-from stagecut.compiler.ir.stream import StreamRun, StreamSolution
+from stagecut.compiler.ir.stream import StreamSolution
 from stagecut.compiler.ir.stream_certificate import Limit
-from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.stream_field import Entry, StreamField
+from stagecut.compiler.whole_replicas import with_all_cores
 from stagecut.passes.gate.stream_contenders import (
     StreamProposal,
     fastest,
@@ -39,7 +39,6 @@ from stagecut.passes.partition.throughput.lattice import Lattice
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.profile.loaded import loaded
 from stagecut.passes.profile.profile import Fault, Profiled
-from stagecut.passes.profile.synthetic import synthetic_costs
 
 #: So often the solver is asked again with what was seen of its last answer.
 _MOST_SOLVES = 4
@@ -68,7 +67,7 @@ class DecideStream:
         the limits."""
         if self.by_costs:
             _refuse_batches(profiled.costs)
-        costs = profiled.costs if self.by_costs else _with_all_cores(profiled.costs)
+        costs = profiled.costs if self.by_costs else with_all_cores(profiled.costs)
         with StreamField(measurements, self.tolerance, timed=not self.by_costs) as field:
             costs, solution, faults = self._solved(field, costs, expanded)
             dump("schedule", f"{solution.certificate.claim}\n{solution.stream}")
@@ -100,7 +99,7 @@ class DecideStream:
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled
     ) -> Profiled:
         """The costs as they are in streams: those by which a stream would be decided on."""
-        costs = _with_all_cores(profiled.costs)
+        costs = with_all_cores(profiled.costs)
         with StreamField(measurements, self.tolerance, timed=True) as field:
             costs, _, faults = self._solved(field, costs, expanded)
         return replace(profiled, costs=costs, faults=(*profiled.faults, *faults))
@@ -180,20 +179,6 @@ class DecideStream:
         return table, solution, faults
 
 
-def whole_replicas(
-    measurements: Measurements,
-    expanded: ExpandedGraph,
-    tolerance: float | None,
-    restrict: Restrict,
-) -> StreamRun | None:
-    """What the fastest replicas of the whole model did in a turn; None where no device that is
-    real may run all of it, or none does so rightly."""
-    costs = synthetic_costs(expanded, lambda candidates: candidates[0])
-    field = StreamField(measurements, tolerance, timed=True)
-    field.enter(replicas_of_all(restrict(_with_all_cores(costs))))
-    return min(field.runs, key=lambda run: run.period_s, default=None)
-
-
 def _refuse_batches(costs: CostTable) -> None:
     """A plan has programs for the shapes that it was compiled for."""
     for index, device in enumerate(costs.machine.devices):
@@ -203,15 +188,6 @@ def _refuse_batches(costs: CostTable) -> None:
                 where=f"devices[{index}].batch",
                 fix="give costs of single inputs; or compile for the shape of such a batch",
             )
-
-
-def _with_all_cores(costs: CostTable) -> CostTable:
-    """Devices on the CPU compete for all the CPUs that there are."""
-    resources = tuple(
-        replace(each, units=max(each.units, usable_cpus())) if each.name == backends.CPU else each
-        for each in costs.machine.resources
-    )
-    return replace(costs, machine=replace(costs.machine, resources=resources))
 
 
 def _with_another_core(costs: CostTable) -> CostTable | None:

@@ -262,16 +262,26 @@ class Measurements:
             if kept.circumstances is not None:
                 self._tell_age(kept.circumstances)
             return kept
-        checked = self.answers.checked(proposals, tolerance)
-        faults = self.answers.culprits(checked.wrong, tolerance)
-        if faults and spare is not None and spare(faults):
-            compared = Compared((), (), faults=faults)
-        else:
-            compared = self._gated(right(checked, tolerance), objective, tolerance)
+        compared = self._raced(proposals, objective, tolerance, spare)
+        if not compared.faults:
             compared = self.at_other_shapes(compared, proposals, objective, tolerance)
         if compared.circumstances is None or not compared.circumstances.noise:
             entries.store(key, compared)
         return compared
+
+    def _raced(
+        self,
+        proposals: Sequence[Proposal],
+        objective: Objective,
+        tolerance: float | None,
+        spare: Callable[[Sequence[Fault]], bool] | None,
+    ) -> Compared:
+        """At the shapes of the samples; no engine is left of it when it is over."""
+        checked = self.answers.checked(proposals, tolerance)
+        faults = self.answers.culprits(checked.wrong, tolerance)
+        if faults and spare is not None and spare(faults):
+            return Compared((), (), faults=faults)
+        return self._gated(right(checked, tolerance), objective, tolerance)
 
     def _gated(self, checked: Checked, objective: Objective, tolerance: float | None) -> Compared:
         settings = self.context.settings

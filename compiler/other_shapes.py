@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule, Tensor
-from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.errors import EngineError, StagecutError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.text import shape_text
 from stagecut.passes.gate.accuracy import Limit
@@ -44,7 +44,7 @@ class OtherShapes:
         staged = self.answers.staged(proposal)
         try:
             outputs = self._runs(staged, self.answers.context.backends)(inputs.feeds)
-        except StagecutError:
+        except EngineError:
             return ()
         flaw = reference.flaw(inputs, outputs, limit)
         return (inputs.name,) if flaw is None else Wrong(proposal, staged, inputs, flaw)
@@ -57,23 +57,27 @@ class OtherShapes:
         for feeds in _resized(self.answers.program.feeds, self.dims):
             shapes = {name: array.shape for name, array in feeds.items()}
             inputs = InputSet(f"inputs of other shapes ({shape_text(shapes)})", feeds)
-            try:
-                outputs = run(feeds)
-            except StagecutError:
-                continue
-            known = {inputs.name: outputs}
-            return inputs, Reference(run, feeds, known=known)
+            reference = Reference(run, feeds)
+            if reference.runs_on(inputs):
+                return inputs, reference
         return None
 
     def _runs(
         self, staged: StagedSchedule, engines: Mapping[str, Backend]
     ) -> Callable[[Feeds], Mapping[str, Tensor]]:
-        """Runs it at any shapes; raises StagecutError where the model, or an engine, does not run
-        at these."""
+        """Runs it at any shapes; raises EngineError where the model, or an engine, does not run at
+        these."""
         shapes = UnprofiledShapes(
             self.opened.clone, self.answers.program.name, staged, self.answers.outputs, engines
         )
-        return lambda feeds: shapes.run(feeds, tuple(each.shape for each in feeds.values()))[0]
+
+        def run(feeds: Feeds) -> Mapping[str, Tensor]:
+            try:
+                return shapes.run(feeds, tuple(each.shape for each in feeds.values()))[0]
+            except StagecutError as error:
+                raise EngineError(error.problem, where=error.where, fix=error.fix) from error
+
+        return run
 
 
 def _resized(samples: Feeds, dims: Mapping[str, Dims]) -> Iterator[Feeds]:

@@ -221,19 +221,8 @@ class Question:
                 self.context.settings.warn(f"inputs are run one by one: {problem}")
             return
         own_weights, weights = every_weights[index], every_weights[-1]
-        measurements, _ = self._placed(program, weights, opened)
-        batches = Batches(
-            alone,
-            measurements.on_samples_that_run(),
-            opened,
-            lambda stacked: self._placed(stacked, weights, opened),
-            USUAL_BATCH if most is None else most,
-            self.tolerance,
-            self.restrict,
-            self.limits,
-        )
         with self.phases("batches"):
-            found = batches.best()
+            found = self._best_batch(alone, program, opened, weights)
         if found is None:
             return
         size, stacked = found
@@ -258,6 +247,22 @@ class Question:
             files |= own
         elif most is not None:
             self.context.settings.warn("inputs are run one by one: no batch is clearly faster")
+
+    def _best_batch(
+        self, alone: PlannedVariant, program: Program, opened: ir.Model, weights: WeightFile
+    ) -> tuple[int, Program] | None:
+        """As `Batches.best` has it, whose engines are gone when it is known."""
+        measurements, _ = self._placed(program, weights, opened)
+        return Batches(
+            alone,
+            measurements.on_samples_that_run(),
+            opened,
+            lambda stacked: self._placed(stacked, weights, opened),
+            USUAL_BATCH if self.max_batch is None else self.max_batch,
+            self.tolerance,
+            self.restrict,
+            self.limits,
+        ).best()
 
     def _on_devices_of(
         self,

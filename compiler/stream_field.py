@@ -3,11 +3,14 @@
 whole replicas, then what the solver answers     built, checked, a turn each
 the fastest of them, replicas in processes       a turn each
 all of them                                      those near the best take turns
+
+Engines of streams that are far from the best are let go: each has what it makes of the weights.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 from stagecut.compiler.circumstances import quietest
@@ -15,6 +18,7 @@ from stagecut.compiler.compared import Compared
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, StagecutError, WrongAnswerError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
@@ -29,6 +33,7 @@ from stagecut.compiler.ir.stream import (
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.readied import Readied
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
@@ -82,20 +87,47 @@ class StreamField:
     def enter(self, proposals: Iterable[StreamProposal]) -> tuple[Fault, ...]:
         """Build streams, hold their outputs against the reference's, and let each run for a turn;
         the nodes that are to blame where outputs are wrong."""
-        answers = self._measurements.answers
         faults: list[Fault] = []
         for proposal in proposals:
             try:
-                checked = answers.checked([proposal.single], self._tolerance)
-                for wrong in checked.wrong:
-                    self._failed.add(proposal.stream.schedule.stages)
-                    self._drop(str(wrong), wrong.error)
-                    faults += answers.culprits([wrong], self._tolerance)
-                self._entries += [self._entry(proposal, built) for built in checked.built]
+                faults += self._enter(proposal)
             except EngineError as error:
                 self._failed.add(proposal.stream.schedule.stages)
                 self._drop(f"stream {proposal.id} is left out: {error.problem}", error)
+            self._let_go_of_the_slow()
         return tuple(faults)
+
+    def _enter(self, proposal: StreamProposal) -> tuple[Fault, ...]:
+        answers = self._measurements.answers
+        checked = answers.checked([proposal.single], self._tolerance)
+        self._entries += [self._entry(proposal, self._readied(built)) for built in checked.built]
+        if not checked.wrong:
+            return ()
+        [wrong] = checked.wrong
+        self._failed.add(proposal.stream.schedule.stages)
+        self._drop(str(wrong), wrong.error)
+        return answers.culprits([wrong], self._tolerance)
+
+    def _readied(self, built: Built) -> Built:
+        executor = built.runner
+        if not isinstance(executor, Executor):
+            raise TypeError(executor)
+        answers, feeds = self._measurements.answers, self._measurements.program.feeds
+        staged = built.staged
+
+        def prepare() -> Executor:
+            again = answers.build(staged, answers.outputs)
+            again.run(feeds)  # the first run is never timed
+            return again
+
+        return replace(built, runner=Readied(executor, prepare))
+
+    def _let_go_of_the_slow(self) -> None:
+        """Of those that will take no further turns, should the best of all keep to the limits."""
+        best_s = min(map(_seen_s, self._entries), default=math.inf)
+        for each in self._entries:
+            if each.turn is None or not is_near(each.turn, best_s):
+                _readied(each).release()
 
     def _drop(self, told: str, error: StagecutError) -> None:
         self._dropped.append(told)
@@ -115,8 +147,8 @@ class StreamField:
     def _running(self, entry: Entry) -> BuiltStream:
         replicas, account = entry.proposal.stream.replicas, entry.proposal.account
         limit = in_flight(replicas, 1, account.period_s, account.latency_s)
-        stream = FullStream(_executor(entry.built), replicas, limit, self._settings.clock)
-        return BuiltStream(entry.proposal, stream)
+        full = partial(FullStream, replicas=replicas, limit=limit, clock=self._settings.clock)
+        return BuiltStream(entry.proposal, _Ready(_readied(entry), full))
 
     def calls(self, costs: CostTable) -> Iterable[ObservedCall]:
         """What was seen of stages that may still be chosen, in the order in which it was seen."""
@@ -157,7 +189,7 @@ class StreamField:
                 continue
             proposal = replace(fastest.proposal, id=id_, hosting=hosting)
             try:
-                entry = self._in_processes(proposal, fastest.built)
+                entry = self._in_processes(proposal, fastest)
             except EngineError as error:
                 self._drop(f"stream {id_} is left out: {error.problem}", error)
                 continue
@@ -165,7 +197,9 @@ class StreamField:
             if entry.turn is not None and not is_near(entry.turn, _seen_s(fastest)):
                 self._processes[-1].close()  # it had its only turn
 
-    def _in_processes(self, proposal: StreamProposal, built: Built) -> Entry:
+    def _in_processes(self, proposal: StreamProposal, threads: Entry) -> Entry:
+        """`threads` is the same stream in this process."""
+        built = threads.built
         answers, program = self._measurements.answers, self._measurements.program
         context = self._measurements.context
         processes = Processes(
@@ -177,14 +211,14 @@ class StreamField:
             timeout_s=self._settings.engine_timeout_s or None,
         )
         self._processes.append(processes)
-        runner = _executor(built).with_stages(processes.stages)
-        outputs = runner.outputs(program.feeds)
+        executor = _readied(threads)().with_stages(processes.stages)
+        outputs = executor.outputs(program.feeds)
         if not answers.reference.problem:
             limit = answers.limit(self._tolerance, proposal.single) or answers.usual_limit
             flaw = answers.reference.flaw(answers.reference.samples, outputs, limit)
             if flaw is not None:
                 raise WrongAnswerError(flaw.problem)
-        entry = Entry(proposal, replace(built, runner=runner))
+        entry = Entry(proposal, replace(built, runner=Readied(executor, lambda: executor)))
         return replace(entry, turn=self._gate.first_turn(self._running(entry), program.feeds))
 
     def final(
@@ -236,6 +270,8 @@ class StreamField:
         if timed:
             measured, known = quietest("gate", self._settings, measure, disputed)
             found = (*measured, *found)
+        for each in entries:
+            _readied(each).release()
         contenders = choose(found, THROUGHPUT)
         built = [
             replace(each.built, proposal=replace(each.proposal.single, id=each.proposal.id))
@@ -279,10 +315,21 @@ def _has_room(proposal: StreamProposal) -> bool:
     return 2 * sum(weights) + libraries <= usable_bytes() / 2
 
 
-def _executor(built: Built) -> Executor:
-    if not isinstance(built.runner, Executor):
-        raise TypeError(built.runner)
-    return built.runner
+def _readied(entry: Entry) -> Readied:
+    if not isinstance(entry.built.runner, Readied):
+        raise TypeError(entry.built.runner)
+    return entry.built.runner
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A StreamRunner, whose engines need not be there before it runs."""
+
+    readied: Readied
+    full: Callable[[Executor], FullStream]
+
+    def run(self, feeds: Feeds, seconds: float) -> StreamRun:
+        return self.full(self.readied()).run(feeds, seconds)
 
 
 def _seen_s(entry: Entry) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stagecut.compiler.ir.apart import apart
+from stagecut.compiler.ir.apart import apart, wide_blocks
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.plan import OutputDifference
 from stagecut.compiler.ir.text import size_text
@@ -45,10 +45,22 @@ def output_differences(
     """One for each output that holds numbers and has the shape of the reference's, in whose order
     they stand."""
     return tuple(
-        _difference(name, np.asarray(outputs[name]), expected)
-        for name, expected in reference.items()
-        if _holds_numbers(expected) and expected.size and _fits(outputs.get(name), expected)
+        _difference(name, output, expected) for name, output, expected in _both(outputs, reference)
     )
+
+
+def farthest(outputs: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> float:
+    """The largest relative error of these outputs; 0 where there is nothing to compare."""
+    both = _both(outputs, reference)
+    return max((_relative(output, expected) for _, output, expected in both), default=0.0)
+
+
+def _both(
+    outputs: Mapping[str, Tensor], reference: Mapping[str, Tensor]
+) -> Iterator[tuple[str, Tensor, Tensor]]:
+    for name, expected in reference.items():
+        if _holds_numbers(expected) and expected.size and _fits(outputs.get(name), expected):
+            yield name, np.asarray(outputs[name]), expected
 
 
 def worst(differences: Sequence[OutputDifference]) -> float:
@@ -176,9 +188,13 @@ def _relative(output: Tensor, expected: Tensor) -> float:
 
 def _cosine(output: Tensor, expected: Tensor) -> float | None:
     """Of the angle between the two as vectors; None where one has no direction."""
-    a, b = output.astype(np.float64), expected.astype(np.float64)
-    finite = np.isfinite(a) & np.isfinite(b)
+    squares = np.zeros(2)
+    product = 0.0
     with np.errstate(over="ignore"):
-        lengths = float(np.linalg.norm(a[finite]) * np.linalg.norm(b[finite]))
-        product = float(a[finite] @ b[finite])
+        for a, b in wide_blocks(output, expected):
+            finite = np.isfinite(a) & np.isfinite(b)
+            ours, theirs = a[finite], b[finite]
+            squares += ours @ ours, theirs @ theirs
+            product += float(ours @ theirs)
+    lengths = float(np.prod(np.sqrt(squares)))
     return product / lengths if lengths and np.isfinite(lengths) else None

@@ -19,7 +19,7 @@ from stagecut.compiler.ir.device import (
 )
 from stagecut.compiler.ir.errors import RangeFault, StageFault, ToleranceError, WrongAnswerError
 from stagecut.compiler.ir.plan import OutputDifference
-from stagecut.passes.gate.accuracy import Flaw, Limit, output_differences, worst
+from stagecut.passes.gate.accuracy import Flaw, Limit, farthest, output_differences, worst
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.reference import Reference
@@ -150,8 +150,8 @@ class Build:
                 return Wrong(built.proposal, built.staged, inputs, flaw)
             passed.append(inputs.name)
             if number and not inputs.numbers:  # those of the samples are known
-                differences = output_differences(results, self.reference.outputs(inputs))
-                built = replace(built, worst=max(built.worst, worst(differences)))
+                off = farthest(results, self.reference.outputs(inputs))
+                built = replace(built, worst=max(built.worst, off))
         return replace(built, inputs=tuple(passed))
 
 

@@ -1,19 +1,18 @@
 """What the whole model answers in one session of one thread, which is what counts as right.
 
-Each set of inputs runs once, when it is first asked for. One on which the reference cannot run, as
-when a number is no index, is left out: the model itself does not run there.
+Each set of inputs runs when it is first asked for, and again only where its outputs are too large
+to be kept (kept.py). One on which the reference cannot run, as when a number is no index, is left
+out: the model itself does not run there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from types import MappingProxyType
 
-from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.passes.gate.accuracy import Flaw, Limit, flaws, masked, untouched
 from stagecut.passes.gate.further_inputs import SAMPLES, InputSet, further_inputs
-
-_Outputs = Mapping[str, Tensor]
+from stagecut.passes.gate.kept import MOST_BYTES, Kept, Outputs
 
 
 class Reference:
@@ -22,23 +21,22 @@ class Reference:
     `run` raises EngineError where the reference engine cannot run. `minds_nan` says whether the
     model asks of numbers whether they are any: else what becomes of a NaN or an infinity on its
     way is left to engines (of max(NaN, 0), some make one and some the other), and outputs need only
-    be right where none can come. `known` are answers that need no run any more, by the name of
-    their inputs.
+    be right where none can come. Of its answers, at most `most_bytes` are kept, and one more.
     """
 
     def __init__(
         self,
-        run: Callable[[Feeds], _Outputs],
+        run: Callable[[Feeds], Outputs],
         samples: Feeds,
         *,
         minds_nan: bool = False,
-        known: Mapping[str, _Outputs] = MappingProxyType({}),
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._run = run
         self._samples = samples
         self._minds_nan = minds_nan
-        self._known: dict[str, _Outputs | EngineError] = {**known}
-        self._nearby: dict[tuple[str, float], _Outputs | None] = {}
+        self._kept = Kept[tuple[str, float]](most_bytes)
+        self._places: dict[str, Outputs | None] = {}
 
     @cached_property
     def sets(self) -> tuple[InputSet, ...]:
@@ -50,20 +48,27 @@ class Reference:
     def samples(self) -> InputSet:
         return InputSet(SAMPLES, self._samples)
 
-    @property
+    @cached_property
     def problem(self) -> str:
         """Why nothing can be said of outputs; empty where something can."""
         found = self._found(self.samples)
-        return found.problem if isinstance(found, EngineError) else ""
+        return found if isinstance(found, str) else ""
 
-    def outputs(self, inputs: InputSet) -> _Outputs:
+    def runs_on(self, inputs: InputSet) -> bool:
+        return not isinstance(self._found(inputs), str)
+
+    def outputs(self, inputs: InputSet) -> Outputs:
         """Raises EngineError where the reference cannot run on them: on none of `sets`."""
         found = self._found(inputs)
-        if isinstance(found, EngineError):
-            raise found
+        if isinstance(found, str):
+            raise EngineError(found, where=inputs.name)
         return found
 
-    def flaw(self, inputs: InputSet, outputs: _Outputs, limit: Limit) -> Flaw | None:
+    def once(self, inputs: InputSet) -> Outputs | str:
+        """The outputs on inputs that are not asked for again, or why there are none."""
+        return self._found(inputs) if _key(inputs) in self._kept else self._answer(inputs.feeds)
+
+    def flaw(self, inputs: InputSet, outputs: Outputs, limit: Limit) -> Flaw | None:
         """The worst of what is wrong with `outputs`, which are for one of `sets`.
 
         Only where something seems wrong, it is asked how much the reference's own outputs change
@@ -88,39 +93,45 @@ class Reference:
         if self.problem:
             return
         for each in further_inputs(self._samples):
-            if isinstance(self._found(each), EngineError):
+            if not self.runs_on(each):
                 continue
             if not each.numbers or self._minds_nan or self._where(each) is not None:
                 yield each
 
-    def _where(self, inputs: InputSet) -> _Outputs | None:
+    def _where(self, inputs: InputSet) -> Outputs | None:
         """The places of the outputs that a NaN or an infinity does not reach; None for all of
         them, or where it reaches all."""
         if not inputs.numbers or self._minds_nan:
             return None
-        others = [self._found(each) for each in inputs.numbers]
-        known = [each for each in others if not isinstance(each, EngineError)]
-        if len(known) < len(others):
-            return None
-        return untouched(self.outputs(inputs), known)
+        if inputs.name not in self._places:
+            self._places[inputs.name] = self._untouched(inputs)
+        return self._places[inputs.name]
+
+    def _untouched(self, inputs: InputSet) -> Outputs | None:
+        others = [self.once(each) for each in inputs.numbers]
+        known = [each for each in others if not isinstance(each, str)]
+        return untouched(self.outputs(inputs), known) if len(known) == len(others) else None
 
     @staticmethod
-    def _within(outputs: _Outputs, where: _Outputs | None) -> _Outputs:
+    def _within(outputs: Outputs, where: Outputs | None) -> Outputs:
         return outputs if where is None else masked(outputs, where)
 
-    def _near(self, inputs: InputSet, by: float) -> _Outputs | None:
-        key = (inputs.name, by)
-        if key not in self._nearby:
-            try:
-                self._nearby[key] = self._run(inputs.near(self._samples, by))
-            except EngineError:
-                self._nearby[key] = None
-        return self._nearby[key]
+    def _near(self, inputs: InputSet, by: float) -> Outputs | None:
+        near = _key(inputs, by)
+        shaken = self._kept(near, lambda: self._answer(inputs.near(self._samples, by)))
+        return None if isinstance(shaken, str) else shaken
 
-    def _found(self, inputs: InputSet) -> _Outputs | EngineError:
-        if inputs.name not in self._known:
-            try:
-                self._known[inputs.name] = self._run(inputs.feeds)
-            except EngineError as error:
-                self._known[inputs.name] = error
-        return self._known[inputs.name]
+    def _found(self, inputs: InputSet) -> Outputs | str:
+        return self._kept(_key(inputs), lambda: self._answer(inputs.feeds))
+
+    def _answer(self, feeds: Feeds) -> Outputs | str:
+        """Why there is none, where there is none: an error would keep all that it came from."""
+        try:
+            return self._run(feeds)
+        except EngineError as error:
+            return error.problem
+
+
+def _key(inputs: InputSet, by: float = 0.0) -> tuple[str, float]:
+    """Of inputs that roundings changed by that part."""
+    return inputs.name, by

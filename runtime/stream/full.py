@@ -8,7 +8,6 @@ import statistics
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 
 from stagecut.compiler.ir.device import Feeds, Tensor
@@ -20,7 +19,7 @@ from stagecut.runtime.stream.pipeline import Layout, Pipeline
 from stagecut.runtime.unprofiled_shapes import Shapes
 
 #: So many inputs count at the least, for each replica.
-_FEW = 4
+FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,13 @@ class Only:
 @dataclass(frozen=True, slots=True)
 class FullStream:
     """The stages of `executor` with as many `replicas` each, and so many inputs in flight at most;
-    a StreamRunner."""
+    a StreamRunner. At the least, `least` inputs count for each replica."""
 
     executor: Executor
     replicas: tuple[int, ...]
     limit: int
     clock: Callable[[], float] = perf_counter
+    least: int = FEW
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
         """The period is that of the outputs after each replica could have handed one back, until
@@ -64,14 +64,13 @@ class FullStream:
         pipeline = Pipeline(layout, self.clock)
         only = Only(self.executor)
         left_s: list[float] = []
-        took_s: list[float] = []
         failed: list[BaseException] = []
 
-        def left(item: Item, future: "Future[Outputs]") -> None:
+        def left(future: "Future[Outputs]") -> None:
+            """Knows of no item: a future keeps whom it told, and would keep its outputs with it."""
             if future.cancelled():
                 return
             left_s.append(self.clock())
-            took_s.append(left_s[-1] - item.arrived_s)
             error = future.exception()
             if error is not None:
                 failed.append(error)
@@ -80,10 +79,10 @@ class FullStream:
         try:
             while not failed:
                 item = Item(only, feeds, (), _listed)
-                item.future.add_done_callback(partial(left, item))
+                item.future.add_done_callback(left)
                 pipeline.submit(item, "block")
                 counted = len(left_s) - every
-                if self.clock() - start_s >= seconds and counted >= _FEW * every:
+                if self.clock() - start_s >= seconds and counted >= self.least * every:
                     break
             end_s = self.clock()
         finally:
@@ -92,13 +91,13 @@ class FullStream:
         if failed:
             raise failed[0]
         inside = [each for each in left_s if each <= end_s]
-        calls = pipeline.snapshot().calls
+        seen = pipeline.snapshot()
         return StreamRun(
             len(inside) - every,
             len(left_s),
             inside[-1] - inside[every - 1],
-            tuple(statistics.median(call.took_s for call in each) for each in calls),
-            statistics.median(took_s),
+            tuple(statistics.median(call.took_s for call in each) for each in seen.calls),
+            statistics.median(each.left_s - each.arrived_s for each in seen.departures),
         )
 
 

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stagecut import backends
+from stagecut.compiler import compile_model
 from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
@@ -23,6 +25,7 @@ from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.profile.profile import Fault
 from stagecut.runtime.executor import Executor
+from tests.support.executors import watched
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
 
@@ -227,3 +230,27 @@ def test_where_a_plan_comes_from(measure: Callable[..., Measurements]) -> None:
     assert found.devices == dict(zip(("cpu.serial", "null"), SPECS, strict=True))
     assert found.model_sha256 == measure().model_sha256 != measure(model="chain").model_sha256
     assert found.options == {"granularity": "op"}
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+def test_engines_are_gone_before_other_shapes_are_tried(
+    objective: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the reference: there, others are prepared with weights of their own."""
+    alive: list[int] = []
+    elsewhere = Measurements.elsewhere
+    with watched(monkeypatch) as executors:
+
+        def noted(self: Measurements, *arguments: Any) -> object:
+            alive.append(executors.alive)
+            return elsewhere(self, *arguments)
+
+        monkeypatch.setattr(Measurements, "elsewhere", noted)
+        compile_model(
+            MODELS["residual"].proto(),
+            devices=["cpu.serial", "cpu.parallel"],
+            objective=objective,
+            settings=Settings(effort="quick", load=lambda: None, warn=lambda _: None),
+        )
+        assert executors.alive == 0
+    assert alive == [1]

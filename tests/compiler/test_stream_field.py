@@ -17,13 +17,16 @@ from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.plan import ContenderId, ContenderKind, PlannedVariant
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import stream_account, stream_of
+from stagecut.compiler.ir.stream import StreamRun, stream_account, stream_of
 from stagecut.compiler.measure.cpus import usable_cpus
-from stagecut.compiler.stream_field import Entry, named
+from stagecut.compiler.readied import Readied
+from stagecut.compiler.stream_field import Entry, StreamField, named
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal, proposal_of
 from stagecut.passes.gate.stream_contenders import StreamProposal, replicas_of_all
+from stagecut.passes.gate.stream_gate import StreamGate, Turn
 from stagecut.runtime.prepare import prepare_stages
+from tests.support.executors import watched
 from tests.support.onnx_models import MODELS
 from tests.support.streams import stream_table
 
@@ -114,6 +117,55 @@ def test_memory_that_is_limited_has_no_room_for_processes(monkeypatch: pytest.Mo
     processes = Processes(lambda stage: stage)
     _compiled(monkeypatch, processes, max_memory_bytes=1 << 30)
     assert processes.asked == []
+
+
+def test_whoever_is_far_behind_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference stays, and of these three the one that is near the best."""
+    periods_s = iter([10.0, 12.0, 1.0])
+    alive: list[int] = []
+    final = StreamField.final
+
+    def first_turn(*_: object) -> Turn:
+        period_s = next(periods_s, 1.0)
+        return Turn(StreamRun(1, 1, period_s, (period_s,), period_s), 0.0)
+
+    with watched(monkeypatch) as executors:
+
+        def noted(self: StreamField, *arguments: Any) -> tuple[Entry, ...]:
+            alive.append(executors.alive)
+            return final(self, *arguments)
+
+        monkeypatch.setattr(StreamField, "final", noted)
+        monkeypatch.setattr(StreamGate, "first_turn", first_turn)
+        devices = ["cpu.parallel", *(f"{n}=cpu.parallel:waiting=spin" for n in ("spin", "more"))]
+        planned = compile_model(
+            RESIDUAL,
+            devices=devices,
+            objective="throughput",
+            granularity="op",
+            settings=Settings(effort="quick", load=lambda: None, warn=lambda _: None),
+        ).first.planned
+    assert [str(each.id) for each in planned.contenders][:3] == ["cpu.parallel", "spin", "more"]
+    assert alive == [2]
+    assert executors.alive == 0
+
+
+def test_whoever_was_let_go_may_be_best_after_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a limit leaves out what was faster: it is prepared once more, and ships."""
+    measured = StreamField._readied
+    made: list[Readied] = []
+
+    def let_go(self: StreamField, built: Built) -> Built:
+        found = measured(self, built)
+        assert isinstance(found.runner, Readied)
+        found.runner.release()
+        made.append(found.runner)
+        return found
+
+    monkeypatch.setattr(StreamField, "_readied", let_go)
+    planned = _compiled(monkeypatch, Processes(lambda stage: stage))
+    assert made
+    assert planned.shipped.chosen
 
 
 TABLE = stream_table(

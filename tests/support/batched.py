@@ -7,7 +7,6 @@ import pytest
 
 from stagecut.compiler import batches as batches_module
 from stagecut.compiler.batches import with_batches
-from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.ir.stream_certificate import Limit
@@ -23,7 +22,7 @@ def let_larger_be_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Replicas of the whole take as long for a batch as for one input; noted is what was tried."""
     tried: list[int] = []
 
-    def run(measurements: Measurements, _: ExpandedGraph, __: object, ___: object) -> StreamRun:
+    def run(measurements: Measurements, *_: object) -> StreamRun:
         tried.append(len(measurements.program.feeds["x"]))
         return StreamRun(1, 1, 1e-12, (1e-12,), 1e-12)
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from stagecut.compiler import compile_model
+from stagecut.compiler.ir.apart import BLOCK
 from stagecut.compiler.ir.errors import ToleranceError
-from stagecut.passes.gate.accuracy import output_differences, worst
+from stagecut.passes.gate.accuracy import farthest, output_differences, worst
 
 NAN, INF = float("nan"), float("inf")
 CASES: dict[str, tuple[list[float], list[float], float, float]] = {
@@ -28,6 +29,7 @@ def test_differences_by_eye(
     assert difference.max_abs == pytest.approx(most)
     assert difference.relative == pytest.approx(relative)
     assert worst((difference,)) == difference.relative
+    assert farthest({"y": np.array(found)}, {"y": np.array(expected)}) == difference.relative
 
 
 def test_the_cosine_is_that_of_the_angle() -> None:
@@ -37,9 +39,22 @@ def test_the_cosine_is_that_of_the_angle() -> None:
     assert flat.cosine is None
 
 
+def test_the_cosine_of_outputs_that_are_compared_in_parts() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 3, 2 * BLOCK // 3))
+    a[0, :5] = NAN, INF, -INF, NAN, 1
+    [found] = output_differences({"y": a}, {"y": b})
+    there = np.isfinite(a)
+    lengths = np.linalg.norm(a[there]) * np.linalg.norm(b[there])
+    assert found.cosine == pytest.approx(a[there] @ b[there] / lengths, rel=1e-9)
+    [huge] = output_differences({"y": np.full(2, 1e200)}, {"y": np.full(2, 1e200)})
+    assert huge.cosine is None
+
+
 def test_strings_and_empty_outputs_are_not_compared() -> None:
     reference = {"s": np.array(["a"], object), "e": np.empty(0)}
     assert output_differences(reference, reference) == ()
+    assert farthest(reference, reference) == 0.0
 
 
 DEVICES = ["cpu.serial", "pim.aim"]

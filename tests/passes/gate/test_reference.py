@@ -1,5 +1,6 @@
 """What is right: by the reference's own answers, and by how much these change with roundings."""
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -40,6 +41,48 @@ def test_each_set_runs_once() -> None:
     for each in (*reference.sets, *reference.sets):
         assert reference.flaw(each, reference.outputs(each), LIMIT) is None
     assert [*runs.values()] == [1] * 7  # that of the other sign, too
+
+
+def test_no_more_outputs_are_alive_than_there_is_room_for() -> None:
+    """And whoever asks gets the same answers, however little room there is."""
+
+    def told(room: int) -> tuple[list[str], int]:
+        made: list[weakref.ref[Tensor]] = []
+        alive = 0
+
+        def run(feeds: Feeds) -> Mapping[str, Tensor]:
+            nonlocal alive
+            output = feeds["x"][:, :2].sum(axis=1)
+            made.append(weakref.ref(output))
+            alive = max(alive, sum(each() is not None for each in made))
+            return {"y": output}
+
+        reference = Reference(run, {"x": X}, most_bytes=room * 8 * X.itemsize)
+        found: list[str] = []
+        for _ in range(3):  # contenders
+            for each in reference.sets:
+                for off in (0.0, 1e-4, 0.5):
+                    output = each.feeds["x"][:, :2].sum(axis=1) * np.float32(1 + off)
+                    found.append(str(reference.flaw(each, {"y": output}, LIMIT)))
+        return found, alive
+
+    enough, little = told(100), told(0)
+    assert little[0] == enough[0]
+    assert set(map(bool, enough[0])) == {True}
+    # the answer on the inputs and the one nearby, or those that tell what a NaN reaches
+    assert little[1] <= 4 < enough[1]
+
+
+def test_what_is_asked_for_once_is_not_kept() -> None:
+    reference = _of(lambda x: x + 1)
+    inputs = InputSet("a batch", {"x": X})
+    found = reference.once(inputs)
+    assert not isinstance(found, str)
+    gone = weakref.ref(found["y"])
+    del found
+    assert gone() is None
+    assert reference.once(reference.samples) is not reference.once(reference.samples)
+    assert reference.outputs(reference.samples) is reference.once(reference.samples)
 
 
 def test_what_a_nan_does_not_reach_has_to_be_right() -> None:

@@ -1,14 +1,16 @@
 """A stream that is kept full: what counts is what leaves it while every replica is busy."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import cast
 
 import numpy as np
 import pytest
 
-from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.stream.full import FullStream
@@ -68,6 +70,39 @@ def test_what_it_says_of_itself() -> None:
 def test_a_few_inputs_at_the_least() -> None:
     run = _full((1,), _sleep(0.01)).run(FEEDS, 0.0)
     assert run.inputs >= 3
+
+
+def test_at_the_least_as_many_as_it_is_told() -> None:
+    stages = Stages(_sleep(0.01))
+    run = FullStream(cast("Executor", stages), (1,), 2, least=1).run(FEEDS, 0.0)
+    assert 1 <= run.inputs < 4
+
+
+class Outputs(Stages):
+    """Stages that hand back another array each time; notes how many there are at most."""
+
+    def __init__(self) -> None:
+        super().__init__(_sleep(0.001))
+        self._made: list[weakref.ref[Tensor]] = []
+        self.most = 0
+
+    def by_stage(self, feeds: Feeds) -> Stages.Passage:
+        made = np.zeros(1)
+        self._made.append(weakref.ref(made))
+        self.most = max(self.most, sum(each() is not None for each in self._made))
+        return super().by_stage({"y": made})
+
+
+def test_outputs_are_let_go_as_soon_as_they_are_there() -> None:
+    """Those of a model may be large, and nobody reads them here."""
+    outputs = Outputs()
+    gc.disable()
+    try:
+        run = FullStream(cast("Executor", outputs), (2,), 3).run(FEEDS, 0.05)
+    finally:
+        gc.enable()
+    assert run.ran >= 8
+    assert outputs.most <= 5  # what is in flight, and what was just handed back
 
 
 def test_no_thread_is_left() -> None:
