@@ -35,6 +35,6 @@ def let_larger_be_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(batches_module, "whole_replicas", run)
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    monkeypatch.setattr("stagecut.compiler.pipeline.is_faster", lambda *_: True)
-    monkeypatch.setattr("stagecut.compiler.pipeline.with_batches", faster)
+    monkeypatch.setattr("stagecut.compiler.question.is_faster", lambda *_: True)
+    monkeypatch.setattr("stagecut.compiler.question.with_batches", faster)
     return tried
