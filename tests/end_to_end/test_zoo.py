@@ -22,7 +22,8 @@ from tests.support.reference import run_reference
 from tests.support.scattered import costs_of, expand, scattered
 
 TINY = tuple(name for name in models.names() if name.startswith("tiny-"))
-LARGE = ("vgg-16",)  # half a gigabyte of weights: tiny-vgg is asked the same
+#: Half a gigabyte of weights and more: tiny ones of the same families are asked the same.
+LARGE = ("vgg-16", "llama-100m", "llama-500m")
 WHOLE = tuple(name for name in models.names() if name not in (*TINY, *LARGE))
 CPU = ("cpu.serial", "cpu.parallel")
 
