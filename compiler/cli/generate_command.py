@@ -1,13 +1,12 @@
 """`stagecut generate`: a plan of a decoder writes on."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import note, print_json, say
+from stagecut.compiler.cli.output import note, print_json, say, say_on
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.errors import UsageError
 
@@ -70,8 +69,7 @@ def generate(
     generator = Generator(DecoderSession(plan, fallback=fallback), known)
 
     def told(token: int, text: str) -> None:
-        sys.stdout.write(text if known is not None else f"{token} ")
-        sys.stdout.flush()
+        say_on(text if known is not None else f"{token} ")
 
     found = generator(
         given or "",
@@ -93,7 +91,7 @@ def generate(
         )
         return
     written = " ".join(map(str, found.tokens)) if found.text is None else found.text
-    say("" if stream else written)
+    say(*([""] if stream else written.split("\n")))
     rate = "" if found.tokens_per_s is None else f", then {found.tokens_per_s:.1f} tokens/s"
     note(
         f"first token after {units.seconds(found.first_token_s)}{rate}; "

@@ -24,6 +24,11 @@ def say(*lines: str) -> None:
         print(printable(line), flush=True)  # noqa: T201
 
 
+def say_on(text: str) -> None:
+    """Print on the line that standard output is at; the text may break lines."""
+    print("\n".join(map(printable, text.split("\n"))), end="", flush=True)  # noqa: T201
+
+
 def note(line: str) -> None:
     """One line for people on standard error."""
     print(printable(line), file=sys.stderr, flush=True)  # noqa: T201

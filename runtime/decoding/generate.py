@@ -42,7 +42,7 @@ class Generator:
     """Generates with a plan, or with a session of one.
 
         generator = Generator("gpt2.plan", Tokenizer("tokenizer.json"))
-        print(generator("Once upon a time", max_new=64).text)
+        text = generator("Once upon a time", max_new=64).text
 
     Raises PlanError for a plan that does not generate, UsageError for a tokenizer that does not fit
     its vocabulary.

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stagecut.compiler.cli.output import ProgressLines, json_text, print_json, progress_bars
+from stagecut.compiler.cli.output import ProgressLines, json_text, print_json, progress_bars, say_on
 
 
 def test_the_envelope_begins_with_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +52,11 @@ def test_bars_hand_on_what_they_are_given(monkeypatch: pytest.MonkeyPatch) -> No
     bars = progress_bars()
     assert list(bars([1, 2, 3], "counting")) == [1, 2, 3]
     assert list(bars(iter([1, 2]), "counting", 2)) == [1, 2]
+
+
+def test_a_text_that_grows_breaks_lines_and_steers_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for part in ("one\ntw", "o\x1b[2J", ""):
+        say_on(part)
+    assert capsys.readouterr().out == "one\ntwo\ufffd[2J"
