@@ -22,7 +22,6 @@ the plan's own prediction was; writes peers.json and peers.png.
 import argparse
 import importlib.util
 import itertools
-import json
 import math
 import random
 import statistics
@@ -39,7 +38,7 @@ import onnx
 import onnx_ir as ir
 
 from benchmarks.drawing import bars
-from benchmarks.support import describe_machine, pp_ocr_file
+from benchmarks.support import describe_machine, keep, pp_ocr_file, with_models
 from benchmarks.turns import ForeignLoad
 from stagecut import backends
 from stagecut.compiler import compile_model
@@ -102,7 +101,7 @@ def main() -> None:
     options = _arguments()
     print(describe_machine())
     rows: list[dict[str, Any]] = []
-    for name in options.models.split(","):
+    for name in options.models:
         with tempfile.TemporaryDirectory() as folder:
             rivals = _rivals(name, Path(folder))
             if not rivals:
@@ -112,24 +111,15 @@ def main() -> None:
             print(load)
             rows += [row for each in ("f32", "bf16") if (row := _told(name, rivals, each))]
     _summarise(rows)
-    options.output.mkdir(parents=True, exist_ok=True)
     document = {"machine": describe_machine(), "rows": rows}
-    (options.output / "peers.json").write_text(json.dumps(document, indent=1))
-    _draw(rows, options.output / "peers.png")
-    print(f"wrote peers.json and peers.png into {options.output}")
+    keep("peers", document, partial(_draw, rows), options.output)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", default=",".join((*ZOO, *PP_OCR)))
     parser.add_argument("--rounds", type=int, default=5, help="least turns of each rival")
     parser.add_argument("--seconds", type=float, default=60.0, help="least time for a model")
-    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
-    options = parser.parse_args()
-    for name in options.models.split(","):
-        if name not in {**ZOO, **PP_OCR}:
-            parser.error(f"there is no model {name!r}; known: {', '.join((*ZOO, *PP_OCR))}")
-    return options
+    return with_models(parser, (*ZOO, *PP_OCR))
 
 
 def _rivals(name: str, folder: Path) -> list[Rival]:

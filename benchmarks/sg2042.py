@@ -19,15 +19,16 @@ each of the things that slow them down. Writes sg2042.json and sg2042.png.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.support import keep, with_models
 from stagecut.backends.server.calls import ServerCalls, pools_of
 from stagecut.backends.server.cut import cut
 from stagecut.backends.server.figures import Figure, Figures, Values
@@ -157,12 +158,11 @@ def main() -> None:
     _tell_figures(figures, options.draws)
     checks = _held_out(figures, draws)
     models: dict[str, Any] = {}
-    for name in options.models.split(","):
+    for name in options.models:
         works = works_of(graph_of(load_program(MODELS[name])))
         models[name] = _compared(name, works, draws)
     paper = next(each for each in figures.held_out if each.name.startswith("pipeline"))
     _explained(models, paper)
-    options.output.mkdir(parents=True, exist_ok=True)
     document = {
         "basis": "modelled",
         "draws": options.draws,
@@ -170,21 +170,13 @@ def main() -> None:
         "held_out": checks,
         "models": models,
     }
-    (options.output / "sg2042.json").write_text(json.dumps(document, indent=1))
-    _draw(models, paper, options.output / "sg2042.png")
-    print(f"wrote sg2042.json and sg2042.png into {options.output}")
+    keep("sg2042", document, partial(_draw, models, paper), options.output)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--draws", type=int, default=16, help="places within the bounds")
-    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
-    options = parser.parse_args()
-    for name in options.models.split(","):
-        if name not in MODELS:
-            parser.error(f"there is no model {name!r}; known: {', '.join(MODELS)}")
-    return options
+    return with_models(parser, MODELS)
 
 
 def _tell_figures(figures: Figures, draws: int) -> None:

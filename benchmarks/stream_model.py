@@ -22,7 +22,6 @@ Writes stream_model.json and stream_model.png.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import random
@@ -43,7 +42,7 @@ import numpy as np
 import onnxruntime as ort
 
 from benchmarks.open_models import OpenModel, build, written
-from benchmarks.support import describe_machine
+from benchmarks.support import describe_machine, keep, with_models
 from benchmarks.this_server import ThisServer, lower_quartile, this_server, timed, wait_for_quiet
 from benchmarks.turns import ForeignLoad
 from stagecut.backends.server.calibrate import calibrated
@@ -132,7 +131,7 @@ def main() -> None:
     machine = this_server()
     print("this machine, as measured now:", *machine.lines(), sep="\n")
     rows: list[dict[str, Any]] = []
-    for name in options.models.split(","):
+    for name in options.models:
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             model = _model(MODELS[name], Path(folder))
             rows += _matrix(name, model, machine, options.rounds, stack)
@@ -142,23 +141,15 @@ def main() -> None:
     print(
         f"{close} of {len(errors)} predictions within 10 %; median {statistics.median(errors):.1%}"
     )
-    options.output.mkdir(parents=True, exist_ok=True)
     document = {"machine": describe_machine(), "model": machine.lines(), "rows": rows}
-    (options.output / "stream_model.json").write_text(json.dumps(document, indent=1))
-    _draw([row for row in rows if not row["told"]], options.output / "stream_model.png")
-    print(f"wrote stream_model.json and stream_model.png into {options.output}")
+    foretold = [row for row in rows if not row["told"]]
+    keep("stream_model", document, partial(_draw, foretold), options.output)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--rounds", type=int, default=5, help="turns of each row")
-    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
-    options = parser.parse_args()
-    for name in options.models.split(","):
-        if name not in MODELS:
-            parser.error(f"there is no model {name!r}; known: {', '.join(MODELS)}")
-    return options
+    return with_models(parser, MODELS)
 
 
 def _model(spec: str, folder: Path) -> Model:

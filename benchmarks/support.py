@@ -1,8 +1,11 @@
-"""What the benchmarks share: the machine in one line, medians with their spread, PP-OCR's files."""
+"""What the benchmarks share: the machine in one line, medians with their spread, which models are
+asked for, where results are kept, PP-OCR's files."""
 
+import argparse
 import importlib.util
+import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stagecut.compiler.ir.units import seconds
@@ -27,6 +30,30 @@ def spread(times_s: Sequence[float]) -> str:
     """Median and range, in one cell of a table."""
     low_s, high_s = min(times_s), max(times_s)
     return f"{seconds(statistics.median(times_s))} ({seconds(low_s)} .. {seconds(high_s)})"
+
+
+def with_models(parser: argparse.ArgumentParser, known: Iterable[str]) -> argparse.Namespace:
+    """What is asked for, `models` as a list and `output` as a folder among it; ends with a sentence
+    where a model is none of those `known`."""
+    every = ",".join(known)
+    parser.add_argument("--models", default=every, help=f"some of {every}")
+    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
+    options = parser.parse_args()
+    options.models = options.models.split(",")
+    for name in options.models:
+        if name not in every.split(","):
+            parser.error(f"there is no model {name!r}; known: {every.replace(',', ', ')}")
+    return options
+
+
+def keep(
+    name: str, document: Mapping[str, object], draw: Callable[[Path], None], output: Path
+) -> None:
+    """Write NAME.json and NAME.png, which `draw` draws, into the folder `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    (output / f"{name}.json").write_text(json.dumps(document, indent=1))
+    draw(output / f"{name}.png")
+    print(f"wrote {name}.json and {name}.png into {output}")
 
 
 def pp_ocr_file(name: str) -> Path | None:

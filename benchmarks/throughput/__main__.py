@@ -1,15 +1,15 @@
 """See the package: `python -m benchmarks.throughput --help`."""
 
 import argparse
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import benchmarks.throughput
-from benchmarks.support import describe_machine
+from benchmarks.support import describe_machine, keep, with_models
 from benchmarks.throughput.engines import onnxruntime, openvino
 from benchmarks.throughput.models import KNOWN, Model, model_called
 from benchmarks.throughput.plan import the_plan
@@ -24,14 +24,11 @@ from stagecut.compiler.context import EFFORTS
 def main() -> None:
     options = _arguments()
     print(describe_machine())
-    found = (_row(name, options) for name in options.models.split(","))
+    found = (_row(name, options) for name in options.models)
     rows = [row for row in found if row is not None]
     summarise(rows)
-    options.output.mkdir(parents=True, exist_ok=True)
     document = {"machine": describe_machine(), "rows": rows}
-    (options.output / "throughput.json").write_text(json.dumps(document, indent=1))
-    draw(rows, options.output / "throughput.png")
-    print(f"wrote throughput.json and throughput.png into {options.output}")
+    keep("throughput", document, partial(draw, rows), options.output)
 
 
 def _row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
@@ -51,16 +48,9 @@ def _row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
 def _arguments() -> argparse.Namespace:
     claim = (benchmarks.throughput.__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser("python -m benchmarks.throughput", description=claim)
-    known = ",".join(KNOWN)
-    parser.add_argument("--models", default=known, help=f"some of {known}")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each rival")
     parser.add_argument("--effort", default="normal", choices=EFFORTS, help="of the compile")
-    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
-    options = parser.parse_args()
-    for name in options.models.split(","):
-        if name not in KNOWN:
-            parser.error(f"there is no model {name!r}; known: {', '.join(KNOWN)}")
-    return options
+    return with_models(parser, KNOWN)
 
 
 def _rivals(model: Model, effort: str, stack: ExitStack) -> Iterator[Rival]:
