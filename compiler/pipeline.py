@@ -169,11 +169,10 @@ def _each(
 ) -> Sequence[Shapes]:
     """The shapes of each variant, one after the other."""
     several = each_shape(shapes)
-    for table in tables.values():
-        if len(several) > 1:
-            raise UsageError(
-                "a cost table is for one shape of each input",
-                where=f"cost table {table.name}",
-                fix="compile without the table, or for one shape",
-            )
+    if tables and len(several) > 1:
+        raise UsageError(
+            "a cost table is for one shape of each input",
+            where=f"cost table {next(iter(tables.values())).name}",
+            fix="compile without the table, or for one shape",
+        )
     return several

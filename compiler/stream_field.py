@@ -134,9 +134,9 @@ class StreamField:
         self._error = self._error or error
 
     def _entry(self, proposal: StreamProposal, built: Built) -> Entry:
-        if not self._timed or proposal.account.basis == "modelled":
-            return Entry(proposal, built)
         entry = Entry(proposal, built)
+        if not self._timed or proposal.account.basis == "modelled":
+            return entry
         turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
         stages = proposal.stream.schedule.stages
         for stage, call_s in zip(stages, turn.run.call_s, strict=True):
