@@ -49,10 +49,10 @@ def _shape(
 ) -> tuple[int, ...]:
     if port.name in shapes:
         return shapes[port.name]
-    dims = port.dims or port.shape
-    if dims == ANY_RANK:
+    if port.declared == ANY_RANK:
         return port.shape
-    return tuple(sizes.get(dim, size) for dim, size in zip(dims, port.shape, strict=True))
+    both = zip(port.declared, port.shape, strict=True)
+    return tuple(sizes.get(dim, size) for dim, size in both)
 
 
 def _random(port: InputPort, generator: np.random.Generator) -> Tensor:

@@ -12,17 +12,17 @@ import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan, StoredVariant
 from stagecut.compiler.formats.weights import FILE_NAME
-from stagecut.compiler.ir.border import CARRIERS, carried, conformed, handed_back
+from stagecut.compiler.ir.border import CARRIERS, handed_back
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
-from stagecut.compiler.ir.graph import ANY_RANK, Dims, fits
+from stagecut.compiler.ir.graph import ANY_RANK
 from stagecut.compiler.ir.plan import MAIN, PlannedVariant, Port, stacked
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stream_trace import StreamTrace
-from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model
+from stagecut.runtime.inputs import Inputs
 from stagecut.runtime.stream.callbacks import CalledBack
 from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Overload
@@ -103,10 +103,10 @@ class Session:
             if variant.stream is not None and variant.stream.batch > 1:
                 full = stacked(variant.shapes, variant.stream.batch)
                 variant.batched = self._by_shapes.get(full)
-        self._ports = {port.name: port for port in self.planned.inputs}
         self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
-        self._defaults = stored.defaults
         self._entry = stored.planned
+        ports = {port.name: port for port in self.planned.inputs}
+        self._inputs = Inputs(ports, stored.defaults, self._entry.fixed)
         self._known = [port.name for port in self.planned.outputs]
         self._carried = {
             port.name: port.dtype for port in self.planned.outputs if port.dtype in CARRIERS
@@ -121,7 +121,7 @@ class Session:
     @property
     def defaults(self) -> Feeds:
         """Of the inputs that need not be given."""
-        return self._defaults
+        return self._inputs.defaults
 
     @property
     def schedule(self) -> Schedule:
@@ -345,61 +345,11 @@ class Session:
                 for name, dtype in self._dtypes
             )
         ):
-            feeds = self._conformed(feeds)
+            feeds = self._inputs.conformed(feeds)
         shapes = tuple([feeds[name].shape for name, _ in self._dtypes])
         if shapes not in self._by_shapes:
-            self._check_dims(shapes)
+            self._inputs.check_dims(shapes)
         return feeds, shapes
-
-    def _conformed(self, feeds: Feeds) -> Feeds:
-        """Each input as the stages take it, with an error for what is wrong."""
-        if not isinstance(feeds, Mapping):
-            raise FeedError(
-                f"the inputs are a {type(feeds).__name__}, and the plan takes arrays by name",
-                fix=f"feed {{{', '.join(f'{name!r}: array' for name in self._ports)}}}",
-            )
-        for name in feeds:
-            if name in self._entry.fixed:
-                raise FeedError(
-                    "has a default, which is a constant of this plan",
-                    where=f"input {name}",
-                    fix="leave it out; or give a sample of it when the model is compiled",
-                )
-            if name not in self._ports:
-                raise FeedError(
-                    f"there is no input {name!r}", fix=f"the inputs are {', '.join(self._ports)}"
-                )
-        feeds = {**self._defaults, **feeds}
-        for name, port in self._ports.items():
-            if name not in feeds:
-                raise FeedError(
-                    "is missing",
-                    where=f"input {name}",
-                    fix=f"feed an array of {port.dtype} with shape {size_text(_dims(port))}",
-                )
-        return {name: _taken(port, feeds[name]) for name, port in self._ports.items()}
-
-    def _check_dims(self, shapes: Shapes) -> None:
-        """Fixed dimensions are as they are, and those of one name have one size."""
-        sizes: dict[str, tuple[int, str]] = {}
-        for port, shape in zip(self._ports.values(), shapes, strict=True):
-            where, dims = f"input {port.name}", _dims(port)
-            if dims == ANY_RANK:
-                continue
-            if not fits(dims, shape):
-                raise FeedError(
-                    f"has shape {size_text(shape)}; the plan takes {size_text(dims)}",
-                    where=where,
-                    fix="pad or cut it, or compile a model that leaves this dimension open",
-                )
-            for dim, size in zip(dims, shape, strict=True):
-                known, first = sizes.setdefault(str(dim), (size, port.name))
-                if isinstance(dim, str) and dim != "?" and known != size:
-                    raise FeedError(
-                        f"has {dim} = {size} in its shape {size_text(shape)}, and {first} {known}",
-                        where=where,
-                        fix="feed inputs that belong together",
-                    )
 
 
 def _prepared(stored: StoredVariant, *, fallback: bool, grows: bool) -> Variant:
@@ -423,48 +373,13 @@ def _distance(shapes: Shapes, profiled: Shapes) -> float:
     )
 
 
-def _taken(port: Port, tensor: object) -> Tensor:
-    if isinstance(tensor, list | tuple | bool | int | float | str):
-        tensor = _listed(port, tensor)
-    if not isinstance(tensor, np.ndarray | np.generic):
-        raise FeedError(
-            f"is a {type(tensor).__name__}, not a numpy array",
-            where=f"input {port.name}",
-            fix="use numpy.asarray",
-        )
-    return carried(conformed(port.name, tensor, port.dtype))
-
-
-def _listed(port: Port, given: object) -> Tensor:
-    """Plain Python numbers as an array of the input's type: rounded where that has fewer digits,
-    never cut."""
-    try:
-        plain = np.asarray(given)
-        if port.dtype in {"string", plain.dtype.name}:
-            return plain
-        wanted = np.dtype(port.dtype)
-        if plain.dtype.kind in "iu" and wanted.kind in "iu":
-            return np.asarray(given, dtype=wanted)  # refuses numbers that do not fit
-        if not plain.size or np.can_cast(plain.dtype, wanted, "same_kind"):
-            with np.errstate(over="raise"):
-                return plain.astype(wanted)
-        problem = f"holds {plain.dtype}, and the model reads {port.dtype}"
-    except (ValueError, TypeError, ArithmeticError) as error:
-        problem = f"is no array of {port.dtype}: {error}"
-    raise FeedError(problem, where=f"input {port.name}", fix=f"feed an array of {port.dtype}")
-
-
 def _numpy_dtype(port: Port) -> np.dtype[Any] | None:
     """None where an array that has it need not be one that stages take."""
     return None if port.dtype == "string" or port.dtype in CARRIERS else np.dtype(port.dtype)
 
 
-def _dims(port: Port) -> Dims:
-    return port.dims or port.shape
-
-
 def _node_arg(port: Port) -> NodeArg:
     short = {"float32": "float", "float64": "double"}.get(port.dtype, port.dtype)
-    dims = () if _dims(port) == ANY_RANK else _dims(port)
+    dims = () if port.declared == ANY_RANK else port.declared
     shape = [None if dim == "?" else dim for dim in dims]
     return NodeArg(port.name, shape, f"tensor({short})")

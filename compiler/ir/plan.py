@@ -43,6 +43,11 @@ class Port:
     shape: tuple[Size, ...]
     dims: Dims = field(default=(), kw_only=True)
 
+    @property
+    def declared(self) -> Dims:
+        """Every dimension, those that are open by their names."""
+        return self.dims or self.shape
+
 
 @dataclass(frozen=True, slots=True)
 class InputPort(Port):
