@@ -198,6 +198,20 @@ class Levers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """The library's tiles of products and of attention, the latter at the most."""
+
+    tile_rows: int
+    tile_columns: int
+    tile_inner_bytes: int
+    attention_rows: int
+    attention_columns: int
+
+    def __post_init__(self) -> None:
+        _refuse_below(self, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Energy:
     """Joules of an FPU instruction, of a core's cycle, and of a bit to or from the HBM."""
 
