@@ -68,7 +68,8 @@ class Format:
 
 
 def _unit(dtype: np.dtype[Any]) -> float:
-    return 2.0 ** -int(ml_dtypes.finfo(dtype).nmant + 1)  # type: ignore[no-untyped-call]
+    digits: int = ml_dtypes.finfo(dtype).nmant  # type: ignore[no-untyped-call]
+    return float(2.0 ** -(digits + 1))
 
 
 def _tiny(dtype: np.dtype[Any]) -> float:

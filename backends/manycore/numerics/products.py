@@ -34,8 +34,9 @@ TILE_BYTES = 512
 class Products(Protocol):
     """Products of arrays whose elements are numbers of the stored format."""
 
-    def by(self, matrix: Tensor) -> Multiply:
-        """Lay out `matrix` [inner, outer], of any floats, once."""
+    def by(self, matrix: Tensor, bias: Tensor | None = None) -> Multiply:
+        """Lay out `matrix` [inner, outer], of any floats, once. Sums start from `bias` [outer],
+        which thus counts as one more input of 1."""
         ...
 
     def both(self, left: Tensor, right: Tensor, scale: float = 1.0) -> Tensor:
@@ -60,11 +61,12 @@ class Fast:
 
         return cls(form, product(form.computed))
 
-    def by(self, matrix: Tensor) -> Multiply:
+    def by(self, matrix: Tensor, bias: Tensor | None = None) -> Multiply:
         from stagecut.backends.matmul import multiplier
 
         multiply, form = multiplier(self.format.held(matrix)), self.format
-        return lambda rows: form.rounded(multiply(rows))
+        start = form.held(np.zeros(matrix.shape[1]) if bias is None else bias)
+        return lambda rows: form.rounded(multiply(rows) + start)
 
     def both(self, left: Tensor, right: Tensor, scale: float = 1.0) -> Tensor:
         return self.format.rounded(self.multiply(left, right) * self.format.computed.type(scale))
@@ -79,9 +81,15 @@ class Exact:
 
     format: Format
 
-    def by(self, matrix: Tensor) -> Multiply:
-        held = self.format.held(matrix)[None]
-        return lambda rows: self.both(rows[None], held)[0]
+    def by(self, matrix: Tensor, bias: Tensor | None = None) -> Multiply:
+        held, outer = self.format.held(matrix)[None], matrix.shape[1]
+        start = self.format.held(np.zeros(outer) if bias is None else bias)
+
+        def multiply(rows: Tensor) -> Tensor:
+            sums = np.broadcast_to(start, (1, len(rows), outer))
+            return np.asarray(self.onto(sums, rows[None], held)[0])
+
+        return multiply
 
     def both(self, left: Tensor, right: Tensor, scale: float = 1.0) -> Tensor:
         shape = (*left.shape[:-1], right.shape[-1])
