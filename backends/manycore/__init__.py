@@ -1,0 +1,1 @@
+"""Many-core devices, modelled: clusters of tiny cores around scratchpads, their time and energy."""

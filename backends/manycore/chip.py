@@ -1,0 +1,96 @@
+"""A chip: all that a preset and its options say, as one value that every kernel reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from stagecut.backends.manycore.banks import Scratchpad
+from stagecut.backends.manycore.parameters import (
+    BYTES,
+    Dma,
+    Energy,
+    Fpu,
+    Gemm,
+    Geometry,
+    Host,
+    Levers,
+    Library,
+    Rows,
+    Scalar,
+    Streams,
+    of_precision,
+)
+from stagecut.backends.presets import Preset, Presets
+
+#: Results that the library's kernels compute together, to hide the latency of the FPU.
+UNROLL = 8
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One precision of one chip with one library."""
+
+    precision: str
+    library: Library
+    geometry: Geometry
+    fpu: Fpu
+    streams: Streams
+    gemm: Gemm
+    scalar: Scalar
+    dma: Dma
+    rows: Rows
+    levers: Levers
+    energy: Energy
+    host: Host
+
+    @property
+    def number_bytes(self) -> int:
+        return BYTES[self.precision]
+
+    @property
+    def optimised(self) -> bool:
+        return self.library == "optimised"
+
+    @property
+    def issue(self) -> int:
+        """Cycles between two multiply-adds: more than one where results come too late for the next
+        of the eight sums."""
+        return -(-(self.fpu.latency + 1) // UNROLL)
+
+    @cached_property
+    def scratchpad(self) -> Scratchpad:
+        g, s = self.geometry, self.streams
+        return Scratchpad(g.banks, g.ssr_credits, s.tcdm_latency, s.start_skew)
+
+    @property
+    def flop_per_cycle(self) -> int:
+        """Operations that all cores can do in a cycle; two for a multiply-add."""
+        return 2 * self.fpu.lanes * self.geometry.cores * self.geometry.clusters
+
+
+def chip_of(preset: Preset) -> Chip:
+    """The chip of `preset`. Raises DeviceError, with its name, for a number it does not cover."""
+    precision = preset.options.choice("precision", tuple(BYTES), default="fp64")
+    library = preset.options.choice("library", ("optimised", "baseline"), default="optimised")
+
+    def section(name: str) -> Mapping[str, object]:
+        return of_precision(preset.section(name), precision)
+
+    with preset.explaining():
+        return Chip(
+            precision=precision,
+            library="optimised" if library == "optimised" else "baseline",
+            geometry=Geometry(**preset.section("geometry")),
+            fpu=Fpu(**section("fpu")),
+            streams=Streams(**preset.section("streams")),
+            gemm=Gemm(**section("gemm")),
+            scalar=Scalar(**section("scalar")),
+            dma=Dma(**preset.section("dma")),
+            rows=Rows(**section("rows")),
+            levers=Levers(**preset.section("levers")),
+            energy=Energy(**preset.section("energy")),
+            host=Host(**preset.section("host")),
+        )
+
+
+PRESETS = Presets("manycore", "stagecut.backends.manycore", ("snitch16", "occamy"))
