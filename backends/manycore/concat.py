@@ -1,6 +1,6 @@
 """Concat fused into the output projection: K is split by head, partial sums meet in a tree.
 
-    cluster 0   | P0 Wo[0] |b| + from 1 |b| + from 2 |b| ...     each cluster multiplies its heads by
+    cluster 0   | P0 Wo[0] |b| + from 1 |b| + from 2 |           each cluster multiplies its heads by
     cluster 1   | P1 Wo[1] |b|  sent    |                        their rows of the weight; then half
     cluster 2   | P2 Wo[2] |b| + from 3 |b|  sent    |           of the clusters fetch the sums of the
     cluster 3   | P3 Wo[3] |b|  sent    |                        other half, and add them up
@@ -14,6 +14,14 @@ from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.kernels.barrier import barrier
 from stagecut.backends.manycore.kernels.dma import done_1d
 from stagecut.backends.manycore.kernels.elementwise import axpy
+from stagecut.backends.manycore.product import Product, tiled
+
+
+def concat_linear(chip: Chip, rows: int, columns: int, d: int, heads: int) -> float:
+    """Cycles of [rows, heads d] by [heads d, columns], where each head lies in its cluster."""
+    clusters = min(heads, chip.geometry.clusters)
+    each = Product(rows, columns, d * -(-heads // clusters), count=clusters)
+    return tiled(chip, each).cycles + reduction(chip, rows * columns, clusters)
 
 
 def reduction(chip: Chip, elements: int, clusters: int) -> float:
