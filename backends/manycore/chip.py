@@ -1,8 +1,8 @@
 """A chip: all that a preset and its options say, as one value that every kernel reads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from stagecut.backends.manycore.banks import Scratchpad
 from stagecut.backends.manycore.parameters import (
@@ -89,7 +89,7 @@ def chip_of(preset: Preset) -> Chip:
     precision = preset.options.choice("precision", tuple(BYTES), default="fp64")
     library = preset.options.choice("library", ("optimised", "baseline"), default="optimised")
 
-    def section(name: str) -> Mapping[str, object]:
+    def section(name: str) -> dict[str, Any]:
         return of_precision(preset.section(name), precision)
 
     with preset.explaining():

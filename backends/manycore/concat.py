@@ -1,9 +1,9 @@
 """Concat fused into the output projection: K is split by head, partial sums meet in a tree.
 
-    cluster 0   | P0 Wo[0] |b| + from 1 |b| + from 2 |           each cluster multiplies its heads by
-    cluster 1   | P1 Wo[1] |b|  sent    |                        their rows of the weight; then half
-    cluster 2   | P2 Wo[2] |b| + from 3 |b|  sent    |           of the clusters fetch the sums of the
-    cluster 3   | P3 Wo[3] |b|  sent    |                        other half, and add them up
+    cluster 0   | P0 Wo[0] |b| + from 1 |b| + from 2 |     each multiplies its heads by their rows
+    cluster 1   | P1 Wo[1] |b|  sent    |                  of the weight; then half of the clusters
+    cluster 2   | P2 Wo[2] |b| + from 3 |b|  sent    |     fetch the sums of the other half, and
+    cluster 3   | P3 Wo[3] |b|  sent    |                  add them up
 
     T = products + ceil(log2 clusters) (sums fetched + barrier + sums added)
 

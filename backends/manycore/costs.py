@@ -2,7 +2,7 @@
 
     E = FPU instructions fpu_j + core-cycles of the clusters in use core_cycle_j + HBM bits hbm_j
 
-An FPU instruction is counted for each register of multiply-adds, and for each number of a pass: what
+An FPU instruction is counted for each register of multiply-adds, and for each of a pass: what
 scalar kernels do beside that is within the core-cycles. For comparing, not for watts.
 """
 

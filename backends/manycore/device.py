@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.costs import Cost, cost
@@ -10,12 +10,12 @@ from stagecut.backends.manycore.link import ToHost, ToMemory, load_s
 from stagecut.backends.manycore.numerics.formats import FORMATS
 from stagecut.backends.manycore.work import UnsupportedError, weights_of, works_of
 from stagecut.compiler.ir.device import Estimate, Executable, LinkDriver, StageProgram, Support
+from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.machine import Device, Memory
 from stagecut.compiler.ir.units import size_exactly
 
 if TYPE_CHECKING:
-    from stagecut.backends.estimates import Answer
     from stagecut.backends.manycore.estimate import OperatorEstimate
 
 _PRECISIONS = {"fp64": "f64", "fp32": "f32", "fp16": "f16", "fp8": "f8"}
@@ -100,12 +100,17 @@ class ManycoreBackend:
         return estimate(self, op, shapes, dtype)
 
     def place_operator(
-        self, op: str, shapes: Sequence[tuple[int, ...]], dtype: str | None = None
-    ) -> "Answer":
-        """Raises UsageError: weights lie row after row in the HBM."""
-        from stagecut.backends.manycore.estimate import no_layout
-
-        raise no_layout(self)
+        self,
+        op: str,
+        shapes: Sequence[tuple[int, ...]],  # noqa: ARG002  # wherever they are, there is no more
+        dtype: str | None = None,  # noqa: ARG002
+    ) -> NoReturn:
+        """Raises UsageError: there is nothing to show."""
+        raise UsageError(
+            f"the weights of {op} lie row after row in the HBM of {self.name}",
+            where="--layout",
+            fix="leave it out",
+        )
 
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.manycore.numerics.executable import build

@@ -51,9 +51,9 @@ def estimate(
 ) -> OperatorEstimate:
     """Model `op`, an ONNX operator without attributes.
 
-    `shapes` has one entry for each operand. `dtype` is the precision, by default that of the device.
-    Raises UsageError, ShapeError for shapes that do not fit together, and UnplaceableError where the
-    device cannot run the operator, or has no room for its weights.
+    `shapes` has one entry for each operand. `dtype` is the precision, by default that of the
+    device. Raises UsageError, ShapeError for shapes that do not fit together, and UnplaceableError
+    where the device cannot run the operator, or has no room for its weights.
     """
     chip = backend.chip
     if dtype not in {None, chip.precision}:
@@ -89,14 +89,6 @@ def estimate(
         dma_bytes=sum(cost.dma_bytes for cost in costs),
         energy_j=sum(cost.energy_j(chip) for cost in costs),
         basis="modelled",
-    )
-
-
-def no_layout(backend: ManycoreBackend) -> UsageError:
-    return UsageError(
-        f"the weights of {backend.name} lie row after row in its HBM",
-        where="--layout",
-        fix="leave it out",
     )
 
 

@@ -152,8 +152,8 @@ class Dma:
 class Rows:
     """Cycles of kernels that work row by row or number by number.
 
-    `exp` is of one exponential with its subtraction, maximum and sum: `exp_near` where its constants
-    lie in the scratchpad, otherwise `exp_alone` on one core and `exp_crowded` on eight.
+    `exp` is of one exponential with its subtraction, maximum and sum: `exp_near` where its
+    constants lie in the scratchpad, otherwise `exp_alone` on one core and `exp_crowded` on eight.
     """
 
     exp_alone: float

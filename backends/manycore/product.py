@@ -5,8 +5,8 @@
       ...
 
 Each step fetches its part of A, rows of k, and of B, rows of k, since weights lie transposed in the
-HBM. What follows the product in its node (bias, GELU, residual) is computed on the tile before it is
-stored: `follow`. The time is that of the busiest cluster, which has the largest tiles.
+HBM. What follows the product in its node (bias, GELU, residual) is computed on the tile before that
+is stored: `follow`. The time is that of the busiest cluster, which has the largest tiles.
 
 Sources: tiles and their order [script]; the steps are those of kernels/ and pipeline.py.
 """

@@ -49,6 +49,9 @@ class Move:
     columns: int
 
 
+#: What is done number by number, wherever the numbers are.
+_FOLLOWING = frozenset({"gelu", "add", "scale"})
+
 Work: TypeAlias = Product | Attend | Rows | Move
 
 
@@ -65,18 +68,16 @@ def works_of(node: Node, *, fused: bool) -> tuple[Work, ...]:
     for kernel in kernels(node.operators, kept):
         work, result = _work(kernel)
         last = found[-1] if found else None
-        if (
-            fused
-            and isinstance(last, Product)
-            and isinstance(work, Rows)
-            and _reads(kernel, product)
-        ):
-            if work.kind in {"gelu", "add", "scale"}:
-                found[-1] = replace(last, follow=(*last.follow, work.kind))
-                product = "" if result in kept else result
-                continue
-        found += [] if work is None else [work]
-        product = result if isinstance(work, Product) and result not in kept else ""
+        continues = _reads(kernel, product) and result not in kept
+        kind = work.kind if isinstance(work, Rows) else ""
+        if fused and kind in _FOLLOWING and isinstance(last, Product) and _reads(kernel, product):
+            found[-1] = replace(last, follow=(*last.follow, kind))
+            product = result if continues else ""
+        elif work is None:
+            product = result if continues else product
+        else:
+            found.append(work)
+            product = result if isinstance(work, Product) and result not in kept else ""
     return tuple(found)
 
 
