@@ -13,7 +13,7 @@ from tests.support.manycore_replay import Cluster
 
 
 def _every_tile(one: Chip, work: Product, clusters: int) -> list[list[Tile]]:
-    """The tiles of each cluster: all of C cut up, largest first, dealt out in turn."""
+    """The tiles of each cluster: all of C cut up, longest first, dealt out in turn."""
     size = tiled(one, work).tile
     cut = [
         (min(size.m, work.m - row), min(size.n, work.n - column))
@@ -21,7 +21,8 @@ def _every_tile(one: Chip, work: Product, clusters: int) -> list[list[Tile]]:
         for row in range(0, work.m, size.m)
         for column in range(0, work.n, size.n)
     ]
-    cut.sort(key=lambda part: (-part[0] * part[1], part))
+    kernel, inner = product._kernel(one), min(size.k, work.k)
+    cut.sort(key=lambda part: (-kernel(*part, inner, False), part))
     return [
         [_tile(one, work, m, n, size.k, clusters) for m, n in cut[cluster::clusters]]
         for cluster in range(clusters)
@@ -50,7 +51,7 @@ class _ListedTile(Tile):
         return listed
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.sampled_from(["fp64", "fp32", "fp16", "fp8"]),
     st.sampled_from(["off", "on"]),
@@ -70,12 +71,12 @@ def test_the_busiest_cluster_takes_as_long_as_its_events(
         for tiles in _every_tile(one, work, found.clusters)
     ]
     assert found.cycles == pytest.approx(runs[0])
-    assert max(runs) <= found.cycles * 1.2
+    assert max(runs) <= found.cycles * 1.1
 
 
 def test_tiles_that_are_found_are_no_slower() -> None:
-    for work in (Product(197, 768, 768), Product(1, 512, 512), Product(13, 100, 70)):
-        for precision in ("fp64", "fp8"):
+    for work in (Product(64, 256, 256), Product(1, 256, 512), Product(13, 100, 70)):
+        for precision in ("fp32", "fp8"):
             given, found = (
                 tiled(chip(precision, double_buffer="on", find_tiles=lever), work).cycles
                 for lever in ("off", "on")
