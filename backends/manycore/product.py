@@ -6,7 +6,8 @@
 
 Each step fetches its part of A, rows of k, and of B, rows of k, since weights lie transposed in the
 HBM. What follows the product in its node (bias, GELU, residual) is computed on the tile before that
-is stored: `follow`. The time is that of the first cluster, which has the longest tile of each round.
+is stored: `follow`. The time is that of the first cluster, which has the longest tile of each
+round.
 
 Sources: tiles and their order [script]; the steps are those of kernels/ and pipeline.py.
 """
