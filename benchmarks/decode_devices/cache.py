@@ -22,6 +22,7 @@ from stagecut import backends
 from stagecut.backends.checked import CheckedBackend
 from stagecut.backends.pim.device import PimBackend
 from stagecut.backends.pim.work import Product
+from stagecut.backends.spec import Spec
 from stagecut.compiler.ir.device import (
     YES,
     Estimate,
@@ -177,8 +178,9 @@ def _with_share(spec: str, heads: int) -> PimBackend | None:
     channels = getattr(geometry, "channels", 0)
     if not channels or channels % heads:
         return None
-    joined = "," if ":" in spec else ":"
-    return _pim(f"{spec}{joined}channels={channels // heads}")
+    parsed = Spec.parse(spec)
+    options = {**parsed.options, "channels": str(channels // heads)}
+    return _pim(str(replace(parsed, options=options)))
 
 
 def _moves_nothing(operator: Operator) -> bool:
