@@ -43,7 +43,7 @@ def dealt(chip: Chip, work: Rowwise, kernel: Callable[[int], float]) -> Dealt:
     """`kernel` takes the rows that a cluster computes at once, and gives cycles; a row `fits`."""
     clusters = min(chip.geometry.clusters, work.rows)
     mine = -(-work.rows // clusters)
-    at_once = min(mine, _room(chip, work))
+    at_once = _at_once(chip, work, mine)
     full, rest = divmod(mine, at_once)
     tiles = [_tile(chip, work, at_once, full, clusters, kernel)]
     if rest:
@@ -51,6 +51,14 @@ def dealt(chip: Chip, work: Rowwise, kernel: Callable[[int], float]) -> Dealt:
     line = Pipeline(chip.levers.double_buffer, chip.streams.barrier, chip.dma.dma_disturbs)
     moved = (work.operands + 1) * work.rows * work.columns * chip.number_bytes
     return Dealt(at_once, line.cycles(tiles), clusters, moved)
+
+
+def _at_once(chip: Chip, work: Rowwise, mine: int) -> int:
+    """As many as have room, the same number for each core where not all have."""
+    room = _room(chip, work)
+    if room >= mine:
+        return mine
+    return room - room % chip.geometry.cores if room > chip.geometry.cores else room
 
 
 def _room(chip: Chip, work: Rowwise) -> int:

@@ -41,6 +41,12 @@ def _tile(one: object, work: Rowwise, rows: int, clusters: int) -> Tile:
     return Tile(1, Step(whole.first.load, 50.0 * rows), whole.store)
 
 
+def test_cores_have_the_same_number_of_rows_where_not_all_have_room() -> None:
+    one = chip()
+    rows = [dealt(one, Rowwise(n, 512), lambda at_once: 1.0 * at_once) for n in (16, 16 * 300)]
+    assert [found.at_once for found in rows] == [1, 8]
+
+
 def test_a_row_too_long_has_no_room() -> None:
     one = chip()
     assert fits(one, Rowwise(1, one.geometry.usable_bytes // 16))
