@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.grouped import group_queries
 from stagecut.compiler.frontends.decoder.last_row import only_last
 from stagecut.compiler.frontends.decoder.pairs import find_pairs
 from stagecut.compiler.frontends.decoder.states import Joined, begin, grow
@@ -91,6 +92,7 @@ def _rewritten(
 ) -> Imported:
     model = imported.model.clone()
     graph = model.graph
+    group_queries(graph)
     inputs = {value.name: value for value in graph.inputs}
     outputs = {value.name: value for value in graph.outputs}
     joined = [Joined.of(inputs[state.past], outputs[state.present]) for state in states]
