@@ -74,6 +74,34 @@ def tiny_decoder(**renamed: str) -> onnx.ModelProto:
     return model
 
 
+def merged_decoder() -> onnx.ModelProto:
+    """The same as a branch of an If, beside one that reads no cache and says something else: which
+    of the two runs can be seen."""
+    inner = tiny_decoder()
+    model = onnx.ModelProto()
+    model.CopyFrom(inner)
+    model.graph.ClearField("node")
+    model.graph.input.append(onnx.helper.make_tensor_value_info("use_cache_branch", 9, [1]))
+    names = {value.name: f"{value.name}.of_branch" for value in inner.graph.output}
+    with_past = onnx.GraphProto(name="with_past")
+    for node in inner.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+        with_past.node.append(node)
+    without = onnx.GraphProto(name="without")
+    for value in inner.graph.output:
+        past = value.name.replace("present", "past_key_values")
+        read = past if past != value.name else "head"
+        without.node.append(onnx.helper.make_node("Identity", [read], [f"{value.name}.else"]))
+        for graph, name in ((with_past, names[value.name]), (without, f"{value.name}.else")):
+            graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
+    branches = {"then_branch": with_past, "else_branch": without}
+    outputs = [value.name for value in inner.graph.output]
+    node = onnx.helper.make_node("If", ["use_cache_branch"], outputs, **branches)
+    model.graph.node.append(node)
+    return model
+
+
 class PlainLoop:
     """A model with a cache in ONNX Runtime, as its users loop over it."""
 
