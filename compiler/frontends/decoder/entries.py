@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.fused import with_growth
 from stagecut.compiler.frontends.decoder.grouped import group_queries
 from stagecut.compiler.frontends.decoder.last_row import only_last
 from stagecut.compiler.frontends.decoder.merged import with_cache
@@ -53,7 +54,7 @@ def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> 
     Raises ModelError for a decoder whose cache or tokens are not as they have to be, UsageError
     for options that do not go with it.
     """
-    imported = replace(imported, model=with_cache(imported.model))
+    imported = replace(imported, model=with_growth(with_cache(imported.model)))
     graph = imported.model.graph
     pairs = find_pairs(graph, options.states)
     if not pairs or any(past.name in shapes for past, _ in pairs):
