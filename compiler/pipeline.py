@@ -30,6 +30,7 @@ from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.shapes import Shapes
+from stagecut.compiler.ir.answer import of_answer
 from stagecut.compiler.ir.costs import Costs, CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import (
@@ -85,7 +86,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     each entry, or one for each by name. `decoding` says more of a model with a cache, which becomes
     the entries prefill and decode. `objective` is latency, energy, or weights for both:
     `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a second
-    as can be.
+    as can be; or, of a decoder, `generate:prompt=512,new=128`, for the time of such an answer.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
     number. `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch`
@@ -97,6 +98,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
+    objective, decoding = of_answer(objective, decoding)
     check_measuring(devices, feeds, granularity, settings)
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs)
     check_stream(max_batch, max_latency_s, max_memory_bytes)

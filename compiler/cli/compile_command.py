@@ -91,6 +91,7 @@ def compile_(
       stagecut compile zoo:bert-base -o bert.plan --device cpu.serial --device pim.hbm:channels=64
       stagecut compile model.onnx -o model.plan --objective throughput --cores 0-7
       stagecut compile zoo:gpt2:past=1024 -o gpt2.plan --prompt 128
+      stagecut compile zoo:gpt2:past=1024 -o gpt2.plan --objective generate:prompt=512,new=128
       stagecut compile zoo:bert-base --dry-run
     """
     from stagecut.compiler.formats.costs_json import read_costs

@@ -66,8 +66,7 @@ def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> 
             )
         return None
     states = tuple(Joined.of(past, present).state for past, present in pairs)
-    prompt, capacity = options.lengths(_room(imported, states))
-    length = (prompt + capacity) // 2
+    prompt, capacity, length = options.lengths(_room(imported, states))
     held = {state.past: (length, *state.row) for state in states}
     entries = {
         PREFILL: EntryModel(
@@ -79,7 +78,7 @@ def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> 
             {**_sizes(graph, 1, length), **held, **shapes},
         ),
     }
-    return Decoder(entries, Decoding(states, capacity, _logits(graph, states)))
+    return Decoder(entries, Decoding(states, capacity, _logits(graph, states), options.new or 0))
 
 
 def _room(imported: Imported, states: Sequence[State]) -> int | None:

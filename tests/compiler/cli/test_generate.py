@@ -36,14 +36,15 @@ def test_from_a_model_to_tokens(run: Run, tmp_path: Path) -> None:
     model, path = tmp_path / "m.onnx", tmp_path / "m.plan"
     states = ("--state", "k_in=k_out", "--state", "v_in=v_out")
     quick = ("--device", "cpu.serial", "--effort", "quick", "--no-cache")
-    lengths = ("--prompt", 5, "--capacity", 40)
+    lengths = ("--objective", "generate:prompt=5,new=9", "--capacity", 40)
     said = run("compile", model, "-o", path, *states, *quick, *lengths, "--json")
     assert said.code == 0, said.err
     found = json.loads(said.out)["decoding"]
-    assert (found["prompt"], found["length"], found["capacity"]) == (5, 22, 40)
+    assert (found["prompt"], found["length"], found["capacity"]) == (5, 8, 40)
     assert found["accounting"] == "measured"
     assert found["first_token_s"] > 0
     assert found["token_s"] > 0
+    assert found["answer_s"] == pytest.approx(found["first_token_s"] + 8 * found["token_s"])
     said = run("generate", path, "--prompt-ids", IDS, "--max-new", 8)
     assert (said.code, said.out.split()) == (0, [str(token) for token in EXPECTED])
     assert "first token after" in said.err
@@ -136,6 +137,8 @@ def test_what_it_refuses(
         (("--prompt", 50, "--capacity", 40), "a prompt of 50 tokens leaves no room"),
         (("--capacity", 1), "capacity: it is 1"),
         (("--objective", "throughput"), "a decoder does not stream"),
+        (("--objective", "generate:new=2"), "does not say how long the answer is"),
+        (("--objective", "generate:prompt=5,new=5", "--capacity", 8), "do not fit into a sequence"),
     ],
 )
 def test_what_compile_refuses(
