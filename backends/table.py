@@ -42,6 +42,12 @@ class Entry:
 BUILT_IN = {
     "cpu.serial": Entry("stagecut.backends.cpu:create"),
     "cpu.parallel": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8.serial": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8.parallel": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8-dynamic.serial": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8-dynamic.parallel": Entry("stagecut.backends.cpu:create"),
+    "cpu.int4.serial": Entry("stagecut.backends.cpu:create"),
+    "cpu.int4.parallel": Entry("stagecut.backends.cpu:create"),
     "openvino.f32.serial": Entry("stagecut.backends.openvino:create"),
     "openvino.f32": Entry("stagecut.backends.openvino:create"),
     "openvino.bf16.serial": Entry("stagecut.backends.openvino:create"),
@@ -54,7 +60,7 @@ BUILT_IN = {
 }
 
 #: Devices that are there wherever stagecut is.
-_ALWAYS = frozenset({"cpu.serial", "cpu.parallel"})
+_ALWAYS = frozenset(name for name in BUILT_IN if name.startswith("cpu."))
 
 _ENTRY_POINTS = "stagecut.backends"
 
