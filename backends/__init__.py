@@ -2,6 +2,7 @@
 
 from stagecut.backends.configurations import configurations as configurations
 from stagecut.backends.configurations import configured as configured
+from stagecut.backends.configurations import quantises as quantises
 from stagecut.backends.configurations import serving as serving
 from stagecut.backends.configurations import serving_one as serving_one
 from stagecut.backends.estimates import Answer as Answer

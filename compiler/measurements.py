@@ -1,5 +1,6 @@
 """What is measured of one program, and kept from one compile to the next."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from stagecut.compiler.ir.device import (
     StagedSchedule,
     silent,
 )
-from stagecut.compiler.ir.errors import EngineError, WrongAnswerError
+from stagecut.compiler.ir.errors import EngineError, StageFault, WrongAnswerError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
@@ -44,6 +45,7 @@ from stagecut.passes.gate.alone import Alone
 from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposal_of
 from stagecut.passes.gate.gate import Gate, choose, disputed
+from stagecut.passes.precision.errors import NodeErrors
 from stagecut.passes.profile.kinds import kinds_of
 from stagecut.passes.profile.profile import Fault, OneOfEach, Profile, Profiled
 from stagecut.passes.profile.reuse import measured_question, with_modelled
@@ -55,6 +57,9 @@ _PROFILE, _GATE, _SAMPLES = "profile", "gate", "samples"
 
 #: What real devices were measured to take, whatever is modelled beside them.
 _MEASURED = "measured"
+
+#: What single nodes do to outputs in lower precision, and whole plans.
+_ERRORS, _OFF_BY = "errors", "off-by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,10 +283,52 @@ class Measurements:
     ) -> Compared:
         """At the shapes of the samples; no engine is left of it when it is over."""
         checked = self.answers.checked(proposals, tolerance)
-        faults = self.answers.culprits(checked.wrong, tolerance)
+        coarse = [each for each in checked.wrong if self._is_coarse(each, tolerance)]
+        wrong = [each for each in checked.wrong if each not in coarse]
+        faults = self.answers.culprits(wrong, tolerance)
         if faults and spare is not None and spare(faults):
             return Compared((), (), faults=faults)
-        return self._gated(right(checked, tolerance), objective, tolerance)
+        compared = self._gated(right(checked, tolerance), objective, tolerance)
+        off = tuple((each.proposal.id, each.flaw.relative) for each in coarse)
+        return replace(compared, coarse=off)
+
+    def _is_coarse(self, wrong: Wrong, tolerance: float | None) -> bool:
+        """Whether it may just be the precision of its devices, of which no node is to blame."""
+        limit = self.answers.limit(tolerance, wrong.proposal)
+        lower = limit is not None and limit.asked and limit.lower
+        return lower and math.isfinite(wrong.flaw.relative)
+
+    def off_by(self, proposal: Proposal, tolerance: float) -> float | None:
+        """How far off its outputs are: the relative rms error on held-out samples, or what is too
+        far off elsewhere; None where nothing can be said. From the cache when it is there."""
+        settings = self.context.settings
+        entries = Cache(settings.cache, _OFF_BY, TypeAdapter(float), settings.warn)
+        key = self._key(str(proposal.schedule), f"{tolerance!r}")
+        kept = entries.load(key)
+        if kept is not None:
+            return kept
+        try:
+            checked = self.answers.checked([proposal], tolerance)
+        except StageFault:  # whoever compares it will meet it again, and say so
+            return None
+        wrong = [each.flaw.relative for each in checked.wrong]
+        [off] = wrong or [each.rms for each in checked.built]
+        if off is None or not math.isfinite(off):
+            return None
+        entries.store(key, off)
+        return off
+
+    def errors(self, devices: Mapping[str, Mapping[str, str]]) -> NodeErrors:
+        """As `Answers.errors`, from the cache when they are there."""
+        settings = self.context.settings
+        entries = Cache(settings.cache, _ERRORS, TypeAdapter(NodeErrors), settings.warn)
+        key = self._key(repr(devices))
+        kept = entries.load(key)
+        if kept is not None:
+            return kept
+        found = self.answers.errors(devices)
+        entries.store(key, found)
+        return found
 
     def _gated(self, checked: Checked, objective: Objective, tolerance: float | None) -> Compared:
         settings = self.context.settings
@@ -342,7 +389,8 @@ class Measurements:
     ) -> Compared:
         """What is kept of contenders, and said where nothing can be said of outputs."""
         accuracy = tuple(
-            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst) for each in built
+            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst, each.rms)
+            for each in built
         )
         problem = self.answers.reference.problem
         told = [f"outputs are not checked: the reference cannot run: {problem}"] if problem else []
@@ -408,9 +456,11 @@ class Measurements:
         return self._known(self.context.specs)
 
     def _known(self, specs: Mapping[str, str]) -> str:
+        samples = (self.program.feeds, *self.program.samples)
         feeds = [
             part
-            for name, array in self.program.feeds.items()
+            for sample in samples
+            for name, array in sample.items()
             for part in (name, str(array.dtype), str(array.shape), repr(array.tolist()))
         ]
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike

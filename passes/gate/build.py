@@ -23,13 +23,18 @@ from stagecut.passes.gate.accuracy import Flaw, Limit, farthest, output_differen
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.reference import Reference
+from stagecut.passes.precision.rms import rms
+
+#: The samples that say nothing of single nodes' errors.
+HELD_OUT = "held-out samples"
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """A contender, ready to run, and how far its outputs were from the reference's on the samples.
 
-    `inputs` are those on which they were right, `worst` is the largest relative difference on any.
+    `inputs` are those on which they were right, `worst` is the largest relative difference on any,
+    `rms` the relative rms error on held-out samples, where there were any.
     `run_s` is the latency of the last of these runs, where it is known.
     """
 
@@ -40,6 +45,7 @@ class Built:
     inputs: tuple[str, ...] = ()
     worst: float = 0.0
     run_s: float | None = None
+    rms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,15 @@ class Checked:
 class Build:
     """`stage` gives a proposal its programs, `prepare` builds them. `limit` says how far off each
     may be, None where it is the reference itself. Where the reference cannot run on the samples,
-    nothing is said of outputs."""
+    nothing is said of outputs. `held_out` are samples on which plans of lower precision are held
+    against the reference, too."""
 
     stage: Callable[[Proposal], StagedSchedule]
     prepare: RunnerFactory
     reference: Reference
     limit: Callable[[Proposal], Limit | None]
     progress: Progress
+    held_out: Sequence[Feeds] = ()
 
     def __call__(
         self, proposals: Sequence[Proposal], feeds: Feeds, outputs: Sequence[str]
@@ -152,7 +160,24 @@ class Build:
             if number and not inputs.numbers:  # those of the samples are known
                 off = farthest(results, self.reference.outputs(inputs))
                 built = replace(built, worst=max(built.worst, off))
-        return replace(built, inputs=tuple(passed))
+        return self._held_out(replace(built, inputs=tuple(passed)), limit)
+
+    def _held_out(self, built: Built, limit: Limit) -> Built | Wrong:
+        """On further samples, where it computes in lower precision and a limit was asked for."""
+        if not (self.held_out and limit.asked and limit.lower):
+            return built
+        pairs = []
+        for feeds in self.held_out:
+            results, _ = built.runner.run(feeds)
+            right = self.reference.once(InputSet(HELD_OUT, feeds))
+            if not isinstance(right, str):
+                pairs.append((results, right))
+        off = rms(pairs) if pairs else None
+        if off is not None and not off <= limit.relative:
+            told = f"outputs are off by {100 * off:.3g} % (rms)"
+            samples = InputSet(HELD_OUT, self.held_out[0])
+            return Wrong(built.proposal, built.staged, samples, Flaw(told, off))
+        return replace(built, inputs=(*built.inputs, HELD_OUT), rms=off)
 
 
 def right(checked: Checked, tolerance: float | None) -> Checked:
