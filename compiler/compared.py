@@ -30,7 +30,7 @@ class Compared:
     """`dropped` tells of plans that an engine failed to build or to run, or whose outputs are
     wrong; `elsewhere` are inputs of other shapes on which the one that ships was right.
 
-    `coarse` are contenders that were further off than they may be, by how much.
+    `coarse` are contenders that were further off than they may be, with that error.
     With `faults` nothing was compared: these nodes are wrong where they were placed, and can be
     placed elsewhere.
     """

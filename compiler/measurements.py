@@ -289,7 +289,7 @@ class Measurements:
         if faults and spare is not None and spare(faults):
             return Compared((), (), faults=faults)
         compared = self._gated(right(checked, tolerance), objective, tolerance)
-        off = tuple((each.proposal.id, each.flaw.relative) for each in coarse)
+        off = tuple((each.proposal.id, each.rms) for each in coarse if each.rms is not None)
         return replace(compared, coarse=off)
 
     def _is_coarse(self, wrong: Wrong, tolerance: float | None) -> bool:
@@ -311,7 +311,7 @@ class Measurements:
             checked = self.answers.checked([proposal], tolerance)
         except StageFault:  # whoever compares it will meet it again, and say so
             return None
-        wrong = [each.flaw.relative for each in checked.wrong]
+        wrong = [max(each.flaw.relative, each.rms or 0.0) for each in checked.wrong]
         [off] = wrong or [each.rms for each in checked.built]
         if off is None or not math.isfinite(off):
             return None
@@ -456,16 +456,15 @@ class Measurements:
         return self._known(self.context.specs)
 
     def _known(self, specs: Mapping[str, str]) -> str:
-        samples = (self.program.feeds, *self.program.samples)
         feeds = [
             part
-            for sample in samples
-            for name, array in sample.items()
+            for name, array in self.program.feeds.items()
             for part in (name, str(array.dtype), str(array.shape), repr(array.tolist()))
         ]
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
         machine = (cpu_model(), cpus, repr(versions()), repr(specs))
-        return digest(self.model_sha256, *machine, *feeds)
+        further = (array.tobytes() for sample in self.program.samples for array in sample.values())
+        return digest(self.model_sha256, *machine, *feeds, *further)
 
     def _key(self, *parts: str) -> str:
         return digest(self._circumstances, *parts)

@@ -50,12 +50,13 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A contender that must not ship: on `inputs` its outputs have a flaw."""
+    """A contender that must not ship: on `inputs` its outputs have a flaw. `rms` is as in Built."""
 
     proposal: Proposal
     staged: StagedSchedule
     inputs: InputSet
     flaw: Flaw
+    rms: float | None = None
 
     def __str__(self) -> str:
         return f"plan {self.proposal.name} is left out: on {self.inputs.name}, {self.flaw.problem}"
@@ -143,6 +144,8 @@ class Build:
         limit = self.limit(built.proposal)
         if limit is None:
             return built
+        off = self._rms(built, limit)
+        built = replace(built, rms=off)
         passed: list[str] = []
         for number, inputs in enumerate(self.reference.sets):
             if inputs.stretched and not limit.stretched:
@@ -155,29 +158,29 @@ class Build:
                 continue
             flaw = self.reference.flaw(inputs, results, limit)
             if flaw is not None:
-                return Wrong(built.proposal, built.staged, inputs, flaw)
+                return Wrong(built.proposal, built.staged, inputs, flaw, off)
             passed.append(inputs.name)
             if number and not inputs.numbers:  # those of the samples are known
-                off = farthest(results, self.reference.outputs(inputs))
-                built = replace(built, worst=max(built.worst, off))
-        return self._held_out(replace(built, inputs=tuple(passed)), limit)
+                far = farthest(results, self.reference.outputs(inputs))
+                built = replace(built, worst=max(built.worst, far))
+        if off is None:
+            return replace(built, inputs=tuple(passed))
+        if not off <= limit.relative:
+            inputs = InputSet(HELD_OUT, self.held_out[0])
+            flaw = Flaw(f"outputs are off by {100 * off:.3g} % (rms)", off)
+            return Wrong(built.proposal, built.staged, inputs, flaw, off)
+        return replace(built, inputs=(*passed, HELD_OUT))
 
-    def _held_out(self, built: Built, limit: Limit) -> Built | Wrong:
-        """On further samples, where it computes in lower precision and a limit was asked for."""
-        if not (self.held_out and limit.asked and limit.lower):
-            return built
+    def _rms(self, built: Built, limit: Limit) -> float | None:
+        """On held-out samples, where it computes in lower precision and a limit was asked for."""
+        if not (limit.asked and limit.lower):
+            return None
         pairs = []
-        for feeds in self.held_out:
-            results, _ = built.runner.run(feeds)
-            right = self.reference.once(InputSet(HELD_OUT, feeds))
+        for number, feeds in enumerate(self.held_out):
+            right = self.reference.known(InputSet(f"{HELD_OUT} {number}", feeds))
             if not isinstance(right, str):
-                pairs.append((results, right))
-        off = rms(pairs) if pairs else None
-        if off is not None and not off <= limit.relative:
-            told = f"outputs are off by {100 * off:.3g} % (rms)"
-            samples = InputSet(HELD_OUT, self.held_out[0])
-            return Wrong(built.proposal, built.staged, samples, Flaw(told, off))
-        return replace(built, inputs=(*built.inputs, HELD_OUT), rms=off)
+                pairs.append((built.runner.run(feeds)[0], right))
+        return rms(pairs) if pairs else None
 
 
 def right(checked: Checked, tolerance: float | None) -> Checked:

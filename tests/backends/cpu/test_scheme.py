@@ -94,5 +94,5 @@ def test_options_that_make_no_sense_are_refused(spec: str) -> None:
 
 def test_devices_of_lower_precision_are_not_taken_unasked() -> None:
     assert not [name for name in backends.real_devices() if ".int" in name]
-    asked = backends.real_devices(lower_precision=True)
+    asked = backends.real_devices(lower_precision="auto")
     assert {f"cpu.{each}.serial" for each in PRECISIONS} <= {*asked}
