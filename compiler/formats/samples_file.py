@@ -34,15 +34,16 @@ def read_samples(path: Path) -> tuple[Stored, ...]:
 
 def _read(path: Path) -> Stored:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array without a name")
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.lib.npyio.NpzFile):
+            raise ValueError("it holds one array without a name")
+        with found as arrays:
             return {name: arrays[name] for name in arrays.files}
     except OSError as error:
         raise FeedError(
             f"{path} cannot be read: {error.strerror or error}", where=_WHERE, fix="check the path"
         ) from None
-    except (ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
+    except (ValueError, EOFError, BadZipFile) as error:
         raise FeedError(
             f"{path} holds no arrays by name that can be read: {error}",
             where=_WHERE,
