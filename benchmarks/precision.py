@@ -1,6 +1,7 @@
 """Claim: under a budget of error, a plan is as fast as the best uniform precision that keeps it.
 
-    python -m benchmarks.precision [--models minilm,bert-base] [--rounds 15] [--budgets 0.001,0.01,0.05]
+    python -m benchmarks.precision [--models minilm,bert-base] [--rounds 15] [--effort normal]
+                                   [--budgets 0.001,0.01,0.05] [--output FILE.json]
 
 Each takes its turn with one input, on all CPUs: ONNX Runtime and OpenVINO in float32; the whole
 model in each lower precision by the engines' own tools (quantize_dynamic, MatMulNBitsQuantizer with
