@@ -118,7 +118,7 @@ def measured(
             if own and own.measured is not None:
                 told[label] += f"; predicted {own.predicted:.2e}, held out {own.measured:.2e}"
             plan.save(folder / f"{budget:g}.plan")
-            runs[label] = Session(folder / f"{budget:g}.plan").run
+            runs[label] = of_session(Session(folder / f"{budget:g}.plan"))
         return compare(name, runs, held_out, rounds, told)
 
 
@@ -171,7 +171,11 @@ def of_onnxruntime(file: Path) -> Run:
     options.intra_op_num_threads = usable_cpus()
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return of_session(ort.InferenceSession(file, options, providers=["CPUExecutionProvider"]))
+
+
+def of_session(session: Any) -> Run:
+    """One of ONNX Runtime's, or of stagecut's."""
     names = [output.name for output in session.get_outputs()]
     return lambda feeds: dict(zip(names, session.run(names, dict(feeds)), strict=True))
 

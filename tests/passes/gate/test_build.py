@@ -180,7 +180,7 @@ def test_where_nothing_is_right_the_error_says_what_is_wrong() -> None:
 
 
 LOWER = Limit(0.3, asked=True, lower=True)
-OTHERS = [{"x": np.linspace(1, 2, 20, dtype=np.float32)}] * 2
+OTHERS = [{"x": np.linspace(1.5, 2, 20, dtype=np.float32)}] * 2
 
 
 def test_plans_of_lower_precision_are_held_against_held_out_samples() -> None:
@@ -191,7 +191,7 @@ def test_plans_of_lower_precision_are_held_against_held_out_samples() -> None:
 
 def test_what_is_too_far_off_on_these_alone_is_left_out() -> None:
     def answers(feeds: Feeds) -> Mapping[str, Tensor]:
-        return {"y": np.array([1.25 if feeds["x"][0] < 1 else 0.5])}
+        return {"y": np.array([0.5 if feeds["x"][0] == 1.5 else 1.25])}
 
     checked, _ = _build([PIM], answers, LOWER, OTHERS)
     [wrong] = checked.wrong

@@ -13,7 +13,9 @@ def _attempts(truth: float, most: float = 0.1) -> list[tuple[float, float | None
 
 
 def test_a_prediction_that_holds_is_solved_once() -> None:
-    assert _attempts(1.0) == [(pytest.approx(0.01), pytest.approx(0.1))]
+    [(limit, measured)] = _attempts(1.0)
+    assert limit == pytest.approx(0.01)
+    assert measured == pytest.approx(0.1)
 
 
 def test_one_that_is_too_low_is_solved_again() -> None:
