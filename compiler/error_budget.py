@@ -20,7 +20,7 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.precision import ContenderError, PlannedPrecision
 from stagecut.compiler.ir.solution import Solution, Totals
-from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.measurements import KeptErrors, Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.precision.tighten import Tightened, tighten
@@ -76,7 +76,7 @@ class ErrorBudget:
     tolerance: float
     squared: Mapping[str, Mapping[str, float]]
     faults: tuple[Fault, ...]
-    runs: int
+    measured: KeptErrors
 
     @classmethod
     def of(
@@ -85,11 +85,14 @@ class ErrorBudget:
         """None where nothing computes in lower precision, or nobody said how far off it may be, or
         the reference cannot say what is right."""
         lower = lower_devices(expanded, measurements.context.backends)
-        if tolerance is None or not lower or measurements.answers.reference.problem:
+        if tolerance is None or not lower:
             return None
-        found = measurements.errors(
+        measured = measurements.errors(
             {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
         )
+        if measured is None:
+            return None
+        found = measured.found
         squared = {
             node: {
                 device: found.squared[node][precision]
@@ -104,7 +107,7 @@ class ErrorBudget:
             for node, precision, reason in found.unknown
             for device in lower[node][precision]
         )
-        return cls(measurements, tolerance, squared, faults, found.runs)
+        return cls(measurements, tolerance, squared, faults, measured)
 
     def within(self, table: CostTable) -> CostTable:
         """The table with the budget."""
@@ -156,12 +159,11 @@ class ErrorBudget:
         self, solved: Tightened[Solved], rivals: Sequence[Proposal], compared: Compared
     ) -> PlannedPrecision:
         """What the plan says of it."""
-        split = self.measurements.answers.split
         return PlannedPrecision(
             self.tolerance,
-            len(split.measured),
-            self.runs,
-            len(split.held_out),
+            self.measured.samples,
+            self.measured.found.runs,
+            self.measured.held_out,
             solved.attempts,
             tuple(
                 ContenderError(

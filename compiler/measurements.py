@@ -81,6 +81,15 @@ class KeptProfile:
         return Profiled(read_costs(self.costs), self.paths, self.faults, self.circumstances)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptErrors:
+    """Of nodes, on so many `samples`; so many others are `held_out` for plans."""
+
+    found: NodeErrors
+    samples: int
+    held_out: int
+
+
 @dataclass(frozen=True)
 class Measurements:
     """One program at one shape: its graph, and its weights on disk, which must outlive this.
@@ -318,17 +327,20 @@ class Measurements:
         entries.store(key, off)
         return off
 
-    def errors(self, devices: Mapping[str, Mapping[str, str]]) -> NodeErrors:
-        """As `Answers.errors`, from the cache when they are there."""
+    def errors(self, devices: Mapping[str, Mapping[str, str]]) -> KeptErrors | None:
+        """As `Answers.errors`, from the cache when they are there; None where the reference cannot
+        say what is right."""
         settings = self.context.settings
-        entries = Cache(settings.cache, _ERRORS, TypeAdapter(NodeErrors), settings.warn)
+        entries = Cache(settings.cache, _ERRORS, TypeAdapter(KeptErrors), settings.warn)
         key = self._key(repr(devices))
         kept = entries.load(key)
-        if kept is not None:
+        if kept is not None or self.answers.reference.problem:
             return kept
+        split = self.answers.split
         found = self.answers.errors(devices)
-        entries.store(key, found)
-        return found
+        measured = KeptErrors(found, len(split.measured), len(split.held_out))
+        entries.store(key, measured)
+        return measured
 
     def _gated(self, checked: Checked, objective: Objective, tolerance: float | None) -> Compared:
         settings = self.context.settings
