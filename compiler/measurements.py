@@ -320,8 +320,9 @@ class Measurements:
             checked = self.answers.checked([proposal], tolerance)
         except StageFault:  # whoever compares it will meet it again, and say so
             return None
-        wrong = [max(each.flaw.relative, each.rms or 0.0) for each in checked.wrong]
-        [off] = wrong or [each.rms for each in checked.built]
+        off = next((each.rms for each in checked.built), None)
+        for wrong in checked.wrong:
+            off = max(wrong.flaw.relative, wrong.rms or 0.0)
         if off is None or not math.isfinite(off):
             return None
         entries.store(key, off)
