@@ -29,6 +29,7 @@ from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.entries import (
     Entry,
 )
+from stagecut.compiler.error_budget import without_idle
 from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import (
     costs_file,
@@ -187,6 +188,7 @@ class Question:
                 compared.checks,
                 tuple(filter(None, (profiled.circumstances, compared.circumstances))),
                 decided.stream,
+                decided.precision,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
@@ -291,7 +293,7 @@ class Question:
     ) -> tuple[Measurements, ExpandedGraph]:
         """The program with all that can be said of it before anything is measured."""
         graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
-        expanded = Expand(self.context.backends)(graph)
+        expanded = without_idle(Expand(self.context.backends)(graph), self.context.backends)
         return Measurements(self.context, program, graph, weights, opened), expanded
 
     @property
