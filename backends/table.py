@@ -50,6 +50,9 @@ BUILT_IN = {
     "pim.aim": Entry("stagecut.backends.pim:create"),
     "pim.silent": Entry("stagecut.backends.pim:create"),
     "pim": Entry("stagecut.backends.pim:create", needs_options=True),
+    "manycore.snitch16": Entry("stagecut.backends.manycore:create"),
+    "manycore.occamy": Entry("stagecut.backends.manycore:create"),
+    "manycore": Entry("stagecut.backends.manycore:create", needs_options=True),
     "null": Entry("stagecut.backends.null:create", for_tests=True),
 }
 

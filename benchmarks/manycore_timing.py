@@ -3,10 +3,10 @@
     python -m benchmarks.manycore_timing [--rows FILE.csv] [--json] [--leave-out]
 
 FILE.csv has a row for each run of the hardware description (those beside this file, where none is
-named): kernel, precision, m, n, k, cores, cycles, source, note. Prints every row, then the worst and
-the mean error of each kernel; exits with 1 where a row misses its mark. --leave-out shows how much
-of that is fitted: the numbers of the bank model are fitted again to two thirds of the products,
-drawn by chance, and held against the rest.
+named): kernel, precision, m, n, k, cores, cycles, source, note. Prints every row, then the worst
+and the mean error of each kernel; exits with 1 where a row misses its mark. --leave-out shows how
+much of that is fitted: the numbers of the bank model are fitted again to two thirds of the
+products, drawn by chance, and held against the rest.
 """
 
 import argparse

@@ -171,14 +171,14 @@ class Replay:
     def _requests(self, now: int) -> dict[int, dict[int, tuple[_Core, int]]]:
         """Bank -> leaf of its tree -> the core that asks, and which of its streams."""
         wanted: dict[int, dict[int, tuple[_Core, int]]] = {}
-        credits = self._program.ahead or self._pad.credits
+        ahead = self._program.ahead or self._pad.credits
         for number, core in enumerate(self._cores):
             if core.end >= 0 or now < core.due:
                 continue
             for stream in (0, 1):
                 asked = core.asked[stream]
                 used = core.op // core.repeats[stream]
-                if asked - used < credits and asked < len(core.banks[stream]):
+                if asked - used < ahead and asked < len(core.banks[stream]):
                     leaf = _PORTS * number + self._ports[stream]
                     wanted.setdefault(core.banks[stream][asked], {}).setdefault(
                         leaf, (core, stream)

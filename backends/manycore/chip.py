@@ -1,8 +1,8 @@
 """A chip: all that a preset and its options say, as one value that every kernel reads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from stagecut.backends.manycore.banks import Scratchpad
 from stagecut.backends.manycore.parameters import (
@@ -18,9 +18,11 @@ from stagecut.backends.manycore.parameters import (
     Rows,
     Scalar,
     Streams,
+    Tiles,
     of_precision,
 )
 from stagecut.backends.presets import Preset, Presets
+from stagecut.compiler.ir.errors import DeviceError
 
 #: Results that the library's kernels compute together, to hide the latency of the FPU.
 UNROLL = 8
@@ -39,9 +41,23 @@ class Chip:
     scalar: Scalar
     dma: Dma
     rows: Rows
+    tiles: Tiles
     levers: Levers
     energy: Energy
     host: Host
+
+    def __post_init__(self) -> None:
+        """Refuse tiles of products that overflow the scratchpad."""
+        t, room = self.tiles, self.geometry.usable_bytes
+        inner, number = t.tile_inner_bytes, self.number_bytes
+        once = (t.tile_rows + t.tile_columns) * inner + t.tile_rows * t.tile_columns * number
+        needed = once * (2 if self.levers.double_buffer else 1)
+        if needed > room and not self.levers.find_tiles:
+            raise DeviceError(
+                f"a tile of {t.tile_rows} x {t.tile_columns} x {inner} bytes takes {needed} bytes, "
+                f"and the scratchpad has room for {room}",
+                where="tile_inner_bytes",
+            )
 
     @property
     def number_bytes(self) -> int:
@@ -73,7 +89,7 @@ def chip_of(preset: Preset) -> Chip:
     precision = preset.options.choice("precision", tuple(BYTES), default="fp64")
     library = preset.options.choice("library", ("optimised", "baseline"), default="optimised")
 
-    def section(name: str) -> Mapping[str, object]:
+    def section(name: str) -> dict[str, Any]:
         return of_precision(preset.section(name), precision)
 
     with preset.explaining():
@@ -87,6 +103,7 @@ def chip_of(preset: Preset) -> Chip:
             scalar=Scalar(**section("scalar")),
             dma=Dma(**preset.section("dma")),
             rows=Rows(**section("rows")),
+            tiles=Tiles(**preset.section("tiles")),
             levers=Levers(**preset.section("levers")),
             energy=Energy(**preset.section("energy")),
             host=Host(**preset.section("host")),

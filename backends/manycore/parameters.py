@@ -152,8 +152,8 @@ class Dma:
 class Rows:
     """Cycles of kernels that work row by row or number by number.
 
-    `exp` is of one exponential with its subtraction, maximum and sum: `exp_near` where its constants
-    lie in the scratchpad, otherwise `exp_alone` on one core and `exp_crowded` on eight.
+    `exp` is of one exponential with its subtraction, maximum and sum: `exp_near` where its
+    constants lie in the scratchpad, otherwise `exp_alone` on one core and `exp_crowded` on eight.
     """
 
     exp_alone: float
@@ -195,6 +195,20 @@ class Levers:
     multiply_not_divide: bool
     split_n: bool
     find_tiles: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """The library's tiles of products and of attention, the latter at the most."""
+
+    tile_rows: int
+    tile_columns: int
+    tile_inner_bytes: int
+    attention_rows: int
+    attention_columns: int
+
+    def __post_init__(self) -> None:
+        _refuse_below(self, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

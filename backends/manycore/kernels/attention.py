@@ -18,7 +18,8 @@ the columns of a single row out to the cores. The baseline multiplies by scalar 
 transpose. Where masked from the diagonal on (`causal`), tiles that are masked throughout are left
 out [guess: the library computes them].
 
-Sources: [rtl] for each phase and the whole on one cluster in fp32, fp16 and fp8; fp64 as fp32 [guess].
+Sources: [rtl] for each phase and the whole, on one cluster in fp32, fp16 and fp8; fp64 as fp32
+[guess].
 """
 
 from dataclasses import dataclass

@@ -1,15 +1,15 @@
 """Transfers by the DMA core, until the core that waits for them has seen that they are done.
 
-    1-D  | start |bbbbbbbb...bbbb|page|bbbb...bbbb|   .  |     a beat a cycle; a read pays a little at
-         0     start                             done  seen    each page; who waits looks every poll
+    1-D  | start |bbbbbbbb...bbbb|page|bbbb...bbbb|   .  |     a beat a cycle; a read pays at each
+         0     start                             done  seen    page; who waits looks every poll
     2-D  | start |row bb..b|+|row bb..b|+|row ...  |  .  |     each row is a burst of its own
 
-    1-D  start + beats slowdown [+ page (pages - 1), reading]        seen at 7, 22, 37 ... (poll 15)
-    2-D  start + rows (beats slowdown + 1 or 2), reading             seen at 4, 9, 14 ... (poll 5)
+    1-D  start + beats slowdown [+ page (pages - 1), reading]     seen at 7, 22, 37 ... (poll 15)
+    2-D  start + rows (beats slowdown + 1 or 2), reading          seen at 4, 9, 14 ... (poll 5)
          start + rows max(beats slowdown, 2.26 + 0.555 beats), writing
 
-Sources: [rtl] rows of the table with `dma` in their name; starts, pages and polls are a fit to them.
-Queued transfers pay the start once. Where other clusters transfer, too, beats take longer
+Sources: [rtl] rows of the table with `dma` in their name; starts, pages and polls are a fit to
+them. Queued transfers pay the start once. Where other clusters transfer, too, beats take longer
 (`Geometry.slowdown`) [script], which no reference covers.
 """
 

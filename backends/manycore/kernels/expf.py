@@ -6,9 +6,9 @@
     T of a number: `exp_near` with the lever `near_exp`; else `exp_alone` on one core and
     `exp_crowded` on eight; in between, in proportion to the cores that wait [guess]
 
-Sources: [rtl] eight cores, 252 cycles of the function and 265 with its subtraction, maximum and sum;
-one core is a fit to attention of one row; `exp_near` is a guess. Narrower numbers are converted to
-fp32 and back (`convert`, a fit).
+Sources: [rtl] eight cores, 252 cycles of the function and 265 with its subtraction, maximum and
+sum; one core is a fit to attention of one row; `exp_near` is a guess. Narrower numbers are
+converted to fp32 and back (`convert`, a fit).
 """
 
 from stagecut.backends.manycore.chip import Chip
@@ -27,7 +27,9 @@ def exponential(chip: Chip, busy: int) -> float:
 
 
 def expf(chip: Chip, elements: int, *, near: bool = False) -> int:
-    """The function alone for `elements` numbers on each of all cores; with `near`, the table that it
-    looks up lies in the scratchpad, but none of its other constants."""
+    """The function alone for `elements` numbers on each of all cores.
+
+    With `near`, the table that it looks up lies in the scratchpad, but none of its other constants.
+    """
     r = chip.rows
     return round((r.expf_table if near else r.expf_crowded) * elements)

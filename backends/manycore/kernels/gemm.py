@@ -13,8 +13,8 @@ Optimised: A and B are streamed into the FPU, eight results at a time; a block i
 Baseline: loads, a multiply-add and a branch for each step, `scalar_mac` cycles apart.
 
 Sources: [rtl] one core and one row for the constants; conflicts of eight cores follow from the
-replay, whose three numbers are a fit. Where n is no multiple of 8, or k of the lanes, the last block
-or step is computed in full [guess]: the library drops it.
+replay, whose three numbers are a fit. Where n is no multiple of 8, or k of the lanes, the last
+block or step is computed in full [guess]: the library drops it.
 """
 
 from dataclasses import replace

@@ -18,7 +18,7 @@ def layernorm(chip: Chip, rows: int, columns: int, cores: int = 0) -> int:
     crowd = r.layernorm_crowded * (min(rows, cores) - 1) / 7
     if chip.optimised:
         steps = -(-columns // chip.fpu.lanes)
-        alone = r.layernorm_call + each * (r.layernorm_element * steps + r.layernorm_row)
-        return round(alone * (1 + crowd))
-    alone = each * (r.naive_layernorm_element * columns + r.naive_layernorm_row)
-    return round(alone * (1 + 2 * crowd))
+        row = r.layernorm_element * steps + r.layernorm_row
+        return round((r.layernorm_call + each * row) * (1 + crowd))
+    naive = r.naive_layernorm_element * columns + r.naive_layernorm_row
+    return round(each * naive * (1 + 2 * crowd))
