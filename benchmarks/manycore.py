@@ -186,7 +186,10 @@ def _line(row: Row, first: Row) -> str:
 
 def _draw(rows: Sequence[Row], output: Path) -> None:
     usual = [row for row in rows if row.clusters == USUAL_CLUSTERS]
-    longest = [row for row in usual if row.tokens == MODELS[row.model].tokens]
+    most: dict[str, int] = {}
+    for row in rows:
+        most[row.model] = max(row.tokens, most.get(row.model, 0))
+    longest = [row for row in usual if row.tokens == most[row.model]]
     names = list(dict.fromkeys((row.model, row.mode, row.precision) for row in longest))
     taken = {(row.model, row.mode, row.precision, row.step): row.cycles for row in longest}
     speedups = {
@@ -203,7 +206,7 @@ def _draw(rows: Sequence[Row], output: Path) -> None:
     lengths = [row for row in usual if row.mode != "encoder"]
     if lengths:
         _lines(lengths, "tokens", output / "manycore_lengths.png")
-    at_usual = [row for row in rows if row.tokens == MODELS[row.model].tokens]
+    at_usual = [row for row in rows if row.tokens == most[row.model]]
     if len({row.clusters for row in at_usual}) > 1:
         _lines(at_usual, "clusters", output / "manycore_clusters.png")
 
