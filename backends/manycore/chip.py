@@ -1,8 +1,9 @@
 """A chip: all that a preset and its options say, as one value that every kernel reads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 from stagecut.backends.manycore.banks import Scratchpad
 from stagecut.backends.manycore.parameters import (
@@ -23,6 +24,8 @@ from stagecut.backends.manycore.parameters import (
 )
 from stagecut.backends.presets import Preset, Presets
 from stagecut.compiler.ir.errors import DeviceError
+
+Part = TypeVar("Part")
 
 #: Results that the library's kernels compute together, to hide the latency of the FPU.
 UNROLL = 8
@@ -89,24 +92,31 @@ def chip_of(preset: Preset) -> Chip:
     precision = preset.options.choice("precision", tuple(BYTES), default="fp64")
     library = preset.options.choice("library", ("optimised", "baseline"), default="optimised")
 
-    def section(name: str) -> dict[str, Any]:
-        return of_precision(preset.section(name), precision)
+    def of(make: Callable[..., Part], name: str) -> Part:
+        """A section; where a number of this precision is wrong, its suffix belongs to its name."""
+        section = preset.section(name)
+        try:
+            return make(**of_precision(section, precision))
+        except DeviceError as error:
+            suffixed = f"{error.where}_{precision}"
+            where = suffixed if suffixed in section else error.where
+            raise DeviceError(error.problem, where=where) from None
 
     with preset.explaining():
         return Chip(
             precision=precision,
             library="optimised" if library == "optimised" else "baseline",
-            geometry=Geometry(**preset.section("geometry")),
-            fpu=Fpu(**section("fpu")),
-            streams=Streams(**preset.section("streams")),
-            gemm=Gemm(**section("gemm")),
-            scalar=Scalar(**section("scalar")),
-            dma=Dma(**preset.section("dma")),
-            rows=Rows(**section("rows")),
-            tiles=Tiles(**preset.section("tiles")),
-            levers=Levers(**preset.section("levers")),
-            energy=Energy(**preset.section("energy")),
-            host=Host(**preset.section("host")),
+            geometry=of(Geometry, "geometry"),
+            fpu=of(Fpu, "fpu"),
+            streams=of(Streams, "streams"),
+            gemm=of(Gemm, "gemm"),
+            scalar=of(Scalar, "scalar"),
+            dma=of(Dma, "dma"),
+            rows=of(Rows, "rows"),
+            tiles=of(Tiles, "tiles"),
+            levers=of(Levers, "levers"),
+            energy=of(Energy, "energy"),
+            host=of(Host, "host"),
         )
 
 

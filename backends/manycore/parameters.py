@@ -48,8 +48,6 @@ class Geometry:
             _refuse("dma_bytes", f"{self.dma_bytes} is not a number of banks of 8 bytes")
         if self.scratchpad_bytes <= self.reserved_bytes:
             _refuse("reserved_bytes", f"{self.reserved_bytes} leaves nothing of the scratchpad")
-        if self.ports > self.clusters:
-            _refuse("ports", f"{self.ports} for {self.clusters} clusters: some would lead nowhere")
         if self.capacity_bytes < self.clusters * self.scratchpad_bytes:
             _refuse("capacity_bytes", f"{self.capacity_bytes} is less than the scratchpads hold")
 

@@ -1,4 +1,4 @@
-"""A product over all clusters: tiles of C dealt out to clusters, largest first, K step by step.
+"""A product over all clusters: tiles of C dealt out to clusters, longest first, K step by step.
 
     cluster 0   | tile (0, 0): k0 k1 k2 ... store | tile (0, 16): ... |      16 clusters
     cluster 1   | tile (0, 1): k0 k1 k2 ... store | tile (0, 17): ... |
@@ -6,7 +6,8 @@
 
 Each step fetches its part of A, rows of k, and of B, rows of k, since weights lie transposed in the
 HBM. What follows the product in its node (bias, GELU, residual) is computed on the tile before that
-is stored: `follow`. The time is that of the busiest cluster, which has the largest tiles.
+is stored: `follow`. The time is that of the first cluster, which has the longest tile of each
+round.
 
 Sources: tiles and their order [script]; the steps are those of kernels/ and pipeline.py.
 """
@@ -112,7 +113,10 @@ def _cycles(chip: Chip, product: Product, tile: Tile, kernel: Kernel) -> float:
     clusters = min(chip.geometry.clusters, _count(product, tile))
     line = Pipeline(chip.levers.double_buffer, chip.streams.barrier, chip.dma.dma_disturbs)
     tiles, dealt = [], 0
-    for m, n, count in _kinds(product, tile):
+    kinds = _kinds(product, tile)
+    inner = min(tile.k, product.k)
+    kinds.sort(key=lambda kind: (-kernel(kind[0], kind[1], inner, False), kind))
+    for m, n, count in kinds:
         mine = -(-(dealt + count) // clusters) - -(-dealt // clusters)
         dealt += count
         tiles.append(_pipelined(chip, product, (m, n, tile.k), clusters, kernel, mine))
@@ -120,11 +124,10 @@ def _cycles(chip: Chip, product: Product, tile: Tile, kernel: Kernel) -> float:
 
 
 def _kinds(product: Product, tile: Tile) -> list[tuple[int, int, int]]:
-    """Rows, columns and number of equal tiles, the largest first."""
+    """Rows, columns and number of equal tiles."""
     rows = _parts(product.m, tile.m)
     columns = _parts(product.n, tile.n)
-    kinds = [(m, n, product.count * a * b) for m, a in rows for n, b in columns]
-    return sorted(kinds, key=lambda kind: (-kind[0] * kind[1], kind))
+    return [(m, n, product.count * a * b) for m, a in rows for n, b in columns]
 
 
 def _parts(whole: int, part: int) -> list[tuple[int, int]]:

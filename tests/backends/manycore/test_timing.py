@@ -33,6 +33,19 @@ def test_means(family: str) -> None:
     assert statistics.mean(errors) <= manycore_timing.MARKS[family][1]
 
 
+def test_the_documentation_has_the_errors_that_are_found() -> None:
+    rows = [manycore_timing.compared(row) for row in _rows()]
+    found = {}
+    for line in manycore_timing.summary(rows):
+        name, _, figures = line.partition("  ")
+        found[name] = figures.split()[:3]
+    page = (ROOT / "docs" / "manycore.md").read_text("utf-8")
+    shown = [line.strip("| ").split(" | ") for line in page.splitlines() if line.endswith("% |")]
+    assert len(shown) > 10
+    for name, *figures in shown:
+        assert figures == found[name]
+
+
 def test_a_kernel_without_a_model_misses() -> None:
     row = {**_rows()[0], "kernel": "fft"}
     found = manycore_timing.compared(row)
