@@ -196,7 +196,8 @@ class Product(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight = nn.Parameter(linear.weight.T.contiguous())
-        self.bias = linear.bias
+        bias: nn.Parameter | None = linear.bias
+        self.bias = bias
 
     def forward(self, x: Tensor) -> Tensor:
         product = x @ self.weight
@@ -219,7 +220,7 @@ def repeat_blocks(blocks: nn.ModuleList, repeats: int) -> None:
     for place, block in enumerate(blocks):
         for part in block.modules():
             if hasattr(part, "layer_idx"):
-                part.layer_idx = place
+                setattr(part, "layer_idx", place)  # noqa: B010  # no Module says that it has one
 
 
 def _llama(sizes: Sizes, *, past: int) -> Built:

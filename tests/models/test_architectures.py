@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ SHARED = {"gpt3-xl": (40, 50_358_272), "gpt-j": (28, 201_355_264)}
 @pytest.mark.parametrize(("name", "size"), SHARED.items(), ids=SHARED.keys())
 def test_blocks_share_their_weights_and_not_their_place(name: str, size: tuple[int, int]) -> None:
     with torch.device("meta"):
-        model = models.build(name).module.model
+        model: Any = models.build(name).module.model
     blocks = model.transformer.h
     count, weights = size
     assert len(blocks) == model.config.num_hidden_layers == count
