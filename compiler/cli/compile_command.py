@@ -73,6 +73,13 @@ def compile_(
         Path | None,
         typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
     ] = None,
+    machine: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Several hosts, as `stagecut hosts` measured them, on any of which parts may run.",
+        ),
+    ] = None,
     engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
     no_cache: common.NoCacheOption = False,
@@ -94,6 +101,7 @@ def compile_(
       stagecut compile zoo:bert-base --dry-run
     """
     from stagecut.compiler.formats.costs_json import read_costs
+    from stagecut.compiler.formats.machine_json import read_machine
     from stagecut.compiler.pipeline import compile_model
 
     limits.for_streams(max_latency, "--max-latency", objective)
@@ -130,7 +138,7 @@ def compile_(
             fix="add -o model.plan, or --dry-run to measure nothing",
         )
     check_outputs(
-        {"--output": output}, (*common.model_files(model, output), costs, *common.feed_files(feed))
+        {"--output": output}, (*common.model_files(model, output), costs, machine, *common.feed_files(feed))
     )
     settings = common.make_settings(
         cache_dir=cache_dir,
@@ -156,6 +164,7 @@ def compile_(
         max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
+        machine=None if machine is None else read_machine(machine),
         decoding=decoding.decoding_options(prompt, capacity, state),
         settings=settings,
     )
