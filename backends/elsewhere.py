@@ -32,7 +32,8 @@ class HostLink:
 def elsewhere(
     backend: CheckedBackend, host: MeasuredHost, routes: Iterable[Route]
 ) -> CheckedBackend:
-    """`backend` in the memory of `host`, with those of the `routes` that begin or end there."""
+    """`backend` in the memory of `host`, with those of the `routes` that begin or end there. It has
+    no model of its own: what it takes follows from what is measured here (passes/spread.py)."""
     device = backend.device
     name = on_host(host.name, device.name)
     links = tuple(
@@ -46,7 +47,6 @@ def elsewhere(
             device,
             name=name,
             memory=host.memory,
-            basis="modelled",
             resource=on_host(host.name, device.keeps_busy),
         ),
         memory=Memory(host.memory, host.capacity_bytes, host.name),

@@ -1,0 +1,117 @@
+"""What runs on a host for a session: a group of stages, fetched and prepared with its first call.
+
+Nothing of it is set up by the constructor, so that a member that is started again, there or on
+another host, sets itself up, and what goes wrong is the answer of a call.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import platformdirs
+
+from stagecut import backends
+from stagecut.compiler.formats.slice_file import read_slice
+from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.errors import RangeFault, StagecutError
+from stagecut.compiler.measure.environment import versions
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.hosts.cache import SliceId, fetched
+
+
+class HostFault(Exception):  # noqa: N818  # what a StagecutError is on its way between hosts
+    """An error of a member in plain words: `is_range` says that the inputs are to blame."""
+
+    def __init__(self, problem: str, where: str, fix: str, is_range: bool) -> None:  # noqa: FBT001
+        super().__init__(problem, where, fix, is_range)
+        self.problem, self.where, self.fix, self.is_range = problem, where, fix, is_range
+
+
+class Member:
+    """A group of stages; `read` gives bytes of its slice from the driver's host."""
+
+    def __init__(self, wanted: SliceId, read: Callable[[int, int], bytes]) -> None:
+        self._wanted = wanted
+        self._read = read
+        self._executor: Executor | None = None
+        self._inputs: tuple[str, ...] = ()
+        self._outputs: tuple[str, ...] = ()
+
+    def ready(self) -> tuple[str, int]:
+        """Fetch and prepare; the version of stagecut here, and the process."""
+        with _in_plain_words():
+            self._prepared()
+        return versions()["stagecut"], os.getpid()
+
+    def run(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The values that the group writes, and behind them the seconds of each of its stages."""
+        with _in_plain_words():
+            executor = self._prepared()
+            outputs, trace = executor.run(dict(zip(self._inputs, tensors, strict=True)))
+        times_s = np.array([event.wall_s for event in trace.events])
+        return (*(outputs[name] for name in self._outputs), times_s)
+
+    def _prepared(self) -> Executor:
+        if self._executor is None:
+            folder = Path(platformdirs.user_cache_path("stagecut")) / "slices"
+            found, staged = read_slice(fetched(folder, self._wanted, self._read))
+            engines = backends.create_from_plan(found.devices.values())
+            self._executor = Executor(staged, found.outputs, engines)
+            self._inputs, self._outputs = found.inputs, found.outputs
+        return self._executor
+
+
+class Source:
+    """Hands out the slices of a session, on the driver's host."""
+
+    def __init__(self, paths: Sequence[tuple[str, str]]) -> None:
+        self._paths = dict(paths)
+
+    def read(self, sha256: str, offset: int, length: int) -> bytes:
+        with open(self._paths[sha256], "rb") as file:  # noqa: PTH123
+            return os.pread(file.fileno(), length, offset)
+
+
+class Prober:
+    """Answers what `stagecut hosts` asks of a host; see calibrate.py."""
+
+    def about(self) -> tuple[str, str, int, int, str]:
+        """Whether tokens are asked for here, the CPU, how many, the memory, the version."""
+        from stagecut.compiler.measure.cpus import usable_cpus
+        from stagecut.compiler.measure.environment import cpu_model
+
+        total_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        token = os.environ.get("RAY_AUTH_MODE", "")
+        return token, cpu_model(), usable_cpus(), total_bytes, versions()["stagecut"]
+
+    def take(self, tensor: Tensor) -> int:
+        """The size of what has arrived."""
+        return int(tensor.nbytes)
+
+    def give(self, size_bytes: int) -> Tensor:
+        return np.zeros(size_bytes, np.uint8)
+
+    def probe(self) -> dict[str, float]:
+        """What the probe takes here, by device."""
+        from stagecut.runtime.hosts.probe import probes_s
+
+        return probes_s()
+
+    def work(self, seconds: float) -> None:
+        """Keep one CPU busy for so long."""
+        matrix = np.ones((192, 192), np.float32)
+        end_s = perf_counter() + seconds
+        while perf_counter() < end_s:
+            matrix @ matrix
+
+
+@contextmanager
+def _in_plain_words() -> Iterator[None]:
+    try:
+        yield
+    except StagecutError as error:
+        is_range = isinstance(error, RangeFault)
+        raise HostFault(error.problem, error.where, error.fix, is_range) from None
