@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 
@@ -94,17 +95,28 @@ class Cluster:
         if self._joined:
             ray.shutdown()
 
+    def end(self, actor: Handle) -> None:
+        """End an actor before the rest."""
+        self._actors.remove(actor)
+        _ray().kill(actor)
+
     def prober(self, host: ClusterHost) -> Handle:
         return self._actor(Prober, host, soft=False)
 
-    def source(self, paths: Mapping[str, Path]) -> Handle:
-        """Hands out these slices, which are named by their SHA-256."""
-        return self._actor(
-            Source, self.here, [(name, str(path)) for name, path in paths.items()], soft=False
-        )
+    def source(self, paths: Mapping[str, Path]) -> str:
+        """Hands out these slices, which are named by their SHA-256; the name that hosts know it
+        by."""
+        name = f"stagecut source {uuid4()}"
+        listed = [(sha256, str(path)) for sha256, path in paths.items()]
+        self._actor(Source, self.here, listed, soft=False, name=name)
+        return name
 
-    def member(self, host: ClusterHost, wanted: SliceId, source: Handle) -> Handle:
-        """A group of stages, on `host` as long as that is there, and on another one after that."""
+    def member(self, host: ClusterHost, wanted: SliceId, source: str) -> Handle:
+        """A group of stages, on `host` as long as that is there, and on another one after that.
+
+        What its constructor is given is plain data: Ray keeps a handle in its store, and cannot
+        start the member again once that is lost (ray#53727).
+        """
         return self._actor(Member, host, wanted, partial(_read, source, wanted.sha256), soft=True)
 
     def submit(self, actor: Handle, method: str, arguments: Sequence[object], count: int) -> list[Ref]:
@@ -157,13 +169,16 @@ class Cluster:
                     ) from error
         raise AssertionError
 
-    def _actor(self, kind: type, host: ClusterHost, *arguments: object, soft: bool) -> Handle:
+    def _actor(
+        self, kind: type, host: ClusterHost, *arguments: object, soft: bool, name: str | None = None
+    ) -> Handle:
         ray = _ray()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         actor = (
             ray.remote(kind)
             .options(
+                name=name,
                 num_cpus=0,
                 max_restarts=-1,
                 max_task_retries=_RETRIES,
@@ -211,9 +226,10 @@ def writable(tensor: Tensor) -> Tensor:
     return np.array(tensor)
 
 
-def _read(source: Handle, sha256: str, offset: int, length: int) -> bytes:
+def _read(source: str, sha256: str, offset: int, length: int) -> bytes:
     """Of a slice, from the driver's host; called on others."""
-    piece: bytes = _ray().get(source.read.remote(sha256, offset, length))
+    ray = _ray()
+    piece: bytes = ray.get(ray.get_actor(source).read.remote(sha256, offset, length))
     return piece
 
 
