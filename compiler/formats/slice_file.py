@@ -43,7 +43,7 @@ class SlicedStage:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class SliceDocument:
     """`devices` are the specs of those that its stages run on, by name; `outputs` is what is handed
     back of a run, in that order, and `inputs` what it is given."""
 
@@ -54,7 +54,18 @@ class Slice:
     outputs: tuple[str, ...]
 
 
-_SLICE = TypeAdapter(dict[str, Slice], config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A slice that was read; its weights stay in the file, which `archive` keeps open."""
+
+    archive: Archive
+    staged: StagedSchedule
+    devices: Mapping[str, str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+_SLICE = TypeAdapter(dict[str, SliceDocument], config=ConfigDict(extra="forbid"))
 
 
 def write_slice(
@@ -82,19 +93,18 @@ def write_slice(
         for program, file in zip(staged.programs, files, strict=True):
             file.refer(program.model.graph)
             archive.add(f"{program.name}.onnx", weights.model_bytes(program.model))
-        document = {"slice": Slice(SCHEMA, stages, devices, inputs, outputs)}
+        document = {"slice": SliceDocument(SCHEMA, stages, devices, inputs, outputs)}
         archive.add(DOCUMENT_FILE, _SLICE.dump_json(document, indent=1))
         archive.seal()
 
 
-def read_slice(path: Path) -> tuple[Slice, StagedSchedule]:
-    """What `write_slice` wrote; its weights stay in the file, which is kept open. Raises PlanError
-    for a file that is not whole, or not ours."""
+def read_slice(path: Path) -> Slice:
+    """What `write_slice` wrote. Raises PlanError for a file that is not whole, or not ours."""
     archive = Archive(path)
     archive.verify()
     try:
         document: dict[str, Any] = _SLICE.validate_json(archive.read(DOCUMENT_FILE))
-        found: Slice = document["slice"]
+        found: SliceDocument = document["slice"]
         if found.schema != SCHEMA:
             raise PlanError(f"has schema {found.schema!r}", where=str(path), fix=_FIX)
         stages = tuple(Stage(each.device, each.nodes) for each in found.stages)
@@ -102,7 +112,8 @@ def read_slice(path: Path) -> tuple[Slice, StagedSchedule]:
     except (ValidationError, KeyError, StagecutError) as error:
         raise PlanError(f"is no slice of a plan: {error}", where=str(path), fix=_FIX) from error
     programs = tuple(_program(archive, stage) for stage in found.stages)
-    return found, StagedSchedule(schedule, programs, (None,) * len(stages))
+    staged = StagedSchedule(schedule, programs, (None,) * len(stages))
+    return Slice(archive, staged, found.devices, found.inputs, found.outputs)
 
 
 def _program(archive: Archive, stage: SlicedStage) -> StageProgram:

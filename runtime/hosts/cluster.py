@@ -101,7 +101,7 @@ class Cluster:
         _ray().kill(actor)
 
     def prober(self, host: ClusterHost) -> Handle:
-        return self._actor(Prober, host, soft=False)
+        return self._actor(Prober, host, soft=False, retries=0)
 
     def source(self, paths: Mapping[str, Path]) -> str:
         """Hands out these slices, which are named by their SHA-256; the name that hosts know it
@@ -170,7 +170,13 @@ class Cluster:
         raise AssertionError
 
     def _actor(
-        self, kind: type, host: ClusterHost, *arguments: object, soft: bool, name: str | None = None
+        self,
+        kind: type,
+        host: ClusterHost,
+        *arguments: object,
+        soft: bool,
+        name: str | None = None,
+        retries: int = _RETRIES,
     ) -> Handle:
         ray = _ray()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -181,7 +187,7 @@ class Cluster:
                 name=name,
                 num_cpus=0,
                 max_restarts=-1,
-                max_task_retries=_RETRIES,
+                max_task_retries=retries,
                 max_concurrency=1,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(host.node, soft=soft),
             )

@@ -16,7 +16,7 @@ import platformdirs
 from stagecut import backends
 from stagecut.compiler.formats.slice_file import read_slice
 from stagecut.compiler.ir.device import Tensor
-from stagecut.compiler.ir.errors import RangeFault, StagecutError
+from stagecut.compiler.ir.errors import PlanError, RangeFault, StagecutError
 from stagecut.compiler.measure.environment import versions
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.hosts.cache import SliceId, fetched
@@ -40,32 +40,51 @@ class Member:
     def __init__(self, wanted: SliceId, read: Callable[[int, int], bytes]) -> None:
         self._wanted = wanted
         self._read = read
-        self._executor: Executor | None = None
-        self._inputs: tuple[str, ...] = ()
-        self._outputs: tuple[str, ...] = ()
+        self._prepared: _Prepared | None = None
 
     def ready(self) -> tuple[str, int]:
         """Fetch and prepare; the version of stagecut here, and the process."""
         with _in_plain_words():
-            self._prepared()
+            self._prepare()
         return versions()["stagecut"], os.getpid()
 
     def run(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The values that the group writes, and behind them the seconds of each of its stages."""
-        with _in_plain_words():
-            executor = self._prepared()
-            outputs, trace = executor.run(dict(zip(self._inputs, tensors, strict=True)))
-        times_s = np.array([event.wall_s for event in trace.events])
-        return (*(outputs[name] for name in self._outputs), times_s)
+        """The values that the group writes, and behind them the seconds of each of its stages.
 
-    def _prepared(self) -> Executor:
-        if self._executor is None:
+        Where its file is written to meanwhile, from which weights are read in place, it is fetched
+        anew, once.
+        """
+        with _in_plain_words():
+            try:
+                return self._prepare().run(tensors)
+            except PlanError:
+                self._prepared = None
+                return self._prepare().run(tensors)
+
+    def _prepare(self) -> "_Prepared":
+        if self._prepared is None:
             folder = Path(platformdirs.user_cache_path("stagecut")) / "slices"
-            found, staged = read_slice(fetched(folder, self._wanted, self._read))
-            engines = backends.create_from_plan(found.devices.values())
-            self._executor = Executor(staged, found.outputs, engines)
-            self._inputs, self._outputs = found.inputs, found.outputs
-        return self._executor
+            self._prepared = _Prepared(fetched(folder, self._wanted, self._read))
+        return self._prepared
+
+
+class _Prepared:
+    """A slice whose stages are ready to run."""
+
+    def __init__(self, path: Path) -> None:
+        self._slice = read_slice(path)
+        engines = backends.create_from_plan(self._slice.devices.values())
+        self._executor = Executor(self._slice.staged, self._slice.outputs, engines)
+
+    def run(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Raises PlanError where the file was written to, before or meanwhile."""
+        archive = self._slice.archive
+        archive.check_unchanged()
+        feeds = dict(zip(self._slice.inputs, tensors, strict=True))
+        outputs, trace = self._executor.run(feeds)
+        archive.check_unchanged()
+        times_s = np.array([event.wall_s for event in trace.events])
+        return (*(outputs[name] for name in self._slice.outputs), times_s)
 
 
 class Source:
