@@ -60,7 +60,7 @@ def main() -> None:
     if reason := why_not():
         sys.exit(f"there are no hosts to be had here: {reason}")
     measure = _faults if options.faults else _speeds
-    with tempfile.TemporaryDirectory(prefix="sct", dir="/tmp") as folder:  # noqa: S108  # short, for sockets
+    with tempfile.TemporaryDirectory(prefix="sct", dir="/tmp") as folder:  # short, for sockets
         found = measure(Path(folder), options.model, options.requests)
     if options.json:
         print(json.dumps(found))
@@ -83,13 +83,9 @@ def _speeds(folder: Path, model: str, requests: int) -> dict[str, list[dict[str,
             for host in range(3):
                 hosts.limit(host, mbit)
             machine = _machine(hosts, folder / f"machine-{mbit}.json")
-            plan = _compiled(
-                hosts, model, folder / f"{mbit}.plan", ["--machine", str(machine)]
-            )
+            plan = _compiled(hosts, model, folder / f"{mbit}.plan", ["--machine", str(machine)])
             over = _driven(hosts, plan, requests, over=True)
-            predicted_s = json.loads(
-                hosts.run([*_CLI, "report", str(plan), "--json"])
-            )
+            predicted_s = json.loads(hosts.run([*_CLI, "report", str(plan), "--json"]))
             rows.append(
                 {
                     "model": model,
@@ -184,9 +180,8 @@ def _suffered(
     hosts: Hosts, plan: Path, requests: int, event: str, happen: Callable[[Hosts], None]
 ) -> Fault:
     driver = _driver(hosts, plan, requests, over=True)
-    assert driver.stdout is not None
     happened_s = last = None
-    for line in driver.stdout:
+    for line in driver.stdout or ():
         last = line
         if happened_s is None and line.strip() == str(int(requests * _WHEN)):
             happened_s = time.monotonic()
@@ -215,8 +210,7 @@ def _recovered_s(answered_s: Sequence[float], happened_s: float) -> float:
 def _driver_gone(hosts: Hosts, plan: Path, requests: int) -> Fault:
     """Its members end; `lost` are those that are still there in the end."""
     driver = _driver(hosts, plan, requests, over=True)
-    assert driver.stdout is not None
-    driver.stdout.readline()
+    next(iter(driver.stdout or ()))
     for pid in hosts.pids(0):
         if b"benchmarks.hosts_driver" in _command(pid):
             os.kill(pid, signal.SIGKILL)

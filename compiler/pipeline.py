@@ -88,8 +88,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     with each node's candidates; contenders are then compared by it, too. Of a decoder it is for
     each entry, or one for each by name. `machine` are several hosts, on any of which nodes may run,
     for the least latency: what this one takes is measured, and what the others take follows from
-    that and from what was measured of them. `decoding` says more of a model with a cache, which becomes
-    the entries prefill and decode. `objective` is latency, energy, or weights for both:
+    that and from what was measured of them. `decoding` says more of a model with a cache, which
+    becomes the entries prefill and decode. `objective` is latency, energy, or weights for both:
     `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a second
     as can be.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they

@@ -5,9 +5,9 @@ Before:                               After:
   node a: cpu.parallel 2 ms             node a: cpu.parallel 2 ms, b.cpu.parallel 2.1 ms
                                         value x: host>b 0.4 ms, b>host 0.3 ms
 
-A node takes on another host what it takes here, times how much longer that host takes for the probe:
-a model, so that its basis is "modelled". What a call of a host takes is what starting a stage
-there takes; what values add to it is theirs.
+A node takes on another host what it takes here, times how much longer that host takes for the
+probe: a model, so that its basis is "modelled". What a call of a host takes is what starting a
+stage there takes; what values add to it is theirs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,9 +57,7 @@ class Spread:
     def _widened(self, machine: Machine, placed: "Iterable[_Placed]") -> Machine:
         hosts = self.machine.hosts
         return Machine(
-            memories=tuple(
-                Memory(host.memory, host.capacity_bytes, host.name) for host in hosts
-            ),
+            memories=tuple(Memory(host.memory, host.capacity_bytes, host.name) for host in hosts),
             devices=(*machine.devices, *(each.device for each in placed)),
             links=tuple(Link(*route) for route in self._routes),
             hosts=(
@@ -125,7 +123,5 @@ def _node(node: NodeCosts, placed: Iterable[_Placed]) -> NodeCosts:
 
 def _copied(by_device: Mapping[str, T], placed: Iterable[_Placed]) -> dict[str, T]:
     """With the same for each device elsewhere as here."""
-    there = {
-        each.name: by_device[each.here.name] for each in placed if each.here.name in by_device
-    }
+    there = {each.name: by_device[each.here.name] for each in placed if each.here.name in by_device}
     return {**by_device, **there}

@@ -86,9 +86,10 @@ class Session:
     it has for ONNX Runtime alone. `entry` is which one of a decoder's, whose states are then inputs
     and outputs as all others: see DecoderSession. A plan over hosts needs a `cluster`, "auto" or
     the address of its first host, which has to ask for a token unless `insecure` says otherwise;
-    `progress` sees its hosts fetch what they run, and `close` leaves it. Raises PlanError for a plan file that is not
-    whole, DeviceError
-    where a device is missing, EngineError where an engine refuses a stage.
+    `progress` sees its hosts fetch what they run, and `close` leaves it.
+
+    Raises PlanError for a plan file that is not whole, DeviceError where a device is missing,
+    EngineError where an engine refuses a stage.
     """
 
     def __init__(

@@ -138,7 +138,8 @@ def compile_(
             fix="add -o model.plan, or --dry-run to measure nothing",
         )
     check_outputs(
-        {"--output": output}, (*common.model_files(model, output), costs, machine, *common.feed_files(feed))
+        {"--output": output},
+        (*common.model_files(model, output), costs, machine, *common.feed_files(feed)),
     )
     settings = common.make_settings(
         cache_dir=cache_dir,

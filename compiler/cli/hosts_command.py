@@ -79,7 +79,9 @@ _SHOWN_BYTES = (1_000, 96_000, 110_000, 1_000_000)
 def _show(machine: "MeasuredMachine", output: Path) -> None:
     for host in machine.hosts:
         call = f", a call {units.seconds(host.call_s)}" if host.call_s else ", inputs start here"
-        room = "" if host.capacity_bytes is None else f", {units.size(host.capacity_bytes)} of weights"
+        room = (
+            "" if host.capacity_bytes is None else f", {units.size(host.capacity_bytes)} of weights"
+        )
         say(f"{host.name} at {host.address}: {host.cpus} CPUs{room}{call}")
         for device in host.devices:
             say(f"  {device.name}: {units.seconds(device.probe_s)} for the probe")

@@ -1,8 +1,8 @@
 """Slices of plans in a folder of each host, by their SHA-256: fetched once, and never believed.
 
-    kept and whole                 used where it lies
-    missing, or damaged            fetched piece by piece, checked, put in its place
-    no room for it                 fetched into memory
+kept and whole                 used where it lies
+missing, or damaged            fetched piece by piece, checked, put in its place
+no room for it                 fetched into memory
 """
 
 import hashlib
@@ -57,7 +57,7 @@ def _in_memory(wanted: SliceId, read: Callable[[int, int], bytes]) -> Path:
     """Gone with the process."""
     descriptor = os.memfd_create(f"stagecut {wanted.sha256}")
     path = Path(f"/proc/self/fd/{descriptor}")
-    with writing(path), open(descriptor, "wb", closefd=False) as file:  # noqa: PTH123
+    with writing(path), open(descriptor, "wb", closefd=False) as file:
         _fetch(wanted, read, file)
     return path
 

@@ -1,8 +1,8 @@
 """Measure a running cluster: what its hosts have, what a call of each takes, and each link by size,
 through the engine that plans run on.
 
-Meanwhile every host is kept busy by work that gives way to all other: measured idle, links and calls
-seem faster than they are when a plan runs.
+Meanwhile every host is kept busy by work that gives way to all other: measured idle, links and
+calls seem faster than they are when a plan runs.
 """
 
 import statistics

@@ -1,7 +1,7 @@
 """The engine between hosts: Ray's actors. Nothing else imports Ray.
 
-    session --- connect ---> Ray's node on this host ---> one member (member.py) for each group
-            --- submit ----> a.run(feeds) -> b.run(...)   data go from a to b; answers come back
+session --- connect ---> Ray's node on this host ---> one member (member.py) for each group
+        --- submit ----> a.run(feeds) -> b.run(...)   data go from a to b; answers come back
 """
 
 import os
@@ -31,6 +31,8 @@ Handle: TypeAlias = Any
 _RETRIES = 3
 _ATTEMPTS = 2
 
+#: What RAY_AUTH_MODE then is.
+_ASKS_FOR_TOKENS = "token"
 _TOKENS = "start every host with RAY_AUTH_MODE=token and one RAY_AUTH_TOKEN_PATH: see docs/hosts.md"
 
 
@@ -45,12 +47,6 @@ class ClusterHost:
     memory_bytes: int
 
 
-def lost(error: BaseException) -> bool:
-    """Whether a host, or a process on it, is to blame, and not what ran there."""
-    errors = _ray().exceptions
-    return isinstance(error, errors.RayError) and not isinstance(error, errors.RayTaskError)
-
-
 class Cluster:
     """A connection to a running cluster; one to a process. Safe to use from several threads.
 
@@ -62,7 +58,7 @@ class Cluster:
 
     def __init__(self, address: str, *, insecure: bool = False) -> None:
         ray = _ray()
-        if not insecure and os.environ.get("RAY_AUTH_MODE") != "token":
+        if not insecure and os.environ.get("RAY_AUTH_MODE") != _ASKS_FOR_TOKENS:
             raise _open("this process sends no token")
         self._joined = not ray.is_initialized()
         if self._joined:
@@ -119,7 +115,9 @@ class Cluster:
         """
         return self._actor(Member, host, wanted, partial(_read, source, wanted.sha256), soft=True)
 
-    def submit(self, actor: Handle, method: str, arguments: Sequence[object], count: int) -> list[Ref]:
+    def submit(
+        self, actor: Handle, method: str, arguments: Sequence[object], count: int
+    ) -> list[Ref]:
         """Let it run; references to so many results, two at the least."""
         refs: list[Ref] = getattr(actor, method).options(num_returns=count).remote(*arguments)
         return refs
@@ -133,7 +131,8 @@ class Cluster:
         return getattr(actor, method).remote(*arguments)
 
     def get(self, refs: Sequence[Ref]) -> list[Any]:
-        """The results. Raises HostFault for what went wrong there, Ray's errors for what is lost."""
+        """The results. Raises HostFault for what went wrong there, Ray's errors for what is
+        lost."""
         try:
             results: list[Any] = _ray().get([*refs])
         except _ray().exceptions.RayTaskError as error:
@@ -197,18 +196,17 @@ class Cluster:
         return actor
 
     def _surveyed(self, *, insecure: bool) -> tuple[ClusterHost, ...]:
-        """The hosts that are there, ordered by address; raises UsageError for one without tokens."""
+        """The hosts that are there, ordered by address; raises UsageError for one that asks for no
+        token."""
         self._actors = []
         nodes = sorted(
             (node["NodeManagerAddress"], node["NodeID"]) for node in _ray().nodes() if node["Alive"]
         )
-        probers = [
-            self.prober(ClusterHost(address, node, "", 1, 0)) for address, node in nodes
-        ]
+        probers = [self.prober(ClusterHost(address, node, "", 1, 0)) for address, node in nodes]
         found = []
         for (address, node), prober in zip(nodes, probers, strict=True):
-            token, cpu, cpus, memory_bytes, _ = self.call(prober, "about")
-            if token != "token" and not insecure:
+            mode, cpu, cpus, memory_bytes = self.call(prober, "about")
+            if mode != _ASKS_FOR_TOKENS and not insecure:
                 raise _open(f"host {address} asks for none")
             found.append(ClusterHost(address, node, cpu, cpus, memory_bytes))
         for prober in probers:

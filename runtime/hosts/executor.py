@@ -14,7 +14,7 @@ from itertools import groupby
 from time import perf_counter
 from typing import Any
 
-from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule, Tensor
+from stagecut.compiler.ir.device import Backend, Feeds, Tensor
 from stagecut.compiler.ir.errors import RangeFault, StageFault
 from stagecut.compiler.ir.plan import PlannedRun
 from stagecut.compiler.ir.schedule import Run, Transfer
@@ -58,9 +58,7 @@ class HostsExecutor:
                 self.segments += [self._here(group, engines) for group, _ in part]
             else:
                 self.segments.append(self._chain([Remote(*pair) for pair in part], cluster))
-        self._inputs = tuple(
-            name for name in self._slots if name not in {*self._written(groups)}
-        )
+        self._inputs = tuple(name for name in self._slots if name not in {*self._written(groups)})
         self._outputs = [(name, self._slot(name)) for name in outputs]
         self._add_last_uses()
         self._steps = _steps(planned, self.segments)
@@ -242,9 +240,7 @@ def _steps(planned: PlannedRun, segments: Sequence[_Here | _Chain]) -> list[list
             continue
         at = _chain_of(step, producer, of_stage, segments, following)
         stage = segments[at].stages[-1] if following is None else following
-        event = Event(
-            step.value, "transfer", "measured", 0.0, 0.0, 0.0, stage, route=step.route
-        )
+        event = Event(step.value, "transfer", "measured", 0.0, 0.0, 0.0, stage, route=step.route)
         found[at].append(_Step(index, event, cost.time_s))
     return found
 
@@ -261,7 +257,11 @@ def _chain_of(
     if at is not None and isinstance(segments[at], _Chain):
         return at
     later = of_stage[following] if following is not None else len(segments) - 1
-    return next(at for at in (*range(later, len(segments)), *range(later)) if isinstance(segments[at], _Chain))
+    return next(
+        at
+        for at in (*range(later, len(segments)), *range(later))
+        if isinstance(segments[at], _Chain)
+    )
 
 
 def _events(
@@ -278,8 +278,6 @@ def _events(
             took_s = next(left)
         else:
             took_s = rest_s * (step.part / whole if whole else 1 / len(parts))
-        events[step.index] = replace(
-            step.event, start_s=start_s, wall_s=took_s, duration_s=took_s
-        )
+        events[step.index] = replace(step.event, start_s=start_s, wall_s=took_s, duration_s=took_s)
         start_s += took_s
     return events

@@ -21,7 +21,6 @@ from stagecut.compiler.measure.environment import versions
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.hosts.cache import SliceId, fetched
 
-
 #: As nice as a process can be.
 _GIVES_WAY = 19
 
@@ -29,7 +28,7 @@ _GIVES_WAY = 19
 class HostFault(Exception):  # noqa: N818  # what a StagecutError is on its way between hosts
     """An error of a member in plain words: `is_range` says that the inputs are to blame."""
 
-    def __init__(self, problem: str, where: str, fix: str, is_range: bool) -> None:  # noqa: FBT001
+    def __init__(self, problem: str, where: str, fix: str, is_range: bool) -> None:
         super().__init__(problem, where, fix, is_range)
         self.problem, self.where, self.fix, self.is_range = problem, where, fix, is_range
 
@@ -101,14 +100,13 @@ class Source:
 class Prober:
     """Answers what `stagecut hosts` asks of a host; see calibrate.py."""
 
-    def about(self) -> tuple[str, str, int, int, str]:
-        """Whether tokens are asked for here, the CPU, how many, the memory, the version."""
+    def about(self) -> tuple[str, str, int, int]:
+        """How Ray lets others in here, the CPU, how many there are, and the memory in bytes."""
         from stagecut.compiler.measure.cpus import usable_cpus
         from stagecut.compiler.measure.environment import cpu_model
 
         total_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        token = os.environ.get("RAY_AUTH_MODE", "")
-        return token, cpu_model(), usable_cpus(), total_bytes, versions()["stagecut"]
+        return os.environ.get("RAY_AUTH_MODE", ""), cpu_model(), usable_cpus(), total_bytes
 
     def take(self, tensor: Tensor) -> int:
         """The size of what has arrived."""

@@ -1,4 +1,4 @@
-"""A variant of a plan on a running cluster: each group of stages sent to its host and ready there."""
+"""A variant of a plan on a running cluster: each group of stages is sent to its host, and ready."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +37,8 @@ class OverHosts:
         #: Kept for hosts that take over later, and fetch then.
         self._folder = working_folder()
         slices = [
-            _written(group, planned, self._folder.path / f"{index}") for index, group in enumerate(far)
+            _written(group, planned, self._folder.path / f"{index}")
+            for index, group in enumerate(far)
         ]
         paths = {each.sha256: self._folder.path / f"{at}" for at, each in enumerate(slices)}
         source = cluster.source(paths)
@@ -69,9 +70,7 @@ class OverHosts:
 
 def hosts_of(machine: Machine) -> dict[str, str]:
     """The host of each device."""
-    return {
-        device.name: machine.memory_named[device.memory].host for device in machine.devices
-    }
+    return {device.name: machine.memory_named[device.memory].host for device in machine.devices}
 
 
 def far_devices(machine: Machine, schedule: Schedule) -> tuple[str, ...]:
@@ -81,9 +80,7 @@ def far_devices(machine: Machine, schedule: Schedule) -> tuple[str, ...]:
     return tuple(name for name in used if host_of[name] != LOCAL)
 
 
-def placed(
-    hosts: Sequence[Host], wanted: set[str], cluster: Cluster
-) -> dict[str, ClusterHost]:
+def placed(hosts: Sequence[Host], wanted: set[str], cluster: Cluster) -> dict[str, ClusterHost]:
     """The host of the cluster for each that is `wanted`: the one at its address, or else one that
     the plan does not name. Raises DeviceError where there is none left."""
     there = {host.address: host for host in cluster.hosts}
