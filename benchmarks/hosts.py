@@ -85,12 +85,12 @@ def _speeds(folder: Path, model: str, requests: int) -> dict[str, list[dict[str,
             machine = _machine(hosts, folder / f"machine-{mbit}.json")
             plan = _compiled(hosts, model, folder / f"{mbit}.plan", ["--machine", str(machine)])
             over = _driven(hosts, plan, requests, over=True)
-            predicted_s = json.loads(hosts.run([*_CLI, "report", str(plan), "--json"]))
+            report = json.loads(hosts.run([*_CLI, "report", str(plan), "--json"]))
             rows.append(
                 {
                     "model": model,
                     "mbit_per_s": mbit,
-                    "predicted_s": _predicted_s(predicted_s),
+                    "predicted_s": _predicted_s(report),
                     "observed_s": over["single_s"],
                     "one_host_s": alone["single_s"],
                     "stream_per_s": _rate(over),
@@ -104,7 +104,7 @@ def _speeds(folder: Path, model: str, requests: int) -> dict[str, list[dict[str,
 
 
 def _predicted_s(report: dict[str, Any]) -> float:
-    return float(report["predicted_s"])
+    return float(report["summary"]["predicted"]["time_s"])
 
 
 def _rate(driven: dict[str, Any]) -> float:
