@@ -108,7 +108,7 @@ def _predicted_s(report: dict[str, Any]) -> float:
 
 
 def _rate(driven: dict[str, Any]) -> float:
-    answered_s = driven["answered_s"]
+    answered_s: list[float] = driven["answered_s"]
     return (len(answered_s) - 1) / (answered_s[-1] - answered_s[0])
 
 

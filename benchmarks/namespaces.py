@@ -97,7 +97,7 @@ class Hosts:
             **more,
         }
 
-    def start(self, host: int, **more: str) -> None:
+    def start(self, host: int) -> None:
         """The host's node of the cluster; the first host's is the head."""
         own = ["--node-ip-address", self.address_of(host), "--num-cpus", "1"]
         own += ["--object-store-memory", str(_STORE_BYTES), "--disable-usage-stats"]
@@ -107,7 +107,7 @@ class Hosts:
         log = (self.folder / f"start-{host}.log").open("wb")
         subprocess.run(
             self.inside(host, ["ray", "start", *role, *own]),
-            env=self.environment(host, **more),
+            env=self.environment(host),
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -115,11 +115,12 @@ class Hosts:
             timeout=_JOINED_WITHIN_S,
         )
 
-    def run(self, command: Sequence[str], *, host: int = 0, **more: str) -> str:
-        """Run a command on a host; what it prints. Raises CalledProcessError."""
+    def run(self, command: Sequence[str], **more: str) -> str:
+        """Run a command on the first host, with `more` in its environment; what it prints. Raises
+        CalledProcessError."""
         done = subprocess.run(
-            self.inside(host, command),
-            env=self.environment(host, **more),
+            self.inside(0, command),
+            env=self.environment(0, **more),
             check=True,
             capture_output=True,
             text=True,

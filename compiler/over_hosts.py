@@ -57,8 +57,9 @@ class OverHosts:
         found = {}
         for host in self.machine.others:
             for name, engine in self.here.backends.items():
-                there = isinstance(engine, CheckedBackend) and engine.memory.name == HOST
-                if there and self.machine.slowdown(host, name) is not None:
+                if not isinstance(engine, CheckedBackend) or engine.memory.name != HOST:
+                    continue
+                if self.machine.slowdown(host, name) is not None:
                     far = on_host(host.name, name)
                     spec = replace(Spec.parse(self.here.specs[name]), own=far)
                     found[far] = (elsewhere(engine, host, routes), spec)

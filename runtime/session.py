@@ -150,6 +150,11 @@ class Session:
         """Whether the fallback runs, because a device is missing or fails."""
         return self._variants[0].is_fallback
 
+    @property
+    def is_over_hosts(self) -> bool:
+        """Whether it has joined a cluster, whose hosts run parts of the plan."""
+        return self._cluster is not None
+
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
         return self._nearest(self._checked(feeds)[1])

@@ -257,11 +257,8 @@ def _chain_of(
     if at is not None and isinstance(segments[at], _Chain):
         return at
     later = of_stage[following] if following is not None else len(segments) - 1
-    return next(
-        at
-        for at in (*range(later, len(segments)), *range(later))
-        if isinstance(segments[at], _Chain)
-    )
+    chains = [index for index, segment in enumerate(segments) if isinstance(segment, _Chain)]
+    return next((index for index in chains if index >= later), chains[0])
 
 
 def _events(
