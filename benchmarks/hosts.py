@@ -271,15 +271,15 @@ def _damage(hosts: Hosts) -> None:
 
 
 def _fill_disk(hosts: Hosts) -> None:
-    """And let what lies on it have to be fetched again."""
+    """Before what ran there, and what lay on it, is needed again."""
+    members = [pid for pid in _members(hosts) if pid in hosts.pids(1)]
+    for pid in members:
+        os.kill(pid, signal.SIGKILL)
     for path in _slices(hosts):
         path.unlink()
     with suppress(OSError), (hosts.cache_of(1) / "rest").open("wb") as file:
         while True:
             file.write(bytes(1 << 20))
-    for pid in _members(hosts):
-        if pid in hosts.pids(1):
-            os.kill(pid, signal.SIGKILL)
 
 
 def _slices(hosts: Hosts) -> list[Path]:

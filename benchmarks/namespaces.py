@@ -4,8 +4,9 @@
             --- 1 Gbit/s ---  host 1   10.77.0.2
             --- 1 Gbit/s ---  host 2   10.77.0.3
 
-Needs root, and the tools ip and tc. Links are as fast as a token bucket lets them be; they have no
-delay beyond this machine's own. Hosts share this machine's CPUs, and its files but for the cache.
+Needs root, and the tools ip, tc and openssl. Links are as fast as a token bucket lets them be; they
+have no delay beyond this machine's own. Hosts share this machine's CPUs, and its files but for the
+cache.
 """
 
 import os
@@ -39,7 +40,7 @@ def why_not() -> str:
     """Why there can be no such hosts here; empty where there can be."""
     if find_spec("ray") is None:
         return "Ray is not installed"
-    missing = [tool for tool in ("ip", "tc") if shutil.which(tool) is None]
+    missing = [tool for tool in ("ip", "tc", "openssl") if shutil.which(tool) is None]
     if missing:
         return f"{' and '.join(missing)} is not installed"
     tried = f"sct{os.getpid()}-try"
@@ -51,15 +52,19 @@ def why_not() -> str:
 
 @dataclass
 class Hosts:
-    """`count` hosts, their links at `mbit` megabits a second; files go into `folder`."""
+    """`count` hosts, their links at `mbit` megabits a second; files go into `folder`. With `tls`,
+    all that they say to each other is encrypted."""
 
     folder: Path
     count: int
     mbit: int = 1000
+    tls: bool = False
     tag: str = field(default_factory=lambda: f"sct{os.getpid()}")
 
     def __enter__(self) -> Self:
         (self.folder / "token").write_text(secrets.token_hex(32))
+        if self.tls:
+            self._make_certificate()
         try:
             self._lay_cables()
             for host in range(self.count):
@@ -94,6 +99,7 @@ class Hosts:
             "RAY_USAGE_STATS_ENABLED": "0",
             "XDG_CACHE_HOME": str(self.cache_of(host)),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **(self._encrypted if self.tls else {}),
             **more,
         }
 
@@ -165,6 +171,25 @@ class Hosts:
             time.sleep(0.1)
         for space in (*spaces, self._switch):
             _quiet(["ip", "netns", "delete", space])
+
+    @property
+    def _encrypted(self) -> Mapping[str, str]:
+        key, certificate = str(self.folder / "tls.key"), str(self.folder / "tls.crt")
+        return {
+            "RAY_USE_TLS": "1",
+            "RAY_TLS_SERVER_KEY": key,
+            "RAY_TLS_SERVER_CERT": certificate,
+            "RAY_TLS_CA_CERT": certificate,
+        }
+
+    def _make_certificate(self) -> None:
+        """One for all hosts, signed by itself."""
+        names = [f"IP:{self.address_of(host)}" for host in range(self.count)]
+        names += ["IP:127.0.0.1", "DNS:localhost"]
+        made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        made += ["-keyout", str(self.folder / "tls.key"), "-out", str(self.folder / "tls.crt")]
+        named = ["-subj", "/CN=stagecut", "-addext", f"subjectAltName={','.join(names)}"]
+        _sure([*made, *named])
 
     @property
     def _switch(self) -> str:

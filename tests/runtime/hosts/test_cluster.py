@@ -43,10 +43,13 @@ def test_who_sends_no_token_joins_no_cluster(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[Hosts]:
-    """Two: the driver's, and another."""
+    """Two, the driver's and another, which ask for a token and speak TLS."""
     if reason := why_not():
         pytest.skip(reason)
-    with TemporaryDirectory(prefix="sct", dir="/tmp") as folder, Hosts(Path(folder), 2) as two:
+    with (
+        TemporaryDirectory(prefix="sct", dir="/tmp") as folder,
+        Hosts(Path(folder), 2, tls=True) as two,
+    ):
         yield two
 
 
