@@ -108,6 +108,12 @@ def compile_(
     limits.for_streams(max_memory, "--max-memory", objective)
     common.keep_to_cores(cores)
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
+    if dry_run and machine is not None:
+        raise UsageError(
+            "nothing is known of other hosts' devices beyond what the file says",
+            where="--machine",
+            fix="leave it out, or leave out --dry-run",
+        )
     if dry_run:
         from stagecut.compiler.cli import dry_run as dry
         from stagecut.compiler.context import EFFORTS

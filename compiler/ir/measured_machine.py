@@ -7,6 +7,7 @@ The engine that joins hosts treats small and large values differently, so that n
 what a value of any size takes: links are samples.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from functools import cached_property
 from stagecut.compiler.ir.amounts import Amount, Positive, Size
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import HOST, LOCAL
+
+#: It begins the names of devices in plans.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,13 @@ class MeasuredMachine:
 
     def __post_init__(self) -> None:
         names = [host.name for host in self.hosts]
-        if names[:1] != [LOCAL] or len(set(names)) < len(names) or HOST in names:
+        odd = [name for name in names if name == HOST or not _NAME.fullmatch(name)]
+        if names[:1] != [LOCAL] or len(set(names)) < len(names) or odd:
             raise DeviceError(
                 f"the hosts are called {', '.join(names) or 'nothing'}",
                 where="hosts",
                 fix=f"the first, where inputs start, is {LOCAL!r}; the others have names of their "
-                f"own, and not {HOST!r}",
+                f"own, and not {HOST!r}, of at most 32 letters, digits, dots and hyphens",
             )
         for index, link in enumerate(self.links):
             for end in ("source", "target"):

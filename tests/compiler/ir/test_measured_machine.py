@@ -51,6 +51,12 @@ BAD: dict[str, tuple[Callable[[MeasuredMachine], MeasuredMachine], str]] = {
         lambda machine: replace(machine, hosts=(*machine.hosts, machine.hosts[1])),
         "hosts",
     ),
+    "a name that is none": (
+        lambda machine: replace(
+            machine, hosts=(machine.hosts[0], replace(machine.hosts[1], name="a b"))
+        ),
+        "hosts",
+    ),
     "a link to nowhere": (
         lambda machine: replace(machine, links=(replace(STEP, target="d"),)),
         "links[0].target",
