@@ -80,11 +80,12 @@ class Variant:
         if cluster is not None and far:
             self._hosts = OverHosts(planned, self.running, staged, engines, cluster, progress)
             self._profiled = self._hosts.executor
-        elif not (grows and self._unprofiled.prepare()):
-            self._profiled = Executor(staged, outputs, engines)
-        self._in_stream = self._profiled
-        if isinstance(self._profiled, Executor) and self._processes is not None:
-            self._in_stream = self._profiled.with_stages(self._processes.stages)
+        self._in_stream: Executor | HostsExecutor | None = self._profiled
+        if not far and not (grows and self._unprofiled.prepare()):
+            executor = Executor(staged, outputs, engines)
+            self._profiled = self._in_stream = executor
+            if self._processes is not None:
+                self._in_stream = executor.with_stages(self._processes.stages)
         self._fallback: Variant | None = None
         #: The one that was made for full batches of these inputs, where there is one.
         self.batched: Variant | None = None
