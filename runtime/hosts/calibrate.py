@@ -100,7 +100,7 @@ class _Measure:
 
     def call_s(self, probed: _Probed) -> float:
         nothing = np.zeros(_NOTHING_BYTES, np.uint8)
-        times_s = self._times_s(lambda: self.cluster.call(probed.prober, "take", nothing))
+        times_s = self._times_s(lambda: self.cluster.call(probed.prober, "take", nothing), [probed])
         return statistics.median(times_s)
 
     def samples(
@@ -110,7 +110,7 @@ class _Measure:
         nothing."""
         base_s = calls_s.get(start.name, 0.0) + calls_s.get(end.name, 0.0)
         for size_bytes in SIZES_BYTES:
-            times_s = self._times_s(self._carry(start, end, size_bytes))
+            times_s = self._times_s(self._carry(start, end, size_bytes), [start, end])
             low_s, _, high_s = statistics.quantiles(times_s, n=4, method="inclusive")
             middle_s = statistics.median(times_s)
             added = (max(0.0, each - base_s) for each in (middle_s, low_s, high_s))
@@ -127,10 +127,12 @@ class _Measure:
             end.prober, "take", cluster.started(start.prober, "give", size_bytes)
         )
 
-    def _times_s(self, run: Callable[[], object]) -> Sequence[float]:
+    def _times_s(self, run: Callable[[], object], hosts: Sequence[_Probed]) -> Sequence[float]:
+        """Without what the hosts work meanwhile."""
         clock = self.clock
         for _ in range(_FIRST_RUNS):
             run()
+        self._worked_s(hosts)
         times_s: list[float] = []
         begun_s = clock()
         while len(times_s) < _LEAST_RUNS or (
@@ -138,8 +140,12 @@ class _Measure:
         ):
             before_s = clock()
             run()
-            times_s.append(clock() - before_s)
+            took_s = clock() - before_s
+            times_s.append(max(0.0, took_s - self._worked_s(hosts)))
         return times_s
+
+    def _worked_s(self, hosts: Sequence[_Probed]) -> float:
+        return sum(self.cluster.call(each.prober, "worked_s") for each in hosts)
 
 
 @contextmanager

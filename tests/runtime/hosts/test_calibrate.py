@@ -23,6 +23,8 @@ class _Timed(ClusterHere):
     def call(self, actor: object, method: str, *arguments: object) -> Any:
         if method == "probe":
             return {"cpu.serial": 0.25}
+        if method == "worked_s":
+            return super().call(actor, method) * 0.0  # by another clock than this
         self.now_s += CALL_S + BYTE_S * sum(getattr(each, "nbytes", 0) for each in arguments)
         if method == "give":
             self.now_s += BYTE_S * float(str(arguments[0]))

@@ -61,3 +61,5 @@ def test_a_prober_says_what_is_here_and_carries_what_it_is_given() -> None:
     assert memory_bytes > 2**20
     assert prober.take(X) == 8
     assert prober.give(100).nbytes == 100
+    assert prober.worked_s() > 0
+    assert prober.worked_s() == 0
