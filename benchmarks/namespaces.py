@@ -27,12 +27,13 @@ PORT = 6400
 _STORE_BYTES = 150_000_000
 _JOINED_WITHIN_S = 60.0
 
-#: Losing a host is found out in two seconds, not in a minute.
+#: Losing a host is found out in two seconds, and losing the head in six, not in a minute.
 HEALTH = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_timeout_ms": "500",
     "RAY_health_check_failure_threshold": "3",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
 }
 
 
