@@ -16,6 +16,8 @@ from stagecut.compiler.context import EFFORTS, Settings
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
+from stagecut.compiler.ir.measured_machine import MeasuredMachine
+from stagecut.compiler.ir.objective import parse_objective
 from stagecut.passes.cluster.cluster import Granularity
 
 #: What may be asked for: the model's own precision, others, or whatever there is.
@@ -105,6 +107,27 @@ def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: obj
         raise _other("max_batch", max_batch, "a whole number, 1 or more")
     _check_amount("max_latency_s", max_latency_s)
     _check_amount("max_memory_bytes", max_memory_bytes)
+
+
+def check_machine(machine: object, tables: Mapping[str, CostTable], objective: str) -> None:
+    """Raises UsageError for what plans over several hosts are not made from, or not made for."""
+    if machine is None:
+        return
+    if not isinstance(machine, MeasuredMachine):
+        raise _other("machine", machine, "what read_machine makes of a machine.json")
+    if tables:
+        raise UsageError(
+            "a cost table has its own machine",
+            where="machine",
+            fix="leave out the costs, which are then measured, or the machine",
+        )
+    goal = parse_objective(objective)
+    if goal.streams or goal.per_j:
+        raise UsageError(
+            f"plans over several hosts are made for latency, not for {goal}",
+            where="objective",
+            fix="leave it out; a session streams such a plan with all its hosts at work",
+        )
 
 
 def each_shape(shapes: object) -> tuple[dict[str, tuple[int, ...]], ...]:

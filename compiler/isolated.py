@@ -74,6 +74,7 @@ class Request:
     max_latency_s: float | None = None
     max_memory_bytes: float | None = None
     costs: Mapping[str, str] = field(default_factory=dict)
+    machine: str | None = None
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
 
     def __post_init__(self) -> None:

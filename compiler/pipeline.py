@@ -12,6 +12,7 @@ from pathlib import Path
 from stagecut.compiler.arguments import (
     Precision,
     check_alone,
+    check_machine,
     check_measuring,
     check_question,
     check_stream,
@@ -33,6 +34,7 @@ from stagecut.compiler.entries import (
 )
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.formats.machine_json import write_machine
 from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.shapes import Shapes
@@ -42,6 +44,7 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import (
     UsageError,
 )
+from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import parse_objective
 from stagecut.compiler.ir.plan import (
     PlanDocument,
@@ -76,6 +79,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     max_latency_s: float | None = None,
     max_memory_bytes: float | None = None,
     costs: Costs | Mapping[str, Costs] | None = None,
+    machine: MeasuredMachine | None = None,
     decoding: DecodingOptions = DecodingOptions(),
     settings: Settings = Settings(),
     isolated: bool = False,
@@ -91,8 +95,10 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
     those of `costs`: a table to use instead of measuring, or a function that makes one of the graph
     with each node's candidates; contenders are then compared by it, too. Of a decoder it is for
-    each entry, or one for each by name. `decoding` says more of a model with a cache, which becomes
-    the entries prefill and decode. `objective` is latency, energy, or weights for both:
+    each entry, or one for each by name. `machine` are several hosts, on any of which nodes may run,
+    for the least latency: what this one takes is measured, and what the others take follows from
+    that and from what was measured of them. `decoding` says more of a model with a cache, which
+    becomes the entries prefill and decode. `objective` is latency, energy, or weights for both:
     `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a second
     as can be; or, of a decoder, `generate:prompt=512,new=128`, for the time of such an answer.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
@@ -117,6 +123,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     tolerance = tolerance_of(tolerance, precision)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
     tables = tables_in(costs)
+    check_machine(machine, tables, objective)
     if isolated:
         check_alone(costs)
         request = replace(
@@ -132,6 +139,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             max_latency_s=max_latency_s,
             max_memory_bytes=max_memory_bytes,
             costs={name: write_costs(table) for name, table in tables.items()},
+            machine=None if machine is None else write_machine(machine),
             decoding=decoding,
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
@@ -153,6 +161,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         limits_of_stream(max_latency_s, max_memory_bytes),
         max_batch,
         phases,
+        machine=machine,
     )
     with phases("import"):
         bound = _each(shapes, tables)

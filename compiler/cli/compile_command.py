@@ -81,6 +81,13 @@ def compile_(
         Path | None,
         typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
     ] = None,
+    machine: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Several hosts, as `stagecut hosts` measured them, on any of which parts may run.",
+        ),
+    ] = None,
     engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
     no_cache: common.NoCacheOption = False,
@@ -104,6 +111,7 @@ def compile_(
     """
     from stagecut.compiler.arguments import Precision, lower_precision_of
     from stagecut.compiler.formats.costs_json import read_costs
+    from stagecut.compiler.formats.machine_json import read_machine
     from stagecut.compiler.pipeline import compile_model
 
     limits.for_streams(max_latency, "--max-latency", objective)
@@ -113,6 +121,12 @@ def compile_(
     if precision is not None:
         asked_precision = common.one_of(precision, get_args(Precision), "--precision")
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
+    if dry_run and machine is not None:
+        raise UsageError(
+            "nothing is known of other hosts' devices beyond what the file says",
+            where="--machine",
+            fix="leave it out, or leave out --dry-run",
+        )
     if dry_run:
         from stagecut.compiler.cli import dry_run as dry
         from stagecut.compiler.context import EFFORTS
@@ -144,7 +158,7 @@ def compile_(
         )
     check_outputs(
         {"--output": output},
-        (*common.model_files(model, output), costs, calibrate, *common.feed_files(feed)),
+        (*common.model_files(model, output), costs, calibrate, machine, *common.feed_files(feed)),
     )
     settings = common.make_settings(
         cache_dir=cache_dir,
@@ -172,6 +186,7 @@ def compile_(
         max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
+        machine=None if machine is None else read_machine(machine),
         decoding=decoding.decoding_options(prompt, capacity, state),
         settings=settings,
     )
