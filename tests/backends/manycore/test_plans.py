@@ -45,7 +45,8 @@ def test_eight_bits_need_a_tolerance() -> None:
     assert {stage.device for stage in plan.first.planned.schedule.stages} == {"manycore.snitch16"}
 
 
-HEADS = """(float[2, 16, 16] q, float[2, 16, 16] k, float[2, 16, 16] v) => (float[2, 16, 16] y) {
+HEADS = """(float[16, 16, 16] q, float[16, 16, 16] k, float[16, 16, 16] v) =>
+ (float[16, 16, 16] y) {
     s = MatMul(q, k) t = Mul(s, c) p = Softmax(t) y = MatMul(p, v)
 }"""
 LEVERS = ",near_exp=on,transposed_v=on,multiply_not_divide=on"
