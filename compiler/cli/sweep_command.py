@@ -8,7 +8,7 @@ import typer
 
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json, say
+from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 
@@ -71,6 +71,7 @@ def sweep(
       stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --device cpu.serial
     """
     from stagecut.compiler.cli import sweep_output as says
+    from stagecut.compiler.cli.searching import Searching
     from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.sweep.catalogue import Catalogue
@@ -84,7 +85,8 @@ def sweep(
             fix="give --scale PART=LOW..HIGH, or --set DEVICE:KEY=A,B,...",
         )
     entries = [] if set_ is None else _entries(set_)
-    catalogue = Catalogue(tuple(each.partition("=")[0] for each in entries), goal, time_limit)
+    names = tuple(each.partition("=")[0] for each in entries)
+    catalogue = Catalogue(names, goal, time_limit, Searching(goal), progress_bars())
     is_table = costs.endswith(".json")
     if set_ is not None and is_table:
         raise UsageError(
@@ -127,6 +129,7 @@ def sweep(
 
 
 def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":
+    from stagecut.compiler.cli.searching import Searching
     from stagecut.passes.sweep.scale import Scale
     from stagecut.passes.sweep.sweep import Sweep
 
@@ -134,7 +137,15 @@ def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":
     try:
         if match is not None:
             low, high = float(match["low"]), float(match["high"])
-            return Sweep(Scale(match["part"]), low, high, objective, limit_s)
+            return Sweep(
+                Scale(match["part"]),
+                low,
+                high,
+                objective,
+                limit_s,
+                Searching(objective),
+                progress_bars(),
+            )
     except ValueError:
         pass
     raise UsageError(

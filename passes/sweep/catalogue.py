@@ -10,9 +10,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
+from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Solution
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.search import Told, nobody
 from stagecut.passes.sweep.scale import check_summed
 
 
@@ -31,6 +33,8 @@ class Catalogue:
     entries: tuple[str, ...]
     objective: Objective = LATENCY
     limit_s: float = 60.0
+    told: Told = nobody
+    progress: Progress = silent
 
     def __post_init__(self) -> None:
         check_summed(self.objective)
@@ -43,11 +47,11 @@ class Catalogue:
         for entry in self.entries:
             table.machine.device(entry)
         others = [each.name for each in table.machine.devices if each.name not in self.entries]
-        partition = Partition(self.objective, self.limit_s)
+        partition = Partition(self.objective, self.limit_s, self.told)
         able = all(set(node.run_s).intersection(others) for node in table.nodes)
         return tuple(
             Choice(entry, partition(only(table, [*others, entry])))
-            for entry in (("", *self.entries) if able else self.entries)
+            for entry in self.progress(("", *self.entries) if able else self.entries, "devices")
         )
 
 
