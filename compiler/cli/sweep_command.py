@@ -1,5 +1,6 @@
 """`stagecut sweep`: what another speed, or another device, would make of the optimum."""
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +46,14 @@ def sweep(
             "The real devices are measured once for all of them.",
         ),
     ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="What each device of --set costs (money, area): says which ones nothing is better "
+            "than for no more.",
+        ),
+    ] = None,
     device: common.DeviceOption = None,
     shape: common.ShapeOption = None,
     objective: common.ObjectiveOption = "latency",
@@ -68,7 +77,7 @@ def sweep(
 
       stagecut sweep costs.json --scale transfers=0.01..1000
       stagecut sweep costs.json --scale pim.hbm=0.05..100 --scale cpu.serial=0.5..2 --csv curve.csv
-      stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --device cpu.serial
+      stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --price 10,18,32
     """
     from stagecut.compiler.cli import sweep_output as says
     from stagecut.compiler.cli.searching import Searching
@@ -86,7 +95,8 @@ def sweep(
         )
     entries = [] if set_ is None else _entries(set_)
     names = tuple(each.partition("=")[0] for each in entries)
-    catalogue = Catalogue(names, goal, time_limit, Searching(goal), progress_bars())
+    prices = _prices(price, len(names))
+    catalogue = Catalogue(names, goal, time_limit, Searching(goal), progress_bars(), prices)
     is_table = costs.endswith(".json")
     if set_ is not None and is_table:
         raise UsageError(
@@ -113,7 +123,8 @@ def sweep(
     if entries:
         choices = catalogue(table)
         specs = dict(zip(catalogue.entries, entries, strict=True))
-        document, lines = says.choices_document(choices, specs), says.choices_lines(choices, specs)
+        document = says.choices_document(choices, specs, goal)
+        lines = says.choices_lines(choices, specs, goal)
         rows = says.choices_csv(choices, specs)
     else:
         curves = [one(table) for one in asked]
@@ -153,6 +164,25 @@ def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":
         where="--scale",
         fix="write --scale transfers=0.01..1000",
     )
+
+
+def _prices(text: str | None, count: int) -> tuple[float, ...]:
+    """One for each of `count` entries; none where none were given."""
+    if text is None:
+        return ()
+    if not count:
+        raise UsageError("prices are those of --set", where="--price", fix="leave it out")
+    try:
+        prices = tuple(map(float, text.split(",")))
+    except ValueError:
+        prices = ()
+    if len(prices) != count or not all(0 <= price < math.inf for price in prices):
+        raise UsageError(
+            f"{text!r} is no price for each of {count} devices",
+            where="--price",
+            fix="write a number for each value of --set: --price 10,18,32",
+        )
+    return prices
 
 
 def _entries(text: str) -> list[str]:

@@ -92,11 +92,38 @@ def test_a_catalogue_is_measured_once(run: Run) -> None:
         "pim.hbm:channels=64",
     ]
     assert all(each["exact"] for each in found["choices"])
-    assert Path("c").read_text().splitlines()[0] == "device,total,lower_bound,nodes"
+    assert Path("c").read_text().splitlines()[0] == ("device,price,front,total,lower_bound,nodes")
     said = run("x.onnx", *options, "--no-cache").out.splitlines()
     assert said[0].split() == ["device", "total", "gain", "nodes", "on", "it"]
     assert said[1].split()[0] == "without"
     assert "1.00x" in said[1]
+
+
+def test_a_catalogue_with_prices_says_what_something_is_as_good_as(run: Run) -> None:
+    """Where all is pinned to the host, no device is worth its price."""
+    onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")
+    shapes = ("--shape", "ids=2x5", "--shape", "scale=2x3")
+    options = (*shapes, "--device", "cpu.serial", "--no-cache", "--pin", "*=cpu.serial")
+    priced = ("--set", "pim.hbm:channels=16,64", "--price", "10,20")
+    found = _json(run("x.onnx", *options, *priced, "--json"))
+    assert [each["price"] for each in found["choices"]] == [0, 10, 20]
+    assert [each["front"] for each in found["choices"]] == [True, False, False]
+    said = run("x.onnx", *options, *priced).out.splitlines()
+    assert said[0].split()[:2] == ["device", "price"]
+    assert all("no more" in line for line in said[2:])
+
+
+@pytest.mark.parametrize("price", ["10", "10,x", "10,-1", "10,nan", "10,inf"])
+def test_prices_that_are_none(run: Run, price: str) -> None:
+    said = run("x.onnx", "--set", "pim.hbm:channels=16,64", "--price", price)
+    assert said.code == 2
+    assert "no price for each of 2 devices" in said.err
+
+
+def test_a_price_without_a_catalogue(run: Run) -> None:
+    said = run("costs.json", "--scale", "transfers=0.5..2", "--price", "10")
+    assert said.code == 2
+    assert "prices are those of --set" in said.err
 
 
 ENTRIES = {
