@@ -29,6 +29,7 @@ INTERFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Sweep": {
         "stagecut.passes.sweep.scale": ("Scale",),
         "stagecut.passes.sweep.sweep": ("Sweep", "Curve"),
+        "stagecut.passes.sweep.speed_map": ("speed_map", "SpeedMap"),
         "stagecut.passes.sweep.catalogue": ("Catalogue", "Choice"),
     },
     "Solve": {

@@ -8,7 +8,7 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.catalogue import Choice, front
-from stagecut.passes.sweep.sweep import Breakpoint, Curve, Stretch
+from stagecut.passes.sweep.sweep import Breakpoint, Curve
 
 #: So many moved nodes are named in a line.
 _NAMED = 3
@@ -80,10 +80,10 @@ def _curve_lines(curve: Curve) -> Iterator[str]:
         f"{wording.count(curve.solves, 'partition')}, {proof}"
     )
     yield f"  {'speed':>9}  {'total':>9}  what changes"
-    yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {_placed(first)}"
+    yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {placed(first.solution)}"
     for point in curve.breakpoints:
         yield f"  {point.at:9.4g}  {text(point.total):>9}  {_moves(point)}"
-    yield f"  {last.high:9.4g}  {text(last.total(last.high)):>9}  {_placed(last)}"
+    yield f"  {last.high:9.4g}  {text(last.total(last.high)):>9}  {placed(last.solution)}"
     yield from _verdict(curve)
 
 
@@ -99,10 +99,11 @@ def _verdict(curve: Curve) -> Iterator[str]:
         yield f"  as things stand, 1 % more speed saves {curve.elasticity(1.0):.2f} %"
 
 
-def _placed(stretch: Stretch) -> str:
+def placed(solution: Solution) -> str:
+    """How many nodes run where."""
     return ", ".join(
         f"{wording.count(number, 'node')} on {wording.brief(name)}"
-        for name, number in _counts(stretch.solution).items()
+        for name, number in _counts(solution).items()
     )
 
 

@@ -81,6 +81,47 @@ def test_a_curve_as_csv_is_what_its_lines_say(run: Run) -> None:
     assert float(rows[-1]["total"]) == pytest.approx(6 * US)
 
 
+MAP = ("costs.json", "--scale", "pim=0.1..10", "--scale", "transfers=0.1..10", "--map")
+
+
+def test_a_map_of_two_speeds(run: Run) -> None:
+    """On cpu 12; with b on pim 2 + 4 / t + 8 / p, or 4 / t + 16 / p with both there: better than
+    on cpu only where both are fast enough."""
+    said = run(*MAP)
+    assert said.code == 0, said.err
+    first, *rows = said.out.splitlines()
+    assert first.startswith("pim across, 0.1 to 10 times as fast; transfers up, 0.1 to 10: 3 reg")
+    assert first.endswith("each proved optimal")
+    drawn = [row.partition("|")[2] for row in rows[:16]]
+    assert {len(row) for row in drawn} == {48}
+    on_cpu, on_pim = drawn[-1][0], drawn[0][-1]
+    assert len({*"".join(drawn)}) == 3
+    assert set(drawn[-1]) == {on_cpu}  # transfers ten times as slow: 40 for nothing else
+    assert {row[0] for row in drawn} == {on_cpu}
+    assert f"  {on_cpu}  2 nodes on cpu" in rows
+    assert f"  {on_pim}  2 nodes on pim" in rows
+
+
+def test_a_map_for_programs(run: Run) -> None:
+    found = _json(run(*MAP, "--json", "--csv", "map.csv"))["map"]
+    assert [part["part"] for part in found["parts"]] == ["pim", "transfers"]
+    assert found["certificate"] == {"exact": True, "gap": 0.0}
+    with Path("map.csv").open() as lines:
+        rows = [*csv.DictReader(lines)]
+    assert len(rows) == sum(len(region["corners"]) for region in found["regions"])
+    for row in rows:
+        region = found["regions"][int(row["region"])]
+        pim, transfers = float(row["speed of pim"]), float(row["speed of transfers"])
+        total = region["fixed"] + region["scaled"][0] / pim + region["scaled"][1] / transfers
+        assert float(row["total"]) == pytest.approx(total)
+
+
+def test_a_map_is_of_two_speeds(run: Run) -> None:
+    said = run("costs.json", "--scale", "pim=0.1..10", "--map")
+    assert said.code == 2
+    assert "a map is one of two speeds" in said.err
+
+
 def test_a_catalogue_is_measured_once(run: Run) -> None:
     onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")
     shapes = ("--shape", "ids=2x5", "--shape", "scale=2x3")
