@@ -1,7 +1,7 @@
 """`stagecut partition`: solve a cost table, wherever it comes from."""
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -156,12 +156,12 @@ def partition(
     if explain:
         bars = output_of.progress_bars()
         reasons = Explain(_matching(table, explain), goal, time_limit, searching, bars)(table)
-        _print(json, says.alternatives_document(reasons), says.alternatives_lines(reasons))
+        _print(json, lambda: says.alternatives_document(reasons), says.alternatives_lines(reasons))
         return
     with searching:
         if chosen == "all":
             solved = [*methods.every_method(table, goal, time_limit, searching)]
-            _print(json, says.methods_document(table, solved), says.methods_lines(solved))
+            _print(json, lambda: says.methods_document(table, solved), says.methods_lines(solved))
         elif check is not None:
             _solve(Check(read_assignment(check), goal, time_limit, searching), table, output, json)
         else:
@@ -176,8 +176,11 @@ def _solve(method: "Method", table: "CostTable", output: Path | None, json: bool
 
     solution, solve_s = methods.timed(method, table)
     _write(output, dict(solution.assignment.devices))
-    document = says.solution_document(table, solution, solve_s)
-    _print(json, document, says.solution_lines(table, solution, solve_s))
+    _print(
+        json,
+        lambda: says.solution_document(table, solution, solve_s),
+        says.solution_lines(table, solution, solve_s),
+    )
 
 
 def _partition_stream(
@@ -196,7 +199,7 @@ def _partition_stream(
     else:
         document, lines = partition_stream.solved(table, asked)
     _write(output, {"schema": schema, **document})
-    _print(json, document, lines, schema)
+    _print(json, lambda: document, lines, schema)
 
 
 def _check_streams(
@@ -213,7 +216,7 @@ def _check_streams(
         table = common.read_rules(*rules)(given.table())
         pairs.append((table, given if check == costs else Given.read(check)))
     document, lines = checked(pairs)
-    _print(json, document, lines, SCHEMA)
+    _print(json, lambda: document, lines, SCHEMA)
 
 
 def _refuse_for_streams(method: str, explain: list[str] | None, max_energy: str | None) -> None:
@@ -241,12 +244,12 @@ def _limited(table: "CostTable", max_energy: str | None) -> "CostTable":
 
 def _print(
     json: bool,
-    document: Mapping[str, object],
+    document: Callable[[], Mapping[str, object]],
     lines: Iterable[str],
     schema: str = "stagecut.partition/1",
 ) -> None:
     if json:
-        output_of.print_json(schema, document)
+        output_of.print_json(schema, document())
     else:
         output_of.say(*lines)
 

@@ -132,19 +132,19 @@ def _with_transfers(stages: Sequence[Stage], wants: Iterable[Want], router: Rout
     started = 0
 
     def bring(value: str, source: str, memory: str) -> None:
-        if memory == source or (value, memory) in arrived:
-            return
-        before = router(value, source).get(memory)
-        if before is None:
-            raise ScheduleError(
-                f"cannot be transferred from {source} to {memory}",
-                where=f"value {value}",
-                fix="add a link between these memories",
-            )
-        if before != source:
-            bring(value, source, before)
-        arrived.add((value, memory))
-        steps.append(Transfer(value, Route(before, memory)))
+        way: list[Transfer] = []
+        while memory != source and (value, memory) not in arrived:
+            before = router(value, source).get(memory)
+            if before is None:
+                raise ScheduleError(
+                    f"cannot be transferred from {source} to {memory}",
+                    where=f"value {value}",
+                    fix="add a link between these memories",
+                )
+            way.append(Transfer(value, Route(before, memory)))
+            arrived.add((value, memory))
+            memory = before
+        steps.extend(reversed(way))
 
     for stage, value, source, memory in wants:
         steps += map(Run, range(started, stage))

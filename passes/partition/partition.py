@@ -24,7 +24,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 
@@ -93,7 +93,9 @@ class _Partitioning:
         self._objective = objective = asked.objective
         self._limit_s = asked.limit_s
         self._told = asked.told
-        self._best = Incumbent(table, objective, lambda: self._precedence)
+        # Held by nothing that it holds: a table of a million nodes goes as soon as it is solved.
+        self._precedence_of = cache(partial(Precedence.of, table))
+        self._best = Incumbent(table, objective, self._precedence_of)
         self._ordered = bool(self._arrays.start.any())
         self._start = [objective.per_s * device.stage_s for device in table.machine.devices]
 
@@ -101,9 +103,9 @@ class _Partitioning:
     def _arrays(self) -> TableArrays:
         return table_arrays(self._table, self._objective)
 
-    @cached_property
+    @property
     def _precedence(self) -> Precedence:
-        return Precedence.of(self._table)
+        return self._precedence_of()
 
     @cached_property
     def _problem(self) -> Problem | None:

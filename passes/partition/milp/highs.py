@@ -50,6 +50,7 @@ class Highs:
         self._done = Event()
         self._stopping = False
         self._error: BaseException | None = None
+        self._outcome = Outcome(None, 0.0, solved=False)
         with SILENCE:  # it introduces itself
             self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         self._highs.setOptionValue("output_flag", False)
@@ -79,7 +80,7 @@ class Highs:
                 thread.join()
         if self._error is not None:
             raise self._error
-        return self._outcome()
+        return self._outcome
 
     def _look_on(self, watch: Watch) -> None:
         seen: Point | None = None
@@ -92,6 +93,8 @@ class Highs:
     def _work(self) -> None:
         try:
             self._highs.run()
+            self._outcome = self._read()
+            self._let_go()
         except BaseException as error:  # whoever waits is told
             self._error = error
         finally:
@@ -134,7 +137,13 @@ class Highs:
             np.array(program.whole, dtype=np.int32),
         )
 
-    def _outcome(self) -> Outcome:
+    def _let_go(self) -> None:
+        """HiGHS holds its callbacks in C++, where the collector does not find what holds it."""
+        self._highs.disableCallbacks()  # type: ignore[no-untyped-call]
+        self._highs.callbacks = []
+        self._highs.clear()
+
+    def _read(self) -> Outcome:
         status = self._highs.getModelStatus()
         if status in _NOTHING_FITS:
             return Outcome(None, np.inf, solved=True)

@@ -1,14 +1,17 @@
 """HiGHS while somebody looks on."""
 
+import gc
 import signal
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from types import FrameType
 
 import numpy as np
 import pytest
 
+from stagecut.passes.partition.milp.highs import Highs
 from stagecut.passes.partition.milp.solver import IntegerProgram, Point
 
 
@@ -79,3 +82,22 @@ def test_an_interrupt_ends_it_and_leaves_no_thread() -> None:
     with pytest.raises(KeyboardInterrupt):
         _hard().solve(600.0)
     assert threading.active_count() == threads
+
+
+def test_nothing_is_left_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C++ holds the callbacks, and they what it is: no collector would find that."""
+    left: list[weakref.ref[Highs]] = []
+    begin_with = Highs.begin_with
+
+    def noted(highs: Highs, values: Mapping[int, float]) -> None:
+        left.append(weakref.ref(highs))
+        begin_with(highs, values)
+
+    monkeypatch.setattr(Highs, "begin_with", noted)
+    gc.disable()
+    try:
+        _hard().solve(600.0, start={0: 1.0}, watch=lambda *_: False)
+        [one] = left
+        assert one() is None
+    finally:
+        gc.enable()
