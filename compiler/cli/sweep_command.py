@@ -130,7 +130,7 @@ def sweep(
         lines = says.choices_lines(choices, specs, goal)
         rows = says.choices_csv(choices, specs)
     elif map_:
-        drawn = speed_map(*asked, table)
+        drawn = speed_map(asked[0], asked[1], table)
         document, lines = maps.map_document(drawn), maps.map_lines(drawn)
         rows = maps.map_csv(drawn)
     else:
