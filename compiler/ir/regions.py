@@ -49,6 +49,8 @@ class Gelu:
 
 Region: TypeAlias = Attention | Gelu
 
+_BINARY = frozenset({"MatMul", "Mul", "Div", "Add", "Pow"})
+
 
 def regions(operators: Sequence[Operator], kept: Collection[str]) -> Iterator[Region]:
     """The regions among `operators`, in the order of their first one; `kept` are the names of
@@ -124,7 +126,9 @@ def _nothing(_: Operator, __: _Context) -> None:
 
 
 def _is(operator: Operator, *ops: str) -> bool:
-    return not operator.domain and operator.op in ops
+    """Whether it is one of `ops`, with as many operands as these have."""
+    operands = 2 if operator.op in _BINARY else 1
+    return not operator.domain and operator.op in ops and len(operator.inputs) == operands
 
 
 def _operand(operator: Operator, at: int) -> Value | None:
@@ -149,7 +153,7 @@ def _with_number(operator: Operator) -> tuple[Value, Value] | None:
 
 def _attention(softmax: Operator, context: _Context) -> Attention | None:
     """Around a softmax over the last dimension."""
-    scores, after = softmax.inputs[0], context.reader(softmax, "MatMul")
+    scores, after = _operand(softmax, 0), context.reader(softmax, "MatMul")
     if scores is None or after is None or after.inputs[0] != softmax.writes[0]:
         return None
     by_row = softmax.attributes.get("axis", -1) in {-1, len(scores.shape) - 1}
@@ -217,7 +221,7 @@ def _attention_operator(operator: Operator, _: _Context) -> Attention | None:
 
 
 def _gelu_by_tanh(tanh: Operator, context: _Context) -> Gelu | None:
-    scaled = context.writer(tanh.inputs[0], "Mul")
+    scaled = context.writer(_operand(tanh, 0), "Mul")
     inner = None if scaled is None else _with_number(scaled)
     added = None if inner is None else context.writer(inner[0], "Add")
     if added is None:
@@ -232,7 +236,7 @@ def _gelu_by_tanh(tanh: Operator, context: _Context) -> Gelu | None:
 
 
 def _gelu_by_erf(erf: Operator, context: _Context) -> Gelu | None:
-    scaled = context.writer(erf.inputs[0], "Mul", "Div")
+    scaled = context.writer(_operand(erf, 0), "Mul", "Div")
     inner = None if scaled is None else _with_number(scaled)
     if inner is None:
         return None

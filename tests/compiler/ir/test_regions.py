@@ -1,6 +1,7 @@
 """Regions: what is recognised, in which forms, and what is not."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,6 +90,15 @@ def test_a_product_with_a_weight_is_no_attention() -> None:
     text = "(float[2, 4] x) => (float[2, 3] y) { s = MatMul(x, w) p = Softmax(s) y = MatMul(p, v) }"
     case = sample(text, w=np.ones((4, 5), np.float32), v=np.ones((5, 3), np.float32))
     assert list(regions(case.node.operators, ["y"])) == []
+
+
+def test_operators_without_all_operands_are_no_region() -> None:
+    """Models as they come are verified first; graphs of other makers need not be."""
+    operators = attention(ATTENTIONS["plain"][0]).node.operators
+    for broken in range(3):
+        cut = list(operators)
+        cut[broken] = replace(cut[broken], inputs=cut[broken].inputs[:-1])
+        assert list(regions(cut, ["y"])) == []
 
 
 def test_onnx_attention() -> None:
