@@ -20,6 +20,7 @@ from tests.support.tables import (
     cost_tables,
     seeded_table,
 )
+from tests.support.watched import Watched
 
 TABLE = cost_table("a: cpu 3, gang 4, pim 2\n b(a): cpu 3\n c: cpu 1, gang 1\n d: cpu 5, pim 4")
 
@@ -122,3 +123,11 @@ def test_a_full_memory_is_searched() -> None:
     cpu, pim = Explain()(table).by_node["b"]
     assert cpu.extra == 0
     assert pim.extra == pytest.approx(1 * US)
+
+
+def test_searches_one_by_one_are_told() -> None:
+    """Where stages cost something to start, each node is a question of its own."""
+    table = cost_table("a: cpu 3, pim 2\n b(a): cpu 3\n c(b): cpu 1, pim 1", stage_us={"pim": 1.0})
+    watched = Watched()
+    Explain(("a", "c"), progress=watched)(table)
+    assert watched.begun == {"explaining nodes": 2}

@@ -8,6 +8,7 @@ from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.sweep.catalogue import Catalogue, front, only
 from tests.support.tables import US, cost_table
+from tests.support.watched import Watched
 
 DEVICES = {"cpu": "host", "small": "small", "large": "large"}
 TABLE = cost_table(
@@ -105,3 +106,9 @@ def test_the_front_is_that_of_brute_force(seed: int) -> None:
     }
     assert {(price_of[entry], total_of[entry]) for entry in kept} == best
     assert len(kept) == len(best)
+
+
+def test_devices_are_told_one_by_one() -> None:
+    watched = Watched()
+    Catalogue(("small", "large"), progress=watched)(TABLE)
+    assert watched.begun == {"devices": 3}

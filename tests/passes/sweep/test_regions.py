@@ -45,7 +45,8 @@ def test_a_rectangle_without_an_inside(low: Corner, high: Corner) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_every_plane_at_many_points(seed: int) -> None:
     dice = np.random.default_rng(seed)
-    planes = [Plane(*map(float, dice.uniform(0, 9, 3)), str(at)) for at in range(30)]
+    drawn = dice.uniform(0, 9, (30, 3)).tolist()
+    planes = [Plane(a, b, c, str(at)) for at, (a, b, c) in enumerate(drawn)]
     low, high = (0.001, 0.01), (100.0, 10.0)
     found = regions(lambda corner: _least(planes, corner), low, high)
     for _ in range(200):

@@ -10,6 +10,7 @@ from stagecut.passes.partition.partition import Partition
 from stagecut.passes.sweep.scale import Scale
 from stagecut.passes.sweep.sweep import Move, Sweep
 from tests.support.tables import US, cost_table, seeded_table
+from tests.support.watched import Watched
 
 #: Transfers of x or a to pim, and of b back, cost 2 each.
 TABLE = cost_table(
@@ -79,3 +80,9 @@ def test_bad_ranges(low: float, high: float) -> None:
 def test_speed_changes_no_energy() -> None:
     with pytest.raises(UsageError, match="speed changes nothing where only energy counts"):
         Sweep(Scale("pim"), 1.0, 2.0, ENERGY)
+
+
+def test_partitions_are_told_one_by_one() -> None:
+    watched = Watched()
+    curve = Sweep(Scale("pim"), 0.5, 8.0, progress=watched)(TABLE)
+    assert watched.begun == {"partitions for pim": curve.solves}
