@@ -1,8 +1,8 @@
 """Every code block in the README and the documentation is run, page by page, in the order given.
 
 console    commands after `$ `; each has to succeed, and to print the lines that follow it, where
-           any do. `stagecut` runs in this process, what makes use of a shell in one; all do
-           where what they print is kept
+           any do. `stagecut` runs in this process, and measures no longer than it has to; what
+           makes use of a shell runs in one, and all does where what is printed is kept
 python     in the page's own namespace, in the page's own folder
 json       read; what calls itself a cost table has to be one
 toml       read
@@ -33,6 +33,9 @@ from tests.support.repository import ROOT
 
 #: Words of a command that a shell has to read.
 _OF_SHELLS = {"|", ">", "||", "&&", ";"}
+
+#: What has a command take less time to measure, where it does not say how much.
+_BRIEF = {"compile": ("--effort", "quick"), "bench": ("--seconds", "0.1")}
 
 #: So many lines of what a command prints are shown on the site.
 _MOST_LINES = 40
@@ -65,7 +68,7 @@ class Reader:
         """What the command prints."""
         words = shlex.split(command)
         if words[0] == "stagecut" and not _OF_SHELLS & {*words} and not self.always_in_shells:
-            said = self.command_line(*words[1:])
+            said = self.command_line(*_brief(words[1:]))
         else:
             said = self._in_a_shell(command)
         assert said.code == 0, f"$ {command}\n{said.out}{said.err}"
@@ -126,6 +129,12 @@ def test_every_block_runs(page: Path, reader: Reader, request: pytest.FixtureReq
     folder: Path | None = request.config.getoption("--outputs")
     if folder is not None and printed and page.is_relative_to(DOCS):
         _keep(printed, (folder / page.relative_to(DOCS)).with_suffix(".json"))
+
+
+def _brief(words: Sequence[str]) -> Sequence[str]:
+    """The same command; what it measures is not what is tested here."""
+    option = _BRIEF.get(words[0], ())
+    return words if {*option[:1]} & {*words} else (*words, *option)
 
 
 def _cut(output: str, folder: Path) -> str:
