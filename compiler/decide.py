@@ -68,13 +68,12 @@ class Decide:
     ) -> Decision:
         """Nodes whose outputs turn out to be wrong somewhere are placed anew, where they can be."""
         costs, faults = profiled.costs, profiled.faults
-        with self.phases("precision"):
-            budget = self._budget(measurements, expanded)
-            if budget is not None:
-                faults = (*faults, *budget.faults)
-                expanded = expanded_without(expanded, budget.faults)
-                out = {(fault.node, fault.device) for fault in budget.faults}
-                costs = budget.within(without(costs, out))
+        budget = self._budget(measurements, expanded)
+        if budget is not None:
+            faults = (*faults, *budget.faults)
+            expanded = expanded_without(expanded, budget.faults)
+            out = {(fault.node, fault.device) for fault in budget.faults}
+            costs = budget.within(without(costs, out))
         for left in reversed(range(_MOST_REPLANS + 1)):
             costs_text = write_costs(costs)
             dump("costs", costs_text, "json")
@@ -115,10 +114,12 @@ class Decide:
         )
 
     def _budget(self, measurements: Measurements, expanded: ExpandedGraph) -> ErrorBudget | None:
-        """None for costs that were handed in, which may have one of their own."""
-        if self.by_costs:
+        """None without a tolerance, and for costs that were handed in, which may have one of their
+        own."""
+        if self.tolerance is None or self.by_costs:
             return None
-        return ErrorBudget.of(measurements, expanded, self.tolerance)
+        with self.phases("precision"):
+            return ErrorBudget.of(measurements, expanded, self.tolerance)
 
     def _solved(
         self, table: CostTable, budget: ErrorBudget | None

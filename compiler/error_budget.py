@@ -80,12 +80,12 @@ class ErrorBudget:
 
     @classmethod
     def of(
-        cls, measurements: Measurements, expanded: ExpandedGraph, tolerance: float | None
+        cls, measurements: Measurements, expanded: ExpandedGraph, tolerance: float
     ) -> "ErrorBudget | None":
-        """None where nothing computes in lower precision, or nobody said how far off it may be, or
-        the reference cannot say what is right."""
+        """None where nothing computes in lower precision, or the reference cannot say what is
+        right."""
         lower = lower_devices(expanded, measurements.context.backends)
-        if tolerance is None or not lower:
+        if not lower:
             return None
         measured = measurements.errors(
             {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
