@@ -5,6 +5,7 @@ Meanwhile every host is kept busy by work that gives way to all other: measured 
 calls seem faster than they are when a plan runs.
 """
 
+import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -145,7 +146,7 @@ class _Measure:
         return times_s
 
     def _worked_s(self, hosts: Sequence[_Probed]) -> float:
-        return sum(self.cluster.call(each.prober, "worked_s") for each in hosts)
+        return math.fsum(self.cluster.call(each.prober, "worked_s") for each in hosts)
 
 
 @contextmanager
