@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from stagecut import backends
 from stagecut.compiler.context import EFFORTS, Settings
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostModel, CostTable
@@ -18,6 +19,12 @@ from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import parse_objective
 from stagecut.passes.cluster.cluster import Granularity
+
+#: What may be asked for: the model's own precision, others, or whatever there is.
+Precision: TypeAlias = Literal["f32", "bf16", "int8", "int4", "auto"]
+
+#: bf16 has 8 significant bits, of which deep models lose some; int8 weights are as far off.
+USUAL_TOLERANCE = 0.05
 
 #: What costs are for: single runs, or streams.
 ProfileObjective: TypeAlias = Literal["latency", "throughput"]
@@ -47,8 +54,11 @@ def check_question(
     tolerance: object,
     max_energy_j: object,
     costs: object,
+    precision: object = None,
 ) -> None:
     """Raises UsageError for what no plan can be asked for with."""
+    if precision is not None:
+        _check_choice("precision", precision, get_args(Precision))
     if not isinstance(objective, str):
         raise _other("objective", objective, "latency, energy, or weights for both")
     _check_texts("pins", pins)
@@ -58,6 +68,18 @@ def check_question(
     for given in costs.values() if isinstance(costs, Mapping) else [costs]:
         if given is not None and not isinstance(given, CostTable) and not callable(given):
             raise _other("costs", given, "a CostTable, such as read_costs returns, or makes one")
+
+
+def lower_precision_of(tolerance: float | None, precision: str | None) -> str:
+    """The devices of lower precision that are asked for: empty for none, AUTO for all."""
+    if precision is None:
+        return "" if tolerance is None else backends.AUTO
+    return "" if precision == "f32" else precision
+
+
+def tolerance_of(tolerance: float | None, precision: str | None) -> float | None:
+    """What may be off where a precision was asked for and nothing else was said."""
+    return USUAL_TOLERANCE if tolerance is None and precision not in {None, "f32"} else tolerance
 
 
 def check_alone(costs: object) -> None:

@@ -29,6 +29,7 @@ from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.entries import (
     Entry,
 )
+from stagecut.compiler.error_budget import without_idle
 from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import (
     costs_file,
@@ -191,6 +192,7 @@ class Question:
                 compared.checks,
                 tuple(filter(None, (profiled.circumstances, compared.circumstances))),
                 decided.stream,
+                decided.precision,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
@@ -296,7 +298,7 @@ class Question:
         """The program with all that can be said of it before anything is measured."""
         context = self.context if self._hosts is None else self._hosts.context
         graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
-        expanded = Expand(context.backends)(graph)
+        expanded = without_idle(Expand(context.backends)(graph), context.backends)
         return Measurements(context, program, graph, weights, opened), expanded
 
     @property

@@ -64,6 +64,8 @@ def _compile(folder: Path, request: Request) -> Mapping[str, float]:
         forbids=request.forbids,
         granularity=cast("Granularity", request.granularity),
         tolerance=request.tolerance,
+        precision=request.precision,
+        calibrate=request.calibrate,
         max_energy_j=request.max_energy_j,
         max_batch=request.max_batch,
         max_latency_s=request.max_latency_s,
