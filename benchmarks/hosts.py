@@ -30,7 +30,9 @@ _CAPACITY_BYTES = 75_000_000
 _DRIVER_CAPACITY_BYTES = 9_000_000
 #: A fault comes when this part of the requests is answered.
 _WHEN = 0.2
-_DRIVER_GONE_S = 15.0
+#: More requests than are answered before a session is ended.
+_ENDLESS = 100_000
+_ENDED_WITHIN_S = 90.0
 _CUT_S = 4.0
 _SLOW_S = 4.0
 
@@ -163,7 +165,8 @@ def _faults(folder: Path, model: str, requests: int) -> dict[str, list[dict[str,
                     if not _is_up(hosts, host):
                         hosts.kill(host)
                         hosts.start(host)
-            found.append(asdict(_driver_gone(hosts, plan, requests)))
+            for event, victim in _ENDS.items():
+                found.append(asdict(_ended(hosts, plan, event, victim)))
         finally:
             for host in (1, 2):
                 subprocess.run(["umount", "-l", hosts.cache_of(host)], check=False)
@@ -207,20 +210,23 @@ def _recovered_s(answered_s: Sequence[float], happened_s: float) -> float:
     return max(gaps)[1] - happened_s if gaps else 0.0
 
 
-def _driver_gone(hosts: Hosts, plan: Path, requests: int) -> Fault:
-    """Its members end; `lost` are those that are still there in the end."""
-    driver = _driver(hosts, plan, requests, over=True)
+def _ended(hosts: Hosts, plan: Path, event: str, victim: bytes) -> Fault:
+    """What has `victim` in its command line on the first host is killed, and with it ends the
+    session; `recovered_s` is until the driver and its members have, `lost` are those that have
+    not."""
+    driver = _driver(hosts, plan, _ENDLESS, over=True)
     next(iter(driver.stdout or ()))
     for pid in hosts.pids(0):
-        if b"benchmarks.hosts_driver" in _command(pid):
+        if victim in _command(pid):
             os.kill(pid, signal.SIGKILL)
     happened_s = time.monotonic()
-    driver.wait()
-    while _members(hosts) and time.monotonic() < happened_s + _DRIVER_GONE_S:
+    with suppress(subprocess.TimeoutExpired):
+        driver.communicate(timeout=_ENDED_WITHIN_S)
+    while _members(hosts) and time.monotonic() < happened_s + _ENDED_WITHIN_S:
         time.sleep(0.1)
-    left = len(_members(hosts))
     took_s = time.monotonic() - happened_s
-    return Fault("driver killed", left, 0, True, took_s, f"{left} members left running")
+    left = len(_members(hosts)) + (driver.poll() is None)
+    return Fault(event, left, 0, True, took_s, f"the driver ended with {driver.poll()}")
 
 
 def _members(hosts: Hosts) -> list[int]:
@@ -294,6 +300,9 @@ _EVENTS: dict[str, Callable[[Hosts], None]] = {
     "link cut and restored": _cut_link,
     "host killed": _kill_host,
 }
+
+#: What ends a session; the head is last, for it takes the cluster with it.
+_ENDS = {"driver killed": b"benchmarks.hosts_driver", "head killed": b"gcs_server"}
 
 
 if __name__ == "__main__":
