@@ -40,7 +40,7 @@ def fits(chip: Chip, work: Rowwise) -> bool:
 
 
 def dealt(chip: Chip, work: Rowwise, kernel: Callable[[int], float]) -> Dealt:
-    """`kernel` takes the rows that a cluster computes at once, and gives cycles."""
+    """`kernel` takes the rows that a cluster computes at once, and gives cycles; a row `fits`."""
     clusters = min(chip.geometry.clusters, work.rows)
     mine = -(-work.rows // clusters)
     at_once = min(mine, _room(chip, work))

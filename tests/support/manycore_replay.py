@@ -111,6 +111,7 @@ class Banks:
     def __init__(self, program: Program, pad: Scratchpad) -> None:
         self._program, self._pad = program, pad
         self._turns = dict.fromkeys(range(pad.banks), 0)
+        self._granted: list[_Port] = []
         self._lanes = [self._lane(core, ops) for core, ops in enumerate(program.ops)]
 
     def cycles(self) -> int:
@@ -175,14 +176,14 @@ class Banks:
             else:
                 leaves = left
         self._turns[bank] = min(asking, key=lambda leaf: (leaf <= turn, leaf))
-        self._granted = [*getattr(self, "_granted", []), asking[leaves[0]]]
+        self._granted.append(asking[leaves[0]])
 
     def _sent(self, now: int) -> None:
         """Grants count from the end of the cycle on."""
-        for port in getattr(self, "_granted", []):
+        for port in self._granted:
             port.sent += 1
             port.arrivals.append(now + self._pad.latency)
-        self._granted: list[_Port] = []
+        self._granted = []
 
     def _step(self, lane: _Lane, now: int) -> None:
         program = self._program

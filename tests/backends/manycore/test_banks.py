@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stagecut.backends.manycore import banks
 from stagecut.backends.manycore.banks import Program, Scratchpad, Stream
-from stagecut.backends.manycore.kernels.gemm import scalar_program, streamed_program
+from stagecut.backends.manycore.kernels.gemm import Scalar, scalar_program, streamed_program
 from tests.support.manycore import chip
 from tests.support.manycore_replay import Banks
 
@@ -31,7 +31,8 @@ def programs(draw: st.DrawFn) -> Program:
     k = draw(st.integers(1, 9)) * one.fpu.lanes
     if draw(st.booleans()):
         return streamed_program(one, m, n, k, cores, transposed=draw(st.booleans()))
-    kind = draw(st.sampled_from(["naive", "unrolled", "simd"]))
+    kinds: list[Scalar] = ["naive", "unrolled", "simd"]
+    kind = draw(st.sampled_from(kinds))
     return scalar_program(one, m, n, k // one.fpu.lanes, cores, kind=kind, transposed=True)
 
 

@@ -6,7 +6,7 @@ from stagecut.compiler.ir.errors import ShapeError, UnplaceableError, UsageError
 from tests.support.manycore import manycore
 
 HEADS = (1, 12, 197, 64)
-ASKED = {
+ASKED: dict[str, list[tuple[int, ...]]] = {
     "MatMul": [(197, 768), (768, 3072)],
     "Attention": [HEADS, HEADS, HEADS],
     "LayerNormalization": [(197, 768), (768,)],

@@ -22,7 +22,7 @@ def _every_tile(one: Chip, work: Product, clusters: int) -> list[list[Tile]]:
         for column in range(0, work.n, size.n)
     ]
     kernel, inner = product._kernel(one), min(size.k, work.k)
-    cut.sort(key=lambda part: (-kernel(*part, inner, False), part))
+    cut.sort(key=lambda part: (-kernel(part[0], part[1], inner, False), part))
     return [
         [_tile(one, work, m, n, size.k, clusters) for m, n in cut[cluster::clusters]]
         for cluster in range(clusters)

@@ -13,7 +13,7 @@ from tests.support.manycore_replay import Cluster
 
 @given(
     st.integers(1, 3000),
-    st.integers(1, 3000),
+    st.integers(1, 2400),
     st.integers(1, 2),
     st.integers(1, 16),
     st.sampled_from(["off", "on"]),
