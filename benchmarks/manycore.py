@@ -222,12 +222,13 @@ def _lines(rows: Sequence[Row], across: str, output: Path) -> None:
     """Images or tokens a second of the library and with all that was added to it."""
     chosen = [row for row in rows if row.step in {"library", "found"}]
     kinds = list(dict.fromkeys((row.model, row.mode) for row in chosen))
+    places = sorted({getattr(row, across) for row in chosen})
+    precisions = list(dict.fromkeys(row.precision for row in chosen))
     grid = []
     for model, mode in kinds:
         line = []
         for step in ("library", "found"):
             here = [r for r in chosen if (r.model, r.mode, r.step) == (model, mode, step)]
-            places = sorted({getattr(row, across) for row in here})
             series = {
                 precision: [
                     next(
@@ -240,7 +241,7 @@ def _lines(rows: Sequence[Row], across: str, output: Path) -> None:
                     )
                     for place in places
                 ]
-                for precision in dict.fromkeys(row.precision for row in here)
+                for precision in precisions
             }
             line.append(Panel(f"{model} {mode}, {step}", places, series))
         grid.append(line)
