@@ -62,7 +62,7 @@ def bars(output: Path, groups: Sequence[str], series: Series, across: str, text:
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel(across)
-    figure.legend(loc="outside upper center", ncols=len(series))
+    figure.legend(loc="outside upper center", ncols=min(len(series), 4))
     figure.savefig(output)
 
 

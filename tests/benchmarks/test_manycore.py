@@ -36,6 +36,14 @@ def test_each_step_adds_something_and_none_is_slower_than_the_baseline() -> None
     assert all(0 < row.utilisation <= row.utilisation_in_use <= 1 for row in rows)
 
 
+def test_what_has_no_room_is_told_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    long = Model("long", 1, 4096, 16, 64, 1, 8, ("encoder",))
+    rows = [*_steps("manycore.snitch16", Case(long, "encoder", 8, "fp64", 16))]
+    assert [row.step for row in rows] == ["baseline", "library"]
+    told = "long encoder fp64, buffered: a row of 4096 numbers has no room in the scratchpad"
+    assert told in capsys.readouterr().out
+
+
 def test_cases_are_lengths_at_one_size_and_sizes_at_one_length() -> None:
     cases = [*_cases([MODELS["gpt-j"]], ["fp8"], [128, 2048], [4, 16])]
     assert [(case.mode, case.tokens, case.clusters) for case in cases] == [
