@@ -37,7 +37,7 @@ class Fake:
         self.asked_s.append(seconds)
         period_s = self.periods_s[min(self.turns, len(self.periods_s) - 1)]
         self.turns += 1
-        return StreamRun(10, 12, 10 * period_s, (2 * period_s,), 3 * period_s)
+        return StreamRun(10, 12, 10 * period_s, (2 * period_s,))
 
 
 def _clock() -> Iterator[float]:
@@ -86,8 +86,8 @@ def test_who_runs_in_processes_is_held_against_threads() -> None:
 
 def test_the_very_first_turn_is_for_warming_up() -> None:
     gate = StreamGate(lambda: 0.0, lambda: 0.0, silent, Rounds())
-    quick, slow = Fake([0.1, 0.05]), Fake([0.5, 0.4])
-    assert gate.first_turn(BuiltStream(ONE, quick), {}).run.period_s == 0.05
+    quick, slow = Fake([0.01, 0.005]), Fake([0.5, 0.4])
+    assert gate.first_turn(BuiltStream(ONE, quick), {}).run.period_s == 0.005
     assert gate.first_turn(BuiltStream(ONE, slow), {}).run.period_s == 0.5  # ten inputs: 5 s
 
 
