@@ -12,7 +12,7 @@ from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.plan import Contender, PlannedVariant
-from stagecut.compiler.ir.stream import StreamRun
+from stagecut.compiler.ir.stream import Hosting, StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.one_by_one import OneByOne, periods_s
 from stagecut.compiler.whole_replicas import proposals_of
@@ -32,7 +32,7 @@ def planned() -> PlannedVariant:
     found = plan.first.planned
     whole = found.shipped
 
-    def on(device: str, median_s: float, hosting: str = "threads") -> Contender:
+    def on(device: str, median_s: float, hosting: Hosting = "threads") -> Contender:
         id_ = replace(whole.id, device=device, hosting=hosting)
         return replace(whole, id=id_, also=(), median_s=median_s, chosen=False)
 
