@@ -1,0 +1,181 @@
+"""See the package: `python -m benchmarks.decode_devices --help`."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import benchmarks.decode_devices
+from benchmarks.decode_devices.cache import Caches, with_cache
+from benchmarks.drawing import Panel, panels
+from benchmarks.support import describe_machine, keep
+from benchmarks.turns import ForeignLoad
+from stagecut import backends
+from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.context_of import context_of, scratch_folder
+from stagecut.compiler.entries import Entry, entries_of
+from stagecut.compiler.formats.weights import write_weights
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.state import DECODE, DecodingOptions, State
+from stagecut.compiler.ir.units import seconds, size
+from stagecut.compiler.measurements import Measurements
+from stagecut.passes.cluster.cluster import Cluster
+from stagecut.passes.expand import Expand
+from stagecut.passes.partition.partition import Partition
+from stagecut.passes.sweep.catalogue import only
+
+CPUS = ("cpu.serial", "cpu.parallel")
+WEIGHTS, CACHE = "weights", "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a token costs at a context, on the CPUs alone (`device` is empty) or with a device that
+    holds `what`: the optimum's total, its nodes on the device, its transfers, and what the CPUs
+    still take of it."""
+
+    context: int
+    device: str
+    what: str
+    token_s: float
+    nodes: int
+    device_nodes: int
+    transfers: int
+    cpu_s: float
+    cache_bytes: int
+
+
+def main() -> None:
+    options = _arguments()
+    print(f"{describe_machine()}\nCPU measured, other devices and their links modelled (~)")
+    imported, _ = import_model(options.model)
+    rows: list[Row] = []
+    load = ForeignLoad()
+    for context in map(int, options.contexts.split(",")):
+        for row in _rows(imported, context, options.devices.split(",")):
+            rows.append(row)
+            print(_line(row, rows), flush=True)
+    print(load)
+    document = {"machine": describe_machine(), "model": options.model, "basis": "modelled"}
+    keep(
+        "decode_devices",
+        document | {"rows": [asdict(row) for row in rows]},
+        partial(_draw, rows),
+        options.output,
+    )
+
+
+def _rows(imported: Imported, context: int, specs: Sequence[str]) -> Iterator[Row]:
+    entry, states = _decode_step(imported, context)
+    cache_bytes = context * sum(state.row_bytes for state in states)
+    known = context_of(CPUS, Settings())
+    alone = Partition()(_table(known, entry))
+    yield _row(context, "", "", alone, cache_bytes)
+    pims = backends.create_all(specs)
+    caches = Caches.of(graph_of(entry.programs[0]), states)
+    homes = {
+        f"{name}.{CACHE}": with_cache(f"{name}.{CACHE}", spec, caches)
+        for name, spec in zip(pims, specs, strict=True)
+    }
+    table = _table(replace(known, backends={**known.backends, **pims, **homes}), entry)
+    for name in pims:
+        yield _row(context, name, WEIGHTS, Partition()(only(table, [*CPUS, name])), cache_bytes)
+    for name in homes:
+        found = Partition()(_at_home(only(table, [*CPUS, name]), states))
+        yield _row(context, name, CACHE, found, cache_bytes)
+
+
+def _decode_step(imported: Imported, context: int) -> tuple[Entry, Sequence[State]]:
+    """The entry `decode`, bound to what a sequence of `context` tokens holds."""
+    options = DecodingOptions(prompt=2, capacity=2 * context - 2)
+    entries, decoding = entries_of(imported, [{}], None, options)
+    if decoding is None:
+        raise SystemExit(f"{imported.name} is no decoder")
+    return next(entry for entry in entries if entry.name == DECODE), decoding.states
+
+
+def _table(context: CompileContext, entry: Entry) -> CostTable:
+    program = entry.programs[0]
+    expanded = Expand(context.backends)(Cluster(context.backends)(graph_of(program)))
+    with scratch_folder(context.settings) as folder:
+        weights = write_weights([program.model], folder)[0]
+        return Measurements(context, program, expanded.graph, weights).profile(expanded).costs
+
+
+def _at_home(table: CostTable, states: Sequence[State]) -> CostTable:
+    """The table with states that are wherever they are wanted, and stay there."""
+    kept = {name for state in states for name in (state.past, state.present)}
+    return replace(
+        table,
+        inputs=tuple(end for end in table.inputs if end.name not in kept),
+        outputs=tuple(end for end in table.outputs if end.name not in kept),
+    )
+
+
+def _row(context: int, device: str, what: str, solution: Solution, cache_bytes: int) -> Row:
+    if not solution.certificate.exact:
+        raise AssertionError(f"{device} at {context}: {solution.certificate}")
+    placed = [*solution.assignment.devices.values()]
+    busy_s = solution.account.busy_s
+    return Row(
+        context=context,
+        device=device,
+        what=what,
+        token_s=solution.total_s,
+        nodes=len(placed),
+        device_nodes=placed.count(device),
+        transfers=len(list(solution.schedule.transfers)),
+        cpu_s=sum(busy for name, busy in busy_s.items() if name != device and ">" not in name),
+        cache_bytes=cache_bytes,
+    )
+
+
+def _line(row: Row, rows: Sequence[Row]) -> str:
+    alone = next(each for each in rows if each.context == row.context and not each.device)
+    name = _name(row)
+    modelled = "~" if row.device else " "
+    return (
+        f"{row.context:>6} tokens, cache {size(row.cache_bytes):>9}  {name:<20} "
+        f"{seconds(row.token_s):>9}{modelled} {1 / row.token_s:7.1f} tokens/s "
+        f"x{alone.token_s / row.token_s:5.2f}  CPUs {seconds(row.cpu_s):>9}  "
+        f"{row.device_nodes:>3} of {row.nodes} nodes there, {row.transfers} transfers"
+    )
+
+
+def _name(row: Row) -> str:
+    return f"{row.device.removesuffix(f'.{CACHE}')}, {row.what}" if row.device else "CPUs alone"
+
+
+def _draw(rows: Sequence[Row], output: Path) -> None:
+    places = sorted({row.context for row in rows})
+    series: dict[str, list[float | None]] = {}
+    for row in rows:
+        series.setdefault(_name(row), []).append(row.token_s)
+    panel = Panel("time of a token, modelled but for the CPUs", places, series)
+    panels(
+        output,
+        [[panel]],
+        across="tokens that came before",
+        up="time",
+        text=seconds,
+        one=False,
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    claim = (benchmarks.decode_devices.__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser("python -m benchmarks.decode_devices", description=claim)
+    parser.add_argument("--model", default="zoo:llama-100m", help="a decoder")
+    parser.add_argument("--contexts", default="128,1024,4096,16384", help="tokens that came before")
+    parser.add_argument("--devices", default="pim.hbm,pim.aim", help="specs of PIM devices")
+    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
