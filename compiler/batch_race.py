@@ -10,6 +10,7 @@ else runs there change by more than what batches gain.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from statistics import median
 
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.errors import EngineError
@@ -55,6 +56,10 @@ class Race:
     alone: Contender
     together: Contender
     ratios: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        return median(self.ratios)
 
     @property
     def is_faster(self) -> bool:

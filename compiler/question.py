@@ -251,13 +251,15 @@ class Question:
                 Runner(alone, self._placed(program, own_weights, opened)[0].on_samples_that_run()),
                 Runner(planned, narrowed._placed(stacked, weights, opened)[0], size),
             )
-        if race is not None:
-            alone, planned = _shipping(alone, race.alone), _shipping(planned, race.together)
         if not _is_faster(planned, alone, size, race):
-            variants[index] = with_slower(alone, by_input(planned.shipped, size))
+            batch = by_input(planned.shipped, size)
+            ratio = race.ratio if race else batch.median_s / alone.shipped.median_s
+            variants[index] = with_slower(alone, batch, ratio)
             if self.max_batch is not None:
                 self.context.settings.warn("inputs are run one by one: no batch is clearly faster")
             return
+        if race is not None:
+            alone, planned = _shipping(alone, race.alone), _shipping(planned, race.together)
         if not same_threads(alone, planned):
             made = self._on_devices_of(planned, alone, program, own_weights, opened, own, index)
             alone = made or alone

@@ -56,9 +56,11 @@ def _why_not(each: Contender, planned: PlannedVariant, shipped: Contender) -> st
     return versus(each, shipped) if each is planned.shipped else f"one by one, {each.why}"
 
 
-def with_slower(planned: PlannedVariant, batched: Contender) -> PlannedVariant:
-    """The same with what batches did, which was `by_input` no better."""
-    why = f"{versus(batched, planned.shipped)}, which is not clearly faster"
+def with_slower(planned: PlannedVariant, batched: Contender, ratio: float) -> PlannedVariant:
+    """The same with what batches did, which was `by_input` no better: `ratio` is its time over that
+    of what ships, in turns with it."""
+    change = f"{abs(ratio - 1):.1%} {'slower' if ratio >= 1 else 'faster'}"
+    why = f"in turns with what ships {change}, which is not clearly faster"
     told = replace(batched, chosen=False, trace=None, why=why)
     return replace(planned, contenders=(*planned.contenders, told))
 

@@ -83,15 +83,30 @@ class StreamGate:
             for each, turn in zip(built, first, strict=True)
             if each.proposal.hosting == "threads"
         )
-        near = [each for each, turn in zip(built, first, strict=True) if is_near(turn, best_s)]
+        near = [is_near(turn, best_s) for turn in first]
 
         def run(each: BuiltStream, _: bool) -> None:
             turns[each.proposal.id].append(self.turn(each, feeds))
 
         once = replace(self.rounds, warm_up=0, counted=1)
-        tasks = [partial(run, each) for each in near]
-        interleave(tasks, once, self.clock, self.progress, "comparing streams")
-        return tuple(_measured(each.proposal, turns[each.proposal.id]) for each in built)
+        while True:
+            tasks = [partial(run, each) for each, in_it in zip(built, near, strict=True) if in_it]
+            interleave(tasks, once, self.clock, self.progress, "comparing streams")
+            found = tuple(_measured(each.proposal, turns[each.proposal.id]) for each in built)
+            wider = _near_after_all(found, near)
+            if wider == near:
+                return found
+            near = wider
+
+
+def _near_after_all(found: Sequence[Contender], near: Sequence[bool]) -> list[bool]:
+    """Those that took part, and those left out by a first turn of the best, in threads, that was
+    better than its usual ones."""
+    best_s = min(each.median_s for each, in_it in zip(found, near, strict=True) if in_it)
+    return [
+        in_it or (each.id.hosting == "threads" and each.median_s <= NEAR * best_s)
+        for each, in_it in zip(found, near, strict=True)
+    ]
 
 
 def is_near(turn: Turn, best_s: float) -> bool:
