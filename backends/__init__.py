@@ -2,10 +2,12 @@
 
 from stagecut.backends.configurations import configurations as configurations
 from stagecut.backends.configurations import configured as configured
+from stagecut.backends.configurations import quantises as quantises
 from stagecut.backends.configurations import serving as serving
 from stagecut.backends.configurations import serving_one as serving_one
 from stagecut.backends.estimates import Answer as Answer
 from stagecut.backends.estimates import operator_model as operator_model
+from stagecut.backends.table import AUTO as AUTO
 from stagecut.backends.table import BUILT_IN as BUILT_IN
 from stagecut.backends.table import UNHEARD as UNHEARD
 from stagecut.backends.table import always as always

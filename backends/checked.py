@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TypeVar, get_args
 
-from stagecut.backends.configurations import configurations, serving, serving_one
+from stagecut.backends.configurations import configurations, quantises, serving, serving_one
 from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
@@ -101,6 +101,17 @@ class CheckedBackend:
 
     def prepare(self, stage: StageProgram) -> Executable:
         return self.inner.prepare(stage)
+
+    def quantises(self, node: Node) -> bool:
+        """Any node, where no answer is to be had."""
+        name = self.device.name
+        try:
+            answer: object = _asked(
+                lambda: quantises(self.inner, node), name, node.name, self.listener, name
+            )
+        except EngineError:
+            return True
+        return answer is not False
 
     def serving(self, callers: int) -> str:
         name = self.device.name

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from stagecut.backends.spec import Spec
 from stagecut.compiler.ir.device import Backend
+from stagecut.compiler.ir.graph import Node
 
 
 @runtime_checkable
@@ -57,6 +58,23 @@ def serving_one(backend: Backend) -> str:
     """The configuration in which a stage of `backend` serves one caller at a time; empty where it
     keeps nothing for others anyway."""
     return backend.serving_one() if isinstance(backend, Serving) else ""
+
+
+@runtime_checkable
+class Quantising(Protocol):
+    """What a backend of lower precision may offer, too."""
+
+    def quantises(self, node: Node) -> bool:
+        """Whether it computes this node otherwise than in the model's precision."""
+        ...
+
+
+def quantises(backend: Backend, node: Node) -> bool:
+    """Whether `backend` computes this node in less than the model's precision: any, where it does
+    not tell them apart."""
+    if backend.device.keeps_precision:
+        return False
+    return not isinstance(backend, Quantising) or backend.quantises(node)
 
 
 def configured(spec: str, configuration: str) -> str:

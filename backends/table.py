@@ -20,7 +20,7 @@ from stagecut.backends.spec import Spec
 from stagecut.backends.threads import CPU
 from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
 from stagecut.compiler.ir.errors import BrokenDeviceError, CrashedError, DeviceError, told
-from stagecut.compiler.ir.machine import HOST, Basis
+from stagecut.compiler.ir.machine import HOST, Basis, Device
 from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.compiler.ir.text import suggestion
 
@@ -42,6 +42,12 @@ class Entry:
 BUILT_IN = {
     "cpu.serial": Entry("stagecut.backends.cpu:create"),
     "cpu.parallel": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8.serial": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8.parallel": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8-dynamic.serial": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8-dynamic.parallel": Entry("stagecut.backends.cpu:create"),
+    "cpu.int4.serial": Entry("stagecut.backends.cpu:create"),
+    "cpu.int4.parallel": Entry("stagecut.backends.cpu:create"),
     "openvino.f32.serial": Entry("stagecut.backends.openvino:create"),
     "openvino.f32": Entry("stagecut.backends.openvino:create"),
     "openvino.bf16.serial": Entry("stagecut.backends.openvino:create"),
@@ -50,11 +56,14 @@ BUILT_IN = {
     "pim.aim": Entry("stagecut.backends.pim:create"),
     "pim.silent": Entry("stagecut.backends.pim:create"),
     "pim": Entry("stagecut.backends.pim:create", needs_options=True),
+    "manycore.snitch16": Entry("stagecut.backends.manycore:create"),
+    "manycore.occamy": Entry("stagecut.backends.manycore:create"),
+    "manycore": Entry("stagecut.backends.manycore:create", needs_options=True),
     "null": Entry("stagecut.backends.null:create", for_tests=True),
 }
 
 #: Devices that are there wherever stagecut is.
-_ALWAYS = frozenset({"cpu.serial", "cpu.parallel"})
+_ALWAYS = frozenset(name for name in BUILT_IN if name.startswith("cpu."))
 
 _ENTRY_POINTS = "stagecut.backends"
 
@@ -146,15 +155,20 @@ def _asked(name: str, listener: Listener) -> Iterator[None]:
         listener.leave()
 
 
+#: In place of a precision: whatever there is.
+AUTO = "auto"
+
+
 def survey(
-    *, lower_precision: bool = False, listener: Listener = UNHEARD
+    *, lower_precision: str = "", listener: Listener = UNHEARD
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The real devices of this machine, and sentences about those that are broken; each is made
     once.
 
     Who names no devices gets the former, and did not ask for less. Those that compute in less than
-    a model's own precision are among them only where that is wished for. Of those that crashed,
-    whoever was told then knows.
+    a model's own precision are among them only where that is wished for: in `lower_precision`, by
+    the word that it begins with, or AUTO for any. Of those that crashed, whoever was told then
+    knows.
     """
     real: list[str] = []
     problems: dict[str, list[str]] = {}
@@ -170,13 +184,19 @@ def survey(
         except DeviceError:
             continue
         else:
-            if device.basis == "measured" and (lower_precision or device.keeps_precision):
+            if device.basis == "measured" and _is_wished(device, lower_precision):
                 real.append(name)
     broken = (f"{', '.join(names)} left out: {why}" for why, names in problems.items())
     return tuple(real), tuple(broken)
 
 
-def real_devices(*, lower_precision: bool = False) -> tuple[str, ...]:
+def _is_wished(device: Device, lower_precision: str) -> bool:
+    if device.keeps_precision or lower_precision == AUTO:
+        return True
+    return bool(lower_precision) and device.precision.startswith(lower_precision)
+
+
+def real_devices(*, lower_precision: str = "") -> tuple[str, ...]:
     """What a plan is compiled for when the user names no devices."""
     return survey(lower_precision=lower_precision)[0]
 

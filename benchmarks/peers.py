@@ -149,7 +149,7 @@ def _source(name: str) -> tuple[Any, dict[str, tuple[int, ...]] | None]:
 
 def _plans(source: Any, shapes: Any, feeds: dict[str, Any]) -> Iterator[Rival]:
     for precision, tolerance in (("f32", None), ("bf16", BF16_TOLERANCE)):
-        if tolerance and "openvino.bf16" not in backends.real_devices(lower_precision=True):
+        if tolerance and "openvino.bf16" not in backends.real_devices(lower_precision="auto"):
             return
         plan = compile_model(source, shapes=shapes, feeds=feeds, tolerance=tolerance)
         session = Session(plan)

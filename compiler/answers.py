@@ -27,8 +27,11 @@ from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.culprits import Culprits
 from stagecut.passes.gate.limits import limit_of
 from stagecut.passes.gate.reference import Reference
+from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
+from stagecut.passes.precision.samples import Split, split
 from stagecut.passes.profile.profile import Fault
 from stagecut.passes.stage.extract import Extractor
+from stagecut.passes.stage.one_node import OneNode
 from stagecut.passes.stage.stage import stage
 from stagecut.runtime.executor import Executor
 
@@ -67,8 +70,33 @@ class Answers:
         """Every contender prepared and run, its outputs compared with the reference's."""
         progress = self.context.settings.progress
         limit = partial(self.limit, tolerance)
-        build = Build(self.staged, self.build, self.reference, limit, progress)
+        held_out = self.split.held_out if tolerance is not None else ()
+        build = Build(self.staged, self.build, self.reference, limit, progress, held_out)
         return build(proposals, self.program.feeds, self.outputs)
+
+    @cached_property
+    def split(self) -> Split:
+        """The samples for the errors of nodes, and those for the errors of plans, on which the
+        reference runs."""
+        found = split(self.program.feeds, self.program.samples)
+        return Split(
+            *(tuple(filter(self.runs_on, part)) for part in (found.measured, found.held_out))
+        )
+
+    def errors(self, devices: Mapping[str, Mapping[str, str]]) -> NodeErrors:
+        """`devices`: by node, a device for each precision in which it may run. Raises EngineError
+        where the reference cannot run."""
+        engines = {**self.reference_engines, **self.context.backends}
+        measure = MeasureErrors(
+            self.graph,
+            self.extract,
+            OneNode(self.extract, engines),
+            partial(self.build, engines=engines),
+            self._values,
+            self._runs,
+            self.context.settings.progress,
+        )
+        return measure(devices, self.split.measured)
 
     def culprits(self, wrong: Sequence[Wrong], tolerance: float | None) -> tuple[Fault, ...]:
         """The nodes that are to blame for wrong outputs."""

@@ -11,12 +11,20 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from stagecut import backends
 from stagecut.compiler.context import EFFORTS, Settings
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
-from stagecut.compiler.ir.objective import THROUGHPUT
+from stagecut.compiler.ir.measured_machine import MeasuredMachine
+from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
 from stagecut.passes.cluster.cluster import Granularity
+
+#: What may be asked for: the model's own precision, others, or whatever there is.
+Precision: TypeAlias = Literal["f32", "bf16", "int8", "int4", "auto"]
+
+#: bf16 has 8 significant bits, of which deep models lose some; int8 weights are as far off.
+USUAL_TOLERANCE = 0.05
 
 #: What costs are for: single runs, or streams.
 ProfileObjective: TypeAlias = Literal["latency", "throughput"]
@@ -46,8 +54,11 @@ def check_question(
     tolerance: object,
     max_energy_j: object,
     costs: object,
+    precision: object = None,
 ) -> None:
     """Raises UsageError for what no plan can be asked for with."""
+    if precision is not None:
+        _check_choice("precision", precision, get_args(Precision))
     if not isinstance(objective, str):
         raise _other("objective", objective, "latency, energy, or weights for both")
     _check_texts("pins", pins)
@@ -63,6 +74,18 @@ def check_question(
     for given in costs.values() if isinstance(costs, Mapping) else [costs]:
         if given is not None and not isinstance(given, CostTable) and not callable(given):
             raise _other("costs", given, "a CostTable, such as read_costs returns, or makes one")
+
+
+def lower_precision_of(tolerance: float | None, precision: str | None) -> str:
+    """The devices of lower precision that are asked for: empty for none, AUTO for all."""
+    if precision is None:
+        return "" if tolerance is None else backends.AUTO
+    return "" if precision == "f32" else precision
+
+
+def tolerance_of(tolerance: float | None, precision: str | None) -> float | None:
+    """What may be off where a precision was asked for and nothing else was said."""
+    return USUAL_TOLERANCE if tolerance is None and precision not in {None, "f32"} else tolerance
 
 
 def check_alone(costs: object) -> None:
@@ -90,6 +113,27 @@ def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: obj
         raise _other("max_batch", max_batch, "a whole number, 1 or more")
     _check_amount("max_latency_s", max_latency_s)
     _check_amount("max_memory_bytes", max_memory_bytes)
+
+
+def check_machine(machine: object, tables: Mapping[str, CostTable], objective: str) -> None:
+    """Raises UsageError for what plans over several hosts are not made from, or not made for."""
+    if machine is None:
+        return
+    if not isinstance(machine, MeasuredMachine):
+        raise _other("machine", machine, "what read_machine makes of a machine.json")
+    if tables:
+        raise UsageError(
+            "a cost table has its own machine",
+            where="machine",
+            fix="leave out the costs, which are then measured, or the machine",
+        )
+    goal = parse_objective(objective)
+    if goal.streams or goal.per_j:
+        raise UsageError(
+            f"plans over several hosts are made for latency, not for {goal}",
+            where="objective",
+            fix="leave it out; a session streams such a plan with all its hosts at work",
+        )
 
 
 def each_shape(shapes: object) -> tuple[dict[str, tuple[int, ...]], ...]:

@@ -15,12 +15,14 @@ from stagecut.passes.profile.profile import Fault
 
 @dataclass(frozen=True, slots=True)
 class KeptAccuracy:
-    """How far off one contender is: on the samples, and at the worst of `inputs`."""
+    """How far off one contender is: on the samples, at the worst of `inputs`, and as the relative
+    rms error on held-out samples, where it was held against these."""
 
     id: ContenderId
     differences: tuple[OutputDifference, ...]
     inputs: tuple[str, ...]
     worst: float
+    rms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Compared:
     """`dropped` tells of plans that an engine failed to build or to run, or whose outputs are
     wrong; `elsewhere` are inputs of other shapes on which the one that ships was right.
 
+    `coarse` are contenders that were further off than they may be, with that error.
     With `faults` nothing was compared: these nodes are wrong where they were placed, and can be
     placed elsewhere.
     """
@@ -37,6 +40,7 @@ class Compared:
     dropped: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    coarse: tuple[tuple[ContenderId, float], ...] = ()
     circumstances: Circumstances | None = None
 
     @property
@@ -47,6 +51,10 @@ class Compared:
             return None
         worst = found.worst if math.isfinite(found.worst) else None
         return Checks((*found.inputs, *self.elsewhere), worst)
+
+    def off_by(self, id_: ContenderId) -> float | None:
+        """The relative rms error of a contender on held-out samples, where it is known."""
+        return {each.id: each.rms for each in self.accuracy}.get(id_, dict(self.coarse).get(id_))
 
     @property
     def chosen(self) -> Contender:

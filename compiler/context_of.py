@@ -20,7 +20,7 @@ def context_of(
     named: Sequence[str] | None,
     settings: Settings,
     *,
-    lower_precision: bool = False,
+    lower_precision: str = "",
     streams: bool = False,
 ) -> CompileContext:
     """Of the devices that are named, or else of all real ones; without those that have taken the

@@ -11,19 +11,22 @@ from functools import partial
 
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.compared import Compared
+from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, with_energy_limit
+from stagecut.compiler.ir.costs import CostTable, with_energy_limit, with_error_limit
 from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedStream
-from stagecut.compiler.ir.solution import Certificate, Totals
+from stagecut.compiler.ir.precision import PlannedPrecision
+from stagecut.compiler.ir.solution import Certificate, Solution, Totals
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.build import Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.gate.gate import predicted
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.restrict import Restrict, without
+from stagecut.passes.precision.tighten import Tightened
 from stagecut.passes.profile.profile import Fault, Profiled
 
 #: So often nodes whose outputs are wrong are placed anew; then plans with them are left out.
@@ -46,6 +49,7 @@ class Decision:
     faults: tuple[Fault, ...]
     stream: PlannedStream | None = None
     proof: str = ""
+    precision: PlannedPrecision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,13 @@ class Decide:
     ) -> Decision:
         """Nodes whose outputs turn out to be wrong somewhere are placed anew, where they can be."""
         costs, faults = profiled.costs, profiled.faults
+        with self.phases("precision"):
+            budget = self._budget(measurements, expanded)
+            if budget is not None:
+                faults = (*faults, *budget.faults)
+                expanded = expanded_without(expanded, budget.faults)
+                out = {(fault.node, fault.device) for fault in budget.faults}
+                costs = budget.within(without(costs, out))
         for left in reversed(range(_MOST_REPLANS + 1)):
             costs_text = write_costs(costs)
             dump("costs", costs_text, "json")
@@ -71,8 +82,11 @@ class Decide:
                 allowed = self.restrict(costs)
                 if self.max_energy_j is not None:
                     allowed = with_energy_limit(allowed, self.max_energy_j)
-                solution, totals = Partition(self.objective).with_totals(allowed)
+                solved = self._solved(allowed, budget)
+                solution, totals = solved.solved
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
+                for attempt in solved.attempts[-1:]:
+                    allowed = with_error_limit(allowed, attempt.limit)
                 rivals = proposals(allowed, solution, self.objective)
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
@@ -89,8 +103,29 @@ class Decide:
             costs = without(costs, {(fault.node, fault.device) for fault in compared.faults})
         dump("contenders", "\n".join(map(str, compared.contenders)))
         return Decision(
-            expanded, costs, costs_text, solution.certificate, totals, rivals, compared, faults
+            expanded,
+            costs,
+            costs_text,
+            solution.certificate,
+            totals,
+            rivals,
+            compared,
+            faults,
+            precision=None if budget is None else budget.planned(solved, rivals, compared),
         )
+
+    def _budget(self, measurements: Measurements, expanded: ExpandedGraph) -> ErrorBudget | None:
+        """None for costs that were handed in, which may have one of their own."""
+        if self.by_costs:
+            return None
+        return ErrorBudget.of(measurements, expanded, self.tolerance)
+
+    def _solved(
+        self, table: CostTable, budget: ErrorBudget | None
+    ) -> Tightened[tuple[Solution, Totals]]:
+        if budget is not None:
+            return budget.solved(table, self.objective)
+        return Tightened(Partition(self.objective).with_totals(table), ())
 
     def _predicted(
         self,

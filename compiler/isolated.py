@@ -22,7 +22,7 @@ import onnx_ir as ir
 from onnx import numpy_helper
 from pydantic import TypeAdapter
 
-from stagecut.compiler.arguments import each_shape
+from stagecut.compiler.arguments import Precision, each_shape
 from stagecut.compiler.context import Effort, Settings
 from stagecut.compiler.formats.atomic import working_folder, writing
 from stagecut.compiler.formats.plan_file import Plan
@@ -67,11 +67,14 @@ class Request:
     pins: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
     tolerance: float | None = None
+    precision: Precision | None = None
+    calibrate: Path | None = None
     max_energy_j: float | None = None
     max_batch: int | None = None
     max_latency_s: float | None = None
     max_memory_bytes: float | None = None
     costs: Mapping[str, str] = field(default_factory=dict)
+    machine: str | None = None
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """What is measured of one program, and kept from one compile to the next."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from stagecut.compiler.ir.device import (
     StagedSchedule,
     silent,
 )
-from stagecut.compiler.ir.errors import EngineError, WrongAnswerError
+from stagecut.compiler.ir.errors import EngineError, StageFault, WrongAnswerError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
@@ -44,6 +45,7 @@ from stagecut.passes.gate.alone import Alone
 from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposal_of
 from stagecut.passes.gate.gate import Gate, choose, disputed
+from stagecut.passes.precision.errors import NodeErrors
 from stagecut.passes.profile.kinds import kinds_of
 from stagecut.passes.profile.profile import Fault, OneOfEach, Profile, Profiled
 from stagecut.passes.profile.reuse import measured_question, with_modelled
@@ -55,6 +57,9 @@ _PROFILE, _GATE, _SAMPLES = "profile", "gate", "samples"
 
 #: What real devices were measured to take, whatever is modelled beside them.
 _MEASURED = "measured"
+
+#: What single nodes do to outputs in lower precision, and whole plans.
+_ERRORS, _OFF_BY = "errors", "off-by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,15 @@ class KeptProfile:
     @property
     def profiled(self) -> Profiled:
         return Profiled(read_costs(self.costs), self.paths, self.faults, self.circumstances)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptErrors:
+    """Of nodes, on so many `samples`; so many others are `held_out` for plans."""
+
+    found: NodeErrors
+    samples: int
+    held_out: int
 
 
 @dataclass(frozen=True)
@@ -278,10 +292,56 @@ class Measurements:
     ) -> Compared:
         """At the shapes of the samples; no engine is left of it when it is over."""
         checked = self.answers.checked(proposals, tolerance)
-        faults = self.answers.culprits(checked.wrong, tolerance)
+        coarse = [each for each in checked.wrong if self._is_coarse(each, tolerance)]
+        wrong = [each for each in checked.wrong if each not in coarse]
+        faults = self.answers.culprits(wrong, tolerance)
         if faults and spare is not None and spare(faults):
             return Compared((), (), faults=faults)
-        return self._gated(right(checked, tolerance), objective, tolerance)
+        compared = self._gated(right(checked, tolerance), objective, tolerance)
+        off = tuple((each.proposal.id, each.rms) for each in coarse if each.rms is not None)
+        return replace(compared, coarse=off)
+
+    def _is_coarse(self, wrong: Wrong, tolerance: float | None) -> bool:
+        """Whether it may just be the precision of its devices, of which no node is to blame."""
+        limit = self.answers.limit(tolerance, wrong.proposal)
+        lower = limit is not None and limit.asked and limit.lower
+        return lower and math.isfinite(wrong.flaw.relative)
+
+    def off_by(self, proposal: Proposal, tolerance: float) -> float | None:
+        """How far off its outputs are: the relative rms error on held-out samples, or what is too
+        far off elsewhere; None where nothing can be said. From the cache when it is there."""
+        settings = self.context.settings
+        entries = Cache(settings.cache, _OFF_BY, TypeAdapter(float), settings.warn)
+        key = self._key(str(proposal.schedule), f"{tolerance!r}")
+        kept = entries.load(key)
+        if kept is not None:
+            return kept
+        try:
+            checked = self.answers.checked([proposal], tolerance)
+        except StageFault:  # whoever compares it will meet it again, and say so
+            return None
+        off = next((each.rms for each in checked.built), None)
+        for wrong in checked.wrong:
+            off = max(wrong.flaw.relative, wrong.rms or 0.0)
+        if off is None or not math.isfinite(off):
+            return None
+        entries.store(key, off)
+        return off
+
+    def errors(self, devices: Mapping[str, Mapping[str, str]]) -> KeptErrors | None:
+        """As `Answers.errors`, from the cache when they are there; None where the reference cannot
+        say what is right."""
+        settings = self.context.settings
+        entries = Cache(settings.cache, _ERRORS, TypeAdapter(KeptErrors), settings.warn)
+        key = self._key(repr(devices))
+        kept = entries.load(key)
+        if kept is not None or self.answers.reference.problem:
+            return kept
+        split = self.answers.split
+        found = self.answers.errors(devices)
+        measured = KeptErrors(found, len(split.measured), len(split.held_out))
+        entries.store(key, measured)
+        return measured
 
     def _gated(self, checked: Checked, objective: Objective, tolerance: float | None) -> Compared:
         settings = self.context.settings
@@ -342,7 +402,8 @@ class Measurements:
     ) -> Compared:
         """What is kept of contenders, and said where nothing can be said of outputs."""
         accuracy = tuple(
-            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst) for each in built
+            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst, each.rms)
+            for each in built
         )
         problem = self.answers.reference.problem
         told = [f"outputs are not checked: the reference cannot run: {problem}"] if problem else []
@@ -415,7 +476,8 @@ class Measurements:
         ]
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
         machine = (cpu_model(), cpus, repr(versions()), repr(specs))
-        return digest(self.model_sha256, *machine, *feeds)
+        further = (array.tobytes() for sample in self.program.samples for array in sample.values())
+        return digest(self.model_sha256, *machine, *feeds, *further)
 
     def _key(self, *parts: str) -> str:
         return digest(self._circumstances, *parts)

@@ -6,18 +6,25 @@ model -> entries: Program -> ... -> PlannedEntry -> Plan file
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 
 from stagecut.compiler.arguments import (
+    Precision,
     check_alone,
+    check_machine,
     check_measuring,
     check_question,
     check_stream,
     each_shape,
+    lower_precision_of,
+    tolerance_of,
 )
 from stagecut.compiler.arrows import Phases
 from stagecut.compiler.context import Settings
 from stagecut.compiler.context_of import context_of, scratch_folder
 from stagecut.compiler.entries import (
+    calibrated,
     check_entries,
     costs_by_entry,
     entries_of,
@@ -27,14 +34,17 @@ from stagecut.compiler.entries import (
 )
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.formats.machine_json import write_machine
 from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.shapes import Shapes
+from stagecut.compiler.ir.answer import of_answer
 from stagecut.compiler.ir.costs import Costs, CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import (
     UsageError,
 )
+from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import parse_objective
 from stagecut.compiler.ir.plan import (
     PlanDocument,
@@ -62,11 +72,14 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     forbids: Sequence[str] = (),
     granularity: Granularity = "cluster",
     tolerance: float | None = None,
+    precision: Precision | None = None,
+    calibrate: str | PathLike[str] | None = None,
     max_energy_j: float | None = None,
     max_batch: int | None = None,
     max_latency_s: float | None = None,
     max_memory_bytes: float | None = None,
     costs: Costs | Mapping[str, Costs] | None = None,
+    machine: MeasuredMachine | None = None,
     decoding: DecodingOptions = DecodingOptions(),
     settings: Settings = Settings(),
     isolated: bool = False,
@@ -82,14 +95,20 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
     those of `costs`: a table to use instead of measuring, or a function that makes one of the graph
     with each node's candidates; contenders are then compared by it, too. Of a decoder it is for
-    each entry, or one for each by name. `decoding` says more of a model with a cache, which becomes
-    the entries prefill and decode. `objective` is latency, energy, or weights for both:
+    each entry, or one for each by name. `machine` are several hosts, on any of which nodes may run,
+    for the least latency: what this one takes is measured, and what the others take follows from
+    that and from what was measured of them. `decoding` says more of a model with a cache, which
+    becomes the entries prefill and decode. `objective` is latency, energy, or weights for both:
     `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a second
-    as can be.
+    as can be; or, of a decoder, `generate:prompt=512,new=128`, for the time of such an answer.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
     must not. `tolerance` is the most by which an output may be off, as a part of its largest
-    number. `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch`
-    says how many inputs it may run in one call, where that is faster (8 unless said), and
+    number, and as a relative rms error on held-out samples; it admits devices of lower precision,
+    of which `precision` says which: bf16, int8, int4, or auto for all (within 0.05 unless a
+    tolerance is given), f32 for none. `calibrate` is an .npz file with samples by input, or a
+    folder of such: half of them are for the errors of nodes, half for those of plans.
+    `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch` says how
+    many inputs it may run in one call, where that is faster (8 unless said), and
     `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and what weights
     and values on their way may, by the costs. `isolated` measures in a process of its own, which an
     engine may take down: then the compile goes on without that engine there. Its progress is not
@@ -97,10 +116,14 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
+    objective, decoding = of_answer(objective, decoding)
     check_measuring(devices, feeds, granularity, settings)
-    check_question(objective, pins, forbids, tolerance, max_energy_j, costs)
+    check_question(objective, pins, forbids, tolerance, max_energy_j, costs, precision)
+    lower_precision = lower_precision_of(tolerance, precision)
+    tolerance = tolerance_of(tolerance, precision)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
     tables = tables_in(costs)
+    check_machine(machine, tables, objective)
     if isolated:
         check_alone(costs)
         request = replace(
@@ -109,11 +132,14 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             pins=tuple(pins),
             forbids=tuple(forbids),
             tolerance=tolerance,
+            precision=precision,
+            calibrate=None if calibrate is None else Path(calibrate),
             max_energy_j=max_energy_j,
             max_batch=max_batch,
             max_latency_s=max_latency_s,
             max_memory_bytes=max_memory_bytes,
             costs={name: write_costs(table) for name, table in tables.items()},
+            machine=None if machine is None else write_machine(machine),
             decoding=decoding,
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
@@ -122,7 +148,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     context = context_of(
         devices or named_in(tables),
         settings,
-        lower_precision=tolerance is not None,
+        lower_precision=lower_precision,
         streams=goal.streams,
     )
     question = Question(
@@ -135,6 +161,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         limits_of_stream(max_latency_s, max_memory_bytes),
         max_batch,
         phases,
+        machine=machine,
     )
     with phases("import"):
         bound = _each(shapes, tables)
@@ -144,6 +171,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         )
         tell(imported, model, settings.warn)
         entries, shared = entries_of(imported, bound, feeds, decoding)
+        if calibrate is not None:
+            entries = calibrated(entries, Path(calibrate))
         by_entry = costs_by_entry(costs, [entry.name for entry in entries])
         check_entries(entries, by_entry, goal)
     folder = scratch_folder(settings)

@@ -23,6 +23,7 @@ from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.entries import (
     Entry,
 )
+from stagecut.compiler.error_budget import without_idle
 from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import (
     costs_file,
@@ -41,6 +42,7 @@ from stagecut.compiler.ir.errors import (
     EngineError,
     StagecutError,
 )
+from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     MAIN,
@@ -53,6 +55,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.over_hosts import OverHosts
 from stagecut.compiler.with_batches import (
     by_input,
     is_faster,
@@ -73,7 +76,8 @@ from stagecut.passes.profile.profile import Profiled
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes."""
+    """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With a
+    `machine`, nodes run on any of its hosts."""
 
     context: CompileContext
     objective: Objective
@@ -89,6 +93,7 @@ class Question:
     #: So many inputs are in each call, and whether replicas in processes may be faster then.
     size: int = 1
     processes: bool = True
+    machine: MeasuredMachine | None = None
 
     def planned(
         self, entry: Entry, weights: Sequence[WeightFile], files: dict[str, bytes]
@@ -163,7 +168,7 @@ class Question:
         with phases("assemble"):
             compared = decided.compared
             chosen = proposal_of(decided.rivals, compared.chosen.id)
-            always = backends.always(self.context.specs)
+            always = backends.always(self.context.specs)  # never those of other hosts
             plain = fallback(
                 decided.rivals, compared.contenders, decided.costs, self.objective, always
             )
@@ -181,7 +186,7 @@ class Question:
                 measurements.provenance(self._options(), compared.chosen.id),
                 self.objective,
                 decided.totals,
-                self.context.backends,
+                measurements.context.backends,
                 {} if opened is None else declared(opened, program),
                 prefix,
             )(
@@ -193,6 +198,7 @@ class Question:
                 compared.checks,
                 tuple(filter(None, (profiled.circumstances, compared.circumstances))),
                 decided.stream,
+                decided.precision,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
                 for stage_program in staged.programs:
@@ -331,13 +337,14 @@ class Question:
         self, program: Program, weights: WeightFile, opened: ir.Model | None
     ) -> tuple[Measurements, ExpandedGraph]:
         """The program with all that can be said of it before anything is measured."""
+        context = self.context if self._hosts is None else self._hosts.context
         graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
-        expanded = Expand(self.context.backends)(graph)
-        return Measurements(self.context, program, graph, weights, opened), expanded
+        expanded = without_idle(Expand(context.backends)(graph), context.backends)
+        return Measurements(context, program, graph, weights, opened), expanded
 
     @property
     def _decide(self) -> Decide | DecideStream:
-        by_costs = self.costs is not None
+        by_costs = self.costs is not None or self.machine is not None
         if self.objective.streams:
             return DecideStream(
                 self.restrict,
@@ -352,7 +359,13 @@ class Question:
             self.objective, self.restrict, self.tolerance, self.max_energy_j, by_costs, self.phases
         )
 
+    @property
+    def _hosts(self) -> OverHosts | None:
+        return None if self.machine is None else OverHosts(self.machine, self.context)
+
     def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
+        if self._hosts is not None:
+            return self._hosts.profile(measurements)
         if self.costs is None:
             return measurements.profile(expanded)
         return handed_in(table_of(self.costs, expanded), expanded)

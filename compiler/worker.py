@@ -10,6 +10,7 @@ from typing import NoReturn, cast
 from stagecut.compiler.arguments import ProfileObjective
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.formats.machine_json import read_machine
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.device import Feeds
@@ -63,11 +64,14 @@ def _compile(folder: Path, request: Request) -> Mapping[str, float]:
         forbids=request.forbids,
         granularity=cast("Granularity", request.granularity),
         tolerance=request.tolerance,
+        precision=request.precision,
+        calibrate=request.calibrate,
         max_energy_j=request.max_energy_j,
         max_batch=request.max_batch,
         max_latency_s=request.max_latency_s,
         max_memory_bytes=request.max_memory_bytes,
         costs={name: read_costs(text) for name, text in request.costs.items()} or None,
+        machine=None if request.machine is None else read_machine(request.machine),
         decoding=request.decoding,
         settings=_settings(folder, request),
     )

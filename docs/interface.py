@@ -23,7 +23,14 @@ INTERFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "stagecut.compiler.ir.machine": ("Machine", "Memory", "Device", "Link", "Route"),
         "stagecut.compiler.formats.costs_json": ("read_costs", "write_costs"),
         "stagecut.compiler.formats.networkx_graph": ("from_networkx", "to_networkx"),
+        "stagecut.compiler.formats.frame": ("to_frame",),
         "stagecut.compiler.formats.placement_json": ("read_placement",),
+    },
+    "Sweep": {
+        "stagecut.passes.sweep.scale": ("Scale",),
+        "stagecut.passes.sweep.sweep": ("Sweep", "Curve"),
+        "stagecut.passes.sweep.speed_map": ("speed_map", "SpeedMap"),
+        "stagecut.passes.sweep.catalogue": ("Catalogue", "Choice"),
     },
     "Solve": {
         "stagecut.passes.partition.partition": ("Partition",),

@@ -6,6 +6,7 @@ parameters; the caller's random state is left as it was. Attention is transforme
 every softmax.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -141,7 +142,8 @@ def assemble(entry: Entry, settings: Mapping[str, int]) -> ZooModel:
     """Build `entry`; `settings` has a number for each of its parameters."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(_SEED)
-        module, inputs = _FAMILIES[entry.family](entry.sizes, **settings)
+        repeats = {"repeats": entry.repeats} if entry.repeats > 1 else {}
+        module, inputs = _FAMILIES[entry.family](entry.sizes, **repeats, **settings)
     outputs = entry.outputs
     if isinstance(module, CachedDecoder):
         outputs = (*outputs, *module.presents)
@@ -163,12 +165,62 @@ def _roberta(sizes: Sizes, *, batch: int, seq: int) -> Built:
     return Encoder(model), _tokens(config.vocab_size, batch, seq)
 
 
-def _gpt2(sizes: Sizes, *, batch: int = 1, seq: int = 0, past: int = 0) -> Built:
+def _gpt2(sizes: Sizes, **settings: int) -> Built:
     config = transformers.GPT2Config(**sizes, attn_implementation="eager")
-    model = _with_biases(transformers.GPT2LMHeadModel(config))
-    return (
-        _cached(model, past) if past else (Decoder(model), _tokens(config.vocab_size, batch, seq))
-    )
+    return _decoder(transformers.GPT2LMHeadModel(config), **settings)
+
+
+def _gptj(sizes: Sizes, **settings: int) -> Built:
+    config = transformers.GPTJConfig(**sizes, attn_implementation="eager")
+    model = transformers.GPTJForCausalLM(config)
+    untranspose(model.transformer.h)
+    return _decoder(model, **settings)
+
+
+def _decoder(model: Any, *, batch: int = 1, seq: int = 0, past: int = 0, repeats: int = 1) -> Built:
+    """Of those whose blocks are `transformer.h`; with a cache where `past` is given."""
+    _with_biases(model)
+    repeat_blocks(model.transformer.h, repeats)
+    model.config.n_layer = len(model.transformer.h)
+    if past:
+        return _cached(model, past)
+    return Decoder(model), _tokens(model.config.vocab_size, batch, seq)
+
+
+class Product(nn.Module):
+    """A Linear whose weight lies as ONNX multiplies by it: [inputs, outputs].
+
+    Exporters transpose a Linear's weight wherever it is used, so that shared ones are stored anew.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(linear.weight.T.contiguous())
+        bias: nn.Parameter | None = linear.bias
+        self.bias = bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        product = x @ self.weight
+        return product if self.bias is None else product + self.bias
+
+
+def untranspose(module: nn.Module) -> None:
+    """Make every Linear in `module` a Product, one after the other: two never take memory."""
+    for name, part in [*module.named_modules()]:
+        if isinstance(part, nn.Linear):
+            module.set_submodule(name, Product(part))
+
+
+def repeat_blocks(blocks: nn.ModuleList, repeats: int) -> None:
+    """Append copies of `blocks` that share their weights and buffers; each block of transformers
+    knows its place, where the cache keeps its states."""
+    shared = {id(tensor): tensor for tensor in (*blocks.parameters(), *blocks.buffers())}
+    for block in [*blocks] * (repeats - 1):
+        blocks.append(copy.deepcopy(block, dict(shared)))
+    for place, block in enumerate(blocks):
+        for part in block.modules():
+            if hasattr(part, "layer_idx"):
+                setattr(part, "layer_idx", place)  # noqa: B010  # no Module says that it has one
 
 
 def _llama(sizes: Sizes, *, past: int) -> Built:
@@ -242,6 +294,7 @@ _FAMILIES: Mapping[Family, Callable[..., Built]] = {
     "bert": _bert,
     "roberta": _roberta,
     "gpt2": _gpt2,
+    "gptj": _gptj,
     "llama": _llama,
     "vit": _vit,
     "resnet": _resnet,

@@ -9,7 +9,7 @@ from stagecut.compiler.ir.errors import UsageError
 
 #: Which function of architectures.py builds the model.
 Family: TypeAlias = Literal[
-    "bert", "roberta", "gpt2", "llama", "vit", "resnet", "mobilenet", "vgg", "mlp", "minilm"
+    "bert", "roberta", "gpt2", "gptj", "llama", "vit", "resnet", "mobilenet", "vgg", "mlp", "minilm"
 ]
 
 Sizes: TypeAlias = Mapping[str, int | float | tuple[int, ...]]
@@ -40,7 +40,9 @@ class Entry:
 
     `sizes` are keywords of the family's `transformers` configuration, or of our own module; what is
     not named keeps the configuration's own default, which is the published base model. `outputs`
-    names what the module returns, in order.
+    names what the module returns, in order. With `repeats`, the model has so many times the blocks
+    that `sizes` names, which share their weights: it computes as much as a model that takes so much
+    more memory.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Entry:
     outputs: tuple[str, ...]
     parameters: Mapping[str, Parameter]
     sizes: Sizes
+    repeats: int = 1
 
     def settings(self, given: Mapping[str, int]) -> dict[str, int]:
         """A number for every parameter; raises UsageError for an unknown one or a bad number."""
@@ -120,6 +123,9 @@ _TINY_DECODER = {
     "bos_token_id": 0,
     "eos_token_id": 0,
 }
+_GPT3_XL = {"n_embd": 2048, "n_layer": 1, "n_head": 16, "n_positions": 2048}
+_GPT_J = {"n_layer": 1}
+_TINY_GPT_J = {**_TINY_DECODER, "n_layer": 1, "rotary_dim": 8}
 _LLAMA_100M = {
     "vocab_size": 32000,
     "hidden_size": 768,
@@ -172,6 +178,20 @@ _BERT_SMALL = {
 _ROBERTA_BASE = {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1}
 _TINY_ROBERTA = {**_TINY_ENCODER, "max_position_embeddings": 514, "type_vocab_size": 1}
 _VIT_BASE = {"image_size": 224, "num_labels": 1000}
+_VIT_LARGE = {
+    **_VIT_BASE,
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
+_VIT_HUGE = {
+    **_VIT_BASE,
+    "hidden_size": 1280,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 16,
+    "intermediate_size": 5120,
+}
 _RESNET_50 = {"num_labels": 1000, "image_size": 224}
 _MOBILENET_V2 = {"num_labels": 1000, "image_size": 224}
 #: Channels of the convolutions in each block, with a pooling behind it.
@@ -219,6 +239,26 @@ CATALOGUE: tuple[Entry, ...] = (
         {},
     ),
     Entry(
+        "gpt3-xl",
+        "gpt2",
+        "GPT-3 XL with 40 blocks of hidden 2048, which share one block's weights; with a cache "
+        "where `past` is given",
+        _LOGITS,
+        {**_text(128, 2048), **_past(None, 2048)},
+        _GPT3_XL,
+        repeats=40,
+    ),
+    Entry(
+        "gpt-j",
+        "gptj",
+        "GPT-J with 28 blocks of hidden 4096, which share one block's weights; with a cache where "
+        "`past` is given",
+        _LOGITS,
+        {**_text(128, 2048), **_past(None, 2048)},
+        _GPT_J,
+        repeats=28,
+    ),
+    Entry(
         "llama-100m",
         "llama",
         "Llama-like decoder with a cache, 12 layers, hidden 768, grouped queries, 100 M weights",
@@ -241,6 +281,22 @@ CATALOGUE: tuple[Entry, ...] = (
         _LOGITS,
         _batch(),
         _VIT_BASE,
+    ),
+    Entry(
+        "vit-large",
+        "vit",
+        "Vision Transformer on 224x224 images, 24 layers, hidden 1024, 304 M weights",
+        _LOGITS,
+        _batch(),
+        _VIT_LARGE,
+    ),
+    Entry(
+        "vit-huge",
+        "vit",
+        "Vision Transformer on 224x224 images, 32 layers, hidden 1280, 632 M weights",
+        _LOGITS,
+        _batch(),
+        _VIT_HUGE,
     ),
     Entry(
         "resnet-50",
@@ -277,6 +333,15 @@ CATALOGUE: tuple[Entry, ...] = (
         _LOGITS,
         {**_text(8, 1024), **_past(None, 1024)},
         _TINY_DECODER,
+    ),
+    Entry(
+        "tiny-gptj",
+        "gptj",
+        "GPT-J for tests, two blocks that share their weights",
+        _LOGITS,
+        {**_text(8, 2048), **_past(None, 2048)},
+        _TINY_GPT_J,
+        repeats=2,
     ),
     Entry("tiny-llama", "llama", "Llama for tests", _LOGITS, _past(16, 2048), _TINY_LLAMA),
     Entry("tiny-vit", "vit", "Vision Transformer for tests", _LOGITS, _batch(), _TINY_VISION),

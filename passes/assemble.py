@@ -28,6 +28,7 @@ from stagecut.compiler.ir.plan import (
     ProfilePath,
     Provenance,
 )
+from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import Certificate, Totals
@@ -64,6 +65,7 @@ class Assemble:
         checks: Checks | None = None,
         circumstances: tuple[Circumstances, ...] = (),
         stream: PlannedStream | None = None,
+        precision: PlannedPrecision | None = None,
     ) -> PlannedVariant:
         graph = self.expanded.graph
         chosen = next(contender for contender in contenders if contender.chosen)
@@ -85,6 +87,7 @@ class Assemble:
             checks=checks,
             circumstances=circumstances,
             stream=stream,
+            precision=precision,
         )
 
     def _input(self, value: Value) -> InputPort:

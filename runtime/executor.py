@@ -111,7 +111,7 @@ class Passage:
     def __init__(
         self,
         slots: list[Any],
-        actions: "Sequence[_RunStage | _TransferValue]",
+        actions: Sequence[Callable[[list[Any]], object]],
         ends: Sequence[int],
         outputs: Sequence[tuple[str, int]],
     ) -> None:

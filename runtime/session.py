@@ -13,7 +13,7 @@ import numpy as np
 from stagecut.compiler.formats.plan_file import Plan, StoredVariant
 from stagecut.compiler.formats.weights import FILE_NAME
 from stagecut.compiler.ir.border import CARRIERS, handed_back
-from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.device import Feeds, Progress, Tensor, silent
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
 from stagecut.compiler.ir.graph import ANY_RANK
 from stagecut.compiler.ir.plan import MAIN, PlannedVariant, Port, stacked
@@ -22,6 +22,7 @@ from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model
+from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.inputs import Inputs
 from stagecut.runtime.stream.callbacks import CalledBack
 from stagecut.runtime.stream.item import Item
@@ -83,21 +84,37 @@ class Session:
 
     With `fallback`, a plan whose devices are not all here, or refuse it, runs as the best plan that
     it has for ONNX Runtime alone. `entry` is which one of a decoder's, whose states are then inputs
-    and outputs as all others: see DecoderSession. Raises PlanError for a plan file that is not
-    whole, DeviceError
-    where a device is missing, EngineError where an engine refuses a stage.
+    and outputs as all others: see DecoderSession. A plan over hosts needs a `cluster`, "auto" or
+    the address of its first host, which has to ask for a token unless `insecure` says otherwise;
+    `progress` sees its hosts fetch what they run, and `close` leaves it.
+
+    Raises PlanError for a plan file that is not whole, DeviceError where a device is missing,
+    EngineError where an engine refuses a stage.
     """
 
     def __init__(
-        self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False, entry: str = MAIN
+        self,
+        plan: Plan | str | os.PathLike[str],
+        *,
+        fallback: bool = False,
+        entry: str = MAIN,
+        cluster: str | None = None,
+        insecure: bool = False,
+        progress: Progress = silent,
     ) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
         stored, grows = loaded.entry_named(entry), loaded.decoding is not None
         #: What engines read weights from; None where there are none.
         self._file = loaded.archive if loaded.archive.size(FILE_NAME) else None
-        self._variants = [
-            _prepared(each, fallback=fallback, grows=grows) for each in stored.variants
-        ]
+        self._cluster = None if cluster is None else Cluster(cluster, insecure=insecure)
+        try:
+            self._variants = [
+                _prepared(each, fallback=fallback, grows=grows, over=self._cluster, told=progress)
+                for each in stored.variants
+            ]
+        except BaseException:
+            self._leave_cluster()
+            raise
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
         for variant in self._variants:
             if variant.stream is not None and variant.stream.batch > 1:
@@ -132,6 +149,11 @@ class Session:
     def is_fallback(self) -> bool:
         """Whether the fallback runs, because a device is missing or fails."""
         return self._variants[0].is_fallback
+
+    @property
+    def is_over_hosts(self) -> bool:
+        """Whether it has joined a cluster, whose hosts run parts of the plan."""
+        return self._cluster is not None
 
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
@@ -290,12 +312,18 @@ class Session:
         finally:
             for variant in self._variants:
                 variant.end_processes()
+            self._leave_cluster()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *error: object) -> None:
         self.close(cancel=kind is not None)
+
+    def _leave_cluster(self) -> None:
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            cluster.close()
 
     def _item(self, feeds: Feeds) -> Item:
         feeds, shapes = self._checked(feeds)
@@ -352,9 +380,16 @@ class Session:
         return feeds, shapes
 
 
-def _prepared(stored: StoredVariant, *, fallback: bool, grows: bool) -> Variant:
+def _prepared(
+    stored: StoredVariant,
+    *,
+    fallback: bool,
+    grows: bool,
+    over: Cluster | None,
+    told: Progress,
+) -> Variant:
     try:
-        return Variant(stored, grows=grows)
+        return Variant(stored, grows=grows, cluster=over, progress=told)
     except (DeviceError, StageFault) as missing:
         if stored.planned.fallback is None:
             raise

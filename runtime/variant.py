@@ -1,16 +1,25 @@
 """One variant of a plan, ready to run at the shapes it was profiled with, and at any other."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from stagecut import backends
 from stagecut.compiler.formats.plan_file import StoredVariant
-from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule, Tensor
+from stagecut.compiler.ir.device import (
+    Backend,
+    Feeds,
+    Progress,
+    StagedSchedule,
+    Tensor,
+    silent,
+)
 from stagecut.compiler.ir.errors import (
+    DeviceError,
     EngineError,
     ModelError,
     PlanError,
     RangeFault,
+    ShapeError,
     StagecutError,
     StageFault,
 )
@@ -20,6 +29,9 @@ from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
 from stagecut.runtime.executor import Executor, Passage
+from stagecut.runtime.hosts.cluster import Cluster
+from stagecut.runtime.hosts.executor import HostsExecutor
+from stagecut.runtime.hosts.over_hosts import OverHosts, far_devices
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.unprofiled_shapes import Shapes, UnprofiledShapes
 
@@ -34,35 +46,56 @@ class Variant:
     """
 
     def __init__(
-        self, stored: StoredVariant, *, fallback: bool = False, grows: bool = False
+        self,
+        stored: StoredVariant,
+        *,
+        fallback: bool = False,
+        grows: bool = False,
+        cluster: Cluster | None = None,
+        progress: Progress = silent,
     ) -> None:
         planned = stored.planned
         staged = stored.staged(fallback=fallback)
-        engines = _engines(planned, staged.schedule)
         outputs = [port.name for port in planned.outputs]
         self.planned: PlannedVariant = planned
         self.running: PlannedRun = (planned.fallback if fallback else None) or planned.run
+        far = far_devices(planned.machine, staged.schedule)
+        if far and cluster is None:
+            raise DeviceError(
+                f"it runs on other hosts: {', '.join(far)}",
+                where=f"plan {planned.name}",
+                fix="run it with --cluster auto, or Session(plan, cluster='auto')",
+            )
+        engines = _engines(planned, staged.schedule, far)
         self.shapes: Shapes = tuple(port.shape for port in planned.inputs)
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._stored = stored
         self._grows = grows
-        self._processes = _processes(self, staged, engines)
+        self._hosts: OverHosts | None = None
+        self._processes = None if far else _processes(self, staged, engines)
         self._unprofiled = UnprofiledShapes(
             stored.open_model, planned.provenance.model, staged, outputs, engines
         )
-        self._profiled: Executor | None = None
-        if not (grows and self._unprofiled.prepare()):
-            self._profiled = Executor(staged, outputs, engines)
-        self._in_stream = self._profiled
-        if self._profiled is not None and self._processes is not None:
-            self._in_stream = self._profiled.with_stages(self._processes.stages)
+        self._profiled: Executor | HostsExecutor | None = None
+        if cluster is not None and far:
+            self._hosts = OverHosts(planned, self.running, staged, engines, cluster, progress)
+            self._profiled = self._hosts.executor
+        self._in_stream: Executor | HostsExecutor | None = self._profiled
+        if not far and not (grows and self._unprofiled.prepare()):
+            executor = Executor(staged, outputs, engines)
+            self._profiled = self._in_stream = executor
+            if self._processes is not None:
+                self._in_stream = executor.with_stages(self._processes.stages)
         self._fallback: Variant | None = None
         #: The one that was made for full batches of these inputs, where there is one.
         self.batched: Variant | None = None
 
     @property
     def devices(self) -> list[str]:
-        """The device of each stage."""
+        """The device of each stage; of a plan over hosts, those of each part that a stream keeps
+        busy as a whole."""
+        if self._hosts is not None:
+            return self._hosts.executor.devices
         return [stage.device for stage in self.running.schedule.stages]
 
     @property
@@ -72,6 +105,8 @@ class Variant:
     @property
     def stream(self) -> PlannedStream | None:
         """How many inputs run, where the plan says so of what runs."""
+        if self._hosts is not None:
+            return self._hosts.stream
         return None if self.is_fallback else self.planned.stream
 
     @property
@@ -93,6 +128,7 @@ class Variant:
             return self._in_stream.by_stage(inputs)
         if self.batched is not None and shapes == self.batched.shapes:
             return self.batched.passage(feeds, shapes)
+        self._check_profiled(shapes)
         return self._unprofiled.passage(inputs, shapes)
 
     def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
@@ -125,6 +161,7 @@ class Variant:
         try:
             if self._profiled is not None and shapes == self.shapes:
                 return self._profiled.run(inputs)
+            self._check_profiled(shapes)
             return self._unprofiled.run(inputs, shapes)
         except RangeFault as error:
             return self._standing_in(error)._traced(feeds, shapes)
@@ -162,6 +199,16 @@ class Variant:
         except EngineError:
             raise refused from error
 
+    def _check_profiled(self, shapes: Shapes) -> None:
+        """Raises ShapeError where other shapes would have to be prepared on other hosts."""
+        if self._hosts is not None:
+            raise ShapeError(
+                f"{self._text(shapes)} is a shape that it was not made for",
+                where=f"plan {self.planned.name} over hosts",
+                fix=f"it was profiled at {self.planned.profiled}; compile with --shape, once for "
+                "each",
+            )
+
     def _text(self, shapes: Shapes) -> str:
         names = (name for _, name in self._names)
         return shape_text(dict(zip(names, shapes, strict=True)))
@@ -179,15 +226,20 @@ def _processes(
     return Processes(staged, stream.replicas, engines, specs, pinned=pinned)
 
 
-def _engines(planned: PlannedVariant, schedule: Schedule) -> Mapping[str, Backend]:
-    """Of the devices that run stages, or whose links join the host to their own memories."""
+def _engines(
+    planned: PlannedVariant, schedule: Schedule, far: Collection[str]
+) -> Mapping[str, Backend]:
+    """Of the devices that run stages, or whose links join the host to their own memories; not of
+    those that are `far`, on other hosts."""
     running = {stage.device for stage in schedule.stages}
     memories = {memory for step in schedule.transfers for memory in step.route} - {HOST}
+    memories -= {planned.machine.memory_of(name) for name in far}
     needed = {
         device.name: device
         for device in planned.machine.devices
         if (device.name in running or device.memory in memories)
         and device.name in planned.provenance.devices
+        and device.name not in far
     }
     engines = backends.create_from_plan(planned.provenance.devices[name] for name in needed)
     for name, device in needed.items():

@@ -28,6 +28,8 @@ ELSEWHERE = {
     "backends/cpu/": "every backend is asked the same: tests/backends/test_contract.py",
     "backends/null/": "every backend is asked the same: tests/backends/test_contract.py",
     "backends/openvino/": "every backend is asked the same: tests/backends/test_contract.py",
+    "backends/manycore/kernels/": "row by row: manycore/test_timing.py, manycore/test_kernels.py",
+    "backends/manycore/link.py": "every backend is asked the same: tests/backends/test_contract.py",
     "backends/pim/": "by question, of every architecture: timing, energy, layout, numerics",
 }
 

@@ -1,8 +1,9 @@
-"""ONNX Runtime on the CPU: `cpu.serial` and `cpu.parallel`."""
+"""ONNX Runtime on the CPU: `cpu.serial` and `cpu.parallel`, and both in lower precision."""
 
 from collections.abc import Iterator, Mapping
 
 from stagecut.backends.cpu.device import CpuBackend
+from stagecut.backends.cpu.scheme import BLOCK_OPTIONS, Scheme
 from stagecut.backends.options import Options
 from stagecut.backends.threads import has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.machine import HOST, Memory
@@ -14,14 +15,25 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
     `watts_per_thread=X` is what each thread is taken to draw while it runs. Threads of
     `cpu.parallel` that wait for each other sleep, or spin with `waiting=spin`, which ends with each
     run; `pinning=on` keeps each on a CPU of its own.
+
+    `cpu.int8.serial`, `cpu.int4.parallel` and so on hold the weights of products in so many bits,
+    in blocks of `block=N`, and quantise what these are multiplied with in blocks, too, or with
+    `activations=f32` not. `cpu.int8-dynamic.serial` quantises it as a whole in every run.
     """
-    own = () if name.endswith(".serial") else ("waiting", "pinning")
-    device = on_threads(name, options, "ONNX Runtime on the CPU", "f32", also=own)
+    precision = name.removeprefix("cpu.").rpartition(".")[0]
+    scheme = Scheme.of(precision, name, options) if precision else None
+    waits = () if name.endswith(".serial") else ("waiting", "pinning")
+    blocks = BLOCK_OPTIONS if scheme is not None and scheme.block is not None else ()
+    held = "" if scheme is None else f" in {scheme.precision}"
+    kept = "f32" if scheme is None else scheme.precision
+    device = on_threads(
+        name, options, f"ONNX Runtime on the CPU{held}", kept, also=(*waits, *blocks)
+    )
     read = Options(name, options)
     spins = read.choice("waiting", ("sleep", "spin"), default="sleep") == "spin"
     pins = read.choice("pinning", ("off", "on"), default="off") == "on"
     alone = tuple(_alone(device.cores, options))
-    return CpuBackend(device, Memory(HOST), spins=spins, pins=pins, alone=alone)
+    return CpuBackend(device, Memory(HOST), spins=spins, pins=pins, alone=alone, scheme=scheme)
 
 
 def _alone(threads: int, options: Mapping[str, str]) -> Iterator[str]:

@@ -1,7 +1,9 @@
-"""`cpu.serial` and `cpu.parallel`: ONNX Runtime with one thread, or with all of them."""
+"""`cpu.serial` and `cpu.parallel`: ONNX Runtime with one thread, or with all of them; and the same
+with quantised weights."""
 
 from dataclasses import dataclass
 
+from stagecut.backends.cpu.scheme import Scheme
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.machine import Device, Memory
@@ -12,6 +14,8 @@ class CpuBackend:
     """ONNX Runtime's CPU provider in the host's memory, timed on this machine.
 
     `spins` and `pins` are about the threads of a run; `alone` is as in backends/configurations.py.
+    With a `scheme`, products are quantised when a stage is prepared, and all else is as without:
+    a stage may be the whole model, and the node around a product stays whole.
     """
 
     device: Device
@@ -20,6 +24,7 @@ class CpuBackend:
     spins: bool = False
     pins: bool = False
     alone: tuple[str, ...] = ()
+    scheme: Scheme | None = None
 
     def supports(self, node: Node) -> Support:
         from stagecut.backends.cpu import engine
@@ -30,6 +35,10 @@ class CpuBackend:
                 return Support(f"ONNX Runtime has no CPU kernel for {name}-{operator.version}")
         return YES
 
+    def quantises(self, node: Node) -> bool:
+        """Whether a weight of it is held in fewer bits here."""
+        return self.scheme is not None and any(map(self.scheme.quantises, node.operators))
+
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None
 
@@ -37,4 +46,4 @@ class CpuBackend:
         from stagecut.backends.cpu import engine
 
         threads = engine.Threads(self.device.cores, self.spins, self.pins)
-        return engine.prepare(stage, threads)
+        return engine.prepare(stage, threads, self.scheme)

@@ -12,6 +12,7 @@ import onnx
 import onnx_ir as ir
 import onnxruntime as ort
 
+from stagecut.backends.cpu.scheme import Scheme
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
@@ -57,11 +58,17 @@ class OrtExecutable:
         return outputs
 
 
-def prepare(stage: StageProgram, threads: Threads) -> OrtExecutable:
-    """A session with these threads; large weights are read where they are mapped.
+def prepare(stage: StageProgram, threads: Threads, scheme: Scheme | None = None) -> OrtExecutable:
+    """A session with these threads; large weights are read where they are mapped, and those of
+    products are quantised first where there is a `scheme`.
 
     Where ONNX Runtime's own optimisations spoil the stage, it is prepared without them.
     """
+    products: object = None
+    if scheme is not None:
+        from stagecut.backends.cpu.quantise import quantised
+
+        stage, products = quantised(stage, scheme)
     files = _weight_files(stage.model)
     model = ir.to_proto(stage.model).SerializeToString()
     try:
@@ -75,7 +82,7 @@ def prepare(stage: StageProgram, threads: Threads) -> OrtExecutable:
                 where=f"stage {stage.name}",
                 fix="check that the whole model runs in onnxruntime.InferenceSession",
             ) from error
-    return OrtExecutable(session, stage, files)
+    return OrtExecutable(session, stage, (files, products))
 
 
 def _session(

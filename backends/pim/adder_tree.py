@@ -13,7 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from stagecut.backends.pim.numerics import Multiply, Passes, held, rounded
+from stagecut.backends.pim.numerics import Multiply, Passes
+from stagecut.backends.rounding import held, rounded
 from stagecut.compiler.ir.device import Tensor
 
 #: Number of products computed at a time, so that they stay in a core's cache.

@@ -4,18 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import onnx
 
+from stagecut.backends.one_operator import one_operator
 from stagecut.backends.pim.architecture import Commands, Execution
 from stagecut.backends.pim.device import PimBackend
 from stagecut.backends.pim.layout import Layout
 from stagecut.backends.pim.work import Product, UnsupportedError, Work
-from stagecut.compiler.ir.errors import ShapeError, UnplaceableError, UsageError
-from stagecut.compiler.ir.graph import Operator, Value
+from stagecut.compiler.ir.errors import UnplaceableError, UsageError
 from stagecut.compiler.ir.machine import Basis
-
-#: Operator -> indices of the operands that are weights.
-_WEIGHTS = {"MatMul": (1,), "Gemm": (1, 2), "BatchNormalization": (1, 2, 3, 4)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,7 @@ def _work(
             where="--dtype",
             fix=f"leave it out, or write --dtype {held}",
         )
-    operator = _operator(op, shapes)
+    operator = one_operator(op, shapes)
     try:
         work = backend.work(operator)
     except UnsupportedError as reason:
@@ -131,40 +127,3 @@ def _together(executions: Sequence[Execution]) -> Execution:
         ),
         bytes_padded=sum(part.bytes_padded for part in executions),
     )
-
-
-def _operator(op: str, shapes: Sequence[tuple[int, ...]]) -> Operator:
-    """`op` on operands of `shapes`; its result has the shape that ONNX infers."""
-    if not onnx.defs.has(op):
-        raise UsageError(
-            f"ONNX has no operator {op!r}", where="OP", fix="names are case-sensitive, e.g. MatMul"
-        )
-    names = [f"operand {index}" for index in range(len(shapes))]
-    floats = onnx.TensorProto.FLOAT
-    inputs = [
-        onnx.helper.make_tensor_value_info(name, floats, shape)
-        for name, shape in zip(names, shapes, strict=True)
-    ]
-    result = onnx.helper.make_tensor_value_info("result", floats, None)
-    node = onnx.helper.make_node(op, names, ["result"])
-    model = onnx.helper.make_model(onnx.helper.make_graph([node], op, inputs, [result]))
-    try:
-        onnx.checker.check_node(node)
-        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ShapeError(
-            f"{op} does not take {len(shapes)} operands of these shapes: {_last_line(error)}",
-            where="--shape",
-            fix=f"give one --shape for each operand of {op}",
-        ) from None
-    sizes = [dim.dim_value for dim in inferred.graph.output[0].type.tensor_type.shape.dim]
-    output = Value("result", "float32", tuple(sizes))
-    values = tuple(
-        Value(name, "float32", shape, index in _WEIGHTS.get(op, ()))
-        for index, (name, shape) in enumerate(zip(names, shapes, strict=True))
-    )
-    return Operator(op, op, "", values, (output,))
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from stagecut.backends.pim.functions import function_of
-from stagecut.backends.pim.numerics import Arithmetic, Multiply, held, narrow, wide
+from stagecut.backends.pim.numerics import Arithmetic, Multiply
+from stagecut.backends.rounding import held, narrow, wide
 from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
 from stagecut.compiler.ir.errors import EngineError
 

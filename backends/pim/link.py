@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from stagecut.backends.pim.architecture import Architecture, Spent
-from stagecut.backends.pim.numerics import narrow
+from stagecut.backends.rounding import narrow
 from stagecut.compiler.ir.device import Estimate, Tensor
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.machine import HOST, Basis

@@ -9,6 +9,7 @@ from stagecut.compiler.cli import (
     diff_command,
     estimate_command,
     generate_command,
+    hosts_command,
     import_costs_command,
     partition_command,
     profile_command,
@@ -47,6 +48,7 @@ app.command("partition")(partition_command.partition)
 app.command("import-costs")(import_costs_command.import_costs)
 app.command("sweep")(sweep_command.sweep)
 app.command("devices")(devices_command.devices)
+app.command("hosts")(hosts_command.hosts)
 app.command("estimate")(estimate_command.estimate)
 app.command("import-costs")(import_costs_command.import_costs)
 

@@ -13,9 +13,9 @@ import typer
 
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json, progress_bars, say
-from stagecut.compiler.cli.rivals import Many, One, Rival, rivals
+from stagecut.compiler.cli.rivals import ENGINES, Many, One, Rival, rivals
 from stagecut.compiler.ir import units
-from stagecut.compiler.ir.errors import FeedError, PlanError, told
+from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError, told
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import StoredVariant
@@ -38,6 +38,12 @@ def bench(
             help="Measure the variant that was profiled with this shape, not the first one.",
         ),
     ] = None,
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="ENGINE,ENGINE", help="The engines that it is measured beside, used by hand."
+        ),
+    ] = ",".join(ENGINES),
     rounds: Annotated[int, typer.Option(min=1, help="How many turns each one has.")] = 5,
     seconds: Annotated[
         float,
@@ -56,6 +62,7 @@ def bench(
     each takes for the inputs a second.
 
     stagecut bench bert.plan
+    stagecut bench bert.plan --against onnxruntime
     stagecut bench bert.plan --rounds 10 --seconds 2 --json
     """
     from stagecut.compiler.formats.plan_file import Plan
@@ -63,6 +70,7 @@ def bench(
     from stagecut.compiler.measure.foreign_load import foreign_load, read_load
     from stagecut.runtime.session import Session
 
+    engines = _engines(against)
     loaded = Plan.load(plan)
     stored = loaded.variant(common.parse_shapes(shape))
     with Session(loaded, fallback=fallback) as session, TemporaryDirectory() as folder:
@@ -78,7 +86,7 @@ def bench(
         rows = _measured(
             [
                 _of_plan(session, feeds),
-                *rivals(model, _written(stored, model, feeds), usable_cpus()),
+                *rivals(model, _written(stored, model, feeds), usable_cpus(), engines),
             ],
             rounds,
             seconds,
@@ -89,6 +97,19 @@ def bench(
         print_json("stagecut.bench/1", {**_document(rows), "foreign_load": taken})
     else:
         _show(rows, taken)
+
+
+def _engines(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name == "torch":
+            raise UsageError(
+                "a plan holds its model as ONNX, and no PyTorch program",
+                where="--against torch",
+                fix="measure torch.compile with the program itself, as benchmarks/peers.py does",
+            )
+        common.one_of(name, ENGINES, "--against")
+    return names
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -15,9 +15,6 @@ from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
-
-#: What `--precision bf16` allows: bf16 has 8 significant bits, of which deep models lose some.
-_BF16_TOLERANCE = 0.05
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import Plan
@@ -51,13 +48,24 @@ def compile_(
             min=0.0,
             metavar="PART",
             help="Admit devices of lower precision, and ship no plan whose outputs are off by more "
-            "than this part of their largest number, on the samples and on further inputs.",
+            "than this part of their largest number, on the samples and on further inputs, or by "
+            "more than this relative rms error on held-out samples.",
         ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
-            metavar="f32|bf16", help="bf16 is short for --tolerance 0.05; f32 is the default."
+            metavar="f32|bf16|int8|int4|auto",
+            help="Which devices of lower precision to admit, within 0.05 unless --tolerance says "
+            "otherwise; all with auto, or with a tolerance alone. f32 is the default.",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA.npz|FOLDER",
+            help="Samples by input, which tell what lower precision does: half of them for single "
+            "nodes, half for whole plans.",
         ),
     ] = None,
     max_energy: limits.MaxEnergyOption = None,
@@ -72,6 +80,13 @@ def compile_(
     costs: Annotated[
         Path | None,
         typer.Option(help="Use this cost table (see `stagecut profile`) instead of measuring."),
+    ] = None,
+    machine: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Several hosts, as `stagecut hosts` measured them, on any of which parts may run.",
+        ),
     ] = None,
     engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
@@ -91,15 +106,27 @@ def compile_(
       stagecut compile zoo:bert-base -o bert.plan --device cpu.serial --device pim.hbm:channels=64
       stagecut compile model.onnx -o model.plan --objective throughput --cores 0-7
       stagecut compile zoo:gpt2:past=1024 -o gpt2.plan --prompt 128
+      stagecut compile zoo:gpt2:past=1024 -o gpt2.plan --objective generate:prompt=512,new=128
       stagecut compile zoo:bert-base --dry-run
     """
+    from stagecut.compiler.arguments import Precision, lower_precision_of
     from stagecut.compiler.formats.costs_json import read_costs
+    from stagecut.compiler.formats.machine_json import read_machine
     from stagecut.compiler.pipeline import compile_model
 
     limits.for_streams(max_latency, "--max-latency", objective)
     limits.for_streams(max_memory, "--max-memory", objective)
     common.keep_to_cores(cores)
+    asked_precision: Precision | None = None
+    if precision is not None:
+        asked_precision = common.one_of(precision, get_args(Precision), "--precision")
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
+    if dry_run and machine is not None:
+        raise UsageError(
+            "nothing is known of other hosts' devices beyond what the file says",
+            where="--machine",
+            fix="leave it out, or leave out --dry-run",
+        )
     if dry_run:
         from stagecut.compiler.cli import dry_run as dry
         from stagecut.compiler.context import EFFORTS
@@ -113,7 +140,7 @@ def compile_(
             devices=device or named,
             variants=common.parse_variants(shape),
             granularity=finest,
-            lower_precision=_tolerance(tolerance, precision) is not None,
+            lower_precision=lower_precision_of(tolerance, asked_precision),
             restrict=common.read_rules(pin, forbid),
         )
         asked = common.one_of(effort, EFFORTS, "--effort")
@@ -130,7 +157,8 @@ def compile_(
             fix="add -o model.plan, or --dry-run to measure nothing",
         )
     check_outputs(
-        {"--output": output}, (*common.model_files(model, output), costs, *common.feed_files(feed))
+        {"--output": output},
+        (*common.model_files(model, output), costs, calibrate, machine, *common.feed_files(feed)),
     )
     settings = common.make_settings(
         cache_dir=cache_dir,
@@ -150,12 +178,15 @@ def compile_(
         pins=pin or (),
         forbids=forbid or (),
         granularity=finest,
-        tolerance=_tolerance(tolerance, precision),
+        tolerance=tolerance,
+        precision=asked_precision,
+        calibrate=calibrate,
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),
         max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
+        machine=None if machine is None else read_machine(machine),
         decoding=decoding.decoding_options(prompt, capacity, state),
         settings=settings,
     )
@@ -173,12 +204,6 @@ def compile_(
         print_json("stagecut.compile/1", document)
     else:
         _show(plan, output)
-
-
-def _tolerance(tolerance: float | None, precision: str | None) -> float | None:
-    if precision is None or common.one_of(precision, ("f32", "bf16"), "--precision") == "f32":
-        return tolerance
-    return _BF16_TOLERANCE if tolerance is None else tolerance
 
 
 def _document(planned: "PlannedVariant") -> dict[str, object]:
@@ -200,6 +225,7 @@ def _document(planned: "PlannedVariant") -> dict[str, object]:
         "workarounds": list(planned.workarounds),
         "checks": None if planned.checks is None else asdict(planned.checks),
         "circumstances": list(map(asdict, planned.circumstances)),
+        "precision": None if planned.precision is None else asdict(planned.precision),
         "accuracy": [
             {
                 "output": difference.name,

@@ -50,7 +50,7 @@ def rehearsed(
     devices: Sequence[str] | None,
     variants: Sequence[Mapping[str, tuple[int, ...]]],
     granularity: "Granularity",
-    lower_precision: bool,
+    lower_precision: str,
     restrict: Restrict,
 ) -> tuple[Rehearsed, ...]:
     """Raises what `compile` would before it measures anything."""

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import note, print_json, say, say_on
-from stagecut.compiler.ir import units
+from stagecut.compiler.cli.generate_output import measure, print_generated, show_generated
+from stagecut.compiler.cli.output import say_on
 from stagecut.compiler.ir.errors import UsageError
 
 
@@ -36,6 +36,14 @@ def generate(
     stop_ids: Annotated[
         str | None, typer.Option(metavar="1,2,3", help="Tokens that end it, and are left out.")
     ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(
+            metavar="prompt=128,new=64",
+            help="Measure with a prompt of random tokens instead: times, memory, and the share of "
+            "the memory bandwidth that is reached.",
+        ),
+    ] = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="Print each token when it is there.")
     ] = False,
@@ -46,7 +54,17 @@ def generate(
 
     stagecut generate gpt2.plan --prompt-ids 464,2068 --max-new 16
     stagecut generate gpt2.plan --prompt "The quick" --tokenizer tokenizer.json --stream
+    stagecut generate gpt2.plan --benchmark prompt=128,new=64
     """
+    if benchmark is not None:
+        if stream or any(each is not None for each in (prompt, prompt_ids, tokenizer, stop_ids)):
+            raise UsageError(
+                "it brings tokens of its own, and no end but their number",
+                where="--benchmark",
+                fix="leave --prompt, --prompt-ids, --tokenizer, --stop-ids and --stream out",
+            )
+        measure(plan, benchmark, fallback=fallback, json=json)
+        return
     if (prompt is None) == (prompt_ids is None):
         raise UsageError(
             "there has to be one prompt",
@@ -79,24 +97,9 @@ def generate(
         on_token=told if stream else None,
     )
     if json:
-        print_json(
-            "stagecut.generate/1",
-            {
-                "tokens": list(found.tokens),
-                **({} if found.text is None else {"text": found.text}),
-                "first_token_s": found.first_token_s,
-                "tokens_per_s": found.tokens_per_s,
-                "memory_bytes": found.memory_bytes,
-            },
-        )
-        return
-    written = " ".join(map(str, found.tokens)) if found.text is None else found.text
-    say(*([""] if stream else written.split("\n")))
-    rate = "" if found.tokens_per_s is None else f", then {found.tokens_per_s:.1f} tokens/s"
-    note(
-        f"first token after {units.seconds(found.first_token_s)}{rate}; "
-        f"the sequence took {units.size(found.memory_bytes)}"
-    )
+        print_generated(found, generator)
+    else:
+        show_generated(found, streamed=stream)
 
 
 def _ids(text: str, option: str) -> list[int]:

@@ -90,6 +90,20 @@ FallbackOption: TypeAlias = Annotated[
         "--fallback", help="Where a device is missing or fails, run on ONNX Runtime alone."
     ),
 ]
+ClusterOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="The Ray cluster that a plan over several hosts runs on: the one that this host is "
+        "in, or by the address of its first host.",
+    ),
+]
+InsecureOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--insecure", help="Use a cluster that asks for no token: whoever reaches it runs anything."
+    ),
+]
 CoresOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -18,6 +18,7 @@ from stagecut.compiler.ir.errors import UsageError
 if TYPE_CHECKING:
     from stagecut.compiler.ir.costs import CostTable
     from stagecut.compiler.ir.stream_certificate import Limit
+    from stagecut.passes.partition.baselines.methods import Method
 
 #: Those of passes/partition/baselines/methods.py, which is loaded only when a command runs.
 METHODS = ("optimal", "milp", "chain", "greedy", "priority", "single")
@@ -107,6 +108,7 @@ def partition(
       stagecut partition costs.json --objective throughput --max-latency 50ms --max-memory 2GiB
     """
     from stagecut.compiler.cli import partition_output as says
+    from stagecut.compiler.cli.searching import Searching
     from stagecut.compiler.formats.assignment_json import read_assignment
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.partition.baselines import methods
@@ -114,9 +116,9 @@ def partition(
     from stagecut.passes.partition.explain import Explain
 
     chosen = common.one_of(method, (*METHODS, "all"), "--method")
+    streams = objective == "throughput"
     _refuse_two_questions(chosen, check, explain, output)
     check_outputs({"--output": output}, (costs, check))
-    streams = objective == "throughput"
     if streams:
         _refuse_for_streams(chosen, explain, max_energy)
     limits.for_streams(max_latency, "--max-latency", objective)
@@ -150,20 +152,29 @@ def partition(
     if streams:
         _partition_stream(table, asked, front, output, json)
         return
+    searching = Searching(goal)
     if explain:
-        reasons = Explain(_matching(table, explain), goal, time_limit)(table)
+        bars = output_of.progress_bars()
+        reasons = Explain(_matching(table, explain), goal, time_limit, searching, bars)(table)
         _print(json, lambda: says.alternatives_document(reasons), says.alternatives_lines(reasons))
         return
-    told = says.SearchLines(goal)
-    if chosen == "all":
-        solved = [*methods.every_method(table, goal, time_limit, told)]
-        _print(json, lambda: says.methods_document(table, solved), says.methods_lines(solved))
-        return
-    if check is None:
-        method_chosen = methods.METHODS[chosen](goal, time_limit, device or [], told)
-    else:
-        method_chosen = Check(read_assignment(check), goal, time_limit)
-    solution, solve_s = methods.timed(method_chosen, table)
+    with searching:
+        if chosen == "all":
+            solved = [*methods.every_method(table, goal, time_limit, searching)]
+            _print(json, lambda: says.methods_document(table, solved), says.methods_lines(solved))
+        elif check is not None:
+            _solve(Check(read_assignment(check), goal, time_limit, searching), table, output, json)
+        else:
+            made = methods.METHODS[chosen](goal, time_limit, device or [], searching)
+            _solve(made, table, output, json)
+    searching.exit_if_stopped()
+
+
+def _solve(method: "Method", table: "CostTable", output: Path | None, json: bool) -> None:
+    from stagecut.compiler.cli import partition_output as says
+    from stagecut.passes.partition.baselines import methods
+
+    solution, solve_s = methods.timed(method, table)
     _write(output, dict(solution.assignment.devices))
     _print(
         json,

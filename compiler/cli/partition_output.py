@@ -2,40 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from time import monotonic
+from collections.abc import Iterator, Sequence
 
-from stagecut.compiler.cli.output import LINE_EVERY_S, note
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.costs import ENERGY, CostTable
-from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import Alternative, Alternatives, Solution
 from stagecut.compiler.report import wording
 from stagecut.passes.partition.baselines.methods import Solved
-from stagecut.passes.partition.search import Standing
-
-
-class SearchLines:
-    """The best answer so far and its gap while a search goes on, on standard error: a line when
-    there is a first one, and then at most every few seconds."""
-
-    def __init__(self, objective: Objective, clock: Callable[[], float] = monotonic) -> None:
-        self._text = objective.text
-        self._clock = clock
-        self._told_s = -math.inf
-
-    def __call__(self, standing: Standing) -> None:
-        if self._clock() - self._told_s < LINE_EVERY_S:
-            return
-        self._told_s = self._clock()
-        note(f"searching: {self._best(standing)}; {standing.left_s:.0f} s left")
-
-    def _best(self, standing: Standing) -> str:
-        if math.isinf(standing.total):
-            return "nothing found yet"
-        at_least = f"no schedule costs less than {self._text(standing.bound)}"
-        return f"the best so far is {self._text(standing.total)}, and {at_least}"
 
 
 def solution_document(table: CostTable, solution: Solution, solve_s: float) -> dict[str, object]:

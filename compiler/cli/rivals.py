@@ -11,7 +11,7 @@ in float32, too.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,10 +34,18 @@ class Rival:
     make: Callable[[], tuple[One, Many]]
 
 
-def rivals(model: Path, feeds: "Feeds", cpus: int) -> Iterator[Rival]:
-    """Those whose packages are installed, for the ONNX file `model`."""
-    yield from _onnxruntime(model, feeds, cpus)
-    yield from _openvino(model, feeds)
+#: The engines that can be asked for by name.
+ENGINES = ("onnxruntime", "openvino")
+
+
+def rivals(
+    model: Path, feeds: "Feeds", cpus: int, engines: Collection[str] = ENGINES
+) -> Iterator[Rival]:
+    """Those of `engines` whose packages are installed, for the ONNX file `model`."""
+    if "onnxruntime" in engines:
+        yield from _onnxruntime(model, feeds, cpus)
+    if "openvino" in engines:
+        yield from _openvino(model, feeds)
 
 
 def callers(one: One, count: int) -> Many:

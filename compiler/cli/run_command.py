@@ -55,6 +55,8 @@ def run(
         ),
     ] = None,
     fallback: common.FallbackOption = False,
+    cluster: common.ClusterOption = None,
+    insecure: common.InsecureOption = False,
     json: common.JsonOption = False,
 ) -> None:
     """Run a plan and say what came out and how long each stage took.
@@ -70,7 +72,9 @@ def run(
     single = {"--repeat": repeat > 1, "--output-dir": output_dir is not None}
     check_options(single, stream=stream, seconds=seconds, rate=rate)
     check_outputs({"--trace": trace}, (plan, *common.feed_files(feed)))
-    session = Session(plan, fallback=fallback)
+    session = Session(
+        plan, fallback=fallback, cluster=cluster, insecure=insecure, progress=progress_bars()
+    )
     if session.is_fallback:
         note("a device is missing or fails: running the plan's fallback")
     if elsewhere := session.elsewhere:

@@ -79,7 +79,8 @@ def run_stream(
     json: bool,
 ) -> None:
     """Raises the first error of an input behind everything else."""
-    if session.planned.account.basis == "modelled" and not session.is_fallback:
+    modelled = session.planned.account.basis == "modelled"
+    if modelled and not session.is_fallback and not session.is_over_hosts:
         note(
             "modelled devices run as fast as this machine computes what they would: the times "
             "below are not theirs"

@@ -1,5 +1,6 @@
 """`stagecut sweep`: what another speed, or another device, would make of the optimum."""
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ import typer
 
 from stagecut.compiler.cli import limits
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import print_json, say
+from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 
@@ -45,6 +46,20 @@ def sweep(
             "The real devices are measured once for all of them.",
         ),
     ] = None,
+    map_: Annotated[
+        bool,
+        typer.Option(
+            "--map", help="Vary two parts at once: the regions in which each schedule is the best."
+        ),
+    ] = False,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="What each device of --set costs (money, area): says which ones nothing is better "
+            "than for no more.",
+        ),
+    ] = None,
     device: common.DeviceOption = None,
     shape: common.ShapeOption = None,
     objective: common.ObjectiveOption = "latency",
@@ -68,25 +83,25 @@ def sweep(
 
       stagecut sweep costs.json --scale transfers=0.01..1000
       stagecut sweep costs.json --scale pim.hbm=0.05..100 --scale cpu.serial=0.5..2 --csv curve.csv
-      stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --device cpu.serial
+      stagecut sweep costs.json --scale pim.hbm=0.1..10 --scale transfers=0.1..10 --map
+      stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --price 10,18,32
     """
+    from stagecut.compiler.cli import sweep_map_output as maps
     from stagecut.compiler.cli import sweep_output as says
-    from stagecut.compiler.formats.atomic import replacing
+    from stagecut.compiler.cli.searching import Searching
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.sweep.catalogue import Catalogue
+    from stagecut.passes.sweep.speed_map import speed_map
 
     goal = parse_objective(objective)
     asked = [_sweep(text, goal, time_limit) for text in scale or ()]
-    if bool(asked) == bool(set_):
-        raise UsageError(
-            "asks for nothing" if not asked else "--scale and --set are different questions",
-            where="sweep",
-            fix="give --scale PART=LOW..HIGH, or --set DEVICE:KEY=A,B,...",
-        )
-    entries = [] if set_ is None else _entries(set_)
-    catalogue = Catalogue(tuple(each.partition("=")[0] for each in entries), goal, time_limit)
     is_table = costs.endswith(".json")
-    if set_ is not None and is_table:
+    _refuse(len(asked), set_ is not None, map_)
+    entries = [] if set_ is None else _entries(set_)
+    names = tuple(each.partition("=")[0] for each in entries)
+    prices = _prices(price, len(names))
+    catalogue = Catalogue(names, goal, time_limit, Searching(goal), progress_bars(), prices)
+    if entries and is_table:
         raise UsageError(
             "a cost table holds no device that could be asked anew",
             where="--set",
@@ -111,22 +126,49 @@ def sweep(
     if entries:
         choices = catalogue(table)
         specs = dict(zip(catalogue.entries, entries, strict=True))
-        document, lines = says.choices_document(choices, specs), says.choices_lines(choices, specs)
+        document = says.choices_document(choices, specs, goal)
+        lines = says.choices_lines(choices, specs, goal)
         rows = says.choices_csv(choices, specs)
+    elif map_:
+        drawn = speed_map(asked[0], asked[1], table)
+        document, lines = maps.map_document(drawn), maps.map_lines(drawn)
+        rows = maps.map_csv(drawn)
     else:
         curves = [one(table) for one in asked]
         document, lines = says.curves_document(curves), says.curves_lines(curves)
         rows = says.curves_csv(curves)
-    if csv is not None:
-        with replacing(csv) as temporary:
-            temporary.write_text(rows, "utf-8")
+    _write(csv, rows)
     if json:
         print_json("stagecut.sweep/1", {"costs": costs, **document})
     else:
         say(*lines)
 
 
+def _write(csv: Path | None, rows: str) -> None:
+    from stagecut.compiler.formats.atomic import replacing
+
+    if csv is not None:
+        with replacing(csv) as temporary:
+            temporary.write_text(rows, "utf-8")
+
+
+def _refuse(scales: int, is_catalogue: bool, is_map: bool) -> None:
+    if bool(scales) == is_catalogue:
+        raise UsageError(
+            "asks for nothing" if not scales else "--scale and --set are different questions",
+            where="sweep",
+            fix="give --scale PART=LOW..HIGH, or --set DEVICE:KEY=A,B,...",
+        )
+    if is_map and scales != 2:
+        raise UsageError(
+            "a map is one of two speeds",
+            where="--map",
+            fix="give --scale PART=LOW..HIGH twice",
+        )
+
+
 def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":
+    from stagecut.compiler.cli.searching import Searching
     from stagecut.passes.sweep.scale import Scale
     from stagecut.passes.sweep.sweep import Sweep
 
@@ -134,7 +176,15 @@ def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":
     try:
         if match is not None:
             low, high = float(match["low"]), float(match["high"])
-            return Sweep(Scale(match["part"]), low, high, objective, limit_s)
+            return Sweep(
+                Scale(match["part"]),
+                low,
+                high,
+                objective,
+                limit_s,
+                Searching(objective),
+                progress_bars(),
+            )
     except ValueError:
         pass
     raise UsageError(
@@ -142,6 +192,25 @@ def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":
         where="--scale",
         fix="write --scale transfers=0.01..1000",
     )
+
+
+def _prices(text: str | None, count: int) -> tuple[float, ...]:
+    """One for each of `count` entries; none where none were given."""
+    if text is None:
+        return ()
+    if not count:
+        raise UsageError("prices are those of --set", where="--price", fix="leave it out")
+    try:
+        prices = tuple(map(float, text.split(",")))
+    except ValueError:
+        prices = ()
+    if len(prices) != count or not all(0 <= price < math.inf for price in prices):
+        raise UsageError(
+            f"{text!r} is no price for each of {count} devices",
+            where="--price",
+            fix="write a number for each value of --set: --price 10,18,32",
+        )
+    return prices
 
 
 def _entries(text: str) -> list[str]:

@@ -4,10 +4,11 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.report import wording
-from stagecut.passes.sweep.catalogue import Choice
-from stagecut.passes.sweep.sweep import Breakpoint, Curve, Stretch
+from stagecut.passes.sweep.catalogue import Choice, front
+from stagecut.passes.sweep.sweep import Breakpoint, Curve
 
 #: So many moved nodes are named in a line.
 _NAMED = 3
@@ -79,10 +80,10 @@ def _curve_lines(curve: Curve) -> Iterator[str]:
         f"{wording.count(curve.solves, 'partition')}, {proof}"
     )
     yield f"  {'speed':>9}  {'total':>9}  what changes"
-    yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {_placed(first)}"
+    yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {placed(first.solution)}"
     for point in curve.breakpoints:
         yield f"  {point.at:9.4g}  {text(point.total):>9}  {_moves(point)}"
-    yield f"  {last.high:9.4g}  {text(last.total(last.high)):>9}  {_placed(last)}"
+    yield f"  {last.high:9.4g}  {text(last.total(last.high)):>9}  {placed(last.solution)}"
     yield from _verdict(curve)
 
 
@@ -98,10 +99,11 @@ def _verdict(curve: Curve) -> Iterator[str]:
         yield f"  as things stand, 1 % more speed saves {curve.elasticity(1.0):.2f} %"
 
 
-def _placed(stretch: Stretch) -> str:
+def placed(solution: Solution) -> str:
+    """How many nodes run where."""
     return ", ".join(
         f"{wording.count(number, 'node')} on {wording.brief(name)}"
-        for name, number in _counts(stretch.solution).items()
+        for name, number in _counts(solution).items()
     )
 
 
@@ -135,20 +137,29 @@ def curves_csv(curves: Sequence[Curve]) -> str:
     )
 
 
-def choices_document(choices: Sequence[Choice], specs: Mapping[str, str]) -> dict[str, object]:
+def choices_document(
+    choices: Sequence[Choice], specs: Mapping[str, str], objective: Objective
+) -> dict[str, object]:
     return {
-        "objective": str(choices[0].solution.objective),
-        "choices": [
-            {
-                "device": _spec(choice, specs) or None,
-                "total": choice.solution.certificate.total,
-                "lower_bound": choice.solution.certificate.lower_bound,
-                "exact": choice.solution.certificate.exact,
-                "nodes": _counts(choice.solution).get(choice.device, 0),
-                "assignment": dict(choice.solution.assignment.devices),
-            }
-            for choice in choices
-        ],
+        "objective": str(objective),
+        "choices": [_choice(choice, specs, choice.device in front(choices)) for choice in choices],
+    }
+
+
+def _choice(choice: Choice, specs: Mapping[str, str], on_front: bool) -> dict[str, object]:
+    document: dict[str, object] = {"device": _spec(choice, specs) or None}
+    if choice.price is not None:
+        document |= {"price": choice.price, "front": on_front}
+    if choice.solution is None:
+        return {**document, "total": None, "lower_bound": choice.bound}
+    certificate = choice.solution.certificate
+    return {
+        **document,
+        "total": certificate.total,
+        "lower_bound": certificate.lower_bound,
+        "exact": certificate.exact,
+        "nodes": _counts(choice.solution).get(choice.device, 0),
+        "assignment": dict(choice.solution.assignment.devices),
     }
 
 
@@ -157,31 +168,49 @@ def _spec(choice: Choice, specs: Mapping[str, str]) -> str:
     return specs[choice.device].partition("=")[2] if choice.device else ""
 
 
-def choices_lines(choices: Sequence[Choice], specs: Mapping[str, str]) -> Iterator[str]:
-    width = max(len(_spec(choice, specs)) for choice in choices)
-    width = max(width, len("without"))
-    first = choices[0].solution.certificate.total
-    base = "" if choices[0].device else f"{'gain':>7}  "
-    yield f"{'device':{width}}  {'total':>9}  {base}{'nodes on it':>11}"
+def choices_lines(
+    choices: Sequence[Choice], specs: Mapping[str, str], objective: Objective
+) -> Iterator[str]:
+    width = max(len("without"), *(len(_spec(choice, specs)) for choice in choices))
+    first = choices[0]
+    without = None if first.device or first.solution is None else first.solution
+    gain = "" if without is None else f"{'gain':>7}  "
+    price = "" if first.price is None else f"{'price':>8}  "
+    yield f"{'device':{width}}  {price}{'total':>9}  {gain}{'nodes on it':>11}"
     for choice in choices:
+        name = f"{_spec(choice, specs) or 'without':{width}}"
+        price = "" if choice.price is None else f"{choice.price:8g}  "
+        if choice.solution is None:
+            bound = objective.text(choice.bound)
+            yield f"{name}  {price}  skipped: takes {bound} at least, and something costs no more"
+            continue
         certificate = choice.solution.certificate
-        total = choice.solution.objective.text(certificate.total)
-        gain = f"{first / certificate.total:6.2f}x  " if base and certificate.total else base
+        total = objective.text(certificate.total)
+        if without is not None and certificate.total:
+            gain = f"{without.certificate.total / certificate.total:6.2f}x  "
         nodes = _counts(choice.solution).get(choice.device, 0)
         proof = "" if certificate.exact else f"  ({certificate.claim})"
-        name = _spec(choice, specs) or "without"
-        yield f"{name:{width}}  {total:>9}  {gain}{nodes:>11}{proof}"
+        yield f"{name}  {price}{total:>9}  {gain}{nodes:>11}{proof}{_mark(choice, choices)}"
+
+
+def _mark(choice: Choice, choices: Sequence[Choice]) -> str:
+    if choice.price is None:
+        return ""
+    return "" if choice.device in front(choices) else "  (something is as good for no more)"
 
 
 def choices_csv(choices: Sequence[Choice], specs: Mapping[str, str]) -> str:
+    on_front = front(choices)
     return _csv(
-        ("device", "total", "lower_bound", "nodes"),
+        ("device", "price", "front", "total", "lower_bound", "nodes"),
         (
             (
                 _spec(choice, specs),
-                choice.solution.certificate.total,
-                choice.solution.certificate.lower_bound,
-                _counts(choice.solution).get(choice.device, 0),
+                "" if choice.price is None else choice.price,
+                "" if choice.price is None else int(choice.device in on_front),
+                "" if choice.solution is None else choice.solution.certificate.total,
+                choice.bound,
+                "" if choice.solution is None else _counts(choice.solution).get(choice.device, 0),
             )
             for choice in choices
         ),

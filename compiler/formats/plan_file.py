@@ -46,7 +46,8 @@ from stagecut.compiler.ir.plan import (
 )
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.state import Decoding
-from stagecut.compiler.ir.text import shape_text
+from stagecut.compiler.ir.text import html_table, shape_text
+from stagecut.compiler.ir.units import seconds
 
 #: Keys that nobody knows are refused, in everything that stands below.
 _ENTRIES = TypeAdapter(Mapping[str, PlannedEntry], config=ConfigDict(extra="forbid"))
@@ -166,6 +167,23 @@ class Plan:
         document = _parsed(fields, archive.path)
         check_plan(document, archive)
         return cls(document, archive)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: each variant's contenders, and which of them ships."""
+        rows = [
+            (
+                variant.planned.profiled,
+                contender.name,
+                contender.stages,
+                seconds(contender.median_s),
+                contender.accounting,
+                "ships" if contender.chosen else "",
+            )
+            for variant in self.variants
+            for contender in variant.planned.contenders
+        ]
+        head = ("shapes", "contender", "stages", "a run", "how it is known", "")
+        return html_table(self.archive.path.name, head, rows)
 
     @property
     def variants(self) -> tuple[StoredVariant, ...]:

@@ -42,3 +42,16 @@ def _apart(a: Tensor, b: Tensor) -> tuple[float, float]:
     difference[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
     most = float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max())
     return most, float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
+
+
+def squares(found: Tensor, wanted: Tensor) -> tuple[float, float]:
+    """The sum of the squares of the differences of two arrays of one shape, and that of what is
+    wanted; of the places where both are numbers."""
+    off = size = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for a, b in wide_blocks(found, wanted):
+            there = np.isfinite(a) & np.isfinite(b)
+            ours, theirs = a[there], b[there]
+            difference = ours - theirs
+            off, size = off + float(difference @ difference), size + float(theirs @ theirs)
+    return off, size

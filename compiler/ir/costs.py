@@ -5,6 +5,7 @@ has one producer; and the nodes stand in an order in which each comes after thos
 reads. `where` in every error is the path in `stagecut.costs/1` JSON.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -93,6 +94,10 @@ class Endpoint:
 
 #: The budget that limits joules: what nodes and transfers take, by the table's energies.
 ENERGY = "energy"
+
+#: The budget of what lower precision does to the outputs: squared relative rms errors, which add up
+#: where they have nothing to do with each other.
+ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,37 @@ def with_energy_limit(table: CostTable, limit_j: float) -> CostTable:
     table.require_energy()
     others = tuple(budget for budget in table.budgets if budget.name != ENERGY)
     return replace(table, budgets=(*others, Budget(ENERGY, float(limit_j))))
+
+
+def with_errors(
+    table: CostTable, squared: Mapping[str, Mapping[str, float]], limit: float
+) -> CostTable:
+    """The table with a budget of errors in place of any that it has: `squared` is, by node and
+    device, the square of the relative rms error that the node alone causes there at the outputs."""
+    others = tuple(budget for budget in table.budgets if budget.name != ERROR)
+    nodes = []
+    for node in table.nodes:
+        own = squared.get(node.name, NOTHING)
+        uses = {name: used for name, used in node.uses.items() if name != ERROR}
+        nodes.append(replace(node, uses={**uses, ERROR: own} if own else uses))
+    return replace(table, nodes=tuple(nodes), budgets=(*others, Budget(ERROR, limit)))
+
+
+def with_error_limit(table: CostTable, limit: float | None) -> CostTable:
+    """The table with another limit on errors, None for one that no schedule exceeds; the same
+    where errors are no budget."""
+    if all(budget.name != ERROR for budget in table.budgets):
+        return table
+    if limit is None:
+        most = (max(node.uses.get(ERROR, {}).values(), default=0.0) for node in table.nodes)
+        limit = 2.0 * math.fsum(most) + 1.0
+    return replace(
+        table,
+        budgets=tuple(
+            replace(budget, limit=limit) if budget.name == ERROR else budget
+            for budget in table.budgets
+        ),
+    )
 
 
 def _unknown_energy(where: str) -> CostTableError:

@@ -84,10 +84,10 @@ class Device:
     `power_w` is what it is taken to draw while it runs: where time is measured, energy is not, so
     that a measured node's energy is its time at this power. The peaks are what the device can do
     at the most, where that is known: work, and bytes to and from its memory. `precision` is the
-    number format in which it computes on floats ("f32", "bf16", "f16"), empty where that is not
-    known. It keeps `cores` units of `resource` busy while it runs; a device without a resource
-    has one of its own, under its own name. A call of it runs `batch` inputs together, which is
-    what its costs are for; only streams (`objective throughput`) can fill more than one.
+    number format in which it computes on floats ("f64", "f32", "bf16", "f16", "f8"), empty where
+    that is not known. It keeps `cores` units of `resource` busy while it runs; a device without a
+    resource has one of its own, under its own name. A call of it runs `batch` inputs together,
+    which is what its costs are for; only streams (`objective throughput`) can fill more than one.
     """
 
     name: str
@@ -112,7 +112,7 @@ class Device:
     def keeps_precision(self) -> bool:
         """Whether it computes on floats in no less than a model's own precision, as far as is
         known."""
-        return self.precision in {"", "f32"}
+        return self.precision in {"", "f32", "f64"}
 
 
 @dataclass(frozen=True, slots=True)

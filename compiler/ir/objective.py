@@ -67,6 +67,7 @@ def parse_objective(text: str) -> Objective:
             raise UsageError(
                 f"{part!r} is not part of an objective",
                 where=f"objective {text}",
-                fix="write latency, energy, weights for both: latency=1,energy=0.5, or throughput",
+                fix="write latency, energy, weights for both: latency=1,energy=0.5, throughput, "
+                "or, to compile a decoder, generate:prompt=512,new=128",
             ) from None
     return Objective(weights["latency"], weights["energy"])

@@ -14,6 +14,7 @@ from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positi
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
 from stagecut.compiler.ir.machine import Basis, Machine
+from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.state import Decoding
@@ -373,6 +374,7 @@ class PlannedVariant:
     are None where there was nothing to compare outputs with. `fallback` is the best contender that
     needs nothing but ONNX Runtime, where the plan itself needs more. `circumstances` has an entry
     for all that was measured. Without a `stream`, a stream has one replica of each stage.
+    `precision` is None where errors were no budget.
     """
 
     name: str
@@ -392,6 +394,7 @@ class PlannedVariant:
     checks: Checks | None = None
     circumstances: tuple[Circumstances, ...] = ()
     stream: PlannedStream | None = None
+    precision: PlannedPrecision | None = None
 
     @property
     def schedule(self) -> Schedule:

@@ -21,7 +21,8 @@ class Program:
     has another name here, as the output keeps its own; `called` maps that to the model's name for
     it. `defaults` are of those inputs that need not be given, by the model's names for them.
     `carried` are the model's own types of those inputs and outputs that come in another one here,
-    by their names here. `made_up` are the inputs whose samples nobody gave.
+    by their names here. `made_up` are the inputs whose samples nobody gave. `samples` are further
+    ones that somebody did, for what lower precision does to outputs.
     """
 
     name: str
@@ -33,3 +34,4 @@ class Program:
     defaults: Feeds = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
     made_up: tuple[str, ...] = ()
+    samples: tuple[Feeds, ...] = ()

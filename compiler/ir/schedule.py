@@ -28,6 +28,7 @@ from typing import TypeAlias
 
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.text import html_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,18 @@ class Schedule:
 
     def __str__(self) -> str:
         return "\n".join(map(self._line, self.steps))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the steps of a run, in their order."""
+        rows = [self._cells(step) for step in self.steps]
+        caption = f"{len(self.stages):,} stages, {len(rows) - len(self.stages):,} transfers"
+        return html_table(caption, ("step", "where", "what"), rows)
+
+    def _cells(self, step: Step) -> tuple[str, str, str]:
+        if isinstance(step, Transfer):
+            return "transfer", " > ".join(step.route), step.value
+        stage = self.stages[step.stage]
+        return "run", stage.device, ", ".join(stage.nodes)
 
     def _line(self, step: Step) -> str:
         if isinstance(step, Transfer):

@@ -47,11 +47,13 @@ class State:
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """What the entries of a decoder share. A sequence holds at most `capacity` tokens; `logits` is
-    the output that scores the next one, empty where it is not plain which does."""
+    the output that scores the next one, empty where it is not plain which does. `answer` is how
+    many new tokens the answer has that it was compiled for, 0 where nobody said."""
 
     states: tuple[State, ...]
     capacity: Positive
     logits: str
+    answer: Size = 0
 
     @property
     def token_bytes(self) -> int:
@@ -65,15 +67,18 @@ class DecodingOptions:
 
     `prompt` is the number of tokens that prefill is measured with, `capacity` the most tokens that
     a sequence may hold, and `states` pairs inputs with outputs where these are not recognised by
-    name. Raises UsageError for numbers that make no sense.
+    name. `new` is how many tokens the answer has whose time counts, where that is said. Raises
+    UsageError for numbers that make no sense.
     """
 
     prompt: int | None = None
     capacity: int | None = None
     states: Mapping[str, str] = field(default_factory=dict)
+    new: int | None = None
 
     def __post_init__(self) -> None:
-        for name, number in (("prompt", self.prompt), ("capacity", self.capacity)):
+        numbers = (("prompt", self.prompt), ("capacity", self.capacity), ("new", self.new))
+        for name, number in numbers:
             if number is not None and number < 2:
                 raise UsageError(
                     f"it is {number}", where=name, fix="give a whole number of tokens, 2 or more"
@@ -83,9 +88,13 @@ class DecodingOptions:
     def is_given(self) -> bool:
         return self != DecodingOptions()
 
-    def lengths(self, room: int | None) -> tuple[int, int]:
-        """The tokens of the prompt that is measured, and of the longest sequence; `room` is what
-        the model itself is known to have room for. Raises UsageError for a prompt that fills it."""
+    def lengths(self, room: int | None) -> tuple[int, int, int]:
+        """The tokens of the prompt that is measured, of the longest sequence, and of what the step
+        lies behind that is measured: half way to the end of the answer, or of the sequence. `room`
+        is what the model itself is known to have room for.
+
+        Raises UsageError for a prompt that fills it, and for an answer that does not fit.
+        """
         capacity = self.capacity or room or _CAPACITY
         prompt = self.prompt or min(_PROMPT, max(1, capacity // 2))
         if prompt >= capacity:
@@ -94,4 +103,13 @@ class DecodingOptions:
                 where="prompt",
                 fix="give a shorter prompt, or a larger capacity",
             )
-        return prompt, capacity
+        if self.new is None:
+            return prompt, capacity, (prompt + capacity) // 2
+        if prompt + self.new - 1 > capacity:
+            raise UsageError(
+                f"{self.new} tokens behind a prompt of {prompt} do not fit into a sequence of "
+                f"{capacity}",
+                where="objective",
+                fix="ask for a shorter answer, or give a larger capacity",
+            )
+        return prompt, capacity, prompt + (self.new - 2) // 2

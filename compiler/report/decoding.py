@@ -36,6 +36,13 @@ class DecodingFigures:
             None not in {prefill.observed_s, decode.observed_s},
         )
 
+    @property
+    def answer_s(self) -> float | None:
+        """All of an answer of the length that the plan was compiled for: its first token, and each
+        further one at what the one in the middle takes. None where no length was said."""
+        new = self.decoding.answer
+        return self.first_token_s + (new - 1) * self.token_s if new else None
+
     def lines(self) -> Iterator[str]:
         """For people."""
         how = "observed" if self.observed else "predicted"
@@ -46,6 +53,11 @@ class DecodingFigures:
             f"{self.length} tokens)"
         )
         token_bytes, capacity = self.decoding.token_bytes, self.decoding.capacity
+        if self.answer_s is not None:
+            yield (
+                f"an answer of {self.decoding.answer} tokens takes "
+                f"{units.seconds(self.answer_s)} {how}"
+            )
         yield (
             f"a sequence holds {capacity} tokens in {units.size(capacity * token_bytes)}, "
             f"{units.size(token_bytes)} a token"
@@ -60,6 +72,8 @@ class DecodingFigures:
             "first_token_s": self.first_token_s,
             "token_s": self.token_s,
             "accounting": "measured" if self.observed else "predicted",
+            **({} if self.answer_s is None else {"new": self.decoding.answer}),
+            **({} if self.answer_s is None else {"answer_s": self.answer_s}),
             "bytes_per_token": self.decoding.token_bytes,
         }
 

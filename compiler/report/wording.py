@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from stagecut.compiler.ir.machine import Basis, Route
 from stagecut.compiler.ir.plan import Checks, Circumstances, FrontPoint, Port
+from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary
@@ -113,6 +114,43 @@ def checks(made: Checks | None) -> str:
     named = f"{', '.join(others)} and {last}" if others else last
     worst = "" if not made.worst else f": off by {100 * made.worst:.2g} % at the worst"
     return f"right on {named}{worst}"
+
+
+def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]:
+    """What lower precision does to the plan that ships: what was predicted beside what was
+    measured; and how far the sum of squares was off, of every plan whose error was measured."""
+    if planned is None:
+        return ()
+    own = planned.of(shipped)
+    lines = []
+    if own is not None and own.measured is not None:
+        lines.append(
+            f"error {percent_of(own.measured)} "
+            f"(rms on {count(planned.held_out, 'held-out sample')}), "
+            f"{percent_of(own.predicted)} predicted; {percent_of(planned.tolerance)} allowed"
+        )
+    both = [
+        (each.predicted / each.measured, each.name)
+        for each in planned.contenders
+        if each.measured and each.predicted
+    ]
+    if both:
+        (least, low), (most, high) = min(both), max(both)
+        lines.append(
+            f"predicted errors are {least:.2f} ({brief(low)}) to {most:.2f} ({brief(high)}) times "
+            f"those measured, by {count(planned.runs, 'run')} of the whole model"
+        )
+    if len(planned.attempts) > 1:
+        tried = ", ".join(
+            percent_of(each.measured) for each in planned.attempts if each.measured is not None
+        )
+        lines.append(f"solved {len(planned.attempts)} times under tighter budgets: {tried}")
+    return tuple(lines)
+
+
+def percent_of(part: float) -> str:
+    """`1.2 %`, with two digits however small it is."""
+    return f"{100 * part:.2g} %"
 
 
 def measured(known: Circumstances) -> str:

@@ -10,15 +10,17 @@ Before (capable devices in brackets):      After:
   %s = Softmax(%e)       [cpu]
   %m = Where(%c, %s, 0)  [cpu]
 
-Three rules, in this order:
+Four rules, in this order:
   glue   values that cannot leave an engine (sequences, bfloat16) join writer and readers
+  fused  a region (attention, GELU) that a device runs as one kernel, for less: fused.py
   views  view-like operators join a neighbour that loses no device by it
   cheap  a cheap neighbour joins when both can run on the same devices, at most one of the two
          is heavy, and one is the other's only reader
 
-No rule takes a device away from an operator that does real work. The only schedules that this rules
-out split a run of cheap operators; in exchange, engines can fuse them. A view-like operator stays a
-node of its own only where every merge would take a device away from its neighbour.
+But for regions, no rule takes a device away from an operator that does real work. The only
+schedules that this rules out split a run of cheap operators, or a region; in exchange, engines can
+fuse them. A view-like operator stays a node of its own only where every merge would take a device
+away from its neighbour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,15 +28,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.device import Backend
-from stagecut.compiler.ir.graph import Graph, Node, Operator, Value
+from stagecut.compiler.ir.graph import Graph, Node
+from stagecut.passes.cluster.fused import merge_regions
 from stagecut.passes.cluster.groups import Groups
+from stagecut.passes.cluster.joined import joined
+from stagecut.passes.cluster.views import is_view
 
 Granularity: TypeAlias = Literal["cluster", "op"]
-
-_VIEWS = frozenset(
-    {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Expand"}
-    | {"Shape", "Size", "Range", "ConstantOfShape", "Constant", "CastLike", "Dropout"}
-)
 
 #: Operators that do enough work to be worth a node of their own.
 _HEAVY = frozenset(
@@ -42,9 +42,6 @@ _HEAVY = frozenset(
     | {"MatMulInteger", "QLinearMatMul", "ConvInteger", "QLinearConv", "If", "Loop", "Scan"}
     | {"DeformConv", "FusedMatMul", "MultiHeadAttention", "QAttention", "FusedConv"}
 )
-
-#: Integers up to this many are taken for shape arithmetic.
-_SHAPE_ELEMENTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,8 @@ class Cluster:
         groups = Groups(graph, able)
         groups.glue(_unportable_edges(graph))
         if self.granularity == "cluster":
-            views = [all(map(_is_view, node.operators)) for node in graph.nodes]
+            merge_regions(graph, groups, self.backends)
+            views = [all(map(is_view, node.operators)) for node in graph.nodes]
             heavy = [any(op.op in _HEAVY for op in node.operators) for node in graph.nodes]
             _merge_views(groups, views)
             _merge_cheap(groups, heavy)
@@ -80,27 +78,11 @@ def _unportable_edges(graph: Graph) -> list[tuple[int, int]]:
     ]
 
 
-def _is_view(operator: Operator) -> bool:
-    if operator.domain:
-        return False
-    if operator.op in _VIEWS:
-        return True
-    source = operator.inputs[0] if operator.inputs else None
-    if operator.op == "Cast" and source is not None and not source.dtype.startswith("float"):
-        return True
-    return bool(operator.writes) and all(map(_is_shape_like, operator.writes))
-
-
-def _is_shape_like(value: Value) -> bool:
-    integer = value.dtype in {"int64", "int32", "bool"}
-    return integer and len(value.shape) <= 1 and value.elements <= _SHAPE_ELEMENTS
-
-
 def _merge_views(groups: Groups, views: Sequence[bool]) -> None:
     """Views join a reader rather than a writer: it is the reader that needs the new layout."""
-    for index, is_view in enumerate(views):
+    for index, view in enumerate(views):
         group = groups.of(index)
-        while is_view and all(views[member] for member in groups.members(group)):
+        while view and all(views[member] for member in groups.members(group)):
             able = groups.able(group)
             lossless = (n for n in groups.safe_neighbours(group) if groups.able(n) <= able)
             neighbour = next(lossless, None)
@@ -137,23 +119,5 @@ def _rebuild(graph: Graph, groups: Groups) -> Graph:
         written = [value for node in members for value in node.outputs]
         # a value that neither another node nor the caller of the model reads stays inside
         outputs = [value for value in written if readers.get(value.name, {group}) != {group}]
-        nodes.append(members[0] if len(members) == 1 else _joined(members, outputs))
+        nodes.append(members[0] if len(members) == 1 else joined(members, outputs))
     return Graph(graph.name, tuple(nodes), graph.inputs, graph.outputs)
-
-
-def _joined(members: Sequence[Node], outputs: Sequence[Value]) -> Node:
-    """One node with the name of its heaviest member and the operators of all of them."""
-    written = {value.name for node in members for value in node.outputs}
-    read = {value.name: value for node in members for value in node.inputs}
-    weights = {weight.name: weight for node in members for weight in node.weights}
-    operators = tuple(operator for node in members for operator in node.operators)
-    working = [operator.op for operator in operators if not _is_view(operator)]
-    return Node(
-        name=max(members, key=lambda node: node.flops).name,
-        op="+".join(working or [operator.op for operator in operators]),
-        operators=operators,
-        inputs=tuple(value for name, value in read.items() if name not in written),
-        outputs=tuple(outputs),
-        weights=tuple(weights.values()),
-        flops=sum(node.flops for node in members),
-    )

@@ -74,6 +74,10 @@ class Groups:
                     links[merged].add(neighbour)
         return merged
 
+    def set_able(self, group: int, able: frozenset[str]) -> None:
+        """Say which devices can run a group that runs otherwise than its members would."""
+        self._able[group] = able
+
     def glue(self, edges: Iterable[tuple[int, int]]) -> None:
         """Merge the two ends of each edge, and then every group that is on a cycle with another."""
         for one, other in edges:

@@ -29,6 +29,7 @@ class Limit:
     asked: bool = False
     rounding: float = 1e-5
     stretched: bool = True
+    lower: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,18 @@ from stagecut.passes.gate.accuracy import Flaw, Limit, farthest, output_differen
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.reference import Reference
+from stagecut.passes.precision.rms import rms
+
+#: The samples that say nothing of single nodes' errors.
+HELD_OUT = "held-out samples"
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """A contender, ready to run, and how far its outputs were from the reference's on the samples.
 
-    `inputs` are those on which they were right, `worst` is the largest relative difference on any.
+    `inputs` are those on which they were right, `worst` is the largest relative difference on any,
+    `rms` the relative rms error on held-out samples, where there were any.
     `run_s` is the latency of the last of these runs, where it is known.
     """
 
@@ -40,16 +45,18 @@ class Built:
     inputs: tuple[str, ...] = ()
     worst: float = 0.0
     run_s: float | None = None
+    rms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A contender that must not ship: on `inputs` its outputs have a flaw."""
+    """A contender that must not ship: on `inputs` its outputs have a flaw. `rms` is as in Built."""
 
     proposal: Proposal
     staged: StagedSchedule
     inputs: InputSet
     flaw: Flaw
+    rms: float | None = None
 
     def __str__(self) -> str:
         return f"plan {self.proposal.name} is left out: on {self.inputs.name}, {self.flaw.problem}"
@@ -86,13 +93,15 @@ class Checked:
 class Build:
     """`stage` gives a proposal its programs, `prepare` builds them. `limit` says how far off each
     may be, None where it is the reference itself. Where the reference cannot run on the samples,
-    nothing is said of outputs."""
+    nothing is said of outputs. `held_out` are samples on which plans of lower precision are held
+    against the reference, too."""
 
     stage: Callable[[Proposal], StagedSchedule]
     prepare: RunnerFactory
     reference: Reference
     limit: Callable[[Proposal], Limit | None]
     progress: Progress
+    held_out: Sequence[Feeds] = ()
 
     def __call__(
         self, proposals: Sequence[Proposal], feeds: Feeds, outputs: Sequence[str]
@@ -135,6 +144,8 @@ class Build:
         limit = self.limit(built.proposal)
         if limit is None:
             return built
+        off = self._rms(built, limit)
+        built = replace(built, rms=off)
         passed: list[str] = []
         for number, inputs in enumerate(self.reference.sets):
             if inputs.stretched and not limit.stretched:
@@ -147,12 +158,29 @@ class Build:
                 continue
             flaw = self.reference.flaw(inputs, results, limit)
             if flaw is not None:
-                return Wrong(built.proposal, built.staged, inputs, flaw)
+                return Wrong(built.proposal, built.staged, inputs, flaw, off)
             passed.append(inputs.name)
             if number and not inputs.numbers:  # those of the samples are known
-                off = farthest(results, self.reference.outputs(inputs))
-                built = replace(built, worst=max(built.worst, off))
-        return replace(built, inputs=tuple(passed))
+                far = farthest(results, self.reference.outputs(inputs))
+                built = replace(built, worst=max(built.worst, far))
+        if off is None:
+            return replace(built, inputs=tuple(passed))
+        if not off <= limit.relative:
+            inputs = InputSet(HELD_OUT, self.held_out[0])
+            flaw = Flaw(f"outputs are off by {100 * off:.3g} % (rms)", off)
+            return Wrong(built.proposal, built.staged, inputs, flaw, off)
+        return replace(built, inputs=(*passed, HELD_OUT))
+
+    def _rms(self, built: Built, limit: Limit) -> float | None:
+        """On held-out samples, where it computes in lower precision and a limit was asked for."""
+        if not (limit.asked and limit.lower):
+            return None
+        pairs = []
+        for number, feeds in enumerate(self.held_out):
+            right = self.reference.known(InputSet(f"{HELD_OUT} {number}", feeds))
+            if not isinstance(right, str):
+                pairs.append((built.runner.run(feeds)[0], right))
+        return rms(pairs) if pairs else None
 
 
 def right(checked: Checked, tolerance: float | None) -> Checked:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.account import Account, account
-from stagecut.compiler.ir.costs import CostTable, NodeCosts
+from stagecut.compiler.ir.costs import CostTable, NodeCosts, with_error_limit
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError, StagecutError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import ContenderId, ContenderKind
@@ -55,7 +55,8 @@ def proposal_of(proposals: Sequence[Proposal], id_: ContenderId) -> Proposal:
 
 
 def proposals(costs: CostTable, optimum: Solution, objective: Objective) -> tuple[Proposal, ...]:
-    """All possible ones with different schedules, the optimum first."""
+    """All possible ones with different schedules, the optimum first. What errors come to is
+    measured of each: none is left out for what is predicted."""
     by_schedule: dict[Schedule, Proposal] = {}
     for proposal in _all(costs, optimum, objective):
         same = by_schedule.get(proposal.schedule)
@@ -68,12 +69,13 @@ def proposals(costs: CostTable, optimum: Solution, objective: Objective) -> tupl
 
 def _all(costs: CostTable, optimum: Solution, objective: Objective) -> Iterator[Proposal]:
     yield Proposal(ContenderId(ContenderKind.OPTIMUM), optimum.schedule, optimum.account)
+    limited, costs = costs, with_error_limit(costs, None)
     alone: set[str] = set()
     for device in costs.machine.devices:
         if _runs_all(costs, device.name):
             alone.add(device.name)
             yield from on_one_device(costs, device.name, objective)
-    yield from _fewer_stages(costs, optimum, objective)
+    yield from _fewer_stages(limited, optimum, objective)
     for device in costs.machine.devices:
         some = any(device.name in node.run_s for node in costs.nodes)
         if some and device.basis == "measured" and device.name not in alone:

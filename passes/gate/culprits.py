@@ -10,17 +10,15 @@ Where no node is wrong alone, it is the engine's fusing of several, and nobody i
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.device import Backend, Feeds, RunnerFactory, StagedSchedule, Tensor
+from stagecut.compiler.ir.device import Backend, Feeds, RunnerFactory, Tensor
 from stagecut.compiler.ir.errors import EngineError, ScheduleError
 from stagecut.compiler.ir.graph import Graph, Node
-from stagecut.compiler.ir.machine import HOST, Route
-from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.transfers import Ports, StageBorder, lay_out, route_tree
 from stagecut.passes.gate.accuracy import Flaw, Limit
 from stagecut.passes.gate.build import Wrong
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.profile.profile import Fault
 from stagecut.passes.stage.extract import Extractor
+from stagecut.passes.stage.one_node import OneNode, is_portable
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,44 +61,20 @@ class Culprits:
         for stage in wrong.proposal.schedule.stages:
             for name in stage.nodes:
                 node = self.graph.node_named[name]
-                if stage.device != self.right and _is_portable(node):
+                if stage.device != self.right and is_portable(node):
                     yield node, stage.device
 
     def _flaw(self, node: Node, device: str, values: Mapping[str, Tensor]) -> Flaw | None:
         """Nothing where the node cannot be run alone."""
         outputs = [value.name for value in node.outputs]
         feeds = {value.name: values[value.name] for value in node.inputs}
+        alone = OneNode(self.extract, self.backends)
         try:
-            right = self.prepare(self._alone(node, self.right, HOST), outputs)
-            staged = self._alone(node, device, self.backends[device].memory.name)
-            results, _ = self.prepare(staged, outputs).run(feeds)
+            right = self.prepare(alone(node, self.right), outputs)
+            results, _ = self.prepare(alone(node, device), outputs).run(feeds)
         except (EngineError, ScheduleError):
             return None
         reference = Reference(lambda given: right.run(given)[0], feeds)
         if reference.problem:
             return None
         return reference.flaw(reference.samples, results, self.limit(device))
-
-    def _alone(self, node: Node, device: str, memory: str) -> StagedSchedule:
-        program = self.extract(node.name, [node], node.outputs)
-        ports = Ports(
-            tuple(value.name for value in node.inputs), tuple(value.name for value in node.outputs)
-        )
-        border = StageBorder(Stage(device, (node.name,)), memory, [ports])
-        starts = dict.fromkeys(ports.inputs, HOST)
-        ends = [(name, HOST) for name in ports.outputs]
-        schedule = lay_out([border], starts, ends, self._router)
-        return StagedSchedule(schedule, (program,), (None,) * len(schedule.steps))
-
-    def _router(self, value: str, source: str) -> Mapping[str, str]:  # noqa: ARG002  # all go there
-        links = {
-            Route(link.source, link.target)
-            for backend in self.backends.values()
-            for link in backend.links
-        }
-        memories = dict.fromkeys((HOST, *(memory for route in sorted(links) for memory in route)))
-        return route_tree(source, memories, lambda route: 0.0 if route in links else None)
-
-
-def _is_portable(node: Node) -> bool:
-    return all(value.portable for value in (*node.inputs, *node.outputs))

@@ -26,11 +26,13 @@ def limit_of(devices: Iterable[Device], tolerance: float | None, *, narrow: bool
 
     Inputs far beyond the samples are only asked about where formats can hold what comes of them.
     """
-    own = not narrow and all(device.keeps_precision for device in devices)
+    lower = not all(device.keeps_precision for device in devices)
+    own = not (narrow or lower)
     usual = _OWN if own else _LOWER
     return Limit(
         usual if tolerance is None else tolerance,
         asked=tolerance is not None,
         rounding=_ROUNDING if own else _LOWER_ROUNDING,
         stretched=own,
+        lower=lower,
     )

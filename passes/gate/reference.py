@@ -64,6 +64,10 @@ class Reference:
             raise EngineError(found, where=inputs.name)
         return found
 
+    def known(self, inputs: InputSet) -> Outputs | str:
+        """The outputs on inputs that others will ask for, too, or why there are none."""
+        return self._found(inputs)
+
     def once(self, inputs: InputSet) -> Outputs | str:
         """The outputs on inputs that are not asked for again, or why there are none."""
         return self._found(inputs) if _key(inputs) in self._kept else self._answer(inputs.feeds)

@@ -14,11 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
+from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.errors import UnplaceableError, UsageError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Alternative, Alternatives, Solution, Totals
 from stagecut.compiler.ir.text import suggestion
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.search import Told, nobody
 
 #: A difference that is smaller, relative to the total, is rounding.
 _ROUNDING = 1e-9
@@ -26,16 +28,19 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """`nodes` by name, or all; `limit_s` is how long each search may take."""
+    """`nodes` by name, or all; `limit_s` is how long each search may take, and `told` learns how it
+    goes, `progress` how many nodes are done."""
 
     nodes: tuple[str, ...] = ()
     objective: Objective = LATENCY
     limit_s: float = 60.0
+    told: Told = nobody
+    progress: Progress = silent
 
     def __call__(self, table: CostTable) -> Alternatives:
         """Raises UsageError for a node that is not there, UnplaceableError as `partition` does."""
         asked = _named(table, self.nodes) if self.nodes else table.nodes
-        partition = Partition(self.objective, self.limit_s)
+        partition = Partition(self.objective, self.limit_s, self.told)
         if self.objective.per_s and any(device.stage_s for device in table.machine.devices):
             # Another order may be cheaper with the node elsewhere.
             best, totals = partition(table), self._searched(table, asked)
@@ -51,15 +56,16 @@ class Explain:
     def _searched(self, table: CostTable, asked: Sequence[NodeCosts]) -> Totals:
         return {
             node.name: {device: self._pinned(table, node, device) for device in node.run_s}
-            for node in asked
+            for node in self.progress(asked, "explaining nodes")
         }
 
     def _pinned(self, table: CostTable, node: NodeCosts, device: str) -> float:
         """The least total with `node` on `device`, infinite where nothing fits."""
         pinned = replace(node, run_s={device: node.run_s[device]})
         nodes = tuple(pinned if other is node else other for other in table.nodes)
+        partition = Partition(self.objective, self.limit_s, self.told)
         try:
-            best = Partition(self.objective, self.limit_s)(replace(table, nodes=nodes))
+            best = partition(replace(table, nodes=nodes))
         except UnplaceableError:
             return math.inf
         return best.certificate.total

@@ -10,7 +10,7 @@ is large neighbourhood search, in the manner of Shaw (CP 1998) and of Danna, Rot
 (Math. Program. 102, 2005).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil
 
@@ -19,6 +19,8 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Assignment, meets
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.milp.model import partition_program
+from stagecut.passes.partition.milp.program import PartitionProgram
+from stagecut.passes.partition.milp.solver import Point
 
 #: How many nodes before and after count as neighbours.
 _RADIUS = 4
@@ -40,7 +42,8 @@ _GAIN = 1e-4
 class Neighbourhood:
     """The rounds of a search; `incumbent` has a schedule, and is offered the better ones.
 
-    `left_s` tells how many seconds are left. `bound` is what no schedule can go below.
+    `left_s` tells how many seconds are left, and `goes_on` whether more is wanted. `bound` is what
+    no schedule can go below.
     """
 
     def __init__(
@@ -50,27 +53,26 @@ class Neighbourhood:
         incumbent: Incumbent,
         bound: float,
         left_s: Callable[[], float],
+        goes_on: Callable[[], bool],
     ) -> None:
         self._table = table
         self._objective = objective
         self._incumbent = incumbent
         self._bound = bound
         self._left_s = left_s
+        self._wanted = goes_on
         self._most_s = left_s() * _ROUND
         self._names = [device.name for device in table.machine.devices]
 
-    def rounds(self) -> Iterator[float]:
-        """The least total after each round; ends where nothing is gained any more, or with the
-        time."""
+    def search(self) -> None:
+        """Until nothing is gained any more, or with the time."""
         gained = True
         while gained and self._goes_on():
             gained, _ = self._round(range(0))
-            yield self._incumbent.total
         nodes = len(self._table.nodes)
         size, start, idle = ceil(nodes * _WINDOW), 0, 0
         while idle < nodes and self._goes_on():
             gained, finished = self._round(range(start, start + size))
-            yield self._incumbent.total
             if not finished:
                 size = max(min(_FEWEST, size), int(size * _LESS))
             step = max(1, size // 2)
@@ -80,16 +82,24 @@ class Neighbourhood:
                 start = -step
 
     def _goes_on(self) -> bool:
-        return self._left_s() > 0 and not meets(self._incumbent.total, self._bound)
+        if self._left_s() <= 0 or meets(self._incumbent.total, self._bound):
+            return False
+        return self._wanted()
 
     def _round(self, free: range) -> tuple[bool, bool]:
         """Whether the round has gained, and whether it came to its end."""
         before = self._incumbent.total
         left = self._left(free)
         built = partition_program(left, self._objective)
-        outcome = built.program.solve(max(0.0, min(self._most_s, self._left_s())), gap=_FINE)
-        if outcome.point is not None:
-            self._incumbent.offer(numbers(self._table, built.assignment(outcome.point)))
+
+        def watch(point: Point | None, least: float) -> bool:
+            del least  # of these candidates alone
+            offer(self._table, self._incumbent, built, point)
+            return self._wanted()
+
+        limit_s = max(0.0, min(self._most_s, self._left_s()))
+        outcome = built.program.solve(limit_s, gap=_FINE, watch=watch)
+        offer(self._table, self._incumbent, built, outcome.point)
         return self._incumbent.total < before * (1 - _GAIN), outcome.solved
 
     def _left(self, free: range) -> CostTable:
@@ -105,6 +115,14 @@ class Neighbourhood:
 
         nodes = tuple(left(at, node) for at, node in enumerate(self._table.nodes))
         return replace(self._table, nodes=nodes)
+
+
+def offer(
+    table: CostTable, incumbent: Incumbent, built: PartitionProgram, point: Point | None
+) -> None:
+    """Let the incumbent have what a point of a program stands for, if there is one."""
+    if point is not None:
+        incumbent.offer(numbers(table, built.assignment(point)))
 
 
 def numbers(table: CostTable, assignment: Assignment) -> Sequence[int]:

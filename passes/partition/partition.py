@@ -47,7 +47,7 @@ from stagecut.passes.partition.orders.joint import cheapest_schedule
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.orders.start_bound import Flow, start_bound
 from stagecut.passes.partition.pool import dealt_out, pool
-from stagecut.passes.partition.search import Search, Told, nobody
+from stagecut.passes.partition.search import Search, Standing, Told, nobody
 
 #: How long HiGHS may try a graph that elimination could do, too: about as long as that takes.
 _HEAD_START_S = 5.0
@@ -265,8 +265,12 @@ class _Partitioning:
         pooled = pool(self._table)
         if pooled is None:
             return bound
+
+        def told(standing: Standing) -> bool:  # its total is that of no schedule of ours
+            return self._told(Standing(self._best.total, bound, standing.left_s))
+
         try:
-            best = Partition(self._objective, self._limit_s * _POOLED)(pooled.table)
+            best = Partition(self._objective, self._limit_s * _POOLED, told)(pooled.table)
         except UnplaceableError:  # the search of the whole knows why
             return bound
         self._best.offer(dealt_out(self._table, pooled, best.assignment, self._objective))

@@ -6,7 +6,7 @@ cannot be better than these, for the bound.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
@@ -18,7 +18,9 @@ from stagecut.compiler.ir.solution import meets
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.infeasible import why_infeasible
 from stagecut.passes.partition.milp.model import partition_program
-from stagecut.passes.partition.neighbourhood import Neighbourhood, numbers
+from stagecut.passes.partition.milp.program import PartitionProgram
+from stagecut.passes.partition.milp.solver import Point
+from stagecut.passes.partition.neighbourhood import Neighbourhood, offer
 
 #: The parts of the time for the first look at the whole, and for what lies near the best schedule.
 _FIRST, _NEAR = 0.05, 0.4
@@ -34,12 +36,14 @@ class Standing:
     left_s: float
 
 
-#: Is told how a search stands.
-Told: TypeAlias = Callable[[Standing], None]
+#: Is told how a search stands, often; answers whether it goes on, and keeps to it once it does not.
+Told: TypeAlias = Callable[[Standing], bool]
 
 
-def nobody(standing: Standing) -> None:
-    """Told, where nobody wants to know."""
+def nobody(standing: Standing) -> bool:
+    """Told, where nobody wants to know: every search goes on."""
+    del standing
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +66,19 @@ class Search:
         Raises UnplaceableError when nothing fits, or nothing was found in time.
         """
         end_s = self.clock() + self.limit_s
-        bound = self._whole(bound, self.limit_s * _FIRST)
-        if not self._is_done(bound) and self.incumbent.schedule is not None:
+        bound = self._whole(bound, end_s, self.limit_s * _FIRST)
+        if self.incumbent.schedule is not None and self._goes_on(bound, end_s):
             near_s = self.clock() + self.limit_s * _NEAR
-            near = Neighbourhood(
-                self.table, self.objective, self.incumbent, bound, lambda: near_s - self.clock()
-            )
-            for total in near.rounds():
-                self.told(Standing(total, bound, end_s - self.clock()))
-        if not self._is_done(bound):
-            left_s = max(0.0, end_s - self.clock())
-            self.told(Standing(self.incumbent.total, bound, left_s))
-            bound = self._whole(bound, left_s)
+            Neighbourhood(
+                self.table,
+                self.objective,
+                self.incumbent,
+                bound,
+                lambda: near_s - self.clock(),
+                lambda: self._goes_on(bound, end_s),
+            ).search()
+        if self._goes_on(bound, end_s):
+            bound = self._whole(bound, end_s, max(0.0, end_s - self.clock()))
         if self.incumbent.schedule is None:
             raise UnplaceableError(
                 f"no schedule was found within {self.limit_s:g} s",
@@ -81,14 +86,34 @@ class Search:
             )
         return bound
 
-    def _is_done(self, bound: float) -> bool:
-        return meets(self.incumbent.total, bound)
+    def _goes_on(self, bound: float, end_s: float) -> bool:
+        if meets(self.incumbent.total, bound):
+            return False
+        return self.told(Standing(self.incumbent.total, bound, max(0.0, end_s - self.clock())))
 
-    def _whole(self, bound: float, limit_s: float) -> float:
+    def _whole(self, bound: float, end_s: float, limit_s: float) -> float:
         built = partition_program(self.promising(), self.objective)
-        outcome = built.program.solve(limit_s)
-        if outcome.point is not None:
-            self.incumbent.offer(numbers(self.table, built.assignment(outcome.point)))
-        elif math.isinf(outcome.bound) and self.incumbent.schedule is None:
+
+        def watch(point: Point | None, least: float) -> bool:
+            offer(self.table, self.incumbent, built, point)
+            return self._goes_on(max(bound, least), end_s)
+
+        outcome = built.program.solve(limit_s, start=self._start(built), watch=watch)
+        offer(self.table, self.incumbent, built, outcome.point)
+        if math.isinf(outcome.bound) and self.incumbent.schedule is None:
             raise why_infeasible(self.table)
         return max(bound, min(self.incumbent.total, outcome.bound))
+
+    def _start(self, built: PartitionProgram) -> Mapping[int, float]:
+        """The incumbent as a point; empty where the program has not all of its candidates."""
+        if self.incumbent.schedule is None:
+            return {}
+        names = [device.name for device in self.table.machine.devices]
+        placed = [names[device] for device in self.incumbent.devices()]
+        if not all(device in able for device, able in zip(placed, built.on, strict=True)):
+            return {}
+        return {
+            variable: float(device == name)
+            for device, able in zip(placed, built.on, strict=True)
+            for name, variable in able.items()
+        }

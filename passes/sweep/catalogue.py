@@ -4,33 +4,51 @@ All entries are in one cost table, each a device of its own (`a=pim.hbm:channels
 real devices were measured once, for all of them. Each entry then sees the table without the others.
 
     cpu, small, large    ->    cpu, small: 5 ms    cpu, large: 3 ms    cpu alone: 9 ms
+
+Where entries have a price, those matter that nothing is better than at no higher price (a Pareto
+front). An entry is skipped where even every node at its cheapest, with nothing transferred, would
+take no less than something that costs no more.
 """
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
+from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Solution
+from stagecut.passes.partition.baselines.bound import least_without_transfers
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.search import Told, nobody
 from stagecut.passes.sweep.scale import check_summed
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The optimum with one entry beside the other devices; `device` is empty for none of them."""
+    """The optimum with one entry beside the other devices; `device` is empty for none of them.
+
+    `solution` is None for what was skipped: no better than `bound`, which something that costs no
+    more is as good as.
+    """
 
     device: str
-    solution: Solution
+    solution: Solution | None
+    bound: float
+    price: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """`entries` are devices of the table; all others are there always."""
+    """`entries` are devices of the table; all others are there always. `prices` are those of the
+    entries, in any unit that adds up, none for a comparison without; no entry costs nothing."""
 
     entries: tuple[str, ...]
     objective: Objective = LATENCY
     limit_s: float = 60.0
+    told: Told = nobody
+    progress: Progress = silent
+    prices: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_summed(self.objective)
@@ -43,12 +61,46 @@ class Catalogue:
         for entry in self.entries:
             table.machine.device(entry)
         others = [each.name for each in table.machine.devices if each.name not in self.entries]
-        partition = Partition(self.objective, self.limit_s)
         able = all(set(node.run_s).intersection(others) for node in table.nodes)
-        return tuple(
-            Choice(entry, partition(only(table, [*others, entry])))
-            for entry in (("", *self.entries) if able else self.entries)
-        )
+        prices = dict(zip(self.entries, self.prices, strict=True)) if self.prices else {}
+        asked = ("", *self.entries) if able else self.entries
+        # Cheap ones first: they may make those that cost more superfluous.
+        asked = tuple(sorted(asked, key=lambda entry: prices.get(entry, 0.0)))
+        least = math.inf
+        found: dict[str, Choice] = {}
+        for entry in self.progress(asked, "devices"):
+            choice = self._choice(only(table, [*others, entry]), entry, prices, least)
+            found[entry] = choice
+            if prices and choice.solution is not None:
+                least = min(least, choice.solution.certificate.total)
+        return tuple(found[entry] for entry in ("", *self.entries) if entry in found)
+
+    def _choice(
+        self, table: CostTable, entry: str, prices: Mapping[str, float], least: float
+    ) -> Choice:
+        price = prices.get(entry, 0.0) if prices else None
+        bound = least_without_transfers(table, self.objective)
+        if bound >= least:
+            return Choice(entry, None, bound, price)
+        solution = Partition(self.objective, self.limit_s, self.told)(table)
+        return Choice(entry, solution, solution.certificate.lower_bound, price)
+
+
+def front(choices: Sequence[Choice]) -> tuple[str, ...]:
+    """The devices of the choices that no other is better than at no higher price, or as good as at
+    a lower one; of those that are the same in both, the first."""
+    kept: list[str] = []
+    least = math.inf
+    for choice in sorted(choices, key=_price_and_total):
+        if choice.solution is not None and choice.solution.certificate.total < least:
+            least = choice.solution.certificate.total
+            kept.append(choice.device)
+    return tuple(kept)
+
+
+def _price_and_total(choice: Choice) -> tuple[float, float]:
+    total = math.inf if choice.solution is None else choice.solution.certificate.total
+    return choice.price or 0.0, total
 
 
 def only(table: CostTable, names: Sequence[str]) -> CostTable:

@@ -13,13 +13,15 @@ is, however close the changes lie, which no grid of samples is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Solution
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.search import Told, nobody
 from stagecut.passes.sweep.envelope import Envelope, Line, envelope
 from stagecut.passes.sweep.scale import Scale, check_summed
 
@@ -96,13 +98,16 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """From `low` to `high` times as fast as the table has it; `limit_s` is for each partition."""
+    """From `low` to `high` times as fast as the table has it; `limit_s` is for each partition, and
+    `told` learns how each goes, `progress` how many are done."""
 
     scale: Scale
     low: float
     high: float
     objective: Objective = LATENCY
     limit_s: float = 60.0
+    told: Told = nobody
+    progress: Progress = silent
 
     def __post_init__(self) -> None:
         if not 1 / MOST_SPEED <= self.low <= self.high <= MOST_SPEED:
@@ -122,10 +127,12 @@ class Sweep:
     def __call__(self, table: CostTable) -> Curve:
         """Raises UsageError for a part that is not there, UnplaceableError as `partition` does."""
         self.scale.check(table)
-        partition = Partition(self.objective, self.limit_s)
+        partition = Partition(self.objective, self.limit_s, self.told)
         gaps: list[float] = []
+        solves = iter(self.progress(count(), f"partitions for {self.scale.part}"))
 
         def least(factor: float) -> Line[Solution]:
+            next(solves)
             solution = partition(self.scale.applied(table, factor))
             gaps.append(solution.certificate.gap)
             scaled_s = self.scale.time_s(table, solution.schedule)

@@ -25,12 +25,14 @@ _UNFINISHED = "\ufffd"
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """`tokens` are new ones, without the one that ended them; `text` is None without a tokenizer.
+    """`prompt` is how many tokens were given; `tokens` are new ones, without the one that ended
+    them; `text` is None without a tokenizer.
 
     `first_token_s` is from the prompt to the first token, `tokens_per_s` the rate of those behind
     it, None where there are none; `memory_bytes` is what the sequence's states took.
     """
 
+    prompt: int
     tokens: tuple[int, ...]
     text: str | None
     first_token_s: float
@@ -104,6 +106,7 @@ class Generator:
                 last_s = clock()
             steps = sequence.length - len(given)
             return Generated(
+                len(given),
                 tuple(tokens),
                 None if self._tokenizer is None else self._tokenizer.decode(tokens),
                 first_s - start_s,

@@ -1,6 +1,7 @@
 """A loaded plan of a decoder: its entries, and sequences that run through them."""
 
 import os
+from functools import cached_property
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.state import DECODE, PREFILL, Decoding
 from stagecut.runtime.decoding.sequence import Sequence
+from stagecut.runtime.decoding.traffic import weight_bytes
 from stagecut.runtime.session import Session
 
 
@@ -33,6 +35,7 @@ class DecoderSession:
                 "zoo:gpt2:past=1024, or run the plan with Session",
             )
         self.decoding: Decoding = loaded.decoding
+        self._step = loaded.entry_named(DECODE).variants[0]
         self.entries = {
             name: Session(loaded, fallback=fallback, entry=name) for name in (PREFILL, DECODE)
         }
@@ -48,6 +51,22 @@ class DecoderSession:
     def capacity(self) -> int:
         """The most tokens that a sequence holds."""
         return self.decoding.capacity
+
+    @cached_property
+    def weight_bytes(self) -> int:
+        """What a step reads of the weights."""
+        return weight_bytes(self._step.staged(fallback=self.entries[DECODE].is_fallback))
+
+    @property
+    def is_modelled(self) -> bool:
+        """Whether a device of it is modelled, so that its runs do not show how fast it is."""
+        return any(
+            run is not None and run.account.basis == "modelled"
+            for run in (
+                session.planned.fallback if session.is_fallback else session.planned.run
+                for session in self.entries.values()
+            )
+        )
 
     @property
     def outputs(self) -> list[str]:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stagecut import backends
 from stagecut.backends import cpu, openvino, threads
 from stagecut.backends.openvino.device import OpenvinoBackend
 from stagecut.compiler.ir.errors import DeviceError
+from tests.support.nodes import sample
 
 #: Device, its options, whether it may use every CPU of a machine of eight, in four cores -> offers.
 OFFERS = {
@@ -93,3 +95,23 @@ def test_streams_of_one_thread_share_cpus_with_other_stages(
     engine = backends.create(spec)
     assert isinstance(engine, OpenvinoBackend)
     assert engine.pins is pins
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("cpu.serial", (False, False)),
+        ("cpu.int8.serial", (True, False)),
+        ("cpu.int8-dynamic.parallel", (True, False)),
+        ("pim.hbm", (True, True)),
+    ],
+)
+def test_which_nodes_are_computed_in_less(spec: str, expected: tuple[bool, bool]) -> None:
+    """A device that does not tell them apart computes all of them so; and it is asked as every
+    backend is, checked."""
+    weight = np.ones((4, 5), np.float32)
+    product = sample("(float[3, 4] x) => (float[3, 5] y) { y = MatMul(x, w) }", w=weight)
+    other = sample("(float[3, 4] x) => (float[3, 4] y) { y = Tanh(x) }")
+    for backend in (backends.create(spec), *backends.create_all([spec]).values()):
+        found = tuple(backends.quantises(backend, case.node) for case in (product, other))
+        assert found == expected

@@ -16,6 +16,12 @@ TOLERANCES = {
     "cpu.serial": 1e-5,
     "cpu.parallel:threads=2": 1e-5,
     "cpu.parallel:threads=2,waiting=spin,pinning=on": 1e-5,
+    "cpu.int8.serial": 2e-2,
+    "cpu.int8.parallel:threads=2,block=32,activations=f32": 2e-2,
+    "cpu.int8-dynamic.serial": 2e-2,
+    "cpu.int8-dynamic.parallel:threads=2": 2e-2,
+    "cpu.int4.serial": 2e-1,
+    "cpu.int4.parallel:threads=2,block=64": 2e-1,
     "openvino.f32": 1e-5,
     "openvino.f32:threads=2,pinning=on": 1e-5,
     "openvino.f32:threads=2,pinning=off": 1e-5,
@@ -29,6 +35,12 @@ TOLERANCES = {
     "pim.silent": 2e-2,
     "pim.silent:numerics=exact": 2e-2,
     "pim:architecture=aim,name=mine,channels=8": 2e-2,
+    "manycore.snitch16": 2e-2,
+    "manycore.snitch16:precision=fp32": 2e-2,
+    "manycore.snitch16:precision=fp16,numerics=exact": 2e-2,
+    "manycore.snitch16:precision=fp8": 3e-1,
+    "manycore.occamy": 2e-2,
+    "manycore:architecture=occamy,name=mine,clusters=8": 2e-2,
     "null": 1e-6,
     "null:memory=host,basis=measured": 1e-6,
 }
@@ -211,7 +223,9 @@ def test_a_device_keeps_a_resource_busy(backend: Backend) -> None:
 def test_a_device_that_computes_on_floats_by_itself_says_how(spec: str, backend: Backend) -> None:
     """`null` leaves it to the model, whatever that has."""
     precision = backend.device.precision
-    assert precision in ({""} if spec.startswith("null") else {"f32", "f16", "bf16"})
+    word = precision.partition(",")[0]
+    formats = {"f64", "f32", "f16", "bf16", "f8", "int8", "int8-dynamic", "int4"}
+    assert word in ({""} if spec.startswith("null") else formats)
 
 
 def test_links_join_the_memory_to_the_host_both_ways(backend: Backend) -> None:

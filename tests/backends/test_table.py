@@ -78,7 +78,7 @@ def test_a_package_that_cannot_be_loaded_is_told(name: str) -> None:
 
 @pytest.mark.usefixtures("_npu")
 def test_real_devices_are_measured_and_not_for_tests_nor_in_a_lower_precision() -> None:
-    usual, all_real = backends.real_devices(), backends.real_devices(lower_precision=True)
+    usual, all_real = backends.real_devices(), backends.real_devices(lower_precision="auto")
     assert {"cpu.serial", "cpu.parallel", "npu.f32"} <= set(usual)
     assert "npu.i8" in set(all_real) - set(usual)
     assert not {"null", "gpu", "pim.hbm"} & set(all_real)
@@ -90,7 +90,7 @@ def test_a_device_for_tests_is_never_real(monkeypatch: pytest.MonkeyPatch) -> No
     measured = replace(create_null("null", {}).device, basis="measured")
     made = SimpleNamespace(device=measured)
     monkeypatch.setattr(table, "_created", lambda *_: made)
-    assert "null" not in backends.real_devices(lower_precision=True)
+    assert "null" not in backends.real_devices(lower_precision="auto")
 
 
 def test_engines_on_the_cpu_compete_for_its_cores() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stagecut.compiler.arguments import each_shape
+from stagecut.compiler.arguments import each_shape, lower_precision_of, tolerance_of
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.pipeline import compile_model
@@ -77,3 +77,24 @@ def test_sizes_become_python_s_own() -> None:
     assert found == {"x": (2, 3)}
     assert {type(size) for size in found["x"]} == {int}
     assert each_shape(None) == each_shape({}) == each_shape([]) == ({},)
+
+
+ASKED = {
+    "nothing": (None, None, "", None),
+    "a tolerance": (0.01, None, "auto", 0.01),
+    "all precisions": (None, "auto", "auto", 0.05),
+    "one of them": (None, "int8", "int8", 0.05),
+    "one within a tolerance": (0.01, "int4", "int4", 0.01),
+    "the model's own": (None, "f32", "", None),
+    "the model's own within a tolerance": (0.01, "f32", "", 0.01),
+}
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "precision", "admitted", "most"), ASKED.values(), ids=ASKED.keys()
+)
+def test_which_precisions_are_admitted_and_how_far_off(
+    tolerance: float | None, precision: str | None, admitted: str, most: float | None
+) -> None:
+    assert lower_precision_of(tolerance, precision) == admitted
+    assert tolerance_of(tolerance, precision) == most

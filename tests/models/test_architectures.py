@@ -2,16 +2,17 @@
 
 import inspect
 import sys
+from typing import Any
 
 import pytest
 import torch
 
 from stagecut import models
 from stagecut.compiler.ir.errors import ModelError
-from stagecut.models.architectures import ZooModel
+from stagecut.models.architectures import Product, ZooModel, untranspose
 
 TINY = tuple(name for name in models.names() if name.startswith("tiny-"))
-TEXT = ("tiny-bert", "tiny-roberta", "tiny-gpt2")
+TEXT = ("tiny-bert", "tiny-roberta", "tiny-gpt2", "tiny-gptj")
 
 #: Weights of the published checkpoints without their training heads (GPT-2's head shares weights).
 PUBLISHED = {
@@ -21,6 +22,7 @@ PUBLISHED = {
     "gpt2": 124_439_808,
     "llama-500m": 494_005_120,
     "vit-base": 86_567_656,
+    "vit-large": 304_326_632,
     "resnet-50": 25_557_032,
     "mobilenet-v2": 3_504_872,
     "vgg-16": 138_357_544,
@@ -39,6 +41,34 @@ def test_has_the_published_size(name: str, weights: int) -> None:
     with torch.device("meta"):  # shapes without memory
         module = models.build(name).module
     assert sum(weight.numel() for weight in module.parameters()) == weights
+
+
+#: Of models that are built with shared blocks: how many, and the weights of one.
+SHARED = {"gpt3-xl": (40, 50_358_272), "gpt-j": (28, 201_355_264)}
+
+
+@pytest.mark.parametrize(("name", "size"), SHARED.items(), ids=SHARED.keys())
+def test_blocks_share_their_weights_and_not_their_place(name: str, size: tuple[int, int]) -> None:
+    with torch.device("meta"):
+        model: Any = models.build(name).module.model
+    blocks = model.transformer.h
+    count, weights = size
+    assert len(blocks) == model.config.num_hidden_layers == count
+    assert sum(weight.numel() for weight in blocks.parameters()) == weights
+    assert sorted({part.layer_idx for part in blocks.modules() if hasattr(part, "layer_idx")}) == [
+        *range(count)
+    ]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_product_computes_what_its_linear_does(bias: bool) -> None:
+    layers = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=bias), torch.nn.ReLU())
+    x = torch.randn(2, 3)
+    expected = layers(x)
+    untranspose(layers)
+    assert isinstance(layers[0], Product)
+    assert layers[0].weight.shape == (3, 4)
+    torch.testing.assert_close(layers(x), expected)
 
 
 @pytest.mark.parametrize("name", TINY)

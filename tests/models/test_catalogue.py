@@ -9,13 +9,13 @@ from stagecut import models
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.models.catalogue import CATALOGUE, find
 
-SENTENCES = ("bert-small", "bert-base", "roberta-base", "gpt2")
-IMAGES = ("vit-base", "resnet-50", "mobilenet-v2", "vgg-16")
+SENTENCES = ("bert-small", "bert-base", "roberta-base", "gpt2", "gpt3-xl", "gpt-j")
+IMAGES = ("vit-base", "vit-large", "vit-huge", "resnet-50", "mobilenet-v2", "vgg-16")
 WANTED = (*SENTENCES, *IMAGES, "mlp")
 LLAMAS = ("llama-100m", "llama-500m")
 TINY = tuple(
     f"tiny-{family}"
-    for family in ("bert", "roberta", "gpt2", "llama", "vit", "resnet", "vgg", "mlp")
+    for family in ("bert", "roberta", "gpt2", "gptj", "llama", "vit", "resnet", "vgg", "mlp")
 )
 
 

@@ -6,10 +6,10 @@ import torch
 from stagecut import models
 from stagecut.compiler.ir.errors import UsageError
 
-NAMES = [("tiny-gpt2", {"past": 12}), ("tiny-llama", {"past": 12})]
+NAMES = [(f"tiny-{family}", {"past": 12}) for family in ("gpt2", "gptj", "llama")]
 
 
-@pytest.mark.parametrize(("name", "past"), NAMES, ids=["gpt2", "llama"])
+@pytest.mark.parametrize(("name", "past"), NAMES, ids=["gpt2", "gptj", "llama"])
 def test_the_cache_goes_on(name: str, past: dict[str, int]) -> None:
     """The last two of twelve tokens, behind the states of the first ten, score as all at once."""
     model = models.build(name, **past)
@@ -30,7 +30,7 @@ def test_the_cache_goes_on(name: str, past: dict[str, int]) -> None:
     torch.testing.assert_close(last[1], whole[1], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "past"), NAMES, ids=["gpt2", "llama"])
+@pytest.mark.parametrize(("name", "past"), NAMES, ids=["gpt2", "gptj", "llama"])
 def test_samples_and_names(name: str, past: dict[str, int]) -> None:
     model = models.build(name, **past)
     inputs = model.example_inputs

@@ -47,6 +47,33 @@ decoder (int64[batch,seq] input_ids, int64[batch,total] attention_mask,
   out = MatMul(flat, wo)  sum = Add(out, h)  logits = MatMul(sum, head) }
 """
 
+#: The same attention as one operator. Its own order of tokens says which of them are seen.
+_FUSED = {
+    "Attention": """
+  mixed, present_k, present_v =
+    Attention<is_causal = 1, q_num_heads = 2, kv_num_heads = 2>(q, k, v, , past_k, past_v)
+""",
+    "GroupQueryAttention": """
+  total = Shape<start = 1>(attention_mask)  columns = Squeeze(total)  all = Cast<to = 6>(columns)
+  seen = ReduceSum<keepdims = 0>(attention_mask, one_axis)  last = Sub(seen, one)
+  lengths = Cast<to = 6>(last)
+  mixed, present_k, present_v = com.microsoft.GroupQueryAttention<num_heads = 1, kv_num_heads = 1>
+    (q, k, v, past_k, past_v, lengths, all)
+""",
+}
+
+
+def _text(fused: str) -> str:
+    if not fused:
+        return _TEXT
+    start, end = _TEXT.index("  q4 = "), _TEXT.index("  out = ")
+    text = _TEXT[:start] + _FUSED[fused] + _TEXT[end:].replace("MatMul(flat", "MatMul(mixed")
+    domains = '["": 23, "com.microsoft": 1]'
+    if fused == "GroupQueryAttention":  # ONNX Runtime's has heads of 8 at the least
+        text = text.replace("2,past,4", "1,past,8").replace("2,total,4", "1,total,8")
+    return text.replace('["": 21]', domains)
+
+
 _NAMES = {
     "past_k": "past_key_values.0.key",
     "past_v": "past_key_values.0.value",
@@ -55,13 +82,13 @@ _NAMES = {
 }
 
 
-def tiny_decoder(**renamed: str) -> onnx.ModelProto:
-    """One layer of attention. `renamed` are other names for past_k, past_v, present_k, present_v;
-    large random weights let the best tokens differ."""
+def tiny_decoder(fused: str = "", **renamed: str) -> onnx.ModelProto:
+    """One layer of attention, `fused` into the operator of that name. `renamed` are other names for
+    past_k, past_v, present_k, present_v; large random weights let the best tokens differ."""
     rng = np.random.default_rng(0)
     shapes = {"embed": (23, 8), "places": (512, 8), "head": (8, 23)}
     shapes |= dict.fromkeys(("wq", "wk", "wv", "wo"), (8, 8))
-    model = onnx.parser.parse_model(_TEXT)
+    model = onnx.parser.parse_model(_text(fused))
     for name, shape in shapes.items():
         weight = rng.standard_normal(shape).astype(np.float32)
         model.graph.initializer.append(numpy_helper.from_array(weight, name))
@@ -71,6 +98,34 @@ def tiny_decoder(**renamed: str) -> onnx.ModelProto:
     for node in model.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
+    return model
+
+
+def merged_decoder() -> onnx.ModelProto:
+    """The same as a branch of an If, beside one that reads no cache and says something else: which
+    of the two runs can be seen."""
+    inner = tiny_decoder()
+    model = onnx.ModelProto()
+    model.CopyFrom(inner)
+    model.graph.ClearField("node")
+    model.graph.input.append(onnx.helper.make_tensor_value_info("use_cache_branch", 9, [1]))
+    names = {value.name: f"{value.name}.of_branch" for value in inner.graph.output}
+    with_past = onnx.GraphProto(name="with_past")
+    for node in inner.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+        with_past.node.append(node)
+    without = onnx.GraphProto(name="without")
+    for value in inner.graph.output:
+        past = value.name.replace("present", "past_key_values")
+        read = past if past != value.name else "head"
+        without.node.append(onnx.helper.make_node("Identity", [read], [f"{value.name}.else"]))
+        for graph, name in ((with_past, names[value.name]), (without, f"{value.name}.else")):
+            graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
+    branches = {"then_branch": with_past, "else_branch": without}
+    outputs = [value.name for value in inner.graph.output]
+    node = onnx.helper.make_node("If", ["use_cache_branch"], outputs, **branches)
+    model.graph.node.append(node)
     return model
 
 

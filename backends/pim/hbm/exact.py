@@ -20,7 +20,8 @@ from functools import partial
 import numpy as np
 
 from stagecut.backends.pim.hbm.parameters import Geometry
-from stagecut.backends.pim.numerics import Multiply, Passes, held
+from stagecut.backends.pim.numerics import Multiply, Passes
+from stagecut.backends.rounding import held
 from stagecut.compiler.ir.device import Tensor
 
 #: Number of sums computed at a time, so that they stay in a core's cache.

@@ -7,7 +7,10 @@ from typing import TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.fused import with_growth
+from stagecut.compiler.frontends.decoder.grouped import group_queries
 from stagecut.compiler.frontends.decoder.last_row import only_last
+from stagecut.compiler.frontends.decoder.merged import with_cache
 from stagecut.compiler.frontends.decoder.pairs import find_pairs
 from stagecut.compiler.frontends.decoder.states import Joined, begin, grow
 from stagecut.compiler.frontends.imported import Imported
@@ -51,6 +54,7 @@ def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> 
     Raises ModelError for a decoder whose cache or tokens are not as they have to be, UsageError
     for options that do not go with it.
     """
+    imported = replace(imported, model=with_growth(with_cache(imported.model)))
     graph = imported.model.graph
     pairs = find_pairs(graph, options.states)
     if not pairs or any(past.name in shapes for past, _ in pairs):
@@ -62,8 +66,7 @@ def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> 
             )
         return None
     states = tuple(Joined.of(past, present).state for past, present in pairs)
-    prompt, capacity = options.lengths(_room(imported, states))
-    length = (prompt + capacity) // 2
+    prompt, capacity, length = options.lengths(_room(imported, states))
     held = {state.past: (length, *state.row) for state in states}
     entries = {
         PREFILL: EntryModel(
@@ -75,7 +78,7 @@ def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> 
             {**_sizes(graph, 1, length), **held, **shapes},
         ),
     }
-    return Decoder(entries, Decoding(states, capacity, _logits(graph, states)))
+    return Decoder(entries, Decoding(states, capacity, _logits(graph, states), options.new or 0))
 
 
 def _room(imported: Imported, states: Sequence[State]) -> int | None:
@@ -91,6 +94,7 @@ def _rewritten(
 ) -> Imported:
     model = imported.model.clone()
     graph = model.graph
+    group_queries(graph)
     inputs = {value.name: value for value in graph.inputs}
     outputs = {value.name: value for value in graph.outputs}
     joined = [Joined.of(inputs[state.past], outputs[state.present]) for state in states]

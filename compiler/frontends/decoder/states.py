@@ -41,7 +41,8 @@ class Joined:
             raise ModelError(
                 f"output {present.name} is not a Concat of it and of what is new",
                 where=f"input {past.name}",
-                fix="export the model with a cache that grows by concatenation (a DynamicCache)",
+                fix="export the model with a cache that grows by concatenation (a DynamicCache), "
+                "or by ONNX's Attention",
             )
         new = concat.inputs[1]
         if new is None:

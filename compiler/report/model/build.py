@@ -71,6 +71,7 @@ def build_report(
         workarounds=planned.workarounds,
         fallback_stages=len(planned.fallback.stages) if planned.fallback else 0,
         provenance=planned.provenance,
+        precision=planned.precision,
     )
 
 

@@ -12,6 +12,7 @@ from stagecut.compiler.ir.plan import (
     ProfilePath,
     Provenance,
 )
+from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Scope
 from stagecut.compiler.ir.stream import Hosting
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation
@@ -174,6 +175,7 @@ class Report:
     failed to do, or did wrong. `checks` is None where there was nothing to compare outputs with,
     and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
+    `precision` is None where errors were no budget.
     """
 
     summary: Summary
@@ -199,3 +201,4 @@ class Report:
     workarounds: tuple[str, ...]
     fallback_stages: int
     provenance: Provenance
+    precision: PlannedPrecision | None = None

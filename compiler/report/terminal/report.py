@@ -53,6 +53,7 @@ def print_summary(report: Report, console: Console) -> None:
         "; ".join(filter(None, besides)),
         wording.accuracy(report.accuracy),
         wording.checks(report.checks),
+        *wording.precision(report.precision, summary.shipped.name),
         "; ".join(map(wording.measured, report.circumstances)),
     )
     for line in filter(None, lines):

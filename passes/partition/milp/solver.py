@@ -1,16 +1,11 @@
 """A mixed-integer linear program, written row by row and solved by HiGHS."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-from stagecut.passes.partition.milp.silence import SILENCE
-
-if TYPE_CHECKING:
-    from scipy.optimize import LinearConstraint
 
 #: HiGHS stops at an absolute gap of 1e-6: the objective is scaled so that this means nothing.
 _SCALED_TO = 1e6
@@ -18,7 +13,17 @@ _SCALED_TO = 1e6
 #: The most that it is scaled up by: costs that would need more are as good as 0.
 _LARGEST_SCALE = 1e30
 
-_SOLVED, _STOPPED, _INFEASIBLE = 0, 1, 2
+Point: TypeAlias = npt.NDArray[np.float64]
+
+#: Is told now and then of the best point, once for each, and of what none costs less than; answers
+#: whether the search goes on.
+Watch: TypeAlias = Callable[[Point | None, float], bool]
+
+
+def unwatched(point: Point | None, bound: float) -> bool:
+    """Watches nothing, and lets every search go on."""
+    del point, bound
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Outcome:
     """The best point found, if any. No point costs less than `bound`, which is infinite where there
     is no point."""
 
-    point: npt.NDArray[np.float64] | None
+    point: Point | None
     bound: float
     solved: bool
 
@@ -54,34 +59,27 @@ class IntegerProgram:
         self.lower.append(lower)
         self.entries += ((row, column, factor) for column, factor in terms.items())
 
-    def solve(self, limit_s: float, gap: float = 0.0) -> Outcome:
+    def solve(
+        self,
+        limit_s: float,
+        gap: float = 0.0,
+        start: Mapping[int, float] | None = None,
+        watch: Watch = unwatched,
+    ) -> Outcome:
         """The cheapest point, by branch and cut, or one that costs no more than the part `gap` of
-        its own cost above it; the best so far after `limit_s` seconds."""
+        its own cost above it; the best so far after `limit_s` seconds, or when `watch` ends it.
+
+        `start` has the values of some variables in a point to begin with, where there is one.
+        """
         if not self.prices:
             return Outcome(np.empty(0), 0.0, solved=True)
         if not self.entries:
             return Outcome(np.zeros(len(self.prices)), 0.0, solved=True)
+        from stagecut.passes.partition.milp.highs import Highs  # here: not all tables need it
+
         largest = max(self.prices)
         scale = min(_SCALED_TO / largest, _LARGEST_SCALE) if largest > 0 else 1.0
-        from scipy.optimize import Bounds, milp  # here: it takes half a second to load
-
-        with SILENCE:
-            result = milp(
-                scale * np.array(self.prices),
-                integrality=np.array(self.whole, dtype=np.int64),
-                bounds=Bounds(0.0, np.array(self.upper)),
-                constraints=self._rows(),
-                options={"mip_rel_gap": gap, "time_limit": limit_s},
-            )
-        if result.status == _INFEASIBLE:
-            return Outcome(None, np.inf, solved=True)
-        bound = 0.0 if result.mip_dual_bound is None else max(0.0, result.mip_dual_bound / scale)
-        return Outcome(result.x, bound, result.status == _SOLVED)
-
-    def _rows(self) -> "LinearConstraint":
-        from scipy.optimize import LinearConstraint
-        from scipy.sparse import csr_array
-
-        rows, columns, factors = (np.array(each) for each in zip(*self.entries, strict=True))
-        matrix = csr_array((factors, (rows, columns)), shape=(len(self.lower), len(self.prices)))
-        return LinearConstraint(matrix, np.array(self.lower), np.inf)
+        highs = Highs(self, scale, limit_s, gap)
+        if start:
+            highs.begin_with(start)
+        return highs.run(watch)

@@ -1,6 +1,5 @@
 """The fast arithmetic of PIM devices, against exact sums and scalar rounding."""
 
-import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from stagecut import backends
-from stagecut.backends.pim.numerics import Fast, held, product_error, rounded
+from stagecut.backends.pim.numerics import Fast, product_error
+from stagecut.backends.rounding import held
 from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import sample
 
@@ -43,32 +43,6 @@ def test_an_operation_on_two_numbers_rounds_once(first: Tensor, kind: str, seed:
         assert got == _nearest_half(exact)
 
 
-@given(arrays.arrays(np.uint32, st.integers(1, 50), elements=st.integers(0, 2**32 - 1)))
-@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-def test_rounding_by_bits_is_rounding_by_the_number_format(dtype: type, words: Tensor) -> None:
-    numbers = words.view(np.float32)
-    expected = held(numbers, dtype)
-    got = rounded(numbers.copy(), dtype)
-    nan = np.isnan(numbers)
-    assert np.isnan(got[nan]).all()
-    np.testing.assert_array_equal(got[~nan].view(np.uint32), expected[~nan].view(np.uint32))
-
-
-@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-def test_every_number_of_the_format_and_those_half_way_between(dtype: type) -> None:
-    each = np.arange(2**16, dtype=np.uint16).view(dtype).astype(np.float32)
-    finite = np.sort(each[np.isfinite(each)])
-    between = (finite[1:].astype(np.float64) + finite[:-1]) / 2
-    numbers = np.concatenate([finite, between.astype(np.float32)])
-    np.testing.assert_array_equal(
-        rounded(numbers.copy(), dtype).view(np.uint32), held(numbers, dtype).view(np.uint32)
-    )
-
-
-def test_a_single_number_is_rounded_too() -> None:
-    assert rounded(np.array(1 + 2.0**-12, np.float32), np.float16) == 1
-
-
 @pytest.mark.parametrize(
     ("operand", "result"),
     [(-0.0, 0.0), (-1.5, 0.0), (2.5, 2.5), (0.0, 0.0), (-np.inf, 0.0), (np.inf, np.inf)],
@@ -83,11 +57,6 @@ def test_relu_keeps_only_nans_without_a_sign() -> None:
     got = HALF.relu(numbers)
     assert np.isnan(got[0])
     assert got[1] == 0
-
-
-@pytest.mark.parametrize(("large", "kept"), [(65504, 65504), (65519.9, 65504), (65520, np.inf)])
-def test_what_is_too_large_becomes_infinite(large: float, kept: float) -> None:
-    assert rounded(np.array([large, -large], np.float32), np.float16).tolist() == [kept, -kept]
 
 
 def test_infinity_reaches_the_output_without_a_warning() -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -243,9 +244,10 @@ def test_a_full_disk_leaves_the_old_plan(here: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing_behind(here: Path, number: signal.Signals) -> None:
+    _save_what_runs_long(here / "long.onnx")
     before = sorted(here.iterdir())
     process = subprocess.Popen(
-        [*COMMAND, "compile", "zoo:bert-small", "-o", "x.plan", "--no-cache"],
+        [*COMMAND, "compile", "long.onnx", "-o", "x.plan", "--no-cache"],
         stderr=subprocess.PIPE,
         text=True,
         cwd=here,
@@ -256,6 +258,23 @@ def test_a_signal_leaves_nothing_behind(here: Path, number: signal.Signals) -> N
     assert process.returncode == 128 + number, said
     assert "Traceback" not in said
     assert sorted(here.iterdir()) == before
+
+
+def _save_what_runs_long(path: Path) -> None:
+    """A run takes a tenth of a second and more, so that measuring takes seconds."""
+    names = ["x", *(f"v{layer}" for layer in range(16))]
+    nodes = [
+        onnx.helper.make_node("MatMul", [read, "w"], [written]) for read, written in pairwise(names)
+    ]
+    float32 = onnx.TensorProto.FLOAT
+    borders = [
+        onnx.helper.make_tensor_value_info(name, float32, [256, 1024])
+        for name in (names[0], names[-1])
+    ]
+    weights = onnx.numpy_helper.from_array(np.eye(1024, dtype=np.float32), "w")
+    graph = onnx.helper.make_graph(nodes, "long", borders[:1], borders[1:], [weights])
+    opset = onnx.helper.make_opsetid("", 21)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10), path)
 
 
 def _wait_for_scratch(folder: Path, before: list[Path]) -> None:

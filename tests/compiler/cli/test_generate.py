@@ -36,14 +36,15 @@ def test_from_a_model_to_tokens(run: Run, tmp_path: Path) -> None:
     model, path = tmp_path / "m.onnx", tmp_path / "m.plan"
     states = ("--state", "k_in=k_out", "--state", "v_in=v_out")
     quick = ("--device", "cpu.serial", "--effort", "quick", "--no-cache")
-    lengths = ("--prompt", 5, "--capacity", 40)
+    lengths = ("--objective", "generate:prompt=5,new=9", "--capacity", 40)
     said = run("compile", model, "-o", path, *states, *quick, *lengths, "--json")
     assert said.code == 0, said.err
     found = json.loads(said.out)["decoding"]
-    assert (found["prompt"], found["length"], found["capacity"]) == (5, 22, 40)
+    assert (found["prompt"], found["length"], found["capacity"]) == (5, 8, 40)
     assert found["accounting"] == "measured"
     assert found["first_token_s"] > 0
     assert found["token_s"] > 0
+    assert found["answer_s"] == pytest.approx(found["first_token_s"] + 8 * found["token_s"])
     said = run("generate", path, "--prompt-ids", IDS, "--max-new", 8)
     assert (said.code, said.out.split()) == (0, [str(token) for token in EXPECTED])
     assert "first token after" in said.err
@@ -58,7 +59,22 @@ def test_as_json(run: Run, plan: Path) -> None:
     found = json.loads(said.out)
     assert (found["schema"], found["tokens"]) == ("stagecut.generate/1", EXPECTED)
     assert found["memory_bytes"] == 90 * 64
+    assert found["bandwidth_share"] > 0
     assert "text" not in found
+
+
+def test_a_benchmark(run: Run, plan: Path) -> None:
+    asked = ("generate", plan, "--benchmark", "prompt=7,new=4")
+    said = run(*asked)
+    assert said.code == 0, said.err
+    for words in ("behind 7 tokens", "median of 3 in each of 3 runs", "GB/s that this machine"):
+        assert words in said.out
+    found = json.loads(run(*asked, "--json").out)
+    assert (found["schema"], len(found["tokens"])) == ("stagecut.generate/1", 4)
+    assert found["memory_bytes"] == 90 * 64
+    assert found["tokens_per_s"] == pytest.approx(1 / found["token_s"])
+    rate = found["step_bytes"] / found["token_s"]
+    assert found["bandwidth_share"] == pytest.approx(rate / found["read_bytes_per_s"])
 
 
 def test_text_as_it_comes(run: Run, plan: Path, tmp_path: Path) -> None:
@@ -97,6 +113,11 @@ def test_by_chance(run: Run, plan: Path) -> None:
         (("--prompt", "a", "--tokenizer", "no.json"), 2, "tokenizer no.json: No such file"),
         (("--prompt-ids", "1", "--top-p", "2"), 2, "top-p: it makes no sense"),
         (("--prompt-ids", "1", "--json", "--stream"), 2, "--json prints everything at once"),
+        (("--benchmark", "prompt=1"), 2, "'prompt=1' does not say how many tokens"),
+        (("--benchmark", "prompt=1,new=x"), 2, "'prompt=1,new=x' does not say how many"),
+        (("--benchmark", "prompt=1,new=1"), 2, "1 and 1 new tokens measure nothing"),
+        (("--benchmark", "prompt=91,new=2"), 1, "it has 91 tokens, and a sequence holds 90"),
+        (("--benchmark", "prompt=1,new=2", "--stop-ids", "1"), 2, "it brings tokens of its own"),
     ],
 )
 def test_what_it_refuses(
@@ -116,6 +137,8 @@ def test_what_it_refuses(
         (("--prompt", 50, "--capacity", 40), "a prompt of 50 tokens leaves no room"),
         (("--capacity", 1), "capacity: it is 1"),
         (("--objective", "throughput"), "a decoder does not stream"),
+        (("--objective", "generate:new=2"), "does not say how long the answer is"),
+        (("--objective", "generate:prompt=5,new=5", "--capacity", 8), "do not fit into a sequence"),
     ],
 )
 def test_what_compile_refuses(

@@ -2,18 +2,14 @@
 
 import json
 from collections.abc import Callable
-from math import inf
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
-from stagecut.compiler.cli.partition_output import SearchLines
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.account import account
-from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.passes.partition.search import Standing
 from tests.support.command_line import Said, stagecut
 from tests.support.tables import US, cost_table
 
@@ -213,16 +209,3 @@ def test_bad_input(run: Run, options: tuple[str, ...], code: int, word: str) -> 
     assert "fix:" in said.err or "node b" in said.err
     assert "Traceback" not in said.err
     assert not said.out
-
-
-def test_while_it_searches_it_tells_how_that_goes(capsys: pytest.CaptureFixture[str]) -> None:
-    now_s = 0.0
-    lines = SearchLines(LATENCY, lambda: now_s)
-    lines(Standing(inf, 0.0, 57.2))
-    lines(Standing(3.0, 1.0, 56.0))
-    now_s = 5.0
-    lines(Standing(2.2, 2.0, 52.2))
-    assert capsys.readouterr().err == (
-        "searching: nothing found yet; 57 s left\n"
-        "searching: the best so far is 2.20 s, and no schedule costs less than 2.00 s; 52 s left\n"
-    )

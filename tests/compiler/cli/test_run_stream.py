@@ -169,6 +169,23 @@ def test_bench_without_openvino(
     assert len(_json(run(*asked))["rows"]) == 3
 
 
+def test_bench_beside_the_engines_that_are_named(run: Run, plans: dict[str, Path]) -> None:
+    asked = ("bench", plans["one device"], "--rounds", 1, "--seconds", 0.01, "--json")
+    rows = _json(run(*asked, "--against", "onnxruntime"))["rows"]
+    assert [row["name"].partition(",")[0] for row in rows] == ["the plan", *["ONNX Runtime"] * 2]
+
+
+@pytest.mark.parametrize(
+    ("against", "said"), [("torch", "no PyTorch program"), ("openvin", "openvino")]
+)
+def test_an_engine_that_bench_has_not(
+    run: Run, plans: dict[str, Path], against: str, said: str
+) -> None:
+    found = run("bench", plans["one device"], "--against", against)
+    assert found.code == 2
+    assert said in found.err
+
+
 def test_what_bench_refuses(run: Run, plans: dict[str, Path], tmp_path: Path) -> None:
     said = run("bench", plans["two memories"])
     assert said.code == 1

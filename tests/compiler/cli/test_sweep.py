@@ -81,6 +81,47 @@ def test_a_curve_as_csv_is_what_its_lines_say(run: Run) -> None:
     assert float(rows[-1]["total"]) == pytest.approx(6 * US)
 
 
+MAP = ("costs.json", "--scale", "pim=0.1..10", "--scale", "transfers=0.1..10", "--map")
+
+
+def test_a_map_of_two_speeds(run: Run) -> None:
+    """On cpu 12; with b on pim 2 + 4 / t + 8 / p, or 4 / t + 16 / p with both there: better than
+    on cpu only where both are fast enough."""
+    said = run(*MAP)
+    assert said.code == 0, said.err
+    first, *rows = said.out.splitlines()
+    assert first.startswith("pim across, 0.1 to 10 times as fast; transfers up, 0.1 to 10: 3 reg")
+    assert first.endswith("each proved optimal")
+    drawn = [row.partition("|")[2] for row in rows[:16]]
+    assert {len(row) for row in drawn} == {48}
+    on_cpu, on_pim = drawn[-1][0], drawn[0][-1]
+    assert len({*"".join(drawn)}) == 3
+    assert set(drawn[-1]) == {on_cpu}  # transfers ten times as slow: 40 for nothing else
+    assert {row[0] for row in drawn} == {on_cpu}
+    assert f"  {on_cpu}  2 nodes on cpu" in rows
+    assert f"  {on_pim}  2 nodes on pim" in rows
+
+
+def test_a_map_for_programs(run: Run) -> None:
+    found = _json(run(*MAP, "--json", "--csv", "map.csv"))["map"]
+    assert [part["part"] for part in found["parts"]] == ["pim", "transfers"]
+    assert found["certificate"] == {"exact": True, "gap": 0.0}
+    with Path("map.csv").open() as lines:
+        rows = [*csv.DictReader(lines)]
+    assert len(rows) == sum(len(region["corners"]) for region in found["regions"])
+    for row in rows:
+        region = found["regions"][int(row["region"])]
+        pim, transfers = float(row["speed of pim"]), float(row["speed of transfers"])
+        total = region["fixed"] + region["scaled"][0] / pim + region["scaled"][1] / transfers
+        assert float(row["total"]) == pytest.approx(total)
+
+
+def test_a_map_is_of_two_speeds(run: Run) -> None:
+    said = run("costs.json", "--scale", "pim=0.1..10", "--map")
+    assert said.code == 2
+    assert "a map is one of two speeds" in said.err
+
+
 def test_a_catalogue_is_measured_once(run: Run) -> None:
     onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")
     shapes = ("--shape", "ids=2x5", "--shape", "scale=2x3")
@@ -92,11 +133,38 @@ def test_a_catalogue_is_measured_once(run: Run) -> None:
         "pim.hbm:channels=64",
     ]
     assert all(each["exact"] for each in found["choices"])
-    assert Path("c").read_text().splitlines()[0] == "device,total,lower_bound,nodes"
+    assert Path("c").read_text().splitlines()[0] == ("device,price,front,total,lower_bound,nodes")
     said = run("x.onnx", *options, "--no-cache").out.splitlines()
     assert said[0].split() == ["device", "total", "gain", "nodes", "on", "it"]
     assert said[1].split()[0] == "without"
     assert "1.00x" in said[1]
+
+
+def test_a_catalogue_with_prices_says_what_something_is_as_good_as(run: Run) -> None:
+    """Where all is pinned to the host, no device is worth its price."""
+    onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")
+    shapes = ("--shape", "ids=2x5", "--shape", "scale=2x3")
+    options = (*shapes, "--device", "cpu.serial", "--no-cache", "--pin", "*=cpu.serial")
+    priced = ("--set", "pim.hbm:channels=16,64", "--price", "10,20")
+    found = _json(run("x.onnx", *options, *priced, "--json"))
+    assert [each["price"] for each in found["choices"]] == [0, 10, 20]
+    assert [each["front"] for each in found["choices"]] == [True, False, False]
+    said = run("x.onnx", *options, *priced).out.splitlines()
+    assert said[0].split()[:2] == ["device", "price"]
+    assert all("no more" in line for line in said[2:])
+
+
+@pytest.mark.parametrize("price", ["10", "10,x", "10,-1", "10,nan", "10,inf"])
+def test_prices_that_are_none(run: Run, price: str) -> None:
+    said = run("x.onnx", "--set", "pim.hbm:channels=16,64", "--price", price)
+    assert said.code == 2
+    assert "no price for each of 2 devices" in said.err
+
+
+def test_a_price_without_a_catalogue(run: Run) -> None:
+    said = run("costs.json", "--scale", "transfers=0.5..2", "--price", "10")
+    assert said.code == 2
+    assert "prices are those of --set" in said.err
 
 
 ENTRIES = {

@@ -181,3 +181,12 @@ def test_every_awkward_model_survives_being_cut(name: str, seed: int) -> None:
     found = Session(plan).run(None, program.feeds)
     for ours, theirs in zip(found, run_reference(program.model, program.feeds), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_notebook_shows_the_contenders() -> None:
+    plan = _compiled()
+    shown = plan._repr_html_()
+    contenders = plan.first.planned.contenders
+    assert shown.count("<tr>") == 1 + len(contenders)
+    assert shown.count("<td>ships</td>") == 1
+    assert all(f"<td>{contender.name}</td>" in shown for contender in contenders)

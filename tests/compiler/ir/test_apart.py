@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stagecut.compiler.ir.apart import BLOCK, apart, wide_blocks
+from stagecut.compiler.ir.apart import BLOCK, apart, squares, wide_blocks
 from stagecut.compiler.ir.device import Tensor
 
 NAN, INF = np.nan, np.inf
@@ -54,3 +54,10 @@ def test_no_part_is_large() -> None:
     parts = [*wide_blocks(one, other)]
     assert {(a.size, b.size, a.dtype.name) for a, b in parts} == {(BLOCK, BLOCK, "float64")}
     assert len(parts) == 3
+
+
+def test_squares_are_of_numbers_on_both_sides() -> None:
+    found, wanted = np.array([1.0, NAN, 5.0, 2.0]), np.array([3.0, 1.0, INF, 2.0])
+    assert squares(found, wanted) == (4.0, 13.0)
+    many = np.ones(3 * BLOCK + 1, np.float32)
+    assert squares(many, 2 * many) == (many.size, 4.0 * many.size)

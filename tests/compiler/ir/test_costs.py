@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stagecut.compiler.ir.costs import Budget, CostTable, with_energy_limit
+from stagecut.compiler.ir.costs import (
+    ERROR,
+    Budget,
+    CostTable,
+    with_energy_limit,
+    with_error_limit,
+    with_errors,
+)
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.machine import Link, Route
 from stagecut.compiler.ir.transfers import table_router
@@ -200,3 +207,18 @@ def test_a_notebook_shows_what_nodes_take() -> None:
     assert "<caption>test: 2 nodes</caption>" in shown
     assert "<th>cpu</th><th>gang</th><th>pim</th>" in shown
     assert "<tr><td>b</td><td>Op</td><td>2.00 µs</td><td></td><td></td></tr>" in shown
+
+
+def test_errors_are_a_budget_with_a_limit_of_its_own() -> None:
+    table = with_errors(_table(), {"a": {"pim": 0.04}}, 0.01)
+    assert table.nodes[0].uses == {ERROR: {"pim": 0.04}}
+    assert table.budgets == (Budget(ERROR, 0.01),)
+    assert with_error_limit(table, 0.5).budgets == (Budget(ERROR, 0.5),)
+    [free] = with_error_limit(table, None).budgets
+    assert free.limit > 0.04
+    again = with_errors(table, {}, 0.02)
+    assert (again.nodes[0].uses, again.budgets) == ({}, (Budget(ERROR, 0.02),))
+
+
+def test_a_table_without_errors_has_no_limit_on_them() -> None:
+    assert with_error_limit(_table(), 0.5) == _table()

@@ -154,3 +154,10 @@ def test_a_value_is_transferred_into_a_memory_once() -> None:
     with pytest.raises(ScheduleError, match="into pim twice") as error:
         Schedule.parse(text)
     assert error.value.where == "value x"
+
+
+def test_a_notebook_shows_the_steps() -> None:
+    shown = Schedule.parse("run cpu: a, b\ntransfer b: host > pim\nrun pim: c")._repr_html_()
+    assert "<caption>2 stages, 1 transfers</caption>" in shown
+    assert "<tr><td>run</td><td>cpu</td><td>a, b</td></tr>" in shown
+    assert "<tr><td>transfer</td><td>host &gt; pim</td><td>b</td></tr>" in shown

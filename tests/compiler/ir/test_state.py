@@ -16,14 +16,17 @@ def test_what_is_kept_of_a_token() -> None:
 @pytest.mark.parametrize(
     ("options", "room", "lengths"),
     [
-        (DecodingOptions(), None, (128, 1024)),
-        (DecodingOptions(), 96, (48, 96)),
-        (DecodingOptions(capacity=200), 96, (100, 200)),
-        (DecodingOptions(prompt=7), 96, (7, 96)),
-        (DecodingOptions(), 2, (1, 2)),
+        (DecodingOptions(), None, (128, 1024, 576)),
+        (DecodingOptions(), 96, (48, 96, 72)),
+        (DecodingOptions(capacity=200), 96, (100, 200, 150)),
+        (DecodingOptions(prompt=7), 96, (7, 96, 51)),
+        (DecodingOptions(prompt=7, new=11), 96, (7, 96, 11)),
+        (DecodingOptions(prompt=7, new=90), 96, (7, 96, 51)),
+        (DecodingOptions(prompt=7, new=2), 96, (7, 96, 7)),
+        (DecodingOptions(), 2, (1, 2, 1)),
     ],
 )
-def test_lengths(options: DecodingOptions, room: int | None, lengths: tuple[int, int]) -> None:
+def test_lengths(options: DecodingOptions, room: int | None, lengths: tuple[int, int, int]) -> None:
     assert options.lengths(room) == lengths
 
 
@@ -32,7 +35,12 @@ def test_a_prompt_that_fills_the_sequence() -> None:
         DecodingOptions(prompt=64).lengths(64)
 
 
-@pytest.mark.parametrize("name", ["prompt", "capacity"])
+def test_an_answer_that_does_not_fit() -> None:
+    with pytest.raises(UsageError, match="91 tokens behind a prompt of 7 do not fit"):
+        DecodingOptions(prompt=7, new=91).lengths(96)
+
+
+@pytest.mark.parametrize("name", ["prompt", "capacity", "new"])
 def test_numbers_that_make_no_sense(name: str) -> None:
     with pytest.raises(UsageError, match="it is 1") as caught:
         DecodingOptions(**{name: 1})  # type: ignore[arg-type]

@@ -28,6 +28,10 @@ def test_of_a_decoder() -> None:
         "accounting": "predicted",
         "bytes_per_token": 64,
     }
+    answering = replace(figures, decoding=replace(figures.decoding, answer=11))
+    assert [*answering.lines()][1] == "an answer of 11 tokens takes 130 ms predicted"
+    document = answering.document()
+    assert (document["new"], document["answer_s"]) == (11, 0.13)
     assert "observed" in next(replace(figures, observed=True).lines())
 
 

@@ -67,7 +67,10 @@ class FakeRunner:
 
 
 def _build(
-    proposals: Sequence[Proposal], answers: Answers | None, limit: Limit | None = None
+    proposals: Sequence[Proposal],
+    answers: Answers | None,
+    limit: Limit | None = None,
+    held_out: Sequence[Feeds] = (),
 ) -> tuple[Checked, list[str]]:
     runs: list[str] = []
 
@@ -89,6 +92,7 @@ def _build(
         Reference(known, SAMPLES),
         lambda _: limit,
         silent,
+        held_out,
     )
     return build(proposals, SAMPLES, ["y"]), runs
 
@@ -173,3 +177,31 @@ def test_where_nothing_is_right_the_error_says_what_is_wrong() -> None:
     with pytest.raises(WrongAnswerError, match="off by 25 %") as error:
         right(checked, None)
     assert (error.value.where, bool(error.value.fix)) == ("pim", True)
+
+
+LOWER = Limit(0.3, asked=True, lower=True)
+OTHERS = [{"x": np.linspace(1.5, 2, 20, dtype=np.float32)}] * 2
+
+
+def test_plans_of_lower_precision_are_held_against_held_out_samples() -> None:
+    checked, _ = _build([CPU, PIM], _ones, LOWER, OTHERS)
+    assert [each.rms for each in checked.built] == [0.0, 0.25]
+    assert all(each.inputs[-1] == "held-out samples" for each in checked.built)
+
+
+def test_what_is_too_far_off_on_these_alone_is_left_out() -> None:
+    def answers(feeds: Feeds) -> Mapping[str, Tensor]:
+        return {"y": np.array([0.5 if feeds["x"][0] == 1.5 else 1.25])}
+
+    checked, _ = _build([PIM], answers, LOWER, OTHERS)
+    [wrong] = checked.wrong
+    assert wrong.rms == wrong.flaw.relative == 1.5
+    assert str(wrong).endswith("on held-out samples, outputs are off by 150 % (rms)")
+
+
+@pytest.mark.parametrize("limit", [Limit(0.3, lower=True), Limit(0.3, asked=True)])
+def test_others_are_not(limit: Limit) -> None:
+    """Where nobody asked for a limit, or all compute in the model's own precision."""
+    checked, _ = _build([PIM], _ones, limit, OTHERS)
+    assert checked.built[0].rms is None
+    assert "held-out samples" not in checked.built[0].inputs

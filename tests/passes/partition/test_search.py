@@ -64,13 +64,26 @@ def test_how_it_stands_is_told_while_it_goes_on() -> None:
     incumbent = _incumbent(table)
     incumbent.offer([0] * 150)
     told = list[Standing]()
-    search = Search(table, LATENCY, incumbent, lambda: table, 1e-9, told.append, lambda: 0.0)
-    search(0.001)
+
+    def tell(standing: Standing) -> bool:
+        told.append(standing)
+        return True
+
+    Search(table, LATENCY, incumbent, lambda: table, 1e-9, tell, lambda: 0.0)(0.001)
     totals = [standing.total for standing in told]
     assert len(totals) > 2
     assert totals == sorted(totals, reverse=True)
     assert {(standing.bound, standing.left_s) for standing in told} == {(0.001, 1e-9)}
 
 
-def test_nobody_needs_to_be_told() -> None:
-    nobody(Standing(inf, 0.0, 1.0))
+def test_what_was_found_is_kept_where_no_more_is_wanted() -> None:
+    table = transformer(500)
+    incumbent = _incumbent(table)
+    incumbent.offer([0] * 500)
+    first = incumbent.total
+    search = Search(table, LATENCY, incumbent, lambda: table, 60.0, lambda _: False)
+    assert 0.01 <= search(0.01) <= incumbent.total <= first
+
+
+def test_nobody_ends_a_search() -> None:
+    assert nobody(Standing(inf, 0.0, 1.0))

@@ -1,11 +1,12 @@
 """One of several devices at a time."""
 
+import numpy as np
 import pytest
 
 from stagecut.compiler.ir.errors import DeviceError, UsageError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.sweep.catalogue import Catalogue, only
+from stagecut.passes.sweep.catalogue import Catalogue, front, only
 from tests.support.tables import US, cost_table
 
 DEVICES = {"cpu": "host", "small": "small", "large": "large"}
@@ -20,9 +21,10 @@ TABLE = cost_table(
 def test_each_entry_is_alone_beside_the_others() -> None:
     found = Catalogue(("small", "large"))(TABLE)
     assert [each.device for each in found] == ["", "small", "large"]
-    totals_s = [each.solution.total_s for each in found]
+    solutions = [each.solution for each in found if each.solution is not None]
+    totals_s = [each.total_s for each in solutions]
     assert totals_s == pytest.approx([18 * US, 13 * US, 7 * US])
-    assert [set(each.solution.assignment.devices.values()) for each in found] == [
+    assert [set(each.assignment.devices.values()) for each in solutions] == [
         {"cpu"},
         {"small"},
         {"large"},
@@ -50,3 +52,56 @@ def test_a_table_without_a_device_knows_nothing_of_it() -> None:
     assert [*table.machine.memory_named] == ["host", "large"]
     assert all("small" not in str(route) for value in table.values for route in value.transfer_s)
     assert Partition()(table).total_s == pytest.approx(7 * US)
+
+
+def test_what_is_no_better_for_more_is_skipped_and_on_no_front() -> None:
+    """The large one takes 7 us; one that costs more and takes 8 us at least need not be solved."""
+    devices = {**DEVICES, "dear": "dear"}
+    table = cost_table(
+        "a(x): cpu 9, small 4, large 1, dear 3\n b(a): cpu 9, small 5, large 2, dear 5",
+        devices=devices,
+        inputs="x@host",
+        outputs="b@host",
+    )
+    found = Catalogue(("dear", "large", "small"), prices=(30.0, 20.0, 10.0))(table)
+    assert [(each.device, each.price) for each in found] == [
+        ("", 0.0),
+        ("dear", 30.0),
+        ("large", 20.0),
+        ("small", 10.0),
+    ]
+    assert [each.solution is None for each in found] == [False, True, False, False]
+    assert found[1].bound == pytest.approx(8 * US)
+    assert front(found) == ("", "small", "large")
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_front_is_that_of_brute_force(seed: int) -> None:
+    """Whatever is skipped: solved all the same, it would not be on it."""
+    dice = np.random.default_rng(seed)
+    devices = {"cpu": "host"} | {f"d{at}": f"d{at}" for at in range(5)}
+    lines = (
+        f"n{at}({f'n{at - 1}' if at else 'x'}): "
+        + ", ".join(f"{name} {dice.integers(1, 10)}" for name in devices)
+        for at in range(4)
+    )
+    table = cost_table("\n".join(lines), devices=devices, inputs="x@host", outputs="n3@host")
+    entries = tuple(devices)[1:]
+    prices = tuple(float(dice.integers(1, 5)) for _ in entries)
+    price_of = {"": 0.0, **dict(zip(entries, prices, strict=True))}
+    total_of = {
+        entry: Partition()(only(table, ["cpu", entry])).certificate.total for entry in price_of
+    }
+    kept = set(front(Catalogue(entries, prices=prices)(table)))
+    best = {
+        (price_of[entry], total_of[entry])
+        for entry in price_of
+        if not any(
+            price_of[other] <= price_of[entry]
+            and total_of[other] <= total_of[entry]
+            and (price_of[other], total_of[other]) != (price_of[entry], total_of[entry])
+            for other in price_of
+        )
+    }
+    assert {(price_of[entry], total_of[entry]) for entry in kept} == best
+    assert len(kept) == len(best)

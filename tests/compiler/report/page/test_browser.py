@@ -271,6 +271,17 @@ def test_no_link_to_a_section_is_cut_off(visit: Open, name: str) -> None:
     assert page.evaluate("(n => n.scrollWidth <= n.clientWidth)(document.querySelector('nav'))")
 
 
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name != "long names"])
+def test_no_table_scrolls_sideways_on_a_screen(visit: Open, name: str) -> None:
+    """Long names of devices, each in a column of its own, have no room."""
+    page = visit(name, viewport={"width": 1400, "height": 900}).page
+    wider = (
+        "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+        ".map(e => e.closest('section').id)"
+    )
+    assert page.evaluate(wider) == []
+
+
 def test_the_answer_comes_first(visit: Open) -> None:
     sections = visit().page.locator("section").evaluate_all("all => all.map(each => each.id)")
     assert sections[:4] == ["summary", "contenders", "timeline", "change"]

@@ -1,7 +1,9 @@
 """Transfers in the integer program: right for whole assignments, and tight between them."""
 
+import numpy as np
 import pytest
-from scipy.optimize import Bounds, milp
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
@@ -15,7 +17,10 @@ from tests.support.tables import cheapest_of_all, seeded_table
 def _relaxed(table: CostTable) -> float:
     """The least of the program when half a node may run here and half of it there."""
     program = partition_program(table, LATENCY).program
-    found = milp(program.prices, bounds=Bounds(0.0, program.upper), constraints=program._rows())
+    rows, columns, factors = (np.array(each) for each in zip(*program.entries, strict=True))
+    matrix = csr_array((factors, (rows, columns)))
+    kept = LinearConstraint(matrix, np.array(program.lower), np.inf)
+    found = milp(program.prices, bounds=Bounds(0.0, program.upper), constraints=kept)
     assert found.fun is not None
     return float(found.fun)
 

@@ -1,105 +1,41 @@
-"""Claim: a plan decodes as fast as the engines by themselves, on the same model in float32.
+"""The rivals in this process: the plan, ONNX Runtime, OpenVINO and torch eager.
 
-    python -m benchmarks.decode [--model zoo:gpt2:past=1024] [--prompt 128] [--new 64] [--rounds 4]
-                                [--plan FILE]
-
-Each takes its turn with the same prompt, greedily, on all CPUs: the plan; ONNX Runtime with past
-and present as arrays, and with both bound to two sets of buffers that take turns; OpenVINO with its
-own stateful variables, where it is installed; torch eager with a DynamicCache. All have to give the
-same tokens. Printed are medians over the rounds: first token, a further token, and the processor
-time of both; beside them what numpy reads from memory in a second, and the foreign load.
+Each is made once, and begins with an empty cache in every turn.
 """
 
-import argparse
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnx_ir as ir
 import onnxruntime as ort
 import torch
+from transformers import StaticCache
 
-from benchmarks.support import describe_machine
-from benchmarks.turns import ForeignLoad, in_turns
-from stagecut.compiler import compile_model
-from stagecut.compiler.frontends import zoo
-from stagecut.compiler.frontends.decoder.pairs import find_pairs
-from stagecut.compiler.frontends.load import import_model
-from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.runtime.decoding.session import DecoderSession
 
 #: The scores of the token behind the last one, of the tokens behind `length` others.
 Step: TypeAlias = Callable[[Sequence[int], int], Any]
 
-_READ_BYTES = 1 << 29
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Greedy `tokens`, and seconds by the clock and of processor time: of the first one and, by the
+    median, of the others."""
+
+    tokens: list[int]
+    first_s: float
+    first_cpu_s: float
+    token_s: float
+    token_cpu_s: float
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", default="zoo:gpt2:past=1024")
-    parser.add_argument("--prompt", type=int, default=128)
-    parser.add_argument("--new", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--plan", type=Path, help="a plan of the model; else one is made")
-    options = parser.parse_args()
-    print(describe_machine())
-    imported, _ = import_model(options.model)
-    states = {str(a.name): str(b.name) for a, b in find_pairs(imported.model.graph, {})}
-    ids = np.resize(imported.feeds["input_ids"], options.prompt).tolist()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.onnx"
-        ir.save(imported.model, file, external_data="model.data")
-        plan = options.plan or compile_model(
-            imported, decoding=DecodingOptions(prompt=options.prompt)
-        )
-        rivals = {
-            "plan": of_plan(DecoderSession(plan)),
-            "ONNX Runtime, arrays": with_arrays(file, states),
-            "the same, not spinning": with_arrays(file, states, spin=False),
-            "ONNX Runtime, bound": with_bindings(file, states, options.prompt + options.new),
-            "torch, DynamicCache": of_torch(options.model),
-        }
-        stateful = of_openvino(file, states)
-        if stateful is not None:
-            rivals["OpenVINO, stateful"] = stateful
-        compare(rivals, ids, options.new, options.rounds)
-
-
-def compare(
-    rivals: Mapping[str, Callable[[], Step]], ids: list[int], new: int, rounds: int
-) -> None:
-    """Run them in turns, and print what each took."""
-    load, bandwidths, expected = ForeignLoad(), list[float](), None
-    taken: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in rivals}
-    for name in in_turns([*rivals], rounds):
-        tokens, figures = decoded(rivals[name](), ids, new)
-        expected = expected or tokens
-        if tokens != expected:
-            raise SystemExit(f"{name} gives other tokens: {tokens[:8]}, not {expected[:8]}")
-        taken[name].append(figures)
-        bandwidths.append(read_bandwidth())
-    print(f"prompt {len(ids)}, {new} tokens, {rounds} rounds; all gave the same tokens; {load}")
-    print(f"numpy reads {statistics.median(bandwidths) / 1e9:.1f} GB/s on one CPU")
-    print("                        first token   (CPU time)   a token   (CPU time)   tokens/s")
-    for name, several in taken.items():
-        first, first_cpu, token, token_cpu = (
-            1e3 * statistics.median(column) for column in zip(*several, strict=True)
-        )
-        print(
-            f"{name:22} {first:9.1f} ms {first_cpu:9.1f} ms {token:7.2f} ms {token_cpu:8.2f} ms "
-            f"{1e3 / token:9.1f}"
-        )
-
-
-def decoded(
-    step: Step, ids: Sequence[int], new: int
-) -> tuple[list[int], tuple[float, float, float, float]]:
-    """Greedy tokens; seconds of the first one and, by the median, of the others."""
+def decoded(step: Step, ids: Sequence[int], new: int) -> Taken:
+    """What a rival answers in a turn."""
     tokens, times, length = list[int](), list[tuple[float, float]](), 0
     given = list(ids)
     for _ in range(new):
@@ -109,17 +45,9 @@ def decoded(
         length += len(given)
         tokens.append(token)
         given = [token]
-    (first, first_cpu), *others = times
+    (first_s, first_cpu_s), *others = times
     token_s, cpu_s = (statistics.median(column) for column in zip(*others, strict=True))
-    return tokens, (first, first_cpu, token_s, cpu_s)
-
-
-def read_bandwidth() -> float:
-    """Bytes a second, of an array that no cache holds."""
-    array = np.ones(_READ_BYTES // 8)
-    start_s = time.perf_counter()
-    array.sum()
-    return _READ_BYTES / (time.perf_counter() - start_s)
+    return Taken(tokens, first_s, first_cpu_s, token_s, cpu_s)
 
 
 def of_plan(session: DecoderSession) -> Callable[[], Step]:
@@ -211,17 +139,22 @@ def of_openvino(file: Path, states: Mapping[str, str]) -> Callable[[], Step] | N
     return begin
 
 
-def of_torch(spec: str) -> Callable[[], Step]:
-    decoder: Any = zoo.build(spec).module
+def of_torch(model: Any, room: int | None = None) -> Callable[[], Step]:
+    """transformers' model with a DynamicCache, or a StaticCache with that much `room`."""
     torch.set_num_threads(usable_cpus())
 
     def begin() -> Step:
-        held: dict[str, Any] = {"cache": None}
+        cache = None if room is None else StaticCache(config=model.config, max_cache_len=room)
+        held: dict[str, Any] = {"cache": cache}
 
-        def step(given: Sequence[int], length: int) -> Any:  # noqa: ARG001  # its cache knows
+        def step(given: Sequence[int], length: int) -> Any:
+            positions = torch.arange(length, length + len(given))[None]
             with torch.no_grad():
-                found = decoder.model(
-                    input_ids=torch.tensor([given]), past_key_values=held["cache"], use_cache=True
+                found = model(
+                    input_ids=torch.tensor([given]),
+                    position_ids=positions,
+                    past_key_values=held["cache"],
+                    use_cache=True,
                 )
             held["cache"] = found.past_key_values
             return found.logits[0, -1]
@@ -255,7 +188,3 @@ def _feeds(given: Sequence[int], length: int) -> dict[str, Any]:
         "attention_mask": np.ones((1, length + count), np.int64),
         "position_ids": np.arange(length, length + count)[None],
     }
-
-
-if __name__ == "__main__":
-    main()

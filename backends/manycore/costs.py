@@ -1,0 +1,134 @@
+"""What a piece of work costs: cycles of the busiest cluster, bytes to and from the HBM, energy.
+
+    E = FPU instructions fpu_j + core-cycles of the clusters in use core_cycle_j + HBM bits hbm_j
+
+An FPU instruction is counted for each register of multiply-adds, and for each of a pass: what
+scalar kernels do beside that is within the core-cycles. For comparing, not for watts.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stagecut.backends.manycore.chip import Chip
+from stagecut.backends.manycore.heads import heads
+from stagecut.backends.manycore.kernels.dma import done_2d
+from stagecut.backends.manycore.kernels.elementwise import axpy
+from stagecut.backends.manycore.kernels.gelu import gelu
+from stagecut.backends.manycore.kernels.layernorm import layernorm
+from stagecut.backends.manycore.kernels.softmax import softmax
+from stagecut.backends.manycore.product import Product, tiled
+from stagecut.backends.manycore.rowwise import Rowwise, dealt, fits
+from stagecut.backends.manycore.work import Attend, Move, Rows, UnsupportedError, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """`tiles` says what is in a scratchpad together; `flops` counts two for a multiply-add."""
+
+    cycles: float
+    clusters: int
+    flops: int
+    instructions: int
+    dma_bytes: int
+    tiles: tuple[str, ...]
+
+    def energy_j(self, chip: Chip) -> float:
+        e = chip.energy
+        core_cycles = self.cycles * self.clusters * chip.geometry.cores
+        return (
+            self.instructions * e.fpu_j
+            + core_cycles * e.core_cycle_j
+            + 8 * self.dma_bytes * e.hbm_j_per_bit
+        )
+
+    def utilisation(self, chip: Chip) -> float:
+        """Of the peak of the clusters in use, as the published figures are [script]."""
+        peak = chip.flop_per_cycle * self.clusters / chip.geometry.clusters
+        return self.flops / (self.cycles * peak) if self.cycles else 0.0
+
+
+def cost(chip: Chip, work: Work) -> Cost:
+    """Raises UnsupportedError where not even the smallest part has room in a scratchpad."""
+    if isinstance(work, Product):
+        return _product(chip, work)
+    if isinstance(work, Attend):
+        return _attention(chip, work)
+    return _rows(chip, work) if isinstance(work, Rows) else _moved(chip, work)
+
+
+def _product(chip: Chip, work: Product) -> Cost:
+    found = tiled(chip, work)
+    macs = work.count * work.m * work.n * work.k
+    followed = len(work.follow) * work.count * work.m * work.n
+    return Cost(
+        found.cycles,
+        found.clusters,
+        2 * macs,
+        -(-(macs + followed) // chip.fpu.lanes),
+        found.dma_bytes,
+        (f"{found.tile.m} x {found.tile.n} x {found.tile.k}",),
+    )
+
+
+def _attention(chip: Chip, work: Attend) -> Cost:
+    found = heads(chip, work.head, work.count)
+    if found is None:
+        raise UnsupportedError(
+            f"a row of Q and of K, {work.head.d} numbers each, with what belongs to them has no "
+            "room in the scratchpad"
+        )
+    macs = 2 * work.count * work.head.d * _scores(work)
+    return Cost(
+        found.cycles,
+        found.clusters,
+        2 * macs,
+        -(-macs // chip.fpu.lanes) + work.count * _scores(work),
+        found.dma_bytes,
+        (f"{found.tile.rows} x {found.tile.columns} of {work.head.d}",),
+    )
+
+
+def _scores(work: Attend) -> int:
+    """Scores of a head that are not masked."""
+    head = work.head
+    if not head.causal:
+        return head.queries * head.keys
+    return sum(max(1, head.keys - head.queries + row + 1) for row in range(head.queries))
+
+
+def _rows(chip: Chip, work: Rows) -> Cost:
+    """Passes number by number do not need whole rows: they are cut where those are too long."""
+    kernel, columns = _KERNELS[work.kind], work.columns
+    rows = work.rows
+    shape = Rowwise(rows, columns, work.operands)
+    if work.kind not in {"layernorm", "softmax"}:
+        while not fits(chip, shape):
+            columns = -(-columns // 2)
+            shape = Rowwise(-(-rows * work.columns // columns), columns, work.operands)
+    if not fits(chip, shape):
+        raise UnsupportedError(f"a row of {work.columns} numbers has no room in the scratchpad")
+    found = dealt(chip, shape, lambda at_once: kernel(chip, at_once, columns))
+    elements = rows * work.columns
+    instructions = -(-elements // chip.fpu.lanes)
+    tiles = (f"{found.at_once} x {columns}",)
+    return Cost(found.cycles, found.clusters, elements, instructions, found.dma_bytes, tiles)
+
+
+def _moved(chip: Chip, work: Move) -> Cost:
+    """Fetched in runs and stored in runs, by the DMA cores of all clusters; no reference."""
+    clusters = min(chip.geometry.clusters, work.rows)
+    mine, row_bytes = -(-work.rows // clusters), work.columns * chip.number_bytes
+    cycles = sum(
+        done_2d(chip, row_bytes, mine, direction, clusters) for direction in ("read", "write")
+    )
+    moved = 2 * work.rows * row_bytes
+    return Cost(cycles, clusters, 0, 0, moved, (f"{mine} x {work.columns}",))
+
+
+_KERNELS: Mapping[str, Callable[[Chip, int, int], float]] = {
+    "layernorm": layernorm,
+    "softmax": softmax,
+    "gelu": lambda chip, rows, columns: gelu(chip, rows * columns),
+    "add": lambda chip, rows, columns: axpy(chip, rows * columns),
+    "scale": lambda chip, rows, columns: axpy(chip, rows * columns),
+}

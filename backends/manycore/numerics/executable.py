@@ -1,0 +1,68 @@
+"""Runs a stage on a many-core device: its kernels one after the other, on stored numbers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stagecut.backends.manycore.numerics.formats import Format
+from stagecut.backends.manycore.numerics.kernels import Kernels
+from stagecut.backends.rounding import narrow
+from stagecut.compiler.ir.device import StageProgram, Tensor
+from stagecut.compiler.ir.regions import kernels
+from stagecut.compiler.ir.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`run` computes the values `writes` from the values `reads`."""
+
+    run: Callable[..., Sequence[Tensor]]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ManycoreExecutable:
+    """The steps of a stage; without state between calls, so that threads may share it."""
+
+    steps: tuple[Step, ...]
+    constants: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    format: Format
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        computed = self.format.computed
+        values = dict(self.constants)
+        values |= {n: a.astype(computed) for n, a in zip(self.inputs, inputs, strict=True)}
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for step in self.steps:  # infinities are results like any other
+                results = step.run(*(values[name] for name in step.reads))
+                values.update(zip(step.writes, results, strict=True))
+        return [narrow(values[name], self.format.stored) for name in self.outputs]
+
+
+def build(stage: StageProgram, form: Format, *, exact: bool, tile: int) -> ManycoreExecutable:
+    """Round and lay out the weights of `stage`; attention has `tile` keys at a time.
+
+    Raises EngineError for an operator without a kernel, a weight without data, a shape that is not
+    static, and a GELU whose numbers are not GELU's.
+    """
+    view = View(stage.model.graph)
+    operators = [view.operator(node) for node in stage.model.graph]
+    outputs = tuple(value.name for value in stage.outputs)
+    builder = Kernels(stage, form, exact=exact, tile=tile)
+    steps = []
+    for kernel in kernels(operators, outputs):
+        run, reads, writes = builder.of(kernel)
+        steps.append(
+            Step(run, tuple(v.name for v in reads), tuple(v.name for v in writes)),
+        )
+    return ManycoreExecutable(
+        tuple(steps),
+        builder.constants,
+        tuple(value.name for value in stage.inputs),
+        outputs,
+        form,
+    )

@@ -1,0 +1,247 @@
+"""Nodes as work for a many-core chip, or the reason why it cannot run them.
+
+Product   [m, k] x [k, n], several times, with what follows it on its tiles (product.py)
+Attend    attention, matched as a region (heads.py)
+Rows      LayerNorm, softmax, GELU, sums and products number by number (rowwise.py)
+Move      transposing, splitting, joining, cutting out: the DMA alone
+nothing   a view, such as Reshape
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from stagecut.backends.manycore.kernels.attention import Head
+from stagecut.backends.manycore.product import Product
+from stagecut.compiler.ir.graph import Node, Operator, Value
+from stagecut.compiler.ir.regions import Attention, Gelu, Region, kernels
+
+Kind: TypeAlias = Literal["layernorm", "softmax", "gelu", "add", "scale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """`count` heads, all batches together."""
+
+    head: Head
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A pass over `rows` of `columns` numbers; only "add" reads a second operand of that size."""
+
+    kind: Kind
+    rows: int
+    columns: int
+
+    @property
+    def operands(self) -> int:
+        return 2 if self.kind == "add" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Numbers that change place in the HBM, in runs of `columns`."""
+
+    rows: int
+    columns: int
+
+
+#: What is done number by number, wherever the numbers are.
+_FOLLOWING = frozenset({"gelu", "add", "scale"})
+
+Work: TypeAlias = Product | Attend | Rows | Move
+
+
+class UnsupportedError(Exception):
+    """The chip cannot run it; the message is the reason."""
+
+
+def works_of(node: Node, *, fused: bool) -> tuple[Work, ...]:
+    """The work that `node` is made of, in order; where `fused`, what follows a product number by
+    number is done on its tiles. Raises UnsupportedError."""
+    kept = {value.name for value in node.outputs}
+    found: list[Work] = []
+    product = ""  # the result of the product at the end of `found`, as far as nobody else reads it
+    for kernel in kernels(node.operators, kept):
+        work, result = _work(kernel)
+        last = found[-1] if found else None
+        continues = _reads(kernel, product) and result not in kept
+        kind = work.kind if isinstance(work, Rows) else ""
+        if fused and kind in _FOLLOWING and isinstance(last, Product) and _reads(kernel, product):
+            found[-1] = replace(last, follow=(*last.follow, kind))
+            product = result if continues else ""
+        elif work is None:
+            product = result if continues else product
+        else:
+            found.append(work)
+            product = result if isinstance(work, Product) and result not in kept else ""
+    return tuple(found)
+
+
+def weights_of(node: Node) -> int:
+    """The numbers in the node's float weights, which lie in the HBM."""
+    return sum(value.elements for value in node.weights if value.dtype == "float32")
+
+
+def _reads(kernel: Operator | Region, name: str) -> bool:
+    if isinstance(kernel, Attention):
+        return False
+    if isinstance(kernel, Gelu):
+        return kernel.operand.name == name
+    return name in {value.name for value in kernel.reads}
+
+
+def _work(kernel: Operator | Region) -> tuple[Work | None, str]:
+    """Its work, none for a view, and the name of its result."""
+    if isinstance(kernel, Attention):
+        _check(kernel.query, kernel.key, kernel.value, kernel.result)
+        return _attend(kernel), kernel.result.name
+    if isinstance(kernel, Gelu):
+        _check(kernel.operand, kernel.result)
+        return _rows("gelu", kernel.result), kernel.result.name
+    read = _READERS.get(kernel.op) if kernel.domain in {"", "ai.onnx"} else None
+    if read is None:
+        raise UnsupportedError(f"{kernel.op}: the library has no kernel for it")
+    _check(*_data(kernel), *kernel.writes)
+    try:
+        return read(kernel), kernel.writes[0].name
+    except UnsupportedError as reason:
+        raise UnsupportedError(f"{kernel.op}: {reason}") from None
+
+
+def _check(*values: Value) -> None:
+    for value in values:
+        if value.dtype != "float32":
+            raise UnsupportedError(f"{value.name} is {value.dtype}; only float32 is converted")
+        if not value.elements:
+            raise UnsupportedError(f"{value.name} is empty")
+
+
+def _data(operator: Operator) -> tuple[Value, ...]:
+    """The operands that hold numbers, as opposed to shapes and places."""
+    if operator.op in _PLACED:
+        operands = operator.inputs if operator.op == "Concat" else operator.inputs[:1]
+    else:
+        operands = operator.inputs
+    return tuple(value for value in operands if value is not None)
+
+
+def _attend(region: Attention) -> Attend:
+    queries, d = region.query.shape[-2:]
+    keys, wide = region.value.shape[-2:]
+    count = math.prod(region.result.shape[:-2])
+    return Attend(Head(queries, keys, max(d, wide), region.causal), count)
+
+
+def _rows(kind: Kind, value: Value, columns: int = 0) -> Rows:
+    columns = columns or (value.shape[-1] if value.shape else 1)
+    return Rows(kind, value.elements // columns, columns)
+
+
+def _matmul(operator: Operator) -> Product:
+    left, right = _operands(operator)
+    inner = left.shape[-1]
+    if right.constant and len(right.shape) <= 2:
+        rows = left.elements // inner
+        return Product(rows, right.elements // inner, inner)
+    outer = 1 if len(right.shape) == 1 else right.shape[-1]
+    rows = 1 if len(left.shape) == 1 else left.shape[-2]
+    return Product(rows, outer, inner, operator.writes[0].elements // (rows * outer))
+
+
+def _gemm(operator: Operator) -> Product:
+    left, right = _operands(operator)
+    bias = operator.inputs[2] if len(operator.inputs) > 2 else None
+    if not right.constant:
+        raise UnsupportedError("its right factor is no weight")
+    if operator.attributes.get("transA", 0):
+        raise UnsupportedError("the activation is transposed, which moves every number of it")
+    if bias is not None and not bias.constant:
+        raise UnsupportedError("its bias is no weight")
+    if bias is not None and len(bias.shape) == 2 and bias.shape[0] > 1:
+        raise UnsupportedError("its bias is another one for each row")
+    rows, inner = left.shape
+    outer = operator.writes[0].elements // rows
+    return Product(rows, outer, inner, follow=() if bias is None else ("scale",))
+
+
+def _two(operator: Operator) -> Rows:
+    """A second operand that is a weight, or smaller, is fetched once and costs no transfer."""
+    result = operator.writes[0]
+    whole = [v for v in _operands(operator) if v.elements == result.elements and not v.constant]
+    return _rows("add" if len(whole) == 2 else "scale", result)
+
+
+def _layernorm(operator: Operator) -> Rows:
+    if len(operator.writes) > 1:
+        raise UnsupportedError("its mean and deviation are not handed out")
+    value = _first(operator)
+    axis = int(_number(operator, "axis", -1))
+    return _rows("layernorm", value, math.prod(value.shape[axis:]))
+
+
+def _softmax(operator: Operator) -> Rows:
+    value = _first(operator)
+    if int(_number(operator, "axis", -1)) not in {-1, len(value.shape) - 1}:
+        raise UnsupportedError("the kernel works along rows, and not along another axis")
+    return _rows("softmax", value)
+
+
+def _gelu(operator: Operator) -> Rows:
+    return _rows("gelu", operator.writes[0])
+
+
+def _view(operator: Operator) -> None:
+    for shape in operator.inputs[1:]:
+        if shape is not None and not shape.constant:
+            raise UnsupportedError(f"its shape, {shape.name}, is computed while the model runs")
+
+
+def _moved(operator: Operator) -> Move:
+    """Runs as long as the innermost dimension that stays together."""
+    if operator.op != "Concat":
+        _view(operator)
+    written = sum(value.elements for value in operator.writes)
+    columns = min((value.shape[-1] if value.shape else 1) for value in operator.writes)
+    order = operator.attributes.get("perm")
+    if operator.op == "Transpose":
+        rank = len(operator.writes[0].shape)
+        last = order[-1] if isinstance(order, tuple) else 0
+        columns = columns if last == rank - 1 else 1
+    return Move(written // columns, columns)
+
+
+def _operands(operator: Operator) -> tuple[Value, Value]:
+    first, second = (value for value in operator.inputs[:2] if value is not None)
+    return first, second
+
+
+def _first(operator: Operator) -> Value:
+    return operator.reads[0]
+
+
+def _number(operator: Operator, name: str, usual: float) -> float:
+    found = operator.attributes.get(name, usual)
+    return found if isinstance(found, int | float) else usual
+
+
+_VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+_MOVES = ("Transpose", "Split", "Concat", "Slice")
+_PLACED = frozenset({*_VIEWS, *_MOVES})
+
+#: Operator -> the function that turns it into work.
+_READERS: Mapping[str, Callable[[Operator], Work | None]] = {
+    "MatMul": _matmul,
+    "Gemm": _gemm,
+    "Add": _two,
+    "Sub": _two,
+    "Mul": _two,
+    "LayerNormalization": _layernorm,
+    "Softmax": _softmax,
+    "Gelu": _gelu,
+    **dict.fromkeys(_VIEWS, _view),
+    **dict.fromkeys(_MOVES, _moved),
+}

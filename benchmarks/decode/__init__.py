@@ -1,0 +1,1 @@
+"""What decoding takes: a plan of a model with a cache beside other engines."""

@@ -1,0 +1,251 @@
+"""Claim: what each optimisation of a many-core library brings to transformers.
+
+    python -m benchmarks.manycore [--models vit-b,gpt-j] [--precisions fp64,fp8] [--clusters 16]
+                                  [--device manycore.snitch16] [--output out]
+
+Every figure is modelled: costs are those of the device's kernels (`backends/manycore`), block after
+block, so that no weights are built. Decoders see all tokens (nar), or one token against a cache
+(ar). Each column adds something to the one before it:
+
+    baseline    scalar code, no streams, no repetition, no SIMD, nothing fused
+    library     the optimised library: what follows a product is done on its tiles
+    buffered    transfers hidden behind kernels
+    near exp    the constants of the exponential in the scratchpad
+    turned V    V kept transposed
+    multiplied  accumulators multiplied, not divided
+    split N     all cores work on a single row
+    found       tiles found, not given
+
+Operations are counted as usual: two for a multiply-add, four S S P for an attention of S tokens by
+P numbers, half of that where it is causal. Utilisation (`use`) is of the peak of the whole chip,
+and beside it of the clusters that have work, as the published figure counts it. Writes
+manycore.json, manycore_breakdown.png, manycore_lengths.png and manycore_clusters.png.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.drawing import Panel, bars, panels
+from benchmarks.manycore_headlines import headlines
+from benchmarks.manycore_models import MODELS, Case, Model, works
+from stagecut import backends
+from stagecut.backends.manycore.costs import cost
+from stagecut.backends.manycore.device import ManycoreBackend
+
+PRECISIONS = ("fp64", "fp32", "fp16", "fp8")
+CLUSTERS = (4, 8, 16, 32, 64)
+LENGTHS = (128, 256, 512, 1024, 2048)
+USUAL_CLUSTERS = 16
+
+#: Column -> the options that it adds to those of the columns before it.
+STEPS = {
+    "baseline": "library=baseline",
+    "library": "library=optimised",
+    "buffered": "double_buffer=on",
+    "near exp": "near_exp=on",
+    "turned V": "transposed_v=on",
+    "multiplied": "multiply_not_divide=on",
+    "split N": "split_n=on",
+    "found": "find_tiles=on",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a model takes with one set of options; `per_s` counts images or tokens."""
+
+    model: str
+    mode: str
+    tokens: int
+    precision: str
+    clusters: int
+    step: str
+    cycles: float
+    utilisation: float
+    utilisation_in_use: float
+    gflop_per_s: float
+    gflop_per_j: float
+    per_s: float
+
+
+def main() -> None:
+    options = _arguments()
+    models = [MODELS[name] for name in options.models.split(",")]
+    precisions = options.precisions.split(",")
+    lengths, clusters = (
+        [*map(int, each.split(","))] for each in (options.lengths, options.clusters)
+    )
+    print("all figures modelled; speed-up is over the baseline of the same precision")
+    print(_heading())
+    rows = []
+    for case in _cases(models, precisions, lengths, clusters):
+        found = [*_steps(options.device, case)]
+        rows += found
+        for row in found:
+            print(_line(row, found[0]), flush=True)
+    print()
+    published = headlines(rows)
+    for line in published:
+        print(line)
+    options.output.mkdir(parents=True, exist_ok=True)
+    document = {"device": options.device, "basis": "modelled", "rows": [asdict(r) for r in rows]}
+    (options.output / "manycore.json").write_text(
+        json.dumps(document | {"headlines": [asdict(each) for each in published]}, indent=1)
+    )
+    _draw(rows, options.output)
+    print(f"wrote manycore.json and its pictures into {options.output}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", default=",".join(MODELS), help=", ".join(MODELS))
+    parser.add_argument("--precisions", default=",".join(PRECISIONS))
+    parser.add_argument("--lengths", default=",".join(map(str, LENGTHS)), help="of decoders")
+    parser.add_argument("--clusters", default=",".join(map(str, CLUSTERS)))
+    parser.add_argument("--device", default="manycore.snitch16", help="a preset, or with options")
+    parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
+    return parser.parse_args()
+
+
+def _cases(
+    models: Sequence[Model],
+    precisions: Sequence[str],
+    lengths: Sequence[int],
+    clusters: Sequence[int],
+) -> Iterator[Case]:
+    """Every length with the usual number of clusters, and every number with the usual length."""
+    for model in models:
+        for mode in model.modes:
+            for precision in precisions:
+                for tokens in lengths if mode != "encoder" else (model.tokens,):
+                    yield Case(model, mode, tokens, precision, USUAL_CLUSTERS)
+                for count in clusters:
+                    if count != USUAL_CLUSTERS:
+                        yield Case(model, mode, model.tokens, precision, count)
+
+
+def _steps(device: str, case: Case) -> Iterator[Row]:
+    """One row for each column."""
+    name, _, own = device.partition(":")
+    given: dict[str, str] = dict(each.split("=") for each in own.split(",") if each)
+    given["precision"] = case.precision
+    given["clusters"], given["ports"] = str(case.clusters), str(min(8, case.clusters))
+    for step, option in STEPS.items():
+        key, value = option.split("=")
+        given[key] = value
+        text = ",".join(f"{key}={value}" for key, value in given.items())
+        backend = backends.create(f"{name}:{text}")
+        if not isinstance(backend, ManycoreBackend):
+            raise SystemExit(f"{device} is no many-core device")
+        yield _row(backend, case, step)
+
+
+def _row(backend: ManycoreBackend, case: Case, step: str) -> Row:
+    chip = backend.chip
+    found = [cost(chip, work) for work in works(case, fused=chip.optimised)]
+    cycles = case.model.blocks * sum(each.cycles for each in found)
+    flops = case.model.blocks * sum(each.flops for each in found)
+    energy_j = case.model.blocks * sum(each.energy_j(chip) for each in found)
+    taken_s = cycles / chip.geometry.clock_hz
+    return Row(
+        model=case.model.name,
+        mode=case.mode,
+        tokens=case.tokens,
+        precision=case.precision,
+        clusters=case.clusters,
+        step=step,
+        cycles=cycles,
+        utilisation=flops / (cycles * chip.flop_per_cycle),
+        utilisation_in_use=sum(each.cycles * each.utilisation(chip) for each in found)
+        / sum(each.cycles for each in found),
+        gflop_per_s=flops / taken_s / 1e9,
+        gflop_per_j=flops / energy_j / 1e9,
+        per_s=(case.tokens if case.mode == "nar" else 1) / taken_s,
+    )
+
+
+def _heading() -> str:
+    return (
+        f"{'model':8} {'mode':8} {'tokens':>6} {'precision':9} {'clusters':>8} {'step':11} "
+        f"{'Mcycles':>9} {'speed-up':>8} {'use':>6} {'in use':>6} "
+        f"{'GFLOP/s':>8} {'GFLOP/J':>8} {'per s':>9}"
+    )
+
+
+def _line(row: Row, first: Row) -> str:
+    return (
+        f"{row.model:8} {row.mode:8} {row.tokens:6} {row.precision:9} {row.clusters:8} "
+        f"{row.step:11} {row.cycles / 1e6:9.1f} {first.cycles / row.cycles:7.1f}x "
+        f"{row.utilisation:6.1%} {row.utilisation_in_use:6.1%} "
+        f"{row.gflop_per_s:8.1f} {row.gflop_per_j:8.1f} {row.per_s:9.2f}"
+    )
+
+
+def _draw(rows: Sequence[Row], output: Path) -> None:
+    usual = [row for row in rows if row.clusters == USUAL_CLUSTERS]
+    most: dict[str, int] = {}
+    for row in rows:
+        most[row.model] = max(row.tokens, most.get(row.model, 0))
+    longest = [row for row in usual if row.tokens == most[row.model]]
+    names = list(dict.fromkeys((row.model, row.mode, row.precision) for row in longest))
+    taken = {(row.model, row.mode, row.precision, row.step): row.cycles for row in longest}
+    speedups = {
+        step: [taken[*name, "baseline"] / taken[*name, step] for name in names]
+        for step in list(STEPS)[1:]
+    }
+    bars(
+        output / "manycore_breakdown.png",
+        [" ".join(name) for name in names],
+        speedups,
+        "speed-up over the baseline of the same precision (modelled)",
+        lambda ratio: f"{ratio:.1f}x",
+    )
+    lengths = [row for row in usual if row.mode != "encoder"]
+    if lengths:
+        _lines(lengths, "tokens", output / "manycore_lengths.png")
+    at_usual = [row for row in rows if row.tokens == most[row.model]]
+    if len({row.clusters for row in at_usual}) > 1:
+        _lines(at_usual, "clusters", output / "manycore_clusters.png")
+
+
+def _lines(rows: Sequence[Row], across: str, output: Path) -> None:
+    """Images or tokens a second of the library and with all that was added to it."""
+    chosen = [row for row in rows if row.step in {"library", "found"}]
+    kinds = list(dict.fromkeys((row.model, row.mode) for row in chosen))
+    grid = []
+    for model, mode in kinds:
+        line = []
+        for step in ("library", "found"):
+            here = [r for r in chosen if (r.model, r.mode, r.step) == (model, mode, step)]
+            places = sorted({getattr(row, across) for row in here})
+            series = {
+                precision: [
+                    next(
+                        (
+                            row.per_s
+                            for row in here
+                            if (row.precision, getattr(row, across)) == (precision, place)
+                        ),
+                        None,
+                    )
+                    for place in places
+                ]
+                for precision in dict.fromkeys(row.precision for row in here)
+            }
+            line.append(Panel(f"{model} {mode}, {step}", places, series))
+        grid.append(line)
+    panels(
+        output,
+        grid,
+        across=across,
+        up="images, prompt tokens or tokens a second (modelled)",
+        text=lambda rate: f"{rate:.3g}",
+        one=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

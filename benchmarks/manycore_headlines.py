@@ -1,0 +1,114 @@
+"""The published headline figures beside the range that the model gives for them.
+
+What the published baseline, precision and length were is not known, so nothing here is a
+reproduction: a range over all that they may have been stands beside each figure.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Measured(Protocol):
+    """A row of the experiment."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def clusters(self) -> int: ...
+    @property
+    def step(self) -> str: ...
+    @property
+    def cycles(self) -> float: ...
+    @property
+    def utilisation_in_use(self) -> float: ...
+    @property
+    def gflop_per_j(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A published figure, our range for it, and what is counted otherwise."""
+
+    what: str
+    published: float
+    low: float
+    high: float
+    differs: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: published {self.published:g}, modelled {self.low:.3g} .. "
+            f"{self.high:.3g} ({self.differs})"
+        )
+
+
+_UNKNOWN = "their baseline, precision and length are not known; over all of ours"
+
+_RATIOS = (
+    ("speed-up of encoders", 12.8, "encoder"),
+    ("speed-up of decoders, all tokens", 16.1, "nar"),
+    ("speed-up of decoders, one token", 35.6, "ar"),
+)
+
+
+def headlines(rows: Sequence[Measured], clusters: int = 16) -> list[Headline]:
+    """Over the rows of the published number of clusters; only what these rows can say."""
+    here = [row for row in rows if row.clusters == clusters]
+    encoders = [row for row in here if row.mode == "encoder" and row.step == "buffered"]
+    found = [
+        _ratio(what, published, here, mode, baseline)
+        for what, published, mode in _RATIOS
+        for baseline in ("fp64", "the same precision")
+    ]
+    found += [
+        _range(
+            "utilisation of encoders, %",
+            79.0,
+            encoders,
+            lambda row: 100 * row.utilisation_in_use,
+            "of the clusters with work, as theirs; 197 tokens not 192, attention counted in full",
+        ),
+        _range(
+            "GFLOP/J of encoders",
+            294.0,
+            encoders,
+            lambda row: row.gflop_per_j,
+            "energy a core-cycle is a guess, between 10 and 21 pJ; buffered",
+        ),
+    ]
+    return [each for each in found if each is not None]
+
+
+def _ratio(
+    what: str, published: float, rows: Sequence[Measured], mode: str, baseline: str
+) -> Headline | None:
+    """Of the library in any precision over scalar code, in one or in the same precision."""
+    before = [row for row in rows if row.mode == mode and row.step == "baseline"]
+    after = [row for row in rows if row.mode == mode and row.step in {"library", "buffered"}]
+    ratios = [
+        one.cycles / other.cycles
+        for one in before
+        for other in after
+        if (one.model, one.tokens) == (other.model, other.tokens)
+        and one.precision == (baseline if baseline == "fp64" else other.precision)
+    ]
+    named = f"{what} over scalar code in {baseline}"
+    return Headline(named, published, min(ratios), max(ratios), _UNKNOWN) if ratios else None
+
+
+def _range(
+    what: str,
+    published: float,
+    rows: Sequence[Measured],
+    value: Callable[[Measured], float],
+    differs: str,
+) -> Headline | None:
+    values = [value(row) for row in rows]
+    return Headline(what, published, min(values), max(values), differs) if values else None

@@ -1,0 +1,247 @@
+"""Claim: under a budget of error, a plan is as fast as the best uniform precision that keeps it.
+
+    python -m benchmarks.precision [--models minilm,bert-base] [--rounds 15] [--effort normal]
+                                   [--budgets 0.001,0.01,0.05] [--output FILE.json]
+
+Each takes its turn with one input, on all CPUs: ONNX Runtime and OpenVINO in float32; the whole
+model in each lower precision by the engines' own tools (quantize_dynamic, MatMulNBitsQuantizer with
+8 and 4 bits, OpenVINO's bf16); and the plans that stagecut makes under each budget, with the same
+calibration samples. Printed are medians and ranges, and the error on samples that neither has seen:
+as relative rms, and as the least cosine of an output. MiniLM has its trained weights and real
+sentences; bert-base has random weights and tokens.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+from onnxruntime.quantization import matmul_nbits_quantizer as blocks
+from onnxruntime.quantization import quantize_dynamic
+
+from benchmarks.support import describe_machine, spread
+from benchmarks.turns import ForeignLoad, in_turns
+from stagecut.compiler import compile_model
+from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.passes.gate.accuracy import output_differences
+from stagecut.passes.precision.rms import rms
+from stagecut.runtime.session import Session
+
+#: What one input becomes.
+Run = Callable[[Feeds], Mapping[str, Tensor]]
+
+SENTENCES = (
+    "The train to the coast leaves at nine and is rarely late.",
+    "How do I reset the password of my account?",
+    "A small dog chased three ducks across the frozen pond.",
+    "Interest rates were left unchanged for the third month in a row.",
+    "She tuned the old violin before the concert began.",
+    "Which of these plants can live without direct sunlight?",
+    "The committee will publish its report at the end of the year.",
+    "He forgot the key, so we waited in the rain for an hour.",
+    "Photosynthesis turns light, water and carbon dioxide into sugar.",
+    "Please send the signed contract back by Friday.",
+    "The recipe needs two eggs, a cup of flour and some milk.",
+    "A thin layer of snow covered the roofs of the village.",
+    "What is the fastest way from the airport to the centre?",
+    "The telescope recorded light that had travelled for ten billion years.",
+    "Our neighbours painted their house in a bright shade of yellow.",
+    "Several users say that the update made their phones slower.",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", default="minilm,bert-base")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--budgets", default="0.001,0.01,0.05")
+    parser.add_argument("--effort", default="normal")
+    parser.add_argument("--output", type=Path, help="a file for the figures, as JSON")
+    options = parser.parse_args()
+    print(describe_machine())
+    print(f"instruction sets: {', '.join(instruction_sets()) or 'none beyond AVX2'}")
+    budgets = [float(text) for text in options.budgets.split(",")]
+    found = {
+        name: measured(name, budgets, options.rounds, options.effort)
+        for name in options.models.split(",")
+    }
+    if options.output is not None:
+        options.output.write_text(json.dumps(found, indent=1))
+
+
+def instruction_sets() -> list[str]:
+    """Those that count for fewer bits."""
+    flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split()
+    known = ("avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+    return [flag for flag in known if flag in flags]
+
+
+def measured(
+    name: str, budgets: Sequence[float], rounds: int, effort: str
+) -> dict[str, dict[str, Any]]:
+    """Prints the table of one model, and returns its figures."""
+    imported, _ = import_model(f"zoo:{name}")
+    samples = samples_of(name, imported.feeds)
+    calibration, held_out = samples[::2], samples[1::2]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        file = folder / "model.onnx"
+        ir.save(imported.model, file)
+        runs = uniform(file, folder)
+        data = folder / "calibration.npz"
+        stacked = {key: np.stack([each[key] for each in calibration]) for key in calibration[0]}
+        np.savez(data, **stacked)  # type: ignore[arg-type]  # names are the model's
+        told: dict[str, str] = {}
+        for budget in budgets:
+            start_s = time.perf_counter()
+            plan = compile_model(
+                imported, feeds=calibration[0], tolerance=budget, calibrate=data,
+                settings=settings(effort),
+            )  # fmt: skip
+            took_s = time.perf_counter() - start_s
+            label = f"stagecut, {budget:g}"
+            [variant] = plan.variants
+            told[label] = f"{variant.planned.shipped.name}; compiled in {took_s:.0f} s"
+            own = variant.planned.precision and variant.planned.precision.of(
+                variant.planned.shipped.name
+            )
+            if own and own.measured is not None:
+                told[label] += f"; predicted {own.predicted:.2e}, held out {own.measured:.2e}"
+            plan.save(folder / f"{budget:g}.plan")
+            runs[label] = of_session(Session(folder / f"{budget:g}.plan"))
+        return compare(name, runs, held_out, rounds, told)
+
+
+def settings(effort: str) -> Any:
+    from stagecut.compiler.context import Settings
+
+    return Settings(effort=effort)  # type: ignore[arg-type]  # a text of the command line
+
+
+def samples_of(name: str, own: Feeds) -> list[Feeds]:
+    """Real sentences for MiniLM, random tokens for others."""
+    if name.startswith("minilm"):
+        from stagecut.models.minilm import SentenceEncoder
+
+        length = own["input_ids"].shape[-1]
+        return [*SentenceEncoder.load().encode(SENTENCES, length)]
+    rng = np.random.default_rng(0)
+    most = int(own["input_ids"].max()) + 1
+    return [{**own, "input_ids": rng.integers(0, most, own["input_ids"].shape)} for _ in SENTENCES]
+
+
+def uniform(file: Path, folder: Path) -> dict[str, Run]:
+    """The whole model, by the engines and their own tools."""
+    runs = {"ONNX Runtime f32": of_onnxruntime(file)}
+    quantize_dynamic(
+        file, folder / "dynamic.onnx", op_types_to_quantize=["MatMul"], per_channel=True
+    )
+    runs["ONNX Runtime dynamic int8"] = of_onnxruntime(folder / "dynamic.onnx")
+    for bits, block in ((8, 128), (4, 32)):
+        config = blocks.DefaultWeightOnlyQuantConfig(
+            block_size=block, is_symmetric=True, bits=bits, accuracy_level=4
+        )
+        quantiser = blocks.MatMulNBitsQuantizer(onnx.load(file), algo_config=config)
+        quantiser.process()
+        onnx.save(quantiser.model.model, folder / f"int{bits}.onnx")
+        runs[f"ONNX Runtime MatMulNBits int{bits}"] = of_onnxruntime(folder / f"int{bits}.onnx")
+    try:
+        import openvino as ov
+    except ImportError:
+        return runs
+    core = ov.Core()
+    runs["OpenVINO f32"] = of_openvino(core, file, "f32")
+    if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        runs["OpenVINO bf16"] = of_openvino(core, file, "bf16")
+    return runs
+
+
+def of_onnxruntime(file: Path) -> Run:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = usable_cpus()
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return of_session(ort.InferenceSession(file, options, providers=["CPUExecutionProvider"]))
+
+
+def of_session(session: Any) -> Run:
+    """One of ONNX Runtime's, or of stagecut's."""
+    names = [output.name for output in session.get_outputs()]
+    return lambda feeds: dict(zip(names, session.run(names, dict(feeds)), strict=True))
+
+
+def of_openvino(core: Any, file: Path, precision: str) -> Run:
+    compiled = core.compile_model(
+        file,
+        "CPU",
+        {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": usable_cpus(),
+        },
+    )
+    request = compiled.create_infer_request()
+    names = [output.any_name for output in compiled.outputs]
+
+    def run(feeds: Feeds) -> Mapping[str, Tensor]:
+        request.infer(dict(feeds), share_inputs=True)
+        return {name: np.array(request.get_tensor(name).data) for name in names}
+
+    return run
+
+
+def compare(
+    model: str,
+    runs: Mapping[str, Run],
+    held_out: Sequence[Feeds],
+    rounds: int,
+    told: Mapping[str, str],
+) -> dict[str, dict[str, Any]]:
+    """Errors first, whose runs are not timed; then all in turns on one input."""
+    right = [runs["ONNX Runtime f32"](feeds) for feeds in held_out]
+    errors = {
+        name: [(run(feeds), wanted) for feeds, wanted in zip(held_out, right, strict=True)]
+        for name, run in runs.items()
+    }
+    load, times_s = ForeignLoad(), {name: list[float]() for name in runs}
+    for name in in_turns([*runs], rounds):
+        start_s = time.perf_counter()
+        runs[name](held_out[0])
+        times_s[name].append(time.perf_counter() - start_s)
+    best_s = min(statistics.median(times_s[n]) for n in ("ONNX Runtime f32", *_other_f32(runs)))
+    print(f"\n{model}: {rounds} rounds in turns; {load}")
+    found = {}
+    for name, each in times_s.items():
+        off, cosine = rms(errors[name]), least_cosine(errors[name])
+        median_s = statistics.median(each)
+        found[name] = {"median_s": median_s, "rms": off, "cosine": cosine, "times_s": each}
+        ratio = best_s / median_s
+        print(
+            f"  {name:32} {spread(each):36} {ratio:5.2f} x f32   rms {off:.2e}"
+            f"   cosine {cosine:.5f}   {told.get(name, '')}"
+        )
+    return found
+
+
+def _other_f32(runs: Mapping[str, Run]) -> list[str]:
+    return [name for name in runs if name == "OpenVINO f32"]
+
+
+def least_cosine(pairs: Sequence[tuple[Mapping[str, Tensor], Mapping[str, Tensor]]]) -> float:
+    """Of the angle between an output and what is right, over all outputs and samples."""
+    found = (each.cosine for pair in pairs for each in output_differences(*pair))
+    return min(cosine for cosine in found if cosine is not None)
+
+
+if __name__ == "__main__":
+    main()

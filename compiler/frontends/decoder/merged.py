@@ -1,0 +1,70 @@
+"""Take the branch with a cache of a merged decoder: an empty cache makes of it the other one.
+
+Before:                                              After:
+  use = use_cache_branch (bool[1])
+  logits, present = If(use) { with past | without }    logits, present = with past
+"""
+
+import numpy as np
+import onnx_ir as ir
+
+#: What exporters call the input that says which branch runs.
+BRANCH = "use_cache_branch"
+
+#: Operators that a condition goes through unchanged.
+_PASSED = frozenset({"Cast", "Gather", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+
+
+def with_cache(model: ir.Model) -> ir.Model:
+    """`model` itself where it is not merged, else another in which the cache is always used."""
+    if all(value.name != BRANCH for value in model.graph.inputs):
+        return model
+    found = model.clone()
+    graph = found.graph
+    asked = next(value for value in graph.inputs if value.name == BRANCH)
+    for node in [node for node in graph if node.op_type == "If" and _asks(node.inputs[0], asked)]:
+        _inline(graph, node, node.attributes["then_branch"].as_graph())
+    graph.inputs.remove(asked)
+    if asked.uses():
+        _always(graph, asked)
+    return found
+
+
+def _asks(condition: ir.Value | None, asked: ir.Value) -> bool:
+    while condition is not None and condition is not asked:
+        node = condition.producer()
+        if node is None or node.op_type not in _PASSED:
+            return False
+        condition = node.inputs[0]
+    return condition is asked
+
+
+def _inline(graph: ir.Graph, node: ir.Node, branch: ir.Graph) -> None:
+    """Let the nodes of `branch` stand where `node` stood, and their results for its own."""
+    results = [*branch.outputs]
+    branch.outputs.clear()
+    for weight in [*branch.initializers.values()]:
+        del branch.initializers[str(weight.name)]
+        graph.register_initializer(weight)
+    inside = [*branch]
+    branch.remove(inside)
+    graph.insert_before(node, inside)
+    for at, (old, result) in enumerate(zip(node.outputs, results, strict=True)):
+        new = result
+        if result.producer() not in inside or result in results[:at]:
+            passed = ir.node("Identity", [result])
+            graph.insert_before(node, passed)
+            new = passed.outputs[0]
+        new.type, new.shape = new.type or old.type, old.shape or new.shape
+        name, old.name = old.name, None
+        new.name = name
+        old.replace_all_uses_with(new, replace_graph_outputs=True)
+    graph.remove(node, safe=True)
+
+
+def _always(graph: ir.Graph, asked: ir.Value) -> None:
+    """What else reads the input reads that there is a cache."""
+    constant = ir.node("Constant", [], {"value": ir.tensor(np.asarray([True]))})
+    first = next(iter(graph))
+    graph.insert_before(first, constant)
+    asked.replace_all_uses_with(constant.outputs[0])

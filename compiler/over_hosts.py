@@ -1,0 +1,66 @@
+"""A compile for several hosts: the devices of this one, measured, and what others have of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from stagecut.backends.checked import CheckedBackend
+from stagecut.backends.elsewhere import elsewhere
+from stagecut.backends.spec import Spec
+from stagecut.compiler.context import CompileContext
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.machine import HOST, Route
+from stagecut.compiler.ir.measured_machine import MeasuredMachine, on_host
+from stagecut.compiler.measurements import Measurements
+from stagecut.passes.expand import Expand
+from stagecut.passes.profile.profile import Profiled
+from stagecut.passes.spread import Spread
+
+
+@dataclass(frozen=True, slots=True)
+class OverHosts:
+    """`here` is the context of this host alone."""
+
+    machine: MeasuredMachine
+    here: CompileContext
+
+    @property
+    def context(self) -> CompileContext:
+        """With the devices of all hosts; raises DeviceError where others have none of them."""
+        far = self._far
+        if not far:
+            raise DeviceError(
+                "no other host has a device of this one",
+                where="--machine",
+                fix="name others with --device, or measure the hosts again with `stagecut hosts`",
+            )
+        specs = {name: str(spec) for name, (_, spec) in far.items()}
+        engines = {name: engine for name, (engine, _) in far.items()}
+        return replace(
+            self.here,
+            backends={**self.here.backends, **engines},
+            specs={**self.here.specs, **specs},
+        )
+
+    def profile(self, measurements: Measurements) -> Profiled:
+        """What this host takes, as measured, and what others take by that."""
+        own = replace(measurements, context=self.here)
+        expanded: ExpandedGraph = Expand(self.here.backends)(measurements.graph)
+        profiled = own.profile(expanded)
+        return replace(profiled, costs=Spread(self.machine)(profiled.costs))
+
+    @property
+    def _far(self) -> Mapping[str, tuple[CheckedBackend, Spec]]:
+        """The devices of other hosts, by their names in plans."""
+        memory = {host.name: host.memory for host in self.machine.hosts}
+        routes = [Route(memory[each.source], memory[each.target]) for each in self.machine.links]
+        found = {}
+        for host in self.machine.others:
+            for name, engine in self.here.backends.items():
+                if not isinstance(engine, CheckedBackend) or engine.memory.name != HOST:
+                    continue
+                if self.machine.slowdown(host, name) is not None:
+                    far = on_host(host.name, name)
+                    spec = replace(Spec.parse(self.here.specs[name]), own=far)
+                    found[far] = (elsewhere(engine, host, routes), spec)
+        return found

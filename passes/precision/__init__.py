@@ -1,0 +1,1 @@
+"""What fewer bits do to outputs: measured node by node, and kept within a budget."""

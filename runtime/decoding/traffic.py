@@ -1,0 +1,40 @@
+"""What a step of decoding has to read from memory: all weights, and what the sequence holds.
+
+Where a token takes no longer than reading them, its engine cannot be faster.
+"""
+
+import onnx_ir as ir
+
+from stagecut.compiler.ir.device import StagedSchedule
+from stagecut.compiler.ir.state import Decoding
+
+#: Operators that read a few rows of their first operand, and no more.
+_BY_ROW = frozenset({"Gather", "GatherElements", "GatherND"})
+
+
+def weight_bytes(staged: StagedSchedule) -> int:
+    """What the stages read of their weights, as they are stored: each once, in whichever stages it
+    is; those of which rows are looked up do not count."""
+    found: dict[tuple[object, ...], int] = {}
+    for program in staged.programs:
+        graph = program.model.graph
+        for value in graph.initializers.values():
+            tensor = value.const_value
+            if tensor is not None and _is_read(value):
+                found[_place(tensor, program.name)] = tensor.nbytes
+    return sum(found.values())
+
+
+def step_bytes(weights: int, decoding: Decoding, length: float) -> float:
+    """What a token behind `length` others has to read."""
+    return weights + length * decoding.token_bytes
+
+
+def _is_read(value: ir.Value) -> bool:
+    return any(usage.idx or usage.node.op_type not in _BY_ROW for usage in value.uses())
+
+
+def _place(tensor: ir.TensorProtocol, program: str) -> tuple[object, ...]:
+    """Equal for the same bytes of the plan's weight file; small weights are each stage's own."""
+    offset = getattr(tensor, "offset", None)
+    return (program, tensor.name) if offset is None else (offset, tensor.nbytes)

@@ -1,0 +1,163 @@
+"""Measure a running cluster: what its hosts have, what a call of each takes, and each link by size,
+through the engine that plans run on.
+
+Meanwhile every host is kept busy by work that gives way to all other: measured idle, links and
+calls seem faster than they are when a plan runs.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import permutations
+from time import perf_counter
+
+import numpy as np
+
+from stagecut.compiler.ir.device import Progress
+from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.machine import LOCAL
+from stagecut.compiler.ir.measured_machine import (
+    LinkSample,
+    MeasuredDevice,
+    MeasuredHost,
+    MeasuredLink,
+    MeasuredMachine,
+)
+from stagecut.runtime.hosts.cluster import Cluster, ClusterHost, Handle
+
+#: Dense around 100 KB, where the engine goes over from carrying values in its calls to its store.
+SIZES_BYTES = (1_000, 16_000, 64_000, 96_000, 110_000, 256_000, 1_000_000, 4_000_000)
+
+_NOTHING_BYTES = 16
+_MOST_RUNS, _LEAST_RUNS, _FIRST_RUNS = 25, 5, 3
+#: So long one size of one link is measured at the most, beyond the least runs.
+_LONGEST_S = 1.0
+#: Longer than it all takes.
+_BUSY_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Probed:
+    name: str
+    host: ClusterHost
+    prober: Handle
+
+
+def calibrate(
+    cluster: Cluster, progress: Progress, clock: Callable[[], float] = perf_counter
+) -> MeasuredMachine:
+    """All hosts of the cluster; the driver's is the first. Raises DeviceError where it is alone."""
+    here = cluster.here
+    others = [host for host in cluster.hosts if host.node != here.node]
+    if not others:
+        raise DeviceError(
+            "there is no other host in the cluster",
+            where="stagecut hosts",
+            fix=f"join one with `ray start --address {here.address}:PORT`",
+        )
+    probed = [
+        _Probed(f"host-{number}", host, cluster.prober(host))
+        for number, host in enumerate(others, start=2)
+    ]
+    own = _Probed(LOCAL, here, cluster.prober(here))
+    devices = {
+        each.name: tuple(
+            MeasuredDevice(name, probe_s)
+            for name, probe_s in cluster.call(each.prober, "probe").items()
+        )
+        for each in progress((own, *probed), "probing hosts", 1 + len(probed))
+    }
+    measure = _Measure(cluster, clock)
+    with _busy(cluster, [own, *probed]):
+        calls_s = {each.name: measure.call_s(each) for each in probed}
+        pairs = [*permutations((own, *probed), 2)]
+        links = tuple(
+            MeasuredLink(start.name, end.name, tuple(measure.samples(start, end, calls_s)))
+            for start, end in progress(pairs, "measuring links", len(pairs))
+        )
+    return MeasuredMachine(
+        tuple(
+            MeasuredHost(
+                each.name,
+                each.host.address,
+                each.host.cpu,
+                each.host.cpus,
+                devices[each.name],
+                calls_s.get(each.name, 0.0),
+                each.host.memory_bytes // 2,  # engines have copies of what they read
+            )
+            for each in (own, *probed)
+        ),
+        links,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    cluster: Cluster
+    clock: Callable[[], float]
+
+    def call_s(self, probed: _Probed) -> float:
+        nothing = np.zeros(_NOTHING_BYTES, np.uint8)
+        times_s = self._times_s(lambda: self.cluster.call(probed.prober, "take", nothing), [probed])
+        return statistics.median(times_s)
+
+    def samples(
+        self, start: _Probed, end: _Probed, calls_s: dict[str, float]
+    ) -> Iterator[LinkSample]:
+        """What values of each size add to the calls of the two hosts; less than nothing counts as
+        nothing."""
+        base_s = calls_s.get(start.name, 0.0) + calls_s.get(end.name, 0.0)
+        for size_bytes in SIZES_BYTES:
+            times_s = self._times_s(self._carry(start, end, size_bytes), [start, end])
+            low_s, _, high_s = statistics.quantiles(times_s, n=4, method="inclusive")
+            middle_s = statistics.median(times_s)
+            added = (max(0.0, each - base_s) for each in (middle_s, low_s, high_s))
+            yield LinkSample(size_bytes, *added)
+
+    def _carry(self, start: _Probed, end: _Probed, size_bytes: int) -> Callable[[], object]:
+        cluster = self.cluster
+        if start.name == LOCAL:
+            values = np.zeros(size_bytes, np.uint8)
+            return lambda: cluster.call(end.prober, "take", values)
+        if end.name == LOCAL:
+            return lambda: cluster.call(start.prober, "give", size_bytes)
+        return lambda: cluster.call(
+            end.prober, "take", cluster.started(start.prober, "give", size_bytes)
+        )
+
+    def _times_s(self, run: Callable[[], object], hosts: Sequence[_Probed]) -> Sequence[float]:
+        """Without what the hosts work meanwhile."""
+        clock = self.clock
+        for _ in range(_FIRST_RUNS):
+            run()
+        self._worked_s(hosts)
+        times_s: list[float] = []
+        begun_s = clock()
+        while len(times_s) < _LEAST_RUNS or (
+            len(times_s) < _MOST_RUNS and clock() - begun_s < _LONGEST_S
+        ):
+            before_s = clock()
+            run()
+            took_s = clock() - before_s
+            times_s.append(max(0.0, took_s - self._worked_s(hosts)))
+        return times_s
+
+    def _worked_s(self, hosts: Sequence[_Probed]) -> float:
+        return math.fsum(self.cluster.call(each.prober, "worked_s") for each in hosts)
+
+
+@contextmanager
+def _busy(cluster: Cluster, probed: Sequence[_Probed]) -> Iterator[None]:
+    """Each host has work to do in the block."""
+    workers = [cluster.prober(each.host) for each in probed]
+    for worker in workers:
+        cluster.call(worker, "about")  # it is up
+        cluster.started(worker, "work", _BUSY_S)
+    try:
+        yield
+    finally:
+        for worker in workers:
+            cluster.end(worker)

@@ -1,0 +1,97 @@
+"""Stages as the quantising tools leave them."""
+
+import logging
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from stagecut import backends
+from stagecut.backends.cpu import quantise
+from stagecut.backends.cpu.quantise import quantised
+from stagecut.backends.cpu.scheme import PRECISIONS, Scheme
+from stagecut.compiler.ir.device import StageProgram
+from stagecut.compiler.ir.errors import EngineError
+from tests.support.nodes import Sample, sample
+
+_rng = np.random.default_rng(0)
+W = _rng.standard_normal((40, 24)).astype(np.float32)
+SHARED = sample(
+    "(float[3, 40] x, float[5, 24] z) => (float[3, 24] y, float[5, 40] u) "
+    "{ y = MatMul(x, w) u = Gemm <transB = 1> (z, w) }",
+    w=W,
+)
+LARGE = sample(
+    "(float[3, 40] x) => (float[3, 24] y) { h = MatMul(x, w) y = Add(h, b) }", w=W, b=W[0]
+)
+
+
+def _scheme(precision: str) -> Scheme:
+    return Scheme.of(precision, precision, {})
+
+
+def _operators(case: Sample, precision: str) -> Counter[str]:
+    stage, _ = quantised(case.stage, _scheme(precision))
+    return Counter(node.op_type for node in stage.model.graph)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_product_is_quantised_a_gemm_too(precision: str) -> None:
+    found = _operators(SHARED, precision)
+    assert found["MatMulNBits"] + found["MatMulInteger"] == 2
+    assert not found["MatMul"] + found["Gemm"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_stage_that_was_given_stays_as_it_is(precision: str) -> None:
+    before = onnx.printer.to_text(ir.to_proto(SHARED.stage.model))
+    quantised(SHARED.stage, _scheme(precision))
+    assert onnx.printer.to_text(ir.to_proto(SHARED.stage.model)) == before
+
+
+def test_the_weight_in_full_is_gone_where_nothing_else_reads_it() -> None:
+    stage, _ = quantised(LARGE.stage, _scheme("int4"))
+    assert "w" not in stage.model.graph.initializers
+    assert "b" in stage.model.graph.initializers
+
+
+def test_a_weight_in_use_is_quantised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, kept = quantised(LARGE.stage, _scheme("int8"))
+    monkeypatch.setattr(quantise, "_written", None)
+    _, again = quantised(LARGE.stage, _scheme("int8"))
+    assert [id(each) for each in kept] == [id(each) for each in again]
+    assert first.model.graph.initializers
+
+
+def test_what_a_tool_leaves_as_it_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantise, "_in_blocks", lambda model, scheme: model)
+    with pytest.raises(EngineError, match="leaves the product as it is"):
+        quantised(sample_of(1), _scheme("int8"))
+
+
+def sample_of(seed: int) -> StageProgram:
+    weight = np.random.default_rng(seed).standard_normal((32, 8)).astype(np.float32)
+    text = "(float[3, 32] x) => (float[3, 8] y) { y = MatMul(x, w) }"
+    return sample(text, w=weight).stage
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_fewer_bits_are_further_off_and_all_are_near(precision: str) -> None:
+    off = {}
+    for each in (precision, "int4"):
+        feeds = SHARED.feeds()
+        outputs = backends.create(f"cpu.{each}.serial").prepare(SHARED.stage)(feeds)
+        expected = SHARED.reference(feeds)
+        off[each] = max(
+            float(np.sqrt(np.mean((a - b) ** 2) / np.mean(b**2)))
+            for a, b in zip(outputs, expected, strict=True)
+        )
+    assert 0 < off[precision] <= off["int4"] < 0.2
+
+
+def test_the_tools_change_no_logging() -> None:
+    before = [*logging.root.handlers], logging.root.level, logging.root.manager.disable
+    quantised(sample_of(2), _scheme("int8"))
+    assert ([*logging.root.handlers], logging.root.level, logging.root.manager.disable) == before

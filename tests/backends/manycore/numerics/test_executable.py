@@ -1,0 +1,62 @@
+"""A stage on a many-core device: block of a transformer, in every precision."""
+
+import numpy as np
+import pytest
+
+from stagecut.backends.manycore.numerics.executable import build
+from stagecut.backends.manycore.numerics.formats import FORMATS, Format
+from stagecut.backends.rounding import narrow
+from tests.support.nodes import Sample, sample
+
+BLOCK = """(float[1, 5, 16] x) => (float[1, 5, 16] y) {
+    n = LayerNormalization(x, g, b)
+    q0 = MatMul(n, wq) k0 = MatMul(n, wk) v0 = MatMul(n, wv)
+    q1 = Reshape(q0, heads) k1 = Reshape(k0, heads) v1 = Reshape(v0, heads)
+    q = Transpose <perm = [0, 2, 1, 3]> (q1)
+    k = Transpose <perm = [0, 2, 3, 1]> (k1)
+    v = Transpose <perm = [0, 2, 1, 3]> (v1)
+    s = MatMul(q, k) t = Mul(s, c) p = Softmax(t) o = MatMul(p, v)
+    o1 = Transpose <perm = [0, 2, 1, 3]> (o) o2 = Reshape(o1, flat)
+    z = MatMul(o2, wo) y = Add(x, z)
+}"""
+
+
+def block() -> Sample:
+    rng = np.random.default_rng(5)
+    weights = {
+        name: (rng.standard_normal((16, 16)) / 4).astype(np.float32)
+        for name in ("wq", "wk", "wv", "wo")
+    }
+    return sample(
+        BLOCK,
+        g=np.ones(16, np.float32),
+        b=np.zeros(16, np.float32),
+        c=np.array(0.5, np.float32),
+        heads=np.array([1, 5, 4, 4]),
+        flat=np.array([1, 5, 16]),
+        **weights,
+    )
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS.keys())
+def test_a_block_of_a_transformer(form: Format, exact: bool) -> None:
+    """Off by a few roundings: the block normalises, so that all numbers are around 1."""
+    case = block()
+    feeds = [narrow(feed, form.stored) for feed in case.feeds(seed=2)]
+    executable = build(case.stage, form, exact=exact, tile=2)
+    (result,) = executable(feeds)
+    (expected,) = case.reference([feed.astype(np.float32) for feed in feeds])
+    assert result.dtype == form.stored
+    off = np.abs(result.astype(np.float64) - expected).max() / np.abs(expected).max()
+    assert off <= max(12 * form.unit, 1e-6)
+
+
+def test_inputs_are_left_alone_and_threads_may_share_it() -> None:
+    case = block()
+    executable = build(case.stage, FORMATS["fp32"], exact=False, tile=2)
+    feeds = case.feeds()
+    before = [feed.copy() for feed in feeds]
+    one, other = executable(feeds)[0], executable(feeds)[0]
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(feeds[0], before[0])

@@ -1,0 +1,70 @@
+"""A block of a transformer as a plan with a many-core device in it: right, and told why."""
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from stagecut.compiler import Plan, compile_model
+from stagecut.runtime import Session
+from tests.backends.manycore.numerics.test_executable import block
+from tests.support.nodes import sample
+
+#: On so hot a processor, whatever can run elsewhere is better off there.
+HOT = "cpu.serial:watts_per_thread=10000"
+
+
+def _compiled(precision: str, **options: float) -> Plan:
+    case = block()
+    (x,) = case.feeds(seed=3)
+    return compile_model(
+        ir.to_proto(case.stage.model),
+        feeds={"x": x},
+        devices=[HOT, f"manycore.snitch16:precision={precision}"],
+        objective="energy",
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(("precision", "apart"), [("fp32", 1e-5), ("fp16", 0.01)])
+def test_outputs_are_those_of_the_model_within_the_format(precision: str, apart: float) -> None:
+    case, plan = block(), _compiled(precision)
+    schedule = plan.first.planned.schedule
+    assert {stage.device for stage in schedule.stages} == {"manycore.snitch16"}
+    (x,) = case.feeds(seed=4)
+    (result,) = Session(plan).run(None, {"x": x})
+    (expected,) = case.reference([x])
+    off = np.abs(result - expected).max() / np.abs(expected).max()
+    assert 0 < off < apart
+
+
+def test_eight_bits_need_a_tolerance() -> None:
+    """Without one, nodes that are further off than a twentieth run elsewhere."""
+    held = set(_compiled("fp8").first.planned.schedule.device_of.values())
+    assert "cpu.serial" in held
+    plan = _compiled("fp8", tolerance=0.5)
+    assert {stage.device for stage in plan.first.planned.schedule.stages} == {"manycore.snitch16"}
+
+
+HEADS = """(float[16, 16, 16] q, float[16, 16, 16] k, float[16, 16, 16] v) =>
+ (float[16, 16, 16] y) {
+    s = MatMul(q, k) t = Mul(s, c) p = Softmax(t) y = MatMul(p, v)
+}"""
+LEVERS = ",near_exp=on,transposed_v=on,multiply_not_divide=on"
+
+
+@pytest.mark.parametrize(("levers", "nodes"), [("", 2), (LEVERS, 1)], ids=["library", "levers"])
+def test_attention_is_one_node_where_its_kernel_is_faster_than_its_parts(
+    levers: str, nodes: int
+) -> None:
+    """The library's kernel is slower: it transposes V for each tile of rows."""
+    case = sample(HEADS, c=np.array(0.25, np.float32))
+    feeds = dict(zip("qkv", case.feeds(), strict=True))
+    plan = compile_model(
+        ir.to_proto(case.stage.model),
+        feeds=feeds,
+        devices=[HOT, f"manycore.snitch16:precision=fp32{levers}"],
+        objective="energy",
+    )
+    assert len(plan.first.planned.nodes) == nodes
+    (result,) = Session(plan).run(None, feeds)
+    np.testing.assert_allclose(result, case.reference(feeds.values())[0], atol=1e-5)

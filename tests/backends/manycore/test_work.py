@@ -1,0 +1,124 @@
+"""Nodes as work, or the reason why there is none."""
+
+import numpy as np
+import pytest
+
+from stagecut.backends.manycore.kernels.attention import Head
+from stagecut.backends.manycore.product import Product
+from stagecut.backends.manycore.work import (
+    Attend,
+    Move,
+    Rows,
+    UnsupportedError,
+    weights_of,
+    works_of,
+)
+from tests.support.nodes import Sample, sample
+
+
+def _weights(*shape: int) -> np.ndarray:
+    return np.ones(shape, np.float32)
+
+
+ATTENTION = sample(
+    "(float[2, 12, 197, 64] q, float[2, 12, 64, 197] k, float[2, 12, 197, 64] v) "
+    "=> (float[2, 12, 197, 64] y) "
+    "{ s = MatMul(q, k) t = Mul(s, c) p = Softmax(t) y = MatMul(p, v) }",
+    c=np.array(0.125, np.float32),
+)
+LINEAR = sample(
+    "(float[1, 197, 768] x, float[1, 197, 3072] r) => (float[1, 197, 3072] y) "
+    "{ h = MatMul(x, w) b = Add(h, c) g = Gelu(b) y = Add(g, r) }",
+    w=_weights(768, 3072),
+    c=_weights(3072),
+)
+
+FOUND = {
+    "attention is one kernel": (ATTENTION, (Attend(Head(197, 197, 64), 24),)),
+    "what follows a product is done on its tiles": (
+        LINEAR,
+        (Product(197, 3072, 768, follow=("scale", "gelu", "add")),),
+    ),
+    "heads are several products": (
+        sample(
+            "(float[2, 3, 5, 7] a, float[2, 3, 7, 9] b) => (float[2, 3, 5, 9] y) "
+            "{ y = MatMul(a, b) }"
+        ),
+        (Product(5, 9, 7, count=6),),
+    ),
+    "a view costs nothing": (
+        sample("(float[4, 6] x) => (float[24] y) { y = Reshape(x, s) }", s=np.array([24])),
+        (),
+    ),
+    "a norm works on rows": (
+        sample(
+            "(float[2, 5, 8] x) => (float[2, 5, 8] y) { y = LayerNormalization(x, s) }",
+            s=_weights(8),
+        ),
+        (Rows("layernorm", 10, 8),),
+    ),
+    "a transposition moves runs": (
+        sample(
+            "(float[2, 5, 3, 8] x) => (float[2, 3, 5, 8] y) "
+            "{ y = Transpose <perm = [0, 2, 1, 3]> (x) }"
+        ),
+        (Move(30, 8),),
+    ),
+    "or number by number": (
+        sample("(float[5, 3] x) => (float[3, 5] y) { y = Transpose(x) }"),
+        (Move(15, 1),),
+    ),
+}
+REFUSED = {
+    "there is no kernel": (
+        sample("(float[3] x) => (float[3] y) { y = Tanh(x) }"),
+        "Tanh: the library has no kernel for it",
+    ),
+    "other numbers": (
+        sample("(int64[3] x, int64[3] z) => (int64[3] y) { y = Add(x, z) }"),
+        "only float32 is converted",
+    ),
+    "another axis": (
+        sample("(float[3, 4] x) => (float[3, 4] y) { y = Softmax <axis = 0> (x) }"),
+        "Softmax: the kernel works along rows",
+    ),
+    "transposed activations": (
+        sample(
+            "(float[4, 3] x) => (float[3, 2] y) { y = Gemm <transA = 1> (x, w) }",
+            w=_weights(4, 2),
+        ),
+        "Gemm: the activation is transposed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("case", "expected"), FOUND.values(), ids=FOUND.keys())
+def test_work(case: Sample, expected: tuple[object, ...]) -> None:
+    assert works_of(case.node, fused=True) == expected
+
+
+@pytest.mark.parametrize(("case", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_runs_on_the_host_has_its_reason(case: Sample, reason: str) -> None:
+    with pytest.raises(UnsupportedError, match=reason):
+        works_of(case.node, fused=True)
+
+
+def test_the_baseline_fuses_nothing() -> None:
+    assert works_of(LINEAR.node, fused=False) == (
+        Product(197, 3072, 768),
+        Rows("scale", 197, 3072),
+        Rows("gelu", 197, 3072),
+        Rows("add", 197, 3072),
+    )
+
+
+def test_a_result_that_others_read_is_stored_before_anything_follows() -> None:
+    case = sample(
+        "(float[4, 6] x) => (float[4, 8] h, float[4, 8] y) { h = MatMul(x, w) y = Gelu(h) }",
+        w=_weights(6, 8),
+    )
+    assert works_of(case.node, fused=True) == (Product(4, 8, 6), Rows("gelu", 4, 8))
+
+
+def test_weights_are_the_floats() -> None:
+    assert weights_of(LINEAR.node) == 768 * 3072 + 3072

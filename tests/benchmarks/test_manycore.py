@@ -1,0 +1,68 @@
+"""The many-core experiment: a block's work, its steps, and the range beside published figures."""
+
+import pytest
+
+from benchmarks.manycore import STEPS, USUAL_CLUSTERS, Row, _cases, _steps
+from benchmarks.manycore_headlines import headlines
+from benchmarks.manycore_models import MODELS, Case, Model, works
+from stagecut.backends.manycore.product import Product
+from stagecut.backends.manycore.work import Attend
+
+SMALL = Model("small", 2, 64, 16, 128, 4, 24, ("encoder",))
+
+
+@pytest.mark.parametrize("mode", ["encoder", "nar", "ar"])
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_work_of_a_block(mode: str, fused: bool) -> None:
+    rows = 1 if mode == "ar" else 24
+    found = [*works(Case(SMALL, mode, 24, "fp64", 16), fused=fused)]
+    products = [work for work in found if isinstance(work, Product)]
+    assert [(p.m, p.n, p.k) for p in products] == [
+        (rows, 192, 64),
+        (rows, 64, 64),
+        (rows, 128, 64),
+        (rows, 64, 128),
+    ]
+    (attend,) = (work for work in found if isinstance(work, Attend))
+    assert attend.count == 4
+    assert (attend.head.queries, attend.head.keys, attend.head.causal) == (rows, 24, mode == "nar")
+    assert len(found) == (7 if fused else 14)
+
+
+def test_each_step_adds_something_and_none_is_slower_than_the_baseline() -> None:
+    rows = [*_steps("manycore.snitch16", Case(SMALL, "encoder", 24, "fp32", 16))]
+    assert [row.step for row in rows] == list(STEPS)
+    assert all(row.cycles <= rows[0].cycles for row in rows)
+    assert all(0 < row.utilisation <= row.utilisation_in_use <= 1 for row in rows)
+
+
+def test_cases_are_lengths_at_one_size_and_sizes_at_one_length() -> None:
+    cases = [*_cases([MODELS["gpt-j"]], ["fp8"], [128, 2048], [4, 16])]
+    assert [(case.mode, case.tokens, case.clusters) for case in cases] == [
+        *(("nar", tokens, 16) for tokens in (128, 2048)),
+        ("nar", 2048, 4),
+        *(("ar", tokens, 16) for tokens in (128, 2048)),
+        ("ar", 2048, 4),
+    ]
+
+
+def test_ratios_are_over_scalar_code_in_fp64_and_in_the_same_precision() -> None:
+    def row(precision: str, step: str, cycles: float, clusters: int = USUAL_CLUSTERS) -> Row:
+        return Row("m", "nar", 8, precision, clusters, step, cycles, 0.5, 0.6, 1.0, 2.0, 1.0)
+
+    of_fp64, of_same = headlines(
+        [
+            row("fp64", "baseline", 800),
+            row("fp8", "baseline", 1600),
+            row("fp64", "library", 200),
+            row("fp8", "library", 100),
+            row("fp8", "library", 1, clusters=4),
+        ]
+    )
+    assert (of_fp64.low, of_fp64.high) == (4.0, 8.0)
+    assert (of_same.low, of_same.high) == (4.0, 16.0)
+    assert "published 16.1, modelled 4 .. 16" in str(of_same)
+
+
+def test_what_the_rows_say_nothing_about_is_left_out() -> None:
+    assert headlines([]) == []

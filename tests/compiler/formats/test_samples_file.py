@@ -1,0 +1,68 @@
+"""Calibration data, and what is said of such as is none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stagecut.compiler.formats.samples_file import read_samples, single_samples
+from stagecut.compiler.ir.errors import FeedError
+
+SHAPES = {"x": (2, 3), "n": ()}
+
+
+def _npz(path: Path, **arrays: np.ndarray) -> Path:
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # names are inputs
+    return path
+
+
+def test_one_sample_or_many_in_a_file(tmp_path: Path) -> None:
+    [one] = read_samples(_npz(tmp_path / "one.npz", x=np.ones((2, 3)), n=np.array(4)))
+    assert [sample["n"] for sample in single_samples(one, SHAPES)] == [4]
+    [many] = read_samples(_npz(tmp_path / "many.npz", x=np.ones((5, 2, 3)), n=np.arange(5)))
+    assert [sample["n"] for sample in single_samples(many, SHAPES)] == [*range(5)]
+    assert single_samples(many, SHAPES)[0]["x"].shape == (2, 3)
+
+
+def test_the_files_of_a_folder_in_order(tmp_path: Path) -> None:
+    for name, number in (("b", 2), ("a", 1)):
+        _npz(tmp_path / f"{name}.npz", n=np.array(number))
+    assert [int(each["n"]) for each in read_samples(tmp_path)] == [1, 2]
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match=r"holds no \.npz file"):
+        read_samples(tmp_path)
+    with pytest.raises(FeedError, match="cannot be read: No such file"):
+        read_samples(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"text"])
+def test_a_file_of_something_else(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.npz").write_bytes(content)
+    with pytest.raises(FeedError, match="holds no arrays by name"):
+        read_samples(tmp_path / "odd.npz")
+
+
+def test_a_single_array(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", np.ones(3))
+    with pytest.raises(FeedError, match="one array without a name"):
+        read_samples(tmp_path / "one.npy")
+
+
+BAD = {
+    "an unknown name": ({"y": np.ones(3)}, "the model has no such input"),
+    "a name that is missing": ({"x": np.ones((2, 3))}, "no array is given for it"),
+    "another shape": ({"x": np.ones((3, 2)), "n": np.array(1)}, "its shape is 3x2"),
+    "no samples": ({"x": np.ones((0, 2, 3)), "n": np.array(1)}, "its shape is 0x2x3"),
+    "different numbers of samples": (
+        {"x": np.ones((4, 2, 3)), "n": np.arange(5)},
+        "4 of x, 5 of n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("stored", "problem"), BAD.values(), ids=BAD.keys())
+def test_what_does_not_go_with_the_model(stored: dict[str, np.ndarray], problem: str) -> None:
+    with pytest.raises(FeedError, match=problem):
+        single_samples(stored, SHAPES)

@@ -1,0 +1,148 @@
+"""Errors as a budget of a compile: what it predicts is beside what was measured, and what cannot be
+kept is refused.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stagecut import backends
+from stagecut.compiler import compile_model
+from stagecut.compiler.context import Settings
+from stagecut.compiler.error_budget import lower_devices, without_idle
+from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import ERROR
+from stagecut.compiler.ir.errors import FeedError, StagecutError, ToleranceError, UsageError
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.passes.expand import Expand
+from tests.support.decoders import tiny_decoder
+from tests.support.products import SIZE, nothing_to_quantise, products
+
+F32, INT8, INT4 = "cpu.serial", "cpu.int8.serial", "cpu.int4.serial"
+
+
+def _planned(*devices: str, cache: Path | None = None, **options: object) -> PlannedVariant:
+    settings = Settings(effort="quick", cache=cache, load=lambda: None, warn=lambda _: None)
+    asked = {"model": products(), "devices": devices or (F32, INT8, INT4), **options}
+    plan = compile_model(settings=settings, **asked)  # type: ignore[arg-type]
+    stored = read_costs(plan.first.costs)
+    assert [node.run_s for node in stored.nodes] == [
+        node.run_s for node in plan.first.planned.nodes
+    ]
+    return plan.first.planned
+
+
+def test_errors_are_in_the_costs_and_both_figures_in_the_plan() -> None:
+    planned = _planned(INT8, INT4, tolerance=0.5)
+    precision = planned.precision
+    assert precision is not None
+    assert (precision.tolerance, precision.runs) == (0.5, len(planned.nodes))
+    by_name = {each.name: each for each in precision.contenders}
+    for name in (INT8, INT4):
+        found = by_name[name]
+        assert found.kept
+        assert found.measured is not None
+        assert found.predicted == pytest.approx(found.measured, rel=0.3)
+    assert by_name[INT8].predicted < by_name[INT4].predicted
+    assert "held-out samples" in (planned.checks.inputs if planned.checks else ())
+
+
+def test_a_budget_is_kept_on_held_out_samples(tmp_path: Path) -> None:
+    pins = ["m0=cpu.int8.serial"]
+    found = [_planned(tolerance=0.05, pins=pins, cache=tmp_path) for _ in range(2)]
+    precision = found[0].precision
+    assert precision is not None
+    shipped = precision.of(found[0].shipped.name)
+    assert shipped is not None
+    assert shipped.measured is not None
+    assert 0 < shipped.measured <= 0.05
+    assert found[0].precision == found[1].precision  # from the cache
+    assert found[0].account.uses[ERROR] <= 0.05**2
+
+
+def test_contenders_beyond_the_budget_are_told_with_their_error() -> None:
+    planned = _planned(tolerance=0.02)
+    assert planned.precision is not None
+    coarse = planned.precision.of(INT4)
+    assert coarse is not None
+    assert not coarse.kept
+    assert coarse.measured is not None
+    assert coarse.measured > 0.02
+    assert any(INT4 in told and "left out" in told for told in planned.workarounds)
+
+
+def test_the_least_error_is_told_where_it_is_too_large() -> None:
+    with pytest.raises(ToleranceError, match=r"least error .* is 0\.0\d+ \(rms.*, at .*s"):
+        _planned(INT8, INT4, tolerance=1e-4)
+
+
+def test_without_lower_precision_there_is_no_budget() -> None:
+    assert _planned(F32, tolerance=0.05).precision is None
+    assert _planned(F32, INT8).precision is None
+
+
+def _expanded(*specs: str, model: object = None) -> tuple[ExpandedGraph, dict]:  # type: ignore[type-arg]
+    program = load_program(products(2) if model is None else model)
+    engines = dict(backends.create_all(specs))
+    return Expand(engines)(graph_of(program)), engines
+
+
+def test_devices_of_one_precision_are_measured_once() -> None:
+    expanded, engines = _expanded(F32, INT8, "cpu.int8.parallel:threads=2", INT4)
+    lower = lower_devices(expanded, engines)
+    assert [*lower] == ["m0", "m1"]
+    assert lower["m0"] == {"int8": (INT8, "cpu.int8.parallel"), "int4": (INT4,)}
+
+
+def test_devices_with_nothing_to_quantise_are_left_out() -> None:
+    expanded, engines = _expanded(F32, INT8, model=nothing_to_quantise())
+    found = without_idle(expanded, engines)
+    assert found.candidates == {"a": (F32,)}
+    assert found.refusals["a"][INT8] == "the model has nothing to quantise"
+    alone, engines = _expanded(INT8, model=nothing_to_quantise())
+    assert without_idle(alone, engines) == alone
+    some, engines = _expanded(F32, INT8)
+    assert without_idle(some, engines) == some
+
+
+def _samples(path: Path, **arrays: np.ndarray) -> Path:
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # names are inputs
+    return path
+
+
+def test_half_of_the_calibration_samples_are_held_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    data = rng.standard_normal((5, 4, SIZE)).astype(np.float32)
+    found = _planned(tolerance=0.5, calibrate=_samples(tmp_path / "data.npz", x=data)).precision
+    assert found is not None
+    assert (found.samples, found.held_out) == (3, 2)
+
+
+BAD = {
+    "names": ({"y": np.ones((4, SIZE), np.float32)}, "no such input"),
+    "shapes": ({"x": np.ones((3, SIZE), np.float32)}, "its shape is 3x32"),
+    "types": ({"x": np.ones((4, SIZE), np.int64)}, "the model reads float32"),
+}
+
+
+@pytest.mark.parametrize(("arrays", "problem"), BAD.values(), ids=BAD.keys())
+def test_calibration_data_of_another_model(
+    arrays: dict[str, np.ndarray], problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FeedError, match=problem):
+        _planned(tolerance=0.5, calibrate=_samples(tmp_path / "data.npz", **arrays))
+
+
+def test_a_decoder_is_not_calibrated(tmp_path: Path) -> None:
+    data = _samples(tmp_path / "data.npz", x=np.ones(3))
+    with pytest.raises(UsageError, match="a decoder is not calibrated"):
+        _planned(model=tiny_decoder(), tolerance=0.5, calibrate=data)
+
+
+def test_a_precision_that_there_is_not() -> None:
+    with pytest.raises(StagecutError, match="int8, int4, auto"):
+        _planned(precision="int3")

@@ -1,0 +1,38 @@
+"""Budgets are tightened by what was measured."""
+
+import pytest
+
+from stagecut.passes.precision.tighten import tighten
+
+
+def _attempts(truth: float, most: float = 0.1) -> list[tuple[float, float | None]]:
+    """Of a solver that uses its limit up, where the truth is so many times what is predicted."""
+    found = tighten(most, lambda limit: limit**0.5, lambda off: off, lambda off: truth * off)
+    assert found.solved == found.attempts[-1].predicted
+    return [(each.limit, each.measured) for each in found.attempts]
+
+
+def test_a_prediction_that_holds_is_solved_once() -> None:
+    [(limit, measured)] = _attempts(1.0)
+    assert limit == pytest.approx(0.01)
+    assert measured == pytest.approx(0.1)
+
+
+def test_one_that_is_too_low_is_solved_again() -> None:
+    first, second = _attempts(1.2)
+    assert first[1] == pytest.approx(0.12)
+    assert second[0] == pytest.approx(0.9 * 0.01 / 1.44)
+    assert second[1] is not None
+    assert second[1] <= 0.1
+
+
+def test_at_most_three_times_more() -> None:
+    found = tighten(0.1, lambda limit: limit, lambda _: 0.1, lambda _: 0.2)
+    assert len(found.attempts) == 4
+    limits = [each.limit for each in found.attempts]
+    assert limits == sorted(limits, reverse=True)
+
+
+def test_nothing_is_tightened_where_nothing_is_measured() -> None:
+    found = tighten(0.1, lambda limit: limit, lambda _: 0.0, lambda _: None)
+    assert [each.measured for each in found.attempts] == [None]

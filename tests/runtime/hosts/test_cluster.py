@@ -1,0 +1,129 @@
+"""A real cluster, of hosts in namespaces of this machine; where there can be none, what is said."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
+from os import kill
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from benchmarks.namespaces import Hosts, why_not
+from stagecut.compiler.ir.errors import DeviceError, UsageError
+from stagecut.runtime.hosts.cluster import Cluster
+from stagecut.runtime.session import Session
+from tests.support.over_hosts import CAPACITY_BYTES, LAYERS, WIDTH, layers, plan_over_hosts
+
+CLI = (sys.executable, "-m", "stagecut.compiler.cli.main")
+REQUESTS = 120
+
+
+def test_without_ray_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(DeviceError, match="Ray") as caught:
+        Session(plan_over_hosts(), cluster="auto")
+    assert "stagecut[hosts]" in caught.value.fix
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+def test_who_sends_no_token_joins_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with pytest.raises(UsageError, match="open to anybody") as caught:
+        Cluster("auto")
+    assert "--insecure" in caught.value.fix
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Hosts]:
+    """Two, the driver's and another, which ask for a token and speak TLS."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with (
+        TemporaryDirectory(prefix="sct", dir="/tmp") as folder,
+        Hosts(Path(folder), 2, tls=True) as two,
+    ):
+        yield two
+
+
+@pytest.fixture(scope="module")
+def plan(hosts: Hosts) -> Path:
+    """Of a model that fits neither of the two, by their machine.json."""
+    model, machine = hosts.folder / "model.onnx", hosts.folder / "machine.json"
+    onnx.save(layers(), model)
+    found = _json(hosts, "hosts", "-o", machine)
+    assert [host["name"] for host in found["hosts"]] == ["local", "host-2"]
+    assert {(link["source"], link["target"]) for link in found["links"]} == {
+        ("local", "host-2"), ("host-2", "local")
+    }  # fmt: skip
+    assert found["hosts"][1]["call_s"] > 0
+    document = json.loads(machine.read_text())
+    for host in document["hosts"]:
+        host["capacity_bytes"] = LAYERS // 2 * CAPACITY_BYTES // 2
+    machine.write_text(json.dumps(document))
+    how = ("--granularity", "op", "--device", "cpu.serial", "--effort", "quick")
+    _json(hosts, "compile", model, "-o", hosts.folder / "a.plan", "--machine", machine, *how)
+    return hosts.folder / "a.plan"
+
+
+def _json(hosts: Hosts, *arguments: object, **more: str) -> Any:
+    return json.loads(hosts.run([*CLI, *map(str, arguments), "--json"], **more))
+
+
+def test_a_plan_runs_over_two_hosts_and_is_right(hosts: Hosts, plan: Path) -> None:
+    x = np.linspace(-1, 1, WIDTH, dtype=np.float32).reshape(1, -1)
+    np.save(hosts.folder / "x.npy", x)
+    ran = _json(
+        hosts, "run", plan, "--cluster", "auto", "--input", f"y0={hosts.folder}/x.npy",
+        "--output-dir", hosts.folder, "--trace", hosts.folder / "trace.json",
+    )  # fmt: skip
+    assert {stage["device"] for stage in ran["stages"]} >= {"host-2.cpu.serial"}
+    for weight in layers().graph.initializer:
+        x = x @ onnx.numpy_helper.to_array(weight)
+    np.testing.assert_allclose(np.load(hosts.folder / f"y{LAYERS}.npy"), x, rtol=1e-4, atol=1e-7)
+    tracks = json.loads((hosts.folder / "trace.json").read_text())["traceEvents"]
+    assert "host-2.cpu.serial" in json.dumps(tracks)
+    assert [*hosts.cache_of(1).rglob("*.slice")]
+
+
+def test_a_cluster_that_is_sent_no_token_is_not_used(hosts: Hosts, plan: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        _json(hosts, "run", plan, "--cluster", "auto", "--random", 0, RAY_AUTH_MODE="disabled")
+    assert caught.value.returncode == 2
+    assert "open to anybody" in caught.value.stderr
+
+
+def test_a_stream_outlives_a_member_and_then_its_host(hosts: Hosts, plan: Path) -> None:
+    driver = [sys.executable, "-m", "benchmarks.hosts_driver", str(plan), "--cluster", "auto"]
+    stream = subprocess.Popen(
+        hosts.inside(0, [*driver, "--requests", str(REQUESTS)]),
+        env=hosts.environment(0),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    last = ""
+    for line in stream.stdout or ():
+        last = line
+        if line.strip() == str(REQUESTS // 4):
+            _kill_members(hosts)
+        elif line.strip() == str(REQUESTS // 2):
+            hosts.kill(1)
+    found = json.loads(last)
+    assert found["errors"] == []
+    assert len(found["right"]) == REQUESTS
+    assert all(found["right"])
+
+
+def _kill_members(hosts: Hosts) -> None:
+    for pid in hosts.pids(1):
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::Member"):
+                kill(pid, signal.SIGKILL)

@@ -1,0 +1,35 @@
+"""Which host of a cluster runs what a plan has for one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from stagecut.compiler.ir.errors import DeviceError
+from stagecut.compiler.ir.machine import Host
+from stagecut.runtime.hosts.over_hosts import placed
+from tests.support.over_hosts import ClusterHere
+
+CASES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "each is at its address": (("10.0.0.2", "10.0.0.3"), {"b": "10.0.0.2", "c": "10.0.0.3"}),
+    "one that is spare stands in": (("10.0.0.9", "10.0.0.3"), {"b": "10.0.0.2", "c": "10.0.0.3"}),
+    "two do": (("10.0.0.8", "10.0.0.9"), {"b": "10.0.0.2", "c": "10.0.0.3"}),
+}
+
+
+def _hosts(addresses: tuple[str, ...]) -> Iterator[Host]:
+    yield Host("local", "10.0.0.1")
+    for name, address in zip("bcdef", addresses, strict=False):
+        yield Host(name, address)
+
+
+@pytest.mark.parametrize(("addresses", "expected"), CASES.values(), ids=CASES.keys())
+def test_hosts_are_found_by_address(addresses: tuple[str, ...], expected: dict[str, str]) -> None:
+    cluster = ClusterHere()
+    found = placed([*_hosts(addresses)], {"b", "c"}, cluster)  # type: ignore[arg-type]
+    assert {name: host.address for name, host in found.items()} == expected
+
+
+def test_the_driver_s_host_is_never_spare() -> None:
+    hosts = [*_hosts(("10.0.0.6", "10.0.0.7", "10.0.0.8", "10.0.0.9"))]
+    with pytest.raises(DeviceError, match="host e is not in the cluster"):
+        placed(hosts, {"b", "c", "d", "e"}, ClusterHere())  # type: ignore[arg-type]
