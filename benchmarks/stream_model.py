@@ -41,6 +41,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from benchmarks.drawing import bars
 from benchmarks.open_models import OpenModel, build, written
 from benchmarks.support import describe_machine, keep, with_models
 from benchmarks.this_server import ThisServer, lower_quartile, this_server, timed, wait_for_quiet
@@ -354,24 +355,17 @@ def _served(end: Connection, cpu: int, path: Path, feeds: Feeds) -> None:
 
 
 def _draw(rows: Sequence[dict[str, Any]], output: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    """How near each prediction comes; the row that was told, and rows that could not be measured,
+    have no value."""
+    names = [*dict.fromkeys(row["row"] for row in rows)]
     models = [*dict.fromkeys(row["model"] for row in rows)]
-    for axes, model in zip(np.atleast_1d(figure.subplots(1, len(models))), models, strict=True):
-        mine = [row for row in rows if row["model"] == model]
-        places = np.arange(len(mine))
-        measured = [row["measured"] if row["asked"] else 0.0 for row in mine]
-        axes.barh(places - 0.2, measured, 0.38, label="measured")
-        axes.barh(places + 0.2, [row["predicted"] for row in mine], 0.38, label="modelled")
-        names = [row["row"] for row in mine] if model == models[0] else [""] * len(mine)
-        axes.set_yticks(places, names)
-        axes.invert_yaxis()
-        axes.set_title(model, fontsize=10)
-        axes.set_xlabel("inputs/s")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
-    figure.savefig(output, dpi=130)
+    near = {(row["model"], row["row"]): _near(row) for row in rows}
+    series = {model: [near.get((model, name)) for name in names] for model in models}
+    bars(output, names, series, "predicted inputs/s over measured ones", "{:.3f}".format)
+
+
+def _near(row: Mapping[str, Any]) -> float | None:
+    return row["predicted"] / row["measured"] if row["asked"] else None
 
 
 if __name__ == "__main__":

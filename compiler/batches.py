@@ -3,13 +3,15 @@
     x: [batch, 32]    sample [1, 32]    tried [2, 32], [4, 32], ... until two sizes in a row are no
                                         faster for whole replicas than the best before them
 
+    [1, 32] a turn   [2, 32] a turn   [1, 32] a turn   [4, 32] a turn ...
+
 Products of small matrices are faster together; others are not, and everything waits for the last
 one of its batch. Rows of the first dimension need not be independent of each other in a model: so
 stacked inputs have to come out as they do one by one, on the reference, before they are batched.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,19 +22,17 @@ from stagecut.compiler.frontends.normal_form.normalise import bind
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, StagecutError
-from stagecut.compiler.ir.objective import THROUGHPUT
-from stagecut.compiler.ir.plan import (
-    Contender,
-    ContenderKind,
-    PlannedVariant,
-)
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.whole_replicas import whole_replicas
+from stagecut.compiler.one_by_one import OneByOne, periods_s
+from stagecut.compiler.whole_replicas import Replicas, proposals_of, whole_replicas
 from stagecut.passes.gate.further_inputs import SAMPLES, InputSet
-from stagecut.passes.gate.gate import choose
 from stagecut.passes.gate.reference import Reference
+from stagecut.passes.gate.stream_gate import NEAR
 from stagecut.passes.partition.restrict import Restrict
 from stagecut.runtime.stream.full import FEW
 
@@ -43,21 +43,34 @@ USUAL_BATCH = 8
 #: Python) decides, and batches come full too seldom.
 LEAST_S = 2e-4
 
-#: A larger batch has to be faster by this part.
-_WORTH = 0.03
+#: A larger batch has to be faster by this part, in a turn each, to be worth a gate of its own.
+_WORTH = 0.02
 
 #: After so many sizes in a row that are no faster, none larger is tried: one turn may mislead.
 _MOST_MISSES = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The `size` with which whole replicas are fastest, the `program` of such a batch, and the
+    devices that are `near` the fastest with it; a size of one, and no program, where one input at a
+    time is as good. `tried` says what was seen of each size, and what was not tried."""
+
+    size: int = 1
+    program: Program | None = None
+    near: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Batches:
-    """Of the inputs of `planned`, a variant that streams one by one; `opened` is the model with its
-    open dimensions, `placed` brings a program as far as it can be measured. At most `most` inputs
-    are run in one call."""
+    """Of the inputs of `planned`, a variant that streams one by one, whose program is `measured`
+    and `expanded`; `opened` is the model with its open dimensions, `placed` brings a program as far
+    as it can be measured. At most `most` inputs are run in one call."""
 
     planned: PlannedVariant
     measurements: Measurements
+    expanded: ExpandedGraph
     opened: ir.Model
     placed: Callable[[Program], tuple[Measurements, ExpandedGraph]]
     most: int
@@ -65,14 +78,14 @@ class Batches:
     restrict: Restrict
     limits: tuple[Limit, ...]
 
-    def best(self) -> tuple[int, Program] | None:
-        """The size with which whole replicas are fastest, and the program of such a batch; None
-        where one input at a time is as good."""
-        found = None
-        best_s = self.planned.shipped.median_s
-        if best_s < LEAST_S:
-            return None
-        size, misses = 2, 0
+    def best(self) -> Found:
+        found = Found()
+        if self.planned.shipped.median_s < LEAST_S:
+            return found
+        proposals = proposals_of(self.expanded, self.restrict)
+        alone = OneByOne.of(self.planned, self.measurements, proposals)
+        before_s = periods_s(self.planned)
+        best, size, misses = 1.0, 2, 0
         while (
             size <= self.most
             and misses < _MOST_MISSES
@@ -89,31 +102,39 @@ class Batches:
                     )
                     break
                 self.restrict.check(expanded)
-                period_s = self._period_s(measurements, expanded, size, (1 - _WORTH) * best_s)
+                alone_s = self.planned.shipped.median_s if alone is None else alone.period_s()
+                most_s = (1 - _WORTH) * best * alone_s * size
+                seen = self._seen(measurements, expanded, size, most_s, before_s)
             except StagecutError:  # the model, or every engine, refuses this size
                 break
-            if period_s == math.inf:
-                misses += 1
+            tried = (*found.tried, _told(size, seen, alone_s))
+            if seen.run is None or not self._kept(seen.run, size):
+                found, misses = replace(found, tried=tried), misses + 1
             else:
-                found, best_s, misses = (size, program), period_s, 0
+                best, misses = seen.run.period_s / size / alone_s, 0
+                found = Found(size, program, _near(seen), tried)
+            before_s = _known_s(seen, before_s, most_s)
             size *= 2
         return found
 
-    def _period_s(
-        self, measurements: Measurements, expanded: ExpandedGraph, size: int, most_s: float
-    ) -> float:
-        """By input; infinite where it is more than `most_s`, or inputs would wait longer than they
-        may. As many inputs run as where they run one by one."""
+    def _seen(
+        self,
+        measurements: Measurements,
+        expanded: ExpandedGraph,
+        size: int,
+        most_s: float,
+        before_s: Mapping[str, float],
+    ) -> Replicas:
+        """As many inputs run as where they run one by one."""
         least = math.ceil(FEW / size)
-        run = whole_replicas(
-            measurements, expanded, self.tolerance, self.restrict, most_s * size, least
+        return whole_replicas(
+            measurements, expanded, self.tolerance, self.restrict, most_s, least, before_s
         )
-        if run is None or run.period_s > most_s * size:
-            return math.inf
-        period_s = run.period_s / size
-        latency_s = math.fsum(run.call_s) + (size - 1) * period_s
-        kept = all(limit.allows(latency_s) for limit in self.limits if limit.name == "latency")
-        return period_s if kept else math.inf
+
+    def _kept(self, run: StreamRun, size: int) -> bool:
+        """Whether no input waits longer than it may."""
+        latency_s = math.fsum(run.call_s) + (size - 1) * run.period_s / size
+        return all(limit.allows(latency_s) for limit in self.limits if limit.name == "latency")
 
     def _stacked(self, size: int) -> Program:
         """The program of `size` inputs, with different ones for samples: none that are stretched
@@ -179,82 +200,37 @@ def _rows(outputs: Feeds, at: int, size: int) -> Feeds:
     return found
 
 
-def with_batches(
-    planned: PlannedVariant, batched: PlannedVariant, size: int, limits: Sequence[Limit] = ()
-) -> PlannedVariant:
-    """The variant that streams its inputs one by one or, where that was seen to be faster and keeps
-    to the limits, up to `size` in a call, in which `batched` runs.
+def _near(seen: Replicas) -> tuple[str, ...]:
+    """Those that may turn out to be as fast as the fastest."""
+    best_s = min(seen.period_s.values())
+    return tuple(name for name, period_s in seen.period_s.items() if period_s <= NEAR * best_s)
 
-    What was seen of batches is said by input; each waits until its batch is full.
-    """
-    together = batched.stream
-    if together is None:
-        raise AssertionError("it was made to stream")
-    period_s = together.period_s / size
-    latency_s = together.latency_s + (size - 1) * period_s
-    kept = all(limit.allows(latency_s) for limit in limits if limit.name == "latency")
-    if not kept or not is_faster(batched, planned, size) or not same_threads(planned, batched):
-        return planned
-    contenders = [
-        *(replace(each, chosen=False) for each in planned.contenders),
-        *(_by_input(each, size) for each in batched.contenders),
-    ]
-    proof = batched.certificate
-    return replace(
-        planned,
-        contenders=choose(contenders, THROUGHPUT),
-        certificate=replace(
-            proof,
-            total=proof.total / size,
-            lower_bound=proof.lower_bound / size,
-            statement=f"of batches of {size}, {proof.claim}",
-        ),
-        stream=replace(
-            together, batch=size, period_s=period_s, latency_s=latency_s, another=None, front=()
-        ),
+
+def _known_s(seen: Replicas, before_s: Mapping[str, float], most_s: float) -> Mapping[str, float]:
+    """What is known of calls before a larger size is tried, by device, the fastest first. Who was
+    far behind has no more turns, as in the gate."""
+    known = {**before_s, **seen.period_s}
+    far = {name: math.inf for name, period_s in known.items() if period_s > NEAR * most_s}
+    return {**known, **far}
+
+
+def _told(size: int, seen: Replicas, alone_s: float) -> str:
+    """`2 inputs in a call: 4.1 ms an input, 0.97 of one by one; slower: openvino.f32 (5.0 ms or
+    more)`."""
+    found, fastest = "no device that runs all is faster than before", ""
+    if seen.run is not None:
+        fastest = min(seen.period_s, key=seen.period_s.__getitem__)
+        period_s = seen.run.period_s / size
+        part = f"{period_s / alone_s:.2f} of one by one"
+        found = f"{seconds(period_s)} an input on {fastest}, {part}"
+    others = (
+        f"{name} ({_at_least(period_s / size)})"
+        for name, period_s in seen.period_s.items()
+        if name != fastest
     )
+    slower = ", ".join(others)
+    return f"{size} inputs in a call: {found}" + (f"; slower: {slower}" if slower else "")
 
 
-def with_rivals(planned: PlannedVariant, others: PlannedVariant) -> PlannedVariant:
-    """The variant with the whole replicas that only `others` had, too; none of them is chosen."""
-    known = {contender.id for contender in planned.contenders}
-    more = (
-        replace(each, also=(), chosen=False, trace=None)
-        for each in others.contenders
-        if each.id not in known and each.id.kind is ContenderKind.SINGLE
-    )
-    return replace(planned, contenders=(*planned.contenders, *more))
-
-
-def is_faster(batched: PlannedVariant, planned: PlannedVariant, size: int) -> bool:
-    """Whether batches were clearly seen to take less time by input."""
-    return batched.shipped.high_s / size < planned.shipped.low_s
-
-
-def same_threads(planned: PlannedVariant, batched: PlannedVariant) -> bool:
-    """Whether the threads that run single inputs are those that run batches: as many replicas of
-    as many stages, on the same devices. A stream has one set of threads for both."""
-    if planned.stream is None or batched.stream is None:
-        return False
-    devices = [[stage.device for stage in each.schedule.stages] for each in (planned, batched)]
-    return planned.stream.replicas == batched.stream.replicas and devices[0] == devices[1]
-
-
-def _by_input(contender: Contender, size: int) -> Contender:
-    """Its times for one of the `size` inputs of each call."""
-    return replace(
-        contender,
-        id=replace(contender.id, batch=size),
-        also=tuple(replace(each, batch=size) for each in contender.also),
-        median_s=contender.median_s / size,
-        min_s=contender.min_s / size,
-        max_s=contender.max_s / size,
-        low_s=contender.low_s / size,
-        high_s=contender.high_s / size,
-        predicted_s=contender.predicted_s / size,
-        cpu_s=None if contender.cpu_s is None else contender.cpu_s / size,
-        energy_j=None if contender.energy_j is None else contender.energy_j / size,
-        stage_s=(),
-        chosen=False,
-        why="",
-    )
+def _at_least(period_s: float) -> str:
+    return f"{seconds(period_s)} or more" if math.isfinite(period_s) else "was far behind before"

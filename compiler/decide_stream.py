@@ -52,13 +52,16 @@ _MOST_IDEALS = 600
 
 @dataclass(frozen=True, slots=True)
 class DecideStream:
-    """`by_costs` is for a table that was handed in: nothing is timed, the least period ships."""
+    """`by_costs` is for a table that was handed in: nothing is timed, the least period ships. There
+    are `size` inputs in each call; `processes` says whether replicas are tried in these, too."""
 
     restrict: Restrict
     tolerance: float | None
     limits: tuple[Limit, ...]
     by_costs: bool
     phases: Phases
+    size: int = 1
+    processes: bool = True
 
     def __call__(
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled, dump: Dump
@@ -68,13 +71,15 @@ class DecideStream:
         if self.by_costs:
             _refuse_batches(profiled.costs)
         costs = profiled.costs if self.by_costs else with_all_cores(profiled.costs)
-        with StreamField(measurements, self.tolerance, timed=not self.by_costs) as field:
+        with StreamField(
+            measurements, self.tolerance, timed=not self.by_costs, size=self.size
+        ) as field:
             costs, solution, faults = self._solved(field, costs, expanded)
             dump("schedule", f"{solution.certificate.claim}\n{solution.stream}")
             costs_text = write_costs(costs)
             dump("costs", costs_text, "json")
             with self.phases("gate"):
-                if not any(limit.name == "memory" for limit in self.limits):
+                if self.processes and not any(limit.name == "memory" for limit in self.limits):
                     field.enter_in_processes()
                 entries = field.final(fastest(costs, solution), costs, self.limits)
                 compared = field.compared(entries)
@@ -100,7 +105,7 @@ class DecideStream:
     ) -> Profiled:
         """The costs as they are in streams: those by which a stream would be decided on."""
         costs = with_all_cores(profiled.costs)
-        with StreamField(measurements, self.tolerance, timed=True) as field:
+        with StreamField(measurements, self.tolerance, timed=True, size=self.size) as field:
             costs, _, faults = self._solved(field, costs, expanded)
         return replace(profiled, costs=costs, faults=(*profiled.faults, *faults))
 

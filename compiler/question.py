@@ -14,14 +14,8 @@ from stagecut.compiler.arguments import (
     table_of,
 )
 from stagecut.compiler.arrows import Dump, Phases
-from stagecut.compiler.batches import (
-    USUAL_BATCH,
-    Batches,
-    is_faster,
-    same_threads,
-    with_batches,
-    with_rivals,
-)
+from stagecut.compiler.batch_race import Race, Runner, raced
+from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.context_of import context_of
 from stagecut.compiler.decide import Decide, expanded_without
@@ -52,6 +46,7 @@ from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     MAIN,
+    Contender,
     PlannedEntry,
     PlannedVariant,
     batching_problem,
@@ -61,6 +56,14 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.over_hosts import OverHosts
+from stagecut.compiler.with_batches import (
+    by_input,
+    is_faster,
+    same_threads,
+    with_batches,
+    with_rivals,
+    with_slower,
+)
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
@@ -87,6 +90,9 @@ class Question:
     phases: Phases
     entry: str = MAIN
     costs: Costs | None = None
+    #: So many inputs are in each call, and whether replicas in processes may be faster then.
+    size: int = 1
+    processes: bool = True
     machine: MeasuredMachine | None = None
 
     def planned(
@@ -228,40 +234,75 @@ class Question:
             return
         own_weights, weights = every_weights[index], every_weights[-1]
         with self.phases("batches"):
-            found = self._best_batch(alone, program, opened, weights)
-        if found is None:
+            found = self._best_batch(alone, program, opened, own_weights, weights)
+        alone = variants[index] = _tried(alone, found.tried)
+        if found.program is None:
             return
-        size, stacked = found
+        size, stacked = found.size, found.program
+        narrowed = self._narrowed(alone, found)
         shapes = [array.shape for array in stacked.feeds.values()]
         known = [each for each in singles if [port.shape for port in each.inputs] == shapes]
-        if known:
-            variants[index] = with_batches(alone, known[0], size, self.limits)
-            return
         own: dict[str, bytes] = {}
         try:
-            planned = self.answered(stacked, weights, opened, own, len(variants))
+            planned = (
+                known[0]
+                if known
+                else narrowed.answered(stacked, weights, opened, own, len(variants))
+            )
         except StagecutError as error:  # there is a plan without it
             self.context.settings.warn(f"inputs are run one by one: {error.problem}")
             return
-        if is_faster(planned, alone, size) and not same_threads(alone, planned):
+        with self.phases("batches"):
+            race = raced(
+                Runner(alone, self._placed(program, own_weights, opened)[0].on_samples_that_run()),
+                Runner(planned, narrowed._placed(stacked, weights, opened)[0], size),
+            )
+        if not _is_faster(planned, alone, size, race):
+            batch = by_input(planned.shipped, size)
+            ratio = race.ratio if race else batch.median_s / alone.shipped.median_s
+            variants[index] = with_slower(alone, batch, ratio)
+            if self.max_batch is not None:
+                self.context.settings.warn("inputs are run one by one: no batch is clearly faster")
+            return
+        if race is not None:
+            alone, planned = _shipping(alone, race.alone), _shipping(planned, race.together)
+        if not same_threads(alone, planned):
             made = self._on_devices_of(planned, alone, program, own_weights, opened, own, index)
             alone = made or alone
         streamed = with_batches(alone, planned, size, self.limits)
         if streamed.shipped.id.batch > 1:
-            variants[index] = streamed
-            variants.append(planned)
-            files |= own
-        elif most is not None:
+            variants[index] = _tried(streamed, found.tried)
+            if not known:
+                variants.append(planned)
+                files |= own
+        elif self.max_batch is not None:
             self.context.settings.warn("inputs are run one by one: no batch is clearly faster")
 
+    def _narrowed(self, alone: PlannedVariant, found: Found) -> "Question":
+        """What is asked of batches: on the devices that were near the best of them, or that run
+        inputs one by one; and in processes only where these were better then."""
+        used = {stage.device for stage in alone.schedule.stages}
+        engines = self.context.backends.items()
+        left = {name: each for name, each in engines if name in used or name in found.near}
+        specs = {name: self.context.specs[name] for name in left}
+        context = replace(self.context, backends=left, specs=specs)
+        processes = alone.shipped.id.hosting != "threads"
+        return replace(self, context=context, size=found.size, processes=processes)
+
     def _best_batch(
-        self, alone: PlannedVariant, program: Program, opened: ir.Model, weights: WeightFile
-    ) -> tuple[int, Program] | None:
+        self,
+        alone: PlannedVariant,
+        program: Program,
+        opened: ir.Model,
+        own_weights: WeightFile,
+        weights: WeightFile,
+    ) -> Found:
         """As `Batches.best` has it, whose engines are gone when it is known."""
-        measurements, _ = self._placed(program, weights, opened)
+        measurements, expanded = self._placed(program, own_weights, opened)
         return Batches(
             alone,
             measurements.on_samples_that_run(),
+            expanded,
             opened,
             lambda stacked: self._placed(stacked, weights, opened),
             USUAL_BATCH if self.max_batch is None else self.max_batch,
@@ -305,7 +346,15 @@ class Question:
     def _decide(self) -> Decide | DecideStream:
         by_costs = self.costs is not None or self.machine is not None
         if self.objective.streams:
-            return DecideStream(self.restrict, self.tolerance, self.limits, by_costs, self.phases)
+            return DecideStream(
+                self.restrict,
+                self.tolerance,
+                self.limits,
+                by_costs,
+                self.phases,
+                self.size,
+                self.processes,
+            )
         return Decide(
             self.objective, self.restrict, self.tolerance, self.max_energy_j, by_costs, self.phases
         )
@@ -331,3 +380,22 @@ class Question:
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
             **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }
+
+
+def _tried(planned: PlannedVariant, tried: tuple[str, ...]) -> PlannedVariant:
+    """With what is known of batches."""
+    if planned.stream is None:
+        raise AssertionError("it was made to stream")
+    return replace(planned, stream=replace(planned.stream, tried=tried))
+
+
+def _shipping(planned: PlannedVariant, shipped: Contender) -> PlannedVariant:
+    """With other figures of what ships."""
+    contenders = (shipped if each.chosen else each for each in planned.contenders)
+    return replace(planned, contenders=tuple(contenders))
+
+
+def _is_faster(
+    planned: PlannedVariant, alone: PlannedVariant, size: int, race: Race | None
+) -> bool:
+    return is_faster(planned, alone, size) if race is None else race.is_faster

@@ -42,7 +42,7 @@ from stagecut.passes.profile.loaded import ObservedCall
 from stagecut.passes.profile.profile import Fault
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
-from stagecut.runtime.stream.full import FullStream
+from stagecut.runtime.stream.full import FEW, FullStream
 from stagecut.runtime.stream.pipeline import in_flight
 
 #: What a process takes before it has any weights.
@@ -66,13 +66,22 @@ class Entry:
 
 
 class StreamField:
-    """The streams that take part, and what was seen of their stages."""
+    """The streams that take part, and what was seen of their stages. Turns are as long for `size`
+    inputs in each call as for single ones."""
 
-    def __init__(self, measurements: Measurements, tolerance: float | None, *, timed: bool) -> None:
+    def __init__(
+        self,
+        measurements: Measurements,
+        tolerance: float | None,
+        *,
+        timed: bool,
+        size: int = 1,
+    ) -> None:
         settings = measurements.context.settings
         self._measurements = measurements
         self._tolerance = tolerance
         self._timed = timed
+        self._least = math.ceil(FEW / size)
         self._settings: Settings = settings
         self._gate = StreamGate(
             settings.clock, settings.cpu_clock, settings.progress, STREAM_ROUNDS[settings.effort]
@@ -147,7 +156,8 @@ class StreamField:
     def _running(self, entry: Entry) -> BuiltStream:
         replicas, account = entry.proposal.stream.replicas, entry.proposal.account
         limit = in_flight(replicas, 1, account.period_s, account.latency_s)
-        full = partial(FullStream, replicas=replicas, limit=limit, clock=self._settings.clock)
+        clock, least = self._settings.clock, self._least
+        full = partial(FullStream, replicas=replicas, limit=limit, clock=clock, least=least)
         return BuiltStream(entry.proposal, _Ready(_readied(entry), full))
 
     def calls(self, costs: CostTable) -> Iterable[ObservedCall]:

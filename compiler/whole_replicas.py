@@ -1,16 +1,17 @@
 """What whole replicas of a program do in a turn: one device after the other, no two at once.
 
-    a      prepared   runs   a turn
+    a      prepared   runs   a turn                    the fastest before: it has the first turn
     b      prepared   runs: even by itself it is too slow
-    c      prepared   runs   a turn: the fastest
-    c      prepared   its outputs are right
+    c      not prepared: with fewer inputs a call took too long already
+    a      prepared   its outputs are right
 
 So no more memory is taken than by one of them and the reference. This says whether a program is
 worth a gate of its own: only outputs of the fastest are held against the reference's here.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
 
 from stagecut import backends
 from stagecut.compiler.effort import STREAM_ROUNDS
@@ -26,11 +27,21 @@ from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate
 from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.executor import Executor
-from stagecut.runtime.stream.full import FullStream
+from stagecut.runtime.stream.full import FEW, FullStream
 from stagecut.runtime.stream.pipeline import in_flight
 
 #: Replicas that are by this much too slow, each by itself and twice, are too slow in a stream.
 _FAR = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """What was seen: the turn of the fastest that is right, None where none was fast enough; and by
+    device the seconds from one call to the next, or the least that these can be, where it had no
+    turn. Devices that cannot run the whole are left out."""
+
+    run: StreamRun | None
+    period_s: Mapping[str, float]
 
 
 def with_all_cores(costs: CostTable) -> CostTable:
@@ -42,6 +53,16 @@ def with_all_cores(costs: CostTable) -> CostTable:
     return replace(costs, machine=replace(costs.machine, resources=resources))
 
 
+def proposals_of(expanded: ExpandedGraph, restrict: Restrict) -> Sequence[StreamProposal]:
+    """Whole replicas on each device that is real."""
+    costs = synthetic_costs(expanded, lambda candidates: candidates[0])
+    return [
+        proposal
+        for proposal in replicas_of_all(restrict(with_all_cores(costs)))
+        if proposal.account.basis != "modelled"
+    ]
+
+
 def whole_replicas(
     measurements: Measurements,
     expanded: ExpandedGraph,
@@ -49,24 +70,46 @@ def whole_replicas(
     restrict: Restrict,
     most_s: float,
     least: int,
-) -> StreamRun | None:
-    """The fastest that are right, where one comes out every `most_s` seconds or sooner; None where
-    no device that is real runs all of it so fast. Each replica has to be called `least` times."""
-    costs = synthetic_costs(expanded, lambda candidates: candidates[0])
-    left = [
-        proposal
-        for proposal in replicas_of_all(restrict(with_all_cores(costs)))
-        if proposal.account.basis != "modelled"
-    ]
+    before_s: Mapping[str, float],
+) -> Replicas:
+    """The fastest that are right, where a call ends every `most_s` seconds or sooner. Each replica
+    has to be called `least` times.
+
+    `before_s` are the seconds from one call to the next with fewer inputs in each, by device, where
+    they are known. The fastest by these has the first turn, so that others are seen to be too slow
+    before they have theirs; and a call of more inputs takes no less time.
+    """
+    left = sorted(
+        proposals_of(expanded, restrict), key=lambda each: before_s.get(each.id.device, inf)
+    )
+    seen_s: dict[str, float] = {}
     while left:
-        found = _fastest(measurements, left, most_s, least)
+        found = _fastest(measurements, left, most_s, least, before_s, seen_s)
         if found is None:
-            return None
+            break
         proposal, run = found
         if _is_right(measurements, proposal, tolerance):
-            return run
+            return Replicas(run, seen_s)
         left.remove(proposal)
-    return None
+        del seen_s[proposal.id.device]
+    return Replicas(None, seen_s)
+
+
+def executor_of(measurements: Measurements, proposal: StreamProposal) -> Executor:
+    answers = measurements.answers
+    return answers.build(answers.staged(proposal.single), answers.outputs)
+
+
+def turn_of(
+    measurements: Measurements, proposal: StreamProposal, executor: Executor, least: int = FEW
+) -> StreamRun:
+    """A turn of a stream whose engines have run before."""
+    settings, account = measurements.context.settings, proposal.account
+    replicas = proposal.stream.replicas
+    limit = in_flight(replicas, 1, account.period_s, account.latency_s)
+    stream = FullStream(executor, replicas, limit, settings.clock, least)
+    gate = StreamGate(settings.clock, settings.cpu_clock, silent, STREAM_ROUNDS[settings.effort])
+    return gate.turn(BuiltStream(proposal, stream), measurements.program.feeds).run
 
 
 def _is_right(
@@ -79,12 +122,22 @@ def _is_right(
 
 
 def _fastest(
-    measurements: Measurements, proposals: Sequence[StreamProposal], most_s: float, least: int
+    measurements: Measurements,
+    proposals: Sequence[StreamProposal],
+    most_s: float,
+    least: int,
+    before_s: Mapping[str, float],
+    seen_s: dict[str, float],
 ) -> tuple[StreamProposal, StreamRun] | None:
+    """Notes in `seen_s` what was seen of each device."""
     found = None
     for proposal in proposals:
+        device = proposal.id.device
+        if before_s.get(device, 0.0) > _FAR * most_s:
+            seen_s[device] = before_s[device]
+            continue
         try:
-            run = _turn(measurements, proposal, most_s, least)
+            seen_s[device], run = _tried(measurements, proposal, most_s, least)
         except EngineError:
             continue
         if run is not None and run.period_s <= most_s:
@@ -92,25 +145,20 @@ def _fastest(
     return found
 
 
-def _turn(
+def _tried(
     measurements: Measurements, proposal: StreamProposal, most_s: float, least: int
-) -> StreamRun | None:
-    """None where it is seen beforehand that it takes longer than `most_s`."""
-    answers, feeds = measurements.answers, measurements.program.feeds
-    settings, replicas = measurements.context.settings, proposal.stream.replicas
-    executor = answers.build(answers.staged(proposal.single), answers.outputs)
-    if not _may_be_as_fast(executor, feeds, most_s * sum(replicas)):
-        return None
-    account = proposal.account
-    limit = in_flight(replicas, 1, account.period_s, account.latency_s)
-    stream = FullStream(executor, replicas, limit, settings.clock, least)
-    rounds = STREAM_ROUNDS[settings.effort]
-    gate = StreamGate(settings.clock, settings.cpu_clock, silent, rounds)
-    return gate.first_turn(BuiltStream(proposal, stream), feeds).run
+) -> tuple[float, StreamRun | None]:
+    """From one call to the next, or the least that this can be without a turn."""
+    executor = executor_of(measurements, proposal)
+    least_s = _least_s(executor, measurements.program.feeds, proposal)
+    if least_s > _FAR * most_s:
+        return least_s, None
+    run = turn_of(measurements, proposal, executor, least)
+    return run.period_s, run
 
 
-def _may_be_as_fast(executor: Executor, feeds: Feeds, most_s: float) -> bool:
-    """Whether a run with the machine to itself takes little enough; the first run of an engine
-    takes longer than others, and has another chance."""
+def _least_s(executor: Executor, feeds: Feeds, proposal: StreamProposal) -> float:
+    """From one call to the next, if replicas did not disturb each other: by what a run takes with
+    the machine to itself. The first run of an engine takes longer than others."""
     runs = (executor.run(feeds)[1].latency_s for _ in range(2))
-    return any(run_s <= _FAR * most_s for run_s in runs)
+    return min(runs) / sum(proposal.stream.replicas)

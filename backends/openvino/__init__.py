@@ -32,7 +32,8 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
 
     `watts_per_thread=X` is as for `cpu.parallel`. `pinning=on` keeps each thread on a CPU of its
     own, which is so unasked where they may use every CPU of the machine. `streams=N` lets a stage
-    serve N callers at once, each on as many threads.
+    serve N callers at once, each on as many threads. `.serial` pins none: its streams share CPUs
+    with those of other stages, whose session would choose the same ones.
 
     Raises DeviceError where the package is missing or broken, or the CPU lacks the precision.
     """
@@ -44,7 +45,7 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     read = Options(name, options)
     streams = read.integer("streams", default=1, at_least=1, at_most=MOST_THREADS)
     usual = "on" if has_every_cpu(device.cores * streams) else "off"
-    pinning = usual if serial else read.choice("pinning", ("off", "on"), default=usual)
+    pinning = "off" if serial else read.choice("pinning", ("off", "on"), default=usual)
     _check_usable(name, precision)
     alone = tuple(_alone(device.cores, pinning, options))
     serves = "streams" not in options

@@ -320,8 +320,9 @@ class PlannedStream:
     the costs. `reason` says why a pipeline, or replicas, let more through than what else took part;
     `another` is the fastest stream with one more core, where it is faster than any without; `front`
     are streams of less latency, the fastest first. `hosting` says where replicas run when they
-    stream; a single run, and inputs of other shapes, stay in the session's process. Raises
-    PlanError for numbers that no stream has.
+    stream; a single run, and inputs of other shapes, stay in the session's process. `tried` has a
+    sentence for each number of inputs that were tried in one call. Raises PlanError for numbers
+    that no stream has.
     """
 
     replicas: tuple[Positive, ...]
@@ -334,6 +335,7 @@ class PlannedStream:
     another: FrontPoint | None = None
     front: tuple[FrontPoint, ...] = ()
     hosting: Hosting = "threads"
+    tried: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if sum(self.replicas) > MOST_REPLICAS or self.batch > MOST_BATCHED:

@@ -232,15 +232,13 @@ class StreamRun:
     """What a stream did for a while, full all the time: `inputs` left it within `wall_s`, and
     `ran` in all, while it was filled and emptied, too.
 
-    `call_s` are the medians of each stage's calls, `latency_s` is that of the time from where an
-    input entered to where its outputs left.
+    `call_s` are the medians of each stage's calls.
     """
 
     inputs: int
     ran: int
     wall_s: float
     call_s: tuple[float, ...]
-    latency_s: float
 
     @property
     def period_s(self) -> float:

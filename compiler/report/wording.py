@@ -289,6 +289,12 @@ def front(summary: Summary) -> str:
     return f"sooner done, by the costs: {'; '.join(map(trade, stream.front[:3]))}"
 
 
+def batches(summary: Summary) -> str:
+    """What several inputs in one call were seen to do, before any gate."""
+    stream = summary.streaming
+    return "" if stream is None or not stream.tried else f"tried: {'; '.join(stream.tried)}"
+
+
 def profiling(summary: Summary) -> str:
     """What the costs rest on."""
     if not summary.profile_paths:

@@ -19,13 +19,13 @@ from stagecut.passes.gate.stream_contenders import StreamProposal
 from stagecut.passes.profile.rounds import Rounds, interleave
 
 #: How long a turn takes; longer where each replica has not had a few inputs by then.
-_TURN_S = 0.25
+TURN_S = 0.25
 
-#: In a turn as long as this, warming up is a small part.
-_LONG_S = 2.0
+#: In a turn as long as this there is nothing left to warm up behind what does not count of it.
+_LONG_S = 0.5
 
 #: How much slower than the best a stream may be in its first turn and still take part in others.
-_NEAR = 1.25
+NEAR = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,15 @@ class StreamGate:
 
     def first_turn(self, built: BuiltStream, feeds: Feeds) -> Turn:
         """One sample of a stream that has never run. The turn before it does not count, for engines
-        allocate memory in it, but where it took so long that this is a small part of it."""
+        allocate memory in it, but where calls took so long that its own first ones, which do not
+        count, are enough for that."""
         turn = self.turn(built, feeds)
         return turn if turn.run.wall_s >= _LONG_S else self.turn(built, feeds)
 
     def turn(self, built: BuiltStream, feeds: Feeds) -> Turn:
         """One sample of it."""
         before_s = self.cpu_clock()
-        run = built.runner.run(feeds, _TURN_S)
+        run = built.runner.run(feeds, TURN_S)
         if built.proposal.hosting != "threads":
             return Turn(run, None)
         return Turn(run, (self.cpu_clock() - before_s) / run.ran)
@@ -82,21 +83,36 @@ class StreamGate:
             for each, turn in zip(built, first, strict=True)
             if each.proposal.hosting == "threads"
         )
-        near = [each for each, turn in zip(built, first, strict=True) if is_near(turn, best_s)]
+        near = [is_near(turn, best_s) for turn in first]
 
         def run(each: BuiltStream, _: bool) -> None:
             turns[each.proposal.id].append(self.turn(each, feeds))
 
         once = replace(self.rounds, warm_up=0, counted=1)
-        tasks = [partial(run, each) for each in near]
-        interleave(tasks, once, self.clock, self.progress, "comparing streams")
-        return tuple(_measured(each.proposal, turns[each.proposal.id]) for each in built)
+        while True:
+            tasks = [partial(run, each) for each, in_it in zip(built, near, strict=True) if in_it]
+            interleave(tasks, once, self.clock, self.progress, "comparing streams")
+            found = tuple(_measured(each.proposal, turns[each.proposal.id]) for each in built)
+            wider = _near_after_all(found, near)
+            if wider == near:
+                return found
+            near = wider
+
+
+def _near_after_all(found: Sequence[Contender], near: Sequence[bool]) -> list[bool]:
+    """Those that took part, and those left out by a first turn of the best, in threads, that was
+    better than its usual ones."""
+    best_s = min(each.median_s for each, in_it in zip(found, near, strict=True) if in_it)
+    return [
+        in_it or (each.id.hosting == "threads" and each.median_s <= NEAR * best_s)
+        for each, in_it in zip(found, near, strict=True)
+    ]
 
 
 def is_near(turn: Turn, best_s: float) -> bool:
     """Whether a stream takes further turns after its first one, where the best in threads had
     `best_s` from one input to the next."""
-    return turn.run.period_s <= _NEAR * best_s
+    return turn.run.period_s <= NEAR * best_s
 
 
 def _measured(proposal: StreamProposal, turns: Sequence[Turn]) -> Contender:

@@ -97,7 +97,6 @@ class FullStream:
             len(left_s),
             inside[-1] - inside[every - 1],
             tuple(statistics.median(call.took_s for call in each) for each in seen.calls),
-            statistics.median(each.left_s - each.arrived_s for each in seen.departures),
         )
 
 

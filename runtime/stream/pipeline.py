@@ -12,12 +12,11 @@ alone, under the one lock, which is never held while a stage runs or a future is
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from queue import SimpleQueue
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar, TypeVarTuple
 
 from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError, told
 from stagecut.compiler.ir.stream_trace import Call
@@ -29,6 +28,13 @@ from stagecut.runtime.stream.statistics import LATEST, Departure, Snapshot
 #: What happens to an input for which there is no room: its caller waits; the oldest that waits and
 #: was submitted so is dropped for it; it is dropped itself; its caller gets an OverloadError.
 Overload: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "raise"]
+
+#: So long takes what is in flight at least, as far as that is not more inputs than these: whoever
+#: wakes to hand something on finds several, where calls take less than it takes to wake.
+_HANDED_S, _MOST_HANDED = 5e-4, 32
+
+Asked = TypeVarTuple("Asked")
+Answer = TypeVar("Answer")
 
 _Mailbox: TypeAlias = "SimpleQueue[Start[Item] | None]"
 
@@ -72,6 +78,7 @@ def in_flight(replicas: Sequence[int], batch: int, period_s: float, latency_s: f
     most = batch * (sum(replicas) + len(replicas))
     if period_s:
         most = min(most, ceil(latency_s / period_s) + batch)
+        most = max(most, min(_MOST_HANDED, ceil(_HANDED_S / period_s)))
     return max(most, 2)
 
 
@@ -117,34 +124,20 @@ class Pipeline:
 
     def enqueue(self, item: Item) -> None:
         """Take `item`, which waits in the lobby where there is no room. Waits for nothing."""
-        with self._change():
-            self._check_open()
-            self._arrive(item)
+        self._change(self._take, item)
 
     def try_submit(self, item: Item) -> bool:
         """Take `item` where there is room; whether there was."""
-        with self._change():
-            self._check_open()
-            if not self._scheduler.has_room:
-                return False
-            self._arrive(item)
-            return True
+        return self._change(self._take_with_room, item)
 
     def submit(self, item: Item, overload: Overload) -> None:
         """Take `item`, and wait until it is admitted, or do with it as `overload` says.
 
         An item that is dropped has an OverloadError for an answer; with "raise" this raises it.
         """
-        dropped = None
         item.can_be_dropped = overload == "drop_oldest"
         item.admitted = threading.Event() if overload == "block" else None
-        with self._change():
-            self._check_open()
-            if not (overload == "block" or self._scheduler.has_room):
-                dropped = self._dropped_for(item)
-                self._withdraw(dropped)
-            if dropped is not item:
-                self._arrive(item)
+        dropped = self._change(self._take_or_drop, item, overload == "block")
         if dropped is not None:
             if overload == "raise":
                 raise self._overloaded()
@@ -155,15 +148,7 @@ class Pipeline:
     def close(self, *, cancel: bool) -> None:
         """Take nothing more; with `cancel`, cancel what no replica has begun with. The threads end
         when everything is answered."""
-        cancelled: list[Item] = []
-        with self._change():
-            self._closed = True
-            if cancel and self._broken is None:
-                cancelled += self._scheduler.not_begun()
-                for item in cancelled:
-                    self._withdraw(item)
-            self._settle()
-        for item in cancelled:
+        for item in self._change(self._end_intake, cancel):
             item.cancel()
 
     def abandon(self) -> None:
@@ -191,17 +176,55 @@ class Pipeline:
         if self._closed:
             raise closed()
 
-    @contextmanager
-    def _change(self) -> Iterator[None]:
-        """With the lock; whatever is raised in between breaks the pipeline, refusals excepted."""
+    def _change(self, change: Callable[[*Asked], Answer], *asked: *Asked) -> Answer:
+        """Make it with the lock; whatever is raised in it breaks the pipeline, refusals
+        excepted."""
         try:
             with self._lock:
-                yield
+                return change(*asked)
         except (ClosedError, OverloadError):
             raise
         except BaseException as error:
             self._break(error)
             raise
+
+    def _take(self, item: Item) -> None:
+        self._check_open()
+        self._arrive(item)
+
+    def _take_with_room(self, item: Item) -> bool:
+        self._check_open()
+        if not self._scheduler.has_room:
+            return False
+        self._arrive(item)
+        return True
+
+    def _take_or_drop(self, item: Item, block: bool) -> Item | None:
+        """The one that is dropped, where one is."""
+        self._check_open()
+        dropped = None
+        if not (block or self._scheduler.has_room):
+            dropped = self._dropped_for(item)
+            self._withdraw(dropped)
+        if dropped is not item:
+            self._arrive(item)
+        return dropped
+
+    def _take_back(self, item: Item) -> bool:
+        withdrawn = self._withdraw(item)
+        self._settle()
+        return withdrawn
+
+    def _end_intake(self, cancel: bool) -> Sequence[Item]:
+        """Those that are cancelled."""
+        self._closed = True
+        cancelled: list[Item] = []
+        if cancel and self._broken is None:
+            cancelled += self._scheduler.not_begun()
+            for item in cancelled:
+                self._withdraw(item)
+        self._settle()
+        return cancelled
 
     def _arrive(self, item: Item) -> None:
         self._start_threads()
@@ -245,10 +268,7 @@ class Pipeline:
         try:
             item.admitted.wait()
         except BaseException:
-            with self._change():
-                withdrawn = self._withdraw(item)
-                self._settle()
-            if withdrawn:
+            if self._change(self._take_back, item):
                 item.cancel()
             raise
 

@@ -4,6 +4,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stagecut.compiler.ir.stream_trace import Call, StreamTrace
 
@@ -51,9 +52,8 @@ class StreamStats:
         return max(self.stages, key=lambda stage: stage.busy).name if self.stages else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """An input that has left."""
+class Departure(NamedTuple):
+    """An input that has left; a tuple, as one is made for each."""
 
     arrived_s: float
     left_s: float

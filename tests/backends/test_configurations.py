@@ -7,6 +7,7 @@ import pytest
 
 from stagecut import backends
 from stagecut.backends import cpu, openvino, threads
+from stagecut.backends.openvino.device import OpenvinoBackend
 from stagecut.compiler.ir.errors import DeviceError
 from tests.support.nodes import sample
 
@@ -81,6 +82,19 @@ def test_one_caller_is_served_by_one_stream() -> None:
     assert backends.serving_one(backends.create("cpu.serial")) == ""
     [checked] = backends.create_all(["openvino.f32:streams=2"]).values()
     assert backends.serving_one(checked) == "streams=1"
+
+
+@pytest.mark.skipif(not openvino.is_installed(), reason="openvino is not installed")
+@pytest.mark.parametrize(
+    ("spec", "pins"), [("openvino.f32.serial:streams=2", False), ("openvino.f32:streams=2", True)]
+)
+def test_streams_of_one_thread_share_cpus_with_other_stages(
+    spec: str, pins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino, "has_every_cpu", lambda _: True)
+    engine = backends.create(spec)
+    assert isinstance(engine, OpenvinoBackend)
+    assert engine.pins is pins
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Batches: only where inputs come out as they do alone, and where they were seen to be faster."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,14 +12,14 @@ import pytest
 
 from stagecut.compiler import batches as batches_module
 from stagecut.compiler import compile_model
-from stagecut.compiler.batches import with_batches
 from stagecut.compiler.context import Settings
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.plan import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
-from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.whole_replicas import Replicas
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.runtime.session import Session
 from tests.support import batched
@@ -28,6 +29,7 @@ MIXED = """mixed (float[batch,4] x) => (float[batch,4] y)
     { y = Softmax<axis = 0>(x) }"""
 HIDDEN = """hidden (float[batch,32] x) => (float[batch,32] y) <float one = {1}>
     { a = Abs(x)  m = ReduceMax<keepdims = 0>(a)  d = Max(m, one)  y = Div(x, d) }"""
+SLOW = Replicas(None, {"cpu.serial": 1e9})
 FIXED = """rows (float[1,4] x) => (float[1,4] y)
     { y = Tanh(x) }"""
 
@@ -112,7 +114,7 @@ def test_a_batch_that_is_fixed(asked: int | None, warned: bool) -> None:
 
 def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    runs: Iterator[StreamRun] = iter([StreamRun(1, 1, 1e9, (1e9,), 1e9)] * 2)
+    runs: Iterator[Replicas] = iter([SLOW] * 2)
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told(), max_batch=16)
     assert len(plan.variants) == 1
@@ -123,8 +125,8 @@ def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_size_that_seems_no_faster_does_not_hide_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    slow, fast = StreamRun(1, 1, 1e9, (1e9,), 1e9), StreamRun(1, 1, 1e-12, (1e-12,), 1e-12)
-    runs = iter([slow, fast, slow, slow])
+    fast = Replicas(StreamRun(1, 1, 1e-12, (1e-12,)), {"cpu.serial": 1e-12})
+    runs = iter([SLOW, fast, SLOW, SLOW])
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told(), max_batch=64)
     assert plan.first.planned.stream is not None
@@ -165,7 +167,7 @@ def test_single_inputs_run_where_batches_run(
 
 
 def test_batches_that_no_engine_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: None)
+    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: SLOW)
     assert len(_compiled(ROWS, Told()).variants) == 1
 
 
@@ -215,23 +217,39 @@ def test_the_proof_says_that_it_is_of_batches(larger_is_faster: list[int]) -> No
     assert plan.first.planned.certificate.claim.startswith("of batches of 2, ")
 
 
-def test_a_batch_in_which_inputs_would_wait_too_long(larger_is_faster: list[int]) -> None:
-    plan = _compiled(ROWS, Told(), max_batch=2)
-    base, batched = (each.planned for each in plan.variants)
-    assert base.stream is not None
-    short = [Limit("latency", base.stream.latency_s * 0.9)]
-    alone = replace(base, contenders=tuple(each for each in base.contenders if each.id.batch == 1))
-    alone = replace(alone, contenders=(replace(alone.contenders[0], chosen=True),))
-    assert with_batches(alone, batched, 2, short) is alone
+def test_the_plan_says_what_was_tried(larger_is_faster: list[int]) -> None:
+    [tried] = _planned(_compiled(ROWS, Told(), max_batch=2)).tried
+    assert larger_is_faster == [2]
+    assert tried.startswith("2 inputs in a call: ")
+    assert "on cpu.serial" in tried
 
 
-def test_a_batch_that_is_not_clearly_faster_in_the_end(larger_is_faster: list[int]) -> None:
-    plan = _compiled(ROWS, Told(), max_batch=2)
-    base, batched = (each.planned for each in plan.variants)
-    slow = replace(batched.shipped, median_s=1.0, high_s=1.0)
-    alone = replace(base, contenders=tuple(each for each in base.contenders if each.id.batch == 1))
-    alone = replace(alone, contenders=(replace(alone.contenders[0], chosen=True),))
-    assert with_batches(alone, replace(batched, contenders=(slow,)), 2) is alone
+def test_who_was_far_behind_has_no_turn_with_more_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And takes no part in the gate of batches."""
+    asked: list[set[str]] = []
+
+    def run(*arguments: Any) -> Replicas:
+        asked.append({name for name, known_s in arguments[-1].items() if known_s == math.inf})
+        period_s = 1e-12 / len(asked)
+        seen = {"cpu.serial": period_s, "cpu.parallel": 10.0}
+        return Replicas(StreamRun(1, 1, period_s, (period_s,)), seen)
+
+    batched.let_larger_be_faster(monkeypatch)
+    monkeypatch.setattr(batches_module, "whole_replicas", run)
+    plan = _compiled(ROWS, Told(), max_batch=4, devices=["cpu.serial", "cpu.parallel"])
+    assert asked == [set(), {"cpu.parallel"}]
+    base, together = (each.planned for each in plan.variants)
+    if "cpu.parallel" not in base.schedule.device_of.values():
+        assert [*together.provenance.devices] == ["cpu.serial"]
+    assert "slower: cpu.parallel" in _planned(plan).tried[0]
+
+
+def _planned(plan: Plan) -> PlannedStream:
+    stream = plan.first.planned.stream
+    assert stream is not None
+    return stream
 
 
 def _streams_right(plan: Plan, count: int) -> None:

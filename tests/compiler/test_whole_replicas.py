@@ -1,6 +1,6 @@
 """Whole replicas, a device at a time: the fastest that is right, within what it may take."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.whole_replicas import whole_replicas
+from stagecut.compiler.whole_replicas import Replicas, whole_replicas
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.partition.restrict import Restrict
@@ -24,6 +24,8 @@ from tests.support.executors import watched
 from tests.support.onnx_models import MODELS
 
 Made = Callable[..., Measurements]
+
+NOTHING: Mapping[str, float] = {}
 
 
 @pytest.fixture
@@ -54,14 +56,23 @@ class Turns:
         def run(stream: FullStream, feeds: Feeds, seconds: float) -> StreamRun:
             turns.least.append(stream.least)
             period_s = next(turns._left)
-            return StreamRun(1, 1, period_s, (period_s,), period_s)
+            return StreamRun(1, 1, period_s, (period_s,))
 
         monkeypatch.setattr(FullStream, "run", run)
 
 
-def _found(measurements: Measurements, most_s: float = 100.0, least: int = 2) -> StreamRun | None:
+def _seen(
+    measurements: Measurements,
+    most_s: float = 100.0,
+    least: int = 2,
+    before_s: Mapping[str, float] = NOTHING,
+) -> Replicas:
     expanded = Expand(measurements.context.backends)(measurements.graph)
-    return whole_replicas(measurements, expanded, None, Restrict((), ()), most_s, least)
+    return whole_replicas(measurements, expanded, None, Restrict((), ()), most_s, least, before_s)
+
+
+def _found(measurements: Measurements, most_s: float = 100.0, least: int = 2) -> StreamRun | None:
+    return _seen(measurements, most_s, least).run
 
 
 def _period_s(run: StreamRun | None) -> float | None:
@@ -105,6 +116,17 @@ def test_who_is_too_slow_by_itself_has_no_turn(make: Made, monkeypatch: pytest.M
     turns = Turns(monkeypatch, [])
     assert _found(make("cpu.serial"), most_s=0.0) is None
     assert turns.least == []
+
+
+def test_the_fastest_before_has_the_first_turn_and_who_is_too_slow_already_has_none(
+    make: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = Turns(monkeypatch, [2.0])
+    before_s = {"cpu.serial": 9.0, "cpu.parallel": 1.0}
+    seen = _seen(make("cpu.serial", "cpu.parallel"), most_s=3.0, before_s=before_s)
+    assert _period_s(seen.run) == 2.0
+    assert seen.period_s == {"cpu.parallel": 2.0, "cpu.serial": 9.0}
+    assert turns.least == [2]
 
 
 def test_only_the_fastest_is_held_against_the_reference(

@@ -1,16 +1,12 @@
 """A small model whose inputs may be stacked, and compiles that find batches faster, always."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import pytest
 
 from stagecut.compiler import batches as batches_module
-from stagecut.compiler.batches import with_batches
-from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.batch_race import Race, Runner
 from stagecut.compiler.ir.stream import StreamRun
-from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.whole_replicas import Replicas
 
 HEADER = '<ir_version: 10, opset_import: ["": 21]>\n'
 ROWS = """rows (float[batch,4] x) => (float[batch,3] y)
@@ -19,22 +15,19 @@ ROWS = """rows (float[batch,4] x) => (float[batch,3] y)
 
 
 def let_larger_be_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Replicas of the whole take as long for a batch as for one input; noted is what was tried."""
+    """Each size takes less time by input than the one before; noted is what was tried."""
     tried: list[int] = []
 
-    def run(measurements: Measurements, *_: object) -> StreamRun:
+    def run(measurements: Measurements, *_: object) -> Replicas:
         tried.append(len(measurements.program.feeds["x"]))
-        return StreamRun(1, 1, 1e-12, (1e-12,), 1e-12)
+        period_s = 1e-12 / tried[-1]
+        names = dict.fromkeys(measurements.context.backends, period_s)
+        return Replicas(StreamRun(1, 1, period_s, (period_s,)), names)
 
-    def faster(
-        planned: PlannedVariant, batched: PlannedVariant, size: int, limits: Sequence[Limit]
-    ) -> PlannedVariant:
-        shipped = batched.shipped
-        fast = replace(shipped, median_s=1e-12, high_s=1e-12, low_s=1e-12, min_s=1e-12)
-        return with_batches(planned, replace(batched, contenders=(fast,)), size, limits)
+    def race(alone: Runner, together: Runner) -> Race:
+        return Race(alone.planned.shipped, together.planned.shipped, (0.5,))
 
     monkeypatch.setattr(batches_module, "whole_replicas", run)
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    monkeypatch.setattr("stagecut.compiler.question.is_faster", lambda *_: True)
-    monkeypatch.setattr("stagecut.compiler.question.with_batches", faster)
+    monkeypatch.setattr("stagecut.compiler.question.raced", race)
     return tried

@@ -92,7 +92,7 @@ class Streaming:
     time that each stage is at work. `reason` says why a pipeline, or replicas, let more through
     than what else took part; `another` is the fastest stream with one more core, where it is
     faster, and `front` are other streams of less latency, all of them by the costs. `hosting` says
-    where replicas run.
+    where replicas run, `tried` what was seen of several inputs in one call.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -103,6 +103,7 @@ class Streaming:
     another: FrontPoint | None
     front: tuple[FrontPoint, ...]
     hosting: Hosting
+    tried: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         stream.another,
         stream.front,
         stream.hosting,
+        stream.tried,
     )
 
 

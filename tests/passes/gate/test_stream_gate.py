@@ -12,7 +12,7 @@ from stagecut.compiler.ir.plan import Contender
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.passes.gate.gate import choose
 from stagecut.passes.gate.stream_contenders import StreamProposal, replicas_of_all
-from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, predicted
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, predicted
 from stagecut.passes.profile.rounds import Rounds
 from tests.support.streams import stream_table
 
@@ -37,7 +37,7 @@ class Fake:
         self.asked_s.append(seconds)
         period_s = self.periods_s[min(self.turns, len(self.periods_s) - 1)]
         self.turns += 1
-        return StreamRun(10, 12, 10 * period_s, (2 * period_s,), 3 * period_s)
+        return StreamRun(10, 12, 10 * period_s, (2 * period_s,))
 
 
 def _clock() -> Iterator[float]:
@@ -86,8 +86,8 @@ def test_who_runs_in_processes_is_held_against_threads() -> None:
 
 def test_the_very_first_turn_is_for_warming_up() -> None:
     gate = StreamGate(lambda: 0.0, lambda: 0.0, silent, Rounds())
-    quick, slow = Fake([0.1, 0.05]), Fake([0.5, 0.4])
-    assert gate.first_turn(BuiltStream(ONE, quick), {}).run.period_s == 0.05
+    quick, slow = Fake([0.01, 0.005]), Fake([0.5, 0.4])
+    assert gate.first_turn(BuiltStream(ONE, quick), {}).run.period_s == 0.005
     assert gate.first_turn(BuiltStream(ONE, slow), {}).run.period_s == 0.5  # ten inputs: 5 s
 
 
@@ -97,3 +97,13 @@ def test_by_the_costs_alone(proposal: StreamProposal) -> None:
     assert found.accounting == "predicted"
     assert found.median_s == found.predicted_s == proposal.account.period_s
     assert found.runs == 0
+
+
+def test_who_was_left_out_by_a_lucky_turn_of_another_takes_part_after_all() -> None:
+    gate = StreamGate(lambda: 0.0, lambda: 0.0, silent, Rounds(least=2, most=2))
+    lucky, steady = Fake([2.0] * 8), Fake([1.0] * 8)
+    built = [BuiltStream(ONE, lucky), BuiltStream(TWO, steady)]
+    first = [Turn(Fake([period_s]).run({}, 0.0), 0.0) for period_s in (0.5, 1.5)]
+    one, two = gate(built, first, {})
+    assert (lucky.turns, steady.turns) == (4, 2)
+    assert (one.median_s, two.median_s) == (2.0, 1.0)

@@ -62,7 +62,6 @@ def test_what_it_says_of_itself() -> None:
     assert run.call_s[0] >= 0.004
     assert run.call_s[1] >= 0.001
     assert run.period_s >= 0.004 / 2 * 0.5  # of two at once
-    assert run.latency_s >= 0.005
     assert run.period_s == run.wall_s / run.inputs
     assert run.ran > run.inputs
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stagecut.compiler.ir.plan import FrontPoint
+from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.content import Report, Streaming
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.page.front import front
@@ -20,7 +21,15 @@ MORE = FrontPoint(0.005, 0.2, "3 x one", "measured")
 def _report(*points: FrontPoint, another: FrontPoint | None = None) -> Report:
     report = report_of(mixed())
     stream = Streaming(
-        ((2, "one"),), 1, Figure(0.1, "measured"), (1.0,), "why not", another, points, "processes"
+        ((2, "one"),),
+        1,
+        Figure(0.1, "measured"),
+        (1.0,),
+        "why not",
+        another,
+        points,
+        "processes",
+        ("2 inputs in a call: slower",),
     )
     summary = replace(report.summary, streaming=stream, predicted=Figure(0.01, "measured"))
     return replace(report, summary=summary)
@@ -62,3 +71,10 @@ def test_nothing_to_choose_from_is_no_drawing() -> None:
 
 def test_what_takes_no_time_has_no_place() -> None:
     assert front(_report(FrontPoint(0.0, 0.0, "1 x none", "modelled"))).marks == ()
+
+
+def test_what_was_tried_is_said() -> None:
+    report = _report()
+    assert wording.batches(report.summary) == "tried: 2 inputs in a call: slower"
+    assert "2 inputs in a call: slower" in to_html(report)
+    assert wording.batches(report_of(mixed()).summary) == ""

@@ -1,0 +1,78 @@
+"""What a stream does now that runs its inputs one by one: what batches are held against.
+
+The clock of a machine changes, and other work comes and goes: a period of some minutes ago says
+little. So a stream that was compared then has another turn beside each size of batches.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.ir.plan import Contender, ContenderKind, PlannedVariant
+from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.whole_replicas import executor_of, turn_of
+from stagecut.passes.gate.stream_contenders import StreamProposal
+from stagecut.runtime.executor import Executor
+
+
+def periods_s(planned: PlannedVariant) -> Mapping[str, float]:
+    """From one input to the next of whole replicas in threads, by device, the fastest first."""
+    return {each.id.device: each.median_s for each in _whole(planned)}
+
+
+def _whole(planned: PlannedVariant) -> Sequence[Contender]:
+    found = (
+        each
+        for each in planned.contenders
+        if each.id.kind is ContenderKind.SINGLE
+        and each.id.hosting == "threads"
+        and each.accounting == "measured"
+    )
+    return sorted(found, key=lambda each: each.median_s)
+
+
+@dataclass(frozen=True, slots=True)
+class OneByOne:
+    """`shipped_s` was the period of what ships, when whole replicas of `proposal`, which have run
+    since, had `known_s`."""
+
+    measurements: Measurements
+    proposal: StreamProposal
+    executor: Executor
+    shipped_s: float
+    known_s: float
+
+    @classmethod
+    def of(
+        cls,
+        planned: PlannedVariant,
+        measurements: Measurements,
+        proposals: Sequence[StreamProposal],
+    ) -> "OneByOne | None":
+        """With the fastest whole replicas; None where none were measured, or they do not run."""
+        for contender in _whole(planned)[:1]:
+            for proposal in proposals:
+                if proposal.id.device == contender.id.device:
+                    return cls._ready(planned, measurements, proposal, contender)
+        return None
+
+    @classmethod
+    def _ready(
+        cls,
+        planned: PlannedVariant,
+        measurements: Measurements,
+        proposal: StreamProposal,
+        contender: Contender,
+    ) -> "OneByOne | None":
+        try:
+            executor = executor_of(measurements, proposal)
+            executor.run(measurements.program.feeds)  # in their first run engines allocate memory
+        except EngineError:
+            return None
+        shipped_s, known_s = planned.shipped.median_s, contender.median_s
+        return cls(measurements, proposal, executor, shipped_s, known_s)
+
+    def period_s(self) -> float:
+        """Of what ships, by another turn of the replicas. Raises EngineError."""
+        turn = turn_of(self.measurements, self.proposal, self.executor)
+        return turn.period_s * self.shipped_s / self.known_s

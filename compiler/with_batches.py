@@ -1,0 +1,110 @@
+"""A variant whose inputs stream one by one, and one for full batches of them, made one plan."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from stagecut.compiler.ir.plan import Contender, ContenderKind, PlannedVariant
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.passes.gate.gate import versus
+
+
+def with_batches(
+    planned: PlannedVariant, batched: PlannedVariant, size: int, limits: Sequence[Limit] = ()
+) -> PlannedVariant:
+    """The variant that streams its inputs one by one, with up to `size` in a call, in which
+    `batched` runs; or as it is, where that does not keep to the limits, or takes other threads.
+
+    What was seen of batches is said by input; each waits until its batch is full.
+    """
+    together = batched.stream
+    if together is None:
+        raise AssertionError("it was made to stream")
+    period_s = together.period_s / size
+    latency_s = together.latency_s + (size - 1) * period_s
+    kept = all(limit.allows(latency_s) for limit in limits if limit.name == "latency")
+    if not kept or not same_threads(planned, batched):
+        return planned
+    shipped = by_input(batched.shipped, size)
+    contenders = (
+        *(
+            replace(each, chosen=False, trace=None, why=_why_not(each, planned, shipped))
+            for each in planned.contenders
+        ),
+        *(
+            replace(by_input(each, size), chosen=each.chosen, why=each.why)
+            for each in batched.contenders
+        ),
+    )
+    proof = batched.certificate
+    return replace(
+        planned,
+        contenders=contenders,
+        certificate=replace(
+            proof,
+            total=proof.total / size,
+            lower_bound=proof.lower_bound / size,
+            statement=f"of batches of {size}, {proof.claim}",
+        ),
+        stream=replace(
+            together, batch=size, period_s=period_s, latency_s=latency_s, another=None, front=()
+        ),
+    )
+
+
+def _why_not(each: Contender, planned: PlannedVariant, shipped: Contender) -> str:
+    """Only what shipped without batches took turns with what ships now."""
+    return versus(each, shipped) if each is planned.shipped else f"one by one, {each.why}"
+
+
+def with_slower(planned: PlannedVariant, batched: Contender, ratio: float) -> PlannedVariant:
+    """The same with what batches did, which was `by_input` no better: `ratio` is its time over that
+    of what ships, in turns with it."""
+    change = f"{abs(ratio - 1):.1%} {'slower' if ratio >= 1 else 'faster'}"
+    why = f"in turns with what ships {change}, which is not clearly faster"
+    told = replace(batched, chosen=False, trace=None, why=why)
+    return replace(planned, contenders=(*planned.contenders, told))
+
+
+def with_rivals(planned: PlannedVariant, others: PlannedVariant) -> PlannedVariant:
+    """The variant with the whole replicas that only `others` had, too; none of them is chosen."""
+    known = {contender.id for contender in planned.contenders}
+    more = (
+        replace(each, also=(), chosen=False, trace=None)
+        for each in others.contenders
+        if each.id not in known and each.id.kind is ContenderKind.SINGLE
+    )
+    return replace(planned, contenders=(*planned.contenders, *more))
+
+
+def is_faster(batched: PlannedVariant, planned: PlannedVariant, size: int) -> bool:
+    """Whether batches were clearly seen to take less time by input."""
+    return batched.shipped.high_s / size < planned.shipped.low_s
+
+
+def same_threads(planned: PlannedVariant, batched: PlannedVariant) -> bool:
+    """Whether the threads that run single inputs are those that run batches: as many replicas of
+    as many stages, on the same devices. A stream has one set of threads for both."""
+    if planned.stream is None or batched.stream is None:
+        return False
+    devices = [[stage.device for stage in each.schedule.stages] for each in (planned, batched)]
+    return planned.stream.replicas == batched.stream.replicas and devices[0] == devices[1]
+
+
+def by_input(contender: Contender, size: int) -> Contender:
+    """Its times for one of the `size` inputs of each call."""
+    return replace(
+        contender,
+        id=replace(contender.id, batch=size),
+        also=tuple(replace(each, batch=size) for each in contender.also),
+        median_s=contender.median_s / size,
+        min_s=contender.min_s / size,
+        max_s=contender.max_s / size,
+        low_s=contender.low_s / size,
+        high_s=contender.high_s / size,
+        predicted_s=contender.predicted_s / size,
+        cpu_s=None if contender.cpu_s is None else contender.cpu_s / size,
+        energy_j=None if contender.energy_j is None else contender.energy_j / size,
+        stage_s=(),
+        chosen=False,
+        why="",
+    )

@@ -1,0 +1,81 @@
+"""One plan of a variant that streams one by one and of one for full batches."""
+
+from dataclasses import replace
+
+import onnx.parser
+import pytest
+
+from stagecut.compiler import compile_model
+from stagecut.compiler.context import Settings
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.with_batches import by_input, is_faster, with_batches, with_slower
+from tests.support import batched
+from tests.support.batched import HEADER, ROWS
+
+
+@pytest.fixture(scope="module")
+def variants() -> tuple[PlannedVariant, PlannedVariant]:
+    """One by one, and for batches of two."""
+    with pytest.MonkeyPatch.context() as patch:
+        batched.let_larger_be_faster(patch)
+        plan = compile_model(
+            onnx.parser.parse_model(HEADER + ROWS),
+            objective="throughput",
+            devices=["cpu.serial"],
+            shapes={"x": (1, 4)},
+            max_batch=2,
+            settings=Settings(effort="quick", load=lambda: None, warn=lambda _: None),
+        )
+    base, together = (each.planned for each in plan.variants)
+    alone = [replace(each, chosen=True) for each in base.contenders if each.id.batch == 1]
+    return replace(base, contenders=tuple(alone[:1])), together
+
+
+def test_what_ships_is_said_by_input(variants: tuple[PlannedVariant, PlannedVariant]) -> None:
+    alone, together = variants
+    made = with_batches(alone, together, 2)
+    assert made.shipped.id.batch == 2
+    assert made.shipped.median_s == together.shipped.median_s / 2
+    assert [each.chosen for each in made.contenders].count(True) == 1
+    assert made.contenders[0].why.endswith(("slower", "faster"))
+    assert made.certificate.claim.startswith("of batches of 2, ")
+
+
+def test_a_batch_in_which_inputs_would_wait_too_long(
+    variants: tuple[PlannedVariant, PlannedVariant],
+) -> None:
+    alone, together = variants
+    assert together.stream is not None
+    short = [Limit("latency", together.stream.latency_s)]
+    assert with_batches(alone, together, 2, short) is alone
+
+
+def test_a_batch_in_other_threads(variants: tuple[PlannedVariant, PlannedVariant]) -> None:
+    alone, together = variants
+    assert together.stream is not None
+    more = replace(together, stream=replace(together.stream, replicas=(7,)))
+    assert with_batches(alone, more, 2) is alone
+
+
+def test_a_batch_that_is_not_faster_is_told(
+    variants: tuple[PlannedVariant, PlannedVariant],
+) -> None:
+    alone, together = variants
+    made = with_slower(alone, by_input(together.shipped, 2), 0.99)
+    assert made.shipped is alone.shipped
+    assert made.contenders[-1].id.batch == 2
+    assert made.contenders[-1].why == (
+        "in turns with what ships 1.0% faster, which is not clearly faster"
+    )
+
+
+@pytest.mark.parametrize(("high_s", "expected"), [(1.9, True), (2.0, False)])
+def test_intervals_that_lie_apart(
+    high_s: float, expected: bool, variants: tuple[PlannedVariant, PlannedVariant]
+) -> None:
+    alone, together = variants
+    one = replace(alone.shipped, low_s=1.0)
+    two = replace(together.shipped, high_s=high_s)
+    alone, together = replace(alone, contenders=(one,)), replace(together, contenders=(two,))
+    assert is_faster(together, alone, 2) is expected
