@@ -76,6 +76,11 @@ def _begins_in_padding(operator: Operator) -> bool:
     )
 
 
+def _normalises_one_number(operator: Operator) -> bool:
+    """Whether a channel has one number only, which is its own mean."""
+    return all(size in {1, UNKNOWN} for size in operator.reads[0].shape[2:])
+
+
 def _lies_in_padding(operator: Operator) -> bool:
     """Whether the last window of a convolution may."""
     kernel = operator.reads[1].shape[2:]
@@ -176,6 +181,11 @@ _FAULTS = (
         "LSTM GRU RNN",
         "OpenVINO goes past the lengths of sequences where sizes are open",
         _has_operand(4),
+    ),
+    Fault(
+        "InstanceNormalization",
+        "OpenVINO leaves roundings of a large number that is its channel's only one",
+        _normalises_one_number,
     ),
     Fault("LpNormalization", "OpenVINO adds to the norm, which small ones are lost in", _always),
     Fault("LRN", "OpenVINO's window of an even size lies elsewhere", lambda o: _even(o, "size")),
