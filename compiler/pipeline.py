@@ -116,9 +116,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
-    objective, decoding = of_answer(objective, decoding)
     check_measuring(devices, feeds, granularity, settings)
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs, precision)
+    objective, decoding = of_answer(objective, decoding)
     lower_precision = lower_precision_of(tolerance, precision)
     tolerance = tolerance_of(tolerance, precision)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
