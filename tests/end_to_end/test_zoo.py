@@ -25,7 +25,9 @@ from tests.support.thin import build_thin_ones
 TINY = tuple(name for name in models.names() if name.startswith("tiny-"))
 #: Of the llama family, whose proofs take long, the tiny one is asked the same.
 LLAMAS = ("llama-100m", "llama-500m")
-WHOLE = tuple(name for name in models.names() if name not in (*TINY, *LLAMAS))
+#: Of GPT-J's family and GPT-3's, whose layers share gigabytes of weights, the tiny one.
+LARGE = ("gpt3-xl", "gpt-j")
+WHOLE = tuple(name for name in models.names() if name not in (*TINY, *LLAMAS, *LARGE))
 #: A thin model's layers are so many times smaller than the real one's, roughly.
 _THINNER = 256
 CPU = ("cpu.serial", "cpu.parallel")

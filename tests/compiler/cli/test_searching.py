@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 
@@ -14,6 +15,15 @@ from stagecut.passes.partition.milp import highs
 from stagecut.passes.partition.search import Search, Standing
 from tests.support.command_line import stagecut
 from tests.support.synthetic_tables import transformer
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """It is not where the tests run in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
 
 FOUND = Standing(2.2, 2.0, 52.2)
 
