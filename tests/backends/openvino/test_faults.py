@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[str, int, Form, str]] = {
         form(x(1, 3, 8), x(1, 5, 4), x(1, 5, 4), q_num_heads=4, kv_num_heads=2),
         "heads",
     ),
-    "channels of one number": ("InstanceNormalization", 6, form(x(1, 3, 1), w(3), w(3)), "only one"),
+    "one number a channel": ("InstanceNormalization", 6, form(x(1, 3, 1), w(3), w(3)), "only"),
     "a norm of small numbers": ("LpNormalization", 1, form(x(2, 3)), "small"),
     "an even window": ("LRN", 13, form(x(2, 5, 3, 2), size=2), "even"),
     "regions": ("RoiAlign", 16, form(x(1, 1, 5, 6), _BOXES, v([0])), "points"),
