@@ -16,6 +16,9 @@ from stagecut.compiler.ir.device import YES, Estimate, LinkDriver, StageProgram,
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import HOST, Basis, Device, Memory
 
+#: ONNX's reference evaluator gathers elements by numpy.choose.
+_CHOICES = 64
+
 
 @dataclass(frozen=True, slots=True)
 class NullLink:
@@ -62,6 +65,11 @@ class NullBackend:
         for operator in node.operators:
             if self.operators and operator.op not in self.operators:
                 return Support(f"{operator.op} is not among the operators it was given")
+            if (
+                operator.op == "GatherElements"
+                and max(operator.reads[0].shape, default=0) > _CHOICES
+            ):
+                return Support(f"GatherElements: numpy chooses among {_CHOICES} at most")
         return YES
 
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # every node costs the same
