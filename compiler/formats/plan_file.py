@@ -10,11 +10,9 @@ from typing import Any
 
 import onnx
 import onnx_ir as ir
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import numpy_helper
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive, ArchiveWriter
 from stagecut.compiler.formats.atomic import replacing
 from stagecut.compiler.formats.json_keys import repeated_key
@@ -26,11 +24,8 @@ from stagecut.compiler.formats.plan_members import (
     model_file,
     stream_file,
 )
-from stagecut.compiler.formats.program_check import (
-    check_open_model,
-    check_programs,
-    model_problems,
-)
+from stagecut.compiler.formats.program_check import check_open_model, check_programs
+from stagecut.compiler.formats.program_member import read_model
 from stagecut.compiler.ir.account import StepAccount
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, StageProgram, as_array
 from stagecut.compiler.ir.errors import PlanError, ShapeError, StagecutError
@@ -100,7 +95,7 @@ class StoredVariant:
     def open_model(self) -> ir.Model:
         """The whole model with its open dimensions; raises PlanError for a plan that has none."""
         file = model_file(self.entry)
-        model = _read_model(self.archive, file)
+        model = read_model(self.archive, file, _FIX)
         check_open_model(self.planned, model, f"{self.archive.path}: {file}")
         return model
 
@@ -108,7 +103,7 @@ class StoredVariant:
         return tuple(
             StageProgram(
                 stage.program,
-                _read_model(self.archive, stage.file),
+                read_model(self.archive, stage.file, _FIX),
                 _values(stage.inputs),
                 _values(stage.outputs),
             )
@@ -138,7 +133,7 @@ class StoredEntry:
         file = defaults_file(self.name)
         if file not in self.archive.names():
             return {}
-        model = _read_model(self.archive, file)
+        model = read_model(self.archive, file, _FIX)
         tensors = {name: value.const_value for name, value in model.graph.initializers.items()}
         return {name: as_array(each) for name, each in tensors.items() if each is not None}
 
@@ -337,22 +332,3 @@ def _modelled_s(steps: Iterable[StepAccount]) -> tuple[float | None, ...]:
 
 def _values(ports: Iterable[Port]) -> tuple[Value, ...]:
     return tuple(Value(port.name, port.dtype, port.shape) for port in ports)
-
-
-def _read_model(archive: Archive, file: str) -> ir.Model:
-    """The model in a member. Raises PlanError for one that is none, or whose numbers lie anywhere
-    but in itself and in the plan's weight file."""
-    where = f"{archive.path}: {file}"
-    try:
-        model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
-    except (DecodeError, ValueError, NotImplementedError, ir.serde.SerdeError) as error:
-        # no protobuf, or one with tensors and types that onnx_ir does not know
-        raise PlanError("is no ONNX model", where=where, fix=_FIX) from error
-    problem = next(model_problems(model), None)
-    if problem is not None:
-        raise PlanError(problem, where=where, fix=_FIX)
-    stray = weights.put_in_place(model, archive.mapped(weights.FILE_NAME))
-    if stray is not None:
-        problem = f"weight {stray} lies outside of {weights.FILE_NAME}"
-        raise PlanError(problem, where=where, fix=_FIX)
-    return model

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnx
-import onnx_ir as ir
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive, ArchiveWriter
-from stagecut.compiler.formats.program_check import model_problems
+from stagecut.compiler.formats.program_member import read_model
 from stagecut.compiler.ir.device import StagedSchedule, StageProgram
 from stagecut.compiler.ir.errors import PlanError, StagecutError
 from stagecut.compiler.ir.graph import Value
@@ -117,16 +114,7 @@ def read_slice(path: Path) -> Slice:
 
 
 def _program(archive: Archive, stage: SlicedStage) -> StageProgram:
-    file = f"{stage.name}.onnx"
-    where = f"{archive.path}: {file}"
-    try:
-        model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
-    except (DecodeError, ValueError, NotImplementedError, ir.serde.SerdeError) as error:
-        raise PlanError("is no ONNX model", where=where, fix=_FIX) from error
-    problem = next(model_problems(model), None)
-    stray = problem or weights.put_in_place(model, archive.mapped(weights.FILE_NAME))
-    if stray is not None:
-        raise PlanError(f"cannot be used: {stray}", where=where, fix=_FIX)
+    model = read_model(archive, f"{stage.name}.onnx", _FIX)
     inputs, outputs = (
         tuple(Value(port.name, port.dtype, port.shape) for port in ports)
         for ports in (stage.inputs, stage.outputs)
