@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.costs import Cost, cost
-from stagecut.backends.manycore.link import ToHost, ToMemory, load_s
+from stagecut.backends.manycore.link import links, load_s
 from stagecut.backends.manycore.numerics.formats import FORMATS
 from stagecut.backends.manycore.work import UnsupportedError, weights_of, works_of
 from stagecut.compiler.ir.device import Estimate, Executable, LinkDriver, StageProgram, Support
@@ -57,8 +57,7 @@ class ManycoreBackend:
 
     @property
     def links(self) -> tuple[LinkDriver, ...]:
-        stored = FORMATS[self.number].stored
-        return (ToMemory(self.name, self.chip, stored), ToHost(self.name, self.chip))
+        return links(self.name, self.chip, FORMATS[self.number].stored)
 
     def supports(self, node: Node) -> Support:
         try:

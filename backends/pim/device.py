@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stagecut.backends.pim.architecture import Architecture
-from stagecut.backends.pim.link import ToHost, ToMemory
+from stagecut.backends.pim.link import links
 from stagecut.backends.pim.work import Elementwise, UnsupportedError, Work, work_of
 from stagecut.compiler.ir.device import Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator
@@ -54,7 +54,7 @@ class PimBackend:
 
     @property
     def links(self) -> tuple[LinkDriver, ...]:
-        return (ToMemory(self.name, self.architecture), ToHost(self.name, self.architecture))
+        return links(self.name, self.architecture)
 
     def supports(self, node: Node) -> Support:
         work: list[Work] = []

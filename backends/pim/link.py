@@ -1,47 +1,21 @@
-"""The links between the host and a PIM device; their transfers change the number format."""
-
-from dataclasses import dataclass
-from typing import ClassVar
+"""The links between the host and a PIM device, whose memory holds 16-bit numbers."""
 
 import numpy as np
 
+from stagecut.backends.modelled_link import ModelledLink
 from stagecut.backends.pim.architecture import Architecture, Spent
-from stagecut.backends.rounding import narrow
-from stagecut.compiler.ir.device import Estimate, Tensor
-from stagecut.compiler.ir.graph import Value
-from stagecut.compiler.ir.machine import HOST, Basis
+from stagecut.compiler.ir.device import Estimate
+from stagecut.compiler.ir.machine import HOST
 
 
-@dataclass(frozen=True, slots=True)
-class ToMemory:
-    """Host to PIM: float32 numbers are rounded to the memory's 16 bits."""
-
-    target: str
-    architecture: Architecture
-    source: ClassVar[str] = HOST
-    basis: ClassVar[Basis] = "modelled"
-
-    def transfer(self, tensor: Tensor) -> Tensor:
-        return narrow(tensor, self.architecture.dtype)
-
-    def estimate(self, value: Value) -> Estimate:
-        return _estimate(self.architecture.write(value.elements))
-
-
-@dataclass(frozen=True, slots=True)
-class ToHost:
-    """PIM to host: the memory's 16-bit numbers become float32, without rounding."""
-
-    source: str
-    architecture: Architecture
-    target: ClassVar[str] = HOST
-    basis: ClassVar[Basis] = "modelled"
-
-    def transfer(self, tensor: Tensor) -> Tensor:
-        return tensor.astype(np.float32)
-
-    def estimate(self, value: Value) -> Estimate:
-        return _estimate(self.architecture.read(value.elements))
+def links(memory: str, architecture: Architecture) -> tuple[ModelledLink, ...]:
+    """To the memory, which rounds, and back, which does not."""
+    return (
+        ModelledLink(
+            HOST, memory, architecture.dtype, lambda count: _estimate(architecture.write(count))
+        ),
+        ModelledLink(memory, HOST, np.float32, lambda count: _estimate(architecture.read(count))),
+    )
 
 
 def _estimate(spent: Spent) -> Estimate:
