@@ -11,7 +11,7 @@ import onnx_ir as ir
 from stagecut.backends.pim.functions import function_of
 from stagecut.backends.pim.numerics import Arithmetic, Multiply
 from stagecut.backends.rounding import held, narrow, wide
-from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
+from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 
 
@@ -81,7 +81,7 @@ class _Builder:
         writes = node.outputs[0].name or ""
         match node.op_type:
             case "MatMul":
-                return [self._product(reads[0], self._weight(reads[1]), writes)]
+                return [self._product(reads[0], self._stage.weight(reads[1]), writes)]
             case "Gemm":
                 return self._gemm(node, reads, writes)
             case op if op in self._passes:
@@ -101,7 +101,7 @@ class _Builder:
 
     def _gemm(self, node: ir.Node, reads: Sequence[str], writes: str) -> list[Step]:
         """alpha and beta are folded into the weights, before these are rounded."""
-        matrix = self._weight(reads[1])
+        matrix = self._stage.weight(reads[1])
         if node.attributes.get_int("transB", 0):
             matrix = matrix.T
         matrix = matrix * matrix.dtype.type(node.attributes.get_float("alpha", 1.0))
@@ -109,7 +109,7 @@ class _Builder:
             return [self._product(reads[0], matrix, writes)]
         product, bias = f"{writes}/product", reads[2]
         if bias in self._weights:
-            weight = self._weight(bias)
+            weight = self._stage.weight(bias)
             bias = f"{writes}/bias"
             scaled = weight * weight.dtype.type(node.attributes.get_float("beta", 1.0))
             self.constants[bias] = held(scaled, self._arithmetic.dtype)
@@ -126,28 +126,20 @@ class _Builder:
     def _pass(self, run: Callable[..., Tensor], reads: Sequence[str], writes: str) -> Step:
         for name in reads:
             if name in self._weights:
-                self.constants[name] = held(self._weight(name), self._arithmetic.dtype)
+                self.constants[name] = held(self._stage.weight(name), self._arithmetic.dtype)
         return Step(run, tuple(reads), writes)
 
     def _batchnorm(self, node: ir.Node, reads: Sequence[str], writes: str) -> Step:
         """A factor and a term for each channel, the second dimension, from ONNX's four weights."""
-        scale, bias, mean, variance = (self._weight(name).astype(np.float64) for name in reads[1:])
+        scale, bias, mean, variance = (
+            self._stage.weight(name).astype(np.float64) for name in reads[1:]
+        )
         factor = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
         channel = (-1, *[1] * (len(self._shape(node)) - 2))
         scalars = [f"{writes}/factor", f"{writes}/term"]
         for name, numbers in zip(scalars, (factor, bias - mean * factor), strict=True):
             self.constants[name] = held(numbers.reshape(channel), self._arithmetic.dtype)
         return Step(self._arithmetic.multiply_add, (reads[0], *scalars), writes)
-
-    def _weight(self, name: str) -> Tensor:
-        tensor = self._weights[name].const_value
-        if tensor is None:
-            raise EngineError(
-                "has no data",
-                where=f"stage {self._stage.name}, weight {name}",
-                fix="load the model together with its external data",
-            )
-        return as_array(tensor)
 
     def _shape(self, node: ir.Node) -> tuple[int, ...]:
         shape = node.outputs[0].shape

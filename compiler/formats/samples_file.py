@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from stagecut.compiler.ir.border import check_names
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import FeedError
 
@@ -54,20 +55,7 @@ def _read(path: Path) -> Stored:
 def single_samples(stored: Stored, shapes: Mapping[str, tuple[int, ...]]) -> Sequence[Stored]:
     """The samples of one file, for inputs of these shapes; raises FeedError for an input that is
     missing or that the model does not have, and for arrays that do not fit."""
-    for name in stored:
-        if name not in shapes:
-            raise FeedError(
-                "the model has no such input",
-                where=f"{_WHERE}: {name}",
-                fix=f"its inputs are {', '.join(shapes)}",
-            )
-    for name in shapes:
-        if name not in stored:
-            raise FeedError(
-                "no array is given for it",
-                where=f"{_WHERE}: {name}",
-                fix=f"give one for each of {', '.join(shapes)}",
-            )
+    check_names(shapes, stored, where=f"{_WHERE}: ")
     counts = {name: _count(name, array, shapes[name]) for name, array in stored.items()}
     if len({*counts.values()}) > 1:
         told = ", ".join(f"{count or 1} of {name}" for name, count in counts.items())

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from stagecut.compiler.ir.border import conformed
+from stagecut.compiler.ir.border import check_names, conformed
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.errors import FeedError, ModelError, ShapeError
+from stagecut.compiler.ir.errors import ModelError, ShapeError
 from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.measure.memory import check_room
 
@@ -46,20 +46,7 @@ def check_feeds(
 
     Raises FeedError when one is unknown, of another dtype, or missing and not `optional`.
     """
-    for name in given:
-        if name not in types:
-            raise FeedError(
-                "the model has no such input",
-                where=f"input {name}",
-                fix=f"its inputs are {', '.join(types)}",
-            )
-    for name in types:
-        if name not in given and name not in optional:
-            raise FeedError(
-                "no array is given for it",
-                where=f"input {name}",
-                fix=f"give one for each of {', '.join(types)}",
-            )
+    check_names(types, given, optional=optional)
     return {
         name: conformed(name, given[name], _name(dtype))
         for name, dtype in types.items()

@@ -9,7 +9,7 @@ by one that holds all of its numbers, and the program casts where it takes them 
     bfloat16       -> float32, and back where the model returns it
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping
 from typing import Any
 
 import ml_dtypes  # noqa: F401  # numpy knows the names of these types from then on
@@ -31,6 +31,30 @@ CARRIERS: Mapping[str, str] = {
 def carrier(dtype: str) -> str:
     """The type in which engines take values of `dtype`."""
     return CARRIERS.get(dtype, dtype)
+
+
+def check_names(
+    inputs: Collection[str],
+    given: Collection[str],
+    where: str = "input ",
+    optional: Container[str] = (),
+) -> None:
+    """Raises FeedError for an array `given` to no input, and for an input that is given none and is
+    not `optional`; `where` stands before its name."""
+    for name in given:
+        if name not in inputs:
+            raise FeedError(
+                "the model has no such input",
+                where=f"{where}{name}",
+                fix=f"its inputs are {', '.join(inputs)}",
+            )
+    for name in inputs:
+        if name not in given and name not in optional:
+            raise FeedError(
+                "no array is given for it",
+                where=f"{where}{name}",
+                fix=f"give one for each of {', '.join(inputs)}",
+            )
 
 
 def conformed(name: str, given: npt.ArrayLike, dtype: str) -> npt.NDArray[Any]:

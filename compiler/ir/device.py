@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import Basis, Device, Memory
 from stagecut.compiler.ir.schedule import Schedule
@@ -73,6 +74,17 @@ class StageProgram:
     model: ir.Model
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
+
+    def weight(self, name: str) -> Tensor:
+        """The numbers of a weight; raises EngineError where it has none."""
+        tensor = self.model.graph.initializers[name].const_value
+        if tensor is None:
+            raise EngineError(
+                "has no data",
+                where=f"stage {self.name}, weight {name}",
+                fix="load the model together with its external data",
+            )
+        return as_array(tensor)
 
 
 class Executable(Protocol):

@@ -9,7 +9,7 @@ from stagecut.backends.manycore.numerics.attention import FlashAttention
 from stagecut.backends.manycore.numerics.formats import Format
 from stagecut.backends.manycore.numerics.functions import i_gelu, layer_norm, softmax
 from stagecut.backends.manycore.numerics.products import Multiply, products
-from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
+from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Operator, Value
 from stagecut.compiler.ir.regions import Attention, Gelu, Region
@@ -37,7 +37,6 @@ class Kernels:
         self._format = form
         self._products = products(form, exact=exact)
         self._attention = FlashAttention(self._products, form, tile)
-        self._weights = stage.model.graph.initializers
         self._makers: Mapping[str, Callable[[Operator], Kernel]] = {
             "MatMul": self._matmul,
             "Gemm": self._gemm,
@@ -74,13 +73,13 @@ class Kernels:
         """The values, of which weights become constants, as the memory holds them."""
         for value in values:
             if value.constant:
-                self.constants[value.name] = self._format.held(self._weight(value))
+                self.constants[value.name] = self._format.held(self._stage.weight(value.name))
         return values
 
     def _matmul(self, operator: Operator) -> Kernel:
         left, right = (value for value in operator.inputs if value is not None)
         if right.constant and len(right.shape) == 2:
-            multiply = self._products.by(self._weight(right))
+            multiply = self._products.by(self._stage.weight(right.name))
             return _each_row(multiply, right.shape[1:]), self._reading(left), operator.writes
         shape = operator.writes[0].shape
 
@@ -96,11 +95,11 @@ class Kernels:
         alpha, beta = (float(_number(operator, name, 1.0)) for name in ("alpha", "beta"))
         if not right.constant or _number(operator, "transA", 0):
             raise self._unsupported(operator, "only products with a weight on the right")
-        matrix = self._weight(right).astype(np.float64) * alpha
+        matrix = self._stage.weight(right.name).astype(np.float64) * alpha
         matrix = matrix.T if _number(operator, "transB", 0) else matrix
         if rest and not rest[0].constant:
             raise self._unsupported(operator, "only a bias that is a weight")
-        bias = self._weight(rest[0]) * beta if rest else np.zeros(1)
+        bias = self._stage.weight(rest[0].name) * beta if rest else np.zeros(1)
         if bias.ndim == 2 and len(bias) > 1:
             raise self._unsupported(operator, "only a bias that is the same for all rows")
         start = np.broadcast_to(bias.reshape(-1), matrix.shape[1:])
@@ -144,7 +143,7 @@ class Kernels:
     def _check_gelu(self, gelu: Gelu) -> None:
         """The region's numbers, in whatever order its operators come, are those of a GELU."""
         found = sorted(
-            round(abs(float(self._weight(value).reshape(-1)[0])), 3)
+            round(abs(float(self._stage.weight(value.name).reshape(-1)[0])), 3)
             for operator in gelu.operators
             for value in operator.reads
             if value.constant
@@ -159,7 +158,7 @@ class Kernels:
     def _fused_attention(self, region: Attention) -> Kernel:
         scale = region.scale or 1.0
         if region.factor is not None:
-            factor = float(self._weight(region.factor).reshape(-1)[0])
+            factor = float(self._stage.weight(region.factor.name).reshape(-1)[0])
             scale = 1 / factor if region.divides else factor
         operands = (region.query, region.key, region.value)
         masks = () if region.mask is None else (region.mask,)
@@ -200,7 +199,9 @@ class Kernels:
         x, starts, ends, *rest = (value for value in operator.inputs if value is not None)
         if not all(value.constant for value in (starts, ends, *rest)):
             raise self._unsupported(operator, "only parts that do not depend on data")
-        first, last, *more = (self._weight(value).tolist() for value in (starts, ends, *rest))
+        first, last, *more = (
+            self._stage.weight(value.name).tolist() for value in (starts, ends, *rest)
+        )
         axes = more[0] if more else range(len(first))
         steps = more[1] if len(more) > 1 else [1] * len(first)
         parts = [slice(None)] * len(x.shape)
@@ -209,16 +210,6 @@ class Kernels:
                 raise self._unsupported(operator, "no parts that run backwards")
             parts[axis] = slice(start, end, step)
         return lambda x: [x[tuple(parts)]], self._reading(x), operator.writes
-
-    def _weight(self, value: Value) -> Tensor:
-        tensor = self._weights[value.name].const_value
-        if tensor is None:
-            raise EngineError(
-                "has no data",
-                where=f"stage {self._stage.name}, weight {value.name}",
-                fix="load the model together with its external data",
-            )
-        return as_array(tensor)
 
     def _unsupported(self, operator: Operator, what: str) -> EngineError:
         return EngineError(

@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from stagecut.compiler.ir.border import CARRIERS, carried, conformed, handed_back
+from stagecut.compiler.ir.border import CARRIERS, carried, check_names, conformed, handed_back
 from stagecut.compiler.ir.errors import FeedError
 
 TEXTS: dict[str, Any] = {
@@ -83,3 +83,13 @@ def test_what_numpy_saves_of_types_that_it_lacks() -> None:
     np.save(file, array)
     file.seek(0)
     np.testing.assert_array_equal(conformed("x", np.load(file), "bfloat16"), array)
+
+
+def test_every_input_is_given_an_array_and_nothing_else_is() -> None:
+    check_names(["x", "y"], ["x"], optional=["y"])
+    with pytest.raises(FeedError, match="no array is given for it") as missing:
+        check_names(["x", "y"], ["x"])
+    assert (missing.value.where, missing.value.fix) == ("input y", "give one for each of x, y")
+    with pytest.raises(FeedError, match="the model has no such input") as unknown:
+        check_names(["x"], ["x", "z"], where="--calibrate: ")
+    assert (unknown.value.where, unknown.value.fix) == ("--calibrate: z", "its inputs are x")

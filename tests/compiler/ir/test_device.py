@@ -2,8 +2,10 @@
 
 import numpy as np
 import onnx_ir as ir
+import pytest
 
 from stagecut.compiler.ir.device import YES, StagedSchedule, StageProgram, Support, as_array, silent
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.schedule import Schedule
 
@@ -28,3 +30,15 @@ def test_nobody_sees_silent_progress() -> None:
 def test_the_numbers_of_a_weight() -> None:
     array = np.arange(3, dtype=np.float32)
     np.testing.assert_array_equal(as_array(ir.tensor(array)), array)
+
+
+def test_the_weights_of_a_stage_have_numbers() -> None:
+    known = ir.Value(name="known", const_value=ir.tensor([1.0, 2.0]))
+    lost = ir.Value(name="lost", const_value=ir.tensor([1.0]))
+    graph = ir.Graph([], [], nodes=[], initializers=[known, lost])
+    lost.const_value = None
+    stage = StageProgram("stage-001", ir.Model(graph, ir_version=10), (), ())
+    assert stage.weight("known").tolist() == [1.0, 2.0]
+    with pytest.raises(EngineError, match="has no data") as error:
+        stage.weight("lost")
+    assert error.value.where == "stage stage-001, weight lost"
