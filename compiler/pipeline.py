@@ -55,6 +55,7 @@ from stagecut.compiler.isolated import (
     Request,
     compile_isolated,
 )
+from stagecut.compiler.plan_entry import PlanEntry
 from stagecut.compiler.question import Question
 from stagecut.passes.cluster.cluster import Granularity
 from stagecut.passes.partition.restrict import Restrict, parse_rule
@@ -181,11 +182,16 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             weights = weights_into(archive, entries)
         files: dict[str, bytes] = {}
         planned = {
-            entry.name: replace(
-                question,
-                entry=entry.name,
-                costs=None if context.only_reference else by_entry.get(entry.name),
-            ).planned(entry, own, files)
+            entry.name: PlanEntry(
+                replace(
+                    question,
+                    entry=entry.name,
+                    costs=None if context.only_reference else by_entry.get(entry.name),
+                ),
+                entry,
+                own,
+                files,
+            )()
             for entry, own in zip(entries, weights, strict=True)
         }
         with phases("write"):

@@ -4,7 +4,7 @@ Program -> Graph -> cluster -> expand -> profile -> CostTable -> restrict
         -> partition -> Schedule + Certificate -> contenders -> build -> gate -> assemble
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
@@ -14,22 +14,14 @@ from stagecut.compiler.arguments import (
     table_of,
 )
 from stagecut.compiler.arrows import Dump, Phases
-from stagecut.compiler.batch_race import Race, Runner, raced
-from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.context_of import context_of
 from stagecut.compiler.decide import Decide, expanded_without
 from stagecut.compiler.decide_stream import DecideStream
-from stagecut.compiler.entries import (
-    Entry,
-)
 from stagecut.compiler.error_budget import without_idle
-from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import (
     costs_file,
-    defaults_file,
     file_prefix,
-    model_file,
     stream_file,
 )
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
@@ -40,36 +32,24 @@ from stagecut.compiler.ir.costs import Costs
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
-    StagecutError,
 )
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     MAIN,
-    Contender,
-    PlannedEntry,
     PlannedVariant,
-    batching_problem,
 )
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.over_hosts import OverHosts
-from stagecut.compiler.with_batches import (
-    by_input,
-    is_faster,
-    same_threads,
-    with_batches,
-    with_rivals,
-    with_slower,
-)
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.contenders import proposal_of
 from stagecut.passes.gate.fallback import fallback
-from stagecut.passes.partition.restrict import Restrict, parse_rule
+from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.handed_in import handed_in
 from stagecut.passes.profile.profile import Profiled
 
@@ -94,28 +74,6 @@ class Question:
     size: int = 1
     processes: bool = True
     machine: MeasuredMachine | None = None
-
-    def planned(
-        self, entry: Entry, weights: Sequence[WeightFile], files: dict[str, bytes]
-    ) -> PlannedEntry:
-        """The entry with all its variants; puts the files that they name into `files`."""
-        programs, opened, warn = entry.programs, entry.opened, self.context.settings.warn
-        variants = [
-            self.answered(program, file, opened, files, index)
-            for index, (program, file) in enumerate(zip(programs, weights, strict=False))
-        ]
-        if self.costs is not None and (self.max_batch or 1) > 1:
-            warn("inputs are run one by one: costs that are handed in say nothing of batches")
-        if self.objective.streams and self.costs is None:
-            singles = tuple(variants)
-            for index, program in enumerate(programs):
-                self.batched(program, index, singles, variants, opened, weights, files)
-        with self.phases("write"):
-            if opened is not None:
-                files[model_file(entry.name)] = model_bytes(opened)
-            if programs[0].defaults:
-                files[defaults_file(entry.name)] = defaults_model(programs[0].defaults)
-        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed)
 
     def answered(
         self,
@@ -155,7 +113,7 @@ class Question:
         phases, prefix = self.phases, file_prefix(index, self.entry)
         dump = Dump(self.context.settings.dump, prefix)
         with phases("plan"):
-            measurements, expanded = self._placed(program, weights, opened)
+            measurements, expanded = self.placed(program, weights, opened)
             dump("graph", measurements.graph)
             dump("expanded", expanded)
             self.restrict.check(expanded)
@@ -208,132 +166,7 @@ class Question:
                 files[stream_file(index, self.entry)] = decided.proof.encode()
         return planned
 
-    def batched(
-        self,
-        program: Program,
-        index: int,
-        singles: Sequence[PlannedVariant],
-        variants: list[PlannedVariant],
-        opened: ir.Model | None,
-        every_weights: Sequence[WeightFile],
-        files: dict[str, bytes],
-    ) -> None:
-        """Let up to `max_batch` inputs of the variant `index` run in one call, where that is
-        faster: in a further variant.
-
-        `singles` are the variants that run their inputs one by one; `every_weights` are those of
-        each variant, then those of `opened`. Who asks for batches is told where there are none.
-        """
-        alone, most = singles[index], self.max_batch
-        problem = batching_problem(alone.inputs, alone.outputs)
-        if not problem and any(limit.name == "memory" for limit in self.limits):
-            problem = "--max-memory counts one set of stages, and batches have their own"
-        if opened is None or problem:
-            if most is not None and most > 1:
-                self.context.settings.warn(f"inputs are run one by one: {problem}")
-            return
-        own_weights, weights = every_weights[index], every_weights[-1]
-        with self.phases("batches"):
-            found = self._best_batch(alone, program, opened, own_weights, weights)
-        alone = variants[index] = _tried(alone, found.tried)
-        if found.program is None:
-            return
-        size, stacked = found.size, found.program
-        narrowed = self._narrowed(alone, found)
-        shapes = [array.shape for array in stacked.feeds.values()]
-        known = [each for each in singles if [port.shape for port in each.inputs] == shapes]
-        own: dict[str, bytes] = {}
-        try:
-            planned = (
-                known[0]
-                if known
-                else narrowed.answered(stacked, weights, opened, own, len(variants))
-            )
-        except StagecutError as error:  # there is a plan without it
-            self.context.settings.warn(f"inputs are run one by one: {error.problem}")
-            return
-        with self.phases("batches"):
-            race = raced(
-                Runner(alone, self._placed(program, own_weights, opened)[0].on_samples_that_run()),
-                Runner(planned, narrowed._placed(stacked, weights, opened)[0], size),
-            )
-        if not _is_faster(planned, alone, size, race):
-            batch = by_input(planned.shipped, size)
-            ratio = race.ratio if race else batch.median_s / alone.shipped.median_s
-            variants[index] = with_slower(alone, batch, ratio)
-            if self.max_batch is not None:
-                self.context.settings.warn("inputs are run one by one: no batch is clearly faster")
-            return
-        if race is not None:
-            alone, planned = _shipping(alone, race.alone), _shipping(planned, race.together)
-        if not same_threads(alone, planned):
-            made = self._on_devices_of(planned, alone, program, own_weights, opened, own, index)
-            alone = made or alone
-        streamed = with_batches(alone, planned, size, self.limits)
-        if streamed.shipped.id.batch > 1:
-            variants[index] = _tried(streamed, found.tried)
-            if not known:
-                variants.append(planned)
-                files |= own
-        elif self.max_batch is not None:
-            self.context.settings.warn("inputs are run one by one: no batch is clearly faster")
-
-    def _narrowed(self, alone: PlannedVariant, found: Found) -> "Question":
-        """What is asked of batches: on the devices that were near the best of them, or that run
-        inputs one by one; and in processes only where these were better then."""
-        used = {stage.device for stage in alone.schedule.stages}
-        engines = self.context.backends.items()
-        left = {name: each for name, each in engines if name in used or name in found.near}
-        specs = {name: self.context.specs[name] for name in left}
-        context = replace(self.context, backends=left, specs=specs)
-        processes = alone.shipped.id.hosting != "threads"
-        return replace(self, context=context, size=found.size, processes=processes)
-
-    def _best_batch(
-        self,
-        alone: PlannedVariant,
-        program: Program,
-        opened: ir.Model,
-        own_weights: WeightFile,
-        weights: WeightFile,
-    ) -> Found:
-        """As `Batches.best` has it, whose engines are gone when it is known."""
-        measurements, expanded = self._placed(program, own_weights, opened)
-        return Batches(
-            alone,
-            measurements.on_samples_that_run(),
-            expanded,
-            opened,
-            lambda stacked: self._placed(stacked, weights, opened),
-            USUAL_BATCH if self.max_batch is None else self.max_batch,
-            self.tolerance,
-            self.restrict,
-            self.limits,
-        ).best()
-
-    def _on_devices_of(
-        self,
-        batched: PlannedVariant,
-        of: PlannedVariant,
-        program: Program,
-        weights: WeightFile,
-        opened: ir.Model | None,
-        files: dict[str, bytes],
-        index: int,
-    ) -> PlannedVariant | None:
-        """The variant `index`, which was `of`, made anew on the devices of `batched` alone; None
-        where that fails."""
-        used = {stage.device for stage in batched.schedule.stages}
-        others = [name for name in self.context.backends if name not in used]
-        forbids = tuple(parse_rule(f"*={name}") for name in others)
-        restrict = Restrict(self.restrict.pins, (*self.restrict.forbids, *forbids))
-        try:
-            made = replace(self, restrict=restrict)(program, weights, opened, files, index)
-        except StagecutError:
-            return None
-        return with_rivals(made, of)
-
-    def _placed(
+    def placed(
         self, program: Program, weights: WeightFile, opened: ir.Model | None
     ) -> tuple[Measurements, ExpandedGraph]:
         """The program with all that can be said of it before anything is measured."""
@@ -380,22 +213,3 @@ class Question:
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
             **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }
-
-
-def _tried(planned: PlannedVariant, tried: tuple[str, ...]) -> PlannedVariant:
-    """With what is known of batches."""
-    if planned.stream is None:
-        raise AssertionError("it was made to stream")
-    return replace(planned, stream=replace(planned.stream, tried=tried))
-
-
-def _shipping(planned: PlannedVariant, shipped: Contender) -> PlannedVariant:
-    """With other figures of what ships."""
-    contenders = (shipped if each.chosen else each for each in planned.contenders)
-    return replace(planned, contenders=tuple(contenders))
-
-
-def _is_faster(
-    planned: PlannedVariant, alone: PlannedVariant, size: int, race: Race | None
-) -> bool:
-    return is_faster(planned, alone, size) if race is None else race.is_faster

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "compiler/frontends/external_data.py": "models with weights in files: test_onnx_file.py",
     "compiler/frontends/normal_form/": "what each step makes of a model: test_normalise.py",
     "compiler/ir/program.py": "data without a rule of its own",
+    "compiler/plan_entry.py": "its variants: test_pipeline.py; its batches: test_batches.py",
     "compiler/report/model/content.py": "data without a rule of its own",
     "compiler/report/page/marks.py": "drawn with the charts: test_charts.py",
     "compiler/report/terminal/": "golden files of what is printed: test_report.py",

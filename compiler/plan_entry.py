@@ -1,0 +1,189 @@
+"""One entry with all its variants: one for each shape, and for streams, where that is faster, one
+for batches of inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from stagecut.compiler.batch_race import Race, Runner, raced
+from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
+from stagecut.compiler.entries import Entry
+from stagecut.compiler.formats.plan_file import defaults_model
+from stagecut.compiler.formats.plan_members import defaults_file, model_file
+from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.plan import Contender, PlannedEntry, PlannedVariant, batching_problem
+from stagecut.compiler.question import Question
+from stagecut.compiler.with_batches import (
+    by_input,
+    is_faster,
+    same_threads,
+    with_batches,
+    with_rivals,
+    with_slower,
+)
+from stagecut.passes.partition.restrict import Restrict, parse_rule
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """`weights` are those of each program, then those of the whole model where it has open
+    dimensions. The files that variants name are put into `files`."""
+
+    question: Question
+    entry: Entry
+    weights: Sequence[WeightFile]
+    files: dict[str, bytes]
+
+    def __call__(self) -> PlannedEntry:
+        question, entry, files = self.question, self.entry, self.files
+        variants = [
+            question.answered(program, file, entry.opened, files, index)
+            for index, (program, file) in enumerate(zip(entry.programs, self.weights, strict=False))
+        ]
+        if question.costs is not None and (question.max_batch or 1) > 1:
+            self._warn("costs that are handed in say nothing of batches")
+        if question.objective.streams and question.costs is None:
+            singles = tuple(variants)
+            for index in range(len(singles)):
+                self._batched(index, singles, variants)
+        with question.phases("write"):
+            if entry.opened is not None:
+                files[model_file(entry.name)] = model_bytes(entry.opened)
+            if entry.programs[0].defaults:
+                files[defaults_file(entry.name)] = defaults_model(entry.programs[0].defaults)
+        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed)
+
+    def _warn(self, problem: str) -> None:
+        self.question.context.settings.warn(f"inputs are run one by one: {problem}")
+
+    def _batched(
+        self, index: int, singles: Sequence[PlannedVariant], variants: list[PlannedVariant]
+    ) -> None:
+        """Let up to `max_batch` inputs of the variant `index` run in one call, where that is
+        faster: in a further variant.
+
+        `singles` are the variants that run their inputs one by one. Who asks for batches is told
+        where there are none.
+        """
+        question, opened, program = self.question, self.entry.opened, self.entry.programs[index]
+        alone, most = singles[index], question.max_batch
+        problem = batching_problem(alone.inputs, alone.outputs)
+        if not problem and any(limit.name == "memory" for limit in question.limits):
+            problem = "--max-memory counts one set of stages, and batches have their own"
+        if opened is None or problem:
+            if most is not None and most > 1:
+                self._warn(problem)
+            return
+        own_weights, weights = self.weights[index], self.weights[-1]
+        with question.phases("batches"):
+            found = self._best_batch(alone, index)
+        alone = variants[index] = _tried(alone, found.tried)
+        if found.program is None:
+            return
+        size, stacked = found.size, found.program
+        narrowed = self._narrowed(alone, found)
+        shapes = [array.shape for array in stacked.feeds.values()]
+        known = [each for each in singles if [port.shape for port in each.inputs] == shapes]
+        own: dict[str, bytes] = {}
+        try:
+            planned = (
+                known[0]
+                if known
+                else narrowed.answered(stacked, weights, opened, own, len(variants))
+            )
+        except StagecutError as error:  # there is a plan without it
+            self._warn(error.problem)
+            return
+        with question.phases("batches"):
+            single = question.placed(program, own_weights, opened)[0].on_samples_that_run()
+            together = narrowed.placed(stacked, weights, opened)[0]
+            race = raced(Runner(alone, single), Runner(planned, together, size))
+        if not _is_faster(planned, alone, size, race):
+            batch = by_input(planned.shipped, size)
+            ratio = race.ratio if race else batch.median_s / alone.shipped.median_s
+            variants[index] = with_slower(alone, batch, ratio)
+            if most is not None:
+                self._warn("no batch is clearly faster")
+            return
+        if race is not None:
+            alone, planned = _shipping(alone, race.alone), _shipping(planned, race.together)
+        if not same_threads(alone, planned):
+            alone = self._on_devices_of(planned, alone, own, index) or alone
+        streamed = with_batches(alone, planned, size, question.limits)
+        if streamed.shipped.id.batch > 1:
+            variants[index] = _tried(streamed, found.tried)
+            if not known:
+                variants.append(planned)
+                self.files.update(own)
+        elif most is not None:
+            self._warn("no batch is clearly faster")
+
+    def _narrowed(self, alone: PlannedVariant, found: Found) -> Question:
+        """What is asked of batches: on the devices that were near the best of them, or that run
+        inputs one by one; and in processes only where these were better then."""
+        known = self.question.context
+        used = {stage.device for stage in alone.schedule.stages}
+        left = {
+            name: each
+            for name, each in known.backends.items()
+            if name in used or name in found.near
+        }
+        specs = {name: known.specs[name] for name in left}
+        context = replace(known, backends=left, specs=specs)
+        processes = alone.shipped.id.hosting != "threads"
+        return replace(self.question, context=context, size=found.size, processes=processes)
+
+    def _best_batch(self, alone: PlannedVariant, index: int) -> Found:
+        """As `Batches.best` has it, whose engines are gone when it is known."""
+        question, opened = self.question, self.entry.opened
+        if opened is None:
+            raise AssertionError("only a model with open dimensions takes batches")
+        program, weights = self.entry.programs[index], self.weights
+        measurements, expanded = question.placed(program, weights[index], opened)
+        return Batches(
+            alone,
+            measurements.on_samples_that_run(),
+            expanded,
+            opened,
+            lambda stacked: question.placed(stacked, weights[-1], opened),
+            USUAL_BATCH if question.max_batch is None else question.max_batch,
+            question.tolerance,
+            question.restrict,
+            question.limits,
+        ).best()
+
+    def _on_devices_of(
+        self, batched: PlannedVariant, of: PlannedVariant, files: dict[str, bytes], index: int
+    ) -> PlannedVariant | None:
+        """The variant `index`, which was `of`, made anew on the devices of `batched` alone; None
+        where that fails."""
+        used = {stage.device for stage in batched.schedule.stages}
+        others = [name for name in self.question.context.backends if name not in used]
+        known = self.question.restrict
+        forbids = tuple(parse_rule(f"*={name}") for name in others)
+        asked = replace(self.question, restrict=Restrict(known.pins, (*known.forbids, *forbids)))
+        program, weights = self.entry.programs[index], self.weights[index]
+        try:
+            made = asked(program, weights, self.entry.opened, files, index)
+        except StagecutError:
+            return None
+        return with_rivals(made, of)
+
+
+def _tried(planned: PlannedVariant, tried: tuple[str, ...]) -> PlannedVariant:
+    """With what is known of batches."""
+    if planned.stream is None:
+        raise AssertionError("it was made to stream")
+    return replace(planned, stream=replace(planned.stream, tried=tried))
+
+
+def _shipping(planned: PlannedVariant, shipped: Contender) -> PlannedVariant:
+    """With other figures of what ships."""
+    contenders = (shipped if each.chosen else each for each in planned.contenders)
+    return replace(planned, contenders=tuple(contenders))
+
+
+def _is_faster(
+    planned: PlannedVariant, alone: PlannedVariant, size: int, race: Race | None
+) -> bool:
+    return is_faster(planned, alone, size) if race is None else race.is_faster
