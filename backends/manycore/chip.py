@@ -1,7 +1,7 @@
 """A chip: all that a preset and its options say, as one value that every kernel reads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -75,6 +75,14 @@ class Chip:
         """Cycles between two multiply-adds: more than one where results come too late for the next
         of the eight sums."""
         return -(-(self.fpu.latency + 1) // UNROLL)
+
+    @cached_property
+    def bufferings(self) -> tuple["Chip", ...]:
+        """The chip, and where it has double buffering, without it: a kernel that has no room for
+        everything twice, or none for tiles as large, is better off so."""
+        if not self.levers.double_buffer:
+            return (self,)
+        return self, replace(self, levers=replace(self.levers, double_buffer=False))
 
     @cached_property
     def scratchpad(self) -> Scratchpad:

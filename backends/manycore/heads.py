@@ -27,7 +27,14 @@ class Heads:
 
 @lru_cache(maxsize=512)
 def heads(chip: Chip, head: Head, count: int) -> Heads | None:
-    """None where not even the smallest tile has room."""
+    """With double buffering only where that is faster; None where not even the smallest tile has
+    room."""
+    found = [_heads(one, head, count) for one in chip.bufferings]
+    present = [each for each in found if each is not None]
+    return min(present, key=lambda each: each.cycles, default=None)
+
+
+def _heads(chip: Chip, head: Head, count: int) -> Heads | None:
     choices = list(_tiles(chip, head))
     if not choices:
         return None

@@ -60,6 +60,11 @@ class Tiled:
 
 @lru_cache(maxsize=1024)
 def tiled(chip: Chip, product: Product) -> Tiled:
+    """With double buffering only where that is faster."""
+    return min((_tiled(one, product) for one in chip.bufferings), key=lambda each: each.cycles)
+
+
+def _tiled(chip: Chip, product: Product) -> Tiled:
     tile = _tile(chip, product)
     clusters = min(chip.geometry.clusters, _count(product, tile))
     return Tiled(

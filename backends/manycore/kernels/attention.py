@@ -22,8 +22,10 @@ Sources: [rtl] for each phase and the whole, on one cluster in fp32, fp16 and fp
 [guess].
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
+from typing import TypeAlias
 
 from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.kernels.barrier import barrier
@@ -60,6 +62,10 @@ class Tile:
         return numbers * chip.number_bytes + 3 * 4 * self.rows
 
 
+#: A tile, and whether it is the first of its rows -> cycles of fetching K and V, and of the work.
+Price: TypeAlias = Callable[[Tile, bool], tuple[float, int]]
+
+
 def copy_kv(chip: Chip, tile: Tile, d: int, clusters: int = 1) -> float:
     both = 2 * rows_2d(chip, d * chip.number_bytes, tile.columns, "read", clusters)
     return chip.dma.dma_read_2d + both + chip.dma.dma_issue
@@ -94,35 +100,45 @@ def rescale(chip: Chip, tile: Tile, d: int) -> int:
 
 def attention(chip: Chip, head: Head, tile: Tile, clusters: int = 1) -> float:
     """Cycles of a head while so many clusters transfer."""
+    # equal tiles are priced once: a head of 2,048 tokens has tens of thousands
+    price = cache(lambda part, first: _priced(chip, part, head.d, clusters, first=first))
+    of_rows = cache(lambda rows, keys: _rows(chip, Tile(rows, tile.columns), keys, price))
+    around = cache(lambda rows: _around(chip, head, rows, clusters))
     total = 0.0
     for start in range(0, head.queries, tile.rows):
         rows = min(tile.rows, head.queries - start)
         seen = head.keys - head.queries + start + rows if head.causal else head.keys
-        total += _rows(chip, head, rows, max(1, seen), tile, clusters)
+        total += around(rows) + of_rows(rows, max(1, seen))
     return total
 
 
-def _rows(chip: Chip, head: Head, rows: int, keys: int, tile: Tile, clusters: int) -> float:
-    d, row_bytes = head.d, head.d * chip.number_bytes
+def _around(chip: Chip, head: Head, rows: int, clusters: int) -> float:
+    """Q, O, and what is done once for a tile of rows."""
+    row_bytes = head.d * chip.number_bytes
+    moved = done_2d(chip, row_bytes, rows, "read", clusters)
+    moved += done_2d(chip, row_bytes, rows, "write", clusters)
+    return moved + chip.rows.attention_tile + rescale(chip, Tile(rows, 1), head.d)
+
+
+def _rows(chip: Chip, tile: Tile, keys: int, price: Price) -> float:
+    """All tiles of columns of a tile of rows."""
     widths = [min(tile.columns, keys - start) for start in range(0, keys, tile.columns)]
-    tiles = [Tile(rows, width) for width in widths]
-    loads = [copy_kv(chip, part, d, clusters) for part in tiles]
-    works = [_work(chip, part, d, first=index == 0) for index, part in enumerate(tiles)]
-    around = done_2d(chip, row_bytes, rows, "read", clusters)
-    around += done_2d(chip, row_bytes, rows, "write", clusters)
-    around += chip.rows.attention_tile + rescale(chip, tiles[0], d)
+    prices = [price(Tile(tile.rows, width), at == 0) for at, width in enumerate(widths)]
+    loads, works = zip(*prices, strict=True)
     if not chip.levers.double_buffer:
-        return around + sum(loads) + sum(works)
-    hidden = sum(max(work, load) for work, (_, load) in zip(works, pairwise(loads), strict=False))
-    return around + loads[0] + hidden + works[-1] + len(tiles) * barrier(chip)
+        return float(sum(loads) + sum(works))
+    hidden = sum(max(work, load) for work, load in zip(works, loads[1:], strict=False))
+    return float(loads[0] + hidden + works[-1] + len(widths) * barrier(chip))
 
 
-def _work(chip: Chip, tile: Tile, d: int, *, first: bool) -> int:
-    return (
+def _priced(chip: Chip, tile: Tile, d: int, clusters: int, *, first: bool) -> tuple[float, int]:
+    """Cycles of fetching K and V, and of the work on them."""
+    work = (
         scores(chip, tile, d)
         + softmax_tile(chip, tile, d, first=first)
         + outputs(chip, tile, d, first=first)
     )
+    return copy_kv(chip, tile, d, clusters), work
 
 
 def _product(chip: Chip, m: int, n: int, k: int, *, accumulate: bool) -> int:

@@ -110,3 +110,41 @@ def test_attention_computes_the_tails_of_tiles(queries: int, keys: int) -> None:
     assert attention.attention(one, Head(queries + 16, keys, 16), tile) > taken
     masked = attention.attention(one, Head(queries, max(keys, queries), 16, causal=True), tile)
     assert masked <= attention.attention(one, Head(queries, max(keys, queries), 16), tile)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.booleans(),
+    st.sampled_from(["off", "on"]),
+    precisions,
+)
+def test_attention_is_the_sum_of_its_tiles(
+    queries: int, more: int, causal: bool, double: str, precision: str
+) -> None:
+    """Each tile priced by itself, one after the other."""
+    one, tile, d = chip(precision, double_buffer=double), Tile(16, 24), 16
+    head = Head(queries, queries + more, d, causal)
+    total = 0.0
+    for start in range(0, queries, tile.rows):
+        rows = min(tile.rows, queries - start)
+        keys = more + start + rows if causal else head.keys
+        widths = [min(tile.columns, keys - at) for at in range(0, keys, tile.columns)]
+        loads = [attention.copy_kv(one, Tile(rows, width), d) for width in widths]
+        works = [
+            attention.scores(one, Tile(rows, width), d)
+            + attention.softmax_tile(one, Tile(rows, width), d, first=not at)
+            + attention.outputs(one, Tile(rows, width), d, first=not at)
+            for at, width in enumerate(widths)
+        ]
+        bytes_of_row = d * one.number_bytes
+        total += dma.done_2d(one, bytes_of_row, rows) + dma.done_2d(
+            one, bytes_of_row, rows, "write"
+        )
+        total += one.rows.attention_tile + attention.rescale(one, Tile(rows, 1), d)
+        if double == "off":
+            total += sum(loads) + sum(works)
+            continue
+        total += loads.pop(0) + sum(map(max, works, [*loads, 0])) + 3 * len(works)
+    assert attention.attention(one, head, tile) == pytest.approx(total)
