@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
-from stagecut.backends.manycore.banks import Scratchpad
+from stagecut.backends.manycore.banks import BANK_BYTES, Scratchpad
 from stagecut.backends.manycore.parameters import (
     BYTES,
     Dma,
@@ -30,6 +30,9 @@ Part = TypeVar("Part")
 #: Results that the library's kernels compute together, to hide the latency of the FPU.
 UNROLL = 8
 
+#: Levers that change kernels which the baseline does not have.
+_OF_OPTIMISED = ("transposed_v", "split_n", "find_tiles")
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -50,7 +53,15 @@ class Chip:
     host: Host
 
     def __post_init__(self) -> None:
-        """Refuse tiles of products that overflow the scratchpad."""
+        """Refuse what contradicts itself, and tiles of products that overflow the scratchpad."""
+        if self.fpu.lanes * self.number_bytes > BANK_BYTES:
+            raise DeviceError(
+                f"{self.fpu.lanes} numbers of {self.number_bytes} bytes are more than a register",
+                where=f"lanes_{self.precision}",
+            )
+        for lever in _OF_OPTIMISED:
+            if getattr(self.levers, lever) and not self.optimised:
+                raise DeviceError("the baseline library has no such kernels", where=lever)
         t, room = self.tiles, self.geometry.usable_bytes
         inner, number = t.tile_inner_bytes, self.number_bytes
         once = (t.tile_rows + t.tile_columns) * inner + t.tile_rows * t.tile_columns * number

@@ -18,7 +18,7 @@ from stagecut.backends.manycore.kernels.layernorm import layernorm
 from stagecut.backends.manycore.kernels.softmax import softmax
 from stagecut.backends.manycore.product import Product, tiled
 from stagecut.backends.manycore.rowwise import Rowwise, dealt, fits
-from stagecut.backends.manycore.work import Attend, Move, Rows, UnsupportedError, Work
+from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Rows, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Cost:
 
 
 def cost(chip: Chip, work: Work) -> Cost:
-    """Raises UnsupportedError where not even the smallest part has room in a scratchpad."""
+    """Raises NoRoomError where not even the smallest part has room in a scratchpad."""
     if isinstance(work, Product):
         return _product(chip, work)
     if isinstance(work, Attend):
@@ -73,7 +73,7 @@ def _product(chip: Chip, work: Product) -> Cost:
 def _attention(chip: Chip, work: Attend) -> Cost:
     found = heads(chip, work.head, work.count)
     if found is None:
-        raise UnsupportedError(
+        raise NoRoomError(
             f"a row of Q and of K, {work.head.d} numbers each, with what belongs to them has no "
             "room in the scratchpad"
         )
@@ -106,7 +106,7 @@ def _rows(chip: Chip, work: Rows) -> Cost:
             columns = -(-columns // 2)
             shape = Rowwise(-(-rows * work.columns // columns), columns, work.operands)
     if not fits(chip, shape):
-        raise UnsupportedError(f"a row of {work.columns} numbers has no room in the scratchpad")
+        raise NoRoomError(f"a row of {work.columns} numbers has no room in the scratchpad")
     found = dealt(chip, shape, lambda at_once: kernel(chip, at_once, columns))
     elements = rows * work.columns
     instructions = -(-elements // chip.fpu.lanes)

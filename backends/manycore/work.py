@@ -59,6 +59,10 @@ class UnsupportedError(Exception):
     """The chip cannot run it; the message is the reason."""
 
 
+class NoRoomError(UnsupportedError):
+    """Not even the smallest part of it has room in a scratchpad."""
+
+
 def works_of(node: Node, *, fused: bool) -> tuple[Work, ...]:
     """The work that `node` is made of, in order; where `fused`, what follows a product number by
     number is done on its tiles. Raises UnsupportedError."""

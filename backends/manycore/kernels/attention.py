@@ -15,8 +15,9 @@
 Nothing overlaps, as in the library. Levers: `double_buffer` hides KV of the next tile behind this
 one, `near_exp`, `transposed_v` and `multiply_not_divide` take what their names say, `split_n` deals
 the columns of a single row out to the cores. The baseline multiplies by scalar code and does not
-transpose. Where masked from the diagonal on (`causal`), tiles that are masked throughout are left
-out [guess: the library computes them].
+transpose. Rows that are left over at the end are filled up to as many for each core, where that is
+faster [guess: the library drops them]. Where masked from the diagonal on (`causal`), tiles that are
+masked throughout are left out [guess: the library computes them].
 
 Sources: [rtl] for each phase and the whole, on one cluster in fp32, fp16 and fp8; fp64 as fp32
 [guess].
@@ -102,22 +103,33 @@ def attention(chip: Chip, head: Head, tile: Tile, clusters: int = 1) -> float:
     """Cycles of a head while so many clusters transfer."""
     # equal tiles are priced once: a head of 2,048 tokens has tens of thousands
     price = cache(lambda part, first: _priced(chip, part, head.d, clusters, first=first))
-    of_rows = cache(lambda rows, keys: _rows(chip, Tile(rows, tile.columns), keys, price))
+    of_rows = cache(
+        lambda rows, keys: (
+            _rows(chip, Tile(rows, tile.columns), keys, price)
+            + rescale(chip, Tile(rows, tile.columns), head.d)
+        )
+    )
     around = cache(lambda rows: _around(chip, head, rows, clusters))
     total = 0.0
     for start in range(0, head.queries, tile.rows):
         rows = min(tile.rows, head.queries - start)
-        seen = head.keys - head.queries + start + rows if head.causal else head.keys
-        total += around(rows) + of_rows(rows, max(1, seen))
+        seen = max(1, head.keys - head.queries + start + rows if head.causal else head.keys)
+        ways = {rows, min(whole_rows(chip, rows), tile.rows)}
+        total += around(rows) + min(of_rows(way, seen) for way in ways)
     return total
 
 
+def whole_rows(chip: Chip, rows: int) -> int:
+    """As many rows for each core; those that are too many are computed and not stored."""
+    return -(-rows // chip.geometry.cores) * chip.geometry.cores
+
+
 def _around(chip: Chip, head: Head, rows: int, clusters: int) -> float:
-    """Q, O, and what is done once for a tile of rows."""
+    """Q and O of a tile of rows, and starting it."""
     row_bytes = head.d * chip.number_bytes
     moved = done_2d(chip, row_bytes, rows, "read", clusters)
     moved += done_2d(chip, row_bytes, rows, "write", clusters)
-    return moved + chip.rows.attention_tile + rescale(chip, Tile(rows, 1), head.d)
+    return moved + chip.rows.attention_tile
 
 
 def _rows(chip: Chip, tile: Tile, keys: int, price: Price) -> float:

@@ -1,11 +1,16 @@
 """Cycles, bytes and energy of pieces of work."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.costs import cost
 from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Attend, Move, Rows, UnsupportedError, Work
+from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Rows, Work
 from tests.support.manycore import chip
 
 WORK: dict[str, Work] = {
@@ -60,12 +65,69 @@ def test_a_mask_halves_the_work() -> None:
 
 
 def test_a_row_that_overflows_the_scratchpad_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="a row of 100000 numbers has no room"):
+    with pytest.raises(NoRoomError, match="a row of 100000 numbers has no room"):
         cost(chip(), Rows("softmax", 1, 100_000))
-    with pytest.raises(UnsupportedError, match="has no room in the scratchpad"):
+    with pytest.raises(NoRoomError, match="has no room in the scratchpad"):
         cost(chip(), Attend(Head(1, 1, 100_000), 1))
 
 
 def test_a_long_pass_is_cut() -> None:
     found = cost(chip(), Rows("add", 1, 100_000))
     assert found.dma_bytes >= 3 * 8 * 100_000
+
+
+SIZES = st.integers(0, 6).map(lambda power: 1 << power) | st.integers(1, 100)
+HEADS = st.builds(Head, SIZES, SIZES, st.sampled_from([1, 16, 40, 64]))
+ANY: st.SearchStrategy[Work] = st.one_of(
+    st.builds(Product, SIZES, SIZES, SIZES, st.integers(1, 5)),
+    st.builds(Attend, HEADS, st.integers(1, 40)),
+    st.builds(Rows, st.sampled_from(["layernorm", "softmax", "gelu", "add"]), SIZES, SIZES),
+    st.builds(Move, SIZES, SIZES),
+)
+LEVERS = (
+    "double_buffer",
+    "near_exp",
+    "transposed_v",
+    "multiply_not_divide",
+    "split_n",
+    "find_tiles",
+)
+
+
+def _chip(precision: str, levers: set[str], clusters: int, ports: int) -> Chip:
+    on = dict.fromkeys(sorted(levers), "on")
+    return chip(precision, **on, clusters=str(clusters), ports=str(ports))
+
+
+CHIPS = st.builds(
+    _chip,
+    st.sampled_from(["fp64", "fp32", "fp16", "fp8"]),
+    st.sets(st.sampled_from(LEVERS)),
+    st.sampled_from([1, 4, 16, 64]),
+    st.sampled_from([1, 8]),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(CHIPS, ANY)
+def test_nothing_is_faster_than_the_roofline(one: Chip, work: Work) -> None:
+    """Neither than the cores at their peak, nor than the ways to the memory."""
+    found, g = cost(one, work), one.geometry
+    assert found.cycles * g.cores * 2 * one.fpu.lanes * found.clusters >= found.flops
+    least = found.dma_bytes / min(g.ports * g.dma_bytes, g.hbm_bytes_per_cycle)
+    assert found.cycles >= least * (1 - 1e-9)
+    assert 0 <= found.utilisation(one) <= 1
+
+
+@settings(max_examples=12, deadline=None)
+@given(CHIPS, ANY, st.data())
+def test_twice_as_much_is_never_faster(one: Chip, work: Work, data: st.DataObject) -> None:
+    if isinstance(work, Attend):
+        side = data.draw(st.sampled_from(["queries", "keys", "d"]))
+        head = replace(work.head, **{side: 2 * getattr(work.head, side)})
+        more: Work = replace(work, head=head)
+    else:
+        names = ("m", "n", "k", "count") if isinstance(work, Product) else ("rows", "columns")
+        side = data.draw(st.sampled_from(names))
+        more = replace(work, **{side: 2 * getattr(work, side)})
+    assert cost(one, more).cycles >= cost(one, work).cycles * 0.999
