@@ -33,7 +33,7 @@ from benchmarks.drawing import Panel, bars, panels
 from benchmarks.manycore_headlines import headlines
 from benchmarks.manycore_models import MODELS, Case, Model, works
 from stagecut import backends
-from stagecut.backends.manycore.costs import cost
+from stagecut.backends.manycore.costs import costs
 from stagecut.backends.manycore.device import ManycoreBackend
 from stagecut.backends.manycore.work import UnsupportedError
 
@@ -164,7 +164,7 @@ def backend_after(device: str, case: Case, step: str, *further: str) -> Manycore
 
 def _row(backend: ManycoreBackend, case: Case, step: str) -> Row:
     chip = backend.chip
-    found = [cost(chip, work) for work in works(case, fused=chip.optimised)]
+    found = [each for work in works(case, fused=chip.optimised) for each in costs(chip, work)]
     cycles = case.model.blocks * sum(each.cycles for each in found)
     flops = case.model.blocks * sum(each.flops for each in found)
     energy_j = case.model.blocks * sum(each.energy_j(chip) for each in found)

@@ -8,8 +8,10 @@ scalar kernels do beside that is within the core-cycles. For comparing, not for 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from stagecut.backends.manycore.chip import Chip
+from stagecut.backends.manycore.concat import joined
 from stagecut.backends.manycore.heads import heads
 from stagecut.backends.manycore.kernels.dma import done_2d
 from stagecut.backends.manycore.kernels.elementwise import axpy
@@ -18,7 +20,10 @@ from stagecut.backends.manycore.kernels.layernorm import layernorm
 from stagecut.backends.manycore.kernels.softmax import softmax
 from stagecut.backends.manycore.product import Product, tiled
 from stagecut.backends.manycore.rowwise import Rowwise, dealt, fits
-from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Rows, Work
+from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Projected, Rows, Work
+
+#: What is one kernel.
+Kernel: TypeAlias = Product | Attend | Rows | Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,22 @@ class Cost:
         return self.flops / (self.cycles * peak) if self.cycles else 0.0
 
 
-def cost(chip: Chip, work: Work) -> Cost:
+def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
+    """Of its kernels. A projection is fused with the attention before it, as the library has it,
+    unless tiles are found: then only where that is faster. Raises as `cost` does."""
+    if not isinstance(work, Projected):
+        return (cost(chip, work),)
+    apart = tuple(cost(chip, part) for part in (work.attend, *work.moves, work.product))
+    pair = joined(chip, work.attend, work.product)
+    if pair is None:
+        return apart
+    fused = tuple(cost(chip, part) for part in pair)
+    if not chip.levers.find_tiles:
+        return fused
+    return min(fused, apart, key=lambda way: sum(each.cycles for each in way))
+
+
+def cost(chip: Chip, work: Kernel) -> Cost:
     """Raises NoRoomError where not even the smallest part has room in a scratchpad."""
     if isinstance(work, Product):
         return _product(chip, work)
@@ -58,7 +78,7 @@ def cost(chip: Chip, work: Work) -> Cost:
 
 def _product(chip: Chip, work: Product) -> Cost:
     found = tiled(chip, work)
-    macs = work.count * work.m * work.n * work.k
+    macs = work.count * work.m * work.n * work.k * work.summed
     followed = len(work.follow) * work.count * work.m * work.n
     return Cost(
         found.cycles,

@@ -89,13 +89,14 @@ def _tile(chip: Chip, head: Head, rows: int, columns: int) -> Tile | None:
     """No larger than the head, whose rows are filled up; None where it does not fit."""
     most = 1 if head.queries == 1 else whole_rows(chip, head.queries)
     tile = Tile(min(most, rows), min(head.keys, columns))
-    fits = tile.size_bytes(chip, head.d) <= chip.geometry.usable_bytes
-    return tile if fits else None
+    needed = tile.size_bytes(chip, head.d) + head.kept_bytes(chip)
+    return tile if needed <= chip.geometry.usable_bytes else None
 
 
 def _dma_bytes(chip: Chip, head: Head, tile: Tile) -> int:
-    """Q and O once; K and V for each tile of rows, as far as they are seen."""
-    numbers = 2 * head.queries * head.d
+    """Q and O once, O only where it is stored; K and V for each tile of rows, as far as they are
+    seen."""
+    numbers = (1 if head.kept else 2) * head.queries * head.d
     for start in range(0, head.queries, tile.rows):
         stop = min(head.queries, start + tile.rows)
         seen = head.keys - head.queries + stop if head.causal else head.keys

@@ -16,7 +16,7 @@ from benchmarks.manycore import (
 from benchmarks.manycore_headlines import headlines
 from benchmarks.manycore_models import MODELS, Case, Model, works
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Attend
+from stagecut.backends.manycore.work import Attend, Projected
 
 SMALL = Model("small", 2, 64, 16, 128, 4, 24, ("encoder",))
 
@@ -25,7 +25,11 @@ SMALL = Model("small", 2, 64, 16, 128, 4, 24, ("encoder",))
 @pytest.mark.parametrize("fused", [False, True])
 def test_the_work_of_a_block(mode: str, fused: bool) -> None:
     rows = 1 if mode == "ar" else 24
-    found = [*works(Case(SMALL, mode, 24, "fp64", 16), fused=fused)]
+    found = [
+        part
+        for work in works(Case(SMALL, mode, 24, "fp64", 16), fused=fused)
+        for part in ((work.attend, work.product) if isinstance(work, Projected) else (work,))
+    ]
     products = [work for work in found if isinstance(work, Product)]
     assert [(p.m, p.n, p.k) for p in products] == [
         (rows, 192, 64),

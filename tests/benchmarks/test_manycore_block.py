@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 from benchmarks.manycore_block import CACHE, block
 from benchmarks.manycore_models import Case, Model, works
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Attend, works_of
+from stagecut.backends.manycore.work import Projected, works_of
 from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.view import View
 
@@ -23,10 +23,15 @@ def test_its_products_and_its_attention_are_those_of_the_experiment(mode: str) -
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     found = works_of(_node(ir.from_proto(inferred)), fused=True)
     wanted = [*works(case, fused=True)]
-    for kind in (Product, Attend):
-        assert [w for w in found if isinstance(w, kind)] == [
-            w for w in wanted if isinstance(w, kind)
-        ]
+    assert [work for work in found if isinstance(work, Product)] == [
+        work for work in wanted if isinstance(work, Product)
+    ]
+    ours, theirs = (
+        [(work.attend, work.product) for work in some if isinstance(work, Projected)]
+        for some in (found, wanted)
+    )
+    assert ours == theirs
+    assert len(ours) == 1
     assert set(feeds) == {"x", *(CACHE[:2] if mode == "ar" else ())}
     results = [np.asarray(each) for each in ReferenceEvaluator(model).run(None, dict(feeds))]
     assert all(np.isfinite(result).all() for result in results)

@@ -38,12 +38,17 @@ from stagecut.backends.manycore.kernels.gemv import gemv
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`queries` rows of Q against `keys` rows of K and V, each of `d` numbers."""
+    """`queries` rows of Q against `keys` rows of K and V, each of `d` numbers. The results of so
+    many heads are `kept` in the scratchpad of their cluster; with 0, they are stored."""
 
     queries: int
     keys: int
     d: int
     causal: bool = False
+    kept: int = 0
+
+    def kept_bytes(self, chip: Chip) -> int:
+        return self.kept * self.queries * self.d * chip.number_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,8 @@ def _around(chip: Chip, head: Head, rows: int, clusters: int) -> float:
     """Q and O of a tile of rows, and starting it."""
     row_bytes = head.d * chip.number_bytes
     moved = done_2d(chip, row_bytes, rows, "read", clusters)
-    moved += done_2d(chip, row_bytes, rows, "write", clusters)
+    if not head.kept:
+        moved += done_2d(chip, row_bytes, rows, "write", clusters)
     return moved + chip.rows.attention_tile
 
 

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stagecut.backends.manycore.chip import Chip
-from stagecut.backends.manycore.costs import cost
+from stagecut.backends.manycore.costs import Kernel, cost
 from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Rows, Work
+from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Rows
 from tests.support.manycore import chip
 
-WORK: dict[str, Work] = {
+WORK: dict[str, Kernel] = {
     "product": Product(64, 128, 96, follow=("gelu",)),
     "attention": Attend(Head(64, 64, 64), 4),
     "layernorm": Rows("layernorm", 64, 96),
@@ -26,7 +26,7 @@ WORK: dict[str, Work] = {
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
 @pytest.mark.parametrize("precision", ["fp64", "fp32", "fp16", "fp8"])
-def test_the_baseline_is_never_faster(work: Work, precision: str) -> None:
+def test_the_baseline_is_never_faster(work: Kernel, precision: str) -> None:
     optimised, baseline = (
         cost(chip(precision, library=library), work) for library in ("optimised", "baseline")
     )
@@ -36,7 +36,7 @@ def test_the_baseline_is_never_faster(work: Work, precision: str) -> None:
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
-def test_fewer_clusters_are_never_faster(work: Work) -> None:
+def test_fewer_clusters_are_never_faster(work: Kernel) -> None:
     """Where each has a port of its own and the memory is never the limit."""
     chips = [chip(clusters=n, ports=n, hbm_bytes_per_cycle="1e6") for n in ("16", "4", "1")]
     cycles = [cost(one, work).cycles for one in chips]
@@ -44,7 +44,7 @@ def test_fewer_clusters_are_never_faster(work: Work) -> None:
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
-def test_narrower_numbers_move_fewer_bytes(work: Work) -> None:
+def test_narrower_numbers_move_fewer_bytes(work: Kernel) -> None:
     wide, narrow = (cost(chip(precision), work).dma_bytes for precision in ("fp64", "fp8"))
     assert wide >= 8 * narrow * 0.99
 
@@ -78,7 +78,7 @@ def test_a_long_pass_is_cut() -> None:
 
 SIZES = st.integers(0, 6).map(lambda power: 1 << power) | st.integers(1, 100)
 HEADS = st.builds(Head, SIZES, SIZES, st.sampled_from([1, 16, 40, 64]))
-ANY: st.SearchStrategy[Work] = st.one_of(
+ANY: st.SearchStrategy[Kernel] = st.one_of(
     st.builds(Product, SIZES, SIZES, SIZES, st.integers(1, 5)),
     st.builds(Attend, HEADS, st.integers(1, 40)),
     st.builds(Rows, st.sampled_from(["layernorm", "softmax", "gelu", "add"]), SIZES, SIZES),
@@ -110,7 +110,7 @@ CHIPS = st.builds(
 
 @settings(max_examples=15, deadline=None)
 @given(CHIPS, ANY)
-def test_nothing_is_faster_than_the_roofline(one: Chip, work: Work) -> None:
+def test_nothing_is_faster_than_the_roofline(one: Chip, work: Kernel) -> None:
     """Neither than the cores at their peak, nor than the ways to the memory."""
     found, g = cost(one, work), one.geometry
     assert found.cycles * g.cores * 2 * one.fpu.lanes * found.clusters >= found.flops
@@ -121,11 +121,11 @@ def test_nothing_is_faster_than_the_roofline(one: Chip, work: Work) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(CHIPS, ANY, st.data())
-def test_twice_as_much_is_never_faster(one: Chip, work: Work, data: st.DataObject) -> None:
+def test_twice_as_much_is_never_faster(one: Chip, work: Kernel, data: st.DataObject) -> None:
     if isinstance(work, Attend):
         side = data.draw(st.sampled_from(["queries", "keys", "d"]))
         head = replace(work.head, **{side: 2 * getattr(work.head, side)})
-        more: Work = replace(work, head=head)
+        more: Kernel = replace(work, head=head)
     else:
         names = ("m", "n", "k", "count") if isinstance(work, Product) else ("rows", "columns")
         side = data.draw(st.sampled_from(names))

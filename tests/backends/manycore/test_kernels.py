@@ -11,6 +11,7 @@ from stagecut.backends.manycore.kernels.barrier import barrier
 from stagecut.backends.manycore.kernels.expf import expf, exponential
 from stagecut.backends.manycore.kernels.gemm import gemm, streamed
 from stagecut.backends.manycore.kernels.gemv import gemv
+from stagecut.backends.manycore.kernels.reduction import reduction
 from tests.support.manycore import chip
 
 PRECISIONS = ("fp64", "fp32", "fp16", "fp8")
@@ -150,3 +151,10 @@ def _columns(one: Chip, rows: int, widths: list[int]) -> float:
     if not one.levers.double_buffer:
         return after + sum(loads) + sum(works)
     return after + loads.pop(0) + sum(map(max, works, [*loads, 0])) + 3 * len(works)
+
+
+def test_sums_meet_in_a_tree() -> None:
+    one = reduction(chip(), 4096, 2)
+    assert [reduction(chip(), 4096, n) / one for n in (1, 2, 3, 4, 8, 12, 16)] == [
+        0, 1, 2, 2, 3, 4, 4,
+    ]  # fmt: skip
