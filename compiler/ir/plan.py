@@ -7,7 +7,9 @@ Plan document -> entries ("main"; or "prefill", "decode") -> variants, one for e
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from annotated_types import MinLen
 
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positive, Size
@@ -238,8 +240,8 @@ class Checks:
     """On which inputs the plan's outputs were held against those of the whole model before it
     shipped, and the largest `relative` difference on any of them, None where no figure says it."""
 
-    inputs: tuple[str, ...]
-    worst: float | None
+    inputs: Annotated[tuple[str, ...], MinLen(1)]
+    worst: Distance | None
 
 
 #: The last second that calendars know.
