@@ -84,7 +84,10 @@ def _say_more(document: dict[str, Any]) -> None:
     variant["circumstances"] = [{"what": "gate", "measured_at_s": 1e9, "foreign_load": 0.25}]
     errors = {"predicted": 0.002, "measured": 0.003}
     variant["precision"] = {
-        **{"tolerance": 0.01, "samples": 2, "runs": 5, "held_out": 2},
+        "tolerance": 0.01,
+        "samples": 2,
+        "runs": 5,
+        "held_out": 2,
         "attempts": [{"limit": 1e-4, **errors}, {"limit": 1e-5, **errors}],
         "contenders": [{"name": "optimum", "kept": True, **errors}],
     }
