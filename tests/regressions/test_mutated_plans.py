@@ -11,7 +11,7 @@ from tests.support.small_plans import small_plans
 
 #: Mutants that once ended in a traceback, or in a crash of the engine, each of which plan; and a
 #: first few.
-SHOWN = ((40, 1), (74, 2), (92, 2), (156, 0), (271, 1), (1068, 0), (1405, 1), (6795, 0))
+SHOWN = ((40, 1), (74, 2), (92, 2), (156, 0), (271, 1), (1068, 0), (1405, 1), (6795, 0), (2710, 0))
 FIRST = tuple((number, number % 5) for number in range(15))
 
 
