@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from stagecut.compiler.context import Effort, Settings
-from stagecut.compiler.ir.plan import Circumstances
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.measure.foreign_load import ForeignLoad, foreign_load
 
 Found = TypeVar("Found")

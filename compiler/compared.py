@@ -3,13 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.plan import (
-    Checks,
-    Circumstances,
-    Contender,
-    ContenderId,
-    OutputDifference,
-)
+from stagecut.compiler.ir.checks import Checks, OutputDifference
+from stagecut.compiler.ir.contender import Contender, ContenderId
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.passes.profile.profile import Fault
 
 

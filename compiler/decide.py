@@ -17,7 +17,7 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit, with_error_limit
 from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
 from stagecut.compiler.measurements import Measurements

@@ -13,11 +13,11 @@ from stagecut import backends
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import ERROR, CostTable, NodeCosts, with_error_limit, with_errors
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.precision import ContenderError, PlannedPrecision
 from stagecut.compiler.ir.solution import Solution, Totals
 from stagecut.compiler.measurements import KeptErrors, Measurements

@@ -20,6 +20,7 @@ from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.frontends.feeds import other_samples
 from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import Contender, ContenderId
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import (
     Estimate,
@@ -29,14 +30,8 @@ from stagecut.compiler.ir.device import (
 from stagecut.compiler.ir.errors import EngineError, StageFault, WrongAnswerError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import (
-    Circumstances,
-    Contender,
-    ContenderId,
-    ProfilePath,
-    Provenance,
-)
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model, versions

@@ -12,11 +12,13 @@ import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan, StoredVariant
 from stagecut.compiler.formats.weights import FILE_NAME
+from stagecut.compiler.ir.batching import stacked
 from stagecut.compiler.ir.border import CARRIERS, handed_back
 from stagecut.compiler.ir.device import Feeds, Progress, Tensor, silent
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
 from stagecut.compiler.ir.graph import ANY_RANK
-from stagecut.compiler.ir.plan import MAIN, PlannedVariant, Port, stacked
+from stagecut.compiler.ir.plan import MAIN, PlannedVariant
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.trace import Trace

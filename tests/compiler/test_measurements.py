@@ -15,9 +15,10 @@ from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.errors import ToleranceError
 from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind, ProfilePath
+from stagecut.compiler.ir.provenance import ProfilePath
 from stagecut.compiler.measure.crash_journal import Crash
 from stagecut.compiler.measurements import Measurements, _of_real
 from stagecut.passes.expand import Expand

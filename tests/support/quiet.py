@@ -7,7 +7,7 @@ import pytest
 
 from stagecut.compiler import measurements, stream_field
 from stagecut.compiler.context import Settings
-from stagecut.compiler.ir.plan import Circumstances
+from stagecut.compiler.ir.provenance import Circumstances
 
 Found = TypeVar("Found")
 
