@@ -55,6 +55,13 @@ def _loaded(load: ForeignLoad | None) -> Iterator[str]:
         yield f"something waited for a CPU {load.waited:.0%} of the time"
 
 
+def tell_age(known: Circumstances | None, settings: Settings) -> None:
+    """Warn that something was measured in an earlier compile, where it is known when."""
+    if known is not None:
+        since = age(settings.now() - known.measured_at_s)
+        settings.warn(f"the {known.what} is from the cache, measured {since} ago")
+
+
 def age(seconds: float) -> str:
     """`3 hours`, of something that was measured so many seconds ago."""
     for unit, length_s in (("day", 86400), ("hour", 3600), ("minute", 60)):

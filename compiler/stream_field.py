@@ -287,9 +287,9 @@ class StreamField:
             replace(each.built, proposal=replace(each.proposal.single, id=each.proposal.id))
             for each in entries
         ]
-        compared = measurements.compared(contenders, built, self._dropped)
+        compared = Compared.of(measurements.answers, contenders, built, self._dropped)
         singles = [each.proposal.single for each in entries]
-        return measurements.at_other_shapes(
+        return measurements.right_elsewhere.shipping(
             replace(compared, circumstances=known), singles, THROUGHPUT, self._tolerance
         )
 
