@@ -41,6 +41,7 @@ from stagecut.compiler.ir.plan import (
 )
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.over_hosts import OverHosts
@@ -141,7 +142,7 @@ class Question:
                 decided.certificate,
                 profiled.paths,
                 program,
-                measurements.provenance(self._options(), compared.chosen.id),
+                measurements.identity.provenance(self._options(), compared.chosen.id),
                 self.objective,
                 decided.totals,
                 measurements.context.backends,
@@ -200,7 +201,7 @@ class Question:
         if self._hosts is not None:
             return self._hosts.profile(measurements)
         if self.costs is None:
-            return measurements.profile(expanded)
+            return profile_of(measurements, expanded)
         return handed_in(table_of(self.costs, expanded), expanded)
 
     def _options(self) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.plan import InputPort
+from stagecut.compiler.ir.port import InputPort
 from stagecut.compiler.report.decoding import DecodingFigures
 from stagecut.compiler.report.export.dot import to_dot
 from stagecut.compiler.report.export.json import difference_json, to_json
