@@ -9,6 +9,7 @@ import typer
 
 from stagecut.compiler.cli.output import progress_bars
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -249,6 +250,7 @@ def make_settings(
     notes: Path | None = None,
     effort: str = "normal",
     engine_timeout_s: float = ENGINE_TIMEOUT_S,
+    watch: Told = nobody,
 ) -> "Settings":
     """Settings with progress bars; working files are kept beside `output`, where there has to be
     room for the result anyway."""
@@ -262,6 +264,7 @@ def make_settings(
         engine_timeout_s=engine_timeout_s,
         effort=one_of(effort, EFFORTS, "--effort"),
         progress=progress_bars(),
+        watch=watch,
     )
 
 

@@ -49,7 +49,7 @@ def test_a_plan_beside_onnx_runtime(run: Callable[..., Said], plans: dict[str, P
 
 
 def test_rivals_have_processes_of_their_own(capfd: pytest.CaptureFixture[str]) -> None:
-    contestants = [Quick("quick"), Refusing("refusing"), Dying("dying")]
+    contestants: list[rivals.Rival] = [Quick("quick"), Refusing("refusing"), Dying("dying")]
     quick, refusing, dying = bench_command._measured(contestants, rounds=2, seconds=0.01)
     assert [len(row.turns) for row in (quick, refusing, dying)] == [2, 0, 0]
     assert min(quick.latencies_s) >= 0.001
@@ -97,7 +97,8 @@ def test_alone_there_is_nothing_to_be_gained() -> None:
 
 
 def test_programs_read_numbers() -> None:
-    first, _, failed = document(ROWS)["rows"]  # type: ignore[misc]
+    found: Any = document(ROWS)["rows"]
+    first, _, failed = found
     assert first["latency_s"] == {"median": 0.001, "p90": 0.002, "p99": 0.002, "runs": 6}
     assert first["inputs_per_s"] == {"median": 1000.0, "min": 900.0, "max": 1100.0, "turns": 2}
     assert first["memory_bytes"] == {"steady": 10 * MIB, "peak": 20 * MIB}
