@@ -168,7 +168,7 @@ def _trade(
         colour = _LINE if choice.device in on_front else _SOFT
         axes.plot(choice.price or 0.0, total, "o", color=colour, markersize=6)
         said = f"{names[choice.device].removeprefix(f'{option}=')}\n{objective.text(total)}"
-        _note(axes, said, (choice.price or 0.0, total), (0, 6), "center")
+        _note(axes, said, (choice.price or 0.0, total), (0, -28), "center")
     axes.margins(x=0.15, y=0.25)
     _amounts(axes, objective.text, f"price (of {option})", "least total")
     axes.set_ylim(bottom=0)
