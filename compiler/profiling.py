@@ -69,7 +69,9 @@ def profile_model(
         profiled = measurements.profile(expanded)
         if not streams:
             return profiled
-        decide = DecideStream(Restrict((), ()), None, (), False, Phases(settings.clock))
+        decide = DecideStream(
+            Restrict((), ()), None, (), False, Phases(settings.clock, settings.phase)
+        )
         return decide.costs(measurements, expanded, profiled)
 
 
