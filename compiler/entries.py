@@ -23,7 +23,7 @@ from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import MAIN
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.ir.state import Decoding, DecodingOptions
+from stagecut.compiler.ir.state import DECODE, Decoding, DecodingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,22 @@ def entries_of(
     entries = decoder.entries.items()
     made = tuple(_entry(name, each.imported, [each.shapes], None) for name, each in entries)
     return made, decoder.decoding
+
+
+def decode_step(
+    imported: Imported, feeds: Feeds | None, options: DecodingOptions, shapes: Shapes
+) -> Program:
+    """A decoder's step alone, behind as many tokens as `options` say.
+
+    Raises UsageError for a model that is no decoder, and what the frontends raise.
+    """
+    sampled = replace(imported, feeds={**imported.feeds, **(feeds or {})})
+    decoder = decoder_of(sampled, options, shapes)
+    if decoder is None:
+        raise AssertionError("options that are given are refused where there is no decoder")
+    step = decoder.entries[DECODE]
+    [program] = programs_for(step.imported, [step.shapes], None)
+    return program
 
 
 def calibrated(entries: Sequence[Entry], path: Path) -> tuple[Entry, ...]:

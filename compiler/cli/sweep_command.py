@@ -2,19 +2,26 @@
 
 import math
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import limits
+from stagecut.compiler.cli import decoding, limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.outputs import check_outputs
+from stagecut.compiler.cli.tables import Given, by_length
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
+    from stagecut.compiler.context import Settings
+    from stagecut.compiler.ir.costs import CostTable
+    from stagecut.compiler.ir.costs_by_length import CostsByLength
     from stagecut.compiler.ir.objective import Objective
+    from stagecut.passes.sweep.catalogue import Catalogue
     from stagecut.passes.sweep.sweep import Sweep
 
 _RANGE = re.compile(r"(?P<part>.+)=(?P<low>[^=]+?)\.\.(?P<high>[^=]+)")
@@ -60,6 +67,7 @@ def sweep(
             "than for no more.",
         ),
     ] = None,
+    length: decoding.LengthsOption = None,
     device: common.DeviceOption = None,
     shape: common.ShapeOption = None,
     objective: common.ObjectiveOption = "latency",
@@ -76,7 +84,8 @@ def sweep(
     ] = None,
     json: common.JsonOption = False,
 ) -> None:
-    """Say how the optimum changes with the speed of a device or of a link, exactly.
+    """Say how the optimum changes with the speed of a device or of a link, or with the length of a
+    decoder's sequence, exactly.
 
     The optimum over all schedules is a curve made of few pieces: every speed at which something
     moves is found, and proved, by two partitions a piece.
@@ -85,18 +94,25 @@ def sweep(
       stagecut sweep costs.json --scale pim.hbm=0.05..100 --scale cpu.serial=0.5..2 --csv curve.csv
       stagecut sweep costs.json --scale pim.hbm=0.1..10 --scale transfers=0.1..10 --map
       stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --price 10,18,32
+      stagecut sweep zoo:gpt2:past=1024 --length 128,512,1000 --device cpu.serial --device pim.aim
     """
-    from stagecut.compiler.cli import sweep_map_output as maps
-    from stagecut.compiler.cli import sweep_output as says
+    from stagecut import backends
     from stagecut.compiler.cli.searching import Searching
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.sweep.catalogue import Catalogue
-    from stagecut.passes.sweep.speed_map import speed_map
 
     goal = parse_objective(objective)
     asked = [_sweep(text, goal, time_limit) for text in scale or ()]
     is_table = costs.endswith(".json")
-    _refuse(len(asked), set_ is not None, map_)
+    lengths = decoding.parse_lengths(length)
+    known = by_length(Path(costs)) if is_table else None
+    along = len(lengths) > 1 or (known is not None and not lengths)
+    if along:
+        _refuse_along_length(
+            twice=known is not None and bool(lengths), others=[*asked, set_, map_, shape]
+        )
+    else:
+        _refuse(len(asked), set_ is not None, map_)
     entries = [] if set_ is None else _entries(set_)
     names = tuple(each.partition("=")[0] for each in entries)
     prices = _prices(price, len(names))
@@ -111,37 +127,116 @@ def sweep(
     settings = common.make_settings(
         cache_dir=cache_dir, no_cache=no_cache, notes=context.obj, effort=effort
     )
+    rules = common.read_rules(pin, forbid)
+    if along:
+        steps = known or _profiled_by_length(costs, lengths, device, settings)
+        steps = replace(steps, tables=tuple(map(rules, steps.tables)))
+        _along_length(costs, steps, goal, time_limit, csv, json)
+        return
     if is_table:
-        from stagecut.compiler.formats.costs_json import read_costs
-
-        table = read_costs(Path(costs))
+        table = Given(Path(costs), None).table(*lengths)
     else:
-        from stagecut import backends
-        from stagecut.compiler.profiling import profile_model
-
-        devices = [*(device or backends.real_devices()), *entries]
-        shapes = common.parse_shapes(shape)
-        table = profile_model(costs, devices=devices, shapes=shapes, settings=settings).costs
-    table = common.read_rules(pin, forbid)(table)
-    if entries:
-        choices = catalogue(table)
-        specs = dict(zip(catalogue.entries, entries, strict=True))
-        document = says.choices_document(choices, specs, goal)
-        lines = says.choices_lines(choices, specs, goal)
-        rows = says.choices_csv(choices, specs)
-    elif map_:
-        drawn = speed_map(asked[0], asked[1], table)
-        document, lines = maps.map_document(drawn), maps.map_lines(drawn)
-        rows = maps.map_csv(drawn)
-    else:
-        curves = [one(table) for one in asked]
-        document, lines = says.curves_document(curves), says.curves_lines(curves)
-        rows = says.curves_csv(curves)
+        table = _profiled(
+            costs, lengths, [*(device or backends.real_devices()), *entries], shape, settings
+        )
+    document, lines, rows = _answered(rules(table), asked, catalogue, entries, goal, is_map=map_)
     _write(csv, rows)
     if json:
         print_json("stagecut.sweep/1", {"costs": costs, **document})
     else:
         say(*lines)
+
+
+def _profiled(
+    model: str,
+    lengths: Sequence[int],
+    devices: Sequence[str],
+    shape: list[str] | None,
+    settings: "Settings",
+) -> "CostTable":
+    from stagecut.compiler.profiling import profile_model
+
+    return profile_model(
+        model,
+        devices=devices,
+        shapes=common.parse_shapes(shape),
+        decoding=decoding.at_length(lengths),
+        settings=settings,
+    ).costs
+
+
+def _answered(
+    table: "CostTable",
+    asked: "Sequence[Sweep]",
+    catalogue: "Catalogue",
+    entries: Sequence[str],
+    goal: "Objective",
+    *,
+    is_map: bool,
+) -> tuple[dict[str, object], Iterable[str], str]:
+    """The answer as a document, as lines and as CSV."""
+    from stagecut.compiler.cli import sweep_map_output as maps
+    from stagecut.compiler.cli import sweep_output as says
+    from stagecut.passes.sweep.speed_map import speed_map
+
+    if entries:
+        choices = catalogue(table)
+        specs = dict(zip(catalogue.entries, entries, strict=True))
+        document = says.choices_document(choices, specs, goal)
+        return document, says.choices_lines(choices, specs, goal), says.choices_csv(choices, specs)
+    if is_map:
+        drawn = speed_map(asked[0], asked[1], table)
+        return maps.map_document(drawn), maps.map_lines(drawn), maps.map_csv(drawn)
+    curves = [one(table) for one in asked]
+    return says.curves_document(curves), says.curves_lines(curves), says.curves_csv(curves)
+
+
+def _refuse_along_length(*, twice: bool, others: Sequence[object]) -> None:
+    """A sweep along the length is a question of its own."""
+    if twice:
+        raise UsageError(
+            "the lengths are those of the file",
+            where="--length",
+            fix="leave it out; or give one length, with --scale",
+        )
+    if any(others):
+        raise UsageError(
+            "along the length, nothing else changes",
+            where="sweep",
+            fix="give one --length with --scale or --set; or several and none of these, no --map "
+            "and no --shape",
+        )
+
+
+def _along_length(
+    named: str,
+    steps: "CostsByLength",
+    objective: "Objective",
+    limit_s: float,
+    csv: Path | None,
+    json: bool,
+) -> None:
+    from stagecut.compiler.cli import by_length_output as says
+    from stagecut.compiler.cli.searching import Searching
+    from stagecut.passes.sweep.lengths import LengthSweep
+
+    curve = LengthSweep(objective, limit_s, Searching(objective), progress_bars())(steps)
+    _write(csv, says.curve_csv(curve))
+    if json:
+        document = says.curve_document(curve, steps)
+        print_json("stagecut.sweep/1", {"costs": named, **document})
+    else:
+        say(*says.curve_lines(curve, steps))
+
+
+def _profiled_by_length(
+    model: str, lengths: Sequence[int], device: Sequence[str] | None, settings: "Settings"
+) -> "CostsByLength":
+    from stagecut import backends
+    from stagecut.compiler.profiling import profile_by_length
+
+    devices = [*(device or backends.real_devices())]
+    return profile_by_length(model, lengths, devices=devices, settings=settings)
 
 
 def _write(csv: Path | None, rows: str) -> None:
