@@ -20,9 +20,11 @@ from stagecut.compiler.ir.border import conformed
 from stagecut.compiler.ir.costs import Costs, CostTable
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, UsageError
+from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import MAIN
+from stagecut.compiler.ir.plan import MAIN, PlannedEntry
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.state import DECODE, Decoding, DecodingOptions
 
 
@@ -70,8 +72,8 @@ def entries_of(
 
 def decode_step(
     imported: Imported, feeds: Feeds | None, options: DecodingOptions, shapes: Shapes
-) -> Program:
-    """A decoder's step alone, behind as many tokens as `options` say.
+) -> tuple[Program, Residents]:
+    """A decoder's step alone, behind as many tokens as `options` say, with its states.
 
     Raises UsageError for a model that is no decoder, and what the frontends raise.
     """
@@ -81,7 +83,24 @@ def decode_step(
         raise AssertionError("options that are given are refused where there is no decoder")
     step = decoder.entries[DECODE]
     [program] = programs_for(step.imported, [step.shapes], None)
-    return program
+    return program, Residents(decoder.decoding.states, decoder.decoding.capacity)
+
+
+def residents_of(
+    name: str,
+    decoding: Decoding | None,
+    planned: Mapping[str, PlannedEntry],
+    machine: MeasuredMachine | None,
+) -> Residents:
+    """The states of an entry that stay where decode reads them; `planned` has decode, where this is
+    prefill. Over several hosts, states go through the first one."""
+    if decoding is None or machine is not None:
+        return NO_RESIDENTS
+    if name == DECODE:
+        return Residents(decoding.states, decoding.capacity)
+    presents = {state.present for state in decoding.states}
+    homes = planned[DECODE].variants[0].run.homes
+    return Residents(ends={name: homes[name] for name in homes if name in presents})
 
 
 def calibrated(entries: Sequence[Entry], path: Path) -> tuple[Entry, ...]:

@@ -37,6 +37,7 @@ from stagecut.compiler.ir.plan import (
     Provenance,
 )
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model, versions
@@ -95,6 +96,7 @@ class Measurements:
     """One program at one shape: its graph, and its weights on disk, which must outlive this.
 
     `opened` is the whole model where it has open dimensions, with its weights on disk, too.
+    `residents` are the states that stay where they are read.
     """
 
     context: CompileContext
@@ -102,11 +104,12 @@ class Measurements:
     graph: Graph
     weights: WeightFile
     opened: ir.Model | None = None
+    residents: Residents = NO_RESIDENTS
 
     @cached_property
     def answers(self) -> Answers:
         extract = Extractor(self.program, self.weights)
-        return Answers(self.context, self.program, self.graph, extract)
+        return Answers(self.context, self.program, self.graph, extract, self.residents)
 
     def on_samples_that_run(self) -> "Measurements":
         """The same on other samples, where the reference does not run on those that were made up,
@@ -127,7 +130,8 @@ class Measurements:
         return replace(self, program=replace(program, feeds=tried[number]))
 
     def profile(self, expanded: ExpandedGraph) -> Profiled:
-        """Costs and paths, from the cache when they are there, without what is known to crash."""
+        """Costs and paths, from the cache when they are there, without what is known to crash;
+        states lie where they are read."""
         crashes = [
             Fault(crash.nodes[0], crash.device, str(crash))
             for crash in self.context.crashes
@@ -138,7 +142,13 @@ class Measurements:
         for fault in crashes:
             expanded = expanded.without(fault.node, fault.device, fault.reason)
         profiled = self._profile(expanded)
-        return replace(profiled, faults=(*crashes, *profiled.faults))
+        costs = self.with_residents(profiled.costs)
+        return replace(profiled, costs=costs, faults=(*crashes, *profiled.faults))
+
+    def with_residents(self, costs: CostTable) -> CostTable:
+        """The table with states that lie where they are read."""
+        drivers = (link for engine in self.context.backends.values() for link in engine.links)
+        return self.residents.priced(costs, drivers)
 
     def _profile(self, expanded: ExpandedGraph) -> Profiled:
         settings = self.context.settings

@@ -30,6 +30,7 @@ from stagecut.compiler.ir.device import Backend, Feeds
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.isolated import Request, profile_isolated
 from stagecut.compiler.measurements import Measurements
@@ -69,10 +70,10 @@ def profile_model(  # noqa: PLR0913  as compile_model, whose first half it is
         return profile_isolated(model, example_inputs, feeds, request, settings)
     streams = objective == "throughput"
     context = context_of(devices, settings, streams=streams)
-    program = _program(model, example_inputs, shapes, feeds, decoding)
+    program, residents = _program(model, example_inputs, shapes, feeds, decoding)
     expanded = _expanded(program, context.backends, granularity)
     with scratch_folder(settings) as folder:
-        measurements = _measurements(program, expanded, context, folder)
+        measurements = _measurements(program, expanded, context, folder, residents)
         profiled = measurements.profile(expanded)
         if not streams:
             return profiled
@@ -97,7 +98,8 @@ def profile_by_length(
     Raises UsageError for lengths that are none, and what `profile_model` raises.
     """
     check_measuring(devices, feeds, granularity, settings)
-    options = {length: replace(decoding, length=length) for length in lengths}
+    room = decoding.capacity or max((length + 1 for length in lengths), default=None)
+    options = {length: replace(decoding, length=length, capacity=room) for length in lengths}
     if len(options) < 2:
         raise UsageError(
             f"{len(options)} lengths make no line", where="lengths", fix="give two or more"
@@ -107,10 +109,10 @@ def profile_by_length(
     tables: dict[int, CostTable] = {}
     graphs: dict[int, Graph] = {}
     for length in settings.progress(sorted(options), "profiles by length"):
-        program = decode_step(imported, feeds, options[length], {})
+        program, residents = decode_step(imported, feeds, options[length], {})
         expanded = _expanded(program, context.backends, granularity)
         with scratch_folder(settings) as folder:
-            measurements = _measurements(program, expanded, context, folder)
+            measurements = _measurements(program, expanded, context, folder, residents)
             tables[length] = measurements.profile(expanded).costs
         graphs[length] = expanded.graph
     return by_length(tables, graphs)
@@ -129,7 +131,7 @@ def plan_profile(
     """What `profile_model` would run, and what for; nothing is measured."""
     check_measuring(devices, feeds, granularity)
     engines = backends.create_all(tuple(devices or backends.real_devices()))
-    program = _program(model, example_inputs, shapes, feeds, decoding)
+    program, _ = _program(model, example_inputs, shapes, feeds, decoding)
     chosen = Representatives.of(_expanded(program, engines, granularity), kinds_of(program))
     return plan_paths(chosen.expanded, chosen.of_all)
 
@@ -146,7 +148,7 @@ def expand_model(
 ) -> ExpandedGraph:
     """What each device could run of a model, and why it refuses the rest; nothing is run."""
     engines = backends.create_all(tuple(devices))
-    program = _program(model, example_inputs, shapes, feeds, decoding)
+    program, _ = _program(model, example_inputs, shapes, feeds, decoding)
     return _expanded(program, engines, granularity)
 
 
@@ -156,21 +158,28 @@ def _program(
     shapes: Mapping[str, tuple[int, ...]] | None,
     feeds: Feeds | None,
     decoding: DecodingOptions,
-) -> Program:
-    """What is asked about: the model as a whole, or its step behind so many tokens."""
+) -> tuple[Program, Residents]:
+    """What is asked about: the model as a whole, or its step behind so many tokens, with states
+    that stay where they are read."""
     bound = each_shape(shapes)[0]
     if decoding.length is None:
-        return load_program(model, example_inputs=example_inputs, shapes=bound, feeds=feeds)
+        program = load_program(model, example_inputs=example_inputs, shapes=bound, feeds=feeds)
+        return program, NO_RESIDENTS
     imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds, shaped=bound)
     return decode_step(imported, feeds, decoding, bound)
 
 
 def _measurements(
-    program: Program, expanded: ExpandedGraph, context: CompileContext, folder: Path
+    program: Program,
+    expanded: ExpandedGraph,
+    context: CompileContext,
+    folder: Path,
+    residents: Residents,
 ) -> Measurements:
     """`folder` is for the weights, and has to be there for as long as something is measured."""
     weights = write_weights([program.model], folder)[0]
-    return Measurements(context, program, expanded.graph, weights).on_samples_that_run()
+    found = Measurements(context, program, expanded.graph, weights, residents=residents)
+    return found.on_samples_that_run()
 
 
 def _expanded(

@@ -40,6 +40,7 @@ from stagecut.compiler.ir.plan import (
     PlannedVariant,
 )
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
@@ -69,6 +70,7 @@ class Question:
     max_batch: int | None
     phases: Phases
     entry: str = MAIN
+    residents: Residents = NO_RESIDENTS
     costs: Costs | None = None
     #: So many inputs are in each call, and whether replicas in processes may be faster then.
     size: int = 1
@@ -173,7 +175,8 @@ class Question:
         context = self.context if self._hosts is None else self._hosts.context
         graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
         expanded = without_idle(Expand(context.backends)(graph), context.backends)
-        return Measurements(context, program, graph, weights, opened), expanded
+        measurements = Measurements(context, program, graph, weights, opened, self.residents)
+        return measurements, expanded
 
     @property
     def _decide(self) -> Decide | DecideStream:
@@ -201,7 +204,8 @@ class Question:
             return self._hosts.profile(measurements)
         if self.costs is None:
             return measurements.profile(expanded)
-        return handed_in(table_of(self.costs, expanded), expanded)
+        profiled = handed_in(table_of(self.costs, expanded), expanded, self.residents.names)
+        return replace(profiled, costs=measurements.with_residents(profiled.costs))
 
     def _options(self) -> Mapping[str, str]:
         return {

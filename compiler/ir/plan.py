@@ -92,11 +92,13 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A schedule, what it costs, and the programs of its stages."""
+    """A schedule, what it costs, and the programs of its stages. `homes` are as in StagedSchedule:
+    of a decoder, the states that lie in a memory other than the host's."""
 
     schedule: Schedule
     account: Account
     stages: tuple[PlannedStage, ...]
+    homes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What a decoder takes: for the first token, for each that follows, and in memory."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.plan import PlanDocument, PlannedVariant
@@ -11,7 +12,8 @@ from stagecut.compiler.ir.state import DECODE, PREFILL, TOKENS, Decoding
 @dataclass(frozen=True, slots=True)
 class DecodingFigures:
     """`first_token_s` is of a prompt of `prompt` tokens, `token_s` of one token behind `length`;
-    observed where the gate has run the plan, else by the costs, as `observed` says."""
+    observed where the gate has run the plan, else by the costs, as `observed` says. `homes` are the
+    memories of the states that lie in one of a device's own, by name."""
 
     decoding: Decoding
     prompt: int
@@ -19,6 +21,7 @@ class DecodingFigures:
     first_token_s: float
     token_s: float
     observed: bool
+    homes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, document: PlanDocument) -> "DecodingFigures | None":
@@ -26,6 +29,7 @@ class DecodingFigures:
         decoding = document.decoding
         if decoding is None:
             return None
+        pasts = {state.past for state in decoding.states}
         prefill, decode = (document.entries[name].variants[0] for name in (PREFILL, DECODE))
         return cls(
             decoding,
@@ -34,6 +38,7 @@ class DecodingFigures:
             _time_s(prefill),
             _time_s(decode),
             None not in {prefill.observed_s, decode.observed_s},
+            {name: memory for name, memory in decode.run.homes.items() if name in pasts},
         )
 
     @property
@@ -62,6 +67,11 @@ class DecodingFigures:
             f"a sequence holds {capacity} tokens in {units.size(capacity * token_bytes)}, "
             f"{units.size(token_bytes)} a token"
         )
+        for memory, number in Counter(self.homes.values()).items():
+            yield (
+                f"{number} of its {len(self.decoding.states)} states stay in the memory of "
+                f"{memory}: a step transfers what is new of them"
+            )
 
     def document(self) -> dict[str, object]:
         """For JSON."""
@@ -75,6 +85,7 @@ class DecodingFigures:
             **({} if self.answer_s is None else {"new": self.decoding.answer}),
             **({} if self.answer_s is None else {"answer_s": self.answer_s}),
             "bytes_per_token": self.decoding.token_bytes,
+            "homes": dict(self.homes),
         }
 
 

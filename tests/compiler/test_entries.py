@@ -72,12 +72,14 @@ def test_samples_of_a_decoder() -> None:
 
 def test_a_step_alone() -> None:
     imported, _ = import_model(tiny_decoder())
-    program = decode_step(imported, None, DecodingOptions(length=40), {})
+    program, residents = decode_step(imported, None, DecodingOptions(length=40), {})
     entries, _ = entries_of(imported, [{}], None, DecodingOptions(length=40))
     assert {name: array.shape for name, array in program.feeds.items()} == {
         name: array.shape for name, array in entries[1].programs[0].feeds.items()
     }
     assert program.feeds["past_key_values.0.key"].shape == (40, 1, 2, 4)
+    assert residents.capacity == 1024
+    assert len(residents.states) == 2
 
 
 def test_no_step_without_a_cache_that_grows() -> None:

@@ -27,12 +27,23 @@ def test_of_a_decoder() -> None:
         "token_s": 0.01,
         "accounting": "predicted",
         "bytes_per_token": 64,
+        "homes": {},
     }
     answering = replace(figures, decoding=replace(figures.decoding, answer=11))
     assert [*answering.lines()][1] == "an answer of 11 tokens takes 130 ms predicted"
     document = answering.document()
     assert (document["new"], document["answer_s"]) == (11, 0.13)
     assert "observed" in next(replace(figures, observed=True).lines())
+
+
+def test_states_in_a_devices_memory_are_told() -> None:
+    figures = DecodingFigures.of(decoder_plan(tiny_decoder()).document)
+    assert figures is not None
+    there = replace(figures, homes={"past_key_values.0.key": "pim.aim"})
+    assert [*there.lines()][-1] == (
+        "1 of its 2 states stay in the memory of pim.aim: a step transfers what is new of them"
+    )
+    assert there.document()["homes"] == {"past_key_values.0.key": "pim.aim"}
 
 
 def test_of_another_model() -> None:
