@@ -25,7 +25,7 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import MAIN, PlannedEntry
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
-from stagecut.compiler.ir.state import DECODE, Decoding, DecodingOptions
+from stagecut.compiler.ir.state import DECODE, TOKENS, Decoding, DecodingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,16 @@ def entries_of(
             fix="give one shape of each input; the plan runs at every length",
         )
     entries = decoder.entries.items()
-    made = tuple(_entry(name, each.imported, [each.shapes], None) for name, each in entries)
-    return made, decoder.decoding
+    made = {name: _entry(name, each.imported, [each.shapes], None) for name, each in entries}
+    step = made[DECODE]
+    programs = [_keeping(program, decoder.decoding) for program in step.programs]
+    made[DECODE] = replace(step, programs=programs)
+    return tuple(made.values()), decoder.decoding
+
+
+def _keeping(program: Program, decoding: Decoding) -> Program:
+    """The step's program, which reads states."""
+    return replace(program, states=tuple(state.past for state in decoding.states))
 
 
 def decode_step(
@@ -83,6 +91,7 @@ def decode_step(
         raise AssertionError("options that are given are refused where there is no decoder")
     step = decoder.entries[DECODE]
     [program] = programs_for(step.imported, [step.shapes], None)
+    program = _keeping(program, decoder.decoding)
     return program, Residents(decoder.decoding.states, decoder.decoding.capacity)
 
 
@@ -101,6 +110,18 @@ def residents_of(
     presents = {state.present for state in decoding.states}
     homes = planned[DECODE].variants[0].run.homes
     return Residents(ends={name: homes[name] for name in homes if name in presents})
+
+
+def further_lengths(
+    name: str, entries: Sequence[Entry], decoding: Decoding | None, *, by_costs: bool
+) -> tuple[int, ...]:
+    """Behind which numbers of tokens a step is looked at, beside the one that it is made for: the
+    prompt's, and all but one that a sequence holds. None of other entries, nor where costs were
+    handed in, which are of one length."""
+    if decoding is None or name != DECODE or by_costs:
+        return ()
+    prompt = entries[0].programs[0].feeds[TOKENS].shape[1]
+    return prompt, decoding.capacity - 1
 
 
 def calibrated(entries: Sequence[Entry], path: Path) -> tuple[Entry, ...]:

@@ -28,6 +28,7 @@ from stagecut.compiler.entries import (
     check_entries,
     costs_by_entry,
     entries_of,
+    further_lengths,
     named_in,
     residents_of,
     tables_in,
@@ -188,6 +189,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
                 entry=entry.name,
                 costs=None if context.only_reference else by_entry.get(entry.name),
                 residents=residents_of(entry.name, shared, planned, machine),
+                lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
             )
             planned[entry.name] = PlanEntry(asked, entry, own, files)()
         planned = {entry.name: planned[entry.name] for entry in entries}

@@ -71,6 +71,8 @@ class Question:
     phases: Phases
     entry: str = MAIN
     residents: Residents = NO_RESIDENTS
+    #: Behind which further numbers of tokens a decoder's step is looked at.
+    lengths: tuple[int, ...] = ()
     costs: Costs | None = None
     #: So many inputs are in each call, and whether replicas in processes may be faster then.
     size: int = 1
@@ -122,7 +124,7 @@ class Question:
         with phases("profile"):
             measurements = measurements.on_samples_that_run()
             program = measurements.program
-            profiled = self._profiled(measurements, expanded)
+            profiled = self.profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
         decided = self._decide(measurements, expanded, profiled, dump)
         with phases("assemble"):
@@ -199,7 +201,8 @@ class Question:
     def _hosts(self) -> OverHosts | None:
         return None if self.machine is None else OverHosts(self.machine, self.context)
 
-    def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
+    def profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
+        """The costs: measured, or those that were handed in."""
         if self._hosts is not None:
             return self._hosts.profile(measurements)
         if self.costs is None:

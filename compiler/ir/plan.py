@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.account import Account
+from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positive, Size
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
@@ -432,12 +433,14 @@ class PlannedEntry:
 
     `left_out` are outputs of the model that are no tensors, with their types, which a plan cannot
     hand back. `fixed` are inputs of the model with a default that nobody asked for when it was
-    compiled: constants of the plan.
+    compiled: constants of the plan. `along_length` is known of a decoder's step, where costs were
+    profiled at several lengths.
     """
 
     variants: tuple[PlannedVariant, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
+    along_length: AlongLength | None = None
 
 
 def stacked(shapes: Sequence[tuple[int, ...]], count: int) -> tuple[tuple[int, ...], ...]:

@@ -2,18 +2,22 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from stagecut.compiler.ir import units
+from stagecut.compiler.ir.along_length import AlongLength
+from stagecut.compiler.ir.objective import LATENCY, Objective, parse_objective
 from stagecut.compiler.ir.plan import PlanDocument, PlannedVariant
 from stagecut.compiler.ir.state import DECODE, PREFILL, TOKENS, Decoding
+from stagecut.compiler.report import wording
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingFigures:
     """`first_token_s` is of a prompt of `prompt` tokens, `token_s` of one token behind `length`;
     observed where the gate has run the plan, else by the costs, as `observed` says. `homes` are the
-    memories of the states that lie in one of a device's own, by name."""
+    memories of the states that lie in one of a device's own, by name; `along_length` says which
+    schedule of the step is the best from which length on, in the unit of `objective`."""
 
     decoding: Decoding
     prompt: int
@@ -22,6 +26,8 @@ class DecodingFigures:
     token_s: float
     observed: bool
     homes: Mapping[str, str] = field(default_factory=dict)
+    along_length: AlongLength | None = None
+    objective: Objective = LATENCY
 
     @classmethod
     def of(cls, document: PlanDocument) -> "DecodingFigures | None":
@@ -39,6 +45,8 @@ class DecodingFigures:
             _time_s(decode),
             None not in {prefill.observed_s, decode.observed_s},
             {name: memory for name, memory in decode.run.homes.items() if name in pasts},
+            document.entries[DECODE].along_length,
+            parse_objective(decode.objective),
         )
 
     @property
@@ -72,6 +80,25 @@ class DecodingFigures:
                 f"{number} of its {len(self.decoding.states)} states stay in the memory of "
                 f"{memory}: a step transfers what is new of them"
             )
+        yield from self._along_lines()
+
+    def _along_lines(self) -> Iterator[str]:
+        """From which length on another schedule would be better."""
+        along, text = self.along_length, self.objective.text
+        if along is None:
+            return
+        misfit = max(along.misfit.values(), default=None)
+        off = "" if misfit is None else f", lines between them off by up to {misfit:.1%}"
+        lengths = ", ".join(map(str, along.lengths))
+        yield f"by the costs of a step behind {lengths} tokens{off}, the best schedule is"
+        for best in along.best:
+            devices = ", ".join(
+                f"{wording.count(n, 'node')} on {name}" for name, n in best.devices.items()
+            )
+            ends = " to ".join(map(text, best.total))
+            own = " to ".join(map(text, best.own_total))
+            told = "as in this plan" if own == ends else f"this plan's takes {own}"
+            yield f"  from {best.low} to {best.high} tokens: {ends}, {devices}; {told}"
 
     def document(self) -> dict[str, object]:
         """For JSON."""
@@ -86,6 +113,7 @@ class DecodingFigures:
             **({} if self.answer_s is None else {"answer_s": self.answer_s}),
             "bytes_per_token": self.decoding.token_bytes,
             "homes": dict(self.homes),
+            **({} if self.along_length is None else {"along_length": asdict(self.along_length)}),
         }
 
 
