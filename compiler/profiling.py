@@ -33,6 +33,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.isolated import Request, profile_isolated
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
@@ -74,10 +75,12 @@ def profile_model(  # noqa: PLR0913  as compile_model, whose first half it is
     expanded = _expanded(program, context.backends, granularity)
     with scratch_folder(settings) as folder:
         measurements = _measurements(program, expanded, context, folder, residents)
-        profiled = measurements.profile(expanded)
+        profiled = profile_of(measurements, expanded)
         if not streams:
             return profiled
-        decide = DecideStream(Restrict((), ()), None, (), False, Phases(settings.clock))
+        decide = DecideStream(
+            Restrict((), ()), None, (), False, Phases(settings.clock, settings.phase)
+        )
         return decide.costs(measurements, expanded, profiled)
 
 
@@ -113,7 +116,7 @@ def profile_by_length(
         expanded = _expanded(program, context.backends, granularity)
         with scratch_folder(settings) as folder:
             measurements = _measurements(program, expanded, context, folder, residents)
-            tables[length] = measurements.profile(expanded).costs
+            tables[length] = profile_of(measurements, expanded).costs
         graphs[length] = expanded.graph
     return by_length(tables, graphs)
 

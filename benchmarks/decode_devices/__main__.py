@@ -23,6 +23,7 @@ from stagecut.compiler.ir.residents import Residents
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.state import DECODE, Decoding, DecodingOptions
 from stagecut.compiler.ir.units import seconds, size
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.cluster.cluster import Cluster
 from stagecut.passes.expand import Expand
@@ -106,7 +107,7 @@ def _table(context: CompileContext, entry: Entry) -> CostTable:
     with scratch_folder(context.settings) as folder:
         weights = write_weights([program.model], folder)[0]
         measurements = Measurements(context, program, expanded.graph, weights)
-        return measurements.profile(expanded).costs
+        return profile_of(measurements, expanded).costs
 
 
 def _row(context: int, device: str, what: str, solution: Solution, cache_bytes: int) -> Row:
