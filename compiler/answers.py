@@ -19,6 +19,7 @@ from stagecut.compiler.ir.device import (
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Graph, Value
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.passes.gate.accuracy import Limit
@@ -43,12 +44,14 @@ _NARROW = re.compile(r"float(16|8|6|4)")
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one program at one shape, whose stages `extract` extracts."""
+    """Of one program at one shape, whose stages `extract` extracts. `residents` are the states that
+    stay where they are read."""
 
     context: CompileContext
     program: Program
     graph: Graph
     extract: Extractor
+    residents: Residents = NO_RESIDENTS
 
     def build(
         self,
@@ -64,7 +67,10 @@ class Answers:
 
     def staged(self, proposal: Proposal, prefix: str = "stage") -> StagedSchedule:
         """The proposal with its programs, whose names begin with `prefix`."""
-        return stage(self.graph, proposal.schedule, proposal.account, self.extract, prefix)
+        schedule, account = proposal.schedule, proposal.account
+        memory_of = {name: each.memory.name for name, each in self.context.backends.items()}
+        homes = self.residents.homes(self.graph, schedule, memory_of)
+        return stage(self.graph, schedule, account, self.extract, prefix, homes)
 
     def checked(self, proposals: Sequence[Proposal], tolerance: float | None) -> Checked:
         """Every contender prepared and run, its outputs compared with the reference's."""

@@ -20,10 +20,12 @@ from stagecut.compiler.ir.border import conformed
 from stagecut.compiler.ir.costs import Costs, CostTable
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, UsageError
+from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import MAIN
+from stagecut.compiler.ir.plan import MAIN, PlannedEntry
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.ir.state import Decoding, DecodingOptions
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
+from stagecut.compiler.ir.state import DECODE, TOKENS, Decoding, DecodingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,62 @@ def entries_of(
             fix="give one shape of each input; the plan runs at every length",
         )
     entries = decoder.entries.items()
-    made = tuple(_entry(name, each.imported, [each.shapes], None) for name, each in entries)
-    return made, decoder.decoding
+    made = {name: _entry(name, each.imported, [each.shapes], None) for name, each in entries}
+    step = made[DECODE]
+    programs = [_keeping(program, decoder.decoding) for program in step.programs]
+    made[DECODE] = replace(step, programs=programs)
+    return tuple(made.values()), decoder.decoding
+
+
+def _keeping(program: Program, decoding: Decoding) -> Program:
+    """The step's program, which reads states."""
+    return replace(program, states=tuple(state.past for state in decoding.states))
+
+
+def decode_step(
+    imported: Imported, feeds: Feeds | None, options: DecodingOptions, shapes: Shapes
+) -> tuple[Program, Residents]:
+    """A decoder's step alone, behind as many tokens as `options` say, with its states.
+
+    Raises UsageError for a model that is no decoder, and what the frontends raise.
+    """
+    sampled = replace(imported, feeds={**imported.feeds, **(feeds or {})})
+    decoder = decoder_of(sampled, options, shapes)
+    if decoder is None:
+        raise AssertionError("options that are given are refused where there is no decoder")
+    step = decoder.entries[DECODE]
+    [program] = programs_for(step.imported, [step.shapes], None)
+    program = _keeping(program, decoder.decoding)
+    return program, Residents(decoder.decoding.states, decoder.decoding.capacity)
+
+
+def residents_of(
+    name: str,
+    decoding: Decoding | None,
+    planned: Mapping[str, PlannedEntry],
+    machine: MeasuredMachine | None,
+) -> Residents:
+    """The states of an entry that stay where decode reads them; `planned` has decode, where this is
+    prefill. Over several hosts, states go through the first one."""
+    if decoding is None or machine is not None:
+        return NO_RESIDENTS
+    if name == DECODE:
+        return Residents(decoding.states, decoding.capacity)
+    presents = {state.present for state in decoding.states}
+    homes = planned[DECODE].variants[0].run.homes
+    return Residents(ends={name: homes[name] for name in homes if name in presents})
+
+
+def further_lengths(
+    name: str, entries: Sequence[Entry], decoding: Decoding | None, *, by_costs: bool
+) -> tuple[int, ...]:
+    """Behind which numbers of tokens a step is looked at, beside the one that it is made for: the
+    prompt's, and all but one that a sequence holds. None of other entries, nor where costs were
+    handed in, which are of one length."""
+    if decoding is None or name != DECODE or by_costs:
+        return ()
+    prompt = entries[0].programs[0].feeds[TOKENS].shape[1]
+    return prompt, decoding.capacity - 1
 
 
 def calibrated(entries: Sequence[Entry], path: Path) -> tuple[Entry, ...]:

@@ -17,8 +17,10 @@ from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.frontends.feeds import other_samples
 from stagecut.compiler.identity import Identity
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.measure.cache import Cache
 from stagecut.compiler.right_elsewhere import RightElsewhere
 from stagecut.passes.stage.extract import Extractor
@@ -32,6 +34,7 @@ class Measurements:
     """Its graph, and its weights on disk, which must outlive this.
 
     `opened` is the whole model where it has open dimensions, with its weights on disk, too.
+    `residents` are the states that stay where they are read.
     """
 
     context: CompileContext
@@ -39,11 +42,17 @@ class Measurements:
     graph: Graph
     weights: WeightFile
     opened: ir.Model | None = None
+    residents: Residents = NO_RESIDENTS
 
     @cached_property
     def answers(self) -> Answers:
         extract = Extractor(self.program, self.weights)
-        return Answers(self.context, self.program, self.graph, extract)
+        return Answers(self.context, self.program, self.graph, extract, self.residents)
+
+    def with_residents(self, costs: CostTable) -> CostTable:
+        """The table with states that lie where they are read."""
+        drivers = (link for engine in self.context.backends.values() for link in engine.links)
+        return self.residents.priced(costs, drivers)
 
     @cached_property
     def identity(self) -> Identity:

@@ -28,7 +28,9 @@ from stagecut.compiler.entries import (
     check_entries,
     costs_by_entry,
     entries_of,
+    further_lengths,
     named_in,
+    residents_of,
     tables_in,
     weights_into,
 )
@@ -46,9 +48,7 @@ from stagecut.compiler.ir.errors import (
 )
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import (
-    PlanDocument,
-)
+from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.ir.stream_certificate import limits_of_stream
 from stagecut.compiler.isolated import (
@@ -181,19 +181,18 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         with phases("weights"):
             weights = weights_into(archive, entries)
         files: dict[str, bytes] = {}
-        planned = {
-            entry.name: PlanEntry(
-                replace(
-                    question,
-                    entry=entry.name,
-                    costs=None if context.only_reference else by_entry.get(entry.name),
-                ),
-                entry,
-                own,
-                files,
-            )()
-            for entry, own in zip(entries, weights, strict=True)
-        }
+        planned: dict[str, PlannedEntry] = {}
+        # Prefill hands its rows over to where decode reads them, which is known by then.
+        for entry, own in reversed([*zip(entries, weights, strict=True)]):
+            asked = replace(
+                question,
+                entry=entry.name,
+                costs=None if context.only_reference else by_entry.get(entry.name),
+                residents=residents_of(entry.name, shared, planned, machine),
+                lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
+            )
+            planned[entry.name] = PlanEntry(asked, entry, own, files)()
+        planned = {entry.name: planned[entry.name] for entry in entries}
         with phases("write"):
             plan = write_plan(archive, PlanDocument(planned, shared), files, folder)
     return replace(plan, phases=phases.seconds)

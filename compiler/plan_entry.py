@@ -4,12 +4,14 @@ for batches of inputs."""
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from stagecut.compiler.along_length import StepsAlongLength
 from stagecut.compiler.batch_race import Race, Runner, raced
 from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
 from stagecut.compiler.entries import Entry
 from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import defaults_file, model_file
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.batching import batching_problem
 from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.errors import StagecutError
@@ -53,7 +55,21 @@ class PlanEntry:
                 files[model_file(entry.name)] = model_bytes(entry.opened)
             if entry.programs[0].defaults:
                 files[defaults_file(entry.name)] = defaults_model(entry.programs[0].defaults)
-        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed)
+        along = self._along_length(variants[0])
+        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed, along)
+
+    def _along_length(self, planned: PlannedVariant) -> AlongLength | None:
+        """None where there are no other lengths to look at, or more than times and energies to be
+        known there."""
+        question, opened = self.question, self.entry.opened
+        limited = question.tolerance is not None or question.max_energy_j is not None
+        if not question.lengths or opened is None or limited:
+            return None
+        steps = StepsAlongLength(
+            question, self.entry.programs[0], self.weights[0], opened, self.weights[-1]
+        )
+        with question.phases("lengths"):
+            return steps(planned.schedule)
 
     def _warn(self, problem: str) -> None:
         self.question.context.settings.warn(f"inputs are run one by one: {problem}")

@@ -41,6 +41,7 @@ from stagecut.compiler.ir.plan import (
     PlannedVariant,
 )
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measure.crash_journal import REFERENCE
@@ -71,6 +72,9 @@ class Question:
     max_batch: int | None
     phases: Phases
     entry: str = MAIN
+    residents: Residents = NO_RESIDENTS
+    #: Behind which further numbers of tokens a decoder's step is looked at.
+    lengths: tuple[int, ...] = ()
     costs: Costs | None = None
     #: So many inputs are in each call, and whether replicas in processes may be faster then.
     size: int = 1
@@ -122,7 +126,7 @@ class Question:
         with phases("profile"):
             measurements = measurements.on_samples_that_run()
             program = measurements.program
-            profiled = self._profiled(measurements, expanded)
+            profiled = self.profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
         decided = self._decide(measurements, expanded, profiled, dump)
         with phases("assemble"):
@@ -175,7 +179,8 @@ class Question:
         context = self.context if self._hosts is None else self._hosts.context
         graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
         expanded = without_idle(Expand(context.backends)(graph), context.backends)
-        return Measurements(context, program, graph, weights, opened), expanded
+        measurements = Measurements(context, program, graph, weights, opened, self.residents)
+        return measurements, expanded
 
     @property
     def _decide(self) -> Decide | DecideStream:
@@ -198,12 +203,14 @@ class Question:
     def _hosts(self) -> OverHosts | None:
         return None if self.machine is None else OverHosts(self.machine, self.context)
 
-    def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
+    def profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
+        """The costs: measured, or those that were handed in."""
         if self._hosts is not None:
             return self._hosts.profile(measurements)
         if self.costs is None:
             return profile_of(measurements, expanded)
-        return handed_in(table_of(self.costs, expanded), expanded)
+        profiled = handed_in(table_of(self.costs, expanded), expanded, self.residents.names)
+        return replace(profiled, costs=measurements.with_residents(profiled.costs))
 
     def _options(self, program: Program) -> Mapping[str, str]:
         """`of the zoo` names no path, and nothing that runs code of others."""

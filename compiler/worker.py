@@ -88,6 +88,7 @@ def _profile(folder: Path, request: Request) -> Mapping[str, float]:
         shapes=request.shapes[0],
         granularity=cast("Granularity", request.granularity),
         objective=cast("ProfileObjective", request.objective),
+        decoding=request.decoding,
         settings=_settings(folder, request),
     )
     (folder / PROFILE_FILE).write_bytes(PROFILE.dump_json(KeptProfile.of(profiled)))

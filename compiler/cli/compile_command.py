@@ -75,6 +75,7 @@ def compile_(
     max_memory: limits.MaxMemoryOption = None,
     prompt: decoding.PromptOption = None,
     capacity: decoding.CapacityOption = None,
+    length: decoding.LengthOption = None,
     state: decoding.StateOption = None,
     effort: limits.EffortOption = "normal",
     cores: common.CoresOption = None,
@@ -144,6 +145,7 @@ def compile_(
             granularity=finest,
             lower_precision=lower_precision_of(tolerance, asked_precision),
             restrict=common.read_rules(pin, forbid),
+            decoding=decoding.decoding_options(prompt, capacity, state, length),
         )
         asked = common.one_of(effort, EFFORTS, "--effort")
         rounds = dry.rounds_of(asked, goal, by_costs=costs is not None)
@@ -190,7 +192,7 @@ def compile_(
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
-        decoding=decoding.decoding_options(prompt, capacity, state),
+        decoding=decoding.decoding_options(prompt, capacity, state, length),
         settings=settings,
     )
     plan.save(output)

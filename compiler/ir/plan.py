@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stagecut.compiler.ir.account import Account
+from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.amounts import Amount, Size
 from stagecut.compiler.ir.checks import Checks, OutputDifference
 from stagecut.compiler.ir.contender import Contender
@@ -50,11 +51,13 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A schedule, what it costs, and the programs of its stages."""
+    """A schedule, what it costs, and the programs of its stages. `homes` are as in StagedSchedule:
+    of a decoder, the states that lie in a memory other than the host's."""
 
     schedule: Schedule
     account: Account
     stages: tuple[PlannedStage, ...]
+    homes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +144,14 @@ class PlannedEntry:
 
     `left_out` are outputs of the model that are no tensors, with their types, which a plan cannot
     hand back. `fixed` are inputs of the model with a default that nobody asked for when it was
-    compiled: constants of the plan.
+    compiled: constants of the plan. `along_length` is known of a decoder's step, where costs were
+    profiled at several lengths.
     """
 
     variants: tuple[PlannedVariant, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
+    along_length: AlongLength | None = None
 
 
 @dataclass(frozen=True, slots=True)
