@@ -56,6 +56,15 @@ def _why_not(each: Contender, planned: PlannedVariant, shipped: Contender) -> st
     return versus(each, shipped) if each is planned.shipped else f"one by one, {each.why}"
 
 
+def with_race(planned: PlannedVariant, alone: Contender, together: Contender) -> PlannedVariant:
+    """With the figures of the turns that what ships, `together`, took with what was the best one by
+    one."""
+    lost = replace(alone, chosen=False, trace=None, why=versus(alone, together))
+    seen = {alone.id: lost, together.id: replace(together, chosen=True, why=planned.shipped.why)}
+    contenders = tuple(seen.get(each.id, each) for each in planned.contenders)
+    return replace(planned, contenders=contenders)
+
+
 def with_slower(planned: PlannedVariant, batched: Contender, ratio: float) -> PlannedVariant:
     """The same with what batches did, which was `by_input` no better: `ratio` is its time over that
     of what ships, in turns with it."""
@@ -74,11 +83,6 @@ def with_rivals(planned: PlannedVariant, others: PlannedVariant) -> PlannedVaria
         if each.id not in known and each.id.kind is ContenderKind.SINGLE
     )
     return replace(planned, contenders=(*planned.contenders, *more))
-
-
-def is_faster(batched: PlannedVariant, planned: PlannedVariant, size: int) -> bool:
-    """Whether batches were clearly seen to take less time by input."""
-    return batched.shipped.high_s / size < planned.shipped.low_s
 
 
 def same_threads(planned: PlannedVariant, batched: PlannedVariant) -> bool:

@@ -114,7 +114,7 @@ def test_a_batch_that_is_fixed(asked: int | None, warned: bool) -> None:
 
 def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    runs: Iterator[Replicas] = iter([SLOW] * 2)
+    runs: Iterator[Replicas] = iter([SLOW])
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told(), max_batch=16)
     assert len(plan.variants) == 1
@@ -125,12 +125,20 @@ def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_size_that_seems_no_faster_does_not_hide_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fast = Replicas(StreamRun(1, 1, 1e-12, (1e-12,)), {"cpu.serial": 1e-12})
-    runs = iter([SLOW, fast, SLOW, SLOW])
+    """The device gains with each size, and is the fastest with the third one only."""
+    monkeypatch.setattr(batches_module, "periods_s", lambda _: {"cpu.serial": 4e-12})
+    fast_s = 1e-12
+    runs = iter(
+        [
+            Replicas(None, {"cpu.serial": 6e-12}),
+            Replicas(None, {"cpu.serial": 8e-12}),
+            Replicas(StreamRun(1, 1, fast_s, (fast_s,)), {"cpu.serial": fast_s}),
+        ]
+    )
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
-    plan = _compiled(ROWS, Told(), max_batch=64)
+    plan = _compiled(ROWS, Told(), max_batch=8)
     assert plan.first.planned.stream is not None
-    assert plan.first.planned.stream.batch == 4
+    assert plan.first.planned.stream.batch == 8
     assert next(runs, None) is None
 
 
