@@ -27,7 +27,6 @@ from stagecut.passes.profile.rounds import Rounds, interleave
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FEW, FullStream
-from stagecut.runtime.stream.pipeline import in_flight
 
 #: From so many rounds on, an interval that lies on one side of 1 ends the race.
 _LEAST_TOLD = 6
@@ -49,11 +48,10 @@ class Runner:
     def stream(self, stack: ExitStack) -> FullStream:
         """Its engines have run once, and processes end with the stack. Raises EngineError."""
         known = _stream_of(self.planned)
-        limit = in_flight(known.replicas, known.batch, known.period_s, known.latency_s)
         return FullStream(
             self._executor(known, stack),
             known.replicas,
-            limit,
+            known.most_in_flight,
             self.measurements.context.settings.clock,
             ceil(FEW / known.batch),
             known.batch,

@@ -19,7 +19,7 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds, silent
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.stream import StreamRun
+from stagecut.compiler.ir.stream import StreamRun, in_flight
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.stream_contenders import StreamProposal, replicas_of_all
@@ -28,7 +28,6 @@ from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.stream.full import FEW, FullStream
-from stagecut.runtime.stream.pipeline import in_flight
 
 #: Replicas that are by this much too slow, each by itself and twice, are too slow in a stream.
 _FAR = 1.1

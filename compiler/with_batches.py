@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stagecut.compiler.ir.plan import Contender, ContenderKind, PlannedVariant
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.stream import in_flight
+from stagecut.compiler.ir.stream_certificate import Limit, most_latency_s
 from stagecut.passes.gate.gate import versus
 
 
@@ -21,6 +22,7 @@ def with_batches(
         raise AssertionError("it was made to stream")
     period_s = together.period_s / size
     latency_s = together.latency_s + (size - 1) * period_s
+    most_s = most_latency_s(limits)
     kept = all(limit.allows(latency_s) for limit in limits if limit.name == "latency")
     if not kept or not same_threads(planned, batched):
         return planned
@@ -46,7 +48,13 @@ def with_batches(
             statement=f"of batches of {size}, {proof.claim}",
         ),
         stream=replace(
-            together, batch=size, period_s=period_s, latency_s=latency_s, another=None, front=()
+            together,
+            batch=size,
+            period_s=period_s,
+            latency_s=latency_s,
+            another=None,
+            front=(),
+            in_flight=in_flight(together.replicas, size, period_s, latency_s, most_s),
         ),
     )
 
