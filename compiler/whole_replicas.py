@@ -17,7 +17,7 @@ from stagecut import backends
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Feeds, silent
+from stagecut.compiler.ir.device import silent
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.stream import StreamRun, in_flight
 from stagecut.compiler.measure.cpus import usable_cpus
@@ -149,15 +149,23 @@ def _tried(
 ) -> tuple[float, StreamRun | None]:
     """From one call to the next, or the least that this can be without a turn."""
     executor = executor_of(measurements, proposal)
-    least_s = _least_s(executor, measurements.program.feeds, proposal)
+    least_s = _least_s(measurements, executor, proposal)
     if least_s > _FAR * most_s:
         return least_s, None
     run = turn_of(measurements, proposal, executor, least)
     return run.period_s, run
 
 
-def _least_s(executor: Executor, feeds: Feeds, proposal: StreamProposal) -> float:
-    """From one call to the next, if replicas did not disturb each other: by what a run takes with
-    the machine to itself. The first run of an engine takes longer than others."""
-    runs = (executor.run(feeds)[1].latency_s for _ in range(2))
-    return min(runs) / sum(proposal.stream.replicas)
+def _least_s(measurements: Measurements, executor: Executor, proposal: StreamProposal) -> float:
+    """From one call to the next, if replicas did not disturb each other: by the processor time of a
+    run, as other work takes nothing away from that. The first run of an engine takes longer than
+    others."""
+    cpu_clock, feeds = measurements.context.settings.cpu_clock, measurements.program.feeds
+    replicas = sum(proposal.stream.replicas)
+    cores = sum(load.cores for load in proposal.account.stages)
+    least_s = inf
+    for _ in range(2):
+        before_s = cpu_clock()
+        wall_s = executor.run(feeds)[1].latency_s
+        least_s = min(least_s, wall_s / replicas, (cpu_clock() - before_s) / cores)
+    return least_s

@@ -135,6 +135,11 @@ def test_no_more_are_in_flight_than_may_wait(most_s: float, expected: int) -> No
     assert in_flight((2,), 1, 1e-2, 2e-2, most_s) == expected
 
 
+def test_a_batch_waits_for_each_replica_of_the_first_stage() -> None:
+    assert in_flight((2,), 4, 1e-2, 8e-2 + 3e-2) == 2 * 4 + 2 * 4
+    assert in_flight((2, 1), 4, 0.0, 0.0) == 3 * 4 + 4 + 2 * 4
+
+
 def test_a_batch_is_in_flight_at_the_least() -> None:
     assert in_flight((2,), 4, 1e-2, 8e-2, 0.02) == 4
 
