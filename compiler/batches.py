@@ -29,7 +29,7 @@ from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.one_by_one import OneByOne, periods_s
+from stagecut.compiler.one_by_one import OneByOne, least_s, periods_s
 from stagecut.compiler.whole_replicas import Replicas, proposals_of, whole_replicas
 from stagecut.passes.gate.further_inputs import SAMPLES, InputSet
 from stagecut.passes.gate.reference import Reference
@@ -80,7 +80,7 @@ class Batches:
         proposals = proposals_of(self.expanded, self.restrict)
         alone = OneByOne.of(self.planned, self.measurements, proposals)
         before_s = periods_s(self.planned)
-        calls = CallTimes(self.most).with_calls(1, before_s)
+        calls = CallTimes(self.most).with_calls(1, least_s(self.planned))
         best, size = 1.0, 2
         while (
             size <= self.most
@@ -109,7 +109,7 @@ class Batches:
             else:
                 best = seen.run.period_s / size / alone_s
                 found = Found(size, program, _near(seen), tried)
-            calls = calls.with_calls(size, seen.period_s)
+            calls = calls.with_calls(size, seen.least_s)
             before_s = calls.known_s(best * alone_s)
             size *= 2
         return found

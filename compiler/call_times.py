@@ -24,8 +24,8 @@ _MOST_MISSES = 2
 
 @dataclass(frozen=True, slots=True)
 class CallTimes:
-    """`seen_s` has the seconds from one call to the next, or the least that these can be, of each
-    device by the number of inputs in a call, growing; up to `most` inputs may be in one."""
+    """`seen_s` has the least that the seconds from one call to the next can be, of each device by
+    the number of inputs in a call, growing; up to `most` inputs may be in one."""
 
     most: int
     seen_s: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class CallTimes:
         return CallTimes(self.most, seen)
 
     def known_s(self, best_s: float) -> Mapping[str, float]:
-        """The seconds from one call to the next with the most inputs that were tried, the fastest
+        """The least from one call to the next with the most inputs that were tried, the fastest
         first; infinite for devices that cannot get near the `best_s` of an input any more."""
         latest = {device: [*sizes.values()][-1] for device, sizes in self.seen_s.items()}
         known = {

@@ -166,7 +166,8 @@ def _latencies(calls_s: Sequence[int], replicas: Sequence[int], limit: int) -> l
     scheduler: Scheduler[int] = Scheduler(replicas, batch=1, limit=limit)
     running: list[tuple[float, int, Start[int]]] = []
     arrived_s: list[float] = []
-    found, now_s = [], 0.0
+    found: list[float] = []
+    now_s = 0.0
     while len(found) < 72:
         while scheduler.has_room:
             scheduler.arrive(len(arrived_s), None)
