@@ -13,14 +13,15 @@ from stagecut import backends
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import ERROR, CostTable, NodeCosts, with_error_limit, with_errors
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.precision import ContenderError, PlannedPrecision
 from stagecut.compiler.ir.solution import Solution, Totals
-from stagecut.compiler.measurements import KeptErrors, Measurements
+from stagecut.compiler.kept_errors import KeptErrors, node_errors, plan_error
+from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.precision.tighten import Tightened, tighten
@@ -87,8 +88,8 @@ class ErrorBudget:
         lower = lower_devices(expanded, measurements.context.backends)
         if not lower:
             return None
-        measured = measurements.errors(
-            {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
+        measured = node_errors(
+            measurements, {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
         )
         if measured is None:
             return None
@@ -116,10 +117,12 @@ class ErrorBudget:
     def solved(self, table: CostTable, objective: Objective) -> Tightened[Solved]:
         """Raises ToleranceError where no schedule is within the budget."""
 
+        watch = self.measurements.context.settings.watch
+
         def solve(limit: float) -> Solved:
             limited = with_error_limit(table, limit)
             try:
-                return Partition(objective, _SEARCH_S).with_totals(limited)
+                return Partition(objective, _SEARCH_S, watch).with_totals(limited)
             except UnplaceableError as error:
                 raise self._refused(table, limit, objective, error) from error
 
@@ -134,8 +137,8 @@ class ErrorBudget:
         if not solution.account.uses.get(ERROR):
             return None
         id_ = ContenderId(ContenderKind.OPTIMUM)
-        return self.measurements.off_by(
-            Proposal(id_, solution.schedule, solution.account), self.tolerance
+        return plan_error(
+            self.measurements, Proposal(id_, solution.schedule, solution.account), self.tolerance
         )
 
     def _refused(
@@ -146,7 +149,10 @@ class ErrorBudget:
         if least <= limit:
             return error
         finest = tuple(_finest(node) for node in table.nodes)
-        solution = Partition(objective)(with_error_limit(replace(table, nodes=finest), None))
+        watch = self.measurements.context.settings.watch
+        solution = Partition(objective, told=watch)(
+            with_error_limit(replace(table, nodes=finest), None)
+        )
         cost = objective.text(solution.total_s)
         return ToleranceError(
             f"the least error that can be had on these devices is {math.sqrt(least):.2g} (rms, by "
