@@ -241,14 +241,14 @@ def extent(summary: Summary) -> str:
 
 
 def streaming(summary: Summary) -> str:
-    """How inputs stream through the plan: `2 × cpu.serial; an input takes 13 ms from end to
-    end`."""
+    """How inputs stream through the plan: `streams through 2 × cpu.serial; an input takes 13 ms
+    with 3 in flight`."""
     stream = summary.streaming
     if stream is None:
         return ""
     stages = " → ".join(f"{count} × {brief(device)}" for count, device in stream.replicas)
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
-    latency = f"{time(stream.latency)} by the costs"
+    latency = f"{time(stream.latency)} with {stream.in_flight} in flight"
     where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
     return f"streams through {stages}{where}{batch}; an input takes {latency}"
 
@@ -290,6 +290,15 @@ def front(summary: Summary) -> str:
     if stream is None or not stream.front:
         return ""
     return f"sooner done, by the costs: {'; '.join(map(trade, stream.front[:3]))}"
+
+
+def measured_stages(summary: Summary) -> str:
+    """How much of what might have been chosen was run in a stream."""
+    stream = summary.streaming
+    if stream is None or not stream.candidates:
+        return ""
+    candidates = count(stream.candidates, "stage")
+    return f"measured in a stream: {stream.measured} of the {candidates} that may be chosen"
 
 
 def batches(summary: Summary) -> str:

@@ -84,11 +84,14 @@ class Streaming:
     """How inputs stream through the plan, where it was made for that.
 
     `replicas` are those of each stage with its device; up to `batch` inputs are run in one call.
-    `latency` is what an input takes from end to end at the full rate. `busy` is the part of the
-    time that each stage is at work. `reason` says why a pipeline, or replicas, let more through
-    than what else took part; `another` is the fastest stream with one more core, where it is
-    faster, and `front` are other streams of less latency, all of them by the costs. `hosting` says
-    where replicas run, `tried` what was seen of several inputs in one call.
+    `latency` is what an input takes from end to end while `in_flight` of them are in the stream, as
+    many as there may be, by the period that was observed, or else by the costs. `busy` is the part
+    of the time that each stage is at work. `reason` says why a pipeline, or replicas, let more
+    through than what else took part; `another` is the fastest stream with one more core, where it
+    is faster, and `front` are other streams of less latency, all of them by the costs. `hosting`
+    says where replicas run, `tried` what was seen of several inputs in one call. Of
+    `candidates`, the stages on devices that might have been chosen, so many were `measured` in a
+    stream.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -100,6 +103,9 @@ class Streaming:
     front: tuple[FrontPoint, ...]
     hosting: Hosting
     tried: tuple[str, ...]
+    in_flight: int
+    measured: int
+    candidates: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.bottleneck(summary),
         wording.reason(summary),
         wording.front(summary),
+        wording.measured_stages(summary),
         wording.batches(summary),
         headline.optimum(summary),
         headline.rivalry(report),

@@ -30,6 +30,9 @@ def _report(*points: FrontPoint, another: FrontPoint | None = None) -> Report:
         points,
         "processes",
         ("2 inputs in a call: slower",),
+        3,
+        2,
+        1_234,
     )
     summary = replace(report.summary, streaming=stream, predicted=Figure(0.01, "measured"))
     return replace(report, summary=summary)
@@ -78,3 +81,15 @@ def test_what_was_tried_is_said() -> None:
     assert wording.batches(report.summary) == "tried: 2 inputs in a call: slower"
     assert "2 inputs in a call: slower" in to_html(report)
     assert wording.batches(report_of(mixed()).summary) == ""
+
+
+def test_how_much_was_measured_is_said() -> None:
+    report = _report()
+    expected = "measured in a stream: 2 of the 1,234 stages that may be chosen"
+    assert wording.measured_stages(report.summary) == expected
+    assert "2 of the 1,234 stages" in to_html(report)
+    assert wording.measured_stages(report_of(mixed()).summary) == ""
+
+
+def test_the_latency_is_that_with_as_many_in_flight_as_there_are() -> None:
+    assert wording.streaming(_report().summary).endswith("an input takes 100 ms with 3 in flight")
