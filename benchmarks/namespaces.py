@@ -27,6 +27,9 @@ PORT = 6400
 _STORE_BYTES = 150_000_000
 _JOINED_WITHIN_S = 60.0
 
+#: What a link lets through at once: a real one lets nothing, a bucket has to hold a packet.
+_BURST_S, _LEAST_BURST_BYTES = 1e-3, 20_000
+
 #: Losing a host is found out in two seconds, and losing the head in six, not in a minute.
 HEALTH = {
     "RAY_health_check_initial_delay_ms": "1000",
@@ -41,7 +44,8 @@ def why_not() -> str:
     """Why there can be no such hosts here; empty where there can be."""
     if find_spec("ray") is None:
         return "Ray is not installed"
-    missing = [tool for tool in ("ip", "tc", "openssl") if shutil.which(tool) is None]
+    tools = ("ip", "tc", "openssl", "taskset")
+    missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
         return f"{' and '.join(missing)} is not installed"
     tried = f"sct{os.getpid()}-try"
@@ -54,12 +58,15 @@ def why_not() -> str:
 @dataclass
 class Hosts:
     """`count` hosts, their links at `mbit` megabits a second; files go into `folder`. With `tls`,
-    all that they say to each other is encrypted."""
+    all that they say to each other is encrypted. Where they are `apart`, each keeps to one CPU, in
+    turn: hosts that are at work at a time do not slow each other down, as far as there are CPUs.
+    """
 
     folder: Path
     count: int
     mbit: int = 1000
     tls: bool = False
+    apart: bool = False
     tag: str = field(default_factory=lambda: f"sct{os.getpid()}")
 
     def __enter__(self) -> Self:
@@ -136,7 +143,9 @@ class Hosts:
 
     def inside(self, host: int, command: Sequence[str]) -> list[str]:
         """The command as one that runs on the host."""
-        return ["ip", "netns", "exec", self._space(host), *command]
+        cpus = sorted(os.sched_getaffinity(0))
+        own = ["taskset", "-c", str(cpus[host % len(cpus)])] if self.apart else []
+        return ["ip", "netns", "exec", self._space(host), *own, *command]
 
     def pids(self, host: int) -> list[int]:
         listed = subprocess.run(
@@ -160,7 +169,8 @@ class Hosts:
     def limit(self, host: int, mbit: int) -> None:
         """How fast its link is, both ways."""
         for space, device in ((self._space(host), "veth0"), (self._switch, f"p{host}")):
-            rate = ["tbf", "rate", f"{mbit}mbit", "burst", "256kb", "latency", "100ms"]
+            burst = f"{max(_LEAST_BURST_BYTES, int(mbit * 1e6 / 8 * _BURST_S))}b"
+            rate = ["tbf", "rate", f"{mbit}mbit", "burst", burst, "latency", "100ms"]
             _sure(["tc", "-n", space, "qdisc", "replace", "dev", device, "root", *rate])
 
     def stop(self) -> None:

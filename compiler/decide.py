@@ -5,23 +5,23 @@ CostTable -> restrict -> partition -> Schedule + Certificate -> contenders -> bu
     '--------- without the nodes whose outputs are wrong where they ran ---------'
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.by_costs import best_that_is_right
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit, with_error_limit
-from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
 from stagecut.compiler.measurements import Measurements
-from stagecut.passes.gate.build import Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.gate.gate import predicted
 from stagecut.passes.partition.partition import Partition
@@ -94,7 +94,14 @@ class Decide:
                         rivals, allowed, self.objective, self.tolerance, spare
                     )
                 else:
-                    compared = self._predicted(measurements, rivals, spare)
+                    compared = best_that_is_right(
+                        measurements,
+                        rivals,
+                        lambda left: predicted(left, self.objective),
+                        self.objective,
+                        self.tolerance,
+                        spare,
+                    )
             if not compared.faults:
                 break
             faults = (*faults, *compared.faults)
@@ -127,42 +134,6 @@ class Decide:
         if budget is not None:
             return budget.solved(table, self.objective)
         return Tightened(Partition(self.objective).with_totals(table), ())
-
-    def _predicted(
-        self,
-        measurements: Measurements,
-        rivals: Sequence[Proposal],
-        spare: Callable[[Sequence[Fault]], bool] | None,
-    ) -> Compared:
-        """By the costs that were handed in alone; what is best by these is built and checked, and
-        where it fails, what is best of the others. With a tolerance, all are."""
-        if self.tolerance is not None:
-            checked = right(measurements.answers.checked(rivals, self.tolerance), self.tolerance)
-            close = predicted([each.proposal for each in checked.built], self.objective)
-            compared = measurements.compared(close, checked.built, checked.dropped)
-            return measurements.at_other_shapes(compared, rivals, self.objective, self.tolerance)
-        left, dropped = list(rivals), list[str]()
-        while True:
-            contenders = predicted(left, self.objective)
-            chosen = next(contender for contender in contenders if contender.chosen)
-            proposal = next(each for each in left if each.id == chosen.id)
-            error: EngineError
-            try:
-                checked = measurements.answers.checked([proposal], None)
-                faults = measurements.answers.culprits(checked.wrong, None)
-                if faults and spare is not None and spare(faults):
-                    return Compared((), (), faults=faults)
-                found = next(iter(checked.wrong), None) or measurements.elsewhere(proposal, None)
-                if not isinstance(found, Wrong):
-                    compared = measurements.compared(contenders, checked.built, dropped)
-                    return replace(compared, elsewhere=found)
-                error, told = found.error, str(found)
-            except StageFault as fault:
-                error, told = fault, f"plan {proposal.name} is left out: {fault.problem}"
-            left.remove(proposal)
-            if not left:
-                raise error
-            dropped.append(told)
 
 
 def expanded_without(expanded: ExpandedGraph, faults: Sequence[Fault]) -> ExpandedGraph:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from stagecut import backends
 from stagecut.backends.checked import CheckedBackend
 from stagecut.backends.elsewhere import elsewhere
 from stagecut.backends.spec import Spec
 from stagecut.compiler.context import CompileContext
+from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import HOST, Route
@@ -42,12 +44,15 @@ class OverHosts:
             specs={**self.here.specs, **specs},
         )
 
-    def profile(self, measurements: Measurements) -> Profiled:
-        """What this host takes, as measured, and what others take by that."""
+    def profile(self, measurements: Measurements, streamed: DecideStream | None) -> Profiled:
+        """What this host takes, as measured, in streams where `streamed` is to tell; and what
+        others take by that."""
         own = replace(measurements, context=self.here)
         expanded: ExpandedGraph = Expand(self.here.backends)(measurements.graph)
         profiled = own.profile(expanded)
-        return replace(profiled, costs=Spread(self.machine)(profiled.costs))
+        if streamed is not None:
+            profiled = streamed.costs(own, expanded, profiled)
+        return replace(profiled, costs=Spread(self.machine, backends.CPU)(profiled.costs))
 
     @property
     def _far(self) -> Mapping[str, tuple[CheckedBackend, Spec]]:

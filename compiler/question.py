@@ -17,6 +17,7 @@ from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.context_of import context_of
 from stagecut.compiler.decide import Decide, expanded_without
+from stagecut.compiler.decide_over_hosts import DecideOverHosts
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.error_budget import without_idle
 from stagecut.compiler.formats.plan_members import (
@@ -176,8 +177,10 @@ class Question:
         return Measurements(context, program, graph, weights, opened), expanded
 
     @property
-    def _decide(self) -> Decide | DecideStream:
+    def _decide(self) -> Decide | DecideStream | DecideOverHosts:
         by_costs = self.costs is not None or self.machine is not None
+        if self.objective.streams and self.machine is not None:
+            return DecideOverHosts(self.restrict, self.tolerance, self.phases)
         if self.objective.streams:
             return DecideStream(
                 self.restrict,
@@ -193,12 +196,19 @@ class Question:
         )
 
     @property
+    def _streamed_here(self) -> DecideStream | None:
+        """What tells the costs of this host's devices as they are in streams; None for others."""
+        if not self.objective.streams:
+            return None
+        return DecideStream(Restrict(), self.tolerance, (), False, self.phases, 1, False)
+
+    @property
     def _hosts(self) -> OverHosts | None:
         return None if self.machine is None else OverHosts(self.machine, self.context)
 
     def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
         if self._hosts is not None:
-            return self._hosts.profile(measurements)
+            return self._hosts.profile(measurements, self._streamed_here)
         if self.costs is None:
             return measurements.profile(expanded)
         return handed_in(table_of(self.costs, expanded), expanded)

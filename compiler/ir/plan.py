@@ -13,6 +13,7 @@ from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positive, Size
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
+from stagecut.compiler.ir.hosts_stream import Load, Place
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.schedule import Schedule
@@ -321,8 +322,9 @@ class PlannedStream:
     `another` is the fastest stream with one more core, where it is faster than any without; `front`
     are streams of less latency, the fastest first. `hosting` says where replicas run when they
     stream; a single run, and inputs of other shapes, stay in the session's process. `tried` has a
-    sentence for each number of inputs that were tried in one call. Raises PlanError for numbers
-    that no stream has.
+    sentence for each number of inputs that were tried in one call. Over several hosts, `places` are
+    those of each stage, whose `replicas` they share out, and `loads` how busy links and the driver
+    are by the costs. Raises PlanError for numbers that no stream has.
     """
 
     replicas: tuple[Positive, ...]
@@ -336,6 +338,8 @@ class PlannedStream:
     front: tuple[FrontPoint, ...] = ()
     hosting: Hosting = "threads"
     tried: tuple[str, ...] = ()
+    places: tuple[tuple[Place, ...], ...] = ()
+    loads: tuple[Load, ...] = ()
 
     def __post_init__(self) -> None:
         if sum(self.replicas) > MOST_REPLICAS or self.batch > MOST_BATCHED:

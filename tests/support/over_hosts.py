@@ -66,13 +66,27 @@ def layers() -> onnx.ModelProto:
 
 
 @lru_cache
-def plan_over_hosts() -> Plan:
+def plan_over_hosts(objective: str = "latency") -> Plan:
     """Of layers that fit no host: two on each, in an order that is the solver's."""
     return compile_model(
         layers(),
         devices=["cpu.serial"],
         granularity="op",
         machine=measured(capacity_bytes=CAPACITY_BYTES),
+        objective=objective,
+        settings=Settings(effort="quick"),
+    )
+
+
+@lru_cache
+def replicas_over_hosts() -> Plan:
+    """Of the same, where each host has room for two replicas of the whole."""
+    return compile_model(
+        layers(),
+        devices=["cpu.serial"],
+        granularity="op",
+        machine=measured(),
+        objective="throughput",
         settings=Settings(effort="quick"),
     )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stagecut.compiler.ir.costs import Endpoint
+from stagecut.compiler.ir.hosts_stream import Load, Place
 from stagecut.compiler.ir.plan import (
     Checks,
     Circumstances,
@@ -92,7 +93,8 @@ class Streaming:
     time that each stage is at work. `reason` says why a pipeline, or replicas, let more through
     than what else took part; `another` is the fastest stream with one more core, where it is
     faster, and `front` are other streams of less latency, all of them by the costs. `hosting` says
-    where replicas run, `tried` what was seen of several inputs in one call.
+    where replicas run, `tried` what was seen of several inputs in one call. Over several hosts,
+    `places` are those of each stage, and `loads` how busy links and the driver are.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -104,6 +106,8 @@ class Streaming:
     front: tuple[FrontPoint, ...]
     hosting: Hosting
     tried: tuple[str, ...]
+    places: tuple[tuple[Place, ...], ...]
+    loads: tuple[Load, ...]
 
 
 @dataclass(frozen=True, slots=True)

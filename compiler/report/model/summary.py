@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import combined
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import Contender, PlannedVariant
@@ -67,6 +68,7 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         return None
     stages = zip(stream.replicas, planned.schedule.stages, strict=True)
     replicas = tuple((count, stage.device) for count, stage in stages)
+    alone = tuple((Place(device, count),) for count, device in replicas)
     return Streaming(
         replicas,
         stream.batch,
@@ -77,6 +79,8 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         stream.front,
         stream.hosting,
         stream.tried,
+        stream.places or alone,
+        stream.loads,
     )
 
 

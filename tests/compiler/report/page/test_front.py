@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.plan import FrontPoint
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.content import Report, Streaming
@@ -30,6 +31,8 @@ def _report(*points: FrontPoint, another: FrontPoint | None = None) -> Report:
         points,
         "processes",
         ("2 inputs in a call: slower",),
+        ((Place("one", 2),),),
+        (),
     )
     summary = replace(report.summary, streaming=stream, predicted=Figure(0.01, "measured"))
     return replace(report, summary=summary)
