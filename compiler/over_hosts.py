@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from stagecut import backends
 from stagecut.backends.checked import CheckedBackend
@@ -19,14 +20,14 @@ from stagecut.passes.profile.profile import Profiled
 from stagecut.passes.spread import Spread
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OverHosts:
-    """`here` is the context of this host alone."""
+    """`here` is the context of this host alone. It is asked once for each shape."""
 
     machine: MeasuredMachine
     here: CompileContext
 
-    @property
+    @cached_property
     def context(self) -> CompileContext:
         """With the devices of all hosts; raises DeviceError where others have none of them."""
         far = self._far
@@ -54,7 +55,7 @@ class OverHosts:
             profiled = streamed.costs(own, expanded, profiled)
         return replace(profiled, costs=Spread(self.machine, backends.CPU)(profiled.costs))
 
-    @property
+    @cached_property
     def _far(self) -> Mapping[str, tuple[CheckedBackend, Spec]]:
         """The devices of other hosts, by their names in plans."""
         memory = {host.name: host.memory for host in self.machine.hosts}

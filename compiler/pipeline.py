@@ -55,6 +55,7 @@ from stagecut.compiler.isolated import (
     Request,
     compile_isolated,
 )
+from stagecut.compiler.over_hosts import OverHosts
 from stagecut.compiler.plan_entry import PlanEntry
 from stagecut.compiler.question import Question
 from stagecut.passes.cluster.cluster import Granularity
@@ -165,7 +166,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         limits_of_stream(max_latency_s, max_memory_bytes),
         max_batch,
         phases,
-        machine=machine,
+        hosts=None if machine is None else OverHosts(machine, context),
     )
     with phases("import"):
         bound = _each(shapes, tables)

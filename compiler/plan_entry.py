@@ -42,7 +42,7 @@ class PlanEntry:
         ]
         if question.costs is not None and (question.max_batch or 1) > 1:
             self._warn("costs that are handed in say nothing of batches")
-        streams_here = question.objective.streams and question.machine is None
+        streams_here = question.objective.streams and question.hosts is None
         if streams_here and question.costs is None:
             singles = tuple(variants)
             for index in range(len(singles)):

@@ -34,7 +34,6 @@ from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
 )
-from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     MAIN,
@@ -57,8 +56,8 @@ from stagecut.passes.profile.profile import Profiled
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With a
-    `machine`, nodes run on any of its hosts."""
+    """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With
+    `hosts`, nodes run on any of these."""
 
     context: CompileContext
     objective: Objective
@@ -74,7 +73,7 @@ class Question:
     #: So many inputs are in each call, and whether replicas in processes may be faster then.
     size: int = 1
     processes: bool = True
-    machine: MeasuredMachine | None = None
+    hosts: OverHosts | None = None
 
     def answered(
         self,
@@ -95,7 +94,9 @@ class Question:
             if REFERENCE in self.context.backends or self.costs is not None:
                 raise
             specs = (*self.context.specs.values(), REFERENCE)
-            wider = replace(self, context=context_of(specs, self.context.settings))
+            context = context_of(specs, self.context.settings)
+            hosts = None if self.hosts is None else replace(self.hosts, here=context)
+            wider = replace(self, context=context, hosts=hosts)
             planned = wider(program, weights, opened, files, index)
             told = f"{REFERENCE} is added to the devices: {error.problem}"
             planned = replace(planned, workarounds=(told, *planned.workarounds))
@@ -171,15 +172,15 @@ class Question:
         self, program: Program, weights: WeightFile, opened: ir.Model | None
     ) -> tuple[Measurements, ExpandedGraph]:
         """The program with all that can be said of it before anything is measured."""
-        context = self.context if self._hosts is None else self._hosts.context
+        context = self.context if self.hosts is None else self.hosts.context
         graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
         expanded = without_idle(Expand(context.backends)(graph), context.backends)
         return Measurements(context, program, graph, weights, opened), expanded
 
     @property
     def _decide(self) -> Decide | DecideStream | DecideOverHosts:
-        by_costs = self.costs is not None or self.machine is not None
-        if self.objective.streams and self.machine is not None:
+        by_costs = self.costs is not None or self.hosts is not None
+        if self.objective.streams and self.hosts is not None:
             return DecideOverHosts(self.restrict, self.tolerance, self.phases)
         if self.objective.streams:
             return DecideStream(
@@ -202,13 +203,9 @@ class Question:
             return None
         return DecideStream(Restrict(), self.tolerance, (), False, self.phases, 1, False)
 
-    @property
-    def _hosts(self) -> OverHosts | None:
-        return None if self.machine is None else OverHosts(self.machine, self.context)
-
     def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
-        if self._hosts is not None:
-            return self._hosts.profile(measurements, self._streamed_here)
+        if self.hosts is not None:
+            return self.hosts.profile(measurements, self._streamed_here)
         if self.costs is None:
             return measurements.profile(expanded)
         return handed_in(table_of(self.costs, expanded), expanded)

@@ -13,14 +13,14 @@ from stagecut.compiler.ir.schedule import Run, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.runtime.executor import Passage
 from stagecut.runtime.hosts.cluster import Cluster
-from stagecut.runtime.hosts.segments import Posts, Segment
+from stagecut.runtime.hosts.segments import Post, Posts, Segment
 
 
 class HostsExecutor:
     """Like an Executor, of a schedule over hosts; safe to call from several threads.
 
-    `groups` are those of the schedule, each with its places. `planned` says what transfers were
-    predicted to take.
+    `groups` are those of the schedule, each with its places, and `mend` sees to one whose host is
+    lost. `planned` says what transfers were predicted to take.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class HostsExecutor:
         planned: PlannedRun,
         outputs: Sequence[str],
         cluster: Cluster,
+        mend: Callable[[Post], None],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._clock = clock
@@ -37,7 +38,7 @@ class HostsExecutor:
         for is_here, part in groupby(groups, key=_is_here):
             consecutive = [*part]
             apart = [[each] for each in consecutive] if is_here else [consecutive]
-            self.segments += [self._segment(each, cluster) for each in apart]
+            self.segments += [self._segment(each, cluster, mend) for each in apart]
         written = {name for each in groups for name in each.group.writes}
         self._inputs = tuple(name for name in self._slots if name not in written)
         self._outputs = [(name, self._slot(name)) for name in outputs]
@@ -82,12 +83,14 @@ class HostsExecutor:
     def _slot(self, name: str) -> int:
         return self._slots.setdefault(name, len(self._slots))
 
-    def _segment(self, groups: Sequence[Posts], cluster: Cluster) -> Segment:
+    def _segment(
+        self, groups: Sequence[Posts], cluster: Cluster, mend: Callable[[Post], None]
+    ) -> Segment:
         written = dict.fromkeys(name for each in groups for name in each.group.writes)
         read = dict.fromkeys(name for each in groups for name in each.group.reads)
         reads = [(name, self._slot(name)) for name in read if name not in written]
         writes = [(name, self._slot(name)) for name in written]
-        return Segment(groups, cluster, reads, writes)
+        return Segment(groups, cluster, mend, reads, writes)
 
     def _add_last_uses(self) -> None:
         """Tell each segment which values nobody needs behind it, and which do not come back."""

@@ -18,6 +18,7 @@ from stagecut.runtime.hosts.executor import HostsExecutor
 from stagecut.runtime.hosts.groups import HostGroup, groups_of
 from stagecut.runtime.hosts.member import HostFault
 from stagecut.runtime.hosts.segments import Post, Posts
+from stagecut.runtime.hosts.takeover import Takeover
 
 
 class OverHosts:
@@ -50,6 +51,7 @@ class OverHosts:
         paths = {each.sha256: self._folder.path / f"{at}" for at, each in enumerate(slices)}
         source = cluster.source(paths)
         wanted = iter(slices)
+        run_by: list[SliceId] = []
 
         def posts(group: HostGroup, replicas: int) -> Iterator[Post]:
             if group.is_here:
@@ -58,18 +60,24 @@ class OverHosts:
                 return
             slice_ = next(wanted)
             for _ in range(replicas):
-                yield Post(group, cluster.member(places[group.host], slice_, source))
+                run_by.append(slice_)
+                host = places[group.host]
+                yield Post(group, cluster.member(host, slice_, source), host)
 
         staffed = [
             Posts([post for group, replicas in each for post in posts(group, replicas)])
             for each in groups
         ]
-        members = [each.member for of in staffed for each in of.posts if each.here is None]
+        others = [each for of in staffed for each in of.posts if each.here is None]
         try:
-            cluster.ready(members, progress)
+            cluster.ready([each.member for each in others], progress)
         except HostFault as error:
             raise EngineError(error.problem, where=error.where, fix=error.fix) from error
-        self.executor = HostsExecutor(staffed, running, outputs, cluster)
+        weights = [_weight_bytes(each.group, planned) for each in others]
+        own = [post for of in staffed for post in of.posts if post.here is not None]
+        here_bytes = sum(_weight_bytes(each.group, planned) for each in own)
+        mend = Takeover(cluster, planned.machine, source, others, run_by, weights, here_bytes)
+        self.executor = HostsExecutor(staffed, running, outputs, cluster, mend)
         self._planned = planned.stream
         self._basis = running.account.basis
 
@@ -133,6 +141,11 @@ def placed(hosts: Sequence[Host], wanted: set[str], cluster: Cluster) -> dict[st
             )
         found[host.name] = there.get(host.address) or spare.pop(0)
     return found
+
+
+def _weight_bytes(group: HostGroup, planned: PlannedVariant) -> int:
+    weights = {node.name: node.weight_bytes for node in planned.nodes}
+    return sum(weights[name] for stage in group.staged.schedule.stages for name in stage.nodes)
 
 
 def _written(group: HostGroup, planned: PlannedVariant, path: Path) -> SliceId:

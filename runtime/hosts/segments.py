@@ -9,7 +9,7 @@ What a segment reads is kept until its answer has come, so that it can be submit
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import RangeFault, StageFault
 from stagecut.runtime.executor import Executor
-from stagecut.runtime.hosts.cluster import Cluster, Handle, Ref, writable
+from stagecut.runtime.hosts.cluster import Cluster, ClusterHost, Handle, Ref, writable
 from stagecut.runtime.hosts.groups import HostGroup
 from stagecut.runtime.hosts.member import HostFault
 
@@ -30,11 +30,12 @@ _IN_FLIGHT = 3
 
 @dataclass
 class Post:
-    """One place of a group: a `member` on another host, or up to `replicas` calls in this process
+    """One place of a group: a `member` on another `host`, or up to `replicas` calls in this process
     at a time. `group` has the devices of that place."""
 
     group: HostGroup
     member: Handle = None
+    host: ClusterHost | None = None
     here: Executor | None = None
     replicas: int = 1
     calls: int = 0
@@ -89,12 +90,14 @@ def _burden(post: Post) -> tuple[float, int]:
 
 
 class Segment:
-    """Groups one after the other; safe to call from several threads."""
+    """Groups one after the other; safe to call from several threads. `mend` sees to a place whose
+    host is lost."""
 
     def __init__(
         self,
         groups: Sequence[Posts],
         cluster: Cluster,
+        mend: Callable[[Post], None],
         reads: list[tuple[str, int]],
         writes: list[tuple[str, int]],
     ) -> None:
@@ -108,6 +111,7 @@ class Segment:
         self.window = max(1, min(most, _WINDOW_BYTES // largest))
         self._groups = groups
         self._cluster = cluster
+        self._mend = mend
 
     def __call__(self, slots: list[Any]) -> list[float]:
         """The seconds of each stage, on its host; each group at the place with the fewest calls."""
@@ -118,7 +122,7 @@ class Segment:
         return self._run(slots, first=True)
 
     def _run(self, slots: list[Any], *, first: bool) -> list[float]:
-        times_s, tensors = self._cluster.again(partial(self._answer, slots, first))
+        times_s, tensors = self._cluster.again(partial(self._answer, slots, first), self._mended)
         for (_, at), tensor in zip(self.writes, tensors, strict=True):
             slots[at] = tensor
         for at in self.gives_up:
@@ -136,6 +140,12 @@ class Segment:
                 return call.results([name for name, _ in self.writes])
             except HostFault as error:
                 raise self._fault(error) from error
+
+    def _mended(self) -> None:
+        """A call was lost: every place has a host that is there."""
+        for group in self._groups:
+            for post in group.posts:
+                self._mend(post)
 
     def _fault(self, error: HostFault) -> StageFault:
         kind = RangeFault if error.is_range else StageFault

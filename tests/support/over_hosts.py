@@ -105,6 +105,7 @@ class ClusterHere:
         self.here = self.hosts[0]
         self.members: list[tuple[ClusterHost, Member]] = []
         self.ended = 0
+        self.dead: set[str] = set()
         self._fails = fails
         self._source: Source | None = None
 
@@ -145,10 +146,14 @@ class ClusterHere:
     def end(self, actor: object) -> None:
         self.ended += 1
 
-    def again(self, do: Callable[[], Any]) -> Any:
+    def alive(self) -> tuple[ClusterHost, ...]:
+        return tuple(host for host in self.hosts if host.node not in self.dead)
+
+    def again(self, do: Callable[[], Any], mend: Callable[[], None]) -> Any:
         try:
             return do()
         except Lost:
+            mend()
             return do()
 
     def close(self) -> None: ...

@@ -36,6 +36,8 @@ from stagecut.passes.partition.throughput.lattice import Lattice, members
 
 #: Sets of hosts are looked at, and each with all of its own subsets.
 MOST_HOSTS = 6
+#: Of a second: sums of up to an hour are whole numbers of them.
+_TICK_S = 2.0**-50
 #: Of the lattice: pairs are looked at once for each set of hosts.
 _MOST_IDEALS, _MOST_PAIRS = 1_000, 150_000
 
@@ -204,7 +206,7 @@ class _Search:
         """(B,): a call, and what handling it takes."""
         sums = self._run[device.name]
         ticks = sums[ideal] - sums[self.lattice.below[ideal]]
-        taken_s: Floats = ticks * LEAST_S + self._handling_s[host]
+        taken_s: Floats = ticks * _TICK_S + self._handling_s[host]
         return np.maximum(taken_s, LEAST_S)
 
     def _replicas(self, ideal: int, device: Device) -> Ints:
@@ -229,7 +231,7 @@ class _Search:
         nodes, devices = self.table.nodes, self.table.machine.devices
         return self._sums(
             {
-                each.name: [round(node.run_s.get(each.name, 0.0) / LEAST_S) for node in nodes]
+                each.name: [round(node.run_s.get(each.name, 0.0) / _TICK_S) for node in nodes]
                 for each in devices
             }
         )
