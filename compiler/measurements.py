@@ -94,7 +94,8 @@ class KeptErrors:
 class Measurements:
     """One program at one shape: its graph, and its weights on disk, which must outlive this.
 
-    `opened` is the whole model where it has open dimensions, with its weights on disk, too.
+    `opened` is the whole model where it has open dimensions, with its weights on disk, too. `right`
+    are the answers that count as right, where these are not the program's own.
     """
 
     context: CompileContext
@@ -102,11 +103,12 @@ class Measurements:
     graph: Graph
     weights: WeightFile
     opened: ir.Model | None = None
+    right: Answers | None = None
 
     @cached_property
     def answers(self) -> Answers:
         extract = Extractor(self.program, self.weights)
-        return Answers(self.context, self.program, self.graph, extract)
+        return Answers(self.context, self.program, self.graph, extract, self.right)
 
     def on_samples_that_run(self) -> "Measurements":
         """The same on other samples, where the reference does not run on those that were made up,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import Basis, Route
-from stagecut.compiler.ir.plan import Checks, Circumstances, FrontPoint, Port
+from stagecut.compiler.ir.plan import Checks, Circumstances, FrontPoint, OverLink, Port
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
@@ -305,6 +305,17 @@ def batches(summary: Summary) -> str:
     """What several inputs in one call were seen to do, before any gate."""
     stream = summary.streaming
     return "" if stream is None or not stream.tried else f"tried: {'; '.join(stream.tried)}"
+
+
+def over_links(found: Sequence[OverLink]) -> str:
+    """What hosts no longer hand to each other as it is."""
+    said = []
+    for each in found:
+        how = "is run again there" if each.how == "run again" else f"goes there as {each.how}"
+        off = f", off by {each.error:.1g}" if each.error else ""
+        gain = f"{seconds(each.taken_s)} expected instead of {seconds(each.sent_s)}"
+        said.append(f"{brief(each.value)} {how} ({gain}{off})")
+    return f"between hosts: {'; '.join(said)}" if said else ""
 
 
 def profiling(summary: Summary) -> str:

@@ -9,6 +9,7 @@ from stagecut.compiler.ir.plan import (
     Checks,
     Circumstances,
     FrontPoint,
+    OverLink,
     Port,
     ProfilePath,
     Provenance,
@@ -179,7 +180,8 @@ class Report:
     failed to do, or did wrong. `checks` is None where there was nothing to compare outputs with,
     and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
-    `precision` is None where errors were no budget.
+    `precision` is None where errors were no budget. `over_links` are values that hosts no longer
+    hand to each other as they are.
     """
 
     summary: Summary
@@ -206,3 +208,4 @@ class Report:
     fallback_stages: int
     provenance: Provenance
     precision: PlannedPrecision | None = None
+    over_links: tuple[OverLink, ...] = ()

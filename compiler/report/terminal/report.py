@@ -44,6 +44,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.reason(summary),
         wording.front(summary),
         wording.batches(summary),
+        wording.over_links(report.over_links),
         headline.optimum(summary),
         headline.rivalry(report),
         wording.extent(summary),

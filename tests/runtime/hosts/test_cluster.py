@@ -73,6 +73,20 @@ def plan(hosts: Hosts) -> Path:
     return hosts.folder / "a.plan"
 
 
+@pytest.fixture(scope="module")
+def elsewhere(hosts: Hosts, plan: Path) -> Path:
+    """Of the same model, all of it on the other host, and both may hold it."""
+    machine, model = hosts.folder / "roomy.json", plan.parent / "model.onnx"
+    document = json.loads((hosts.folder / "machine.json").read_text())
+    for host in document["hosts"]:
+        host["capacity_bytes"] = LAYERS * CAPACITY_BYTES
+    machine.write_text(json.dumps(document))
+    how = ("--granularity", "op", "--device", "cpu.serial", "--effort", "quick")
+    away = ("--forbid", "op:MatMul=cpu.serial")
+    _json(hosts, "compile", model, "-o", plan.parent / "b.plan", "--machine", machine, *how, *away)
+    return plan.parent / "b.plan"
+
+
 def _json(hosts: Hosts, *arguments: object, **more: str) -> Any:
     return json.loads(hosts.run([*CLI, *map(str, arguments), "--json"], **more))
 
@@ -100,8 +114,8 @@ def test_a_cluster_that_is_sent_no_token_is_not_used(hosts: Hosts, plan: Path) -
     assert "open to anybody" in caught.value.stderr
 
 
-def test_a_stream_outlives_a_member_and_then_its_host(hosts: Hosts, plan: Path) -> None:
-    driver = [sys.executable, "-m", "benchmarks.hosts_driver", str(plan), "--cluster", "auto"]
+def test_a_stream_outlives_a_member_and_then_its_host(hosts: Hosts, elsewhere: Path) -> None:
+    driver = [sys.executable, "-m", "benchmarks.hosts_driver", str(elsewhere), "--cluster", "auto"]
     stream = subprocess.Popen(
         hosts.inside(0, [*driver, "--requests", str(REQUESTS)]),
         env=hosts.environment(0),
