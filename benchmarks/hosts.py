@@ -71,6 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     if reason := why_not():
         sys.exit(f"there are no hosts to be had here: {reason}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # hosts are stopped
     measure = _faults if options.faults else _soaked if options.soak else _speeds
     with tempfile.TemporaryDirectory(prefix="sct", dir="/tmp") as folder:  # short, for sockets
         found = measure(Path(folder), options)

@@ -59,7 +59,8 @@ def why_not() -> str:
 class Hosts:
     """`count` hosts, their links at `mbit` megabits a second; files go into `folder`. With `tls`,
     all that they say to each other is encrypted. Where they are `apart`, each keeps to one CPU, in
-    turn: hosts that are at work at a time do not slow each other down, as far as there are CPUs.
+    turn: hosts that are at work at a time do not slow each other down, as far as there are CPUs. No
+    node runs on them unless they are `started`.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class Hosts:
     mbit: int = 1000
     tls: bool = False
     apart: bool = False
+    started: bool = True
     tag: str = field(default_factory=lambda: f"sct{os.getpid()}")
 
     def __enter__(self) -> Self:
@@ -75,7 +77,7 @@ class Hosts:
             self._make_certificate()
         try:
             self._lay_cables()
-            for host in range(self.count):
+            for host in range(self.count) if self.started else ():
                 self.start(host)
         except BaseException:
             self.stop()
@@ -102,6 +104,7 @@ class Hosts:
         return {
             **os.environ,
             **HEALTH,
+            "RAY_ADDRESS": self.address,  # there may be other clusters on this machine
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.folder / "token"),
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -113,21 +116,26 @@ class Hosts:
 
     def start(self, host: int) -> None:
         """The host's node of the cluster; the first host's is the head."""
-        own = ["--node-ip-address", self.address_of(host), "--num-cpus", "1"]
-        own += ["--object-store-memory", str(_STORE_BYTES), "--disable-usage-stats"]
         head = ["--head", "--port", str(PORT), "--include-dashboard=false"]
         head += ["--temp-dir", str(self.folder / "ray")]
         role = ["--address", self.address] if host else head
+        environment = {**self.environment(host)}
+        del environment["RAY_ADDRESS"]
         log = (self.folder / f"start-{host}.log").open("wb")
         subprocess.run(
-            self.inside(host, ["ray", "start", *role, *own]),
-            env=self.environment(host),
+            self.inside(host, ["ray", "start", *role, *self.small(host)]),
+            env=environment,
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             timeout=_JOINED_WITHIN_S,
         )
+
+    def small(self, host: int) -> list[str]:
+        """Options of a node on this host, beside those that say what it joins."""
+        own = ["--node-ip-address", self.address_of(host), "--num-cpus", "1"]
+        return [*own, "--object-store-memory", str(_STORE_BYTES), "--disable-usage-stats"]
 
     def run(self, command: Sequence[str], **more: str) -> str:
         """Run a command on the first host, with `more` in its environment; what it prints. Raises

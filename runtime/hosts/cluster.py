@@ -31,6 +31,9 @@ Handle: TypeAlias = Any
 _RETRIES = 3
 _ATTEMPTS = 3
 
+#: How often it is looked at how much hosts have fetched.
+_LOOKED_AT_S = 0.25
+
 #: What RAY_AUTH_MODE then is.
 _ASKS_FOR_TOKENS = "token"
 _TOKENS = "start every host with RAY_AUTH_MODE=token and one RAY_AUTH_TOKEN_PATH: see docs/hosts.md"
@@ -140,12 +143,17 @@ class Cluster:
             raise _cause(error) from None
         return results
 
-    def ready(self, members: Sequence[Handle], progress: Progress = silent) -> None:
-        """Wait until all have fetched and prepared what they are to run. Raises HostFault, and
-        DeviceError for hosts with another version of stagecut."""
+    def ready(
+        self, members: Sequence[Handle], source: str, size_bytes: int, progress: Progress = silent
+    ) -> None:
+        """Wait until all have fetched and prepared what they are to run, in all `size_bytes` from
+        `source`. Raises HostFault, and DeviceError for hosts with another version of stagecut."""
         refs = [self.started(member, "ready") for member in members]
         own = versions()["stagecut"]
-        for ref in progress(refs, "hosts fetch and prepare", len(refs)):
+        pieces = max(1, size_bytes >> 20)
+        for _ in progress(self._fetched(refs, source, pieces), "hosts fetch MiB", pieces):
+            pass
+        for ref in progress(refs, "hosts prepare", len(refs)):
             version, _ = self.get([ref])[0]
             if version != own:
                 raise DeviceError(
@@ -153,6 +161,17 @@ class Cluster:
                     where="cluster",
                     fix="install the same version everywhere",
                 )
+
+    def _fetched(self, refs: Sequence[Ref], source: str, pieces: int) -> Iterator[int]:
+        """One for each MiB that the source has handed out, while members still fetch: those that
+        have kept theirs fetch nothing."""
+        ray = _ray()
+        waiting, seen = [*refs], 0
+        while waiting and seen < pieces:
+            _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=_LOOKED_AT_S)
+            sent = self.call(ray.get_actor(source), "sent_bytes") >> 20
+            yield from range(seen, min(sent, pieces))
+            seen = max(seen, min(sent, pieces))
 
     def alive(self) -> tuple[ClusterHost, ...]:
         """The hosts that are there now, of those that were there when it was joined."""

@@ -70,7 +70,8 @@ class OverHosts:
         ]
         others = [each for of in staffed for each in of.posts if each.here is None]
         try:
-            cluster.ready([each.member for each in others], progress)
+            size_bytes = sum(each.size_bytes for each in run_by)
+            cluster.ready([each.member for each in others], source, size_bytes, progress)
         except HostFault as error:
             raise EngineError(error.problem, where=error.where, fix=error.fix) from error
         weights = [_weight_bytes(each.group, planned) for each in others]

@@ -50,7 +50,7 @@ class Takeover:
             post.host = self._another(post, there)
             slice_ = self._slice[id(post)]
             post.member = self._cluster.member(post.host, slice_, self._source)
-            self._cluster.ready([post.member])
+            self._cluster.ready([post.member], self._source, slice_.size_bytes)
 
     def _another(self, post: Post, there: Sequence[ClusterHost]) -> ClusterHost:
         held = self._held()

@@ -123,7 +123,13 @@ class ClusterHere:
     def prober(self, host: ClusterHost) -> Prober:
         return Prober()
 
-    def ready(self, members: Sequence[Member], progress: Progress = silent) -> None:
+    def ready(
+        self,
+        members: Sequence[Member],
+        source: str,
+        size_bytes: int,
+        progress: Progress = silent,
+    ) -> None:
         for member in progress(members, "ready"):
             member.ready()
 

@@ -103,8 +103,29 @@ def test_a_plan_runs_over_two_hosts_and_is_right(hosts: Hosts, plan: Path) -> No
         x = x @ onnx.numpy_helper.to_array(weight)
     np.testing.assert_allclose(np.load(hosts.folder / f"y{LAYERS}.npy"), x, rtol=1e-4, atol=1e-7)
     tracks = json.loads((hosts.folder / "trace.json").read_text())["traceEvents"]
-    assert "host-2.cpu.serial" in json.dumps(tracks)
+    named = [each["args"]["name"] for each in tracks if each["name"] == "thread_name"]
+    assert {"local", "host-2"} <= {*named}
     assert [*hosts.cache_of(1).rglob("*.slice")]
+
+
+def test_a_stream_keeps_both_hosts_at_work(hosts: Hosts, plan: Path) -> None:
+    model, how = hosts.folder / "model.onnx", ("--device", "cpu.serial", "--effort", "quick")
+    roomy = hosts.folder / "measured.json"
+    document = json.loads((hosts.folder / "machine.json").read_text())
+    for host in document["hosts"]:
+        host["capacity_bytes"] = None
+    roomy.write_text(json.dumps(document))
+    streamed = hosts.folder / "streamed.plan"
+    given = ("--machine", roomy, "--objective", "throughput", *how)
+    found = _json(hosts, "compile", model, "-o", streamed, *given)
+    places = [place["device"] for stage in found["stream"]["places"] for place in stage]
+    ran = _json(
+        hosts, "run", streamed, "--cluster", "auto", "--random", 0, "--stream", "--seconds", "1"
+    )
+    assert ran["failed"] == 0
+    assert ran["outputs"] > 0
+    assert set(places) <= {"cpu.serial", "host-2.cpu.serial"}
+    assert ran["planned_period_s"] > 0
 
 
 def test_a_cluster_that_is_sent_no_token_is_not_used(hosts: Hosts, plan: Path) -> None:
