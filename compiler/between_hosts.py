@@ -192,22 +192,21 @@ class BetweenHosts:
 
     def _options(self, program: Program, again: set[str]) -> list[list[tuple[Coded, OverLink]]]:
         """For each value that would gain, its codings with the error that each makes alone."""
-        ends = {each.name for each in self._graph.outputs}
-        found = []
+        left_out = {each.name for each in self._graph.outputs} | again
+        found: list[list[tuple[Coded, OverLink]]] = []
         for step, value, time_s in self._transfers:
             readers = self._readers(value.name, step.route.target)
-            if value.name in ends | again or not readers or len(found) == _MOST_CODED:
+            if value.name in left_out or not readers or len(found) == _MOST_CODED:
                 continue
             own = []
-            for coding in filter(lambda each, v=value: can_be_coded(v, each), CODINGS):
-                took_s = self._wire_s(
-                    coded_bytes(value, coding), step.route.target, step.route.source
-                )
+            for coding in CODINGS:
+                if not can_be_coded(value, coding):
+                    continue
+                took_s = self._wire_s(coded_bytes(value, coding), *reversed(step.route))
                 coded = Coded(value.name, coding, readers)
                 off = self._off_by(program, [coded]) if took_s < time_s else None
                 if off is not None:
-                    told = OverLink(value.name, coding, time_s, took_s, off)
-                    own.append((coded, told))
+                    own.append((coded, OverLink(value.name, coding, time_s, took_s, off)))
             if own:
                 found.append(own)
         return found

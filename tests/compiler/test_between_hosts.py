@@ -9,11 +9,13 @@ from stagecut import backends
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
-from stagecut.compiler.ir.device import silent
+from stagecut.compiler.ir.device import Feeds, silent
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.wording import over_links
 from stagecut.runtime.hosts.over_hosts import OverHosts
+from stagecut.runtime.session import Session
 from tests.support.over_hosts import ClusterHere
 from tests.support.two_hosts import WIDTH, masked_layers, slow_link
 
@@ -68,19 +70,22 @@ def test_it_runs_so_on_hosts() -> None:
         stored.planned, stored.planned.run, stored.staged(), engines, ClusterHere(), silent  # type: ignore[arg-type]
     )  # fmt: skip
     random = np.random.default_rng(1)
-    feeds = {"y0": random.standard_normal((WIDTH, WIDTH)).astype(np.float32), "k": np.arange(WIDTH)}
+    feeds: Feeds = {
+        "y0": random.standard_normal((WIDTH, WIDTH)).astype(np.float32),
+        "k": np.arange(WIDTH),
+    }
     found = over.executor.outputs(feeds)["y4"]
     plain = compile_model(
         masked_layers(), devices=["cpu.serial"], settings=Settings(effort="quick")
     )
-    from stagecut.runtime.session import Session
-
     [right] = Session(plain).run(None, feeds)
     assert 0 < np.abs(found - right).max() <= 2e-2
 
 
 def test_the_report_says_so() -> None:
     stored = _plan(1e-2).first
-    said = over_links(build_report(stored.planned, read_costs(stored.costs)).over_links)
+    report = build_report(stored.planned, read_costs(stored.costs))
+    said = over_links(report.over_links)
+    assert "m is run again there" in to_html(report)
     assert "m is run again there" in said
     assert "goes there as int8" in said
