@@ -12,13 +12,14 @@ from functools import partial
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.by_costs import best_that_is_right
 from stagecut.compiler.compared import Compared
+from stagecut.compiler.comparison import Comparison
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit, with_error_limit
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
 from stagecut.compiler.measurements import Measurements
@@ -90,9 +91,8 @@ class Decide:
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
                 if not self.by_costs:
-                    compared = measurements.compare(
-                        rivals, allowed, self.objective, self.tolerance, spare
-                    )
+                    compare = Comparison(measurements, self.objective, self.tolerance)
+                    compared = compare(rivals, allowed, spare)
                 else:
                     compared = best_that_is_right(
                         measurements,

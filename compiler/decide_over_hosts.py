@@ -15,6 +15,7 @@ from stagecut.compiler.decide import Decision
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.hosts_stream import (
@@ -25,7 +26,7 @@ from stagecut.compiler.ir.hosts_stream import (
     most_replicas,
 )
 from stagecut.compiler.ir.objective import THROUGHPUT
-from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind, PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal, on_one_device
 from stagecut.passes.gate.gate import by_costs, choose

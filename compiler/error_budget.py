@@ -13,14 +13,15 @@ from stagecut import backends
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import ERROR, CostTable, NodeCosts, with_error_limit, with_errors
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.precision import ContenderError, PlannedPrecision
 from stagecut.compiler.ir.solution import Solution, Totals
-from stagecut.compiler.measurements import KeptErrors, Measurements
+from stagecut.compiler.kept_errors import KeptErrors, node_errors, plan_error
+from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.precision.tighten import Tightened, tighten
@@ -87,8 +88,8 @@ class ErrorBudget:
         lower = lower_devices(expanded, measurements.context.backends)
         if not lower:
             return None
-        measured = measurements.errors(
-            {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
+        measured = node_errors(
+            measurements, {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
         )
         if measured is None:
             return None
@@ -134,8 +135,8 @@ class ErrorBudget:
         if not solution.account.uses.get(ERROR):
             return None
         id_ = ContenderId(ContenderKind.OPTIMUM)
-        return self.measurements.off_by(
-            Proposal(id_, solution.schedule, solution.account), self.tolerance
+        return plan_error(
+            self.measurements, Proposal(id_, solution.schedule, solution.account), self.tolerance
         )
 
     def _refused(

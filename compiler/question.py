@@ -44,6 +44,7 @@ from stagecut.compiler.ir.plan import (
 )
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.over_hosts import OverHosts
@@ -123,7 +124,7 @@ class Question:
         own: dict[str, bytes] = {}
         planned = self(program, weights, opened, own, index)
         found = None
-        if self.hosts is not None and any(planned.schedule.transfers):
+        if self.hosts is not None and opened is None and any(planned.schedule.transfers):
             measurements = self.placed(program, weights, opened)[0].on_samples_that_run()
             table = read_costs(own[costs_file(index, self.entry)].decode())
             between = BetweenHosts(self.hosts.machine, measurements, table, planned)
@@ -176,7 +177,7 @@ class Question:
                 decided.certificate,
                 profiled.paths,
                 program,
-                measurements.provenance(self._options(), compared.chosen.id),
+                measurements.identity.provenance(self._options(), compared.chosen.id),
                 self.objective,
                 decided.totals,
                 measurements.context.backends,
@@ -240,7 +241,7 @@ class Question:
         if self.hosts is not None:
             return self.hosts.profile(measurements, self._streamed_here)
         if self.costs is None:
-            return measurements.profile(expanded)
+            return profile_of(measurements, expanded)
         return handed_in(table_of(self.costs, expanded), expanded)
 
     def _options(self) -> Mapping[str, str]:

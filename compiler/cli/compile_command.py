@@ -18,7 +18,8 @@ from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import Plan
-    from stagecut.compiler.ir.plan import Contender, ContenderId, PlannedVariant
+    from stagecut.compiler.ir.contender import Contender, ContenderId
+    from stagecut.compiler.ir.plan import PlannedVariant
     from stagecut.compiler.ir.solution import Certificate
     from stagecut.passes.cluster.cluster import Granularity
 
@@ -287,7 +288,7 @@ def _number(difference: float) -> float | None:
 
 def _show(plan: "Plan", output: Path) -> None:
     from stagecut.compiler.formats.costs_json import read_costs
-    from stagecut.compiler.ir.plan import for_batches
+    from stagecut.compiler.ir.batching import for_batches
     from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.terminal.report import print_summary

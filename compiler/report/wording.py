@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import Basis, Route
-from stagecut.compiler.ir.plan import Checks, Circumstances, FrontPoint, OverLink, Port
+from stagecut.compiler.ir.plan import OverLink
+from stagecut.compiler.ir.planned_stream import FrontPoint
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import PlanError, TraceError
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import Contender, PlannedVariant, Port
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.content import Report

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from stagecut.compiler.ir.contender import Accounting
 from stagecut.compiler.ir.machine import Basis
-from stagecut.compiler.ir.plan import Accounting
 from stagecut.compiler.report.model.figures import Alone, Figure
 
 #: What happens to all other nodes when one is thought of as running elsewhere.
