@@ -45,13 +45,15 @@ _NARROW = re.compile(r"float(16|8|6|4)")
 @dataclass(frozen=True)
 class Answers:
     """Of one program at one shape, whose stages `extract` extracts. `residents` are the states that
-    stay where they are read."""
+    stay where they are read. `right` are those of another program, which count as right, where this
+    one is made from that."""
 
     context: CompileContext
     program: Program
     graph: Graph
     extract: Extractor
     residents: Residents = NO_RESIDENTS
+    right: "Answers | None" = None
 
     def build(
         self,
@@ -148,6 +150,8 @@ class Answers:
     @cached_property
     def reference(self) -> Reference:
         """What the whole model answers in one session of one thread."""
+        if self.right is not None:
+            return self.right.reference
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)
         runner = self._reference_runner

@@ -115,7 +115,9 @@ def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: obj
     _check_amount("max_memory_bytes", max_memory_bytes)
 
 
-def check_machine(machine: object, tables: Mapping[str, CostTable], objective: str) -> None:
+def check_machine(
+    machine: object, tables: Mapping[str, CostTable], objective: str, limits: Mapping[str, object]
+) -> None:
     """Raises UsageError for what plans over several hosts are not made from, or not made for."""
     if machine is None:
         return
@@ -128,12 +130,20 @@ def check_machine(machine: object, tables: Mapping[str, CostTable], objective: s
             fix="leave out the costs, which are then measured, or the machine",
         )
     goal = parse_objective(objective)
-    if goal.streams or goal.per_j:
+    if goal.per_j:
         raise UsageError(
-            f"plans over several hosts are made for latency, not for {goal}",
+            f"plans over several hosts are made for latency or throughput, not for {goal}",
             where="objective",
-            fix="leave it out; a session streams such a plan with all its hosts at work",
+            fix="leave it out: energies are not known of other hosts",
         )
+    for name, limit in limits.items():
+        if limit is not None:
+            raise UsageError(
+                "streams over several hosts keep to no such limit",
+                where=name,
+                fix="leave it out, or compile for this host alone; capacity_bytes in machine.json "
+                "limits weights",
+            )
 
 
 def each_shape(shapes: object) -> tuple[dict[str, tuple[int, ...]], ...]:

@@ -34,7 +34,8 @@ class Measurements:
     """Its graph, and its weights on disk, which must outlive this.
 
     `opened` is the whole model where it has open dimensions, with its weights on disk, too.
-    `residents` are the states that stay where they are read.
+    `residents` are the states that stay where they are read. `right` are the answers that count as
+    right, where these are not the program's own.
     """
 
     context: CompileContext
@@ -43,11 +44,12 @@ class Measurements:
     weights: WeightFile
     opened: ir.Model | None = None
     residents: Residents = NO_RESIDENTS
+    right: Answers | None = None
 
     @cached_property
     def answers(self) -> Answers:
         extract = Extractor(self.program, self.weights)
-        return Answers(self.context, self.program, self.graph, extract, self.residents)
+        return Answers(self.context, self.program, self.graph, extract, self.residents, self.right)
 
     def with_residents(self, costs: CostTable) -> CostTable:
         """The table with states that lie where they are read."""

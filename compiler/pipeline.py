@@ -55,6 +55,7 @@ from stagecut.compiler.isolated import (
     Request,
     compile_isolated,
 )
+from stagecut.compiler.over_hosts import OverHosts
 from stagecut.compiler.plan_entry import PlanEntry
 from stagecut.compiler.question import Question
 from stagecut.passes.cluster.cluster import Granularity
@@ -97,13 +98,13 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     those of `costs`: a table to use instead of measuring, or a function that makes one of the graph
     with each node's candidates; contenders are then compared by it, too. Of a decoder it is for
     each entry, or one for each by name. `machine` are several hosts, on any of which nodes may run,
-    for the least latency: what this one takes is measured, and what the others take follows from
-    that and from what was measured of them. `decoding` says more of a model with a cache, which
-    becomes the entries prefill and decode. `objective` is latency, energy, or weights for both:
-    `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a second
-    as can be; or, of a decoder, `generate:prompt=512,new=128`, for the time of such an answer.
-    `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
-    must not. `tolerance` is the most by which an output may be off, as a part of its largest
+    for latency or throughput: what this one takes is measured, and what the others take follows
+    from that and from what was measured of them. `decoding` says more of a model with a cache,
+    which becomes the entries prefill and decode. `objective` is latency, energy, or weights for
+    both: `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a
+    second as can be; or, of a decoder, `generate:prompt=512,new=128`, for the time of such an
+    answer. `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where
+    they must not. `tolerance` is the most by which an output may be off, as a part of its largest
     number, and as a relative rms error on held-out samples; it admits devices of lower precision,
     of which `precision` says which: bf16, int8, int4, or auto for all (within 0.05 unless a
     tolerance is given), f32 for none. `calibrate` is an .npz file with samples by input, or a
@@ -124,7 +125,10 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     tolerance = tolerance_of(tolerance, precision)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
     tables = tables_in(costs)
-    check_machine(machine, tables, objective)
+    limits = {
+        "max_batch": max_batch, "max_latency_s": max_latency_s, "max_memory_bytes": max_memory_bytes
+    }  # fmt: skip
+    check_machine(machine, tables, objective, limits)
     if isolated:
         check_alone(costs)
         request = replace(
@@ -162,7 +166,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         limits_of_stream(max_latency_s, max_memory_bytes),
         max_batch,
         phases,
-        machine=machine,
+        hosts=None if machine is None else OverHosts(machine, context),
     )
     with phases("import"):
         bound = _each(shapes, tables)

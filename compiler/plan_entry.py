@@ -44,7 +44,8 @@ class PlanEntry:
         ]
         if question.costs is not None and (question.max_batch or 1) > 1:
             self._warn("costs that are handed in say nothing of batches")
-        if question.objective.streams and question.costs is None:
+        streams_here = question.objective.streams and question.hosts is None
+        if streams_here and question.costs is None:
             singles = tuple(variants)
             for index in range(len(singles)):
                 self._batched(index, singles, variants)

@@ -57,7 +57,8 @@ def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
     unless tiles are found: then only where that is faster. Raises as `cost` does."""
     if not isinstance(work, Projected):
         return (cost(chip, work),)
-    apart = tuple(cost(chip, part) for part in (work.attend, *work.moves, work.product))
+    parts: tuple[Kernel, ...] = (work.attend, *work.moves, work.product)
+    apart = tuple(cost(chip, part) for part in parts)
     pair = joined(chip, work.attend, work.product)
     if pair is None:
         return apart

@@ -18,6 +18,7 @@ from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.ir.machine import HOST, Machine, combined
 from stagecut.compiler.ir.objective import parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedNode, PlannedRun, PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
@@ -112,8 +113,26 @@ def _in_stream(variant: PlannedVariant) -> Iterator[str]:
         return
     if len(stream.replicas) != len(variant.stages):
         yield f"{len(stream.replicas)} numbers of replicas for {len(variant.stages)} stages"
+    yield from _in_places(variant, stream)
     if stream.batch > 1 and (problem := batching_problem(variant.inputs, variant.outputs)):
         yield f"there are no batches of {stream.batch}: {problem}"
+
+
+def _in_places(variant: PlannedVariant, stream: PlannedStream) -> Iterator[str]:
+    """Of a stream over hosts, whose stages are those of its schedule on their first places."""
+    if not stream.places:
+        return
+    if len(stream.places) != len(variant.stages):
+        yield f"{len(stream.places)} lists of places for {len(variant.stages)} stages"
+        return
+    for index, (places, stage) in enumerate(
+        zip(stream.places, variant.schedule.stages, strict=True)
+    ):
+        unknown = [each.device for each in places if each.device not in variant.provenance.devices]
+        if unknown or not places or places[0].device != stage.device:
+            yield f"places[{index}] does not begin with {stage.device}, or is of unknown devices"
+        elif sum(each.replicas for each in places) != stream.replicas[index]:
+            yield f"places[{index}] has other replicas than the stage"
 
 
 def _in_contenders(contenders: Sequence[Contender]) -> Iterator[str]:

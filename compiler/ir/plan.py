@@ -6,6 +6,7 @@ Plan document -> entries ("main"; or "prefill", "decode") -> variants, one for e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.along_length import AlongLength
@@ -80,6 +81,19 @@ class PlannedNode:
 
 
 @dataclass(frozen=True, slots=True)
+class OverLink:
+    """A value of the model that took `sent_s` from host to host, and takes less now: it is `run
+    again` on the other one, or goes there as `fp16` or `int8`. `taken_s` is what that was expected
+    to take, and `error` the relative rms error at the outputs that it alone causes."""
+
+    value: str
+    how: Literal["run again", "fp16", "int8"]
+    sent_s: Amount
+    taken_s: Amount
+    error: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedVariant:
     """A schedule for one shape of an entry, and everything that is known about it.
 
@@ -88,7 +102,8 @@ class PlannedVariant:
     are None where there was nothing to compare outputs with. `fallback` is the best contender that
     needs nothing but ONNX Runtime, where the plan itself needs more. `circumstances` has an entry
     for all that was measured. Without a `stream`, a stream has one replica of each stage.
-    `precision` is None where errors were no budget.
+    `precision` is None where errors were no budget. `over_links` are values that would have gone
+    from host to host as they are, in a plan that was worse.
     """
 
     name: str
@@ -109,6 +124,7 @@ class PlannedVariant:
     circumstances: tuple[Circumstances, ...] = ()
     stream: PlannedStream | None = None
     precision: PlannedPrecision | None = None
+    over_links: tuple[OverLink, ...] = ()
 
     @property
     def schedule(self) -> Schedule:

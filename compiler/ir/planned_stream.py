@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from stagecut.compiler.ir.amounts import Amount, Count, Positive
 from stagecut.compiler.ir.errors import PlanError
+from stagecut.compiler.ir.hosts_stream import Load, Place
 from stagecut.compiler.ir.machine import Basis
 from stagecut.compiler.ir.stream import Hosting, in_flight
 
@@ -37,7 +38,9 @@ class PlannedStream:
     stream; a single run, and inputs of other shapes, stay in the session's process. `tried` has a
     sentence for each number of inputs that were tried in one call. Of `candidates`, the stages on
     devices that might have been chosen, so many were `measured` in a stream; both are 0 where that
-    is not known. Raises PlanError for numbers that no stream has.
+    is not known. Over several hosts, `places` are those of each stage, whose `replicas` they share
+    out, and `loads` how busy links and the driver are by the costs. Raises PlanError for numbers
+    that no stream has.
     """
 
     replicas: tuple[Positive, ...]
@@ -54,6 +57,8 @@ class PlannedStream:
     in_flight: Count = 0
     measured: Count = 0
     candidates: Count = 0
+    places: tuple[tuple[Place, ...], ...] = ()
+    loads: tuple[Load, ...] = ()
 
     @property
     def most_in_flight(self) -> int:

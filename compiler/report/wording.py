@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from stagecut.compiler.ir.checks import Checks
+from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import Basis, Route
+from stagecut.compiler.ir.plan import OverLink
 from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
@@ -246,7 +248,7 @@ def streaming(summary: Summary) -> str:
     stream = summary.streaming
     if stream is None:
         return ""
-    stages = " → ".join(f"{count} × {brief(device)}" for count, device in stream.replicas)
+    stages = " → ".join(map(_places, stream.places))
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
     latency = f"{time(stream.latency)} with {stream.in_flight} in flight"
     where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
@@ -254,22 +256,33 @@ def streaming(summary: Summary) -> str:
 
 
 def bottleneck(summary: Summary) -> str:
-    """Which stage sets the rate, how busy the others are, and what another core would buy."""
+    """What sets the rate, a stage, a link or the driver; how busy the others are, and what another
+    core would buy."""
     stream = summary.streaming
     if stream is None:
         return ""
     busy = ""
-    if len(stream.busy) > 1:
-        first = max(range(len(stream.busy)), key=stream.busy.__getitem__)
+    loads = [(f"stage {stage}", share) for stage, share in enumerate(stream.busy)]
+    loads += [(load.name, load.busy) for load in stream.loads]
+    if len(loads) > 1:
+        first = max(range(len(loads)), key=lambda at: loads[at][1])
         others = ", ".join(
-            f"stage {stage} {share:.0%}"
-            for stage, share in enumerate(stream.busy)
-            if stage != first
+            f"{name} {share:.0%}" for at, (name, share) in enumerate(loads) if at != first
         )
-        busy = f"stage {first} on {brief(stream.replicas[first][1])} sets the rate; busy: {others}"
+        is_stage = first < len(stream.places)
+        on = f" on {_places(stream.places[first], counted=False)}" if is_stage else ""
+        busy = f"{loads[first][0]}{on} sets the rate; busy: {others}"
     more = "" if stream.another is None else f"with another core {trade(stream.another)}"
     said = "; ".join(filter(None, (busy, more)))
     return said and f"by the costs, {said}"
+
+
+def _places(places: Sequence[Place], *, counted: bool = True) -> str:
+    """`2 × cpu.serial + 2 × b.cpu.serial`."""
+    return " + ".join(
+        f"{each.replicas} × {brief(each.device)}" if counted else brief(each.device)
+        for each in places
+    )
 
 
 def reason(summary: Summary) -> str:
@@ -305,6 +318,17 @@ def batches(summary: Summary) -> str:
     """What several inputs in one call were seen to do, before any gate."""
     stream = summary.streaming
     return "" if stream is None or not stream.tried else f"tried: {'; '.join(stream.tried)}"
+
+
+def over_links(found: Sequence[OverLink]) -> str:
+    """What hosts no longer hand to each other as it is."""
+    said = []
+    for each in found:
+        how = "is run again there" if each.how == "run again" else f"goes there as {each.how}"
+        off = f", off by {each.error:.1g}" if each.error else ""
+        gain = f"{seconds(each.taken_s)} expected instead of {seconds(each.sent_s)}"
+        said.append(f"{brief(each.value)} {how} ({gain}{off})")
+    return f"between hosts: {'; '.join(said)}" if said else ""
 
 
 def profiling(summary: Summary) -> str:

@@ -22,8 +22,8 @@ from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import Told, nobody
 from stagecut.passes.sweep.envelope import Line, envelope
 from stagecut.passes.sweep.scale import check_summed
 from stagecut.passes.sweep.sweep import Breakpoint, moved

@@ -5,6 +5,8 @@ from typing import Literal
 
 from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.costs import Endpoint
+from stagecut.compiler.ir.hosts_stream import Load, Place
+from stagecut.compiler.ir.plan import OverLink
 from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
@@ -91,7 +93,8 @@ class Streaming:
     is faster, and `front` are other streams of less latency, all of them by the costs. `hosting`
     says where replicas run, `tried` what was seen of several inputs in one call. Of
     `candidates`, the stages on devices that might have been chosen, so many were `measured` in a
-    stream.
+    stream. Over several hosts, `places` are those of each stage, and `loads` how busy links and the
+    driver are.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -106,6 +109,8 @@ class Streaming:
     in_flight: int
     measured: int
     candidates: int
+    places: tuple[tuple[Place, ...], ...]
+    loads: tuple[Load, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,8 @@ class Report:
     failed to do, or did wrong. `checks` is None where there was nothing to compare outputs with,
     and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
-    `precision` is None where errors were no budget.
+    `precision` is None where errors were no budget. `over_links` are values that hosts no longer
+    hand to each other as they are.
     """
 
     summary: Summary
@@ -204,3 +210,4 @@ class Report:
     fallback_stages: int
     provenance: Provenance
     precision: PlannedPrecision | None = None
+    over_links: tuple[OverLink, ...] = ()

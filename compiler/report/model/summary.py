@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from stagecut.compiler.ir.contender import Contender
+from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import combined
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedVariant
@@ -69,6 +70,7 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         return None
     stages = zip(stream.replicas, planned.schedule.stages, strict=True)
     replicas = tuple((count, stage.device) for count, stage in stages)
+    alone = tuple((Place(device, count),) for count, device in replicas)
     return Streaming(
         replicas,
         stream.batch,
@@ -82,6 +84,8 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         stream.most_in_flight,
         stream.measured,
         stream.candidates,
+        stream.places or alone,
+        stream.loads,
     )
 
 

@@ -45,6 +45,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.front(summary),
         wording.measured_stages(summary),
         wording.batches(summary),
+        wording.over_links(report.over_links),
         headline.optimum(summary),
         headline.rivalry(report),
         wording.extent(summary),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.content import Report, Streaming
@@ -33,6 +34,8 @@ def _report(*points: FrontPoint, another: FrontPoint | None = None) -> Report:
         3,
         2,
         1_234,
+        ((Place("one", 2),),),
+        (),
     )
     summary = replace(report.summary, streaming=stream, predicted=Figure(0.01, "measured"))
     return replace(report, summary=summary)
