@@ -21,6 +21,7 @@ from stagecut.compiler.ir.graph import Graph, Value
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.crash_journal import REFERENCE
+from stagecut.compiler.original import Original
 from stagecut.passes.gate.accuracy import Limit
 from stagecut.passes.gate.build import Build, Checked, Wrong
 from stagecut.passes.gate.contenders import Proposal
@@ -28,6 +29,7 @@ from stagecut.passes.gate.culprits import Culprits
 from stagecut.passes.gate.limits import limit_of
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
+from stagecut.passes.precision.rms import rms
 from stagecut.passes.precision.samples import Split, split
 from stagecut.passes.profile.profile import Fault
 from stagecut.passes.stage.extract import Extractor
@@ -43,12 +45,14 @@ _NARROW = re.compile(r"float(16|8|6|4)")
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one program at one shape, whose stages `extract` extracts."""
+    """Of one program at one shape, whose stages `extract` extracts. What is right is what the
+    program itself answers on the reference engine, or the `original` that it was made from."""
 
     context: CompileContext
     program: Program
     graph: Graph
     extract: Extractor
+    original: Original | None = None
 
     def build(
         self,
@@ -120,7 +124,8 @@ class Answers:
         if [*names] == [REFERENCE] and tolerance is None:
             return None
         devices = (self.context.backends[name].device for name in names)
-        return limit_of(devices, tolerance, narrow=self._is_narrow)
+        quantised = self.original is not None
+        return limit_of(devices, tolerance, narrow=self._is_narrow, quantised=quantised)
 
     @property
     def usual_limit(self) -> Limit:
@@ -141,13 +146,32 @@ class Answers:
 
     @cached_property
     def reference(self) -> Reference:
-        """What the whole model answers in one session of one thread."""
+        """What the whole model answers in one session of one thread, or its original."""
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)
+        run = self.own if self.original is None else self.of_original(self.program.feeds)
+        return Reference(run, self.program.feeds, minds_nan=minds_nan)
+
+    @cached_property
+    def own(self) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Runs the model itself on the reference; raises EngineError."""
         runner = self._reference_runner
-        return Reference(
-            lambda feeds: runner().run(feeds)[0], self.program.feeds, minds_nan=minds_nan
-        )
+        return lambda feeds: runner().run(feeds)[0]
+
+    def of_original(self, like: Feeds) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Runs the original, where there is one, at the shapes of `like`; raises EngineError."""
+        if self.original is None:
+            raise AssertionError("only who has an original asks for it")
+        return self._runs(self.original.at(like, self.outputs).program)
+
+    def own_error(self) -> float:
+        """The relative rms error of the model itself on held-out samples, or where there are none
+        on the others: none where it has no original. Raises EngineError."""
+        samples = self.split.held_out or self.split.measured
+        if self.original is None or not samples:
+            return 0.0
+        right = self.of_original(self.program.feeds)
+        return rms([(self.own(feeds), right(feeds)) for feeds in samples])
 
     @cached_property
     def _reference_program(self) -> StageProgram:

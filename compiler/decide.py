@@ -14,7 +14,7 @@ from stagecut.compiler.compared import Compared
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, with_energy_limit, with_error_limit
+from stagecut.compiler.ir.costs import CostTable, with_energy_limit
 from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedStream
@@ -84,8 +84,8 @@ class Decide:
                 solved = self._solved(allowed, budget)
                 solution, totals = solved.solved
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
-                for attempt in solved.attempts[-1:]:
-                    allowed = with_error_limit(allowed, attempt.limit)
+                if budget is not None:
+                    allowed = budget.limited(allowed, solved.attempts[-1].limit)
                 rivals = proposals(allowed, solution, self.objective)
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):

@@ -13,6 +13,7 @@ from stagecut.compiler.formats.weights import WeightFile, write_weights_into
 from stagecut.compiler.frontends.decoder.entries import decoder_of
 from stagecut.compiler.frontends.feeds import check_feeds, input_types
 from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.normal_form.normalise import open_form
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
@@ -91,6 +92,18 @@ def calibrated(entries: Sequence[Entry], path: Path) -> tuple[Entry, ...]:
     if refused is not None and not any(program.samples for program in made):
         raise refused
     return (replace(entry, programs=made),)
+
+
+def original_of(reference: object, entries: Sequence[Entry]) -> Imported:
+    """The model that the one of `entries` was made from; raises UsageError for a decoder."""
+    if [entry.name for entry in entries] != [MAIN]:
+        raise UsageError(
+            "a decoder is held against no other model: its entries have other inputs",
+            where="--reference",
+            fix="leave it out",
+        )
+    imported, _ = import_model(reference)
+    return imported
 
 
 def _samples_of(program: Program, stored: Stored) -> Iterator[Feeds]:

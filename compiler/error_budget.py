@@ -33,6 +33,11 @@ _SEARCH_S = 5.0
 #: A part of a limit that is no larger is rounding.
 _ROUNDING = 1e-9
 
+_NOTHING_HELD_OUT = (
+    "no sample is held out, so that errors of whole plans are only known on the model's own one: "
+    "give several with --calibrate"
+)
+
 Solved = tuple[Solution, Totals]
 
 
@@ -78,20 +83,27 @@ class ErrorBudget:
     faults: tuple[Fault, ...]
     measured: KeptErrors
 
+    @property
+    def own(self) -> float:
+        """The square of the error of the model itself, to which those of nodes add up."""
+        return self.measured.own**2
+
     @classmethod
     def of(
         cls, measurements: Measurements, expanded: ExpandedGraph, tolerance: float
     ) -> "ErrorBudget | None":
-        """None where nothing computes in lower precision, or the reference cannot say what is
-        right."""
+        """None where nothing computes in lower precision, the model itself included, or the
+        reference cannot say what is right."""
         lower = lower_devices(expanded, measurements.context.backends)
-        if not lower:
+        if not lower and measurements.original is None:
             return None
         measured = measurements.errors(
             {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
         )
         if measured is None:
             return None
+        if not measured.held_out:
+            measurements.context.settings.warn(_NOTHING_HELD_OUT)
         found = measured.found
         squared = {
             node: {
@@ -110,28 +122,45 @@ class ErrorBudget:
         return cls(measurements, tolerance, squared, faults, measured)
 
     def within(self, table: CostTable) -> CostTable:
-        """The table with the budget."""
-        return with_errors(table, self.squared, self.tolerance**2)
+        """The table with the budget: what the model itself leaves of it."""
+        return with_errors(table, self.squared, self._left(self.tolerance**2))
+
+    def limited(self, table: CostTable, limit: float) -> CostTable:
+        """The table with another limit for the sum of all squares, the model's own error among
+        them."""
+        return with_error_limit(table, self._left(limit))
+
+    def _left(self, limit: float) -> float:
+        return max(0.0, limit - self.own)
 
     def solved(self, table: CostTable, objective: Objective) -> Tightened[Solved]:
         """Raises ToleranceError where no schedule is within the budget."""
+        self._check_own()
 
         def solve(limit: float) -> Solved:
-            limited = with_error_limit(table, limit)
             try:
-                return Partition(objective, _SEARCH_S).with_totals(limited)
+                return Partition(objective, _SEARCH_S).with_totals(self.limited(table, limit))
             except UnplaceableError as error:
-                raise self._refused(table, limit, objective, error) from error
+                raise self._refused(table, self._left(limit), objective, error) from error
 
         return tighten(
             self.tolerance,
             solve,
-            lambda solved: off_by(solved[0].account),
+            lambda solved: self.predicted(solved[0].account),
             lambda solved: self._measured(solved[0]),
         )
 
+    def _check_own(self) -> None:
+        if self.measured.own > self.tolerance:
+            raise ToleranceError(
+                f"the model itself is off by {self.measured.own:.2g} (rms on held-out samples) "
+                "from the one that it was made from",
+                where=f"tolerance {self.tolerance:g}",
+                fix="raise the tolerance, or quantise the model less",
+            )
+
     def _measured(self, solution: Solution) -> float | None:
-        if not solution.account.uses.get(ERROR):
+        if not self.predicted(solution.account):
             return None
         id_ = ContenderId(ContenderKind.OPTIMUM)
         return self.measurements.off_by(
@@ -149,16 +178,24 @@ class ErrorBudget:
         solution = Partition(objective)(with_error_limit(replace(table, nodes=finest), None))
         cost = objective.text(solution.total_s)
         return ToleranceError(
-            f"the least error that can be had on these devices is {math.sqrt(least):.2g} (rms, by "
+            f"the least error that can be had on these devices is {self._root(least):.2g} (rms, by "
             f"the errors of single nodes), at {cost}",
             where=f"tolerance {self.tolerance:g}",
             fix="raise the tolerance, or add a device that computes in the model's precision",
         )
 
+    def predicted(self, account: Account) -> float:
+        """The relative rms error that the sum of squares predicts."""
+        return self._root(account.uses.get(ERROR, 0.0))
+
+    def _root(self, squared: float) -> float:
+        return math.sqrt(squared + self.own)
+
     def planned(
         self, solved: Tightened[Solved], rivals: Sequence[Proposal], compared: Compared
     ) -> PlannedPrecision:
         """What the plan says of it."""
+        original = self.measurements.original
         return PlannedPrecision(
             self.tolerance,
             self.measured.samples,
@@ -168,18 +205,15 @@ class ErrorBudget:
             tuple(
                 ContenderError(
                     rival.name,
-                    off_by(rival.account),
+                    self.predicted(rival.account),
                     compared.off_by(rival.id),
                     any(each.id.plain in rival.ids for each in compared.contenders),
                 )
                 for rival in rivals
             ),
+            "" if original is None else original.source,
+            self.measured.own,
         )
-
-
-def off_by(account: Account) -> float:
-    """The relative rms error that the sum of squares predicts."""
-    return math.sqrt(account.uses.get(ERROR, 0.0))
 
 
 def _least(node: NodeCosts) -> float:

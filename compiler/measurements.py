@@ -40,6 +40,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.measure.cache import Cache, digest
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model, versions
+from stagecut.compiler.original import Original
 from stagecut.compiler.other_shapes import OtherShapes
 from stagecut.passes.gate.alone import Alone
 from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
@@ -83,11 +84,13 @@ class KeptProfile:
 
 @dataclass(frozen=True, slots=True)
 class KeptErrors:
-    """Of nodes, on so many `samples`; so many others are `held_out` for plans."""
+    """Of nodes, on so many `samples`; so many others are `held_out` for plans. `own` is the
+    relative rms error of the model itself on the latter, where it is held against an original."""
 
     found: NodeErrors
     samples: int
     held_out: int
+    own: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Measurements:
     """One program at one shape: its graph, and its weights on disk, which must outlive this.
 
     `opened` is the whole model where it has open dimensions, with its weights on disk, too.
+    `original` is the one in full precision that it was made from, which says what is right.
     """
 
     context: CompileContext
@@ -102,11 +106,12 @@ class Measurements:
     graph: Graph
     weights: WeightFile
     opened: ir.Model | None = None
+    original: Original | None = None
 
     @cached_property
     def answers(self) -> Answers:
         extract = Extractor(self.program, self.weights)
-        return Answers(self.context, self.program, self.graph, extract)
+        return Answers(self.context, self.program, self.graph, extract, self.original)
 
     def on_samples_that_run(self) -> "Measurements":
         """The same on other samples, where the reference does not run on those that were made up,
@@ -339,7 +344,8 @@ class Measurements:
             return kept
         split = self.answers.split
         found = self.answers.errors(devices)
-        measured = KeptErrors(found, len(split.measured), len(split.held_out))
+        own = self.answers.own_error()
+        measured = KeptErrors(found, len(split.measured), len(split.held_out), own)
         entries.store(key, measured)
         return measured
 
@@ -477,7 +483,10 @@ class Measurements:
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
         machine = (cpu_model(), cpus, repr(versions()), repr(specs))
         further = (array.tobytes() for sample in self.program.samples for array in sample.values())
-        return digest(self.model_sha256, *machine, *feeds, *further)
+        right = []
+        if self.original is not None:
+            right.append(self.original.at(self.program.feeds, self.answers.outputs).sha256)
+        return digest(self.model_sha256, *right, *machine, *feeds, *further)
 
     def _key(self, *parts: str) -> str:
         return digest(self._circumstances, *parts)

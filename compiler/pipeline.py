@@ -14,6 +14,7 @@ from stagecut.compiler.arguments import (
     check_alone,
     check_machine,
     check_measuring,
+    check_named,
     check_question,
     check_stream,
     each_shape,
@@ -29,6 +30,7 @@ from stagecut.compiler.entries import (
     costs_by_entry,
     entries_of,
     named_in,
+    original_of,
     tables_in,
     weights_into,
 )
@@ -55,6 +57,7 @@ from stagecut.compiler.isolated import (
     Request,
     compile_isolated,
 )
+from stagecut.compiler.original import Original
 from stagecut.compiler.plan_entry import PlanEntry
 from stagecut.compiler.question import Question
 from stagecut.passes.cluster.cluster import Granularity
@@ -75,6 +78,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     tolerance: float | None = None,
     precision: Precision | None = None,
     calibrate: str | PathLike[str] | None = None,
+    reference: object = None,
     max_energy_j: float | None = None,
     max_batch: int | None = None,
     max_latency_s: float | None = None,
@@ -107,7 +111,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     number, and as a relative rms error on held-out samples; it admits devices of lower precision,
     of which `precision` says which: bf16, int8, int4, or auto for all (within 0.05 unless a
     tolerance is given), f32 for none. `calibrate` is an .npz file with samples by input, or a
-    folder of such: half of them are for the errors of nodes, half for those of plans.
+    folder of such: half of them are for the errors of nodes, half for those of plans. `reference`
+    is the model in full precision, given as `model` is, where that one comes quantised: outputs are
+    held against those of the reference, within 0.05 unless a tolerance is given.
     `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch` says how
     many inputs it may run in one call, where that is faster (8 unless said), and
     `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and what weights
@@ -121,7 +127,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs, precision)
     objective, decoding = of_answer(objective, decoding)
     lower_precision = lower_precision_of(tolerance, precision)
-    tolerance = tolerance_of(tolerance, precision)
+    tolerance = tolerance_of(tolerance, precision, reference)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
     tables = tables_in(costs)
     check_machine(machine, tables, objective)
@@ -135,6 +141,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             tolerance=tolerance,
             precision=precision,
             calibrate=None if calibrate is None else Path(calibrate),
+            reference=check_named(reference),
             max_energy_j=max_energy_j,
             max_batch=max_batch,
             max_latency_s=max_latency_s,
@@ -174,9 +181,12 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         entries, shared = entries_of(imported, bound, feeds, decoding)
         if calibrate is not None:
             entries = calibrated(entries, Path(calibrate))
+        original = None if reference is None else original_of(reference, entries)
         by_entry = costs_by_entry(costs, [entry.name for entry in entries])
         check_entries(entries, by_entry, goal)
     folder = scratch_folder(settings)
+    if original is not None:
+        question = replace(question, original=Original(original, folder.path / "original"))
     with ArchiveWriter(folder.path / "model.plan") as archive:
         with phases("weights"):
             weights = weights_into(archive, entries)

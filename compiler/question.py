@@ -43,6 +43,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.original import Original
 from stagecut.compiler.over_hosts import OverHosts
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
@@ -57,7 +58,8 @@ from stagecut.passes.profile.profile import Profiled
 @dataclass(frozen=True, slots=True)
 class Question:
     """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With a
-    `machine`, nodes run on any of its hosts."""
+    `machine`, nodes run on any of its hosts. `original` is what the model was made from, and is
+    held against."""
 
     context: CompileContext
     objective: Objective
@@ -74,6 +76,7 @@ class Question:
     size: int = 1
     processes: bool = True
     machine: MeasuredMachine | None = None
+    original: Original | None = None
 
     def answered(
         self,
@@ -173,7 +176,8 @@ class Question:
         context = self.context if self._hosts is None else self._hosts.context
         graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
         expanded = without_idle(Expand(context.backends)(graph), context.backends)
-        return Measurements(context, program, graph, weights, opened), expanded
+        measurements = Measurements(context, program, graph, weights, opened, self.original)
+        return measurements, expanded
 
     @property
     def _decide(self) -> Decide | DecideStream:
@@ -210,6 +214,7 @@ class Question:
             "pin": ", ".join(map(str, self.restrict.pins)),
             "forbid": ", ".join(map(str, self.restrict.forbids)),
             "tolerance": "" if self.tolerance is None else f"{self.tolerance:g}",
+            **({} if self.original is None else {"reference": self.original.source}),
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
             **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }

@@ -66,6 +66,7 @@ def _compile(folder: Path, request: Request) -> Mapping[str, float]:
         tolerance=request.tolerance,
         precision=request.precision,
         calibrate=request.calibrate,
+        reference=request.reference,
         max_energy_j=request.max_energy_j,
         max_batch=request.max_batch,
         max_latency_s=request.max_latency_s,

@@ -68,6 +68,14 @@ def compile_(
             "nodes, half for whole plans.",
         ),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FULL",
+            help="The model in full precision that MODEL was quantised from: outputs are held "
+            "against its own, within 0.05 unless --tolerance says otherwise.",
+        ),
+    ] = None,
     max_energy: limits.MaxEnergyOption = None,
     max_batch: limits.MaxBatchOption = None,
     max_latency: limits.MaxLatencyOption = None,
@@ -158,7 +166,11 @@ def compile_(
         )
     check_outputs(
         {"--output": output},
-        (*common.model_files(model, output), costs, calibrate, machine, *common.feed_files(feed)),
+        (
+            *common.model_files(model, output),
+            *(() if reference is None else common.model_files(reference, output)),
+            *(costs, calibrate, machine, *common.feed_files(feed)),
+        ),
     )
     settings = common.make_settings(
         cache_dir=cache_dir,
@@ -181,6 +193,7 @@ def compile_(
         tolerance=tolerance,
         precision=asked_precision,
         calibrate=calibrate,
+        reference=reference,
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),
         max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),

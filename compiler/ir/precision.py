@@ -28,7 +28,8 @@ class ContenderError:
 @dataclass(frozen=True, slots=True)
 class PlannedPrecision:
     """`runs` of the whole model told the errors of nodes, on `samples` in turn; plans were measured
-    on `held_out` others."""
+    on `held_out` others. Where the model came quantised, all of it is held against `reference`,
+    from which the model itself is off by `own`."""
 
     tolerance: Amount
     samples: Count
@@ -36,6 +37,8 @@ class PlannedPrecision:
     held_out: Count
     attempts: tuple[Attempt, ...]
     contenders: tuple[ContenderError, ...]
+    reference: str = ""
+    own: Amount = 0.0
 
     def of(self, name: str) -> ContenderError | None:
         """That of the contender of this name, where it is known."""

@@ -123,6 +123,11 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
         return ()
     own = planned.of(shipped)
     lines = []
+    if planned.reference:
+        lines.append(
+            f"held against {brief(planned.reference)}, from which the model itself is off by "
+            f"{percent_of(planned.own)} (rms)"
+        )
     if own is not None and own.measured is not None:
         lines.append(
             f"error {percent_of(own.measured)} "

@@ -4,6 +4,8 @@ devices                              without a tolerance        with a tolerance
 the model's own precision            a thousandth               X
 one of lower precision among them,
 or a model of 16-bit floats          a twentieth                X
+any, of a quantised model, held
+against its original                                            X
 the reference alone                  whatever it computes       X
 
 Without a tolerance, whatever is no float has to be the same.
@@ -21,12 +23,19 @@ _OWN, _LOWER = 1e-3, 0.05
 _ROUNDING, _LOWER_ROUNDING = 1e-5, 0.01
 
 
-def limit_of(devices: Iterable[Device], tolerance: float | None, *, narrow: bool = False) -> Limit:
-    """For a plan that runs on `devices`; `narrow` models have floats of 16 bits or fewer.
+def limit_of(
+    devices: Iterable[Device],
+    tolerance: float | None,
+    *,
+    narrow: bool = False,
+    quantised: bool = False,
+) -> Limit:
+    """For a plan that runs on `devices`; `narrow` models have floats of 16 bits or fewer,
+    `quantised` ones are held against another one, which they were made from.
 
     Inputs far beyond the samples are only asked about where formats can hold what comes of them.
     """
-    lower = not all(device.keeps_precision for device in devices)
+    lower = quantised or not all(device.keeps_precision for device in devices)
     own = not (narrow or lower)
     usual = _OWN if own else _LOWER
     return Limit(

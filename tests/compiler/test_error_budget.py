@@ -91,6 +91,19 @@ def _expanded(*specs: str, model: object = None) -> tuple[ExpandedGraph, dict]: 
     return Expand(engines)(graph_of(program)), engines
 
 
+def test_who_holds_nothing_out_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    settings = Settings(effort="quick", load=lambda: None, warn=told.append)
+    compile_model(
+        products(),
+        feeds={"x": np.ones((4, SIZE), np.float32)},  # in any order they are the same
+        devices=[F32, INT8],
+        tolerance=0.5,
+        settings=settings,
+    )
+    assert any("no sample is held out" in each for each in told)
+
+
 def test_devices_of_one_precision_are_measured_once() -> None:
     expanded, engines = _expanded(F32, INT8, "cpu.int8.parallel:threads=2", INT4)
     lower = lower_devices(expanded, engines)

@@ -203,6 +203,12 @@ def test_tighter_budgets_are_told() -> None:
     assert told == "solved 2 times under tighter budgets: 6 %, 4.5 %"
 
 
+def test_what_a_quantised_model_is_held_against() -> None:
+    planned = replace(_precision(), reference="full.onnx", own=0.013)
+    [told] = wording.precision(planned, "cpu.serial")
+    assert told == ("held against full.onnx, from which the model itself is off by 1.3 % (rms)")
+
+
 def test_nothing_is_said_of_full_precision() -> None:
     assert wording.precision(None, "cpu.serial") == ()
     full = _precision(ContenderError("cpu.serial", 0.0, None, kept=True))
