@@ -30,7 +30,7 @@ from stagecut.passes.gate.limits import limit_of
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
 from stagecut.passes.precision.rms import rms
-from stagecut.passes.precision.samples import Split, split
+from stagecut.passes.precision.samples import MOST_SAMPLES, Split, split
 from stagecut.passes.profile.profile import Fault
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.one_node import OneNode
@@ -75,7 +75,15 @@ class Answers:
         progress = self.context.settings.progress
         limit = partial(self.limit, tolerance)
         held_out = self.split.held_out if tolerance is not None else ()
-        build = Build(self.staged, self.build, self.reference, limit, progress, held_out)
+        build = Build(
+            self.staged,
+            self.build,
+            self.reference,
+            limit,
+            progress,
+            held_out,
+            self.program.metric,
+        )
         return build(proposals, self.program.feeds, self.outputs)
 
     @cached_property
@@ -83,6 +91,9 @@ class Answers:
         """The samples for the errors of nodes, and those for the errors of plans, on which the
         reference runs."""
         found = split(self.program.feeds, self.program.samples)
+        metric = self.program.metric
+        if metric is not None:  # which is of all of its samples
+            return Split(self.program.samples[:MOST_SAMPLES] or found.measured, metric.samples)
         return Split(
             *(tuple(filter(self.runs_on, part)) for part in (found.measured, found.held_out))
         )
@@ -124,8 +135,13 @@ class Answers:
         if [*names] == [REFERENCE] and tolerance is None:
             return None
         devices = (self.context.backends[name].device for name in names)
-        quantised = self.original is not None
-        return limit_of(devices, tolerance, narrow=self._is_narrow, quantised=quantised)
+        return limit_of(
+            devices,
+            tolerance,
+            narrow=self._is_narrow,
+            quantised=self.original is not None,
+            metric=self.program.metric is not None,
+        )
 
     @property
     def usual_limit(self) -> Limit:

@@ -93,6 +93,44 @@ def tolerance_of(
     return USUAL_TOLERANCE if tolerance is None and lower else tolerance
 
 
+def check_metric(
+    metric: object,
+    data: object,
+    tolerance: float | None,
+    objective: str,
+    *,
+    isolated: bool = False,
+) -> None:
+    """Raises UsageError for a metric without what it needs, and for data that nothing is asked
+    of."""
+    if (metric is None) != (data is None):
+        raise UsageError(
+            "a metric is of labelled samples, and these are for a metric",
+            where="--data" if metric is None else "--metric",
+            fix="give both: --metric package.module:function --data DATA.npz",
+        )
+    if metric is None:
+        return
+    if not isinstance(metric, str) and not callable(metric):
+        raise _other("metric", metric, "package.module:function, or a function")
+    if isolated and not isinstance(metric, str):
+        raise UsageError(
+            "a function cannot be handed to another process",
+            where="metric",
+            fix="name it: package.module:function, or leave isolated out",
+        )
+    if objective == str(THROUGHPUT):
+        raise UsageError(
+            "a metric is not for streams", where="--metric", fix="compile for latency or energy"
+        )
+    if tolerance is None:
+        raise UsageError(
+            "how much it may lose is yours to say",
+            where="--metric",
+            fix="add --tolerance 0.01, in the metric's own unit",
+        )
+
+
 def check_alone(costs: object) -> None:
     """Raises UsageError for costs that cannot be handed to another process."""
     for given in costs.values() if isinstance(costs, Mapping) else [costs]:

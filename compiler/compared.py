@@ -10,19 +10,20 @@ from stagecut.compiler.ir.plan import (
     ContenderId,
     OutputDifference,
 )
+from stagecut.passes.precision.held_out import HeldOut
 from stagecut.passes.profile.profile import Fault
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAccuracy:
-    """How far off one contender is: on the samples, at the worst of `inputs`, and as the relative
-    rms error on held-out samples, where it was held against these."""
+    """How far off one contender is: on the samples, at the worst of `inputs`, and on held-out
+    samples, where it was held against these."""
 
     id: ContenderId
     differences: tuple[OutputDifference, ...]
     inputs: tuple[str, ...]
     worst: float
-    rms: float | None = None
+    held: HeldOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Compared:
     dropped: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
-    coarse: tuple[tuple[ContenderId, float], ...] = ()
+    coarse: tuple[tuple[ContenderId, HeldOut], ...] = ()
     circumstances: Circumstances | None = None
 
     @property
@@ -52,9 +53,9 @@ class Compared:
         worst = found.worst if math.isfinite(found.worst) else None
         return Checks((*found.inputs, *self.elsewhere), worst)
 
-    def off_by(self, id_: ContenderId) -> float | None:
-        """The relative rms error of a contender on held-out samples, where it is known."""
-        return {each.id: each.rms for each in self.accuracy}.get(id_, dict(self.coarse).get(id_))
+    def held_out(self, id_: ContenderId) -> HeldOut | None:
+        """What is known of a contender on held-out samples."""
+        return {each.id: each.held for each in self.accuracy}.get(id_, dict(self.coarse).get(id_))
 
     @property
     def chosen(self) -> Contender:

@@ -101,6 +101,11 @@ class Decide:
             expanded = expanded_without(expanded, compared.faults)
             costs = without(costs, {(fault.node, fault.device) for fault in compared.faults})
         dump("contenders", "\n".join(map(str, compared.contenders)))
+        precision = None
+        if budget is not None:
+            with self.phases("precision"):
+                front = budget.front(allowed, self.objective)
+                precision = budget.planned(solved, rivals, compared, front)
         return Decision(
             expanded,
             costs,
@@ -110,7 +115,7 @@ class Decide:
             rivals,
             compared,
             faults,
-            precision=None if budget is None else budget.planned(solved, rivals, compared),
+            precision=precision,
         )
 
     def _budget(self, measurements: Measurements, expanded: ExpandedGraph) -> ErrorBudget | None:

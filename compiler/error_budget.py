@@ -11,24 +11,30 @@ from dataclasses import dataclass, replace
 
 from stagecut import backends
 from stagecut.compiler.compared import Compared
+from stagecut.compiler.effort import FRONT_POINTS
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import ERROR, CostTable, NodeCosts, with_error_limit, with_errors
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError
+from stagecut.compiler.ir.metric import Metric
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import ContenderId, ContenderKind
-from stagecut.compiler.ir.precision import ContenderError, PlannedPrecision
+from stagecut.compiler.ir.precision import ContenderError, ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.solution import Solution, Totals
 from stagecut.compiler.measurements import KeptErrors, Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.precision.error_front import error_front
 from stagecut.passes.precision.tighten import Tightened, tighten
 from stagecut.passes.profile.profile import Fault
 
 #: How long HiGHS may search under a budget: stages that start one after the other leave a gap that
 #: it rarely closes, and the certificate says how large that is.
 _SEARCH_S = 5.0
+
+#: The same for each schedule of the front, of which nothing is proved.
+_FRONT_SEARCH_S = 1.0
 
 #: A part of a limit that is no larger is rounding.
 _ROUNDING = 1e-9
@@ -123,7 +129,21 @@ class ErrorBudget:
 
     def within(self, table: CostTable) -> CostTable:
         """The table with the budget: what the model itself leaves of it."""
-        return with_errors(table, self.squared, self._left(self.tolerance**2))
+        return with_errors(table, self.squared, self._left(self._most))
+
+    @property
+    def metric(self) -> Metric | None:
+        """The user's own, which then is what the tolerance is about."""
+        return self.measurements.program.metric
+
+    @property
+    def _most(self) -> float:
+        """The first limit for the sum of all squares: with a metric, of which nothing is known yet,
+        one that no schedule exceeds."""
+        if self.metric is None:
+            return self.tolerance**2
+        worst = math.fsum(max(each.values()) for each in self.squared.values() if each)
+        return 2.0 * worst + 1.0 + self.own
 
     def limited(self, table: CostTable, limit: float) -> CostTable:
         """The table with another limit for the sum of all squares, the model's own error among
@@ -145,13 +165,14 @@ class ErrorBudget:
 
         return tighten(
             self.tolerance,
+            self._most,
             solve,
             lambda solved: self.predicted(solved[0].account),
             lambda solved: self._measured(solved[0]),
         )
 
     def _check_own(self) -> None:
-        if self.measured.own > self.tolerance:
+        if self.metric is None and self.measured.own > self.tolerance:
             raise ToleranceError(
                 f"the model itself is off by {self.measured.own:.2g} (rms on held-out samples) "
                 "from the one that it was made from",
@@ -184,6 +205,29 @@ class ErrorBudget:
             fix="raise the tolerance, or add a device that computes in the model's precision",
         )
 
+    def front(self, table: CostTable, objective: Objective) -> tuple[ErrorPoint, ...]:
+        """Time against error, by the costs, with the errors measured; nothing where the effort has
+        no time for it, or there is nothing to trade."""
+
+        def solve(limit: float | None) -> Solution:
+            return Partition(objective, _FRONT_SEARCH_S)(with_error_limit(table, limit))
+
+        most = FRONT_POINTS[self.measurements.context.settings.effort]
+        found = tuple(error_front(solve, lambda each: each.account.uses.get(ERROR, 0.0), most))
+        return tuple(map(self._point, found)) if len(found) > 1 else ()
+
+    def _point(self, solution: Solution) -> ErrorPoint:
+        account, id_ = solution.account, ContenderId(ContenderKind.OPTIMUM)
+        proposal = Proposal(id_, solution.schedule, account)
+        held = self.measurements.held_out(proposal, self.tolerance)
+        return ErrorPoint(
+            account.latency_s,
+            account.basis,
+            self.predicted(account),
+            None if held is None else held.rms,
+            solution.assignment.devices,
+        )
+
     def predicted(self, account: Account) -> float:
         """The relative rms error that the sum of squares predicts."""
         return self._root(account.uses.get(ERROR, 0.0))
@@ -192,7 +236,11 @@ class ErrorBudget:
         return math.sqrt(squared + self.own)
 
     def planned(
-        self, solved: Tightened[Solved], rivals: Sequence[Proposal], compared: Compared
+        self,
+        solved: Tightened[Solved],
+        rivals: Sequence[Proposal],
+        compared: Compared,
+        front: tuple[ErrorPoint, ...],
     ) -> PlannedPrecision:
         """What the plan says of it."""
         original = self.measurements.original
@@ -206,13 +254,17 @@ class ErrorBudget:
                 ContenderError(
                     rival.name,
                     self.predicted(rival.account),
-                    compared.off_by(rival.id),
+                    None if held is None else held.rms,
                     any(each.id.plain in rival.ids for each in compared.contenders),
+                    None if held is None else held.metric,
                 )
-                for rival in rivals
+                for rival, held in ((each, compared.held_out(each.id)) for each in rivals)
             ),
             "" if original is None else original.source,
             self.measured.own,
+            "" if self.metric is None else self.metric.name,
+            self.measurements.right_by_metric,
+            front,
         )
 
 

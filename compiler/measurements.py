@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 
 import onnx_ir as ir
 from pydantic import TypeAdapter
@@ -26,7 +27,7 @@ from stagecut.compiler.ir.device import (
     StagedSchedule,
     silent,
 )
-from stagecut.compiler.ir.errors import EngineError, StageFault, WrongAnswerError
+from stagecut.compiler.ir.errors import EngineError, MetricError, StageFault, WrongAnswerError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
@@ -43,10 +44,11 @@ from stagecut.compiler.measure.environment import cpu_model, versions
 from stagecut.compiler.original import Original
 from stagecut.compiler.other_shapes import OtherShapes
 from stagecut.passes.gate.alone import Alone
-from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
+from stagecut.passes.gate.build import Build, Built, Checked, Wrong, held_out_set, right
 from stagecut.passes.gate.contenders import Proposal, proposal_of
 from stagecut.passes.gate.gate import Gate, choose, disputed
 from stagecut.passes.precision.errors import NodeErrors
+from stagecut.passes.precision.held_out import HeldOut
 from stagecut.passes.profile.kinds import kinds_of
 from stagecut.passes.profile.profile import Fault, OneOfEach, Profile, Profiled
 from stagecut.passes.profile.reuse import measured_question, with_modelled
@@ -91,6 +93,14 @@ class KeptErrors:
     samples: int
     held_out: int
     own: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheck:
+    """One plan on held-out samples, and how large its flaw is, 0 where it has none."""
+
+    held: HeldOut | None
+    flaw: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -265,7 +275,7 @@ class Measurements:
         spare: Callable[[Sequence[Fault]], bool] | None,
     ) -> Compared:
         settings = self.context.settings
-        entries = Cache(settings.cache, _GATE, TypeAdapter(Compared), settings.warn)
+        entries = Cache(self._kept_in, _GATE, TypeAdapter(Compared), settings.warn)
         key = self._key(
             write_costs(costs),
             str(objective),
@@ -302,8 +312,9 @@ class Measurements:
         faults = self.answers.culprits(wrong, tolerance)
         if faults and spare is not None and spare(faults):
             return Compared((), (), faults=faults)
-        compared = self._gated(right(checked, tolerance), objective, tolerance)
-        off = tuple((each.proposal.id, each.rms) for each in coarse if each.rms is not None)
+        named = "" if self.program.metric is None else self.program.metric.name
+        compared = self._gated(right(checked, tolerance, named), objective, tolerance)
+        off = tuple((each.proposal.id, each.held) for each in coarse if each.held is not None)
         return replace(compared, coarse=off)
 
     def _is_coarse(self, wrong: Wrong, tolerance: float | None) -> bool:
@@ -313,10 +324,22 @@ class Measurements:
         return lower and math.isfinite(wrong.flaw.relative)
 
     def off_by(self, proposal: Proposal, tolerance: float) -> float | None:
-        """How far off its outputs are: the relative rms error on held-out samples, or what is too
-        far off elsewhere; None where nothing can be said. From the cache when it is there."""
+        """How far off its outputs are: the relative rms error on held-out samples, or what the
+        user's metric loses there, or what is too far off elsewhere; None where nothing can be said.
+        From the cache when it is there."""
+        found = self._seen(proposal, tolerance)
+        off = max(found.flaw, 0.0 if found.held is None else self._off(found.held))
+        known = found.held is not None or bool(found.flaw)
+        return off if known and math.isfinite(off) else None
+
+    def held_out(self, proposal: Proposal, tolerance: float) -> HeldOut | None:
+        """What a proposal is found to be on held-out samples, whether it may ship or not; None
+        where nothing can be said. From the cache when it is there."""
+        return self._seen(proposal, tolerance).held
+
+    def _seen(self, proposal: Proposal, tolerance: float) -> KeptCheck:
         settings = self.context.settings
-        entries = Cache(settings.cache, _OFF_BY, TypeAdapter(float), settings.warn)
+        entries = Cache(self._kept_in, _OFF_BY, TypeAdapter(KeptCheck), settings.warn)
         key = self._key(str(proposal.schedule), f"{tolerance!r}")
         kept = entries.load(key)
         if kept is not None:
@@ -324,14 +347,47 @@ class Measurements:
         try:
             checked = self.answers.checked([proposal], tolerance)
         except StageFault:  # whoever compares it will meet it again, and say so
-            return None
-        off = next((each.rms for each in checked.built), None)
+            return KeptCheck(None)
+        found = KeptCheck(None)
+        for built in checked.built:
+            found = KeptCheck(built.held)
         for wrong in checked.wrong:
-            off = max(wrong.flaw.relative, wrong.rms or 0.0)
-        if off is None or not math.isfinite(off):
+            found = KeptCheck(wrong.held, wrong.flaw.relative)
+        if math.isfinite(found.flaw):
+            entries.store(key, found)
+        return found
+
+    def check_metric(self) -> None:
+        """Raises MetricError where the user's own says nothing of what is right: before anything is
+        measured."""
+        if self.right_by_metric is None and self.program.metric is not None:
+            raise MetricError(
+                "the model does not run on its samples",
+                where=f"metric {self.program.metric.name}",
+                fix="give others with --data",
+            )
+
+    @cached_property
+    def right_by_metric(self) -> float | None:
+        """What the user's own metric says of full precision; None without one, or where the
+        reference does not run on its samples. Raises MetricError."""
+        metric, reference = self.program.metric, self.answers.reference
+        if metric is None:
             return None
-        entries.store(key, off)
-        return off
+        sets = (held_out_set(at, feeds) for at, feeds in enumerate(metric.samples))
+        known = [reference.known(each) for each in sets]
+        right = [each for each in known if not isinstance(each, str)]
+        return metric(right) if len(right) == len(known) else None
+
+    def _off(self, held: HeldOut) -> float:
+        """In the terms of the tolerance; what a metric gains is no loss."""
+        return held.rms if self.program.metric is None else max(0.0, held.loss)
+
+    @property
+    def _kept_in(self) -> Path | None:
+        """The folder for what the user's own metric says something about: nobody knows when that
+        has changed."""
+        return self.context.settings.cache if self.program.metric is None else None
 
     def errors(self, devices: Mapping[str, Mapping[str, str]]) -> KeptErrors | None:
         """As `Answers.errors`, from the cache when they are there; None where the reference cannot
@@ -408,7 +464,7 @@ class Measurements:
     ) -> Compared:
         """What is kept of contenders, and said where nothing can be said of outputs."""
         accuracy = tuple(
-            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst, each.rms)
+            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst, each.held)
             for each in built
         )
         problem = self.answers.reference.problem

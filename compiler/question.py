@@ -123,6 +123,7 @@ class Question:
         with phases("profile"):
             measurements = measurements.on_samples_that_run()
             program = measurements.program
+            measurements.check_metric()
             profiled = self._profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
         decided = self._decide(measurements, expanded, profiled, dump)

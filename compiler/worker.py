@@ -66,6 +66,8 @@ def _compile(folder: Path, request: Request) -> Mapping[str, float]:
         tolerance=request.tolerance,
         precision=request.precision,
         calibrate=request.calibrate,
+        metric=request.metric,
+        data=request.data,
         reference=request.reference,
         max_energy_j=request.max_energy_j,
         max_batch=request.max_batch,

@@ -68,6 +68,21 @@ def compile_(
             "nodes, half for whole plans.",
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PACKAGE.MODULE:FUNCTION",
+            help="Your own measure of outputs, the larger the better, on --data; --tolerance is "
+            "then what it may lose.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA.npz|FOLDER",
+            help="Samples by input, and labels beside them, for --metric.",
+        ),
+    ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -169,7 +184,7 @@ def compile_(
         (
             *common.model_files(model, output),
             *(() if reference is None else common.model_files(reference, output)),
-            *(costs, calibrate, machine, *common.feed_files(feed)),
+            *(costs, calibrate, data, machine, *common.feed_files(feed)),
         ),
     )
     settings = common.make_settings(
@@ -193,6 +208,8 @@ def compile_(
         tolerance=tolerance,
         precision=asked_precision,
         calibrate=calibrate,
+        metric=metric,
+        data=data,
         reference=reference,
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),

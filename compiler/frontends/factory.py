@@ -3,7 +3,7 @@
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +21,7 @@ def from_factory(spec: str) -> Imported:
     Modules are found as by `python -m`: in the current folder first. Raises UsageError where there
     is no such function, and ModelError where it, or the import of its module, fails.
     """
-    module_name, _, name = spec.partition(":")
-    if not (name.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
-        raise UsageError(
-            "does not name a function", where=spec, fix="write package.module:function"
-        )
+    module_name, name = _parts(spec)
     with _current_folder_importable():
         module, example_inputs = _call(module_name, name, spec)
         from stagecut.compiler.frontends.torch_export import from_live
@@ -41,6 +37,30 @@ def _current_folder_importable() -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
+
+
+def user_function(spec: str) -> Callable[..., object]:
+    """The function that `package.module:function` names; raises as `from_factory` does."""
+    module_name, name = _parts(spec)
+    with _current_folder_importable():
+        found = _find(_import(module_name, spec), name, spec)
+    if not callable(found):
+        raise UsageError(
+            f"is a {type(found).__name__}, which cannot be called",
+            where=spec,
+            fix="name a function",
+        )
+    return found
+
+
+def _parts(spec: str) -> tuple[str, str]:
+    """The module and the name in it."""
+    module_name, _, name = spec.partition(":")
+    if not (name.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
+        raise UsageError(
+            "does not name a function", where=spec, fix="write package.module:function"
+        )
+    return module_name, name
 
 
 def _call(module_name: str, name: str, spec: str) -> tuple[object, object]:

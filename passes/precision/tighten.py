@@ -1,7 +1,7 @@
 """Solve under a budget of errors, measure, and solve again under a tighter one where the sum of
 squares was too low.
 
-    limit            e²      plan A is measured off by 1.2 e
+    limit            e²      plan A is measured off by 1.2 e, where e was predicted
     limit  0.9 e² / 1.2²     plan B is measured off by 0.97 e: it is what was asked for
 """
 
@@ -30,13 +30,14 @@ class Tightened(Generic[Solved]):
 
 def tighten(
     most: float,
+    limit: float,
     solve: Callable[[float], Solved],
     predicted: Callable[[Solved], float],
     measure: Callable[[Solved], float | None],
 ) -> Tightened[Solved]:
-    """`most` is the largest relative error. `solve` is given a limit for the sum of squares,
-    `predicted` and `measure` tell the relative error; None where there is nothing to measure."""
-    limit = most**2
+    """`most` is what may be measured at the most: the relative error, or what a metric loses by it,
+    which is taken to grow with it. `solve` is given a limit for the sum of squares, `limit` first;
+    `predicted` tells the relative error, `measure` is None where there is nothing to measure."""
     attempts: list[Attempt] = []
     while True:
         solved = solve(limit)
@@ -44,4 +45,4 @@ def tighten(
         attempts.append(Attempt(limit, predicted(solved), off))
         if off is None or off <= most or len(attempts) > _MOST:
             return Tightened(solved, tuple(attempts))
-        limit *= _MARGIN * (most / off) ** 2
+        limit = _MARGIN * (most / off) ** 2 * min(limit, attempts[-1].predicted ** 2)
