@@ -56,6 +56,8 @@ _THREADED = {
     "cpu.parallel": "cpu",
     "openvino.f32": "openvino.f32",
     "openvino.bf16": "openvino.bf16",
+    "openvino.int8": "openvino.int8",
+    "openvino.int4": "openvino.int4",
 }
 
 

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -18,15 +19,21 @@ from onnx import helper
 from openvino import opset13
 
 from stagecut.backends.openvino.open_sizes import check_open_sizes
+from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
 from stagecut.compiler.ir.errors import EngineError, ValueRangeError
+
+if TYPE_CHECKING:
+    from stagecut.backends.openvino.compressed import Compressed
 
 #: Copying this much takes about 2 us, giving OpenVINO another address for a tensor 6 us.
 _SMALL_BYTES = 1 << 17
 #: So many shapes find what OpenVINO built for them: it keeps that for 5000 operators by itself, at
 #: about 0.1 MB each.
 _SHAPES_KEPT = 8
+#: So many activations share a scale where products have weights in few bits.
+_GROUP = 32
 #: What float32 holds exactly: some kernels compute on integers in it.
 _MOST = 2**24
 _CHECKED = frozenset({ir.DataType.INT32, ir.DataType.INT64})
@@ -213,11 +220,18 @@ class _Request:
 
 
 def prepare(
-    stage: StageProgram, threads: int, precision: str, *, pin: bool, streams: int = 1
+    stage: StageProgram,
+    threads: int,
+    precision: str,
+    *,
+    pin: bool,
+    streams: int = 1,
+    scheme: Scheme | None = None,
 ) -> OpenvinoExecutable:
     """Compile `stage`; its large weights stay where they are, mapped from their file.
 
-    `streams` callers are served at once, each on `threads` threads.
+    `streams` callers are served at once, each on `threads` threads. With a `scheme`, the weights of
+    products are held in few bits.
 
     Sizes that are not known stay open; where OpenVINO cannot do with that, they are those of the
     sample run, and the stage takes no others.
@@ -227,25 +241,31 @@ def prepare(
         raise EngineError(
             f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
         )
-    weights = _large_weights(stage.model)
+    few = {} if scheme is None else _compressed(stage, scheme)
+    large = _large_weights(stage.model)
+    weights = large | {name: np.array(few[name].full) for name in few if name not in large}
     _check_integers(stage)
     check_open_sizes(stage)
+    rounds = scheme is not None and scheme.activations == "int8"
+    exact = precision == "f32" and not rounds
     options: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
-        "EXECUTION_MODE_HINT": "ACCURACY" if precision == "f32" else "PERFORMANCE",
+        "EXECUTION_MODE_HINT": "ACCURACY" if exact else "PERFORMANCE",
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads * streams,
         "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": pin,
         "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES_KEPT * len(stage.model.graph),
     }
+    if scheme is not None:
+        options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP if rounds else 0
     try:
         with _affinity_restored():
             try:
-                model, compiled = _compiled(stage, weights, options, {})
+                found = _compiled(stage, weights, few, options, {})
             except Exception:
                 sizes = {value.name: value.shape for value in stage.inputs}
-                model, compiled = _compiled(stage, weights, options, sizes)
+                found = _compiled(stage, weights, few, options, sizes)
     except EngineError:
         raise
     except Exception as error:  # openvino's own exceptions share no base class
@@ -254,7 +274,14 @@ def prepare(
             where=f"stage {stage.name}",
             fix="leave the device out, or forbid the stage's nodes on it",
         ) from error
-    return OpenvinoExecutable(model, compiled, stage, weights, streams)
+    model, compiled, kept = found
+    return OpenvinoExecutable(model, compiled, stage, kept, streams)
+
+
+def _compressed(stage: StageProgram, scheme: Scheme) -> "Mapping[str, Compressed]":
+    from stagecut.backends.openvino.compressed import compressed
+
+    return compressed(stage, scheme)
 
 
 def _is_small(port: ov.ConstOutput) -> bool:
@@ -291,13 +318,15 @@ def _check_integers(stage: StageProgram) -> None:
 def _compiled(
     stage: StageProgram,
     weights: dict[str, Tensor],
+    few: "Mapping[str, Compressed]",
     options: dict[str, object],
     sizes: Mapping[str, tuple[int, ...]],
-) -> tuple[ov.Model, ov.CompiledModel]:
+) -> tuple[ov.Model, ov.CompiledModel, object]:
+    """With what has to be kept while they are in use."""
     model = _core().read_model(_without(stage, weights, sizes))
-    _put_in(model, weights)
+    kept = _put_in(model, weights, few)
     _check_shapes(model, stage)
-    return model, _core().compile_model(model, "CPU", options)
+    return model, _core().compile_model(model, "CPU", options), kept
 
 
 def _large_weights(model: ir.Model) -> dict[str, Tensor]:
@@ -348,16 +377,33 @@ def _as_input(name: str, value: ir.Value, array: Tensor) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, int(dtype), array.shape)
 
 
-def _put_in(model: ov.Model, weights: dict[str, Tensor]) -> None:
-    """Replace the inputs that stand for weights by constants, without copying them."""
+def _put_in(
+    model: ov.Model, weights: dict[str, Tensor], few: "Mapping[str, Compressed]"
+) -> list[object]:
+    """Replace the inputs that stand for weights by constants, without copying them: in few bits for
+    products that are there in them. What has to be kept while these are in use."""
+    kept: list[object] = []
     for parameter in list(model.get_parameters()):
         found = parameter.output(0).get_names() & weights.keys()
         if found:
-            constant = opset13.constant(weights[found.pop()], shared_memory=True)
-            for reader in parameter.output(0).get_target_inputs():
+            name = found.pop()
+            if name in few:
+                kept += _put_in_few(parameter, few[name])
+            readers = parameter.output(0).get_target_inputs()
+            if readers:
+                constant = opset13.constant(weights[name], shared_memory=True)
+                kept.append(weights[name])
+            for reader in readers:
                 reader.replace_source_output(constant.output(0))
             model.remove_parameter(parameter)
     model.validate_nodes_and_infer_types()
+    return kept
+
+
+def _put_in_few(parameter: ov.Node, weight: "Compressed") -> list[object]:
+    from stagecut.backends.openvino.compressed import put_in
+
+    return put_in(parameter, weight)
 
 
 def _check_shapes(model: ov.Model, stage: StageProgram) -> None:
