@@ -68,7 +68,8 @@ class OpenvinoBackend:
         if self.scheme is None or not self.scheme.quantises(operator):
             return False
         turned = operator.op == "Gemm" and bool(operator.attributes.get("transB"))
-        return self.scheme.fills(operator.inputs[1].shape[1 if turned else 0])
+        weight = operator.inputs[1]
+        return weight is not None and self.scheme.fills(weight.shape[1 if turned else 0])
 
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None
