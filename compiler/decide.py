@@ -84,8 +84,8 @@ class Decide:
                 solved = self._solved(allowed, budget)
                 solution, totals = solved.solved
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
-                if budget is not None:
-                    allowed = budget.limited(allowed, solved.attempts[-1].limit)
+                if budget is not None and solved.limit is not None:
+                    allowed = budget.limited(allowed, solved.limit)
                 rivals = proposals(allowed, solution, self.objective)
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):

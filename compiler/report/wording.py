@@ -156,7 +156,7 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
         tried = ", ".join(
             percent_of(each.measured) for each in planned.attempts if each.measured is not None
         )
-        lines.append(f"solved {len(planned.attempts)} times under tighter budgets: {tried}")
+        lines.append(f"solved {len(planned.attempts)} times under other budgets: {tried}")
     return tuple(lines)
 
 

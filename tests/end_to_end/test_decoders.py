@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from stagecut import models
+from stagecut.compiler import compile_model
 from stagecut.compiler.frontends import zoo
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.zoo import from_zoo
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.models.architectures import ZooModel
+from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.session import DecoderSession
 from tests.support.decoders import decoder_plan
@@ -101,3 +103,44 @@ def test_through_fork_and_truncation(case: tuple[Imported, list[int]]) -> None:
                 other.run("decode", {"input_ids": np.array([[found[-1]]])})
                 found.append(int(logits[0, -1].argmax()))
     assert found == expected
+
+
+@pytest.mark.parametrize("few", ["cpu.int8.serial", "openvino.int8.serial"])
+def test_the_prompt_in_full_precision_and_tokens_in_few_bits(few: str) -> None:
+    """One plan: each entry has devices of its own, and the cache goes from one to the other."""
+    if few.startswith("openvino"):
+        pytest.importorskip("openvino", reason="OpenVINO is an extra")
+    plan = compile_model(
+        "zoo:tiny-gpt2:past=32",
+        devices=["cpu.serial", few],
+        costs={
+            "prefill": lambda expanded: synthetic_costs(expanded, lambda devices: devices[0]),
+            "decode": lambda expanded: synthetic_costs(expanded, lambda devices: devices[-1]),
+        },
+        decoding=OPTIONS,
+    )
+    used = {
+        name: {stage.device for stage in entry.variants[0].schedule.stages}
+        for name, entry in plan.document.entries.items()
+    }
+    assert used["prefill"] == {"cpu.serial"}
+    assert few in used["decode"]
+    exact = compile_model(
+        "zoo:tiny-gpt2:past=32",
+        devices=["cpu.serial"],
+        decoding=OPTIONS,
+        costs={
+            name: lambda expanded: synthetic_costs(expanded, lambda devices: devices[0])
+            for name in ("prefill", "decode")
+        },
+    )
+    with DecoderSession(plan).sequence() as ours, DecoderSession(exact).sequence() as theirs:
+        prompt = {"input_ids": np.array([PROMPT])}
+        np.testing.assert_array_equal(
+            ours.run("prefill", prompt)[0], theirs.run("prefill", prompt)[0]
+        )
+        for token in (3, 1, 4):
+            given = {"input_ids": np.array([[token]])}
+            found, right = (each.run("decode", given)[0] for each in (ours, theirs))
+            off = np.linalg.norm(found - right) / np.linalg.norm(right)
+            assert 1e-6 < off < 0.05

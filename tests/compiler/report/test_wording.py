@@ -200,7 +200,7 @@ def test_both_errors_stand_beside_each_other() -> None:
 def test_tighter_budgets_are_told() -> None:
     attempts = (Attempt(0.0025, 0.05, 0.06), Attempt(0.0016, 0.04, 0.045))
     [told] = wording.precision(_precision(attempts=attempts), "cpu.serial")
-    assert told == "solved 2 times under tighter budgets: 6 %, 4.5 %"
+    assert told == "solved 2 times under other budgets: 6 %, 4.5 %"
 
 
 def test_a_metric_of_the_users_own_is_told_before_errors() -> None:
