@@ -16,14 +16,14 @@ from stagecut.compiler.ir.device import (
     StageProgram,
     Tensor,
 )
-from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.ir.errors import EngineError, MetricError
 from stagecut.compiler.ir.graph import Graph, Value
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.original import Original
 from stagecut.passes.gate.accuracy import Limit
-from stagecut.passes.gate.build import Build, Checked, Wrong
+from stagecut.passes.gate.build import Build, Checked, Wrong, held_out_set
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.culprits import Culprits
 from stagecut.passes.gate.limits import limit_of
@@ -112,6 +112,28 @@ class Answers:
             self.context.settings.progress,
         )
         return measure(devices, self.split.measured)
+
+    def check_metric(self) -> None:
+        """Raises MetricError where the user's own says nothing of what is right: before anything is
+        measured."""
+        if self.right_by_metric is None and self.program.metric is not None:
+            raise MetricError(
+                "the model does not run on its samples",
+                where=f"metric {self.program.metric.name}",
+                fix="give others with --data",
+            )
+
+    @cached_property
+    def right_by_metric(self) -> float | None:
+        """What the user's own metric says of full precision; None without one, or where the
+        reference does not run on its samples. Raises MetricError."""
+        metric = self.program.metric
+        if metric is None:
+            return None
+        sets = (held_out_set(at, feeds) for at, feeds in enumerate(metric.samples))
+        known = [self.reference.known(each) for each in sets]
+        right = [each for each in known if not isinstance(each, str)]
+        return metric(right) if len(right) == len(known) else None
 
     def culprits(self, wrong: Sequence[Wrong], tolerance: float | None) -> tuple[Fault, ...]:
         """The nodes that are to blame for wrong outputs."""

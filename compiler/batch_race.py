@@ -13,8 +13,9 @@ from math import ceil
 from statistics import median
 
 from stagecut.compiler.effort import STREAM_ROUNDS
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.plan import Contender, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal

@@ -1,15 +1,14 @@
 """What is known of the plans that were compared, as it is kept from one compile to the next."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.plan import (
-    Checks,
-    Circumstances,
-    Contender,
-    ContenderId,
-    OutputDifference,
-)
+from stagecut.compiler.answers import Answers
+from stagecut.compiler.ir.checks import Checks, OutputDifference
+from stagecut.compiler.ir.contender import Contender, ContenderId
+from stagecut.compiler.ir.provenance import Circumstances
+from stagecut.passes.gate.build import Built
 from stagecut.passes.precision.held_out import HeldOut
 from stagecut.passes.profile.profile import Fault
 
@@ -43,6 +42,25 @@ class Compared:
     faults: tuple[Fault, ...] = ()
     coarse: tuple[tuple[ContenderId, HeldOut], ...] = ()
     circumstances: Circumstances | None = None
+
+    @classmethod
+    def of(
+        cls,
+        answers: Answers,
+        contenders: tuple[Contender, ...],
+        built: Sequence[Built],
+        dropped: Sequence[str],
+    ) -> "Compared":
+        """What is known of contenders, and said where nothing can be said of their outputs."""
+        accuracy = tuple(
+            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst, each.held)
+            for each in built
+        )
+        problem, made_up = answers.reference.problem, answers.program.made_up
+        told = [f"outputs are not checked: the reference cannot run: {problem}"] if problem else []
+        if problem and made_up:
+            told.append(f"the inputs were made up ({', '.join(made_up)}): give samples")
+        return cls(contenders, accuracy, (*dropped, *told))
 
     @property
     def checks(self) -> Checks | None:

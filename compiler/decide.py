@@ -5,21 +5,23 @@ CostTable -> restrict -> partition -> Schedule + Certificate -> contenders -> bu
     '--------- without the nodes whose outputs are wrong where they ran ---------'
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.compared import Compared
+from stagecut.compiler.comparison import Comparison, Spare
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
 from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
+from stagecut.compiler.ir.standing import Told
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.build import Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposals
@@ -81,7 +83,8 @@ class Decide:
                 allowed = self.restrict(costs)
                 if self.max_energy_j is not None:
                     allowed = with_energy_limit(allowed, self.max_energy_j)
-                solved = self._solved(allowed, budget)
+                watch = measurements.context.settings.watch
+                solved = self._solved(allowed, budget, watch)
                 solution, totals = solved.solved
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
                 if budget is not None and solved.limit is not None:
@@ -90,9 +93,8 @@ class Decide:
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
                 if not self.by_costs:
-                    compared = measurements.compare(
-                        rivals, allowed, self.objective, self.tolerance, spare
-                    )
+                    compare = Comparison(measurements, self.objective, self.tolerance)
+                    compared = compare(rivals, allowed, spare)
                 else:
                     compared = self._predicted(measurements, rivals, spare)
             if not compared.faults:
@@ -127,25 +129,26 @@ class Decide:
             return ErrorBudget.of(measurements, expanded, self.tolerance)
 
     def _solved(
-        self, table: CostTable, budget: ErrorBudget | None
+        self, table: CostTable, budget: ErrorBudget | None, watch: Told
     ) -> Tightened[tuple[Solution, Totals]]:
         if budget is not None:
             return budget.solved(table, self.objective)
-        return Tightened(Partition(self.objective).with_totals(table), ())
+        return Tightened(Partition(self.objective, told=watch).with_totals(table), ())
 
     def _predicted(
         self,
         measurements: Measurements,
         rivals: Sequence[Proposal],
-        spare: Callable[[Sequence[Fault]], bool] | None,
+        spare: Spare | None,
     ) -> Compared:
         """By the costs that were handed in alone; what is best by these is built and checked, and
         where it fails, what is best of the others. With a tolerance, all are."""
+        answers, right_elsewhere = measurements.answers, measurements.right_elsewhere
         if self.tolerance is not None:
-            checked = right(measurements.answers.checked(rivals, self.tolerance), self.tolerance)
+            checked = right(answers.checked(rivals, self.tolerance), self.tolerance)
             close = predicted([each.proposal for each in checked.built], self.objective)
-            compared = measurements.compared(close, checked.built, checked.dropped)
-            return measurements.at_other_shapes(compared, rivals, self.objective, self.tolerance)
+            compared = Compared.of(answers, close, checked.built, checked.dropped)
+            return right_elsewhere.shipping(compared, rivals, self.objective, self.tolerance)
         left, dropped = list(rivals), list[str]()
         while True:
             contenders = predicted(left, self.objective)
@@ -153,13 +156,13 @@ class Decide:
             proposal = next(each for each in left if each.id == chosen.id)
             error: EngineError
             try:
-                checked = measurements.answers.checked([proposal], None)
-                faults = measurements.answers.culprits(checked.wrong, None)
+                checked = answers.checked([proposal], None)
+                faults = answers.culprits(checked.wrong, None)
                 if faults and spare is not None and spare(faults):
                     return Compared((), (), faults=faults)
-                found = next(iter(checked.wrong), None) or measurements.elsewhere(proposal, None)
+                found = next(iter(checked.wrong), None) or right_elsewhere(proposal, None)
                 if not isinstance(found, Wrong):
-                    compared = measurements.compared(contenders, checked.built, dropped)
+                    compared = Compared.of(answers, contenders, checked.built, dropped)
                     return replace(compared, elsewhere=found)
                 error, told = found.error, str(found)
             except StageFault as fault:

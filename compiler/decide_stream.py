@@ -17,9 +17,10 @@ from stagecut.compiler.decide import Decision, can_do_without, expanded_without
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.stream_json import write_stream
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
-from stagecut.compiler.ir.plan import Contender, ContenderKind, FrontPoint, PlannedStream
+from stagecut.compiler.ir.planned_stream import FrontPoint, PlannedStream
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.stream import StreamSolution
 from stagecut.compiler.ir.stream_certificate import Limit

@@ -14,15 +14,16 @@ from stagecut.compiler.compared import Compared
 from stagecut.compiler.effort import FRONT_POINTS
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import ERROR, CostTable, NodeCosts, with_error_limit, with_errors
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError
 from stagecut.compiler.ir.metric import Metric
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.precision import ContenderError, ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.solution import Solution, Totals
-from stagecut.compiler.measurements import KeptErrors, Measurements
+from stagecut.compiler.kept_errors import KeptErrors, node_errors, plan_error, plan_held_out
+from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.precision.error_front import error_front
@@ -103,8 +104,8 @@ class ErrorBudget:
         lower = lower_devices(expanded, measurements.context.backends)
         if not lower and measurements.original is None:
             return None
-        measured = measurements.errors(
-            {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
+        measured = node_errors(
+            measurements, {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
         )
         if measured is None:
             return None
@@ -157,9 +158,13 @@ class ErrorBudget:
         """Raises ToleranceError where no schedule is within the budget."""
         self._check_own()
 
+        watch = self.measurements.context.settings.watch
+
         def solve(limit: float) -> Solved:
             try:
-                return Partition(objective, _SEARCH_S).with_totals(self.limited(table, limit))
+                return Partition(objective, _SEARCH_S, watch).with_totals(
+                    self.limited(table, limit)
+                )
             except UnplaceableError as error:
                 raise self._refused(table, self._left(limit), objective, error) from error
 
@@ -184,8 +189,8 @@ class ErrorBudget:
         if not self.predicted(solution.account):
             return None
         id_ = ContenderId(ContenderKind.OPTIMUM)
-        return self.measurements.off_by(
-            Proposal(id_, solution.schedule, solution.account), self.tolerance
+        return plan_error(
+            self.measurements, Proposal(id_, solution.schedule, solution.account), self.tolerance
         )
 
     def _refused(
@@ -196,7 +201,10 @@ class ErrorBudget:
         if least <= limit:
             return error
         finest = tuple(_finest(node) for node in table.nodes)
-        solution = Partition(objective)(with_error_limit(replace(table, nodes=finest), None))
+        watch = self.measurements.context.settings.watch
+        solution = Partition(objective, told=watch)(
+            with_error_limit(replace(table, nodes=finest), None)
+        )
         cost = objective.text(solution.total_s)
         return ToleranceError(
             f"the least error that can be had on these devices is {self._root(least):.2g} (rms, by "
@@ -219,7 +227,7 @@ class ErrorBudget:
     def _point(self, solution: Solution) -> ErrorPoint:
         account, id_ = solution.account, ContenderId(ContenderKind.OPTIMUM)
         proposal = Proposal(id_, solution.schedule, account)
-        held = self.measurements.held_out(proposal, self.tolerance)
+        held = plan_held_out(self.measurements, proposal, self.tolerance)
         return ErrorPoint(
             account.latency_s,
             account.basis,
@@ -263,7 +271,7 @@ class ErrorBudget:
             "" if original is None else original.source,
             self.measured.own,
             "" if self.metric is None else self.metric.name,
-            self.measurements.right_by_metric,
+            self.measurements.answers.right_by_metric,
             front,
         )
 

@@ -32,8 +32,8 @@ from stagecut.compiler.ir import errors
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError, StagecutError, StageFault
 from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.compiler.kept_profile import KeptProfile
 from stagecut.compiler.measure.supervisor import spawned, supervise
-from stagecut.compiler.measurements import KeptProfile
 from stagecut.passes.profile.profile import Profiled
 
 #: What a fresh interpreter runs: with the caller's own path, it finds what the caller would.

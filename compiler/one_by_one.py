@@ -7,8 +7,9 @@ little. So a stream that was compared then has another turn beside each size of 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.plan import Contender, ContenderKind, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.whole_replicas import executor_of, turn_of
 from stagecut.passes.gate.stream_contenders import StreamProposal

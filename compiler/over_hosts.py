@@ -11,6 +11,7 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.measured_machine import MeasuredMachine, on_host
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.expand import Expand
 from stagecut.passes.profile.profile import Profiled
@@ -46,7 +47,7 @@ class OverHosts:
         """What this host takes, as measured, and what others take by that."""
         own = replace(measurements, context=self.here)
         expanded: ExpandedGraph = Expand(self.here.backends)(measurements.graph)
-        profiled = own.profile(expanded)
+        profiled = profile_of(own, expanded)
         return replace(profiled, costs=Spread(self.machine)(profiled.costs))
 
     @property

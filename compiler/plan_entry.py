@@ -10,8 +10,10 @@ from stagecut.compiler.entries import Entry
 from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import defaults_file, model_file
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.ir.batching import batching_problem
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.plan import Contender, PlannedEntry, PlannedVariant, batching_problem
+from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
 from stagecut.compiler.question import Question
 from stagecut.compiler.with_batches import (
     by_input,

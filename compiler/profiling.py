@@ -24,6 +24,7 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Backend, Feeds
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.isolated import Request, profile_isolated
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
@@ -66,10 +67,12 @@ def profile_model(
         weights = write_weights([program.model], folder)[0]
         measurements = Measurements(context, program, expanded.graph, weights)
         measurements = measurements.on_samples_that_run()
-        profiled = measurements.profile(expanded)
+        profiled = profile_of(measurements, expanded)
         if not streams:
             return profiled
-        decide = DecideStream(Restrict((), ()), None, (), False, Phases(settings.clock))
+        decide = DecideStream(
+            Restrict((), ()), None, (), False, Phases(settings.clock, settings.phase)
+        )
         return decide.costs(measurements, expanded, profiled)
 
 

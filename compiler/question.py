@@ -27,6 +27,7 @@ from stagecut.compiler.formats.plan_members import (
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.frontends.zoo import PREFIX
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import Costs
 from stagecut.compiler.ir.errors import (
@@ -41,6 +42,7 @@ from stagecut.compiler.ir.plan import (
 )
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.original import Original
@@ -123,7 +125,7 @@ class Question:
         with phases("profile"):
             measurements = measurements.on_samples_that_run()
             program = measurements.program
-            measurements.check_metric()
+            measurements.answers.check_metric()
             profiled = self._profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
         decided = self._decide(measurements, expanded, profiled, dump)
@@ -145,7 +147,7 @@ class Question:
                 decided.certificate,
                 profiled.paths,
                 program,
-                measurements.provenance(self._options(), compared.chosen.id),
+                measurements.identity.provenance(self._options(program), compared.chosen.id),
                 self.objective,
                 decided.totals,
                 measurements.context.backends,
@@ -205,11 +207,14 @@ class Question:
         if self._hosts is not None:
             return self._hosts.profile(measurements)
         if self.costs is None:
-            return measurements.profile(expanded)
+            return profile_of(measurements, expanded)
         return handed_in(table_of(self.costs, expanded), expanded)
 
-    def _options(self) -> Mapping[str, str]:
+    def _options(self, program: Program) -> Mapping[str, str]:
+        """`of the zoo` names no path, and nothing that runs code of others."""
+        of_zoo = {"of the zoo": program.source} if program.source.startswith(PREFIX) else {}
         return {
+            **of_zoo,
             "granularity": self.granularity,
             "objective": str(self.objective),
             "pin": ", ".join(map(str, self.restrict.pins)),

@@ -17,11 +17,11 @@ from stagecut.compiler.circumstances import quietest
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, StagecutError, WrongAnswerError
 from stagecut.compiler.ir.objective import THROUGHPUT
-from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
     Hosting,
@@ -287,9 +287,9 @@ class StreamField:
             replace(each.built, proposal=replace(each.proposal.single, id=each.proposal.id))
             for each in entries
         ]
-        compared = measurements.compared(contenders, built, self._dropped)
+        compared = Compared.of(measurements.answers, contenders, built, self._dropped)
         singles = [each.proposal.single for each in entries]
-        return measurements.at_other_shapes(
+        return measurements.right_elsewhere.shipping(
             replace(compared, circumstances=known), singles, THROUGHPUT, self._tolerance
         )
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stagecut.compiler.ir.plan import Contender, ContenderKind, PlannedVariant
+from stagecut.compiler.ir.contender import Contender, ContenderKind
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.gate.gate import versus
 

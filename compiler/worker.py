@@ -28,8 +28,8 @@ from stagecut.compiler.isolated import (
     Request,
     read_feed,
 )
+from stagecut.compiler.kept_profile import KeptProfile
 from stagecut.compiler.measure.supervisor import be_child
-from stagecut.compiler.measurements import KeptProfile
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.profiling import profile_model
 from stagecut.passes.cluster.cluster import Granularity

@@ -24,7 +24,8 @@ from stagecut.compiler.ir.errors import (
     StageFault,
 )
 from stagecut.compiler.ir.machine import HOST
-from stagecut.compiler.ir.plan import PlannedRun, PlannedStream, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace

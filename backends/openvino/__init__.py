@@ -102,9 +102,9 @@ def _check_usable(name: str, precision: str) -> None:
             fix="pip install 'stagecut[openvino]'",
         )
     try:
-        from stagecut.backends.openvino import engine
+        from stagecut.backends.openvino import library
 
-        able = engine.capabilities()
+        able = library.capabilities()
     except Exception as error:  # a library that is missing or of another make: of any kind
         raise BrokenDeviceError(
             f"the package openvino is installed and cannot be used: {error}",

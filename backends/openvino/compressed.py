@@ -30,6 +30,24 @@ class Compressed:
     few: Mapping[bool, Integers]
     bits: int
 
+    def put_in(self, parameter: ov.Node) -> list[object]:
+        """Let the products that read `parameter` read the weight in few bits; what has to be kept
+        while they are in use. Raises EngineError where none reads it as a right operand."""
+        kept: list[object] = []
+        met: set[bool] = set()
+        for reader in _products(parameter):
+            turned = bool(reader.get_node().get_attributes()["transpose_b"])
+            if turned in self.few:
+                reader.replace_source_output(_decompressed(self, kept, turned=turned))
+                met.add(turned)
+        if met != {*self.few}:
+            raise EngineError(
+                "OpenVINO reads the weight otherwise than in a product",
+                where=f"weight {parameter.get_friendly_name()}",
+                fix="forbid the node on the device",
+            )
+        return kept
+
 
 def compressed(stage: StageProgram, scheme: Scheme) -> Mapping[str, Compressed]:
     """The weights of the products that the scheme is for, by name."""
@@ -41,25 +59,6 @@ def compressed(stage: StageProgram, scheme: Scheme) -> Mapping[str, Compressed]:
             made = integers(product(target.weight, scheme, str(target.node.name)))
             few.setdefault(target.name, {})[target.turned] = made
     return {name: Compressed(full[name], each, scheme.bits) for name, each in few.items()}
-
-
-def put_in(parameter: ov.Node, weight: Compressed) -> list[object]:
-    """Let the products that read `parameter` read the weight in few bits; what has to be kept while
-    they are in use. Raises EngineError where none reads it as a right operand."""
-    kept: list[object] = []
-    met: set[bool] = set()
-    for reader in _products(parameter):
-        turned = bool(reader.get_node().get_attributes()["transpose_b"])
-        if turned in weight.few:
-            reader.replace_source_output(_decompressed(weight, kept, turned=turned))
-            met.add(turned)
-    if met != {*weight.few}:
-        raise EngineError(
-            "OpenVINO reads the weight otherwise than in a product",
-            where=f"weight {parameter.get_friendly_name()}",
-            fix="forbid the node on the device",
-        )
-    return kept
 
 
 def _products(parameter: ov.Node) -> Iterator[ov.Input]:

@@ -23,6 +23,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.state import DECODE, DecodingOptions, State
 from stagecut.compiler.ir.units import seconds, size
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.cluster.cluster import Cluster
 from stagecut.passes.expand import Expand
@@ -104,7 +105,8 @@ def _table(context: CompileContext, entry: Entry) -> CostTable:
     expanded = Expand(context.backends)(Cluster(context.backends)(graph_of(program)))
     with scratch_folder(context.settings) as folder:
         weights = write_weights([program.model], folder)[0]
-        return Measurements(context, program, expanded.graph, weights).profile(expanded).costs
+        measurements = Measurements(context, program, expanded.graph, weights)
+        return profile_of(measurements, expanded).costs
 
 
 def _at_home(table: CostTable, states: Sequence[State]) -> CostTable:

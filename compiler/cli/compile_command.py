@@ -18,7 +18,8 @@ from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import Plan
-    from stagecut.compiler.ir.plan import Contender, ContenderId, PlannedVariant
+    from stagecut.compiler.ir.contender import Contender, ContenderId
+    from stagecut.compiler.ir.plan import PlannedVariant
     from stagecut.compiler.ir.solution import Certificate
     from stagecut.passes.cluster.cluster import Granularity
 
@@ -133,6 +134,7 @@ def compile_(
       stagecut compile zoo:bert-base --dry-run
     """
     from stagecut.compiler.arguments import Precision, lower_precision_of
+    from stagecut.compiler.cli.searching import watching
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.formats.machine_json import read_machine
     from stagecut.compiler.pipeline import compile_model
@@ -195,6 +197,7 @@ def compile_(
         notes=context.obj,
         effort=effort,
         engine_timeout_s=engine_timeout,
+        watch=watching(objective),
     )
     plan = compile_model(
         model,
@@ -317,7 +320,7 @@ def _number(difference: float) -> float | None:
 
 def _show(plan: "Plan", output: Path) -> None:
     from stagecut.compiler.formats.costs_json import read_costs
-    from stagecut.compiler.ir.plan import for_batches
+    from stagecut.compiler.ir.batching import for_batches
     from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.terminal.report import print_summary

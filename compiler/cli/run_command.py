@@ -16,7 +16,7 @@ from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.ir.device import Tensor
-    from stagecut.compiler.ir.plan import InputPort
+    from stagecut.compiler.ir.port import InputPort
 
 
 def run(

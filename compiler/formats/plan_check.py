@@ -12,19 +12,13 @@ from stagecut.compiler.formats.archive import Archive
 from stagecut.compiler.formats.decoding_check import decoding_problems
 from stagecut.compiler.formats.plan_members import model_file
 from stagecut.compiler.formats.port_check import port_problems
+from stagecut.compiler.ir.batching import batching_problem
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.ir.machine import HOST, Machine, combined
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import (
-    MAIN,
-    Contender,
-    PlanDocument,
-    PlannedNode,
-    PlannedRun,
-    PlannedVariant,
-    Port,
-    batching_problem,
-)
+from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedNode, PlannedRun, PlannedVariant
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
 from stagecut.compiler.ir.state import DECODE, PREFILL

@@ -37,8 +37,8 @@ from stagecut.compiler.ir.plan import (
     PlannedEntry,
     PlannedRun,
     PlannedVariant,
-    Port,
 )
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.state import Decoding
 from stagecut.compiler.ir.text import html_table, shape_text

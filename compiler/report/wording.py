@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.machine import Basis, Route
-from stagecut.compiler.ir.plan import Checks, Circumstances, FrontPoint, Port
+from stagecut.compiler.ir.planned_stream import FrontPoint
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary
@@ -206,7 +209,7 @@ def interval(contender: ContenderRow) -> str:
 def remark(contender: ContenderRow) -> str:
     """Why the contender ships or does not, what else it is, and what is odd about its runs."""
     also = f"the same as {', '.join(map(brief, contender.also))}" if contender.also else ""
-    return "; ".join(filter(None, (contender.why, also, contender.noise)))
+    return "; ".join(filter(None, (contender.why, contender.elsewhere, also, contender.noise)))
 
 
 def alone(found: Alone) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stagecut.compiler.ir.apart import apart, wide_blocks
+from stagecut.compiler.ir.checks import OutputDifference
 from stagecut.compiler.ir.device import Tensor
-from stagecut.compiler.ir.plan import OutputDifference
 from stagecut.compiler.ir.text import size_text
 from stagecut.passes.gate.further_inputs import is_float
 

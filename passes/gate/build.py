@@ -9,6 +9,7 @@ outputs are further off than its limit.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stagecut.compiler.ir.checks import OutputDifference
 from stagecut.compiler.ir.device import (
     Feeds,
     Progress,
@@ -19,7 +20,6 @@ from stagecut.compiler.ir.device import (
 )
 from stagecut.compiler.ir.errors import RangeFault, StageFault, ToleranceError, WrongAnswerError
 from stagecut.compiler.ir.metric import Metric
-from stagecut.compiler.ir.plan import OutputDifference
 from stagecut.passes.gate.accuracy import Flaw, Limit, farthest, output_differences, worst
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.further_inputs import InputSet

@@ -8,7 +8,8 @@ from stagecut.compiler.formats.slice_file import write_slice
 from stagecut.compiler.ir.device import Backend, Progress, StagedSchedule
 from stagecut.compiler.ir.errors import DeviceError, EngineError
 from stagecut.compiler.ir.machine import LOCAL, Host, Machine
-from stagecut.compiler.ir.plan import PlannedRun, PlannedStream, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.runtime.hosts.cache import SliceId, slice_id
 from stagecut.runtime.hosts.cluster import Cluster, ClusterHost, Handle

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.runtime.executor import Executor, Passage
 from stagecut.runtime.stream.item import Item, Outputs

@@ -16,7 +16,7 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.whole_replicas import Replicas

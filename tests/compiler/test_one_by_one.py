@@ -11,7 +11,8 @@ from stagecut.compiler.context_of import context_of
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.plan import Contender, PlannedVariant
+from stagecut.compiler.ir.contender import Contender
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import Hosting, StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.one_by_one import OneByOne, periods_s

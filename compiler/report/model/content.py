@@ -3,16 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.costs import Endpoint
-from stagecut.compiler.ir.plan import (
-    Checks,
-    Circumstances,
-    FrontPoint,
-    Port,
-    ProfilePath,
-    Provenance,
-)
+from stagecut.compiler.ir.planned_stream import FrontPoint
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
+from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
 from stagecut.compiler.ir.solution import Scope
 from stagecut.compiler.ir.stream import Hosting
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation

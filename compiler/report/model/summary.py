@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.machine import combined
 from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.plan import Contender, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.alone import alone_of
 from stagecut.compiler.report.model.content import (

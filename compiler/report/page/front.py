@@ -9,7 +9,7 @@ latency |              3        1   this plan
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.plan import FrontPoint
+from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.content import Report, Streaming, Summary
 from stagecut.compiler.report.page.marks import Tick

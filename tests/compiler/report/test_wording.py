@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.machine import Basis
-from stagecut.compiler.ir.plan import Checks, Circumstances
 from stagecut.compiler.ir.precision import Attempt, ContenderError, PlannedPrecision
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.model.rows import Option, Others, TransferRow

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, Tensor, silent
 from stagecut.compiler.ir.errors import (
     EngineError,
@@ -18,7 +19,6 @@ from stagecut.compiler.ir.errors import (
     WrongAnswerError,
 )
 from stagecut.compiler.ir.metric import Metric
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.trace import Trace
 from stagecut.passes.gate.accuracy import Limit
 from stagecut.passes.gate.build import Build, Checked, right

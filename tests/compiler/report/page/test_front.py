@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.ir.plan import FrontPoint
+from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.content import Report, Streaming
 from stagecut.compiler.report.model.figures import Figure

@@ -1,0 +1,60 @@
+"""How a plan runs many inputs: replicas of its stages, and inputs in a call."""
+
+from dataclasses import dataclass
+
+from stagecut.compiler.ir.amounts import Amount, Positive
+from stagecut.compiler.ir.errors import PlanError
+from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.stream import Hosting
+
+#: Of all stages together, and of inputs in one call: each replica is a thread.
+MOST_REPLICAS = MOST_BATCHED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A stream than which none is both faster and sooner done, by the costs; `stages` are the
+    device of each with its replicas, for people."""
+
+    period_s: Amount
+    latency_s: Amount
+    stages: str
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStream:
+    """How a variant runs many inputs: `replicas` of each stage, up to `batch` inputs in a call.
+
+    A call of several inputs has them stacked on axis 0, and hands back outputs that are. That each
+    then comes out as it does alone is for whoever writes a `batch` above 1 to have seen.
+    `period_s` are the seconds from one input to the next, `latency_s` what one takes from end to
+    end at that rate. `busy` is the part of the time that the replicas of each stage are at work, by
+    the costs. `reason` says why a pipeline, or replicas, let more through than what else took part;
+    `another` is the fastest stream with one more core, where it is faster than any without; `front`
+    are streams of less latency, the fastest first. `hosting` says where replicas run when they
+    stream; a single run, and inputs of other shapes, stay in the session's process. `tried` has a
+    sentence for each number of inputs that were tried in one call. Raises PlanError for numbers
+    that no stream has.
+    """
+
+    replicas: tuple[Positive, ...]
+    batch: Positive
+    period_s: Amount
+    latency_s: Amount
+    basis: Basis
+    busy: tuple[Amount, ...] = ()
+    reason: str = ""
+    another: FrontPoint | None = None
+    front: tuple[FrontPoint, ...] = ()
+    hosting: Hosting = "threads"
+    tried: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if sum(self.replicas) > MOST_REPLICAS or self.batch > MOST_BATCHED:
+            raise PlanError(
+                f"{sum(self.replicas)} replicas with {self.batch} inputs in a call; the most are "
+                f"{MOST_REPLICAS} and {MOST_BATCHED}",
+                where="stream",
+                fix="plan fewer replicas, or smaller batches",
+            )
