@@ -16,7 +16,7 @@ from stagecut.compiler.comparison import Comparison
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, with_energy_limit, with_error_limit
+from stagecut.compiler.ir.costs import CostTable, with_energy_limit
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.planned_stream import PlannedStream
@@ -87,8 +87,8 @@ class Decide:
                 solved = self._solved(allowed, budget, watch)
                 solution, totals = solved.solved
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
-                for attempt in solved.attempts[-1:]:
-                    allowed = with_error_limit(allowed, attempt.limit)
+                if budget is not None and solved.limit is not None:
+                    allowed = budget.limited(allowed, solved.limit)
                 rivals = proposals(allowed, solution, self.objective)
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
@@ -110,6 +110,11 @@ class Decide:
             expanded = expanded_without(expanded, compared.faults)
             costs = without(costs, {(fault.node, fault.device) for fault in compared.faults})
         dump("contenders", "\n".join(map(str, compared.contenders)))
+        precision = None
+        if budget is not None:
+            with self.phases("precision"):
+                front = budget.front(allowed, self.objective)
+                precision = budget.planned(solved, rivals, compared, front)
         return Decision(
             expanded,
             costs,
@@ -119,7 +124,7 @@ class Decide:
             rivals,
             compared,
             faults,
-            precision=None if budget is None else budget.planned(solved, rivals, compared),
+            precision=precision,
         )
 
     def _budget(self, measurements: Measurements, expanded: ExpandedGraph) -> ErrorBudget | None:

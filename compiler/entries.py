@@ -1,14 +1,12 @@
 """The entries of a model: `main`, or `prefill` and `decode` where it has a cache."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 
 import onnx_ir as ir
 
 from stagecut.compiler.formats.archive import ArchiveWriter
-from stagecut.compiler.formats.samples_file import Stored, read_samples, single_samples
 from stagecut.compiler.formats.weights import WeightFile, write_weights_into
 from stagecut.compiler.frontends.decoder.entries import decoder_of
 from stagecut.compiler.frontends.feeds import check_feeds, input_types
@@ -16,10 +14,9 @@ from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.normalise import open_form
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
-from stagecut.compiler.ir.border import conformed
 from stagecut.compiler.ir.costs import Costs, CostTable
-from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.errors import FeedError, UsageError
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import MAIN, PlannedEntry
@@ -122,45 +119,6 @@ def further_lengths(
         return ()
     prompt = entries[0].programs[0].feeds[TOKENS].shape[1]
     return prompt, decoding.capacity - 1
-
-
-def calibrated(entries: Sequence[Entry], path: Path) -> tuple[Entry, ...]:
-    """The entries with the samples that lie at `path`, each program with those of its shapes.
-
-    Raises UsageError for a decoder, and FeedError for samples that do not go with the model.
-    """
-    if [entry.name for entry in entries] != [MAIN]:
-        raise UsageError(
-            "a decoder is not calibrated: its samples come from the prompt",
-            where="--calibrate",
-            fix="leave it out",
-        )
-    [entry], stored = entries, read_samples(path)
-    made, refused = [], None
-    for program in entry.programs:
-        try:
-            samples = tuple(each for file in stored for each in _samples_of(program, file))
-            made.append(replace(program, samples=samples))
-        except FeedError as error:  # of another variant's shapes
-            made.append(program)
-            refused = error
-    if refused is not None and not any(program.samples for program in made):
-        raise refused
-    return (replace(entry, programs=made),)
-
-
-def _samples_of(program: Program, stored: Stored) -> Iterator[Feeds]:
-    called = {program.called.get(name, name): name for name in program.feeds}
-    shapes = {name: program.feeds[own].shape for name, own in called.items()}
-    for sample in single_samples(stored, shapes):
-        yield {
-            own: conformed(name, sample[name], _dtype(program.feeds[own]))
-            for name, own in called.items()
-        }
-
-
-def _dtype(array: Tensor) -> str:
-    return "string" if array.dtype.kind in "OUT" else array.dtype.name
 
 
 def costs_by_entry(

@@ -49,6 +49,7 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.original import Original
 from stagecut.compiler.over_hosts import OverHosts
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
@@ -63,7 +64,8 @@ from stagecut.passes.profile.profile import Profiled
 @dataclass(frozen=True, slots=True)
 class Question:
     """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With
-    `hosts`, nodes run on any of these."""
+    `hosts`, nodes run on any of these. `original` is what the model was made from, and is held
+    against."""
 
     context: CompileContext
     objective: Objective
@@ -87,6 +89,7 @@ class Question:
     #: what answers are right.
     wire: frozenset[str] = frozenset()
     right: Answers | None = None
+    original: Original | None = None
 
     def answered(
         self,
@@ -161,6 +164,7 @@ class Question:
         with phases("profile"):
             measurements = measurements.on_samples_that_run()
             program = measurements.program
+            measurements.answers.check_metric()
             profiled = self.profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
         decided = self._decide(measurements, expanded, profiled, dump)
@@ -215,7 +219,14 @@ class Question:
         graph = Cluster(self.context.backends, self.granularity, self.wire)(graph_of(program))
         expanded = without_idle(Expand(context.backends)(graph), context.backends)
         measurements = Measurements(
-            context, program, graph, weights, opened, self.residents, self.right
+            context,
+            program,
+            graph,
+            weights,
+            opened,
+            self.residents,
+            self.right,
+            self.original,
         )
         return measurements, expanded
 
@@ -264,6 +275,7 @@ class Question:
             "pin": ", ".join(map(str, self.restrict.pins)),
             "forbid": ", ".join(map(str, self.restrict.forbids)),
             "tolerance": "" if self.tolerance is None else f"{self.tolerance:g}",
+            **({} if self.original is None else {"reference": self.original.source}),
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
             **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }

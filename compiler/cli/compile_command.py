@@ -69,6 +69,29 @@ def compile_(
             "nodes, half for whole plans.",
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PACKAGE.MODULE:FUNCTION",
+            help="Your own measure of outputs, the larger the better, on --data; --tolerance is "
+            "then what it may lose.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA.npz|FOLDER",
+            help="Samples by input, and labels beside them, for --metric.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FULL",
+            help="The model in full precision that MODEL was quantised from: outputs are held "
+            "against its own, within 0.05 unless --tolerance says otherwise.",
+        ),
+    ] = None,
     max_energy: limits.MaxEnergyOption = None,
     max_batch: limits.MaxBatchOption = None,
     max_latency: limits.MaxLatencyOption = None,
@@ -162,7 +185,11 @@ def compile_(
         )
     check_outputs(
         {"--output": output},
-        (*common.model_files(model, output), costs, calibrate, machine, *common.feed_files(feed)),
+        (
+            *common.model_files(model, output),
+            *(() if reference is None else common.model_files(reference, output)),
+            *(costs, calibrate, data, machine, *common.feed_files(feed)),
+        ),
     )
     settings = common.make_settings(
         cache_dir=cache_dir,
@@ -186,6 +213,9 @@ def compile_(
         tolerance=tolerance,
         precision=asked_precision,
         calibrate=calibrate,
+        metric=metric,
+        data=data,
+        reference=reference,
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),
         max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),

@@ -9,7 +9,7 @@ from stagecut.compiler.ir.machine import Basis, Route
 from stagecut.compiler.ir.plan import OverLink
 from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
-from stagecut.compiler.ir.precision import PlannedPrecision
+from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
@@ -128,11 +128,23 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
         return ()
     own = planned.of(shipped)
     lines = []
+    if planned.reference:
+        lines.append(
+            f"held against {brief(planned.reference)}, from which the model itself is off by "
+            f"{percent_of(planned.own)} (rms)"
+        )
+    if own is not None and own.metric is not None and planned.right is not None:
+        lines.append(
+            f"{brief(planned.metric)} is {own.metric:.4g} on "
+            f"{count(planned.held_out, 'held-out sample')}, {planned.right:.4g} in full precision; "
+            f"it may lose {planned.tolerance:.4g}"
+        )
     if own is not None and own.measured is not None:
+        allowed = "" if planned.metric else f"; {percent_of(planned.tolerance)} allowed"
         lines.append(
             f"error {percent_of(own.measured)} "
             f"(rms on {count(planned.held_out, 'held-out sample')}), "
-            f"{percent_of(own.predicted)} predicted; {percent_of(planned.tolerance)} allowed"
+            f"{percent_of(own.predicted)} predicted{allowed}"
         )
     both = [
         (each.predicted / each.measured, each.name)
@@ -149,8 +161,27 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
         tried = ", ".join(
             percent_of(each.measured) for each in planned.attempts if each.measured is not None
         )
-        lines.append(f"solved {len(planned.attempts)} times under tighter budgets: {tried}")
+        lines.append(f"solved {len(planned.attempts)} times under other budgets: {tried}")
     return tuple(lines)
+
+
+def error_front(planned: PlannedPrecision | None) -> str:
+    """What less error costs, by the costs."""
+    if planned is None or not planned.front:
+        return ""
+    told = (
+        f"{percent_of(point.predicted if point.measured is None else point.measured)} off in "
+        f"{time(Figure(point.run_s, point.basis))} ({nodes_on(point)})"
+        for point in planned.front
+    )
+    return f"to choose from, by the costs: {'; '.join(told)}"
+
+
+def nodes_on(point: ErrorPoint) -> str:
+    """`60 nodes on cpu.int8.serial, 2 on cpu.serial`."""
+    (first, most), *others = point.devices.items()
+    more = (f", {number} on {brief(device)}" for device, number in others)
+    return f"{count(most, 'node')} on {brief(first)}{''.join(more)}"
 
 
 def percent_of(part: float) -> str:

@@ -56,6 +56,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.accuracy(report.accuracy),
         wording.checks(report.checks),
         *wording.precision(report.precision, summary.shipped.name),
+        wording.error_front(report.precision),
         "; ".join(map(wording.measured, report.circumstances)),
     )
     for line in filter(None, lines):
