@@ -21,6 +21,7 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
+from stagecut.compiler.ir.standing import Told
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.build import Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposals
@@ -82,7 +83,8 @@ class Decide:
                 allowed = self.restrict(costs)
                 if self.max_energy_j is not None:
                     allowed = with_energy_limit(allowed, self.max_energy_j)
-                solved = self._solved(allowed, budget)
+                watch = measurements.context.settings.watch
+                solved = self._solved(allowed, budget, watch)
                 solution, totals = solved.solved
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
                 for attempt in solved.attempts[-1:]:
@@ -122,11 +124,11 @@ class Decide:
             return ErrorBudget.of(measurements, expanded, self.tolerance)
 
     def _solved(
-        self, table: CostTable, budget: ErrorBudget | None
+        self, table: CostTable, budget: ErrorBudget | None, watch: Told
     ) -> Tightened[tuple[Solution, Totals]]:
         if budget is not None:
             return budget.solved(table, self.objective)
-        return Tightened(Partition(self.objective).with_totals(table), ())
+        return Tightened(Partition(self.objective, told=watch).with_totals(table), ())
 
     def _predicted(
         self,

@@ -117,10 +117,12 @@ class ErrorBudget:
     def solved(self, table: CostTable, objective: Objective) -> Tightened[Solved]:
         """Raises ToleranceError where no schedule is within the budget."""
 
+        watch = self.measurements.context.settings.watch
+
         def solve(limit: float) -> Solved:
             limited = with_error_limit(table, limit)
             try:
-                return Partition(objective, _SEARCH_S).with_totals(limited)
+                return Partition(objective, _SEARCH_S, watch).with_totals(limited)
             except UnplaceableError as error:
                 raise self._refused(table, limit, objective, error) from error
 
@@ -147,7 +149,10 @@ class ErrorBudget:
         if least <= limit:
             return error
         finest = tuple(_finest(node) for node in table.nodes)
-        solution = Partition(objective)(with_error_limit(replace(table, nodes=finest), None))
+        watch = self.measurements.context.settings.watch
+        solution = Partition(objective, told=watch)(
+            with_error_limit(replace(table, nodes=finest), None)
+        )
         cost = objective.text(solution.total_s)
         return ToleranceError(
             f"the least error that can be had on these devices is {math.sqrt(least):.2g} (rms, by "

@@ -144,7 +144,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             decoding=decoding,
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
-    phases = Phases(settings.clock)
+    phases = Phases(settings.clock, settings.phase)
     goal = parse_objective(objective)
     context = context_of(
         devices or named_in(tables),

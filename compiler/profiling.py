@@ -70,7 +70,9 @@ def profile_model(
         profiled = profile_of(measurements, expanded)
         if not streams:
             return profiled
-        decide = DecideStream(Restrict((), ()), None, (), False, Phases(settings.clock))
+        decide = DecideStream(
+            Restrict((), ()), None, (), False, Phases(settings.clock, settings.phase)
+        )
         return decide.costs(measurements, expanded, profiled)
 
 

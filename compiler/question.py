@@ -27,6 +27,7 @@ from stagecut.compiler.formats.plan_members import (
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.frontends.zoo import PREFIX
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import Costs
 from stagecut.compiler.ir.errors import (
@@ -142,7 +143,7 @@ class Question:
                 decided.certificate,
                 profiled.paths,
                 program,
-                measurements.identity.provenance(self._options(), compared.chosen.id),
+                measurements.identity.provenance(self._options(program), compared.chosen.id),
                 self.objective,
                 decided.totals,
                 measurements.context.backends,
@@ -204,8 +205,11 @@ class Question:
             return profile_of(measurements, expanded)
         return handed_in(table_of(self.costs, expanded), expanded)
 
-    def _options(self) -> Mapping[str, str]:
+    def _options(self, program: Program) -> Mapping[str, str]:
+        """`of the zoo` names no path, and nothing that runs code of others."""
+        of_zoo = {"of the zoo": program.source} if program.source.startswith(PREFIX) else {}
         return {
+            **of_zoo,
             "granularity": self.granularity,
             "objective": str(self.objective),
             "pin": ", ".join(map(str, self.restrict.pins)),

@@ -111,6 +111,7 @@ def compile_(
       stagecut compile zoo:bert-base --dry-run
     """
     from stagecut.compiler.arguments import Precision, lower_precision_of
+    from stagecut.compiler.cli.searching import watching
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.formats.machine_json import read_machine
     from stagecut.compiler.pipeline import compile_model
@@ -169,6 +170,7 @@ def compile_(
         notes=context.obj,
         effort=effort,
         engine_timeout_s=engine_timeout,
+        watch=watching(objective),
     )
     plan = compile_model(
         model,

@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +16,11 @@ from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
+    from stagecut.compiler.cli.sweep_page import Page
     from stagecut.compiler.ir.objective import Objective
-    from stagecut.passes.sweep.sweep import Sweep
+    from stagecut.passes.sweep.catalogue import Choice
+    from stagecut.passes.sweep.speed_map import SpeedMap
+    from stagecut.passes.sweep.sweep import Curve, Sweep
 
 _RANGE = re.compile(r"(?P<part>.+)=(?P<low>[^=]+?)\.\.(?P<high>[^=]+)")
 
@@ -74,6 +79,13 @@ def sweep(
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the curve, or the choices, as CSV.")
     ] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it (needs Matplotlib).")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page with the drawing (needs Matplotlib)."),
+    ] = None,
     json: common.JsonOption = False,
 ) -> None:
     """Say how the optimum changes with the speed of a device or of a link, exactly.
@@ -85,9 +97,9 @@ def sweep(
       stagecut sweep costs.json --scale pim.hbm=0.05..100 --scale cpu.serial=0.5..2 --csv curve.csv
       stagecut sweep costs.json --scale pim.hbm=0.1..10 --scale transfers=0.1..10 --map
       stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --price 10,18,32
+      stagecut sweep costs.json --scale transfers=0.01..1000 --png curve.png --html curve.html
     """
-    from stagecut.compiler.cli import sweep_map_output as maps
-    from stagecut.compiler.cli import sweep_output as says
+    from stagecut.compiler.cli import sweep_drawing as draws
     from stagecut.compiler.cli.searching import Searching
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.sweep.catalogue import Catalogue
@@ -107,7 +119,9 @@ def sweep(
             where="--set",
             fix="name the model instead of its costs",
         )
-    check_outputs({"--csv": csv}, (Path(costs),))
+    check_outputs({"--csv": csv, "--png": png, "--html": html}, (Path(costs),))
+    for option in [name for name, path in {"--png": png, "--html": html}.items() if path]:
+        draws.check_installed(option)
     settings = common.make_settings(
         cache_dir=cache_dir, no_cache=no_cache, notes=context.obj, effort=effort
     )
@@ -123,33 +137,72 @@ def sweep(
         shapes = common.parse_shapes(shape)
         table = profile_model(costs, devices=devices, shapes=shapes, settings=settings).costs
     table = common.read_rules(pin, forbid)(table)
+    title = Path(costs).name
     if entries:
-        choices = catalogue(table)
-        specs = dict(zip(catalogue.entries, entries, strict=True))
-        document = says.choices_document(choices, specs, goal)
-        lines = says.choices_lines(choices, specs, goal)
-        rows = says.choices_csv(choices, specs)
+        answer = _of_choices(title, catalogue(table), dict(zip(names, entries, strict=True)), goal)
     elif map_:
-        drawn = speed_map(asked[0], asked[1], table)
-        document, lines = maps.map_document(drawn), maps.map_lines(drawn)
-        rows = maps.map_csv(drawn)
+        answer = _of_map(title, speed_map(asked[0], asked[1], table))
     else:
-        curves = [one(table) for one in asked]
-        document, lines = says.curves_document(curves), says.curves_lines(curves)
-        rows = says.curves_csv(curves)
-    _write(csv, rows)
+        answer = _of_curves(title, [one(table) for one in asked])
+    _write(csv, answer.rows.encode)
+    _write(png, lambda: draws.png(answer.page.drawing))
+    _write(html, lambda: str(answer.page).encode())
     if json:
-        print_json("stagecut.sweep/1", {"costs": costs, **document})
+        print_json("stagecut.sweep/1", {"costs": costs, **answer.document})
     else:
-        say(*lines)
+        say(*answer.lines)
 
 
-def _write(csv: Path | None, rows: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What was found, in every form in which it can be had; `rows` are the CSV."""
+
+    document: Mapping[str, object]
+    lines: Iterable[str]
+    rows: str
+    page: "Page"
+
+
+def _of_curves(title: str, curves: "Sequence[Curve]") -> _Answer:
+    from stagecut.compiler.cli import sweep_drawing as draws
+    from stagecut.compiler.cli import sweep_output as says
+    from stagecut.compiler.cli import sweep_page as pages
+
+    document, lines = says.curves_document(curves), says.curves_lines(curves)
+    page = pages.curves_page(title, curves, draws.curves_drawing(curves))
+    return _Answer(document, lines, says.curves_csv(curves), page)
+
+
+def _of_map(title: str, found: "SpeedMap") -> _Answer:
+    from stagecut.compiler.cli import sweep_drawing as draws
+    from stagecut.compiler.cli import sweep_map_output as maps
+    from stagecut.compiler.cli import sweep_page as pages
+
+    page = pages.map_page(title, found, draws.map_drawing(found))
+    return _Answer(maps.map_document(found), maps.map_lines(found), maps.map_csv(found), page)
+
+
+def _of_choices(
+    title: str, choices: "Sequence[Choice]", specs: Mapping[str, str], goal: "Objective"
+) -> _Answer:
+    from stagecut.compiler.cli import sweep_drawing as draws
+    from stagecut.compiler.cli import sweep_output as says
+    from stagecut.compiler.cli import sweep_page as pages
+
+    document = says.choices_document(choices, specs, goal)
+    lines = says.choices_lines(choices, specs, goal)
+    names = {choice.device: says.spec(choice, specs) or "without" for choice in choices}
+    drawing = draws.choices_drawing(choices, names, goal)
+    page = pages.choices_page(title, choices, specs, goal, drawing)
+    return _Answer(document, lines, says.choices_csv(choices, specs), page)
+
+
+def _write(path: Path | None, content: Callable[[], bytes]) -> None:
     from stagecut.compiler.formats.atomic import replacing
 
-    if csv is not None:
-        with replacing(csv) as temporary:
-            temporary.write_text(rows, "utf-8")
+    if path is not None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content())
 
 
 def _refuse(scales: int, is_catalogue: bool, is_map: bool) -> None:

@@ -1,6 +1,9 @@
 """How far a plan's outputs are from those of the whole model, and on which inputs."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import MinLen
 
 from stagecut.compiler.ir.amounts import Distance, Finite
 
@@ -24,5 +27,5 @@ class Checks:
     """On which inputs the plan's outputs were held against those of the whole model before it
     shipped, and the largest `relative` difference on any of them, None where no figure says it."""
 
-    inputs: tuple[str, ...]
-    worst: float | None
+    inputs: Annotated[tuple[str, ...], MinLen(1)]
+    worst: Distance | None

@@ -178,7 +178,7 @@ def interval(contender: ContenderRow) -> str:
 def remark(contender: ContenderRow) -> str:
     """Why the contender ships or does not, what else it is, and what is odd about its runs."""
     also = f"the same as {', '.join(map(brief, contender.also))}" if contender.also else ""
-    return "; ".join(filter(None, (contender.why, also, contender.noise)))
+    return "; ".join(filter(None, (contender.why, contender.elsewhere, also, contender.noise)))
 
 
 def alone(found: Alone) -> str:

@@ -20,8 +20,8 @@ from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import Told, nobody
 from stagecut.passes.sweep.envelope import Envelope, Line, envelope
 from stagecut.passes.sweep.scale import Scale, check_summed
 
