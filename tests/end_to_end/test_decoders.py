@@ -4,6 +4,7 @@ Exported once; the same model runs on each real device, scattered over two, and 
 a truncation.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.frontends import zoo
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.zoo import from_zoo
+from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.models.architectures import ZooModel
 from stagecut.passes.profile.synthetic import synthetic_costs
@@ -105,18 +108,18 @@ def test_through_fork_and_truncation(case: tuple[Imported, list[int]]) -> None:
     assert found == expected
 
 
+def _cheap_on(device: str, expanded: ExpandedGraph) -> CostTable:
+    """Costs by which every node that can runs on the device."""
+    return synthetic_costs(expanded, lambda devices: device if device in devices else devices[0])
+
+
 def _on(prefill: str, decode: str) -> DecoderSession:
     """Everything of the entries on these devices."""
     chosen = {"prefill": prefill, "decode": decode}
     plan = compile_model(
         tiny_decoder(),
         devices=[*dict.fromkeys(chosen.values())],
-        costs={
-            name: lambda expanded, device=device: synthetic_costs(
-                expanded, lambda devices: device if device in devices else devices[0]
-            )
-            for name, device in chosen.items()
-        },
+        costs={name: partial(_cheap_on, device) for name, device in chosen.items()},
         tolerance=0.9,
         decoding=DecodingOptions(prompt=5, capacity=32),
     )
