@@ -85,6 +85,7 @@ def test_the_optimum_of_every_tiny_graph_is_proved(name: str) -> None:
     _check_proof(expand(program, CPU, "op"))
 
 
+@pytest.mark.no_cover  # PyTorch's export would be traced, too; tiny ones run the same lines
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_cpu_plan_of_every_model_says_what_onnxruntime_says(
     name: str, monkeypatch: pytest.MonkeyPatch
