@@ -39,8 +39,8 @@ from stagecut.backends.server.work import Work, works_of
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.fluid import Pool, Segment, Traffic
+from stagecut.compiler.ir.stream import in_flight
 from stagecut.runtime.simulate.simulate import simulate
-from stagecut.runtime.stream.pipeline import in_flight
 
 MODELS = {
     "mobilenet-v2": "zoo:mobilenet-v2",

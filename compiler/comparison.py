@@ -71,7 +71,8 @@ class Comparison:
         self, proposals: Sequence[Proposal], costs: CostTable, spare: Spare | None
     ) -> Compared:
         settings = self.measurements.context.settings
-        entries = Cache(settings.cache, _GATE, TypeAdapter(Compared), settings.warn)
+        folder = self.measurements.kept_in
+        entries = Cache(folder, _GATE, TypeAdapter(Compared), settings.warn)
         key = self.measurements.identity.key(
             write_costs(costs),
             str(self.objective),
@@ -103,8 +104,10 @@ class Comparison:
         faults = self._answers.culprits(wrong, self.tolerance)
         if faults and spare is not None and spare(faults):
             return Compared((), (), faults=faults)
-        compared = self._gated(right(checked, self.tolerance))
-        off = tuple((each.proposal.id, each.rms) for each in coarse if each.rms is not None)
+        metric = self.measurements.program.metric
+        named = "" if metric is None else metric.name
+        compared = self._gated(right(checked, self.tolerance, named))
+        off = tuple((each.proposal.id, each.held) for each in coarse if each.held is not None)
         return replace(compared, coarse=off)
 
     def _is_coarse(self, wrong: Wrong) -> bool:

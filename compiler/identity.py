@@ -47,7 +47,10 @@ class Identity:
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
         machine = (cpu_model(), cpus, repr(versions()), repr(specs))
         further = (array.tobytes() for sample in program.samples for array in sample.values())
-        return digest(self.model_sha256, *machine, *feeds, *further)
+        right = []
+        if self.answers.original is not None:
+            right.append(self.answers.original.at(program.feeds, self.answers.outputs).sha256)
+        return digest(self.model_sha256, *right, *machine, *feeds, *further)
 
     def provenance(self, options: Mapping[str, str], chosen: ContenderId) -> Provenance:
         """`chosen` is the contender that ships, in the configuration that it names."""

@@ -69,6 +69,9 @@ class Request:
     tolerance: float | None = None
     precision: Precision | None = None
     calibrate: Path | None = None
+    metric: str | None = None
+    data: Path | None = None
+    reference: str | None = None
     max_energy_j: float | None = None
     max_batch: int | None = None
     max_latency_s: float | None = None

@@ -11,6 +11,7 @@ from stagecut.compiler.measure.cache import Cache
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.precision.errors import NodeErrors
+from stagecut.passes.precision.held_out import HeldOut
 
 #: What single nodes do to outputs in lower precision, and whole plans.
 _ERRORS, _OFF_BY = "errors", "off-by"
@@ -18,11 +19,21 @@ _ERRORS, _OFF_BY = "errors", "off-by"
 
 @dataclass(frozen=True, slots=True)
 class KeptErrors:
-    """Of nodes, on so many `samples`; so many others are `held_out` for plans."""
+    """Of nodes, on so many `samples`; so many others are `held_out` for plans. `own` is the
+    relative rms error of the model itself on the latter, where it is held against an original."""
 
     found: NodeErrors
     samples: int
     held_out: int
+    own: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheck:
+    """One plan on held-out samples, and how large its flaw is, 0 where it has none."""
+
+    held: HeldOut | None
+    flaw: float = 0.0
 
 
 def node_errors(
@@ -38,16 +49,39 @@ def node_errors(
         return kept
     split = measurements.answers.split
     found = measurements.answers.errors(devices)
-    measured = KeptErrors(found, len(split.measured), len(split.held_out))
+    own = measurements.answers.own_error()
+    measured = KeptErrors(found, len(split.measured), len(split.held_out), own)
     entries.store(key, measured)
     return measured
 
 
 def plan_error(measurements: Measurements, proposal: Proposal, tolerance: float) -> float | None:
-    """How far off its outputs are: the relative rms error on held-out samples, or what is too
-    far off elsewhere; None where nothing can be said. From the cache when it is there."""
+    """How far off its outputs are: the relative rms error on held-out samples, or what the user's
+    metric loses there, or what is too far off elsewhere; None where nothing can be said. From the
+    cache when it is there."""
+    found = _check(measurements, proposal, tolerance)
+    own = 0.0 if found.held is None else _off(measurements, found.held)
+    off = max(found.flaw, own)
+    known = found.held is not None or bool(found.flaw)
+    return off if known and math.isfinite(off) else None
+
+
+def _off(measurements: Measurements, held: HeldOut) -> float:
+    """In the terms of the tolerance; what a metric gains is no loss."""
+    return held.rms if measurements.program.metric is None else max(0.0, held.loss)
+
+
+def plan_held_out(
+    measurements: Measurements, proposal: Proposal, tolerance: float
+) -> HeldOut | None:
+    """What a proposal is found to be on held-out samples, whether it may ship or not; None where
+    nothing can be said. From the cache when it is there."""
+    return _check(measurements, proposal, tolerance).held
+
+
+def _check(measurements: Measurements, proposal: Proposal, tolerance: float) -> KeptCheck:
     settings = measurements.context.settings
-    entries = Cache(settings.cache, _OFF_BY, TypeAdapter(float), settings.warn)
+    entries = Cache(measurements.kept_in, _OFF_BY, TypeAdapter(KeptCheck), settings.warn)
     key = measurements.identity.key(str(proposal.schedule), f"{tolerance!r}")
     kept = entries.load(key)
     if kept is not None:
@@ -55,11 +89,12 @@ def plan_error(measurements: Measurements, proposal: Proposal, tolerance: float)
     try:
         checked = measurements.answers.checked([proposal], tolerance)
     except StageFault:  # whoever compares it will meet it again, and say so
-        return None
-    off = next((each.rms for each in checked.built), None)
+        return KeptCheck(None)
+    found = KeptCheck(None)
+    for built in checked.built:
+        found = KeptCheck(built.held)
     for wrong in checked.wrong:
-        off = max(wrong.flaw.relative, wrong.rms or 0.0)
-    if off is None or not math.isfinite(off):
-        return None
-    entries.store(key, off)
-    return off
+        found = KeptCheck(wrong.held, wrong.flaw.relative)
+    if math.isfinite(found.flaw):
+        entries.store(key, found)
+    return found

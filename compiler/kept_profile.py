@@ -47,7 +47,8 @@ class KeptProfile:
 
 
 def profile_of(measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
-    """Costs and paths, from the cache when they are there, without what is known to crash."""
+    """Costs and paths, from the cache when they are there, without what is known to crash; states
+    lie where they are read."""
     crashes = [
         Fault(crash.nodes[0], crash.device, str(crash))
         for crash in measurements.context.crashes
@@ -58,7 +59,8 @@ def profile_of(measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
     for fault in crashes:
         expanded = expanded.without(fault.node, fault.device, fault.reason)
     profiled = _profile(measurements, expanded)
-    return replace(profiled, faults=(*crashes, *profiled.faults))
+    costs = measurements.with_residents(profiled.costs)
+    return replace(profiled, costs=costs, faults=(*crashes, *profiled.faults))
 
 
 def _profile(measurements: Measurements, expanded: ExpandedGraph) -> Profiled:

@@ -8,6 +8,7 @@ Each looks into the cache first, under a name that `Identity` gives it.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import onnx_ir as ir
 from pydantic import TypeAdapter
@@ -17,9 +18,12 @@ from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.frontends.feeds import other_samples
 from stagecut.compiler.identity import Identity
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.measure.cache import Cache
+from stagecut.compiler.original import Original
 from stagecut.compiler.right_elsewhere import RightElsewhere
 from stagecut.passes.stage.extract import Extractor
 
@@ -32,6 +36,9 @@ class Measurements:
     """Its graph, and its weights on disk, which must outlive this.
 
     `opened` is the whole model where it has open dimensions, with its weights on disk, too.
+    `residents` are the states that stay where they are read. `right` are the answers that count as
+    right, where these are not the program's own. `original` is the model in full precision that all
+    was made from, which says what is right.
     """
 
     context: CompileContext
@@ -39,11 +46,27 @@ class Measurements:
     graph: Graph
     weights: WeightFile
     opened: ir.Model | None = None
+    residents: Residents = NO_RESIDENTS
+    right: Answers | None = None
+    original: Original | None = None
 
     @cached_property
     def answers(self) -> Answers:
         extract = Extractor(self.program, self.weights)
-        return Answers(self.context, self.program, self.graph, extract)
+        return Answers(
+            self.context,
+            self.program,
+            self.graph,
+            extract,
+            self.residents,
+            self.right,
+            self.original,
+        )
+
+    def with_residents(self, costs: CostTable) -> CostTable:
+        """The table with states that lie where they are read."""
+        drivers = (link for engine in self.context.backends.values() for link in engine.links)
+        return self.residents.priced(costs, drivers)
 
     @cached_property
     def identity(self) -> Identity:
@@ -52,6 +75,12 @@ class Measurements:
     @cached_property
     def right_elsewhere(self) -> RightElsewhere:
         return RightElsewhere(self.answers, self.opened)
+
+    @property
+    def kept_in(self) -> Path | None:
+        """The folder for what the user's own metric says something about: nobody knows when that
+        has changed."""
+        return self.context.settings.cache if self.program.metric is None else None
 
     def on_samples_that_run(self) -> "Measurements":
         """The same on other samples, where the reference does not run on those that were made up,

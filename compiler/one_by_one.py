@@ -21,6 +21,17 @@ def periods_s(planned: PlannedVariant) -> Mapping[str, float]:
     return {each.id.device: each.median_s for each in _whole(planned)}
 
 
+def least_s(planned: PlannedVariant) -> Mapping[str, float]:
+    """What these periods would be on CPUs that no other work took anything of, at the least: by the
+    processor time of an input."""
+    found = {}
+    for each in _whole(planned):
+        cores = planned.machine.device(each.id.device).cores * each.id.replicas
+        cpu_s = each.median_s if each.cpu_s is None else each.cpu_s / cores
+        found[each.id.device] = min(each.median_s, cpu_s)
+    return found
+
+
 def _whole(planned: PlannedVariant) -> Sequence[Contender]:
     found = (
         each
@@ -76,4 +87,4 @@ class OneByOne:
     def period_s(self) -> float:
         """Of what ships, by another turn of the replicas. Raises EngineError."""
         turn = turn_of(self.measurements, self.proposal, self.executor)
-        return turn.period_s * self.shipped_s / self.known_s
+        return turn.run.period_s * self.shipped_s / self.known_s

@@ -109,6 +109,7 @@ class Assemble:
                 self._stage(stage, program, stage_s)
                 for (stage, program), stage_s in zip_longest(pairs, observed_s)
             ),
+            staged.homes,
         )
 
     def _stage(self, stage: Stage, program: StageProgram, observed_s: float | None) -> PlannedStage:

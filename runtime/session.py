@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NoReturn, Self
 
@@ -22,6 +22,7 @@ from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model
 from stagecut.runtime.hosts.cluster import Cluster
+from stagecut.runtime.hosts.over_hosts import hosts_of
 from stagecut.runtime.inputs import Inputs
 from stagecut.runtime.metadata import ModelMetadata, NodeArg
 from stagecut.runtime.nearest import distance
@@ -122,6 +123,11 @@ class Session:
     def is_over_hosts(self) -> bool:
         """Whether it has joined a cluster, whose hosts run parts of the plan."""
         return self._cluster is not None
+
+    @property
+    def host_of(self) -> Mapping[str, str]:
+        """The host of each device that a cluster's hosts have; nothing without a cluster."""
+        return hosts_of(self.planned.machine) if self.is_over_hosts else {}
 
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""

@@ -21,6 +21,7 @@ ELSEWHERE = {
     "compiler/formats/costs_schema.py": "what of it is written and read: test_costs_json.py",
     "compiler/frontends/external_data.py": "models with weights in files: test_onnx_file.py",
     "compiler/frontends/normal_form/": "what each step makes of a model: test_normalise.py",
+    "compiler/ir/along_length.py": "data without a rule of its own",
     "compiler/ir/checks.py": "data without a rule of its own",
     "compiler/ir/program.py": "data without a rule of its own",
     "compiler/kept_errors.py": "what budgets are made of: test_error_budget.py",

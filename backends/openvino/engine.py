@@ -7,25 +7,38 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
 import onnx_ir as ir
 import openvino as ov
 
+from stagecut.backends.openvino.compressed import Compressed, compressed
 from stagecut.backends.openvino.executable import SHAPES_KEPT, OpenvinoExecutable, fits
 from stagecut.backends.openvino.library import core, last_line, misshapen
 from stagecut.backends.openvino.open_sizes import check_open_sizes
 from stagecut.backends.openvino.shared_weights import large_weights, put_in, without_weights
+from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
 from stagecut.compiler.ir.errors import EngineError
+
+#: So many activations share a scale where products have weights in few bits.
+_GROUP = 32
 
 _CHECKED = frozenset({ir.DataType.INT32, ir.DataType.INT64})
 
 
 def prepare(
-    stage: StageProgram, threads: int, precision: str, *, pin: bool, streams: int = 1
+    stage: StageProgram,
+    threads: int,
+    precision: str,
+    *,
+    pin: bool,
+    streams: int = 1,
+    scheme: Scheme | None = None,
 ) -> OpenvinoExecutable:
     """Compile `stage`; its large weights stay where they are, mapped from their file.
 
-    `streams` callers are served at once, each on `threads` threads.
+    `streams` callers are served at once, each on `threads` threads. With a `scheme`, the weights of
+    products are held in few bits.
 
     Sizes that are not known stay open; where OpenVINO cannot do with that, they are those of the
     sample run, and the stage takes no others.
@@ -35,25 +48,31 @@ def prepare(
         raise EngineError(
             f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
         )
-    weights = large_weights(stage.model)
+    few = {} if scheme is None else compressed(stage, scheme)
+    large = large_weights(stage.model)
+    weights = large | {name: np.array(few[name].full) for name in few if name not in large}
     _check_integers(stage)
     check_open_sizes(stage)
+    rounds = scheme is not None and scheme.activations == "int8"
+    exact = precision == "f32" and not rounds
     options: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
-        "EXECUTION_MODE_HINT": "ACCURACY" if precision == "f32" else "PERFORMANCE",
+        "EXECUTION_MODE_HINT": "ACCURACY" if exact else "PERFORMANCE",
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads * streams,
         "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": pin,
         "CPU_RUNTIME_CACHE_CAPACITY": SHAPES_KEPT * len(stage.model.graph),
     }
+    if scheme is not None:
+        options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP if rounds else 0
     try:
         with _affinity_restored():
             try:
-                model, compiled = _compiled(stage, weights, options, {})
+                found = _compiled(stage, weights, few, options, {})
             except Exception:
                 sizes = {value.name: value.shape for value in stage.inputs}
-                model, compiled = _compiled(stage, weights, options, sizes)
+                found = _compiled(stage, weights, few, options, sizes)
     except EngineError:
         raise
     except Exception as error:  # openvino's own exceptions share no base class
@@ -62,19 +81,22 @@ def prepare(
             where=f"stage {stage.name}",
             fix="leave the device out, or forbid the stage's nodes on it",
         ) from error
-    return OpenvinoExecutable(model, compiled, stage, weights, streams)
+    model, compiled, kept = found
+    return OpenvinoExecutable(model, compiled, stage, kept, streams)
 
 
 def _compiled(
     stage: StageProgram,
     weights: dict[str, Tensor],
+    few: Mapping[str, Compressed],
     options: dict[str, object],
     sizes: Mapping[str, tuple[int, ...]],
-) -> tuple[ov.Model, ov.CompiledModel]:
+) -> tuple[ov.Model, ov.CompiledModel, object]:
+    """With what has to be kept while they are in use."""
     model = core().read_model(without_weights(stage, weights, sizes))
-    put_in(model, weights)
+    kept = put_in(model, weights, few)
     _check_shapes(model, stage)
-    return model, core().compile_model(model, "CPU", options)
+    return model, core().compile_model(model, "CPU", options), kept
 
 
 def _check_integers(stage: StageProgram) -> None:

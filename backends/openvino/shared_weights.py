@@ -9,6 +9,7 @@ import openvino as ov
 from onnx import helper
 from openvino import opset13
 
+from stagecut.backends.openvino.compressed import Compressed
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor
 
@@ -61,13 +62,23 @@ def _as_input(name: str, value: ir.Value, array: Tensor) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, int(dtype), array.shape)
 
 
-def put_in(model: ov.Model, weights: dict[str, Tensor]) -> None:
-    """Replace the inputs that stand for weights by constants, without copying them."""
+def put_in(
+    model: ov.Model, weights: dict[str, Tensor], few: Mapping[str, Compressed]
+) -> list[object]:
+    """Replace the inputs that stand for weights by constants, without copying them: in few bits for
+    products that are there in them. What has to be kept while these are in use."""
+    kept: list[object] = [weights]
     for parameter in list(model.get_parameters()):
         found = parameter.output(0).get_names() & weights.keys()
         if found:
-            constant = opset13.constant(weights[found.pop()], shared_memory=True)
-            for reader in parameter.output(0).get_target_inputs():
+            name = found.pop()
+            if name in few:
+                kept += few[name].put_in(parameter)
+            readers = parameter.output(0).get_target_inputs()
+            if readers:
+                constant = opset13.constant(weights[name], shared_memory=True)
+            for reader in readers:
                 reader.replace_source_output(constant.output(0))
             model.remove_parameter(parameter)
     model.validate_nodes_and_infer_types()
+    return kept

@@ -69,12 +69,36 @@ def compile_(
             "nodes, half for whole plans.",
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PACKAGE.MODULE:FUNCTION",
+            help="Your own measure of outputs, the larger the better, on --data; --tolerance is "
+            "then what it may lose.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA.npz|FOLDER",
+            help="Samples by input, and labels beside them, for --metric.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FULL",
+            help="The model in full precision that MODEL was quantised from: outputs are held "
+            "against its own, within 0.05 unless --tolerance says otherwise.",
+        ),
+    ] = None,
     max_energy: limits.MaxEnergyOption = None,
     max_batch: limits.MaxBatchOption = None,
     max_latency: limits.MaxLatencyOption = None,
     max_memory: limits.MaxMemoryOption = None,
     prompt: decoding.PromptOption = None,
     capacity: decoding.CapacityOption = None,
+    length: decoding.LengthOption = None,
     state: decoding.StateOption = None,
     effort: limits.EffortOption = "normal",
     cores: common.CoresOption = None,
@@ -144,6 +168,7 @@ def compile_(
             granularity=finest,
             lower_precision=lower_precision_of(tolerance, asked_precision),
             restrict=common.read_rules(pin, forbid),
+            decoding=decoding.decoding_options(prompt, capacity, state, length),
         )
         asked = common.one_of(effort, EFFORTS, "--effort")
         rounds = dry.rounds_of(asked, goal, by_costs=costs is not None)
@@ -160,7 +185,11 @@ def compile_(
         )
     check_outputs(
         {"--output": output},
-        (*common.model_files(model, output), costs, calibrate, machine, *common.feed_files(feed)),
+        (
+            *common.model_files(model, output),
+            *(() if reference is None else common.model_files(reference, output)),
+            *(costs, calibrate, data, machine, *common.feed_files(feed)),
+        ),
     )
     settings = common.make_settings(
         cache_dir=cache_dir,
@@ -184,13 +213,16 @@ def compile_(
         tolerance=tolerance,
         precision=asked_precision,
         calibrate=calibrate,
+        metric=metric,
+        data=data,
+        reference=reference,
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),
         max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
-        decoding=decoding.decoding_options(prompt, capacity, state),
+        decoding=decoding.decoding_options(prompt, capacity, state, length),
         settings=settings,
     )
     plan.save(output)

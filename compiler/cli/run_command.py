@@ -104,7 +104,7 @@ def run(
     _write_outputs(named, files)
     if trace is not None:
         with replacing(trace) as temporary:
-            temporary.write_text(to_chrome(traces[-1]), "utf-8")
+            temporary.write_text(to_chrome(traces[-1], session.host_of), "utf-8")
     runs = Runs(variant, feeds, traces)
     if json:
         print_json("stagecut.run/1", document(runs, named, files))

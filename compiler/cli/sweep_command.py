@@ -3,20 +3,24 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import limits
+from stagecut.compiler.cli import decoding, limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.outputs import check_outputs
+from stagecut.compiler.cli.tables import Given, by_length
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.cli.sweep_page import Page
+    from stagecut.compiler.context import Settings
+    from stagecut.compiler.ir.costs import CostTable
+    from stagecut.compiler.ir.costs_by_length import CostsByLength
     from stagecut.compiler.ir.objective import Objective
     from stagecut.passes.sweep.catalogue import Choice
     from stagecut.passes.sweep.speed_map import SpeedMap
@@ -65,6 +69,7 @@ def sweep(
             "than for no more.",
         ),
     ] = None,
+    length: decoding.LengthsOption = None,
     device: common.DeviceOption = None,
     shape: common.ShapeOption = None,
     objective: common.ObjectiveOption = "latency",
@@ -88,7 +93,8 @@ def sweep(
     ] = None,
     json: common.JsonOption = False,
 ) -> None:
-    """Say how the optimum changes with the speed of a device or of a link, exactly.
+    """Say how the optimum changes with the speed of a device or of a link, or with the length of a
+    decoder's sequence, exactly.
 
     The optimum over all schedules is a curve made of few pieces: every speed at which something
     moves is found, and proved, by two partitions a piece.
@@ -98,6 +104,7 @@ def sweep(
       stagecut sweep costs.json --scale pim.hbm=0.1..10 --scale transfers=0.1..10 --map
       stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --price 10,18,32
       stagecut sweep costs.json --scale transfers=0.01..1000 --png curve.png --html curve.html
+      stagecut sweep zoo:gpt2:past=1024 --length 128,512,1000 --device cpu.serial --device pim.aim
     """
     from stagecut.compiler.cli import sweep_drawing as draws
     from stagecut.compiler.cli.searching import Searching
@@ -108,7 +115,16 @@ def sweep(
     goal = parse_objective(objective)
     asked = [_sweep(text, goal, time_limit) for text in scale or ()]
     is_table = costs.endswith(".json")
-    _refuse(len(asked), set_ is not None, map_)
+    lengths = decoding.parse_lengths(length)
+    known = by_length(Path(costs)) if is_table else None
+    along = len(lengths) > 1 or (known is not None and not lengths)
+    if along:
+        _refuse_along_length(
+            twice=known is not None and bool(lengths),
+            others=[*asked, set_, map_, shape, png, html],
+        )
+    else:
+        _refuse(len(asked), set_ is not None, map_)
     entries = [] if set_ is None else _entries(set_)
     names = tuple(each.partition("=")[0] for each in entries)
     prices = _prices(price, len(names))
@@ -125,18 +141,17 @@ def sweep(
     settings = common.make_settings(
         cache_dir=cache_dir, no_cache=no_cache, notes=context.obj, effort=effort
     )
+    rules = common.read_rules(pin, forbid)
+    if along:
+        steps = known or _profiled_by_length(costs, lengths, device, settings)
+        steps = replace(steps, tables=tuple(map(rules, steps.tables)))
+        _along_length(costs, steps, goal, time_limit, csv, json)
+        return
     if is_table:
-        from stagecut.compiler.formats.costs_json import read_costs
-
-        table = read_costs(Path(costs))
+        table = Given(Path(costs), None).table(*lengths)
     else:
-        from stagecut import backends
-        from stagecut.compiler.profiling import profile_model
-
-        devices = [*(device or backends.real_devices()), *entries]
-        shapes = common.parse_shapes(shape)
-        table = profile_model(costs, devices=devices, shapes=shapes, settings=settings).costs
-    table = common.read_rules(pin, forbid)(table)
+        table = _profiled(costs, lengths, device, entries, shape, settings)
+    table = rules(table)
     title = Path(costs).name
     if entries:
         answer = _of_choices(title, catalogue(table), dict(zip(names, entries, strict=True)), goal)
@@ -151,6 +166,74 @@ def sweep(
         print_json("stagecut.sweep/1", {"costs": costs, **answer.document})
     else:
         say(*answer.lines)
+
+
+def _profiled(
+    model: str,
+    lengths: Sequence[int],
+    device: Sequence[str] | None,
+    entries: Sequence[str],
+    shape: list[str] | None,
+    settings: "Settings",
+) -> "CostTable":
+    from stagecut import backends
+    from stagecut.compiler.profiling import profile_model
+
+    return profile_model(
+        model,
+        devices=[*(device or backends.real_devices()), *entries],
+        shapes=common.parse_shapes(shape),
+        decoding=decoding.at_length(lengths),
+        settings=settings,
+    ).costs
+
+
+def _profiled_by_length(
+    model: str, lengths: Sequence[int], device: Sequence[str] | None, settings: "Settings"
+) -> "CostsByLength":
+    from stagecut import backends
+    from stagecut.compiler.profiling import profile_by_length
+
+    devices = [*(device or backends.real_devices())]
+    return profile_by_length(model, lengths, devices=devices, settings=settings)
+
+
+def _along_length(
+    named: str,
+    steps: "CostsByLength",
+    objective: "Objective",
+    limit_s: float,
+    csv: Path | None,
+    json: bool,
+) -> None:
+    from stagecut.compiler.cli import by_length_output as says
+    from stagecut.compiler.cli.searching import Searching
+    from stagecut.passes.sweep.lengths import LengthSweep
+
+    curve = LengthSweep(objective, limit_s, Searching(objective), progress_bars())(steps)
+    _write(csv, says.curve_csv(curve).encode)
+    if json:
+        document = says.curve_document(curve, steps)
+        print_json("stagecut.sweep/1", {"costs": named, **document})
+    else:
+        say(*says.curve_lines(curve, steps))
+
+
+def _refuse_along_length(*, twice: bool, others: Sequence[object]) -> None:
+    """A sweep along the length is a question of its own."""
+    if twice:
+        raise UsageError(
+            "the lengths are those of the file",
+            where="--length",
+            fix="leave it out; or give one length, with --scale",
+        )
+    if any(others):
+        raise UsageError(
+            "along the length, nothing else changes, and nothing is drawn",
+            where="sweep",
+            fix="give one --length with --scale or --set; or several and none of these, no --map, "
+            "--shape, --png and --html",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def _curve_lines(curve: Curve) -> Iterator[str]:
     yield f"  {'speed':>9}  {'total':>9}  what changes"
     yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {placed(first.solution)}"
     for point in curve.breakpoints:
-        yield f"  {point.at:9.4g}  {text(point.total):>9}  {_moves(point)}"
+        yield f"  {point.at:9.4g}  {text(point.total):>9}  {moves(point)}"
     yield f"  {last.high:9.4g}  {text(last.total(last.high)):>9}  {placed(last.solution)}"
     yield from (f"  {line}" for line in verdict(curve))
 
@@ -113,7 +113,7 @@ def _counts(solution: Solution) -> Mapping[str, int]:
     return {name: devices.count(name) for name in dict.fromkeys(devices)}
 
 
-def _moves(point: Breakpoint) -> str:
+def moves(point: Breakpoint) -> str:
     if not point.moved:
         return "other transfers, or another order"
     shown = "; ".join(
@@ -127,7 +127,7 @@ def _moves(point: Breakpoint) -> str:
 def curves_csv(curves: Sequence[Curve]) -> str:
     """A row for each end of each stretch: enough to draw the curve, which is straight in
     1 / speed between."""
-    return _csv(
+    return csv_text(
         ("part", "speed", "total", "fixed", "scaled"),
         (
             (curve.part, speed, stretch.total(speed), stretch.fixed, stretch.scaled)
@@ -207,7 +207,7 @@ def _mark(choice: Choice, choices: Sequence[Choice]) -> str:
 
 def choices_csv(choices: Sequence[Choice], specs: Mapping[str, str]) -> str:
     on_front = front(choices)
-    return _csv(
+    return csv_text(
         ("device", "price", "front", "total", "lower_bound", "nodes"),
         (
             (
@@ -223,7 +223,7 @@ def choices_csv(choices: Sequence[Choice], specs: Mapping[str, str]) -> str:
     )
 
 
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)

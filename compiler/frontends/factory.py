@@ -3,7 +3,7 @@
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,19 +44,28 @@ def _current_folder_importable() -> Iterator[None]:
         sys.path[:] = before
 
 
-def _call(spec: str) -> tuple[object, object]:
+def user_function(spec: str) -> Callable[..., object]:
+    """The function that `package.module:function` names; raises as `from_factory` does."""
+    with _current_folder_importable():
+        return _function(spec, "name a function")
+
+
+def _function(spec: str, fix: str) -> Callable[..., object]:
     module_name, _, name = spec.partition(":")
     if not (name.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
         raise UsageError(
             "does not name a function", where=spec, fix="write package.module:function"
         )
-    factory = _find(_import(module_name, spec), name, spec)
-    if not callable(factory):
+    found = _find(_import(module_name, spec), name, spec)
+    if not callable(found):
         raise UsageError(
-            f"is a {type(factory).__name__}, which cannot be called",
-            where=spec,
-            fix="name a function that returns (module, example_inputs)",
+            f"is a {type(found).__name__}, which cannot be called", where=spec, fix=fix
         )
+    return found
+
+
+def _call(spec: str) -> tuple[object, object]:
+    factory = _function(spec, "name a function that returns (module, example_inputs)")
     try:
         returned: object = factory()
     except StagecutError:

@@ -6,8 +6,10 @@ Plan document -> entries ("main"; or "prefill", "decode") -> variants, one for e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from stagecut.compiler.ir.account import Account
+from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.amounts import Amount, Size
 from stagecut.compiler.ir.checks import Checks, OutputDifference
 from stagecut.compiler.ir.contender import Contender
@@ -50,11 +52,13 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A schedule, what it costs, and the programs of its stages."""
+    """A schedule, what it costs, and the programs of its stages. `homes` are as in StagedSchedule:
+    of a decoder, the states that lie in a memory other than the host's."""
 
     schedule: Schedule
     account: Account
     stages: tuple[PlannedStage, ...]
+    homes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,19 @@ class PlannedNode:
 
 
 @dataclass(frozen=True, slots=True)
+class OverLink:
+    """A value of the model that took `sent_s` from host to host, and takes less now: it is `run
+    again` on the other one, or goes there as `fp16` or `int8`. `taken_s` is what that was expected
+    to take, and `error` the relative rms error at the outputs that it alone causes."""
+
+    value: str
+    how: Literal["run again", "fp16", "int8"]
+    sent_s: Amount
+    taken_s: Amount
+    error: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedVariant:
     """A schedule for one shape of an entry, and everything that is known about it.
 
@@ -85,7 +102,8 @@ class PlannedVariant:
     are None where there was nothing to compare outputs with. `fallback` is the best contender that
     needs nothing but ONNX Runtime, where the plan itself needs more. `circumstances` has an entry
     for all that was measured. Without a `stream`, a stream has one replica of each stage.
-    `precision` is None where errors were no budget.
+    `precision` is None where errors were no budget. `over_links` are values that would have gone
+    from host to host as they are, in a plan that was worse.
     """
 
     name: str
@@ -106,6 +124,7 @@ class PlannedVariant:
     circumstances: tuple[Circumstances, ...] = ()
     stream: PlannedStream | None = None
     precision: PlannedPrecision | None = None
+    over_links: tuple[OverLink, ...] = ()
 
     @property
     def schedule(self) -> Schedule:
@@ -141,12 +160,14 @@ class PlannedEntry:
 
     `left_out` are outputs of the model that are no tensors, with their types, which a plan cannot
     hand back. `fixed` are inputs of the model with a default that nobody asked for when it was
-    compiled: constants of the plan.
+    compiled: constants of the plan. `along_length` is known of a decoder's step, where costs were
+    profiled at several lengths.
     """
 
     variants: tuple[PlannedVariant, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
+    along_length: AlongLength | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> 
             raise UsageError(
                 "it is no decoder: it has no inputs that its outputs carry on",
                 where=imported.source,
-                fix="leave prompt and capacity out, or pair them: --state PAST=PRESENT",
+                fix="leave prompt, capacity and length out, or pair them: --state PAST=PRESENT",
             )
         return None
     states = tuple(Joined.of(past, present).state for past, present in pairs)

@@ -77,6 +77,7 @@ def build_report(
         fallback_stages=len(planned.fallback.stages) if planned.fallback else 0,
         provenance=planned.provenance,
         precision=planned.precision,
+        over_links=planned.over_links,
     )
 
 
