@@ -24,7 +24,6 @@ ELSEWHERE = {
     "compiler/ir/along_length.py": "data without a rule of its own",
     "compiler/ir/checks.py": "data without a rule of its own",
     "compiler/ir/program.py": "data without a rule of its own",
-    "compiler/kept_errors.py": "what budgets are made of: test_error_budget.py",
     "compiler/plan_entry.py": "its variants: test_pipeline.py; its batches: test_batches.py",
     "compiler/report/model/content.py": "data without a rule of its own",
     "compiler/report/page/marks.py": "drawn with the charts: test_charts.py",

@@ -1,0 +1,54 @@
+"""Plans on held-out samples: measured once, and told whether they may ship or not."""
+
+from pathlib import Path
+
+import pytest
+
+from stagecut import backends
+from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.formats.weights import write_weights
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.objective import LATENCY
+from stagecut.compiler.kept_errors import plan_error, plan_held_out
+from stagecut.compiler.measurements import Measurements
+from stagecut.passes.expand import Expand
+from stagecut.passes.gate.contenders import Proposal, on_one_device
+from stagecut.passes.profile.synthetic import synthetic_costs
+from tests.support.products import products
+
+INT4 = "cpu.int4.serial"
+
+
+def _measured(folder: Path) -> tuple[Measurements, Proposal]:
+    """With all of the products on the device of fewest bits."""
+    engines = backends.create_all(["cpu.serial", INT4])
+    settings = Settings(effort="quick", cache=folder / "cache")
+    context = CompileContext(engines, {name: name for name in engines}, settings, None, ())
+    program = load_program(products())
+    [weights] = write_weights([program.model], folder)
+    measurements = Measurements(context, program, graph_of(program), weights)
+    expanded = Expand(engines)(measurements.graph)
+    costs = synthetic_costs(expanded, lambda devices: devices[-1])
+    [proposal] = on_one_device(costs, INT4, LATENCY)
+    return measurements, proposal
+
+
+def test_one_that_may_not_ship_is_measured_all_the_same(tmp_path: Path) -> None:
+    measurements, proposal = _measured(tmp_path)
+    found = plan_held_out(measurements, proposal, 0.5)
+    assert found is not None
+    assert 0.1 < found.rms < 0.5
+    assert plan_error(measurements, proposal, 0.5) == found.rms
+    tight = plan_held_out(measurements, proposal, 0.01)
+    assert tight == found
+    off = plan_error(measurements, proposal, 0.01)
+    assert off is not None
+    assert off >= found.rms  # on the samples, an output may be off by more than all are
+
+
+def test_it_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measurements, proposal = _measured(tmp_path)
+    first = plan_held_out(measurements, proposal, 0.5)
+    monkeypatch.setattr("stagecut.compiler.answers.Answers.checked", None)
+    assert plan_held_out(measurements, proposal, 0.5) == first
