@@ -1,4 +1,5 @@
-"""The entries of a model: `main`, or `prefill` and `decode` where it has a cache."""
+"""The entries of a model: `main`, or `prefill` and `decode` where it has a cache, behind `encode`
+where it has an encoder."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,13 @@ import onnx_ir as ir
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.samples_file import Stored, read_samples, single_samples
 from stagecut.compiler.formats.weights import WeightFile, write_weights_into
-from stagecut.compiler.frontends.decoder.entries import decoder_of
+from stagecut.compiler.frontends.decoder.encoder import (
+    EncoderDecoder,
+    encoder_decoder,
+    handed_shapes,
+    with_types,
+)
+from stagecut.compiler.frontends.decoder.entries import Decoder, decoder_of
 from stagecut.compiler.frontends.feeds import check_feeds, input_types
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.normalise import open_form
@@ -23,7 +30,7 @@ from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import MAIN
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.ir.state import Decoding, DecodingOptions
+from stagecut.compiler.ir.state import ENCODE, Decoding, DecodingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +58,46 @@ def entries_of(
     `shapes` are those of each variant; of a decoder, `feeds` are where samples begin. Raises
     UsageError for a decoder with several shapes, and what the frontends raise.
     """
+    both = encoder_decoder(imported, options.handed)
+    if both is not None:
+        _check_one_shape(imported, shapes)
+        return _encoder_decoder(both, shapes[0], feeds, options)
     sampled = replace(imported, feeds={**imported.feeds, **(feeds or {})})
     decoder = decoder_of(sampled, options, shapes[0])
     if decoder is None:
         return (_entry(MAIN, imported, shapes, feeds),), None
     inputs = imported.model.graph.inputs
     check_feeds(input_types(inputs), feeds or {}, optional={str(value.name) for value in inputs})
+    _check_one_shape(imported, shapes)
+    return _entries(decoder), decoder.decoding
+
+
+def _encoder_decoder(
+    both: EncoderDecoder, shapes: Shapes, feeds: Feeds | None, options: DecodingOptions
+) -> tuple[tuple[Entry, ...], Decoding | None]:
+    """`shapes` and `feeds` are of what the encoder reads."""
+    encode = _entry(ENCODE, both.encode, [shapes], feeds)
+    [program] = encode.programs
+    sizes = handed_shapes(both, program)
+    decoder = decoder_of(with_types(both, program, encode.opened), options, sizes, both.handed)
+    if decoder is None:
+        raise AssertionError("what is handed on makes it one")
+    return (encode, *_entries(decoder)), decoder.decoding
+
+
+def _entries(decoder: Decoder) -> tuple[Entry, ...]:
+    return tuple(
+        _entry(name, each.imported, [each.shapes], None) for name, each in decoder.entries.items()
+    )
+
+
+def _check_one_shape(imported: Imported, shapes: Sequence[Shapes]) -> None:
     if len(shapes) > 1:
         raise UsageError(
             "a decoder is compiled for one length of prompt",
             where=imported.source,
             fix="give one shape of each input; the plan runs at every length",
         )
-    entries = decoder.entries.items()
-    made = tuple(_entry(name, each.imported, [each.shapes], None) for name, each in entries)
-    return made, decoder.decoding
 
 
 def calibrated(entries: Sequence[Entry], path: Path) -> tuple[Entry, ...]:

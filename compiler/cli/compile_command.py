@@ -75,6 +75,8 @@ def compile_(
     prompt: decoding.PromptOption = None,
     capacity: decoding.CapacityOption = None,
     state: decoding.StateOption = None,
+    encoder: decoding.EncoderOption = None,
+    hand: decoding.HandOption = None,
     effort: limits.EffortOption = "normal",
     cores: common.CoresOption = None,
     costs: Annotated[
@@ -158,7 +160,14 @@ def compile_(
         )
     check_outputs(
         {"--output": output},
-        (*common.model_files(model, output), costs, calibrate, machine, *common.feed_files(feed)),
+        (
+            *common.model_files(model, output),
+            costs,
+            calibrate,
+            machine,
+            encoder,
+            *common.feed_files(feed),
+        ),
     )
     settings = common.make_settings(
         cache_dir=cache_dir,
@@ -187,7 +196,7 @@ def compile_(
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
-        decoding=decoding.decoding_options(prompt, capacity, state),
+        decoding=decoding.decoding_options(prompt, capacity, state, encoder, hand),
         settings=settings,
     )
     plan.save(output)

@@ -27,7 +27,6 @@ from stagecut.compiler.ir.plan import (
 )
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
-from stagecut.compiler.ir.state import DECODE, PREFILL
 
 
 def check_plan(document: PlanDocument, archive: Archive) -> None:
@@ -42,7 +41,7 @@ def check_plan(document: PlanDocument, archive: Archive) -> None:
 
 
 def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]:
-    named = [MAIN] if document.decoding is None else [PREFILL, DECODE]
+    named = (MAIN,) if document.decoding is None else document.decoding.entries
     for name in named:
         if name not in document.entries or not document.entries[name].variants:
             yield f"entries.{name} has no variant"

@@ -12,12 +12,12 @@ from typing import Literal, TypeAlias
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.amounts import Amount, Count, Distance, Finite, Positive, Size
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.graph import ANY_RANK, Dims
+from stagecut.compiler.ir.graph import ANY_RANK, Dims, Value
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate
-from stagecut.compiler.ir.state import Decoding
+from stagecut.compiler.ir.state import DECODE, Decoding
 from stagecut.compiler.ir.stream import Hosting
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
@@ -463,3 +463,17 @@ class PlanDocument:
 
     entries: Mapping[str, PlannedEntry]
     decoding: Decoding | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """What a sequence holds beside its tokens, at the sizes that the plan was made for: each
+        step reads it."""
+        if self.decoding is None:
+            return 0
+        ports = self.entries[DECODE].variants[0].inputs
+        held = {*self.decoding.held}
+        return sum(
+            Value(port.name, port.dtype, port.shape).size_bytes
+            for port in ports
+            if port.name in held
+        )
