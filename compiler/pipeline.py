@@ -174,8 +174,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
         )
         imported = with_encoder(imported, decoding.encoder)
-        tell(imported, model, settings.warn)
         entries, shared = entries_of(imported, bound, feeds, decoding)
+        # what a decoder changes in place are its states, which a plan keeps
+        tell(imported if shared is None else replace(imported, changes=()), model, settings.warn)
         if calibrate is not None:
             entries = calibrated(entries, Path(calibrate))
         by_entry = costs_by_entry(costs, [entry.name for entry in entries])

@@ -32,6 +32,9 @@ def decoding_problems(document: PlanDocument) -> Iterator[str]:
                 yield f"{entry} has no input {name!r}"
     inputs, outputs = _ports(document, DECODE)
     yield from _in_ports(DECODE, "input", inputs, ((s.past, s) for s in decoding.states))
+    for state in decoding.states:
+        if state.whole and inputs[state.past].shape[0] != decoding.capacity:
+            yield f"input {state.past!r} has no room for {decoding.capacity} tokens"
     yield from _that_goes_on(document, decoding)
 
 

@@ -22,6 +22,8 @@ ENCODE, PREFILL, DECODE = "encode", "prefill", "decode"
 
 #: What decoders call their inputs: tokens, which of all positions count, and where tokens stand.
 TOKENS, MASK, POSITIONS = "input_ids", "attention_mask", "position_ids"
+#: The same as `position_ids` for caches that are written in place, without a batch.
+CACHE_POSITIONS = "cache_position"
 
 #: Of a prompt, and of a sequence, where nobody says.
 _PROMPT, _CAPACITY = 128, 1024
@@ -33,7 +35,9 @@ class State:
 
     `past` is the input of the entry `decode` that reads it, `present` the output of both entries
     that has the rows of the run. Rows lie along axis 0, wherever the model has them (at `axis`):
-    what a sequence holds is then the front of one buffer, `(length, *row)`, and never moves.
+    what a sequence holds is then the front of one buffer, `(length, *row)`, and never moves. A
+    model that writes into its cache by itself reads the `whole` buffer, `(capacity, *row)`, and
+    looks at no row behind the last token.
     """
 
     past: str
@@ -41,6 +45,7 @@ class State:
     dtype: str
     row: tuple[Size, ...]
     axis: Size
+    whole: bool = False
 
     @property
     def row_bytes(self) -> int:

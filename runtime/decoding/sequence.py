@@ -8,7 +8,15 @@ import numpy as np
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import ClosedError, FeedError, UsageError
-from stagecut.compiler.ir.state import DECODE, ENCODE, MASK, POSITIONS, PREFILL, Decoding
+from stagecut.compiler.ir.state import (
+    CACHE_POSITIONS,
+    DECODE,
+    ENCODE,
+    MASK,
+    POSITIONS,
+    PREFILL,
+    Decoding,
+)
 from stagecut.runtime.decoding.held import Held
 from stagecut.runtime.decoding.rows import Rows
 
@@ -195,4 +203,8 @@ class Sequence:
             filled[MASK] = np.ones((1, length + count), dtypes[MASK])
         if POSITIONS in dtypes:
             filled[POSITIONS] = np.arange(length, length + count, dtype=dtypes[POSITIONS])[None]
+        if CACHE_POSITIONS in dtypes:
+            filled[CACHE_POSITIONS] = np.arange(
+                length, length + count, dtype=dtypes[CACHE_POSITIONS]
+            )
         return filled

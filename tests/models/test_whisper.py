@@ -33,7 +33,7 @@ def _file(**arrays: np.ndarray) -> bytes:
 
 
 def test_what_was_written_is_read() -> None:
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "one": np.arange(6, dtype=np.float16).reshape(2, 3),
         "scalar": np.array(3, np.int8),
         "other": np.ones((1, 2, 1), np.float32),

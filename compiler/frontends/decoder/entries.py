@@ -14,11 +14,13 @@ from stagecut.compiler.frontends.decoder.merged import with_cache
 from stagecut.compiler.frontends.decoder.pairs import carried_on, find_pairs, is_replaced
 from stagecut.compiler.frontends.decoder.states import Joined, begin, grow
 from stagecut.compiler.frontends.decoder.tokens import tokens_input, tokens_of
+from stagecut.compiler.frontends.decoder.written import read_in_place, room_of, written_states
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.state import (
+    CACHE_POSITIONS,
     DECODE,
     MASK,
     POSITIONS,
@@ -62,8 +64,9 @@ def decoder_of(
     imported = replace(imported, model=with_growth(with_cache(imported.model)))
     graph = imported.model.graph
     taken = [each.target for each in handed]
-    pairs = find_pairs(graph, options.states, taken)
-    if not (pairs or handed) or any(past.name in shapes for past, _ in pairs):
+    written = () if options.states else written_states(imported)
+    pairs = () if written else find_pairs(graph, options.states, taken)
+    if not (pairs or handed or written) or any(past.name in shapes for past, _ in pairs):
         if options.is_given:
             raise UsageError(
                 "it is no decoder: it has no inputs that its outputs carry on",
@@ -72,14 +75,22 @@ def decoder_of(
             )
         return None
     whole = [*carried_on(graph, taken), *(pair for pair in pairs if is_replaced(*pair))]
-    states = tuple(Joined.of(*pair).state for pair in pairs if pair not in whole)
+    states = written or tuple(Joined.of(*pair).state for pair in pairs if pair not in whole)
     replaced = tuple(Replaced(str(past.name), str(present.name)) for past, present in whole)
     name = tokens_input(graph, {*taken, *(str(past.name) for past, _ in (*pairs, *whole))})
-    prompt, capacity, length = options.lengths(_room(imported, name, states))
+    room = room_of(imported, written)
+    if room is not None and options.capacity not in {None, room}:
+        raise UsageError(
+            f"its cache is made for {room} tokens, and {options.capacity} are asked for",
+            where="capacity",
+            fix="leave it out, or export the model with another cache",
+        )
+    prompt, capacity, length = options.lengths(room or _room(imported, name, states))
     decoding = Decoding(states, capacity, "", options.new or 0, name, tuple(handed), replaced)
-    decoding = replace(decoding, logits=_logits(graph, decoding.presents))
+    changed = {each.output for each in imported.changes}
+    decoding = replace(decoding, logits=_logits(graph, changed.union(decoding.presents)))
     rewriting = _Rewriting(imported, decoding, _batches(graph, decoding))
-    held = {state.past: (length, *state.row) for state in states}
+    held = {each.past: (capacity if each.whole else length, *each.row) for each in states}
     entries = {}
     if states:
         entries[PREFILL] = EntryModel(
@@ -107,9 +118,22 @@ class _Rewriting:
         group_queries(graph)
         inputs = {value.name: value for value in graph.inputs}
         outputs = {value.name: value for value in graph.outputs}
-        states, name = self.decoding.states, self.decoding.tokens
+        name = self.decoding.tokens
+        states = [each for each in self.decoding.states if not each.whole]
         joined = [Joined.of(inputs[each.past], outputs[each.present]) for each in states]
-        if joined:
+        if len(states) < len(self.decoding.states):
+            dropped = [
+                each.output
+                for each in self.imported.changes
+                if each.output not in self.decoding.presents
+            ]
+            tokens = tokens_of(graph, name)
+            _one_row(graph, self.batches - {str(tokens.value)}, name)
+            read_in_place(graph, self.decoding.states, dropped, goes_on=entry == DECODE)
+            _tie_positions(graph, tokens)
+            if entry == PREFILL:
+                only_last(graph, self.decoding.logits, tokens)
+        elif joined:
             tokens, length = tokens_of(graph, name), joined[0].past_length
             _one_row(graph, self.batches - {str(tokens.value)}, name)
             for each in joined:
@@ -172,9 +196,21 @@ def _tie_mask(graph: ir.Graph, tokens: ir.SymbolicDim, past: int | ir.SymbolicDi
             value.shape = ir.Shape([1, total])
 
 
+def _tie_positions(graph: ir.Graph, tokens: ir.SymbolicDim) -> None:
+    """There is one for each token, whatever the exporter calls their number."""
+    for value in graph.inputs:
+        if value.name == CACHE_POSITIONS:
+            value.shape = ir.Shape([tokens])
+
+
 def _sizes(graph: ir.Graph, name: str, tokens: int, length: int) -> Shapes:
     """Of what is known by name, with so many new tokens behind `length`."""
-    known = {name: (1, tokens), MASK: (1, length + tokens), POSITIONS: (1, tokens)}
+    known = {
+        name: (1, tokens),
+        MASK: (1, length + tokens),
+        POSITIONS: (1, tokens),
+        CACHE_POSITIONS: (tokens,),
+    }
     names = {value.name for value in graph.inputs}
     return {name: shape for name, shape in known.items() if name in names}
 
@@ -189,6 +225,8 @@ def _samples(imported: Imported, name: str, tokens: int, length: int) -> Feeds:
             samples[own] = np.ones((1, length + tokens), dtype)
         elif own == POSITIONS:
             samples[own] = np.arange(length, length + tokens, dtype=dtype)[None]
+        elif own == CACHE_POSITIONS:
+            samples[own] = np.arange(length, length + tokens, dtype=dtype)
         elif own == name and own in imported.feeds:
             samples[own] = np.resize(imported.feeds[own], (1, tokens))
         elif own in imported.feeds:
