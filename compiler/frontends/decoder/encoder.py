@@ -179,7 +179,7 @@ def _moved(
     graph = step.graph
     replaced = {past for past, _ in carried_on(graph, [str(each.name) for each in sources])}
     fixed = {target: value for target, value in sources.items() if target not in replaced}
-    free = dict.fromkeys(computed_from(graph, fixed))
+    free = dict.fromkeys(each for each in computed_from(graph, fixed) if not each.is_graph_output())
     read = [value for value in border(graph, free) if value not in fixed]
     found: dict[ir.Value, ir.Value] = {}
     if read and _same_opsets(encode, step):

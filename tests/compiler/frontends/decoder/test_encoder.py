@@ -91,6 +91,17 @@ def test_models_that_have_nothing_to_do_with_each_other(tmp_path: Path) -> None:
     assert len(_both(tmp_path, pairs).handed) == 3
 
 
+def test_an_output_that_depends_on_the_encoder_alone_stays_one(tmp_path: Path) -> None:
+    write_folder(tmp_path, "two files")
+    path = tmp_path / "decoder_model.onnx"
+    model = onnx.load(path)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("cross_k", 1, None))
+    onnx.save(model, path)
+    both = _both(tmp_path)
+    assert "cross_k" in [value.name for value in both.decoder.model.graph.outputs]
+    assert "decoder.cross_v" in {each.source for each in both.handed}
+
+
 def test_other_opsets(tmp_path: Path) -> None:
     """What one file computes cannot stand in the other: two files do without, three cannot."""
     for layout in get_args(Layout)[:2]:
