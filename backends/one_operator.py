@@ -39,11 +39,9 @@ def one_operator(op: str, shapes: Sequence[tuple[int, ...]]) -> Operator:
         onnx.checker.check_node(node)
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ShapeError(
-            f"{op} does not take {len(shapes)} operands of these shapes: {_last_line(error)}",
-            where="--shape",
-            fix=f"give one --shape for each operand of {op}",
-        ) from None
+        raise _misfit(op, shapes, _last_line(error)) from None
+    if op == "Attention" and not _is_attention(*shapes[:3]):
+        raise _misfit(op, shapes, "keys and values, or queries and keys, are of different sizes")
     sizes = [dim.dim_value for dim in inferred.graph.output[0].type.tensor_type.shape.dim]
     output = Value("result", "float32", tuple(sizes))
     values = tuple(
@@ -51,6 +49,21 @@ def one_operator(op: str, shapes: Sequence[tuple[int, ...]]) -> Operator:
         for index, (name, shape) in enumerate(zip(names, shapes, strict=True))
     )
     return Operator(op, op, "", values, (output,))
+
+
+def _is_attention(query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...]) -> bool:
+    """What ONNX's inference does not look at, of four dimensions each."""
+    if len(query) != 4:
+        return True
+    return (query[0], query[3]) == (key[0], key[3]) and key[:3] == value[:3]
+
+
+def _misfit(op: str, shapes: Sequence[tuple[int, ...]], reason: str) -> ShapeError:
+    return ShapeError(
+        f"{op} does not take {len(shapes)} operands of these shapes: {reason}",
+        where="--shape",
+        fix=f"give one --shape for each operand of {op}",
+    )
 
 
 def _last_line(error: Exception) -> str:

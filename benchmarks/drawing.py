@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ Series: TypeAlias = Mapping[str, Sequence[float | None]]
 Text: TypeAlias = Callable[[float], str]
 
 _DPI = 130
+
+#: Of the label of an axis.
+_LETTERS_PER_INCH = 10
+
+#: Keeps what lies under a value from being read with it.
+_CLEAR = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 
 #: How a line is told from one that it lies on, from the first to the last.
 _STYLES = (("-", 5.0), ("--", 4.0), ("-.", 3.2), (":", 2.6), ((0, (5, 1)), 1.8), ("-", 1.0))
@@ -55,11 +62,14 @@ def bars(output: Path, groups: Sequence[str], series: Series, across: str, text:
         for place, value in zip(places, values, strict=True):
             written = "no value" if value is None else text(value)
             axes.annotate(
-                written, (value or 0.0, place), (4, 0), textcoords="offset points", va="center"
+                *(written, (value or 0.0, place), (4, 0)),
+                textcoords="offset points",
+                va="center",
+                bbox=_CLEAR,  # of the line at 1
             )
     axes.axvline(1.0, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(groups)), groups)
-    axes.invert_yaxis()
+    axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.margins(x=0.12)
     axes.set_xlabel(across)
     figure.legend(loc="outside upper center", ncols=min(len(series), 4))
@@ -85,7 +95,7 @@ def panels(
         for panel, axes in zip(line, drawn, strict=True):
             _write_ends(panel, axes, text)  # once all panels of a row have found their heights
     figure.supxlabel(across)
-    figure.supylabel(up)
+    figure.supylabel(fill(up, int(_LETTERS_PER_INCH * size[1])))
     handles, names = all_axes[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=len(names), handlelength=3.5)
     figure.savefig(output)

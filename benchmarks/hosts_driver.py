@@ -1,8 +1,8 @@
 """A driver for benchmarks/hosts.py: stream some requests through a plan over hosts, or over one.
 
 Says `ready` and then how many are answered, a line each; at the end a line of JSON with, for each
-request, when it was submitted and answered (time.monotonic) and whether its outputs are those that
-this same plan gave before.
+request, when it was submitted and answered (time.monotonic) and whether its outputs are, bit for
+bit, those that this same plan gave before, or the plan that they are held `--against` gives.
 """
 
 import argparse
@@ -28,15 +28,25 @@ def main() -> None:
     parser.add_argument("plan")
     parser.add_argument("--cluster")
     parser.add_argument("--requests", type=int, required=True)
+    parser.add_argument("--against")
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     options = parser.parse_args()
     with Session(options.plan, cluster=options.cluster) as session:
         inputs = [random_feeds(session.planned.inputs, seed, {}) for seed in range(_INPUTS)]
-        expected = [session.run(None, feeds) for feeds in inputs]
+        expected = _expected(session if options.against is None else options.against, inputs)
         singles_s = [_single_s(session, inputs[at % _INPUTS]) for at in range(_SINGLE_RUNS)]
         print("ready", flush=True)
-        document = _streamed(session, inputs, expected, options.requests)
+        end_s = time.monotonic() + options.seconds
+        document = _streamed(session, inputs, expected, options.requests, end_s)
     document["single_s"] = median(singles_s)
     json.dump(document, sys.stdout)
+
+
+def _expected(by: Session | str, inputs: Sequence[Feeds]) -> list[list[Tensor]]:
+    if isinstance(by, Session):
+        return [by.run(None, feeds) for feeds in inputs]
+    with Session(by) as session:
+        return [session.run(None, feeds) for feeds in inputs]
 
 
 def _single_s(session: Session, feeds: Feeds) -> float:
@@ -46,7 +56,11 @@ def _single_s(session: Session, feeds: Feeds) -> float:
 
 
 def _streamed(
-    session: Session, inputs: Sequence[Feeds], expected: Sequence[Sequence[Tensor]], count: int
+    session: Session,
+    inputs: Sequence[Feeds],
+    expected: Sequence[Sequence[Tensor]],
+    count: int,
+    end_s: float,
 ) -> dict[str, object]:
     submitted_s: list[float] = []
     answered_s: list[float] = []
@@ -55,6 +69,8 @@ def _streamed(
 
     def feeds() -> Iterator[Feeds]:
         for at in range(count):
+            if time.monotonic() > end_s:
+                return
             submitted_s.append(time.monotonic())
             yield inputs[at % _INPUTS]
 

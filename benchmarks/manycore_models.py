@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Attend, Kind, Rows, Work
+from stagecut.backends.manycore.work import Attend, Kind, Projected, Rows, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,12 @@ def works(case: Case, *, fused: bool) -> Iterator[Work]:
     wide = m.heads * m.head
     yield Rows("layernorm", rows, m.hidden)
     yield from _linear(rows, 3 * wide, m.hidden, ("scale",), fused=fused)
-    yield Attend(Head(rows, case.tokens, m.head, case.mode == "nar"), m.heads)
-    yield from _linear(rows, m.hidden, wide, ("scale", "add"), fused=fused)
+    attend = Attend(Head(rows, case.tokens, m.head, case.mode == "nar"), m.heads)
+    if fused:
+        yield Projected(attend, Product(rows, m.hidden, wide, follow=("scale", "add")))
+    else:
+        yield attend
+        yield from _linear(rows, m.hidden, wide, ("scale", "add"), fused=False)
     yield Rows("layernorm", rows, m.hidden)
     yield from _linear(rows, m.inner, m.hidden, ("scale", "gelu"), fused=fused)
     yield from _linear(rows, m.hidden, m.inner, ("scale", "add"), fused=fused)

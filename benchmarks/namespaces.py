@@ -27,6 +27,9 @@ PORT = 6400
 _STORE_BYTES = 150_000_000
 _JOINED_WITHIN_S = 60.0
 
+#: What a link lets through at once: a real one lets nothing, a bucket has to hold a packet.
+_BURST_S, _LEAST_BURST_BYTES = 1e-3, 20_000
+
 #: Losing a host is found out in two seconds, and losing the head in six, not in a minute.
 HEALTH = {
     "RAY_health_check_initial_delay_ms": "1000",
@@ -41,7 +44,8 @@ def why_not() -> str:
     """Why there can be no such hosts here; empty where there can be."""
     if find_spec("ray") is None:
         return "Ray is not installed"
-    missing = [tool for tool in ("ip", "tc", "openssl") if shutil.which(tool) is None]
+    tools = ("ip", "tc", "openssl", "taskset")
+    missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
         return f"{' and '.join(missing)} is not installed"
     tried = f"sct{os.getpid()}-try"
@@ -54,12 +58,17 @@ def why_not() -> str:
 @dataclass
 class Hosts:
     """`count` hosts, their links at `mbit` megabits a second; files go into `folder`. With `tls`,
-    all that they say to each other is encrypted."""
+    all that they say to each other is encrypted. Where they are `apart`, each keeps to one CPU, in
+    turn: hosts that are at work at a time do not slow each other down, as far as there are CPUs. No
+    node runs on them unless they are `started`.
+    """
 
     folder: Path
     count: int
     mbit: int = 1000
     tls: bool = False
+    apart: bool = False
+    started: bool = True
     tag: str = field(default_factory=lambda: f"sct{os.getpid()}")
 
     def __enter__(self) -> Self:
@@ -68,7 +77,7 @@ class Hosts:
             self._make_certificate()
         try:
             self._lay_cables()
-            for host in range(self.count):
+            for host in range(self.count) if self.started else ():
                 self.start(host)
         except BaseException:
             self.stop()
@@ -95,6 +104,7 @@ class Hosts:
         return {
             **os.environ,
             **HEALTH,
+            "RAY_ADDRESS": self.address,  # there may be other clusters on this machine
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.folder / "token"),
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -106,21 +116,26 @@ class Hosts:
 
     def start(self, host: int) -> None:
         """The host's node of the cluster; the first host's is the head."""
-        own = ["--node-ip-address", self.address_of(host), "--num-cpus", "1"]
-        own += ["--object-store-memory", str(_STORE_BYTES), "--disable-usage-stats"]
         head = ["--head", "--port", str(PORT), "--include-dashboard=false"]
         head += ["--temp-dir", str(self.folder / "ray")]
         role = ["--address", self.address] if host else head
+        environment = {**self.environment(host)}
+        del environment["RAY_ADDRESS"]
         log = (self.folder / f"start-{host}.log").open("wb")
         subprocess.run(
-            self.inside(host, ["ray", "start", *role, *own]),
-            env=self.environment(host),
+            self.inside(host, ["ray", "start", *role, *self.small(host)]),
+            env=environment,
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             timeout=_JOINED_WITHIN_S,
         )
+
+    def small(self, host: int) -> list[str]:
+        """Options of a node on this host, beside those that say what it joins."""
+        own = ["--node-ip-address", self.address_of(host), "--num-cpus", "1"]
+        return [*own, "--object-store-memory", str(_STORE_BYTES), "--disable-usage-stats"]
 
     def run(self, command: Sequence[str], **more: str) -> str:
         """Run a command on the first host, with `more` in its environment; what it prints. Raises
@@ -136,7 +151,9 @@ class Hosts:
 
     def inside(self, host: int, command: Sequence[str]) -> list[str]:
         """The command as one that runs on the host."""
-        return ["ip", "netns", "exec", self._space(host), *command]
+        cpus = sorted(os.sched_getaffinity(0))
+        own = ["taskset", "-c", str(cpus[host % len(cpus)])] if self.apart else []
+        return ["ip", "netns", "exec", self._space(host), *own, *command]
 
     def pids(self, host: int) -> list[int]:
         listed = subprocess.run(
@@ -160,7 +177,8 @@ class Hosts:
     def limit(self, host: int, mbit: int) -> None:
         """How fast its link is, both ways."""
         for space, device in ((self._space(host), "veth0"), (self._switch, f"p{host}")):
-            rate = ["tbf", "rate", f"{mbit}mbit", "burst", "256kb", "latency", "100ms"]
+            burst = f"{max(_LEAST_BURST_BYTES, int(mbit * 1e6 / 8 * _BURST_S))}b"
+            rate = ["tbf", "rate", f"{mbit}mbit", "burst", burst, "latency", "100ms"]
             _sure(["tc", "-n", space, "qdisc", "replace", "dev", device, "root", *rate])
 
     def stop(self) -> None:

@@ -5,10 +5,12 @@
 
 Each takes its turn with one input, on all CPUs: ONNX Runtime and OpenVINO in float32; the whole
 model in each lower precision by the engines' own tools (quantize_dynamic, MatMulNBitsQuantizer with
-8 and 4 bits, OpenVINO's bf16); and the plans that stagecut makes under each budget, with the same
-calibration samples. Printed are medians and ranges, and the error on samples that neither has seen:
-as relative rms, and as the least cosine of an output. MiniLM has its trained weights and real
-sentences; bert-base has random weights and tokens.
+8 and 4 bits, OpenVINO's bf16, and OpenVINO on int4 weights that the latter tool wrote); and the
+plans that stagecut makes under each budget, with the same calibration samples. Printed are medians
+and ranges, and the error on samples that neither has seen: as relative rms, and as the least cosine
+of an output. MiniLM has its trained weights and real sentences; bert-base has random weights and
+tokens. A last line for each budget has the plan beside the fastest of the others that keep it: the
+median of the ratios within each round.
 """
 
 import argparse
@@ -26,6 +28,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 from onnxruntime.quantization import matmul_nbits_quantizer as blocks
 from onnxruntime.quantization import quantize_dynamic
+from onnxruntime.quantization.quant_utils import QuantFormat
 
 from benchmarks.support import describe_machine, spread
 from benchmarks.turns import ForeignLoad, in_turns
@@ -119,7 +122,7 @@ def measured(
                 told[label] += f"; predicted {own.predicted:.2e}, held out {own.measured:.2e}"
             plan.save(folder / f"{budget:g}.plan")
             runs[label] = of_session(Session(folder / f"{budget:g}.plan"))
-        return compare(name, runs, held_out, rounds, told)
+        return compare(name, runs, held_out, rounds, told, budgets)
 
 
 def settings(effort: str) -> Any:
@@ -160,6 +163,13 @@ def uniform(file: Path, folder: Path) -> dict[str, Run]:
     except ImportError:
         return runs
     core = ov.Core()
+    config = blocks.DefaultWeightOnlyQuantConfig(
+        block_size=32, is_symmetric=True, bits=4, quant_format=QuantFormat.QDQ
+    )
+    quantiser = blocks.MatMulNBitsQuantizer(onnx.load(file), algo_config=config)
+    quantiser.process()
+    onnx.save(quantiser.model.model, folder / "qdq.onnx")
+    runs["OpenVINO int4"] = of_openvino(core, folder / "qdq.onnx", "f32")
     runs["OpenVINO f32"] = of_openvino(core, file, "f32")
     if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         runs["OpenVINO bf16"] = of_openvino(core, file, "bf16")
@@ -206,6 +216,7 @@ def compare(
     held_out: Sequence[Feeds],
     rounds: int,
     told: Mapping[str, str],
+    budgets: Sequence[float],
 ) -> dict[str, dict[str, Any]]:
     """Errors first, whose runs are not timed; then all in turns on one input."""
     right = [runs["ONNX Runtime f32"](feeds) for feeds in held_out]
@@ -230,7 +241,25 @@ def compare(
             f"  {name:32} {spread(each):36} {ratio:5.2f} x f32   rms {off:.2e}"
             f"   cosine {cosine:.5f}   {told.get(name, '')}"
         )
+    for budget in budgets:
+        print(f"  {verdict(found, f'stagecut, {budget:g}', budget)}")
     return found
+
+
+def verdict(found: Mapping[str, Mapping[str, Any]], plan: str, budget: float) -> str:
+    """The plan beside the fastest of the others that keep the budget."""
+    if plan not in found:
+        return f"{budget:g}: no plan"
+    kept = [
+        name
+        for name, each in found.items()
+        if not name.startswith("stagecut") and each["rms"] <= budget
+    ]
+    best = min(kept, key=lambda name: float(found[name]["median_s"]))
+    pairs = zip(found[plan]["times_s"], found[best]["times_s"], strict=True)
+    ratio = statistics.median(own / other for own, other in pairs)
+    off = "" if found[plan]["rms"] <= budget else f"; beyond it: {found[plan]['rms']:.2e}"
+    return f"{budget:g}: {ratio:.3f} of {best}{off}"
 
 
 def _other_f32(runs: Mapping[str, Run]) -> list[str]:

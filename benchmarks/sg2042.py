@@ -357,11 +357,13 @@ def _draw(models: Mapping[str, Any], paper: Figure, output: Path) -> None:
         middles = [ratio["middle"] for ratio in ratios]
         axes.bar(places, middles, 0.18, label=label)
         axes.errorbar(places, middles, _spans(ratios), fmt="none", color="black", capsize=3)
+        for place, ratio in zip(places, ratios, strict=True):
+            _write(axes, ratio["middle"], (place, ratio["high"]), (0, 4), ha="center")
     axes.axhline(paper.high, color="grey", linestyle="--", linewidth=1)
     axes.set_ylim(0, 1.25 * paper.high)
-    axes.text(
-        len(models) - 0.55, paper.high, f"published: up to {paper.high:g}", ha="right", va="bottom"
-    )
+    published = f"published: up to {paper.high:g}"
+    beside = axes.get_yaxis_transform()
+    axes.text(0.99, paper.high, published, ha="right", va="bottom", transform=beside)
     axes.set_xticks(range(len(models)), [*models])
     axes.set_ylabel("times native threads")
     lower.legend(loc="outside lower center", ncols=len(kinds), fontsize=9)
@@ -374,6 +376,16 @@ def _bars(draw: Any, axes: Any, rows: Mapping[str, Mapping[str, float]]) -> None
     draw(places, middles, color=["C0", "C1", "C1", *["C2"] * (len(rows) - 3)])
     spans = _spans([*rows.values()])
     axes.errorbar(middles, places, xerr=spans, fmt="none", color="black", capsize=3)
+    for place, row in zip(places, rows.values(), strict=True):
+        _write(axes, row["middle"], (row["high"], place), (4, 0), va="center")
+    axes.margins(x=0.2)
+
+
+def _write(
+    axes: Any, value: float, at: tuple[float, float], away: tuple[float, float], **how: str
+) -> None:
+    written = f"{value:.3g}"
+    axes.annotate(written, at, away, textcoords="offset points", fontsize=8, **how)
 
 
 def _spans(rows: Sequence[Mapping[str, float]]) -> list[list[float]]:

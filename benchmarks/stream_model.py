@@ -57,7 +57,7 @@ from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.account import account
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.measurements import Measurements

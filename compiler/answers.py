@@ -16,19 +16,22 @@ from stagecut.compiler.ir.device import (
     StageProgram,
     Tensor,
 )
-from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.ir.errors import EngineError, MetricError
 from stagecut.compiler.ir.graph import Graph, Value
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.crash_journal import REFERENCE
+from stagecut.compiler.original import Original
 from stagecut.passes.gate.accuracy import Limit
-from stagecut.passes.gate.build import Build, Checked, Wrong
+from stagecut.passes.gate.build import Build, Checked, Wrong, held_out_set
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.culprits import Culprits
 from stagecut.passes.gate.limits import limit_of
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
-from stagecut.passes.precision.samples import Split, split
+from stagecut.passes.precision.rms import rms
+from stagecut.passes.precision.samples import MOST_SAMPLES, Split, split
 from stagecut.passes.profile.profile import Fault
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.one_node import OneNode
@@ -43,12 +46,18 @@ _NARROW = re.compile(r"float(16|8|6|4)")
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one program at one shape, whose stages `extract` extracts."""
+    """Of one program at one shape, whose stages `extract` extracts. `residents` are the states that
+    stay where they are read. What is right is what the program itself answers on the reference
+    engine; or what `right` say is, those of the program that this one is made from; or what the
+    `original` answers, from which the whole model was made."""
 
     context: CompileContext
     program: Program
     graph: Graph
     extract: Extractor
+    residents: Residents = NO_RESIDENTS
+    right: "Answers | None" = None
+    original: Original | None = None
 
     def build(
         self,
@@ -64,14 +73,25 @@ class Answers:
 
     def staged(self, proposal: Proposal, prefix: str = "stage") -> StagedSchedule:
         """The proposal with its programs, whose names begin with `prefix`."""
-        return stage(self.graph, proposal.schedule, proposal.account, self.extract, prefix)
+        schedule, account = proposal.schedule, proposal.account
+        memory_of = {name: each.memory.name for name, each in self.context.backends.items()}
+        homes = self.residents.homes(self.graph, schedule, memory_of)
+        return stage(self.graph, schedule, account, self.extract, prefix, homes)
 
     def checked(self, proposals: Sequence[Proposal], tolerance: float | None) -> Checked:
         """Every contender prepared and run, its outputs compared with the reference's."""
         progress = self.context.settings.progress
         limit = partial(self.limit, tolerance)
         held_out = self.split.held_out if tolerance is not None else ()
-        build = Build(self.staged, self.build, self.reference, limit, progress, held_out)
+        build = Build(
+            self.staged,
+            self.build,
+            self.reference,
+            limit,
+            progress,
+            held_out,
+            self.program.metric,
+        )
         return build(proposals, self.program.feeds, self.outputs)
 
     @cached_property
@@ -79,6 +99,9 @@ class Answers:
         """The samples for the errors of nodes, and those for the errors of plans, on which the
         reference runs."""
         found = split(self.program.feeds, self.program.samples)
+        metric = self.program.metric
+        if metric is not None:  # which is of all of its samples
+            return Split(self.program.samples[:MOST_SAMPLES] or found.measured, metric.samples)
         return Split(
             *(tuple(filter(self.runs_on, part)) for part in (found.measured, found.held_out))
         )
@@ -97,6 +120,28 @@ class Answers:
             self.context.settings.progress,
         )
         return measure(devices, self.split.measured)
+
+    def check_metric(self) -> None:
+        """Raises MetricError where the user's own says nothing of what is right: before anything is
+        measured."""
+        if self.right_by_metric is None and self.program.metric is not None:
+            raise MetricError(
+                "the model does not run on its samples",
+                where=f"metric {self.program.metric.name}",
+                fix="give others with --data",
+            )
+
+    @cached_property
+    def right_by_metric(self) -> float | None:
+        """What the user's own metric says of full precision; None without one, or where the
+        reference does not run on its samples. Raises MetricError."""
+        metric = self.program.metric
+        if metric is None:
+            return None
+        sets = (held_out_set(at, feeds) for at, feeds in enumerate(metric.samples))
+        known = [self.reference.known(each) for each in sets]
+        right = [each for each in known if not isinstance(each, str)]
+        return metric(right) if len(right) == len(known) else None
 
     def culprits(self, wrong: Sequence[Wrong], tolerance: float | None) -> tuple[Fault, ...]:
         """The nodes that are to blame for wrong outputs."""
@@ -120,7 +165,13 @@ class Answers:
         if [*names] == [REFERENCE] and tolerance is None:
             return None
         devices = (self.context.backends[name].device for name in names)
-        return limit_of(devices, tolerance, narrow=self._is_narrow)
+        return limit_of(
+            devices,
+            tolerance,
+            narrow=self._is_narrow,
+            quantised=self.original is not None,
+            metric=self.program.metric is not None,
+        )
 
     @property
     def usual_limit(self) -> Limit:
@@ -141,13 +192,34 @@ class Answers:
 
     @cached_property
     def reference(self) -> Reference:
-        """What the whole model answers in one session of one thread."""
+        """What the whole model answers in one session of one thread, or what it was made from."""
+        if self.right is not None:
+            return self.right.reference
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)
+        run = self.own if self.original is None else self.of_original(self.program.feeds)
+        return Reference(run, self.program.feeds, minds_nan=minds_nan)
+
+    @cached_property
+    def own(self) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Runs the model itself on the reference; raises EngineError."""
         runner = self._reference_runner
-        return Reference(
-            lambda feeds: runner().run(feeds)[0], self.program.feeds, minds_nan=minds_nan
-        )
+        return lambda feeds: runner().run(feeds)[0]
+
+    def of_original(self, like: Feeds) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Runs the original, where there is one, at the shapes of `like`; raises EngineError."""
+        if self.original is None:
+            raise AssertionError("only who has an original asks for it")
+        return self._runs(self.original.at(like, self.outputs).program)
+
+    def own_error(self) -> float:
+        """The relative rms error of the model itself on held-out samples, or where there are none
+        on the others: none where it has no original. Raises EngineError."""
+        samples = self.split.held_out or self.split.measured
+        if self.original is None or not samples:
+            return 0.0
+        right = self.of_original(self.program.feeds)
+        return rms([(self.own(feeds), right(feeds)) for feeds in samples])
 
     @cached_property
     def _reference_program(self) -> StageProgram:

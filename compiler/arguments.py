@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from operator import index
+from os import PathLike, fspath
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -83,9 +84,51 @@ def lower_precision_of(tolerance: float | None, precision: str | None) -> str:
     return "" if precision == "f32" else precision
 
 
-def tolerance_of(tolerance: float | None, precision: str | None) -> float | None:
-    """What may be off where a precision was asked for and nothing else was said."""
-    return USUAL_TOLERANCE if tolerance is None and precision not in {None, "f32"} else tolerance
+def tolerance_of(
+    tolerance: float | None, precision: str | None, reference: object = None
+) -> float | None:
+    """What may be off where a precision was asked for, or the model was quantised by somebody, and
+    nothing else was said."""
+    lower = precision not in {None, "f32"} or reference is not None
+    return USUAL_TOLERANCE if tolerance is None and lower else tolerance
+
+
+def check_metric(
+    metric: object,
+    data: object,
+    tolerance: float | None,
+    objective: str,
+    *,
+    isolated: bool = False,
+) -> None:
+    """Raises UsageError for a metric without what it needs, and for data that nothing is asked
+    of."""
+    if (metric is None) != (data is None):
+        raise UsageError(
+            "a metric is of labelled samples, and these are for a metric",
+            where="--data" if metric is None else "--metric",
+            fix="give both: --metric package.module:function --data DATA.npz",
+        )
+    if metric is None:
+        return
+    if not isinstance(metric, str) and not callable(metric):
+        raise _other("metric", metric, "package.module:function, or a function")
+    if isolated and not isinstance(metric, str):
+        raise UsageError(
+            "a function cannot be handed to another process",
+            where="metric",
+            fix="name it: package.module:function, or leave isolated out",
+        )
+    if objective == str(THROUGHPUT):
+        raise UsageError(
+            "a metric is not for streams", where="--metric", fix="compile for latency or energy"
+        )
+    if tolerance is None:
+        raise UsageError(
+            "how much it may lose is yours to say",
+            where="--metric",
+            fix="add --tolerance 0.01, in the metric's own unit",
+        )
 
 
 def check_alone(costs: object) -> None:
@@ -97,6 +140,17 @@ def check_alone(costs: object) -> None:
                 where="costs",
                 fix="hand in the table that it makes, or leave isolated out",
             )
+
+
+def check_named(reference: object) -> str | None:
+    """Raises UsageError for a reference that cannot be handed to another process."""
+    if reference is None or isinstance(reference, str | PathLike):
+        return None if reference is None else fspath(reference)
+    raise UsageError(
+        f"a {type(reference).__name__} cannot be handed to another process",
+        where="reference",
+        fix="name its file, or leave isolated out",
+    )
 
 
 def table_of(costs: CostTable | CostModel, expanded: ExpandedGraph) -> CostTable:
@@ -115,7 +169,9 @@ def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: obj
     _check_amount("max_memory_bytes", max_memory_bytes)
 
 
-def check_machine(machine: object, tables: Mapping[str, CostTable], objective: str) -> None:
+def check_machine(
+    machine: object, tables: Mapping[str, CostTable], objective: str, limits: Mapping[str, object]
+) -> None:
     """Raises UsageError for what plans over several hosts are not made from, or not made for."""
     if machine is None:
         return
@@ -128,12 +184,20 @@ def check_machine(machine: object, tables: Mapping[str, CostTable], objective: s
             fix="leave out the costs, which are then measured, or the machine",
         )
     goal = parse_objective(objective)
-    if goal.streams or goal.per_j:
+    if goal.per_j:
         raise UsageError(
-            f"plans over several hosts are made for latency, not for {goal}",
+            f"plans over several hosts are made for latency or throughput, not for {goal}",
             where="objective",
-            fix="leave it out; a session streams such a plan with all its hosts at work",
+            fix="leave it out: energies are not known of other hosts",
         )
+    for name, limit in limits.items():
+        if limit is not None:
+            raise UsageError(
+                "streams over several hosts keep to no such limit",
+                where=name,
+                fix="leave it out, or compile for this host alone; capacity_bytes in machine.json "
+                "limits weights",
+            )
 
 
 def each_shape(shapes: object) -> tuple[dict[str, tuple[int, ...]], ...]:

@@ -3,9 +3,10 @@ what the user is warned of.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from stagecut.compiler.context import PhaseTold
 from stagecut.compiler.ir.errors import OutputError
 
 
@@ -34,10 +35,14 @@ class Dump:
 
 
 class Phases:
-    """Where the time of a compile goes: seconds by phase, in the order in which they began."""
+    """Where the time of a compile goes: seconds by phase, in the order in which they began.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `told` learns of each as long as it lasts.
+    """
+
+    def __init__(self, clock: Callable[[], float], told: PhaseTold = nullcontext) -> None:
         self._clock = clock
+        self._told = told
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -46,7 +51,8 @@ class Phases:
         start_s = self._clock()
         self.seconds.setdefault(name, 0.0)
         try:
-            yield
+            with self._told(name):
+                yield
         finally:
             self.seconds[name] += self._clock() - start_s
 

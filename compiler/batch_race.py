@@ -4,54 +4,88 @@
     round 2   one by one 0.3 s   batches of 2 0.3 s   ratio 0.94
 
 Each was the best in a gate of its own, some minutes apart, in which the clock of a machine and what
-else runs there change by more than what batches gain.
+else runs there change by more than what batches gain. Here both are fed single inputs, as in use:
+what it takes to stack them, and to cut their outputs apart, counts.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import ceil
 from statistics import median
 
 from stagecut.compiler.effort import STREAM_ROUNDS
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.plan import Contender, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import by_samples
 from stagecut.passes.gate.noise import median_interval
 from stagecut.passes.gate.stream_gate import TURN_S
-from stagecut.passes.profile.rounds import interleave
+from stagecut.passes.profile.rounds import Rounds, interleave
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FEW, FullStream
-from stagecut.runtime.stream.pipeline import in_flight
+
+#: From so many rounds on, an interval that lies on one side of 1 ends the race.
+_LEAST_TOLD = 6
+
+#: Where that does not come about, there are as many rounds, which take this times as long as those
+#: of other streams.
+_MOST_ROUNDS, _LONGER = 17, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A variant that was planned, at the program of which it is; `size` inputs in each call."""
+    """A variant that was planned, at the program of which it is; `full` has the same of the one
+    that runs its full batches, where it has any."""
 
     planned: PlannedVariant
     measurements: Measurements
-    size: int = 1
+    full: "Runner | None" = None
 
-    def stream(self) -> FullStream:
-        """Its engines have run once. Raises EngineError."""
+    def stream(self, stack: ExitStack) -> FullStream:
+        """Its engines have run once, and processes end with the stack. Raises EngineError."""
+        known = _stream_of(self.planned)
+        return FullStream(
+            self._executor(known, stack),
+            known.replicas,
+            known.most_in_flight,
+            self.measurements.context.settings.clock,
+            ceil(FEW / known.batch),
+            known.batch,
+            None if self.full is None else self.full._executor(known, stack),
+        )
+
+    def _executor(self, stream: PlannedStream, stack: ExitStack) -> Executor:
+        """Of its stages, which run where those of `stream` do."""
         planned, answers = self.planned, self.measurements.answers
-        if planned.stream is None:
-            raise AssertionError("it was made to stream")
         proposal = Proposal(planned.shipped.id, planned.schedule, planned.account)
-        executor = answers.build(answers.staged(proposal), answers.outputs)
+        staged = answers.staged(proposal)
+        executor = answers.build(staged, answers.outputs)
+        if stream.hosting != "threads":
+            context = self.measurements.context
+            processes = Processes(
+                staged,
+                stream.replicas,
+                context.backends,
+                context.specs,
+                pinned=stream.hosting == "pinned processes",
+                timeout_s=context.settings.engine_timeout_s or None,
+            )
+            stack.callback(processes.close)
+            executor = executor.with_stages(processes.stages)
         executor.run(self.measurements.program.feeds)
-        known = planned.stream
-        limit = in_flight(known.replicas, 1, known.period_s, known.latency_s)
-        clock = self.measurements.context.settings.clock
-        return FullStream(executor, known.replicas, limit, clock, ceil(FEW / self.size))
+        return executor
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What ships of each, with the figures of these turns: times of `together` are those of a
-    call. `ratios` are times of an input, batched over one by one."""
+    """What ships of each, with the figures of these turns. `ratios` are times of an input, batched
+    over one by one."""
 
     alone: Contender
     together: Contender
@@ -68,28 +102,56 @@ class Race:
 
 
 def raced(alone: Runner, together: Runner) -> Race | None:
-    """None where replicas run in processes, or an engine fails."""
-    if any(each.planned.shipped.id.hosting != "threads" for each in (alone, together)):
-        return None
+    """None where an engine fails. `together` has batches."""
     settings = alone.measurements.context.settings
     runners = (alone, together)
-    try:
-        streams = [each.stream() for each in runners]
-        turns: tuple[list[StreamRun], list[StreamRun]] = ([], [])
+    turns: tuple[list[StreamRun], list[StreamRun]] = ([], [])
+    feeds = alone.measurements.program.feeds
+    with ExitStack() as stack:
+        try:
+            streams = [each.stream(stack) for each in runners]
 
-        def turn(at: int) -> None:
-            feeds = runners[at].measurements.program.feeds
-            turns[at].append(streams[at].run(feeds, TURN_S))
+            def turn(at: int) -> None:
+                turns[at].append(streams[at].run(feeds, TURN_S))
 
-        rounds = replace(STREAM_ROUNDS[settings.effort], warm_up=0, counted=1)
-        tasks = [lambda _: turn(0), lambda _: turn(1)]
-        interleave(tasks, rounds, settings.clock, settings.progress, "comparing batches")
-    except EngineError:
-        return None
-    periods_s = [[each.period_s for each in some] for some in turns]
-    ratios = tuple(many / together.size / one for one, many in zip(*periods_s, strict=True))
+            tasks = [lambda _: turn(0), lambda _: turn(1)]
+            interleave(
+                tasks,
+                _rounds(STREAM_ROUNDS[settings.effort]),
+                settings.clock,
+                settings.progress,
+                "comparing batches",
+                lambda: _is_told(_ratios(turns)),
+            )
+        except EngineError:
+            return None
     seen = [_seen(each.planned.shipped, some) for each, some in zip(runners, turns, strict=True)]
-    return Race(seen[0], seen[1], ratios)
+    return Race(seen[0], seen[1], _ratios(turns))
+
+
+def _rounds(rounds: Rounds) -> Rounds:
+    """As many as it takes, where there is time for more than a few."""
+    once = replace(rounds, warm_up=0, counted=1)
+    if once.most < _LEAST_TOLD:
+        return once
+    return replace(once, most=_MOST_ROUNDS, budget_s=_LONGER * once.budget_s)
+
+
+def _is_told(ratios: Sequence[float]) -> bool:
+    if len(ratios) < _LEAST_TOLD:
+        return False
+    interval = median_interval(ratios)
+    return interval.high < 1 or interval.low > 1
+
+
+def _ratios(turns: tuple[Sequence[StreamRun], Sequence[StreamRun]]) -> tuple[float, ...]:
+    return tuple(many.period_s / one.period_s for one, many in zip(*turns, strict=True))
+
+
+def _stream_of(planned: PlannedVariant) -> PlannedStream:
+    if planned.stream is None:
+        raise AssertionError("it was made to stream")
+    return planned.stream
 
 
 def _seen(shipped: Contender, turns: Sequence[StreamRun]) -> Contender:

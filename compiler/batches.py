@@ -1,7 +1,7 @@
 """Several inputs in one call: how many are worth it, and whether each comes out as it does alone.
 
-    x: [batch, 32]    sample [1, 32]    tried [2, 32], [4, 32], ... until two sizes in a row are no
-                                        faster for whole replicas than the best before them
+    x: [batch, 32]    sample [1, 32]    tried [2, 32], [4, 32], ... on each device that runs all,
+                                        for as long as more inputs bring it anything
 
     [1, 32] a turn   [2, 32] a turn   [1, 32] a turn   [4, 32] a turn ...
 
@@ -18,6 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from stagecut.compiler.answers import Answers
+from stagecut.compiler.call_times import WORTH, CallTimes
 from stagecut.compiler.frontends.normal_form.normalise import bind
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Feeds
@@ -28,7 +29,7 @@ from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.one_by_one import OneByOne, periods_s
+from stagecut.compiler.one_by_one import OneByOne, least_s, periods_s
 from stagecut.compiler.whole_replicas import Replicas, proposals_of, whole_replicas
 from stagecut.passes.gate.further_inputs import SAMPLES, InputSet
 from stagecut.passes.gate.reference import Reference
@@ -42,12 +43,6 @@ USUAL_BATCH = 8
 #: Where inputs follow each other faster, what each costs by itself on its way (about 30 us of
 #: Python) decides, and batches come full too seldom.
 LEAST_S = 2e-4
-
-#: A larger batch has to be faster by this part, in a turn each, to be worth a gate of its own.
-_WORTH = 0.02
-
-#: After so many sizes in a row that are no faster, none larger is tried: one turn may mislead.
-_MOST_MISSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +80,11 @@ class Batches:
         proposals = proposals_of(self.expanded, self.restrict)
         alone = OneByOne.of(self.planned, self.measurements, proposals)
         before_s = periods_s(self.planned)
-        best, size, misses = 1.0, 2, 0
+        calls = CallTimes(self.most).with_calls(1, least_s(self.planned))
+        best, size = 1.0, 2
         while (
             size <= self.most
-            and misses < _MOST_MISSES
+            and (not before_s or min(before_s.values()) < math.inf)
             and not self.measurements.answers.reference.problem
         ):
             try:
@@ -103,17 +99,18 @@ class Batches:
                     break
                 self.restrict.check(expanded)
                 alone_s = self.planned.shipped.median_s if alone is None else alone.period_s()
-                most_s = (1 - _WORTH) * best * alone_s * size
+                most_s = (1 - WORTH) * best * alone_s * size
                 seen = self._seen(measurements, expanded, size, most_s, before_s)
             except StagecutError:  # the model, or every engine, refuses this size
                 break
             tried = (*found.tried, _told(size, seen, alone_s))
             if seen.run is None or not self._kept(seen.run, size):
-                found, misses = replace(found, tried=tried), misses + 1
+                found = replace(found, tried=tried)
             else:
-                best, misses = seen.run.period_s / size / alone_s, 0
+                best = seen.run.period_s / size / alone_s
                 found = Found(size, program, _near(seen), tried)
-            before_s = _known_s(seen, before_s, most_s)
+            calls = calls.with_calls(size, seen.least_s)
+            before_s = calls.known_s(best * alone_s)
             size *= 2
         return found
 
@@ -206,14 +203,6 @@ def _near(seen: Replicas) -> tuple[str, ...]:
     return tuple(name for name, period_s in seen.period_s.items() if period_s <= NEAR * best_s)
 
 
-def _known_s(seen: Replicas, before_s: Mapping[str, float], most_s: float) -> Mapping[str, float]:
-    """What is known of calls before a larger size is tried, by device, the fastest first. Who was
-    far behind has no more turns, as in the gate."""
-    known = {**before_s, **seen.period_s}
-    far = {name: math.inf for name, period_s in known.items() if period_s > NEAR * most_s}
-    return {**known, **far}
-
-
 def _told(size: int, seen: Replicas, alone_s: float) -> str:
     """`2 inputs in a call: 4.1 ms an input, 0.97 of one by one; slower: openvino.f32 (5.0 ms or
     more)`."""
@@ -233,4 +222,8 @@ def _told(size: int, seen: Replicas, alone_s: float) -> str:
 
 
 def _at_least(period_s: float) -> str:
-    return f"{seconds(period_s)} or more" if math.isfinite(period_s) else "was far behind before"
+    return (
+        f"{seconds(period_s)} or more"
+        if math.isfinite(period_s)
+        else "not tried: it could not catch up"
+    )

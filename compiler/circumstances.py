@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from stagecut.compiler.context import Effort, Settings
-from stagecut.compiler.ir.plan import Circumstances
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.measure.foreign_load import ForeignLoad, foreign_load
 
 Found = TypeVar("Found")
@@ -53,6 +53,13 @@ def _loaded(load: ForeignLoad | None) -> Iterator[str]:
         yield f"other work took {load.taken:.0%} of the CPUs"
     if load.waited is not None and load.waited > _WAITED:
         yield f"something waited for a CPU {load.waited:.0%} of the time"
+
+
+def tell_age(known: Circumstances | None, settings: Settings) -> None:
+    """Warn that something was measured in an earlier compile, where it is known when."""
+    if known is not None:
+        since = age(settings.now() - known.measured_at_s)
+        settings.warn(f"the {known.what} is from the cache, measured {since} ago")
 
 
 def age(seconds: float) -> str:

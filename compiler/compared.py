@@ -1,28 +1,28 @@
 """What is known of the plans that were compared, as it is kept from one compile to the next."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.plan import (
-    Checks,
-    Circumstances,
-    Contender,
-    ContenderId,
-    OutputDifference,
-)
+from stagecut.compiler.answers import Answers
+from stagecut.compiler.ir.checks import Checks, OutputDifference
+from stagecut.compiler.ir.contender import Contender, ContenderId
+from stagecut.compiler.ir.provenance import Circumstances
+from stagecut.passes.gate.build import Built
+from stagecut.passes.precision.held_out import HeldOut
 from stagecut.passes.profile.profile import Fault
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAccuracy:
-    """How far off one contender is: on the samples, at the worst of `inputs`, and as the relative
-    rms error on held-out samples, where it was held against these."""
+    """How far off one contender is: on the samples, at the worst of `inputs`, and on held-out
+    samples, where it was held against these."""
 
     id: ContenderId
     differences: tuple[OutputDifference, ...]
     inputs: tuple[str, ...]
     worst: float
-    rms: float | None = None
+    held: HeldOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,27 @@ class Compared:
     dropped: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
-    coarse: tuple[tuple[ContenderId, float], ...] = ()
+    coarse: tuple[tuple[ContenderId, HeldOut], ...] = ()
     circumstances: Circumstances | None = None
+
+    @classmethod
+    def of(
+        cls,
+        answers: Answers,
+        contenders: tuple[Contender, ...],
+        built: Sequence[Built],
+        dropped: Sequence[str],
+    ) -> "Compared":
+        """What is known of contenders, and said where nothing can be said of their outputs."""
+        accuracy = tuple(
+            KeptAccuracy(each.proposal.id, each.accuracy, each.inputs, each.worst, each.held)
+            for each in built
+        )
+        problem, made_up = answers.reference.problem, answers.program.made_up
+        told = [f"outputs are not checked: the reference cannot run: {problem}"] if problem else []
+        if problem and made_up:
+            told.append(f"the inputs were made up ({', '.join(made_up)}): give samples")
+        return cls(contenders, accuracy, (*dropped, *told))
 
     @property
     def checks(self) -> Checks | None:
@@ -52,9 +71,9 @@ class Compared:
         worst = found.worst if math.isfinite(found.worst) else None
         return Checks((*found.inputs, *self.elsewhere), worst)
 
-    def off_by(self, id_: ContenderId) -> float | None:
-        """The relative rms error of a contender on held-out samples, where it is known."""
-        return {each.id: each.rms for each in self.accuracy}.get(id_, dict(self.coarse).get(id_))
+    def held_out(self, id_: ContenderId) -> HeldOut | None:
+        """What is known of a contender on held-out samples."""
+        return {each.id: each.held for each in self.accuracy}.get(id_, dict(self.coarse).get(id_))
 
     @property
     def chosen(self) -> Contender:

@@ -2,15 +2,20 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time, time
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.device import Backend, Progress, silent
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.compiler.ir.text import printable
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S, Crash, CrashJournal
 from stagecut.compiler.measure.foreign_load import Reading, read_load
+
+#: Learns of a phase by its name, as long as it lasts.
+PhaseTold: TypeAlias = Callable[[str], AbstractContextManager[object]]
 
 #: How long a compile may take to be sure of its decision.
 Effort: TypeAlias = Literal["quick", "normal", "thorough"]
@@ -33,7 +38,8 @@ class Settings:
     of an engine may take where somebody does. `effort` says how long measuring may take. `clock`
     tells seconds, `cpu_clock` the processor time of this process, `now` the seconds since 1970,
     `load` what the kernel has counted of other work. `warn` is told what the user should know of a
-    compile that goes on.
+    compile that goes on, and `watch` how a long search for the optimum stands; `phase` is held
+    while a phase of the compile lasts.
     """
 
     cache: Path | None = None
@@ -48,6 +54,8 @@ class Settings:
     now: Callable[[], float] = time
     load: Callable[[], Reading | None] = read_load
     warn: Callable[[str], None] = to_stderr
+    watch: Told = nobody
+    phase: PhaseTold = nullcontext
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,16 @@ def context_of(
         named = [REFERENCE] if journal.only_reference else named
     listener = journal or backends.UNHEARD
     broken: tuple[str, ...] = ()
+    chosen = not named
     if not named:
         named, broken = backends.survey(lower_precision=lower_precision, listener=listener)
         named = (*named, *_with_fewer_threads(named)) if streams else named
     specs = [*_without_crashed(named, listener)]
     engines = backends.create_all(specs, listener)
+    if chosen and lower_precision and all(e.device.keeps_precision for e in engines.values()):
+        settings.warn(
+            f"no device here computes in {lower_precision}: the plan is in full precision"
+        )
     if streams:
         specs = [*map(_serving_all, engines.values(), specs)]
         engines = backends.create_all(specs, listener)
@@ -56,6 +61,8 @@ _THREADED = {
     "cpu.parallel": "cpu",
     "openvino.f32": "openvino.f32",
     "openvino.bf16": "openvino.bf16",
+    "openvino.int8": "openvino.int8",
+    "openvino.int4": "openvino.int4",
 }
 
 

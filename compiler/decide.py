@@ -5,23 +5,25 @@ CostTable -> restrict -> partition -> Schedule + Certificate -> contenders -> bu
     '--------- without the nodes whose outputs are wrong where they ran ---------'
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.by_costs import best_that_is_right
 from stagecut.compiler.compared import Compared
+from stagecut.compiler.comparison import Comparison
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import CostTable, with_energy_limit, with_error_limit
-from stagecut.compiler.ir.errors import EngineError, StageFault, UnplaceableError
+from stagecut.compiler.ir.costs import CostTable, with_energy_limit
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
+from stagecut.compiler.ir.standing import Told
 from stagecut.compiler.measurements import Measurements
-from stagecut.passes.gate.build import Wrong, right
 from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.gate.gate import predicted
 from stagecut.passes.partition.partition import Partition
@@ -81,26 +83,38 @@ class Decide:
                 allowed = self.restrict(costs)
                 if self.max_energy_j is not None:
                     allowed = with_energy_limit(allowed, self.max_energy_j)
-                solved = self._solved(allowed, budget)
+                watch = measurements.context.settings.watch
+                solved = self._solved(allowed, budget, watch)
                 solution, totals = solved.solved
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
-                for attempt in solved.attempts[-1:]:
-                    allowed = with_error_limit(allowed, attempt.limit)
+                if budget is not None and solved.limit is not None:
+                    allowed = budget.limited(allowed, solved.limit)
                 rivals = proposals(allowed, solution, self.objective)
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
                 if not self.by_costs:
-                    compared = measurements.compare(
-                        rivals, allowed, self.objective, self.tolerance, spare
-                    )
+                    compare = Comparison(measurements, self.objective, self.tolerance)
+                    compared = compare(rivals, allowed, spare)
                 else:
-                    compared = self._predicted(measurements, rivals, spare)
+                    compared = best_that_is_right(
+                        measurements,
+                        rivals,
+                        lambda left: predicted(left, self.objective),
+                        self.objective,
+                        self.tolerance,
+                        spare,
+                    )
             if not compared.faults:
                 break
             faults = (*faults, *compared.faults)
             expanded = expanded_without(expanded, compared.faults)
             costs = without(costs, {(fault.node, fault.device) for fault in compared.faults})
         dump("contenders", "\n".join(map(str, compared.contenders)))
+        precision = None
+        if budget is not None:
+            with self.phases("precision"):
+                front = budget.front(allowed, self.objective)
+                precision = budget.planned(solved, rivals, compared, front)
         return Decision(
             expanded,
             costs,
@@ -110,7 +124,7 @@ class Decide:
             rivals,
             compared,
             faults,
-            precision=None if budget is None else budget.planned(solved, rivals, compared),
+            precision=precision,
         )
 
     def _budget(self, measurements: Measurements, expanded: ExpandedGraph) -> ErrorBudget | None:
@@ -122,47 +136,11 @@ class Decide:
             return ErrorBudget.of(measurements, expanded, self.tolerance)
 
     def _solved(
-        self, table: CostTable, budget: ErrorBudget | None
+        self, table: CostTable, budget: ErrorBudget | None, watch: Told
     ) -> Tightened[tuple[Solution, Totals]]:
         if budget is not None:
             return budget.solved(table, self.objective)
-        return Tightened(Partition(self.objective).with_totals(table), ())
-
-    def _predicted(
-        self,
-        measurements: Measurements,
-        rivals: Sequence[Proposal],
-        spare: Callable[[Sequence[Fault]], bool] | None,
-    ) -> Compared:
-        """By the costs that were handed in alone; what is best by these is built and checked, and
-        where it fails, what is best of the others. With a tolerance, all are."""
-        if self.tolerance is not None:
-            checked = right(measurements.answers.checked(rivals, self.tolerance), self.tolerance)
-            close = predicted([each.proposal for each in checked.built], self.objective)
-            compared = measurements.compared(close, checked.built, checked.dropped)
-            return measurements.at_other_shapes(compared, rivals, self.objective, self.tolerance)
-        left, dropped = list(rivals), list[str]()
-        while True:
-            contenders = predicted(left, self.objective)
-            chosen = next(contender for contender in contenders if contender.chosen)
-            proposal = next(each for each in left if each.id == chosen.id)
-            error: EngineError
-            try:
-                checked = measurements.answers.checked([proposal], None)
-                faults = measurements.answers.culprits(checked.wrong, None)
-                if faults and spare is not None and spare(faults):
-                    return Compared((), (), faults=faults)
-                found = next(iter(checked.wrong), None) or measurements.elsewhere(proposal, None)
-                if not isinstance(found, Wrong):
-                    compared = measurements.compared(contenders, checked.built, dropped)
-                    return replace(compared, elsewhere=found)
-                error, told = found.error, str(found)
-            except StageFault as fault:
-                error, told = fault, f"plan {proposal.name} is left out: {fault.problem}"
-            left.remove(proposal)
-            if not left:
-                raise error
-            dropped.append(told)
+        return Tightened(Partition(self.objective, told=watch).with_totals(table), ())
 
 
 def expanded_without(expanded: ExpandedGraph, faults: Sequence[Fault]) -> ExpandedGraph:

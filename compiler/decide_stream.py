@@ -8,21 +8,24 @@ by running it in one. The solver is asked again with what was seen, until all th
 chooses have been: then its proof is about costs as they are in the stream that ships.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stagecut import backends
 from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.compared import Compared
 from stagecut.compiler.decide import Decision, can_do_without, expanded_without
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.stream_json import write_stream
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
-from stagecut.compiler.ir.plan import Contender, ContenderKind, FrontPoint, PlannedStream
+from stagecut.compiler.ir.planned_stream import FrontPoint, PlannedStream
 from stagecut.compiler.ir.solution import Certificate
-from stagecut.compiler.ir.stream import StreamSolution
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.stream import StreamSolution, in_flight
+from stagecut.compiler.ir.stream_certificate import Limit, most_latency_s
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.stream_field import Entry, StreamField
 from stagecut.compiler.whole_replicas import with_all_cores
@@ -72,7 +75,11 @@ class DecideStream:
             _refuse_batches(profiled.costs)
         costs = profiled.costs if self.by_costs else with_all_cores(profiled.costs)
         with StreamField(
-            measurements, self.tolerance, timed=not self.by_costs, size=self.size
+            measurements,
+            self.tolerance,
+            timed=not self.by_costs,
+            size=self.size,
+            most_latency_s=most_latency_s(self.limits),
         ) as field:
             costs, solution, faults = self._solved(field, costs, expanded)
             dump("schedule", f"{solution.certificate.claim}\n{solution.stream}")
@@ -96,7 +103,7 @@ class DecideStream:
             tuple(entry.proposal.single for entry in entries),
             compared,
             (*profiled.faults, *faults),
-            self._planned(shipped, costs, solution, entries, compared.contenders),
+            self._planned(shipped, costs, solution, entries, compared, field.measured),
             write_stream(solution),
         )
 
@@ -115,14 +122,15 @@ class DecideStream:
         costs: CostTable,
         solution: StreamSolution,
         entries: Sequence[Entry],
-        contenders: Sequence[Contender],
+        compared: Compared,
+        measured: int,
     ) -> PlannedStream:
         """How it streams, and what else is known of streams by the costs."""
         account = shipped.account
         allowed = self.restrict(costs)
         proposals = [entry.proposal for entry in entries]
         wholes = [each for each in proposals if each.id.kind is ContenderKind.SINGLE]
-        seen = {each.id: each for each in contenders if each.accounting == "measured"}
+        seen = {each.id: each for each in compared.contenders if each.accounting == "measured"}
         with self.phases("partition"):
             why = reason(allowed, self.limits, shipped, wholes, seen)
             another = self._with_another_core(allowed, solution)
@@ -140,7 +148,18 @@ class DecideStream:
                 :_MOST_POINTS
             ],
             shipped.hosting,
+            in_flight=self._in_flight(shipped, seen.get(compared.chosen.id)),
+            measured=measured,
+            candidates=solution.candidates,
         )
+
+    def _in_flight(self, shipped: StreamProposal, seen: Contender | None) -> int:
+        """As many as keep to a limit on latency at the period that was seen, where it was."""
+        account = shipped.account
+        period_s = account.period_s if seen is None else max(account.period_s, seen.median_s)
+        most_s = most_latency_s(self.limits) * account.period_s / period_s if period_s else math.inf
+        replicas = shipped.stream.replicas
+        return in_flight(replicas, 1, account.period_s, account.latency_s, most_s)
 
     def _with_another_core(self, costs: CostTable, solution: StreamSolution) -> FrontPoint | None:
         """Nothing where no device uses any, or none is faster then than the best without."""

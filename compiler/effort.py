@@ -17,6 +17,10 @@ GATE_ROUNDS: Mapping[Effort, Rounds] = {
     "thorough": Rounds(least=5, most=17, budget_s=8.0, counted=3),
 }
 
+#: So many schedules at most are on the front of time against error, by effort: each is built, and
+#: measured on held-out samples.
+FRONT_POINTS: Mapping[Effort, int] = {"quick": 0, "normal": 5, "thorough": 10}
+
 #: How often streams take turns, by effort.
 STREAM_ROUNDS: Mapping[Effort, Rounds] = {
     "quick": Rounds(least=1, most=3, budget_s=2.0),

@@ -1,15 +1,13 @@
 """The entries of a model: `main`, or `prefill` and `decode` where it has a cache, behind `encode`
 where it has an encoder."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 
 import onnx_ir as ir
 
 from stagecut.compiler.formats.archive import ArchiveWriter
-from stagecut.compiler.formats.samples_file import Stored, read_samples, single_samples
 from stagecut.compiler.formats.weights import WeightFile, write_weights_into
 from stagecut.compiler.frontends.decoder.encoder import (
     EncoderDecoder,
@@ -23,14 +21,15 @@ from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.normalise import open_form
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
-from stagecut.compiler.ir.border import conformed
 from stagecut.compiler.ir.costs import Costs, CostTable
-from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.errors import FeedError, UsageError
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import MAIN
+from stagecut.compiler.ir.plan import MAIN, PlannedEntry
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.ir.state import ENCODE, Decoding, DecodingOptions
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
+from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL, Decoding, DecodingOptions, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,12 @@ def _encoder_decoder(
 
 
 def _entries(decoder: Decoder) -> tuple[Entry, ...]:
-    return tuple(
-        _entry(name, each.imported, [each.shapes], None) for name, each in decoder.entries.items()
-    )
+    entries = decoder.entries.items()
+    made = {name: _entry(name, each.imported, [each.shapes], None) for name, each in entries}
+    step = made[DECODE]
+    programs = [_keeping(program, decoder.decoding) for program in step.programs]
+    made[DECODE] = replace(step, programs=programs)
+    return tuple(made.values())
 
 
 def _check_one_shape(imported: Imported, shapes: Sequence[Shapes]) -> None:
@@ -100,43 +102,62 @@ def _check_one_shape(imported: Imported, shapes: Sequence[Shapes]) -> None:
         )
 
 
-def calibrated(entries: Sequence[Entry], path: Path) -> tuple[Entry, ...]:
-    """The entries with the samples that lie at `path`, each program with those of its shapes.
+def _keeping(program: Program, decoding: Decoding) -> Program:
+    """The step's program, which reads states."""
+    return replace(program, states=tuple(state.past for state in _growing(decoding)))
 
-    Raises UsageError for a decoder, and FeedError for samples that do not go with the model.
+
+def _growing(decoding: Decoding) -> tuple[State, ...]:
+    """The states that a device may keep: rows are added to what there is."""
+    return tuple(state for state in decoding.states if not state.whole)
+
+
+def decode_step(
+    imported: Imported, feeds: Feeds | None, options: DecodingOptions, shapes: Shapes
+) -> tuple[Program, Residents]:
+    """A decoder's step alone, behind as many tokens as `options` say, with its states.
+
+    Raises UsageError for a model that is no decoder, and what the frontends raise.
     """
-    if [entry.name for entry in entries] != [MAIN]:
-        raise UsageError(
-            "a decoder is not calibrated: its samples come from the prompt",
-            where="--calibrate",
-            fix="leave it out",
-        )
-    [entry], stored = entries, read_samples(path)
-    made, refused = [], None
-    for program in entry.programs:
-        try:
-            samples = tuple(each for file in stored for each in _samples_of(program, file))
-            made.append(replace(program, samples=samples))
-        except FeedError as error:  # of another variant's shapes
-            made.append(program)
-            refused = error
-    if refused is not None and not any(program.samples for program in made):
-        raise refused
-    return (replace(entry, programs=made),)
+    sampled = replace(imported, feeds={**imported.feeds, **(feeds or {})})
+    decoder = decoder_of(sampled, options, shapes)
+    if decoder is None:
+        raise AssertionError("options that are given are refused where there is no decoder")
+    step = decoder.entries[DECODE]
+    [program] = programs_for(step.imported, [step.shapes], None)
+    program = _keeping(program, decoder.decoding)
+    return program, Residents(_growing(decoder.decoding), decoder.decoding.capacity)
 
 
-def _samples_of(program: Program, stored: Stored) -> Iterator[Feeds]:
-    called = {program.called.get(name, name): name for name in program.feeds}
-    shapes = {name: program.feeds[own].shape for name, own in called.items()}
-    for sample in single_samples(stored, shapes):
-        yield {
-            own: conformed(name, sample[name], _dtype(program.feeds[own]))
-            for name, own in called.items()
-        }
+def residents_of(
+    name: str,
+    decoding: Decoding | None,
+    planned: Mapping[str, PlannedEntry],
+    machine: MeasuredMachine | None,
+) -> Residents:
+    """The states of an entry that stay where decode reads them; `planned` has decode, where this is
+    prefill. Over several hosts, states go through the first one."""
+    if decoding is None or machine is not None:
+        return NO_RESIDENTS
+    if name == DECODE:
+        return Residents(_growing(decoding), decoding.capacity)
+    presents = {state.present for state in _growing(decoding)}
+    homes = planned[DECODE].variants[0].run.homes
+    return Residents(ends={name: homes[name] for name in homes if name in presents})
 
 
-def _dtype(array: Tensor) -> str:
-    return "string" if array.dtype.kind in "OUT" else array.dtype.name
+def further_lengths(
+    name: str, entries: Sequence[Entry], decoding: Decoding | None, *, by_costs: bool
+) -> tuple[int, ...]:
+    """Behind which numbers of tokens a step is looked at, beside the one that it is made for: the
+    prompt's, and all but one that a sequence holds. None of other entries, nor where costs were
+    handed in, which are of one length, nor where the step reads more than states that grow."""
+    if decoding is None or name != DECODE or by_costs:
+        return ()
+    if decoding.held or len(_growing(decoding)) < len(decoding.states):
+        return ()
+    prefill = next(entry for entry in entries if entry.name == PREFILL)
+    return prefill.programs[0].feeds[decoding.tokens].shape[1], decoding.capacity - 1
 
 
 def costs_by_entry(

@@ -11,18 +11,22 @@ from dataclasses import dataclass, replace
 
 from stagecut import backends
 from stagecut.compiler.compared import Compared
+from stagecut.compiler.effort import FRONT_POINTS
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import ERROR, CostTable, NodeCosts, with_error_limit, with_errors
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError
+from stagecut.compiler.ir.metric import Metric
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
-from stagecut.compiler.ir.precision import ContenderError, PlannedPrecision
+from stagecut.compiler.ir.precision import ContenderError, ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.solution import Solution, Totals
-from stagecut.compiler.measurements import KeptErrors, Measurements
+from stagecut.compiler.kept_errors import KeptErrors, node_errors, plan_error, plan_held_out
+from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.precision.error_front import error_front
 from stagecut.passes.precision.tighten import Tightened, tighten
 from stagecut.passes.profile.profile import Fault
 
@@ -30,8 +34,16 @@ from stagecut.passes.profile.profile import Fault
 #: it rarely closes, and the certificate says how large that is.
 _SEARCH_S = 5.0
 
+#: The same for each schedule of the front, of which nothing is proved.
+_FRONT_SEARCH_S = 1.0
+
 #: A part of a limit that is no larger is rounding.
 _ROUNDING = 1e-9
+
+_NOTHING_HELD_OUT = (
+    "no sample is held out, so that errors of whole plans are only known on the model's own one: "
+    "give several with --calibrate"
+)
 
 Solved = tuple[Solution, Totals]
 
@@ -78,20 +90,27 @@ class ErrorBudget:
     faults: tuple[Fault, ...]
     measured: KeptErrors
 
+    @property
+    def own(self) -> float:
+        """The square of the error of the model itself, to which those of nodes add up."""
+        return self.measured.own**2
+
     @classmethod
     def of(
         cls, measurements: Measurements, expanded: ExpandedGraph, tolerance: float
     ) -> "ErrorBudget | None":
-        """None where nothing computes in lower precision, or the reference cannot say what is
-        right."""
+        """None where nothing computes in lower precision, the model itself included, or the
+        reference cannot say what is right."""
         lower = lower_devices(expanded, measurements.context.backends)
-        if not lower:
+        if not lower and measurements.original is None:
             return None
-        measured = measurements.errors(
-            {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
+        measured = node_errors(
+            measurements, {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
         )
         if measured is None:
             return None
+        if not measured.held_out:
+            measurements.context.settings.warn(_NOTHING_HELD_OUT)
         found = measured.found
         squared = {
             node: {
@@ -110,32 +129,68 @@ class ErrorBudget:
         return cls(measurements, tolerance, squared, faults, measured)
 
     def within(self, table: CostTable) -> CostTable:
-        """The table with the budget."""
-        return with_errors(table, self.squared, self.tolerance**2)
+        """The table with the budget: what the model itself leaves of it."""
+        return with_errors(table, self.squared, self._left(self._most))
+
+    @property
+    def metric(self) -> Metric | None:
+        """The user's own, which then is what the tolerance is about."""
+        return self.measurements.program.metric
+
+    @property
+    def _most(self) -> float:
+        """The first limit for the sum of all squares: with a metric, of which nothing is known yet,
+        one that no schedule exceeds."""
+        if self.metric is None:
+            return self.tolerance**2
+        worst = math.fsum(max(each.values()) for each in self.squared.values() if each)
+        return 2.0 * worst + 1.0 + self.own
+
+    def limited(self, table: CostTable, limit: float) -> CostTable:
+        """The table with another limit for the sum of all squares, the model's own error among
+        them."""
+        return with_error_limit(table, self._left(limit))
+
+    def _left(self, limit: float) -> float:
+        return max(0.0, limit - self.own)
 
     def solved(self, table: CostTable, objective: Objective) -> Tightened[Solved]:
         """Raises ToleranceError where no schedule is within the budget."""
+        self._check_own()
+
+        watch = self.measurements.context.settings.watch
 
         def solve(limit: float) -> Solved:
-            limited = with_error_limit(table, limit)
             try:
-                return Partition(objective, _SEARCH_S).with_totals(limited)
+                return Partition(objective, _SEARCH_S, watch).with_totals(
+                    self.limited(table, limit)
+                )
             except UnplaceableError as error:
-                raise self._refused(table, limit, objective, error) from error
+                raise self._refused(table, self._left(limit), objective, error) from error
 
         return tighten(
             self.tolerance,
+            self._most,
             solve,
-            lambda solved: off_by(solved[0].account),
+            lambda solved: self.predicted(solved[0].account),
             lambda solved: self._measured(solved[0]),
         )
 
+    def _check_own(self) -> None:
+        if self.metric is None and self.measured.own > self.tolerance:
+            raise ToleranceError(
+                f"the model itself is off by {self.measured.own:.2g} (rms on held-out samples) "
+                "from the one that it was made from",
+                where=f"tolerance {self.tolerance:g}",
+                fix="raise the tolerance, or quantise the model less",
+            )
+
     def _measured(self, solution: Solution) -> float | None:
-        if not solution.account.uses.get(ERROR):
+        if not self.predicted(solution.account):
             return None
         id_ = ContenderId(ContenderKind.OPTIMUM)
-        return self.measurements.off_by(
-            Proposal(id_, solution.schedule, solution.account), self.tolerance
+        return plan_error(
+            self.measurements, Proposal(id_, solution.schedule, solution.account), self.tolerance
         )
 
     def _refused(
@@ -146,19 +201,57 @@ class ErrorBudget:
         if least <= limit:
             return error
         finest = tuple(_finest(node) for node in table.nodes)
-        solution = Partition(objective)(with_error_limit(replace(table, nodes=finest), None))
+        watch = self.measurements.context.settings.watch
+        solution = Partition(objective, told=watch)(
+            with_error_limit(replace(table, nodes=finest), None)
+        )
         cost = objective.text(solution.total_s)
         return ToleranceError(
-            f"the least error that can be had on these devices is {math.sqrt(least):.2g} (rms, by "
+            f"the least error that can be had on these devices is {self._root(least):.2g} (rms, by "
             f"the errors of single nodes), at {cost}",
             where=f"tolerance {self.tolerance:g}",
             fix="raise the tolerance, or add a device that computes in the model's precision",
         )
 
+    def front(self, table: CostTable, objective: Objective) -> tuple[ErrorPoint, ...]:
+        """Time against error, by the costs, with the errors measured; nothing where the effort has
+        no time for it, or there is nothing to trade."""
+
+        def solve(limit: float | None) -> Solution:
+            return Partition(objective, _FRONT_SEARCH_S)(with_error_limit(table, limit))
+
+        most = FRONT_POINTS[self.measurements.context.settings.effort]
+        found = tuple(error_front(solve, lambda each: each.account.uses.get(ERROR, 0.0), most))
+        return tuple(map(self._point, found)) if len(found) > 1 else ()
+
+    def _point(self, solution: Solution) -> ErrorPoint:
+        account, id_ = solution.account, ContenderId(ContenderKind.OPTIMUM)
+        proposal = Proposal(id_, solution.schedule, account)
+        held = plan_held_out(self.measurements, proposal, self.tolerance)
+        return ErrorPoint(
+            account.latency_s,
+            account.basis,
+            self.predicted(account),
+            None if held is None else held.rms,
+            solution.assignment.devices,
+        )
+
+    def predicted(self, account: Account) -> float:
+        """The relative rms error that the sum of squares predicts."""
+        return self._root(account.uses.get(ERROR, 0.0))
+
+    def _root(self, squared: float) -> float:
+        return math.sqrt(squared + self.own)
+
     def planned(
-        self, solved: Tightened[Solved], rivals: Sequence[Proposal], compared: Compared
+        self,
+        solved: Tightened[Solved],
+        rivals: Sequence[Proposal],
+        compared: Compared,
+        front: tuple[ErrorPoint, ...],
     ) -> PlannedPrecision:
         """What the plan says of it."""
+        original = self.measurements.original
         return PlannedPrecision(
             self.tolerance,
             self.measured.samples,
@@ -168,18 +261,19 @@ class ErrorBudget:
             tuple(
                 ContenderError(
                     rival.name,
-                    off_by(rival.account),
-                    compared.off_by(rival.id),
+                    self.predicted(rival.account),
+                    None if held is None else held.rms,
                     any(each.id.plain in rival.ids for each in compared.contenders),
+                    None if held is None else held.metric,
                 )
-                for rival in rivals
+                for rival, held in ((each, compared.held_out(each.id)) for each in rivals)
             ),
+            "" if original is None else original.source,
+            self.measured.own,
+            "" if self.metric is None else self.metric.name,
+            self.measurements.answers.right_by_metric,
+            front,
         )
-
-
-def off_by(account: Account) -> float:
-    """The relative rms error that the sum of squares predicts."""
-    return math.sqrt(account.uses.get(ERROR, 0.0))
 
 
 def _least(node: NodeCosts) -> float:

@@ -33,8 +33,8 @@ from stagecut.compiler.ir import errors
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError, StagecutError, StageFault
 from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.compiler.kept_profile import KeptProfile
 from stagecut.compiler.measure.supervisor import spawned, supervise
-from stagecut.compiler.measurements import KeptProfile
 from stagecut.passes.profile.profile import Profiled
 
 #: What a fresh interpreter runs: with the caller's own path, it finds what the caller would.
@@ -70,6 +70,9 @@ class Request:
     tolerance: float | None = None
     precision: Precision | None = None
     calibrate: Path | None = None
+    metric: str | None = None
+    data: Path | None = None
+    reference: str | None = None
     max_energy_j: float | None = None
     max_batch: int | None = None
     max_latency_s: float | None = None

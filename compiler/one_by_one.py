@@ -7,8 +7,9 @@ little. So a stream that was compared then has another turn beside each size of 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.plan import Contender, ContenderKind, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.whole_replicas import executor_of, turn_of
 from stagecut.passes.gate.stream_contenders import StreamProposal
@@ -18,6 +19,17 @@ from stagecut.runtime.executor import Executor
 def periods_s(planned: PlannedVariant) -> Mapping[str, float]:
     """From one input to the next of whole replicas in threads, by device, the fastest first."""
     return {each.id.device: each.median_s for each in _whole(planned)}
+
+
+def least_s(planned: PlannedVariant) -> Mapping[str, float]:
+    """What these periods would be on CPUs that no other work took anything of, at the least: by the
+    processor time of an input."""
+    found = {}
+    for each in _whole(planned):
+        cores = planned.machine.device(each.id.device).cores * each.id.replicas
+        cpu_s = each.median_s if each.cpu_s is None else each.cpu_s / cores
+        found[each.id.device] = min(each.median_s, cpu_s)
+    return found
 
 
 def _whole(planned: PlannedVariant) -> Sequence[Contender]:
@@ -75,4 +87,4 @@ class OneByOne:
     def period_s(self) -> float:
         """Of what ships, by another turn of the replicas. Raises EngineError."""
         turn = turn_of(self.measurements, self.proposal, self.executor)
-        return turn.period_s * self.shipped_s / self.known_s
+        return turn.run.period_s * self.shipped_s / self.known_s

@@ -52,15 +52,26 @@ class OtherShapes:
     @cached_property
     def _known(self) -> tuple[InputSet, Reference] | None:
         """The first other shapes at which the reference runs."""
-        staged = self.answers.on_reference(self.answers.whole)
-        run = self._runs(staged, self.answers.reference_engines)
         for feeds in _resized(self.answers.program.feeds, self.dims):
             shapes = {name: array.shape for name, array in feeds.items()}
             inputs = InputSet(f"inputs of other shapes ({shape_text(shapes)})", feeds)
-            reference = Reference(run, feeds)
+            reference = Reference(self._right, feeds)
             if reference.runs_on(inputs):
                 return inputs, reference
         return None
+
+    @cached_property
+    def _right(self) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        if self.answers.original is not None:
+            return self._of_original
+        staged = self.answers.on_reference(self.answers.whole)
+        return self._runs(staged, self.answers.reference_engines)
+
+    def _of_original(self, feeds: Feeds) -> Mapping[str, Tensor]:
+        try:
+            return self.answers.of_original(feeds)(feeds)
+        except StagecutError as error:
+            raise EngineError(error.problem, where=error.where, fix=error.fix) from error
 
     def _runs(
         self, staged: StagedSchedule, engines: Mapping[str, Backend]

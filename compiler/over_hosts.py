@@ -2,29 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+from stagecut import backends
 from stagecut.backends.checked import CheckedBackend
 from stagecut.backends.elsewhere import elsewhere
 from stagecut.backends.spec import Spec
 from stagecut.compiler.context import CompileContext
+from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.measured_machine import MeasuredMachine, on_host
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.expand import Expand
 from stagecut.passes.profile.profile import Profiled
 from stagecut.passes.spread import Spread
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OverHosts:
-    """`here` is the context of this host alone."""
+    """`here` is the context of this host alone. It is asked once for each shape."""
 
     machine: MeasuredMachine
     here: CompileContext
 
-    @property
+    @cached_property
     def context(self) -> CompileContext:
         """With the devices of all hosts; raises DeviceError where others have none of them."""
         far = self._far
@@ -42,14 +46,17 @@ class OverHosts:
             specs={**self.here.specs, **specs},
         )
 
-    def profile(self, measurements: Measurements) -> Profiled:
-        """What this host takes, as measured, and what others take by that."""
+    def profile(self, measurements: Measurements, streamed: DecideStream | None) -> Profiled:
+        """What this host takes, as measured, in streams where `streamed` is to tell; and what
+        others take by that."""
         own = replace(measurements, context=self.here)
         expanded: ExpandedGraph = Expand(self.here.backends)(measurements.graph)
-        profiled = own.profile(expanded)
-        return replace(profiled, costs=Spread(self.machine)(profiled.costs))
+        profiled = profile_of(own, expanded)
+        if streamed is not None:
+            profiled = streamed.costs(own, expanded, profiled)
+        return replace(profiled, costs=Spread(self.machine, backends.CPU)(profiled.costs))
 
-    @property
+    @cached_property
     def _far(self) -> Mapping[str, tuple[CheckedBackend, Spec]]:
         """The devices of other hosts, by their names in plans."""
         memory = {host.name: host.memory for host in self.machine.hosts}

@@ -14,6 +14,8 @@ from stagecut.compiler.arguments import (
     check_alone,
     check_machine,
     check_measuring,
+    check_metric,
+    check_named,
     check_question,
     check_stream,
     each_shape,
@@ -24,11 +26,12 @@ from stagecut.compiler.arrows import Phases
 from stagecut.compiler.context import Settings
 from stagecut.compiler.context_of import context_of, scratch_folder
 from stagecut.compiler.entries import (
-    calibrated,
     check_entries,
     costs_by_entry,
     entries_of,
+    further_lengths,
     named_in,
+    residents_of,
     tables_in,
     weights_into,
 )
@@ -39,6 +42,7 @@ from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.model_folder import with_encoder
 from stagecut.compiler.frontends.shapes import Shapes
+from stagecut.compiler.given import calibrated, measured_by, original_of
 from stagecut.compiler.ir.answer import of_answer
 from stagecut.compiler.ir.costs import Costs, CostTable
 from stagecut.compiler.ir.device import Feeds
@@ -46,16 +50,17 @@ from stagecut.compiler.ir.errors import (
     UsageError,
 )
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
+from stagecut.compiler.ir.metric import MetricFunction
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import (
-    PlanDocument,
-)
+from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.ir.stream_certificate import limits_of_stream
 from stagecut.compiler.isolated import (
     Request,
     compile_isolated,
 )
+from stagecut.compiler.original import Original
+from stagecut.compiler.over_hosts import OverHosts
 from stagecut.compiler.plan_entry import PlanEntry
 from stagecut.compiler.question import Question
 from stagecut.passes.cluster.cluster import Granularity
@@ -76,6 +81,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     tolerance: float | None = None,
     precision: Precision | None = None,
     calibrate: str | PathLike[str] | None = None,
+    metric: str | MetricFunction | None = None,
+    data: str | PathLike[str] | None = None,
+    reference: object = None,
     max_energy_j: float | None = None,
     max_batch: int | None = None,
     max_latency_s: float | None = None,
@@ -99,10 +107,10 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     those of `costs`: a table to use instead of measuring, or a function that makes one of the graph
     with each node's candidates; contenders are then compared by it, too. Of a decoder it is for
     each entry, or one for each by name. `machine` are several hosts, on any of which nodes may run,
-    for the least latency: what this one takes is measured, and what the others take follows from
-    that and from what was measured of them. `decoding` says more of a model with a cache, which
-    becomes the entries prefill and decode, behind encode where it has an encoder, whose `feeds` and
-    `shapes` these are then. `objective` is latency, energy, or weights for both:
+    for latency or throughput: what this one takes is measured, and what the others take follows
+    from that and from what was measured of them. `decoding` says more of a model with a cache,
+    which becomes the entries prefill and decode, behind encode where it has an encoder, whose
+    `feeds` and `shapes` these are then. `objective` is latency, energy, or weights for both:
     `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a second
     as can be; or, of a decoder, `generate:prompt=512,new=128`, for the time of such an answer.
     `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
@@ -110,7 +118,13 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     number, and as a relative rms error on held-out samples; it admits devices of lower precision,
     of which `precision` says which: bf16, int8, int4, or auto for all (within 0.05 unless a
     tolerance is given), f32 for none. `calibrate` is an .npz file with samples by input, or a
-    folder of such: half of them are for the errors of nodes, half for those of plans.
+    folder of such: half of them are for the errors of nodes, half for those of plans. `metric`,
+    a function or `package.module:function`, says in the user's own terms how good outputs are, the
+    larger the better, on the samples in `data`, which are as those in `calibrate`, and beside them
+    holds labels under other names: `metric(outputs, data)`, all arrays with an axis of samples in
+    front. Then the tolerance is what the metric may lose. `reference`
+    is the model in full precision, given as `model` is, where that one comes quantised: outputs are
+    held against those of the reference, within 0.05 unless a tolerance is given.
     `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch` says how
     many inputs it may run in one call, where that is faster (8 unless said), and
     `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and what weights
@@ -122,12 +136,16 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     """
     check_measuring(devices, feeds, granularity, settings)
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs, precision)
+    check_metric(metric, data, tolerance, objective, isolated=isolated)
     objective, decoding = of_answer(objective, decoding)
     lower_precision = lower_precision_of(tolerance, precision)
-    tolerance = tolerance_of(tolerance, precision)
+    tolerance = tolerance_of(tolerance, precision, reference)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
     tables = tables_in(costs)
-    check_machine(machine, tables, objective)
+    limits = {
+        "max_batch": max_batch, "max_latency_s": max_latency_s, "max_memory_bytes": max_memory_bytes
+    }  # fmt: skip
+    check_machine(machine, tables, objective, limits)
     if isolated:
         check_alone(costs)
         request = replace(
@@ -138,6 +156,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             tolerance=tolerance,
             precision=precision,
             calibrate=None if calibrate is None else Path(calibrate),
+            metric=None if metric is None else str(metric),
+            data=None if data is None else Path(data),
+            reference=check_named(reference),
             max_energy_j=max_energy_j,
             max_batch=max_batch,
             max_latency_s=max_latency_s,
@@ -147,7 +168,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
             decoding=decoding,
         )
         return compile_isolated(model, example_inputs, feeds, request, settings)
-    phases = Phases(settings.clock)
+    phases = Phases(settings.clock, settings.phase)
     goal = parse_objective(objective)
     context = context_of(
         devices or named_in(tables),
@@ -165,7 +186,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         limits_of_stream(max_latency_s, max_memory_bytes),
         max_batch,
         phases,
-        machine=machine,
+        hosts=None if machine is None else OverHosts(machine, context),
     )
     with phases("import"):
         bound = _each(shapes, tables)
@@ -179,26 +200,30 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         tell(imported if shared is None else replace(imported, changes=()), model, settings.warn)
         if calibrate is not None:
             entries = calibrated(entries, Path(calibrate))
+        if metric is not None and data is not None:
+            entries = measured_by(entries, metric, Path(data))
+        original = None if reference is None else original_of(reference, entries)
         by_entry = costs_by_entry(costs, [entry.name for entry in entries])
         check_entries(entries, by_entry, goal)
     folder = scratch_folder(settings)
+    if original is not None:
+        question = replace(question, original=Original(original, folder.path / "original"))
     with ArchiveWriter(folder.path / "model.plan") as archive:
         with phases("weights"):
             weights = weights_into(archive, entries)
         files: dict[str, bytes] = {}
-        planned = {
-            entry.name: PlanEntry(
-                replace(
-                    question,
-                    entry=entry.name,
-                    costs=None if context.only_reference else by_entry.get(entry.name),
-                ),
-                entry,
-                own,
-                files,
-            )()
-            for entry, own in zip(entries, weights, strict=True)
-        }
+        planned: dict[str, PlannedEntry] = {}
+        # Prefill hands its rows over to where decode reads them, which is known by then.
+        for entry, own in reversed([*zip(entries, weights, strict=True)]):
+            asked = replace(
+                question,
+                entry=entry.name,
+                costs=None if context.only_reference else by_entry.get(entry.name),
+                residents=residents_of(entry.name, shared, planned, machine),
+                lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
+            )
+            planned[entry.name] = PlanEntry(asked, entry, own, files)()
+        planned = {entry.name: planned[entry.name] for entry in entries}
         with phases("write"):
             plan = write_plan(archive, PlanDocument(planned, shared), files, folder)
     return replace(plan, phases=phases.seconds)

@@ -4,20 +4,22 @@ for batches of inputs."""
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from stagecut.compiler.batch_race import Race, Runner, raced
+from stagecut.compiler.along_length import StepsAlongLength
+from stagecut.compiler.batch_race import Runner, raced
 from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
 from stagecut.compiler.entries import Entry
 from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import defaults_file, model_file
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.ir.along_length import AlongLength
+from stagecut.compiler.ir.batching import batching_problem
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.plan import Contender, PlannedEntry, PlannedVariant, batching_problem
+from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
 from stagecut.compiler.question import Question
 from stagecut.compiler.with_batches import (
-    by_input,
-    is_faster,
     same_threads,
     with_batches,
+    with_race,
     with_rivals,
     with_slower,
 )
@@ -42,7 +44,8 @@ class PlanEntry:
         ]
         if question.costs is not None and (question.max_batch or 1) > 1:
             self._warn("costs that are handed in say nothing of batches")
-        if question.objective.streams and question.costs is None:
+        streams_here = question.objective.streams and question.hosts is None
+        if streams_here and question.costs is None:
             singles = tuple(variants)
             for index in range(len(singles)):
                 self._batched(index, singles, variants)
@@ -51,7 +54,21 @@ class PlanEntry:
                 files[model_file(entry.name)] = model_bytes(entry.opened)
             if entry.programs[0].defaults:
                 files[defaults_file(entry.name)] = defaults_model(entry.programs[0].defaults)
-        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed)
+        along = self._along_length(variants[0])
+        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed, along)
+
+    def _along_length(self, planned: PlannedVariant) -> AlongLength | None:
+        """None where there are no other lengths to look at, or more than times and energies to be
+        known there."""
+        question, opened = self.question, self.entry.opened
+        limited = question.tolerance is not None or question.max_energy_j is not None
+        if not question.lengths or opened is None or limited:
+            return None
+        steps = StepsAlongLength(
+            question, self.entry.programs[0], self.weights[0], opened, self.weights[-1]
+        )
+        with question.phases("lengths"):
+            return steps(planned.schedule)
 
     def _warn(self, problem: str) -> None:
         self.question.context.settings.warn(f"inputs are run one by one: {problem}")
@@ -66,6 +83,7 @@ class PlanEntry:
         where there are none.
         """
         question, opened, program = self.question, self.entry.opened, self.entry.programs[index]
+        files = self.files
         alone, most = singles[index], question.max_batch
         problem = batching_problem(alone.inputs, alone.outputs)
         if not problem and any(limit.name == "memory" for limit in question.limits):
@@ -94,29 +112,30 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
+        beside: dict[str, bytes] = {}
+        single = alone
+        if not same_threads(alone, planned):
+            single = self._on_devices_of(planned, alone, beside, index) or alone
+        streamed = with_batches(single, planned, size, question.limits)
+        if streamed.shipped.id.batch == 1:
+            if most is not None:
+                self._warn("batches take other threads than single inputs, or too long")
+            return
         with question.phases("batches"):
-            single = question.placed(program, own_weights, opened)[0].on_samples_that_run()
-            together = narrowed.placed(stacked, weights, opened)[0]
-            race = raced(Runner(alone, single), Runner(planned, together, size))
-        if not _is_faster(planned, alone, size, race):
-            batch = by_input(planned.shipped, size)
-            ratio = race.ratio if race else batch.median_s / alone.shipped.median_s
-            variants[index] = with_slower(alone, batch, ratio)
+            measured = question.placed(program, own_weights, opened)[0].on_samples_that_run()
+            full = Runner(planned, narrowed.placed(stacked, weights, opened)[0])
+            race = raced(Runner(alone, measured), Runner(streamed, measured, full))
+        if race is None or not race.is_faster:
+            if race is not None:
+                variants[index] = with_slower(alone, race.together, race.ratio)
             if most is not None:
                 self._warn("no batch is clearly faster")
             return
-        if race is not None:
-            alone, planned = _shipping(alone, race.alone), _shipping(planned, race.together)
-        if not same_threads(alone, planned):
-            alone = self._on_devices_of(planned, alone, own, index) or alone
-        streamed = with_batches(alone, planned, size, question.limits)
-        if streamed.shipped.id.batch > 1:
-            variants[index] = _tried(streamed, found.tried)
-            if not known:
-                variants.append(planned)
-                self.files.update(own)
-        elif most is not None:
-            self._warn("no batch is clearly faster")
+        variants[index] = _tried(with_race(streamed, race.alone, race.together), found.tried)
+        files.update(beside)
+        if not known:
+            variants.append(planned)
+            files.update(own)
 
     def _narrowed(self, alone: PlannedVariant, found: Found) -> Question:
         """What is asked of batches: on the devices that were near the best of them, or that run
@@ -175,15 +194,3 @@ def _tried(planned: PlannedVariant, tried: tuple[str, ...]) -> PlannedVariant:
     if planned.stream is None:
         raise AssertionError("it was made to stream")
     return replace(planned, stream=replace(planned.stream, tried=tried))
-
-
-def _shipping(planned: PlannedVariant, shipped: Contender) -> PlannedVariant:
-    """With other figures of what ships."""
-    contenders = (shipped if each.chosen else each for each in planned.contenders)
-    return replace(planned, contenders=tuple(contenders))
-
-
-def _is_faster(
-    planned: PlannedVariant, alone: PlannedVariant, size: int, race: Race | None
-) -> bool:
-    return is_faster(planned, alone, size) if race is None else race.is_faster

@@ -10,15 +10,19 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
+from stagecut.compiler.answers import Answers
 from stagecut.compiler.arguments import (
     table_of,
 )
 from stagecut.compiler.arrows import Dump, Phases
+from stagecut.compiler.between_hosts import BetweenHosts
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.context_of import context_of
 from stagecut.compiler.decide import Decide, expanded_without
+from stagecut.compiler.decide_over_hosts import DecideOverHosts
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.error_budget import without_idle
+from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_members import (
     costs_file,
     file_prefix,
@@ -27,22 +31,25 @@ from stagecut.compiler.formats.plan_members import (
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.frontends.zoo import PREFIX
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import Costs
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
 )
-from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     MAIN,
     PlannedVariant,
 )
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.original import Original
 from stagecut.compiler.over_hosts import OverHosts
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
@@ -56,8 +63,9 @@ from stagecut.passes.profile.profile import Profiled
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With a
-    `machine`, nodes run on any of its hosts."""
+    """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With
+    `hosts`, nodes run on any of these. `original` is what the model was made from, and is held
+    against."""
 
     context: CompileContext
     objective: Objective
@@ -69,11 +77,19 @@ class Question:
     max_batch: int | None
     phases: Phases
     entry: str = MAIN
+    residents: Residents = NO_RESIDENTS
+    #: Behind which further numbers of tokens a decoder's step is looked at.
+    lengths: tuple[int, ...] = ()
     costs: Costs | None = None
     #: So many inputs are in each call, and whether replicas in processes may be faster then.
     size: int = 1
     processes: bool = True
-    machine: MeasuredMachine | None = None
+    hosts: OverHosts | None = None
+    #: Of a program that is made from the model's: the values that it hands from host to host, and
+    #: what answers are right.
+    wire: frozenset[str] = frozenset()
+    right: Answers | None = None
+    original: Original | None = None
 
     def answered(
         self,
@@ -89,17 +105,45 @@ class Question:
         to them.
         """
         try:
-            planned = self(program, weights, opened, files, index)
+            planned = self._asked(program, weights, opened, files, index)
         except (AllFailedError, EngineError) as error:
             if REFERENCE in self.context.backends or self.costs is not None:
                 raise
             specs = (*self.context.specs.values(), REFERENCE)
-            wider = replace(self, context=context_of(specs, self.context.settings))
-            planned = wider(program, weights, opened, files, index)
+            context = context_of(specs, self.context.settings)
+            hosts = None if self.hosts is None else replace(self.hosts, here=context)
+            wider = replace(self, context=context, hosts=hosts)
+            planned = wider._asked(program, weights, opened, files, index)
             told = f"{REFERENCE} is added to the devices: {error.problem}"
             planned = replace(planned, workarounds=(told, *planned.workarounds))
         for workaround in planned.workarounds:
             self.context.settings.warn(f"worked around: {workaround}")
+        return planned
+
+    def _asked(
+        self,
+        program: Program,
+        weights: WeightFile,
+        opened: ir.Model | None,
+        files: dict[str, bytes],
+        index: int,
+    ) -> PlannedVariant:
+        """Over hosts once more, where these then have less to hand to each other."""
+        own: dict[str, bytes] = {}
+        planned = self(program, weights, opened, own, index)
+        found = None
+        if self.hosts is not None and opened is None and any(planned.schedule.transfers):
+            measurements = self.placed(program, weights, opened)[0].on_samples_that_run()
+            table = read_costs(own[costs_file(index, self.entry)].decode())
+            between = BetweenHosts(self.hosts.machine, measurements, table, planned)
+            found = between.rewritten(self.tolerance)
+        if found is not None:
+            other: dict[str, bytes] = {}
+            again = replace(self, wire=found.wire, right=measurements.answers)
+            better = again(found.program, weights, opened, other, index)
+            if better.shipped.median_s < planned.shipped.median_s:
+                planned, own = replace(better, over_links=found.told), other
+        files.update(own)
         return planned
 
     def __call__(
@@ -120,7 +164,8 @@ class Question:
         with phases("profile"):
             measurements = measurements.on_samples_that_run()
             program = measurements.program
-            profiled = self._profiled(measurements, expanded)
+            measurements.answers.check_metric()
+            profiled = self.profiled(measurements, expanded)
             expanded = expanded_without(expanded, profiled.faults)
         decided = self._decide(measurements, expanded, profiled, dump)
         with phases("assemble"):
@@ -141,7 +186,7 @@ class Question:
                 decided.certificate,
                 profiled.paths,
                 program,
-                measurements.provenance(self._options(), compared.chosen.id),
+                measurements.identity.provenance(self._options(program), compared.chosen.id),
                 self.objective,
                 decided.totals,
                 measurements.context.backends,
@@ -170,14 +215,26 @@ class Question:
         self, program: Program, weights: WeightFile, opened: ir.Model | None
     ) -> tuple[Measurements, ExpandedGraph]:
         """The program with all that can be said of it before anything is measured."""
-        context = self.context if self._hosts is None else self._hosts.context
-        graph = Cluster(self.context.backends, self.granularity)(graph_of(program))
+        context = self.context if self.hosts is None else self.hosts.context
+        graph = Cluster(self.context.backends, self.granularity, self.wire)(graph_of(program))
         expanded = without_idle(Expand(context.backends)(graph), context.backends)
-        return Measurements(context, program, graph, weights, opened), expanded
+        measurements = Measurements(
+            context,
+            program,
+            graph,
+            weights,
+            opened,
+            self.residents,
+            self.right,
+            self.original,
+        )
+        return measurements, expanded
 
     @property
-    def _decide(self) -> Decide | DecideStream:
-        by_costs = self.costs is not None or self.machine is not None
+    def _decide(self) -> Decide | DecideStream | DecideOverHosts:
+        by_costs = self.costs is not None or self.hosts is not None
+        if self.objective.streams and self.hosts is not None:
+            return DecideOverHosts(self.restrict, self.tolerance, self.phases)
         if self.objective.streams:
             return DecideStream(
                 self.restrict,
@@ -193,23 +250,32 @@ class Question:
         )
 
     @property
-    def _hosts(self) -> OverHosts | None:
-        return None if self.machine is None else OverHosts(self.machine, self.context)
+    def _streamed_here(self) -> DecideStream | None:
+        """What tells the costs of this host's devices as they are in streams; None for others."""
+        if not self.objective.streams:
+            return None
+        return DecideStream(Restrict(), self.tolerance, (), False, self.phases, 1, False)
 
-    def _profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
-        if self._hosts is not None:
-            return self._hosts.profile(measurements)
+    def profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
+        """The costs: measured, or those that were handed in."""
+        if self.hosts is not None:
+            return self.hosts.profile(measurements, self._streamed_here)
         if self.costs is None:
-            return measurements.profile(expanded)
-        return handed_in(table_of(self.costs, expanded), expanded)
+            return profile_of(measurements, expanded)
+        profiled = handed_in(table_of(self.costs, expanded), expanded, self.residents.names)
+        return replace(profiled, costs=measurements.with_residents(profiled.costs))
 
-    def _options(self) -> Mapping[str, str]:
+    def _options(self, program: Program) -> Mapping[str, str]:
+        """`of the zoo` names no path, and nothing that runs code of others."""
+        of_zoo = {"of the zoo": program.source} if program.source.startswith(PREFIX) else {}
         return {
+            **of_zoo,
             "granularity": self.granularity,
             "objective": str(self.objective),
             "pin": ", ".join(map(str, self.restrict.pins)),
             "forbid": ", ".join(map(str, self.restrict.forbids)),
             "tolerance": "" if self.tolerance is None else f"{self.tolerance:g}",
+            **({} if self.original is None else {"reference": self.original.source}),
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
             **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }

@@ -17,17 +17,18 @@ from stagecut.compiler.circumstances import quietest
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, StagecutError, WrongAnswerError
 from stagecut.compiler.ir.objective import THROUGHPUT
-from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
     Hosting,
     StreamRun,
     StreamSchedule,
     StreamSolution,
+    in_flight,
     stream_account,
 )
 from stagecut.compiler.ir.stream_certificate import Limit
@@ -43,7 +44,6 @@ from stagecut.passes.profile.profile import Fault
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FEW, FullStream
-from stagecut.runtime.stream.pipeline import in_flight
 
 #: What a process takes before it has any weights.
 _LIBRARIES_BYTES = 200 << 20
@@ -67,7 +67,8 @@ class Entry:
 
 class StreamField:
     """The streams that take part, and what was seen of their stages. Turns are as long for `size`
-    inputs in each call as for single ones."""
+    inputs in each call as for single ones. No more inputs are in flight than take
+    `most_latency_s` by that."""
 
     def __init__(
         self,
@@ -76,12 +77,14 @@ class StreamField:
         *,
         timed: bool,
         size: int = 1,
+        most_latency_s: float = math.inf,
     ) -> None:
         settings = measurements.context.settings
         self._measurements = measurements
         self._tolerance = tolerance
         self._timed = timed
         self._least = math.ceil(FEW / size)
+        self._most_latency_s = most_latency_s
         self._settings: Settings = settings
         self._gate = StreamGate(
             settings.clock, settings.cpu_clock, settings.progress, STREAM_ROUNDS[settings.effort]
@@ -155,7 +158,7 @@ class StreamField:
 
     def _running(self, entry: Entry) -> BuiltStream:
         replicas, account = entry.proposal.stream.replicas, entry.proposal.account
-        limit = in_flight(replicas, 1, account.period_s, account.latency_s)
+        limit = in_flight(replicas, 1, account.period_s, account.latency_s, self._most_latency_s)
         clock, least = self._settings.clock, self._least
         full = partial(FullStream, replicas=replicas, limit=limit, clock=clock, least=least)
         return BuiltStream(entry.proposal, _Ready(_readied(entry), full))
@@ -176,6 +179,11 @@ class StreamField:
             stage in self._calls and math.isclose(self._calls[stage].call_s, load.call_s)
             for stage, load in zip(stages, solution.account.stages, strict=True)
         )
+
+    @property
+    def measured(self) -> int:
+        """How many stages were run in a stream."""
+        return len(self._calls)
 
     @property
     def runs(self) -> Sequence[StreamRun]:
@@ -287,9 +295,9 @@ class StreamField:
             replace(each.built, proposal=replace(each.proposal.single, id=each.proposal.id))
             for each in entries
         ]
-        compared = measurements.compared(contenders, built, self._dropped)
+        compared = Compared.of(measurements.answers, contenders, built, self._dropped)
         singles = [each.proposal.single for each in entries]
-        return measurements.at_other_shapes(
+        return measurements.right_elsewhere.shipping(
             replace(compared, circumstances=known), singles, THROUGHPUT, self._tolerance
         )
 

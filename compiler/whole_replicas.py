@@ -17,18 +17,17 @@ from stagecut import backends
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Feeds, silent
+from stagecut.compiler.ir.device import silent
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.stream import StreamRun
+from stagecut.compiler.ir.stream import StreamRun, in_flight
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.stream_contenders import StreamProposal, replicas_of_all
-from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn
 from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.stream.full import FEW, FullStream
-from stagecut.runtime.stream.pipeline import in_flight
 
 #: Replicas that are by this much too slow, each by itself and twice, are too slow in a stream.
 _FAR = 1.1
@@ -38,10 +37,12 @@ _FAR = 1.1
 class Replicas:
     """What was seen: the turn of the fastest that is right, None where none was fast enough; and by
     device the seconds from one call to the next, or the least that these can be, where it had no
-    turn. Devices that cannot run the whole are left out."""
+    turn; `least_s` is what they would be on CPUs that no other work took anything of, at the least.
+    Devices that cannot run the whole are left out."""
 
     run: StreamRun | None
     period_s: Mapping[str, float]
+    least_s: Mapping[str, float]
 
 
 def with_all_cores(costs: CostTable) -> CostTable:
@@ -83,16 +84,17 @@ def whole_replicas(
         proposals_of(expanded, restrict), key=lambda each: before_s.get(each.id.device, inf)
     )
     seen_s: dict[str, float] = {}
+    least_s: dict[str, float] = {}
     while left:
-        found = _fastest(measurements, left, most_s, least, before_s, seen_s)
+        found = _fastest(measurements, left, most_s, least, before_s, seen_s, least_s)
         if found is None:
             break
         proposal, run = found
         if _is_right(measurements, proposal, tolerance):
-            return Replicas(run, seen_s)
+            return Replicas(run, seen_s, least_s)
         left.remove(proposal)
-        del seen_s[proposal.id.device]
-    return Replicas(None, seen_s)
+        del seen_s[proposal.id.device], least_s[proposal.id.device]
+    return Replicas(None, seen_s, least_s)
 
 
 def executor_of(measurements: Measurements, proposal: StreamProposal) -> Executor:
@@ -102,14 +104,14 @@ def executor_of(measurements: Measurements, proposal: StreamProposal) -> Executo
 
 def turn_of(
     measurements: Measurements, proposal: StreamProposal, executor: Executor, least: int = FEW
-) -> StreamRun:
+) -> Turn:
     """A turn of a stream whose engines have run before."""
     settings, account = measurements.context.settings, proposal.account
     replicas = proposal.stream.replicas
     limit = in_flight(replicas, 1, account.period_s, account.latency_s)
     stream = FullStream(executor, replicas, limit, settings.clock, least)
     gate = StreamGate(settings.clock, settings.cpu_clock, silent, STREAM_ROUNDS[settings.effort])
-    return gate.turn(BuiltStream(proposal, stream), measurements.program.feeds).run
+    return gate.turn(BuiltStream(proposal, stream), measurements.program.feeds)
 
 
 def _is_right(
@@ -128,18 +130,20 @@ def _fastest(
     least: int,
     before_s: Mapping[str, float],
     seen_s: dict[str, float],
+    least_s: dict[str, float],
 ) -> tuple[StreamProposal, StreamRun] | None:
-    """Notes in `seen_s` what was seen of each device."""
+    """Notes in `seen_s` and `least_s` what was seen of each device."""
     found = None
     for proposal in proposals:
         device = proposal.id.device
         if before_s.get(device, 0.0) > _FAR * most_s:
-            seen_s[device] = before_s[device]
+            seen_s[device] = least_s[device] = before_s[device]
             continue
         try:
-            seen_s[device], run = _tried(measurements, proposal, most_s, least)
+            least_s[device], run = _tried(measurements, proposal, most_s, least)
         except EngineError:
             continue
+        seen_s[device] = least_s[device] if run is None else run.period_s
         if run is not None and run.period_s <= most_s:
             found, most_s = (proposal, run), run.period_s
     return found
@@ -148,17 +152,31 @@ def _fastest(
 def _tried(
     measurements: Measurements, proposal: StreamProposal, most_s: float, least: int
 ) -> tuple[float, StreamRun | None]:
-    """From one call to the next, or the least that this can be without a turn."""
+    """The least that it can be from one call to the next; and the turn, unless that is too much."""
     executor = executor_of(measurements, proposal)
-    least_s = _least_s(executor, measurements.program.feeds, proposal)
+    least_s = _least_s(measurements, executor, proposal)
     if least_s > _FAR * most_s:
         return least_s, None
-    run = turn_of(measurements, proposal, executor, least)
-    return run.period_s, run
+    turn = turn_of(measurements, proposal, executor, least)
+    cpu_s = inf if turn.cpu_s is None else turn.cpu_s
+    return min(turn.run.period_s, cpu_s / cores_of(proposal)), turn.run
 
 
-def _least_s(executor: Executor, feeds: Feeds, proposal: StreamProposal) -> float:
-    """From one call to the next, if replicas did not disturb each other: by what a run takes with
-    the machine to itself. The first run of an engine takes longer than others."""
-    runs = (executor.run(feeds)[1].latency_s for _ in range(2))
-    return min(runs) / sum(proposal.stream.replicas)
+def cores_of(proposal: StreamProposal) -> int:
+    """Those of all replicas."""
+    return sum(load.cores for load in proposal.account.stages)
+
+
+def _least_s(measurements: Measurements, executor: Executor, proposal: StreamProposal) -> float:
+    """From one call to the next, if replicas did not disturb each other: by the processor time of a
+    run, as other work takes nothing away from that. The first run of an engine takes longer than
+    others."""
+    cpu_clock, feeds = measurements.context.settings.cpu_clock, measurements.program.feeds
+    replicas = sum(proposal.stream.replicas)
+    cores = cores_of(proposal)
+    least_s = inf
+    for _ in range(2):
+        before_s = cpu_clock()
+        wall_s = executor.run(feeds)[1].latency_s
+        least_s = min(least_s, wall_s / replicas, (cpu_clock() - before_s) / cores)
+    return least_s

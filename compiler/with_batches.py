@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stagecut.compiler.ir.plan import Contender, ContenderKind, PlannedVariant
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.contender import Contender, ContenderKind
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.stream import in_flight
+from stagecut.compiler.ir.stream_certificate import Limit, most_latency_s
 from stagecut.passes.gate.gate import versus
 
 
@@ -21,6 +23,7 @@ def with_batches(
         raise AssertionError("it was made to stream")
     period_s = together.period_s / size
     latency_s = together.latency_s + (size - 1) * period_s
+    most_s = most_latency_s(limits)
     kept = all(limit.allows(latency_s) for limit in limits if limit.name == "latency")
     if not kept or not same_threads(planned, batched):
         return planned
@@ -46,7 +49,13 @@ def with_batches(
             statement=f"of batches of {size}, {proof.claim}",
         ),
         stream=replace(
-            together, batch=size, period_s=period_s, latency_s=latency_s, another=None, front=()
+            together,
+            batch=size,
+            period_s=period_s,
+            latency_s=latency_s,
+            another=None,
+            front=(),
+            in_flight=in_flight(together.replicas, size, period_s, latency_s, most_s),
         ),
     )
 
@@ -54,6 +63,15 @@ def with_batches(
 def _why_not(each: Contender, planned: PlannedVariant, shipped: Contender) -> str:
     """Only what shipped without batches took turns with what ships now."""
     return versus(each, shipped) if each is planned.shipped else f"one by one, {each.why}"
+
+
+def with_race(planned: PlannedVariant, alone: Contender, together: Contender) -> PlannedVariant:
+    """With the figures of the turns that what ships, `together`, took with what was the best one by
+    one."""
+    lost = replace(alone, chosen=False, trace=None, why=versus(alone, together))
+    seen = {alone.id: lost, together.id: replace(together, chosen=True, why=planned.shipped.why)}
+    contenders = tuple(seen.get(each.id, each) for each in planned.contenders)
+    return replace(planned, contenders=contenders)
 
 
 def with_slower(planned: PlannedVariant, batched: Contender, ratio: float) -> PlannedVariant:
@@ -74,11 +92,6 @@ def with_rivals(planned: PlannedVariant, others: PlannedVariant) -> PlannedVaria
         if each.id not in known and each.id.kind is ContenderKind.SINGLE
     )
     return replace(planned, contenders=(*planned.contenders, *more))
-
-
-def is_faster(batched: PlannedVariant, planned: PlannedVariant, size: int) -> bool:
-    """Whether batches were clearly seen to take less time by input."""
-    return batched.shipped.high_s / size < planned.shipped.low_s
 
 
 def same_threads(planned: PlannedVariant, batched: PlannedVariant) -> bool:

@@ -28,8 +28,8 @@ from stagecut.compiler.isolated import (
     Request,
     read_feed,
 )
+from stagecut.compiler.kept_profile import KeptProfile
 from stagecut.compiler.measure.supervisor import be_child
-from stagecut.compiler.measurements import KeptProfile
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.profiling import profile_model
 from stagecut.passes.cluster.cluster import Granularity
@@ -66,6 +66,9 @@ def _compile(folder: Path, request: Request) -> Mapping[str, float]:
         tolerance=request.tolerance,
         precision=request.precision,
         calibrate=request.calibrate,
+        metric=request.metric,
+        data=request.data,
+        reference=request.reference,
         max_energy_j=request.max_energy_j,
         max_batch=request.max_batch,
         max_latency_s=request.max_latency_s,
@@ -88,6 +91,7 @@ def _profile(folder: Path, request: Request) -> Mapping[str, float]:
         shapes=request.shapes[0],
         granularity=cast("Granularity", request.granularity),
         objective=cast("ProfileObjective", request.objective),
+        decoding=request.decoding,
         settings=_settings(folder, request),
     )
     (folder / PROFILE_FILE).write_bytes(PROFILE.dump_json(KeptProfile.of(profiled)))

@@ -9,27 +9,18 @@ import numpy as np
 
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.checks import Checks, OutputDifference
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Backend, StagedSchedule, StageProgram
 from stagecut.compiler.ir.graph import Dims, Node, Value
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import (
-    Checks,
-    Circumstances,
-    Contender,
-    InputPort,
-    OutputDifference,
-    PlannedNode,
-    PlannedRun,
-    PlannedStage,
-    PlannedStream,
-    PlannedVariant,
-    Port,
-    ProfilePath,
-    Provenance,
-)
+from stagecut.compiler.ir.plan import PlannedNode, PlannedRun, PlannedStage, PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.port import InputPort, Port
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import Certificate, Totals
 
@@ -118,6 +109,7 @@ class Assemble:
                 self._stage(stage, program, stage_s)
                 for (stage, program), stage_s in zip_longest(pairs, observed_s)
             ),
+            staged.homes,
         )
 
     def _stage(self, stage: Stage, program: StageProgram, observed_s: float | None) -> PlannedStage:

@@ -16,7 +16,17 @@ from typing import TypeVar
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.machine import HOST, LOCAL, Device, Host, Link, Machine, Memory, Route
+from stagecut.compiler.ir.machine import (
+    HOST,
+    LOCAL,
+    Device,
+    Host,
+    Link,
+    Machine,
+    Memory,
+    Resource,
+    Route,
+)
 from stagecut.compiler.ir.measured_machine import MeasuredHost, MeasuredMachine, on_host
 
 T = TypeVar("T")
@@ -24,9 +34,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """`machine` is where nodes may run."""
+    """`machine` is where nodes may run; `cpu` is the resource that its hosts have `cpus` of."""
 
     machine: MeasuredMachine
+    cpu: str
 
     def __call__(self, table: CostTable) -> CostTable:
         """The table with the devices, memories and links of all hosts. Energies are left out: they
@@ -39,7 +50,7 @@ class Spread:
                     where="--machine",
                     fix="leave the device out: plans over hosts are made for those of the CPUs",
                 )
-        placed = [*self._placed(table.machine.devices)]
+        placed = [*self._placed(table.machine)]
         return replace(
             table,
             machine=self._widened(table.machine, placed),
@@ -47,12 +58,19 @@ class Spread:
             nodes=tuple(_node(node, placed) for node in table.nodes),
         )
 
-    def _placed(self, devices: Iterable[Device]) -> "Iterator[_Placed]":
+    def _placed(self, machine: Machine) -> "Iterator[_Placed]":
         for host in self.machine.others:
-            for device in devices:
+            for device in machine.devices:
                 slowdown = self.machine.slowdown(host, device.name)
                 if slowdown is not None:
-                    yield _Placed(device, host, slowdown)
+                    yield _Placed(device, host, slowdown, self._cores(machine, device, host))
+
+    def _cores(self, machine: Machine, device: Device, host: MeasuredHost) -> int:
+        """All that there are there, of one that takes all that there are here."""
+        if device.keeps_busy != self.cpu:
+            return device.cores
+        takes_all = device.cores == machine.units_of[self.cpu]
+        return host.cpus if takes_all else min(device.cores, host.cpus)
 
     def _widened(self, machine: Machine, placed: "Iterable[_Placed]") -> Machine:
         hosts = self.machine.hosts
@@ -62,10 +80,18 @@ class Spread:
             links=tuple(Link(*route) for route in self._routes),
             hosts=(
                 Host(LOCAL, hosts[0].address),
-                *(Host(host.name, host.address) for host in self.machine.others),
+                *(Host(each.name, each.address, each.handling_s) for each in self.machine.others),
             ),
-            resources=machine.resources,
+            resources=(*machine.resources, *self._resources(machine, placed)),
         )
+
+    def _resources(self, machine: Machine, placed: "Iterable[_Placed]") -> Iterator[Resource]:
+        """Those of the driver's host, on each other one."""
+        used = {each.device.keeps_busy: each for each in placed}
+        for name, each in used.items():
+            here = each.here.keeps_busy
+            units = each.host.cpus if here == self.cpu else machine.units_of[here]
+            yield Resource(name, units, each.host.name)
 
     @property
     def _routes(self) -> dict[Route, int]:
@@ -92,6 +118,7 @@ class _Placed:
     here: Device
     host: MeasuredHost
     slowdown: float
+    cores: int
 
     @property
     def name(self) -> str:
@@ -106,6 +133,7 @@ class _Placed:
             basis="modelled",
             stage_s=self.here.stage_s * self.slowdown + self.host.call_s,
             resource=on_host(self.host.name, self.here.keeps_busy),
+            cores=self.cores,
         )
 
 

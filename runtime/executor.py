@@ -29,7 +29,8 @@ from stagecut.runtime.slots import Slots, Touched
 class Executor:
     """A prepared schedule, safe to call from several threads: it keeps nothing between calls.
 
-    `outputs` are handed back from the host's memory. `watch` is told about every call of an engine,
+    `outputs` are handed back from the host's memory; of states in another one, what lies there is
+    looked at, which is no transfer of the schedule. `watch` is told about every call of an engine,
     for one thread. Raises StageFault where an engine refuses a stage, DeviceError where a device or
     a link of the schedule is not there.
     """
@@ -46,10 +47,16 @@ class Executor:
         memory_of = {name: each.memory.name for name, each in backends.items()}
         slots = Slots(staged, outputs, memory_of)
         ready = prepare_stages(staged, backends, watch)
-        transfers = _Transfers(staged, memory_of, link_drivers(backends.values()), watch)
+        drivers = link_drivers(backends.values())
+        transfers = _Transfers(staged, memory_of, drivers, watch)
         self._clock = clock
         self._inputs = slots.inputs
         self._outputs = slots.outputs
+        self._looks = {
+            name: transfers.driver(name, Route(staged.homes[name], HOST)).transfer
+            for name, _ in slots.outputs
+            if name in staged.homes
+        }
         self._count = slots.count
         self._kinds = _kinds(staged)
         self._actions: list[_RunStage | _TransferValue] = [
@@ -76,11 +83,17 @@ class Executor:
         slots = self._filled(feeds)
         for action in self._actions:
             action(slots)
-        return {name: slots[at] for name, at in self._outputs}
+        return self._handed_back(slots)
+
+    def _handed_back(self, slots: Sequence[Any]) -> dict[str, Tensor]:
+        found = {name: slots[at] for name, at in self._outputs}
+        for name, look in self._looks.items():
+            found[name] = look(found[name])
+        return found
 
     def by_stage(self, feeds: Feeds) -> "Passage":
         """As `outputs`, a stage at a time, each in any thread."""
-        return Passage(self._filled(feeds), self._actions, self._ends, self._outputs)
+        return Passage(self._filled(feeds), self._actions, self._ends, self._handed_back)
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
         """As `outputs`, with what the run did and when."""
@@ -92,8 +105,8 @@ class Executor:
             before_s = clock()
             action(slots)
             events.append(kind.event(before_s - start_s, clock() - before_s))
-        outputs = {name: slots[at] for name, at in self._outputs}
-        return outputs, Trace(tuple(events), clock() - start_s)
+        end_s = clock()
+        return self._handed_back(slots), Trace(tuple(events), end_s - start_s)
 
     def _filled(self, feeds: Feeds) -> list[Any]:
         slots: list[Any] = [None] * self._count
@@ -106,19 +119,19 @@ class Passage:
     """The way of some inputs through the stages of a schedule, each with its transfers: a stage in
     a memory of its own brings what it reads from the host's, and takes back what it writes."""
 
-    __slots__ = ("_actions", "_ends", "_outputs", "_slots", "_stage")
+    __slots__ = ("_actions", "_ends", "_handed_back", "_slots", "_stage")
 
     def __init__(
         self,
         slots: list[Any],
         actions: Sequence[Callable[[list[Any]], object]],
         ends: Sequence[int],
-        outputs: Sequence[tuple[str, int]],
+        handed_back: Callable[[Sequence[Any]], dict[str, Tensor]],
     ) -> None:
         self._slots = slots
         self._actions = actions
         self._ends = ends
-        self._outputs = outputs
+        self._handed_back = handed_back
         self._stage = 0
 
     def advance(self) -> bool:
@@ -131,7 +144,7 @@ class Passage:
 
     def outputs(self) -> dict[str, Tensor]:
         """By name, once the last stage has run."""
-        return {name: self._slots[at] for name, at in self._outputs}
+        return self._handed_back(self._slots)
 
 
 def _ends(staged: StagedSchedule, memory_of: Mapping[str, str]) -> list[int]:
@@ -223,16 +236,21 @@ class _Transfers:
 
     def __call__(self, step: Transfer, following: int | None) -> Callable[[Tensor], Tensor]:
         """`following` is the stage that runs next. Raises DeviceError where there is no link."""
-        if step.route not in self._drivers:
-            source, target = step.route
-            raise DeviceError(
-                f"no link leads straight from memory {source!r} to {target!r}",
-                where=f"transfer of {step.value}",
-                fix="add a device whose links join the two",
-            )
+        driver = self.driver(step.value, step.route)
         form = self._forms.get(step.value, ANY) if step.route.target == HOST else ANY
         place = self._place(step, following)
-        return guarded_transfer(self._drivers[step.route], place, form, self._watch)
+        return guarded_transfer(driver, place, form, self._watch)
+
+    def driver(self, value: str, route: Route) -> LinkDriver:
+        """Raises DeviceError where there is no link."""
+        if route not in self._drivers:
+            source, target = route
+            raise DeviceError(
+                f"no link leads straight from memory {source!r} to {target!r}",
+                where=f"transfer of {value}",
+                fix="add a device whose links join the two",
+            )
+        return self._drivers[route]
 
     def _place(self, step: Transfer, following: int | None) -> Place:
         reader, writer = following, self._producer.get(step.value)

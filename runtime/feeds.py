@@ -10,7 +10,7 @@ from stagecut.compiler.ir.border import CARRIERS
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import FeedError
 from stagecut.compiler.ir.graph import ANY_RANK
-from stagecut.compiler.ir.plan import InputPort
+from stagecut.compiler.ir.port import InputPort
 from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.measure.memory import check_room
 

@@ -9,7 +9,7 @@ from stagecut.compiler.ir.border import carried, conformed
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError
 from stagecut.compiler.ir.graph import ANY_RANK, fits
-from stagecut.compiler.ir.plan import Port
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.text import size_text
 
 

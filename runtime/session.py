@@ -4,26 +4,28 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan, StoredVariant
 from stagecut.compiler.formats.weights import FILE_NAME
+from stagecut.compiler.ir.batching import stacked
 from stagecut.compiler.ir.border import CARRIERS, handed_back
 from stagecut.compiler.ir.device import Feeds, Progress, Tensor, silent
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
-from stagecut.compiler.ir.graph import ANY_RANK
-from stagecut.compiler.ir.plan import MAIN, PlannedVariant, Port, stacked
+from stagecut.compiler.ir.plan import MAIN, PlannedVariant
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model
 from stagecut.runtime.hosts.cluster import Cluster
+from stagecut.runtime.hosts.over_hosts import hosts_of
 from stagecut.runtime.inputs import Inputs
+from stagecut.runtime.metadata import ModelMetadata, NodeArg
+from stagecut.runtime.nearest import distance
 from stagecut.runtime.stream.callbacks import CalledBack
 from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Overload
@@ -32,39 +34,6 @@ from stagecut.runtime.stream.statistics import StreamStats
 from stagecut.runtime.stream.streams import Streams, limit_of
 from stagecut.runtime.unprofiled_shapes import Shapes
 from stagecut.runtime.variant import Variant
-
-#: What each dimension of an input of another rank counts for: more than any size.
-_OTHER_RANK = 1e3
-
-
-@dataclass(frozen=True, slots=True)
-class NodeArg:
-    """An input or output, with the attributes that onnxruntime's have.
-
-    Open dimensions stand in `shape` by their names, those without as None; it is empty where not
-    even the rank is known.
-    """
-
-    name: str
-    shape: list[int | str | None]
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelMetadata:
-    """What `onnxruntime.ModelMetadata` tells, as far as a plan knows it.
-
-    `custom_metadata_map` says what the plan was made from: the model's digest, the CPU and its
-    threads, the version of stagecut.
-    """
-
-    graph_name: str
-    custom_metadata_map: Mapping[str, str]
-    producer_name: str = "stagecut"
-    description: str = ""
-    graph_description: str = ""
-    domain: str = ""
-    version: int = 0
 
 
 class Session:
@@ -157,25 +126,30 @@ class Session:
         """Whether it has joined a cluster, whose hosts run parts of the plan."""
         return self._cluster is not None
 
+    @property
+    def host_of(self) -> Mapping[str, str]:
+        """The host of each device that a cluster's hosts have; nothing without a cluster."""
+        return hosts_of(self.planned.machine) if self.is_over_hosts else {}
+
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
         return self._nearest(self._checked(feeds)[1])
 
     def _nearest(self, shapes: Shapes) -> Variant:
         return self._by_shapes.get(shapes) or min(
-            self._variants, key=lambda variant: _distance(shapes, variant.shapes)
+            self._variants, key=lambda variant: distance(shapes, variant.shapes)
         )
 
     def get_inputs(self) -> list[NodeArg]:
         """Those that have to be given."""
-        return [_node_arg(port) for port in self.planned.inputs if not port.optional]
+        return [NodeArg.of(port) for port in self.planned.inputs if not port.optional]
 
     def get_overridable_initializers(self) -> list[NodeArg]:
         """The inputs that have a default."""
-        return [_node_arg(port) for port in self.planned.inputs if port.optional]
+        return [NodeArg.of(port) for port in self.planned.inputs if port.optional]
 
     def get_outputs(self) -> list[NodeArg]:
-        return [_node_arg(port) for port in self.planned.outputs]
+        return [NodeArg.of(port) for port in self.planned.outputs]
 
     def get_providers(self) -> list[str]:
         """The devices that stages run on, each once, in the order in which they are first used."""
@@ -183,14 +157,7 @@ class Session:
 
     def get_modelmeta(self) -> ModelMetadata:
         """The model's name, and what the plan was made from."""
-        origin = self.planned.provenance
-        made_from = {
-            "model_sha256": origin.model_sha256,
-            "cpu": origin.cpu,
-            "threads": str(origin.threads),
-            "stagecut": origin.stagecut,
-        }
-        return ModelMetadata(origin.model, made_from)
+        return ModelMetadata.of(self.planned.provenance)
 
     def get_session_options(self) -> NoReturn:
         """A plan has none: raises UsageError, which says where they went."""
@@ -401,22 +368,6 @@ def _prepared(
         return Variant(stored, fallback=True, grows=grows)
 
 
-def _distance(shapes: Shapes, profiled: Shapes) -> float:
-    """The sum of |log(size / profiled size)|: 32 is as far from 16 as from 64."""
-    return math.fsum(
-        abs(math.log(max(one, 1) / max(other, 1))) if len(shape) == len(near) else _OTHER_RANK
-        for shape, near in zip(shapes, profiled, strict=True)
-        for one, other in zip_longest(shape, near, fillvalue=1)
-    )
-
-
 def _numpy_dtype(port: Port) -> np.dtype[Any] | None:
     """None where an array that has it need not be one that stages take."""
     return None if port.dtype == "string" or port.dtype in CARRIERS else np.dtype(port.dtype)
-
-
-def _node_arg(port: Port) -> NodeArg:
-    short = {"float32": "float", "float64": "double"}.get(port.dtype, port.dtype)
-    dims = () if port.declared == ANY_RANK else port.declared
-    shape = [None if dim == "?" else dim for dim in dims]
-    return NodeArg(port.name, shape, f"tensor({short})")

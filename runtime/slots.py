@@ -31,8 +31,9 @@ class Slots:
     """The slots of a schedule; `touched` has an entry for each of its steps.
 
     `inputs` are values that a step reads from the host's memory and that no step has written;
-    `outputs` are handed back from there. Both are pairs of a name and a slot. `memory_of` maps
-    devices to their memories.
+    `outputs` are handed back from there. Both are pairs of a name and a slot. A state is read
+    wherever it is wanted, from several memories perhaps, and handed back from its home. `memory_of`
+    maps devices to their memories.
     Raises DeviceError for a device without one, ScheduleError for a step that reads what is not
     there.
     """
@@ -41,36 +42,38 @@ class Slots:
         self, staged: StagedSchedule, outputs: Sequence[str], memory_of: Mapping[str, str]
     ) -> None:
         self._numbers: dict[_Held, int] = {}
-        self._fed: dict[str, None] = {}
+        self._fed: dict[_Held, None] = {}
+        self._homes = staged.homes
         touched = []
         for step in staged.schedule.steps:
             reads, writes = _held(step, staged, memory_of)
             touched.append(Touched(tuple(map(self._found, reads)), tuple(map(self._new, writes))))
         self.outputs = [(name, self._handed_back(name)) for name in outputs]
-        self.inputs = [(name, self._numbers[name, HOST]) for name in self._fed]
+        self.inputs = [(held[0], self._numbers[held]) for held in self._fed]
         self.touched = _with_last_uses(touched, (at for _, at in self.outputs))
         self.count = len(self._numbers)
 
     def _found(self, held: _Held) -> int:
         name, memory = held
         if held not in self._numbers:
-            if memory != HOST:
+            if memory != HOST and name not in self._homes:
                 raise ScheduleError(
                     f"is not in {memory} when it is needed there",
                     where=f"value {name}",
                     fix="transfer it there first",
                 )
-            self._fed[name] = None
+            self._fed[held] = None
         return self._new(held)
 
     def _handed_back(self, name: str) -> int:
-        if (name, HOST) not in self._numbers:
+        home = self._homes.get(name, HOST)
+        if (name, home) not in self._numbers:
             raise ScheduleError(
-                f"never gets to {HOST}, from where outputs are handed back",
+                f"never gets to {home}, from where outputs are handed back",
                 where=f"value {name}",
                 fix="transfer it there",
             )
-        return self._numbers[name, HOST]
+        return self._numbers[name, home]
 
     def _new(self, held: _Held) -> int:
         return self._numbers.setdefault(held, len(self._numbers))

@@ -115,6 +115,8 @@ class UnprofiledShapes:
 
     def _bound_to(self, feeds: Feeds) -> Executor:
         program = bind(self._open_model(), feeds, self._source)
+        homes = self._staged.homes
+        program = replace(program, states=tuple(name for name in feeds if name in homes))
         graph = graph_of(program)
         staged = self._respecialised(program.model, graph.values)
         modelled_s = tuple(self._modelled_s(staged, graph))

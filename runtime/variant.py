@@ -24,14 +24,15 @@ from stagecut.compiler.ir.errors import (
     StageFault,
 )
 from stagecut.compiler.ir.machine import HOST
-from stagecut.compiler.ir.plan import PlannedRun, PlannedStream, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
 from stagecut.runtime.executor import Executor, Passage
 from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.hosts.executor import HostsExecutor
-from stagecut.runtime.hosts.over_hosts import OverHosts, far_devices
+from stagecut.runtime.hosts.over_hosts import OverHosts, devices_of, far_devices
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.unprofiled_shapes import Shapes, UnprofiledShapes
 
@@ -59,14 +60,15 @@ class Variant:
         outputs = [port.name for port in planned.outputs]
         self.planned: PlannedVariant = planned
         self.running: PlannedRun = (planned.fallback if fallback else None) or planned.run
-        far = far_devices(planned.machine, staged.schedule)
+        streamed = None if fallback else planned.stream
+        far = far_devices(planned.machine, staged.schedule, streamed)
         if far and cluster is None:
             raise DeviceError(
                 f"it runs on other hosts: {', '.join(far)}",
                 where=f"plan {planned.name}",
                 fix="run it with --cluster auto, or Session(plan, cluster='auto')",
             )
-        engines = _engines(planned, staged.schedule, far)
+        engines = _engines(planned, staged.schedule, devices_of(staged.schedule, streamed), far)
         self.shapes: Shapes = tuple(port.shape for port in planned.inputs)
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._stored = stored
@@ -227,11 +229,10 @@ def _processes(
 
 
 def _engines(
-    planned: PlannedVariant, schedule: Schedule, far: Collection[str]
+    planned: PlannedVariant, schedule: Schedule, running: Collection[str], far: Collection[str]
 ) -> Mapping[str, Backend]:
-    """Of the devices that run stages, or whose links join the host to their own memories; not of
-    those that are `far`, on other hosts."""
-    running = {stage.device for stage in schedule.stages}
+    """Of the devices that are `running` stages, or whose links join the host to their own memories;
+    not of those that are `far`, on other hosts."""
     memories = {memory for step in schedule.transfers for memory in step.route} - {HOST}
     memories -= {planned.machine.memory_of(name) for name in far}
     needed = {

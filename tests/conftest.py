@@ -1,15 +1,24 @@
 """Settings for all tests."""
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.support.short_turns import take_short_turns
 from tests.support.torch_table import keep_torchs_table
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """All that was imported stays: Python's collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +28,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--outputs", type=Path, help="keep what the site's commands print in this folder"
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _takes_short_turns() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        take_short_turns(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)

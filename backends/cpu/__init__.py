@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from stagecut.backends.cpu.device import CpuBackend
-from stagecut.backends.cpu.scheme import BLOCK_OPTIONS, Scheme
 from stagecut.backends.options import Options
+from stagecut.backends.quantised.scheme import BLOCK_OPTIONS, Scheme
 from stagecut.backends.threads import has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.machine import HOST, Memory
 

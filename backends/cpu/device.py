@@ -3,7 +3,7 @@ with quantised weights."""
 
 from dataclasses import dataclass
 
-from stagecut.backends.cpu.scheme import Scheme
+from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.machine import Device, Memory

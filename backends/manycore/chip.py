@@ -1,11 +1,11 @@
 """A chip: all that a preset and its options say, as one value that every kernel reads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
-from stagecut.backends.manycore.banks import Scratchpad
+from stagecut.backends.manycore.banks import BANK_BYTES, Scratchpad
 from stagecut.backends.manycore.parameters import (
     BYTES,
     Dma,
@@ -30,6 +30,9 @@ Part = TypeVar("Part")
 #: Results that the library's kernels compute together, to hide the latency of the FPU.
 UNROLL = 8
 
+#: Levers that change kernels which the baseline does not have.
+_OF_OPTIMISED = ("transposed_v", "split_n", "find_tiles")
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -50,7 +53,15 @@ class Chip:
     host: Host
 
     def __post_init__(self) -> None:
-        """Refuse tiles of products that overflow the scratchpad."""
+        """Refuse what contradicts itself, and tiles of products that overflow the scratchpad."""
+        if self.fpu.lanes * self.number_bytes > BANK_BYTES:
+            raise DeviceError(
+                f"{self.fpu.lanes} numbers of {self.number_bytes} bytes are more than a register",
+                where=f"lanes_{self.precision}",
+            )
+        for lever in _OF_OPTIMISED:
+            if getattr(self.levers, lever) and not self.optimised:
+                raise DeviceError("the baseline library has no such kernels", where=lever)
         t, room = self.tiles, self.geometry.usable_bytes
         inner, number = t.tile_inner_bytes, self.number_bytes
         once = (t.tile_rows + t.tile_columns) * inner + t.tile_rows * t.tile_columns * number
@@ -75,6 +86,14 @@ class Chip:
         """Cycles between two multiply-adds: more than one where results come too late for the next
         of the eight sums."""
         return -(-(self.fpu.latency + 1) // UNROLL)
+
+    @cached_property
+    def bufferings(self) -> tuple["Chip", ...]:
+        """The chip, and where it has double buffering, without it: a kernel that has no room for
+        everything twice, or none for tiles as large, is better off so."""
+        if not self.levers.double_buffer:
+            return (self,)
+        return self, replace(self, levers=replace(self.levers, double_buffer=False))
 
     @cached_property
     def scratchpad(self) -> Scratchpad:

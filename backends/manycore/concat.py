@@ -1,31 +1,36 @@
-"""Concat fused into the output projection: K is split by head, partial sums meet in a tree.
+"""Concat fused into the output projection: K is split by head, and partial sums meet in a tree.
 
-    cluster 0   | P0 Wo[0] |b| + from 1 |b| + from 2 |     each multiplies its heads by their rows
-    cluster 1   | P1 Wo[1] |b|  sent    |                  of the weight; then half of the clusters
-    cluster 2   | P2 Wo[2] |b| + from 3 |b|  sent    |     fetch the sums of the other half, and
-    cluster 3   | P3 Wo[3] |b|  sent    |                  add them up
+    cluster 0   | head 0 | P0 Wo[0] tile | sums | P0 Wo[0] tile | sums | ...      every cluster has
+    cluster 1   | head 1 | P1 Wo[1] tile | sums | P1 Wo[1] tile | sums | ...      all tiles of C,
+      ...                                                                         and its part of K
 
-    T = products + ceil(log2 clusters) (sums fetched + barrier + sums added)
+Where there is room, P, the result of a head, stays in the scratchpad of its cluster: it is neither
+stored nor fetched. Not fused, P is put together in the HBM, and C is dealt out to the clusters.
 
-Sources: the equation [script]; no reference covers several clusters.
+Sources: [script]; no reference covers several clusters.
 """
 
+from dataclasses import replace
+
 from stagecut.backends.manycore.chip import Chip
-from stagecut.backends.manycore.kernels.barrier import barrier
-from stagecut.backends.manycore.kernels.dma import done_1d
-from stagecut.backends.manycore.kernels.elementwise import axpy
+from stagecut.backends.manycore.heads import heads
 from stagecut.backends.manycore.product import Product, tiled
+from stagecut.backends.manycore.work import Attend
 
 
-def concat_linear(chip: Chip, rows: int, columns: int, d: int, heads: int) -> float:
-    """Cycles of [rows, heads d] by [heads d, columns], where each head lies in its cluster."""
-    clusters = min(heads, chip.geometry.clusters)
-    each = Product(rows, columns, d * -(-heads // clusters), count=clusters)
-    return tiled(chip, each).cycles + reduction(chip, rows * columns, clusters)
+def joined(chip: Chip, attend: Attend, product: Product) -> tuple[Attend, Product] | None:
+    """Both as they are when fused; None where K is not split, or not into equal parts."""
+    each = -(-attend.count // chip.geometry.clusters)
+    if attend.count == each or attend.count % each or product.m != attend.head.queries:
+        return None
+    part = replace(product, k=attend.head.d * each, summed=attend.count // each)
+    kept = replace(attend, head=replace(attend.head, kept=each))
+    held = replace(part, held=True)
+    return (kept, held) if _has_room(chip, kept, held) else (attend, part)
 
 
-def reduction(chip: Chip, elements: int, clusters: int) -> float:
-    """Cycles of adding up `elements` numbers of each of so many clusters."""
-    levels = (clusters - 1).bit_length()
-    fetched = done_1d(chip, elements * chip.number_bytes, "local")
-    return levels * (fetched + barrier(chip) + axpy(chip, elements))
+def _has_room(chip: Chip, attend: Attend, product: Product) -> bool:
+    if heads(chip, attend.head, attend.count) is None:
+        return False
+    held = attend.head.kept_bytes(chip)
+    return held + tiled(chip, product).tile.size_bytes(chip) <= chip.geometry.usable_bytes

@@ -8,8 +8,10 @@ scalar kernels do beside that is within the core-cycles. For comparing, not for 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from stagecut.backends.manycore.chip import Chip
+from stagecut.backends.manycore.concat import joined
 from stagecut.backends.manycore.heads import heads
 from stagecut.backends.manycore.kernels.dma import done_2d
 from stagecut.backends.manycore.kernels.elementwise import axpy
@@ -18,7 +20,10 @@ from stagecut.backends.manycore.kernels.layernorm import layernorm
 from stagecut.backends.manycore.kernels.softmax import softmax
 from stagecut.backends.manycore.product import Product, tiled
 from stagecut.backends.manycore.rowwise import Rowwise, dealt, fits
-from stagecut.backends.manycore.work import Attend, Move, Rows, UnsupportedError, Work
+from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Projected, Rows, Work
+
+#: What is one kernel.
+Kernel: TypeAlias = Product | Attend | Rows | Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,24 @@ class Cost:
         return self.flops / (self.cycles * peak) if self.cycles else 0.0
 
 
-def cost(chip: Chip, work: Work) -> Cost:
-    """Raises UnsupportedError where not even the smallest part has room in a scratchpad."""
+def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
+    """Of its kernels. A projection is fused with the attention before it, as the library has it,
+    unless tiles are found: then only where that is faster. Raises as `cost` does."""
+    if not isinstance(work, Projected):
+        return (cost(chip, work),)
+    parts: tuple[Kernel, ...] = (work.attend, *work.moves, work.product)
+    apart = tuple(cost(chip, part) for part in parts)
+    pair = joined(chip, work.attend, work.product)
+    if pair is None:
+        return apart
+    fused = tuple(cost(chip, part) for part in pair)
+    if not chip.levers.find_tiles:
+        return fused
+    return min(fused, apart, key=lambda way: sum(each.cycles for each in way))
+
+
+def cost(chip: Chip, work: Kernel) -> Cost:
+    """Raises NoRoomError where not even the smallest part has room in a scratchpad."""
     if isinstance(work, Product):
         return _product(chip, work)
     if isinstance(work, Attend):
@@ -58,7 +79,7 @@ def cost(chip: Chip, work: Work) -> Cost:
 
 def _product(chip: Chip, work: Product) -> Cost:
     found = tiled(chip, work)
-    macs = work.count * work.m * work.n * work.k
+    macs = work.count * work.m * work.n * work.k * work.summed
     followed = len(work.follow) * work.count * work.m * work.n
     return Cost(
         found.cycles,
@@ -73,7 +94,7 @@ def _product(chip: Chip, work: Product) -> Cost:
 def _attention(chip: Chip, work: Attend) -> Cost:
     found = heads(chip, work.head, work.count)
     if found is None:
-        raise UnsupportedError(
+        raise NoRoomError(
             f"a row of Q and of K, {work.head.d} numbers each, with what belongs to them has no "
             "room in the scratchpad"
         )
@@ -106,7 +127,7 @@ def _rows(chip: Chip, work: Rows) -> Cost:
             columns = -(-columns // 2)
             shape = Rowwise(-(-rows * work.columns // columns), columns, work.operands)
     if not fits(chip, shape):
-        raise UnsupportedError(f"a row of {work.columns} numbers has no room in the scratchpad")
+        raise NoRoomError(f"a row of {work.columns} numbers has no room in the scratchpad")
     found = dealt(chip, shape, lambda at_once: kernel(chip, at_once, columns))
     elements = rows * work.columns
     instructions = -(-elements // chip.fpu.lanes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from stagecut.backends.manycore.chip import Chip
-from stagecut.backends.manycore.costs import Cost, cost
+from stagecut.backends.manycore.costs import Cost, costs
 from stagecut.backends.manycore.link import links, load_s
 from stagecut.backends.manycore.numerics.formats import FORMATS
 from stagecut.backends.manycore.work import UnsupportedError, weights_of, works_of
@@ -78,7 +78,8 @@ class ManycoreBackend:
 
     def costs(self, node: Node) -> tuple[Cost, ...]:
         """Of its kernels, in order. Raises UnsupportedError."""
-        return tuple(cost(self.chip, work) for work in works_of(node, fused=self.chip.optimised))
+        works = works_of(node, fused=self.chip.optimised)
+        return tuple(cost for work in works for cost in costs(self.chip, work))
 
     def estimate(self, node: Node) -> Estimate:
         """The sum over the node's kernels, which run one after the other."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from stagecut.backends.manycore.device import ManycoreBackend
-from stagecut.backends.manycore.work import UnsupportedError
+from stagecut.backends.manycore.work import NoRoomError, UnsupportedError
 from stagecut.backends.one_operator import one_operator
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.errors import UnplaceableError, UsageError
@@ -65,6 +65,12 @@ def estimate(
     node = _node(one_operator(op, shapes))
     try:
         costs = backend.costs(node)
+    except NoRoomError as reason:
+        raise UnplaceableError(
+            f"{backend.name} cannot run it: {reason}",
+            where=f"operator {op}",
+            fix="give the device larger scratchpads: scratchpad_bytes=...",
+        ) from None
     except UnsupportedError as reason:
         raise UnplaceableError(
             f"{backend.name} cannot run it: {reason}",

@@ -24,6 +24,7 @@ from stagecut.backends.manycore.kernels.elementwise import axpy
 from stagecut.backends.manycore.kernels.gelu import gelu
 from stagecut.backends.manycore.kernels.gemm import gemm
 from stagecut.backends.manycore.kernels.gemv import gemv
+from stagecut.backends.manycore.kernels.reduction import reduction
 from stagecut.backends.manycore.pipeline import Fetch, Pipeline, Step
 from stagecut.backends.manycore.tiling import Tile
 
@@ -38,7 +39,9 @@ _ROUGHLY = 1.08
 class Product:
     """`count` products [m, k] by [k, n]; `follow` has what is done to each result.
 
-    "add" fetches another operand of the same size; "scale" (a bias or a factor) does not.
+    "add" fetches another operand of the same size; "scale" (a bias or a factor) does not. Where
+    more than one are `summed`, so many clusters compute all of C with a K of their own, and add up
+    what they have (concat.py); the left factor is in their scratchpads already where it is `held`.
     """
 
     m: int
@@ -46,6 +49,8 @@ class Product:
     k: int
     count: int = 1
     follow: tuple[str, ...] = ()
+    summed: int = 1
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,16 @@ class Tiled:
 
 @lru_cache(maxsize=1024)
 def tiled(chip: Chip, product: Product) -> Tiled:
+    """With double buffering only where that is faster."""
+    return min((_tiled(one, product) for one in chip.bufferings), key=lambda each: each.cycles)
+
+
+def _tiled(chip: Chip, product: Product) -> Tiled:
     tile = _tile(chip, product)
-    clusters = min(chip.geometry.clusters, _count(product, tile))
     return Tiled(
         tile,
         _cycles(chip, product, tile, _kernel(chip)),
-        clusters,
+        _clusters(chip, product, tile),
         _dma_bytes(chip, product, tile),
     )
 
@@ -105,12 +114,15 @@ def _rough(chip: Chip) -> Kernel:
     return cycles
 
 
-def _count(product: Product, tile: Tile) -> int:
-    return product.count * -(-product.m // tile.m) * -(-product.n // tile.n)
+def _clusters(chip: Chip, product: Product, tile: Tile) -> int:
+    if product.summed > 1:
+        return product.summed
+    tiles = product.count * -(-product.m // tile.m) * -(-product.n // tile.n)
+    return min(chip.geometry.clusters, tiles)
 
 
 def _cycles(chip: Chip, product: Product, tile: Tile, kernel: Kernel) -> float:
-    clusters = min(chip.geometry.clusters, _count(product, tile))
+    clusters = _clusters(chip, product, tile)
     line = Pipeline(chip.levers.double_buffer, chip.streams.barrier, chip.dma.dma_disturbs)
     tiles, dealt = [], 0
     kinds = _kinds(product, tile)
@@ -118,6 +130,7 @@ def _cycles(chip: Chip, product: Product, tile: Tile, kernel: Kernel) -> float:
     kinds.sort(key=lambda kind: (-kernel(kind[0], kind[1], inner, False), kind))
     for m, n, count in kinds:
         mine = -(-(dealt + count) // clusters) - -(-dealt // clusters)
+        mine = count if product.summed > 1 else mine
         dealt += count
         tiles.append(_pipelined(chip, product, (m, n, tile.k), clusters, kernel, mine))
     return line.cycles(tiles)
@@ -148,11 +161,13 @@ def _pipelined(
     number = chip.number_bytes
     steps = -(-product.k // k)
     rest = product.k - (steps - 1) * k
-    followed = sum(_follow(chip, kind, m * n) for kind in product.follow)
+    followed = reduction(chip, m * n, product.summed)
+    followed += sum(_follow(chip, kind, m * n) for kind in product.follow)
     added = product.follow.count("add")
 
     def load(inner: int, *, last: bool) -> Fetch:
-        fetch = _fetch(chip, ((inner * number, m), (inner * number, n)), clusters)
+        left = () if product.held else ((inner * number, m),)
+        fetch = _fetch(chip, (*left, (inner * number, n)), clusters)
         more = _fetch(chip, ((n * number, m),) * added, clusters) if last and added else None
         return fetch if more is None else fetch + more
 
@@ -167,7 +182,7 @@ def _pipelined(
         middle=step(k, adds=True, last=False) if steps > 2 else None,
         repeats=max(0, steps - 2),
         last=step(rest, adds=True, last=True) if several else None,
-        store=stored(chip, n * number, m, clusters),
+        store=stored(chip, n * number, m, 1 if product.summed > 1 else clusters),
     )
 
 
@@ -191,6 +206,7 @@ def stored(chip: Chip, row_bytes: int, rows: int, clusters: int) -> Fetch:
 def _dma_bytes(chip: Chip, product: Product, tile: Tile) -> int:
     total = 0
     for m, n, count in _kinds(product, tile):
-        numbers = (m + n) * product.k + m * n * (1 + product.follow.count("add"))
+        fetched = (n if product.held else m + n) * product.k * product.summed
+        numbers = fetched + m * n * (1 + product.follow.count("add"))
         total += count * numbers * chip.number_bytes
     return total

@@ -3,12 +3,13 @@
 Product   [m, k] x [k, n], several times, with what follows it on its tiles (product.py)
 Attend    attention, matched as a region (heads.py)
 Rows      LayerNorm, softmax, GELU, sums and products number by number (rowwise.py)
+Projected attention and the product with a weight that joins its heads (concat.py)
 Move      transposing, splitting, joining, cutting out: the DMA alone
 nothing   a view, such as Reshape
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -49,14 +50,28 @@ class Move:
     columns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """Attention whose heads a product with a weight joins; `moves` put them side by side where the
+    two are not fused."""
+
+    attend: Attend
+    product: Product
+    moves: tuple[Move, ...] = ()
+
+
 #: What is done number by number, wherever the numbers are.
 _FOLLOWING = frozenset({"gelu", "add", "scale"})
 
-Work: TypeAlias = Product | Attend | Rows | Move
+Work: TypeAlias = Product | Attend | Projected | Rows | Move
 
 
 class UnsupportedError(Exception):
     """The chip cannot run it; the message is the reason."""
+
+
+class NoRoomError(UnsupportedError):
+    """Not even the smallest part of it has room in a scratchpad."""
 
 
 def works_of(node: Node, *, fused: bool) -> tuple[Work, ...]:
@@ -64,21 +79,53 @@ def works_of(node: Node, *, fused: bool) -> tuple[Work, ...]:
     number is done on its tiles. Raises UnsupportedError."""
     kept = {value.name for value in node.outputs}
     found: list[Work] = []
-    product = ""  # the result of the product at the end of `found`, as far as nobody else reads it
+    tail = ""  # the result of what `found` ends with, as far as it can be taken up by the next
     for kernel in kernels(node.operators, kept):
         work, result = _work(kernel)
-        last = found[-1] if found else None
-        continues = _reads(kernel, product) and result not in kept
-        kind = work.kind if isinstance(work, Rows) else ""
-        if fused and kind in _FOLLOWING and isinstance(last, Product) and _reads(kernel, product):
-            found[-1] = replace(last, follow=(*last.follow, kind))
-            product = result if continues else ""
-        elif work is None:
-            product = result if continues else product
-        else:
-            found.append(work)
-            product = result if isinstance(work, Product) and result not in kept else ""
+        follows, passed = _reads(kernel, tail), "" if result in kept else result
+        if work is None:
+            tail = passed if follows else tail
+            continue
+        replaced, whole = _together(found, work, kernel, tail) if fused and follows else (0, work)
+        found[len(found) - replaced :] = [whole]
+        tail = passed if _is_open(found, kernel, follows=follows) else ""
     return tuple(found)
+
+
+def _together(
+    found: Sequence[Work], work: Work, kernel: Operator | Region, tail: str
+) -> tuple[int, Work]:
+    """How much of the end of `found` is one with `work`, which reads it, and what it is then."""
+    last = found[-1]
+    if isinstance(work, Rows) and work.kind in _FOLLOWING:
+        if isinstance(last, Product):
+            return 1, replace(last, follow=(*last.follow, work.kind))
+        if isinstance(last, Projected):
+            follow = (*last.product.follow, work.kind)
+            return 1, replace(last, product=replace(last.product, follow=follow))
+    moves = tuple(each for each in found[-1:] if isinstance(each, Move))
+    attend = found[-1 - len(moves)]
+    if isinstance(work, Product) and isinstance(attend, Attend) and _left(kernel) == tail:
+        numbers = attend.count * attend.head.queries * attend.head.d
+        if work.count == 1 and work.m * work.k == numbers:
+            return 1 + len(moves), Projected(attend, work, moves)
+    return 0, work
+
+
+def _left(kernel: Operator | Region) -> str:
+    return kernel.reads[0].name if isinstance(kernel, Operator) else ""
+
+
+def _is_open(found: Sequence[Work], kernel: Operator | Region, *, follows: bool) -> bool:
+    """Whether what comes next may be one with what `found` ends with."""
+    if isinstance(found[-1], Move):
+        return follows and isinstance(found[-2], Attend) and _joins_heads(kernel)
+    return isinstance(found[-1], Product | Projected | Attend)
+
+
+def _joins_heads(kernel: Operator | Region) -> bool:
+    """Whether it puts the heads of each token side by side."""
+    return isinstance(kernel, Operator) and kernel.attributes.get("perm") == (0, 2, 1, 3)
 
 
 def weights_of(node: Node) -> int:

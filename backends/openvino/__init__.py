@@ -1,7 +1,8 @@
-"""OpenVINO on the CPU: `openvino.f32`, and `openvino.bf16` where the CPU has that format.
+"""OpenVINO on the CPU: `openvino.f32`, `openvino.bf16` where the CPU has that format, and
+`openvino.int8` and `openvino.int4`, which hold the weights of products in so many bits.
 
-These run on all usable CPUs; `openvino.f32.serial` and `openvino.bf16.serial` run on one thread, so
-that no other has to be woken.
+These run on all usable CPUs; `openvino.f32.serial` and so on run on one thread, so that no other
+has to be woken.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from importlib.util import find_spec
 
 from stagecut.backends.openvino.device import OpenvinoBackend
 from stagecut.backends.options import Options
+from stagecut.backends.quantised.scheme import Activations, Scheme
 from stagecut.backends.threads import MOST_THREADS, has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.errors import BrokenDeviceError, DeviceError
 from stagecut.compiler.ir.machine import HOST, Memory
@@ -19,6 +21,10 @@ _PRECISIONS = {
     "openvino.f32.serial": "f32",
     "openvino.bf16": "bf16",
     "openvino.bf16.serial": "bf16",
+    "openvino.int8": "int8",
+    "openvino.int8.serial": "int8",
+    "openvino.int4": "int4",
+    "openvino.int4.serial": "int4",
 }
 
 
@@ -35,21 +41,46 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     serve N callers at once, each on as many threads. `.serial` pins none: its streams share CPUs
     with those of other stages, whose session would choose the same ones.
 
+    `openvino.int8` has a scale for each column of a weight, `openvino.int4` one for each
+    `block=32|64|128` of a column; what they are multiplied with is quantised to int8 in groups, or
+    with `activations=f32` not.
+
     Raises DeviceError where the package is missing or broken, or the CPU lacks the precision.
     """
     precision = _PRECISIONS[name]
     serial = name.endswith(".serial")
-    own = ("streams",) if serial else ("streams", "pinning")
-    told = f"OpenVINO on the CPU in {precision}"
-    device = on_threads(name, options, told, precision, also=own)
     read = Options(name, options)
+    scheme = _scheme(precision, read)
+    bits = () if scheme is None else ("activations", *(("block",) if scheme.block else ()))
+    own = ("streams", *bits) if serial else ("streams", "pinning", *bits)
+    kept = precision if scheme is None else _named(scheme)
+    device = on_threads(name, options, f"OpenVINO on the CPU in {kept}", kept, also=own)
     streams = read.integer("streams", default=1, at_least=1, at_most=MOST_THREADS)
     usual = "on" if has_every_cpu(device.cores * streams) else "off"
     pinning = "off" if serial else read.choice("pinning", ("off", "on"), default=usual)
     _check_usable(name, precision)
     alone = tuple(_alone(device.cores, pinning, options))
     serves = "streams" not in options
-    return OpenvinoBackend(device, Memory(HOST), (), pinning == "on", alone, streams, serves)
+    pins = pinning == "on"
+    return OpenvinoBackend(device, Memory(HOST), (), pins, alone, streams, serves, scheme)
+
+
+def _scheme(precision: str, read: Options) -> Scheme | None:
+    if precision not in {"int8", "int4"}:
+        return None
+    activations: Activations = "int8"
+    if read.choice("activations", ("int8", "f32"), default="int8") == "f32":
+        activations = "f32"
+    if precision == "int8":
+        return Scheme(8, None, activations)
+    return Scheme(4, int(read.choice("block", ("32", "64", "128"), default="32")), activations)
+
+
+def _named(scheme: Scheme) -> str:
+    """Devices of one precision compute the same, which those of other engines do not."""
+    block = f", blocks of {scheme.block}" if scheme.block not in {None, 32} else ""
+    activations = "" if scheme.activations == "int8" else ", f32 activations"
+    return f"int{scheme.bits}-weights{block}{activations}"
 
 
 def _alone(threads: int, pinning: str, options: Mapping[str, str]) -> Iterator[str]:
@@ -71,9 +102,9 @@ def _check_usable(name: str, precision: str) -> None:
             fix="pip install 'stagecut[openvino]'",
         )
     try:
-        from stagecut.backends.openvino import engine
+        from stagecut.backends.openvino import library
 
-        able = engine.capabilities()
+        able = library.capabilities()
     except Exception as error:  # a library that is missing or of another make: of any kind
         raise BrokenDeviceError(
             f"the package openvino is installed and cannot be used: {error}",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from stagecut.backends.openvino import faults
+from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator, Value
 from stagecut.compiler.ir.machine import Device, Memory
@@ -33,7 +34,8 @@ _QUANTIZED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OpenvinoBackend:
-    """Timed on this machine. The device's precision is that of floats inside a stage.
+    """Timed on this machine. The device's precision is that of floats inside a stage, or with a
+    `scheme` of the weights of products, when all else is in float32.
 
     `pins` says whether each thread stays on a CPU of its own, `streams` how many callers a stage
     serves at once, `serves_more` whether it may be asked to serve others; `alone` is as in
@@ -47,6 +49,7 @@ class OpenvinoBackend:
     alone: tuple[str, ...] = ()
     streams: int = 1
     serves_more: bool = False
+    scheme: Scheme | None = None
 
     def supports(self, node: Node) -> Support:
         for operator in node.operators:
@@ -54,6 +57,19 @@ class OpenvinoBackend:
             if reason:
                 return Support(f"{operator.op}: {reason}")
         return YES
+
+    def quantises(self, node: Node) -> bool:
+        """Whether it computes something in it in fewer bits."""
+        if self.scheme is None:
+            return not self.device.keeps_precision
+        return any(map(self._compresses, node.operators))
+
+    def _compresses(self, operator: Operator) -> bool:
+        if self.scheme is None or not self.scheme.quantises(operator):
+            return False
+        turned = operator.op == "Gemm" and bool(operator.attributes.get("transB"))
+        weight = operator.inputs[1]
+        return weight is not None and self.scheme.fills(weight.shape[1 if turned else 0])
 
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None
@@ -63,7 +79,12 @@ class OpenvinoBackend:
 
         threads = self.device.cores
         return engine.prepare(
-            stage, threads, self.device.precision, pin=self.pins, streams=self.streams
+            stage,
+            threads,
+            self.device.precision if self.scheme is None else "f32",
+            pin=self.pins,
+            streams=self.streams,
+            scheme=self.scheme,
         )
 
     def serving(self, callers: int) -> str:

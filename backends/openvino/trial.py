@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from stagecut.backends.openvino import engine
+from stagecut.backends.openvino import query
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.graph import Attribute, Operator, Value
 
@@ -35,7 +35,7 @@ def refusal(operator: Operator) -> str:
 
 @lru_cache(_KEPT)
 def _ask(model: bytes) -> str:
-    return engine.refusal(model)
+    return query.refusal(model)
 
 
 def _model(operator: Operator) -> bytes:

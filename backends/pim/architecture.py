@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy.typing as npt
 
 from stagecut.backends.pim.numerics import Arithmetic
-from stagecut.backends.pim.work import Kind, Product, Work
+from stagecut.backends.pim.work import Elementwise, Kind, Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,12 @@ class Architecture(Protocol):
         """The most bytes that all its units can read from the banks in a second."""
         ...
 
-    def cost(self, work: Work) -> Cost: ...
+    def cost(self, work: Product | Elementwise) -> Cost: ...
+
+    def share(self, parts: int) -> "Architecture | None":
+        """The device with one of so many equal parts of its channels; None where that does not come
+        out, or where a part of it computes by no rule that is known."""
+        ...
 
     def layout(self, work: Product) -> Iterator[Tile]:
         """The tiles of the weight in the placement of `cost`, in an otherwise empty memory."""

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stagecut.backends.pim.architecture import Architecture
+from stagecut.backends.pim.architecture import Architecture, Cost
 from stagecut.backends.pim.link import links
-from stagecut.backends.pim.work import Elementwise, UnsupportedError, Work, work_of
+from stagecut.backends.pim.state import StateCost
+from stagecut.backends.pim.work import (
+    Elementwise,
+    StateProduct,
+    UnsupportedError,
+    Work,
+    work_of,
+)
 from stagecut.compiler.ir.device import Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator
 from stagecut.compiler.ir.machine import Device, Memory
@@ -67,13 +74,18 @@ class PimBackend:
 
     def lacks_room(self, work: Iterable[Work]) -> str:
         """The reason why the weights of `work` do not fit into the memory; empty if they do."""
-        needed = sum(self.architecture.cost(part).weight_bytes for part in work)
+        needed = sum(self.cost(part).weight_bytes for part in work)
         if needed <= self.capacity_bytes:
             return ""
         return (
             f"its weights take {size_exactly(needed)}, padding included, and the memory has room "
             f"for {size_exactly(self.capacity_bytes)}"
         )
+
+    def cost(self, work: Work) -> Cost:
+        if isinstance(work, StateProduct):
+            return StateCost(self.architecture)(work)
+        return self.architecture.cost(work)
 
     def work(self, operator: Operator) -> tuple[Work, ...]:
         """The work of `operator`. Raises UnsupportedError where there is no kernel for it."""
@@ -86,7 +98,7 @@ class PimBackend:
     def estimate(self, node: Node) -> Estimate:
         """The sum over the node's operators, which run one after the other."""
         work = (part for operator in node.operators for part in self.work(operator))
-        costs = [self.architecture.cost(part) for part in work]
+        costs = [self.cost(part) for part in work]
         return Estimate(
             run_s=sum(cost.spent.run_s for cost in costs),
             energy_j=sum(cost.spent.energy_j for cost in costs),

@@ -56,7 +56,7 @@ def estimate(
     where the device cannot run the operator, or has no room for its weights.
     """
     work = _work(backend, op, shapes, dtype)
-    costs = [backend.architecture.cost(part) for part in work]
+    costs = [backend.cost(part) for part in work]
     plain = _together([cost.plain for cost in costs])
     chosen = _together([cost.chosen for cost in costs])
     return OperatorEstimate(
@@ -81,7 +81,7 @@ def layout(
     work = _work(backend, op, shapes, dtype)
     found = (backend.architecture.layout(part) for part in work if isinstance(part, Product))
     return Layout(
-        weight_bytes=sum(backend.architecture.cost(part).weight_bytes for part in work),
+        weight_bytes=sum(backend.cost(part).weight_bytes for part in work),
         tiles=tuple(tile for tiles in found for tile in tiles),
     )
 

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from stagecut.backends.pim.functions import function_of
 from stagecut.backends.pim.numerics import Arithmetic, Multiply
+from stagecut.backends.pim.state import times_state
 from stagecut.backends.rounding import held, narrow, wide
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
@@ -79,6 +80,9 @@ class _Builder:
     def steps(self, node: ir.Node) -> list[Step]:
         reads = [value.name or "" for value in node.inputs if value is not None]
         writes = node.outputs[0].name or ""
+        laid = self._laid(node, reads, writes)
+        if laid is not None:
+            return [laid]
         match node.op_type:
             case "MatMul":
                 return [self._product(reads[0], self._stage.weight(reads[1]), writes)]
@@ -91,13 +95,29 @@ class _Builder:
                 return [Step(run, (reads[0],), writes)]
             case "BatchNormalization":
                 return [self._batchnorm(node, reads, writes)]
-            case "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity":
-                return [Step(partial(_reshape, self._shape(node)), (reads[0],), writes)]
         raise EngineError(
             f"{node.op_type} has no in-memory kernel",
             where=f"stage {self._stage.name}, operator {node.name}",
             fix="place only nodes that the device supports",
         )
+
+    def _laid(self, node: ir.Node, reads: Sequence[str], writes: str) -> Step | None:
+        """What is done with a state, and what only looks at numbers in another way; None for other
+        operators."""
+        match node.op_type:
+            case "MatMul" if reads[1] not in self._weights:
+                run: Callable[..., Tensor] = partial(times_state, self._arithmetic.product)
+                return Step(run, tuple(reads), writes)
+            case "Concat":
+                axis = node.attributes["axis"].as_int()
+                return Step(partial(_joined, axis), tuple(reads), writes)
+            case "Transpose":
+                order = node.attributes["perm"].as_ints()
+                return Step(partial(np.transpose, axes=order), (reads[0],), writes)
+            case "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity":
+                return Step(partial(_reshape, self._shape(node)), (reads[0],), writes)
+            case _:
+                return None
 
     def _gemm(self, node: ir.Node, reads: Sequence[str], writes: str) -> list[Step]:
         """alpha and beta are folded into the weights, before these are rounded."""
@@ -154,6 +174,10 @@ class _Builder:
 
 def _times(product: Multiply, kept: tuple[int, ...], rows: Tensor) -> Tensor:
     return product(rows.reshape(-1, rows.shape[-1])).reshape(*rows.shape[:-1], *kept)
+
+
+def _joined(axis: int, *parts: Tensor) -> Tensor:
+    return np.concatenate(parts, axis)
 
 
 def _reshape(shape: tuple[int, ...], operand: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 """Operators as work for a PIM device of any kind, or the reason why no PIM device can run them.
 
 Product      [rows, inner] x [inner, outer], where the right factor is a weight in the memory
+StateProduct the same for each head, where the right factor is a state in the memory
 Elementwise  one pass over numbers that lie in the memory
-nothing      a view, such as Reshape: row-major data stay where they are
+nothing      a view, such as Reshape: row-major data stay where they are; and what only makes a
+             state longer, or looks at it in another layout: it lies as its products read it
 """
 
 import math
@@ -28,6 +30,16 @@ class Product:
     inner: int
     outer: int
     transposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StateProduct:
+    """`of_head`, for each of `heads`; `is_sum_of_rows` where its inner dimension is the length of
+    the state, so that each number of a new row belongs to another output."""
+
+    of_head: Product
+    heads: int
+    is_sum_of_rows: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class Elementwise:
         return 2 if self.kind in {"add", "sub", "mul"} else 1
 
 
-Work: TypeAlias = Product | Elementwise
+Work: TypeAlias = Product | StateProduct | Elementwise
 
 
 class UnsupportedError(Exception):
@@ -91,12 +103,27 @@ def work_of(operator: Operator) -> tuple[Work, ...]:
 
 def _matmul(operator: Operator) -> tuple[Work, ...]:
     activation, weight = _operands(operator)
+    if weight.grows is not None and len(weight.shape) >= 2:
+        return (_with_state(activation, weight),)
     _refuse_misplaced_weight(activation, weight)
     if math.prod(weight.shape[:-2]) != 1:
         raise UnsupportedError(f"the weight is a stack of {math.prod(weight.shape[:-2])} matrices")
     inner = activation.shape[-1]
     rows = activation.elements // inner
     return (Product(rows, inner, operator.writes[0].elements // rows),)
+
+
+def _with_state(activation: Value, state: Value) -> StateProduct:
+    heads, (inner, outer) = math.prod(state.shape[:-2]), state.shape[-2:]
+    product = Product(activation.elements // inner // heads, inner, outer)
+    return StateProduct(product, heads, state.grows == len(state.shape) - 2)
+
+
+def _state(operator: Operator) -> tuple[Work, ...]:
+    """One that becomes longer, or is looked at in another layout."""
+    if operator.writes[0].grows is None:
+        raise UnsupportedError("there is no in-memory kernel for it")
+    return ()
 
 
 def _gemm(operator: Operator) -> tuple[Work, ...]:
@@ -163,6 +190,8 @@ _READERS: Mapping[str, _Reader] = {
     "Sigmoid": _one_operand("sigmoid"),
     "Tanh": _one_operand("tanh"),
     "Gelu": _one_operand("gelu"),
+    "Concat": _state,
+    "Transpose": _state,
     "Reshape": _view,
     "Squeeze": _view,
     "Unsqueeze": _view,

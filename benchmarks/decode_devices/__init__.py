@@ -1,17 +1,17 @@
 """Claim: what one token of a language model costs on this CPU alone, and with each modelled device.
 
     python -m benchmarks.decode_devices [--model zoo:llama-100m] [--contexts 128,1024,4096,16384]
-                                        [--devices pim.hbm,pim.aim] [--output out]
+              [--devices pim.hbm,pim.aim,pim.silent,manycore.snitch16] [--output out]
 
 A decode step reads every weight and everything that is kept of earlier tokens once: at short
 contexts it is weights that take the time, at long ones the cache of keys and values. CPUs are
 measured at each context, devices and their links are modelled (~). Each device is looked at twice:
 
-    weights    its memory holds weights; attention stays on the CPU, where the cache is
-    cache      its memory holds the cache, too, and does the products with keys and values;
-               softmax stays on the CPU (benchmarks/decode_devices/cache.py says how that is priced)
+    weights    its memory holds weights; the cache is an input, transferred to wherever it is read
+    cache      its memory may hold the cache, too, from one step to the next, as plans have it: what
+               is transferred is the new token's
 
-Every figure is the least that any schedule takes by these costs, proven. A plan whose session keeps
-the cache in a modelled device's memory cannot be made yet: the figures of `cache` say what it would
-be worth. Writes decode_devices.json and decode_devices.png.
+Every figure is the least that any schedule takes by these costs, proven; where some gap is left
+within the time of the search, it is told. The sequence has room for
+one token more than the context. Writes decode_devices.json and decode_devices.png.
 """

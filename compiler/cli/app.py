@@ -50,7 +50,6 @@ app.command("sweep")(sweep_command.sweep)
 app.command("devices")(devices_command.devices)
 app.command("hosts")(hosts_command.hosts)
 app.command("estimate")(estimate_command.estimate)
-app.command("import-costs")(import_costs_command.import_costs)
 
 
 @app.callback(invoke_without_command=True)

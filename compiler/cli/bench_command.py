@@ -1,10 +1,8 @@
 """`stagecut bench`: a plan beside the engines used by hand, taking turns."""
 
 import random as order
-import statistics
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -12,17 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.bench_output import Row, document, lines
+from stagecut.compiler.cli.contestant import Contestant
 from stagecut.compiler.cli.output import print_json, progress_bars, say
-from stagecut.compiler.cli.rivals import ENGINES, Many, One, Rival, rivals
-from stagecut.compiler.ir import units
-from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError, told
+from stagecut.compiler.cli.rivals import ENGINES, USUAL, Asked, OfPlan, Rival, rivals
+from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import StoredVariant
     from stagecut.compiler.ir.device import Feeds
     from stagecut.runtime.session import Session
-
-_PLAN = "the plan"
 
 
 def bench(
@@ -41,9 +38,18 @@ def bench(
     against: Annotated[
         str,
         typer.Option(
-            metavar="ENGINE,ENGINE", help="The engines that it is measured beside, used by hand."
+            metavar="ENGINE,ENGINE",
+            help=f"The engines that it is measured beside, used by hand: {', '.join(ENGINES)}.",
         ),
-    ] = ",".join(ENGINES),
+    ] = ",".join(USUAL),
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="The PyTorch program of the plan (package.module:factory, a .pt2 file), for "
+            "torch; it runs its code. Plans of the zoo know theirs.",
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How many turns each one has.")] = 5,
     seconds: Annotated[
         float,
@@ -56,14 +62,16 @@ def bench(
     fallback: common.FallbackOption = False,
     json: common.JsonOption = False,
 ) -> None:
-    """Measure a plan beside ONNX Runtime and OpenVINO used by hand, taking turns.
+    """Measure a plan beside ONNX Runtime, OpenVINO and PyTorch used by hand, taking turns.
 
-    All run the plan's own program: one input at a time for the latency, and as many at once as
-    each takes for the inputs a second.
+    All run the plan's own program, each in a process of its own: one input at a time for the
+    latency, and as many at once as each takes for the inputs a second. Memory is what the process
+    has while it runs, with Python and the engine; the peak is that of making it.
 
-    stagecut bench bert.plan
-    stagecut bench bert.plan --against onnxruntime
-    stagecut bench bert.plan --rounds 10 --seconds 2 --json
+      stagecut bench bert.plan
+      stagecut bench bert.plan --against onnxruntime,openvino,torch
+      stagecut bench mine.plan --against torch --model package.module:factory
+      stagecut bench bert.plan --rounds 10 --seconds 2 --json
     """
     from stagecut.compiler.formats.plan_file import Plan
     from stagecut.compiler.measure.cpus import usable_cpus
@@ -73,7 +81,9 @@ def bench(
     engines = _engines(against)
     loaded = Plan.load(plan)
     stored = loaded.variant(common.parse_shapes(shape))
-    with Session(loaded, fallback=fallback) as session, TemporaryDirectory() as folder:
+    made_from = stored.planned.provenance.options.get("of the zoo", "")
+    program = _program(model, made_from) if "torch" in engines else ""
+    with Session(loaded, fallback=fallback) as session:
         if stored.planned.account.basis == "modelled" and not session.is_fallback:
             raise PlanError(
                 "runs on modelled devices, whose time this machine cannot show",
@@ -81,46 +91,44 @@ def bench(
                 fix="read what their models say: `stagecut report PLAN`",
             )
         feeds = _feeds(session, stored, random, common.read_feeds(feed))
-        model = Path(folder) / "model.onnx"
+        session.run(None, feeds)  # raises here what the plan raises
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        inputs = [feeds[port.name] for port in stored.planned.inputs]
+        asked = Asked(path, _written(stored, path, feeds), program, inputs)
+        others = rivals(asked, usable_cpus(), engines)
         before = read_load()
-        rows = _measured(
-            [
-                _of_plan(session, feeds),
-                *rivals(model, _written(stored, model, feeds), usable_cpus(), engines),
-            ],
-            rounds,
-            seconds,
-        )
+        rows = _measured([OfPlan(plan, feeds, fallback), *others], rounds, seconds)
         load = foreign_load(before, read_load())
+    if rows[0].failure:
+        raise PlanError(rows[0].failure, where=str(plan), fix="compile the model again")
     taken = None if load is None else load.taken
     if json:
-        print_json("stagecut.bench/1", {**_document(rows), "foreign_load": taken})
+        print_json("stagecut.bench/1", {**document(rows), "foreign_load": taken})
     else:
-        _show(rows, taken)
+        say(*lines(rows, taken))
 
 
 def _engines(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
-        if name == "torch":
-            raise UsageError(
-                "a plan holds its model as ONNX, and no PyTorch program",
-                where="--against torch",
-                fix="measure torch.compile with the program itself, as benchmarks/peers.py does",
-            )
         common.one_of(name, ENGINES, "--against")
     return names
 
 
-@dataclass(slots=True)
-class Row:
-    """What was measured of one: how long single inputs took, and how many a second came out in each
-    turn; or why it does not run."""
+def _program(given: str | None, made_from: str) -> str:
+    """Nothing that a plan file names is imported, but for models of the zoo, which are ours."""
+    from stagecut.compiler.frontends.zoo import PREFIX
 
-    name: str
-    latencies_s: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    failure: str = ""
+    if given is not None:
+        return given
+    if made_from.startswith(PREFIX):
+        return made_from
+    raise UsageError(
+        "a plan holds its model as ONNX, and no PyTorch program",
+        where="--against torch",
+        fix="name the program: --model package.module:factory, or a .pt2 file",
+    )
 
 
 def _feeds(session: "Session", stored: "StoredVariant", seed: int, given: "Feeds") -> "Feeds":
@@ -150,100 +158,19 @@ def _written(stored: "StoredVariant", path: Path, feeds: "Feeds") -> "Feeds":
     return {value.name: feeds[named[value.name]] for value in model.graph.inputs if value.name}
 
 
-def _of_plan(session: "Session", feeds: "Feeds") -> Rival:
-    def one() -> object:
-        return session.run(None, feeds)
-
-    def many(seconds: float) -> tuple[int, float]:
-        start_s = time.perf_counter()
-        count = sum(1 for _ in session.stream(_until(start_s + seconds, feeds)))
-        return count, time.perf_counter() - start_s
-
-    return Rival(_PLAN, lambda: (one, many))
-
-
-def _until(end_s: float, feeds: "Feeds") -> "Iterator[Feeds]":
-    while time.perf_counter() < end_s:
-        yield feeds
-
-
 def _measured(contestants: Sequence[Rival], rounds: int, seconds: float) -> list[Row]:
-    """In the order given. Raises what the plan, the first of them, raises."""
-    rows: list[Row] = []
-    ready: list[tuple[Row, One, Many]] = []
-    for rival in contestants:
-        rows.append(Row(rival.name))
-        try:
-            one, many = rival.make()
-            one()  # in their first calls engines allocate memory
-            many(seconds / 4)
-        except Exception as error:  # engines raise what they like
-            if rival is contestants[0]:
-                raise
-            rows[-1].failure = told(error).splitlines()[0]
-        else:
-            ready.append((rows[-1], one, many))
-    random = order.Random(0)  # noqa: S311  # nothing secret
-    turns = [turn for _ in range(rounds) for turn in random.sample(ready, len(ready))]
-    for row, one, many in progress_bars()(turns, "measuring"):
-        try:
-            _take_turn(row, one, many, seconds)
-        except Exception as error:  # engines raise what they like, whenever they like
-            if row is rows[0]:
-                raise
-            row.failure = row.failure or told(error).splitlines()[0]
+    """In the order given."""
+    with ExitStack() as stack:
+        running = [stack.enter_context(Contestant(rival, seconds)) for rival in contestants]
+        rows = [Row(each.name) for each in running]
+        for contestant in progress_bars()(running, "preparing"):
+            contestant.begin()
+        ready = [pair for pair in zip(rows, running, strict=True) if not pair[1].failure]
+        random = order.Random(0)  # noqa: S311  # nothing secret
+        turns = [turn for _ in range(rounds) for turn in random.sample(ready, len(ready))]
+        for row, contestant in progress_bars()(turns, "measuring"):
+            if (turn := contestant.turn()) is not None:
+                row.turns.append(turn)
+        for row, contestant in zip(rows, running, strict=True):
+            row.failure = contestant.failure
     return rows
-
-
-def _take_turn(row: Row, one: One, many: Many, seconds: float) -> None:
-    one()  # the others had the caches
-    end_s = time.perf_counter() + seconds
-    while (start_s := time.perf_counter()) < end_s:
-        one()
-        row.latencies_s.append(time.perf_counter() - start_s)
-    count, elapsed_s = many(seconds)
-    row.rates.append(count / elapsed_s)
-
-
-def _document(rows: Sequence[Row]) -> dict[str, object]:
-    return {"rows": [_row(row) for row in rows]}
-
-
-def _row(row: Row) -> dict[str, object]:
-    from stagecut.runtime.stream.statistics import percentiles
-
-    if row.failure:
-        return {"name": row.name, "failure": row.failure}
-    median_s, p99_s = percentiles(row.latencies_s)
-    return {
-        "name": row.name,
-        "latency_s": {"median": median_s, "p99": p99_s, "runs": len(row.latencies_s)},
-        "inputs_per_s": {
-            "median": statistics.median(row.rates),
-            "min": min(row.rates),
-            "max": max(row.rates),
-            "turns": len(row.rates),
-        },
-    }
-
-
-def _show(rows: Sequence[Row], taken: float | None) -> None:
-    from stagecut.runtime.stream.statistics import percentiles
-
-    width = max(len(row.name) for row in rows)
-    plan_rate = statistics.median(rows[0].rates)
-    heads = f"{'latency':>9} {'p99':>9}  {'inputs/s':>9}  {'in each turn':>17}"
-    say(f"{'':{width}}  {heads}  of the plan")
-    for row in rows:
-        if row.failure:
-            say(f"{row.name:{width}}  does not run it: {row.failure}")
-            continue
-        median, p99 = map(units.seconds, percentiles(row.latencies_s))
-        rate = statistics.median(row.rates)
-        span = f"{min(row.rates):.1f} .. {max(row.rates):.1f}"
-        say(
-            f"{row.name:{width}}  {median:>9} {p99:>9}  {rate:>9.1f}  {span:>17}  "
-            f"{rate / plan_rate:.2f}"
-        )
-    if taken is not None:
-        say(f"meanwhile other work took {taken:.0%} of the CPUs")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from stagecut.compiler.cli.tables import Given
 from stagecut.compiler.formats.stream_json import StoredStream, parse_stream, read_stream
+from stagecut.compiler.ir.batching import stacked
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
-from stagecut.compiler.ir.plan import PlannedVariant, stacked
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.solution import Certificate, meets
 from stagecut.compiler.ir.stream import StreamAccount, stream_account
 from stagecut.compiler.ir.stream_certificate import StreamCertificate

@@ -18,7 +18,8 @@ from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import Plan
-    from stagecut.compiler.ir.plan import Contender, ContenderId, PlannedVariant
+    from stagecut.compiler.ir.contender import Contender, ContenderId
+    from stagecut.compiler.ir.plan import PlannedVariant
     from stagecut.compiler.ir.solution import Certificate
     from stagecut.passes.cluster.cluster import Granularity
 
@@ -68,12 +69,36 @@ def compile_(
             "nodes, half for whole plans.",
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PACKAGE.MODULE:FUNCTION",
+            help="Your own measure of outputs, the larger the better, on --data; --tolerance is "
+            "then what it may lose.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA.npz|FOLDER",
+            help="Samples by input, and labels beside them, for --metric.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FULL",
+            help="The model in full precision that MODEL was quantised from: outputs are held "
+            "against its own, within 0.05 unless --tolerance says otherwise.",
+        ),
+    ] = None,
     max_energy: limits.MaxEnergyOption = None,
     max_batch: limits.MaxBatchOption = None,
     max_latency: limits.MaxLatencyOption = None,
     max_memory: limits.MaxMemoryOption = None,
     prompt: decoding.PromptOption = None,
     capacity: decoding.CapacityOption = None,
+    length: decoding.LengthOption = None,
     state: decoding.StateOption = None,
     encoder: decoding.EncoderOption = None,
     hand: decoding.HandOption = None,
@@ -112,6 +137,7 @@ def compile_(
       stagecut compile zoo:bert-base --dry-run
     """
     from stagecut.compiler.arguments import Precision, lower_precision_of
+    from stagecut.compiler.cli.searching import watching
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.formats.machine_json import read_machine
     from stagecut.compiler.pipeline import compile_model
@@ -144,6 +170,7 @@ def compile_(
             granularity=finest,
             lower_precision=lower_precision_of(tolerance, asked_precision),
             restrict=common.read_rules(pin, forbid),
+            decoding=decoding.decoding_options(prompt, capacity, state, length),
         )
         asked = common.one_of(effort, EFFORTS, "--effort")
         rounds = dry.rounds_of(asked, goal, by_costs=costs is not None)
@@ -162,11 +189,8 @@ def compile_(
         {"--output": output},
         (
             *common.model_files(model, output),
-            costs,
-            calibrate,
-            machine,
-            encoder,
-            *common.feed_files(feed),
+            *(() if reference is None else common.model_files(reference, output)),
+            *(costs, calibrate, data, machine, encoder, *common.feed_files(feed)),
         ),
     )
     settings = common.make_settings(
@@ -177,6 +201,7 @@ def compile_(
         notes=context.obj,
         effort=effort,
         engine_timeout_s=engine_timeout,
+        watch=watching(objective),
     )
     plan = compile_model(
         model,
@@ -190,13 +215,16 @@ def compile_(
         tolerance=tolerance,
         precision=asked_precision,
         calibrate=calibrate,
+        metric=metric,
+        data=data,
+        reference=reference,
         max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),
         max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
-        decoding=decoding.decoding_options(prompt, capacity, state, encoder, hand),
+        decoding=decoding.decoding_options(prompt, capacity, state, length, encoder, hand),
         settings=settings,
     )
     plan.save(output)
@@ -296,7 +324,7 @@ def _number(difference: float) -> float | None:
 
 def _show(plan: "Plan", output: Path) -> None:
     from stagecut.compiler.formats.costs_json import read_costs
-    from stagecut.compiler.ir.plan import for_batches
+    from stagecut.compiler.ir.batching import for_batches
     from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.terminal.report import print_summary

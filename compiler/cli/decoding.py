@@ -56,12 +56,61 @@ HandOption: TypeAlias = Annotated[
         "not say so; repeat for several.",
     ),
 ]
+LengthOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--length",
+        metavar="N",
+        help="For decoders: how many tokens the step lies behind that decode is measured with; "
+        "half way from the prompt to the capacity unless said.",
+    ),
+]
+LengthsOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--length",
+        metavar="N[,N,...]",
+        help="Of a decoder, the step behind so many tokens; with several lengths, its costs at "
+        "each of them, and on lines between.",
+    ),
+]
+
+#: No cache has more tokens, and no number more digits.
+_MOST_DIGITS = 9
+
+
+def parse_lengths(text: str | None) -> tuple[int, ...]:
+    """`128,1024` -> `(128, 1024)`, each once, by size; none where nothing is said. Raises
+    UsageError."""
+    if text is None:
+        return ()
+    numbers = [each.strip() for each in text.split(",")]
+    if not all(each.isdecimal() and len(each) <= _MOST_DIGITS for each in numbers):
+        raise UsageError(
+            f"{text!r} is no list of lengths",
+            where="--length",
+            fix="write how many tokens, as in --length 128,1024,4096",
+        )
+    return tuple(sorted({*map(int, numbers)}))
+
+
+def at_length(lengths: Sequence[int], states: Sequence[str] | None = None) -> "DecodingOptions":
+    """What asks for the step at the one length that is said, if any; raises UsageError where there
+    are more."""
+    if len(lengths) > 1:
+        raise UsageError(
+            f"{', '.join(map(str, lengths))} are {len(lengths)} lengths",
+            where="--length",
+            fix="give one",
+        )
+    return decoding_options(None, None, states, lengths[0] if lengths else None)
 
 
 def decoding_options(
     prompt: int | None,
     capacity: int | None,
     states: Sequence[str] | None,
+    length: int | None = None,
     encoder: Path | None = None,
     handed: Sequence[str] | None = None,
 ) -> "DecodingOptions":
@@ -72,6 +121,7 @@ def decoding_options(
         prompt,
         capacity,
         _pairs(states, "--state", "PAST=PRESENT", "an input with an output"),
+        length=length,
         encoder=encoder,
         handed=_pairs(handed, "--hand", "OUTPUT=INPUT", "an output with an input"),
     )

@@ -11,6 +11,7 @@ from stagecut.compiler.effort import GATE_ROUNDS, PROFILE_ROUNDS, STREAM_ROUNDS
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.profiling import expand_model
@@ -52,13 +53,20 @@ def rehearsed(
     granularity: "Granularity",
     lower_precision: str,
     restrict: Restrict,
+    decoding: DecodingOptions = DecodingOptions(),
 ) -> tuple[Rehearsed, ...]:
-    """Raises what `compile` would before it measures anything."""
+    """Raises what `compile` would before it measures anything. `decoding` with a length asks about
+    a decoder's step behind so many tokens."""
     names = devices or backends.real_devices(lower_precision=lower_precision)
     found = []
     for shapes in variants:
         expanded = expand_model(
-            model, feeds=feeds, devices=names, shapes=shapes, granularity=granularity
+            model,
+            feeds=feeds,
+            devices=names,
+            shapes=shapes,
+            granularity=granularity,
+            decoding=decoding,
         )
         restrict.check(expanded)
         found.append(Rehearsed(shapes, expanded, len(plan_paths(expanded).paths)))

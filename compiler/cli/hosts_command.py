@@ -57,6 +57,7 @@ def _document(machine: "MeasuredMachine", output: Path) -> dict[str, object]:
                 "cpus": host.cpus,
                 "capacity_bytes": host.capacity_bytes,
                 "call_s": host.call_s,
+                "handling_s": host.handling_s,
                 "probe_s": {device.name: device.probe_s for device in host.devices},
             }
             for host in machine.hosts
@@ -78,7 +79,9 @@ _SHOWN_BYTES = (1_000, 96_000, 110_000, 1_000_000)
 
 def _show(machine: "MeasuredMachine", output: Path) -> None:
     for host in machine.hosts:
-        call = f", a call {units.seconds(host.call_s)}" if host.call_s else ", inputs start here"
+        handled = f" ({units.seconds(host.handling_s)} of work at either end)"
+        call = f", a call {units.seconds(host.call_s)}{handled}"
+        call = call if host.call_s else ", inputs start here"
         room = (
             "" if host.capacity_bytes is None else f", {units.size(host.capacity_bytes)} of weights"
         )

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
 
-from stagecut.compiler.cli.output import progress_bars
+from stagecut.compiler.cli.output import ProgressLines, progress_bars
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -253,11 +255,13 @@ def make_settings(
     notes: Path | None = None,
     effort: str = "normal",
     engine_timeout_s: float = ENGINE_TIMEOUT_S,
+    watch: Told = nobody,
 ) -> "Settings":
     """Settings with progress bars; working files are kept beside `output`, where there has to be
     room for the result anyway."""
     from stagecut.compiler.context import EFFORTS, Settings
 
+    progress = progress_bars()
     return Settings(
         cache=None if no_cache else (cache_dir or _user_cache()),
         dump=dump,
@@ -265,7 +269,9 @@ def make_settings(
         notes=notes,
         engine_timeout_s=engine_timeout_s,
         effort=one_of(effort, EFFORTS, "--effort"),
-        progress=progress_bars(),
+        progress=progress,
+        watch=watch,
+        phase=progress.phase if isinstance(progress, ProgressLines) else nullcontext,
     )
 
 

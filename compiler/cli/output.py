@@ -3,6 +3,8 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -68,7 +70,8 @@ def progress_bars() -> "Progress":
 
 
 class ProgressLines:
-    """`profiling: 12 of 40`, at most every few seconds, and nothing of what is done before."""
+    """`profiling: 12 of 40`, at most every few seconds, and nothing of what is done before; and of
+    a phase that tells nothing itself, `import: 10 s so far`."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -84,6 +87,28 @@ class ProgressLines:
                 self._told_s = self._clock()
                 note(f"{label}: {done}{'' if total is None else f' of {total}'}")
             yield item
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """While it lasts, no few seconds go by without a line."""
+        over = Event()
+        Thread(target=self._tell, args=(name, over), daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _tell(self, name: str, over: Event) -> None:
+        start_s = self._clock()
+        while not over.wait(LINE_EVERY_S / 5):
+            self.still(name, start_s)
+
+    def still(self, name: str, start_s: float) -> None:
+        """Tell of a phase that goes on since then, where nothing has been told for long."""
+        now_s = self._clock()
+        if now_s - self._told_s >= 2 * LINE_EVERY_S:
+            self._told_s = now_s
+            note(f"{name}: {now_s - start_s:.0f} s so far")
 
 
 class LiveLine:

@@ -84,6 +84,12 @@ def partition(
             "a pattern such as 'MatMul*' for several.",
         ),
     ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Of costs by length, behind how many tokens the decode step lies."
+        ),
+    ] = None,
     time_limit: Annotated[
         float,
         typer.Option(
@@ -106,6 +112,7 @@ def partition(
       stagecut partition costs.json --explain encoder/add
       stagecut partition costs.json --check theirs.json --json
       stagecut partition costs.json --objective throughput --max-latency 50ms --max-memory 2GiB
+      stagecut partition steps.json --length 700
     """
     from stagecut.compiler.cli import partition_output as says
     from stagecut.compiler.cli.searching import Searching
@@ -145,7 +152,7 @@ def partition(
     if check is not None and not pin and not forbid:
         pin, forbid = given.rules  # what a plan's proof is about
     restrict = common.read_rules(pin, forbid)
-    whole = given.table()
+    whole = given.table(length)
     table = _limited(restrict(whole), max_energy)
     for loose in restrict.loose_pins(whole):
         output_of.note(loose)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import limits
+from stagecut.compiler.cli import decoding, limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import note, print_json, say
 from stagecut.compiler.cli.outputs import check_outputs
@@ -14,6 +14,7 @@ from stagecut.compiler.measure.crash_journal import ENGINE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stagecut.compiler.arguments import ProfileObjective
+    from stagecut.compiler.ir.costs_by_length import CostsByLength
     from stagecut.passes.cluster.cluster import Granularity
     from stagecut.passes.profile.paths import ProfilePlan
 
@@ -40,6 +41,8 @@ def profile(
             "with all CPUs at work.",
         ),
     ] = "latency",
+    length: decoding.LengthsOption = None,
+    state: decoding.StateOption = None,
     cores: common.CoresOption = None,
     engine_timeout: limits.EngineTimeoutOption = ENGINE_TIMEOUT_S,
     cache_dir: common.CacheOption = None,
@@ -54,17 +57,25 @@ def profile(
       stagecut profile zoo:bert-small -o costs.json --device cpu.serial --device cpu.parallel
       stagecut profile zoo:bert-small --plan-only
       stagecut profile zoo:bert-small -o stream.json --objective throughput
+      stagecut profile zoo:gpt2:past=1024 -o steps.json --length 128,512,1000
     """
     from stagecut import backends
     from stagecut.compiler.formats.atomic import replacing
     from stagecut.compiler.formats.costs_json import write_costs
-    from stagecut.compiler.profiling import plan_profile, profile_model
+    from stagecut.compiler.profiling import plan_profile, profile_by_length, profile_model
 
     common.keep_to_cores(cores)
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
     choices: tuple[ProfileObjective, ...] = ("latency", "throughput")
     goal = common.one_of(objective, choices, "--objective")
     shapes, feeds = common.parse_shapes(shape), common.read_feeds(feed) or None
+    lengths = decoding.parse_lengths(length)
+    if len(lengths) > 1 and (plan_only or shapes or goal != "latency"):
+        raise UsageError(
+            "several lengths are profiled for single runs, and with no other shapes",
+            where="--length",
+            fix="give one length, or leave out --plan-only, --shape and --objective",
+        )
     if plan_only:
         if goal != "latency":
             raise UsageError(
@@ -72,7 +83,14 @@ def profile(
                 where="--plan-only",
                 fix="leave out --objective throughput, to see what is run first; or --plan-only",
             )
-        plan = plan_profile(model, feeds=feeds, devices=device, shapes=shapes, granularity=finest)
+        plan = plan_profile(
+            model,
+            feeds=feeds,
+            devices=device,
+            shapes=shapes,
+            granularity=finest,
+            decoding=decoding.at_length(lengths, state),
+        )
         if json:
             print_json("stagecut.profile/1", _plan_document(plan))
         else:
@@ -89,6 +107,25 @@ def profile(
     )
     for left in () if device else backends.left_out(common.listener(context.obj)):
         note(left)
+    settings = common.make_settings(
+        cache_dir=cache_dir,
+        no_cache=no_cache,
+        output=output,
+        notes=context.obj,
+        engine_timeout_s=engine_timeout,
+    )
+    if len(lengths) > 1:
+        costs = profile_by_length(
+            model,
+            lengths,
+            feeds=feeds,
+            devices=device,
+            granularity=finest,
+            decoding=decoding.decoding_options(None, None, state),
+            settings=settings,
+        )
+        _write_by_length(costs, output, json)
+        return
     profiled = profile_model(
         model,
         feeds=feeds,
@@ -96,13 +133,8 @@ def profile(
         shapes=shapes,
         granularity=finest,
         objective=goal,
-        settings=common.make_settings(
-            cache_dir=cache_dir,
-            no_cache=no_cache,
-            output=output,
-            notes=context.obj,
-            engine_timeout_s=engine_timeout,
-        ),
+        decoding=decoding.at_length(lengths, state),
+        settings=settings,
     )
     with replacing(output) as temporary:
         temporary.write_text(write_costs(profiled.costs), "utf-8")
@@ -120,6 +152,22 @@ def profile(
     if goal == "throughput":
         say("then whole replicas and pipelines were run, full, to scale what was measured")
     say(f"wrote {output}: {len(profiled.costs.nodes)} nodes")
+
+
+def _write_by_length(costs: "CostsByLength", output: Path, json: bool) -> None:
+    from stagecut.compiler.cli.by_length_output import misfit_lines
+    from stagecut.compiler.formats.atomic import replacing
+    from stagecut.compiler.formats.costs_by_length_json import write_costs_by_length
+
+    with replacing(output) as temporary:
+        temporary.write_text(write_costs_by_length(costs), "utf-8")
+    nodes = len(costs.tables[0].nodes)
+    if json:
+        document = {"costs": str(output), "nodes": nodes, "lengths": list(costs.lengths)}
+        print_json("stagecut.profile/1", {**document, "misfit": dict(costs.misfit())})
+        return
+    say(*misfit_lines(costs))
+    say(f"wrote {output}: {nodes} nodes at {', '.join(map(str, costs.lengths))} tokens")
 
 
 def _plan_document(plan: "ProfilePlan") -> dict[str, object]:

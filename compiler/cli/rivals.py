@@ -1,54 +1,188 @@
-"""Engines used by hand, as their own tools use them: what a plan is measured beside.
+"""A plan, and engines used by hand, as their own tools use them: who takes part in a bench.
 
+    the plan                        a session, and its stream
     ONNX Runtime                    a session as it comes: all CPUs work on each input
     ONNX Runtime, 1 thread x N      one session of one thread, called by N threads: weights once
     OpenVINO latency                its latency mode, one request at a time
     OpenVINO throughput             its throughput mode, an AsyncInferQueue
+    torch eager, torch.compile      the PyTorch program that the plan was made from, on all CPUs
 
 OpenVINO computes in the precision that it chooses itself; where that is not float32, it is measured
-in float32, too.
+in float32, too. Each is made in a process of its own.
 """
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from stagecut.compiler.ir.device import Feeds
+    from stagecut.compiler.ir.device import Feeds, Tensor
 
 #: Runs one input, and waits for its outputs.
 One: TypeAlias = Callable[[], object]
-#: Runs inputs for so many seconds, as many at once as it takes; how many there were, in which time.
+#: Runs inputs for so many seconds, one at least, as many at once as it takes; how many there were,
+#: in which time.
 Many: TypeAlias = Callable[[float], tuple[int, float]]
+
+#: The engines that can be asked for by name, and those that are measured where none is.
+ENGINES, USUAL = ("onnxruntime", "openvino", "torch"), ("onnxruntime", "openvino")
+
+PLAN = "the plan"
+
+
+class Rival(Protocol):
+    """Data, as it is sent to a process. Whatever `make` raises is why it cannot run the model."""
+
+    @property
+    def name(self) -> str: ...
+
+    def make(self) -> tuple[One, Many]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
-    """Whatever `make` raises is why it cannot run the model."""
+class Asked:
+    """What all run: the plan's program as an ONNX file, with what it has to be fed, and, where
+    torch takes part, the name of its PyTorch program with its inputs in order."""
+
+    model: Path
+    feeds: "Feeds"
+    program: str = ""
+    inputs: "Sequence[Tensor]" = ()
+
+
+def rivals(asked: Asked, cpus: int, engines: Collection[str] = USUAL) -> Iterator[Rival]:
+    """Those of `engines` whose packages are installed."""
+    if "onnxruntime" in engines:
+        yield OnnxRuntime("ONNX Runtime", asked.model, asked.feeds, threads=0, callers=1)
+        name = f"ONNX Runtime, 1 thread x {cpus}"
+        yield OnnxRuntime(name, asked.model, asked.feeds, threads=1, callers=cpus)
+    if "openvino" in engines:
+        for precision in _precisions():
+            for mode in ("latency", "throughput"):
+                name = f"OpenVINO {mode}, {precision}"
+                yield OpenVino(name, asked.model, asked.feeds, mode.upper(), precision)
+    if "torch" in engines:
+        yield Torch("torch eager", asked.program, asked.inputs, compiled=False)
+        yield Torch("torch.compile", asked.program, asked.inputs, compiled=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OfPlan:
+    """The variant is that of the shapes of `feeds`."""
+
+    path: Path
+    feeds: "Feeds"
+    fallback: bool
+    name: str = PLAN
+
+    def make(self) -> tuple[One, Many]:
+        from stagecut.runtime.session import Session
+
+        session = Session(self.path, fallback=self.fallback)
+
+        def many(seconds: float) -> tuple[int, float]:
+            start_s = time.perf_counter()
+            count = sum(1 for _ in session.stream(self._until(start_s + seconds)))
+            return count, time.perf_counter() - start_s
+
+        return lambda: session.run(None, self.feeds), many
+
+    def _until(self, end_s: float) -> "Iterator[Feeds]":
+        yield self.feeds
+        while time.perf_counter() < end_s:
+            yield self.feeds
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxRuntime:
+    """With 0 `threads`, as many as it likes."""
 
     name: str
-    make: Callable[[], tuple[One, Many]]
+    model: Path
+    feeds: "Feeds"
+    threads: int
+    callers: int
+
+    def make(self) -> tuple[One, Many]:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = self.threads
+        session = ort.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
+
+        def one() -> object:
+            return session.run(None, self.feeds)
+
+        return one, called(one, self.callers)
 
 
-#: The engines that can be asked for by name.
-ENGINES = ("onnxruntime", "openvino")
+@dataclass(frozen=True, slots=True)
+class OpenVino:
+    name: str
+    model: Path
+    feeds: "Feeds"
+    hint: str
+    precision: str
+
+    def make(self) -> tuple[One, Many]:
+        import openvino as ov
+
+        options = {"PERFORMANCE_HINT": self.hint, "INFERENCE_PRECISION_HINT": self.precision}
+        compiled = ov.Core().compile_model(self.model, "CPU", options)
+        request = compiled.create_infer_request()
+        return lambda: request.infer(self.feeds), self._queued(ov.AsyncInferQueue(compiled))
+
+    def _queued(self, queue: Any) -> Many:
+        def many(seconds: float) -> tuple[int, float]:
+            count = 0
+            start_s = time.perf_counter()
+            while not count or time.perf_counter() < start_s + seconds:
+                queue.start_async(self.feeds)  # waits while all its requests are busy
+                count += 1
+            queue.wait_all()
+            return count, time.perf_counter() - start_s
+
+        return many
 
 
-def rivals(
-    model: Path, feeds: "Feeds", cpus: int, engines: Collection[str] = ENGINES
-) -> Iterator[Rival]:
-    """Those of `engines` whose packages are installed, for the ONNX file `model`."""
-    if "onnxruntime" in engines:
-        yield from _onnxruntime(model, feeds, cpus)
-    if "openvino" in engines:
-        yield from _openvino(model, feeds)
+@dataclass(frozen=True, slots=True)
+class Torch:
+    name: str
+    program: str
+    inputs: "Sequence[Tensor]"
+    compiled: bool
+
+    def make(self) -> tuple[One, Many]:
+        from stagecut.compiler.frontends.torch_module import torch_call
+
+        program, args, kwargs = torch_call(self.program, self.inputs)
+        import torch
+
+        function = torch.compile(program) if self.compiled else program
+
+        def one() -> object:
+            with torch.inference_mode():
+                return function(*args, **kwargs)
+
+        return one, called(one, 1)
 
 
-def callers(one: One, count: int) -> Many:
+def _precisions() -> Iterator[str]:
+    """None where OpenVINO is not installed, or broken, as `stagecut devices` says."""
+    try:
+        import openvino as ov
+
+        own = ov.Core().get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
+    except Exception:  # whatever it raises
+        return
+    yield from dict.fromkeys((own, "f32"))
+
+
+def called(one: One, count: int) -> Many:
     """As many threads, each with its next input as soon as its last one is done."""
 
     def many(seconds: float) -> tuple[int, float]:
@@ -58,7 +192,7 @@ def callers(one: One, count: int) -> Many:
 
         def call(index: int) -> None:
             try:
-                while time.perf_counter() < start_s + seconds:
+                while not totals[index] or time.perf_counter() < start_s + seconds:
                     one()
                     totals[index] += 1
             except Exception as error:  # engines raise what they like
@@ -72,57 +206,5 @@ def callers(one: One, count: int) -> Many:
         if errors:
             raise errors[0]
         return sum(totals), time.perf_counter() - start_s
-
-    return many
-
-
-def _onnxruntime(model: Path, feeds: "Feeds", cpus: int) -> Iterator[Rival]:
-    def make(threads: int, count: int) -> tuple[One, Many]:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = threads  # 0: as many as it likes
-        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-        def one() -> object:
-            return session.run(None, feeds)
-
-        return one, callers(one, count)
-
-    yield Rival("ONNX Runtime", partial(make, 0, 1))
-    yield Rival(f"ONNX Runtime, 1 thread x {cpus}", partial(make, 1, cpus))
-
-
-def _openvino(model: Path, feeds: "Feeds") -> Iterator[Rival]:
-    try:
-        import openvino as ov
-
-        core = ov.Core()
-        own = core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
-    except Exception:  # it is not installed, or broken, as `stagecut devices` says
-        return
-
-    def make(hint: str, precision: str) -> tuple[One, Many]:
-        options = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": precision}
-        compiled = core.compile_model(model, "CPU", options)
-        request = compiled.create_infer_request()
-        return lambda: request.infer(feeds), _queued(ov.AsyncInferQueue(compiled), feeds)
-
-    for precision in dict.fromkeys((own, "f32")):
-        for mode in ("latency", "throughput"):
-            name = f"OpenVINO {mode}, {precision}"
-            yield Rival(name, partial(make, mode.upper(), precision))
-
-
-def _queued(queue: Any, feeds: "Feeds") -> Many:
-    def many(seconds: float) -> tuple[int, float]:
-        count = 0
-        start_s = time.perf_counter()
-        while time.perf_counter() < start_s + seconds:
-            queue.start_async(feeds)  # waits while all its requests are busy
-            count += 1
-        queue.wait_all()
-        return count, time.perf_counter() - start_s
 
     return many

@@ -16,7 +16,7 @@ from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.ir.device import Tensor
-    from stagecut.compiler.ir.plan import InputPort
+    from stagecut.compiler.ir.port import InputPort
 
 
 def run(
@@ -104,7 +104,7 @@ def run(
     _write_outputs(named, files)
     if trace is not None:
         with replacing(trace) as temporary:
-            temporary.write_text(to_chrome(traces[-1]), "utf-8")
+            temporary.write_text(to_chrome(traces[-1], session.host_of), "utf-8")
     runs = Runs(variant, feeds, traces)
     if json:
         print_json("stagecut.run/1", document(runs, named, files))

@@ -1,7 +1,6 @@
 """What `stagecut run` says: some runs of one variant, step by step, as JSON and for people."""
 
 import math
-import resource
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from stagecut.compiler.ir import units
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.text import size_text
 from stagecut.compiler.ir.trace import Event
+from stagecut.compiler.measure.memory import resident
 
 if TYPE_CHECKING:
     from stagecut.compiler.ir.device import Tensor
@@ -130,7 +130,7 @@ def document(
             "p99": quantile(latencies_s, 0.99),
             "runs": len(latencies_s),
         },
-        "peak_memory_bytes": peak_bytes(),
+        "peak_memory_bytes": resident().peak_bytes,
         "basis": runs.traces[-1].basis,
         "predicted_s": runs.predicted_s,
         "observed_s": runs.observed_s,
@@ -171,7 +171,8 @@ def show(runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, Path])
     if count > 1:
         times_s = [trace.latency_s for trace in runs.traces]
         p90, p99 = (units.seconds(quantile(times_s, part)) for part in (0.90, 0.99))
-        say(f"  p90 {p90}, p99 {p99}; at most {units.size(peak_bytes())} of memory, with engines")
+        peak = units.size(resident().peak_bytes)
+        say(f"  p90 {p90}, p99 {p99}; at most {peak} of memory, with engines")
     if not runs.profiled:
         say(f"not profiled at these shapes; the plan is that for {runs.planned.profiled}")
     for step in runs.steps():
@@ -188,12 +189,6 @@ def quantile(times_s: Sequence[float], part: float) -> float:
     """The least of the times that no less than `part` of them are at or below."""
     ranked = sorted(times_s)
     return ranked[max(0, math.ceil(part * len(ranked)) - 1)]
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has had at any time, its engines and weights included;
-    Linux counts in KiB."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _expected(observed_s: float | None, predicted_s: float | None) -> Iterator[str]:

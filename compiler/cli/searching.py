@@ -10,15 +10,16 @@ from typing import Self
 import typer
 
 from stagecut.compiler.cli.output import LINE_EVERY_S, note
-from stagecut.compiler.ir.objective import Objective
-from stagecut.passes.partition.search import Standing
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.objective import LATENCY, Objective, parse_objective
+from stagecut.compiler.ir.standing import Standing
 
 #: What a command ends with that was interrupted, and has an answer nevertheless.
 INTERRUPTED = 130
 
 
 class Searching:
-    """The best answer so far and its bound, in a line every few seconds.
+    """The best answer so far and its bound, in a line every few seconds of a search.
 
     Within `with`, the first Ctrl-C ends the search with the best answer so far, where there is one.
     """
@@ -27,6 +28,7 @@ class Searching:
         self._text = objective.text
         self._clock = clock
         self._told_s = clock()
+        self._left_s = 0.0
         self._has_answer = False
         self._before = signal.getsignal(signal.SIGINT)
         self.is_stopped = False
@@ -34,6 +36,9 @@ class Searching:
     def __call__(self, standing: Standing) -> bool:
         """Whether it goes on."""
         self._has_answer = not math.isinf(standing.total)
+        if standing.left_s > self._left_s:  # another search begins
+            self._told_s = self._clock()
+        self._left_s = standing.left_s
         if self._clock() - self._told_s >= LINE_EVERY_S:
             self._told_s = self._clock()
             note(f"searching: {self._best(standing)}; {standing.left_s:.0f} s left")
@@ -66,3 +71,11 @@ class Searching:
             note("stopping: the best answer so far follows; Ctrl-C again ends it without")
         elif callable(self._before):
             self._before(number, frame)
+
+
+def watching(objective: str) -> Searching:
+    """For a compile: what it searches for within streams and answers are latencies."""
+    try:
+        return Searching(parse_objective(objective))
+    except UsageError:
+        return Searching(LATENCY)

@@ -2,20 +2,29 @@
 
 import math
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagecut.compiler.cli import limits
+from stagecut.compiler.cli import decoding, limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.outputs import check_outputs
+from stagecut.compiler.cli.tables import Given, by_length
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
+    from stagecut.compiler.cli.sweep_page import Page
+    from stagecut.compiler.context import Settings
+    from stagecut.compiler.ir.costs import CostTable
+    from stagecut.compiler.ir.costs_by_length import CostsByLength
     from stagecut.compiler.ir.objective import Objective
-    from stagecut.passes.sweep.sweep import Sweep
+    from stagecut.passes.sweep.catalogue import Choice
+    from stagecut.passes.sweep.speed_map import SpeedMap
+    from stagecut.passes.sweep.sweep import Curve, Sweep
 
 _RANGE = re.compile(r"(?P<part>.+)=(?P<low>[^=]+?)\.\.(?P<high>[^=]+)")
 
@@ -60,6 +69,7 @@ def sweep(
             "than for no more.",
         ),
     ] = None,
+    length: decoding.LengthsOption = None,
     device: common.DeviceOption = None,
     shape: common.ShapeOption = None,
     objective: common.ObjectiveOption = "latency",
@@ -74,9 +84,17 @@ def sweep(
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the curve, or the choices, as CSV.")
     ] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it (needs Matplotlib).")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page with the drawing (needs Matplotlib)."),
+    ] = None,
     json: common.JsonOption = False,
 ) -> None:
-    """Say how the optimum changes with the speed of a device or of a link, exactly.
+    """Say how the optimum changes with the speed of a device or of a link, or with the length of a
+    decoder's sequence, exactly.
 
     The optimum over all schedules is a curve made of few pieces: every speed at which something
     moves is found, and proved, by two partitions a piece.
@@ -85,9 +103,10 @@ def sweep(
       stagecut sweep costs.json --scale pim.hbm=0.05..100 --scale cpu.serial=0.5..2 --csv curve.csv
       stagecut sweep costs.json --scale pim.hbm=0.1..10 --scale transfers=0.1..10 --map
       stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --price 10,18,32
+      stagecut sweep costs.json --scale transfers=0.01..1000 --png curve.png --html curve.html
+      stagecut sweep zoo:gpt2:past=1024 --length 128,512,1000 --device cpu.serial --device pim.aim
     """
-    from stagecut.compiler.cli import sweep_map_output as maps
-    from stagecut.compiler.cli import sweep_output as says
+    from stagecut.compiler.cli import sweep_drawing as draws
     from stagecut.compiler.cli.searching import Searching
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.sweep.catalogue import Catalogue
@@ -96,7 +115,16 @@ def sweep(
     goal = parse_objective(objective)
     asked = [_sweep(text, goal, time_limit) for text in scale or ()]
     is_table = costs.endswith(".json")
-    _refuse(len(asked), set_ is not None, map_)
+    lengths = decoding.parse_lengths(length)
+    known = by_length(Path(costs)) if is_table else None
+    along = len(lengths) > 1 or (known is not None and not lengths)
+    if along:
+        _refuse_along_length(
+            twice=known is not None and bool(lengths),
+            others=[*asked, set_, map_, shape, png, html],
+        )
+    else:
+        _refuse(len(asked), set_ is not None, map_)
     entries = [] if set_ is None else _entries(set_)
     names = tuple(each.partition("=")[0] for each in entries)
     prices = _prices(price, len(names))
@@ -107,49 +135,157 @@ def sweep(
             where="--set",
             fix="name the model instead of its costs",
         )
-    check_outputs({"--csv": csv}, (Path(costs),))
+    check_outputs({"--csv": csv, "--png": png, "--html": html}, (Path(costs),))
+    for option in [name for name, path in {"--png": png, "--html": html}.items() if path]:
+        draws.check_installed(option)
     settings = common.make_settings(
         cache_dir=cache_dir, no_cache=no_cache, notes=context.obj, effort=effort
     )
+    rules = common.read_rules(pin, forbid)
+    if along:
+        steps = known or _profiled_by_length(costs, lengths, device, settings)
+        steps = replace(steps, tables=tuple(map(rules, steps.tables)))
+        _along_length(costs, steps, goal, time_limit, csv, json)
+        return
     if is_table:
-        from stagecut.compiler.formats.costs_json import read_costs
-
-        table = read_costs(Path(costs))
+        table = Given(Path(costs), None).table(*lengths)
     else:
-        from stagecut import backends
-        from stagecut.compiler.profiling import profile_model
-
-        devices = [*(device or backends.real_devices()), *entries]
-        shapes = common.parse_shapes(shape)
-        table = profile_model(costs, devices=devices, shapes=shapes, settings=settings).costs
-    table = common.read_rules(pin, forbid)(table)
+        table = _profiled(costs, lengths, device, entries, shape, settings)
+    table = rules(table)
+    title = Path(costs).name
     if entries:
-        choices = catalogue(table)
-        specs = dict(zip(catalogue.entries, entries, strict=True))
-        document = says.choices_document(choices, specs, goal)
-        lines = says.choices_lines(choices, specs, goal)
-        rows = says.choices_csv(choices, specs)
+        answer = _of_choices(title, catalogue(table), dict(zip(names, entries, strict=True)), goal)
     elif map_:
-        drawn = speed_map(asked[0], asked[1], table)
-        document, lines = maps.map_document(drawn), maps.map_lines(drawn)
-        rows = maps.map_csv(drawn)
+        answer = _of_map(title, speed_map(asked[0], asked[1], table))
     else:
-        curves = [one(table) for one in asked]
-        document, lines = says.curves_document(curves), says.curves_lines(curves)
-        rows = says.curves_csv(curves)
-    _write(csv, rows)
+        answer = _of_curves(title, [one(table) for one in asked])
+    _write(csv, answer.rows.encode)
+    _write(png, lambda: draws.png(answer.page.drawing))
+    _write(html, lambda: str(answer.page).encode())
     if json:
-        print_json("stagecut.sweep/1", {"costs": costs, **document})
+        print_json("stagecut.sweep/1", {"costs": costs, **answer.document})
     else:
-        say(*lines)
+        say(*answer.lines)
 
 
-def _write(csv: Path | None, rows: str) -> None:
+def _profiled(
+    model: str,
+    lengths: Sequence[int],
+    device: Sequence[str] | None,
+    entries: Sequence[str],
+    shape: list[str] | None,
+    settings: "Settings",
+) -> "CostTable":
+    from stagecut import backends
+    from stagecut.compiler.profiling import profile_model
+
+    return profile_model(
+        model,
+        devices=[*(device or backends.real_devices()), *entries],
+        shapes=common.parse_shapes(shape),
+        decoding=decoding.at_length(lengths),
+        settings=settings,
+    ).costs
+
+
+def _profiled_by_length(
+    model: str, lengths: Sequence[int], device: Sequence[str] | None, settings: "Settings"
+) -> "CostsByLength":
+    from stagecut import backends
+    from stagecut.compiler.profiling import profile_by_length
+
+    devices = [*(device or backends.real_devices())]
+    return profile_by_length(model, lengths, devices=devices, settings=settings)
+
+
+def _along_length(
+    named: str,
+    steps: "CostsByLength",
+    objective: "Objective",
+    limit_s: float,
+    csv: Path | None,
+    json: bool,
+) -> None:
+    from stagecut.compiler.cli import by_length_output as says
+    from stagecut.compiler.cli.searching import Searching
+    from stagecut.passes.sweep.lengths import LengthSweep
+
+    curve = LengthSweep(objective, limit_s, Searching(objective), progress_bars())(steps)
+    _write(csv, says.curve_csv(curve).encode)
+    if json:
+        document = says.curve_document(curve, steps)
+        print_json("stagecut.sweep/1", {"costs": named, **document})
+    else:
+        say(*says.curve_lines(curve, steps))
+
+
+def _refuse_along_length(*, twice: bool, others: Sequence[object]) -> None:
+    """A sweep along the length is a question of its own."""
+    if twice:
+        raise UsageError(
+            "the lengths are those of the file",
+            where="--length",
+            fix="leave it out; or give one length, with --scale",
+        )
+    if any(others):
+        raise UsageError(
+            "along the length, nothing else changes, and nothing is drawn",
+            where="sweep",
+            fix="give one --length with --scale or --set; or several and none of these, no --map, "
+            "--shape, --png and --html",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What was found, in every form in which it can be had; `rows` are the CSV."""
+
+    document: Mapping[str, object]
+    lines: Iterable[str]
+    rows: str
+    page: "Page"
+
+
+def _of_curves(title: str, curves: "Sequence[Curve]") -> _Answer:
+    from stagecut.compiler.cli import sweep_drawing as draws
+    from stagecut.compiler.cli import sweep_output as says
+    from stagecut.compiler.cli import sweep_page as pages
+
+    document, lines = says.curves_document(curves), says.curves_lines(curves)
+    page = pages.curves_page(title, curves, draws.curves_drawing(curves))
+    return _Answer(document, lines, says.curves_csv(curves), page)
+
+
+def _of_map(title: str, found: "SpeedMap") -> _Answer:
+    from stagecut.compiler.cli import sweep_drawing as draws
+    from stagecut.compiler.cli import sweep_map_output as maps
+    from stagecut.compiler.cli import sweep_page as pages
+
+    page = pages.map_page(title, found, draws.map_drawing(found))
+    return _Answer(maps.map_document(found), maps.map_lines(found), maps.map_csv(found), page)
+
+
+def _of_choices(
+    title: str, choices: "Sequence[Choice]", specs: Mapping[str, str], goal: "Objective"
+) -> _Answer:
+    from stagecut.compiler.cli import sweep_drawing as draws
+    from stagecut.compiler.cli import sweep_output as says
+    from stagecut.compiler.cli import sweep_page as pages
+
+    document = says.choices_document(choices, specs, goal)
+    lines = says.choices_lines(choices, specs, goal)
+    names = {choice.device: says.spec(choice, specs) or "without" for choice in choices}
+    drawing = draws.choices_drawing(choices, names, goal)
+    page = pages.choices_page(title, choices, specs, goal, drawing)
+    return _Answer(document, lines, says.choices_csv(choices, specs), page)
+
+
+def _write(path: Path | None, content: Callable[[], bytes]) -> None:
     from stagecut.compiler.formats.atomic import replacing
 
-    if csv is not None:
-        with replacing(csv) as temporary:
-            temporary.write_text(rows, "utf-8")
+    if path is not None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content())
 
 
 def _refuse(scales: int, is_catalogue: bool, is_map: bool) -> None:

@@ -53,12 +53,12 @@ def map_lines(found: SpeedMap) -> Iterator[str]:
     width = max(len(f"{speed:.3g}") for speed in _speeds(second.low, second.high, _DOWN))
     for speed in reversed([*_speeds(second.low, second.high, _DOWN)]):
         row = (found.at(across, speed) for across in _speeds(first.low, first.high, _ACROSS))
-        yield f"  {speed:{width}.3g} |{''.join(map(_letter, row))}"
+        yield f"  {speed:{width}.3g} |{''.join(map(letter, row))}"
     left = f"{first.low:g}"
     yield f"  {'':{width}} +{'-' * _ACROSS}"
     yield f"  {'':{width}}  {left}{first.high:>{_ACROSS - len(left)}g}"
     for index, region in enumerate(found.regions[: len(_LETTERS)]):
-        yield f"  {_letter(index)}  {placed(region.plane.answer)}"
+        yield f"  {letter(index)}  {placed(region.plane.answer)}"
     more = len(found.regions) - len(_LETTERS)
     if more > 0:
         yield f"  {_OTHER}  {wording.count(more, 'more region')}"
@@ -69,7 +69,8 @@ def _speeds(low: float, high: float, count: int) -> Iterator[float]:
     return (low * (high / low) ** (step / (count - 1)) for step in range(count))
 
 
-def _letter(region: int) -> str:
+def letter(region: int) -> str:
+    """What a region is called."""
     return _LETTERS[region] if region < len(_LETTERS) else _OTHER
 
 

@@ -82,21 +82,22 @@ def _curve_lines(curve: Curve) -> Iterator[str]:
     yield f"  {'speed':>9}  {'total':>9}  what changes"
     yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {placed(first.solution)}"
     for point in curve.breakpoints:
-        yield f"  {point.at:9.4g}  {text(point.total):>9}  {_moves(point)}"
+        yield f"  {point.at:9.4g}  {text(point.total):>9}  {moves(point)}"
     yield f"  {last.high:9.4g}  {text(last.total(last.high)):>9}  {placed(last.solution)}"
-    yield from _verdict(curve)
+    yield from (f"  {line}" for line in verdict(curve))
 
 
-def _verdict(curve: Curve) -> Iterator[str]:
+def verdict(curve: Curve) -> Iterator[str]:
+    """What the curve says to whoever would buy the part."""
     first, last = curve.stretches[0], curve.stretches[-1]
     if curve.break_even is not None:
-        yield f"  break-even: worth nothing up to {curve.break_even:.4g} times its speed"
+        yield f"break-even: worth nothing up to {curve.break_even:.4g} times its speed"
     elif first.scaled:
-        yield f"  break-even: below {first.low:g} times its speed; something is gained throughout"
+        yield f"break-even: below {first.low:g} times its speed; something is gained throughout"
     elif not last.scaled:
-        yield f"  break-even: above {last.high:g} times its speed; nothing is gained"
+        yield f"break-even: above {last.high:g} times its speed; nothing is gained"
     if _has_one(curve):
-        yield f"  as things stand, 1 % more speed saves {curve.elasticity(1.0):.2f} %"
+        yield f"as things stand, 1 % more speed saves {curve.elasticity(1.0):.2f} %"
 
 
 def placed(solution: Solution) -> str:
@@ -112,7 +113,7 @@ def _counts(solution: Solution) -> Mapping[str, int]:
     return {name: devices.count(name) for name in dict.fromkeys(devices)}
 
 
-def _moves(point: Breakpoint) -> str:
+def moves(point: Breakpoint) -> str:
     if not point.moved:
         return "other transfers, or another order"
     shown = "; ".join(
@@ -126,7 +127,7 @@ def _moves(point: Breakpoint) -> str:
 def curves_csv(curves: Sequence[Curve]) -> str:
     """A row for each end of each stretch: enough to draw the curve, which is straight in
     1 / speed between."""
-    return _csv(
+    return csv_text(
         ("part", "speed", "total", "fixed", "scaled"),
         (
             (curve.part, speed, stretch.total(speed), stretch.fixed, stretch.scaled)
@@ -135,6 +136,11 @@ def curves_csv(curves: Sequence[Curve]) -> str:
             for speed in (stretch.low, stretch.high)
         ),
     )
+
+
+def on_it(choice: Choice) -> int:
+    """How many nodes run on the device that is to be chosen."""
+    return 0 if choice.solution is None else _counts(choice.solution).get(choice.device, 0)
 
 
 def choices_document(
@@ -147,7 +153,7 @@ def choices_document(
 
 
 def _choice(choice: Choice, specs: Mapping[str, str], on_front: bool) -> dict[str, object]:
-    document: dict[str, object] = {"device": _spec(choice, specs) or None}
+    document: dict[str, object] = {"device": spec(choice, specs) or None}
     if choice.price is not None:
         document |= {"price": choice.price, "front": on_front}
     if choice.solution is None:
@@ -158,12 +164,12 @@ def _choice(choice: Choice, specs: Mapping[str, str], on_front: bool) -> dict[st
         "total": certificate.total,
         "lower_bound": certificate.lower_bound,
         "exact": certificate.exact,
-        "nodes": _counts(choice.solution).get(choice.device, 0),
+        "nodes": on_it(choice),
         "assignment": dict(choice.solution.assignment.devices),
     }
 
 
-def _spec(choice: Choice, specs: Mapping[str, str]) -> str:
+def spec(choice: Choice, specs: Mapping[str, str]) -> str:
     """As it would be asked for by itself."""
     return specs[choice.device].partition("=")[2] if choice.device else ""
 
@@ -171,14 +177,14 @@ def _spec(choice: Choice, specs: Mapping[str, str]) -> str:
 def choices_lines(
     choices: Sequence[Choice], specs: Mapping[str, str], objective: Objective
 ) -> Iterator[str]:
-    width = max(len("without"), *(len(_spec(choice, specs)) for choice in choices))
+    width = max(len("without"), *(len(spec(choice, specs)) for choice in choices))
     first = choices[0]
     without = None if first.device or first.solution is None else first.solution
     gain = "" if without is None else f"{'gain':>7}  "
     price = "" if first.price is None else f"{'price':>8}  "
     yield f"{'device':{width}}  {price}{'total':>9}  {gain}{'nodes on it':>11}"
     for choice in choices:
-        name = f"{_spec(choice, specs) or 'without':{width}}"
+        name = f"{spec(choice, specs) or 'without':{width}}"
         price = "" if choice.price is None else f"{choice.price:8g}  "
         if choice.solution is None:
             bound = objective.text(choice.bound)
@@ -188,7 +194,7 @@ def choices_lines(
         total = objective.text(certificate.total)
         if without is not None and certificate.total:
             gain = f"{without.certificate.total / certificate.total:6.2f}x  "
-        nodes = _counts(choice.solution).get(choice.device, 0)
+        nodes = on_it(choice)
         proof = "" if certificate.exact else f"  ({certificate.claim})"
         yield f"{name}  {price}{total:>9}  {gain}{nodes:>11}{proof}{_mark(choice, choices)}"
 
@@ -201,23 +207,23 @@ def _mark(choice: Choice, choices: Sequence[Choice]) -> str:
 
 def choices_csv(choices: Sequence[Choice], specs: Mapping[str, str]) -> str:
     on_front = front(choices)
-    return _csv(
+    return csv_text(
         ("device", "price", "front", "total", "lower_bound", "nodes"),
         (
             (
-                _spec(choice, specs),
+                spec(choice, specs),
                 "" if choice.price is None else choice.price,
                 "" if choice.price is None else int(choice.device in on_front),
                 "" if choice.solution is None else choice.solution.certificate.total,
                 choice.bound,
-                "" if choice.solution is None else _counts(choice.solution).get(choice.device, 0),
+                "" if choice.solution is None else on_it(choice),
             )
             for choice in choices
         ),
     )
 
 
-def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stagecut.compiler.ir.errors import UsageError
+
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import StoredVariant
     from stagecut.compiler.ir.costs import CostTable
+    from stagecut.compiler.ir.costs_by_length import CostsByLength
 
 #: With this, archives begin, and so plans.
 _ARCHIVE = b"PK\x03\x04"
@@ -34,10 +37,23 @@ class Given:
             return (cls(path, None),)
         return tuple(cls(path, variant) for variant in Plan.load(path).variants)
 
-    def table(self) -> "CostTable":
-        """The table in the file, or the plan's own; raises CostTableError."""
+    def table(self, length: int | None = None) -> "CostTable":
+        """The table in the file, or the plan's own; of costs by length, the one at `length`.
+
+        Raises CostTableError, and UsageError for a length where there are no costs by length, or
+        for none where there are.
+        """
         from stagecut.compiler.formats.costs_json import read_costs
 
+        costs = by_length(self.path) if self.variant is None else None
+        if costs is not None:
+            return costs.at(_said(length, costs))
+        if length is not None:
+            raise UsageError(
+                "says nothing of lengths",
+                where=str(self.path),
+                fix="leave --length out, or give what `stagecut profile --length` writes",
+            )
         return read_costs(self.path if self.variant is None else self.variant.costs)
 
     @property
@@ -48,6 +64,23 @@ class Given:
         options = self.variant.planned.provenance.options
         pins, forbids = (options.get(name, "") for name in ("pin", "forbid"))
         return [*filter(None, pins.split(", "))], [*filter(None, forbids.split(", "))]
+
+
+def by_length(path: Path) -> "CostsByLength | None":
+    """The costs by length in a file; None where it holds something else. Raises CostTableError."""
+    from stagecut.compiler.formats.costs_by_length_json import is_by_length, read_costs_by_length
+
+    return read_costs_by_length(path) if is_by_length(path) else None
+
+
+def _said(length: int | None, costs: "CostsByLength") -> int:
+    if length is None:
+        raise UsageError(
+            f"costs are known from {costs.low} to {costs.high} tokens",
+            where="--length",
+            fix="say behind how many the step lies; `stagecut sweep` goes through them all",
+        )
+    return length
 
 
 def _begins_as_archives_do(path: Path) -> bool:

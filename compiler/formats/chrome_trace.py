@@ -10,6 +10,8 @@ The first track holds the whole run with its events nested inside; then every de
 route has a track of its own. Times are shifted so that modelled parts take their modelled time. The
 file also holds the trace itself under a key that viewers ignore; that is what is read back.
 
+A plan over several hosts has one track for each host in the place of those of its devices.
+
 A stream has a track for each replica of each stage:
 
     stage 0 on cpu.serial, replica 0   [ 2 inputs ][ 2 inputs ][ 1 input ]
@@ -17,7 +19,8 @@ A stream has a track for each replica of each stage:
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
@@ -36,12 +39,14 @@ _SELF = "stagecut.trace"
 _TRACE = TypeAdapter(Trace)
 
 
-def to_chrome(trace: Trace) -> str:
-    """One process, times in microseconds from the start of the run."""
+def to_chrome(trace: Trace, host_of: Mapping[str, str] = MappingProxyType({})) -> str:
+    """One process, times in microseconds from the start of the run. `host_of` has the host of each
+    device, where a plan runs on several."""
     spans = [*_shifted(trace)]
+    own = {event.track: host_of.get(event.track, event.track) for event in trace.events}
     routes = dict.fromkeys(event.track for event in trace.events if event.kind == "transfer")
-    devices = dict.fromkeys(event.track for event in trace.events if event.kind == "stage")
-    tracks = [_RUN, *devices, *routes]
+    places = dict.fromkeys(own[event.track] for event in trace.events if event.kind == "stage")
+    tracks = [_RUN, *places, *routes]
     end_s = max([trace.latency_s, *(start_s + event.duration_s for event, start_s in spans)])
     records = [
         *_names(tracks),
@@ -49,11 +54,13 @@ def to_chrome(trace: Trace) -> str:
     ]
     for event, start_s in spans:
         facts: Record = {"basis": event.basis, "stage": event.stage}
+        if own[event.track] != event.track:
+            facts["device"] = event.track
         nested: Record = {**facts, "on": event.track}
         records += [
             _span(0, event.name, event.kind, start_s, event.duration_s, nested),
             _span(
-                tracks.index(event.track),
+                tracks.index(own[event.track]),
                 event.name,
                 event.kind,
                 start_s,

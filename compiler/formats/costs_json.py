@@ -189,7 +189,7 @@ def _sections(table: CostTable) -> Iterator[str]:
     yield f'"name": {_line(table.name)}'
     machine = table.machine
     if machine.hosts != (Host(),):
-        yield _records("hosts", map(asdict, machine.hosts))
+        yield _records("hosts", map(_host_record, machine.hosts))
     if machine.resources:
         yield _records("resources", map(_resource_record, machine.resources))
     memories = [_memory_record(memory) for memory in machine.memories]
@@ -214,6 +214,10 @@ def _sections(table: CostTable) -> Iterator[str]:
 def _records(key: str, records: Iterable[Mapping[str, Json]]) -> str:
     lines = ",\n".join(f"  {_line(_without_empty(record))}" for record in records)
     return f'"{key}": [\n{lines}\n]' if lines else f'"{key}": []'
+
+
+def _host_record(host: Host) -> dict[str, Json]:
+    return asdict(host) | {"handling_s": _unless(0.0, host.handling_s)}
 
 
 def _resource_record(resource: Resource) -> dict[str, Json]:

@@ -30,6 +30,7 @@ _strict = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=Fals
 class HostDocument(TypedDict):
     name: Name
     address: NotRequired[str]
+    handling_s: NotRequired[Cost]
 
 
 @_strict

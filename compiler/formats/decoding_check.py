@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from stagecut.compiler.ir.plan import PlanDocument, Port
+from stagecut.compiler.ir.plan import PlanDocument
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.state import DECODE, ENCODE, Decoding, State
 
 

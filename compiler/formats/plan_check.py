@@ -12,19 +12,14 @@ from stagecut.compiler.formats.archive import Archive
 from stagecut.compiler.formats.decoding_check import decoding_problems
 from stagecut.compiler.formats.plan_members import model_file
 from stagecut.compiler.formats.port_check import port_problems
+from stagecut.compiler.ir.batching import batching_problem
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.ir.machine import HOST, Machine, combined
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import (
-    MAIN,
-    Contender,
-    PlanDocument,
-    PlannedNode,
-    PlannedRun,
-    PlannedVariant,
-    Port,
-    batching_problem,
-)
+from stagecut.compiler.ir.plan import MAIN, PlanDocument, PlannedNode, PlannedRun, PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
 
@@ -50,10 +45,22 @@ def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]
         if name not in named:
             yield f"entries has {name!r}, and the entries of such a plan are {', '.join(named)}"
     yield from _missing([weights.FILE_NAME], members)
+    yield from _homeless(document)
     for name, entry in document.entries.items():
         yield from _in_entry(name, entry.variants, members)
     if document.decoding is not None:
         yield from (f"decoding: {problem}" for problem in decoding_problems(document))
+
+
+def _homeless(document: PlanDocument) -> Iterator[str]:
+    """Only states lie elsewhere than other inputs and outputs do."""
+    states = () if document.decoding is None else document.decoding.states
+    known = {name for state in states for name in (state.past, state.present)}
+    for entry, planned in document.entries.items():
+        for run in (run for each in planned.variants for run in (each.run, each.fallback) if run):
+            for name in run.homes:
+                if name not in known:
+                    yield f"entries.{entry}: {name!r} has a home, and is no state"
 
 
 def _in_entry(
@@ -105,8 +112,26 @@ def _in_stream(variant: PlannedVariant) -> Iterator[str]:
         return
     if len(stream.replicas) != len(variant.stages):
         yield f"{len(stream.replicas)} numbers of replicas for {len(variant.stages)} stages"
+    yield from _in_places(variant, stream)
     if stream.batch > 1 and (problem := batching_problem(variant.inputs, variant.outputs)):
         yield f"there are no batches of {stream.batch}: {problem}"
+
+
+def _in_places(variant: PlannedVariant, stream: PlannedStream) -> Iterator[str]:
+    """Of a stream over hosts, whose stages are those of its schedule on their first places."""
+    if not stream.places:
+        return
+    if len(stream.places) != len(variant.stages):
+        yield f"{len(stream.places)} lists of places for {len(variant.stages)} stages"
+        return
+    for index, (places, stage) in enumerate(
+        zip(stream.places, variant.schedule.stages, strict=True)
+    ):
+        unknown = [each.device for each in places if each.device not in variant.provenance.devices]
+        if unknown or not places or places[0].device != stage.device:
+            yield f"places[{index}] does not begin with {stage.device}, or is of unknown devices"
+        elif sum(each.replicas for each in places) != stream.replicas[index]:
+            yield f"places[{index}] has other replicas than the stage"
 
 
 def _in_contenders(contenders: Sequence[Contender]) -> Iterator[str]:
@@ -154,6 +179,7 @@ def _in_run(run: PlannedRun, variant: PlannedVariant, members: Collection[str]) 
     for name, device in schedule.device_of.items():
         if device not in able[name]:
             yield f"node {name} runs on {device}, which cannot run it"
+    yield from _in_homes(run, variant)
     yield from _in_steps(run, variant)
     yield from _in_account(run, variant.machine)
 
@@ -179,6 +205,9 @@ def _in_steps(run: PlannedRun, variant: PlannedVariant) -> Iterator[str]:
     """Follows the values from memory to memory, as a run does."""
     machine = variant.machine
     present = {(port.inside, HOST) for port in variant.inputs}
+    present |= {
+        (port.inside, run.homes[port.inside]) for port in variant.inputs if port.inside in run.homes
+    }
     for step in run.schedule.steps:
         if isinstance(step, Run):
             stage, memory = run.stages[step.stage], _memory(run, step, machine)
@@ -195,8 +224,18 @@ def _in_steps(run: PlannedRun, variant: PlannedVariant) -> Iterator[str]:
             if (value, memory) not in present:
                 yield f"{value} is not in {memory} when it is read there"
         present |= writes
-    for value, memory in _all_in(HOST, variant.outputs) - present:
+    for value, memory in _ends(run, variant) - present:
         yield f"{value} never gets to {memory}"
+
+
+def _ends(run: PlannedRun, variant: PlannedVariant) -> set[tuple[str, str]]:
+    return {(port.name, run.homes.get(port.name, HOST)) for port in variant.outputs}
+
+
+def _in_homes(run: PlannedRun, variant: PlannedVariant) -> Iterator[str]:
+    for name, memory in run.homes.items():
+        if memory == HOST or memory not in variant.machine.memory_named:
+            yield f"{name!r} has its home in {memory!r}, which is no device's own memory"
 
 
 def _memory(run: PlannedRun, step: Run, machine: Machine) -> str:

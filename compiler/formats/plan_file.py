@@ -37,8 +37,8 @@ from stagecut.compiler.ir.plan import (
     PlannedEntry,
     PlannedRun,
     PlannedVariant,
-    Port,
 )
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.state import Decoding
 from stagecut.compiler.ir.text import html_table, shape_text
@@ -90,7 +90,7 @@ class StoredVariant:
             raise PlanError("has no fallback", where=str(self.archive.path), fix=_FIX)
         programs = self._programs(run)
         check_programs(self.planned, run, programs, str(self.archive.path))
-        return StagedSchedule(run.schedule, programs, _modelled_s(run.account.steps))
+        return StagedSchedule(run.schedule, programs, _modelled_s(run.account.steps), run.homes)
 
     def open_model(self) -> ir.Model:
         """The whole model with its open dimensions; raises PlanError for a plan that has none."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from stagecut.compiler.ir.graph import ANY_RANK
-from stagecut.compiler.ir.plan import InputPort, Port
+from stagecut.compiler.ir.port import InputPort, Port
 
 
 def port_problems(inputs: Sequence[InputPort], outputs: Sequence[Port]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from stagecut.compiler.formats import weights
 from stagecut.compiler.formats.archive import Archive
 from stagecut.compiler.formats.program_check import model_problems
+from stagecut.compiler.formats.proto_text import not_text
 from stagecut.compiler.ir.errors import PlanError
 
 
@@ -15,7 +16,11 @@ def read_model(archive: Archive, file: str, fix: str) -> ir.Model:
     numbers lie anywhere but in itself and in the archive's weight file."""
     where = f"{archive.path}: {file}"
     try:
-        model = ir.from_proto(onnx.load_model_from_string(archive.read(file)))
+        proto = onnx.load_model_from_string(archive.read(file))
+        text = not_text(proto)
+        if text is not None:
+            raise PlanError(f"has {text!r}, which is not UTF-8", where=where, fix=fix)
+        model = ir.from_proto(proto)
     except (DecodeError, ValueError, NotImplementedError, ir.serde.SerdeError) as error:
         # no protobuf, or one with tensors and types that onnx_ir does not know
         raise PlanError("is no ONNX model", where=where, fix=fix) from error

@@ -17,23 +17,21 @@ from stagecut.compiler.ir.errors import FeedError
 #: Arrays by input, as they stand in one file.
 Stored: TypeAlias = Mapping[str, Tensor]
 
-_WHERE = "--calibrate"
 
-
-def read_samples(path: Path) -> tuple[Stored, ...]:
+def read_samples(path: Path, option: str) -> tuple[Stored, ...]:
     """What each file holds, in the order of their names; raises FeedError where there is none, or
-    one cannot be read."""
+    one cannot be read. `option` is what names the path."""
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     if not files:
         raise FeedError(
             f"{path} holds no .npz file",
-            where=_WHERE,
+            where=option,
             fix="write samples with numpy.savez(file, **arrays by the name of the input)",
         )
-    return tuple(map(_read, files))
+    return tuple(_read(file, option) for file in files)
 
 
-def _read(path: Path) -> Stored:
+def _read(path: Path, option: str) -> Stored:
     try:
         found = np.load(path, allow_pickle=False)
         if not isinstance(found, np.lib.npyio.NpzFile):
@@ -42,43 +40,86 @@ def _read(path: Path) -> Stored:
             return {name: arrays[name] for name in arrays.files}
     except OSError as error:
         raise FeedError(
-            f"{path} cannot be read: {error.strerror or error}", where=_WHERE, fix="check the path"
+            f"{path} cannot be read: {error.strerror or error}", where=option, fix="check the path"
         ) from None
     except (ValueError, EOFError, BadZipFile) as error:
         raise FeedError(
             f"{path} holds no arrays by name that can be read: {error}",
-            where=_WHERE,
+            where=option,
             fix="write it with numpy.savez",
         ) from None
 
 
-def single_samples(stored: Stored, shapes: Mapping[str, tuple[int, ...]]) -> Sequence[Stored]:
+def single_samples(
+    stored: Stored, shapes: Mapping[str, tuple[int, ...]], option: str
+) -> Sequence[Stored]:
     """The samples of one file, for inputs of these shapes; raises FeedError for an input that is
     missing or that the model does not have, and for arrays that do not fit."""
-    check_names(shapes, stored, where=f"{_WHERE}: ")
-    counts = {name: _count(name, array, shapes[name]) for name, array in stored.items()}
+    check_names(shapes, stored, where=f"{option}: ")
+    counts = {name: _count(name, array, shapes[name], option) for name, array in stored.items()}
     if len({*counts.values()}) > 1:
-        told = ", ".join(f"{count or 1} of {name}" for name, count in counts.items())
-        raise FeedError(
-            f"there are not as many samples of each input: {told}",
-            where=_WHERE,
-            fix="give every array the same axis of samples in front",
-        )
+        raise _uneven({name: count or 1 for name, count in counts.items()}, option)
     [count] = {*counts.values()}
     if count is None:
         return [stored]
     return [{name: array[at] for name, array in stored.items()} for at in range(count)]
 
 
-def _count(name: str, array: Tensor, shape: tuple[int, ...]) -> int | None:
+def labelled(
+    stored: Sequence[Stored], shapes: Mapping[str, tuple[int, ...]], option: str
+) -> Stored:
+    """All arrays of the files, one file behind the other: those of inputs, of these shapes, and
+    others, such as labels, each with an axis of samples in front.
+
+    Raises FeedError for an input that is missing, and for arrays that do not go together.
+    """
+    names = [*stored[0]]
+    for each in stored:
+        check_names(shapes, [name for name in each if name in shapes], where=f"{option}: ")
+        check_names(names, each, where=f"{option}: ")
+    joined = {name: _joined(name, [each[name] for each in stored], option) for name in names}
+    counts = {name: len(array) for name, array in joined.items()}
+    for name, shape in shapes.items():
+        if joined[name].shape != (counts[name], *shape):
+            raise _misshapen(name, joined[name], shape, option)
+    if len({*counts.values()}) > 1:
+        raise _uneven(counts, option)
+    return joined
+
+
+def _joined(name: str, arrays: Sequence[Tensor], option: str) -> Tensor:
+    try:
+        return np.concatenate(arrays)
+    except ValueError as error:
+        raise FeedError(
+            f"its parts cannot be joined: {error}",
+            where=f"{option}: {name}",
+            fix="give every array an axis of samples in front",
+        ) from None
+
+
+def _uneven(counts: Mapping[str, int], option: str) -> FeedError:
+    told = ", ".join(f"{count} of {name}" for name, count in counts.items())
+    return FeedError(
+        f"there are not as many samples of each input: {told}",
+        where=option,
+        fix="give every array the same axis of samples in front",
+    )
+
+
+def _count(name: str, array: Tensor, shape: tuple[int, ...], option: str) -> int | None:
     """How many samples it has; None where it is one by itself."""
     if array.shape == shape:
         return None
     if array.ndim == len(shape) + 1 and array.shape[1:] == shape and len(array):
         return len(array)
+    raise _misshapen(name, array, shape, option)
+
+
+def _misshapen(name: str, array: Tensor, shape: tuple[int, ...], option: str) -> FeedError:
     wanted = "x".join(map(str, shape)) or "()"
-    raise FeedError(
+    return FeedError(
         f"its shape is {'x'.join(map(str, array.shape)) or '()'}",
-        where=f"{_WHERE}: {name}",
+        where=f"{option}: {name}",
         fix=f"give {wanted}, or samples in front of that: N x {wanted}",
     )

@@ -19,7 +19,7 @@ from stagecut.compiler.formats.program_member import read_model
 from stagecut.compiler.ir.device import StagedSchedule, StageProgram
 from stagecut.compiler.ir.errors import PlanError, StagecutError
 from stagecut.compiler.ir.graph import Value
-from stagecut.compiler.ir.plan import Port
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 
 SCHEMA = "stagecut.slice/1"

@@ -3,7 +3,7 @@
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,16 +21,17 @@ def from_factory(spec: str) -> Imported:
     Modules are found as by `python -m`: in the current folder first. Raises UsageError where there
     is no such function, and ModelError where it, or the import of its module, fails.
     """
-    module_name, _, name = spec.partition(":")
-    if not (name.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
-        raise UsageError(
-            "does not name a function", where=spec, fix="write package.module:function"
-        )
     with _current_folder_importable():
-        module, example_inputs = _call(module_name, name, spec)
+        module, example_inputs = _call(spec)
         from stagecut.compiler.frontends.torch_export import from_live
 
-        return replace(from_live(module, example_inputs, source=spec), name=name)
+        return replace(from_live(module, example_inputs, source=spec), name=spec.partition(":")[2])
+
+
+def call_factory(spec: str) -> tuple[object, object]:
+    """What the factory returns: a module, and example inputs; raises as `from_factory` does."""
+    with _current_folder_importable():
+        return _call(spec)
 
 
 @contextmanager
@@ -43,14 +44,28 @@ def _current_folder_importable() -> Iterator[None]:
         sys.path[:] = before
 
 
-def _call(module_name: str, name: str, spec: str) -> tuple[object, object]:
-    factory = _find(_import(module_name, spec), name, spec)
-    if not callable(factory):
+def user_function(spec: str) -> Callable[..., object]:
+    """The function that `package.module:function` names; raises as `from_factory` does."""
+    with _current_folder_importable():
+        return _function(spec, "name a function")
+
+
+def _function(spec: str, fix: str) -> Callable[..., object]:
+    module_name, _, name = spec.partition(":")
+    if not (name.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
         raise UsageError(
-            f"is a {type(factory).__name__}, which cannot be called",
-            where=spec,
-            fix="name a function that returns (module, example_inputs)",
+            "does not name a function", where=spec, fix="write package.module:function"
         )
+    found = _find(_import(module_name, spec), name, spec)
+    if not callable(found):
+        raise UsageError(
+            f"is a {type(found).__name__}, which cannot be called", where=spec, fix=fix
+        )
+    return found
+
+
+def _call(spec: str) -> tuple[object, object]:
+    factory = _function(spec, "name a function that returns (module, example_inputs)")
     try:
         returned: object = factory()
     except StagecutError:

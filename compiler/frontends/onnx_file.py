@@ -8,6 +8,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx_ir.passes.common import TopologicalSortPass
 
+from stagecut.compiler.formats.proto_text import not_text
 from stagecut.compiler.frontends.external_data import map_external_data
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.other_outputs import without_maps
@@ -79,6 +80,13 @@ def _deserialise(proto: onnx.ModelProto, source: str) -> tuple[ir.Model, Mapping
             "is not an ONNX model, or only a part of one: its graph or its versions are missing",
             where=source,
             fix="export, copy or download it again",
+        )
+    text = not_text(proto)
+    if text is not None:
+        raise ModelError(
+            f"{text!r} in it is not UTF-8",
+            where=source,
+            fix="the file is damaged: export, copy or download it again",
         )
     if proto.graph.sparse_initializer:
         raise _stored_sparse(proto.graph.sparse_initializer[0].values.name, source)

@@ -1,6 +1,6 @@
 """The planning view of a program: one Node for each ONNX operator, with bound shapes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import onnx_ir as ir
 
@@ -15,13 +15,34 @@ from stagecut.compiler.ir.view import View
 def graph_of(program: Program) -> Graph:
     """View `program` at the granularity of operators: `Node.op` is the operator's type."""
     graph = program.model.graph
-    view = View(graph, program.measured)
+    view = View(graph, program.measured, _growing(graph, program.states))
     return Graph(
         program.name,
         tuple(_node(node, view) for node in graph),
         tuple(view.value(value) for value in graph.inputs),
         tuple(view.value(value) for value in graph.outputs),
     )
+
+
+def _growing(graph: ir.Graph, states: Collection[str]) -> dict[ir.Value, int]:
+    """The states, what they become with new rows behind them, and both in another layout, each with
+    the axis of its rows."""
+    found = {value: 0 for value in graph.inputs if value.name in states}
+    for node in graph if found else ():
+        source = node.inputs[0] if node.inputs else None
+        axis = None if source is None else found.get(source)
+        if axis is None or node.domain:
+            continue
+        if node.op_type == "Concat" and _axis(node) == axis:
+            found[node.outputs[0]] = axis
+        elif node.op_type == "Transpose" and "perm" in node.attributes:
+            found[node.outputs[0]] = [*node.attributes["perm"].as_ints()].index(axis)
+    return found
+
+
+def _axis(node: ir.Node) -> int:
+    shape = node.outputs[0].shape
+    return node.attributes["axis"].as_int() % (1 if shape is None else len(shape))
 
 
 def _node(node: ir.Node, view: View) -> Node:

@@ -66,7 +66,13 @@ def from_live(model: object, example_inputs: object = None, *, source: str) -> I
 
 
 def from_file(path: Path, example_inputs: object = None) -> Imported:
-    """Import a .pt2 file, with the example inputs it was exported with unless others are given.
+    """Import a .pt2 file, with the example inputs it was exported with unless others are given."""
+    program = read_file(path)
+    return from_program(program, example_inputs, name=path_text(path.stem), source=path_text(path))
+
+
+def read_file(path: Path) -> torch.export.ExportedProgram:
+    """The program in a .pt2 file; raises ModelError for what is none.
 
     torch.export.load unpickles what it cannot load otherwise, so that a file may run code of its
     author's on loading: only load files that you trust.
@@ -76,8 +82,7 @@ def from_file(path: Path, example_inputs: object = None) -> Imported:
         where=str(path),
         fix="write it with torch.export.save(torch.export.export(module, args), path)",
     ):
-        program = torch.export.load(path)
-    return from_program(program, example_inputs, name=path_text(path.stem), source=path_text(path))
+        return torch.export.load(path)
 
 
 def from_module(

@@ -12,7 +12,7 @@ Progress      is told how far a long step has come
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -160,12 +160,15 @@ class StagedSchedule:
     """A schedule with the program of each of its stages: what an executor carries out as it stands.
 
     `modelled_s` has an entry for each step: what it counts for where its device or link is
-    modelled, None where the clock says.
+    modelled, None where the clock says. `homes` are the inputs and outputs that are states in the
+    memory of the device that reads them, by name, where that is not the host's: such an input is
+    there before the run begins, such an output stays there.
     """
 
     schedule: Schedule
     programs: tuple[StageProgram, ...]
     modelled_s: tuple[float | None, ...]
+    homes: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = str(self.schedule).splitlines()

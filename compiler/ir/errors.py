@@ -53,6 +53,10 @@ class UnplaceableError(StagecutError):
     """A node has no device that may run it."""
 
 
+class MetricError(StagecutError):
+    """The user's own measure of outputs raised, or returned no number."""
+
+
 class AllFailedError(UnplaceableError):
     """A node has no device left that may run it: those that said that they could have failed."""
 

@@ -40,13 +40,16 @@ class Value:
     """A tensor that nodes pass on, or a weight (`constant`).
 
     `dtype` is numpy's name ("float32"), "string", or another ONNX type ("sequence(float32)"),
-    whose values cannot leave the engine that made them.
+    whose values cannot leave the engine that made them. `grows` is the axis along which it is a
+    state of a decoder with the new rows behind it, or one as it was: a device may have it in its
+    memory, in whatever layout it reads it. None for all others.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     constant: bool = False
+    grows: int | None = None
 
     @property
     def elements(self) -> int:
@@ -71,7 +74,13 @@ class Value:
         return dtype.kind in "biufc" and dtype.isbuiltin == 1
 
     def __str__(self) -> str:
-        return f"%{self.name}:{self.dtype}[{'x'.join(map(str, self.shape))}]"
+        return f"%{self.name}:{self.dtype}[{sizes_text(self)}]"
+
+
+def sizes_text(value: Value) -> str:
+    """`64+x1x2x16`: the sizes, with a mark at that along which it grows."""
+    marks = ("+" if axis == value.grows else "" for axis in range(len(value.shape)))
+    return "x".join(f"{size}{mark}" for size, mark in zip(value.shape, marks, strict=True))
 
 
 def _itemsize(dtype: str) -> int | None:

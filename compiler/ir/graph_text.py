@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from stagecut.compiler.ir.errors import ModelError
-from stagecut.compiler.ir.graph import Attribute, Graph, Node, Operator, Value
+from stagecut.compiler.ir.graph import Attribute, Graph, Node, Operator, Value, sizes_text
 
 Item = TypeVar("Item")
 
 _PLAIN = re.compile(r"[\w./+\-]+")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_SHAPE = re.compile(r"\[((?:\d+(?:x\d+)*)?)\]")
+_SHAPE = re.compile(r"\[((?:\d+\+?(?:x\d+\+?)*)?)\]")
 
 _COUNT = re.compile(r"\d+")
 
@@ -93,7 +93,7 @@ class _Writer:
         if self._met.get(key) == value:
             return name
         self._met[key] = value
-        return f"{name}:{_word(value.dtype)}[{'x'.join(map(str, value.shape))}]"
+        return f"{name}:{_word(value.dtype)}[{sizes_text(value)}]"
 
 
 class _Reader:
@@ -192,8 +192,10 @@ class _Reader:
         if self._took(":"):
             dtype = self._name()
             sizes = self._match(_SHAPE, "a shape, such as [2x4]")[1:-1]
-            shape = tuple(map(int, sizes.split("x"))) if sizes else ()
-            self._met[constant, name] = Value(name, dtype, shape, constant)
+            each = sizes.split("x") if sizes else []
+            shape = tuple(int(size.rstrip("+")) for size in each)
+            grows = next((axis for axis, size in enumerate(each) if size.endswith("+")), None)
+            self._met[constant, name] = Value(name, dtype, shape, constant, grows)
         if (constant, name) not in self._met:
             raise self._unreadable(f"the type of {name!r}, which is met for the first time")
         return self._met[constant, name]

@@ -50,10 +50,12 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine with an address; none for the one on which the session runs."""
+    """A machine with an address; none for the one on which the session runs. A call of it from
+    there is `handling_s` of work at either end, whatever it runs."""
 
     name: str = LOCAL
     address: str = ""
+    handling_s: Amount = 0.0
 
 
 @dataclass(frozen=True, slots=True)

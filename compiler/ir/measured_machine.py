@@ -33,7 +33,9 @@ class MeasuredDevice:
 @dataclass(frozen=True, slots=True)
 class MeasuredHost:
     """`capacity_bytes` is what it may hold in weights, None if that never fills. `call_s` is what a
-    call of it from the driver's host takes there and back, with next to nothing to carry."""
+    call of it from the driver's host takes there and back, with next to nothing to carry;
+    `handling_s` is from one such call to the next, where several are on their way: so long each
+    keeps the driver, or the host, from anything else."""
 
     name: str
     address: str
@@ -42,6 +44,7 @@ class MeasuredHost:
     devices: tuple[MeasuredDevice, ...]
     call_s: Amount = 0.0
     capacity_bytes: Size | None = None
+    handling_s: Amount = 0.0
 
     @property
     def memory(self) -> str:

@@ -1,8 +1,11 @@
 """What a plan says about its lower precision: what was predicted, and what was measured."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.amounts import Amount, Count
+from stagecut.compiler.ir.amounts import Amount, Count, Finite
+from stagecut.compiler.ir.machine import Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +20,41 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ContenderError:
-    """The same of a plan that was compared; `kept` says whether it is within the tolerance."""
+    """The same of a plan that was compared; `kept` says whether it is within the tolerance, and
+    `metric` what the user's own is on these samples, where there is one."""
 
     name: str
     predicted: Amount
     measured: Amount | None
     kept: bool
+    metric: Finite | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPoint:
+    """A schedule on the front of time against error: by the costs, none that takes less time is
+    predicted to be less far off. `run_s` is by the costs; `predicted` and `measured` are as in
+    Attempt; `assignment` is by node."""
+
+    run_s: Amount
+    basis: Basis
+    predicted: Amount
+    measured: Amount | None
+    assignment: Mapping[str, str]
+
+    @property
+    def devices(self) -> Mapping[str, int]:
+        """How many nodes run on each, those with most first."""
+        return dict(Counter(self.assignment.values()).most_common())
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedPrecision:
     """`runs` of the whole model told the errors of nodes, on `samples` in turn; plans were measured
-    on `held_out` others."""
+    on `held_out` others. Where the model came quantised, all of it is held against `reference`,
+    from which the model itself is off by `own`. With a `metric` of the user's own, the tolerance is
+    what that may lose, and `right` is what it is in full precision. The `front` is of time against
+    error, the fastest first."""
 
     tolerance: Amount
     samples: Count
@@ -36,6 +62,11 @@ class PlannedPrecision:
     held_out: Count
     attempts: tuple[Attempt, ...]
     contenders: tuple[ContenderError, ...]
+    reference: str = ""
+    own: Amount = 0.0
+    metric: str = ""
+    right: Finite | None = None
+    front: tuple[ErrorPoint, ...] = ()
 
     def of(self, name: str) -> ContenderError | None:
         """That of the contender of this name, where it is known."""

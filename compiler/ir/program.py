@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.metric import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,9 @@ class Program:
     it. `defaults` are of those inputs that need not be given, by the model's names for them.
     `carried` are the model's own types of those inputs and outputs that come in another one here,
     by their names here. `made_up` are the inputs whose samples nobody gave. `samples` are further
-    ones that somebody did, for what lower precision does to outputs.
+    ones that somebody did, for what lower precision does to outputs, and `metric` says in the
+    user's own terms how good these are. `states` are the inputs, by their names here, that a
+    sequence keeps from one run to the next, with their rows first.
     """
 
     name: str
@@ -35,3 +38,5 @@ class Program:
     carried: Mapping[str, str] = field(default_factory=dict)
     made_up: tuple[str, ...] = ()
     samples: tuple[Feeds, ...] = ()
+    states: tuple[str, ...] = ()
+    metric: Metric | None = None

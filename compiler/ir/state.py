@@ -129,26 +129,33 @@ class DecodingOptions:
 
     `prompt` is the number of tokens that prefill is measured with, `capacity` the most tokens that
     a sequence may hold, and `states` pairs inputs with outputs where these are not recognised by
-    name. `new` is how many tokens the answer has whose time counts, where that is said. `encoder`
-    is the file of the model that runs once before, and `handed` pairs its outputs with inputs of
-    the decoder where these are not recognised by name. Raises UsageError for numbers that make no
-    sense.
+    name. `new` is how many tokens the answer has whose time counts, and `length` the tokens that
+    the step lies behind that is measured; one of the two is said at the most. `encoder` is the file
+    of the model that runs once before, and `handed` pairs its outputs with inputs of the decoder
+    where these are not recognised by name. Raises UsageError for numbers that make no sense.
     """
 
     prompt: int | None = None
     capacity: int | None = None
     states: Mapping[str, str] = field(default_factory=dict)
     new: int | None = None
+    length: int | None = None
     encoder: Path | None = None
     handed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        numbers = (("prompt", self.prompt), ("capacity", self.capacity), ("new", self.new))
-        for name, number in numbers:
+        for name in ("prompt", "capacity", "new", "length"):
+            number = getattr(self, name)
             if number is not None and number < 2:
                 raise UsageError(
                     f"it is {number}", where=name, fix="give a whole number of tokens, 2 or more"
                 )
+        if self.new is not None and self.length is not None:
+            raise UsageError(
+                "the length of an answer says behind how many tokens its steps lie",
+                where="length",
+                fix="give one of the two",
+            )
 
     @property
     def is_given(self) -> bool:
@@ -156,12 +163,12 @@ class DecodingOptions:
 
     def lengths(self, room: int | None) -> tuple[int, int, int]:
         """The tokens of the prompt that is measured, of the longest sequence, and of what the step
-        lies behind that is measured: half way to the end of the answer, or of the sequence. `room`
-        is what the model itself is known to have room for.
+        lies behind that is measured: half way to the end of the answer, or of the sequence, unless
+        that is said. `room` is what the model itself is known to have room for.
 
-        Raises UsageError for a prompt that fills it, and for an answer that does not fit.
+        Raises UsageError for a prompt that fills it, and for what does not fit.
         """
-        capacity = self.capacity or room or _CAPACITY
+        capacity = self.capacity or max(room or _CAPACITY, (self.length or 0) + 1)
         prompt = self.prompt or min(_PROMPT, max(1, capacity // 2))
         if prompt >= capacity:
             raise UsageError(
@@ -169,6 +176,14 @@ class DecodingOptions:
                 where="prompt",
                 fix="give a shorter prompt, or a larger capacity",
             )
+        if self.length is not None and self.length >= capacity:
+            raise UsageError(
+                f"a step behind {self.length} tokens does not fit into a sequence of {capacity}",
+                where="length",
+                fix="give a shorter length, or a larger capacity",
+            )
+        if self.length is not None:
+            return prompt, capacity, self.length
         if self.new is None:
             return prompt, capacity, (prompt + capacity) // 2
         if prompt + self.new - 1 > capacity:

@@ -32,12 +32,43 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import HOST, Basis, combined
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
-from stagecut.compiler.ir.stream_certificate import LimitName, StreamCertificate
+from stagecut.compiler.ir.stream_certificate import TOLERANCE, LimitName, StreamCertificate
 from stagecut.compiler.ir.transfers import scheduled
 
 #: Where replicas run: in threads that call the one prepared stage, or in a process each, which may
 #: keep to CPUs of its own.
 Hosting: TypeAlias = Literal["threads", "processes", "pinned processes"]
+
+
+#: So long takes what is in flight at least, as far as that is not more inputs than these: whoever
+#: wakes to hand something on finds several, where calls take less than it takes to wake.
+_HANDED_S, _MOST_HANDED = 5e-4, 32
+
+
+def in_flight(
+    replicas: Sequence[int],
+    batch: int,
+    period_s: float,
+    latency_s: float,
+    most_s: float = math.inf,
+) -> int:
+    """How many inputs are in flight at most, by what is known of a stream's times.
+
+    At the planned rate `latency_s / period_s` inputs are on their way; one more waits, so that no
+    replica ever does. Of batches one waits for each replica of the first stage: one that finds less
+    than a batch begins with a single input, which takes longer by itself.
+
+    With n in flight each takes n * period_s from end to end (J. D. C. Little, "A proof for the
+    queuing formula L = λW", 1961): so that it does not take more than `most_s`, there are fewer.
+    """
+    waiting = batch if batch == 1 else batch * max(replicas[:1], default=1)
+    most = batch * (sum(replicas) + len(replicas) - 1) + waiting
+    if not period_s:
+        return max(most, 2)
+    most = min(most, math.ceil(latency_s / period_s) + waiting)
+    most = max(most, min(_MOST_HANDED, math.ceil(_HANDED_S / period_s)), 2)
+    allowed = most_s * (1 + TOLERANCE) / period_s
+    return most if allowed >= most else max(batch, int(allowed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +251,14 @@ def _owners(table: CostTable, schedule: Schedule) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class StreamSolution:
-    """The stream with the least period; `account` is the independent evaluator's."""
+    """The stream with the least period; `account` is the independent evaluator's. It was chosen
+    from so many `candidates`, stages on devices that can run them; 0 where they were not counted.
+    """
 
     stream: StreamSchedule
     account: StreamAccount
     certificate: StreamCertificate
+    candidates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

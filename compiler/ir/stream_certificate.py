@@ -7,6 +7,8 @@ Two forms of proof, which passes/partition/throughput/verify.py checks:
                      {a, b}: 1 core and 30 µs, or 2 cores and 22 µs; any stages take one or more
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
@@ -59,6 +61,11 @@ def limits_of_stream(
     if max_memory_bytes is not None:
         limits.append(Limit("memory", float(max_memory_bytes)))
     return tuple(limits)
+
+
+def most_latency_s(limits: Sequence[Limit]) -> float:
+    """Seconds; infinite without a limit of it."""
+    return min((limit.most for limit in limits if limit.name == "latency"), default=math.inf)
 
 
 #: Units of each resource in the order of the machine's devices, those of interchangeable devices

@@ -15,16 +15,19 @@ _LISTS = (ir.AttributeType.INTS, ir.AttributeType.FLOATS, ir.AttributeType.STRIN
 class View:
     """Of one graph, whose shapes are bound; each value becomes one object.
 
-    `measured` are the shapes of values of which the model does not say it.
+    `measured` are the shapes of values of which the model does not say it, `grows` the axes along
+    which values are states.
     """
 
     def __init__(
         self,
         graph: ir.Graph | ir.GraphView,
         measured: Mapping[str, tuple[int, ...]] | None = None,
+        grows: Mapping[ir.Value, int] | None = None,
     ) -> None:
         self._opsets = graph.opset_imports
         self._measured = measured or {}
+        self._grows = grows or {}
         self._values: dict[ir.Value, Value] = {}
 
     def operator(self, node: ir.Node, captured: tuple[Value, ...] = ()) -> Operator:
@@ -44,7 +47,8 @@ class View:
         if value not in self._values:
             name = value.name or ""
             shape = self._measured[name] if name in self._measured else _bound_shape(value)
-            self._values[value] = Value(name, _dtype(value.type), shape, value.is_initializer())
+            constant, grows = value.is_initializer(), self._grows.get(value)
+            self._values[value] = Value(name, _dtype(value.type), shape, constant, grows)
         return self._values[value]
 
 

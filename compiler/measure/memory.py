@@ -1,5 +1,6 @@
-"""How much memory this process may still use, so that no more is asked for."""
+"""How much memory this process has, and how much it may still use, so that no more is asked for."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from stagecut.compiler.ir.errors import ShapeError
@@ -8,6 +9,27 @@ from stagecut.compiler.measure.control_groups import SELF, groups, text_of
 
 _MEMORY_INFO = Path("/proc/meminfo")
 _UNLIMITED = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """What a process has in memory now, and the most that it has had; both with what it has mapped
+    from files and read."""
+
+    steady_bytes: int
+    peak_bytes: int
+
+
+def resident(process: Path = SELF) -> Resident:
+    """As Linux tells it; noughts elsewhere."""
+    lines = (line.partition(":") for line in text_of(process / "status").splitlines())
+    amounts = {name: amount.split() for name, _, amount in lines}
+
+    def told(name: str) -> int:
+        number = amounts.get(name)
+        return 1024 * int(number[0]) if number else 0
+
+    return Resident(told("VmRSS"), told("VmHWM"))
 
 
 def usable_bytes(memory_info: Path = _MEMORY_INFO, process: Path = SELF) -> int:

@@ -1,18 +1,25 @@
 """What a decoder takes: for the first token, for each that follows, and in memory."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
 from stagecut.compiler.ir import units
-from stagecut.compiler.ir.plan import PlanDocument, PlannedVariant, Port
+from stagecut.compiler.ir.along_length import AlongLength
+from stagecut.compiler.ir.objective import LATENCY, Objective, parse_objective
+from stagecut.compiler.ir.plan import PlanDocument, PlannedVariant
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL, Decoding
+from stagecut.compiler.report import wording
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingFigures:
     """`first_token_s` is of a prompt of `prompt` tokens, `token_s` of one token behind `length`,
     `encode_s` of what an encoder says before, at the sizes `source`; observed where the gate has
-    run the plan, else by the costs, as `observed` says."""
+    run the plan, else by the costs, as `observed` says. `homes` are the memories of the states that
+    lie in one of a device's own, by name; `along_length` says which schedule of the step is the
+    best from which length on, in the unit of `objective`."""
 
     decoding: Decoding
     prompt: int
@@ -23,6 +30,9 @@ class DecodingFigures:
     token_s: float
     held_bytes: int
     observed: bool
+    homes: Mapping[str, str] = field(default_factory=dict)
+    along_length: AlongLength | None = None
+    objective: Objective = LATENCY
 
     @classmethod
     def of(cls, document: PlanDocument) -> "DecodingFigures | None":
@@ -33,6 +43,7 @@ class DecodingFigures:
         planned = {name: document.entries[name].variants[0] for name in decoding.entries}
         decode, encode = planned[DECODE], planned.get(ENCODE)
         first, states = planned.get(PREFILL, decode), decoding.states
+        pasts = {state.past for state in states}
         return cls(
             decoding,
             _port(first, decoding.tokens).shape[1],
@@ -43,6 +54,9 @@ class DecodingFigures:
             _time_s(decode),
             document.held_bytes,
             all(each.observed_s is not None for each in planned.values()),
+            {name: memory for name, memory in decode.run.homes.items() if name in pasts},
+            document.entries[DECODE].along_length,
+            parse_objective(decode.objective),
         )
 
     @property
@@ -80,6 +94,30 @@ class DecodingFigures:
             )
         if self.held_bytes:
             yield f"it holds {units.size(self.held_bytes)} whole, whatever its length"
+        for memory, number in Counter(self.homes.values()).items():
+            yield (
+                f"{number} of its {len(self.decoding.states)} states stay in the memory of "
+                f"{memory}: a step transfers what is new of them"
+            )
+        yield from self._along_lines()
+
+    def _along_lines(self) -> Iterator[str]:
+        """From which length on another schedule would be better."""
+        along, text = self.along_length, self.objective.text
+        if along is None:
+            return
+        misfit = max(along.misfit.values(), default=None)
+        off = "" if misfit is None else f", lines between them off by up to {misfit:.1%}"
+        lengths = ", ".join(map(str, along.lengths))
+        yield f"by the costs of a step behind {lengths} tokens{off}, the best schedule is"
+        for best in along.best:
+            devices = ", ".join(
+                f"{wording.count(n, 'node')} on {name}" for name, n in best.devices.items()
+            )
+            ends = " to ".join(map(text, best.total))
+            own = " to ".join(map(text, best.own_total))
+            told = "as in this plan" if own == ends else f"this plan's takes {own}"
+            yield f"  from {best.low} to {best.high} tokens: {ends}, {devices}; {told}"
 
     def document(self) -> dict[str, object]:
         """For JSON."""
@@ -95,6 +133,8 @@ class DecodingFigures:
             **({} if self.answer_s is None else {"answer_s": self.answer_s}),
             "bytes_per_token": self.decoding.token_bytes,
             **({"held_bytes": self.held_bytes} if self.held_bytes else {}),
+            "homes": dict(self.homes),
+            **({} if self.along_length is None else {"along_length": asdict(self.along_length)}),
         }
 
 

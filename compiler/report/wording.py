@@ -3,9 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from stagecut.compiler.ir.checks import Checks
+from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import Basis, Route
-from stagecut.compiler.ir.plan import Checks, Circumstances, FrontPoint, Port
-from stagecut.compiler.ir.precision import PlannedPrecision
+from stagecut.compiler.ir.plan import OverLink
+from stagecut.compiler.ir.planned_stream import FrontPoint
+from stagecut.compiler.ir.port import Port
+from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary
@@ -123,11 +128,23 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
         return ()
     own = planned.of(shipped)
     lines = []
+    if planned.reference:
+        lines.append(
+            f"held against {brief(planned.reference)}, from which the model itself is off by "
+            f"{percent_of(planned.own)} (rms)"
+        )
+    if own is not None and own.metric is not None and planned.right is not None:
+        lines.append(
+            f"{brief(planned.metric)} is {own.metric:.4g} on "
+            f"{count(planned.held_out, 'held-out sample')}, {planned.right:.4g} in full precision; "
+            f"it may lose {planned.tolerance:.4g}"
+        )
     if own is not None and own.measured is not None:
+        allowed = "" if planned.metric else f"; {percent_of(planned.tolerance)} allowed"
         lines.append(
             f"error {percent_of(own.measured)} "
             f"(rms on {count(planned.held_out, 'held-out sample')}), "
-            f"{percent_of(own.predicted)} predicted; {percent_of(planned.tolerance)} allowed"
+            f"{percent_of(own.predicted)} predicted{allowed}"
         )
     both = [
         (each.predicted / each.measured, each.name)
@@ -144,8 +161,27 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
         tried = ", ".join(
             percent_of(each.measured) for each in planned.attempts if each.measured is not None
         )
-        lines.append(f"solved {len(planned.attempts)} times under tighter budgets: {tried}")
+        lines.append(f"solved {len(planned.attempts)} times under other budgets: {tried}")
     return tuple(lines)
+
+
+def error_front(planned: PlannedPrecision | None) -> str:
+    """What less error costs, by the costs."""
+    if planned is None or not planned.front:
+        return ""
+    told = (
+        f"{percent_of(point.predicted if point.measured is None else point.measured)} off in "
+        f"{time(Figure(point.run_s, point.basis))} ({nodes_on(point)})"
+        for point in planned.front
+    )
+    return f"to choose from, by the costs: {'; '.join(told)}"
+
+
+def nodes_on(point: ErrorPoint) -> str:
+    """`60 nodes on cpu.int8.serial, 2 on cpu.serial`."""
+    (first, most), *others = point.devices.items()
+    more = (f", {number} on {brief(device)}" for device, number in others)
+    return f"{count(most, 'node')} on {brief(first)}{''.join(more)}"
 
 
 def percent_of(part: float) -> str:
@@ -175,7 +211,7 @@ def interval(contender: ContenderRow) -> str:
 def remark(contender: ContenderRow) -> str:
     """Why the contender ships or does not, what else it is, and what is odd about its runs."""
     also = f"the same as {', '.join(map(brief, contender.also))}" if contender.also else ""
-    return "; ".join(filter(None, (contender.why, also, contender.noise)))
+    return "; ".join(filter(None, (contender.why, contender.elsewhere, also, contender.noise)))
 
 
 def alone(found: Alone) -> str:
@@ -238,35 +274,46 @@ def extent(summary: Summary) -> str:
 
 
 def streaming(summary: Summary) -> str:
-    """How inputs stream through the plan: `2 × cpu.serial; an input takes 13 ms from end to
-    end`."""
+    """How inputs stream through the plan: `streams through 2 × cpu.serial; an input takes 13 ms
+    with 3 in flight`."""
     stream = summary.streaming
     if stream is None:
         return ""
-    stages = " → ".join(f"{count} × {brief(device)}" for count, device in stream.replicas)
+    stages = " → ".join(map(_places, stream.places))
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
-    latency = f"{time(stream.latency)} by the costs"
+    latency = f"{time(stream.latency)} with {stream.in_flight} in flight"
     where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
     return f"streams through {stages}{where}{batch}; an input takes {latency}"
 
 
 def bottleneck(summary: Summary) -> str:
-    """Which stage sets the rate, how busy the others are, and what another core would buy."""
+    """What sets the rate, a stage, a link or the driver; how busy the others are, and what another
+    core would buy."""
     stream = summary.streaming
     if stream is None:
         return ""
     busy = ""
-    if len(stream.busy) > 1:
-        first = max(range(len(stream.busy)), key=stream.busy.__getitem__)
+    loads = [(f"stage {stage}", share) for stage, share in enumerate(stream.busy)]
+    loads += [(load.name, load.busy) for load in stream.loads]
+    if len(loads) > 1:
+        first = max(range(len(loads)), key=lambda at: loads[at][1])
         others = ", ".join(
-            f"stage {stage} {share:.0%}"
-            for stage, share in enumerate(stream.busy)
-            if stage != first
+            f"{name} {share:.0%}" for at, (name, share) in enumerate(loads) if at != first
         )
-        busy = f"stage {first} on {brief(stream.replicas[first][1])} sets the rate; busy: {others}"
+        is_stage = first < len(stream.places)
+        on = f" on {_places(stream.places[first], counted=False)}" if is_stage else ""
+        busy = f"{loads[first][0]}{on} sets the rate; busy: {others}"
     more = "" if stream.another is None else f"with another core {trade(stream.another)}"
     said = "; ".join(filter(None, (busy, more)))
     return said and f"by the costs, {said}"
+
+
+def _places(places: Sequence[Place], *, counted: bool = True) -> str:
+    """`2 × cpu.serial + 2 × b.cpu.serial`."""
+    return " + ".join(
+        f"{each.replicas} × {brief(each.device)}" if counted else brief(each.device)
+        for each in places
+    )
 
 
 def reason(summary: Summary) -> str:
@@ -289,10 +336,30 @@ def front(summary: Summary) -> str:
     return f"sooner done, by the costs: {'; '.join(map(trade, stream.front[:3]))}"
 
 
+def measured_stages(summary: Summary) -> str:
+    """How much of what might have been chosen was run in a stream."""
+    stream = summary.streaming
+    if stream is None or not stream.candidates:
+        return ""
+    candidates = count(stream.candidates, "stage")
+    return f"measured in a stream: {stream.measured} of the {candidates} that may be chosen"
+
+
 def batches(summary: Summary) -> str:
     """What several inputs in one call were seen to do, before any gate."""
     stream = summary.streaming
     return "" if stream is None or not stream.tried else f"tried: {'; '.join(stream.tried)}"
+
+
+def over_links(found: Sequence[OverLink]) -> str:
+    """What hosts no longer hand to each other as it is."""
+    said = []
+    for each in found:
+        how = "is run again there" if each.how == "run again" else f"goes there as {each.how}"
+        off = f", off by {each.error:.1g}" if each.error else ""
+        gain = f"{seconds(each.taken_s)} expected instead of {seconds(each.sent_s)}"
+        said.append(f"{brief(each.value)} {how} ({gain}{off})")
+    return f"between hosts: {'; '.join(said)}" if said else ""
 
 
 def profiling(summary: Summary) -> str:

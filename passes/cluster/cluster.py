@@ -47,10 +47,11 @@ _HEAVY = frozenset(
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """`granularity` "op" makes each operator a node, but for those that have to be glued
-    together."""
+    together. Who writes and who reads a value of `wire` are never merged by rule."""
 
     backends: Mapping[str, Backend]
     granularity: Granularity = "cluster"
+    wire: frozenset[str] = frozenset()
 
     def __call__(self, graph: Graph) -> Graph:
         """Return `graph` with merged nodes, in topological order."""
@@ -62,7 +63,8 @@ class Cluster:
             views = [all(map(is_view, node.operators)) for node in graph.nodes]
             heavy = [any(op.op in _HEAVY for op in node.operators) for node in graph.nodes]
             _merge_views(groups, views)
-            _merge_cheap(groups, heavy)
+            sent = [any(each.name in self.wire for each in node.outputs) for node in graph.nodes]
+            _merge_cheap(groups, heavy, sent)
         return _rebuild(graph, groups)
 
     def _capable(self, node: Node) -> frozenset[str]:
@@ -91,7 +93,7 @@ def _merge_views(groups: Groups, views: Sequence[bool]) -> None:
             group = groups.merge(group, neighbour)
 
 
-def _merge_cheap(groups: Groups, heavy: Sequence[bool]) -> None:
+def _merge_cheap(groups: Groups, heavy: Sequence[bool], sent: Sequence[bool]) -> None:
     def is_heavy(group: int) -> bool:
         return any(heavy[member] for member in groups.members(group))
 
@@ -102,6 +104,8 @@ def _merge_cheap(groups: Groups, heavy: Sequence[bool]) -> None:
             group = groups.of(index)
             reader = groups.only_reader(group)
             if reader is None or groups.able(group) != groups.able(reader):
+                continue
+            if any(sent[member] for member in groups.members(group)):
                 continue
             if not (is_heavy(group) and is_heavy(reader)):
                 groups.merge(group, reader)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stagecut.compiler.ir.apart import apart, wide_blocks
+from stagecut.compiler.ir.checks import OutputDifference
 from stagecut.compiler.ir.device import Tensor
-from stagecut.compiler.ir.plan import OutputDifference
 from stagecut.compiler.ir.text import size_text
 from stagecut.passes.gate.further_inputs import is_float
 
@@ -23,6 +23,8 @@ class Limit:
     part by which numbers may be rounded on the way: where the reference itself changes by more than
     the limit when its inputs change by so little, that is the limit, but on the samples only where
     none was asked for. `stretched` says whether it is for inputs far beyond the samples, too.
+    `lower` is whether something computes in lower precision, and `loss` how much a metric of the
+    user's own may lose by it, None without one.
     """
 
     relative: float
@@ -30,6 +32,7 @@ class Limit:
     rounding: float = 1e-5
     stretched: bool = True
     lower: bool = False
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

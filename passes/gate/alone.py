@@ -12,9 +12,9 @@ in the second heat with every configuration that they offer, too, and there it i
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.device import Feeds, StagedSchedule
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import Gate, fastest_s, versus

@@ -9,6 +9,7 @@ outputs are further off than its limit.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stagecut.compiler.ir.checks import OutputDifference
 from stagecut.compiler.ir.device import (
     Feeds,
     Progress,
@@ -18,15 +19,20 @@ from stagecut.compiler.ir.device import (
     Tensor,
 )
 from stagecut.compiler.ir.errors import RangeFault, StageFault, ToleranceError, WrongAnswerError
-from stagecut.compiler.ir.plan import OutputDifference
+from stagecut.compiler.ir.metric import Metric
 from stagecut.passes.gate.accuracy import Flaw, Limit, farthest, output_differences, worst
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.reference import Reference
-from stagecut.passes.precision.rms import rms
+from stagecut.passes.precision.held_out import HeldOut, held_out_of
 
 #: The samples that say nothing of single nodes' errors.
 HELD_OUT = "held-out samples"
+
+
+def held_out_set(number: int, feeds: Feeds) -> InputSet:
+    """One of them, by the name under which the reference keeps its answer."""
+    return InputSet(f"{HELD_OUT} {number}", feeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class Built:
     """A contender, ready to run, and how far its outputs were from the reference's on the samples.
 
     `inputs` are those on which they were right, `worst` is the largest relative difference on any,
-    `rms` the relative rms error on held-out samples, where there were any.
+    `held` is what was found on held-out samples, where there were any.
     `run_s` is the latency of the last of these runs, where it is known.
     """
 
@@ -45,18 +51,19 @@ class Built:
     inputs: tuple[str, ...] = ()
     worst: float = 0.0
     run_s: float | None = None
-    rms: float | None = None
+    held: HeldOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A contender that must not ship: on `inputs` its outputs have a flaw. `rms` is as in Built."""
+    """A contender that must not ship: on `inputs` its outputs have a flaw. `held` is as in
+    Built."""
 
     proposal: Proposal
     staged: StagedSchedule
     inputs: InputSet
     flaw: Flaw
-    rms: float | None = None
+    held: HeldOut | None = None
 
     def __str__(self) -> str:
         return f"plan {self.proposal.name} is left out: on {self.inputs.name}, {self.flaw.problem}"
@@ -94,7 +101,7 @@ class Build:
     """`stage` gives a proposal its programs, `prepare` builds them. `limit` says how far off each
     may be, None where it is the reference itself. Where the reference cannot run on the samples,
     nothing is said of outputs. `held_out` are samples on which plans of lower precision are held
-    against the reference, too."""
+    against the reference, too, also by the user's own `metric`, which is of these."""
 
     stage: Callable[[Proposal], StagedSchedule]
     prepare: RunnerFactory
@@ -102,6 +109,7 @@ class Build:
     limit: Callable[[Proposal], Limit | None]
     progress: Progress
     held_out: Sequence[Feeds] = ()
+    metric: Metric | None = None
 
     def __call__(
         self, proposals: Sequence[Proposal], feeds: Feeds, outputs: Sequence[str]
@@ -144,8 +152,8 @@ class Build:
         limit = self.limit(built.proposal)
         if limit is None:
             return built
-        off = self._rms(built, limit)
-        built = replace(built, rms=off)
+        held = self._held(built, limit)
+        built = replace(built, held=held)
         passed: list[str] = []
         for number, inputs in enumerate(self.reference.sets):
             if inputs.stretched and not limit.stretched:
@@ -158,39 +166,51 @@ class Build:
                 continue
             flaw = self.reference.flaw(inputs, results, limit)
             if flaw is not None:
-                return Wrong(built.proposal, built.staged, inputs, flaw, off)
+                return Wrong(built.proposal, built.staged, inputs, flaw, held)
             passed.append(inputs.name)
             if number and not inputs.numbers:  # those of the samples are known
                 far = farthest(results, self.reference.outputs(inputs))
                 built = replace(built, worst=max(built.worst, far))
-        if off is None:
+        if held is None:
             return replace(built, inputs=tuple(passed))
-        if not off <= limit.relative:
+        flaw = self._too_far(held, limit)
+        if flaw is not None:
             inputs = InputSet(HELD_OUT, self.held_out[0])
-            flaw = Flaw(f"outputs are off by {100 * off:.3g} % (rms)", off)
-            return Wrong(built.proposal, built.staged, inputs, flaw, off)
+            return Wrong(built.proposal, built.staged, inputs, flaw, held)
         return replace(built, inputs=(*passed, HELD_OUT))
 
-    def _rms(self, built: Built, limit: Limit) -> float | None:
+    def _too_far(self, held: HeldOut, limit: Limit) -> Flaw | None:
+        if limit.loss is None:
+            told = f"outputs are off by {100 * held.rms:.3g} % (rms)"
+            return None if held.rms <= limit.relative else Flaw(told, held.rms)
+        if self.metric is None or held.metric is None or held.loss <= limit.loss:
+            return None
+        told = f"{self.metric.name} is {held.metric:.4g}, and {held.right:.4g} in full precision"
+        return Flaw(told, held.loss)
+
+    def _held(self, built: Built, limit: Limit) -> HeldOut | None:
         """On held-out samples, where it computes in lower precision and a limit was asked for."""
         if not (limit.asked and limit.lower):
             return None
         pairs = []
         for number, feeds in enumerate(self.held_out):
-            right = self.reference.known(InputSet(f"{HELD_OUT} {number}", feeds))
+            right = self.reference.known(held_out_set(number, feeds))
             if not isinstance(right, str):
                 pairs.append((built.runner.run(feeds)[0], right))
-        return rms(pairs) if pairs else None
+        return held_out_of(pairs, self.metric) if pairs else None
 
 
-def right(checked: Checked, tolerance: float | None) -> Checked:
-    """The same; raises WrongAnswerError, or with a tolerance ToleranceError, where none is left."""
+def right(checked: Checked, tolerance: float | None, metric: str = "") -> Checked:
+    """The same; raises WrongAnswerError, or with a tolerance, for `metric` where that is the
+    user's, ToleranceError, where none is left."""
     if checked.built:
         return checked
     if tolerance is not None:
         least = min(each.flaw.relative for each in checked.wrong)
         raise ToleranceError(
-            f"the closest plan is off by {least:.2g} of the largest output",
+            f"the closest plan loses {least:.2g} of {metric}"
+            if metric
+            else f"the closest plan is off by {least:.2g} of the largest output",
             where=f"tolerance {tolerance:g}",
             fix="raise the tolerance, or add a device that computes in the model's precision",
         )

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.account import Account, account
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, with_error_limit
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError, StagecutError
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Assignment, Solution
 from stagecut.passes.partition.baselines.bound import carried_out

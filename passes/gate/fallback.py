@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from itertools import chain
 
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.objective import Objective
-from stagecut.compiler.ir.plan import Contender
 from stagecut.passes.gate.contenders import Proposal, on_one_device, proposal_of
 
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from stagecut.compiler.ir.contender import Contender, ContenderId
 from stagecut.compiler.ir.device import Feeds, Progress
 from stagecut.compiler.ir.machine import Basis
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.plan import Contender, ContenderId
 from stagecut.compiler.ir.trace import Trace
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal

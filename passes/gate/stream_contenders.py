@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.objective import THROUGHPUT
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.stream import (
     Hosting,
     StreamAccount,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from stagecut.compiler.ir.contender import Contender, ContenderId
 from stagecut.compiler.ir.device import Feeds, Progress
-from stagecut.compiler.ir.plan import Contender, ContenderId
 from stagecut.compiler.ir.stream import StreamRun, StreamRunner
 from stagecut.passes.gate.gate import by_costs, by_samples
 from stagecut.passes.gate.stream_contenders import StreamProposal

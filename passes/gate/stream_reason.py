@@ -20,10 +20,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from stagecut.compiler.ir.contender import Contender, ContenderId
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Device
-from stagecut.compiler.ir.plan import Contender, ContenderId
 from stagecut.compiler.ir.stream import StreamSolution
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.units import seconds

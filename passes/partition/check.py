@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Assignment, Solution
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.passes.partition.baselines.bound import solution_of
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import Told, nobody
 
 
 @dataclass(frozen=True, slots=True)

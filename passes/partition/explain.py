@@ -18,9 +18,9 @@ from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.errors import UnplaceableError, UsageError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Alternative, Alternatives, Solution, Totals
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.compiler.ir.text import suggestion
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import Told, nobody
 
 #: A difference that is smaller, relative to the total, is rounding.
 _ROUNDING = 1e-9

@@ -33,6 +33,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError, UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals, meets
+from stagecut.compiler.ir.standing import Standing, Told, nobody
 from stagecut.passes.partition.baselines.bound import least_without_transfers
 from stagecut.passes.partition.baselines.greedy import Greedy
 from stagecut.passes.partition.exact.arrays import TableArrays, table_arrays
@@ -47,7 +48,7 @@ from stagecut.passes.partition.orders.joint import cheapest_schedule
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.orders.start_bound import Flow, start_bound
 from stagecut.passes.partition.pool import dealt_out, pool
-from stagecut.passes.partition.search import Search, Standing, Told, nobody
+from stagecut.passes.partition.search import Search
 
 #: How long HiGHS may try a graph that elimination could do, too: about as long as that takes.
 _HEAD_START_S = 5.0

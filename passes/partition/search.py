@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeAlias
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import meets
+from stagecut.compiler.ir.standing import Standing, Told, nobody
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.infeasible import why_infeasible
 from stagecut.passes.partition.milp.model import partition_program
@@ -24,26 +24,6 @@ from stagecut.passes.partition.neighbourhood import Neighbourhood, offer
 
 #: The parts of the time for the first look at the whole, and for what lies near the best schedule.
 _FIRST, _NEAR = 0.05, 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a search stands: the least total so far, infinite before there is one; what no schedule
-    can go below; and how many more seconds it may take."""
-
-    total: float
-    bound: float
-    left_s: float
-
-
-#: Is told how a search stands, often; answers whether it goes on, and keeps to it once it does not.
-Told: TypeAlias = Callable[[Standing], bool]
-
-
-def nobody(standing: Standing) -> bool:
-    """Told, where nobody wants to know: every search goes on."""
-    del standing
-    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A cost table from elsewhere, in the place of a profile: checked against the model, completed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
@@ -13,11 +13,12 @@ from stagecut.passes.profile.profile import Profiled
 _OTHER_MODEL = "profile this model, with the same devices, shapes and granularity"
 
 
-def handed_in(costs: CostTable, expanded: ExpandedGraph) -> Profiled:
+def handed_in(costs: CostTable, expanded: ExpandedGraph, free: Collection[str] = ()) -> Profiled:
     """The table as if it had been profiled; raises CostTableError unless it is for this very graph.
 
     A plan takes its inputs from the host and hands its outputs back there, whatever the table
-    says: what ends elsewhere ends in the host, too.
+    says: what ends elsewhere ends in the host, too. But for those that are `free`: of which the
+    table does not say where they are, they are where they are read.
     """
     _check_nodes(costs, expanded)
     _check_edges(costs, expanded)
@@ -31,8 +32,8 @@ def handed_in(costs: CostTable, expanded: ExpandedGraph) -> Profiled:
             )
     completed = replace(
         costs,
-        inputs=(*costs.inputs, *_missing(expanded.graph.inputs, costs.inputs)),
-        outputs=(*costs.outputs, *_missing(expanded.graph.outputs, costs.outputs)),
+        inputs=(*costs.inputs, *_missing(expanded.graph.inputs, costs.inputs, free)),
+        outputs=(*costs.outputs, *_missing(expanded.graph.outputs, costs.outputs, free)),
     )
     return Profiled(completed, ())
 
@@ -81,7 +82,9 @@ def _check_devices(costs: CostTable, expanded: ExpandedGraph) -> None:
                 )
 
 
-def _missing(values: Iterable[Value], ends: Sequence[Endpoint]) -> Iterator[Endpoint]:
+def _missing(
+    values: Iterable[Value], ends: Sequence[Endpoint], free: Collection[str]
+) -> Iterator[Endpoint]:
     """The ends in the host that the table does not name."""
-    named = {end.name for end in ends if end.memory == HOST}
+    named = {end.name for end in ends if end.memory == HOST} | {*free}
     return (Endpoint(value.name, HOST) for value in values if value.name not in named)

@@ -31,7 +31,7 @@ from stagecut.compiler.ir.device import (
 from stagecut.compiler.ir.errors import EngineError, StageFault
 from stagecut.compiler.ir.graph import Graph, Node, Value
 from stagecut.compiler.ir.machine import Device, Route
-from stagecut.compiler.ir.plan import Circumstances, ProfilePath
+from stagecut.compiler.ir.provenance import Circumstances, ProfilePath
 from stagecut.compiler.ir.schedule import Run, Stage
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.ir.transfers import scheduled

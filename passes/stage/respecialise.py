@@ -36,7 +36,8 @@ def respecialise(
     transfers that they need there.
 
     `model` is in normal form and of the same source as the program of the stages; it must have the
-    `outputs`. A stage that is not needed is left out. `memory_of` says in which memory a device
+    `outputs`. A stage that is not needed is left out. States stay in their homes: one that another
+    stage needs for its shape is there, too. `memory_of` says in which memory a device
     lives, `router` which way a value takes. What steps take is not known any more.
     """
     programs = _programs(staged.programs, model, outputs)
@@ -54,10 +55,12 @@ def respecialise(
         for stage, program in zip(staged.schedule.stages, programs, strict=True)
         if program is not None
     ]
-    starts = {str(value.name): HOST for value in model.graph.inputs}
-    schedule = lay_out(borders, starts, [(name, HOST) for name in outputs], router)
+    inputs = [str(value.name) for value in model.graph.inputs]
+    starts = {name: HOST for name in inputs if name not in staged.homes}
+    ends = [(name, staged.homes.get(name, HOST)) for name in outputs]
+    schedule = lay_out(borders, starts, ends, router)
     needed = tuple(program for program in programs if program is not None)
-    return StagedSchedule(schedule, needed, (None,) * len(schedule.steps))
+    return StagedSchedule(schedule, needed, (None,) * len(schedule.steps), staged.homes)
 
 
 def _programs(

@@ -8,7 +8,7 @@
 A stage hands on what other stages read or the model hands back, and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.device import StagedSchedule, StageProgram
@@ -18,11 +18,18 @@ from stagecut.passes.stage.extract import Extractor
 
 
 def stage(
-    graph: Graph, schedule: Schedule, account: Account, extract: Extractor, prefix: str = "stage"
+    graph: Graph,
+    schedule: Schedule,
+    account: Account,
+    extract: Extractor,
+    prefix: str = "stage",
+    homes: Mapping[str, str] | None = None,
 ) -> StagedSchedule:
-    """The schedule with its programs; modelled steps count for their times in the account."""
+    """The schedule with its programs; modelled steps count for their times in the account. `homes`
+    are those of states in other memories than the host's."""
     modelled_s = tuple(step.time_s if step.basis == "modelled" else None for step in account.steps)
-    return StagedSchedule(schedule, stage_programs(graph, schedule, extract, prefix), modelled_s)
+    programs = stage_programs(graph, schedule, extract, prefix)
+    return StagedSchedule(schedule, programs, modelled_s, homes or {})
 
 
 def stage_programs(

@@ -18,9 +18,9 @@ from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.passes.partition.baselines.bound import least_without_transfers
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import Told, nobody
 from stagecut.passes.sweep.scale import check_summed
 
 

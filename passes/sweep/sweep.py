@@ -20,8 +20,8 @@ from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import Told, nobody
 from stagecut.passes.sweep.envelope import Envelope, Line, envelope
 from stagecut.passes.sweep.scale import Scale, check_summed
 
@@ -31,7 +31,7 @@ MOST_SPEED = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A node that runs elsewhere on the faster side."""
+    """A node that runs elsewhere before and after a breakpoint."""
 
     node: str
     before: str
@@ -40,8 +40,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Breakpoint:
-    """The speed `at` which another schedule becomes the best, where both cost `total`; without
-    `moved` nodes, it is other transfers or another order that change."""
+    """The speed, or the length, `at` which another schedule becomes the best, where both cost
+    `total`; without `moved` nodes, it is other transfers or another order that change."""
 
     at: float
     total: float
@@ -149,15 +149,16 @@ class Sweep:
             for answer in (piece.line.answer,)
         )
         breakpoints = tuple(
-            Breakpoint(fast.low, fast.total(fast.low), _moved(slow.solution, fast.solution))
+            Breakpoint(fast.low, fast.total(fast.low), moved(slow.solution, fast.solution))
             for slow, fast in pairwise(stretches)
         )
         return Curve(self.scale.part, self.objective, stretches, breakpoints, found.solves, gap)
 
 
-def _moved(slow: Solution, fast: Solution) -> tuple[Move, ...]:
-    before: Mapping[str, str] = slow.assignment.devices
-    after = fast.assignment.devices
+def moved(one: Solution, other: Solution) -> tuple[Move, ...]:
+    """The nodes that run elsewhere in `other`."""
+    before: Mapping[str, str] = one.assignment.devices
+    after = other.assignment.devices
     return tuple(
         Move(node, device, after[node]) for node, device in before.items() if after[node] != device
     )

@@ -7,6 +7,7 @@ calls seem faster than they are when a plan runs.
 
 import math
 import statistics
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ SIZES_BYTES = (1_000, 16_000, 64_000, 96_000, 110_000, 256_000, 1_000_000, 4_000
 
 _NOTHING_BYTES = 16
 _MOST_RUNS, _LEAST_RUNS, _FIRST_RUNS = 25, 5, 3
+#: So many calls are counted for what handling one takes, and so many are on their way then.
+_PIPELINED, _ON_THEIR_WAY = 100, 6
 #: So long one size of one link is measured at the most, beyond the least runs.
 _LONGEST_S = 1.0
 #: Longer than it all takes.
@@ -72,6 +75,7 @@ def calibrate(
     measure = _Measure(cluster, clock)
     with _busy(cluster, [own, *probed]):
         calls_s = {each.name: measure.call_s(each) for each in probed}
+        handling_s = {each.name: measure.handling_s(each) for each in probed}
         pairs = [*permutations((own, *probed), 2)]
         links = tuple(
             MeasuredLink(start.name, end.name, tuple(measure.samples(start, end, calls_s)))
@@ -87,6 +91,7 @@ def calibrate(
                 devices[each.name],
                 calls_s.get(each.name, 0.0),
                 each.host.memory_bytes // 2,  # engines have copies of what they read
+                handling_s.get(each.name, 0.0),
             )
             for each in (own, *probed)
         ),
@@ -103,6 +108,21 @@ class _Measure:
         nothing = np.zeros(_NOTHING_BYTES, np.uint8)
         times_s = self._times_s(lambda: self.cluster.call(probed.prober, "take", nothing), [probed])
         return statistics.median(times_s)
+
+    def handling_s(self, probed: _Probed) -> float:
+        """From one call to the next, where several that do nothing are on their way."""
+        waiting: deque[object] = deque()
+        times_s = []
+        before_s = self.clock()
+        for number in range(_PIPELINED + _ON_THEIR_WAY):
+            if number >= _ON_THEIR_WAY:
+                self.cluster.get([waiting.popleft()])
+                after_s = self.clock()
+                times_s.append(after_s - before_s)
+                before_s = after_s
+            waiting.append(self.cluster.started(probed.prober, "worked_s"))
+        self.cluster.get([*waiting])
+        return statistics.fmean(times_s[_ON_THEIR_WAY:])
 
     def samples(
         self, start: _Probed, end: _Probed, calls_s: dict[str, float]

@@ -29,7 +29,10 @@ Handle: TypeAlias = Any
 #: How often a call is made again when its host or its process is lost, by Ray and then by us. An
 #: input that takes processes down has to fail in the end.
 _RETRIES = 3
-_ATTEMPTS = 2
+_ATTEMPTS = 3
+
+#: How often it is looked at how much hosts have fetched.
+_LOOKED_AT_S = 0.25
 
 #: What RAY_AUTH_MODE then is.
 _ASKS_FOR_TOKENS = "token"
@@ -97,23 +100,24 @@ class Cluster:
         _ray().kill(actor)
 
     def prober(self, host: ClusterHost) -> Handle:
-        return self._actor(Prober, host, soft=False, retries=0)
+        return self._actor(Prober, host, retries=0)
 
     def source(self, paths: Mapping[str, Path]) -> str:
         """Hands out these slices, which are named by their SHA-256; the name that hosts know it
         by."""
         name = f"stagecut source {uuid4()}"
         listed = [(sha256, str(path)) for sha256, path in paths.items()]
-        self._actor(Source, self.here, listed, soft=False, name=name)
+        self._actor(Source, self.here, listed, name=name)
         return name
 
     def member(self, host: ClusterHost, wanted: SliceId, source: str) -> Handle:
-        """A group of stages, on `host` as long as that is there, and on another one after that.
+        """A group of stages on `host`, started again there where its process is lost.
 
-        What its constructor is given is plain data: Ray keeps a handle in its store, and cannot
-        start the member again once that is lost (ray#53727).
+        Ray's own way to let another host take over, a soft affinity, also lets it begin there: it
+        is left to takeover.py. What its constructor is given is plain data: Ray keeps a handle in
+        its store, and cannot start the member again once that is lost (ray#53727).
         """
-        return self._actor(Member, host, wanted, partial(_read, source, wanted.sha256), soft=True)
+        return self._actor(Member, host, wanted, partial(_read, source, wanted.sha256))
 
     def submit(
         self, actor: Handle, method: str, arguments: Sequence[object], count: int
@@ -139,12 +143,17 @@ class Cluster:
             raise _cause(error) from None
         return results
 
-    def ready(self, members: Sequence[Handle], progress: Progress = silent) -> None:
-        """Wait until all have fetched and prepared what they are to run. Raises HostFault, and
-        DeviceError for hosts with another version of stagecut."""
+    def ready(
+        self, members: Sequence[Handle], source: str, size_bytes: int, progress: Progress = silent
+    ) -> None:
+        """Wait until all have fetched and prepared what they are to run, in all `size_bytes` from
+        `source`. Raises HostFault, and DeviceError for hosts with another version of stagecut."""
         refs = [self.started(member, "ready") for member in members]
         own = versions()["stagecut"]
-        for ref in progress(refs, "hosts fetch and prepare", len(refs)):
+        pieces = max(1, size_bytes >> 20)
+        for _ in progress(self._fetched(refs, source, pieces), "hosts fetch MiB", pieces):
+            pass
+        for ref in progress(refs, "hosts prepare", len(refs)):
             version, _ = self.get([ref])[0]
             if version != own:
                 raise DeviceError(
@@ -153,11 +162,29 @@ class Cluster:
                     fix="install the same version everywhere",
                 )
 
-    def again(self, do: Callable[[], Any]) -> Any:
-        """What `do` returns; done again where a host is lost meanwhile. Raises EngineError where
-        that does not help."""
+    def _fetched(self, refs: Sequence[Ref], source: str, pieces: int) -> Iterator[int]:
+        """One for each MiB that the source has handed out, while members still fetch: those that
+        have kept theirs fetch nothing."""
+        ray = _ray()
+        waiting, seen = [*refs], 0
+        while waiting and seen < pieces:
+            _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=_LOOKED_AT_S)
+            sent = self.call(ray.get_actor(source), "sent_bytes") >> 20
+            yield from range(seen, min(sent, pieces))
+            seen = max(seen, min(sent, pieces))
+
+    def alive(self) -> tuple[ClusterHost, ...]:
+        """The hosts that are there now, of those that were there when it was joined."""
+        there = {node["NodeID"] for node in _ray().nodes() if node["Alive"]}
+        return tuple(host for host in self.hosts if host.node in there)
+
+    def again(self, do: Callable[[], Any], mend: Callable[[], None]) -> Any:
+        """What `do` returns; done again, once `mend` has, where a host is lost meanwhile. Raises
+        EngineError where that does not help."""
         for left in reversed(range(_ATTEMPTS)):
             try:
+                if left < _ATTEMPTS - 1:
+                    mend()
                 return do()
             except _ray().exceptions.RayError as error:
                 if not left:
@@ -173,7 +200,6 @@ class Cluster:
         kind: type,
         host: ClusterHost,
         *arguments: object,
-        soft: bool,
         name: str | None = None,
         retries: int = _RETRIES,
     ) -> Handle:
@@ -188,7 +214,7 @@ class Cluster:
                 max_restarts=-1,
                 max_task_retries=retries,
                 max_concurrency=1,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(host.node, soft=soft),
+                scheduling_strategy=NodeAffinitySchedulingStrategy(host.node, soft=False),
             )
             .remote(*arguments)
         )

@@ -11,7 +11,7 @@ Transfers between hosts are what groups read and write.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from stagecut.compiler.ir.device import StagedSchedule
@@ -28,6 +28,12 @@ class HostGroup:
     staged: StagedSchedule
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+
+    def at(self, host: str, device: str) -> "HostGroup":
+        """The same at another place; it has one stage then."""
+        [stage] = self.staged.schedule.stages
+        schedule = Schedule((replace(stage, device=device),), self.staged.schedule.steps)
+        return replace(self, host=host, staged=replace(self.staged, schedule=schedule))
 
     @property
     def is_here(self) -> bool:

@@ -94,10 +94,17 @@ class Source:
 
     def __init__(self, paths: Sequence[tuple[str, str]]) -> None:
         self._paths = dict(paths)
+        self._sent_bytes = 0
+
+    def sent_bytes(self) -> int:
+        """How much it has handed out."""
+        return self._sent_bytes
 
     def read(self, sha256: str, offset: int, length: int) -> bytes:
         with open(self._paths[sha256], "rb") as file:  # noqa: PTH123
-            return os.pread(file.fileno(), length, offset)
+            piece = os.pread(file.fileno(), length, offset)
+        self._sent_bytes += len(piece)
+        return piece
 
 
 class Prober:

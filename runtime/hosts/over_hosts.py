@@ -1,6 +1,7 @@
 """A variant of a plan on a running cluster: each group of stages is sent to its host, and ready."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stagecut.compiler.formats.atomic import working_folder
@@ -8,13 +9,17 @@ from stagecut.compiler.formats.slice_file import write_slice
 from stagecut.compiler.ir.device import Backend, Progress, StagedSchedule
 from stagecut.compiler.ir.errors import DeviceError, EngineError
 from stagecut.compiler.ir.machine import LOCAL, Host, Machine
-from stagecut.compiler.ir.plan import PlannedRun, PlannedStream, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.schedule import Schedule
+from stagecut.runtime.executor import Executor
 from stagecut.runtime.hosts.cache import SliceId, slice_id
-from stagecut.runtime.hosts.cluster import Cluster, ClusterHost, Handle
+from stagecut.runtime.hosts.cluster import Cluster, ClusterHost
 from stagecut.runtime.hosts.executor import HostsExecutor
 from stagecut.runtime.hosts.groups import HostGroup, groups_of
 from stagecut.runtime.hosts.member import HostFault
+from stagecut.runtime.hosts.segments import Post, Posts
+from stagecut.runtime.hosts.takeover import Takeover
 
 
 class OverHosts:
@@ -31,8 +36,12 @@ class OverHosts:
         progress: Progress,
     ) -> None:
         outputs = [port.name for port in planned.outputs]
-        groups = groups_of(staged, outputs, hosts_of(planned.machine))
-        far = [group for group in groups if not group.is_here]
+        host_of = hosts_of(planned.machine)
+        groups = [
+            [*_at_its_places(group, planned.stream, host_of)]
+            for group in groups_of(staged, outputs, host_of)
+        ]
+        far = [group for places in groups for group, _ in places if not group.is_here]
         places = placed(planned.machine.hosts, {group.host for group in far}, cluster)
         #: Kept for hosts that take over later, and fetch then.
         self._folder = working_folder()
@@ -42,22 +51,36 @@ class OverHosts:
         ]
         paths = {each.sha256: self._folder.path / f"{at}" for at, each in enumerate(slices)}
         source = cluster.source(paths)
-        members = [
-            cluster.member(places[group.host], wanted, source)
-            for group, wanted in zip(far, slices, strict=True)
+        wanted = iter(slices)
+        run_by: list[SliceId] = []
+
+        def posts(group: HostGroup, replicas: int) -> Iterator[Post]:
+            if group.is_here:
+                executor = Executor(group.staged, group.writes, engines)
+                yield Post(group, here=executor, replicas=replicas)
+                return
+            slice_ = next(wanted)
+            for _ in range(replicas):
+                run_by.append(slice_)
+                host = places[group.host]
+                yield Post(group, cluster.member(host, slice_, source), host)
+
+        staffed = [
+            Posts([post for group, replicas in each for post in posts(group, replicas)])
+            for each in groups
         ]
+        others = [each for of in staffed for each in of.posts if each.here is None]
         try:
-            cluster.ready(members, progress)
+            size_bytes = sum(each.size_bytes for each in run_by)
+            cluster.ready([each.member for each in others], source, size_bytes, progress)
         except HostFault as error:
             raise EngineError(error.problem, where=error.where, fix=error.fix) from error
-        of_group: dict[int, Handle] = dict(zip(map(id, far), members, strict=True))
-        self.executor = HostsExecutor(
-            [(group, of_group.get(id(group))) for group in groups],
-            running,
-            outputs,
-            engines,
-            cluster,
-        )
+        weights = [_weight_bytes(each.group, planned) for each in others]
+        own = [post for of in staffed for post in of.posts if post.here is not None]
+        here_bytes = sum(_weight_bytes(each.group, planned) for each in own)
+        mend = Takeover(cluster, planned.machine, source, others, run_by, weights, here_bytes)
+        self.executor = HostsExecutor(staffed, running, outputs, cluster, mend)
+        self._planned = planned.stream
         self._basis = running.account.basis
 
     @property
@@ -65,7 +88,10 @@ class OverHosts:
         """So many inputs at once that no host waits: a chain has a thread for each of those that
         are in it."""
         replicas = tuple(segment.window for segment in self.executor.segments)
-        return PlannedStream(replicas, 1, 0.0, 0.0, self._basis)
+        if self._planned is None:
+            return PlannedStream(replicas, 1, 0.0, 0.0, self._basis)
+        whole_s = self._planned.period_s * (sum(replicas) + len(replicas))
+        return replace(self._planned, replicas=replicas, latency_s=whole_s)
 
 
 def hosts_of(machine: Machine) -> dict[str, str]:
@@ -73,11 +99,30 @@ def hosts_of(machine: Machine) -> dict[str, str]:
     return {device.name: machine.memory_named[device.memory].host for device in machine.devices}
 
 
-def far_devices(machine: Machine, schedule: Schedule) -> tuple[str, ...]:
-    """The devices of a schedule that other hosts have."""
-    host_of = hosts_of(machine)
+def devices_of(schedule: Schedule, stream: PlannedStream | None) -> tuple[str, ...]:
+    """Those of a schedule, and of further places that `stream` has for its stages."""
+    places = () if stream is None else stream.places
     used = dict.fromkeys(stage.device for stage in schedule.stages)
-    return tuple(name for name in used if host_of[name] != LOCAL)
+    return tuple(used | dict.fromkeys(place.device for stage in places for place in stage))
+
+
+def far_devices(
+    machine: Machine, schedule: Schedule, stream: PlannedStream | None = None
+) -> tuple[str, ...]:
+    """Those of them that other hosts have."""
+    host_of = hosts_of(machine)
+    return tuple(name for name in devices_of(schedule, stream) if host_of[name] != LOCAL)
+
+
+def _at_its_places(
+    group: HostGroup, stream: PlannedStream | None, host_of: Mapping[str, str]
+) -> Iterator[tuple[HostGroup, int]]:
+    """With how many replicas there are; one where the schedule has it, unless a stream has more."""
+    if stream is None or not stream.places:
+        yield group, 1
+        return
+    for place in stream.places[group.first]:
+        yield group.at(host_of[place.device], place.device), place.replicas
 
 
 def placed(hosts: Sequence[Host], wanted: set[str], cluster: Cluster) -> dict[str, ClusterHost]:
@@ -98,6 +143,11 @@ def placed(hosts: Sequence[Host], wanted: set[str], cluster: Cluster) -> dict[st
             )
         found[host.name] = there.get(host.address) or spare.pop(0)
     return found
+
+
+def _weight_bytes(group: HostGroup, planned: PlannedVariant) -> int:
+    weights = {node.name: node.weight_bytes for node in planned.nodes}
+    return sum(weights[name] for stage in group.staged.schedule.stages for name in stage.nodes)
 
 
 def _written(group: HostGroup, planned: PlannedVariant, path: Path) -> SliceId:

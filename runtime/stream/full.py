@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.runtime.executor import Executor, Passage
 from stagecut.runtime.stream.item import Item, Outputs
@@ -24,10 +24,12 @@ FEW = 4
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """An executor as items see the variant that they are for: at the shapes that it is for."""
+    """An executor as items see the variant that they are for: at the shapes that it is for. Of
+    other shapes are full batches, for which there is `full`."""
 
     executor: Executor
     shapes: Shapes = ()
+    full: Executor | None = None
     devices: tuple[str, ...] = ()
     stream: PlannedStream | None = None
     has_full_batches: bool = False
@@ -35,23 +37,32 @@ class Only:
     def passes(self, shapes: Shapes) -> bool:  # noqa: ARG002
         return True
 
-    def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:  # noqa: ARG002
-        return self.executor.by_stage(feeds)
+    def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
+        return self._for(shapes).by_stage(feeds)
 
-    def outputs(self, feeds: Feeds, shapes: Shapes) -> Mapping[str, Tensor]:  # noqa: ARG002
-        return self.executor.outputs(feeds)
+    def outputs(self, feeds: Feeds, shapes: Shapes) -> Mapping[str, Tensor]:
+        return self._for(shapes).outputs(feeds)
+
+    def _for(self, shapes: Shapes) -> Executor:
+        return self.executor if self.full is None or shapes == self.shapes else self.full
 
 
 @dataclass(frozen=True, slots=True)
 class FullStream:
     """The stages of `executor` with as many `replicas` each, and so many inputs in flight at most;
-    a StreamRunner. At the least, `least` inputs count for each replica."""
+    a StreamRunner. At the least, `least` calls count for each replica.
+
+    With a `batch` of more than one, inputs that are there when a call begins are run together by
+    `full`, or one of them by `executor`.
+    """
 
     executor: Executor
     replicas: tuple[int, ...]
     limit: int
     clock: Callable[[], float] = perf_counter
     least: int = FEW
+    batch: int = 1
+    full: Executor | None = None
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
         """The period is that of the outputs after each replica could have handed one back, until
@@ -59,10 +70,11 @@ class FullStream:
 
         Raises StageFault where an engine fails.
         """
-        every = sum(self.replicas)
-        layout = Layout((), self.replicas, 1, self.limit)
+        every = sum(self.replicas) * self.batch
+        layout = Layout((), self.replicas, self.batch, self.limit, full=self.full is not None)
         pipeline = Pipeline(layout, self.clock)
-        only = Only(self.executor)
+        shapes = tuple(array.shape for array in feeds.values())
+        only = Only(self.executor, shapes, self.full)
         left_s: list[float] = []
         failed: list[BaseException] = []
 
@@ -78,7 +90,7 @@ class FullStream:
         start_s = self.clock()
         try:
             while not failed:
-                item = Item(only, feeds, (), _listed)
+                item = Item(only, feeds, shapes, _listed)
                 item.future.add_done_callback(left)
                 pipeline.submit(item, "block")
                 counted = len(left_s) - every

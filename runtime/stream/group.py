@@ -8,9 +8,9 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from stagecut.compiler.ir.batching import stacked
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import CrashFault, EngineError, ModelError, RangeFault
-from stagecut.compiler.ir.plan import stacked
 from stagecut.runtime.executor import Passage
 from stagecut.runtime.stream.item import Item, Outputs
 from stagecut.runtime.unprofiled_shapes import Shapes

@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.runtime.executor import Passage
 from stagecut.runtime.unprofiled_shapes import Shapes
 

@@ -14,7 +14,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
 from queue import SimpleQueue
 from typing import Literal, TypeAlias, TypeVar, TypeVarTuple
 
@@ -28,10 +27,6 @@ from stagecut.runtime.stream.statistics import LATEST, Departure, Snapshot
 #: What happens to an input for which there is no room: its caller waits; the oldest that waits and
 #: was submitted so is dropped for it; it is dropped itself; its caller gets an OverloadError.
 Overload: TypeAlias = Literal["block", "drop_oldest", "drop_newest", "raise"]
-
-#: So long takes what is in flight at least, as far as that is not more inputs than these: whoever
-#: wakes to hand something on finds several, where calls take less than it takes to wake.
-_HANDED_S, _MOST_HANDED = 5e-4, 32
 
 Asked = TypeVarTuple("Asked")
 Answer = TypeVar("Answer")
@@ -60,26 +55,15 @@ class Layout:
         """Batches are `full` where stages were made for just these: others would have to be made.
         `limit` is how many inputs are in flight at most: with more, each would only take longer.
 
-        At the planned rate `latency_s / period_s` inputs are on their way; one batch more waits, so
-        that no replica ever does. Where nothing is known of times, every replica has one, and every
-        stage another one waiting.
+        Where nothing is known of times, every replica has one, and every stage another one waiting.
         """
         planned, devices = variant.stream, tuple(variant.devices)
         if planned is None:
             stages = max(1, len(devices))
             return cls(devices, (1,) * stages, 1, 2 * stages)
-        limit = in_flight(planned.replicas, planned.batch, planned.period_s, planned.latency_s)
         replicas = planned.replicas or (1,)
+        limit = planned.most_in_flight
         return cls(devices, replicas, planned.batch, limit, variant.has_full_batches)
-
-
-def in_flight(replicas: Sequence[int], batch: int, period_s: float, latency_s: float) -> int:
-    """How many inputs are in flight at most, by what is known of a stream's times."""
-    most = batch * (sum(replicas) + len(replicas))
-    if period_s:
-        most = min(most, ceil(latency_s / period_s) + batch)
-        most = max(most, min(_MOST_HANDED, ceil(_HANDED_S / period_s)))
-    return max(most, 2)
 
 
 class Pipeline:

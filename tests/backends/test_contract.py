@@ -28,6 +28,11 @@ TOLERANCES = {
     "openvino.f32.serial": 1e-5,
     "openvino.bf16": 2e-2,
     "openvino.bf16.serial": 2e-2,
+    "openvino.int8": 2e-2,
+    "openvino.int8.serial:activations=f32": 2e-2,
+    "openvino.int8.serial": 2e-2,
+    "openvino.int4": 2e-1,
+    "openvino.int4.serial": 2e-1,
     "pim.hbm": 3e-3,
     "pim.hbm:numerics=exact": 5e-3,
     "pim.aim": 2e-2,
@@ -224,7 +229,8 @@ def test_a_device_that_computes_on_floats_by_itself_says_how(spec: str, backend:
     """`null` leaves it to the model, whatever that has."""
     precision = backend.device.precision
     word = precision.partition(",")[0]
-    formats = {"f64", "f32", "f16", "bf16", "f8", "int8", "int8-dynamic", "int4"}
+    formats = {"f64", "f32", "f16", "bf16", "f8", "int8", "int4"}
+    formats |= {"int8-dynamic", "int8-weights", "int4-weights"}
     assert word in ({""} if spec.startswith("null") else formats)
 
 

@@ -22,3 +22,19 @@ def test_what_makes_no_sense_is_refused() -> None:
         one_operator("matmul", [(1, 2), (2, 3)])
     with pytest.raises(ShapeError, match="does not take 2 operands of these shapes"):
         one_operator("MatMul", [(1, 2), (3, 4)])
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(1, 2, 8, 64), (1, 2, 8, 63), (1, 2, 8, 64)],
+        [(1, 2, 8, 64), (1, 2, 9, 64), (1, 2, 8, 64)],
+        [(1, 2, 8, 64), (3, 2, 8, 64), (3, 2, 8, 64)],
+    ],
+)
+def test_attention_of_parts_that_do_not_fit_together(shapes: list[tuple[int, ...]]) -> None:
+    """ONNX's own inference takes them."""
+    with pytest.raises(ShapeError, match="Attention does not take 3 operands of these shapes"):
+        one_operator("Attention", shapes)
+    grouped = one_operator("Attention", [(1, 4, 8, 64), (1, 2, 9, 64), (1, 2, 9, 32)])
+    assert grouped.writes[0].shape == (1, 4, 8, 32)

@@ -93,6 +93,13 @@ def test_lines_that_lie_on_each_other_are_all_seen(tmp_path: Path, figures: "lis
     assert _cut_off(figure) == []
 
 
+def test_a_long_label_of_an_axis_is_not_cut_off(tmp_path: Path, figures: "list[Figure]") -> None:
+    panel = Panel("", [1, 2], {"ours": [1.0, 2.0]})
+    up = "speed-up over the CPU alone (CPU measured, PIM modelled), " * 2
+    panels(tmp_path / "x.png", [[panel]], across="nodes", up=up, text="{:g}".format, one=False)
+    assert _cut_off(figures[0]) == []
+
+
 def test_a_line_may_end_early(tmp_path: Path, figures: "list[Figure]") -> None:
     panel = Panel("", [1, 2, 4], {"ours": [1.0, 2.0, 4.0], "theirs": [10.0, 20.0, None]})
     panels(tmp_path / "x.png", [[panel]], across="nodes", up="s", text="{:g} s".format, one=False)

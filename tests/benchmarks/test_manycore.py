@@ -1,12 +1,22 @@
 """The many-core experiment: a block's work, its steps, and the range beside published figures."""
 
+from dataclasses import replace
+
 import pytest
 
-from benchmarks.manycore import STEPS, USUAL_CLUSTERS, Row, _cases, _steps
+from benchmarks.manycore import (
+    STEPS,
+    USUAL_CLUSTERS,
+    Row,
+    _as_counted,
+    _cases,
+    _steps,
+    backend_after,
+)
 from benchmarks.manycore_headlines import headlines
 from benchmarks.manycore_models import MODELS, Case, Model, works
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Attend
+from stagecut.backends.manycore.work import Attend, Projected
 
 SMALL = Model("small", 2, 64, 16, 128, 4, 24, ("encoder",))
 
@@ -15,7 +25,11 @@ SMALL = Model("small", 2, 64, 16, 128, 4, 24, ("encoder",))
 @pytest.mark.parametrize("fused", [False, True])
 def test_the_work_of_a_block(mode: str, fused: bool) -> None:
     rows = 1 if mode == "ar" else 24
-    found = [*works(Case(SMALL, mode, 24, "fp64", 16), fused=fused)]
+    found = [
+        part
+        for work in works(Case(SMALL, mode, 24, "fp64", 16), fused=fused)
+        for part in ((work.attend, work.product) if isinstance(work, Projected) else (work,))
+    ]
     products = [work for work in found if isinstance(work, Product)]
     assert [(p.m, p.n, p.k) for p in products] == [
         (rows, 192, 64),
@@ -37,10 +51,9 @@ def test_each_step_adds_something_and_none_is_slower_than_the_baseline() -> None
 
 
 def test_what_has_no_room_is_told_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    long = Model("long", 1, 4096, 16, 64, 1, 8, ("encoder",))
-    rows = [*_steps("manycore.snitch16", Case(long, "encoder", 8, "fp64", 16))]
-    assert [row.step for row in rows] == ["baseline", "library"]
-    told = "long encoder fp64, buffered: a row of 4096 numbers has no room in the scratchpad"
+    long = Model("long", 1, 8192, 16, 64, 1, 8, ("encoder",))
+    assert [*_steps("manycore.snitch16", Case(long, "encoder", 8, "fp64", 16))] == []
+    told = "long encoder fp64, buffered: a row of 8192 numbers has no room in the scratchpad"
     assert told in capsys.readouterr().out
 
 
@@ -74,3 +87,11 @@ def test_ratios_are_over_scalar_code_in_fp64_and_in_the_same_precision() -> None
 
 def test_what_the_rows_say_nothing_about_is_left_out() -> None:
     assert headlines([]) == []
+
+
+def test_the_published_count_leaves_out_tails_and_disturbed_cores() -> None:
+    case = Case(SMALL, "encoder", 24, "fp64", USUAL_CLUSTERS)
+    (counted,) = _as_counted("manycore.snitch16", case)
+    assert (counted.tokens, counted.step) == (192, "as counted")
+    assert not [*_as_counted("manycore.snitch16", replace(case, mode="nar"))]
+    assert backend_after("manycore.snitch16", case, "found").chip.dma.dma_disturbs > 0

@@ -1,5 +1,7 @@
 """What hangs on the arrows: dumps, numbered in order, and phases, which do not lose time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -37,6 +39,20 @@ def test_phases_add_up_in_the_order_in_which_they_began() -> None:
         with phases(name):
             next(clock)
     assert [*phases.seconds.items()] == [("plan", 4.0), ("gate", 2.0)]
+
+
+def test_somebody_learns_of_each_phase_as_long_as_it_lasts() -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def phase(name: str) -> Iterator[None]:
+        told.append(name)
+        yield
+        told.append("over")
+
+    with Phases(lambda: 0.0, phase)("plan"):
+        assert told == ["plan"]
+    assert told == ["plan", "over"]
 
 
 def test_a_phase_that_fails_is_counted() -> None:

@@ -1,23 +1,25 @@
 """One by one against batches, in turns: the ratio of each round decides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx.parser
 import pytest
 
 from stagecut import backends
-from stagecut.compiler import compile_model
+from stagecut.compiler import batch_race, compile_model
 from stagecut.compiler.batch_race import Race, Runner, raced
-from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.context import CompileContext, Effort, Settings
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.stream import StreamRun
+from stagecut.compiler.ir.stream import Hosting, StreamRun
 from stagecut.compiler.measurements import Measurements
+from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FullStream
 from tests.support.batched import HEADER
 
@@ -38,20 +40,36 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     return Runner(plan.first.planned, Measurements(context, program, graph_of(program), weights))
 
 
+def _with_batches(runner: Runner, hosting: Hosting = "threads") -> Runner:
+    """Of two."""
+    planned = runner.planned
+    assert planned.stream is not None
+    stream = replace(planned.stream, batch=2, hosting=hosting)
+    return replace(runner, planned=replace(planned, stream=stream), full=runner)
+
+
+def _with_effort(runner: Runner, effort: Effort) -> Runner:
+    known = runner.measurements
+    settings = replace(known.context.settings, effort=effort)
+    context = replace(known.context, settings=settings)
+    return replace(runner, measurements=replace(known, context=context))
+
+
 def _raced(
-    runner: Runner, periods_s: Iterator[float], monkeypatch: pytest.MonkeyPatch
+    runner: Runner, periods_s: Iterable[float], monkeypatch: pytest.MonkeyPatch
 ) -> Race | None:
-    """Of the runner against batches of two; periods are those of calls, in turns."""
-    asked: list[int] = []
+    """Of the runner against batches of two; periods are those of an input, in turns."""
+    asked: list[tuple[int, int]] = []
+    turns = iter(periods_s)
 
     def run(stream: FullStream, feeds: Feeds, seconds: float) -> StreamRun:
-        asked.append(stream.least)
-        period_s = next(periods_s)
+        asked.append((stream.batch, stream.least))
+        period_s = next(turns)
         return StreamRun(1, 1, period_s, (period_s,))
 
     monkeypatch.setattr(FullStream, "run", run)
-    found = raced(runner, replace(runner, size=2))
-    assert asked[:2] == [4, 2]
+    found = raced(runner, _with_batches(runner))
+    assert asked[:2] == [(1, 4), (2, 2)]
     return found
 
 
@@ -59,27 +77,64 @@ def test_batches_that_are_faster_in_each_round(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though single inputs of the last round are faster than batches of the first."""
-    found = _raced(runner, iter([3.0, 5.0, 2.0, 3.5, 1.0, 1.5]), monkeypatch)
+    found = _raced(runner, [3.0, 2.5, 2.0, 1.75, 1.0, 0.75], monkeypatch)
     assert found is not None
     assert found.ratios == (5 / 6, 3.5 / 4, 1.5 / 2)
     assert found.is_faster
     assert found.alone.median_s == 2.0
-    assert found.together.median_s == 3.5
+    assert found.together.median_s == 1.75
 
 
 def test_batches_that_are_not_faster_in_some_round(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = _raced(runner, iter([3.0, 5.0, 2.0, 3.5, 1.0, 2.1]), monkeypatch)
+    found = _raced(runner, [3.0, 2.5, 2.0, 1.75, 1.0, 1.05], monkeypatch)
     assert found is not None
     assert not found.is_faster
 
 
-def test_no_race_of_processes(runner: Runner) -> None:
-    shipped = runner.planned.shipped
-    elsewhere = replace(shipped, id=replace(shipped.id, hosting="processes"))
-    planned = replace(runner.planned, contenders=(elsewhere,))
-    assert raced(runner, replace(runner, planned=planned, size=2)) is None
+@pytest.mark.parametrize(
+    ("ratios", "rounds"),
+    [
+        pytest.param([0.9] * 17, 6, id="clear after a few"),
+        pytest.param([1.1] * 17, 6, id="clearly slower"),
+        pytest.param([1.1] + [0.9] * 16, 9, id="one round that was odd"),
+        pytest.param([0.9, 1.1] * 8 + [0.9], 17, id="as good as each other"),
+    ],
+)
+def test_rounds_go_on_until_it_is_clear(
+    ratios: Sequence[float], rounds: int, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = _with_effort(runner, "normal")
+    found = _raced(patient, [each for ratio in ratios for each in (1.0, ratio)], monkeypatch)
+    assert found is not None
+    assert len(found.ratios) == rounds
+
+
+def test_processes_take_part_and_end(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single inputs in one, batches in another one."""
+    open_: list[Processes] = []
+
+    class Watched(Processes):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            open_.append(self)
+
+        def close(self) -> None:
+            super().close()
+            open_.remove(self)
+
+    seen: list[int] = []
+
+    def run(stream: FullStream, feeds: Feeds, seconds: float) -> StreamRun:
+        seen.append(len(open_))
+        return StreamRun(1, 1, 1.0, (1.0,))
+
+    monkeypatch.setattr(batch_race, "Processes", Watched)
+    monkeypatch.setattr(FullStream, "run", run)
+    assert raced(runner, _with_batches(runner, "processes")) is not None
+    assert set(seen) == {2}
+    assert open_ == []
 
 
 def test_no_race_where_an_engine_fails(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,4 +142,4 @@ def test_no_race_where_an_engine_fails(runner: Runner, monkeypatch: pytest.Monke
         raise EngineError("does not run")
 
     monkeypatch.setattr(FullStream, "run", run)
-    assert raced(runner, replace(runner, size=2)) is None
+    assert raced(runner, _with_batches(runner)) is None

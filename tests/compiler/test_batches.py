@@ -16,7 +16,7 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.plan import PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.whole_replicas import Replicas
@@ -29,7 +29,7 @@ MIXED = """mixed (float[batch,4] x) => (float[batch,4] y)
     { y = Softmax<axis = 0>(x) }"""
 HIDDEN = """hidden (float[batch,32] x) => (float[batch,32] y) <float one = {1}>
     { a = Abs(x)  m = ReduceMax<keepdims = 0>(a)  d = Max(m, one)  y = Div(x, d) }"""
-SLOW = Replicas(None, {"cpu.serial": 1e9})
+SLOW = Replicas(None, {"cpu.serial": 1e9}, {"cpu.serial": 1e9})
 FIXED = """rows (float[1,4] x) => (float[1,4] y)
     { y = Tanh(x) }"""
 
@@ -114,7 +114,7 @@ def test_a_batch_that_is_fixed(asked: int | None, warned: bool) -> None:
 
 def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    runs: Iterator[Replicas] = iter([SLOW] * 2)
+    runs: Iterator[Replicas] = iter([SLOW])
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told(), max_batch=16)
     assert len(plan.variants) == 1
@@ -125,12 +125,22 @@ def test_batches_that_are_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_size_that_seems_no_faster_does_not_hide_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fast = Replicas(StreamRun(1, 1, 1e-12, (1e-12,)), {"cpu.serial": 1e-12})
-    runs = iter([SLOW, fast, SLOW, SLOW])
+    """The device gains with each size, and is the fastest with the third one only."""
+    monkeypatch.setattr(batches_module, "least_s", lambda _: {"cpu.serial": 4e-12})
+    fast_s = 1e-12
+    runs = iter(
+        [
+            Replicas(None, {"cpu.serial": 6e-12}, {"cpu.serial": 6e-12}),
+            Replicas(None, {"cpu.serial": 8e-12}, {"cpu.serial": 8e-12}),
+            Replicas(
+                StreamRun(1, 1, fast_s, (fast_s,)), {"cpu.serial": fast_s}, {"cpu.serial": fast_s}
+            ),
+        ]
+    )
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
-    plan = _compiled(ROWS, Told(), max_batch=64)
+    plan = _compiled(ROWS, Told(), max_batch=8)
     assert plan.first.planned.stream is not None
-    assert plan.first.planned.stream.batch == 4
+    assert plan.first.planned.stream.batch == 8
     assert next(runs, None) is None
 
 
@@ -234,7 +244,7 @@ def test_who_was_far_behind_has_no_turn_with_more_inputs(
         asked.append({name for name, known_s in arguments[-1].items() if known_s == math.inf})
         period_s = 1e-12 / len(asked)
         seen = {"cpu.serial": period_s, "cpu.parallel": 10.0}
-        return Replicas(StreamRun(1, 1, period_s, (period_s,)), seen)
+        return Replicas(StreamRun(1, 1, period_s, (period_s,)), seen, seen)
 
     batched.let_larger_be_faster(monkeypatch)
     monkeypatch.setattr(batches_module, "whole_replicas", run)

@@ -3,13 +3,8 @@
 import math
 
 from stagecut.compiler.compared import Compared, KeptAccuracy
-from stagecut.compiler.ir.plan import (
-    Checks,
-    Contender,
-    ContenderId,
-    ContenderKind,
-    OutputDifference,
-)
+from stagecut.compiler.ir.checks import Checks, OutputDifference
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 
 ONE, OTHER = ContenderId(ContenderKind.SINGLE, "one"), ContenderId(ContenderKind.SINGLE, "other")
 OFF = OutputDifference("y", 0.5, 0.25, 1.0)

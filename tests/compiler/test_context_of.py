@@ -22,6 +22,22 @@ def test_a_device_that_is_not_there() -> None:
         context_of(["gpu.nine"], Settings())
 
 
+def test_who_asks_for_a_precision_that_no_device_has_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {"bf16": ("cpu.serial",), "int8": ("cpu.serial", "cpu.int8.serial")}
+    monkeypatch.setattr(
+        "stagecut.backends.survey",
+        lambda *, lower_precision, listener: (there[lower_precision], ()),
+    )
+    told: list[str] = []
+    settings = Settings(warn=told.append)
+    for asked in there:
+        context_of(None, settings, lower_precision=asked)
+    context_of(["cpu.serial"], settings, lower_precision="bf16")  # by the user's own choice
+    assert told == ["no device here computes in bf16: the plan is in full precision"]
+
+
 @pytest.mark.parametrize(
     ("cpus", "threads"), [(1, []), (2, []), (3, [2]), (8, [2, 4]), (9, [2, 4, 8])]
 )

@@ -1,19 +1,28 @@
 """Decisions are made anew without the nodes whose outputs are wrong."""
 
+import json
+import math
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
 from stagecut.compiler import compile_model
+from stagecut.compiler.arrows import Phases
 from stagecut.compiler.context import Settings
-from stagecut.compiler.decide import expanded_without
+from stagecut.compiler.decide import Decide, expanded_without
 from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.formats.placement_json import read_placement
 from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError, WrongAnswerError
+from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.standing import Standing
+from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.profile import Fault
 from tests.support import lying
 from tests.support.expanded import expanded
 from tests.support.onnx_models import MODELS
+from tests.support.placement_models import bert_12
 from tests.support.scattered import scattered_costs
 from tests.support.tables import cost_table
 
@@ -50,6 +59,20 @@ def test_the_rest_stays_where_it_is_best(tmp_path: Path) -> None:
         [told] = planned.workarounds
         assert told.startswith("Relu is not run on lying: on the sample inputs, r is off by 100 %")
     assert found[0] == found[1]  # from the cache
+
+
+def test_whoever_waits_is_told_how_a_long_search_stands(tmp_path: Path) -> None:
+    path = tmp_path / "bert-12.json"
+    path.write_text(json.dumps(bert_12()))
+    told: list[Standing] = []
+
+    def enough(standing: Standing) -> bool:
+        told.append(standing)
+        return math.isinf(standing.total)
+
+    decide = Decide(LATENCY, Restrict((), ()), None, None, True, Phases(perf_counter))
+    solution, _ = decide._solved(read_placement(path), None, enough).solved
+    assert told[-1].total >= solution.certificate.total
 
 
 def test_after_some_times_plans_are_left_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,10 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.contender import ContenderKind
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError, WrongAnswerError
 from stagecut.compiler.ir.machine import Device, Resource
-from stagecut.compiler.ir.plan import ContenderKind, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import StreamSchedule, stream_account
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.runtime.session import Session

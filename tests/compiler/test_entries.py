@@ -9,6 +9,7 @@ import pytest
 from stagecut.compiler.entries import (
     check_entries,
     costs_by_entry,
+    decode_step,
     entries_of,
     named_in,
     tables_in,
@@ -67,6 +68,25 @@ def test_samples_of_a_decoder() -> None:
     ]
     with pytest.raises(FeedError, match="no such input"):
         entries_of(imported, [{}], {"x": np.ones(1)}, OPTIONS)
+
+
+def test_a_step_alone() -> None:
+    imported, _ = import_model(tiny_decoder())
+    program, residents = decode_step(imported, None, DecodingOptions(length=40), {})
+    entries, _ = entries_of(imported, [{}], None, DecodingOptions(length=40))
+    assert {name: array.shape for name, array in program.feeds.items()} == {
+        name: array.shape for name, array in entries[1].programs[0].feeds.items()
+    }
+    assert program.feeds["past_key_values.0.key"].shape == (40, 1, 2, 4)
+    assert residents.capacity == 1024
+    assert len(residents.states) == 2
+
+
+def test_no_step_without_a_cache_that_grows() -> None:
+    imported, _ = import_model(tiny_decoder())
+    fixed = {"past_key_values.0.key": (1, 2, 9, 4), "past_key_values.0.value": (1, 2, 9, 4)}
+    with pytest.raises(UsageError, match="no decoder"):
+        decode_step(imported, None, DecodingOptions(length=9), fixed)
 
 
 def test_costs_by_entry() -> None:

@@ -2,6 +2,7 @@
 kept is refused.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,20 @@ import pytest
 
 from stagecut import backends
 from stagecut.compiler import compile_model
-from stagecut.compiler.context import Settings
-from stagecut.compiler.error_budget import lower_devices, without_idle
+from stagecut.compiler.context import CompileContext, Settings
+from stagecut.compiler.error_budget import ErrorBudget, lower_devices, without_idle
 from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import ERROR
 from stagecut.compiler.ir.errors import FeedError, StagecutError, ToleranceError, UsageError
+from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.measurements import Measurements
 from stagecut.passes.expand import Expand
+from stagecut.passes.profile.synthetic import synthetic_costs
 from tests.support.decoders import tiny_decoder
 from tests.support.products import SIZE, nothing_to_quantise, products
 
@@ -64,6 +69,32 @@ def test_a_budget_is_kept_on_held_out_samples(tmp_path: Path) -> None:
     assert found[0].account.uses[ERROR] <= 0.05**2
 
 
+def test_the_front_is_of_time_against_error(tmp_path: Path) -> None:
+    engines = backends.create_all([F32, INT8, INT4])
+    settings = Settings(effort="normal", load=lambda: None, warn=lambda _: None)
+    context = CompileContext(engines, {name: name for name in engines}, settings, None, ())
+    program = load_program(products())
+    [weights] = write_weights([program.model], tmp_path)
+    measurements = Measurements(context, program, graph_of(program), weights)
+    expanded = Expand(engines)(measurements.graph)
+    budget = ErrorBudget.of(measurements, expanded, 0.5)
+    assert budget is not None
+    table = budget.within(synthetic_costs(expanded, lambda devices: devices[-1]))
+    front = budget.front(table, LATENCY)
+    assert len(front) > 1
+    assert set(front[0].assignment.values()) == {INT4}  # which is the fastest by these costs
+    assert front[-1].predicted < front[0].predicted
+    assert [each.run_s for each in front] == sorted(each.run_s for each in front)
+    for each in front:
+        assert sum(each.devices.values()) == len(measurements.graph.nodes)
+        if each.measured is not None:
+            assert each.predicted == pytest.approx(each.measured, rel=0.3)
+    assert front[0].measured is not None
+    settings = replace(settings, effort="quick")
+    quick = replace(measurements, context=replace(context, settings=settings))
+    assert replace(budget, measurements=quick).front(table, LATENCY) == ()
+
+
 def test_contenders_beyond_the_budget_are_told_with_their_error() -> None:
     planned = _planned(tolerance=0.02)
     assert planned.precision is not None
@@ -89,6 +120,19 @@ def _expanded(*specs: str, model: object = None) -> tuple[ExpandedGraph, dict]: 
     program = load_program(products(2) if model is None else model)
     engines = dict(backends.create_all(specs))
     return Expand(engines)(graph_of(program)), engines
+
+
+def test_who_holds_nothing_out_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    settings = Settings(effort="quick", load=lambda: None, warn=told.append)
+    compile_model(
+        products(),
+        feeds={"x": np.ones((4, SIZE), np.float32)},  # in any order they are the same
+        devices=[F32, INT8],
+        tolerance=0.5,
+        settings=settings,
+    )
+    assert any("no sample is held out" in each for each in told)
 
 
 def test_devices_of_one_precision_are_measured_once() -> None:
@@ -139,7 +183,7 @@ def test_calibration_data_of_another_model(
 
 def test_a_decoder_is_not_calibrated(tmp_path: Path) -> None:
     data = _samples(tmp_path / "data.npz", x=np.ones(3))
-    with pytest.raises(UsageError, match="a decoder is not calibrated"):
+    with pytest.raises(UsageError, match="not for a decoder"):
         _planned(model=tiny_decoder(), tolerance=0.5, calibrate=data)
 
 

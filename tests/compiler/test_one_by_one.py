@@ -11,12 +11,14 @@ from stagecut.compiler.context_of import context_of
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.plan import Contender, PlannedVariant
+from stagecut.compiler.ir.contender import Contender
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import Hosting, StreamRun
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.one_by_one import OneByOne, periods_s
+from stagecut.compiler.one_by_one import OneByOne, least_s, periods_s
 from stagecut.compiler.whole_replicas import proposals_of
 from stagecut.passes.expand import Expand
+from stagecut.passes.gate.stream_gate import Turn
 from stagecut.passes.partition.restrict import Restrict
 from tests.support.onnx_models import MODELS
 
@@ -53,10 +55,19 @@ def test_periods_are_those_of_whole_replicas_in_threads(planned: PlannedVariant)
     assert [*periods_s(planned).items()] == [("cpu.serial", 2.0), ("a", 5.0)]
 
 
+def test_by_processor_time_they_may_be_shorter(planned: PlannedVariant) -> None:
+    """Of two replicas that took 3 s of it for an input, on a CPU each: 1.5 s."""
+    whole = planned.contenders[2]
+    two = replace(whole, cpu_s=3.0, id=replace(whole.id, replicas=2))
+    busy = replace(planned, contenders=(planned.contenders[0], two))
+    assert least_s(busy) == {"cpu.serial": 1.5}
+    assert least_s(replace(busy, contenders=(replace(two, cpu_s=None),))) == {"cpu.serial": 2.0}
+
+
 def test_what_ships_is_as_much_slower_now_as_whole_replicas_are(
     planned: PlannedVariant, measurements: Measurements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one_by_one, "turn_of", lambda *_: StreamRun(1, 1, 4.0, (4.0,)))
+    monkeypatch.setattr(one_by_one, "turn_of", lambda *_: Turn(StreamRun(1, 1, 4.0, (4.0,)), None))
     expanded = Expand(measurements.context.backends)(measurements.graph)
     proposals = proposals_of(expanded, Restrict((), ()))
     found = OneByOne.of(planned, measurements, proposals)

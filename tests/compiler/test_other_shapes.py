@@ -7,8 +7,8 @@ import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
+from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.plan import Checks
 
 MODELS = {
     "one more": ("float[n,4] x", "y = Relu(x)", (2, 4), "x 3x4"),

@@ -12,10 +12,11 @@ from stagecut import backends
 from stagecut.compiler import compile_model, effort, stream_field
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.device import Executable, StagedSchedule
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.machine import Device
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import StreamRun, stream_account, stream_of
 from stagecut.compiler.measure.cpus import usable_cpus

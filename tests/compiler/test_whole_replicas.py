@@ -1,6 +1,7 @@
 """Whole replicas, a device at a time: the fastest that is right, within what it may take."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.stream import StreamRun
+from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.whole_replicas import Replicas, whole_replicas
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.partition.restrict import Restrict
+from stagecut.runtime.executor import Executor
 from stagecut.runtime.stream.full import FullStream
 from tests.support import lying
 from tests.support.executors import watched
@@ -155,3 +158,17 @@ def test_no_two_are_there_at_once(make: Made, monkeypatch: pytest.MonkeyPatch) -
         assert executors.counts == [1, 2, 2, 2]  # the last one is checked
         del measurements
         assert executors.alive == 0
+
+
+def test_other_work_does_not_make_it_too_slow(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run takes seconds while others have the CPUs, and itself takes next to nothing of them."""
+    run = Executor.run
+
+    def delayed(self: Executor, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
+        outputs, trace = run(self, feeds)
+        return outputs, replace(trace, wall_s=1e3)
+
+    monkeypatch.setattr(Executor, "run", delayed)
+    turns = Turns(monkeypatch, [0.5])
+    assert _period_s(_found(make("cpu.serial"), most_s=1.0)) == 0.5
+    assert turns.least == [2]

@@ -9,7 +9,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream_certificate import Limit
-from stagecut.compiler.with_batches import by_input, is_faster, with_batches, with_slower
+from stagecut.compiler.with_batches import by_input, with_batches, with_race, with_slower
 from tests.support import batched
 from tests.support.batched import HEADER, ROWS
 
@@ -70,12 +70,12 @@ def test_a_batch_that_is_not_faster_is_told(
     )
 
 
-@pytest.mark.parametrize(("high_s", "expected"), [(1.9, True), (2.0, False)])
-def test_intervals_that_lie_apart(
-    high_s: float, expected: bool, variants: tuple[PlannedVariant, PlannedVariant]
-) -> None:
-    alone, together = variants
-    one = replace(alone.shipped, low_s=1.0)
-    two = replace(together.shipped, high_s=high_s)
-    alone, together = replace(alone, contenders=(one,)), replace(together, contenders=(two,))
-    assert is_faster(together, alone, 2) is expected
+def test_what_was_seen_in_turns_leads(variants: tuple[PlannedVariant, PlannedVariant]) -> None:
+    made = with_batches(*variants, 2)
+    alone = replace(variants[0].shipped, median_s=2.0)
+    raced = with_race(made, alone, replace(made.shipped, median_s=1.0, chosen=False))
+    assert raced.shipped.median_s == 1.0
+    assert raced.shipped.why == made.shipped.why
+    assert raced.contenders[0].median_s == 2.0
+    assert raced.contenders[0].why == "100.0% slower"
+    assert not raced.contenders[0].chosen

@@ -27,6 +27,7 @@ import pytest
 
 from stagecut.compiler.formats.costs_json import SCHEMA, read_costs
 from tests.support.command_line import Said, stagecut
+from tests.support.exported_once import export_once
 from tests.support.pages import DOCS, PAGES, Command, blocks, commands
 from tests.support.quiet import take_what_is_measured
 from tests.support.repository import ROOT
@@ -102,6 +103,7 @@ def reader(
     # torch logs to the standard error that it first saw: that of an earlier page, by now closed
     monkeypatch.setattr(logging, "raiseExceptions", False)
     take_what_is_measured(monkeypatch)
+    export_once(monkeypatch)
     kept = request.config.getoption("--outputs") is not None
     return Reader(tmp_path, partial(stagecut, capsys, monkeypatch), kept)
 

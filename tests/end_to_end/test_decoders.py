@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 
 from stagecut import models
+from stagecut.compiler import compile_model
 from stagecut.compiler.frontends import zoo
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.zoo import from_zoo
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.models.architectures import ZooModel
+from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.session import DecoderSession
-from tests.support.decoders import decoder_plan
+from tests.support.decoders import decoder_plan, tiny_decoder
 
 PROMPT = (5, 17, 99, 42, 7)
 COUNT = 70
@@ -101,3 +103,39 @@ def test_through_fork_and_truncation(case: tuple[Imported, list[int]]) -> None:
                 other.run("decode", {"input_ids": np.array([[found[-1]]])})
                 found.append(int(logits[0, -1].argmax()))
     assert found == expected
+
+
+def _on(prefill: str, decode: str) -> DecoderSession:
+    """Everything of the entries on these devices."""
+    chosen = {"prefill": prefill, "decode": decode}
+    plan = compile_model(
+        tiny_decoder(),
+        devices=[*dict.fromkeys(chosen.values())],
+        costs={
+            name: lambda expanded, device=device: synthetic_costs(
+                expanded, lambda devices: device if device in devices else devices[0]
+            )
+            for name, device in chosen.items()
+        },
+        tolerance=0.9,
+        decoding=DecodingOptions(prompt=5, capacity=32),
+    )
+    for name, entry in plan.document.entries.items():
+        assert chosen[name] in {each.device for each in entry.variants[0].schedule.stages}
+    return DecoderSession(plan)
+
+
+@pytest.mark.parametrize("few", ["cpu.int8.serial", "openvino.int8.serial"])
+def test_the_prompt_in_full_precision_and_tokens_in_few_bits(few: str) -> None:
+    """One plan: each entry has devices of its own, and the cache goes from one to the other."""
+    if few.startswith("openvino"):
+        pytest.importorskip("openvino", reason="OpenVINO is an extra")
+    mixed, exact = _on("cpu.serial", few), _on("cpu.serial", "cpu.serial")
+    with mixed.sequence() as ours, exact.sequence() as theirs:
+        prompt = {"input_ids": np.array([PROMPT]) % 23}
+        found, right = (each.run("prefill", prompt)[0] for each in (ours, theirs))
+        np.testing.assert_array_equal(found, right)
+        for token in (3, 1, 4):
+            given = {"input_ids": np.array([[token]])}
+            found, right = (each.run("decode", given)[0] for each in (ours, theirs))
+            assert 1e-6 < np.linalg.norm(found - right) / np.linalg.norm(right) < 0.2

@@ -29,16 +29,16 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "site" / "openvino").mkdir(parents=True)
     (tmp_path / "site" / "openvino" / "__init__.py").write_text(f"raise ImportError({_WHY!r})")
     ours = "stagecut.backends.openvino"
-    package = sys.modules.get(ours)
     loaded = {
         name: module
         for name, module in sys.modules.items()
-        if name.partition(".")[0] == "openvino" or name == f"{ours}.engine"
+        if name.partition(".")[0] == "openvino"
+        or (name.startswith(f"{ours}.") and hasattr(module, "ov"))
     }
     for name in loaded:
         del sys.modules[name]
-    if hasattr(package, "engine"):
-        monkeypatch.delattr(package, "engine")
+        if name.startswith(f"{ours}."):
+            monkeypatch.delattr(sys.modules[ours], name.rpartition(".")[2])
     monkeypatch.syspath_prepend(tmp_path / "site")
     yield
     sys.modules.update(loaded)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.report import headline
 from stagecut.compiler.report.page.html import to_html
 from tests.support.planned import gate_report_of, with_known

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stagecut.compiler.ir.plan import InputPort
+from stagecut.compiler.ir.port import InputPort
 from stagecut.runtime.feeds import random_feeds
 
 PORTS = (

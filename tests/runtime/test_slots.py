@@ -1,5 +1,7 @@
 """Where tensors lie: a slot for each value in each memory, given up after its last use."""
 
+from dataclasses import replace
+
 import pytest
 
 from stagecut.compiler.ir.errors import ScheduleError
@@ -34,6 +36,17 @@ def test_slots() -> None:
         Touched((2, 3), (4,), (2, 3)),
         Touched((4,), (5,), (4,)),
     ]
+
+
+def test_a_state_is_where_it_is_read_and_handed_back_from_its_home() -> None:
+    """`x` is in `far` before the run begins; the host asks for its shape, perhaps."""
+    schedule = "run far: a\ntransfer u: far > host\nrun cpu: b\nrun far: c"
+    text = schedule.replace("run far: c", "transfer v: host > far\nrun far: c")
+    there = replace(staged(FORK, text), homes={"x": "far", "z": "far"})
+    slots = Slots(there, ["u", "z"], MEMORIES)
+    assert slots.inputs == [("x", 0)]
+    assert slots.touched[0] == Touched((0,), (1,), (0,))
+    assert slots.outputs == [("u", 2), ("z", slots.count - 1)]
 
 
 MISSING = {

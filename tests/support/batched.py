@@ -22,7 +22,7 @@ def let_larger_be_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         tried.append(len(measurements.program.feeds["x"]))
         period_s = 1e-12 / tried[-1]
         names = dict.fromkeys(measurements.context.backends, period_s)
-        return Replicas(StreamRun(1, 1, period_s, (period_s,)), names)
+        return Replicas(StreamRun(1, 1, period_s, (period_s,)), names, names)
 
     def race(alone: Runner, together: Runner) -> Race:
         return Race(alone.planned.shipped, together.planned.shipped, (0.5,))

@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.plan import InputPort, PlannedStream
+from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.port import InputPort
 from stagecut.runtime.stream.item import Item
 from stagecut.runtime.variant import Variant
 

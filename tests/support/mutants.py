@@ -89,7 +89,8 @@ def _document(path: Path, plan: Path, dice: random.Random) -> None:
 
 
 def _costs(path: Path, plan: Path, dice: random.Random) -> None:
-    _with_json(path, plan, "costs.json", dice)
+    names = [name for name in members_of(Archive(plan)) if name.endswith("costs.json")]
+    _with_json(path, plan, names[0] if len(names) == 1 else dice.choice(names), dice)
 
 
 def _with_json(path: Path, plan: Path, name: str, dice: random.Random) -> None:

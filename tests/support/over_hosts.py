@@ -66,13 +66,27 @@ def layers() -> onnx.ModelProto:
 
 
 @lru_cache
-def plan_over_hosts() -> Plan:
+def plan_over_hosts(objective: str = "latency") -> Plan:
     """Of layers that fit no host: two on each, in an order that is the solver's."""
     return compile_model(
         layers(),
         devices=["cpu.serial"],
         granularity="op",
         machine=measured(capacity_bytes=CAPACITY_BYTES),
+        objective=objective,
+        settings=Settings(effort="quick"),
+    )
+
+
+@lru_cache
+def replicas_over_hosts() -> Plan:
+    """Of the same, where each host has room for two replicas of the whole."""
+    return compile_model(
+        layers(),
+        devices=["cpu.serial"],
+        granularity="op",
+        machine=measured(),
+        objective="throughput",
         settings=Settings(effort="quick"),
     )
 
@@ -91,6 +105,7 @@ class ClusterHere:
         self.here = self.hosts[0]
         self.members: list[tuple[ClusterHost, Member]] = []
         self.ended = 0
+        self.dead: set[str] = set()
         self._fails = fails
         self._source: Source | None = None
 
@@ -108,7 +123,13 @@ class ClusterHere:
     def prober(self, host: ClusterHost) -> Prober:
         return Prober()
 
-    def ready(self, members: Sequence[Member], progress: Progress = silent) -> None:
+    def ready(
+        self,
+        members: Sequence[Member],
+        source: str,
+        size_bytes: int,
+        progress: Progress = silent,
+    ) -> None:
         for member in progress(members, "ready"):
             member.ready()
 
@@ -131,10 +152,14 @@ class ClusterHere:
     def end(self, actor: object) -> None:
         self.ended += 1
 
-    def again(self, do: Callable[[], Any]) -> Any:
+    def alive(self) -> tuple[ClusterHost, ...]:
+        return tuple(host for host in self.hosts if host.node not in self.dead)
+
+    def again(self, do: Callable[[], Any], mend: Callable[[], None]) -> Any:
         try:
             return do()
         except Lost:
+            mend()
             return do()
 
     def close(self) -> None: ...

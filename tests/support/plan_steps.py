@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -20,7 +20,8 @@ from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.plan import InputPort
+from stagecut.compiler.ir.port import InputPort
+from stagecut.compiler.report.decoding import DecodingFigures
 from stagecut.compiler.report.export.dot import to_dot
 from stagecut.compiler.report.export.json import difference_json, to_json
 from stagecut.compiler.report.export.onnx import annotated, write_model
@@ -31,6 +32,7 @@ from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.terminal import report as terminal
 from stagecut.compiler.report.terminal.difference import print_difference
 from stagecut.runtime import Session
+from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.feeds import random_feeds
 
 Result = TypeVar("Result")
@@ -39,13 +41,16 @@ FINE = "fine"
 REFUSED = "refused"
 
 
+#: A plan -> each step of running it, and how it ended; the last word is whether numbers changed.
+Runs: TypeAlias = Callable[[Plan, bool], Iterator[tuple[str, str]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a plan takes and what every value of its model then is."""
+    """A plan before anything was changed, and how to run what became of it."""
 
     plan: Plan
-    feeds: Feeds
-    values: Mapping[str, Tensor]
+    runs: Runs
 
 
 def outcomes(
@@ -66,21 +71,55 @@ def outcomes(
         yield name, _tried(step)[0]
     yield "onnx", _tried(partial(_exported, plan))[0]
     yield "diff", _tried(partial(_differs, plan, reference.plan, console))[0]
-    ending, session = _tried(partial(Session, plan))
-    yield "session", ending
-    if session is None:
-        return
-    yield "random run", _tried(partial(_run_random, session))[0]
-    ending, outputs = _tried(partial(session.run, None, reference.feeds))
-    if outputs is not None and not changes_numbers:
-        names = [port.name for port in session.get_outputs()]
-        ending = _compared(names, outputs, reference.values)
-    yield "run", ending
-    wider = {name: np.repeat(array, 2, axis=0) for name, array in reference.feeds.items()}
-    yield "run at another shape", _tried(partial(session.run, None, wider))[0]
+    yield from reference.runs(plan, changes_numbers)
+
+
+def runs_of_model(feeds: Feeds, values: Mapping[str, Tensor]) -> Runs:
+    """Runs of a plan by itself and as a stream; of `feeds`, its model's values are these."""
+
+    def runs(plan: Plan, changes_numbers: bool) -> Iterator[tuple[str, str]]:
+        ending, session = _tried(partial(Session, plan))
+        yield "session", ending
+        if session is None:
+            return
+        with session:
+            expected = {} if changes_numbers else values
+            names = [port.name for port in session.get_outputs()]
+            yield "random run", _tried(partial(_run_random, session))[0]
+            ending, outputs = _tried(partial(session.run, None, feeds))
+            yield "run", _compared(names, outputs, expected) if outputs and expected else ending
+            wider = {name: np.repeat(array, 2, axis=0) for name, array in feeds.items()}
+            yield "run at another shape", _tried(partial(session.run, None, wider))[0]
+            ending, streamed = _tried(lambda: [*session.stream([feeds] * 3)])
+            for each in streamed or ():
+                if expected and ending == FINE:
+                    ending = _compared(names, each, expected)
+            yield "stream", ending
+
+    return runs
+
+
+def runs_of_decoder(prompt: Sequence[int], tokens: Sequence[int]) -> Runs:
+    """Runs of a decoder's plan, which generates these `tokens` behind the prompt."""
+
+    def runs(plan: Plan, changes_numbers: bool) -> Iterator[tuple[str, str]]:
+        ending, generator = _tried(partial(Generator, plan))
+        yield "decoder session", ending
+        if generator is None:
+            return
+        ending, generated = _tried(partial(generator, prompt, max_new=len(tokens)))
+        if generated is not None and not changes_numbers and [*generated.tokens] != [*tokens]:
+            ending = f"wrong answer: {generated.tokens} instead of {tokens}"
+        yield "generate", ending
+
+    return runs
 
 
 def _report(plan: Plan) -> Report:
+    figures = DecodingFigures.of(plan.document)
+    if figures is not None:
+        [*figures.lines()]
+        figures.document()
     return build_report(plan.first.planned, read_costs(plan.first.costs))
 
 

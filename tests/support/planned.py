@@ -9,22 +9,13 @@ from random import Random
 from typing import Any
 
 from stagecut.compiler.ir.account import Account, account
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, Spread, ValueCosts
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.machine import HOST, Machine
-from stagecut.compiler.ir.plan import (
-    Contender,
-    ContenderId,
-    ContenderKind,
-    InputPort,
-    PlannedNode,
-    PlannedRun,
-    PlannedStage,
-    PlannedVariant,
-    Port,
-    ProfilePath,
-    Provenance,
-)
+from stagecut.compiler.ir.plan import PlannedNode, PlannedRun, PlannedStage, PlannedVariant
+from stagecut.compiler.ir.port import InputPort, Port
+from stagecut.compiler.ir.provenance import ProfilePath, Provenance
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.trace import Event, Trace

@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable, Endpoint
 from stagecut.compiler.ir.device import (
     Backend,
@@ -23,18 +24,9 @@ from stagecut.compiler.ir.device import (
 )
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import HOST, Basis, Device, Memory
-from stagecut.compiler.ir.plan import (
-    Contender,
-    ContenderId,
-    ContenderKind,
-    InputPort,
-    PlannedNode,
-    PlannedRun,
-    PlannedStage,
-    PlannedVariant,
-    Port,
-    Provenance,
-)
+from stagecut.compiler.ir.plan import PlannedNode, PlannedRun, PlannedStage, PlannedVariant
+from stagecut.compiler.ir.port import InputPort, Port
+from stagecut.compiler.ir.provenance import Provenance
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.transfers import scheduled, stages_in

@@ -3,9 +3,10 @@
 import hashlib
 from dataclasses import replace
 
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import Endpoint
 from stagecut.compiler.ir.machine import HOST, Device, Link, Machine, Memory
-from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind, Provenance
+from stagecut.compiler.ir.provenance import Provenance
 from tests.support.planned import US, Row, Sample, planned, sample_of, with_known
 
 SERIAL = Device("cpu.serial", HOST, stage_s=2 * US, description="ONNX Runtime, 1 thread")

@@ -5,9 +5,9 @@ from typing import TypeVar
 
 import pytest
 
-from stagecut.compiler import measurements, stream_field
+from stagecut.compiler import comparison, kept_profile, stream_field
 from stagecut.compiler.context import Settings
-from stagecut.compiler.ir.plan import Circumstances
+from stagecut.compiler.ir.provenance import Circumstances
 
 Found = TypeVar("Found")
 
@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 def take_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure once and keep the figures. Tests run beside each other: what is measured there is
     noisy, and would be measured again and not be kept."""
-    for module in (measurements, stream_field):
+    for module in (kept_profile, comparison, stream_field):
         monkeypatch.setattr(module, "quietest", _first)
 
 

@@ -15,15 +15,18 @@
 Nothing overlaps, as in the library. Levers: `double_buffer` hides KV of the next tile behind this
 one, `near_exp`, `transposed_v` and `multiply_not_divide` take what their names say, `split_n` deals
 the columns of a single row out to the cores. The baseline multiplies by scalar code and does not
-transpose. Where masked from the diagonal on (`causal`), tiles that are masked throughout are left
-out [guess: the library computes them].
+transpose. Rows that are left over at the end are filled up to as many for each core, where that is
+faster [guess: the library drops them]. Where masked from the diagonal on (`causal`), tiles that are
+masked throughout are left out [guess: the library computes them].
 
 Sources: [rtl] for each phase and the whole, on one cluster in fp32, fp16 and fp8; fp64 as fp32
 [guess].
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
+from typing import TypeAlias
 
 from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.kernels.barrier import barrier
@@ -35,12 +38,17 @@ from stagecut.backends.manycore.kernels.gemv import gemv
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`queries` rows of Q against `keys` rows of K and V, each of `d` numbers."""
+    """`queries` rows of Q against `keys` rows of K and V, each of `d` numbers. The results of so
+    many heads are `kept` in the scratchpad of their cluster; with 0, they are stored."""
 
     queries: int
     keys: int
     d: int
     causal: bool = False
+    kept: int = 0
+
+    def kept_bytes(self, chip: Chip) -> int:
+        return self.kept * self.queries * self.d * chip.number_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,10 @@ class Tile:
             stacks -= 1
         numbers = 2 * self.rows * d + stacks * self.columns * d + 2 * self.rows * self.columns
         return numbers * chip.number_bytes + 3 * 4 * self.rows
+
+
+#: A tile, and whether it is the first of its rows -> cycles of fetching K and V, and of the work.
+Price: TypeAlias = Callable[[Tile, bool], tuple[float, int]]
 
 
 def copy_kv(chip: Chip, tile: Tile, d: int, clusters: int = 1) -> float:
@@ -94,35 +106,57 @@ def rescale(chip: Chip, tile: Tile, d: int) -> int:
 
 def attention(chip: Chip, head: Head, tile: Tile, clusters: int = 1) -> float:
     """Cycles of a head while so many clusters transfer."""
+    # equal tiles are priced once: a head of 2,048 tokens has tens of thousands
+    price = cache(lambda part, first: _priced(chip, part, head.d, clusters, first=first))
+    of_rows = cache(
+        lambda rows, keys: (
+            _rows(chip, Tile(rows, tile.columns), keys, price)
+            + rescale(chip, Tile(rows, tile.columns), head.d)
+        )
+    )
+    around = cache(lambda rows: _around(chip, head, rows, clusters))
     total = 0.0
     for start in range(0, head.queries, tile.rows):
         rows = min(tile.rows, head.queries - start)
-        seen = head.keys - head.queries + start + rows if head.causal else head.keys
-        total += _rows(chip, head, rows, max(1, seen), tile, clusters)
+        seen = max(1, head.keys - head.queries + start + rows if head.causal else head.keys)
+        ways = {rows, min(whole_rows(chip, rows), tile.rows)}
+        total += around(rows) + min(of_rows(way, seen) for way in ways)
     return total
 
 
-def _rows(chip: Chip, head: Head, rows: int, keys: int, tile: Tile, clusters: int) -> float:
-    d, row_bytes = head.d, head.d * chip.number_bytes
+def whole_rows(chip: Chip, rows: int) -> int:
+    """As many rows for each core; those that are too many are computed and not stored."""
+    return -(-rows // chip.geometry.cores) * chip.geometry.cores
+
+
+def _around(chip: Chip, head: Head, rows: int, clusters: int) -> float:
+    """Q and O of a tile of rows, and starting it."""
+    row_bytes = head.d * chip.number_bytes
+    moved = done_2d(chip, row_bytes, rows, "read", clusters)
+    if not head.kept:
+        moved += done_2d(chip, row_bytes, rows, "write", clusters)
+    return moved + chip.rows.attention_tile
+
+
+def _rows(chip: Chip, tile: Tile, keys: int, price: Price) -> float:
+    """All tiles of columns of a tile of rows."""
     widths = [min(tile.columns, keys - start) for start in range(0, keys, tile.columns)]
-    tiles = [Tile(rows, width) for width in widths]
-    loads = [copy_kv(chip, part, d, clusters) for part in tiles]
-    works = [_work(chip, part, d, first=index == 0) for index, part in enumerate(tiles)]
-    around = done_2d(chip, row_bytes, rows, "read", clusters)
-    around += done_2d(chip, row_bytes, rows, "write", clusters)
-    around += chip.rows.attention_tile + rescale(chip, tiles[0], d)
+    prices = [price(Tile(tile.rows, width), at == 0) for at, width in enumerate(widths)]
+    loads, works = zip(*prices, strict=True)
     if not chip.levers.double_buffer:
-        return around + sum(loads) + sum(works)
-    hidden = sum(max(work, load) for work, (_, load) in zip(works, pairwise(loads), strict=False))
-    return around + loads[0] + hidden + works[-1] + len(tiles) * barrier(chip)
+        return float(sum(loads) + sum(works))
+    hidden = sum(max(work, load) for work, load in zip(works, loads[1:], strict=False))
+    return float(loads[0] + hidden + works[-1] + len(widths) * barrier(chip))
 
 
-def _work(chip: Chip, tile: Tile, d: int, *, first: bool) -> int:
-    return (
+def _priced(chip: Chip, tile: Tile, d: int, clusters: int, *, first: bool) -> tuple[float, int]:
+    """Cycles of fetching K and V, and of the work on them."""
+    work = (
         scores(chip, tile, d)
         + softmax_tile(chip, tile, d, first=first)
         + outputs(chip, tile, d, first=first)
     )
+    return copy_kv(chip, tile, d, clusters), work
 
 
 def _product(chip: Chip, m: int, n: int, k: int, *, accumulate: bool) -> int:

@@ -1,7 +1,7 @@
 """GDDR6-AiM as a whole: the costs of products, of element-wise work and of transfers."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import ml_dtypes  # noqa: F401  # makes numpy know bfloat16
@@ -13,7 +13,7 @@ from stagecut.backends.pim.aim import kernels
 from stagecut.backends.pim.aim.kernels import Kernel
 from stagecut.backends.pim.aim.parameters import Energy, Geometry, Host, Timing
 from stagecut.backends.pim.architecture import Commands, Cost, Execution, Spent, Tile
-from stagecut.backends.pim.work import Elementwise, Kind, Product, Work
+from stagecut.backends.pim.work import Elementwise, Kind, Product
 
 _ELEMENTWISE: Mapping[Kind, Callable[[Timing, Geometry, int], Kernel]] = {
     "add": kernels.add,
@@ -67,8 +67,12 @@ class Aim:
         g, t = self.geometry, self.timing
         return g.burst_bytes * g.outputs / (t.column * t.tck_s)
 
-    def cost(self, work: Work) -> Cost:
+    def cost(self, work: Product | Elementwise) -> Cost:
         return self._product(work) if isinstance(work, Product) else self._elementwise(work)
+
+    def share(self, parts: int) -> "Aim | None":
+        channels, left = divmod(self.geometry.channels, parts)
+        return None if left else replace(self, geometry=replace(self.geometry, channels=channels))
 
     def layout(self, work: Product) -> Iterator[Tile]:
         """Each output takes a row of one bank for each chunk of the inner dimension."""

@@ -1,7 +1,7 @@
 """HBM-PIM as a whole: the costs of products, of element-wise work and of transfers."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from stagecut.backends.pim.hbm.parameters import Geometry, Host, Kernels
 from stagecut.backends.pim.hbm.placement import Placement, placements, tiles
 from stagecut.backends.pim.hbm.products import product
 from stagecut.backends.pim.hbm.tree import tree_product
-from stagecut.backends.pim.work import Elementwise, Kind, Product, Work
+from stagecut.backends.pim.work import Elementwise, Kind, Product
 
 _ELEMENTWISE: Mapping[Kind, Callable[[Intervals, int], Kernel]] = {
     "add": kernels.add,
@@ -72,8 +72,15 @@ class HbmPim:
         g, t = self.geometry, self.intervals.timing
         return g.channels * g.blocks * g.burst_bytes / (self.intervals.column * t.tck_s)
 
-    def cost(self, work: Work) -> Cost:
+    def cost(self, work: Product | Elementwise) -> Cost:
         return self._product(work) if isinstance(work, Product) else self._elementwise(work)
+
+    def share(self, parts: int) -> "HbmPim | None":
+        channels, left = divmod(self.geometry.channels, parts)
+        if left:
+            return None
+        geometry = replace(self.geometry, channels=channels)
+        return replace(self, intervals=Intervals(self.intervals.timing, geometry))
 
     def layout(self, work: Product) -> Iterator[Tile]:
         return tiles(self.geometry, self._ways(work)[1])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from stagecut.backends.pim.adder_tree import AdderTree
 from stagecut.backends.pim.architecture import Commands, Cost, Execution, Spent, Tile
 from stagecut.backends.pim.silent.parameters import Copies, Energy, Geometry, Rates
-from stagecut.backends.pim.work import Elementwise, Kind, Product, Work
+from stagecut.backends.pim.work import Elementwise, Kind, Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,12 @@ class SilentPim:
     def peak_bytes_per_s(self) -> float:
         return self.rates.weight_bytes_per_s
 
-    def cost(self, work: Work) -> Cost:
+    def cost(self, work: Product | Elementwise) -> Cost:
         return self._product(work) if isinstance(work, Product) else self._elementwise(work)
+
+    def share(self, parts: int) -> "SilentPim | None":
+        """Its rates are those of the whole."""
+        return self if parts == 1 else None
 
     def layout(self, work: Product) -> Iterator[Tile]:
         """Rows of the weight in order, cut into pieces of a DRAM row, each in the next bank."""

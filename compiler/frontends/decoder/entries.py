@@ -71,7 +71,7 @@ def decoder_of(
             raise UsageError(
                 "it is no decoder: it has no inputs that its outputs carry on",
                 where=imported.source,
-                fix="leave prompt and capacity out, or pair them: --state PAST=PRESENT",
+                fix="leave prompt, capacity and length out, or pair them: --state PAST=PRESENT",
             )
         return None
     whole = [*carried_on(graph, taken), *(pair for pair in pairs if is_replaced(*pair))]

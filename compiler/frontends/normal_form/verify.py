@@ -2,7 +2,7 @@
 values that nothing writes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import onnx
@@ -18,7 +18,6 @@ from stagecut.compiler.ir.text import suggestion
 
 def verify(model: ir.Model, source: str) -> None:
     """Raise ModelError where no engine could run `model`, or where it contradicts itself."""
-    _check_text(model, source)
     check_ir_version(model.ir_version, source)
     operators = _known_operators()
     graphs: list[ir.Graph | ir.Function] = [model.graph, *model.functions.values()]
@@ -31,28 +30,6 @@ def verify(model: ir.Model, source: str) -> None:
     for body in model.graphs():
         _check_weights(body)
     check_inlined_size(model)
-
-
-def _check_text(model: ir.Model, source: str) -> None:
-    """Refuse names that are not UTF-8: protobuf returns them as bytes, and all other code expects
-    text."""
-    for text in _texts(model):
-        if isinstance(text, bytes):
-            raise ModelError(
-                f"the name {text!r} is not UTF-8",
-                where=source,
-                fix="the file is damaged: export, copy or download it again",
-            )
-
-
-def _texts(model: ir.Model) -> Iterator[object]:
-    graphs: list[ir.Graph | ir.Function] = [*model.graphs(), *model.functions.values()]
-    for graph in graphs:
-        yield from graph.opset_imports
-        for node in graph:
-            yield from (node.name, node.domain, node.op_type, *node.attributes)
-        for value in defined(graph):
-            yield value.name
 
 
 @cache

@@ -1,10 +1,11 @@
 """What the whole model takes on one device: the one figure that all parts of a report use."""
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import Contender, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.report.model.figures import Alone, Figure

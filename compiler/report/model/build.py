@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import PlanError, TraceError
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import Contender, PlannedVariant, Port
+from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.content import Report
@@ -20,6 +22,9 @@ from stagecut.compiler.report.model.timeline import observed_spans, predicted_sp
 
 #: So many close decisions are shown; further ones are hardly close.
 _CLOSE_CALLS = 8
+
+#: So many operators that run elsewhere are named.
+_NAMED = 3
 
 
 def build_report(
@@ -72,6 +77,7 @@ def build_report(
         fallback_stages=len(planned.fallback.stages) if planned.fallback else 0,
         provenance=planned.provenance,
         precision=planned.precision,
+        over_links=planned.over_links,
     )
 
 
@@ -88,10 +94,23 @@ def _accuracy(planned: PlannedVariant) -> tuple[OutputRow, ...]:
 
 def _contenders(planned: PlannedVariant) -> tuple[ContenderRow, ...]:
     """The fastest first."""
-    return tuple(map(_contender, sorted(planned.contenders, key=lambda each: each.median_s)))
+    ranked = sorted(planned.contenders, key=lambda each: each.median_s)
+    return tuple(_contender(each, _elsewhere(each, planned.nodes)) for each in ranked)
 
 
-def _contender(contender: Contender) -> ContenderRow:
+def _elsewhere(contender: Contender, nodes: Sequence[PlannedNode]) -> str:
+    """`4 of 99 nodes are elsewhere: IsNaN, Where`, of a plan in which one device comes first."""
+    first = next((each.device for each in contender.ids if each.kind is ContenderKind.FIRST), None)
+    if first is None:
+        return ""
+    refused = [node for node in nodes if first not in node.run_s]
+    operators = [*dict.fromkeys(node.op for node in refused)]
+    more = ", ..." if len(operators) > _NAMED else ""
+    named = f"{', '.join(operators[:_NAMED])}{more}"
+    return f"{len(refused)} of {len(nodes)} nodes are elsewhere: {named}"
+
+
+def _contender(contender: Contender, elsewhere: str) -> ContenderRow:
     return ContenderRow(
         kind=contender.id.kind,
         device=contender.id.device,
@@ -113,6 +132,7 @@ def _contender(contender: Contender) -> ContenderRow:
         cpu_s=contender.cpu_s,
         why=contender.why,
         noise=contender.noise,
+        elsewhere=elsewhere,
     )
 
 

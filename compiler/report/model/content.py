@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.costs import Endpoint
-from stagecut.compiler.ir.plan import (
-    Checks,
-    Circumstances,
-    FrontPoint,
-    Port,
-    ProfilePath,
-    Provenance,
-)
+from stagecut.compiler.ir.hosts_stream import Load, Place
+from stagecut.compiler.ir.plan import OverLink
+from stagecut.compiler.ir.planned_stream import FrontPoint
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
+from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
 from stagecut.compiler.ir.solution import Scope
 from stagecut.compiler.ir.stream import Hosting
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation
@@ -88,11 +86,15 @@ class Streaming:
     """How inputs stream through the plan, where it was made for that.
 
     `replicas` are those of each stage with its device; up to `batch` inputs are run in one call.
-    `latency` is what an input takes from end to end at the full rate. `busy` is the part of the
-    time that each stage is at work. `reason` says why a pipeline, or replicas, let more through
-    than what else took part; `another` is the fastest stream with one more core, where it is
-    faster, and `front` are other streams of less latency, all of them by the costs. `hosting` says
-    where replicas run, `tried` what was seen of several inputs in one call.
+    `latency` is what an input takes from end to end while `in_flight` of them are in the stream, as
+    many as there may be, by the period that was observed, or else by the costs. `busy` is the part
+    of the time that each stage is at work. `reason` says why a pipeline, or replicas, let more
+    through than what else took part; `another` is the fastest stream with one more core, where it
+    is faster, and `front` are other streams of less latency, all of them by the costs. `hosting`
+    says where replicas run, `tried` what was seen of several inputs in one call. Of
+    `candidates`, the stages on devices that might have been chosen, so many were `measured` in a
+    stream. Over several hosts, `places` are those of each stage, and `loads` how busy links and the
+    driver are.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -104,6 +106,11 @@ class Streaming:
     front: tuple[FrontPoint, ...]
     hosting: Hosting
     tried: tuple[str, ...]
+    in_flight: int
+    measured: int
+    candidates: int
+    places: tuple[tuple[Place, ...], ...]
+    loads: tuple[Load, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,8 @@ class Report:
     failed to do, or did wrong. `checks` is None where there was nothing to compare outputs with,
     and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
-    `precision` is None where errors were no budget.
+    `precision` is None where errors were no budget. `over_links` are values that hosts no longer
+    hand to each other as they are.
     """
 
     summary: Summary
@@ -202,3 +210,4 @@ class Report:
     fallback_stages: int
     provenance: Provenance
     precision: PlannedPrecision | None = None
+    over_links: tuple[OverLink, ...] = ()

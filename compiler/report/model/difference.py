@@ -60,21 +60,32 @@ class AmountChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorChange:
+    """How far off the outputs of both plans are, as a part of what is right; None where that is
+    not known."""
+
+    what: str
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """How the second plan differs from the first.
 
     `times` (the whole plan first, as observed where both were, then as predicted, its transfers,
-    each device) and `amounts` tell both sides, whether they differ or not; the rest holds only what
-    differs. `noise` says that both plans were observed and that the intervals within which their
-    true medians lie with 95 % confidence overlap: the times cannot be told apart. `reordered` says
-    that the same stages run in another order. `made_from` maps a fact about the model or the
-    options to what the two plans say.
+    each device), `errors` and `amounts` tell both sides, whether they differ or not; the rest holds
+    only what differs. `noise` says that both plans were observed and that the intervals within
+    which their true medians lie with 95 % confidence overlap: the times cannot be told apart.
+    `reordered` says that the same stages run in another order. `made_from` maps a fact about the
+    model or the options to what the two plans say.
     """
 
     before: str
     after: str
     times: tuple[TimeChange, ...]
     noise: bool
+    errors: tuple[ErrorChange, ...]
     amounts: tuple[AmountChange, ...]
     moves: tuple[Move, ...]
     stages_gone: tuple[Stage, ...]
@@ -109,6 +120,7 @@ def compare(before: PlannedVariant, after: PlannedVariant) -> Difference:
         after=after.name,
         times=tuple(_times(before, after)),
         noise=_overlap(before, after),
+        errors=tuple(_errors(before, after)),
         amounts=tuple(_amounts(before, after)),
         moves=tuple(_moves(before, after)),
         stages_gone=_missing(*stages),
@@ -201,6 +213,21 @@ def _total(plan: PlannedVariant, device: str | None) -> Figure:
         for step, cost in zip(steps, plan.account.steps, strict=True)
         if device == (stages[step.stage].device if isinstance(step, Run) else None)
     )
+
+
+def _errors(before: PlannedVariant, after: PlannedVariant) -> Iterator[ErrorChange]:
+    old, new = _off_by(before), _off_by(after)
+    for what in old:
+        yield ErrorChange(what, old[what], new[what])
+
+
+def _off_by(plan: PlannedVariant) -> Mapping[str, float | None]:
+    own = plan.precision and plan.precision.of(plan.shipped.name)
+    return {
+        "largest error": None if plan.checks is None else plan.checks.worst,
+        "rms error, held out": own.measured if own else None,
+        "rms error, predicted": own.predicted if own else None,
+    }
 
 
 def _amounts(before: PlannedVariant, after: PlannedVariant) -> Iterator[AmountChange]:

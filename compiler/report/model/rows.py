@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from stagecut.compiler.ir.contender import Accounting
 from stagecut.compiler.ir.machine import Basis
-from stagecut.compiler.ir.plan import Accounting
 from stagecut.compiler.report.model.figures import Alone, Figure
 
 #: What happens to all other nodes when one is thought of as running elsewhere.
@@ -189,7 +189,8 @@ class ContenderRow:
     `also` are the names of the other contenders that are this same plan. The true median lies
     between `low_s` and `high_s` with 95 % confidence; `noise` says what is odd about the runs.
     With accounting "predicted" it was added up from the costs, and never run. `energy_j` is always
-    predicted, `cpu_s` the processor time of a run; None where they are not known.
+    predicted, `cpu_s` the processor time of a run; None where they are not known. `elsewhere` says
+    what the device that comes first cannot run, and leaves to others.
     """
 
     kind: str
@@ -212,6 +213,7 @@ class ContenderRow:
     cpu_s: float | None
     why: str
     noise: str
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)

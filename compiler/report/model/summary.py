@@ -4,9 +4,12 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+from stagecut.compiler.ir.contender import Contender
+from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import combined
 from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.plan import Contender, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.alone import alone_of
 from stagecut.compiler.report.model.content import (
@@ -67,17 +70,29 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         return None
     stages = zip(stream.replicas, planned.schedule.stages, strict=True)
     replicas = tuple((count, stage.device) for count, stage in stages)
+    alone = tuple((Place(device, count),) for count, device in replicas)
     return Streaming(
         replicas,
         stream.batch,
-        Figure(stream.latency_s, stream.basis),
+        Figure(stream.full_latency_s(_period_s(planned, stream)), stream.basis),
         stream.busy,
         stream.reason,
         stream.another,
         stream.front,
         stream.hosting,
         stream.tried,
+        stream.most_in_flight,
+        stream.measured,
+        stream.candidates,
+        stream.places or alone,
+        stream.loads,
     )
+
+
+def _period_s(planned: PlannedVariant, stream: PlannedStream) -> float:
+    """As it was observed, or else by the costs."""
+    shipped = planned.shipped
+    return shipped.median_s if shipped.accounting == "measured" else stream.period_s
 
 
 def _traced(trace: Trace) -> Observation:

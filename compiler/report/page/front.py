@@ -9,7 +9,7 @@ latency |              3        1   this plan
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.plan import FrontPoint
+from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.content import Report, Streaming, Summary
 from stagecut.compiler.report.page.marks import Tick
@@ -69,7 +69,7 @@ _NAMES = {"chosen": "this plan", "other": "sooner done", "more": "with another c
 
 def _points(summary: Summary, stream: Streaming) -> Iterator[tuple[str, FrontPoint]]:
     period, latency = summary.predicted, stream.latency
-    stages = " > ".join(f"{count} x {device}" for count, device in stream.replicas)
+    stages = " > ".join(" + ".join(map(str, places)) for places in stream.places)
     yield "chosen", FrontPoint(period.time_s, latency.time_s, stages, period.basis)
     for point in stream.front:
         yield "other", point

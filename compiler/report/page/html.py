@@ -24,6 +24,7 @@ from stagecut.compiler.report.page.charts import (
     share_bars,
     whiskers,
 )
+from stagecut.compiler.report.page.errors import errors
 from stagecut.compiler.report.page.front import front
 from stagecut.compiler.report.page.graph import graph_json
 from stagecut.compiler.report.page.marks import Styles
@@ -58,6 +59,7 @@ def to_html(report: Report) -> str:
         scatter=scatter(report),
         roofline=roofline(report),
         streams=front(report),
+        trades=errors(report),
         reasons=_reasons(report),
         premise=wording.premise(option for node in report.nodes for option in node.options),
     )

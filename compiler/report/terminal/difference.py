@@ -1,6 +1,7 @@
 """The difference of two plans in the terminal."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from rich.console import Console, Group
 from rich.text import Text
@@ -12,6 +13,7 @@ from stagecut.compiler.report.model.difference import (
     WHOLE,
     AmountChange,
     Difference,
+    ErrorChange,
     Move,
     PlannedTransfer,
     TimeChange,
@@ -19,12 +21,15 @@ from stagecut.compiler.report.model.difference import (
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.terminal.grid import Column, grid, plain
 
+#: What both plans have, with a figure for each.
+Change: TypeAlias = TimeChange | ErrorChange | AmountChange
+
 
 def print_difference(difference: Difference, console: Console) -> None:
     """What moved, and what that did to time, transfers and memory; nothing is cut."""
     console.print(plain(_headline(difference), "bold"))
     console.print()
-    both_sides: tuple[TimeChange | AmountChange, ...] = (*difference.times, *difference.amounts)
+    both_sides: tuple[Change, ...] = (*difference.times, *difference.errors, *difference.amounts)
     changes = [change for change in both_sides if change.before != change.after]
     if changes:
         console.print(_changes(changes, console.width))
@@ -73,8 +78,8 @@ def _times(change: TimeChange) -> str:
     return f"{arrow} ({by})" if by else arrow
 
 
-def _changes(changes: Sequence[TimeChange | AmountChange], width: int) -> Group:
-    columns: tuple[Column[TimeChange | AmountChange], ...] = (
+def _changes(changes: Sequence[Change], width: int) -> Group:
+    columns: tuple[Column[Change], ...] = (
         Column("", _what),
         Column("before", lambda row: _texts(row)[0], number=True),
         Column("after", lambda row: _texts(row)[1], number=True),
@@ -83,22 +88,28 @@ def _changes(changes: Sequence[TimeChange | AmountChange], width: int) -> Group:
     return grid("What it did", columns, changes, width)
 
 
-def _what(row: TimeChange | AmountChange) -> str:
+def _what(row: Change) -> str:
     """All times but the whole plan's are predictions."""
     if isinstance(row, TimeChange) and row.what == WHOLE:
         return f"{row.what}, {row.source}"
     return row.what
 
 
-def _texts(row: TimeChange | AmountChange) -> tuple[str, str, str]:
+def _texts(row: Change) -> tuple[str, str, str]:
     """Before, after, and the change between them."""
     if isinstance(row, TimeChange):
         by_s = row.after.time_s - row.before.time_s
         by = Figure(abs(by_s), Figure.total((row.before, row.after)).basis)
         return wording.time(row.before), wording.time(row.after), _signed(wording.time(by), by_s)
+    if isinstance(row, ErrorChange):
+        return _error(row.before), _error(row.after), ""
     amount = size if row.unit == "bytes" else "{:,}".format
     more = row.after - row.before
     return amount(row.before), amount(row.after), _signed(amount(abs(more)), more)
+
+
+def _error(part: float | None) -> str:
+    return "not known" if part is None else wording.percent_of(part)
 
 
 def _signed(text: str, amount: float) -> str:

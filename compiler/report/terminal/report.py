@@ -43,7 +43,9 @@ def print_summary(report: Report, console: Console) -> None:
         wording.bottleneck(summary),
         wording.reason(summary),
         wording.front(summary),
+        wording.measured_stages(summary),
         wording.batches(summary),
+        wording.over_links(report.over_links),
         headline.optimum(summary),
         headline.rivalry(report),
         wording.extent(summary),
@@ -54,6 +56,7 @@ def print_summary(report: Report, console: Console) -> None:
         wording.accuracy(report.accuracy),
         wording.checks(report.checks),
         *wording.precision(report.precision, summary.shipped.name),
+        wording.error_front(report.precision),
         "; ".join(map(wording.measured, report.circumstances)),
     )
     for line in filter(None, lines):

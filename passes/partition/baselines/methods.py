@@ -9,13 +9,13 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.passes.partition.baselines.chain import Chain
 from stagecut.passes.partition.baselines.greedy import Greedy
 from stagecut.passes.partition.baselines.priority import Priority
 from stagecut.passes.partition.baselines.single import Single
 from stagecut.passes.partition.milp.milp import Milp
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import Told, nobody
 
 Method: TypeAlias = Callable[[CostTable], Solution]
 

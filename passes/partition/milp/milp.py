@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Certificate, Solution
+from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.orders.precedence import Precedence
-from stagecut.passes.partition.search import Search, Told, nobody
+from stagecut.passes.partition.search import Search
 
 
 @dataclass(frozen=True, slots=True)

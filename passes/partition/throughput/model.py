@@ -203,6 +203,13 @@ class Calls:
         return known
 
     @cached_property
+    def stages(self) -> int:
+        """How many stages there are to choose from: the nodes between two ideals on a device that
+        can run them, devices that are as good as each other counted once."""
+        ideals = range(1, len(self.lattice.ideals))
+        return sum(int(self.to(ideal)[1].sum()) for ideal in ideals)
+
+    @cached_property
     def _known(self) -> dict[int, tuple[Ints, Bools]]:
         return {}
 

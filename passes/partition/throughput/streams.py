@@ -131,7 +131,7 @@ class Streams:
                 where=error.where,
                 fix="streams do not keep to budgets yet: raise the limit, or forbid devices",
             ) from error
-        return StreamSolution(stream, account, certificate)
+        return StreamSolution(stream, account, certificate, self.probe.calls.stages)
 
     def _stream(self, parts: tuple[Part, ...]) -> StreamSchedule:
         names = [node.name for node in self.table.nodes]

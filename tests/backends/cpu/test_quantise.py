@@ -9,9 +9,9 @@ import onnx_ir as ir
 import pytest
 
 from stagecut import backends
-from stagecut.backends.cpu import quantise
 from stagecut.backends.cpu.quantise import quantised
-from stagecut.backends.cpu.scheme import PRECISIONS, Scheme
+from stagecut.backends.quantised import products
+from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
 from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import EngineError
 from tests.support.nodes import Sample, sample
@@ -59,14 +59,14 @@ def test_the_weight_in_full_is_gone_where_nothing_else_reads_it() -> None:
 
 def test_a_weight_in_use_is_quantised_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, kept = quantised(LARGE.stage, _scheme("int8"))
-    monkeypatch.setattr(quantise, "_written", None)
+    monkeypatch.setattr(products, "_written", None)
     _, again = quantised(LARGE.stage, _scheme("int8"))
     assert [id(each) for each in kept] == [id(each) for each in again]
     assert first.model.graph.initializers
 
 
 def test_what_a_tool_leaves_as_it_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantise, "_in_blocks", lambda model, scheme: model)
+    monkeypatch.setattr(products, "_in_blocks", lambda model, scheme: model)
     with pytest.raises(EngineError, match="leaves the product as it is"):
         quantised(sample_of(1), _scheme("int8"))
 

@@ -1,14 +1,19 @@
 """Cycles, bytes and energy of pieces of work."""
 
-import pytest
+from dataclasses import replace
 
-from stagecut.backends.manycore.costs import cost
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stagecut.backends.manycore.chip import Chip
+from stagecut.backends.manycore.costs import Kernel, cost
 from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Attend, Move, Rows, UnsupportedError, Work
+from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Rows
 from tests.support.manycore import chip
 
-WORK: dict[str, Work] = {
+WORK: dict[str, Kernel] = {
     "product": Product(64, 128, 96, follow=("gelu",)),
     "attention": Attend(Head(64, 64, 64), 4),
     "layernorm": Rows("layernorm", 64, 96),
@@ -21,7 +26,7 @@ WORK: dict[str, Work] = {
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
 @pytest.mark.parametrize("precision", ["fp64", "fp32", "fp16", "fp8"])
-def test_the_baseline_is_never_faster(work: Work, precision: str) -> None:
+def test_the_baseline_is_never_faster(work: Kernel, precision: str) -> None:
     optimised, baseline = (
         cost(chip(precision, library=library), work) for library in ("optimised", "baseline")
     )
@@ -31,7 +36,7 @@ def test_the_baseline_is_never_faster(work: Work, precision: str) -> None:
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
-def test_fewer_clusters_are_never_faster(work: Work) -> None:
+def test_fewer_clusters_are_never_faster(work: Kernel) -> None:
     """Where each has a port of its own and the memory is never the limit."""
     chips = [chip(clusters=n, ports=n, hbm_bytes_per_cycle="1e6") for n in ("16", "4", "1")]
     cycles = [cost(one, work).cycles for one in chips]
@@ -39,7 +44,7 @@ def test_fewer_clusters_are_never_faster(work: Work) -> None:
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
-def test_narrower_numbers_move_fewer_bytes(work: Work) -> None:
+def test_narrower_numbers_move_fewer_bytes(work: Kernel) -> None:
     wide, narrow = (cost(chip(precision), work).dma_bytes for precision in ("fp64", "fp8"))
     assert wide >= 8 * narrow * 0.99
 
@@ -60,12 +65,69 @@ def test_a_mask_halves_the_work() -> None:
 
 
 def test_a_row_that_overflows_the_scratchpad_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="a row of 100000 numbers has no room"):
+    with pytest.raises(NoRoomError, match="a row of 100000 numbers has no room"):
         cost(chip(), Rows("softmax", 1, 100_000))
-    with pytest.raises(UnsupportedError, match="has no room in the scratchpad"):
+    with pytest.raises(NoRoomError, match="has no room in the scratchpad"):
         cost(chip(), Attend(Head(1, 1, 100_000), 1))
 
 
 def test_a_long_pass_is_cut() -> None:
     found = cost(chip(), Rows("add", 1, 100_000))
     assert found.dma_bytes >= 3 * 8 * 100_000
+
+
+SIZES = st.integers(0, 6).map(lambda power: 1 << power) | st.integers(1, 100)
+HEADS = st.builds(Head, SIZES, SIZES, st.sampled_from([1, 16, 40, 64]))
+ANY: st.SearchStrategy[Kernel] = st.one_of(
+    st.builds(Product, SIZES, SIZES, SIZES, st.integers(1, 5)),
+    st.builds(Attend, HEADS, st.integers(1, 40)),
+    st.builds(Rows, st.sampled_from(["layernorm", "softmax", "gelu", "add"]), SIZES, SIZES),
+    st.builds(Move, SIZES, SIZES),
+)
+LEVERS = (
+    "double_buffer",
+    "near_exp",
+    "transposed_v",
+    "multiply_not_divide",
+    "split_n",
+    "find_tiles",
+)
+
+
+def _chip(precision: str, levers: set[str], clusters: int, ports: int) -> Chip:
+    on = dict.fromkeys(sorted(levers), "on")
+    return chip(precision, **on, clusters=str(clusters), ports=str(ports))
+
+
+CHIPS = st.builds(
+    _chip,
+    st.sampled_from(["fp64", "fp32", "fp16", "fp8"]),
+    st.sets(st.sampled_from(LEVERS)),
+    st.sampled_from([1, 4, 16, 64]),
+    st.sampled_from([1, 8]),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(CHIPS, ANY)
+def test_nothing_is_faster_than_the_roofline(one: Chip, work: Kernel) -> None:
+    """Neither than the cores at their peak, nor than the ways to the memory."""
+    found, g = cost(one, work), one.geometry
+    assert found.cycles * g.cores * 2 * one.fpu.lanes * found.clusters >= found.flops
+    least = found.dma_bytes / min(g.ports * g.dma_bytes, g.hbm_bytes_per_cycle)
+    assert found.cycles >= least * (1 - 1e-9)
+    assert 0 <= found.utilisation(one) <= 1
+
+
+@settings(max_examples=12, deadline=None)
+@given(CHIPS, ANY, st.data())
+def test_twice_as_much_is_never_faster(one: Chip, work: Kernel, data: st.DataObject) -> None:
+    if isinstance(work, Attend):
+        side = data.draw(st.sampled_from(["queries", "keys", "d"]))
+        head = replace(work.head, **{side: 2 * getattr(work.head, side)})
+        more: Kernel = replace(work, head=head)
+    else:
+        names = ("m", "n", "k", "count") if isinstance(work, Product) else ("rows", "columns")
+        side = data.draw(st.sampled_from(names))
+        more = replace(work, **{side: 2 * getattr(work, side)})
+    assert cost(one, more).cycles >= cost(one, work).cycles * 0.999

@@ -52,3 +52,17 @@ def test_bad_questions_are_refused_with_the_reason() -> None:
     with pytest.raises(UnplaceableError, match="its weights take") as error:
         small.estimate_operator("MatMul", [(1, 1024), (1024, 1024)])
     assert "capacity_bytes" in str(error.value.fix)
+
+
+def test_what_has_no_room_says_how_much_there_would_have_to_be() -> None:
+    long = (1, 1, 8, 5000)
+    with pytest.raises(UnplaceableError, match="a row of Q and of K, 5000 numbers") as error:
+        manycore("manycore.snitch16").estimate_operator("Attention", [long, long, long])
+    assert "scratchpad_bytes" in str(error.value.fix)
+
+
+def test_rows_of_attention_are_halved_where_columns_are_not_enough() -> None:
+    tall = manycore("manycore.snitch16:attention_rows=4096").estimate_operator(
+        "Attention", [(1, 1, 4096, 64)] * 3
+    )
+    assert tall.tiles == ("64 x 64 of 64",) or tall.tiles[0].endswith("of 64")

@@ -35,6 +35,17 @@ def test_columns_are_halved_until_they_fit(precision: str, d: int, tile: tuple[i
     assert found.tile.size_bytes(chip(precision), d) <= chip().geometry.usable_bytes
 
 
+@pytest.mark.parametrize("d", [64, 256, 410])
+def test_double_buffering_is_left_out_where_it_is_slower_or_has_no_room(d: int) -> None:
+    """Of 410 doubles, not even a single key has room twice."""
+    single, double = (
+        heads(chip(double_buffer=lever), Head(32, 64, d), 1) for lever in ("off", "on")
+    )
+    assert single is not None
+    assert double is not None
+    assert double.cycles <= single.cycles
+
+
 def test_there_is_none_where_nothing_fits() -> None:
     assert heads(chip(), Head(128, 128, 5000), 1) is None
 

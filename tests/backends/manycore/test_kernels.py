@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.kernels import attention, dma, elementwise, gelu, layernorm, softmax
 from stagecut.backends.manycore.kernels.attention import Head, Tile
 from stagecut.backends.manycore.kernels.barrier import barrier
 from stagecut.backends.manycore.kernels.expf import expf, exponential
 from stagecut.backends.manycore.kernels.gemm import gemm, streamed
 from stagecut.backends.manycore.kernels.gemv import gemv
+from stagecut.backends.manycore.kernels.reduction import reduction
 from tests.support.manycore import chip
 
 PRECISIONS = ("fp64", "fp32", "fp16", "fp8")
@@ -110,3 +112,49 @@ def test_attention_computes_the_tails_of_tiles(queries: int, keys: int) -> None:
     assert attention.attention(one, Head(queries + 16, keys, 16), tile) > taken
     masked = attention.attention(one, Head(queries, max(keys, queries), 16, causal=True), tile)
     assert masked <= attention.attention(one, Head(queries, max(keys, queries), 16), tile)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(0, 40),
+    st.booleans(),
+    st.sampled_from(["off", "on"]),
+    precisions,
+)
+def test_attention_is_the_sum_of_its_tiles(
+    queries: int, more: int, causal: bool, double: str, precision: str
+) -> None:
+    """Each tile priced by itself, one after the other; left-over rows as they are or filled up."""
+    one, tile = chip(precision, double_buffer=double), Tile(16, 24)
+    head, total = Head(queries, queries + more, 16, causal), 0.0
+    for start in range(0, queries, tile.rows):
+        rows = min(tile.rows, queries - start)
+        keys = more + start + rows if causal else head.keys
+        widths = [min(tile.columns, keys - at) for at in range(0, keys, tile.columns)]
+        size = 16 * one.number_bytes
+        total += dma.done_2d(one, size, rows) + dma.done_2d(one, size, rows, "write")
+        total += one.rows.attention_tile
+        total += min(_columns(one, filled, widths) for filled in {rows, min(16, -(-rows // 8) * 8)})
+    assert attention.attention(one, head, tile) == pytest.approx(total)
+
+
+def _columns(one: Chip, rows: int, widths: list[int]) -> float:
+    loads = [attention.copy_kv(one, Tile(rows, width), 16) for width in widths]
+    works = [
+        attention.scores(one, Tile(rows, width), 16)
+        + attention.softmax_tile(one, Tile(rows, width), 16, first=not at)
+        + attention.outputs(one, Tile(rows, width), 16, first=not at)
+        for at, width in enumerate(widths)
+    ]
+    after = attention.rescale(one, Tile(rows, 1), 16)
+    if not one.levers.double_buffer:
+        return after + sum(loads) + sum(works)
+    return after + loads.pop(0) + sum(map(max, works, [*loads, 0])) + 3 * len(works)
+
+
+def test_sums_meet_in_a_tree() -> None:
+    one = reduction(chip(), 4096, 2)
+    assert [reduction(chip(), 4096, n) / one for n in (1, 2, 3, 4, 8, 12, 16)] == [
+        0, 1, 2, 2, 3, 4, 4,
+    ]  # fmt: skip

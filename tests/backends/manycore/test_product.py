@@ -14,7 +14,7 @@ from tests.support.manycore_replay import Cluster
 
 def _every_tile(one: Chip, work: Product, clusters: int) -> list[list[Tile]]:
     """The tiles of each cluster: all of C cut up, longest first, dealt out in turn."""
-    size = tiled(one, work).tile
+    size = product._tiled(one, work).tile
     cut = [
         (min(size.m, work.m - row), min(size.n, work.n - column))
         for _ in range(work.count)
@@ -65,7 +65,7 @@ def test_the_busiest_cluster_takes_as_long_as_its_events(
     precision: str, double: str, work: Product, clusters: int, library: str
 ) -> None:
     one = chip(precision, library=library, double_buffer=double, clusters=str(clusters), ports="1")
-    found = tiled(one, work)
+    found = product._tiled(one, work)
     runs = [
         Cluster(double == "on", one.streams.barrier, one.dma.dma_disturbs).run(tiles)
         for tiles in _every_tile(one, work, found.clusters)
@@ -82,6 +82,18 @@ def test_tiles_that_are_found_are_no_slower() -> None:
                 for lever in ("off", "on")
             )
             assert found <= given
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.sampled_from(["fp64", "fp8"]),
+    st.builds(Product, st.integers(1, 30), st.integers(1, 200), st.integers(1, 300)),
+)
+def test_double_buffering_is_left_out_where_it_is_slower(precision: str, work: Product) -> None:
+    single, double = (chip(precision, double_buffer=lever) for lever in ("off", "on"))
+    ways = [product._tiled(one, work).cycles for one in (single, double)]
+    assert tiled(double, work).cycles == min(ways)
+    assert tiled(single, work).cycles == ways[0]
 
 
 def test_double_buffering_keeps_the_units_busy() -> None:

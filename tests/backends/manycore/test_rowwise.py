@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagecut.backends.manycore import rowwise
 from stagecut.backends.manycore.pipeline import Step, Tile
 from stagecut.backends.manycore.product import stored
 from stagecut.backends.manycore.rowwise import Rowwise, dealt, fits
@@ -23,7 +24,9 @@ def test_the_busiest_cluster_takes_as_long_as_its_events(
 ) -> None:
     one = chip(double_buffer=double, clusters=str(clusters), ports="1")
     work = Rowwise(rows, columns, operands)
-    found = dealt(one, work, lambda at_once: 50.0 * at_once)
+    if not rowwise._room(one, work):
+        return
+    found = rowwise._dealt(one, work, lambda at_once: 50.0 * at_once)
     mine, tiles = -(-rows // found.clusters), []
     while mine:
         at_once = min(mine, found.at_once)
@@ -35,8 +38,6 @@ def test_the_busiest_cluster_takes_as_long_as_its_events(
 
 
 def _tile(one: object, work: Rowwise, rows: int, clusters: int) -> Tile:
-    from stagecut.backends.manycore import rowwise
-
     whole = rowwise._tile(one, work, rows, 1, clusters, lambda n: 50.0 * n)  # type: ignore[arg-type]
     return Tile(1, Step(whole.first.load, 50.0 * rows), whole.store)
 
@@ -45,6 +46,17 @@ def test_cores_have_the_same_number_of_rows_where_not_all_have_room() -> None:
     one = chip()
     rows = [dealt(one, Rowwise(n, 512), lambda at_once: 1.0 * at_once) for n in (16, 16 * 300)]
     assert [found.at_once for found in rows] == [1, 8]
+
+
+@pytest.mark.parametrize("columns", [16, 700, 4096])
+def test_double_buffering_is_left_out_where_it_is_slower_or_has_no_room(columns: int) -> None:
+    """A row of 4,096 doubles has no room twice."""
+    work = Rowwise(300, columns)
+    single, double = (
+        dealt(chip(double_buffer=lever), work, lambda at_once: 50.0 * at_once).cycles
+        for lever in ("off", "on")
+    )
+    assert double == single if columns == 4096 else double <= single
 
 
 def test_a_row_too_long_has_no_room() -> None:

@@ -8,6 +8,7 @@ from stagecut.backends.manycore.product import Product
 from stagecut.backends.manycore.work import (
     Attend,
     Move,
+    Projected,
     Rows,
     UnsupportedError,
     weights_of,
@@ -26,6 +27,14 @@ ATTENTION = sample(
     "{ s = MatMul(q, k) t = Mul(s, c) p = Softmax(t) y = MatMul(p, v) }",
     c=np.array(0.125, np.float32),
 )
+PROJECTED = sample(
+    "(float[1, 3, 5, 4] q, float[1, 3, 4, 5] k, float[1, 3, 5, 4] v) => (float[1, 5, 9] y) "
+    "{ s = MatMul(q, k) p = Softmax(s) o = MatMul(p, v) t = Transpose <perm = [0, 2, 1, 3]> (o) "
+    "f = Reshape(t, flat) z = MatMul(f, w) y = Add(z, c) }",
+    w=_weights(12, 9),
+    c=_weights(9),
+    flat=np.array([1, 5, 12]),
+)
 LINEAR = sample(
     "(float[1, 197, 768] x, float[1, 197, 3072] r) => (float[1, 197, 3072] y) "
     "{ h = MatMul(x, w) b = Add(h, c) g = Gelu(b) y = Add(g, r) }",
@@ -38,6 +47,14 @@ FOUND = {
     "what follows a product is done on its tiles": (
         LINEAR,
         (Product(197, 3072, 768, follow=("scale", "gelu", "add")),),
+    ),
+    "a projection is one with the attention whose heads it joins": (
+        PROJECTED,
+        (
+            Projected(
+                Attend(Head(5, 5, 4), 3), Product(5, 9, 12, follow=("scale",)), (Move(15, 4),)
+            ),
+        ),
     ),
     "heads are several products": (
         sample(

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import threading
 
 import pytest
 
@@ -43,6 +44,23 @@ def test_what_is_done_at_once_says_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "stderr", log)
     assert list(ProgressLines(lambda: 0.0)([1, 2, 3], "counting")) == [1, 2, 3]
     assert log.getvalue() == ""
+
+
+def test_a_phase_that_says_nothing_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr("stagecut.compiler.cli.output.LINE_EVERY_S", 0.0)
+    told = threading.Event()
+    lines = ProgressLines()
+    monkeypatch.setattr(lines, "still", lambda *_: told.set())
+    with lines.phase("import"):
+        assert told.wait(60)
+    times_s = iter((0.0, 9.0, 10.0, 12.0, 20.0))
+    lines = ProgressLines(lambda: next(times_s))
+    monkeypatch.setattr("stagecut.compiler.cli.output.LINE_EVERY_S", 5.0)
+    for _ in range(4):
+        lines.still("import", 0.0)
+    assert log.getvalue() == "import: 10 s so far\nimport: 20 s so far\n"
 
 
 def test_bars_hand_on_what_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:

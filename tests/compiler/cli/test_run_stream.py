@@ -1,4 +1,4 @@
-"""`stagecut run --stream` and `stagecut bench`: what they print, and what they refuse."""
+"""`stagecut run --stream`: what it prints, and what it refuses."""
 
 import json
 import sys
@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import Plan, compile_model
-from stagecut.compiler.cli import bench_command, rivals
-from stagecut.runtime import Session
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
 from tests.support.small_plans import small_plans
@@ -131,87 +128,3 @@ def test_an_input_that_fails_ends_the_stream_with_its_error(run: Run, tmp_path: 
     said = run("run", plan, "--input", f"x={tmp_path}/x.npy", "--stream", "--seconds", 0.1)
     assert said.code == 1
     assert "input x: has shape 3x4" in said.err
-
-
-def test_bench_measures_the_plan_and_its_rivals(run: Run, plans: dict[str, Path]) -> None:
-    asked = ("bench", plans["one device x2"], "--rounds", 2, "--seconds", 0.02)
-    found = _json(run(*asked, "--json"))
-    assert found["schema"] == "stagecut.bench/1"
-    names = [row["name"] for row in found["rows"]]
-    assert names[:2] == ["the plan", "ONNX Runtime"]
-    assert any(name.startswith("ONNX Runtime, 1 thread x ") for name in names)
-    for row in found["rows"]:
-        assert 0 < row["latency_s"]["median"] <= row["latency_s"]["p99"]
-        assert row["inputs_per_s"]["turns"] == 2
-        assert row["inputs_per_s"]["min"] <= row["inputs_per_s"]["max"]
-    lines = run(*asked).out.splitlines()
-    assert lines[1].startswith("the plan ")
-    assert lines[1].endswith(" 1.00")
-
-
-def test_a_rival_that_does_not_run_it_is_told(
-    run: Run, plans: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse() -> tuple[rivals.One, rivals.Many]:
-        raise ValueError("not today\nnor tomorrow")
-
-    monkeypatch.setattr(rivals, "_openvino", lambda *_: iter([rivals.Rival("another", refuse)]))
-    asked = ("bench", plans["one device"], "--rounds", 1, "--seconds", 0.01)
-    assert {"name": "another", "failure": "not today"} in _json(run(*asked, "--json"))["rows"]
-    assert "does not run it: not today" in run(*asked).out
-
-
-def test_bench_without_openvino(
-    run: Run, plans: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    asked = ("bench", plans["one device"], "--rounds", 1, "--seconds", 0.01, "--json")
-    assert len(_json(run(*asked))["rows"]) == 3
-
-
-def test_bench_beside_the_engines_that_are_named(run: Run, plans: dict[str, Path]) -> None:
-    asked = ("bench", plans["one device"], "--rounds", 1, "--seconds", 0.01, "--json")
-    rows = _json(run(*asked, "--against", "onnxruntime"))["rows"]
-    assert [row["name"].partition(",")[0] for row in rows] == ["the plan", *["ONNX Runtime"] * 2]
-
-
-@pytest.mark.parametrize(
-    ("against", "said"), [("torch", "no PyTorch program"), ("openvin", "openvino")]
-)
-def test_an_engine_that_bench_has_not(
-    run: Run, plans: dict[str, Path], against: str, said: str
-) -> None:
-    found = run("bench", plans["one device"], "--against", against)
-    assert found.code == 2
-    assert said in found.err
-
-
-def test_what_bench_refuses(run: Run, plans: dict[str, Path], tmp_path: Path) -> None:
-    said = run("bench", plans["two memories"])
-    assert said.code == 1
-    assert "runs on modelled devices, whose time this machine cannot show" in said.err
-    np.save(tmp_path / "x.npy", np.zeros((5, 24), np.float32))
-    said = run("bench", plans["one device"], "--input", f"x={tmp_path}/x.npy")
-    assert "has another shape than the variant that is measured" in said.err
-    assert "profiled with x 2x24" in said.err
-
-
-def test_callers_hand_on_what_an_engine_raises() -> None:
-    def fail() -> None:
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        rivals.callers(fail, 2)(0.01)
-
-
-def test_rivals_have_the_outputs_of_the_plan(plans: dict[str, Path], tmp_path: Path) -> None:
-    stored = Plan.load(plans["two memories"]).first
-    feeds = {"x": np.linspace(-1, 1, 48, dtype=np.float32).reshape(2, 24)}
-    path = tmp_path / "m.onnx"
-    given = bench_command._written(stored, path, feeds)
-
-    found = ort.InferenceSession(path).run(["y", "h"], dict(given))
-    for one, other in zip(
-        found, Session(Plan.load(plans["one device"])).run(None, feeds), strict=True
-    ):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from stagecut.compiler.cli.searching import INTERRUPTED, Searching
+from stagecut.compiler.cli.searching import INTERRUPTED, Searching, watching
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.objective import LATENCY
+from stagecut.compiler.ir.standing import Standing
 from stagecut.passes.partition.milp import highs
-from stagecut.passes.partition.search import Search, Standing
+from stagecut.passes.partition.search import Search
 from tests.support.command_line import stagecut
 from tests.support.synthetic_tables import transformer
 
@@ -41,6 +42,22 @@ def test_it_tells_now_and_then_how_it_stands(capsys: pytest.CaptureFixture[str])
         "searching: nothing found yet; 55 s left\n"
         "searching: the best so far is 2.20 s, and no schedule costs less than 2.00 s; 52 s left\n"
     )
+
+
+def test_short_searches_one_after_the_other_tell_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times_s = iter((0.0, 10.0, 10.0, 12.0, 20.0, 20.0, 22.0))
+    searching = Searching(LATENCY, lambda: next(times_s))
+    for _ in range(2):
+        assert searching(Standing(3.0, 1.0, 59.9))
+        assert searching(Standing(3.0, 1.0, 57.9))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput", "generate:prompt=8,new=4"])
+def test_compiles_tell_latencies(objective: str) -> None:
+    assert watching(objective)._text(0.001) == "1.00 ms"
 
 
 def test_ctrl_c_ends_it_with_what_it_has(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,18 +2,24 @@
 
 import csv
 import json
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import onnx
 import pytest
 
 from stagecut.compiler.cli.sweep_command import _entries
 from stagecut.compiler.formats.costs_json import write_costs
+from tests.support.browser import chromium
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
 from tests.support.tables import US, cost_table
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ConsoleMessage
 
 Run: TypeAlias = Callable[..., Said]
 
@@ -220,3 +226,65 @@ def test_what_makes_no_sense_is_said(run: Run, options: tuple[str, ...], problem
 def test_nothing_is_written_over_what_is_read(run: Run) -> None:
     assert run("costs.json", "--scale", "pim=1..2", "--csv", "costs.json").code != 0
     assert Path("costs.json").read_text() == write_costs(TABLE)
+
+
+DRAWN = {
+    "a curve": ("costs.json", "--scale", "pim=0.5..8"),
+    "one speed": ("costs.json", "--scale", "pim=1..1"),
+    "a map": ("costs.json", "--scale", "pim=0.5..8", "--scale", "transfers=0.5..8", "--map"),
+}
+
+
+def _note(complaints: list[str], message: "ConsoleMessage") -> None:
+    complaints.append(message.text)
+
+
+@pytest.mark.parametrize("asked", DRAWN.values(), ids=DRAWN.keys())
+def test_what_is_found_is_drawn(run: Run, asked: tuple[str, ...]) -> None:
+    pytest.importorskip("matplotlib", reason="drawings come with the plots extra")
+    pages = []
+    for _ in range(2):
+        said = run(*asked, "--png", "found.png", "--html", "found.html")
+        assert said.code == 0, said.err
+        pages.append((Path("found.png").read_bytes(), Path("found.html").read_bytes()))
+    assert pages[0] == pages[1]
+    assert pages[0][0].startswith(b"\x89PNG")
+    assert pages[0][1].count(b"<svg") == 2
+    with chromium() as browser:
+        for width in (1400, 390):
+            view = browser.new_page(viewport={"width": width, "height": 800})
+            complaints: list[str] = []
+            view.on("console", partial(_note, complaints))
+            view.goto(Path("found.html").absolute().as_uri())
+            assert view.evaluate("document.documentElement.scrollWidth") == width
+            assert complaints == []
+            view.close()
+
+
+def test_a_page_tells_what_is_drawn(run: Run) -> None:
+    pytest.importorskip("matplotlib", reason="drawings come with the plots extra")
+    run("costs.json", "--scale", "pim=0.5..8", "--html", "found.html")
+    page = Path("found.html").read_text()
+    assert "pim: break-even: worth nothing up to 1.333 times its speed" in page
+    assert "cpu → pim: b</td>" in page
+    assert "5 partitions, each proved optimal" in page
+
+
+@pytest.mark.parametrize("prices", [(), ("--price", "10,18")])
+def test_a_catalogue_is_drawn(run: Run, prices: tuple[str, ...]) -> None:
+    pytest.importorskip("matplotlib", reason="drawings come with the plots extra")
+    onnx.save(MODELS["chain"].proto(), "m.onnx")
+    asked = ("m.onnx", "--set", "pim.hbm:channels=16,64", "--device", "cpu.serial", "--no-cache")
+    said = run(*asked, *prices, "--effort", "quick", "--html", "found.html")
+    assert said.code == 0, said.err
+    page = Path("found.html").read_text()
+    assert "pim.hbm:channels=64</td>" in page
+    assert ("Nothing is better for no more" in page) == bool(prices)
+
+
+def test_without_matplotlib(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    said = run("costs.json", "--scale", "pim=0.5..8", "--png", "found.png")
+    assert said.code == 2
+    assert "--png: is drawn by Matplotlib, which is not installed" in said.err
+    assert run("costs.json", "--scale", "pim=0.5..8", "--csv", "found.csv").code == 0

@@ -56,6 +56,17 @@ def test_devices_have_their_tracks_above_those_of_routes() -> None:
     assert tracks == ["run", "cpu", "pim", "host>pim"]
 
 
+def test_several_hosts_have_a_track_each() -> None:
+    text = to_chrome(MIXED, {"cpu": "local", "pim": "host-2"})
+    records = json.loads(text)["traceEvents"]
+    names = [r["args"]["name"] for r in records if r["name"] == "thread_name"]
+    assert names == ["run", "local", "host-2", "host>pim"]
+    assert {r["args"].get("device") for r in records if r.get("tid") == 2 and r["ph"] == "X"} == {
+        "pim"
+    }
+    assert from_chrome(text, "run.json") == MIXED
+
+
 def test_a_run_of_nothing_is_still_a_trace() -> None:
     assert _spans(Trace((), 1e-6)) == [("run", 0.0, 1.0)]
 

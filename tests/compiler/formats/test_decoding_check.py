@@ -86,6 +86,23 @@ def test_no_state(plan: Plan) -> None:
         check_plan(document, plan.archive)
 
 
+@pytest.mark.parametrize(
+    ("homes", "problem"),
+    [
+        ({"logits": "pim"}, "'logits' has a home, and is no state"),
+        ({"present.0.key": "host"}, "has its home in 'host', which is no device's own memory"),
+        ({"present.0.key": "moon"}, "has its home in 'moon', which is no device's own memory"),
+    ],
+)
+def test_homes_that_do_not_fit(plan: Plan, homes: dict[str, str], problem: str) -> None:
+    entries = plan.document.entries
+    [decode] = entries["decode"].variants
+    moved = replace(decode, run=replace(decode.run, homes=homes))
+    changed = {**entries, "decode": replace(entries["decode"], variants=(moved,))}
+    with pytest.raises(PlanError, match=problem):
+        check_plan(replace(plan.document, entries=changed), plan.archive)
+
+
 def test_entries_that_are_not_there(plan: Plan) -> None:
     entries = plan.document.entries
     alone = replace(plan.document, entries={"prefill": entries["prefill"]})

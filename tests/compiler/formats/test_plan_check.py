@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from stagecut.compiler.formats.archive import Archive, ArchiveWriter, write_archive
 from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry, PlannedStream, PlannedVariant
+from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry, PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from tests.support.planned_variants import mixed, one_node
 
 Change = Callable[[dict[str, Any]], object]

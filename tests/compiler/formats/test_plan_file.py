@@ -15,8 +15,9 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.archive import ArchiveWriter, write_archive
 from stagecut.compiler.formats.plan_file import write_plan
 from stagecut.compiler.frontends import load_program
+from stagecut.compiler.ir.checks import OutputDifference
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.plan import OutputDifference, PlanDocument, PlannedEntry
+from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stagecut.compiler.formats.port_check import port_problems
-from stagecut.compiler.ir.plan import InputPort, Port
+from stagecut.compiler.ir.port import InputPort, Port
 
 X = InputPort("x", "float32", (2, 3), 0.0, 1.0)
 Y = Port("y", "float32", (2, 3))

@@ -43,6 +43,7 @@ def test_weights_lie_where_the_file_is_mapped(tmp_path: Path) -> None:
     ("model", "told"),
     [
         (b"\xff\xff", "is no ONNX model"),
+        (model_with_weight("weights.bin").replace(b"Add", b"A\xffd"), "is not UTF-8"),
         (model_with_weight("/etc/passwd"), "lies outside of weights.bin"),
     ],
 )

@@ -17,37 +17,41 @@ def _npz(path: Path, **arrays: np.ndarray) -> Path:
 
 
 def test_one_sample_or_many_in_a_file(tmp_path: Path) -> None:
-    [one] = read_samples(_npz(tmp_path / "one.npz", x=np.ones((2, 3)), n=np.array(4)))
-    assert [sample["n"] for sample in single_samples(one, SHAPES)] == [4]
-    [many] = read_samples(_npz(tmp_path / "many.npz", x=np.ones((5, 2, 3)), n=np.arange(5)))
-    assert [sample["n"] for sample in single_samples(many, SHAPES)] == [*range(5)]
-    assert single_samples(many, SHAPES)[0]["x"].shape == (2, 3)
+    [one] = read_samples(
+        _npz(tmp_path / "one.npz", x=np.ones((2, 3)), n=np.array(4)), "--calibrate"
+    )
+    assert [sample["n"] for sample in single_samples(one, SHAPES, "--calibrate")] == [4]
+    [many] = read_samples(
+        _npz(tmp_path / "many.npz", x=np.ones((5, 2, 3)), n=np.arange(5)), "--calibrate"
+    )
+    assert [sample["n"] for sample in single_samples(many, SHAPES, "--calibrate")] == [*range(5)]
+    assert single_samples(many, SHAPES, "--calibrate")[0]["x"].shape == (2, 3)
 
 
 def test_the_files_of_a_folder_in_order(tmp_path: Path) -> None:
     for name, number in (("b", 2), ("a", 1)):
         _npz(tmp_path / f"{name}.npz", n=np.array(number))
-    assert [int(each["n"]) for each in read_samples(tmp_path)] == [1, 2]
+    assert [int(each["n"]) for each in read_samples(tmp_path, "--calibrate")] == [1, 2]
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match=r"holds no \.npz file"):
-        read_samples(tmp_path)
+        read_samples(tmp_path, "--calibrate")
     with pytest.raises(FeedError, match="cannot be read: No such file"):
-        read_samples(tmp_path / "none.npz")
+        read_samples(tmp_path / "none.npz", "--calibrate")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"text"])
 def test_a_file_of_something_else(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "odd.npz").write_bytes(content)
     with pytest.raises(FeedError, match="holds no arrays by name"):
-        read_samples(tmp_path / "odd.npz")
+        read_samples(tmp_path / "odd.npz", "--calibrate")
 
 
 def test_a_single_array(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", np.ones(3))
     with pytest.raises(FeedError, match="one array without a name"):
-        read_samples(tmp_path / "one.npy")
+        read_samples(tmp_path / "one.npy", "--calibrate")
 
 
 BAD = {
@@ -65,4 +69,4 @@ BAD = {
 @pytest.mark.parametrize(("stored", "problem"), BAD.values(), ids=BAD.keys())
 def test_what_does_not_go_with_the_model(stored: dict[str, np.ndarray], problem: str) -> None:
     with pytest.raises(FeedError, match=problem):
-        single_samples(stored, SHAPES)
+        single_samples(stored, SHAPES, "--calibrate")

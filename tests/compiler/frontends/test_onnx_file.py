@@ -33,6 +33,10 @@ def _truncated(keep: Callable[[int], int]) -> Callable[[Path], Path]:
     return make
 
 
+def _replaced(old: bytes, new: bytes) -> Callable[[Path], Path]:
+    return lambda path: _write(path, MODELS["chain"].proto().SerializeToString().replace(old, new))
+
+
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
@@ -102,6 +106,8 @@ BROKEN = {
         _spoilt(_add_constant_before_its_file),
         "offset must be non-negative, got -5",
     ),
+    "an operator whose name is no text": (_replaced(b"Relu", b"Re\xff\xff"), "is not UTF-8"),
+    "a graph whose name is no text": (_replaced(b"chain", b"ch\xffin"), "is not UTF-8"),
     "a weight with too few numbers": (
         _spoilt(lambda graph: graph.initializer[0].dims.append(2)),
         r"weight 'w' does not hold the numbers of FLOAT\[4,3,2\]",

@@ -1,13 +1,18 @@
 """The planning view: one node for each operator, with values, weights and captured values."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from stagecut.compiler.entries import decode_step
+from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.graph import Graph, Node
+from stagecut.compiler.ir.state import DecodingOptions
+from tests.support.decoders import tiny_decoder
 from tests.support.onnx_models import MODELS
 
 
@@ -165,3 +170,22 @@ def test_attributes_are_numbers_text_and_lists_of_them() -> None:
 def test_the_version_is_that_of_the_opset(name: str, op: str, domain: str, version: int) -> None:
     (operator,) = _node(name, op).operators
     assert (operator.domain, operator.version) == (domain, version)
+
+
+def test_states_grow_along_their_rows_in_whatever_layout() -> None:
+    imported, _ = import_model(tiny_decoder())
+    program, _ = decode_step(imported, None, DecodingOptions(length=40), {})
+    graph = graph_of(program)
+    grown = {
+        value.name: (value.grows, value.shape[value.grows])
+        for node in graph.nodes
+        for value in (*node.inputs, *node.outputs)
+        if value.grows is not None
+    }
+    assert grown["past_key_values.0.key"] == (0, 40)
+    assert sorted({found for name, found in grown.items() if "past" not in name}) == [
+        (0, 41),
+        (2, 41),
+        (3, 41),
+    ]
+    assert all(value.grows is None for value in graph_of(replace(program, states=())).inputs)

@@ -67,6 +67,21 @@ def test_drawn_graphs_read_back(found: Graph) -> None:
     assert Graph.parse(str(found)) == found
 
 
+def test_a_state_has_a_mark_where_it_grows() -> None:
+    past = Value("past", "float32", (64, 1, 2), grows=0)
+    turned = Value("turned", "float32", (1, 2, 64), grows=2)
+    operator = Operator("t", "Transpose", "", (past,), (turned,), version=13)
+    graph = Graph(
+        "step",
+        (Node("t", "Transpose", (operator,), (past,), (turned,), (), 0),),
+        (past,),
+        (turned,),
+    )
+    assert "%past:float32[64+x1x2]" in str(graph)
+    assert "%turned:float32[1x2x64+]" in str(graph)
+    assert Graph.parse(str(graph)) == graph
+
+
 #: Letters, what has a meaning in the text, and whatever else there is.
 NAMES = st.text(st.one_of(st.sampled_from('ab_-/+.:%@()[]{}=" ,\\\n\r\u2028'), st.characters()))
 VALUES = st.builds(

@@ -24,6 +24,9 @@ def test_what_is_kept_of_a_token() -> None:
         (DecodingOptions(prompt=7, new=90), 96, (7, 96, 51)),
         (DecodingOptions(prompt=7, new=2), 96, (7, 96, 7)),
         (DecodingOptions(), 2, (1, 2, 1)),
+        (DecodingOptions(length=40), 64, (32, 64, 40)),
+        (DecodingOptions(length=4096), 64, (128, 4097, 4096)),
+        (DecodingOptions(length=4096), None, (128, 4097, 4096)),
     ],
 )
 def test_lengths(options: DecodingOptions, room: int | None, lengths: tuple[int, int, int]) -> None:
@@ -40,7 +43,17 @@ def test_an_answer_that_does_not_fit() -> None:
         DecodingOptions(prompt=7, new=91).lengths(96)
 
 
-@pytest.mark.parametrize("name", ["prompt", "capacity", "new"])
+def test_a_length_that_does_not_fit() -> None:
+    with pytest.raises(UsageError, match="behind 64 tokens does not fit into a sequence of 64"):
+        DecodingOptions(length=64, capacity=64).lengths(None)
+
+
+def test_an_answer_says_the_length_of_its_steps() -> None:
+    with pytest.raises(UsageError, match="give one of the two"):
+        DecodingOptions(length=64, new=9)
+
+
+@pytest.mark.parametrize("name", ["prompt", "capacity", "new", "length"])
 def test_numbers_that_make_no_sense(name: str) -> None:
     with pytest.raises(UsageError, match="it is 1") as caught:
         DecodingOptions(**{name: 1})  # type: ignore[arg-type]

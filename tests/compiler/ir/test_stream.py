@@ -1,15 +1,21 @@
 """The account of a stream."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from heapq import heappop, heappush
+from statistics import mean
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import Endpoint
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import StreamSchedule, stream_account, stream_of
+from stagecut.compiler.ir.stream import StreamSchedule, in_flight, stream_account, stream_of
 from stagecut.compiler.ir.transfers import scheduled
+from stagecut.runtime.scheduler import Scheduler, Start
 from tests.support.streams import heavy, stream_table
 
 US = 1e-6
@@ -107,3 +113,70 @@ def test_all_goes_by_way_of_the_host() -> None:
     stages = [Stage("cpu", ("a",)), Stage("pam", ("b",)), Stage("pim", ("c",))]
     account = stream_account(TABLE, stream_of(TABLE, stages, (1, 1, 1)))
     assert [stage.call_s / US for stage in account.stages] == pytest.approx([6, 1 + 2 + 2, 1 + 2])
+
+
+#: Of two replicas whose calls take twice the period.
+IN_FLIGHT = {
+    "one in each, and one that waits": (1e-2, 3),
+    "half a millisecond of them": (1e-4, 5),
+    "32 at most": (1e-6, 32),
+}
+
+
+@pytest.mark.parametrize(("period_s", "limit"), IN_FLIGHT.values(), ids=IN_FLIGHT.keys())
+def test_more_are_in_flight_where_they_are_over_at_once(period_s: float, limit: int) -> None:
+    assert in_flight((2,), 1, period_s, 2 * period_s) == limit
+
+
+@pytest.mark.parametrize(
+    ("most_s", "expected"), [(0.0301, 3), (0.0299, 2), (0.02, 2), (0.0199, 1), (0.001, 1)]
+)
+def test_no_more_are_in_flight_than_may_wait(most_s: float, expected: int) -> None:
+    assert in_flight((2,), 1, 1e-2, 2e-2, most_s) == expected
+
+
+def test_a_batch_waits_for_each_replica_of_the_first_stage() -> None:
+    assert in_flight((2,), 4, 1e-2, 8e-2 + 3e-2) == 2 * 4 + 2 * 4
+    assert in_flight((2, 1), 4, 0.0, 0.0) == 3 * 4 + 4 + 2 * 4
+
+
+def test_a_batch_is_in_flight_at_the_least() -> None:
+    assert in_flight((2,), 4, 1e-2, 8e-2, 0.02) == 4
+
+
+@given(
+    calls_s=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    replicas=st.lists(st.integers(1, 3), min_size=3, max_size=3),
+    slack=st.floats(1.0, 3.0),
+)
+def test_what_is_promised_of_the_latency_is_kept(
+    calls_s: list[int], replicas: list[int], slack: float
+) -> None:
+    """On average, as the runtime's scheduler has it, with a new input whenever one is through;
+    those that it is filled with all come at once."""
+    counts = replicas[: len(calls_s)]
+    period_s = max(call_s / count for call_s, count in zip(calls_s, counts, strict=True))
+    most_s = slack * sum(calls_s)
+    limit = in_flight(counts, 1, period_s, sum(calls_s), most_s)
+    assert mean(_latencies(calls_s, counts, limit)[-36:]) <= most_s * (1 + 1e-9)
+
+
+def _latencies(calls_s: Sequence[int], replicas: Sequence[int], limit: int) -> list[float]:
+    """Of the first inputs of a stream that is always full."""
+    scheduler: Scheduler[int] = Scheduler(replicas, batch=1, limit=limit)
+    running: list[tuple[float, int, Start[int]]] = []
+    arrived_s: list[float] = []
+    found: list[float] = []
+    now_s = 0.0
+    while len(found) < 72:
+        while scheduler.has_room:
+            scheduler.arrive(len(arrived_s), None)
+            arrived_s.append(now_s)
+            scheduler.admit()
+        for start in scheduler.begin():
+            heappush(running, (now_s + calls_s[start.stage], start.inputs[0], start))
+        now_s, one, start = heappop(running)
+        scheduler.end(start)
+        if start.stage == len(calls_s) - 1:
+            found.append(now_s - arrived_s[one])
+    return found

@@ -6,7 +6,7 @@ import pytest
 
 from stagecut.compiler.ir.errors import ShapeError
 from stagecut.compiler.measure import memory
-from stagecut.compiler.measure.memory import check_room, usable_bytes
+from stagecut.compiler.measure.memory import Resident, check_room, resident, usable_bytes
 
 _INFO = "MemTotal:  9999 kB\nMemAvailable:    2048 kB\nSwapTotal: 0 kB\n"
 
@@ -32,6 +32,13 @@ def test_usable_bytes(
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(memory, "groups", lambda controller, process: [tmp_path])
     assert usable_bytes(tmp_path / "meminfo") == expected
+
+
+def test_what_a_process_has(tmp_path: Path) -> None:
+    (tmp_path / "status").write_text("Name:\tx\nVmHWM:\t    20 kB\nVmRSS:\t    10 kB\n")
+    assert resident(tmp_path) == Resident(steady_bytes=10240, peak_bytes=20480)
+    assert resident(tmp_path / "elsewhere") == Resident(0, 0)
+    assert 0 < resident().steady_bytes <= resident().peak_bytes
 
 
 def test_there_is_some_memory() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stagecut.compiler import compile_model
+from stagecut.compiler.ir.along_length import AlongLength, BestFrom
 from stagecut.compiler.ir.plan import PlanDocument
 from stagecut.compiler.report.decoding import DecodingFigures
 from tests.support import encoder_decoders
@@ -31,12 +32,40 @@ def test_of_a_decoder() -> None:
         "token_s": 0.01,
         "accounting": "predicted",
         "bytes_per_token": 64,
+        "homes": {},
     }
     answering = replace(figures, decoding=replace(figures.decoding, answer=11))
     assert [*answering.lines()][1] == "an answer of 11 tokens takes 130 ms predicted"
     document = answering.document()
     assert (document["new"], document["answer_s"]) == (11, 0.13)
     assert "observed" in next(replace(figures, observed=True).lines())
+
+
+def test_states_in_a_devices_memory_are_told() -> None:
+    figures = DecodingFigures.of(decoder_plan(tiny_decoder()).document)
+    assert figures is not None
+    there = replace(figures, homes={"past_key_values.0.key": "pim.aim"})
+    assert [*there.lines()][-1] == (
+        "1 of its 2 states stay in the memory of pim.aim: a step transfers what is new of them"
+    )
+    assert there.document()["homes"] == {"past_key_values.0.key": "pim.aim"}
+
+
+def test_the_best_schedule_along_the_length_is_told() -> None:
+    figures = DecodingFigures.of(decoder_plan(tiny_decoder()).document)
+    assert figures is not None
+    best = (
+        BestFrom(5, 40, (1e-3, 2e-3), (1e-3, 2e-3), {"cpu": 3}),
+        BestFrom(41, 89, (2e-3, 2.5e-3), (2e-3, 4e-3), {"cpu": 1, "pim": 2}),
+    )
+    along = AlongLength((5, 47, 89), {"cpu": 0.02, "pim": 0.0}, best)
+    assert [*replace(figures, along_length=along).lines()][-3:] == [
+        "by the costs of a step behind 5, 47, 89 tokens, lines between them off by up to 2.0%, the "
+        "best schedule is",
+        "  from 5 to 40 tokens: 1.00 ms to 2.00 ms, 3 nodes on cpu; as in this plan",
+        "  from 41 to 89 tokens: 2.00 ms to 2.50 ms, 1 node on cpu, 2 nodes on pim; this plan's "
+        "takes 2.00 ms to 4.00 ms",
+    ]
 
 
 def test_of_another_model() -> None:

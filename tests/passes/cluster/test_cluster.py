@@ -100,3 +100,11 @@ def test_the_result_is_in_topological_order_and_says_the_same_twice(before: Grap
     after = Cluster(DEVICES)(before)  # Graph itself refuses any other order
     assert after == Cluster(DEVICES)(before)
     assert after.outputs == before.outputs
+
+
+def test_what_goes_over_a_link_is_between_two_nodes() -> None:
+    before = graph("x", "q = MatMul(x, W)\na = Add(q, B)\nb = Mul(a, C)", "b")
+    merged = Cluster(DEVICES)(before)
+    apart = Cluster(DEVICES, wire=frozenset({"a"}))(before)
+    assert [node.op for node in merged.nodes] == ["MatMul+Add+Mul"]
+    assert [node.op for node in apart.nodes] == ["MatMul+Add", "Mul"]

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, Tensor, silent
 from stagecut.compiler.ir.errors import StageFault
 from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.passes.gate.alone import Alone, Result
 from stagecut.passes.gate.build import Built

@@ -1,7 +1,7 @@
 """Each contender is built once and run on a few inputs; what fails or is wrong is left out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import TypeAlias
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, Tensor, silent
 from stagecut.compiler.ir.errors import (
     EngineError,
@@ -17,12 +18,13 @@ from stagecut.compiler.ir.errors import (
     ToleranceError,
     WrongAnswerError,
 )
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
+from stagecut.compiler.ir.metric import Metric
 from stagecut.compiler.ir.trace import Trace
 from stagecut.passes.gate.accuracy import Limit
 from stagecut.passes.gate.build import Build, Checked, right
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.reference import Reference
+from stagecut.passes.precision.held_out import HeldOut
 from tests.support.tables import cost_table, in_order, placed
 
 TABLE = cost_table("a: cpu 1, gang 1, pim 1\n b: cpu 1, gang 1, pim 1")
@@ -71,6 +73,7 @@ def _build(
     answers: Answers | None,
     limit: Limit | None = None,
     held_out: Sequence[Feeds] = (),
+    metric: Metric | None = None,
 ) -> tuple[Checked, list[str]]:
     runs: list[str] = []
 
@@ -93,6 +96,7 @@ def _build(
         lambda _: limit,
         silent,
         held_out,
+        metric,
     )
     return build(proposals, SAMPLES, ["y"]), runs
 
@@ -185,7 +189,7 @@ OTHERS = [{"x": np.linspace(1.5, 2, 20, dtype=np.float32)}] * 2
 
 def test_plans_of_lower_precision_are_held_against_held_out_samples() -> None:
     checked, _ = _build([CPU, PIM], _ones, LOWER, OTHERS)
-    assert [each.rms for each in checked.built] == [0.0, 0.25]
+    assert [each.held for each in checked.built] == [HeldOut(0.0), HeldOut(0.25)]
     assert all(each.inputs[-1] == "held-out samples" for each in checked.built)
 
 
@@ -195,13 +199,27 @@ def test_what_is_too_far_off_on_these_alone_is_left_out() -> None:
 
     checked, _ = _build([PIM], answers, LOWER, OTHERS)
     [wrong] = checked.wrong
-    assert wrong.rms == wrong.flaw.relative == 1.5
+    assert wrong.held == HeldOut(1.5)
+    assert wrong.flaw.relative == 1.5
     assert str(wrong).endswith("on held-out samples, outputs are off by 150 % (rms)")
+
+
+def test_with_a_metric_of_the_users_own_that_decides() -> None:
+    metric = Metric("total", lambda outputs, _: -outputs["y"].sum(), {}, tuple(OTHERS))
+    checked, _ = _build([CPU, PIM], _ones, replace(LOWER, relative=9.0, loss=0.4), OTHERS, metric)
+    assert [each.held for each in checked.built] == [HeldOut(0.0, -2.0, -2.0)]
+    [wrong] = checked.wrong
+    assert wrong.held == HeldOut(0.25, -2.5, -2.0)
+    assert str(wrong).endswith("on held-out samples, total is -2.5, and -2 in full precision")
+    loose = replace(LOWER, relative=9.0, loss=0.5)
+    assert not _build([CPU, PIM], _ones, loose, OTHERS, metric)[0].wrong
+    with pytest.raises(ToleranceError, match=r"the closest plan loses 0\.5 of total"):
+        right(replace(checked, built=()), 0.4, "total")
 
 
 @pytest.mark.parametrize("limit", [Limit(0.3, lower=True), Limit(0.3, asked=True)])
 def test_others_are_not(limit: Limit) -> None:
     """Where nobody asked for a limit, or all compute in the model's own precision."""
     checked, _ = _build([PIM], _ones, limit, OTHERS)
-    assert checked.built[0].rms is None
+    assert checked.built[0].held is None
     assert "held-out samples" not in checked.built[0].inputs

@@ -15,9 +15,9 @@ from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.passes.gate.accuracy import Flaw, Limit
 from stagecut.passes.gate.build import Wrong

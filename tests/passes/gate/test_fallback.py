@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.machine import Device, Machine, Memory
 from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.fallback import fallback

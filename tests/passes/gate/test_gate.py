@@ -7,11 +7,11 @@ from itertools import count
 import pytest
 
 from stagecut.compiler.ir.account import account
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, Tensor, silent
 from stagecut.compiler.ir.machine import Device, Machine, Memory
 from stagecut.compiler.ir.objective import ENERGY, LATENCY
-from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal

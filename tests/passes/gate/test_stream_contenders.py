@@ -1,7 +1,7 @@
 """Which streams are compared: replicas of the whole model, and the solver's."""
 
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.machine import Device
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
 from stagecut.passes.gate.stream_contenders import fastest, replicas_of_all
 from stagecut.passes.partition.throughput.throughput import Throughput
 from tests.support.streams import stream_table

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.device import Feeds, silent
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.objective import THROUGHPUT
-from stagecut.compiler.ir.plan import Contender
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.passes.gate.gate import choose
 from stagecut.passes.gate.stream_contenders import StreamProposal, replicas_of_all

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.machine import Device
-from stagecut.compiler.ir.plan import Contender, ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import StreamSchedule, stream_account
 from stagecut.compiler.ir.stream_certificate import Limit

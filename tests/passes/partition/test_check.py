@@ -9,10 +9,10 @@ from hypothesis import assume, given
 from stagecut.compiler.formats.placement_json import read_placement
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AssignmentError, StagecutError
+from stagecut.compiler.ir.standing import Standing
 from stagecut.passes.partition.baselines.greedy import Greedy
 from stagecut.passes.partition.check import Check
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import Standing
 from tests.support.placement_models import bert_12
 from tests.support.tables import US, cost_table, cost_tables, placed
 

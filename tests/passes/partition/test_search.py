@@ -7,9 +7,10 @@ import pytest
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY
+from stagecut.compiler.ir.standing import Standing, nobody
 from stagecut.passes.partition.incumbent import Incumbent
 from stagecut.passes.partition.orders.precedence import Precedence
-from stagecut.passes.partition.search import Search, Standing, nobody
+from stagecut.passes.partition.search import Search
 from tests.support.synthetic_tables import transformer
 from tests.support.tables import US, cost_table
 

@@ -61,6 +61,7 @@ def _suite() -> dict[str, unittest.TestCase]:
     return found
 
 
+@functools.cache
 def _devices() -> list[str]:
     return [*DEVICES, *(name for name in backends.real_devices() if name not in DEVICES)]
 

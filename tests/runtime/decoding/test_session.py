@@ -44,6 +44,31 @@ def test_beside_a_modelled_device() -> None:
     assert [*found.tokens] == EXPECTED[:6]
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_state_in_a_devices_memory(seed: int) -> None:
+    """It stays there: what is transferred in a step is of its token, however many came before."""
+    devices = ["cpu.serial", "manycore.snitch16:precision=fp32"]
+    plan = decoder_plan(tiny_decoder(), devices, seed=seed)
+    homes = plan.entry_named("decode").variants[0].planned.run.homes
+    session = DecoderSession(plan)
+    kept = [state for state in session.decoding.states if state.past in homes]
+    assert "past_key_values.0.value" in {state.past for state in kept}
+    assert homes.keys() == {name for state in kept for name in (state.past, state.present)}
+    said = list[int]()
+    with session.sequence() as sequence:
+        sequence.run("prefill", {"input_ids": np.asarray([PROMPT])})
+        for token in EXPECTED[:4]:
+            [scores] = sequence.run("decode", {"input_ids": np.asarray([[token]])})
+            said.append(int(scores[0, -1].argmax()))
+        with sequence.fork() as other:
+            other.truncate(len(PROMPT))
+            [scores] = other.run("decode", {"input_ids": np.asarray([EXPECTED[:4]])})
+            assert [*scores[0].argmax(axis=-1)] == EXPECTED[1:5]
+    assert said == EXPECTED[1:5]
+    moved = {step.value for step in session.entries["decode"].schedule.transfers}
+    assert moved.isdisjoint(state.past for state in kept)
+
+
 def test_a_plan_from_a_file_with_its_weights_once(tmp_path: Path) -> None:
     plan = decoder_plan(tiny_decoder())
     large = [tensor for tensor in tiny_decoder().graph.initializer if len(tensor.raw_data) >= 1024]

@@ -73,6 +73,20 @@ def plan(hosts: Hosts) -> Path:
     return hosts.folder / "a.plan"
 
 
+@pytest.fixture(scope="module")
+def elsewhere(hosts: Hosts, plan: Path) -> Path:
+    """Of the same model, all of it on the other host, and both may hold it."""
+    machine, model = hosts.folder / "roomy.json", plan.parent / "model.onnx"
+    document = json.loads((hosts.folder / "machine.json").read_text())
+    for host in document["hosts"]:
+        host["capacity_bytes"] = LAYERS * CAPACITY_BYTES
+    machine.write_text(json.dumps(document))
+    how = ("--granularity", "op", "--device", "cpu.serial", "--effort", "quick")
+    away = ("--forbid", "op:MatMul=cpu.serial")
+    _json(hosts, "compile", model, "-o", plan.parent / "b.plan", "--machine", machine, *how, *away)
+    return plan.parent / "b.plan"
+
+
 def _json(hosts: Hosts, *arguments: object, **more: str) -> Any:
     return json.loads(hosts.run([*CLI, *map(str, arguments), "--json"], **more))
 
@@ -89,8 +103,29 @@ def test_a_plan_runs_over_two_hosts_and_is_right(hosts: Hosts, plan: Path) -> No
         x = x @ onnx.numpy_helper.to_array(weight)
     np.testing.assert_allclose(np.load(hosts.folder / f"y{LAYERS}.npy"), x, rtol=1e-4, atol=1e-7)
     tracks = json.loads((hosts.folder / "trace.json").read_text())["traceEvents"]
-    assert "host-2.cpu.serial" in json.dumps(tracks)
+    named = [each["args"]["name"] for each in tracks if each["name"] == "thread_name"]
+    assert {"local", "host-2"} <= {*named}
     assert [*hosts.cache_of(1).rglob("*.slice")]
+
+
+def test_a_stream_keeps_both_hosts_at_work(hosts: Hosts, plan: Path) -> None:
+    model, how = hosts.folder / "model.onnx", ("--device", "cpu.serial", "--effort", "quick")
+    roomy = hosts.folder / "measured.json"
+    document = json.loads((hosts.folder / "machine.json").read_text())
+    for host in document["hosts"]:
+        host["capacity_bytes"] = None
+    roomy.write_text(json.dumps(document))
+    streamed = hosts.folder / "streamed.plan"
+    given = ("--machine", roomy, "--objective", "throughput", *how)
+    found = _json(hosts, "compile", model, "-o", streamed, *given)
+    places = [place["device"] for stage in found["stream"]["places"] for place in stage]
+    ran = _json(
+        hosts, "run", streamed, "--cluster", "auto", "--random", 0, "--stream", "--seconds", "1"
+    )
+    assert ran["failed"] == 0
+    assert ran["outputs"] > 0
+    assert set(places) <= {"cpu.serial", "host-2.cpu.serial"}
+    assert ran["planned_period_s"] > 0
 
 
 def test_a_cluster_that_is_sent_no_token_is_not_used(hosts: Hosts, plan: Path) -> None:
@@ -100,8 +135,8 @@ def test_a_cluster_that_is_sent_no_token_is_not_used(hosts: Hosts, plan: Path) -
     assert "open to anybody" in caught.value.stderr
 
 
-def test_a_stream_outlives_a_member_and_then_its_host(hosts: Hosts, plan: Path) -> None:
-    driver = [sys.executable, "-m", "benchmarks.hosts_driver", str(plan), "--cluster", "auto"]
+def test_a_stream_outlives_a_member_and_then_its_host(hosts: Hosts, elsewhere: Path) -> None:
+    driver = [sys.executable, "-m", "benchmarks.hosts_driver", str(elsewhere), "--cluster", "auto"]
     stream = subprocess.Popen(
         hosts.inside(0, [*driver, "--requests", str(REQUESTS)]),
         env=hosts.environment(0),

@@ -63,3 +63,11 @@ def test_a_prober_says_what_is_here_and_carries_what_it_is_given() -> None:
     assert prober.give(100).nbytes == 100
     assert prober.worked_s() > 0
     assert prober.worked_s() == 0
+
+
+def test_a_source_counts_what_it_hands_out(tmp_path: Path) -> None:
+    (tmp_path / "slice").write_bytes(b"0123456789")
+    source = Source([("a", str(tmp_path / "slice"))])
+    assert source.read("a", 8, 4) == b"89"
+    assert source.read("a", 0, 4) == b"0123"
+    assert source.sent_bytes() == 6

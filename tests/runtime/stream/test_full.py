@@ -77,6 +77,28 @@ def test_at_the_least_as_many_as_it_is_told() -> None:
     assert 1 <= run.inputs < 4
 
 
+class Rows(Stages):
+    """Notes how many inputs each call had."""
+
+    def __init__(self) -> None:
+        super().__init__(_sleep(0.002))
+        self.sizes: list[int] = []
+
+    def by_stage(self, feeds: Feeds) -> Stages.Passage:
+        self.sizes.append(len(feeds["x"]))
+        return super().by_stage(feeds)
+
+
+def test_full_batches_go_another_way_and_inputs_are_counted_one_by_one() -> None:
+    single, full = Rows(), Rows()
+    executors = cast("Executor", single), cast("Executor", full)
+    run = FullStream(executors[0], (1,), 8, batch=4, full=executors[1]).run(FEEDS, 0.05)
+    assert set(single.sizes) == {1}
+    assert set(full.sizes) == {4}
+    assert run.ran == len(single.sizes) + 4 * len(full.sizes)
+    assert run.inputs >= 4 * 4
+
+
 class Outputs(Stages):
     """Stages that hand back another array each time; notes how many there are at most."""
 

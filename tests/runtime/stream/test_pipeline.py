@@ -11,7 +11,7 @@ import pytest
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError, StagecutError
 from stagecut.runtime.stream.item import Item
-from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline, in_flight
+from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline
 from stagecut.runtime.variant import Variant
 from tests.support.fake_variant import FakeVariant, interrupt_main_thread, item, stream_of
 
@@ -78,19 +78,6 @@ LAYOUTS: dict[str, tuple[Any, int, tuple[int, ...]]] = {
     "a batch more than is on its way": (stream_of(2, 2, period_s=1.0), 2, (2, 2)),
     "of four": (stream_of(1, 1, batch=4, period_s=1.0), 4, (1, 1)),
 }
-
-
-#: Of two replicas whose calls take twice the period.
-IN_FLIGHT = {
-    "one in each, and one that waits": (1e-2, 3),
-    "half a millisecond of them": (1e-4, 5),
-    "32 at most": (1e-6, 32),
-}
-
-
-@pytest.mark.parametrize(("period_s", "limit"), IN_FLIGHT.values(), ids=IN_FLIGHT.keys())
-def test_more_are_in_flight_where_they_are_over_at_once(period_s: float, limit: int) -> None:
-    assert in_flight((2,), 1, period_s, 2 * period_s) == limit
 
 
 @pytest.mark.parametrize(("stream", "limit", "replicas"), LAYOUTS.values(), ids=LAYOUTS.keys())

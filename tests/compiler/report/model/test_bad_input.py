@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from stagecut.compiler.ir.plan import OutputDifference
+from stagecut.compiler.ir.checks import OutputDifference
 from stagecut.compiler.report.export.dot import to_dot
 from stagecut.compiler.report.export.json import to_json
 from stagecut.compiler.report.model.content import Report

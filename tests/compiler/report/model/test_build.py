@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.errors import CostTableError, PlanError, TraceError
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.trace import Event, Trace
+from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.model.figures import Figure
 from tests.support.planned import Sample, random_plan, report_of
@@ -158,3 +160,19 @@ def test_the_table_of_another_plan_is_refused(what: str) -> None:
     }[what]
     with pytest.raises(PlanError, match=f"the cost table has other {what} than the plan"):
         build_report(sample.planned, changed)
+
+
+def test_a_contender_in_which_one_device_comes_first_says_what_is_elsewhere() -> None:
+    sample = mixed()
+    first = ContenderId(ContenderKind.FIRST, "pim.hbm")
+    nodes = sample.planned.nodes
+    refused = [node.op for node in nodes if "pim.hbm" not in node.run_s]
+    assert refused
+    contenders = tuple(replace(each, id=first) for each in sample.planned.contenders[:1])
+    planned = replace(sample.planned, contenders=(*contenders, *sample.planned.contenders[1:]))
+    rows = build_report(planned, sample.table).contenders
+    [row] = [each for each in rows if each.kind == "first"]
+    assert row.elsewhere.startswith(f"{len(refused)} of {len(nodes)} nodes are elsewhere: ")
+    assert refused[0] in row.elsewhere
+    assert row.elsewhere in wording.remark(row)
+    assert {each.elsewhere for each in rows if each.kind != "first"} == {""}

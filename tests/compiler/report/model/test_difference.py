@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.precision import ContenderError, PlannedPrecision
 from stagecut.compiler.report.model.difference import (
     AmountChange,
     Difference,
@@ -41,6 +42,19 @@ def test_a_plan_does_not_differ_from_itself() -> None:
     assert not difference.decided_otherwise
     assert not difference.differs(tolerance=0.0)
     assert (difference.moves, difference.made_from) == ((), {})
+
+
+def test_errors_are_those_of_what_ships() -> None:
+    plan = mixed().planned
+    error = ContenderError(plan.shipped.name, 0.02, 0.021, kept=True)
+    lower = replace(plan, precision=PlannedPrecision(0.05, 4, 48, 4, (), (error,)))
+    found = {each.what: (each.before, each.after) for each in compare(plan, lower).errors}
+    worst = plan.checks.worst if plan.checks else None
+    assert found == {
+        "largest error": (worst, worst),
+        "rms error, held out": (None, 0.021),
+        "rms error, predicted": (None, 0.02),
+    }
 
 
 def test_what_moved_and_what_it_did() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.ir.plan import ContenderId, ContenderKind
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.model.figures import Figure, Observation

@@ -425,6 +425,30 @@ def test_the_graph_is_no_wider_than_its_view_and_can_be_read(visit: Open, width:
     assert all("in all" in text for text in page.locator(".several .soft").all_text_contents())
 
 
+#: Words of the tables' names that stand on more than one line.
+_BROKEN = """
+[...document.querySelectorAll("tbody th, td.text")].flatMap((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const broken = [];
+  while (walker.nextNode()) {
+    for (const {0: word, index} of walker.currentNode.data.matchAll(/[^_/.:+\\s]+/g)) {
+      const range = document.createRange();
+      range.setStart(walker.currentNode, index);
+      range.setEnd(walker.currentNode, index + word.length);
+      if (range.getClientRects().length > 1) broken.push(word);
+    }
+  }
+  return broken;
+})
+"""
+
+
+@pytest.mark.parametrize("name", ["mixed", "large"])
+def test_no_name_breaks_within_a_word_on_a_telephone(visit: Open, name: str) -> None:
+    page = visit(name, viewport={"width": 390, "height": 844}).page
+    assert page.evaluate(_BROKEN) == []
+
+
 def test_what_would_be_one_long_strip_stands_in_columns(visit: Open) -> None:
     page = visit("large").page
     page.click("#graph-fold")

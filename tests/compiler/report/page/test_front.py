@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.ir.plan import FrontPoint
+from stagecut.compiler.ir.hosts_stream import Place
+from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.content import Report, Streaming
 from stagecut.compiler.report.model.figures import Figure
@@ -30,6 +31,11 @@ def _report(*points: FrontPoint, another: FrontPoint | None = None) -> Report:
         points,
         "processes",
         ("2 inputs in a call: slower",),
+        3,
+        2,
+        1_234,
+        ((Place("one", 2),),),
+        (),
     )
     summary = replace(report.summary, streaming=stream, predicted=Figure(0.01, "measured"))
     return replace(report, summary=summary)
@@ -78,3 +84,15 @@ def test_what_was_tried_is_said() -> None:
     assert wording.batches(report.summary) == "tried: 2 inputs in a call: slower"
     assert "2 inputs in a call: slower" in to_html(report)
     assert wording.batches(report_of(mixed()).summary) == ""
+
+
+def test_how_much_was_measured_is_said() -> None:
+    report = _report()
+    expected = "measured in a stream: 2 of the 1,234 stages that may be chosen"
+    assert wording.measured_stages(report.summary) == expected
+    assert "2 of the 1,234 stages" in to_html(report)
+    assert wording.measured_stages(report_of(mixed()).summary) == ""
+
+
+def test_the_latency_is_that_with_as_many_in_flight_as_there_are() -> None:
+    assert wording.streaming(_report().summary).endswith("an input takes 100 ms with 3 in flight")

@@ -11,7 +11,8 @@ from importlib.resources import files
 
 import pytest
 
-from stagecut.compiler.ir.plan import Checks, Circumstances, OutputDifference
+from stagecut.compiler.ir.checks import Checks, OutputDifference
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.report.page.html import _parts, to_html
 from tests.support.planned import Sample, gate_report_of, report_of, with_known
 from tests.support.planned_variants import (

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from stagecut.compiler.ir.checks import Checks, OutputDifference
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.plan import Checks, Circumstances, OutputDifference
+from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.terminal.report import (
     print_explanation,

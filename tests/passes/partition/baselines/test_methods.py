@@ -6,13 +6,13 @@ from hypothesis import given
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.objective import LATENCY
+from stagecut.compiler.ir.standing import nobody
 from stagecut.passes.partition.baselines.chain import Chain
 from stagecut.passes.partition.baselines.greedy import Greedy
 from stagecut.passes.partition.baselines.methods import METHODS, Method, every_method, timed
 from stagecut.passes.partition.baselines.priority import Priority
 from stagecut.passes.partition.baselines.single import Single
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.partition.search import nobody
 from tests.support.tables import US, cost_table, cost_tables
 
 TABLE = cost_table("a: cpu 3, gang 2\n b(a): cpu 1, gang 2, pim 1")

@@ -75,6 +75,10 @@ class Scheme:
         activations = "" if self.activations == "int8" else ", f32 activations"
         return f"int{self.bits}{block}{activations}"
 
+    def fills(self, inner: int) -> bool:
+        """Whether so many rows are whole blocks."""
+        return self.block is None or inner % self.block == 0
+
     def quantises(self, operator: Operator) -> bool:
         """Whether it is a product with a weight that this is a scheme for."""
         weight = operator.inputs[1] if len(operator.inputs) > 1 else None

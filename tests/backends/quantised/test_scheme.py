@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.backends.cpu.scheme import PRECISIONS, Scheme
+from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import DeviceError
 from tests.support.nodes import Sample, sample

@@ -1,0 +1,101 @@
+"""What `stagecut bench` says: a plan beside its rivals, as JSON and for people."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from stagecut.compiler.cli.contestant import Turn
+from stagecut.compiler.cli.run_output import quantile
+from stagecut.compiler.ir import units
+
+
+@dataclass(slots=True)
+class Row:
+    """The turns of one, the plan's own first; or why it does not run the model."""
+
+    name: str
+    turns: list[Turn] = field(default_factory=list)
+    failure: str = ""
+
+    @property
+    def latencies_s(self) -> list[float]:
+        return [each for turn in self.turns for each in turn.latencies_s]
+
+    @property
+    def rates(self) -> list[float]:
+        return [turn.inputs_per_s for turn in self.turns]
+
+    @property
+    def steady_bytes(self) -> int:
+        return int(statistics.median(turn.memory.steady_bytes for turn in self.turns))
+
+    @property
+    def peak_bytes(self) -> int:
+        return max(turn.memory.peak_bytes for turn in self.turns)
+
+
+def document(rows: Sequence[Row]) -> dict[str, object]:
+    return {"rows": [_row(row) for row in rows]}
+
+
+def _row(row: Row) -> dict[str, object]:
+    if row.failure:
+        return {"name": row.name, "failure": row.failure}
+    latencies_s = row.latencies_s
+    return {
+        "name": row.name,
+        "latency_s": {
+            "median": statistics.median(latencies_s),
+            "p90": quantile(latencies_s, 0.90),
+            "p99": quantile(latencies_s, 0.99),
+            "runs": len(latencies_s),
+        },
+        "inputs_per_s": {
+            "median": statistics.median(row.rates),
+            "min": min(row.rates),
+            "max": max(row.rates),
+            "turns": len(row.rates),
+        },
+        "memory_bytes": {"steady": row.steady_bytes, "peak": row.peak_bytes},
+    }
+
+
+def lines(rows: Sequence[Row], taken: float | None) -> Iterator[str]:
+    """`taken` is the part of the CPUs that other work took, where that is known."""
+    width = max(len(row.name) for row in rows)
+    heads = f"{'p50':>8}  {'p90':>8}  {'p99':>8}  {'inputs/s':>9}  {'memory':>8}  {'peak':>8}"
+    yield f"{'':{width}}  {heads}"
+    for row in rows:
+        if row.failure:
+            yield f"{row.name:{width}}  does not run it: {row.failure}"
+            continue
+        times_s = row.latencies_s
+        parts = (statistics.median(times_s), quantile(times_s, 0.90), quantile(times_s, 0.99))
+        latencies = "  ".join(f"{units.seconds(each):>8}" for each in parts)
+        memory = f"{units.size(row.steady_bytes):>8}  {units.size(row.peak_bytes):>8}"
+        yield f"{row.name:{width}}  {latencies}  {statistics.median(row.rates):>9.1f}  {memory}"
+    yield from _verdict(rows)
+    if taken is not None:
+        yield f"meanwhile other work took {taken:.0%} of the CPUs"
+
+
+def _verdict(rows: Sequence[Row]) -> Iterator[str]:
+    plan, *others = rows
+    running = [row for row in others if not row.failure]
+    if not running:
+        return
+    quickest = min(running, key=lambda row: statistics.median(row.latencies_s))
+    ratio = _ratio(
+        [statistics.median(turn.latencies_s) for turn in quickest.turns],
+        [statistics.median(turn.latencies_s) for turn in plan.turns],
+    )
+    yield f"one input at a time, the plan is {ratio} as fast as {quickest.name}"
+    fullest = max(running, key=lambda row: statistics.median(row.rates))
+    yield f"many at once, it is {_ratio(plan.rates, fullest.rates)} as fast as {fullest.name}"
+
+
+def _ratio(above: Sequence[float], below: Sequence[float]) -> str:
+    """Turn by turn, because a clock that changes slows both."""
+    ratios = [one / other for one, other in zip(above, below, strict=True)]
+    text = f"{statistics.median(ratios):.2f} times"
+    return f"{text} ({min(ratios):.2f} .. {max(ratios):.2f})" if len(ratios) > 1 else text

@@ -1,0 +1,280 @@
+"""What `stagecut sweep` found, drawn: with Matplotlib, as PNG or as SVG.
+
+curves     the optimum by the speed of a part, a dot with its number for each change
+choices    the optimum by price, the devices that matter on a line; bars where there are no prices
+map        the regions of two speeds, each with its letter
+"""
+
+import io
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from stagecut.compiler.cli.sweep_map_output import letter
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.objective import Objective
+from stagecut.passes.sweep.catalogue import Choice, front
+from stagecut.passes.sweep.regions import Corner
+from stagecut.passes.sweep.speed_map import SpeedMap
+from stagecut.passes.sweep.sweep import Breakpoint, Curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: A drawing of so many inches across.
+Drawing: TypeAlias = Callable[[float], "Figure"]
+
+#: Okabe and Ito's colours, distinguishable to all.
+_LINE, _DOT, _SOFT = "#0072b2", "#c04f00", "#5a646e"
+_REGIONS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#999999", "#d55e00", "#0072b2")
+
+#: Points of a curve between two changes, and of a side of a region.
+_POINTS = 24
+
+#: Steps of the grid on which letters are placed, and the points of it that a letter takes.
+_GRID, _ROOM = 48, 10
+
+#: Two numbers stand so far apart, as a part of the width.
+_APART = 0.03
+
+
+def png(drawing: Drawing) -> bytes:
+    file = io.BytesIO()
+    drawing(9.0).savefig(file, format="png", dpi=150, metadata={"Software": None})
+    return file.getvalue()
+
+
+def svg(drawing: Drawing, inches: float) -> str:
+    """The element by itself; the same bytes for the same drawing."""
+    import matplotlib as mpl
+
+    file = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "stagecut", "svg.fonttype": "path"}):
+        drawing(inches).savefig(file, format="svg", metadata={"Date": None})
+    text = file.getvalue()
+    return text[text.index("<svg") :]
+
+
+def check_installed(option: str) -> None:
+    """Raises UsageError where there is nothing to draw with."""
+    try:
+        import matplotlib as mpl
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "is drawn by Matplotlib, which is not installed",
+            where=option,
+            fix="pip install 'stagecut[plots]', or write the figures with --csv",
+        ) from error
+    del mpl
+
+
+def curves_drawing(curves: Sequence[Curve]) -> Drawing:
+    def drawn(inches: float) -> "Figure":
+        figure, all_axes = _figure(inches, len(curves), 3.2)
+        for curve, axes in zip(curves, all_axes, strict=True):
+            _curve(curve, axes)
+        return figure
+
+    return drawn
+
+
+def _figure(inches: float, rows: int, high: float) -> "tuple[Figure, Sequence[Axes]]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(inches, high * rows), layout="constrained")
+    return figure, [figure.add_subplot(rows, 1, row + 1) for row in range(rows)]
+
+
+def _curve(curve: Curve, axes: "Axes") -> None:
+    text = curve.objective.text
+    axes.set_xscale("log")
+    for stretch in curve.stretches:
+        speeds = [*_steps(stretch.low, stretch.high)]
+        axes.plot(speeds, [stretch.total(speed) for speed in speeds], color=_LINE, linewidth=2)
+    ends = curve.stretches[0].low, curve.stretches[-1].high
+    for point in curve.breakpoints:
+        axes.plot(point.at, point.total, "o", color=_DOT, markersize=4, zorder=3)
+    for numbers, point in _numbered(curve, ends):
+        _note(axes, numbers, (point.at, point.total), (3, 4), "left")
+    if curve.break_even is not None:
+        axes.axvline(curve.break_even, color=_SOFT, linestyle="--", linewidth=1)
+        said = f" break-even: {curve.break_even:.4g} "
+        right = math.log(curve.break_even / ends[0]) < 0.6 * math.log(ends[1] / ends[0])
+        axes.text(
+            *(curve.break_even, 0.03, said),
+            transform=axes.get_xaxis_transform(),
+            ha="left" if right else "right",
+            color=_SOFT,
+            fontsize=9,
+        )
+    if ends[0] <= 1 <= ends[1]:
+        axes.axvline(1.0, color=_SOFT, linestyle=":", linewidth=1)
+    axes.set_xlim(ends if ends[0] < ends[1] else None)
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.12)
+    _amounts(axes, text, f"speed of {curve.part}, times that of the table", "least total")
+
+
+def _numbered(curve: Curve, ends: tuple[float, float]) -> Iterator[tuple[str, Breakpoint]]:
+    """Numbers of changes with their places: those that are close together have one, `2-4`."""
+    groups: list[list[int]] = []
+    last = -math.inf
+    for number, point in enumerate(curve.breakpoints):
+        place = math.log(point.at / ends[0]) / math.log(ends[1] / ends[0])
+        if place - last >= _APART:
+            last = place
+            groups.append([])
+        groups[-1].append(number)
+    for group in groups:
+        first, end = group[0] + 1, group[-1] + 1
+        text = f"{first}" if first == end else f"{first}-{end}"
+        yield text, curve.breakpoints[group[0]]
+
+
+def choices_drawing(
+    choices: Sequence[Choice], names: Mapping[str, str], objective: Objective
+) -> Drawing:
+    """`names` are what the devices are called in the drawing, by their names in the table."""
+    known = [
+        (choice, choice.solution.certificate.total)
+        for choice in choices
+        if choice.solution is not None
+    ]
+    priced = choices[0].price is not None
+
+    def drawn(inches: float) -> "Figure":
+        figure, [axes] = _figure(inches, 1, 3.8 if priced else 0.9 + 0.4 * len(known))
+        draw = _trade if priced else _bars
+        draw(axes, known, names, objective)
+        return figure
+
+    return drawn
+
+
+def _trade(
+    axes: "Axes",
+    known: Sequence[tuple[Choice, float]],
+    names: Mapping[str, str],
+    objective: Objective,
+) -> None:
+    on_front = front([choice for choice, _ in known])
+    corners = sorted(
+        (choice.price or 0.0, total) for choice, total in known if choice.device in on_front
+    )
+    axes.step(*zip(*corners, strict=True), where="post", color=_LINE, linewidth=1.5)
+    option = next(name for device, name in names.items() if device).rpartition("=")[0]
+    for choice, total in known:
+        colour = _LINE if choice.device in on_front else _SOFT
+        axes.plot(choice.price or 0.0, total, "o", color=colour, markersize=6)
+        said = f"{names[choice.device].removeprefix(f'{option}=')}\n{objective.text(total)}"
+        _note(axes, said, (choice.price or 0.0, total), (0, -28), "center")
+    axes.margins(x=0.15, y=0.25)
+    _amounts(axes, objective.text, f"price (of {option})", "least total")
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0 if all(choice.price for choice, _ in known) else None)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value >= 0 else "")
+
+
+def _bars(
+    axes: "Axes",
+    known: Sequence[tuple[Choice, float]],
+    names: Mapping[str, str],
+    objective: Objective,
+) -> None:
+    totals = [total for _, total in known]
+    axes.barh([names[choice.device] for choice, _ in known], totals, color=_LINE, height=0.6)
+    for row, total in enumerate(totals):
+        _note(axes, objective.text(total), (total, row), (4, 0), "left", middle=True)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set_xlabel("least total")
+    axes.xaxis.set_major_formatter(lambda value, _: objective.text(value) if value > 0 else "0")
+
+
+def map_drawing(found: SpeedMap) -> Drawing:
+    first, second = found.sweeps
+
+    def drawn(inches: float) -> "Figure":
+        figure, [axes] = _figure(inches, 1, min(5.5, inches))
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for index, region in enumerate(found.regions):
+            sides = [*_sides(region.corners)]
+            across, up = [1 / x for x, _ in sides], [1 / y for _, y in sides]
+            colour = _REGIONS[index % len(_REGIONS)]
+            axes.fill(across, up, facecolor=colour, edgecolor="white", linewidth=1, alpha=0.75)
+        for index, at in _letters(found):
+            axes.text(*at, letter(index), ha="center", va="center", fontweight="bold")
+        axes.set_xlim(first.low, first.high)
+        axes.set_ylim(second.low, second.high)
+        axes.set_xlabel(f"speed of {first.scale.part}, times that of the table")
+        axes.set_ylabel(f"speed of {second.scale.part}")
+        _plain(axes)
+        return figure
+
+    return drawn
+
+
+def _sides(corners: Sequence[Corner]) -> Iterator[Corner]:
+    """Points along the sides, which are straight in 1 / speed and not where they are drawn."""
+    for (x, y), (to_x, to_y) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        for step in range(_POINTS):
+            part = step / _POINTS
+            yield x + part * (to_x - x), y + part * (to_y - y)
+
+
+def _letters(found: SpeedMap) -> Iterator[tuple[int, tuple[float, float]]]:
+    """Regions with room for their letter, and where in them it stands: of a grid of speeds, the one
+    nearest to the middle of those that are the region's."""
+    first, second = found.sweeps
+    cells: dict[int, list[tuple[float, float]]] = {}
+    for x in _steps(first.low, first.high, _GRID):
+        for y in _steps(second.low, second.high, _GRID):
+            cells.setdefault(found.at(x, y), []).append((math.log(x), math.log(y)))
+    for region, own in cells.items():
+        if len(own) >= _ROOM:
+            middle = [math.fsum(axis) / len(own) for axis in zip(*own, strict=True)]
+            x, y = min(own, key=lambda cell: math.dist(cell, middle))
+            yield region, (math.exp(x), math.exp(y))
+
+
+def _steps(low: float, high: float, count: int = _POINTS) -> Iterator[float]:
+    return (low * (high / low) ** (step / count) for step in range(count + 1))
+
+
+def _amounts(axes: "Axes", text: Callable[[float], str], across: str, up: str) -> None:
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.yaxis.set_major_formatter(lambda value, _: text(value) if value > 0 else "0")
+    axes.grid(visible=True, alpha=0.25)
+    _plain(axes)
+
+
+def _plain(axes: "Axes") -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.minorticks_off()
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter("{x:g}")
+
+
+def _note(
+    axes: "Axes",
+    text: str,
+    at: tuple[float, float],
+    away: tuple[float, float],
+    side: str,
+    *,
+    middle: bool = False,
+) -> None:
+    axes.annotate(
+        text,
+        at,
+        away,
+        textcoords="offset points",
+        ha=side,
+        va="center" if middle else "baseline",
+        fontsize=9,
+        color="#191d21",
+    )

@@ -1,0 +1,100 @@
+"""What lower precision does to outputs, measured, or as it was in an earlier compile."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from stagecut.compiler.ir.errors import StageFault
+from stagecut.compiler.measure.cache import Cache
+from stagecut.compiler.measurements import Measurements
+from stagecut.passes.gate.contenders import Proposal
+from stagecut.passes.precision.errors import NodeErrors
+from stagecut.passes.precision.held_out import HeldOut
+
+#: What single nodes do to outputs in lower precision, and whole plans.
+_ERRORS, _OFF_BY = "errors", "off-by"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptErrors:
+    """Of nodes, on so many `samples`; so many others are `held_out` for plans. `own` is the
+    relative rms error of the model itself on the latter, where it is held against an original."""
+
+    found: NodeErrors
+    samples: int
+    held_out: int
+    own: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheck:
+    """One plan on held-out samples, and how large its flaw is, 0 where it has none."""
+
+    held: HeldOut | None
+    flaw: float = 0.0
+
+
+def node_errors(
+    measurements: Measurements, devices: Mapping[str, Mapping[str, str]]
+) -> KeptErrors | None:
+    """As `Answers.errors`, from the cache when they are there; None where the reference cannot
+    say what is right."""
+    settings = measurements.context.settings
+    entries = Cache(settings.cache, _ERRORS, TypeAdapter(KeptErrors), settings.warn)
+    key = measurements.identity.key(repr(devices))
+    kept = entries.load(key)
+    if kept is not None or measurements.answers.reference.problem:
+        return kept
+    split = measurements.answers.split
+    found = measurements.answers.errors(devices)
+    own = measurements.answers.own_error()
+    measured = KeptErrors(found, len(split.measured), len(split.held_out), own)
+    entries.store(key, measured)
+    return measured
+
+
+def plan_error(measurements: Measurements, proposal: Proposal, tolerance: float) -> float | None:
+    """How far off its outputs are: the relative rms error on held-out samples, or what the user's
+    metric loses there, or what is too far off elsewhere; None where nothing can be said. From the
+    cache when it is there."""
+    found = _check(measurements, proposal, tolerance)
+    own = 0.0 if found.held is None else _off(measurements, found.held)
+    off = max(found.flaw, own)
+    known = found.held is not None or bool(found.flaw)
+    return off if known and math.isfinite(off) else None
+
+
+def _off(measurements: Measurements, held: HeldOut) -> float:
+    """In the terms of the tolerance; what a metric gains is no loss."""
+    return held.rms if measurements.program.metric is None else max(0.0, held.loss)
+
+
+def plan_held_out(
+    measurements: Measurements, proposal: Proposal, tolerance: float
+) -> HeldOut | None:
+    """What a proposal is found to be on held-out samples, whether it may ship or not; None where
+    nothing can be said. From the cache when it is there."""
+    return _check(measurements, proposal, tolerance).held
+
+
+def _check(measurements: Measurements, proposal: Proposal, tolerance: float) -> KeptCheck:
+    settings = measurements.context.settings
+    entries = Cache(measurements.kept_in, _OFF_BY, TypeAdapter(KeptCheck), settings.warn)
+    key = measurements.identity.key(str(proposal.schedule), f"{tolerance!r}")
+    kept = entries.load(key)
+    if kept is not None:
+        return kept
+    try:
+        checked = measurements.answers.checked([proposal], tolerance)
+    except StageFault:  # whoever compares it will meet it again, and say so
+        return KeptCheck(None)
+    found = KeptCheck(None)
+    for built in checked.built:
+        found = KeptCheck(built.held)
+    for wrong in checked.wrong:
+        found = KeptCheck(wrong.held, wrong.flaw.relative)
+    if math.isfinite(found.flaw):
+        entries.store(key, found)
+    return found

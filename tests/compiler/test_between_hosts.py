@@ -1,0 +1,91 @@
+"""What hosts hand to each other: less, where that is cheaper and right."""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from stagecut import backends
+from stagecut.compiler.context import Settings
+from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.device import Feeds, silent
+from stagecut.compiler.pipeline import compile_model
+from stagecut.compiler.report.model.build import build_report
+from stagecut.compiler.report.page.html import to_html
+from stagecut.compiler.report.wording import over_links
+from stagecut.runtime.hosts.over_hosts import OverHosts
+from stagecut.runtime.session import Session
+from tests.support.over_hosts import ClusterHere
+from tests.support.two_hosts import WIDTH, masked_layers, slow_link
+
+BYTES = WIDTH * WIDTH * 4
+
+
+@lru_cache
+def _plan(tolerance: float | None = None, objective: str = "latency") -> Plan:
+    return compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        objective=objective,
+        tolerance=tolerance,
+        settings=Settings(effort="quick", warn=lambda _: None),
+    )
+
+
+@pytest.mark.parametrize("objective", ["latency", "throughput"])
+def test_a_cheap_mask_is_made_on_both_sides(objective: str) -> None:
+    planned = _plan(objective=objective).first.planned
+    assert [(each.value, each.how, each.error) for each in planned.over_links] == [
+        ("m", "run again", 0.0)
+    ]
+    sent = {step.value for step in planned.schedule.transfers}
+    assert "m" not in sent
+    assert planned.accuracy[0].max_abs == 0.0
+
+
+def test_the_certificate_and_the_account_are_of_what_ships() -> None:
+    planned = _plan().first.planned
+    assert planned.certificate.exact
+    assert planned.certificate.total == pytest.approx(planned.account.latency_s)
+
+
+@pytest.mark.parametrize(("tolerance", "how"), [(1e-2, "int8"), (1e-3, "fp16"), (1e-6, None)])
+def test_within_a_tolerance_values_are_coded_as_coarsely_as_it_lets_them(
+    tolerance: float, how: str | None
+) -> None:
+    planned = _plan(tolerance).first.planned
+    coded = [each.how for each in planned.over_links if each.how != "run again"]
+    assert coded == ([] if how is None else [how])
+    assert planned.accuracy[0].relative <= tolerance
+    assert (planned.accuracy[0].max_abs > 0) == (how is not None)
+    assert how is None or planned.account.latency_s < _plan().first.planned.account.latency_s
+
+
+def test_it_runs_so_on_hosts() -> None:
+    stored = _plan(1e-2).first
+    engines = backends.create_all(["cpu.serial"])
+    over = OverHosts(
+        stored.planned, stored.planned.run, stored.staged(), engines, ClusterHere(), silent  # type: ignore[arg-type]
+    )  # fmt: skip
+    random = np.random.default_rng(1)
+    feeds: Feeds = {
+        "y0": random.standard_normal((WIDTH, WIDTH)).astype(np.float32),
+        "k": np.arange(WIDTH),
+    }
+    found = over.executor.outputs(feeds)["y4"]
+    plain = compile_model(
+        masked_layers(), devices=["cpu.serial"], settings=Settings(effort="quick")
+    )
+    [right] = Session(plain).run(None, feeds)
+    assert 0 < np.abs(found - right).max() <= 2e-2
+
+
+def test_the_report_says_so() -> None:
+    stored = _plan(1e-2).first
+    report = build_report(stored.planned, read_costs(stored.costs))
+    said = over_links(report.over_links)
+    assert "m is run again there" in to_html(report)
+    assert "m is run again there" in said
+    assert "goes there as int8" in said

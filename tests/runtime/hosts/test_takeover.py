@@ -1,0 +1,61 @@
+"""What ran on a lost host goes to one that has room."""
+
+import numpy as np
+import pytest
+
+from stagecut import backends
+from stagecut.compiler.ir.device import silent
+from stagecut.compiler.ir.errors import EngineError
+from stagecut.runtime.hosts.over_hosts import OverHosts
+from tests.support.over_hosts import WIDTH, ClusterHere, Lost, plan_over_hosts
+
+X = {"y0": np.linspace(-1, 1, WIDTH, dtype=np.float32).reshape(1, -1)}
+
+
+class _Loses(ClusterHere):
+    """Its next call is lost, and so is the host."""
+
+    def __init__(self) -> None:
+        self.lost: list[str] = []
+        super().__init__(self._fail)
+
+    def _fail(self) -> None:
+        if self.lost:
+            self.dead.add(self.lost.pop())
+            raise Lost
+
+
+def _over(cluster: ClusterHere) -> OverHosts:
+    stored = plan_over_hosts().first
+    engines = backends.create_all(["cpu.serial"])
+    return OverHosts(
+        stored.planned, stored.planned.run, stored.staged(), engines, cluster, silent  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_a_host_that_is_to_spare_takes_over() -> None:
+    cluster = _Loses()
+    over = _over(cluster)
+    right = over.executor.outputs(X)["y6"]
+    cluster.lost = ["node-2"]
+    np.testing.assert_array_equal(over.executor.outputs(X)["y6"], right)
+    addresses = [host.address for host, _ in cluster.members]
+    assert (sorted(addresses[:2]), addresses[2:]) == (["10.0.0.2", "10.0.0.3"], ["10.0.0.4"])
+
+
+def test_a_process_alone_is_not_moved() -> None:
+    cluster = _Loses()
+    over = _over(cluster)
+    cluster.lost = ["node-9"]  # none of them
+    over.executor.outputs(X)
+    assert len(cluster.members) == 2
+
+
+def test_without_room_anywhere_it_is_said() -> None:
+    cluster = _Loses()
+    cluster.hosts = cluster.hosts[:3]  # the others hold two layers, which is all that they may
+    over = _over(cluster)
+    cluster.lost = ["node-2"]
+    with pytest.raises(EngineError, match="no other has room") as caught:
+        over.executor.outputs(X)
+    assert caught.value.where == "host b"
