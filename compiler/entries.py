@@ -1,4 +1,5 @@
-"""The entries of a model: `main`, or `prefill` and `decode` where it has a cache."""
+"""The entries of a model: `main`, or `prefill` and `decode` where it has a cache, behind `encode`
+where it has an encoder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,13 @@ import onnx_ir as ir
 
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.weights import WeightFile, write_weights_into
-from stagecut.compiler.frontends.decoder.entries import decoder_of
+from stagecut.compiler.frontends.decoder.encoder import (
+    EncoderDecoder,
+    encoder_decoder,
+    handed_shapes,
+    with_types,
+)
+from stagecut.compiler.frontends.decoder.entries import Decoder, decoder_of
 from stagecut.compiler.frontends.feeds import check_feeds, input_types
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.normalise import open_form
@@ -22,7 +29,7 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import MAIN, PlannedEntry
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
-from stagecut.compiler.ir.state import DECODE, TOKENS, Decoding, DecodingOptions
+from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL, Decoding, DecodingOptions, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +57,59 @@ def entries_of(
     `shapes` are those of each variant; of a decoder, `feeds` are where samples begin. Raises
     UsageError for a decoder with several shapes, and what the frontends raise.
     """
+    both = encoder_decoder(imported, options.handed)
+    if both is not None:
+        _check_one_shape(imported, shapes)
+        return _encoder_decoder(both, shapes[0], feeds, options)
     sampled = replace(imported, feeds={**imported.feeds, **(feeds or {})})
     decoder = decoder_of(sampled, options, shapes[0])
     if decoder is None:
         return (_entry(MAIN, imported, shapes, feeds),), None
     inputs = imported.model.graph.inputs
     check_feeds(input_types(inputs), feeds or {}, optional={str(value.name) for value in inputs})
+    _check_one_shape(imported, shapes)
+    return _entries(decoder), decoder.decoding
+
+
+def _encoder_decoder(
+    both: EncoderDecoder, shapes: Shapes, feeds: Feeds | None, options: DecodingOptions
+) -> tuple[tuple[Entry, ...], Decoding | None]:
+    """`shapes` and `feeds` are of what the encoder reads."""
+    encode = _entry(ENCODE, both.encode, [shapes], feeds)
+    [program] = encode.programs
+    sizes = handed_shapes(both, program)
+    decoder = decoder_of(with_types(both, program, encode.opened), options, sizes, both.handed)
+    if decoder is None:
+        raise AssertionError("what is handed on makes it one")
+    return (encode, *_entries(decoder)), decoder.decoding
+
+
+def _entries(decoder: Decoder) -> tuple[Entry, ...]:
+    entries = decoder.entries.items()
+    made = {name: _entry(name, each.imported, [each.shapes], None) for name, each in entries}
+    step = made[DECODE]
+    programs = [_keeping(program, decoder.decoding) for program in step.programs]
+    made[DECODE] = replace(step, programs=programs)
+    return tuple(made.values())
+
+
+def _check_one_shape(imported: Imported, shapes: Sequence[Shapes]) -> None:
     if len(shapes) > 1:
         raise UsageError(
             "a decoder is compiled for one length of prompt",
             where=imported.source,
             fix="give one shape of each input; the plan runs at every length",
         )
-    entries = decoder.entries.items()
-    made = {name: _entry(name, each.imported, [each.shapes], None) for name, each in entries}
-    step = made[DECODE]
-    programs = [_keeping(program, decoder.decoding) for program in step.programs]
-    made[DECODE] = replace(step, programs=programs)
-    return tuple(made.values()), decoder.decoding
 
 
 def _keeping(program: Program, decoding: Decoding) -> Program:
     """The step's program, which reads states."""
-    return replace(program, states=tuple(state.past for state in decoding.states))
+    return replace(program, states=tuple(state.past for state in _growing(decoding)))
+
+
+def _growing(decoding: Decoding) -> tuple[State, ...]:
+    """The states that a device may keep: rows are added to what there is."""
+    return tuple(state for state in decoding.states if not state.whole)
 
 
 def decode_step(
@@ -89,7 +126,7 @@ def decode_step(
     step = decoder.entries[DECODE]
     [program] = programs_for(step.imported, [step.shapes], None)
     program = _keeping(program, decoder.decoding)
-    return program, Residents(decoder.decoding.states, decoder.decoding.capacity)
+    return program, Residents(_growing(decoder.decoding), decoder.decoding.capacity)
 
 
 def residents_of(
@@ -103,8 +140,8 @@ def residents_of(
     if decoding is None or machine is not None:
         return NO_RESIDENTS
     if name == DECODE:
-        return Residents(decoding.states, decoding.capacity)
-    presents = {state.present for state in decoding.states}
+        return Residents(_growing(decoding), decoding.capacity)
+    presents = {state.present for state in _growing(decoding)}
     homes = planned[DECODE].variants[0].run.homes
     return Residents(ends={name: homes[name] for name in homes if name in presents})
 
@@ -114,11 +151,13 @@ def further_lengths(
 ) -> tuple[int, ...]:
     """Behind which numbers of tokens a step is looked at, beside the one that it is made for: the
     prompt's, and all but one that a sequence holds. None of other entries, nor where costs were
-    handed in, which are of one length."""
+    handed in, which are of one length, nor where the step reads more than states that grow."""
     if decoding is None or name != DECODE or by_costs:
         return ()
-    prompt = entries[0].programs[0].feeds[TOKENS].shape[1]
-    return prompt, decoding.capacity - 1
+    if decoding.held or len(_growing(decoding)) < len(decoding.states):
+        return ()
+    prefill = next(entry for entry in entries if entry.name == PREFILL)
+    return prefill.programs[0].feeds[decoding.tokens].shape[1], decoding.capacity - 1
 
 
 def costs_by_entry(

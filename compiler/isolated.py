@@ -2,7 +2,7 @@
 
 The caller imports the model, where it is no file or name, and writes down what it asks for:
 
-    request.json, model.onnx, sample inputs -> a fresh interpreter (compiler/worker.py)
+    request.json, the model, sample inputs -> a fresh interpreter (compiler/worker.py)
                                             -> done.plan, or profile.json
 
 That process, and the next one where it crashes, is watched as the command line watches its own.
@@ -27,6 +27,7 @@ from stagecut.compiler.context import Effort, Settings
 from stagecut.compiler.formats.atomic import working_folder, writing
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.frontends.load import import_model, tell
+from stagecut.compiler.frontends.model_folder import write_folder
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.ir import errors
 from stagecut.compiler.ir.device import Feeds, Tensor
@@ -195,8 +196,12 @@ def _handed_over(
         imported, given = import_model(model, example_inputs=example_inputs, feeds=feeds)
         tell(imported, model, warn)
         feeds = given if given is not None else imported.feeds or None
-        path = folder / f"{_file_name(imported.name)}.onnx"
-        ir.save(imported.model, path, external_data=f"{path.name}.data")
+        path = folder / _file_name(imported.name)
+        if imported.encoder is not None:
+            write_folder(imported, path)
+        else:
+            path = path.with_name(f"{path.name}.onnx")
+            ir.save(imported.model, path, external_data=f"{path.name}.data")
         text = str(path)
         left_out = imported.left_out
     for number, array in enumerate((feeds or {}).values()):

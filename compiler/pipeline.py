@@ -40,6 +40,7 @@ from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.machine_json import write_machine
 from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.frontends.load import import_model, tell
+from stagecut.compiler.frontends.model_folder import with_encoder
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.given import calibrated, measured_by, original_of
 from stagecut.compiler.ir.answer import of_answer
@@ -95,23 +96,25 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 ) -> Plan:
     """Decide where each part of `model` runs and return a plan that runs it so.
 
-    `model` is a path (.onnx, .pt2), `package.module:factory`, `zoo:NAME`, a torch Module,
-    ExportedProgram or GraphModule (with `example_inputs`), an ONNX model, or one that has been
-    imported. What a torch model changes in place, its inputs or its buffers, comes back as further
-    outputs, after a warning: a plan keeps nothing from one run to the next. `feeds` are sample
-    inputs by name, for models that bring none; `shapes` bind symbolic dimensions: a shape for each
-    input by name, or several such mappings, each of which becomes a variant of the plan.
+    `model` is a path (.onnx, .pt2, a folder of an encoder and a decoder), `package.module:factory`,
+    `zoo:NAME`, a torch Module, ExportedProgram or GraphModule (with `example_inputs`), an ONNX
+    model, or one that has been imported. What a torch model changes in place, its inputs or its
+    buffers, comes back as further outputs, after a warning: a plan keeps nothing from one run to
+    the next. `feeds` are sample inputs by name, for models that bring none; `shapes` bind symbolic
+    dimensions: a shape for each input by name, or several such mappings, each of which becomes a
+    variant of the plan.
     `devices` are specs, `NAME[:key=value,...]`; without them, the real devices of this machine, or
     those of `costs`: a table to use instead of measuring, or a function that makes one of the graph
     with each node's candidates; contenders are then compared by it, too. Of a decoder it is for
     each entry, or one for each by name. `machine` are several hosts, on any of which nodes may run,
     for latency or throughput: what this one takes is measured, and what the others take follows
     from that and from what was measured of them. `decoding` says more of a model with a cache,
-    which becomes the entries prefill and decode. `objective` is latency, energy, or weights for
-    both: `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a
-    second as can be; or, of a decoder, `generate:prompt=512,new=128`, for the time of such an
-    answer. `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where
-    they must not. `tolerance` is the most by which an output may be off, as a part of its largest
+    which becomes the entries prefill and decode, behind encode where it has an encoder, whose
+    `feeds` and `shapes` these are then. `objective` is latency, energy, or weights for both:
+    `latency=1,energy=0.5`; or throughput, for a plan whose session streams as many inputs a second
+    as can be; or, of a decoder, `generate:prompt=512,new=128`, for the time of such an answer.
+    `pins` and `forbids` are rules, `PATTERN=DEVICE`: which nodes must run where, and where they
+    must not. `tolerance` is the most by which an output may be off, as a part of its largest
     number, and as a relative rms error on held-out samples; it admits devices of lower precision,
     of which `precision` says which: bf16, int8, int4, or auto for all (within 0.05 unless a
     tolerance is given), f32 for none. `calibrate` is an .npz file with samples by input, or a
@@ -191,8 +194,10 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         imported, feeds = import_model(
             model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
         )
-        tell(imported, model, settings.warn)
+        imported = with_encoder(imported, decoding.encoder)
         entries, shared = entries_of(imported, bound, feeds, decoding)
+        # what a decoder changes in place are its states, which a plan keeps
+        tell(imported if shared is None else replace(imported, changes=()), model, settings.warn)
         if calibrate is not None:
             entries = calibrated(entries, Path(calibrate))
         if metric is not None and data is not None:

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from stagecut.models.catalogue import Entry, Family, Sizes
 from stagecut.models.decoders import CachedDecoder, cached_inputs
+from stagecut.models.encoder_decoders import EncoderDecoder, spoken_inputs
 from stagecut.models.minilm import SentenceEncoder
+from stagecut.models.whisper import load_whisper
 
 Built: TypeAlias = tuple[nn.Module, dict[str, Tensor]]
 
@@ -145,7 +147,7 @@ def assemble(entry: Entry, settings: Mapping[str, int]) -> ZooModel:
         repeats = {"repeats": entry.repeats} if entry.repeats > 1 else {}
         module, inputs = _FAMILIES[entry.family](entry.sizes, **repeats, **settings)
     outputs = entry.outputs
-    if isinstance(module, CachedDecoder):
+    if isinstance(module, CachedDecoder | EncoderDecoder):
         outputs = (*outputs, *module.presents)
     return ZooModel(entry.name, entry.description, module.eval(), inputs, outputs)
 
@@ -234,6 +236,17 @@ def _cached(model: transformers.PreTrainedModel, past: int) -> Built:
     return CachedDecoder(model), cached_inputs(config, ids, past)
 
 
+def _whisper(sizes: Sizes, *, past: int) -> Built:
+    config = transformers.WhisperConfig(**sizes, attn_implementation="eager")
+    model = _with_biases(transformers.WhisperForConditionalGeneration(config))
+    return EncoderDecoder(model), spoken_inputs(model, past)
+
+
+def _whisper_en(_: Sizes, *, past: int) -> Built:
+    model = load_whisper()
+    return EncoderDecoder(model), spoken_inputs(model, past)
+
+
 def _vit(sizes: Sizes, *, batch: int) -> Built:
     config = transformers.ViTConfig(**sizes, attn_implementation="eager")
     model = _with_biases(transformers.ViTForImageClassification(config))
@@ -302,4 +315,6 @@ _FAMILIES: Mapping[Family, Callable[..., Built]] = {
     "vgg": _vgg,
     "mlp": _mlp,
     "minilm": _minilm,
+    "whisper": _whisper,
+    "whisper-en": _whisper_en,
 }

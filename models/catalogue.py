@@ -9,7 +9,19 @@ from stagecut.compiler.ir.errors import UsageError
 
 #: Which function of architectures.py builds the model.
 Family: TypeAlias = Literal[
-    "bert", "roberta", "gpt2", "gptj", "llama", "vit", "resnet", "mobilenet", "vgg", "mlp", "minilm"
+    "bert",
+    "roberta",
+    "gpt2",
+    "gptj",
+    "llama",
+    "vit",
+    "resnet",
+    "mobilenet",
+    "vgg",
+    "mlp",
+    "minilm",
+    "whisper",
+    "whisper-en",
 ]
 
 Sizes: TypeAlias = Mapping[str, int | float | tuple[int, ...]]
@@ -151,6 +163,24 @@ _TINY_LLAMA = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "intermediate_size": 64,
+}
+#: Those of English alone; 30 s of sound, and 448 tokens about it.
+_WHISPER_TINY = {"vocab_size": 51864}
+_TINY_WHISPER = {
+    "vocab_size": 128,
+    "num_mel_bins": 8,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_source_positions": 12,
+    "pad_token_id": 0,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+    "decoder_start_token_id": 0,
 }
 _TINY_VISION = {
     "image_size": 32,
@@ -324,6 +354,22 @@ CATALOGUE: tuple[Entry, ...] = (
         {"seq": Parameter(32, "padded length in tokens", 512)},
         {},
     ),
+    Entry(
+        "whisper-tiny",
+        "whisper",
+        "Whisper speech recogniser with an encoder and a decoder with a cache, 38 M weights",
+        _LOGITS,
+        _past(448, 448),
+        _WHISPER_TINY,
+    ),
+    Entry(
+        "whisper-tiny-en",
+        "whisper-en",
+        "the same with the trained weights of Whisper tiny.en",
+        _LOGITS,
+        _past(448, 448),
+        {},
+    ),
     Entry("tiny-bert", "bert", "BERT for tests", _HIDDEN, _text(8, 512), _TINY_ENCODER),
     Entry("tiny-roberta", "roberta", "RoBERTa for tests", _HIDDEN, _text(8, 512), _TINY_ROBERTA),
     Entry(
@@ -344,6 +390,7 @@ CATALOGUE: tuple[Entry, ...] = (
         repeats=2,
     ),
     Entry("tiny-llama", "llama", "Llama for tests", _LOGITS, _past(16, 2048), _TINY_LLAMA),
+    Entry("tiny-whisper", "whisper", "Whisper for tests", _LOGITS, _past(16, 448), _TINY_WHISPER),
     Entry("tiny-vit", "vit", "Vision Transformer for tests", _LOGITS, _batch(), _TINY_VISION),
     Entry("tiny-resnet", "resnet", "ResNet for tests", _LOGITS, _batch(), _TINY_RESNET),
     Entry("tiny-vgg", "vgg", "VGG for tests", _LOGITS, _batch(), _TINY_VGG),

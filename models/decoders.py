@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
 
 #: New tokens of the sample inputs: torch takes a size of 1 for one that never changes.
-_NEW = 2
+NEW = 2
 
 
 class CachedDecoder(nn.Module):
@@ -25,7 +25,7 @@ class CachedDecoder(nn.Module):
     @property
     def presents(self) -> tuple[str, ...]:
         """The names of its outputs but the first."""
-        return _names("present", self.model.config.num_hidden_layers)
+        return cache_names("present", self.model.config.num_hidden_layers)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, **past: Tensor
@@ -45,22 +45,22 @@ class CachedDecoder(nn.Module):
         return found.logits, *(each for layer in layers for each in (layer.keys, layer.values))
 
 
-def _names(prefix: str, layers: int) -> tuple[str, ...]:
+def cache_names(prefix: str, layers: int) -> tuple[str, ...]:
     return tuple(f"{prefix}.{at}.{part}" for at in range(layers) for part in ("key", "value"))
 
 
 def cached_inputs(config: PreTrainedConfig, ids: Tensor, room: int) -> dict[str, Tensor]:
     """Sample inputs of a sequence of `room` tokens, the last two of which are new."""
-    past = room - _NEW
+    past = room - NEW
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = config.hidden_size // config.num_attention_heads
     return {
-        "input_ids": ids[:, :_NEW],
+        "input_ids": ids[:, :NEW],
         "attention_mask": torch.ones(1, room, dtype=torch.int64),
         "position_ids": torch.arange(past, room)[None],
         **{
             name: torch.randn(1, heads, past, size)
-            for name in _names("past_key_values", config.num_hidden_layers)
+            for name in cache_names("past_key_values", config.num_hidden_layers)
         },
     }
 

@@ -72,7 +72,9 @@ class Session:
         progress: Progress = silent,
     ) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
-        stored, grows = loaded.entry_named(entry), loaded.decoding is not None
+        stored = loaded.entry_named(entry)
+        is_open = any(port.dims for port in stored.planned.variants[0].inputs)
+        grows = is_open and loaded.decoding is not None
         #: What engines read weights from; None where there are none.
         self._file = loaded.archive if loaded.archive.size(FILE_NAME) else None
         self._cluster = None if cluster is None else Cluster(cluster, insecure=insecure)

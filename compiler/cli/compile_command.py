@@ -100,6 +100,8 @@ def compile_(
     capacity: decoding.CapacityOption = None,
     length: decoding.LengthOption = None,
     state: decoding.StateOption = None,
+    encoder: decoding.EncoderOption = None,
+    hand: decoding.HandOption = None,
     effort: limits.EffortOption = "normal",
     cores: common.CoresOption = None,
     costs: Annotated[
@@ -188,7 +190,7 @@ def compile_(
         (
             *common.model_files(model, output),
             *(() if reference is None else common.model_files(reference, output)),
-            *(costs, calibrate, data, machine, *common.feed_files(feed)),
+            *(costs, calibrate, data, machine, encoder, *common.feed_files(feed)),
         ),
     )
     settings = common.make_settings(
@@ -222,7 +224,7 @@ def compile_(
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
-        decoding=decoding.decoding_options(prompt, capacity, state, length),
+        decoding=decoding.decoding_options(prompt, capacity, state, length, encoder, hand),
         settings=settings,
     )
     plan.save(output)

@@ -1,6 +1,7 @@
 """Options of a compile that are about decoders."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -35,6 +36,24 @@ StateOption: TypeAlias = Annotated[
         metavar="PAST=PRESENT",
         help="For decoders whose cache has other names than past_key_values.* and present.*: an "
         "input and the output that carries it on; repeat for all of them.",
+    ),
+]
+EncoderOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--encoder",
+        metavar="FILE.onnx",
+        help="For the decoder of an encoder-decoder: the encoder's file. A folder as MODEL names "
+        "both.",
+    ),
+]
+HandOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hand",
+        metavar="OUTPUT=INPUT",
+        help="An output of the encoder and the decoder's input that reads it, where their names do "
+        "not say so; repeat for several.",
     ),
 ]
 LengthOption: TypeAlias = Annotated[
@@ -92,18 +111,31 @@ def decoding_options(
     capacity: int | None,
     states: Sequence[str] | None,
     length: int | None = None,
+    encoder: Path | None = None,
+    handed: Sequence[str] | None = None,
 ) -> "DecodingOptions":
     """Raises UsageError for what makes no sense."""
     from stagecut.compiler.ir.state import DecodingOptions
 
+    return DecodingOptions(
+        prompt,
+        capacity,
+        _pairs(states, "--state", "PAST=PRESENT", "an input with an output"),
+        length=length,
+        encoder=encoder,
+        handed=_pairs(handed, "--hand", "OUTPUT=INPUT", "an output with an input"),
+    )
+
+
+def _pairs(texts: Sequence[str] | None, option: str, form: str, what: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
-    for text in states or ():
-        past, equals, present = text.partition("=")
-        if not (past and equals and present) or past in pairs:
+    for text in texts or ():
+        one, equals, other = text.partition("=")
+        if not (one and equals and other) or one in pairs:
             raise UsageError(
-                f"{text!r} does not pair an input with an output",
-                where="--state",
-                fix="write --state PAST=PRESENT, once for each input",
+                f"{text!r} does not pair {what}",
+                where=option,
+                fix=f"write {option} {form}, once for each",
             )
-        pairs[past] = present
-    return DecodingOptions(prompt, capacity, pairs, length=length)
+        pairs[one] = other
+    return pairs

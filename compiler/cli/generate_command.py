@@ -22,6 +22,14 @@ def generate(
     tokenizer: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The model's tokenizer.json.")
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="INPUT=FILE.npy",
+            help="Of an encoder-decoder: what its encoder reads; repeat for several.",
+        ),
+    ] = None,
     max_new: Annotated[
         int, typer.Option(metavar="N", min=1, help="How many tokens to add, at most.")
     ] = 64,
@@ -63,7 +71,7 @@ def generate(
                 where="--benchmark",
                 fix="leave --prompt, --prompt-ids, --tokenizer, --stop-ids and --stream out",
             )
-        measure(plan, benchmark, fallback=fallback, json=json)
+        measure(plan, benchmark, common.read_feeds(source) or None, fallback=fallback, json=json)
         return
     if (prompt is None) == (prompt_ids is None):
         raise UsageError(
@@ -91,6 +99,7 @@ def generate(
 
     found = generator(
         given or "",
+        source=common.read_feeds(source) or None,
         max_new=max_new,
         sampling=sampling,
         stop_ids=stops,

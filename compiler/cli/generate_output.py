@@ -8,6 +8,7 @@ from stagecut.compiler.ir import units
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
+    from stagecut.compiler.ir.device import Feeds
     from stagecut.runtime.decoding.benchmark import Lengths, Measured
     from stagecut.runtime.decoding.generate import Generated, Generator
 
@@ -43,8 +44,9 @@ def show_generated(found: "Generated", *, streamed: bool) -> None:
     )
 
 
-def measure(plan: Path, text: str, *, fallback: bool, json: bool) -> None:
-    """Benchmark a plan at the lengths that `text` tells, and say what was found."""
+def measure(plan: Path, text: str, source: "Feeds | None", *, fallback: bool, json: bool) -> None:
+    """Benchmark a plan at the lengths that `text` tells, of an encoder-decoder with `source`, and
+    say what was found."""
     from stagecut.compiler.measure.foreign_load import foreign_load, read_load
     from stagecut.runtime.decoding.benchmark import benchmark
     from stagecut.runtime.decoding.generate import Generator
@@ -53,7 +55,7 @@ def measure(plan: Path, text: str, *, fallback: bool, json: bool) -> None:
     lengths = _lengths(text)
     generator = Generator(DecoderSession(plan, fallback=fallback))
     before = read_load()
-    found = benchmark(generator, lengths)
+    found = benchmark(generator, lengths, source)
     load = foreign_load(before, read_load())
     taken = None if load is None else load.taken
     if json:

@@ -27,8 +27,9 @@ ModelArgument: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="An .onnx file, a .pt2 file, package.module:factory (returns a torch module and "
-        "example inputs), or zoo:NAME (such as zoo:bert-base or zoo:gpt2:seq=64).",
+        help="An .onnx file, a folder with an encoder and a decoder, a .pt2 file, "
+        "package.module:factory (returns a torch module and example inputs), or zoo:NAME (such as "
+        "zoo:bert-base or zoo:gpt2:seq=64).",
     ),
 ]
 DeviceOption: TypeAlias = Annotated[
@@ -210,8 +211,11 @@ def read_feeds(texts: Sequence[str] | None) -> "dict[str, Tensor]":
 def model_files(model: str, output: Path) -> Iterator[Path]:
     """The files that MODEL is read from, as far as one of them may be `output`."""
     if os.path.exists(output):  # noqa: PTH110  # the method raises for a name that is too long
+        from stagecut.compiler.frontends.model_folder import files_in, is_folder
         from stagecut.compiler.frontends.onnx_file import data_files
 
+        if is_folder(model):
+            yield from files_in(Path(model))
         yield Path(model)
         yield from data_files(Path(model))
 

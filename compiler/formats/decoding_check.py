@@ -6,7 +6,7 @@ import numpy as np
 
 from stagecut.compiler.ir.plan import PlanDocument
 from stagecut.compiler.ir.port import Port
-from stagecut.compiler.ir.state import DECODE, PREFILL, TOKENS, Decoding, State
+from stagecut.compiler.ir.state import DECODE, ENCODE, Decoding, State
 
 
 def decoding_problems(document: PlanDocument) -> Iterator[str]:
@@ -14,28 +14,61 @@ def decoding_problems(document: PlanDocument) -> Iterator[str]:
     decoding = document.decoding
     if decoding is None:
         return
-    if not decoding.states:
+    if not decoding.kept:
         yield "there is no state"
-    for kind in ("past", "present"):
-        names = [getattr(state, kind) for state in decoding.states]
+    for kind, names in (
+        ("past", decoding.pasts),
+        ("present", decoding.presents),
+        ("target", [each.target for each in decoding.handed]),
+    ):
         if len(set(names)) < len(names):
             yield f"two states have one {kind}"
-    for entry in (PREFILL, DECODE):
-        variant = document.entries[entry].variants[0]
-        outputs = {port.name: port for port in variant.outputs}
+    for entry in decoding.entries:
+        if entry == ENCODE:
+            continue
+        inputs, outputs = _ports(document, entry)
         yield from _in_entry(entry, decoding, outputs)
-        if TOKENS not in {port.name for port in variant.inputs}:
-            yield f"{entry} has no input {TOKENS}"
-    inputs = document.entries[DECODE].variants[0].inputs
-    known = {port.name: port for port in inputs}
-    yield from _in_ports(DECODE, "input", known, ((s.past, s) for s in decoding.states))
+        for name in (decoding.tokens, *decoding.held):
+            if name not in inputs:
+                yield f"{entry} has no input {name!r}"
+    inputs, outputs = _ports(document, DECODE)
+    yield from _in_ports(DECODE, "input", inputs, ((s.past, s) for s in decoding.states))
+    for state in decoding.states:
+        if state.whole and inputs[state.past].shape[0] != decoding.capacity:
+            yield f"input {state.past!r} has no room for {decoding.capacity} tokens"
+    yield from _that_goes_on(document, decoding)
+
+
+def _ports(document: PlanDocument, entry: str) -> tuple[dict[str, Port], dict[str, Port]]:
+    """Its inputs and its outputs, by name."""
+    variant = document.entries[entry].variants[0]
+    return (
+        {port.name: port for port in variant.inputs},
+        {port.name: port for port in variant.outputs},
+    )
+
+
+def _that_goes_on(document: PlanDocument, decoding: Decoding) -> Iterator[str]:
+    """What one run hands back and another one reads is of one type and one size."""
+    inputs, outputs = _ports(document, DECODE)
+    pairs = [(DECODE, outputs.get(each.present), each.past) for each in decoding.replaced]
+    if decoding.handed:
+        said = _ports(document, ENCODE)[1]
+        pairs += [(ENCODE, said.get(each.source), each.target) for each in decoding.handed]
+    for entry, source, target in pairs:
+        port = inputs.get(target)
+        if source is None:
+            yield f"{entry} has no output that input {target!r} reads"
+        elif port is not None and (port.dtype, port.shape) != (source.dtype, source.shape):
+            yield f"{entry} has another output {source.name!r} than input {target!r} reads"
 
 
 def _in_entry(entry: str, decoding: Decoding, outputs: Mapping[str, Port]) -> Iterator[str]:
     named = ((state.present, state) for state in decoding.states)
     yield from _in_ports(entry, "output", outputs, named)
-    if decoding.logits and decoding.logits not in outputs:
-        yield f"{entry} has no output {decoding.logits!r}"
+    for name in (*(each.present for each in decoding.replaced), decoding.logits):
+        if name and name not in outputs:
+            yield f"{entry} has no output {name!r}"
 
 
 def _in_ports(

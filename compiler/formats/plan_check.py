@@ -22,7 +22,6 @@ from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
-from stagecut.compiler.ir.state import DECODE, PREFILL
 
 
 def check_plan(document: PlanDocument, archive: Archive) -> None:
@@ -37,7 +36,7 @@ def check_plan(document: PlanDocument, archive: Archive) -> None:
 
 
 def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]:
-    named = [MAIN] if document.decoding is None else [PREFILL, DECODE]
+    named = (MAIN,) if document.decoding is None else document.decoding.entries
     for name in named:
         if name not in document.entries or not document.entries[name].variants:
             yield f"entries.{name} has no variant"

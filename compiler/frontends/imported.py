@@ -38,7 +38,8 @@ class Imported:
     samples. `left_out` are outputs that are no tensors, with their types. `changes` are what the
     source changes in place, in the order of the outputs that stand for them, which are the model's
     last ones. `unchecked` says why `model` could not be compared with its source, where it should
-    have been.
+    have been. `encoder` is what runs once before `model`, an encoder-decoder's decoder; `uncached`
+    is that decoder without a cache, where it says what the decoder keeps of the encoder's outputs.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Imported:
     left_out: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
     unchecked: str = ""
+    encoder: "Imported | None" = None
+    uncached: ir.Model | None = None
 
     @property
     def fixed(self) -> tuple[str, ...]:
@@ -58,6 +61,8 @@ class Imported:
 
     def warnings(self) -> Iterator[str]:
         """What somebody who makes a plan of it has to know."""
+        if self.encoder is not None:
+            yield from self.encoder.warnings()
         inputs = [change for change in self.changes if change.kind == "input"]
         buffers = [change for change in self.changes if change.kind == "buffer"]
         if inputs:

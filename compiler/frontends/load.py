@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.model_folder import is_folder, read_folder
 from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto, read_onnx
 from stagecut.compiler.frontends.other_outputs import check_some_output, other_outputs
@@ -18,7 +19,10 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.program import Program
 
-_FORMS = "a file.onnx, a file.pt2, package.module:factory, or zoo:NAME"
+_FORMS = (
+    "a file.onnx, a folder of an encoder and a decoder, a file.pt2, package.module:factory, or "
+    "zoo:NAME"
+)
 
 
 def load_program(
@@ -61,15 +65,23 @@ def import_model(
                 fix="give one of them",
             )
         feeds = _by_name(imported.model, example_inputs)
+    names = frozenset((*(feeds or ()), *shaped))
+    if imported.encoder is not None:
+        imported = replace(imported, encoder=_told(imported.encoder, names, feeds))
+    return _told(imported, names, feeds), feeds
+
+
+def _told(imported: Imported, names: frozenset[str], feeds: Feeds | None) -> Imported:
+    """With what was asked for."""
     graph = imported.model.graph
     told = replace(
         imported,
-        asked=frozenset((*(feeds or ()), *shaped)),
+        asked=names,
         misnamed=misnamed(graph, feeds or {}),
         left_out={**imported.left_out, **other_outputs(graph.outputs)},
     )
     check_some_output(told)
-    return told, feeds
+    return told
 
 
 def tell(imported: Imported, model: object, warn: Callable[[str], None]) -> None:
@@ -101,6 +113,8 @@ def _import(model: object, example_inputs: object) -> Imported:
 
 def _import_named(text: str, example_inputs: object) -> Imported:
     """The model in a file, or that a spec describes; only the frontend it takes is imported."""
+    if is_folder(text):
+        return read_folder(Path(text))
     suffix = Path(text).suffix.lower()
     if suffix == ".onnx":
         return read_onnx(Path(text))

@@ -1,5 +1,6 @@
 """`zoo:NAME[:key=number,...]`: a model of the zoo, e.g. `zoo:bert-base:seq=64,batch=2`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from stagecut import models
@@ -17,18 +18,37 @@ def from_zoo(spec: str) -> Imported:
     model = build(spec)
     from stagecut.compiler.frontends.torch_export import from_module, from_program
     from stagecut.models.decoders import CachedDecoder, export
+    from stagecut.models.encoder_decoders import (
+        DECODER_INPUTS,
+        ENCODER_INPUTS,
+        HIDDEN,
+        EncoderDecoder,
+        export_parts,
+    )
 
-    if not isinstance(model.module, CachedDecoder):
+    inputs = model.example_inputs
+    if isinstance(model.module, CachedDecoder):
+        program = export(model.module, inputs)
+        imported = from_program(program, name=model.name, source=spec, outputs=model.outputs)
+        return _named(imported, tuple(inputs))
+    if not isinstance(model.module, EncoderDecoder):
         return from_module(
-            model.module, model.example_inputs, name=model.name, source=spec, outputs=model.outputs
+            model.module, inputs, name=model.name, source=spec, outputs=model.outputs
         )
-    program = export(model.module, model.example_inputs)
-    imported = from_program(program, name=model.name, source=spec, outputs=model.outputs)
-    inputs = imported.model.graph.inputs
-    for value, name in zip(inputs, model.example_inputs, strict=True):
+    first, second = export_parts(model.module, inputs)
+    encoder = from_program(first, name=model.name, source=spec, outputs=[HIDDEN])
+    decoder = from_program(second, name=model.name, source=spec, outputs=model.outputs)
+    past = [name for name in inputs if name.startswith("past")]
+    return replace(
+        _named(decoder, (*DECODER_INPUTS, HIDDEN, *past)), encoder=_named(encoder, ENCODER_INPUTS)
+    )
+
+
+def _named(imported: Imported, names: Sequence[str]) -> Imported:
+    """With these names of its inputs."""
+    for value, name in zip(imported.model.graph.inputs, names, strict=True):
         value.name = name
-    feeds = dict(zip(model.example_inputs, imported.feeds.values(), strict=True))
-    return replace(imported, feeds=feeds)
+    return replace(imported, feeds=dict(zip(names, imported.feeds.values(), strict=True)))
 
 
 def build(spec: str) -> "models.ZooModel":

@@ -13,6 +13,7 @@ from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.amounts import Amount, Size
 from stagecut.compiler.ir.checks import Checks, OutputDifference
 from stagecut.compiler.ir.contender import Contender
+from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.machine import Machine
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.port import InputPort, Port
@@ -20,7 +21,7 @@ from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate
-from stagecut.compiler.ir.state import Decoding
+from stagecut.compiler.ir.state import DECODE, Decoding
 from stagecut.compiler.ir.text import shape_text
 
 SCHEMA = "stagecut.plan/2"
@@ -179,3 +180,17 @@ class PlanDocument:
 
     entries: Mapping[str, PlannedEntry]
     decoding: Decoding | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """What a sequence holds beside its tokens, at the sizes that the plan was made for: each
+        step reads it."""
+        if self.decoding is None:
+            return 0
+        ports = self.entries[DECODE].variants[0].inputs
+        held = {*self.decoding.held}
+        return sum(
+            Value(port.name, port.dtype, port.shape).size_bytes
+            for port in ports
+            if port.name in held
+        )

@@ -1,6 +1,7 @@
 """States: what a sequence keeps from one run of a decoder to the next, its keys and values.
 
 run        tokens    rows that come back    what the sequence holds then
+encode     -         -                      what is handed on: read by each run behind it
 prefill    5         5 of each state        5
 decode     1         1                      6, read as `past` by the next run
 """
@@ -8,17 +9,21 @@ decode     1         1                      6, read as `past` by the next run
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from stagecut.compiler.ir.amounts import Positive, Size
 from stagecut.compiler.ir.errors import UsageError
 
-#: The entry that reads a prompt, and the one that reads what a sequence holds, too.
-PREFILL, DECODE = "prefill", "decode"
+#: The entry that reads what is spoken of (encoder-decoders have it), the one that reads a prompt,
+#: and the one that reads what a sequence holds, too.
+ENCODE, PREFILL, DECODE = "encode", "prefill", "decode"
 
 #: What decoders call their inputs: tokens, which of all positions count, and where tokens stand.
 TOKENS, MASK, POSITIONS = "input_ids", "attention_mask", "position_ids"
+#: The same as `position_ids` for caches that are written in place, without a batch.
+CACHE_POSITIONS = "cache_position"
 
 #: Of a prompt, and of a sequence, where nobody says.
 _PROMPT, _CAPACITY = 128, 1024
@@ -30,7 +35,9 @@ class State:
 
     `past` is the input of the entry `decode` that reads it, `present` the output of both entries
     that has the rows of the run. Rows lie along axis 0, wherever the model has them (at `axis`):
-    what a sequence holds is then the front of one buffer, `(length, *row)`, and never moves.
+    what a sequence holds is then the front of one buffer, `(length, *row)`, and never moves. A
+    model that writes into its cache by itself reads the `whole` buffer, `(capacity, *row)`, and
+    looks at no row behind the last token.
     """
 
     past: str
@@ -38,6 +45,7 @@ class State:
     dtype: str
     row: tuple[Size, ...]
     axis: Size
+    whole: bool = False
 
     @property
     def row_bytes(self) -> int:
@@ -45,15 +53,69 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """What `encode` says once, as its output `source`, and each run behind it reads, as its input
+    `target`: of a state that is replaced, the first run only."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A state that each run replaces as a whole: it reads `past`, and hands back `present`.
+
+    The first run reads what is handed on from `encode`, or zeros.
+    """
+
+    past: str
+    present: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decoding:
-    """What the entries of a decoder share. A sequence holds at most `capacity` tokens; `logits` is
-    the output that scores the next one, empty where it is not plain which does. `answer` is how
-    many new tokens the answer has that it was compiled for, 0 where nobody said."""
+    """What the entries of a decoder share. A sequence holds at most `capacity` tokens, which come
+    in as `tokens`; `logits` is the output that scores the next one, empty where it is not plain
+    which does. `answer` is how many new tokens the answer has that it was compiled for, 0 where
+    nobody said. A decoder without `states` that grow has no entry prefill: it reads its tokens one
+    by one."""
 
     states: tuple[State, ...]
     capacity: Positive
     logits: str
     answer: Size = 0
+    tokens: str = TOKENS
+    handed: tuple[Handed, ...] = ()
+    replaced: tuple[Replaced, ...] = ()
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """In the order in which a sequence runs them."""
+        first = (ENCODE,) if self.handed else ()
+        return (*first, *((PREFILL,) if self.states else ()), DECODE)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The inputs that a sequence fills with what it holds whole, whatever its length."""
+        handed = (each.target for each in self.handed)
+        return tuple(dict.fromkeys((*(each.past for each in self.replaced), *handed)))
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The inputs that a sequence fills: nobody feeds them."""
+        return (*(each.past for each in self.states), *self.held)
+
+    @property
+    def presents(self) -> tuple[str, ...]:
+        """The outputs that a sequence keeps."""
+        grown = [each.present for each in self.states]
+        return (*grown, *(each.present for each in self.replaced))
+
+    @property
+    def pasts(self) -> tuple[str, ...]:
+        """The inputs of `decode` that read them again."""
+        grown = [each.past for each in self.states]
+        return (*grown, *(each.past for each in self.replaced))
 
     @property
     def token_bytes(self) -> int:
@@ -68,8 +130,9 @@ class DecodingOptions:
     `prompt` is the number of tokens that prefill is measured with, `capacity` the most tokens that
     a sequence may hold, and `states` pairs inputs with outputs where these are not recognised by
     name. `new` is how many tokens the answer has whose time counts, and `length` the tokens that
-    the step lies behind that is measured; one of the two is said at the most. Raises UsageError for
-    numbers that make no sense.
+    the step lies behind that is measured; one of the two is said at the most. `encoder` is the file
+    of the model that runs once before, and `handed` pairs its outputs with inputs of the decoder
+    where these are not recognised by name. Raises UsageError for numbers that make no sense.
     """
 
     prompt: int | None = None
@@ -77,6 +140,8 @@ class DecodingOptions:
     states: Mapping[str, str] = field(default_factory=dict)
     new: int | None = None
     length: int | None = None
+    encoder: Path | None = None
+    handed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("prompt", "capacity", "new", "length"):

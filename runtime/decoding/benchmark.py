@@ -8,6 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.measure.read_bandwidth import read_bandwidth
 from stagecut.runtime.decoding.generate import Generated, Generator
@@ -61,11 +62,12 @@ class Measured:
 def benchmark(
     generator: Generator,
     lengths: Lengths,
+    source: Feeds | None = None,
     bandwidth: Callable[[], float] = read_bandwidth,
     clock: Callable[[], float] = perf_counter,
 ) -> Measured:
-    """Run a prompt of random tokens through the plan, the same each time; the bandwidth is read
-    before and after.
+    """Run a prompt of random tokens through the plan, the same each time, of an encoder-decoder
+    behind `source`; the bandwidth is read before and after.
 
     Raises FeedError where there is no room, PlanError for a plan on modelled devices.
     """
@@ -76,9 +78,9 @@ def benchmark(
             fix="read what their models say: `stagecut report PLAN`",
         )
     prompt = np.random.default_rng(0).integers(0, generator.vocabulary, lengths.prompt).tolist()
-    _once(generator, prompt, lengths.new, clock)
+    _once(generator, prompt, lengths.new, source, clock)
     before = bandwidth()
-    runs = [_once(generator, prompt, lengths.new, clock) for _ in range(_ROUNDS)]
+    runs = [_once(generator, prompt, lengths.new, source, clock) for _ in range(_ROUNDS)]
     found = runs[0][0]
     return Measured(
         found.tokens,
@@ -104,13 +106,20 @@ def read_by_steps(generator: Generator, prompt: int, new: int) -> float:
     """The bytes that a step reads, on average over those behind `prompt` tokens that give `new`
     ones: the first of these comes from the prompt itself."""
     session = generator.session
-    return step_bytes(session.weight_bytes, session.decoding, prompt + (new - 2) / 2)
+    rows = step_bytes(session.weight_bytes, session.decoding, prompt + (new - 2) / 2)
+    return rows + session.held_bytes
 
 
 def _once(
-    generator: Generator, prompt: Sequence[int], new: int, clock: Callable[[], float]
+    generator: Generator,
+    prompt: Sequence[int],
+    new: int,
+    source: Feeds | None,
+    clock: Callable[[], float],
 ) -> tuple[Generated, list[float]]:
     """What came out, and what each token behind the first took."""
     ends_s: list[float] = []
-    found = generator(prompt, max_new=new, on_token=lambda _, __: ends_s.append(clock()))
+    found = generator(
+        prompt, source=source, max_new=new, on_token=lambda _, __: ends_s.append(clock())
+    )
     return found, np.diff(ends_s).tolist()

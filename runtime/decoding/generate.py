@@ -1,7 +1,8 @@
 """Generate: prefill with the prompt, then a token at a time, each read back in."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
@@ -9,10 +10,11 @@ from typing import TypeAlias
 import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan
-from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError
-from stagecut.compiler.ir.state import DECODE, PREFILL, TOKENS
+from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL
 from stagecut.runtime.decoding.sampling import Sampler, Sampling
+from stagecut.runtime.decoding.sequence import Sequence
 from stagecut.runtime.decoding.session import DecoderSession
 from stagecut.runtime.decoding.tokenizer import Tokenizer
 
@@ -46,6 +48,10 @@ class Generator:
         generator = Generator("gpt2.plan", Tokenizer("tokenizer.json"))
         text = generator("Once upon a time", max_new=64).text
 
+    An encoder-decoder says something of a `source`, the inputs of its encoder:
+
+        tokens = generator([1], source={"src": letters}, max_new=32, stop_ids={2}).tokens
+
     Raises PlanError for a plan that does not generate, UsageError for a tokenizer that does not fit
     its vocabulary.
     """
@@ -69,14 +75,15 @@ class Generator:
         planned = self.session.entries[DECODE].planned
         ports = {port.name: port for port in (*planned.inputs, *planned.outputs)}
         self.vocabulary = ports[self.session.decoding.logits].shape[-1]
-        self._dtype = np.dtype(ports[TOKENS].dtype)
+        self._dtype = np.dtype(ports[self.session.decoding.tokens].dtype)
         if tokenizer is not None:
             tokenizer.check_fits(self.vocabulary)
 
     def __call__(
         self,
-        prompt: str | Sequence[int],
+        prompt: str | Several[int],
         *,
+        source: Feeds | None = None,
         max_new: int = 64,
         sampling: Sampling = Sampling(),
         stop_ids: Collection[int] = (),
@@ -84,14 +91,16 @@ class Generator:
     ) -> Generated:
         """Up to `max_new` tokens behind `prompt`, a text or tokens; one of `stop_ids` ends them.
 
-        Raises FeedError for a prompt that there is no room for, or that is none.
+        Raises FeedError for a prompt that there is no room for, or that is none, and for a source
+        that is missing, or that nothing reads.
         """
         given = self._tokens(prompt)
+        self._check_source(source)
         self._check_room(len(given), max_new)
         clock, tokens, told = self._clock, list[int](), ""
         with self.session.sequence() as sequence:
             start_s = clock()
-            scores = self._scores(sequence.run(PREFILL, {TOKENS: self._row(given)}))
+            scores = self._begun(sequence, given, source)
             sampler = Sampler(sampling)
             token = sampler(scores)
             first_s = last_s = clock()
@@ -102,7 +111,7 @@ class Generator:
                     on_token(token, text)
                 if len(tokens) == max_new:
                     break
-                token = sampler(self._scores(sequence.run(DECODE, {TOKENS: self._row([token])})))
+                token = sampler(self._scores(sequence.run(DECODE, self._row([token]))))
                 last_s = clock()
             steps = sequence.length - len(given)
             return Generated(
@@ -114,7 +123,7 @@ class Generator:
                 sequence.memory_bytes,
             )
 
-    def _tokens(self, prompt: str | Sequence[int]) -> list[int]:
+    def _tokens(self, prompt: str | Several[int]) -> list[int]:
         if isinstance(prompt, str):
             if self._tokenizer is None:
                 raise UsageError(
@@ -135,6 +144,28 @@ class Generator:
                 )
         return tokens
 
+    def _begun(self, sequence: Sequence, given: Several[int], source: Feeds | None) -> Tensor:
+        """The scores of the token behind the prompt; of a source, where there is one."""
+        if source is not None:
+            sequence.run(ENCODE, source)
+        if self.session.decoding.states:
+            return self._scores(sequence.run(PREFILL, self._row(given)))
+        for token in given[:-1]:
+            sequence.run(DECODE, self._row([token]))
+        return self._scores(sequence.run(DECODE, self._row(given[-1:])))
+
+    def _check_source(self, source: Feeds | None) -> None:
+        encode = self.session.entries.get(ENCODE)
+        if (encode is None) == (source is None):
+            return
+        if encode is None:
+            problem, fix = "nothing reads it: the model has no encoder", "leave it out"
+        else:
+            problem = "there is none, and the model has an encoder"
+            names = ", ".join(port.name for port in encode.get_inputs())
+            fix = f"give what the encoder reads: {names} (--input NAME=FILE.npy)"
+        raise FeedError(problem, where="source", fix=fix)
+
     def _check_room(self, given: int, max_new: int) -> None:
         """The last token need not be read back in."""
         capacity = self.session.capacity
@@ -150,15 +181,15 @@ class Generator:
             problem, where="prompt", fix="ask for less, or compile with a larger --capacity"
         )
 
-    def _row(self, tokens: Sequence[int]) -> Tensor:
-        return np.asarray([tokens], self._dtype)
+    def _row(self, tokens: Several[int]) -> dict[str, Tensor]:
+        return {self.session.decoding.tokens: np.asarray([tokens], self._dtype)}
 
-    def _scores(self, outputs: Sequence[Tensor]) -> Tensor:
+    def _scores(self, outputs: Several[Tensor]) -> Tensor:
         """Those of the token behind the last one: of `[1, n, vocabulary]`."""
         scores: Tensor = outputs[self._at].reshape(-1, self.vocabulary)[-1]
         return scores
 
-    def _completed(self, tokens: Sequence[int], told: str) -> str:
+    def _completed(self, tokens: Several[int], told: str) -> str:
         """The text that the latest token adds to what was told; letters come when whole."""
         if self._tokenizer is None:
             return ""

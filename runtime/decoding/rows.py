@@ -18,8 +18,9 @@ class Rows:
     def __init__(self, states: Sequence[State], capacity: int) -> None:
         self._states = states
         self._capacity = capacity
+        # zeros: of a state that is read whole, rows that nobody wrote are multiplied with nothing
         self._buffers = [
-            np.empty((capacity, *state.row), np.dtype(state.dtype)) for state in states
+            np.zeros((capacity, *state.row), np.dtype(state.dtype)) for state in states
         ]
         self.length = 0
 
@@ -28,9 +29,10 @@ class Rows:
         return sum(buffer.nbytes for buffer in self._buffers)
 
     def past(self) -> dict[str, Tensor]:
-        """The rows that count, by the names of the inputs that read them: views, not copies."""
+        """The rows that count, or all that there is room for, by the names of the inputs that read
+        them: views, not copies."""
         return {
-            state.past: buffer[: self.length]
+            state.past: buffer if state.whole else buffer[: self.length]
             for state, buffer in zip(self._states, self._buffers, strict=True)
         }
 

@@ -8,7 +8,16 @@ import numpy as np
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import ClosedError, FeedError, UsageError
-from stagecut.compiler.ir.state import DECODE, MASK, POSITIONS, PREFILL, TOKENS, Decoding
+from stagecut.compiler.ir.state import (
+    CACHE_POSITIONS,
+    DECODE,
+    ENCODE,
+    MASK,
+    POSITIONS,
+    PREFILL,
+    Decoding,
+)
+from stagecut.runtime.decoding.held import Held
 from stagecut.runtime.decoding.rows import Rows
 
 
@@ -26,6 +35,7 @@ class Sequence:
             [logits] = sequence.run("prefill", {"input_ids": prompt})
             [logits] = sequence.run("decode", {"input_ids": token})
 
+    Of an encoder-decoder, "encode" comes first, and its outputs are read by each run behind it.
     Outputs come back without the states. `attention_mask` and `position_ids` may be left out where
     the model has them: every token counts, each stands behind the one before it.
     """
@@ -36,13 +46,15 @@ class Sequence:
         inputs: Mapping[str, Mapping[str, np.dtype[Any]]],
         outputs: Several[str],
         decoding: Decoding,
+        held: Held,
         rows: Rows | None = None,
     ) -> None:
         self._entries = entries
         self._inputs = inputs
         self._outputs = list(outputs)
-        self._asked = [*self._outputs, *(state.present for state in decoding.states)]
+        self._asked = [*self._outputs, *decoding.presents]
         self._decoding = decoding
+        self._held = held
         self._rows: Rows | None = rows or Rows(decoding.states, decoding.capacity)
 
     @property
@@ -57,39 +69,58 @@ class Sequence:
 
     @property
     def memory_bytes(self) -> int:
-        """What its states take: capacity x the bytes that are kept of a token."""
-        return self._open.size_bytes
+        """What its states take: capacity x the bytes that are kept of a token, and what is held
+        whole."""
+        return self._open.size_bytes + self._held.size_bytes
 
     def run(self, entry: str, feeds: Feeds) -> list[Tensor]:
-        """Run tokens through `entry`: "prefill" begins, "decode" goes on with one or more.
+        """Run tokens through `entry`: "prefill" begins, "decode" goes on with one or more. What an
+        encoder-decoder speaks of goes through "encode" before, which hands back nothing.
 
         Raises UsageError for an entry that is not there or not next, FeedError for inputs that do
         not fit or for which there is no room. Then the sequence stays as it was.
         """
         rows = self._open
         self._check_turn(entry, rows.length)
+        if entry == ENCODE:
+            return self._encode(feeds)
         count = self._count(feeds)
         if rows.length + count > self.capacity:
             raise FeedError(
                 f"{count} tokens behind {rows.length}, and a sequence holds {self.capacity}",
-                where=f"input {TOKENS}",
+                where=f"input {self._decoding.tokens}",
                 fix="give fewer, truncate the sequence, or compile with a larger --capacity",
             )
         whole = {**self._filled(entry, rows.length, count), **feeds}
+        whole |= self._held.arrays
         if entry == DECODE:
             whole |= rows.past()
         found = self._entries[entry].run(self._asked, whole)
-        rows.append(dict(zip(self._asked, found, strict=True)), count)
+        named = dict(zip(self._asked, found, strict=True))
+        rows.append(named, count)
+        self._held.replace(named)
         return found[: len(self._outputs)]
 
     def truncate(self, length: int) -> None:
-        """Forget all but the first `length` tokens; raises UsageError where there are fewer."""
-        self._open.truncate(length)
+        """Forget all but the first `length` tokens, and nothing of what was encoded; raises
+        UsageError where there are fewer, or where a state does not say what it was."""
+        rows = self._open
+        if self._decoding.replaced and length not in {0, rows.length}:
+            raise UsageError(
+                f"each token replaces {self._decoding.replaced[0].past}, so that there is no way "
+                f"back to {length}",
+                where="truncate",
+                fix="fork the sequence where you may have to return, or truncate(0)",
+            )
+        rows.truncate(length)
+        if not length:
+            self._held.rewind()
 
     def fork(self) -> "Sequence":
         """Another sequence that holds the same, in memory of its own."""
+        rows = self._open.copy()
         return Sequence(
-            self._entries, self._inputs, self._outputs, self._decoding, self._open.copy()
+            self._entries, self._inputs, self._outputs, self._decoding, self._held.copy(), rows
         )
 
     def close(self) -> None:
@@ -108,37 +139,60 @@ class Sequence:
             raise ClosedError("the sequence is closed", fix="make another: session.sequence()")
         return self._rows
 
+    def _encode(self, feeds: Feeds) -> list[Tensor]:
+        sources = [each.source for each in self._decoding.handed]
+        found = self._entries[ENCODE].run(sources, feeds)
+        # an input that is handed on as it is stays the caller's, who may write into it
+        given = [*map(np.asarray, feeds.values())]
+        apart = [
+            np.copy(each) if any(np.may_share_memory(each, own) for own in given) else each
+            for each in found
+        ]
+        self._held.begin(dict(zip(sources, apart, strict=True)))
+        return []
+
     def _check_turn(self, entry: str, length: int) -> None:
-        if entry not in self._entries:
-            problem = f"there is no entry {entry!r}"
-        elif entry == PREFILL and length:
-            problem = f"prefill begins a sequence, and this one holds {length} tokens"
-        elif entry == DECODE and not length:
+        known = self._decoding.entries
+        if entry not in known:
+            problem = f"there is no entry {entry!r}: there are {', '.join(known)}"
+        elif entry != ENCODE and not self._held.is_encoded:
+            problem = f"{entry} reads what encode says, which has not run"
+        elif entry != DECODE and length:
+            problem = f"{entry} begins a sequence, and this one holds {length} tokens"
+        elif entry == DECODE and PREFILL in known and not length:
             problem = "decode goes on with a sequence, and this one is empty"
         else:
             return
         raise UsageError(
             problem,
             where="sequence.run",
-            fix="run prefill on an empty sequence, decode on any other; truncate(0) empties it",
+            fix=f"run {' and '.join(known[:-1]) or DECODE} on an empty sequence, decode on any "
+            "other; truncate(0) empties it",
         )
 
     def _count(self, feeds: object) -> int:
         """How many tokens are fed; raises FeedError where these are no row of them."""
-        for state in self._decoding.states:
-            if isinstance(feeds, Mapping) and state.past in feeds:
+        name = self._decoding.tokens
+        for kept in self._decoding.kept:
+            if isinstance(feeds, Mapping) and kept in feeds:
                 raise FeedError(
                     "is a state, which the sequence keeps",
-                    where=f"input {state.past}",
+                    where=f"input {kept}",
                     fix="leave it out",
                 )
-        tokens = feeds.get(TOKENS) if isinstance(feeds, Mapping) else None
+        tokens = feeds.get(name) if isinstance(feeds, Mapping) else None
         shape = () if tokens is None else np.shape(tokens)
         if len(shape) != 2 or shape[0] != 1 or not shape[1]:
             raise FeedError(
                 "has to be one row of tokens, 1x1 or longer",
-                where=f"input {TOKENS}",
-                fix=f"feed {{{TOKENS!r}: array of whole numbers}}",
+                where=f"input {name}",
+                fix=f"feed {{{name!r}: array of whole numbers}}",
+            )
+        if shape[1] > 1 and not self._decoding.states:
+            raise FeedError(
+                f"{shape[1]} tokens, and the model takes one at a time",
+                where=f"input {name}",
+                fix="run decode once for each",
             )
         return int(shape[1])
 
@@ -149,4 +203,8 @@ class Sequence:
             filled[MASK] = np.ones((1, length + count), dtypes[MASK])
         if POSITIONS in dtypes:
             filled[POSITIONS] = np.arange(length, length + count, dtype=dtypes[POSITIONS])[None]
+        if CACHE_POSITIONS in dtypes:
+            filled[CACHE_POSITIONS] = np.arange(
+                length, length + count, dtype=dtypes[CACHE_POSITIONS]
+            )
         return filled

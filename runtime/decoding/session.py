@@ -6,8 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import PlanError
-from stagecut.compiler.ir.state import DECODE, PREFILL, Decoding
+from stagecut.compiler.ir.state import DECODE, Decoding
+from stagecut.runtime.decoding.held import Held
 from stagecut.runtime.decoding.sequence import Sequence
 from stagecut.runtime.decoding.traffic import weight_bytes
 from stagecut.runtime.session import Session
@@ -20,7 +22,7 @@ class DecoderSession:
         with session.sequence() as sequence:
             [logits] = sequence.run("prefill", {"input_ids": prompt})
 
-    Both entries are prepared here, for every length: no run prepares anything, unless a device
+    All entries are prepared here, for every length: no run prepares anything, unless a device
     cannot run its part without knowing its sizes. Raises PlanError for a plan that is no decoder's,
     and what Session raises.
     """
@@ -35,11 +37,12 @@ class DecoderSession:
                 "zoo:gpt2:past=1024, or run the plan with Session",
             )
         self.decoding: Decoding = loaded.decoding
+        self._held_bytes = loaded.document.held_bytes
         self._step = loaded.entry_named(DECODE).variants[0]
         self.entries = {
-            name: Session(loaded, fallback=fallback, entry=name) for name in (PREFILL, DECODE)
+            name: Session(loaded, fallback=fallback, entry=name) for name in self.decoding.entries
         }
-        states = {state.present for state in self.decoding.states}
+        states = {*self.decoding.presents}
         planned = self.entries[DECODE].planned
         self._outputs = [port.name for port in planned.outputs if port.name not in states]
         self._inputs = {
@@ -75,7 +78,25 @@ class DecoderSession:
 
     def sequence(self) -> Sequence:
         """A new, empty sequence."""
-        return Sequence(self.entries, self._inputs, self._outputs, self.decoding)
+        held = Held(self.decoding, self._zeros())
+        return Sequence(self.entries, self._inputs, self._outputs, self.decoding, held)
+
+    @property
+    def held_bytes(self) -> int:
+        """What a sequence holds beside its tokens, at the sizes that the plan was made for: each
+        step reads it."""
+        return self._held_bytes
+
+    def _zeros(self) -> dict[str, Tensor]:
+        """What states begin with that nothing is handed on for."""
+        handed = {each.target for each in self.decoding.handed}
+        begun = {state.past for state in self.decoding.replaced} - handed
+        ports = self.entries[DECODE].planned.inputs
+        return {
+            port.name: np.zeros(port.shape, _dtype(port.dtype))
+            for port in ports
+            if port.name in begun
+        }
 
 
 def _dtype(name: str) -> "np.dtype[np.generic]":

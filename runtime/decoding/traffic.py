@@ -26,8 +26,13 @@ def weight_bytes(staged: StagedSchedule) -> int:
 
 
 def step_bytes(weights: int, decoding: Decoding, length: float) -> float:
-    """What a token behind `length` others has to read."""
-    return weights + length * decoding.token_bytes
+    """What a token behind `length` others has to read; all that there is room for of states that
+    are read whole."""
+    rows = (
+        state.row_bytes * (decoding.capacity if state.whole else length)
+        for state in decoding.states
+    )
+    return weights + sum(rows)
 
 
 def _is_read(value: ir.Value) -> bool:

@@ -16,13 +16,16 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.errors import EngineError, UnplaceableError, UsageError
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.isolated import REQUEST, REQUEST_FILE, Request, read_feed
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.profiling import expand_model, profile_model
 from stagecut.passes.profile.synthetic import unmeasured
+from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.session import Session
+from tests.support import encoder_decoders
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS
 from tests.support.reference import assert_as_reference
@@ -61,7 +64,9 @@ def test_everything_that_can_be_asked_for_arrives(
         max_energy_j=3.0,
         max_batch=5,
         costs=unmeasured(expand_model(MODEL, devices=["cpu.serial", "null"])),
-        decoding=DecodingOptions(prompt=4, states={"past": "present"}),
+        decoding=DecodingOptions(
+            prompt=4, states={"past": "present"}, encoder=tmp_path, handed={"y": "x"}
+        ),
         settings=settings,
     )
     assert replace(found, model="", costs={}) == Request(
@@ -79,7 +84,9 @@ def test_everything_that_can_be_asked_for_arrives(
         dump=tmp_path,
         effort="thorough",
         engine_timeout_s=7.0,
-        decoding=DecodingOptions(prompt=4, states={"past": "present"}),
+        decoding=DecodingOptions(
+            prompt=4, states={"past": "present"}, encoder=tmp_path, handed={"y": "x"}
+        ),
     )
     assert Path(found.model).name == "residual.onnx"
     assert read_costs(found.costs["main"]).name == "residual"
@@ -125,6 +132,23 @@ def test_the_plan_is_right_and_keeps_its_file(requests: list[Request], tmp_path:
 def _assert_right(plan: Plan) -> None:
     feeds = load_program(MODEL).feeds
     assert_as_reference(Session(plan), MODEL, feeds)
+
+
+def test_an_encoder_decoder_in_memory(requests: list[Request], tmp_path: Path) -> None:
+    folder = encoder_decoders.write_folder(tmp_path, "three files")
+    imported, _ = import_model(folder)
+    plan = compile_model(
+        imported,
+        devices=["cpu.serial"],
+        shapes={"input_ids": (1, 3)},
+        decoding=DecodingOptions(capacity=20),
+        settings=Settings(effort="quick"),
+        isolated=True,
+    )
+    source = encoder_decoders.source_of(7, 2, 11)
+    expected = encoder_decoders.PlainLoop().greedy(source, [3, 7], 5)
+    assert [*Generator(plan)([3, 7], source=source, max_new=5).tokens] == expected
+    assert len(requests) == 1
 
 
 def test_a_module_in_memory_is_imported_here(requests: list[Request]) -> None:

@@ -27,7 +27,9 @@ TINY = tuple(name for name in models.names() if name.startswith("tiny-"))
 LLAMAS = ("llama-100m", "llama-500m")
 #: Of GPT-J's family and GPT-3's, whose layers share gigabytes of weights, the tiny one.
 LARGE = ("gpt3-xl", "gpt-j")
-WHOLE = tuple(name for name in models.names() if name not in (*TINY, *LLAMAS, *LARGE))
+#: Two models each, which are one plan: test_whisper.py.
+SPEECH = ("whisper-tiny", "whisper-tiny-en")
+WHOLE = tuple(name for name in models.names() if name not in (*TINY, *LLAMAS, *LARGE, *SPEECH))
 #: A thin model's layers are so many times smaller than the real one's, roughly.
 _THINNER = 256
 CPU = ("cpu.serial", "cpu.parallel")

@@ -21,6 +21,7 @@ PUBLISHED = {
     "roberta-base": 124_645_632,
     "gpt2": 124_439_808,
     "llama-500m": 494_005_120,
+    "whisper-tiny": 37_760_256,
     "vit-base": 86_567_656,
     "vit-large": 304_326_632,
     "resnet-50": 25_557_032,

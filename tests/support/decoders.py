@@ -1,6 +1,6 @@
 """A tiny decoder with a cache, as ONNX text, and loops over such models that know no plan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -85,14 +85,42 @@ _NAMES = {
 def tiny_decoder(fused: str = "", **renamed: str) -> onnx.ModelProto:
     """One layer of attention, `fused` into the operator of that name. `renamed` are other names for
     past_k, past_v, present_k, present_v; large random weights let the best tokens differ."""
-    rng = np.random.default_rng(0)
     shapes = {"embed": (23, 8), "places": (512, 8), "head": (8, 23)}
     shapes |= dict.fromkeys(("wq", "wk", "wv", "wo"), (8, 8))
-    model = onnx.parser.parse_model(_text(fused))
+    return with_weights(_text(fused), shapes, {**_NAMES, **renamed}, seed=0)
+
+
+#: Of `recurrent`.
+HIDDEN = {"hidden": "hidden_next"}
+
+
+def recurrent() -> onnx.ModelProto:
+    """A model whose state each token replaces."""
+    text = """
+<ir_version: 10, opset_import: ["": 21]>
+recurrent (int64[1,1] input_ids, float[1,1,8] hidden)
+       => (float[1,1,23] logits, float[1,1,8] hidden_next)
+{ word = Gather(embed, input_ids)  kept = MatMul(hidden, w)  sum = Add(word, kept)
+  hidden_next = Tanh(sum)  logits = MatMul(hidden_next, head) }
+"""
+    return with_weights(text, {"embed": (23, 8), "w": (8, 8), "head": (8, 23)}, {}, seed=3)
+
+
+def decoder_text() -> str:
+    """That of `tiny_decoder`, for others to grow from."""
+    return _TEXT
+
+
+def with_weights(
+    text: str, shapes: Mapping[str, tuple[int, ...]], names: Mapping[str, str], *, seed: int
+) -> onnx.ModelProto:
+    """The model of `text` with random weights, the same for the same name, shape and seed; values
+    are called by `names` instead of their own."""
+    model = onnx.parser.parse_model(text)
     for name, shape in shapes.items():
+        rng = np.random.default_rng([seed, *name.encode()])
         weight = rng.standard_normal(shape).astype(np.float32)
         model.graph.initializer.append(numpy_helper.from_array(weight, name))
-    names = {**_NAMES, **renamed}
     for value in (*model.graph.input, *model.graph.output):
         value.name = names.get(value.name, value.name)
     for node in model.graph.node:

@@ -1,6 +1,6 @@
 """A decoder as two models: `prefill`, which begins with nothing, and `decode`, which goes on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -11,20 +11,24 @@ from stagecut.compiler.frontends.decoder.fused import with_growth
 from stagecut.compiler.frontends.decoder.grouped import group_queries
 from stagecut.compiler.frontends.decoder.last_row import only_last
 from stagecut.compiler.frontends.decoder.merged import with_cache
-from stagecut.compiler.frontends.decoder.pairs import find_pairs
+from stagecut.compiler.frontends.decoder.pairs import carried_on, find_pairs, is_replaced
 from stagecut.compiler.frontends.decoder.states import Joined, begin, grow
+from stagecut.compiler.frontends.decoder.tokens import tokens_input, tokens_of
+from stagecut.compiler.frontends.decoder.written import read_in_place, room_of, written_states
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.errors import ModelError, UsageError
+from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.state import (
+    CACHE_POSITIONS,
     DECODE,
     MASK,
     POSITIONS,
     PREFILL,
-    TOKENS,
     Decoding,
     DecodingOptions,
+    Handed,
+    Replaced,
     State,
 )
 
@@ -47,17 +51,22 @@ class Decoder:
     decoding: Decoding
 
 
-def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> Decoder | None:
+def decoder_of(
+    imported: Imported, options: DecodingOptions, shapes: Shapes, handed: Sequence[Handed] = ()
+) -> Decoder | None:
     """The entries of `imported`, which stays as it is; None where it is no decoder, or where
     `shapes` ask for one of its steps at a fixed length, which then is an ordinary program.
+    `handed` is what its inputs are given by an encoder.
 
     Raises ModelError for a decoder whose cache or tokens are not as they have to be, UsageError
     for options that do not go with it.
     """
     imported = replace(imported, model=with_growth(with_cache(imported.model)))
     graph = imported.model.graph
-    pairs = find_pairs(graph, options.states)
-    if not pairs or any(past.name in shapes for past, _ in pairs):
+    taken = [each.target for each in handed]
+    written = () if options.states else written_states(imported)
+    pairs = () if written else find_pairs(graph, options.states, taken)
+    if not (pairs or handed or written) or any(past.name in shapes for past, _ in pairs):
         if options.is_given:
             raise UsageError(
                 "it is no decoder: it has no inputs that its outputs carry on",
@@ -65,82 +74,115 @@ def decoder_of(imported: Imported, options: DecodingOptions, shapes: Shapes) -> 
                 fix="leave prompt, capacity and length out, or pair them: --state PAST=PRESENT",
             )
         return None
-    states = tuple(Joined.of(past, present).state for past, present in pairs)
-    prompt, capacity, length = options.lengths(_room(imported, states))
-    held = {state.past: (length, *state.row) for state in states}
-    entries = {
-        PREFILL: EntryModel(
-            _rewritten(imported, PREFILL, states, begin, _samples(imported, prompt, 0)),
-            {**_sizes(graph, prompt, 0), **shapes},
-        ),
-        DECODE: EntryModel(
-            _rewritten(imported, DECODE, states, grow, _samples(imported, 1, length)),
-            {**_sizes(graph, 1, length), **held, **shapes},
-        ),
-    }
-    return Decoder(entries, Decoding(states, capacity, _logits(graph, states), options.new or 0))
-
-
-def _room(imported: Imported, states: Sequence[State]) -> int | None:
-    """How many tokens the model's own samples come to, where it brings any."""
-    samples, state = imported.feeds, states[0]
-    if TOKENS not in samples or state.past not in samples:
-        return None
-    return int(samples[TOKENS].shape[-1]) + int(samples[state.past].shape[state.axis])
-
-
-def _rewritten(
-    imported: Imported, entry: str, states: Sequence[State], rewrite: _Rewrite, feeds: Feeds
-) -> Imported:
-    model = imported.model.clone()
-    graph = model.graph
-    group_queries(graph)
-    inputs = {value.name: value for value in graph.inputs}
-    outputs = {value.name: value for value in graph.outputs}
-    joined = [Joined.of(inputs[state.past], outputs[state.present]) for state in states]
-    tokens = _tokens(graph)
-    length = (joined[0].past.shape or ())[joined[0].axis]
-    _one_row(graph, joined, tokens)
-    for each in joined:
-        rewrite(graph, each, tokens)
-    _tie_mask(graph, tokens, length if entry == DECODE else None)
-    if entry == PREFILL:
-        only_last(graph, _logits(imported.model.graph, states), tokens)
-    return replace(imported, name=f"{imported.name}.{entry}", model=model, feeds=feeds)
-
-
-def _tokens(graph: ir.Graph) -> ir.SymbolicDim:
-    """The open dimension of the tokens; raises ModelError where there is none."""
-    for value in graph.inputs:
-        if value.name == TOKENS and value.shape is not None and len(value.shape) == 2:
-            dim = value.shape[1]
-            if isinstance(dim, ir.SymbolicDim):
-                return dim
-    raise ModelError(
-        f"a decoder reads tokens as {TOKENS} [batch, sequence], with the sequence open",
-        where=graph.name or "model",
-        fix=f"its inputs are {', '.join(str(value.name) for value in graph.inputs)}; export it so",
+    whole = [*carried_on(graph, taken), *(pair for pair in pairs if is_replaced(*pair))]
+    states = written or tuple(Joined.of(*pair).state for pair in pairs if pair not in whole)
+    replaced = tuple(Replaced(str(past.name), str(present.name)) for past, present in whole)
+    name = tokens_input(graph, {*taken, *(str(past.name) for past, _ in (*pairs, *whole))})
+    room = room_of(imported, written)
+    if room is not None and options.capacity not in {None, room}:
+        raise UsageError(
+            f"its cache is made for {room} tokens, and {options.capacity} are asked for",
+            where="capacity",
+            fix="leave it out, or export the model with another cache",
+        )
+    prompt, capacity, length = options.lengths(room or _room(imported, name, states))
+    decoding = Decoding(states, capacity, "", options.new or 0, name, tuple(handed), replaced)
+    changed = {each.output for each in imported.changes}
+    decoding = replace(decoding, logits=_logits(graph, changed.union(decoding.presents)))
+    rewriting = _Rewriting(imported, decoding, _batches(graph, decoding))
+    held = {each.past: (capacity if each.whole else length, *each.row) for each in states}
+    entries = {}
+    if states:
+        entries[PREFILL] = EntryModel(
+            rewriting(PREFILL, begin, _samples(imported, name, prompt, 0)),
+            {**_sizes(graph, name, prompt, 0), **shapes},
+        )
+    entries[DECODE] = EntryModel(
+        rewriting(DECODE, grow, _samples(imported, name, 1, length)),
+        {**_sizes(graph, name, 1, length), **held, **shapes},
     )
+    return Decoder(entries, decoding)
 
 
-def _one_row(graph: ir.Graph, joined: Sequence[Joined], tokens: ir.SymbolicDim) -> None:
+@dataclass(frozen=True, slots=True)
+class _Rewriting:
+    """What both entries are made of: the model, what they share, and what batches are called."""
+
+    imported: Imported
+    decoding: Decoding
+    batches: frozenset[str]
+
+    def __call__(self, entry: str, rewrite: _Rewrite, feeds: Feeds) -> Imported:
+        model = self.imported.model.clone()
+        graph = model.graph
+        group_queries(graph)
+        inputs = {value.name: value for value in graph.inputs}
+        outputs = {value.name: value for value in graph.outputs}
+        name = self.decoding.tokens
+        states = [each for each in self.decoding.states if not each.whole]
+        joined = [Joined.of(inputs[each.past], outputs[each.present]) for each in states]
+        if len(states) < len(self.decoding.states):
+            dropped = [
+                each.output
+                for each in self.imported.changes
+                if each.output not in self.decoding.presents
+            ]
+            tokens = tokens_of(graph, name)
+            _one_row(graph, self.batches - {str(tokens.value)}, name)
+            read_in_place(graph, self.decoding.states, dropped, goes_on=entry == DECODE)
+            _tie_positions(graph, tokens)
+            if entry == PREFILL:
+                only_last(graph, self.decoding.logits, tokens)
+        elif joined:
+            tokens, length = tokens_of(graph, name), joined[0].past_length
+            _one_row(graph, self.batches - {str(tokens.value)}, name)
+            for each in joined:
+                rewrite(graph, each, tokens)
+            _tie_mask(graph, tokens, length if entry == DECODE else None)
+            if entry == PREFILL:
+                only_last(graph, self.decoding.logits, tokens)
+        else:
+            _one_row(graph, self.batches, name)
+        own = f"{self.imported.name}.{entry}"
+        return replace(self.imported, name=own, model=model, feeds=feeds)
+
+
+def _room(imported: Imported, tokens: str, states: Sequence[State]) -> int | None:
+    """How many tokens the model's own samples come to, where it brings any."""
+    samples = imported.feeds
+    if not states or tokens not in samples or states[0].past not in samples:
+        return None
+    state = states[0]
+    return int(samples[tokens].shape[-1]) + int(samples[state.past].shape[state.axis])
+
+
+def _batches(graph: ir.Graph, decoding: Decoding) -> frozenset[str]:
+    """What the dimension of the batch is called: an open one of a state that is not its rows', else
+    the first of what is read."""
+    axes = {state.past: state.axis for state in decoding.states}
+    names = {decoding.tokens, *decoding.held}
+    found = set()
+    for value in graph.inputs:
+        name = str(value.name)
+        for at, dim in enumerate(value.shape or ()):
+            is_batch = at != axes[name] if name in axes else at == 0 and name in names
+            if is_batch and isinstance(dim, ir.SymbolicDim) and dim.value:
+                found.add(dim.value)
+    return frozenset(found)
+
+
+def _one_row(graph: ir.Graph, batches: frozenset[str], tokens: str) -> None:
     """Bind the dimension of the batch, by its name and where tokens have it, to one row."""
-    rows = {
-        dim.value
-        for each in joined
-        for at, dim in enumerate(each.past.shape or ())
-        if at != each.axis and isinstance(dim, ir.SymbolicDim) and dim.value
-    }
     for value in (*graph.inputs, *graph.outputs):
         if value.shape is None:
             continue
-        named = [_bound(dim, rows - {tokens.value}) for dim in value.shape]
-        if value.name in {TOKENS, MASK, POSITIONS}:
+        named = [_bound(dim, batches) for dim in value.shape]
+        if value.name in {tokens, MASK, POSITIONS}:
             named[0] = 1
         value.shape = ir.Shape(named)
 
 
-def _bound(dim: int | ir.SymbolicDim, rows: set[str]) -> int | ir.SymbolicDim:
+def _bound(dim: int | ir.SymbolicDim, rows: frozenset[str]) -> int | ir.SymbolicDim:
     return 1 if isinstance(dim, ir.SymbolicDim) and dim.value in rows else dim
 
 
@@ -154,33 +196,46 @@ def _tie_mask(graph: ir.Graph, tokens: ir.SymbolicDim, past: int | ir.SymbolicDi
             value.shape = ir.Shape([1, total])
 
 
-def _sizes(graph: ir.Graph, tokens: int, length: int) -> Shapes:
+def _tie_positions(graph: ir.Graph, tokens: ir.SymbolicDim) -> None:
+    """There is one for each token, whatever the exporter calls their number."""
+    for value in graph.inputs:
+        if value.name == CACHE_POSITIONS:
+            value.shape = ir.Shape([tokens])
+
+
+def _sizes(graph: ir.Graph, name: str, tokens: int, length: int) -> Shapes:
     """Of what is known by name, with so many new tokens behind `length`."""
-    known = {TOKENS: (1, tokens), MASK: (1, length + tokens), POSITIONS: (1, tokens)}
+    known = {
+        name: (1, tokens),
+        MASK: (1, length + tokens),
+        POSITIONS: (1, tokens),
+        CACHE_POSITIONS: (tokens,),
+    }
     names = {value.name for value in graph.inputs}
     return {name: shape for name, shape in known.items() if name in names}
 
 
-def _samples(imported: Imported, tokens: int, length: int) -> Feeds:
+def _samples(imported: Imported, name: str, tokens: int, length: int) -> Feeds:
     """Sample inputs of the same lengths: the model's own tokens, all of which count."""
     samples: dict[str, Tensor] = {}
     for value in imported.model.graph.inputs:
-        name = str(value.name)
+        own = str(value.name)
         dtype = None if value.dtype is None else value.dtype.numpy()
-        if name == MASK:
-            samples[name] = np.ones((1, length + tokens), dtype)
-        elif name == POSITIONS:
-            samples[name] = np.arange(length, length + tokens, dtype=dtype)[None]
-        elif name == TOKENS and name in imported.feeds:
-            samples[name] = np.resize(imported.feeds[name], (1, tokens))
-        elif name in imported.feeds:
-            samples[name] = imported.feeds[name]
+        if own == MASK:
+            samples[own] = np.ones((1, length + tokens), dtype)
+        elif own == POSITIONS:
+            samples[own] = np.arange(length, length + tokens, dtype=dtype)[None]
+        elif own == CACHE_POSITIONS:
+            samples[own] = np.arange(length, length + tokens, dtype=dtype)
+        elif own == name and own in imported.feeds:
+            samples[own] = np.resize(imported.feeds[own], (1, tokens))
+        elif own in imported.feeds:
+            samples[own] = imported.feeds[own]
     return samples
 
 
-def _logits(graph: ir.Graph, states: Sequence[State]) -> str:
+def _logits(graph: ir.Graph, presents: Collection[str]) -> str:
     """The output called so, or the only one that is no state; empty where that is not plain."""
-    presents = {state.present for state in states}
     others = [str(value.name) for value in graph.outputs if value.name not in presents]
     if "logits" in others:
         return "logits"

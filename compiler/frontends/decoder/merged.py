@@ -17,16 +17,28 @@ _PASSED = frozenset({"Cast", "Gather", "Identity", "Reshape", "Squeeze", "Unsque
 
 def with_cache(model: ir.Model) -> ir.Model:
     """`model` itself where it is not merged, else another in which the cache is always used."""
-    if all(value.name != BRANCH for value in model.graph.inputs):
-        return model
+    return _branch(model, uses_cache=True) if is_merged(model) else model
+
+
+def without_cache(model: ir.Model) -> ir.Model | None:
+    """Another in which the cache is never used; None where `model` is not merged."""
+    return _branch(model, uses_cache=False) if is_merged(model) else None
+
+
+def is_merged(model: ir.Model) -> bool:
+    return any(value.name == BRANCH for value in model.graph.inputs)
+
+
+def _branch(model: ir.Model, *, uses_cache: bool) -> ir.Model:
     found = model.clone()
     graph = found.graph
     asked = next(value for value in graph.inputs if value.name == BRANCH)
+    name = "then_branch" if uses_cache else "else_branch"
     for node in [node for node in graph if node.op_type == "If" and _asks(node.inputs[0], asked)]:
-        _inline(graph, node, node.attributes["then_branch"].as_graph())
+        _inline(graph, node, node.attributes[name].as_graph())
     graph.inputs.remove(asked)
     if asked.uses():
-        _always(graph, asked)
+        _always(graph, asked, uses_cache)
     return found
 
 
@@ -62,9 +74,9 @@ def _inline(graph: ir.Graph, node: ir.Node, branch: ir.Graph) -> None:
     graph.remove(node, safe=True)
 
 
-def _always(graph: ir.Graph, asked: ir.Value) -> None:
-    """What else reads the input reads that there is a cache."""
-    constant = ir.node("Constant", [], {"value": ir.tensor(np.asarray([True]))})
+def _always(graph: ir.Graph, asked: ir.Value, answer: bool) -> None:
+    """What else reads the input reads whether there is a cache."""
+    constant = ir.node("Constant", [], {"value": ir.tensor(np.asarray([answer]))})
     first = next(iter(graph))
     graph.insert_before(first, constant)
     asked.replace_all_uses_with(constant.outputs[0])

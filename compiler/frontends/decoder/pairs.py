@@ -6,28 +6,35 @@ A pair is recognised by its names and its shapes, which are equal but for one op
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import onnx_ir as ir
 
 from stagecut.compiler.ir.errors import ModelError, UsageError
 
-_PAST = re.compile(r"past(?:_key_values?)?[._]")
-_PRESENT = re.compile(r"present(?:_key_values?)?[._]")
+PAST = re.compile(r"past(?:_key_values?)?[._]")
+PRESENT = re.compile(r"present(?:_key_values?)?[._]")
+
+#: What exporters put behind the name of what a model hands back.
+OUT = re.compile(r"_out(?:put)?$")
 
 #: A cache has at least this many dimensions.
 _LEAST_RANK = 2
 
 
-def find_pairs(graph: ir.Graph, asked: Mapping[str, str]) -> tuple[tuple[ir.Value, ir.Value], ...]:
+def find_pairs(
+    graph: ir.Graph, asked: Mapping[str, str], taken: Container[str] = ()
+) -> tuple[tuple[ir.Value, ir.Value], ...]:
     """Each input with the output that carries it on; none for a model that is no decoder.
 
-    `asked` are names of such inputs and outputs, which are then the only ones. Raises UsageError
-    for a name that the model does not have, ModelError where some are paired and others are not.
+    `asked` are names of such inputs and outputs, which are then the only ones; inputs that are
+    `taken` are none. Raises UsageError for a name that the model does not have, ModelError where
+    some are paired and others are not.
     """
     if asked:
         return tuple(_asked(graph, asked))
-    pasts, presents = _named(graph.inputs, _PAST), _named(graph.outputs, _PRESENT)
+    inputs = [value for value in graph.inputs if value.name not in taken]
+    pasts, presents = _named(inputs, PAST), _named(graph.outputs, PRESENT)
     paired = [key for key in pasts if key in presents and _goes_on(pasts[key], presents[key])]
     if paired and not len(paired) == len(pasts) == len(presents):
         raise ModelError(
@@ -37,6 +44,27 @@ def find_pairs(graph: ir.Graph, asked: Mapping[str, str]) -> tuple[tuple[ir.Valu
             fix="say which belong together, all of them: --state PAST=PRESENT",
         )
     return tuple((pasts[key], presents[key]) for key in paired)
+
+
+def carried_on(graph: ir.Graph, names: Sequence[str]) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """Those inputs of these `names` that an output of the same name carries on, `hidden` and
+    `hidden_out`, of the same sizes as far as they are known; each with that output."""
+    outputs = {OUT.sub("", str(value.name)): value for value in graph.outputs}
+    for value in graph.inputs:
+        output = outputs.get(str(value.name))
+        if value.name in names and output is not None and is_replaced(value, output):
+            yield value, output
+
+
+def is_replaced(past: ir.Value, present: ir.Value) -> bool:
+    """Whether `past` has known sizes behind its batch, and `present` the same, as far as they are
+    known: what grows has another number of rows each time."""
+    if past.shape is None or present.shape is None or len(past.shape) != len(present.shape):
+        return False
+    if not all(isinstance(dim, int) for dim in past.shape[1:]):
+        return False
+    pairs = zip(past.shape, present.shape, strict=True)
+    return all(a == b for a, b in pairs if isinstance(a, int) and isinstance(b, int))
 
 
 def _named(values: Iterable[ir.Value], prefix: re.Pattern[str]) -> dict[str, ir.Value]:

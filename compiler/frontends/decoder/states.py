@@ -62,6 +62,11 @@ class Joined:
         return State(str(self.past.name), str(self.present.name), dtype, self.row, self.axis)
 
     @property
+    def past_length(self) -> int | ir.SymbolicDim:
+        """How many rows there were."""
+        return (self.past.shape or ())[self.axis]
+
+    @property
     def row(self) -> tuple[int, ...]:
         """The other dimensions; those that are open are of a batch, and a sequence is one row."""
         dims = self.past.shape or ()

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import onnx
 import pytest
 
+from tests.support import encoder_decoders
 from tests.support.command_line import Said, stagecut
 from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
 from tests.support.tokenizers import word_tokenizer
@@ -157,3 +159,31 @@ def test_other_commands_say_that_it_is_a_decoder(run: Run, plan: Path) -> None:
         assert said.code == 1, command
         assert "has no entry 'main'; it has prefill, decode" in said.err
         assert "stagecut generate" in said.err
+
+
+def test_an_encoder_decoder(run: Run, tmp_path: Path) -> None:
+    """From two files whose names say nothing, and from a folder."""
+    encoder_decoders.write_folder(tmp_path, "two files")
+    encoder, decoder = (tmp_path / f"{name}_model.onnx" for name in ("encoder", "decoder"))
+    source = encoder_decoders.source_of(7, 2, 11)
+    files = []
+    for name, array in source.items():
+        np.save(tmp_path / f"{name}.npy", array)
+        files += ["--input", f"{name}={tmp_path / name}.npy"]
+    expected = encoder_decoders.PlainLoop().greedy(source, PROMPT, 6)
+    quick = ("--device", "cpu.serial", "--effort", "quick", "--no-cache", "--capacity", 20)
+    for model in ((tmp_path,), (decoder, "--encoder", encoder)):
+        path = tmp_path / "m.plan"
+        said = run("compile", *model, "-o", path, "--shape", "input_ids=1x3", *quick)
+        assert said.code == 0, said.err
+        assert "encode " in said.out
+        said = run("generate", path, "--prompt-ids", IDS, "--max-new", 6, *files)
+        assert (said.code, said.out.split()) == (0, [str(token) for token in expected])
+    said = run("generate", path, "--prompt-ids", IDS)
+    assert (said.code, "the model has an encoder" in said.err) == (1, True)
+    asked = ("generate", path, "--benchmark", "prompt=3,new=2", *files, "--json")
+    assert json.loads(run(*asked).out)["memory_bytes"] > 0
+    asked = ("compile", decoder, "-o", path, "--encoder", encoder, "--hand", "x", *quick)
+    assert "'x' does not pair an output with an input" in run(*asked).err
+    said = run("compile", tmp_path, "-o", encoder, *quick)
+    assert (said.code, "encoder_model.onnx" in said.err) == (2, True)

@@ -10,7 +10,8 @@ from stagecut.compiler.formats.decoding_check import decoding_problems
 from stagecut.compiler.formats.plan_check import check_plan
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.plan import PlanDocument
-from stagecut.compiler.ir.state import Decoding, State
+from stagecut.compiler.ir.state import Decoding, Handed, State
+from tests.support import encoder_decoders
 from tests.support.decoders import decoder_plan, tiny_decoder
 
 
@@ -32,7 +33,6 @@ def test_a_plan_as_it_is_made(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda d: replace(d, states=()), "there is no state"),
         (lambda d: replace(d, states=d.states * 2), "two states have one past"),
         (lambda d: replace(d, logits="x"), "prefill has no output 'x'"),
         (lambda d: _first(d, lambda s: replace(s, present="x")), "prefill has no output 'x'"),
@@ -40,7 +40,7 @@ def test_a_plan_as_it_is_made(plan: Plan) -> None:
         (lambda d: _first(d, lambda s: replace(s, row=(1, 2, 5))), "with other rows"),
         (lambda d: _first(d, lambda s: replace(s, dtype="float16")), "with other rows"),
     ],
-    ids=["no state", "twice", "logits", "present", "past", "row", "dtype"],
+    ids=["twice", "logits", "present", "past", "row", "dtype"],
 )
 def test_what_does_not_fit(
     plan: Plan, change: Callable[[Decoding], Decoding], problem: str
@@ -48,6 +48,41 @@ def test_what_does_not_fit(
     assert plan.decoding is not None
     document = replace(plan.document, decoding=change(plan.decoding))
     with pytest.raises(PlanError, match=f"decoding: .*{problem}"):
+        check_plan(document, plan.archive)
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Of an encoder-decoder."""
+    folder = tmp_path_factory.mktemp("model")
+    return encoder_decoders.plan(encoder_decoders.write_folder(folder, "two files"))
+
+
+@pytest.mark.parametrize(
+    ("handed", "problem"),
+    [
+        (Handed("x", "input_ids"), "encode has no output that input 'input_ids' reads"),
+        (Handed("decoder.cross_v", "x"), "prefill has no input 'x'"),
+        (Handed("decoder.cross_v", "input_ids"), "another output 'decoder.cross_v'"),
+    ],
+    ids=["source", "target", "type"],
+)
+def test_what_encode_does_not_hand_on(spoken: Plan, handed: Handed, problem: str) -> None:
+    check_plan(spoken.document, spoken.archive)
+    assert spoken.decoding is not None
+    decoding = replace(spoken.decoding, handed=(*spoken.decoding.handed[1:], handed))
+    with pytest.raises(PlanError, match=problem):
+        check_plan(replace(spoken.document, decoding=decoding), spoken.archive)
+    twice = replace(decoding, handed=spoken.decoding.handed * 2)
+    with pytest.raises(PlanError, match="two states have one target"):
+        check_plan(replace(spoken.document, decoding=twice), spoken.archive)
+
+
+def test_no_state(plan: Plan) -> None:
+    assert plan.decoding is not None
+    entries = {"decode": plan.document.entries["decode"]}
+    document = PlanDocument(entries, replace(plan.decoding, states=()))
+    with pytest.raises(PlanError, match="decoding: there is no state"):
         check_plan(document, plan.archive)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from stagecut.compiler.ir.errors import FeedError, PlanError, StagecutError, UsageError
+from stagecut.runtime.decoding.benchmark import Lengths, benchmark
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.sampling import Sampling
 from stagecut.runtime.decoding.session import DecoderSession
 from stagecut.runtime.decoding.tokenizer import Tokenizer
+from tests.support import encoder_decoders
 from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
 from tests.support.tokenizers import word_tokenizer
 
@@ -136,3 +138,18 @@ def test_no_output_scores_the_next_token() -> None:
     hidden.type.tensor_type.shape.dim[2].dim_value = 8
     with pytest.raises(PlanError, match="none of its outputs is called logits: points, hidden"):
         Generator(decoder_plan(model))
+
+
+def test_a_source_for_those_that_have_an_encoder(session: DecoderSession, tmp_path: Path) -> None:
+    source = encoder_decoders.source_of(3, 9, 1)
+    with pytest.raises(FeedError, match="the model has no encoder"):
+        Generator(session)(PROMPT, source=source)
+    folder = encoder_decoders.write_folder(tmp_path, "two files")
+    generator = Generator(encoder_decoders.plan(folder))
+    with pytest.raises(FeedError, match="the model has an encoder") as caught:
+        generator(PROMPT, max_new=2)
+    assert "input_ids, attention_mask" in caught.value.fix
+    with pytest.raises(FeedError, match="attention_mask"):
+        generator(PROMPT, source={"input_ids": source["input_ids"]}, max_new=2)
+    measured = benchmark(generator, Lengths(3, 2), source, bandwidth=lambda: 1e9)
+    assert measured.memory_bytes == 60 * generator.session.decoding.token_bytes + 3 * 2 * 32 + 3

@@ -6,10 +6,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ClosedError, FeedError, UsageError
+from stagecut.compiler.ir.state import Decoding, DecodingOptions, Handed
+from stagecut.runtime.decoding.generate import Generator
+from stagecut.runtime.decoding.held import Held
 from stagecut.runtime.decoding.sequence import Sequence
 from stagecut.runtime.decoding.session import DecoderSession
-from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
+from tests.support import encoder_decoders
+from tests.support.decoders import (
+    HIDDEN,
+    PROMPT,
+    PlainLoop,
+    decoder_plan,
+    recurrent,
+    tiny_decoder,
+)
+from tests.support.encoder_decoders import source_of
 
 CAPACITY = 90
 
@@ -184,3 +197,93 @@ def test_closed(session: DecoderSession) -> None:
     sequence.close()
     with pytest.raises(ClosedError, match="the sequence is closed"):
         sequence.run("prefill", _row(1))
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> DecoderSession:
+    """Of an encoder-decoder."""
+    folder = encoder_decoders.write_folder(tmp_path_factory.mktemp("model"), "three files")
+    return DecoderSession(encoder_decoders.plan(folder))
+
+
+def test_what_was_encoded_is_read_by_every_run(spoken: DecoderSession) -> None:
+    """And by forks, and behind a truncation; another source is another sequence."""
+    loop, sources = encoder_decoders.PlainLoop(), [source_of(3, 9, 1), source_of(7, 2, 11, 5, 0)]
+    expected = [loop.greedy(source, PROMPT, 20) for source in sources]
+    assert expected[0] != expected[1]
+    with spoken.sequence() as one, spoken.sequence() as other:
+        for sequence, source, tokens in zip((one, other), sources, expected, strict=True):
+            assert sequence.run("encode", source) == []
+            [logits] = sequence.run("prefill", _row(*PROMPT))
+            with sequence.fork() as fork:
+                assert _greedy(fork, logits, 20) == tokens
+            assert _greedy(sequence, logits, 20) == tokens
+            sequence.truncate(0)
+            [logits] = sequence.run("prefill", _row(*PROMPT))
+            assert _greedy(sequence, logits, 20) == tokens
+        one.truncate(0)
+        one.run("encode", sources[1])
+        [logits] = one.run("prefill", _row(*PROMPT))
+        assert _greedy(one, logits, 20) == expected[1]
+
+
+def test_memory_of_what_is_held_whole(spoken: DecoderSession) -> None:
+    with spoken.sequence() as sequence:
+        before = sequence.memory_bytes
+        assert before == spoken.capacity * spoken.decoding.token_bytes
+        sequence.run("encode", source_of(3, 9, 1, 4))
+        assert sequence.memory_bytes - before == spoken.held_bytes > 4 * 2 * 8 * 4
+
+
+def test_the_callers_arrays_stay_the_callers() -> None:
+    """What is handed on as it came is copied: who writes into it afterwards changes no sequence."""
+
+    class Same:
+        def run(self, output_names: object, input_feed: Feeds) -> list[Any]:
+            return [input_feed["x"]]
+
+    decoding = Decoding((), 10, "x", handed=(Handed("x", "memory"),))
+    held = Held(decoding, {})
+    x = np.zeros(3)
+    Sequence({"encode": Same()}, {}, ["x"], decoding, held).run("encode", {"x": x})
+    x[:] = 1
+    assert not held.arrays["memory"].any()
+
+
+@pytest.mark.parametrize(
+    ("entries", "problem"),
+    [
+        (["prefill"], "prefill reads what encode says, which has not run"),
+        (["decode"], "decode reads what encode says, which has not run"),
+        (["encode", "decode"], "this one is empty"),
+        (["encode", "prefill", "encode"], "encode begins a sequence, and this one holds 1 tokens"),
+    ],
+)
+def test_entries_of_an_encoder_decoder_that_are_not_next(
+    spoken: DecoderSession, entries: list[str], problem: str
+) -> None:
+    *before, last = entries
+    feeds = {"encode": source_of(3, 9), "prefill": _row(1), "decode": _row(1)}
+    with spoken.sequence() as sequence:
+        for entry in before:
+            sequence.run(entry, feeds[entry])
+        with pytest.raises(UsageError, match=problem):
+            sequence.run(last, feeds[last])
+
+
+def test_a_state_that_is_replaced_has_no_way_back() -> None:
+    """It reads its tokens one by one."""
+    session = DecoderSession(decoder_plan(recurrent(), decoding=DecodingOptions(states=HIDDEN)))
+    assert session.decoding.entries == ("decode",)
+    with session.sequence() as sequence:
+        found = [sequence.run("decode", _row(token))[0] for token in (3, 5, 3)]
+        assert not np.allclose(found[0], found[2])
+        with pytest.raises(UsageError, match="no way back to 2"):
+            sequence.truncate(2)
+        with pytest.raises(FeedError, match="2 tokens, and the model takes one at a time"):
+            sequence.run("decode", _row(1, 2))
+        assert sequence.length == 3
+        sequence.truncate(0)
+        np.testing.assert_array_equal(sequence.run("decode", _row(3))[0], found[0])
+        assert sequence.memory_bytes == session.held_bytes == 32
+    assert Generator(session)([3, 5, 3], max_new=1).tokens == (int(found[2].argmax()),)
