@@ -47,12 +47,12 @@ def sweep(
         ),
     ] = None,
     set_: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--set",
             metavar="DEVICE:KEY=A,B,...",
             help="A modelled device with each of these values in turn: pim.hbm:channels=16,32,64. "
-            "The real devices are measured once for all of them.",
+            "The real devices are measured once for all of them. May be repeated.",
         ),
     ] = None,
     map_: Annotated[
@@ -121,12 +121,13 @@ def sweep(
     if along:
         _refuse_along_length(
             twice=known is not None and bool(lengths),
-            others=[*asked, set_, map_, shape, png, html],
+            others=[*asked, *(set_ or ()), map_, shape, png, html],
         )
     else:
-        _refuse(len(asked), set_ is not None, map_)
-    entries = [] if set_ is None else _entries(set_)
+        _refuse(len(asked), bool(set_), map_)
+    entries = [each for text in set_ or () for each in _entries(text)]
     names = tuple(each.partition("=")[0] for each in entries)
+    _refuse_twins(names)
     prices = _prices(price, len(names))
     catalogue = Catalogue(names, goal, time_limit, Searching(goal), progress_bars(), prices)
     if entries and is_table:
@@ -301,6 +302,16 @@ def _refuse(scales: int, is_catalogue: bool, is_map: bool) -> None:
             where="--map",
             fix="give --scale PART=LOW..HIGH twice",
         )
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                f"two devices would be called {name}",
+                where="--set",
+                fix="ask for each value of an option in one --set",
+            )
 
 
 def _sweep(text: str, objective: "Objective", limit_s: float) -> "Sweep":

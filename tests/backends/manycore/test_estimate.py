@@ -4,6 +4,7 @@ import pytest
 
 from stagecut.compiler.ir.errors import ShapeError, UnplaceableError, UsageError
 from tests.support.manycore import manycore
+from tests.support.repository import ROOT
 
 HEADS = (1, 12, 197, 64)
 ASKED: dict[str, list[tuple[int, ...]]] = {
@@ -65,4 +66,18 @@ def test_rows_of_attention_are_halved_where_columns_are_not_enough() -> None:
     tall = manycore("manycore.snitch16:attention_rows=4096").estimate_operator(
         "Attention", [(1, 1, 4096, 64)] * 3
     )
-    assert tall.tiles == ("64 x 64 of 64",) or tall.tiles[0].endswith("of 64")
+    assert tall.tiles == ("64 x 16 of 64",)
+
+
+def test_the_documentation_has_what_each_lever_brings() -> None:
+    page = (ROOT / "docs" / "manycore.md").read_text("utf-8")
+    table = page.partition("| lever | product | attention |\n|---|---|---|\n")[2].partition("\n\n")[
+        0
+    ]
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    assert len(lines) == 6
+    for lever, *shown in lines:
+        on = "" if lever == "none" else f",{lever.strip('`')}=on"
+        device = manycore(f"manycore.snitch16:precision=fp8{on}")
+        found = [device.estimate_operator(op, ASKED[op]).cycles for op in ("MatMul", "Attention")]
+        assert [f"{cycles:,}" for cycles in found] == shown

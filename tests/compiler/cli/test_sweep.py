@@ -146,6 +146,20 @@ def test_a_catalogue_is_measured_once(run: Run) -> None:
     assert "1.00x" in said[1]
 
 
+def test_several_options_are_several_catalogues_of_one_profile(run: Run) -> None:
+    """Of two, the last one used to be all that was answered."""
+    onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")
+    shapes = ("--shape", "ids=2x5", "--shape", "scale=2x3")
+    sets = ("--set", "pim.hbm:channels=16,64", "--set", "manycore.snitch16:clusters=4")
+    options = (*shapes, "--device", "cpu.serial", *sets, "--no-cache", "--json")
+    assert [each["device"] for each in _json(run("x.onnx", *options))["choices"]] == [
+        None,
+        "pim.hbm:channels=16",
+        "pim.hbm:channels=64",
+        "manycore.snitch16:clusters=4",
+    ]
+
+
 def test_a_catalogue_with_prices_says_what_something_is_as_good_as(run: Run) -> None:
     """Where all is pinned to the host, no device is worth its price."""
     onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")
@@ -203,6 +217,10 @@ BAD = {
     "a range that ends before it begins": (("--scale", "pim=2..1"), "is no range of speeds"),
     "a catalogue of a table": (("--set", "pim:n=1"), "a cost table holds no device"),
     "a catalogue without values": (("--set", "pim.hbm:channels"), "is not DEVICE:KEY=A,B"),
+    "a device twice": (
+        ("--set", "pim.hbm:channels=16", "--set", "pim.hbm:channels=16,32"),
+        "two devices would be called channels-16",
+    ),
     "throughput": (
         ("--scale", "pim=1..2", "--objective", "throughput"),
         "a sweep does not know the optimum of a stream",
