@@ -5,6 +5,7 @@ import onnx_ir as ir
 import pytest
 
 from stagecut.compiler import Plan, compile_model
+from stagecut.compiler.context import Settings
 from stagecut.runtime import Session
 from tests.backends.manycore.numerics.test_executable import block
 from tests.support.nodes import sample
@@ -68,3 +69,22 @@ def test_attention_is_one_node_where_its_kernel_is_faster_than_its_parts(
     assert len(plan.first.planned.nodes) == nodes
     (result,) = Session(plan).run(None, feeds)
     np.testing.assert_allclose(result, case.reference(feeds.values())[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["zoo:tiny-vit", "zoo:tiny-gpt2"])
+def test_a_whole_model_passes_the_gate_on_both_and_says_what_the_chip_cannot_run(
+    model: str,
+) -> None:
+    plan = compile_model(
+        model,
+        devices=["cpu.parallel", "manycore.snitch16:precision=fp32"],
+        settings=Settings(effort="quick"),
+        forbids=["op:MatMul=cpu.parallel"],
+    )
+    planned = plan.first.planned
+    assert {stage.device for stage in planned.schedule.stages} == {
+        "cpu.parallel",
+        "manycore.snitch16",
+    }
+    reasons = [why for node in planned.nodes for why in node.refusals.values()]
+    assert any("the library has no kernel for it" in why for why in reasons)
