@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from stagecut.compiler.cli.sweep_output import csv_text, moves, placed
+from stagecut.compiler.cli.sweep_output import breakpoint_document, csv_text, moves, placed
 from stagecut.compiler.ir.costs_by_length import CostsByLength
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.lengths import LengthCurve, LengthStretch
@@ -30,11 +30,7 @@ def curve_document(curve: LengthCurve, costs: CostsByLength) -> dict[str, object
             {
                 "at": point.at,
                 "from_length": math.ceil(point.at),
-                "total": point.total,
-                "moved": [
-                    {"node": move.node, "before": move.before, "after": move.after}
-                    for move in point.moved
-                ],
+                **breakpoint_document(point),
             }
             for point in curve.breakpoints
         ],

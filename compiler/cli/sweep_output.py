@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution
@@ -23,17 +24,7 @@ def curves_document(curves: Sequence[Curve]) -> dict[str, object]:
                 "part": curve.part,
                 "low": curve.stretches[0].low,
                 "high": curve.stretches[-1].high,
-                "breakpoints": [
-                    {
-                        "at": point.at,
-                        "total": point.total,
-                        "moved": [
-                            {"node": move.node, "before": move.before, "after": move.after}
-                            for move in point.moved
-                        ],
-                    }
-                    for point in curve.breakpoints
-                ],
+                "breakpoints": [*map(breakpoint_document, curve.breakpoints)],
                 "stretches": [
                     {
                         "low": stretch.low,
@@ -51,6 +42,10 @@ def curves_document(curves: Sequence[Curve]) -> dict[str, object]:
             for curve in curves
         ],
     }
+
+
+def breakpoint_document(point: Breakpoint) -> dict[str, object]:
+    return {"at": point.at, "total": point.total, "moved": [*map(asdict, point.moved)]}
 
 
 def _has_one(curve: Curve) -> bool:
