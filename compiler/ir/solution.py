@@ -18,6 +18,7 @@ from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import html_table, printable, suggestion
+from stagecut.compiler.ir.units import at_most
 
 #: A relative difference that is no larger is rounding.
 ROUNDING = 1e-9
@@ -107,7 +108,7 @@ class Certificate:
             return self.statement
         if self.exact:
             return "optimal: no other schedule costs less"
-        left = f"at most {self.gap:.2%} might be saved"
+        left = f"at most {at_most(self.gap)} might be saved"
         if self.scope == GRAPH_ORDER:
             return f"optimal in the graph's order; in another order {left}"
         return f"not proven optimal: {left}"

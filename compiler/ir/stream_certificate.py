@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from stagecut.compiler.ir.solution import meets
-from stagecut.compiler.ir.units import seconds, size
+from stagecut.compiler.ir.units import at_most, seconds, size
 
 #: What a stream's certificate is about: pipelines whose stages hand values on in one direction; or
 #: those among them whose stages are stretches of the graph's own order.
@@ -142,10 +142,9 @@ class StreamCertificate:
             stages = f"pipeline of stretches of the graph's order{within}"
         else:
             stages = f"pipeline of contiguous stages{within}"
-        others = f"other schedules by {self.gap:.2%} at most"
+        others = f"other schedules by {at_most(self.gap)} at most"
         if self.open_gap:
-            return (
-                f"not proven optimal: a {stages} is faster by {self.open_gap:.2%} at most; {others}"
-            )
+            most = at_most(self.open_gap)
+            return f"not proven optimal: a {stages} is faster by {most} at most; {others}"
         best = "" if self.scope == "contiguous stages in the graph's order" else "optimal: "
         return f"{best}no {stages} is faster; {others}"

@@ -12,6 +12,7 @@ _PREFIXES = (
     (1e-9, "n"),
     (1e-12, "p"),
 )
+_LEAST_PART = 1e-4
 _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
@@ -28,6 +29,11 @@ def seconds(time_s: float) -> str:
         if abs(time_s) >= 0.9995 * unit_s:
             return f"{_three_digits(time_s / unit_s)} {name}"
     return f"{time_s:.2e} s"
+
+
+def at_most(part: float) -> str:
+    """`0.25` -> `25.00%`: of a bound above nought, which is never told as `0.00%`."""
+    return f"{max(part, _LEAST_PART):.2%}"
 
 
 def size(size_bytes: float) -> str:

@@ -49,6 +49,11 @@ CASES = {
         (False, ALL_SCHEDULES, 0.25),
         "not proven optimal: at most 25.00% might be saved",
     ),
+    "next to nothing is left": (
+        (2.0, 1.99999, -inf),
+        (False, ALL_SCHEDULES, 1 - 1.99999 / 2.0),
+        "not proven optimal: at most 0.01% might be saved",
+    ),
     "nothing is known of the graph's order": (
         (2.0, 1.5, -inf),
         (False, ALL_SCHEDULES, 0.25),
