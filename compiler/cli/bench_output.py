@@ -3,10 +3,13 @@
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from stagecut.compiler.cli.contestant import Turn
 from stagecut.compiler.cli.run_output import quantile
 from stagecut.compiler.ir import units
+
+if TYPE_CHECKING:
+    from stagecut.compiler.cli.contestant import Turn
 
 
 @dataclass(slots=True)
@@ -14,7 +17,7 @@ class Row:
     """The turns of one, the plan's own first; or why it does not run the model."""
 
     name: str
-    turns: list[Turn] = field(default_factory=list)
+    turns: "list[Turn]" = field(default_factory=list)
     failure: str = ""
 
     @property

@@ -395,7 +395,10 @@ def test_estimate_says_how_channels_share(run: Run) -> None:
 
 
 def test_help_comes_at_once_because_nothing_heavy_is_loaded() -> None:
-    heavy = "torch transformers onnx onnxruntime onnx_ir pydantic networkx numpy scipy openvino"
+    heavy = (
+        "torch transformers onnx onnxruntime onnx_ir pydantic networkx numpy scipy openvino "
+        "multiprocessing"
+    )
     code = f"""
 import sys
 sys.argv = ["stagecut", "--help"]
