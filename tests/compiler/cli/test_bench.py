@@ -117,6 +117,7 @@ def test_programs_read_numbers() -> None:
     found: Any = document(ROWS)["rows"]
     first, _, failed = found
     assert first["latency_s"] == {"median": 0.001, "p90": 0.002, "p99": 0.002, "runs": 6}
+    assert [*first["latency_s"]] == ["median", "p90", "p99", "runs"]
     assert first["inputs_per_s"] == {"median": 1000.0, "min": 900.0, "max": 1100.0, "turns": 2}
     assert first["memory_bytes"] == {"steady": 10 * MIB, "peak": 20 * MIB}
     assert failed == {"name": "torch eager", "failure": "torch is not installed"}
