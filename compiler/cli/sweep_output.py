@@ -102,10 +102,7 @@ def proved(solves: int, gap: float) -> str:
 
 def placed(solution: Solution) -> str:
     """How many nodes run where."""
-    return ", ".join(
-        f"{wording.count(number, 'node')} on {wording.brief(name)}"
-        for name, number in _counts(solution).items()
-    )
+    return wording.nodes_by_device(_counts(solution))
 
 
 def _counts(solution: Solution) -> Mapping[str, int]:

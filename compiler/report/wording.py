@@ -177,6 +177,13 @@ def error_front(planned: PlannedPrecision | None) -> str:
     return f"to choose from, by the costs: {'; '.join(told)}"
 
 
+def nodes_by_device(counts: Mapping[str, int]) -> str:
+    """`60 nodes on cpu.serial, 2 nodes on pim`."""
+    return ", ".join(
+        f"{count(number, 'node')} on {brief(device)}" for device, number in counts.items()
+    )
+
+
 def nodes_on(point: ErrorPoint) -> str:
     """`60 nodes on cpu.int8.serial, 2 on cpu.serial`."""
     (first, most), *others = point.devices.items()
