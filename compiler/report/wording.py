@@ -170,8 +170,8 @@ def error_front(planned: PlannedPrecision | None) -> str:
     if planned is None or not planned.front:
         return ""
     told = (
-        f"{percent_of(point.predicted if point.measured is None else point.measured)} off in "
-        f"{time(Figure(point.run_s, point.basis))} ({nodes_on(point)})"
+        f"{percent_of(point.error)} off in {time(Figure(point.run_s, point.basis))} "
+        f"({nodes_on(point)})"
         for point in planned.front
     )
     return f"to choose from, by the costs: {'; '.join(told)}"

@@ -8,7 +8,6 @@ time |     2                    1 2 3   by the costs, their errors measured
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stagecut.compiler.ir.precision import ErrorPoint
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.figures import Figure
@@ -78,12 +77,7 @@ def _plans(report: Report) -> Iterator[tuple[str, Figure, float, str]]:
     for contender in report.contenders:
         known = precision.of(contender.name)
         if known is not None and contender.accounting == "measured":
-            error = known.predicted if known.measured is None else known.measured
             kind = "chosen" if contender.chosen else "more"
-            yield kind, Figure(contender.median_s, contender.basis), error, contender.name
+            yield kind, Figure(contender.median_s, contender.basis), known.error, contender.name
     for point in precision.front:
-        yield "other", Figure(point.run_s, point.basis), _error(point), wording.nodes_on(point)
-
-
-def _error(point: ErrorPoint) -> float:
-    return point.predicted if point.measured is None else point.measured
+        yield "other", Figure(point.run_s, point.basis), point.error, wording.nodes_on(point)
