@@ -49,9 +49,9 @@ def map_lines(found: SpeedMap) -> Iterator[str]:
         f"{wording.count(len(found.regions), 'region')}, found by "
         f"{proved(found.solves, found.gap)}"
     )
-    width = max(len(f"{speed:.3g}") for speed in _speeds(second.low, second.high, _DOWN))
-    for speed in reversed([*_speeds(second.low, second.high, _DOWN)]):
-        row = (found.at(across, speed) for across in _speeds(first.low, first.high, _ACROSS))
+    width = max(len(f"{speed:.3g}") for speed in even_speeds(second.low, second.high, _DOWN))
+    for speed in reversed([*even_speeds(second.low, second.high, _DOWN)]):
+        row = (found.at(across, speed) for across in even_speeds(first.low, first.high, _ACROSS))
         yield f"  {speed:{width}.3g} |{''.join(map(letter, row))}"
     left = f"{first.low:g}"
     yield f"  {'':{width}} +{'-' * _ACROSS}"
@@ -63,8 +63,8 @@ def map_lines(found: SpeedMap) -> Iterator[str]:
         yield f"  {_OTHER}  {wording.count(more, 'more region')}"
 
 
-def _speeds(low: float, high: float, count: int) -> Iterator[float]:
-    """From one to the other in equal steps of their logarithm."""
+def even_speeds(low: float, high: float, count: int) -> Iterator[float]:
+    """So many, from one to the other in equal steps of their logarithm."""
     return (low * (high / low) ** (step / (count - 1)) for step in range(count))
 
 
