@@ -11,12 +11,12 @@ import typer
 
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.bench_output import Row, document, lines
-from stagecut.compiler.cli.contestant import Contestant
 from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.rivals import ENGINES, USUAL, Asked, OfPlan, Rival, rivals
 from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError
 
 if TYPE_CHECKING:
+    from stagecut.compiler.cli.contestant import Contestant
     from stagecut.compiler.formats.plan_file import StoredVariant
     from stagecut.compiler.ir.device import Feeds
     from stagecut.runtime.session import Session
@@ -98,10 +98,8 @@ def bench(
         asked = Asked(path, _written(stored, path, feeds), program, inputs)
         others = rivals(asked, usable_cpus(), engines)
         before = read_load()
-        rows = _measured([OfPlan(plan, feeds, fallback), *others], rounds, seconds)
+        rows = _measured(plan, [OfPlan(plan, feeds, fallback), *others], rounds, seconds)
         load = foreign_load(before, read_load())
-    if rows[0].failure:
-        raise PlanError(rows[0].failure, where=str(plan), fix="compile the model again")
     taken = None if load is None else load.taken
     if json:
         print_json("stagecut.bench/1", {**document(rows), "foreign_load": taken})
@@ -158,19 +156,29 @@ def _written(stored: "StoredVariant", path: Path, feeds: "Feeds") -> "Feeds":
     return {value.name: feeds[named[value.name]] for value in model.graph.inputs if value.name}
 
 
-def _measured(contestants: Sequence[Rival], rounds: int, seconds: float) -> list[Row]:
-    """In the order given."""
+def _measured(plan: Path, contestants: Sequence[Rival], rounds: int, seconds: float) -> list[Row]:
+    """In the order given, the first that of `plan`; raises PlanError as soon as that does not run,
+    as the others are measured for its sake."""
+    from stagecut.compiler.cli.contestant import Contestant
+
     with ExitStack() as stack:
         running = [stack.enter_context(Contestant(rival, seconds)) for rival in contestants]
         rows = [Row(each.name) for each in running]
         for contestant in progress_bars()(running, "preparing"):
             contestant.begin()
+            _check_runs(running[0], plan)
         ready = [pair for pair in zip(rows, running, strict=True) if not pair[1].failure]
         random = order.Random(0)  # noqa: S311  # nothing secret
         turns = [turn for _ in range(rounds) for turn in random.sample(ready, len(ready))]
         for row, contestant in progress_bars()(turns, "measuring"):
             if (turn := contestant.turn()) is not None:
                 row.turns.append(turn)
+            _check_runs(running[0], plan)
         for row, contestant in zip(rows, running, strict=True):
             row.failure = contestant.failure
     return rows
+
+
+def _check_runs(contestant: "Contestant", plan: Path) -> None:
+    if contestant.failure:
+        raise PlanError(contestant.failure, where=str(plan), fix="compile the model again")

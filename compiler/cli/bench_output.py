@@ -3,10 +3,13 @@
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from stagecut.compiler.cli.contestant import Turn
-from stagecut.compiler.cli.run_output import quantile
+from stagecut.compiler.cli.run_output import latency_figures
 from stagecut.compiler.ir import units
+
+if TYPE_CHECKING:
+    from stagecut.compiler.cli.contestant import Turn
 
 
 @dataclass(slots=True)
@@ -14,7 +17,7 @@ class Row:
     """The turns of one, the plan's own first; or why it does not run the model."""
 
     name: str
-    turns: list[Turn] = field(default_factory=list)
+    turns: "list[Turn]" = field(default_factory=list)
     failure: str = ""
 
     @property
@@ -41,15 +44,9 @@ def document(rows: Sequence[Row]) -> dict[str, object]:
 def _row(row: Row) -> dict[str, object]:
     if row.failure:
         return {"name": row.name, "failure": row.failure}
-    latencies_s = row.latencies_s
     return {
         "name": row.name,
-        "latency_s": {
-            "median": statistics.median(latencies_s),
-            "p90": quantile(latencies_s, 0.90),
-            "p99": quantile(latencies_s, 0.99),
-            "runs": len(latencies_s),
-        },
+        "latency_s": latency_figures(row.latencies_s),
         "inputs_per_s": {
             "median": statistics.median(row.rates),
             "min": min(row.rates),
@@ -69,9 +66,9 @@ def lines(rows: Sequence[Row], taken: float | None) -> Iterator[str]:
         if row.failure:
             yield f"{row.name:{width}}  does not run it: {row.failure}"
             continue
-        times_s = row.latencies_s
-        parts = (statistics.median(times_s), quantile(times_s, 0.90), quantile(times_s, 0.99))
-        latencies = "  ".join(f"{units.seconds(each):>8}" for each in parts)
+        figures = latency_figures(row.latencies_s)
+        parts = (units.seconds(figures[name]) for name in ("median", "p90", "p99"))
+        latencies = "  ".join(f"{each:>8}" for each in parts)
         memory = f"{units.size(row.steady_bytes):>8}  {units.size(row.peak_bytes):>8}"
         yield f"{row.name:{width}}  {latencies}  {statistics.median(row.rates):>9.1f}  {memory}"
     yield from _verdict(rows)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from stagecut.compiler.cli.sweep_output import breakpoint_document, csv_text, moves, placed
+from stagecut.compiler.cli.sweep_output import breakpoint_document, csv_text, moves, placed, proved
 from stagecut.compiler.ir.costs_by_length import CostsByLength
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.lengths import LengthCurve, LengthStretch
@@ -50,11 +50,10 @@ def curve_document(curve: LengthCurve, costs: CostsByLength) -> dict[str, object
 
 def curve_lines(curve: LengthCurve, costs: CostsByLength) -> Iterator[str]:
     text = curve.objective.text
-    proof = "each proved optimal" if not curve.gap else f"gaps of up to {curve.gap:.2%}"
     yield (
         f"a step behind {costs.low} to {costs.high} tokens: "
         f"{wording.count(len(curve.breakpoints), 'change')}, found by "
-        f"{wording.count(curve.solves, 'partition')}, {proof}"
+        f"{proved(curve.solves, curve.gap)}"
     )
     yield f"  {'tokens':>8}  {'total':>9}  what changes"
     first, last = curve.stretches[0], curve.stretches[-1]

@@ -216,8 +216,9 @@ def model_files(model: str, output: Path) -> Iterator[Path]:
 
         if is_folder(model):
             yield from files_in(Path(model))
-        yield Path(model)
-        yield from data_files(Path(model))
+        else:
+            yield Path(model)
+            yield from data_files(Path(model))
 
 
 def feed_files(texts: Sequence[str] | None) -> list[Path]:

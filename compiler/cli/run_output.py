@@ -123,12 +123,10 @@ def document(
         "shapes": {port.name: list(runs.feeds[port.name].shape) for port in planned.inputs},
         "profiled_shapes": {port.name: list(port.shape) for port in planned.inputs},
         "latency_s": {
-            "median": runs.latency_s,
+            "median": runs.latency_s,  # as below: it stands first
             "min": min(latencies_s),
             "max": max(latencies_s),
-            "p90": quantile(latencies_s, 0.90),
-            "p99": quantile(latencies_s, 0.99),
-            "runs": len(latencies_s),
+            **latency_figures(latencies_s),
         },
         "peak_memory_bytes": resident().peak_bytes,
         "basis": runs.traces[-1].basis,
@@ -169,8 +167,8 @@ def show(runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, Path])
     about += _expected(runs.observed_s, runs.predicted_s)
     say(f"latency {units.seconds(runs.latency_s)} ({', '.join(about)})")
     if count > 1:
-        times_s = [trace.latency_s for trace in runs.traces]
-        p90, p99 = (units.seconds(quantile(times_s, part)) for part in (0.90, 0.99))
+        figures = latency_figures([trace.latency_s for trace in runs.traces])
+        p90, p99 = (units.seconds(figures[name]) for name in ("p90", "p99"))
         peak = units.size(resident().peak_bytes)
         say(f"  p90 {p90}, p99 {p99}; at most {peak} of memory, with engines")
     if not runs.profiled:
@@ -185,7 +183,17 @@ def show(runs: Runs, outputs: "Mapping[str, Tensor]", files: Mapping[str, Path])
         say(f"  {what}: {', '.join(about)}")
 
 
-def quantile(times_s: Sequence[float], part: float) -> float:
+def latency_figures(times_s: Sequence[float]) -> dict[str, float]:
+    """What JSON says of how long some runs took, in seconds, and how many there were."""
+    return {
+        "median": statistics.median(times_s),
+        "p90": _quantile(times_s, 0.90),
+        "p99": _quantile(times_s, 0.99),
+        "runs": len(times_s),
+    }
+
+
+def _quantile(times_s: Sequence[float], part: float) -> float:
     """The least of the times that no less than `part` of them are at or below."""
     ranked = sorted(times_s)
     return ranked[max(0, math.ceil(part * len(ranked)) - 1)]

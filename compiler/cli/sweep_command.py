@@ -13,7 +13,7 @@ from stagecut.compiler.cli import decoding, limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.outputs import check_outputs
-from stagecut.compiler.cli.tables import Given, by_length
+from stagecut.compiler.cli.tables import by_length, without_lengths
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stagecut.compiler.ir.costs_by_length import CostsByLength
     from stagecut.compiler.ir.objective import Objective
     from stagecut.passes.sweep.catalogue import Choice
+    from stagecut.passes.sweep.lengths import LengthCurve
     from stagecut.passes.sweep.speed_map import SpeedMap
     from stagecut.passes.sweep.sweep import Curve, Sweep
 
@@ -110,13 +111,14 @@ def sweep(
     from stagecut.compiler.cli.searching import Searching
     from stagecut.compiler.ir.objective import parse_objective
     from stagecut.passes.sweep.catalogue import Catalogue
+    from stagecut.passes.sweep.lengths import LengthSweep
     from stagecut.passes.sweep.speed_map import speed_map
 
     goal = parse_objective(objective)
     asked = [_sweep(text, goal, time_limit) for text in scale or ()]
     is_table = costs.endswith(".json")
     lengths = decoding.parse_lengths(length)
-    known = by_length(Path(costs)) if is_table else None
+    known = _known_by_length(Path(costs), lengths) if is_table else None
     along = len(lengths) > 1 or (known is not None and not lengths)
     if along:
         _refuse_along_length(
@@ -143,30 +145,45 @@ def sweep(
         cache_dir=cache_dir, no_cache=no_cache, notes=context.obj, effort=effort
     )
     rules = common.read_rules(pin, forbid)
+    title = Path(costs).name
     if along:
         steps = known or _profiled_by_length(costs, lengths, device, settings)
         steps = replace(steps, tables=tuple(map(rules, steps.tables)))
-        _along_length(costs, steps, goal, time_limit, csv, json)
-        return
-    if is_table:
-        table = Given(Path(costs), None).table(*lengths)
+        curve = LengthSweep(goal, time_limit, Searching(goal), progress_bars())(steps)
+        answer = _of_lengths(curve, steps)
     else:
-        table = _profiled(costs, lengths, device, entries, shape, settings)
-    table = rules(table)
-    title = Path(costs).name
-    if entries:
-        answer = _of_choices(title, catalogue(table), dict(zip(names, entries, strict=True)), goal)
-    elif map_:
-        answer = _of_map(title, speed_map(asked[0], asked[1], table))
-    else:
-        answer = _of_curves(title, [one(table) for one in asked])
-    _write(csv, answer.rows.encode)
-    _write(png, lambda: draws.png(answer.page.drawing))
-    _write(html, lambda: str(answer.page).encode())
+        table = rules(
+            _table(Path(costs), known, lengths)
+            if is_table
+            else _profiled(costs, lengths, device, entries, shape, settings)
+        )
+        if entries:
+            specs = dict(zip(names, entries, strict=True))
+            answer = _of_choices(title, catalogue(table), specs, goal)
+        elif map_:
+            answer = _of_map(title, speed_map(asked[0], asked[1], table))
+        else:
+            answer = _of_curves(title, [one(table) for one in asked])
+    answer.write(csv, png, html)
     if json:
         print_json("stagecut.sweep/1", {"costs": costs, **answer.document})
     else:
         say(*answer.lines)
+
+
+def _known_by_length(file: Path, lengths: Sequence[int]) -> "CostsByLength | None":
+    """What is in the file; None for an ordinary table, of which no `lengths` can be asked."""
+    found = by_length(file)
+    if found is None and lengths:
+        raise without_lengths(file)
+    return found
+
+
+def _table(file: Path, known: "CostsByLength | None", lengths: Sequence[int]) -> "CostTable":
+    """At the one length that is asked for, where the costs are `known` by length."""
+    from stagecut.compiler.formats.costs_json import read_costs
+
+    return read_costs(file) if known is None else known.at(lengths[0])
 
 
 def _profiled(
@@ -199,27 +216,6 @@ def _profiled_by_length(
     return profile_by_length(model, lengths, devices=devices, settings=settings)
 
 
-def _along_length(
-    named: str,
-    steps: "CostsByLength",
-    objective: "Objective",
-    limit_s: float,
-    csv: Path | None,
-    json: bool,
-) -> None:
-    from stagecut.compiler.cli import by_length_output as says
-    from stagecut.compiler.cli.searching import Searching
-    from stagecut.passes.sweep.lengths import LengthSweep
-
-    curve = LengthSweep(objective, limit_s, Searching(objective), progress_bars())(steps)
-    _write(csv, says.curve_csv(curve).encode)
-    if json:
-        document = says.curve_document(curve, steps)
-        print_json("stagecut.sweep/1", {"costs": named, **document})
-    else:
-        say(*says.curve_lines(curve, steps))
-
-
 def _refuse_along_length(*, twice: bool, others: Sequence[object]) -> None:
     """A sweep along the length is a question of its own."""
     if twice:
@@ -239,12 +235,29 @@ def _refuse_along_length(*, twice: bool, others: Sequence[object]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What was found, in every form in which it can be had; `rows` are the CSV."""
+    """What was found, in every form in which it can be had; `rows` are the CSV, and `page` makes
+    what is drawn, where anything is."""
 
     document: Mapping[str, object]
     lines: Iterable[str]
     rows: str
-    page: "Page"
+    page: "Callable[[], Page] | None" = None
+
+    def write(self, csv: Path | None, png: Path | None, html: Path | None) -> None:
+        from stagecut.compiler.cli import sweep_drawing as draws
+
+        _write(csv, self.rows.encode)
+        if self.page is not None and (png or html):
+            page = self.page()
+            _write(png, lambda: draws.png(page.drawing))
+            _write(html, lambda: str(page).encode())
+
+
+def _of_lengths(curve: "LengthCurve", steps: "CostsByLength") -> _Answer:
+    from stagecut.compiler.cli import by_length_output as says
+
+    document, lines = says.curve_document(curve, steps), says.curve_lines(curve, steps)
+    return _Answer(document, lines, says.curve_csv(curve))
 
 
 def _of_curves(title: str, curves: "Sequence[Curve]") -> _Answer:
@@ -252,9 +265,12 @@ def _of_curves(title: str, curves: "Sequence[Curve]") -> _Answer:
     from stagecut.compiler.cli import sweep_output as says
     from stagecut.compiler.cli import sweep_page as pages
 
-    document, lines = says.curves_document(curves), says.curves_lines(curves)
-    page = pages.curves_page(title, curves, draws.curves_drawing(curves))
-    return _Answer(document, lines, says.curves_csv(curves), page)
+    return _Answer(
+        says.curves_document(curves),
+        says.curves_lines(curves),
+        says.curves_csv(curves),
+        lambda: pages.curves_page(title, curves, draws.curves_drawing(curves)),
+    )
 
 
 def _of_map(title: str, found: "SpeedMap") -> _Answer:
@@ -262,8 +278,12 @@ def _of_map(title: str, found: "SpeedMap") -> _Answer:
     from stagecut.compiler.cli import sweep_map_output as maps
     from stagecut.compiler.cli import sweep_page as pages
 
-    page = pages.map_page(title, found, draws.map_drawing(found))
-    return _Answer(maps.map_document(found), maps.map_lines(found), maps.map_csv(found), page)
+    return _Answer(
+        maps.map_document(found),
+        maps.map_lines(found),
+        maps.map_csv(found),
+        lambda: pages.map_page(title, found, draws.map_drawing(found)),
+    )
 
 
 def _of_choices(
@@ -273,12 +293,17 @@ def _of_choices(
     from stagecut.compiler.cli import sweep_output as says
     from stagecut.compiler.cli import sweep_page as pages
 
-    document = says.choices_document(choices, specs, goal)
-    lines = says.choices_lines(choices, specs, goal)
-    names = {choice.device: says.spec(choice, specs) or "without" for choice in choices}
-    drawing = draws.choices_drawing(choices, names, goal)
-    page = pages.choices_page(title, choices, specs, goal, drawing)
-    return _Answer(document, lines, says.choices_csv(choices, specs), page)
+    def page() -> "Page":
+        names = {choice.device: says.spec(choice, specs) or "without" for choice in choices}
+        drawing = draws.choices_drawing(choices, names, goal)
+        return pages.choices_page(title, choices, specs, goal, drawing)
+
+    return _Answer(
+        says.choices_document(choices, specs, goal),
+        says.choices_lines(choices, specs, goal),
+        says.choices_csv(choices, specs),
+        page,
+    )
 
 
 def _write(path: Path | None, content: Callable[[], bytes]) -> None:

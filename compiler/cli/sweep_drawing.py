@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from stagecut.compiler.cli.sweep_map_output import letter
+from stagecut.compiler.cli.sweep_map_output import even_speeds, letter
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.passes.sweep.catalogue import Choice, front
@@ -90,7 +90,7 @@ def _curve(curve: Curve, axes: "Axes") -> None:
     text = curve.objective.text
     axes.set_xscale("log")
     for stretch in curve.stretches:
-        speeds = [*_steps(stretch.low, stretch.high)]
+        speeds = [*even_speeds(stretch.low, stretch.high, _POINTS + 1)]
         axes.plot(speeds, [stretch.total(speed) for speed in speeds], color=_LINE, linewidth=2)
     ends = curve.stretches[0].low, curve.stretches[-1].high
     for point in curve.breakpoints:
@@ -229,18 +229,14 @@ def _letters(found: SpeedMap) -> Iterator[tuple[int, tuple[float, float]]]:
     nearest to the middle of those that are the region's."""
     first, second = found.sweeps
     cells: dict[int, list[tuple[float, float]]] = {}
-    for x in _steps(first.low, first.high, _GRID):
-        for y in _steps(second.low, second.high, _GRID):
+    for x in even_speeds(first.low, first.high, _GRID + 1):
+        for y in even_speeds(second.low, second.high, _GRID + 1):
             cells.setdefault(found.at(x, y), []).append((math.log(x), math.log(y)))
     for region, own in cells.items():
         if len(own) >= _ROOM:
             middle = [math.fsum(axis) / len(own) for axis in zip(*own, strict=True)]
             x, y = min(own, key=lambda cell: math.dist(cell, middle))
             yield region, (math.exp(x), math.exp(y))
-
-
-def _steps(low: float, high: float, count: int = _POINTS) -> Iterator[float]:
-    return (low * (high / low) ** (step / count) for step in range(count + 1))
 
 
 def _amounts(axes: "Axes", text: Callable[[float], str], across: str, up: str) -> None:

@@ -5,7 +5,7 @@ import io
 import string
 from collections.abc import Iterator
 
-from stagecut.compiler.cli.sweep_output import placed
+from stagecut.compiler.cli.sweep_output import placed, proved
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.speed_map import SpeedMap
 
@@ -43,16 +43,15 @@ def map_document(found: SpeedMap) -> dict[str, object]:
 
 def map_lines(found: SpeedMap) -> Iterator[str]:
     first, second = found.sweeps
-    proof = "each proved optimal" if not found.gap else f"gaps of up to {found.gap:.2%}"
     yield (
         f"{first.scale.part} across, {first.low:g} to {first.high:g} times as fast; "
         f"{second.scale.part} up, {second.low:g} to {second.high:g}: "
         f"{wording.count(len(found.regions), 'region')}, found by "
-        f"{wording.count(found.solves, 'partition')}, {proof}"
+        f"{proved(found.solves, found.gap)}"
     )
-    width = max(len(f"{speed:.3g}") for speed in _speeds(second.low, second.high, _DOWN))
-    for speed in reversed([*_speeds(second.low, second.high, _DOWN)]):
-        row = (found.at(across, speed) for across in _speeds(first.low, first.high, _ACROSS))
+    width = max(len(f"{speed:.3g}") for speed in even_speeds(second.low, second.high, _DOWN))
+    for speed in reversed([*even_speeds(second.low, second.high, _DOWN)]):
+        row = (found.at(across, speed) for across in even_speeds(first.low, first.high, _ACROSS))
         yield f"  {speed:{width}.3g} |{''.join(map(letter, row))}"
     left = f"{first.low:g}"
     yield f"  {'':{width}} +{'-' * _ACROSS}"
@@ -64,8 +63,8 @@ def map_lines(found: SpeedMap) -> Iterator[str]:
         yield f"  {_OTHER}  {wording.count(more, 'more region')}"
 
 
-def _speeds(low: float, high: float, count: int) -> Iterator[float]:
-    """From one to the other in equal steps of their logarithm."""
+def even_speeds(low: float, high: float, count: int) -> Iterator[float]:
+    """So many, from one to the other in equal steps of their logarithm."""
     return (low * (high / low) ** (step / (count - 1)) for step in range(count))
 
 

@@ -68,11 +68,10 @@ def curves_lines(curves: Sequence[Curve]) -> Iterator[str]:
 def _curve_lines(curve: Curve) -> Iterator[str]:
     text = curve.objective.text
     first, last = curve.stretches[0], curve.stretches[-1]
-    proof = "each proved optimal" if not curve.gap else f"gaps of up to {curve.gap:.2%}"
     yield (
         f"{curve.part}, {first.low:g} to {last.high:g} times as fast: "
         f"{wording.count(len(curve.breakpoints), 'change')}, found by "
-        f"{wording.count(curve.solves, 'partition')}, {proof}"
+        f"{proved(curve.solves, curve.gap)}"
     )
     yield f"  {'speed':>9}  {'total':>9}  what changes"
     yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {placed(first.solution)}"
@@ -95,12 +94,15 @@ def verdict(curve: Curve) -> Iterator[str]:
         yield f"as things stand, 1 % more speed saves {curve.elasticity(1.0):.2f} %"
 
 
+def proved(solves: int, gap: float) -> str:
+    """How many partitions an answer rests on, and how sure they are."""
+    proof = f"gaps of up to {gap:.2%}" if gap else "each proved optimal"
+    return f"{wording.count(solves, 'partition')}, {proof}"
+
+
 def placed(solution: Solution) -> str:
     """How many nodes run where."""
-    return ", ".join(
-        f"{wording.count(number, 'node')} on {wording.brief(name)}"
-        for name, number in _counts(solution).items()
-    )
+    return wording.nodes_by_device(_counts(solution))
 
 
 def _counts(solution: Solution) -> Mapping[str, int]:

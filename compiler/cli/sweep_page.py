@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from stagecut.compiler.cli.sweep_drawing import Drawing, svg
 from stagecut.compiler.cli.sweep_map_output import letter
-from stagecut.compiler.cli.sweep_output import on_it, placed, spec, verdict
+from stagecut.compiler.cli.sweep_output import on_it, placed, proved, spec, verdict
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.catalogue import Choice, front
@@ -80,8 +80,7 @@ def _changes(curve: Curve) -> Table:
     for number, point in enumerate(curve.breakpoints, start=1):
         rows.append((str(number), f"{point.at:.4g}", text(point.total), _moved(point)))
     rows.append(("", f"{last.high:.4g}", text(last.total(last.high)), placed(last.solution)))
-    proof = "each proved optimal" if not curve.gap else f"gaps of up to {curve.gap:.2%}"
-    solved = f"{wording.count(curve.solves, 'partition')}, {proof}"
+    solved = proved(curve.solves, curve.gap)
     return Table(f"{curve.part} ({solved})", ("", "speed", "total", "what changes"), tuple(rows))
 
 
@@ -122,9 +121,8 @@ def _cells(choice: Choice, specs: Mapping[str, str], objective: Objective) -> It
 
 def map_page(title: str, found: SpeedMap, drawing: Drawing) -> Page:
     first, second = (sweep.scale.part for sweep in found.sweeps)
-    proof = "each proved optimal" if not found.gap else f"gaps of up to {found.gap:.2%}"
     regions = wording.count(len(found.regions), "region")
-    lead = f"{regions}, found by {wording.count(found.solves, 'partition')}, {proof}."
+    lead = f"{regions}, found by {proved(found.solves, found.gap)}."
     rows = tuple(
         (letter(index), placed(region.plane.answer)) for index, region in enumerate(found.regions)
     )

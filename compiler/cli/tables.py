@@ -49,11 +49,7 @@ class Given:
         if costs is not None:
             return costs.at(_said(length, costs))
         if length is not None:
-            raise UsageError(
-                "says nothing of lengths",
-                where=str(self.path),
-                fix="leave --length out, or give what `stagecut profile --length` writes",
-            )
+            raise without_lengths(self.path)
         return read_costs(self.path if self.variant is None else self.variant.costs)
 
     @property
@@ -71,6 +67,15 @@ def by_length(path: Path) -> "CostsByLength | None":
     from stagecut.compiler.formats.costs_by_length_json import is_by_length, read_costs_by_length
 
     return read_costs_by_length(path) if is_by_length(path) else None
+
+
+def without_lengths(path: Path) -> UsageError:
+    """What is said where lengths are given, and the file holds no costs by length."""
+    return UsageError(
+        "says nothing of lengths",
+        where=str(path),
+        fix="leave --length out, or give what `stagecut profile --length` writes",
+    )
 
 
 def _said(length: int | None, costs: "CostsByLength") -> int:

@@ -14,9 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from stagecut.compiler.formats.costs_json import read_costs, write_costs
-from stagecut.compiler.formats.json_keys import repeated_key
+from stagecut.compiler.formats.costs_json import table_of, write_costs
+from stagecut.compiler.formats.costs_schema import check_keys, count_keys, parse_part
 from stagecut.compiler.formats.text_file import without_mark
+from stagecut.compiler.ir.collector import resting_collector
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.costs_by_length import CostsByLength
 from stagecut.compiler.ir.errors import CostTableError
 
@@ -80,15 +82,26 @@ def read_costs_by_length(source: Path | str) -> CostsByLength:
             where=str(source) if isinstance(source, Path) else "costs by length",
             fix="see docs/costs.md",
         ) from None
-    repeated = repeated_key(text)
-    if repeated is not None:
-        raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
-    return CostsByLength(
-        tuple(each["length"] for each in document["tables"]),
-        tuple(
-            read_costs(json.dumps(each["costs"], ensure_ascii=False)) for each in document["tables"]
-        ),
-    )
+    tables = document["tables"]
+    inside = sum(len(each) + count_keys(each["costs"]) for each in tables)
+    check_keys(text, len(document) + inside)
+    lengths = tuple(each["length"] for each in tables)
+    with resting_collector():
+        return CostsByLength(lengths, tuple(_table(text, tables, at) for at in range(len(tables))))
+
+
+def _table(text: bytes, tables: list[_TableDocument], index: int) -> CostTable:
+    """One of `tables`, of which little is left afterwards; they are those in `text`."""
+    try:
+        return table_of(
+            parse_part(
+                tables[index]["costs"],
+                lambda: _DOCUMENT.validate_json(text)["tables"][index]["costs"],
+            )
+        )
+    except CostTableError as error:
+        where = ", ".join(filter(None, (f"tables[{index}].costs", error.where)))
+        raise CostTableError(error.problem, where=where, fix=error.fix) from None
 
 
 def _first(error: ValueError) -> str:

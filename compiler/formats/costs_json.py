@@ -55,10 +55,11 @@ def read_costs(source: Path | str) -> CostTable:
     Nodes may stand in any order; they are sorted topologically, and stay put where they can.
     """
     with resting_collector():
-        return _table(_load(source) if isinstance(source, Path) else parse(source))
+        return table_of(_load(source) if isinstance(source, Path) else parse(source))
 
 
-def _table(parsed: Parsed) -> CostTable:
+def table_of(parsed: Parsed) -> CostTable:
+    """Raises CostTableError as `read_costs` does; `parsed` is gone through."""
     document = parsed.table
     machine = _machine(document)
     names = [memory.name for memory in machine.memories]

@@ -3,7 +3,7 @@
 Only the JSON itself is checked here; names and cycles are checked by compiler/ir/costs.py.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
@@ -173,17 +173,38 @@ def parse(text: str | bytes) -> Parsed:
     """
     text = without_mark(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     raw = _loaded(text)
+    table = _table(raw)
+    check_keys(text, count_keys(raw))
+    return _parsed(table, raw, lambda: _loaded(text))
+
+
+def parse_part(raw: Any, again: Callable[[], Any]) -> Parsed:
+    """The document in `raw`, a part of a text whose keys are checked, of which nothing is left once
+    it has been gone through; `again` makes it anew. Raises CostTableError as `parse` does."""
+    return _parsed(_table(raw), raw, again)
+
+
+def check_keys(text: bytes, keys: int) -> None:
+    """Raises CostTableError where a key repeats another: `text` is JSON, whose objects have `keys`
+    different ones."""
+    repeated = None if has_no_more_keys(text, keys) else repeated_key(text)
+    if repeated is not None:
+        raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
+
+
+def _table(raw: Any) -> TableDocument:
+    """But for its values and nodes."""
     if not isinstance(raw, dict) or not all(isinstance(raw.get(key), list) for key in _LONG):
         raise _violation(raw)
     try:
-        table = _TABLE.validate_python({**raw, "values": [], "nodes": []})
+        return _TABLE.validate_python({**raw, "values": [], "nodes": []})
     except ValidationError:
         raise _violation(raw) from None
-    repeated = None if has_no_more_keys(text, _keys(raw)) else repeated_key(text)
-    if repeated is not None:
-        raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
+
+
+def _parsed(table: TableDocument, raw: dict[str, Any], again: Callable[[], Any]) -> Parsed:
     _check_links(table.get("links", ()))
-    values, nodes = (_some_at_a_time(text, raw.pop(key), _LONG[key]) for key in _LONG)
+    values, nodes = (_some_at_a_time(again, raw.pop(key), _LONG[key]) for key in _LONG)
     return Parsed(table, values, nodes)
 
 
@@ -194,8 +215,10 @@ def _loaded(text: bytes) -> Any:
         raise CostTableError(f"Invalid JSON: {error}", fix="see docs/costs.md") from None
 
 
-def _some_at_a_time(text: bytes, raw: list[T], adapter: TypeAdapter[list[T]]) -> Iterator[list[T]]:
-    """`raw`, of which nothing is left, once it has been checked."""
+def _some_at_a_time(
+    again: Callable[[], Any], raw: list[T], adapter: TypeAdapter[list[T]]
+) -> Iterator[list[T]]:
+    """`raw`, of which nothing is left, once it has been checked; `again` makes all of it anew."""
     raw.reverse()
     while raw:
         some = raw[: -_AT_A_TIME - 1 : -1]
@@ -203,7 +226,7 @@ def _some_at_a_time(text: bytes, raw: list[T], adapter: TypeAdapter[list[T]]) ->
         try:
             some = adapter.validate_python(some)
         except ValidationError:
-            raise _violation(_loaded(text)) from None
+            raise _violation(again()) from None
         yield some
 
 
@@ -216,7 +239,7 @@ def _violation(raw: Any) -> CostTableError:
     raise AssertionError("the whole is in order, and a part is not")
 
 
-def _keys(raw: Any) -> int:
+def count_keys(raw: Any) -> int:
     """How many different keys the objects of a table have, whose objects are three deep."""
     parts = raw.values() if isinstance(raw, dict) else ()
     records = [record for part in parts if isinstance(part, list) for record in part]

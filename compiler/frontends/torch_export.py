@@ -97,7 +97,7 @@ def from_module(
 
     `outputs` names the model's outputs, otherwise a returned dict's keys do, otherwise torch.
     """
-    args, kwargs = _bind(module.forward, example_inputs, source)
+    args, kwargs = bind(module.forward, example_inputs, source)
     with (
         _eval_mode(module),
         asked(
@@ -127,7 +127,7 @@ def from_program(
     """
     arguments = program.example_inputs
     if example_inputs is not None:
-        arguments = _bind(program.module().forward, example_inputs, source)
+        arguments = bind(program.module().forward, example_inputs, source)
     if arguments is None:
         raise _no_inputs(source)
     inputs = _inputs(program, arguments, source)
@@ -152,8 +152,9 @@ def from_program(
     return Imported(name, model, feeds, source, changes=changes, unchecked=unchecked)
 
 
-def _bind(forward: Callable[..., Any], example_inputs: object, source: str) -> Arguments:
-    """Arguments for `forward`, in its own order, every tensor a copy."""
+def bind(forward: Callable[..., Any], example_inputs: object, source: str) -> Arguments:
+    """Arguments for `forward`, in its own order, every tensor a copy, and a tensor where an array
+    was given; raises ModelError where they do not fit."""
     if example_inputs is None:
         raise _no_inputs(source)
     signature = inspect.signature(forward)

@@ -8,7 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from stagecut.compiler.frontends.factory import call_factory
-from stagecut.compiler.frontends.torch_export import read_file  # first: it says what is missing
+from stagecut.compiler.frontends.torch_export import (  # first: it says what is missing
+    bind,
+    read_file,
+)
 from stagecut.compiler.frontends.zoo import PREFIX, build
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import FeedError, ModelError, UsageError
@@ -29,7 +32,7 @@ def torch_call(spec: str, inputs: Sequence[Tensor]) -> Call:
     """
     program, *example = _program(spec)
     leaves, structure = pytree.tree_flatten(tuple(example))
-    tensors = [at for at, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor | np.ndarray)]
+    tensors = [at for at, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
     if len(tensors) != len(inputs):
         raise FeedError(
             f"takes {len(tensors)} tensors, and the plan {len(inputs)}",
@@ -60,24 +63,18 @@ def _program(spec: str) -> Call:
 
 
 def _of(model: object, example: object, spec: str) -> Call:
+    """Bound as for the plan, whose inputs stand in the order that binding gives them."""
     if isinstance(model, torch.export.ExportedProgram):
-        held: tuple[Any, Any] = model.example_inputs or ((), {})
-        args, kwargs = held if example is None else _arguments(example)
-        return model.module(), args, kwargs
+        program = model.module()
+        args, kwargs = model.example_inputs or ((), {})
+        if example is not None:
+            args, kwargs = bind(program.forward, example, spec)
+        return program, args, dict(kwargs)
     if isinstance(model, torch.nn.Module):
-        return model.eval(), *_arguments(example)
+        args, kwargs = bind(model.forward, example, spec)
+        return model.eval(), args, dict(kwargs)
     raise ModelError(
         f"a {type(model).__name__} is no PyTorch program",
         where=spec,
         fix="give an nn.Module or an ExportedProgram",
     )
-
-
-def _arguments(example: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    match example:
-        case dict():
-            return (), example
-        case tuple() | list():
-            return tuple(example), {}
-        case _:
-            return (example,), {}

@@ -29,6 +29,11 @@ class ContenderError:
     kept: bool
     metric: Finite | None = None
 
+    @property
+    def error(self) -> float:
+        """As measured; as predicted where it was not."""
+        return _known(self.predicted, self.measured)
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorPoint:
@@ -43,9 +48,18 @@ class ErrorPoint:
     assignment: Mapping[str, str]
 
     @property
+    def error(self) -> float:
+        """As measured; as predicted where it was not."""
+        return _known(self.predicted, self.measured)
+
+    @property
     def devices(self) -> Mapping[str, int]:
         """How many nodes run on each, those with most first."""
         return dict(Counter(self.assignment.values()).most_common())
+
+
+def _known(predicted: float, measured: float | None) -> float:
+    return predicted if measured is None else measured
 
 
 @dataclass(frozen=True, slots=True)

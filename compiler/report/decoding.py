@@ -111,9 +111,7 @@ class DecodingFigures:
         lengths = ", ".join(map(str, along.lengths))
         yield f"by the costs of a step behind {lengths} tokens{off}, the best schedule is"
         for best in along.best:
-            devices = ", ".join(
-                f"{wording.count(n, 'node')} on {name}" for name, n in best.devices.items()
-            )
+            devices = wording.nodes_by_device(best.devices)
             ends = " to ".join(map(text, best.total))
             own = " to ".join(map(text, best.own_total))
             told = "as in this plan" if own == ends else f"this plan's takes {own}"

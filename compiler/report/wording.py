@@ -170,11 +170,18 @@ def error_front(planned: PlannedPrecision | None) -> str:
     if planned is None or not planned.front:
         return ""
     told = (
-        f"{percent_of(point.predicted if point.measured is None else point.measured)} off in "
-        f"{time(Figure(point.run_s, point.basis))} ({nodes_on(point)})"
+        f"{percent_of(point.error)} off in {time(Figure(point.run_s, point.basis))} "
+        f"({nodes_on(point)})"
         for point in planned.front
     )
     return f"to choose from, by the costs: {'; '.join(told)}"
+
+
+def nodes_by_device(counts: Mapping[str, int]) -> str:
+    """`60 nodes on cpu.serial, 2 nodes on pim`."""
+    return ", ".join(
+        f"{count(number, 'node')} on {brief(device)}" for device, number in counts.items()
+    )
 
 
 def nodes_on(point: ErrorPoint) -> str:

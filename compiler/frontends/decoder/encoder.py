@@ -13,7 +13,7 @@ own, or in the other branch of a merged one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
@@ -159,7 +159,7 @@ def _keys_and_values(
     if not keys:
         return {}
     _check_opsets(encode, uncached, imported)
-    made = copy_part([presents[key] for key in keys], encode.graph, dict(given))
+    made = _copied([presents[key] for key in keys], uncached, encode, given)
     outputs = decoder.outputs
     outputs[:] = [value for value in outputs if _key(PRESENT, value) not in keys]
     return {pasts[key]: value for key, value in zip(keys, made, strict=True)}
@@ -183,7 +183,7 @@ def _moved(
     read = [value for value in border(graph, free) if value not in fixed]
     found: dict[ir.Value, ir.Value] = {}
     if read and _same_opsets(encode, step):
-        copies = copy_part(read, encode.graph, dict(fixed))
+        copies = _copied(read, step, encode, fixed)
         for value, copy in zip(read, copies, strict=True):
             taken = ir.Value(name=copy.name)
             graph.inputs.append(taken)
@@ -194,6 +194,18 @@ def _moved(
     for value in unread:
         graph.inputs.remove(value)
     return found
+
+
+def _copied(
+    values: Sequence[ir.Value],
+    source: ir.Model,
+    target: ir.Model,
+    known: Mapping[ir.Value, ir.Value],
+) -> list[ir.Value]:
+    """Those of `source` in `target`, which is told of domains that it lacks."""
+    for domain, version in source.graph.opset_imports.items():
+        target.graph.opset_imports.setdefault(domain, version)
+    return copy_part(values, target.graph, dict(known))
 
 
 def _as_output(graph: ir.Graph, value: ir.Value) -> str:
@@ -209,11 +221,9 @@ def _as_output(graph: ir.Graph, value: ir.Value) -> str:
 
 
 def _same_opsets(one: ir.Model, other: ir.Model) -> bool:
-    """Whether nodes of `other` mean the same in `one`, which is told of domains that it lacks."""
+    """Whether nodes of `other` mean the same in `one`, once it knows the domains that it lacks."""
     mine, theirs = one.graph.opset_imports, other.graph.opset_imports
-    for domain, version in theirs.items():
-        mine.setdefault(domain, version)
-    return all(mine[domain] == version for domain, version in theirs.items())
+    return all(mine.get(domain, version) == version for domain, version in theirs.items())
 
 
 def _check_opsets(one: ir.Model, other: ir.Model, imported: Imported) -> None:

@@ -116,35 +116,40 @@ class _Rewriting:
         model = self.imported.model.clone()
         graph = model.graph
         group_queries(graph)
-        inputs = {value.name: value for value in graph.inputs}
-        outputs = {value.name: value for value in graph.outputs}
-        name = self.decoding.tokens
-        states = [each for each in self.decoding.states if not each.whole]
-        joined = [Joined.of(inputs[each.past], outputs[each.present]) for each in states]
-        if len(states) < len(self.decoding.states):
-            dropped = [
-                each.output
-                for each in self.imported.changes
-                if each.output not in self.decoding.presents
-            ]
-            tokens = tokens_of(graph, name)
-            _one_row(graph, self.batches - {str(tokens.value)}, name)
-            read_in_place(graph, self.decoding.states, dropped, goes_on=entry == DECODE)
-            _tie_positions(graph, tokens)
-            if entry == PREFILL:
-                only_last(graph, self.decoding.logits, tokens)
-        elif joined:
-            tokens, length = tokens_of(graph, name), joined[0].past_length
-            _one_row(graph, self.batches - {str(tokens.value)}, name)
-            for each in joined:
-                rewrite(graph, each, tokens)
-            _tie_mask(graph, tokens, length if entry == DECODE else None)
-            if entry == PREFILL:
-                only_last(graph, self.decoding.logits, tokens)
+        if self.decoding.states:
+            self._hand_back_rows(graph, entry, rewrite)
         else:
-            _one_row(graph, self.batches, name)
+            _one_row(graph, self.batches, self.decoding.tokens)
         own = f"{self.imported.name}.{entry}"
         return replace(self.imported, name=own, model=model, feeds=feeds)
+
+    def _hand_back_rows(self, graph: ir.Graph, entry: str, rewrite: _Rewrite) -> None:
+        """Of states whose rows are joined to those that there were, or, all of them, written among
+        these in place."""
+        name, states = self.decoding.tokens, self.decoding.states
+        inputs = {value.name: value for value in graph.inputs}
+        outputs = {value.name: value for value in graph.outputs}
+        joined = [
+            Joined.of(inputs[each.past], outputs[each.present]) for each in states if not each.whole
+        ]
+        tokens = tokens_of(graph, name)
+        length = joined[0].past_length if joined and entry == DECODE else None
+        _one_row(graph, self.batches - {str(tokens.value)}, name)
+        if joined:
+            for each in joined:
+                rewrite(graph, each, tokens)
+            _tie_mask(graph, tokens, length)
+        else:
+            read_in_place(graph, states, self._dropped, goes_on=entry == DECODE)
+            _tie_positions(graph, tokens)
+        if entry == PREFILL:
+            only_last(graph, self.decoding.logits, tokens)
+
+    @property
+    def _dropped(self) -> list[str]:
+        """What says how many tokens there are, and no state does."""
+        presents = self.decoding.presents
+        return [each.output for each in self.imported.changes if each.output not in presents]
 
 
 def _room(imported: Imported, tokens: str, states: Sequence[State]) -> int | None:

@@ -17,15 +17,15 @@ _PASSED = frozenset({"Cast", "Gather", "Identity", "Reshape", "Squeeze", "Unsque
 
 def with_cache(model: ir.Model) -> ir.Model:
     """`model` itself where it is not merged, else another in which the cache is always used."""
-    return _branch(model, uses_cache=True) if is_merged(model) else model
+    return _branch(model, uses_cache=True) if _is_merged(model) else model
 
 
 def without_cache(model: ir.Model) -> ir.Model | None:
     """Another in which the cache is never used; None where `model` is not merged."""
-    return _branch(model, uses_cache=False) if is_merged(model) else None
+    return _branch(model, uses_cache=False) if _is_merged(model) else None
 
 
-def is_merged(model: ir.Model) -> bool:
+def _is_merged(model: ir.Model) -> bool:
     return any(value.name == BRANCH for value in model.graph.inputs)
 
 

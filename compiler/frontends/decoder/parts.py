@@ -12,6 +12,8 @@ from enum import IntEnum
 
 import onnx_ir as ir
 
+from stagecut.compiler.formats.model_tensors import bodies
+
 #: What is known where the sizes of an operand are.
 _SIZES = frozenset({"Shape", "Size"})
 #: Operators that say something else each time.
@@ -71,15 +73,9 @@ def border(graph: ir.Graph, values: Collection[ir.Value]) -> list[ir.Value]:
 def _read(node: ir.Node) -> list[ir.Value]:
     """By itself, or in its bodies."""
     found = [value for value in node.inputs if value is not None]
-    for attribute in node.attributes.values():
-        bodies = []
-        if attribute.type == ir.AttributeType.GRAPH:
-            bodies = [attribute.as_graph()]
-        elif attribute.type == ir.AttributeType.GRAPHS:
-            bodies = [*attribute.as_graphs()]
-        for body in bodies:
-            found += body.outputs
-            found += [value for inner in body for value in _read(inner)]
+    for body in bodies(node):
+        found += body.outputs
+        found += [value for inner in body for value in _read(inner)]
     return found
 
 
@@ -112,9 +108,7 @@ def copy_part(
 
 def _is_copied(node: ir.Node) -> bool:
     """Whether it says the same wherever it stands: it has no body, and is no function."""
-    kinds = {attribute.type for attribute in node.attributes.values()}
-    bodies = {ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS}
-    return not (kinds & bodies) and node.op_type not in _RANDOM
+    return not [*bodies(node)] and node.op_type not in _RANDOM
 
 
 def _needed(values: Iterable[ir.Value], known: Collection[ir.Value]) -> list[ir.Node]:

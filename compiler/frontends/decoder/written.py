@@ -12,6 +12,7 @@ none behind the last position.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -29,6 +30,21 @@ _LEAST_RANK = 2
 _TRIED = ((0, 3), (5, 2))
 
 
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """`rows` are written at `indices` into what is `held`, by `node`."""
+
+    node: ir.Node
+    held: ir.TensorProtocol
+    indices: ir.Value
+    rows: ir.Value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what is held: how many rows, and the shape of each."""
+        return tuple(map(int, self.held.shape.numpy()))
+
+
 def written_states(imported: Imported) -> tuple[State, ...]:
     """Those that `imported` writes in place, where that is all that it changes; else none.
 
@@ -40,13 +56,13 @@ def written_states(imported: Imported) -> tuple[State, ...]:
     if not buffers or len(buffers) < len(imported.changes) or TOKENS not in names:
         return ()
     outputs = {str(value.name): value for value in graph.outputs}
-    found = [(change, _scatter(outputs[change.output])) for change in buffers]
-    written = [(change, node) for change, node in found if node is not None]
-    others = [outputs[change.output] for change, node in found if node is None]
-    indices = [node.inputs[1] for _, node in written if node.inputs[1] is not None]
+    found = [(change, _write_of(outputs[change.output])) for change in buffers]
+    written = [(change, write) for change, write in found if write is not None]
+    others = [outputs[change.output] for change, write in found if write is None]
+    indices = [write.indices for _, write in written]
     if not written or not _follow_positions(graph, indices, others):
         return ()
-    states = tuple(_state(change, node) for change, node in written)
+    states = tuple(_state(change, write) for change, write in written)
     return states if names.isdisjoint(state.past for state in states) else ()
 
 
@@ -58,36 +74,30 @@ def read_in_place(
     outputs = {str(value.name): value for value in graph.outputs}
     for state in states:
         output = outputs[state.present]
-        node = _scatter(output)
-        rows = None if node is None else node.inputs[2]
-        data = None if node is None else node.inputs[0]
-        if node is None or rows is None or data is None:
-            raise AssertionError("it was found before")
+        write = _known_write(output)
+        rows, held = write.rows, ir.TensorType(write.held.dtype)
         passed = ir.node("Identity", [rows])
         graph.append(passed)
         new, output.name = passed.outputs[0], None
-        new.name, new.type, new.shape = state.present, rows.type or data.type, rows.shape
+        new.name, new.type, new.shape = state.present, rows.type or held, rows.shape
         graph.outputs[graph.outputs.index(output)] = new
         if goes_on:
-            past = ir.Value(name=state.past, type=data.type, shape=data.shape)
+            past = ir.Value(name=state.past, type=held, shape=ir.Shape(write.shape))
             graph.inputs.append(past)
-            node.replace_input_with(0, past)
+            write.node.replace_input_with(0, past)
     for name in dropped:
         graph.outputs.remove(outputs[name])
 
 
 def room_of(imported: Imported, states: Sequence[State]) -> int | None:
     """How many tokens such caches hold; None where there are none."""
+    if not states:
+        return None
     outputs = {str(value.name): value for value in imported.model.graph.outputs}
-    for state in states:
-        node = _scatter(outputs[state.present])
-        data = None if node is None else node.inputs[0]
-        if data is not None and data.shape is not None:
-            return int(data.shape.numpy()[0])
-    return None
+    return _known_write(outputs[states[0].present]).shape[0]
 
 
-def _scatter(output: ir.Value) -> ir.Node | None:
+def _write_of(output: ir.Value) -> _Write | None:
     """What writes rows, first things first, into a constant, of which `output` is the result, with
     its dimensions in another order; None where nothing does."""
     node = output.producer()
@@ -105,16 +115,21 @@ def _scatter(output: ir.Value) -> ir.Node | None:
     held = ir.convenience.get_const_tensor(data)
     if held is None or not len(held.shape) == len(rows.shape) >= _LEAST_RANK:
         return None
-    return node if held.shape.numpy()[1:] == tuple(rows.shape.dims[1:]) else None
+    write = _Write(node, held, indices, rows)
+    return write if write.shape[1:] == tuple(rows.shape.dims[1:]) else None
 
 
-def _state(change: Change, node: ir.Node) -> State:
-    data = node.inputs[0]
-    if data is None or data.shape is None:
-        raise AssertionError("it was found before")
-    dtype = dtype_name(data.dtype or ir.DataType.UNDEFINED)
-    row = tuple(map(int, data.shape.numpy()[1:]))
-    return State(change.name, change.output, dtype, row, 0, whole=True)
+def _known_write(output: ir.Value) -> _Write:
+    """That of a state's output."""
+    write = _write_of(output)
+    if write is None:
+        raise AssertionError(f"{output.name} is no state that is written in place")
+    return write
+
+
+def _state(change: Change, write: _Write) -> State:
+    dtype = dtype_name(write.held.dtype)
+    return State(change.name, change.output, dtype, write.shape[1:], 0, whole=True)
 
 
 def _follow_positions(

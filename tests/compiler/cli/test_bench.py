@@ -14,10 +14,10 @@ from stagecut.compiler import Plan
 from stagecut.compiler.cli import bench_command, rivals
 from stagecut.compiler.cli.bench_output import Row, document, lines
 from stagecut.compiler.cli.contestant import Contestant, Turn
-from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.measure.memory import Resident
 from stagecut.runtime import Session
-from tests.support.benched import Dying, Quick, Refusing
+from tests.support.benched import Counted, Dying, Quick, Refusing
 from tests.support.command_line import Said
 from tests.support.small_plans import small_plans
 
@@ -50,7 +50,9 @@ def test_a_plan_beside_onnx_runtime(run: Callable[..., Said], plans: dict[str, P
 
 def test_rivals_have_processes_of_their_own(capfd: pytest.CaptureFixture[str]) -> None:
     contestants: list[rivals.Rival] = [Quick("quick"), Refusing("refusing"), Dying("dying")]
-    quick, refusing, dying = bench_command._measured(contestants, rounds=2, seconds=0.01)
+    quick, refusing, dying = bench_command._measured(
+        Path("a.plan"), contestants, rounds=2, seconds=0.01
+    )
     assert [len(row.turns) for row in (quick, refusing, dying)] == [2, 0, 0]
     assert min(quick.latencies_s) >= 0.001
     assert refusing.failure == "not today"
@@ -58,6 +60,21 @@ def test_rivals_have_processes_of_their_own(capfd: pytest.CaptureFixture[str]) -
     out, err = capfd.readouterr()
     assert out == ""
     assert "an engine says something" in err
+
+
+def test_a_plan_that_does_not_come_up_is_told_before_rivals_are_prepared(tmp_path: Path) -> None:
+    rival = Counted("rival", tmp_path / "marks")
+    with pytest.raises(PlanError, match="its process ended with 7") as raised:
+        bench_command._measured(Path("a.plan"), [Dying("the plan"), rival], 2, 0.01)
+    assert raised.value.where == "a.plan"
+    assert not rival.marks.exists()
+
+
+def test_a_plan_that_runs_no_more_is_told_in_its_turn(tmp_path: Path) -> None:
+    plan, rival = Counted("the plan", tmp_path / "its", most=1), Counted("r", tmp_path / "marks")
+    with pytest.raises(PlanError, match="no more"):
+        bench_command._measured(Path("a.plan"), [plan, rival], rounds=5, seconds=0.01)
+    assert len(rival.marks.read_text()) <= 2  # once to be ready, and in a turn before the plan's
 
 
 def test_a_process_that_is_no_longer_wanted_ends() -> None:
@@ -100,6 +117,7 @@ def test_programs_read_numbers() -> None:
     found: Any = document(ROWS)["rows"]
     first, _, failed = found
     assert first["latency_s"] == {"median": 0.001, "p90": 0.002, "p99": 0.002, "runs": 6}
+    assert [*first["latency_s"]] == ["median", "p90", "p99", "runs"]
     assert first["inputs_per_s"] == {"median": 1000.0, "min": 900.0, "max": 1100.0, "turns": 2}
     assert first["memory_bytes"] == {"steady": 10 * MIB, "peak": 20 * MIB}
     assert failed == {"name": "torch eager", "failure": "torch is not installed"}

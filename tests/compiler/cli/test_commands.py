@@ -162,6 +162,7 @@ def test_run_says_what_each_stage_took(run: Run, plan: Path, tmp_path: Path) -> 
     assert latency["runs"] == 3
     assert latency["min"] <= latency["median"] <= latency["max"]
     assert latency["median"] <= latency["p90"] <= latency["p99"] == latency["max"]
+    assert [*latency] == ["median", "min", "max", "p90", "p99", "runs"]
     assert found["peak_memory_bytes"] > 2**20
     for stage in found["stages"]:
         assert {"index", "device", "predicted_s", "observed_s"} <= set(stage)
@@ -395,7 +396,10 @@ def test_estimate_says_how_channels_share(run: Run) -> None:
 
 
 def test_help_comes_at_once_because_nothing_heavy_is_loaded() -> None:
-    heavy = "torch transformers onnx onnxruntime onnx_ir pydantic networkx numpy scipy openvino"
+    heavy = (
+        "torch transformers onnx onnxruntime onnx_ir pydantic networkx numpy scipy openvino "
+        "multiprocessing"
+    )
     code = f"""
 import sys
 sys.argv = ["stagecut", "--help"]

@@ -9,11 +9,13 @@ from typing import Any, TypeAlias
 import onnx
 import pytest
 
+from stagecut.compiler.formats import costs_by_length_json
 from stagecut.compiler.formats.costs_by_length_json import (
     read_costs_by_length,
     write_costs_by_length,
 )
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
+from stagecut.compiler.ir.costs_by_length import CostsByLength
 from tests.support.command_line import Said, stagecut
 from tests.support.decoders import tiny_decoder
 from tests.support.lengths import steps
@@ -75,6 +77,21 @@ def test_a_table_at_a_length_is_solved_as_any_other(run: Run) -> None:
     assert one["curves"] == other["curves"]
 
 
+@pytest.mark.parametrize("asked", [(), ("--length", 700, "--scale", "pim=1..2")], ids=str)
+def test_a_sweep_reads_its_costs_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, asked: tuple[object, ...]
+) -> None:
+    files: list[Path | str] = []
+
+    def noted(source: Path | str) -> CostsByLength:
+        files.append(source)
+        return read_costs_by_length(source)
+
+    monkeypatch.setattr(costs_by_length_json, "read_costs_by_length", noted)
+    assert run("sweep", "steps.json", *asked).code == 0
+    assert files == [Path("steps.json")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -82,6 +99,8 @@ def test_a_table_at_a_length_is_solved_as_any_other(run: Run) -> None:
         (("partition", "steps.json", "--length", "9"), "nothing is known of 9 tokens"),
         (("partition", "plain.json", "--length", "9"), "says nothing of lengths"),
         (("sweep", "steps.json", "--length", "9,20"), "the lengths are those of the file"),
+        (("sweep", "plain.json", "--length", "9", "--scale", "pim=1..2"), "says nothing of"),
+        (("sweep", "plain.json", "--length", "10,20"), "plain.json: says nothing of lengths"),
         (("sweep", "steps.json", "--scale", "pim=1..2"), "nothing else changes"),
         (("sweep", "steps.json", "--length", "9"), "asks for nothing"),
         (("sweep", "steps.json", "--length", "ten"), "'ten' is no list of lengths"),

@@ -57,3 +57,12 @@ def test_settings(tmp_path: Path) -> None:
     assert options.make_settings(cache_dir=tmp_path, no_cache=True).cache is None
     with pytest.raises(StagecutError, match="'some' is not one of quick, normal, thorough"):
         options.make_settings(cache_dir=None, no_cache=True, effort="some")
+
+
+def test_a_model_is_read_from_its_file_or_from_those_of_its_folder(tmp_path: Path) -> None:
+    files = [tmp_path / "decoder.onnx", tmp_path / "encoder.onnx"]
+    for file in files:
+        file.write_bytes(b"")
+    assert [*options.model_files(str(files[0]), files[1])] == files[:1]
+    assert [*options.model_files(str(tmp_path), files[0])] == files
+    assert [*options.model_files(str(tmp_path), tmp_path / "new.plan")] == []

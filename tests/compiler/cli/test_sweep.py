@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from stagecut.compiler.cli.sweep_command import _entries
+from stagecut.compiler.cli.sweep_output import proved
 from stagecut.compiler.formats.costs_json import write_costs
 from tests.support.browser import chromium
 from tests.support.command_line import Said, stagecut
@@ -88,6 +89,11 @@ def test_a_curve_as_csv_is_what_its_lines_say(run: Run) -> None:
 
 
 MAP = ("costs.json", "--scale", "pim=0.1..10", "--scale", "transfers=0.1..10", "--map")
+
+
+def test_how_sure_an_answer_is() -> None:
+    assert proved(5, 0.0) == "5 partitions, each proved optimal"
+    assert proved(1, 0.015) == "1 partition, gaps of up to 1.50%"
 
 
 def test_a_map_of_two_speeds(run: Run) -> None:

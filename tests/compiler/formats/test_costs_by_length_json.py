@@ -65,6 +65,26 @@ def test_what_is_wrong_is_said(change: str, says: str) -> None:
         read_costs_by_length(_changed(change))
 
 
+def test_what_is_wrong_with_a_table_says_with_which() -> None:
+    with pytest.raises(CostTableError) as raised:
+        read_costs_by_length(_changed("table"))
+    assert raised.value.where == "tables[1].costs, nodes[0].run_s.cpu"
+
+
+@pytest.mark.parametrize(
+    ("one", "twice", "where"),
+    [
+        ('"tables": [', '"tables": [], "tables": [', "tables"),
+        ('{"length": 10,', '{"length": 10, "length": 10,', "tables[0].length"),
+        ('"run_s": {', '"run_s": {"cpu": 1, ', "tables[0].costs.nodes[0].run_s.cpu"),
+    ],
+)
+def test_a_key_that_stands_twice_is_named(one: str, twice: str, where: str) -> None:
+    with pytest.raises(CostTableError, match="stands there twice") as raised:
+        read_costs_by_length(TEXT.replace(one, twice, 1))
+    assert raised.value.where == where
+
+
 def test_a_key_that_stands_twice_and_no_json_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CostTableError, match="twice"):
         read_costs_by_length(TEXT.replace('{"length": 10,', '{"length": 10, "length": 10,'))

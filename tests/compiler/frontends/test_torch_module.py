@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="models of PyTorch need the torch extra")
 
+from stagecut.compiler.frontends.factory import from_factory  # noqa: E402
 from stagecut.compiler.frontends.torch_module import torch_call  # noqa: E402
 from stagecut.compiler.ir.errors import ModelError, StagecutError, UsageError  # noqa: E402
 
@@ -27,6 +28,16 @@ def by_name(): return Scaled(), {"x": torch.ones(1, 4), "by": 2.0, "more": [torc
 def one_tensor(): return Plain(), torch.zeros(1, 4)
 def exported(): return torch.export.export(Plain(), (torch.zeros(1, 4),)), None
 def number(): return 3, None
+
+class Minus(torch.nn.Module):
+    def forward(self, a, b):
+        return a - b
+
+ONE, TWO = torch.zeros(1, 4), torch.ones(1, 4)
+
+def other_order(): return Minus(), {"b": ONE, "a": TWO}
+def other_order_exported(): return torch.export.export(Minus(), (ONE, TWO)), {"b": ONE, "a": TWO}
+def without_examples(): return Minus(), None
 """
 
 
@@ -53,6 +64,17 @@ def test_exported_programs(folder: Path) -> None:
     np.testing.assert_array_equal(program(*args, **kwargs), X.clip(0, 2))
 
 
+@pytest.mark.parametrize("name", ["other_order", "other_order_exported"])
+def test_inputs_stand_in_the_order_of_the_program_as_the_plan_has_them(
+    name: str, folder: Path
+) -> None:
+    feeds = (np.full((1, 4), 10, np.float32), np.full((1, 4), 1, np.float32))
+    spec = f"called_by_hand:{name}"
+    assert [*from_factory(spec).feeds] == ["a", "b"]
+    program, args, kwargs = torch_call(spec, feeds)
+    np.testing.assert_array_equal(program(*args, **kwargs), feeds[0] - feeds[1])
+
+
 def test_a_model_of_the_zoo() -> None:
     program, args, kwargs = torch_call("zoo:tiny-mlp", [np.zeros((1, 16), np.float32)])
     assert program(*args, **kwargs) is not None
@@ -64,6 +86,7 @@ def test_a_model_of_the_zoo() -> None:
         ("model.onnx", UsageError, "is no PyTorch program"),
         ("resnet", UsageError, "is no PyTorch program"),
         ("called_by_hand:number", ModelError, "a int is no PyTorch program"),
+        ("called_by_hand:without_examples", ModelError, "there are none"),
         ("called_by_hand:nobody", UsageError, "the module has no 'nobody'"),
         ("nothing.pt2", ModelError, "is not a .pt2 file"),
     ],

@@ -56,6 +56,11 @@ def test_count(number: int, thing: str, text: str) -> None:
     assert wording.count(number, thing) == text
 
 
+def test_how_many_nodes_run_where() -> None:
+    assert wording.nodes_by_device({"cpu": 1, "pim": 1200}) == "1 node on cpu, 1,200 nodes on pim"
+    assert wording.nodes_by_device({}) == ""
+
+
 DIFFERENCES = {
     "slower than predicted": (1.0, 1.03, "+3.0 %"),
     "faster than predicted": (1.0, 0.5, "−50.0 %"),

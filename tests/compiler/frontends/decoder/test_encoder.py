@@ -116,3 +116,17 @@ def test_other_opsets(tmp_path: Path) -> None:
     assert handed == {"last_hidden_state", "attention_mask_out"}
     with pytest.raises(ModelError, match="of different opsets"):
         _both(tmp_path / "three files")
+
+
+def test_an_encoder_is_told_of_domains_only_with_what_is_computed_there(tmp_path: Path) -> None:
+    for version, told in ((None, True), (20, False)):
+        folder = tmp_path / str(version)
+        folder.mkdir()
+        write_folder(folder, "two files")
+        decoder = onnx.load(folder / "decoder_model.onnx")
+        decoder.opset_import.append(onnx.helper.make_opsetid("of.our.own", 1))
+        onnx.save(decoder, folder / "decoder_model.onnx")
+        encoder = onnx.load(folder / "encoder_model.onnx")
+        encoder.opset_import[0].version = version or encoder.opset_import[0].version
+        onnx.save(encoder, folder / "encoder_model.onnx")
+        assert ("of.our.own" in _both(folder).encode.model.graph.opset_imports) == told

@@ -35,7 +35,7 @@ def test_every_plan_has_its_place() -> None:
     assert kinds == [*("chosen" if each.chosen else "more" for each in run), "other", "other"]
     assert [mark.number for mark in drawn.marks] == [*range(1, len(kinds) + 1)]
     fast, exact = drawn.marks[-2:]
-    assert (exact.x, exact.error) == (0, 0)
+    assert (exact.x, exact.thing.error) == (0, 0)
     assert 100 - exact.y == pytest.approx(2 * (100 - fast.y))
     chosen = drawn.marks[kinds.index("chosen")]
     assert fast.x == pytest.approx(2 * chosen.x)  # measured errors, where there are some
