@@ -37,6 +37,7 @@ from stagecut.compiler.ir.costs import Costs
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
+    StagecutError,
 )
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
@@ -131,20 +132,39 @@ class Question:
         """Over hosts once more, where these then have less to hand to each other."""
         own: dict[str, bytes] = {}
         planned = self(program, weights, opened, own, index)
-        found = None
-        if self.hosts is not None and opened is None and any(planned.schedule.transfers):
-            measurements = self.placed(program, weights, opened)[0].on_samples_that_run()
-            table = read_costs(own[costs_file(index, self.entry)].decode())
-            between = BetweenHosts(self.hosts.machine, measurements, table, planned)
-            found = between.rewritten(self.tolerance)
-        if found is not None:
-            other: dict[str, bytes] = {}
-            again = replace(self, wire=found.wire, right=measurements.answers)
-            better = again(found.program, weights, opened, other, index)
-            if better.shipped.median_s < planned.shipped.median_s:
-                planned, own = replace(better, over_links=found.told), other
+        if opened is None:
+            planned, own = self._with_less_to_hand_over(program, weights, planned, own, index)
         files.update(own)
         return planned
+
+    def _with_less_to_hand_over(
+        self,
+        program: Program,
+        weights: WeightFile,
+        planned: PlannedVariant,
+        files: dict[str, bytes],
+        index: int,
+    ) -> tuple[PlannedVariant, dict[str, bytes]]:
+        """The variant with its files, or another one with its own, which is faster."""
+        if self.hosts is None or not any(planned.schedule.transfers):
+            return planned, files
+        own: dict[str, bytes] = {}
+        try:
+            measurements = self.placed(program, weights, None)[0].on_samples_that_run()
+            table = read_costs(files[costs_file(index, self.entry)].decode())
+            between = BetweenHosts(self.hosts.machine, measurements, table, planned)
+            found = between.rewritten(self.tolerance)
+            if found is None:
+                return planned, files
+            again = replace(self, wire=found.wire, right=measurements.answers)
+            better = again(found.program, weights, None, own, index)
+        except StagecutError as error:  # there is a plan without it
+            told = f"what hosts hand to each other stays as it is: {error.problem}"
+            self.context.settings.warn(told)
+            return planned, files
+        if better.shipped.median_s < planned.shipped.median_s:
+            return replace(better, over_links=found.told), own
+        return planned, files
 
     def __call__(
         self,
@@ -155,7 +175,7 @@ class Question:
         index: int,
     ) -> PlannedVariant:
         phases, prefix = self.phases, file_prefix(index, self.entry)
-        dump = Dump(self.context.settings.dump, prefix)
+        dump = Dump(self.context.settings.dump, prefix if self.right is None else f"{prefix}less-")
         with phases("plan"):
             measurements, expanded = self.placed(program, weights, opened)
             dump("graph", measurements.graph)

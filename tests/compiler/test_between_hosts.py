@@ -1,11 +1,13 @@
 """What hosts hand to each other: less, where that is cheaper and right."""
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stagecut import backends
+from stagecut.compiler.between_hosts import BetweenHosts, Rewritten
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
@@ -89,3 +91,33 @@ def test_the_report_says_so() -> None:
     assert "m is run again there" in to_html(report)
     assert "m is run again there" in said
     assert "goes there as int8" in said
+
+
+def test_a_rewritten_program_that_is_wrong_leaves_the_plan_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its dump stays, too."""
+    rewritten = BetweenHosts.rewritten
+
+    def wrong(between: BetweenHosts, tolerance: float | None) -> Rewritten | None:
+        found = rewritten(between, tolerance)
+        assert found is not None
+        for node in found.program.model.graph:
+            node.op_type = "Sigmoid" if node.op_type == "Tanh" else node.op_type
+        return found
+
+    monkeypatch.setattr(BetweenHosts, "rewritten", wrong)
+    told: list[str] = []
+    plan = compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        settings=Settings(effort="quick", warn=told.append, dump=tmp_path),
+    )
+    planned = plan.first.planned
+    assert planned.over_links == ()
+    assert "m" in {step.value for step in planned.schedule.transfers}
+    [kept] = [each for each in told if each.startswith("what hosts hand to each other stays")]
+    assert "no plan's outputs are those of the model" in kept
+    assert "/again." not in (tmp_path / "01-graph.txt").read_text()
+    assert "/again." in (tmp_path / "less-01-graph.txt").read_text()
