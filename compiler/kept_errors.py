@@ -1,12 +1,13 @@
 """What lower precision does to outputs, measured, or as it was in an earlier compile."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
 from stagecut.compiler.ir.errors import StageFault
+from stagecut.compiler.ir.program import Program
 from stagecut.compiler.measure.cache import Cache
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
@@ -43,7 +44,7 @@ def node_errors(
     say what is right."""
     settings = measurements.context.settings
     entries = Cache(settings.cache, _ERRORS, TypeAdapter(KeptErrors), settings.warn)
-    key = measurements.identity.key(repr(devices))
+    key = measurements.identity.key(repr(devices), *_of_metric(measurements.program))
     kept = entries.load(key)
     if kept is not None or measurements.answers.reference.problem:
         return kept
@@ -53,6 +54,15 @@ def node_errors(
     measured = KeptErrors(found, len(split.measured), len(split.held_out), own)
     entries.store(key, measured)
     return measured
+
+
+def _of_metric(program: Program) -> Iterator[bytes | str]:
+    """What of the user's own metric the errors depend on: its samples are those held out."""
+    if program.metric is None:
+        return
+    for sample in program.metric.samples:
+        for name, array in sample.items():
+            yield from (name, str(array.dtype), str(array.shape), array.tobytes())
 
 
 def plan_error(measurements: Measurements, proposal: Proposal, tolerance: float) -> float | None:
