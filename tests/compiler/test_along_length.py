@@ -71,3 +71,11 @@ def test_inputs_behind_another_number_of_tokens() -> None:
     assert longer["attention_mask"].shape == (1, 6)
     assert longer["position_ids"].tolist() == [[5]]
     assert longer["input_ids"] is feeds["input_ids"]
+
+
+def test_positions_of_a_cache_move_along() -> None:
+    past = np.zeros((3, 1, 2, 2), np.float32)
+    feeds = {"input_ids": np.array([[7]]), "cache_position": np.array([3]), "past": past}
+    longer = behind(feeds, ("past",), 5)
+    assert longer["cache_position"].tolist() == [5]
+    assert longer["cache_position"].dtype == np.int64
