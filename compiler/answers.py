@@ -1,7 +1,7 @@
 """What plans answer, and what is right: the reference, and contenders held against it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 
@@ -18,6 +18,7 @@ from stagecut.compiler.ir.device import (
 )
 from stagecut.compiler.ir.errors import EngineError, MetricError
 from stagecut.compiler.ir.graph import Graph, Value
+from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
@@ -155,7 +156,7 @@ class Answers:
             partial(self.build, engines=engines),
             self._values,
             REFERENCE,
-            lambda device: limit_of([engines[device].device], tolerance, narrow=self._is_narrow),
+            lambda device: self._limit_of([engines[device].device], tolerance),
             self.context.settings.clock,
         )
         return find(wrong)
@@ -165,19 +166,22 @@ class Answers:
         if [*names] == [REFERENCE] and tolerance is None:
             return None
         devices = (self.context.backends[name].device for name in names)
-        return limit_of(
-            devices,
-            tolerance,
-            narrow=self._is_narrow,
-            quantised=self.original is not None,
-            metric=self.program.metric is not None,
-        )
+        return self._limit_of(devices, tolerance, quantised=self.original is not None)
 
     @property
     def usual_limit(self) -> Limit:
         """How far off the reference may be from itself, when it is asked in another way."""
         devices = (engine.device for engine in self.reference_engines.values())
-        return limit_of(devices, None, narrow=self._is_narrow)
+        return self._limit_of(devices, None)
+
+    def _limit_of(
+        self, devices: Iterable[Device], tolerance: float | None, *, quantised: bool = False
+    ) -> Limit:
+        """`quantised` where the outputs are held against those of the original."""
+        metric = self.program.metric is not None
+        return limit_of(
+            devices, tolerance, narrow=self._is_narrow, quantised=quantised, metric=metric
+        )
 
     @cached_property
     def _is_narrow(self) -> bool:
