@@ -47,14 +47,16 @@ class StepsAlongLength:
 
     def __call__(self, own: Schedule) -> AlongLength | None:
         """None where nothing could be better: each node has one device; and where a step cannot be
-        profiled at another length, which is told."""
+        profiled or placed at another length, which is told."""
         try:
             costs = self._costs()
-        except StagecutError as error:
+            return None if costs is None else self._along(costs, own)
+        except StagecutError as error:  # the plan does without it
             self.question.context.settings.warn(f"along the length: {error.problem}")
             return None
-        if costs is None:
-            return None
+
+    def _along(self, costs: CostsByLength, own: Schedule) -> AlongLength:
+        """Raises StagecutError where a schedule cannot be had at one of the lengths."""
         objective = self.question.objective
         curve = LengthSweep(objective, _LIMIT_S)(costs)
         own_total = partial(_total, costs, own, self.question)

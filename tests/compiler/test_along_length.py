@@ -1,20 +1,24 @@
 """What a plan says of its step along the length: of all lengths, and nothing beats the best."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.along_length import behind
 from stagecut.compiler.context import Settings
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.report.decoding import DecodingFigures
+from stagecut.passes.sweep.lengths import LengthSweep
 from tests.support.decoders import tiny_decoder
 
 OPTIONS = DecodingOptions(prompt=8, capacity=200)
 
 
-def _compiled(*devices: str) -> Plan:
-    settings = Settings(effort="quick", warn=lambda _: None)
+def _compiled(*devices: str, warn: Callable[[str], None] = lambda _: None) -> Plan:
+    settings = Settings(effort="quick", warn=warn)
     return compile_model(tiny_decoder(), devices=list(devices), decoding=OPTIONS, settings=settings)
 
 
@@ -55,6 +59,19 @@ def test_the_report_says_it(plan: Plan) -> None:
 
 def test_where_nothing_could_be_better_nothing_is_profiled() -> None:
     assert _compiled("cpu.serial").entry_named("decode").planned.along_length is None
+
+
+def test_a_step_that_has_no_room_at_another_length_leaves_the_plan_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise UnplaceableError("the memory is too small", where="node mul", fix="take a larger one")
+
+    monkeypatch.setattr(LengthSweep, "__call__", full)
+    told: list[str] = []
+    plan = _compiled("cpu.serial", "manycore.snitch16", warn=told.append)
+    assert plan.entry_named("decode").planned.along_length is None
+    assert "along the length: the memory is too small" in told
 
 
 def test_inputs_behind_another_number_of_tokens() -> None:
