@@ -7,7 +7,7 @@ plan -> its transfers -> what would be cheaper -> Program -> plan -> the better 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import product, starmap
 
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.frontends.planning_view import graph_of
@@ -20,7 +20,7 @@ from stagecut.compiler.ir.plan import OverLink, PlannedVariant
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Transfer
 from stagecut.compiler.measurements import Measurements
-from stagecut.passes.gate.further_inputs import InputSet
+from stagecut.passes.gate.build import held_out_set
 from stagecut.passes.precision.rms import rms
 from stagecut.passes.rewrite.again import Again, with_again
 from stagecut.passes.rewrite.coded import (
@@ -185,10 +185,18 @@ class BetweenHosts:
         tolerance."""
         options = self._options(program, again)
         for chosen in _by_gain(options, tolerance):
-            codings = [coded for coded, _ in chosen]
-            if not codings or (self._off_by(program, codings) or 0.0) <= tolerance:
+            off = self._off_together(program, chosen)
+            if off is not None and off <= tolerance:
                 return chosen
         return []
+
+    def _off_together(
+        self, program: Program, chosen: Sequence[tuple[Coded, OverLink]]
+    ) -> float | None:
+        """What one makes alone is known."""
+        if len(chosen) < 2:
+            return sum(told.error for _, told in chosen)
+        return self._off_by(program, [coded for coded, _ in chosen])
 
     def _options(self, program: Program, again: set[str]) -> list[list[tuple[Coded, OverLink]]]:
         """For each value that would gain, its codings with the error that each makes alone."""
@@ -219,15 +227,12 @@ class BetweenHosts:
         extract = Extractor(coded, measurements.weights)
         own = Answers(measurements.context, coded, graph_of(coded), extract).reference
         right = measurements.answers.reference
-        samples = measurements.answers.split.held_out or (measurements.program.feeds,)
-        pairs = []
+        held_out = starmap(held_out_set, enumerate(measurements.answers.split.held_out))
+        sets = [*held_out] or [right.samples]
         try:
-            for number, feeds in enumerate(samples):
-                inputs = InputSet(f"sample {number}", feeds)
-                pairs.append((own.outputs(inputs), right.outputs(inputs)))
+            return rms([(own.outputs(each), right.outputs(each)) for each in sets])
         except EngineError:
             return None
-        return rms(pairs)
 
 
 def _needed(nodes: Sequence[Node], value: str) -> tuple[str, ...]:

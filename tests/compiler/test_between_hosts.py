@@ -1,5 +1,6 @@
 """What hosts hand to each other: less, where that is cheaper and right."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Feeds, silent
+from stagecut.compiler.ir.program import Program
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.wording import over_links
+from stagecut.passes.rewrite.coded import Coded
 from stagecut.runtime.hosts.over_hosts import OverHosts
 from stagecut.runtime.session import Session
 from tests.support.over_hosts import ClusterHere
@@ -63,6 +66,26 @@ def test_within_a_tolerance_values_are_coded_as_coarsely_as_it_lets_them(
     assert planned.accuracy[0].relative <= tolerance
     assert (planned.accuracy[0].max_abs > 0) == (how is not None)
     assert how is None or planned.account.latency_s < _plan().first.planned.account.latency_s
+
+
+def test_codings_whose_error_together_is_not_known_are_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The mask and a layer's result go over the link, each coded within the tolerance alone."""
+
+    def off_by(_: BetweenHosts, __: Program, codings: Sequence[Coded]) -> float | None:
+        return 1e-3 if len(codings) == 1 else None
+
+    monkeypatch.setattr(BetweenHosts, "_copies", lambda _: iter(()))
+    monkeypatch.setattr(BetweenHosts, "_off_by", off_by)
+    plan = compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        tolerance=1e-2,
+        settings=Settings(effort="quick", warn=lambda _: None),
+    )
+    assert len(plan.first.planned.over_links) == 1
 
 
 def test_it_runs_so_on_hosts() -> None:
