@@ -28,6 +28,7 @@ from stagecut.passes.gate.accuracy import Limit
 from stagecut.passes.gate.build import Build, Checked, Wrong, held_out_set
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.culprits import Culprits
+from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.limits import limit_of
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
@@ -219,11 +220,13 @@ class Answers:
     def own_error(self) -> float:
         """The relative rms error of the model itself on held-out samples, or where there are none
         on the others: none where it has no original. Raises EngineError."""
-        samples = self.split.held_out or self.split.measured
-        if self.original is None or not samples:
+        if self.original is None:
             return 0.0
-        right = self.of_original(self.program.feeds)
-        return rms([(self.own(feeds), right(feeds)) for feeds in samples])
+        sets = [held_out_set(at, feeds) for at, feeds in enumerate(self.split.held_out)] or [
+            InputSet(f"sample {at}", feeds) for at, feeds in enumerate(self.split.measured)
+        ]
+        pairs = [(self.own(each.feeds), self.reference.outputs(each)) for each in sets]
+        return rms(pairs) if pairs else 0.0
 
     @cached_property
     def _reference_program(self) -> StageProgram:
