@@ -1,6 +1,7 @@
 """What hosts hand to each other: less, where that is cheaper and right."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -54,6 +55,25 @@ def test_the_certificate_and_the_account_are_of_what_ships() -> None:
     planned = _plan().first.planned
     assert planned.certificate.exact
     assert planned.certificate.total == pytest.approx(planned.account.latency_s)
+
+
+def test_where_no_link_brings_the_input_of_the_mask_it_is_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[BetweenHosts] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(BetweenHosts, "rewritten", lambda between, _: found.append(between))
+        compile_model(
+            masked_layers(),
+            devices=["cpu.serial"],
+            machine=slow_link(),
+            settings=Settings(effort="quick", warn=lambda _: None),
+        )
+    [between] = found
+    machine = between.machine
+    assert between.rewritten(None) is not None
+    back = replace(machine, links=tuple(each for each in machine.links if each.source == "b"))
+    assert replace(between, machine=back).rewritten(None) is None
 
 
 @pytest.mark.parametrize(("tolerance", "how"), [(1e-2, "int8"), (1e-3, "fp16"), (1e-6, None)])
