@@ -37,7 +37,6 @@ from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
-from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.by_length import by_length
 from stagecut.passes.profile.kinds import Representatives, kinds_of
 from stagecut.passes.profile.paths import ProfilePlan, plan_paths
@@ -78,9 +77,7 @@ def profile_model(  # noqa: PLR0913  as compile_model, whose first half it is
         profiled = profile_of(measurements, expanded)
         if not streams:
             return profiled
-        decide = DecideStream(
-            Restrict((), ()), None, (), False, Phases(settings.clock, settings.phase)
-        )
+        decide = DecideStream.of_any(None, Phases(settings.clock, settings.phase))
         return decide.costs(measurements, expanded, profiled)
 
 

@@ -274,7 +274,7 @@ class Question:
         """What tells the costs of this host's devices as they are in streams; None for others."""
         if not self.objective.streams:
             return None
-        return DecideStream(Restrict(), self.tolerance, (), False, self.phases, 1, False)
+        return DecideStream.of_any(self.tolerance, self.phases)
 
     def profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
         """The costs: measured, or those that were handed in."""
