@@ -28,7 +28,7 @@ class Identity:
     def model_sha256(self) -> str:
         return digest(model_bytes(self.answers.whole.model), self.weights.sha256)
 
-    def key(self, *parts: str) -> str:
+    def key(self, *parts: bytes | str) -> str:
         """Of something that depends on these parts, too."""
         return digest(self._all, *parts)
 

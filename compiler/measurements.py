@@ -1,7 +1,7 @@
 """One program at one shape, ready to be measured, and what is derived from it once.
 
 Measurements -> profile_of (kept_profile.py) -> Comparison (comparison.py) -> Compared
-             '-> node_errors, plan_error (kept_errors.py)
+             '-> node_errors, plan_check (kept_errors.py)
 
 Each looks into the cache first, under a name that `Identity` gives it.
 """

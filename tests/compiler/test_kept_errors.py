@@ -14,7 +14,7 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.metric import Metric
 from stagecut.compiler.ir.objective import LATENCY
-from stagecut.compiler.kept_errors import node_errors, plan_error, plan_held_out
+from stagecut.compiler.kept_errors import node_errors, plan_check
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.contenders import Proposal, on_one_device
@@ -40,22 +40,23 @@ def _measured(folder: Path, metric: Metric | None = None) -> tuple[Measurements,
 
 def test_one_that_may_not_ship_is_measured_all_the_same(tmp_path: Path) -> None:
     measurements, proposal = _measured(tmp_path)
-    found = plan_held_out(measurements, proposal, 0.5)
+    checked = plan_check(measurements, proposal, 0.5)
+    found = checked.held
     assert found is not None
     assert 0.1 < found.rms < 0.5
-    assert plan_error(measurements, proposal, 0.5) == found.rms
-    tight = plan_held_out(measurements, proposal, 0.01)
-    assert tight == found
-    off = plan_error(measurements, proposal, 0.01)
+    assert checked.off(None) == found.rms
+    tight = plan_check(measurements, proposal, 0.01)
+    assert tight.held == found
+    off = tight.off(None)
     assert off is not None
     assert off >= found.rms  # on the samples, an output may be off by more than all are
 
 
 def test_it_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measurements, proposal = _measured(tmp_path)
-    first = plan_held_out(measurements, proposal, 0.5)
+    first = plan_check(measurements, proposal, 0.5)
     monkeypatch.setattr("stagecut.compiler.answers.Answers.checked", None)
-    assert plan_held_out(measurements, proposal, 0.5) == first
+    assert plan_check(measurements, proposal, 0.5) == first
 
 
 def test_errors_are_kept_for_the_samples_of_the_metric(tmp_path: Path) -> None:
