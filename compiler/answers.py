@@ -24,6 +24,7 @@ from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.original import Original
+from stagecut.compiler.right import OtherProgram, Right
 from stagecut.passes.gate.accuracy import Limit
 from stagecut.passes.gate.build import Build, Checked, Wrong, held_out_set
 from stagecut.passes.gate.contenders import Proposal
@@ -50,16 +51,14 @@ _NARROW = re.compile(r"float(16|8|6|4)")
 class Answers:
     """Of one program at one shape, whose stages `extract` extracts. `residents` are the states that
     stay where they are read. What is right is what the program itself answers on the reference
-    engine; or what `right` say is, those of the program that this one is made from; or what the
-    `original` answers, from which the whole model was made."""
+    engine, or what `right` does."""
 
     context: CompileContext
     program: Program
     graph: Graph
     extract: Extractor
     residents: Residents = NO_RESIDENTS
-    right: "Answers | None" = None
-    original: Original | None = None
+    right: Right | None = None
 
     def build(
         self,
@@ -195,10 +194,15 @@ class Answers:
     def outputs(self) -> Sequence[str]:
         return [value.name for value in self.graph.outputs]
 
+    @property
+    def original(self) -> Original | None:
+        """None where the whole model was made from no other one."""
+        return self.right if isinstance(self.right, Original) else None
+
     @cached_property
     def reference(self) -> Reference:
         """What the whole model answers in one session of one thread, or what it was made from."""
-        if self.right is not None:
+        if isinstance(self.right, OtherProgram):
             return self.right.reference
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)

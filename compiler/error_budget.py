@@ -107,7 +107,7 @@ class ErrorBudget:
         """None where nothing computes in lower precision, the model itself included, or the
         reference cannot say what is right."""
         lower = lower_devices(expanded, measurements.context.backends)
-        if not lower and measurements.original is None:
+        if not lower and measurements.answers.original is None:
             return None
         measured = node_errors(
             measurements, {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
@@ -258,7 +258,7 @@ class ErrorBudget:
         front: tuple[ErrorPoint, ...],
     ) -> PlannedPrecision:
         """What the plan says of it."""
-        original = self.measurements.original
+        original = self.measurements.answers.original
         return PlannedPrecision(
             self.tolerance,
             self.measured.samples,

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.answers import Answers
 from stagecut.compiler.arguments import (
     table_of,
 )
@@ -52,6 +51,7 @@ from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.original import Original
 from stagecut.compiler.over_hosts import OverHosts
+from stagecut.compiler.right import Right
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
@@ -65,8 +65,8 @@ from stagecut.passes.profile.profile import Profiled
 @dataclass(frozen=True, slots=True)
 class Question:
     """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With
-    `hosts`, nodes run on any of these. `original` is what the model was made from, and is held
-    against."""
+    `hosts`, nodes run on any of these. `right` says what is right, where that is not the model
+    itself."""
 
     context: CompileContext
     objective: Objective
@@ -86,11 +86,11 @@ class Question:
     size: int = 1
     processes: bool = True
     hosts: OverHosts | None = None
+    right: Right | None = None
     #: Of a program that is made from the model's: the values that it hands from host to host, and
-    #: what answers are right.
+    #: what the names of its dump begin with.
     wire: frozenset[str] = frozenset()
-    right: Answers | None = None
-    original: Original | None = None
+    dumped: str = ""
 
     def answered(
         self,
@@ -156,7 +156,8 @@ class Question:
             found = between.rewritten(self.tolerance)
             if found is None:
                 return planned, files
-            again = replace(self, wire=found.wire, right=measurements.answers)
+            right = self.right or measurements.as_right
+            again = replace(self, wire=found.wire, right=right, dumped="less-")
             better = again(found.program, weights, None, own, index)
         except StagecutError as error:  # there is a plan without it
             told = f"what hosts hand to each other stays as it is: {error.problem}"
@@ -175,7 +176,7 @@ class Question:
         index: int,
     ) -> PlannedVariant:
         phases, prefix = self.phases, file_prefix(index, self.entry)
-        dump = Dump(self.context.settings.dump, prefix if self.right is None else f"{prefix}less-")
+        dump = Dump(self.context.settings.dump, f"{prefix}{self.dumped}")
         with phases("plan"):
             measurements, expanded = self.placed(program, weights, opened)
             dump("graph", measurements.graph)
@@ -246,7 +247,6 @@ class Question:
             opened,
             self.residents,
             self.right,
-            self.original,
         )
         return measurements, expanded
 
@@ -295,7 +295,7 @@ class Question:
             "pin": ", ".join(map(str, self.restrict.pins)),
             "forbid": ", ".join(map(str, self.restrict.forbids)),
             "tolerance": "" if self.tolerance is None else f"{self.tolerance:g}",
-            **({} if self.original is None else {"reference": self.original.source}),
+            **({"reference": self.right.source} if isinstance(self.right, Original) else {}),
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
             **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }
