@@ -20,12 +20,12 @@ from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.along_length import AlongLength, BestFrom
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.costs_by_length import CostsByLength
-from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.ir.state import MASK, POSITIONS
+from stagecut.compiler.ir.state import CACHE_POSITIONS, POSITIONS, positional
 from stagecut.compiler.question import Question
 from stagecut.passes.profile.by_length import by_length
 from stagecut.passes.sweep.lengths import LengthCurve, LengthSweep
@@ -47,14 +47,16 @@ class StepsAlongLength:
 
     def __call__(self, own: Schedule) -> AlongLength | None:
         """None where nothing could be better: each node has one device; and where a step cannot be
-        profiled at another length, which is told."""
+        profiled or placed at another length, which is told."""
         try:
             costs = self._costs()
-        except StagecutError as error:
+            return None if costs is None else self._along(costs, own)
+        except StagecutError as error:  # the plan does without it
             self.question.context.settings.warn(f"along the length: {error.problem}")
             return None
-        if costs is None:
-            return None
+
+    def _along(self, costs: CostsByLength, own: Schedule) -> AlongLength:
+        """Raises StagecutError where a schedule cannot be had at one of the lengths."""
         objective = self.question.objective
         curve = LengthSweep(objective, _LIMIT_S)(costs)
         own_total = partial(_total, costs, own, self.question)
@@ -84,15 +86,10 @@ class StepsAlongLength:
 
 def behind(feeds: Feeds, states: Sequence[str], length: int) -> Feeds:
     """The inputs of a step behind another number of tokens: states begin again, or end sooner."""
-    count = next((feeds[name].shape[1] for name in (POSITIONS,) if name in feeds), 1)
-    changed: dict[str, Tensor] = {}
-    for name in states:
-        changed[name] = np.resize(feeds[name], (length, *feeds[name].shape[1:]))
-    if MASK in feeds:
-        changed[MASK] = np.ones((1, length + count), feeds[MASK].dtype)
-    if POSITIONS in feeds:
-        changed[POSITIONS] = np.arange(length, length + count, dtype=feeds[POSITIONS].dtype)[None]
-    return {**feeds, **changed}
+    placed = (feeds[name].size for name in (POSITIONS, CACHE_POSITIONS) if name in feeds)
+    held = {name: np.resize(feeds[name], (length, *feeds[name].shape[1:])) for name in states}
+    dtypes = {name: array.dtype for name, array in feeds.items()}
+    return {**feeds, **held, **positional(dtypes, length, next(placed, 1))}
 
 
 def _total(costs: CostsByLength, schedule: Schedule, question: Question, length: float) -> float:

@@ -1,7 +1,7 @@
 """What plans answer, and what is right: the reference, and contenders held against it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 
@@ -18,15 +18,18 @@ from stagecut.compiler.ir.device import (
 )
 from stagecut.compiler.ir.errors import EngineError, MetricError
 from stagecut.compiler.ir.graph import Graph, Value
+from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.original import Original
+from stagecut.compiler.right import OtherProgram, Right
 from stagecut.passes.gate.accuracy import Limit
 from stagecut.passes.gate.build import Build, Checked, Wrong, held_out_set
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.culprits import Culprits
+from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.limits import limit_of
 from stagecut.passes.gate.reference import Reference
 from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
@@ -48,16 +51,14 @@ _NARROW = re.compile(r"float(16|8|6|4)")
 class Answers:
     """Of one program at one shape, whose stages `extract` extracts. `residents` are the states that
     stay where they are read. What is right is what the program itself answers on the reference
-    engine; or what `right` say is, those of the program that this one is made from; or what the
-    `original` answers, from which the whole model was made."""
+    engine, or what `right` does."""
 
     context: CompileContext
     program: Program
     graph: Graph
     extract: Extractor
     residents: Residents = NO_RESIDENTS
-    right: "Answers | None" = None
-    original: Original | None = None
+    right: Right | None = None
 
     def build(
         self,
@@ -155,7 +156,7 @@ class Answers:
             partial(self.build, engines=engines),
             self._values,
             REFERENCE,
-            lambda device: limit_of([engines[device].device], tolerance, narrow=self._is_narrow),
+            lambda device: self._limit_of([engines[device].device], tolerance),
             self.context.settings.clock,
         )
         return find(wrong)
@@ -165,19 +166,22 @@ class Answers:
         if [*names] == [REFERENCE] and tolerance is None:
             return None
         devices = (self.context.backends[name].device for name in names)
-        return limit_of(
-            devices,
-            tolerance,
-            narrow=self._is_narrow,
-            quantised=self.original is not None,
-            metric=self.program.metric is not None,
-        )
+        return self._limit_of(devices, tolerance, quantised=self.original is not None)
 
     @property
     def usual_limit(self) -> Limit:
         """How far off the reference may be from itself, when it is asked in another way."""
         devices = (engine.device for engine in self.reference_engines.values())
-        return limit_of(devices, None, narrow=self._is_narrow)
+        return self._limit_of(devices, None)
+
+    def _limit_of(
+        self, devices: Iterable[Device], tolerance: float | None, *, quantised: bool = False
+    ) -> Limit:
+        """`quantised` where the outputs are held against those of the original."""
+        metric = self.program.metric is not None
+        return limit_of(
+            devices, tolerance, narrow=self._is_narrow, quantised=quantised, metric=metric
+        )
 
     @cached_property
     def _is_narrow(self) -> bool:
@@ -190,10 +194,15 @@ class Answers:
     def outputs(self) -> Sequence[str]:
         return [value.name for value in self.graph.outputs]
 
+    @property
+    def original(self) -> Original | None:
+        """None where the whole model was made from no other one."""
+        return self.right if isinstance(self.right, Original) else None
+
     @cached_property
     def reference(self) -> Reference:
         """What the whole model answers in one session of one thread, or what it was made from."""
-        if self.right is not None:
+        if isinstance(self.right, OtherProgram):
             return self.right.reference
         operators = {operator.op for node in self.graph.nodes for operator in node.operators}
         minds_nan = not _MIND_NAN.isdisjoint(operators)
@@ -215,11 +224,13 @@ class Answers:
     def own_error(self) -> float:
         """The relative rms error of the model itself on held-out samples, or where there are none
         on the others: none where it has no original. Raises EngineError."""
-        samples = self.split.held_out or self.split.measured
-        if self.original is None or not samples:
+        if self.original is None:
             return 0.0
-        right = self.of_original(self.program.feeds)
-        return rms([(self.own(feeds), right(feeds)) for feeds in samples])
+        sets = [held_out_set(at, feeds) for at, feeds in enumerate(self.split.held_out)] or [
+            InputSet(f"sample {at}", feeds) for at, feeds in enumerate(self.split.measured)
+        ]
+        pairs = [(self.own(each.feeds), self.reference.outputs(each)) for each in sets]
+        return rms(pairs) if pairs else 0.0
 
     @cached_property
     def _reference_program(self) -> StageProgram:

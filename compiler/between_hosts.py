@@ -7,20 +7,20 @@ plan -> its transfers -> what would be cheaper -> Program -> plan -> the better 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import product, starmap
 
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Graph, Node, Value
-from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.plan import OverLink, PlannedVariant
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Transfer
 from stagecut.compiler.measurements import Measurements
-from stagecut.passes.gate.further_inputs import InputSet
+from stagecut.passes.gate.build import held_out_set
 from stagecut.passes.precision.rms import rms
 from stagecut.passes.rewrite.again import Again, with_again
 from stagecut.passes.rewrite.coded import (
@@ -119,7 +119,7 @@ class BetweenHosts:
 
     def _cone(self, value: str, memory: str) -> tuple[tuple[str, ...], float] | None:
         """The operators that make the value from what is there, or from inputs, and what that
-        takes; None where they are too many."""
+        takes; None where they are too many, or no link brings the inputs."""
         graph, inputs = self._graph, {each.name for each in self._graph.inputs}
         there = self._lying_in(memory)
         nodes: dict[int, Node] = {}
@@ -138,10 +138,12 @@ class BetweenHosts:
                 return None
         operators = _needed([nodes[at] for at in sorted(nodes)], value)
         took_s = self._run_s(nodes.values(), memory) if operators else None
-        if took_s is None:
+        sizes = [each.size_bytes for each in graph.inputs if each.name in brought]
+        way = self.machine.ways.get(Route(HOST, memory))
+        if took_s is None or (sizes and way is None):
             return None
-        sizes = {each.name: each.size_bytes for each in graph.inputs}
-        return operators, took_s + sum(self._wire_s(sizes[each], memory) for each in brought)
+        sent_s = 0.0 if way is None else sum(map(way.transfer_s, sizes))
+        return operators, took_s + sent_s
 
     def _lying_in(self, memory: str) -> set[str]:
         """What is made there, or brought there anyway, by values that are no node's but inputs."""
@@ -167,17 +169,6 @@ class BetweenHosts:
             total_s += min(there)
         return total_s
 
-    def _wire_s(self, size_bytes: int, memory: str, source: str | None = None) -> float:
-        """From the driver's host, unless another is named."""
-        named = {host.memory: host.name for host in self.machine.hosts}
-        start = self.machine.hosts[0].name if source is None else named[source]
-        link = next(
-            each
-            for each in self.machine.links
-            if (each.source, each.target) == (start, named[memory])
-        )
-        return link.transfer_s(size_bytes)
-
     def _codings(
         self, program: Program, again: set[str], tolerance: float
     ) -> list[tuple[Coded, OverLink]]:
@@ -185,10 +176,18 @@ class BetweenHosts:
         tolerance."""
         options = self._options(program, again)
         for chosen in _by_gain(options, tolerance):
-            codings = [coded for coded, _ in chosen]
-            if not codings or (self._off_by(program, codings) or 0.0) <= tolerance:
+            off = self._off_together(program, chosen)
+            if off is not None and off <= tolerance:
                 return chosen
         return []
+
+    def _off_together(
+        self, program: Program, chosen: Sequence[tuple[Coded, OverLink]]
+    ) -> float | None:
+        """What one makes alone is known."""
+        if len(chosen) < 2:
+            return sum(told.error for _, told in chosen)
+        return self._off_by(program, [coded for coded, _ in chosen])
 
     def _options(self, program: Program, again: set[str]) -> list[list[tuple[Coded, OverLink]]]:
         """For each value that would gain, its codings with the error that each makes alone."""
@@ -202,7 +201,7 @@ class BetweenHosts:
             for coding in CODINGS:
                 if not can_be_coded(value, coding):
                     continue
-                took_s = self._wire_s(coded_bytes(value, coding), *reversed(step.route))
+                took_s = self.machine.ways[step.route].transfer_s(coded_bytes(value, coding))
                 coded = Coded(value.name, coding, readers)
                 off = self._off_by(program, [coded]) if took_s < time_s else None
                 if off is not None:
@@ -219,15 +218,12 @@ class BetweenHosts:
         extract = Extractor(coded, measurements.weights)
         own = Answers(measurements.context, coded, graph_of(coded), extract).reference
         right = measurements.answers.reference
-        samples = measurements.answers.split.held_out or (measurements.program.feeds,)
-        pairs = []
+        held_out = starmap(held_out_set, enumerate(measurements.answers.split.held_out))
+        sets = [*held_out] or [right.samples]
         try:
-            for number, feeds in enumerate(samples):
-                inputs = InputSet(f"sample {number}", feeds)
-                pairs.append((own.outputs(inputs), right.outputs(inputs)))
+            return rms([(own.outputs(each), right.outputs(each)) for each in sets])
         except EngineError:
             return None
-        return rms(pairs)
 
 
 def _needed(nodes: Sequence[Node], value: str) -> tuple[str, ...]:

@@ -104,9 +104,7 @@ class Comparison:
         faults = self._answers.culprits(wrong, self.tolerance)
         if faults and spare is not None and spare(faults):
             return Compared((), (), faults=faults)
-        metric = self.measurements.program.metric
-        named = "" if metric is None else metric.name
-        compared = self._gated(right(checked, self.tolerance, named))
+        compared = self._gated(right(checked, self.tolerance))
         off = tuple((each.proposal.id, each.held) for each in coarse if each.held is not None)
         return replace(compared, coarse=off)
 

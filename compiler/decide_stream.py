@@ -66,6 +66,11 @@ class DecideStream:
     size: int = 1
     processes: bool = True
 
+    @classmethod
+    def of_any(cls, tolerance: float | None, phases: Phases) -> "DecideStream":
+        """Of streams without rules or limits: for what these cost."""
+        return cls(Restrict(), tolerance, (), by_costs=False, phases=phases)
+
     def __call__(
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled, dump: Dump
     ) -> Decision:

@@ -7,7 +7,7 @@ NodeErrors -> CostTable with a budget -> partition -> held-out samples
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from stagecut import backends
 from stagecut.compiler.compared import Compared
@@ -21,8 +21,9 @@ from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError
 from stagecut.compiler.ir.metric import Metric
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.precision import ContenderError, ErrorPoint, PlannedPrecision
+from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Solution, Totals
-from stagecut.compiler.kept_errors import KeptErrors, node_errors, plan_error, plan_held_out
+from stagecut.compiler.kept_errors import KeptCheck, KeptErrors, node_errors, plan_check
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.partition.partition import Partition
@@ -82,13 +83,17 @@ def lower_devices(
 @dataclass(frozen=True)
 class ErrorBudget:
     """Of one program: `squared` is, by node and device, the square of the relative rms error that
-    the node alone causes there. `faults` are candidates of which nothing can be said."""
+    the node alone causes there. `faults` are candidates of which nothing can be said. Each schedule
+    is measured once, also where nothing is kept on disk."""
 
     measurements: Measurements
     tolerance: float
     squared: Mapping[str, Mapping[str, float]]
     faults: tuple[Fault, ...]
     measured: KeptErrors
+    _checks: dict[Schedule, KeptCheck] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def own(self) -> float:
@@ -102,7 +107,7 @@ class ErrorBudget:
         """None where nothing computes in lower precision, the model itself included, or the
         reference cannot say what is right."""
         lower = lower_devices(expanded, measurements.context.backends)
-        if not lower and measurements.original is None:
+        if not lower and measurements.answers.original is None:
             return None
         measured = node_errors(
             measurements, {n: {p: d[0] for p, d in own.items()} for n, own in lower.items()}
@@ -188,10 +193,14 @@ class ErrorBudget:
     def _measured(self, solution: Solution) -> float | None:
         if not self.predicted(solution.account):
             return None
-        id_ = ContenderId(ContenderKind.OPTIMUM)
-        return plan_error(
-            self.measurements, Proposal(id_, solution.schedule, solution.account), self.tolerance
-        )
+        return self._check(solution).off(self.metric)
+
+    def _check(self, solution: Solution) -> KeptCheck:
+        schedule = solution.schedule
+        if schedule not in self._checks:
+            proposal = Proposal(ContenderId(ContenderKind.OPTIMUM), schedule, solution.account)
+            self._checks[schedule] = plan_check(self.measurements, proposal, self.tolerance)
+        return self._checks[schedule]
 
     def _refused(
         self, table: CostTable, limit: float, objective: Objective, error: UnplaceableError
@@ -225,9 +234,7 @@ class ErrorBudget:
         return tuple(map(self._point, found)) if len(found) > 1 else ()
 
     def _point(self, solution: Solution) -> ErrorPoint:
-        account, id_ = solution.account, ContenderId(ContenderKind.OPTIMUM)
-        proposal = Proposal(id_, solution.schedule, account)
-        held = plan_held_out(self.measurements, proposal, self.tolerance)
+        account, held = solution.account, self._check(solution).held
         return ErrorPoint(
             account.latency_s,
             account.basis,
@@ -251,7 +258,7 @@ class ErrorBudget:
         front: tuple[ErrorPoint, ...],
     ) -> PlannedPrecision:
         """What the plan says of it."""
-        original = self.measurements.original
+        original = self.measurements.answers.original
         return PlannedPrecision(
             self.tolerance,
             self.measured.samples,

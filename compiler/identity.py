@@ -15,6 +15,7 @@ from stagecut.compiler.ir.provenance import Provenance
 from stagecut.compiler.measure.cache import digest
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model, versions
+from stagecut.compiler.right import OtherProgram
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Identity:
     def model_sha256(self) -> str:
         return digest(model_bytes(self.answers.whole.model), self.weights.sha256)
 
-    def key(self, *parts: str) -> str:
+    def key(self, *parts: bytes | str) -> str:
         """Of something that depends on these parts, too."""
         return digest(self._all, *parts)
 
@@ -47,10 +48,17 @@ class Identity:
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
         machine = (cpu_model(), cpus, repr(versions()), repr(specs))
         further = (array.tobytes() for sample in program.samples for array in sample.values())
-        right = []
-        if self.answers.original is not None:
-            right.append(self.answers.original.at(program.feeds, self.answers.outputs).sha256)
-        return digest(self.model_sha256, *right, *machine, *feeds, *further)
+        return digest(self.model_sha256, *self._right, *machine, *feeds, *further)
+
+    @property
+    def _right(self) -> tuple[str, ...]:
+        """What the program is held against, where that is not itself."""
+        answers = self.answers
+        if isinstance(answers.right, OtherProgram):
+            return (answers.right.sha256,)
+        if answers.original is None:
+            return ()
+        return (answers.original.at(answers.program.feeds, answers.outputs).sha256,)
 
     def provenance(self, options: Mapping[str, str], chosen: ContenderId) -> Provenance:
         """`chosen` is the contender that ships, in the configuration that it names."""

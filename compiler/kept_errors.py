@@ -1,12 +1,14 @@
 """What lower precision does to outputs, measured, or as it was in an earlier compile."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
 from stagecut.compiler.ir.errors import StageFault
+from stagecut.compiler.ir.metric import Metric
+from stagecut.compiler.ir.program import Program
 from stagecut.compiler.measure.cache import Cache
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
@@ -30,10 +32,23 @@ class KeptErrors:
 
 @dataclass(frozen=True, slots=True)
 class KeptCheck:
-    """One plan on held-out samples, and how large its flaw is, 0 where it has none."""
+    """One plan on held-out samples, whether it may ship or not, None where nothing can be said; and
+    how large its flaw is, 0 where it has none."""
 
     held: HeldOut | None
     flaw: float = 0.0
+
+    def off(self, metric: Metric | None) -> float | None:
+        """How far off its outputs are, in the terms of the tolerance: the relative rms error on
+        held-out samples, or what the user's metric loses there, or what is too far off elsewhere;
+        None where nothing can be said. What a metric gains is no loss."""
+        if self.held is None and not self.flaw:
+            return None
+        own = 0.0
+        if self.held is not None:
+            own = self.held.rms if metric is None else max(0.0, self.held.loss)
+        off = max(self.flaw, own)
+        return off if math.isfinite(off) else None
 
 
 def node_errors(
@@ -43,7 +58,7 @@ def node_errors(
     say what is right."""
     settings = measurements.context.settings
     entries = Cache(settings.cache, _ERRORS, TypeAdapter(KeptErrors), settings.warn)
-    key = measurements.identity.key(repr(devices))
+    key = measurements.identity.key(repr(devices), *_of_metric(measurements.program))
     kept = entries.load(key)
     if kept is not None or measurements.answers.reference.problem:
         return kept
@@ -55,31 +70,17 @@ def node_errors(
     return measured
 
 
-def plan_error(measurements: Measurements, proposal: Proposal, tolerance: float) -> float | None:
-    """How far off its outputs are: the relative rms error on held-out samples, or what the user's
-    metric loses there, or what is too far off elsewhere; None where nothing can be said. From the
-    cache when it is there."""
-    found = _check(measurements, proposal, tolerance)
-    own = 0.0 if found.held is None else _off(measurements, found.held)
-    off = max(found.flaw, own)
-    known = found.held is not None or bool(found.flaw)
-    return off if known and math.isfinite(off) else None
+def _of_metric(program: Program) -> Iterator[bytes | str]:
+    """What of the user's own metric the errors depend on: its samples are those held out."""
+    if program.metric is None:
+        return
+    for sample in program.metric.samples:
+        for name, array in sample.items():
+            yield from (name, str(array.dtype), str(array.shape), array.tobytes())
 
 
-def _off(measurements: Measurements, held: HeldOut) -> float:
-    """In the terms of the tolerance; what a metric gains is no loss."""
-    return held.rms if measurements.program.metric is None else max(0.0, held.loss)
-
-
-def plan_held_out(
-    measurements: Measurements, proposal: Proposal, tolerance: float
-) -> HeldOut | None:
-    """What a proposal is found to be on held-out samples, whether it may ship or not; None where
-    nothing can be said. From the cache when it is there."""
-    return _check(measurements, proposal, tolerance).held
-
-
-def _check(measurements: Measurements, proposal: Proposal, tolerance: float) -> KeptCheck:
+def plan_check(measurements: Measurements, proposal: Proposal, tolerance: float) -> KeptCheck:
+    """What is found of a plan; from the cache when it is there."""
     settings = measurements.context.settings
     entries = Cache(measurements.kept_in, _OFF_BY, TypeAdapter(KeptCheck), settings.warn)
     key = measurements.identity.key(str(proposal.schedule), f"{tolerance!r}")

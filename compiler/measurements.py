@@ -1,7 +1,7 @@
 """One program at one shape, ready to be measured, and what is derived from it once.
 
 Measurements -> profile_of (kept_profile.py) -> Comparison (comparison.py) -> Compared
-             '-> node_errors, plan_error (kept_errors.py)
+             '-> node_errors, plan_check (kept_errors.py)
 
 Each looks into the cache first, under a name that `Identity` gives it.
 """
@@ -23,7 +23,7 @@ from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
 from stagecut.compiler.measure.cache import Cache
-from stagecut.compiler.original import Original
+from stagecut.compiler.right import OtherProgram, Right
 from stagecut.compiler.right_elsewhere import RightElsewhere
 from stagecut.passes.stage.extract import Extractor
 
@@ -36,9 +36,8 @@ class Measurements:
     """Its graph, and its weights on disk, which must outlive this.
 
     `opened` is the whole model where it has open dimensions, with its weights on disk, too.
-    `residents` are the states that stay where they are read. `right` are the answers that count as
-    right, where these are not the program's own. `original` is the model in full precision that all
-    was made from, which says what is right.
+    `residents` are the states that stay where they are read. `right` says what is right, where that
+    is not the program itself.
     """
 
     context: CompileContext
@@ -47,8 +46,7 @@ class Measurements:
     weights: WeightFile
     opened: ir.Model | None = None
     residents: Residents = NO_RESIDENTS
-    right: Answers | None = None
-    original: Original | None = None
+    right: Right | None = None
 
     @cached_property
     def answers(self) -> Answers:
@@ -60,7 +58,6 @@ class Measurements:
             extract,
             self.residents,
             self.right,
-            self.original,
         )
 
     def with_residents(self, costs: CostTable) -> CostTable:
@@ -71,6 +68,11 @@ class Measurements:
     @cached_property
     def identity(self) -> Identity:
         return Identity(self.answers, self.weights)
+
+    @property
+    def as_right(self) -> OtherProgram:
+        """What a program that is made from this one is held against."""
+        return OtherProgram(self.answers.reference, self.identity.model_sha256)
 
     @cached_property
     def right_elsewhere(self) -> RightElsewhere:

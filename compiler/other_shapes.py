@@ -8,6 +8,7 @@ runs once at other sizes, on the samples' own numbers, as often as it takes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,10 +69,8 @@ class OtherShapes:
         return self._runs(staged, self.answers.reference_engines)
 
     def _of_original(self, feeds: Feeds) -> Mapping[str, Tensor]:
-        try:
+        with _as_engine_error():
             return self.answers.of_original(feeds)(feeds)
-        except StagecutError as error:
-            raise EngineError(error.problem, where=error.where, fix=error.fix) from error
 
     def _runs(
         self, staged: StagedSchedule, engines: Mapping[str, Backend]
@@ -83,12 +82,19 @@ class OtherShapes:
         )
 
         def run(feeds: Feeds) -> Mapping[str, Tensor]:
-            try:
+            with _as_engine_error():
                 return shapes.run(feeds, tuple(each.shape for each in feeds.values()))[0]
-            except StagecutError as error:
-                raise EngineError(error.problem, where=error.where, fix=error.fix) from error
 
         return run
+
+
+@contextmanager
+def _as_engine_error() -> Iterator[None]:
+    """What the model is not made for counts as what an engine does not run."""
+    try:
+        yield
+    except StagecutError as error:
+        raise EngineError(error.problem, where=error.where, fix=error.fix) from error
 
 
 def _resized(samples: Feeds, dims: Mapping[str, Dims]) -> Iterator[Feeds]:

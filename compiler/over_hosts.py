@@ -12,7 +12,7 @@ from stagecut.compiler.context import CompileContext
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.errors import DeviceError
-from stagecut.compiler.ir.machine import HOST, Route
+from stagecut.compiler.ir.machine import HOST
 from stagecut.compiler.ir.measured_machine import MeasuredMachine, on_host
 from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
@@ -59,8 +59,7 @@ class OverHosts:
     @cached_property
     def _far(self) -> Mapping[str, tuple[CheckedBackend, Spec]]:
         """The devices of other hosts, by their names in plans."""
-        memory = {host.name: host.memory for host in self.machine.hosts}
-        routes = [Route(memory[each.source], memory[each.target]) for each in self.machine.links]
+        routes = [*self.machine.ways]
         found = {}
         for host in self.machine.others:
             for name, engine in self.here.backends.items():

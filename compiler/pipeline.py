@@ -207,7 +207,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         check_entries(entries, by_entry, goal)
     folder = scratch_folder(settings)
     if original is not None:
-        question = replace(question, original=Original(original, folder.path / "original"))
+        question = replace(question, right=Original(original, folder.path / "original"))
     with ArchiveWriter(folder.path / "model.plan") as archive:
         with phases("weights"):
             weights = weights_into(archive, entries)

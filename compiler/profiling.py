@@ -5,7 +5,6 @@ model -> Program -> Graph -> cluster -> expand -> profile -> CostTable
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from stagecut import backends
 from stagecut.compiler.arguments import (
@@ -19,7 +18,7 @@ from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.context_of import context_of, scratch_folder
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.entries import decode_step
-from stagecut.compiler.formats.weights import write_weights
+from stagecut.compiler.formats.weights import WeightFile, write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.planning_view import graph_of
@@ -37,7 +36,6 @@ from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
-from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.by_length import by_length
 from stagecut.passes.profile.kinds import Representatives, kinds_of
 from stagecut.passes.profile.paths import ProfilePlan, plan_paths
@@ -74,13 +72,12 @@ def profile_model(  # noqa: PLR0913  as compile_model, whose first half it is
     program, residents = _program(model, example_inputs, shapes, feeds, decoding)
     expanded = _expanded(program, context.backends, granularity)
     with scratch_folder(settings) as folder:
-        measurements = _measurements(program, expanded, context, folder, residents)
+        [weights] = write_weights([program.model], folder)
+        measurements = _measurements(program, expanded, context, weights, residents)
         profiled = profile_of(measurements, expanded)
         if not streams:
             return profiled
-        decide = DecideStream(
-            Restrict((), ()), None, (), False, Phases(settings.clock, settings.phase)
-        )
+        decide = DecideStream.of_any(None, Phases(settings.clock, settings.phase))
         return decide.costs(measurements, expanded, profiled)
 
 
@@ -111,13 +108,15 @@ def profile_by_length(
     imported, feeds = import_model(model, example_inputs=example_inputs, feeds=feeds)
     tables: dict[int, CostTable] = {}
     graphs: dict[int, Graph] = {}
-    for length in settings.progress(sorted(options), "profiles by length"):
-        program, residents = decode_step(imported, feeds, options[length], {})
-        expanded = _expanded(program, context.backends, granularity)
-        with scratch_folder(settings) as folder:
-            measurements = _measurements(program, expanded, context, folder, residents)
+    steps = {each: decode_step(imported, feeds, options[each], {}) for each in sorted(options)}
+    with scratch_folder(settings) as folder:
+        weights = write_weights([program.model for program, _ in steps.values()], folder)
+        for at, length in enumerate(settings.progress(steps, "profiles by length")):
+            program, residents = steps[length]
+            expanded = _expanded(program, context.backends, granularity)
+            measurements = _measurements(program, expanded, context, weights[at], residents)
             tables[length] = profile_of(measurements, expanded).costs
-        graphs[length] = expanded.graph
+            graphs[length] = expanded.graph
     return by_length(tables, graphs)
 
 
@@ -176,11 +175,10 @@ def _measurements(
     program: Program,
     expanded: ExpandedGraph,
     context: CompileContext,
-    folder: Path,
+    weights: WeightFile,
     residents: Residents,
 ) -> Measurements:
-    """`folder` is for the weights, and has to be there for as long as something is measured."""
-    weights = write_weights([program.model], folder)[0]
+    """Where the folder of the weights is there for as long as something is measured."""
     found = Measurements(context, program, expanded.graph, weights, residents=residents)
     return found.on_samples_that_run()
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.answers import Answers
 from stagecut.compiler.arguments import (
     table_of,
 )
@@ -37,6 +36,7 @@ from stagecut.compiler.ir.costs import Costs
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
+    StagecutError,
 )
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
@@ -51,6 +51,7 @@ from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.original import Original
 from stagecut.compiler.over_hosts import OverHosts
+from stagecut.compiler.right import Right
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
@@ -64,8 +65,8 @@ from stagecut.passes.profile.profile import Profiled
 @dataclass(frozen=True, slots=True)
 class Question:
     """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With
-    `hosts`, nodes run on any of these. `original` is what the model was made from, and is held
-    against."""
+    `hosts`, nodes run on any of these. `right` says what is right, where that is not the model
+    itself."""
 
     context: CompileContext
     objective: Objective
@@ -85,11 +86,11 @@ class Question:
     size: int = 1
     processes: bool = True
     hosts: OverHosts | None = None
+    right: Right | None = None
     #: Of a program that is made from the model's: the values that it hands from host to host, and
-    #: what answers are right.
+    #: what the names of its dump begin with.
     wire: frozenset[str] = frozenset()
-    right: Answers | None = None
-    original: Original | None = None
+    dumped: str = ""
 
     def answered(
         self,
@@ -131,20 +132,40 @@ class Question:
         """Over hosts once more, where these then have less to hand to each other."""
         own: dict[str, bytes] = {}
         planned = self(program, weights, opened, own, index)
-        found = None
-        if self.hosts is not None and opened is None and any(planned.schedule.transfers):
-            measurements = self.placed(program, weights, opened)[0].on_samples_that_run()
-            table = read_costs(own[costs_file(index, self.entry)].decode())
-            between = BetweenHosts(self.hosts.machine, measurements, table, planned)
-            found = between.rewritten(self.tolerance)
-        if found is not None:
-            other: dict[str, bytes] = {}
-            again = replace(self, wire=found.wire, right=measurements.answers)
-            better = again(found.program, weights, opened, other, index)
-            if better.shipped.median_s < planned.shipped.median_s:
-                planned, own = replace(better, over_links=found.told), other
+        if opened is None:
+            planned, own = self._with_less_to_hand_over(program, weights, planned, own, index)
         files.update(own)
         return planned
+
+    def _with_less_to_hand_over(
+        self,
+        program: Program,
+        weights: WeightFile,
+        planned: PlannedVariant,
+        files: dict[str, bytes],
+        index: int,
+    ) -> tuple[PlannedVariant, dict[str, bytes]]:
+        """The variant with its files, or another one with its own, which is faster."""
+        if self.hosts is None or not any(planned.schedule.transfers):
+            return planned, files
+        own: dict[str, bytes] = {}
+        try:
+            measurements = self.placed(program, weights, None)[0].on_samples_that_run()
+            table = read_costs(files[costs_file(index, self.entry)].decode())
+            between = BetweenHosts(self.hosts.machine, measurements, table, planned)
+            found = between.rewritten(self.tolerance)
+            if found is None:
+                return planned, files
+            right = self.right or measurements.as_right
+            again = replace(self, wire=found.wire, right=right, dumped="less-")
+            better = again(found.program, weights, None, own, index)
+        except StagecutError as error:  # there is a plan without it
+            told = f"what hosts hand to each other stays as it is: {error.problem}"
+            self.context.settings.warn(told)
+            return planned, files
+        if better.shipped.median_s < planned.shipped.median_s:
+            return replace(better, over_links=found.told), own
+        return planned, files
 
     def __call__(
         self,
@@ -155,7 +176,7 @@ class Question:
         index: int,
     ) -> PlannedVariant:
         phases, prefix = self.phases, file_prefix(index, self.entry)
-        dump = Dump(self.context.settings.dump, prefix)
+        dump = Dump(self.context.settings.dump, f"{prefix}{self.dumped}")
         with phases("plan"):
             measurements, expanded = self.placed(program, weights, opened)
             dump("graph", measurements.graph)
@@ -226,7 +247,6 @@ class Question:
             opened,
             self.residents,
             self.right,
-            self.original,
         )
         return measurements, expanded
 
@@ -254,7 +274,7 @@ class Question:
         """What tells the costs of this host's devices as they are in streams; None for others."""
         if not self.objective.streams:
             return None
-        return DecideStream(Restrict(), self.tolerance, (), False, self.phases, 1, False)
+        return DecideStream.of_any(self.tolerance, self.phases)
 
     def profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
         """The costs: measured, or those that were handed in."""
@@ -275,7 +295,7 @@ class Question:
             "pin": ", ".join(map(str, self.restrict.pins)),
             "forbid": ", ".join(map(str, self.restrict.forbids)),
             "tolerance": "" if self.tolerance is None else f"{self.tolerance:g}",
-            **({} if self.original is None else {"reference": self.original.source}),
+            **({"reference": self.right.source} if isinstance(self.right, Original) else {}),
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
             **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }

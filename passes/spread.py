@@ -25,7 +25,6 @@ from stagecut.compiler.ir.machine import (
     Machine,
     Memory,
     Resource,
-    Route,
 )
 from stagecut.compiler.ir.measured_machine import MeasuredHost, MeasuredMachine, on_host
 
@@ -77,7 +76,7 @@ class Spread:
         return Machine(
             memories=tuple(Memory(host.memory, host.capacity_bytes, host.name) for host in hosts),
             devices=(*machine.devices, *(each.device for each in placed)),
-            links=tuple(Link(*route) for route in self._routes),
+            links=tuple(Link(*route) for route in self.machine.ways),
             hosts=(
                 Host(LOCAL, hosts[0].address),
                 *(Host(each.name, each.address, each.handling_s) for each in self.machine.others),
@@ -93,21 +92,9 @@ class Spread:
             units = each.host.cpus if here == self.cpu else machine.units_of[here]
             yield Resource(name, units, each.host.name)
 
-    @property
-    def _routes(self) -> dict[Route, int]:
-        """Each route with the index of its link."""
-        memory = {host.name: host.memory for host in self.machine.hosts}
-        return {
-            Route(memory[link.source], memory[link.target]): index
-            for index, link in enumerate(self.machine.links)
-        }
-
     def _value(self, value: ValueCosts) -> ValueCosts:
-        links = self.machine.links
-        transfer_s = {
-            route: links[index].transfer_s(value.size_bytes)
-            for route, index in self._routes.items()
-        }
+        ways = self.machine.ways.items()
+        transfer_s = {route: link.transfer_s(value.size_bytes) for route, link in ways}
         return ValueCosts(value.name, value.size_bytes, transfer_s)
 
 

@@ -9,13 +9,13 @@ what a value of any size takes: links are samples.
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from stagecut.compiler.ir.amounts import Amount, Positive, Size
 from stagecut.compiler.ir.errors import DeviceError
-from stagecut.compiler.ir.machine import HOST, LOCAL
+from stagecut.compiler.ir.machine import HOST, LOCAL, Route
 
 #: It begins the names of devices in plans.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}")
@@ -127,6 +127,12 @@ class MeasuredMachine:
     def others(self) -> tuple[MeasuredHost, ...]:
         """All but the driver's."""
         return self.hosts[1:]
+
+    @cached_property
+    def ways(self) -> Mapping[Route, MeasuredLink]:
+        """The link of each route between memories that has one."""
+        memory = {host.name: host.memory for host in self.hosts}
+        return {Route(memory[each.source], memory[each.target]): each for each in self.links}
 
     @cached_property
     def probes_s(self) -> dict[str, float]:

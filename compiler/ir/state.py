@@ -10,10 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stagecut.compiler.ir.amounts import Positive, Size
+from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import UsageError
 
 #: The entry that reads what is spoken of (encoder-decoders have it), the one that reads a prompt,
@@ -27,6 +29,22 @@ CACHE_POSITIONS = "cache_position"
 
 #: Of a prompt, and of a sequence, where nobody says.
 _PROMPT, _CAPACITY = 128, 1024
+
+
+def positional(
+    dtypes: Mapping[str, "np.dtype[Any]"], length: int, tokens: int
+) -> dict[str, Tensor]:
+    """What so many new `tokens` behind `length` others say of their places, for those of the inputs
+    in `dtypes` that are about it: the mask, of which every token counts, and the positions."""
+    found: dict[str, Tensor] = {}
+    for name, dtype in dtypes.items():
+        if name == MASK:
+            found[name] = np.ones((1, length + tokens), dtype)
+        elif name == POSITIONS:
+            found[name] = np.arange(length, length + tokens, dtype=dtype)[None]
+        elif name == CACHE_POSITIONS:
+            found[name] = np.arange(length, length + tokens, dtype=dtype)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

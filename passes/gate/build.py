@@ -80,11 +80,13 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The contenders that may ship, those that must not, and those that an engine failed at."""
+    """The contenders that may ship, those that must not, and those that an engine failed at;
+    `metric` is the name of the user's own, where that decided."""
 
     built: tuple[Built, ...]
     wrong: tuple[Wrong, ...] = ()
     faults: tuple[tuple[Proposal, StageFault], ...] = ()
+    metric: str = ""
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -130,7 +132,8 @@ class Build:
                 built.append(found)
         if not built and not wrong:
             raise faults[0][1]
-        return Checked(tuple(built), tuple(wrong), tuple(faults))
+        metric = "" if self.metric is None else self.metric.name
+        return Checked(tuple(built), tuple(wrong), tuple(faults), metric)
 
     def _built(
         self, proposal: Proposal, feeds: Feeds, outputs: Sequence[str]
@@ -200,16 +203,15 @@ class Build:
         return held_out_of(pairs, self.metric) if pairs else None
 
 
-def right(checked: Checked, tolerance: float | None, metric: str = "") -> Checked:
-    """The same; raises WrongAnswerError, or with a tolerance, for `metric` where that is the
-    user's, ToleranceError, where none is left."""
+def right(checked: Checked, tolerance: float | None) -> Checked:
+    """The same; raises WrongAnswerError, or with a tolerance ToleranceError, where none is left."""
     if checked.built:
         return checked
     if tolerance is not None:
         least = min(each.flaw.relative for each in checked.wrong)
         raise ToleranceError(
-            f"the closest plan loses {least:.2g} of {metric}"
-            if metric
+            f"the closest plan loses {least:.2g} of {checked.metric}"
+            if checked.metric
             else f"the closest plan is off by {least:.2g} of the largest output",
             where=f"tolerance {tolerance:g}",
             fix="raise the tolerance, or add a device that computes in the model's precision",

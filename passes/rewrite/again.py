@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut.compiler.ir.program import Program
+from stagecut.passes.rewrite.redirect import redirect
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,5 @@ def _copied(
         graph.insert_after(after, copy)
         after = copy
     value = next(one for one in copies if one.name == again.value)
-    readers = {named[name] for name in again.readers}
-    for use in [*value.uses()]:
-        if use.node in readers:
-            use.node.replace_input_with(use.idx, copies[value])
+    redirect(value, {named[name] for name in again.readers}, copies[value])
     return shapes

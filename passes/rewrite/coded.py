@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.program import Program
+from stagecut.passes.rewrite.redirect import redirect
 
 Coding: TypeAlias = Literal["fp16", "int8"]
 CODINGS: tuple[Coding, ...] = ("fp16", "int8")
@@ -65,9 +66,7 @@ def _code(graph: ir.Graph, each: Coded, number: int) -> set[str]:
     readers = {node for node in graph if node.name in each.readers}
     writer = _Writer(graph, value.producer(), f"{each.value}/{each.coding}/{number}")
     sent, decoded = (_fp16 if each.coding == "fp16" else _int8)(writer, value)
-    for use in [*value.uses()]:
-        if use.node in readers:
-            use.node.replace_input_with(use.idx, decoded)
+    redirect(value, readers, decoded)
     return {str(one.name) for one in sent}
 
 

@@ -20,7 +20,6 @@ from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.costs_by_length import CostsByLength
 from stagecut.compiler.ir.device import Progress, silent
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.standing import Told, nobody
 from stagecut.passes.partition.partition import Partition
@@ -90,17 +89,6 @@ class LengthSweep:
         )
         gap = max(solution.certificate.gap for solution in solved.values())
         return LengthCurve(self.objective, stretches, breakpoints, len(solved), gap)
-
-
-def totals(
-    costs: CostsByLength, schedule: Schedule, objective: Objective
-) -> tuple[tuple[int, float], ...]:
-    """What `schedule` takes at each length at which costs are known."""
-    accounts = (account(table, schedule) for table in costs.tables)
-    return tuple(
-        (length, each.total(objective))
-        for length, each in zip(costs.lengths, accounts, strict=True)
-    )
 
 
 def _pieces(

@@ -9,13 +9,11 @@ import numpy as np
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import ClosedError, FeedError, UsageError
 from stagecut.compiler.ir.state import (
-    CACHE_POSITIONS,
     DECODE,
     ENCODE,
-    MASK,
-    POSITIONS,
     PREFILL,
     Decoding,
+    positional,
 )
 from stagecut.runtime.decoding.held import Held
 from stagecut.runtime.decoding.rows import Rows
@@ -91,7 +89,7 @@ class Sequence:
                 where=f"input {self._decoding.tokens}",
                 fix="give fewer, truncate the sequence, or compile with a larger --capacity",
             )
-        whole = {**self._filled(entry, rows.length, count), **feeds}
+        whole = {**positional(self._inputs[entry], rows.length, count), **feeds}
         whole |= self._held.arrays
         if entry == DECODE:
             whole |= rows.past()
@@ -195,16 +193,3 @@ class Sequence:
                 fix="run decode once for each",
             )
         return int(shape[1])
-
-    def _filled(self, entry: str, length: int, count: int) -> dict[str, Tensor]:
-        """The mask and the positions, where the model reads them."""
-        dtypes, filled = self._inputs[entry], {}
-        if MASK in dtypes:
-            filled[MASK] = np.ones((1, length + count), dtypes[MASK])
-        if POSITIONS in dtypes:
-            filled[POSITIONS] = np.arange(length, length + count, dtype=dtypes[POSITIONS])[None]
-        if CACHE_POSITIONS in dtypes:
-            filled[CACHE_POSITIONS] = np.arange(
-                length, length + count, dtype=dtypes[CACHE_POSITIONS]
-            )
-        return filled

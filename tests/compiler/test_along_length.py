@@ -1,20 +1,24 @@
 """What a plan says of its step along the length: of all lengths, and nothing beats the best."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.along_length import behind
 from stagecut.compiler.context import Settings
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.report.decoding import DecodingFigures
+from stagecut.passes.sweep.lengths import LengthSweep
 from tests.support.decoders import tiny_decoder
 
 OPTIONS = DecodingOptions(prompt=8, capacity=200)
 
 
-def _compiled(*devices: str) -> Plan:
-    settings = Settings(effort="quick", warn=lambda _: None)
+def _compiled(*devices: str, warn: Callable[[str], None] = lambda _: None) -> Plan:
+    settings = Settings(effort="quick", warn=warn)
     return compile_model(tiny_decoder(), devices=list(devices), decoding=OPTIONS, settings=settings)
 
 
@@ -57,6 +61,19 @@ def test_where_nothing_could_be_better_nothing_is_profiled() -> None:
     assert _compiled("cpu.serial").entry_named("decode").planned.along_length is None
 
 
+def test_a_step_that_has_no_room_at_another_length_leaves_the_plan_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise UnplaceableError("the memory is too small", where="node mul", fix="take a larger one")
+
+    monkeypatch.setattr(LengthSweep, "__call__", full)
+    told: list[str] = []
+    plan = _compiled("cpu.serial", "manycore.snitch16", warn=told.append)
+    assert plan.entry_named("decode").planned.along_length is None
+    assert "along the length: the memory is too small" in told
+
+
 def test_inputs_behind_another_number_of_tokens() -> None:
     past = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
     feeds = {
@@ -71,3 +88,11 @@ def test_inputs_behind_another_number_of_tokens() -> None:
     assert longer["attention_mask"].shape == (1, 6)
     assert longer["position_ids"].tolist() == [[5]]
     assert longer["input_ids"] is feeds["input_ids"]
+
+
+def test_positions_of_a_cache_move_along() -> None:
+    past = np.zeros((3, 1, 2, 2), np.float32)
+    feeds = {"input_ids": np.array([[7]]), "cache_position": np.array([3]), "past": past}
+    longer = behind(feeds, ("past",), 5)
+    assert longer["cache_position"].tolist() == [5]
+    assert longer["cache_position"].dtype == np.int64

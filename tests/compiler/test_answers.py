@@ -1,6 +1,7 @@
 """The reference's answers for a real model, and which nodes are to blame for wrong ones."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from stagecut.compiler.context import CompileContext, Settings
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.metric import Metric
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.contenders import Proposal, proposals
@@ -31,13 +33,18 @@ Made = Callable[..., Answers]
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     lying.use(monkeypatch)
 
-    def made(specs: Sequence[str], model: onnx.ModelProto | None = None) -> Answers:
+    def made(
+        specs: Sequence[str],
+        model: onnx.ModelProto | None = None,
+        metric: Metric | None = None,
+    ) -> Answers:
         engines = backends.create_all(specs)
         settings = Settings(effort="quick")
         context = CompileContext(
             engines, dict(zip(engines, specs, strict=True)), settings, None, ()
         )
         program = load_program(MODELS["residual"].proto() if model is None else model)
+        program = replace(program, metric=metric)
         [weights] = write_weights([program.model], tmp_path)
         return Answers(context, program, graph_of(program), Extractor(program, weights))
 
@@ -78,6 +85,18 @@ def test_a_plan_that_is_the_reference_is_prepared_once(make: Made, spec: str, sh
     assert not answers.reference.problem
     runner = answers.build(answers.staged(proposal), answers.outputs)
     assert (runner is answers.build(answers.staged(proposal), answers.outputs)) == shared
+
+
+def test_what_a_metric_may_lose_excuses_no_node(make: Made) -> None:
+    """The tolerance is in the metric's terms, and in full precision nothing is lost."""
+    feeds = load_program(MODELS["residual"].proto()).feeds
+    metric = Metric("mine", lambda _outputs, _data: 1.0, {}, (feeds,))
+    answers = make(["cpu.serial", "lying:how=off"], metric=metric)
+    checked = answers.checked([*_rivals(answers).values()], 0.5)
+    [wrong] = checked.wrong
+    assert wrong.proposal.name == "lying"
+    blamed = {fault.node for fault in answers.culprits(checked.wrong, 0.5)}
+    assert blamed == {node.name for node in answers.graph.nodes}
 
 
 @pytest.mark.parametrize("about", ["Relu", "Add"])

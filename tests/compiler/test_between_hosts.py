@@ -1,19 +1,25 @@
 """What hosts hand to each other: less, where that is cheaper and right."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stagecut import backends
+from stagecut.compiler.between_hosts import BetweenHosts, Rewritten
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Feeds, silent
+from stagecut.compiler.ir.program import Program
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.wording import over_links
+from stagecut.passes.rewrite.coded import Coded
 from stagecut.runtime.hosts.over_hosts import OverHosts
 from stagecut.runtime.session import Session
 from tests.support.over_hosts import ClusterHere
@@ -51,6 +57,25 @@ def test_the_certificate_and_the_account_are_of_what_ships() -> None:
     assert planned.certificate.total == pytest.approx(planned.account.latency_s)
 
 
+def test_where_no_link_brings_the_input_of_the_mask_it_is_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[BetweenHosts] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(BetweenHosts, "rewritten", lambda between, _: found.append(between))
+        compile_model(
+            masked_layers(),
+            devices=["cpu.serial"],
+            machine=slow_link(),
+            settings=Settings(effort="quick", warn=lambda _: None),
+        )
+    [between] = found
+    machine = between.machine
+    assert between.rewritten(None) is not None
+    back = replace(machine, links=tuple(each for each in machine.links if each.source == "b"))
+    assert replace(between, machine=back).rewritten(None) is None
+
+
 @pytest.mark.parametrize(("tolerance", "how"), [(1e-2, "int8"), (1e-3, "fp16"), (1e-6, None)])
 def test_within_a_tolerance_values_are_coded_as_coarsely_as_it_lets_them(
     tolerance: float, how: str | None
@@ -61,6 +86,26 @@ def test_within_a_tolerance_values_are_coded_as_coarsely_as_it_lets_them(
     assert planned.accuracy[0].relative <= tolerance
     assert (planned.accuracy[0].max_abs > 0) == (how is not None)
     assert how is None or planned.account.latency_s < _plan().first.planned.account.latency_s
+
+
+def test_codings_whose_error_together_is_not_known_are_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The mask and a layer's result go over the link, each coded within the tolerance alone."""
+
+    def off_by(_: BetweenHosts, __: Program, codings: Sequence[Coded]) -> float | None:
+        return 1e-3 if len(codings) == 1 else None
+
+    monkeypatch.setattr(BetweenHosts, "_copies", lambda _: iter(()))
+    monkeypatch.setattr(BetweenHosts, "_off_by", off_by)
+    plan = compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        tolerance=1e-2,
+        settings=Settings(effort="quick", warn=lambda _: None),
+    )
+    assert len(plan.first.planned.over_links) == 1
 
 
 def test_it_runs_so_on_hosts() -> None:
@@ -89,3 +134,33 @@ def test_the_report_says_so() -> None:
     assert "m is run again there" in to_html(report)
     assert "m is run again there" in said
     assert "goes there as int8" in said
+
+
+def test_a_rewritten_program_that_is_wrong_leaves_the_plan_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its dump stays, too."""
+    rewritten = BetweenHosts.rewritten
+
+    def wrong(between: BetweenHosts, tolerance: float | None) -> Rewritten | None:
+        found = rewritten(between, tolerance)
+        assert found is not None
+        for node in found.program.model.graph:
+            node.op_type = "Sigmoid" if node.op_type == "Tanh" else node.op_type
+        return found
+
+    monkeypatch.setattr(BetweenHosts, "rewritten", wrong)
+    told: list[str] = []
+    plan = compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        settings=Settings(effort="quick", warn=told.append, dump=tmp_path),
+    )
+    planned = plan.first.planned
+    assert planned.over_links == ()
+    assert "m" in {step.value for step in planned.schedule.transfers}
+    [kept] = [each for each in told if each.startswith("what hosts hand to each other stays")]
+    assert "no plan's outputs are those of the model" in kept
+    assert "/again." not in (tmp_path / "01-graph.txt").read_text()
+    assert "/again." in (tmp_path / "less-01-graph.txt").read_text()

@@ -8,9 +8,10 @@ import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
-from stagecut.compiler.ir.errors import FeedError, MetricError, UsageError
+from stagecut.compiler.ir.errors import FeedError, MetricError, ToleranceError, UsageError
 from stagecut.compiler.ir.metric import MetricFunction
 from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.passes.profile.synthetic import unmeasured
 from tests.support.decoders import tiny_decoder
 from tests.support.products import SIZE, products
 from tests.support.reference import run_reference
@@ -116,3 +117,10 @@ def test_data_of_another_model(arrays: dict[str, np.ndarray], problem: str, tmp_
     np.savez(tmp_path / "data.npz", **arrays)  # type: ignore[arg-type]  # names are inputs
     with pytest.raises(FeedError, match=problem):
         _planned(accuracy, tmp_path / "data.npz", products())
+
+
+def test_by_costs_that_are_handed_in_it_is_told_in_its_terms_that_no_plan_is_left(
+    data: Path,
+) -> None:
+    with pytest.raises(ToleranceError, match=r"the closest plan loses 0\.\d+ of accuracy"):
+        _planned(accuracy, data, products(), devices=(INT4,), tolerance=0.01, costs=unmeasured)

@@ -1,6 +1,7 @@
 """Where a plan comes from, and under which name what was measured of it is kept."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.measurements import Measurements
@@ -16,3 +17,12 @@ def test_where_a_plan_comes_from(measure: Callable[..., Measurements]) -> None:
     assert found.model_sha256 == measure().identity.model_sha256
     assert found.model_sha256 != measure(model="chain").identity.model_sha256
     assert found.options == {"granularity": "op"}
+
+
+def test_what_is_measured_depends_on_what_is_right(measure: Callable[..., Measurements]) -> None:
+    """The same program may be made from one program or another, or be the model itself."""
+    itself, other = measure(), measure(model="chain")
+    rights = (None, itself.as_right, other.as_right)
+    made = [replace(itself, right=right).identity for right in rights]
+    assert len({each.key("part") for each in made}) == len(made)
+    assert len({each.model_sha256 for each in made}) == 1

@@ -1,5 +1,6 @@
 """A model that comes quantised is held against the one that it was made from."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from onnx import numpy_helper
 from onnxruntime.quantization import quantize_dynamic
 
 from stagecut.compiler import compile_model
+from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import Settings
 from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import ModelError, StagecutError, ToleranceError, UsageError
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.original import Original
@@ -63,6 +66,31 @@ def test_squared_errors_of_nodes_add_up_to_its_own() -> None:
     assert both.measured is not None
     assert both.predicted**2 == pytest.approx(rough.own**2 + alone.predicted**2, rel=0.3)
     assert both.predicted == pytest.approx(both.measured, rel=0.3)
+
+
+def test_the_original_is_prepared_once_and_runs_once_on_each_sample(
+    quantised: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[Feeds] = []
+    asked: list[bytes] = []
+    of_original = Answers.of_original
+
+    def counted(answers: Answers, like: Feeds) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        run = of_original(answers, like)
+        prepared.append(like)
+
+        def answer(feeds: Feeds) -> Mapping[str, Tensor]:
+            asked.append(b"".join(each.tobytes() for each in feeds.values()))
+            return run(feeds)
+
+        return answer
+
+    monkeypatch.setattr(Answers, "of_original", counted)
+    planned = _planned(quantised)
+    assert planned.precision is not None
+    assert planned.precision.held_out > 1
+    assert len(prepared) == 1
+    assert len(asked) == len(set(asked))
 
 
 def _shaken(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -1,21 +1,28 @@
 """The first half of a compile by itself: it measures what a compile would, and says what."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx_ir as ir
 import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.formats.weights import WeightFile, write_weights
 from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.profiling import (
     expand_model,
     plan_profile,
+    profile_by_length,
     profile_model,
 )
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.partition.throughput.verify import verify
+from tests.support.decoders import tiny_decoder
 from tests.support.onnx_models import MODELS
 
 RESIDUAL = MODELS["residual"].proto()
@@ -64,3 +71,20 @@ def test_who_could_run_what() -> None:
     able = {name for name, devices in expanded.candidates.items() if "null" in devices}
     assert able <= {node.name for node in expanded.graph.nodes}
     assert all("cpu.serial" in devices for devices in expanded.candidates.values())
+
+
+def test_the_weights_of_a_step_are_written_once_for_all_lengths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[tuple[WeightFile, ...]] = []
+
+    def write(models: Sequence[ir.Model], folder: Path) -> tuple[WeightFile, ...]:
+        written.append(write_weights(models, folder))
+        return written[-1]
+
+    monkeypatch.setattr("stagecut.compiler.profiling.write_weights", write)
+    found = profile_by_length(tiny_decoder(), (16, 64), devices=["cpu.serial"], settings=QUICK)
+    assert found.lengths == (16, 64)
+    [[one, other]] = written
+    assert one.places
+    assert one == other

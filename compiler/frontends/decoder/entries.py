@@ -17,7 +17,7 @@ from stagecut.compiler.frontends.decoder.tokens import tokens_input, tokens_of
 from stagecut.compiler.frontends.decoder.written import read_in_place, room_of, written_states
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.shapes import Shapes
-from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.state import (
     CACHE_POSITIONS,
@@ -30,6 +30,7 @@ from stagecut.compiler.ir.state import (
     Handed,
     Replaced,
     State,
+    positional,
 )
 
 _Rewrite: TypeAlias = Callable[[ir.Graph, Joined, ir.SymbolicDim], None]
@@ -222,21 +223,12 @@ def _sizes(graph: ir.Graph, name: str, tokens: int, length: int) -> Shapes:
 
 def _samples(imported: Imported, name: str, tokens: int, length: int) -> Feeds:
     """Sample inputs of the same lengths: the model's own tokens, all of which count."""
-    samples: dict[str, Tensor] = {}
-    for value in imported.model.graph.inputs:
-        own = str(value.name)
-        dtype = None if value.dtype is None else value.dtype.numpy()
-        if own == MASK:
-            samples[own] = np.ones((1, length + tokens), dtype)
-        elif own == POSITIONS:
-            samples[own] = np.arange(length, length + tokens, dtype=dtype)[None]
-        elif own == CACHE_POSITIONS:
-            samples[own] = np.arange(length, length + tokens, dtype=dtype)
-        elif own == name and own in imported.feeds:
-            samples[own] = np.resize(imported.feeds[own], (1, tokens))
-        elif own in imported.feeds:
-            samples[own] = imported.feeds[own]
-    return samples
+    inputs = {str(value.name): value.dtype for value in imported.model.graph.inputs}
+    dtypes = {own: dtype.numpy() for own, dtype in inputs.items() if dtype is not None}
+    known = {**imported.feeds, **positional(dtypes, length, tokens)}
+    if name in known:
+        known[name] = np.resize(known[name], (1, tokens))
+    return {own: known[own] for own in inputs if own in known}
 
 
 def _logits(graph: ir.Graph, presents: Collection[str]) -> str:

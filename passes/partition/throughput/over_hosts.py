@@ -168,7 +168,7 @@ class _Search:
         ends_s = self._ends_s(ideal)
         found = np.full((len(rates), 1 << len(self._hosts)), np.inf)
         for mask in range(1, found.shape[1]):
-            inside = [at for at in range(len(self._hosts)) if mask >> at & 1]
+            inside = members(mask)
             found[:, mask] = self._together_s(rates[:, inside], ends_s[:, :, inside], inside)
         return found
 
@@ -187,9 +187,9 @@ class _Search:
 
     def _with_driver(self, rates: Floats, inside: Sequence[int]) -> Floats:
         """The driver's host has the less time for the stage, the more calls there are of others."""
-        [*units] = {self.table.machine.units_of[each.keeps_busy] for each in self._devices[0]}
+        units = max(self.table.machine.units_of[each.keeps_busy] for each in self._devices[0])
         rates = rates.copy()
-        busy = rates[:, 1:] @ self._handling_s[[*inside[1:]]] / max(units)
+        busy = rates[:, 1:] @ self._handling_s[[*inside[1:]]] / units
         rates[:, 0] *= np.maximum(0.0, 1 - busy)
         return rates
 
@@ -319,8 +319,7 @@ class _Search:
         stages, places = [], []
         for start, end, mask in parts:
             inside = [nodes[at].name for at in members(ideals[end] & ~ideals[start])]
-            hosts = [at for at in range(len(self._hosts)) if mask >> at & 1]
-            found = [self._place(inside, host) for host in hosts]
+            found = [self._place(inside, host) for host in members(mask)]
             stages.append(Stage(found[0].device, tuple(inside)))
             places.append(tuple(found))
         return HostsStream(scheduled(self.table, stages), tuple(places))

@@ -34,6 +34,13 @@ def test_nothing_larger_takes_less_than_the_largest_sample() -> None:
     assert replace(STEP, samples=STEP.samples[:1]).transfer_s(10**9) == 1.0
 
 
+def test_each_route_has_its_link() -> None:
+    machine = measured()
+    assert len(machine.ways) == len(machine.links)
+    for route, link in machine.ways.items():
+        assert route == (link.source.replace("local", "host"), link.target.replace("local", "host"))
+
+
 def test_a_device_takes_longer_where_the_probe_does() -> None:
     machine = measured()
     local, b, c = machine.hosts

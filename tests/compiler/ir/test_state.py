@@ -1,9 +1,10 @@
 """States: what they take, and which lengths are measured."""
 
+import numpy as np
 import pytest
 
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.state import Decoding, DecodingOptions, State
+from stagecut.compiler.ir.state import Decoding, DecodingOptions, State, positional
 
 
 def test_what_is_kept_of_a_token() -> None:
@@ -11,6 +12,20 @@ def test_what_is_kept_of_a_token() -> None:
     whole = State("past.k", "present.k", "float32", (1, 2, 4), 2)
     assert (half.row_bytes, whole.row_bytes) == (16, 32)
     assert Decoding((half, whole), 10, "logits").token_bytes == 48
+
+
+def test_what_new_tokens_say_of_their_places() -> None:
+    """Of what the model reads, in its own types."""
+    whole = np.dtype(np.int64)
+    dtypes = {"input_ids": whole, "attention_mask": np.dtype(np.float32), "position_ids": whole}
+    found = positional(dtypes, 3, 2)
+    assert {name: array.tolist() for name, array in found.items()} == {
+        "attention_mask": [[1.0] * 5],
+        "position_ids": [[3, 4]],
+    }
+    assert found["attention_mask"].dtype == np.float32
+    [places] = positional({"cache_position": np.dtype(np.int32)}, 3, 2).values()
+    assert (places.tolist(), places.dtype) == ([3, 4], np.int32)
 
 
 @pytest.mark.parametrize(

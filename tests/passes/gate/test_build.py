@@ -214,7 +214,7 @@ def test_with_a_metric_of_the_users_own_that_decides() -> None:
     loose = replace(LOWER, relative=9.0, loss=0.5)
     assert not _build([CPU, PIM], _ones, loose, OTHERS, metric)[0].wrong
     with pytest.raises(ToleranceError, match=r"the closest plan loses 0\.5 of total"):
-        right(replace(checked, built=()), 0.4, "total")
+        right(replace(checked, built=()), 0.4)
 
 
 @pytest.mark.parametrize("limit", [Limit(0.3, lower=True), Limit(0.3, asked=True)])

@@ -10,7 +10,7 @@ from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import LATENCY, parse_objective
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.sweep.lengths import LengthCurve, LengthSweep, totals
+from stagecut.passes.sweep.lengths import LengthCurve, LengthSweep
 from tests.support.lengths import steps
 from tests.support.tables import US
 
@@ -73,11 +73,11 @@ def test_what_is_best_throughout_has_no_breakpoint() -> None:
 def test_a_schedule_has_a_total_at_each_length() -> None:
     costs = steps()
     schedule = Partition()(costs.at(10)).schedule
-    found = totals(costs, schedule, LATENCY)
-    assert [length for length, _ in found] == [10, 100, 1000]
-    assert found[0][1] == pytest.approx(_total(LengthSweep()(costs), 10))
-    assert found[1][1] - found[0][1] == pytest.approx(US * 0.15 * 90)
-    assert math.isclose(found[2][1] - found[1][1], US * 0.15 * 900)
+    assert costs.lengths == (10, 100, 1000)
+    found = [account(table, schedule).total(LATENCY) for table in costs.tables]
+    assert found[0] == pytest.approx(_total(LengthSweep()(costs), 10))
+    assert found[1] - found[0] == pytest.approx(US * 0.15 * 90)
+    assert math.isclose(found[2] - found[1], US * 0.15 * 900)
 
 
 def test_a_stream_is_no_sum() -> None:
