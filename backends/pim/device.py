@@ -8,7 +8,7 @@ import numpy as np
 
 from stagecut.backends.pim.architecture import Architecture, Cost
 from stagecut.backends.pim.link import links
-from stagecut.backends.pim.state import StateCost
+from stagecut.backends.pim.state import state_cost
 from stagecut.backends.pim.work import (
     Elementwise,
     StateProduct,
@@ -84,7 +84,7 @@ class PimBackend:
 
     def cost(self, work: Work) -> Cost:
         if isinstance(work, StateProduct):
-            return StateCost(self.architecture)(work)
+            return state_cost(self.architecture, work)
         return self.architecture.cost(work)
 
     def work(self, operator: Operator) -> tuple[Work, ...]:
