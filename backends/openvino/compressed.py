@@ -17,16 +17,15 @@ from openvino import opset13
 from stagecut.backends.quantised.integers import Integers, integers
 from stagecut.backends.quantised.products import product, targets
 from stagecut.backends.quantised.scheme import Scheme
-from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
+from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 
 
 @dataclass(frozen=True, eq=False)
 class Compressed:
-    """A weight of a stage: as the stage has it, and in few bits, for products that read it as it is
-    and for those that read it turned, whose columns are others."""
+    """A weight of a stage in few bits, for products that read it as it is (False) and for those
+    that read it turned (True), whose columns are others."""
 
-    full: Tensor
     few: Mapping[bool, Integers]
     bits: int
 
@@ -34,13 +33,15 @@ class Compressed:
         """Let the products that read `parameter` read the weight in few bits; what has to be kept
         while they are in use. Raises EngineError where none reads it as a right operand."""
         kept: list[object] = []
-        met: set[bool] = set()
+        put: dict[bool, ov.Output] = {}
         for reader in _products(parameter):
             turned = bool(reader.get_node().get_attributes()["transpose_b"])
-            if turned in self.few:
-                reader.replace_source_output(_decompressed(self, kept, turned=turned))
-                met.add(turned)
-        if met != {*self.few}:
+            if turned not in self.few:
+                continue
+            if turned not in put:
+                put[turned] = _decompressed(self, kept, turned=turned)
+            reader.replace_source_output(put[turned])
+        if put.keys() != self.few.keys():
             raise EngineError(
                 "OpenVINO reads the weight otherwise than in a product",
                 where=f"weight {parameter.get_friendly_name()}",
@@ -51,14 +52,15 @@ class Compressed:
 
 def compressed(stage: StageProgram, scheme: Scheme) -> Mapping[str, Compressed]:
     """The weights of the products that the scheme is for, by name."""
-    full: dict[str, Tensor] = {}
     few: dict[str, dict[bool, Integers]] = {}
     for target in targets(stage.model.graph, scheme):
-        if scheme.fills(target.weight.shape[0]):
-            full[target.name] = as_array(target.tensor)
-            made = integers(product(target.weight, scheme, str(target.node.name)))
-            few.setdefault(target.name, {})[target.turned] = made
-    return {name: Compressed(full[name], each, scheme.bits) for name, each in few.items()}
+        if not scheme.fills(target.weight.shape[0]):
+            continue
+        readings = few.setdefault(target.name, {})
+        if target.turned not in readings:
+            made = product(target.weight, scheme, str(target.node.name))
+            readings[target.turned] = integers(made)
+    return {name: Compressed(readings, scheme.bits) for name, readings in few.items()}
 
 
 def _products(parameter: ov.Node) -> Iterator[ov.Input]:
