@@ -54,8 +54,6 @@ def compressed(stage: StageProgram, scheme: Scheme) -> Mapping[str, Compressed]:
     """The weights of the products that the scheme is for, by name."""
     few: dict[str, dict[bool, Integers]] = {}
     for target in targets(stage.model.graph, scheme):
-        if not scheme.fills(target.weight.shape[0]):
-            continue
         readings = few.setdefault(target.name, {})
         if target.turned not in readings:
             made = product(target.weight, scheme, str(target.node.name))

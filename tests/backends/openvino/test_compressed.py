@@ -84,7 +84,7 @@ def test_a_weight_of_several_products_is_quantised_once(monkeypatch: pytest.Monk
 
 
 def test_rows_that_are_no_whole_blocks_stay_as_they_are() -> None:
-    scheme = Scheme(4, 32)
+    scheme = Scheme(4, 32, whole_blocks=True)
     assert [*compressed(SHARED.stage, scheme)] == ["w"]
     assert not compressed(UNEVEN.stage, scheme)
     assert max(_off("openvino.int4.serial", UNEVEN)) < 1e-5
