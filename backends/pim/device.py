@@ -73,8 +73,10 @@ class PimBackend:
         return Support(self.lacks_room(work))
 
     def lacks_room(self, work: Iterable[Work]) -> str:
-        """The reason why the weights of `work` do not fit into the memory; empty if they do."""
-        needed = sum(self.cost(part).weight_bytes for part in work)
+        """The reason why the weights of `work` do not fit into the memory; empty if they do. States
+        are none."""
+        weighing = (part for part in work if not isinstance(part, StateProduct))
+        needed = sum(self.architecture.cost(part).weight_bytes for part in weighing)
         if needed <= self.capacity_bytes:
             return ""
         return (

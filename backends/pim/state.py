@@ -21,6 +21,7 @@ import numpy as np
 from stagecut.backends.pim.architecture import Architecture, Cost, Spent
 from stagecut.backends.pim.numerics import Multiply
 from stagecut.backends.pim.work import StateProduct
+from stagecut.backends.stacks import batched
 from stagecut.compiler.ir.device import Tensor
 
 
@@ -48,8 +49,9 @@ def _scattered_s(architecture: Architecture, work: StateProduct) -> float:
 
 def times_state(multiplier: Callable[[Tensor], Multiply], left: Tensor, right: Tensor) -> Tensor:
     """[..., rows, inner] x [..., inner, outer], a head at a time, as the device's units add up."""
-    lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
-    lefts = np.broadcast_to(left, (*lead, *left.shape[-2:])).reshape(-1, *left.shape[-2:])
-    rights = np.broadcast_to(right, (*lead, *right.shape[-2:])).reshape(-1, *right.shape[-2:])
-    heads = [multiplier(keys)(rows) for rows, keys in zip(lefts, rights, strict=True)]
-    return np.stack(heads).reshape(*lead, left.shape[-2], right.shape[-1])
+
+    def by_head(lefts: Tensor, rights: Tensor) -> Tensor:
+        pairs = zip(lefts, rights, strict=True)
+        return np.stack([multiplier(keys)(rows) for rows, keys in pairs])
+
+    return batched(by_head, left, right)
