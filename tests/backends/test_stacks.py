@@ -24,7 +24,7 @@ def test_a_product_is_given_stacks_of_as_many(one: tuple[int, ...], other: tuple
     def product(lefts: Tensor, rights: Tensor) -> Tensor:
         assert lefts.ndim == rights.ndim == 3
         assert len(lefts) == len(rights)
-        return np.einsum("nri,nio->nro", lefts, rights)
+        return np.asarray(np.einsum("nri,nio->nro", lefts, rights))
 
     found, wanted = batched(product, left, right), left @ right
     assert (

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stagecut.backends.null import create
+from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import Sample, sample
 
 
@@ -41,6 +42,6 @@ def test_elements_of_many_parts_are_refused(shape: tuple[int, ...], axis: int | 
     case, backend = _gathered(shape, axis), create("null", {})
     assert "at most" in backend.supports(case.node).reason
     rng, parts = np.random.default_rng(0), shape[axis or 0]
-    feeds = [np.zeros(shape, np.float32), rng.integers(-parts, parts, shape)]
+    feeds: list[Tensor] = [np.zeros(shape, np.float32), rng.integers(-parts, parts, shape)]
     with pytest.raises((IndexError, ValueError)):
         backend.prepare(case.stage)(feeds)
