@@ -85,7 +85,7 @@ def targets(graph: ir.Graph, scheme: Scheme) -> Iterator[Target]:
 
 def product(matrix: Tensor, scheme: Scheme, name: str) -> Product:
     """`matrix` is [inner, outer]; raises EngineError where a tool leaves it as it is."""
-    key = _digest(matrix), scheme
+    key = digest(matrix), scheme
     found = _in_use.get(key)
     if found is None:
         written = _written(matrix, scheme)
@@ -99,11 +99,11 @@ def product(matrix: Tensor, scheme: Scheme, name: str) -> Product:
     return found
 
 
-def _digest(matrix: Tensor) -> str:
+def digest(matrix: Tensor) -> str:
     """Of its shape, too: matrices of equal numbers may be of different ones."""
-    digest = hashlib.sha256(str(matrix.shape).encode())
-    digest.update(np.ascontiguousarray(matrix).data)
-    return digest.hexdigest()
+    found = hashlib.sha256(str(matrix.shape).encode())
+    found.update(np.ascontiguousarray(matrix).data)
+    return found.hexdigest()
 
 
 def _written(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:

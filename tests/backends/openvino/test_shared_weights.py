@@ -8,11 +8,10 @@ pytest.importorskip("openvino", reason="OpenVINO is an extra")
 import openvino as ov
 
 from stagecut import backends
-from stagecut.backends.openvino.compressed import compressed
+from stagecut.backends.openvino.compressed import Reading, compressed
 from stagecut.backends.openvino.library import core
 from stagecut.backends.openvino.shared_weights import put_in, without_weights
 from stagecut.backends.quantised.scheme import Scheme
-from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import Sample, sample
 
 W = np.random.default_rng(0).standard_normal((64, 96)).astype(np.float32)
@@ -30,15 +29,28 @@ BY_OTHERS_TOO = sample(
     "{ y = MatMul(x, w) u = Mul(z, w) }",
     w=W,
 )
+TURNED_TOO = sample(
+    "(float[3, 64] x, float[5, 96] z) => (float[3, 96] y, float[5, 64] u) "
+    "{ y = MatMul(x, w) u = Gemm <transB = 1> (z, w) }",
+    w=W,
+)
 
 
-def _put_in(case: Sample, scheme: Scheme) -> tuple[ov.Model, list[Tensor]]:
-    """With the arrays that are kept."""
+def _put_in(case: Sample, scheme: Scheme) -> tuple[ov.Model, list[object]]:
+    """With what is kept."""
     few = compressed(case.stage, scheme)
     weights = {name: case.stage.weight(name) for name in few}
     model = core().read_model(without_weights(case.stage, weights, {}))
-    kept = put_in(model, weights, few)
-    return model, [each for each in kept if isinstance(each, np.ndarray)]
+    return model, put_in(model, weights, few)
+
+
+def _arrays(kept: list[object]) -> dict[int, int]:
+    """Address -> bytes."""
+    arrays = [each for each in kept if isinstance(each, np.ndarray)]
+    for each in kept:
+        if isinstance(each, Reading):
+            arrays += [each.values, each.scales]
+    return {array.ctypes.data: array.nbytes for array in arrays}
 
 
 def _addresses(model: ov.Model) -> set[int]:
@@ -51,18 +63,27 @@ def _addresses(model: ov.Model) -> set[int]:
 def test_a_weight_that_products_alone_read_is_kept_in_few_bits_only(bits: str) -> None:
     model, kept = _put_in(BY_PRODUCTS, SCHEMES[bits])
     assert len(_addresses(model)) == 2, "the numbers and the scales, once for both products"
-    assert _addresses(model) <= {array.ctypes.data for array in kept}
-    each = {array.ctypes.data: array.nbytes for array in kept}
-    assert sum(each.values()) == FEW_BYTES[bits]
+    assert _addresses(model) <= _arrays(kept).keys()
+    assert sum(_arrays(kept).values()) == FEW_BYTES[bits]
 
 
 @pytest.mark.parametrize("bits", SCHEMES)
 def test_a_weight_that_others_read_too_is_kept_in_full_as_well(bits: str) -> None:
     model, kept = _put_in(BY_OTHERS_TOO, SCHEMES[bits])
     assert len(_addresses(model)) == 3
-    assert _addresses(model) <= {array.ctypes.data for array in kept}
-    each = {array.ctypes.data: array.nbytes for array in kept}
-    assert sum(each.values()) == FEW_BYTES[bits] + W.nbytes
+    assert _addresses(model) <= _arrays(kept).keys()
+    assert sum(_arrays(kept).values()) == FEW_BYTES[bits] + W.nbytes
+
+
+@pytest.mark.parametrize("bits", SCHEMES)
+def test_stages_in_use_together_share_what_they_read_of_a_weight(bits: str) -> None:
+    (one, kept), (other, kept_by_other) = (
+        _put_in(case, SCHEMES[bits]) for case in (BY_PRODUCTS, TURNED_TOO)
+    )
+    assert _addresses(one) < _addresses(other), "the other has it turned, too"
+    assert len(_addresses(other)) == 4
+    assert _addresses(one) <= _arrays(kept).keys()
+    assert _addresses(other) <= _arrays(kept_by_other).keys()
 
 
 @pytest.mark.parametrize("bits", SCHEMES)
