@@ -52,9 +52,9 @@ def one_operator(op: str, shapes: Sequence[tuple[int, ...]]) -> Operator:
 
 
 def _is_attention(query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...]) -> bool:
-    """What ONNX's inference does not look at, of four dimensions each."""
-    if len(query) != 4:
-        return True
+    """What ONNX's inference does not look at: sizes of four dimensions each, or three alike."""
+    if {len(query), len(key), len(value)} != {4}:
+        return len(query) == len(key) == len(value)
     return (query[0], query[3]) == (key[0], key[3]) and key[:3] == value[:3]
 
 

@@ -29,7 +29,6 @@ ELSEWHERE = {
     "compiler/report/page/marks.py": "drawn with the charts: test_charts.py",
     "compiler/report/terminal/": "golden files of what is printed: test_report.py",
     "backends/cpu/": "every backend is asked the same: tests/backends/test_contract.py",
-    "backends/null/": "every backend is asked the same: tests/backends/test_contract.py",
     "backends/openvino/": "every backend is asked the same: tests/backends/test_contract.py",
     "backends/manycore/kernels/": "row by row: manycore/test_timing.py, manycore/test_kernels.py",
     "backends/manycore/link.py": "every backend is asked the same: tests/backends/test_contract.py",

@@ -24,8 +24,8 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
     scheme = Scheme.of(precision, name, options) if precision else None
     waits = () if name.endswith(".serial") else ("waiting", "pinning")
     blocks = BLOCK_OPTIONS if scheme is not None and scheme.block is not None else ()
-    held = "" if scheme is None else f" in {scheme.precision}"
-    kept = "f32" if scheme is None else scheme.precision
+    kept = "f32" if scheme is None else scheme.named(precision)
+    held = "" if scheme is None else f" in {kept}"
     device = on_threads(
         name, options, f"ONNX Runtime on the CPU{held}", kept, also=(*waits, *blocks)
     )

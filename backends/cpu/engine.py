@@ -101,11 +101,12 @@ def _session(
     return ort.InferenceSession(model, options, providers=[_PROVIDER])
 
 
+@cache
 def _lay_blocks_side_by_side() -> None:
-    """glibc maps each large block by itself until it has seen a larger one freed; a session whose
-    packed weights lie so takes 2 to 3 % longer than one with all of them in the heap, where ONNX
-    Runtime puts them once it has freed what it read from a model's file. Ours it reads in place,
-    and has nothing to free."""
+    """Once a process, whose malloc keeps to it: glibc maps each large block by itself until it has
+    seen a larger one freed; a session whose packed weights lie so takes 2 to 3 % longer than one
+    with all of them in the heap, where ONNX Runtime puts them once it has freed what it read from a
+    model's file. Ours it reads in place, and has nothing to free."""
     block = np.empty(_HEAP_BLOCK_BYTES, np.uint8)
     del block
 

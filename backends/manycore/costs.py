@@ -57,15 +57,18 @@ def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
     unless tiles are found: then only where that is faster. Raises as `cost` does."""
     if not isinstance(work, Projected):
         return (cost(chip, work),)
-    parts: tuple[Kernel, ...] = (work.attend, *work.moves, work.product)
-    apart = tuple(cost(chip, part) for part in parts)
     pair = joined(chip, work.attend, work.product)
     if pair is None:
-        return apart
+        return _apart(chip, work)
     fused = tuple(cost(chip, part) for part in pair)
     if not chip.levers.find_tiles:
         return fused
-    return min(fused, apart, key=lambda way: sum(each.cycles for each in way))
+    return min(fused, _apart(chip, work), key=lambda way: sum(each.cycles for each in way))
+
+
+def _apart(chip: Chip, work: Projected) -> tuple[Cost, ...]:
+    parts: tuple[Kernel, ...] = (work.attend, *work.moves, work.product)
+    return tuple(cost(chip, part) for part in parts)
 
 
 def cost(chip: Chip, work: Kernel) -> Cost:

@@ -123,14 +123,14 @@ def _clusters(chip: Chip, product: Product, tile: Tile) -> int:
 
 def _cycles(chip: Chip, product: Product, tile: Tile, kernel: Kernel) -> float:
     clusters = _clusters(chip, product, tile)
+    groups = clusters // product.summed  # of clusters that compute a tile together
     line = Pipeline(chip.levers.double_buffer, chip.streams.barrier, chip.dma.dma_disturbs)
     tiles, dealt = [], 0
     kinds = _kinds(product, tile)
     inner = min(tile.k, product.k)
     kinds.sort(key=lambda kind: (-kernel(kind[0], kind[1], inner, False), kind))
     for m, n, count in kinds:
-        mine = -(-(dealt + count) // clusters) - -(-dealt // clusters)
-        mine = count if product.summed > 1 else mine
+        mine = -(-(dealt + count) // groups) - -(-dealt // groups)
         dealt += count
         tiles.append(_pipelined(chip, product, (m, n, tile.k), clusters, kernel, mine))
     return line.cycles(tiles)
@@ -182,7 +182,7 @@ def _pipelined(
         middle=step(k, adds=True, last=False) if steps > 2 else None,
         repeats=max(0, steps - 2),
         last=step(rest, adds=True, last=True) if several else None,
-        store=stored(chip, n * number, m, 1 if product.summed > 1 else clusters),
+        store=stored(chip, n * number, m, clusters // product.summed),
     )
 
 

@@ -13,11 +13,12 @@ from onnx.reference import ReferenceEvaluator
 
 from stagecut.backends.options import Options
 from stagecut.compiler.ir.device import YES, Estimate, LinkDriver, StageProgram, Support, Tensor
-from stagecut.compiler.ir.graph import Node, Value
+from stagecut.compiler.ir.graph import Node, Operator, Value
 from stagecut.compiler.ir.machine import HOST, Basis, Device, Memory
 
-#: ONNX's reference evaluator gathers elements by numpy.choose.
-_CHOICES = 64
+#: ONNX's reference evaluator gathers elements by numpy.choose, which takes 64 arrays: the indices,
+#: and each part of the data along the axis.
+_CHOICES = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,9 @@ class NullBackend:
         for operator in node.operators:
             if self.operators and operator.op not in self.operators:
                 return Support(f"{operator.op} is not among the operators it was given")
-            if (
-                operator.op == "GatherElements"
-                and max(operator.reads[0].shape, default=0) > _CHOICES
-            ):
-                return Support(f"GatherElements: numpy chooses among {_CHOICES} at most")
+            reason = _refusal(operator)
+            if reason:
+                return Support(f"{operator.op}: {reason}")
         return YES
 
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # every node costs the same
@@ -78,6 +77,15 @@ class NullBackend:
     def prepare(self, stage: StageProgram) -> NullExecutable:
         proto = ir.to_proto(_with_weights_inside(stage.model))
         return NullExecutable(ReferenceEvaluator(proto), tuple(v.name for v in stage.inputs))
+
+
+def _refusal(operator: Operator) -> str:
+    """Why ONNX's reference evaluator cannot run it; empty where it can."""
+    if operator.op != "GatherElements":
+        return ""
+    axis = operator.attributes.get("axis", 0)
+    parts = operator.reads[0].shape[axis] if isinstance(axis, int) else 0
+    return f"numpy chooses among {_CHOICES} at most" if parts > _CHOICES else ""
 
 
 def create(name: str, options: Mapping[str, str]) -> NullBackend:

@@ -10,22 +10,10 @@ from importlib.util import find_spec
 
 from stagecut.backends.openvino.device import OpenvinoBackend
 from stagecut.backends.options import Options
-from stagecut.backends.quantised.scheme import Activations, Scheme
+from stagecut.backends.quantised.scheme import Scheme, activations_of
 from stagecut.backends.threads import MOST_THREADS, has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.errors import BrokenDeviceError, DeviceError
 from stagecut.compiler.ir.machine import HOST, Memory
-
-#: Device name -> the precision in which it computes, as OpenVINO's hints name it.
-_PRECISIONS = {
-    "openvino.f32": "f32",
-    "openvino.f32.serial": "f32",
-    "openvino.bf16": "bf16",
-    "openvino.bf16.serial": "bf16",
-    "openvino.int8": "int8",
-    "openvino.int8.serial": "int8",
-    "openvino.int4": "int4",
-    "openvino.int4.serial": "int4",
-}
 
 
 def is_installed() -> bool:
@@ -47,13 +35,13 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
 
     Raises DeviceError where the package is missing or broken, or the CPU lacks the precision.
     """
-    precision = _PRECISIONS[name]
+    precision = name.removeprefix("openvino.").removesuffix(".serial")
     serial = name.endswith(".serial")
     read = Options(name, options)
     scheme = _scheme(precision, read)
     bits = () if scheme is None else ("activations", *(("block",) if scheme.block else ()))
     own = ("streams", *bits) if serial else ("streams", "pinning", *bits)
-    kept = precision if scheme is None else _named(scheme)
+    kept = precision if scheme is None else scheme.named(f"{precision}-weights")
     device = on_threads(name, options, f"OpenVINO on the CPU in {kept}", kept, also=own)
     streams = read.integer("streams", default=1, at_least=1, at_most=MOST_THREADS)
     usual = "on" if has_every_cpu(device.cores * streams) else "off"
@@ -68,19 +56,11 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
 def _scheme(precision: str, read: Options) -> Scheme | None:
     if precision not in {"int8", "int4"}:
         return None
-    activations: Activations = "int8"
-    if read.choice("activations", ("int8", "f32"), default="int8") == "f32":
-        activations = "f32"
+    activations = activations_of(read)
     if precision == "int8":
         return Scheme(8, None, activations)
-    return Scheme(4, int(read.choice("block", ("32", "64", "128"), default="32")), activations)
-
-
-def _named(scheme: Scheme) -> str:
-    """Devices of one precision compute the same, which those of other engines do not."""
-    block = f", blocks of {scheme.block}" if scheme.block not in {None, 32} else ""
-    activations = "" if scheme.activations == "int8" else ", f32 activations"
-    return f"int{scheme.bits}-weights{block}{activations}"
+    block = int(read.choice("block", ("32", "64", "128"), default="32"))
+    return Scheme(4, block, activations, whole_blocks=True)
 
 
 def _alone(threads: int, pinning: str, options: Mapping[str, str]) -> Iterator[str]:

@@ -4,43 +4,60 @@
     int4    Constant i4 [blocks, block, outer]    > Convert > Multiply(scales [blocks, 1, outer])
                                                   > Reshape [inner, outer]
 
-A product that reads its weight turned has all of it turned.
+A product that reads its weight turned has all of it turned. Stages that are in use together share
+what they read of the same weight.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import numpy as np
 import openvino as ov
 from openvino import opset13
 
 from stagecut.backends.quantised.integers import Integers, integers
-from stagecut.backends.quantised.products import product, targets
+from stagecut.backends.quantised.products import Target, digest, product, targets
 from stagecut.backends.quantised.scheme import Scheme
-from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
+from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 
 
 @dataclass(frozen=True, eq=False)
-class Compressed:
-    """A weight of a stage: as the stage has it, and in few bits, for products that read it as it is
-    and for those that read it turned, whose columns are others."""
+class Reading:
+    """A weight of this `shape` as a product reads it, in the memory of its constants: `values`, of
+    the shape `parts`, are int8, or int4 by two in a uint8."""
 
-    full: Tensor
-    few: Mapping[bool, Integers]
-    bits: int
+    shape: tuple[int, int]
+    parts: tuple[int, ...]
+    values: Tensor
+    scales: Tensor
+
+
+#: Those in use, by the digest of the weight, the scheme, and whether it is turned.
+_in_use: WeakValueDictionary[tuple[str, Scheme, bool], Reading] = WeakValueDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """A weight of a stage in few bits, for products that read it as it is (False) and for those
+    that read it turned (True), whose columns are others."""
+
+    few: Mapping[bool, Reading]
 
     def put_in(self, parameter: ov.Node) -> list[object]:
         """Let the products that read `parameter` read the weight in few bits; what has to be kept
         while they are in use. Raises EngineError where none reads it as a right operand."""
         kept: list[object] = []
-        met: set[bool] = set()
+        put: dict[bool, ov.Output] = {}
         for reader in _products(parameter):
             turned = bool(reader.get_node().get_attributes()["transpose_b"])
-            if turned in self.few:
-                reader.replace_source_output(_decompressed(self, kept, turned=turned))
-                met.add(turned)
-        if met != {*self.few}:
+            if turned not in self.few:
+                continue
+            if turned not in put:
+                put[turned] = _decompressed(self.few[turned], kept)
+            reader.replace_source_output(put[turned])
+        if put.keys() != self.few.keys():
             raise EngineError(
                 "OpenVINO reads the weight otherwise than in a product",
                 where=f"weight {parameter.get_friendly_name()}",
@@ -51,14 +68,41 @@ class Compressed:
 
 def compressed(stage: StageProgram, scheme: Scheme) -> Mapping[str, Compressed]:
     """The weights of the products that the scheme is for, by name."""
-    full: dict[str, Tensor] = {}
-    few: dict[str, dict[bool, Integers]] = {}
+    few: dict[str, dict[bool, Reading]] = {}
     for target in targets(stage.model.graph, scheme):
-        if scheme.fills(target.weight.shape[0]):
-            full[target.name] = as_array(target.tensor)
-            made = integers(product(target.weight, scheme, str(target.node.name)))
-            few.setdefault(target.name, {})[target.turned] = made
-    return {name: Compressed(full[name], each, scheme.bits) for name, each in few.items()}
+        readings = few.setdefault(target.name, {})
+        if target.turned not in readings:
+            readings[target.turned] = _reading(target, scheme)
+    return {name: Compressed(readings) for name, readings in few.items()}
+
+
+def _reading(target: Target, scheme: Scheme) -> Reading:
+    key = digest(target.weight), scheme, target.turned
+    found = _in_use.get(key)
+    if found is None:
+        made = integers(product(target.weight, scheme, str(target.node.name)))
+        found = _in_use[key] = _laid_out(made, scheme.bits, turned=target.turned)
+    return found
+
+
+def _laid_out(few: Integers, bits: int, *, turned: bool) -> Reading:
+    values, scales = few.values, few.scales
+    inner, outer = values.shape
+    if bits == 4:
+        values = values.reshape(-1, few.block, outer)
+        scales = scales.reshape(-1, 1, outer)
+    if turned:
+        axes = (1, 0) if bits == 8 else (2, 0, 1)
+        values, scales = (np.ascontiguousarray(each.transpose(axes)) for each in (values, scales))
+    shape = (outer, inner) if turned else (inner, outer)
+    return Reading(shape, values.shape, _packed(values) if bits == 4 else values, scales)
+
+
+def _packed(values: Tensor) -> Tensor:
+    """Two numbers a byte, the lower four bits first."""
+    low, high = (values.reshape(-1)[first::2].view(np.uint8) & 15 for first in (0, 1))
+    packed: Tensor = low | high << 4
+    return packed
 
 
 def _products(parameter: ov.Node) -> Iterator[ov.Input]:
@@ -67,29 +111,14 @@ def _products(parameter: ov.Node) -> Iterator[ov.Input]:
             yield reader
 
 
-def _decompressed(weight: Compressed, kept: list[object], *, turned: bool) -> ov.Output:
-    few = weight.few[turned]
-    values, scales = few.values, few.scales
-    inner, outer = values.shape
-    if weight.bits == 4:
-        values = values.reshape(-1, few.block, outer)
-        scales = scales.reshape(-1, 1, outer)
-    if turned:
-        axes = (1, 0) if weight.bits == 8 else (2, 0, 1)
-        values, scales = (np.ascontiguousarray(each.transpose(axes)) for each in (values, scales))
-    stored = _int4(values, kept) if weight.bits == 4 else values
-    kept += [stored, scales]
+def _decompressed(reading: Reading, kept: list[object]) -> ov.Output:
+    stored: Tensor | ov.Tensor = reading.values
+    if reading.values.dtype == np.uint8:
+        stored = ov.Tensor(reading.values, ov.Shape(reading.parts), ov.Type.i4)
+    kept += [reading, stored]
     wide = opset13.convert(opset13.constant(stored, shared_memory=True), np.float32)
-    result = opset13.multiply(wide, opset13.constant(scales, shared_memory=True))
-    if weight.bits == 4:
-        shape = np.array((outer, inner) if turned else (inner, outer))
-        result = opset13.reshape(result, opset13.constant(shape), special_zero=False)
+    result = opset13.multiply(wide, opset13.constant(reading.scales, shared_memory=True))
+    if reading.parts != reading.shape:
+        shape = opset13.constant(np.array(reading.shape))
+        result = opset13.reshape(result, shape, special_zero=False)
     return result.output(0)
-
-
-def _int4(values: Tensor, kept: list[object]) -> ov.Tensor:
-    """Two numbers a byte, the lower four bits first."""
-    low, high = (values.reshape(-1)[first::2].view(np.uint8) & 15 for first in (0, 1))
-    packed = low | high << 4
-    kept.append(packed)
-    return ov.Tensor(packed, ov.Shape(values.shape), ov.Type.i4)

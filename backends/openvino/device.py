@@ -62,14 +62,7 @@ class OpenvinoBackend:
         """Whether it computes something in it in fewer bits."""
         if self.scheme is None:
             return not self.device.keeps_precision
-        return any(map(self._compresses, node.operators))
-
-    def _compresses(self, operator: Operator) -> bool:
-        if self.scheme is None or not self.scheme.quantises(operator):
-            return False
-        turned = operator.op == "Gemm" and bool(operator.attributes.get("transB"))
-        weight = operator.inputs[1]
-        return weight is not None and self.scheme.fills(weight.shape[1 if turned else 0])
+        return any(map(self.scheme.quantises, node.operators))
 
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import numpy as np
 import onnx_ir as ir
 import openvino as ov
 
@@ -50,7 +49,7 @@ def prepare(
         )
     few = {} if scheme is None else compressed(stage, scheme)
     large = large_weights(stage.model)
-    weights = large | {name: np.array(few[name].full) for name in few if name not in large}
+    weights = large | {name: stage.weight(name) for name in few if name not in large}
     _check_integers(stage)
     check_open_sizes(stage)
     rounds = scheme is not None and scheme.activations == "int8"

@@ -65,9 +65,10 @@ def _as_input(name: str, value: ir.Value, array: Tensor) -> onnx.ValueInfoProto:
 def put_in(
     model: ov.Model, weights: dict[str, Tensor], few: Mapping[str, Compressed]
 ) -> list[object]:
-    """Replace the inputs that stand for weights by constants, without copying them: in few bits for
-    products that are there in them. What has to be kept while these are in use."""
-    kept: list[object] = [weights]
+    """Replace the inputs that stand for weights by constants: in few bits for products that are
+    there in them, else as they are, without copying those that are mapped. What has to be kept
+    while the constants are in use."""
+    kept: list[object] = []
     for parameter in list(model.get_parameters()):
         found = parameter.output(0).get_names() & weights.keys()
         if found:
@@ -76,7 +77,9 @@ def put_in(
                 kept += few[name].put_in(parameter)
             readers = parameter.output(0).get_target_inputs()
             if readers:
-                constant = opset13.constant(weights[name], shared_memory=True)
+                memory = np.require(weights[name], requirements=("C", "W"))
+                kept.append(memory)
+                constant = opset13.constant(memory, shared_memory=True)
             for reader in readers:
                 reader.replace_source_output(constant.output(0))
             model.remove_parameter(parameter)

@@ -108,6 +108,11 @@ class Architecture(Protocol):
     @property
     def capacity_bytes(self) -> int: ...
     @property
+    def burst_elements(self) -> int:
+        """The numbers in a burst."""
+        ...
+
+    @property
     def peak_flop_per_s(self) -> float:
         """The most floating-point operations that all its units can do in a second."""
         ...

@@ -8,7 +8,7 @@ import numpy as np
 
 from stagecut.backends.pim.architecture import Architecture, Cost
 from stagecut.backends.pim.link import links
-from stagecut.backends.pim.state import StateCost
+from stagecut.backends.pim.state import state_cost
 from stagecut.backends.pim.work import (
     Elementwise,
     StateProduct,
@@ -73,8 +73,10 @@ class PimBackend:
         return Support(self.lacks_room(work))
 
     def lacks_room(self, work: Iterable[Work]) -> str:
-        """The reason why the weights of `work` do not fit into the memory; empty if they do."""
-        needed = sum(self.cost(part).weight_bytes for part in work)
+        """The reason why the weights of `work` do not fit into the memory; empty if they do. States
+        are none."""
+        weighing = (part for part in work if not isinstance(part, StateProduct))
+        needed = sum(self.architecture.cost(part).weight_bytes for part in weighing)
         if needed <= self.capacity_bytes:
             return ""
         return (
@@ -84,7 +86,7 @@ class PimBackend:
 
     def cost(self, work: Work) -> Cost:
         if isinstance(work, StateProduct):
-            return StateCost(self.architecture)(work)
+            return state_cost(self.architecture, work)
         return self.architecture.cost(work)
 
     def work(self, operator: Operator) -> tuple[Work, ...]:

@@ -15,48 +15,43 @@ a new one belongs to another output, and is written in a burst of its own.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from stagecut.backends.pim.architecture import Architecture, Cost, Spent
 from stagecut.backends.pim.numerics import Multiply
 from stagecut.backends.pim.work import StateProduct
+from stagecut.backends.stacks import batched
 from stagecut.compiler.ir.device import Tensor
 
-#: Numbers in a burst of a PIM's memory: 32 bytes of 16 bits each.
-_BURST = 16
+
+def state_cost(architecture: Architecture, work: StateProduct) -> Cost:
+    """Time and energy of all heads, with what appending costs beyond its transfer. The memory that
+    the state takes is not the node's: a sequence takes it as a whole."""
+    whole = architecture.cost(work.of_head)
+    run_s = min(work.heads * whole.spent.run_s, _side_by_side_s(architecture, work))
+    run_s += _scattered_s(architecture, work)
+    spent = Spent(run_s, work.heads * whole.spent.energy_j)
+    return Cost(whole.plain, whole.chosen, spent, load_s=0.0, weight_bytes=0)
 
 
-@dataclass(frozen=True, slots=True)
-class StateCost:
-    """Time and energy of all heads, with what appending costs beyond its transfer."""
+def _side_by_side_s(architecture: Architecture, work: StateProduct) -> float:
+    share = architecture.share(work.heads)
+    return math.inf if share is None else share.cost(work.of_head).spent.run_s
 
-    architecture: Architecture
 
-    def __call__(self, work: StateProduct) -> Cost:
-        """The memory that the state takes is not the node's: a sequence takes it as a whole."""
-        whole = self.architecture.cost(work.of_head)
-        run_s = min(work.heads * whole.spent.run_s, self._side_by_side_s(work))
-        run_s += self._scattered_s(work)
-        spent = Spent(run_s, work.heads * whole.spent.energy_j)
-        return Cost(whole.plain, whole.chosen, spent, load_s=0.0, weight_bytes=0)
-
-    def _side_by_side_s(self, work: StateProduct) -> float:
-        share = self.architecture.share(work.heads)
-        return math.inf if share is None else share.cost(work.of_head).spent.run_s
-
-    def _scattered_s(self, work: StateProduct) -> float:
-        if not work.is_sum_of_rows:
-            return 0.0
-        numbers, write = work.of_head.outer * work.heads, self.architecture.write
-        return max(0.0, write(_BURST * numbers).run_s - write(numbers).run_s)
+def _scattered_s(architecture: Architecture, work: StateProduct) -> float:
+    if not work.is_sum_of_rows:
+        return 0.0
+    numbers, write = work.of_head.outer * work.heads, architecture.write
+    return max(0.0, write(architecture.burst_elements * numbers).run_s - write(numbers).run_s)
 
 
 def times_state(multiplier: Callable[[Tensor], Multiply], left: Tensor, right: Tensor) -> Tensor:
     """[..., rows, inner] x [..., inner, outer], a head at a time, as the device's units add up."""
-    lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
-    lefts = np.broadcast_to(left, (*lead, *left.shape[-2:])).reshape(-1, *left.shape[-2:])
-    rights = np.broadcast_to(right, (*lead, *right.shape[-2:])).reshape(-1, *right.shape[-2:])
-    heads = [multiplier(keys)(rows) for rows, keys in zip(lefts, rights, strict=True)]
-    return np.stack(heads).reshape(*lead, left.shape[-2], right.shape[-1])
+
+    def by_head(lefts: Tensor, rights: Tensor) -> Tensor:
+        pairs = zip(lefts, rights, strict=True)
+        return np.stack([multiplier(keys)(rows) for rows, keys in pairs])
+
+    return batched(by_head, left, right)

@@ -46,7 +46,7 @@ class Product:
 
 
 #: Those in use, by the digest of the weight and the scheme.
-_in_use: WeakValueDictionary[tuple[bytes, Scheme], Product] = WeakValueDictionary()
+_in_use: WeakValueDictionary[tuple[str, Scheme], Product] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def targets(graph: ir.Graph, scheme: Scheme) -> Iterator[Target]:
 
 def product(matrix: Tensor, scheme: Scheme, name: str) -> Product:
     """`matrix` is [inner, outer]; raises EngineError where a tool leaves it as it is."""
-    key = hashlib.sha256(np.ascontiguousarray(matrix).data).digest(), scheme
+    key = digest(matrix), scheme
     found = _in_use.get(key)
     if found is None:
         written = _written(matrix, scheme)
@@ -95,8 +95,15 @@ def product(matrix: Tensor, scheme: Scheme, name: str) -> Product:
                 where=f"operator {name}",
                 fix="forbid the node on the device",
             )
-        found = _in_use[key] = Product(_in_memory(written, key[0].hex()))
+        found = _in_use[key] = Product(_in_memory(written, key[0]))
     return found
+
+
+def digest(matrix: Tensor) -> str:
+    """Of its shape, too: matrices of equal numbers may be of different ones."""
+    found = hashlib.sha256(str(matrix.shape).encode())
+    found.update(np.ascontiguousarray(matrix).data)
+    return found.hexdigest()
 
 
 def _written(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:

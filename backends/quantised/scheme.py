@@ -48,11 +48,13 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """`block` is None where scales are for whole columns and activations are dynamic."""
+    """`block` is None where scales are for whole columns. With `whole_blocks` it is for weights
+    alone whose rows are whole blocks."""
 
     bits: int
     block: int | None
     activations: Activations = "int8"
+    whole_blocks: bool = False
 
     @classmethod
     def of(cls, precision: str, device: str, options: Mapping[str, str]) -> "Scheme":
@@ -61,23 +63,15 @@ class Scheme:
             return cls(8, None)
         bits, read = _BITS[precision], Options(device, options)
         block = int(read.choice("block", _BLOCKS, default=str(_USUAL_BLOCK[bits])))
-        activations: Activations = "int8"
-        if read.choice("activations", ("int8", "f32"), default="int8") == "f32":
-            activations = "f32"
-        return cls(bits, block, activations)
+        return cls(bits, block, activations_of(read))
 
-    @property
-    def precision(self) -> str:
-        """Devices of one precision compute the same, on however many threads."""
-        if self.block is None:
-            return _DYNAMIC
-        block = "" if self.block == _USUAL_BLOCK[self.bits] else f", blocks of {self.block}"
+    def named(self, precision: str) -> str:
+        """`precision` with what is unusual about the scheme: devices whose precisions are named the
+        same compute the same, on however many threads."""
+        usual = {None, _USUAL_BLOCK[self.bits]}
+        block = "" if self.block in usual else f", blocks of {self.block}"
         activations = "" if self.activations == "int8" else ", f32 activations"
-        return f"int{self.bits}{block}{activations}"
-
-    def fills(self, inner: int) -> bool:
-        """Whether so many rows are whole blocks."""
-        return self.block is None or inner % self.block == 0
+        return f"{precision}{block}{activations}"
 
     def quantises(self, operator: Operator) -> bool:
         """Whether it is a product with a weight that this is a scheme for."""
@@ -95,4 +89,13 @@ class Scheme:
         plain = all(attributes.get(factor, 1.0) == 1.0 for factor in ("alpha", "beta"))
         product = op == "MatMul" or (op == "Gemm" and plain and not attributes.get("transA"))
         known = self.block is not None or version >= _DYNAMIC_SINCE
-        return product and known and weight.dtype == "float32" and weight.is_proper
+        if not (product and known and weight.dtype == "float32" and weight.is_proper):
+            return False
+        inner = weight.shape[1 if op == "Gemm" and attributes.get("transB") else 0]
+        return not self.whole_blocks or self.block is None or inner % self.block == 0
+
+
+def activations_of(read: Options) -> Activations:
+    """What the option says; raises DeviceError for what is none."""
+    is_full = read.choice("activations", ("int8", "f32"), default="int8") == "f32"
+    return "f32" if is_full else "int8"

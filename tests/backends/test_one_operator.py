@@ -30,6 +30,8 @@ def test_what_makes_no_sense_is_refused() -> None:
         [(1, 2, 8, 64), (1, 2, 8, 63), (1, 2, 8, 64)],
         [(1, 2, 8, 64), (1, 2, 9, 64), (1, 2, 8, 64)],
         [(1, 2, 8, 64), (3, 2, 8, 64), (3, 2, 8, 64)],
+        [(1, 2, 3, 4), (1, 3, 8), (1, 3, 8)],
+        [(1, 2, 3, 4), (1, 2, 3, 4), (1, 3, 8)],
     ],
 )
 def test_attention_of_parts_that_do_not_fit_together(shapes: list[tuple[int, ...]]) -> None:

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import onnx
 import pytest
 
-from benchmarks.namespaces import Hosts, why_not
+from benchmarks.namespaces import Hosts
+from tests.support.namespaced import two_namespaces
 from tests.support.over_hosts import layers
 
 PAGE = Path(__file__).parents[2] / "docs" / "hosts.md"
@@ -24,12 +24,7 @@ _SMALLER = {"zoo:bert-base": "model.onnx", "--seconds 10": "--seconds 1"}
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
     """Two that nothing runs on yet, each with a home of its own."""
-    if reason := why_not():
-        pytest.skip(reason)
-    with (
-        TemporaryDirectory(prefix="sct", dir="/tmp") as folder,
-        Hosts(Path(folder), 2, started=False) as two,
-    ):
+    with two_namespaces(started=False) as two:
         yield two
 
 

@@ -25,29 +25,21 @@ from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.session import DecoderSession
 from tests.support.decoders import decoder_plan, tiny_decoder
+from tests.support.spread_out import spread_out
 
 PROMPT = (5, 17, 99, 42, 7)
 COUNT = 70
 OPTIONS = DecodingOptions(prompt=5)
 
-#: By which weights are larger than the zoo's, where the best token is soon the same for ever.
+#: By which weights are larger than the zoo's.
 _SPREAD = 10.0
-
-
-def _spread_out(model: ZooModel) -> None:
-    module: Any = model.module
-    embedding = module.model.get_input_embeddings().weight
-    with torch.no_grad():
-        for weight in model.module.parameters():
-            if weight.ndim == 2 and weight is not embedding:
-                weight.mul_(_SPREAD)
 
 
 @pytest.fixture(scope="module", params=["tiny-gpt2", "tiny-llama"])
 def case(request: pytest.FixtureRequest) -> tuple[Imported, list[int]]:
     """The imported model, and torch's greedy tokens."""
     model = models.build(request.param, past=96)
-    _spread_out(model)
+    spread_out(model, _SPREAD)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, "build", lambda _: model)
         return from_zoo(f"zoo:{request.param}:past=96"), _greedy(model)

@@ -19,29 +19,20 @@ from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.zoo import from_zoo
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.state import DecodingOptions
-from stagecut.models.architectures import ZooModel
 from stagecut.runtime.decoding.generate import Generator
 from tests.support.scattered import scattered
+from tests.support.spread_out import spread_out
 
 PROMPT = (5, 17, 99)
 COUNT = 60
 SOUNDS = tuple(
     np.random.default_rng(seed).standard_normal((1, 8, 24)).astype(np.float32) for seed in (0, 1)
 )
-#: By which weights are larger than the zoo's, where the best token is soon the same for ever.
+#: By which weights are larger than the zoo's.
 _SPREAD = 60.0
 #: Of English, without times.
 _BEGIN = (50257, 50362)
 _RATE, _SECONDS = 16_000, 30
-
-
-def _spread_out(model: ZooModel) -> None:
-    module: Any = model.module
-    embedding = module.model.get_input_embeddings().weight
-    with torch.no_grad():
-        for weight in module.parameters():
-            if weight.ndim == 2 and weight is not embedding:
-                weight.mul_(_SPREAD)
 
 
 def _greedy(model: Any, sound: Tensor, prompt: Sequence[int], count: int) -> list[int]:
@@ -64,7 +55,7 @@ def _greedy(model: Any, sound: Tensor, prompt: Sequence[int], count: int) -> lis
 def case() -> tuple[Imported, list[list[int]]]:
     """The imported model, and torch's greedy tokens of each sound."""
     model = models.build("tiny-whisper", past=64)
-    _spread_out(model)
+    spread_out(model, _SPREAD)
     module: Any = model.module
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, "build", lambda _: model)

@@ -1,6 +1,7 @@
 """A tiny decoder with a cache, as ONNX text, and loops over such models that know no plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import onnx
@@ -15,6 +16,9 @@ from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.passes.cluster.cluster import Granularity
 from tests.support.scattered import costs_of, expand
+
+#: New tokens, how many are before them, and the states -> the logits, and the states.
+Step: TypeAlias = Callable[[Sequence[int], int, Sequence[Tensor]], list[Tensor]]
 
 VOCABULARY, HEADS, SIZE = 23, 2, 4
 STATES = {"past_key_values.0.key": "present.0.key", "past_key_values.0.value": "present.0.value"}
@@ -157,6 +161,17 @@ def merged_decoder() -> onnx.ModelProto:
     return model
 
 
+def greedy(step: Step, past: Sequence[Tensor], prompt: Sequence[int], count: int) -> list[int]:
+    """The best token behind the prompt, read back in, and so on."""
+    new, length, tokens = list(prompt), 0, list[int]()
+    for _ in range(count):
+        logits, *past = step(new, length, past)
+        length += len(new)
+        new = [int(logits[0, -1].argmax())]
+        tokens += new
+    return tokens
+
+
 class PlainLoop:
     """A model with a cache in ONNX Runtime, as its users loop over it."""
 
@@ -165,34 +180,24 @@ class PlainLoop:
             model.SerializeToString(), providers=["CPUExecutionProvider"]
         )
         ports = [port for port in self._session.get_inputs() if port.name.startswith("past")]
-        self._past = {
-            port.name: np.zeros((1, port.shape[1], 0, port.shape[3]), np.float32) for port in ports
-        }
+        self._states = [port.name for port in ports]
+        self._past = [np.zeros((1, port.shape[1], 0, port.shape[3]), np.float32) for port in ports]
 
     def greedy(self, prompt: Sequence[int], count: int) -> list[int]:
-        """The best token behind the prompt, read back in, and so on."""
-        past, length, tokens = self._past, 0, list[int]()
-        new = list(prompt)
-        for _ in range(count):
-            logits, *present = self._run(new, length, past)
-            past = dict(zip(self._past, present, strict=True))
-            length += len(new)
-            new = [int(logits[0, -1].argmax())]
-            tokens += new
-        return tokens
+        return greedy(self._run, self._past, prompt, count)
 
     def scores(self, tokens: Sequence[int]) -> Tensor:
         """(n, vocabulary) of all of them at once, without any cache."""
         logits: Tensor = self._run(tokens, 0, self._past)[0][0]
         return logits
 
-    def _run(self, new: Sequence[int], length: int, past: dict[str, Tensor]) -> list[Tensor]:
+    def _run(self, new: Sequence[int], length: int, past: Sequence[Tensor]) -> list[Tensor]:
         count = len(new)
         feeds = {
             "input_ids": np.asarray([new]),
             "attention_mask": np.ones((1, length + count), np.int64),
             "position_ids": np.arange(length, length + count)[None],
-            **past,
+            **dict(zip(self._states, past, strict=True)),
         }
         found: list[Tensor] = self._session.run(None, feeds)
         return found

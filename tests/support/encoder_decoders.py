@@ -7,6 +7,7 @@ over it that knows no plan.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -18,7 +19,7 @@ import onnxruntime as ort
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.state import DecodingOptions
-from tests.support.decoders import decoder_text, with_weights
+from tests.support.decoders import decoder_text, greedy, with_weights
 from tests.support.scattered import scattered
 
 Layout: TypeAlias = Literal["two files", "three files", "merged"]
@@ -164,16 +165,9 @@ class PlainLoop:
         )
 
     def greedy(self, source: Feeds, prompt: Sequence[int], count: int) -> list[int]:
-        """The best token behind the prompt, read back in, and so on."""
         [memory] = self._encoder.run(None, dict(source))
-        past = [np.zeros((1, 2, 0, 4), np.float32)] * 2
-        new, length, tokens = list(prompt), 0, list[int]()
-        for _ in range(count):
-            logits, *past = self._step(new, length, past, memory, source["attention_mask"])
-            length += len(new)
-            new = [int(logits[0, -1].argmax())]
-            tokens += new
-        return tokens
+        step = partial(self._step, memory=memory, mask=source["attention_mask"])
+        return greedy(step, [np.zeros((1, 2, 0, 4), np.float32)] * 2, prompt, count)
 
     def _step(
         self, new: Sequence[int], length: int, past: Sequence[Tensor], memory: Tensor, mask: Tensor

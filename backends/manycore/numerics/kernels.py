@@ -9,6 +9,7 @@ from stagecut.backends.manycore.numerics.attention import FlashAttention
 from stagecut.backends.manycore.numerics.formats import Format
 from stagecut.backends.manycore.numerics.functions import i_gelu, layer_norm, softmax
 from stagecut.backends.manycore.numerics.products import Multiply, products
+from stagecut.backends.stacks import batched, flat
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Operator, Value
@@ -84,7 +85,7 @@ class Kernels:
         shape = operator.writes[0].shape
 
         def run(one: Tensor, other: Tensor) -> Sequence[Tensor]:
-            return [_batched(self._products.both, one, other).reshape(shape)]
+            return [batched(self._products.both, one, other).reshape(shape)]
 
         return run, self._reading(left, right), operator.writes
 
@@ -167,9 +168,9 @@ class Kernels:
         def run(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Sequence[Tensor]:
             turned = k if region.key_is_turned else k.swapaxes(-1, -2)
             lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
-            q, turned, v = (_flat(each, lead) for each in (q, turned, v))
+            q, turned, v = (flat(each, lead) for each in (q, turned, v))
             if mask is not None:
-                mask = _flat(np.broadcast_to(mask, (*lead, q.shape[-2], v.shape[-2])), lead)
+                mask = flat(np.broadcast_to(mask, (*lead, q.shape[-2], v.shape[-2])), lead)
             result = self._attention(q, turned, v, scale=scale, mask=mask, causal=region.causal)
             return [result.reshape(shape)]
 
@@ -230,17 +231,3 @@ def _each_row(multiply: Multiply, outer: tuple[int, ...]) -> Run:
         return [flat.reshape(*rows.shape[:-1], *outer)]
 
     return run
-
-
-def _batched(product: Callable[[Tensor, Tensor], Tensor], one: Tensor, other: Tensor) -> Tensor:
-    """A product as MatMul broadcasts it: [..., rows, inner] by [..., inner, outer], flattened."""
-    left = one[None] if one.ndim == 1 else one
-    right = other[:, None] if other.ndim == 1 else other
-    lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
-    return product(_flat(left, lead), _flat(right, lead))
-
-
-def _flat(array: Tensor, lead: tuple[int, ...]) -> Tensor:
-    """[..., rows, columns] as [n, rows, columns], broadcast to the leading dimensions."""
-    whole = np.broadcast_to(array, (*lead, *array.shape[-2:]))
-    return np.ascontiguousarray(whole.reshape(-1, *array.shape[-2:]))

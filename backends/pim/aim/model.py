@@ -56,6 +56,10 @@ class Aim:
         return self.geometry.capacity_bytes
 
     @property
+    def burst_elements(self) -> int:
+        return self.geometry.lanes
+
+    @property
     def peak_flop_per_s(self) -> float:
         """Each column command makes every lane of every bank multiply and add."""
         g, t = self.geometry, self.timing

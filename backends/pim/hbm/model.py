@@ -62,6 +62,10 @@ class HbmPim:
         return self.geometry.capacity_bytes
 
     @property
+    def burst_elements(self) -> int:
+        return self.geometry.lanes
+
+    @property
     def peak_flop_per_s(self) -> float:
         """Each column command makes every lane of every block multiply and add."""
         return self.peak_bytes_per_s  # two operations for every two bytes

@@ -48,6 +48,10 @@ class SilentPim:
         return self.geometry.capacity_bytes
 
     @property
+    def burst_elements(self) -> int:
+        return self.geometry.burst_bytes // 2
+
+    @property
     def peak_flop_per_s(self) -> float:
         """Two operations, a multiplication and an addition, for the two bytes of each weight."""
         return self.rates.weight_bytes_per_s

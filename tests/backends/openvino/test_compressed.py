@@ -1,13 +1,16 @@
 """OpenVINO's products with weights in few bits, beside ONNX Runtime's with the same numbers."""
 
 import numpy as np
+import onnx
 import pytest
 
 pytest.importorskip("openvino", reason="OpenVINO is an extra")
 
 from stagecut import backends
 from stagecut.backends.openvino.compressed import compressed
+from stagecut.backends.quantised import products
 from stagecut.backends.quantised.scheme import Scheme
+from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import DeviceError
 from tests.support.nodes import Sample, sample
 
@@ -60,8 +63,28 @@ def test_int8_is_nearer_than_int4_and_full_activations_nearer_still() -> None:
     assert finer < fine < coarse
 
 
+def test_a_weight_of_several_products_is_quantised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = sample(
+        "(float[3, 64] x, float[5, 64] z, float[2, 96] v) => "
+        "(float[3, 96] y, float[5, 96] u, float[2, 64] t) "
+        "{ y = MatMul(x, w) u = MatMul(z, w) t = Gemm <transB = 1> (v, w) }",
+        w=W,
+    )
+    run: list[tuple[int, ...]] = []
+
+    def counted(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:
+        run.append(matrix.shape)
+        return written(matrix, scheme)
+
+    written = products._written
+    monkeypatch.setattr(products, "_written", counted)
+    found = compressed(case.stage, Scheme(4, 32))
+    assert {*found["w"].few} == {False, True}
+    assert run == [(64, 96), (96, 64)]
+
+
 def test_rows_that_are_no_whole_blocks_stay_as_they_are() -> None:
-    scheme = Scheme(4, 32)
+    scheme = Scheme(4, 32, whole_blocks=True)
     assert [*compressed(SHARED.stage, scheme)] == ["w"]
     assert not compressed(UNEVEN.stage, scheme)
     assert max(_off("openvino.int4.serial", UNEVEN)) < 1e-5

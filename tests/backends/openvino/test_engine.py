@@ -8,26 +8,20 @@ import psutil
 import pytest
 
 from stagecut import backends
-from stagecut.compiler.ir.device import Executable
 from stagecut.compiler.ir.errors import EngineError
 from tests.support.operators.case import inferred, placed
 from tests.support.operators.forms.shorthand import c, form, w, x
-from tests.support.operators.schemas import Form, case_of
+from tests.support.operators.prepared import prepared
+from tests.support.operators.schemas import case_of
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
 
-
-def _prepared(op: str, asked: Form, *, opened: bool = False) -> Executable:
-    model = case_of(op, 18, asked).model()
-    results = inferred(model)
-    assert results is not None
-    _, stage = placed(model, results, opened=opened)
-    return backends.create("openvino.f32.serial").prepare(stage)
+DEVICE = "openvino.f32.serial"
 
 
 def _kept_for_new_sizes() -> int:
     """By how many bytes a process grows that saw 300 batch sizes and meets 300 between them."""
-    execute = _prepared("Conv", form(x(1, 3, 16, 16), w(8, 3, 3, 3)), opened=True)
+    execute = prepared(DEVICE, "Conv", form(x(1, 3, 16, 16), w(8, 3, 3, 3)), opened=True)
     images = np.ones((600, 3, 16, 16), np.float32)
     for size in range(600, 0, -2):
         execute([images[:size]])
@@ -48,7 +42,7 @@ def test_many_batch_sizes_do_not_take_ever_more_memory() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 8])
 def test_a_shape_may_come_again(size: int) -> None:
-    execute = _prepared("Conv", form(x(1, 3, 16, 16), w(8, 3, 3, 3)), opened=True)
+    execute = prepared(DEVICE, "Conv", form(x(1, 3, 16, 16), w(8, 3, 3, 3)), opened=True)
     images = np.ones((12, 3, 16, 16), np.float32)
     (first,) = execute([images[:size]])
     for other in range(1, 12):
@@ -63,4 +57,4 @@ def test_another_shape_is_told_as_it_is() -> None:
     results = inferred(model)
     assert results is not None
     with pytest.raises(EngineError, match=r"OpenVINO makes y0 .* not \[2, 4, 2\]"):
-        backends.create("openvino.f32.serial").prepare(placed(model, results)[1])
+        backends.create(DEVICE).prepare(placed(model, results)[1])

@@ -3,33 +3,24 @@
 import numpy as np
 import pytest
 
-from stagecut import backends
-from stagecut.compiler.ir.device import Executable
 from stagecut.compiler.ir.errors import ValueRangeError
-from tests.support.operators.case import inferred, placed
 from tests.support.operators.forms.shorthand import c, form, x
-from tests.support.operators.schemas import Form, case_of
+from tests.support.operators.prepared import prepared
 
 pytest.importorskip("openvino", reason="OpenVINO comes with the openvino extra")
 
-
-def _prepared(op: str, asked: Form, *, opened: bool = False) -> Executable:
-    model = case_of(op, 18, asked).model()
-    results = inferred(model)
-    assert results is not None
-    _, stage = placed(model, results, opened=opened)
-    return backends.create("openvino.f32.serial").prepare(stage)
+DEVICE = "openvino.f32.serial"
 
 
 def test_empty_inputs_are_not_given_to_it() -> None:
-    execute = _prepared("Relu", form(x(2, 3, dtype="float32")), opened=True)
+    execute = prepared(DEVICE, "Relu", form(x(2, 3, dtype="float32")), opened=True)
     with pytest.raises(ValueRangeError, match="empty"):
         execute([np.zeros((0, 3), np.float32)])
 
 
 def test_empty_results_are_not_believed() -> None:
     asked = form(x(4, 5, dtype="float32"), c([3], "int64"), c([9], "int64"), c([0], "int64"))
-    execute = _prepared("Slice", asked, opened=True)
+    execute = prepared(DEVICE, "Slice", asked, opened=True)
     assert execute([np.ones((4, 5), np.float32)])[0].shape == (1, 5)
     with pytest.raises(ValueRangeError, match="result is empty"):
         execute([np.ones((2, 5), np.float32)])
@@ -37,7 +28,7 @@ def test_empty_results_are_not_believed() -> None:
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_integers_that_float32_cannot_hold_are_not_given_to_it(dtype: str) -> None:
-    execute = _prepared("Equal", form(x(2, dtype=dtype), x(2, dtype=dtype)))
+    execute = prepared(DEVICE, "Equal", form(x(2, dtype=dtype), x(2, dtype=dtype)))
     exact = np.array([2**24, -(2**24)], dtype)
     assert execute([exact, exact - np.array([1, 0], dtype)])[0].tolist() == [False, True]
     with pytest.raises(ValueRangeError, match="24 bits"):

@@ -6,7 +6,7 @@ import pytest
 from stagecut.backends.pim.architecture import Architecture
 from stagecut.backends.pim.device import PimBackend
 from stagecut.backends.pim.numerics import Fast
-from stagecut.backends.pim.state import StateCost, times_state
+from stagecut.backends.pim.state import state_cost, times_state
 from stagecut.backends.pim.work import Product, StateProduct
 from stagecut.compiler.entries import decode_step
 from stagecut.compiler.frontends.load import import_model
@@ -59,12 +59,24 @@ def test_heads_run_in_turn_or_side_by_side_whichever_is_faster() -> None:
     def least_s(product: Product) -> float:
         return min(HEADS * whole.cost(product).spent.run_s, share.cost(product).spent.run_s)
 
-    cost = StateCost(whole)
-    assert cost(SCORES).spent.run_s == pytest.approx(least_s(SCORES.of_head))
+    scores, mix = state_cost(whole, SCORES), state_cost(whole, MIX)
+    assert scores.spent.run_s == pytest.approx(least_s(SCORES.of_head))
     # each number of a new row of values is written in a burst of its own
     scattered_s = whole.write(16 * SIZE * HEADS).run_s - whole.write(SIZE * HEADS).run_s
-    assert cost(MIX).spent.run_s == pytest.approx(least_s(MIX.of_head) + scattered_s)
-    assert cost(MIX).weight_bytes == 0, "a sequence takes it as a whole, once for all nodes"
+    assert mix.spent.run_s == pytest.approx(least_s(MIX.of_head) + scattered_s)
+    assert mix.weight_bytes == 0, "a sequence takes it as a whole, once for all nodes"
+
+
+@pytest.mark.parametrize("spec", ["pim.aim:channels=8", "pim.hbm:channels=8", "pim.silent"])
+def test_a_burst_holds_as_many_numbers_as_the_preset_says(spec: str) -> None:
+    """Each number of a new row of values is written in one, however long it is."""
+    separator = "," if ":" in spec else ":"
+    device = pim(f"{spec}{separator}burst_bytes=64").architecture
+    by_head = StateProduct(MIX.of_head, MIX.heads, is_sum_of_rows=False)
+    numbers = MIX.of_head.outer * MIX.heads
+    scattered_s = device.write(32 * numbers).run_s - device.write(numbers).run_s
+    found_s = state_cost(device, MIX).spent.run_s - state_cost(device, by_head).spent.run_s
+    assert found_s == pytest.approx(scattered_s)
 
 
 @pytest.mark.parametrize("name", ["pim.aim", "pim.hbm", "pim.silent"])
@@ -80,11 +92,12 @@ def test_a_share_of_the_channels(name: str) -> None:
 
 
 def test_longer_caches_take_longer() -> None:
-    cost = StateCost(_device().architecture)
-    times = [
-        cost(StateProduct(Product(1, 64, length), HEADS, is_sum_of_rows=False)).spent.run_s
+    architecture = _device().architecture
+    works = [
+        StateProduct(Product(1, 64, length), HEADS, is_sum_of_rows=False)
         for length in (128, 1024, 16384)
     ]
+    times = [state_cost(architecture, work).spent.run_s for work in works]
     assert times == sorted(times)
     assert times[0] < times[-1] / 8
 

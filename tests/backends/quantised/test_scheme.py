@@ -64,9 +64,26 @@ def test_devices_that_compute_otherwise_have_another_precision() -> None:
         {"activations": "f32"},
         {"block": "64", "activations": "f32"},
     )
-    schemes = [Scheme.of(name, name, each) for name in ("int8", "int4") for each in given]
-    named = {scheme.precision for scheme in (*schemes, Scheme.of("int8-dynamic", "d", {}))}
-    assert len(named) == len(schemes) + 1
+    named = [Scheme.of(name, name, each).named(name) for name in ("int8", "int4") for each in given]
+    dynamic = Scheme.of("int8-dynamic", "d", {}).named("int8-dynamic")
+    assert len({*named, dynamic}) == len(named) + 1
+    assert named[3] == "int8, blocks of 64, f32 activations"
+
+
+def test_whole_blocks_are_those_of_the_rows_that_the_product_reads() -> None:
+    plain, turned = (
+        sample("(float[3, 64] x) => (float[3, 40] y) { y = MatMul(x, w) }", w=_ones(64, 40)),
+        sample(
+            "(float[3, 40] x) => (float[3, 64] y) { y = Gemm <transB = 1> (x, w) }",
+            w=_ones(64, 40),
+        ),
+    )
+    [of_plain], [of_turned] = plain.node.operators, turned.node.operators
+    whole, any_rows = Scheme(4, 32, whole_blocks=True), Scheme(4, 32)
+    assert whole.quantises(of_plain)
+    assert not whole.quantises(of_turned)
+    assert any_rows.quantises(of_turned)
+    assert Scheme(8, None, whole_blocks=True).quantises(of_turned)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -206,6 +206,12 @@ def test_costs_without_sense_are_refused_by_their_path(run: Run, here: Path, cos
     _check_message(run("partition", "costs.json"), 1, "nodes[0].run_s.cpu.serial")
 
 
+def test_shapes_that_do_not_fit_one_operator_are_refused(run: Run) -> None:
+    """ONNX's own inference takes an Attention of four dimensions and of three."""
+    shapes = ("--shape", "1x2x3x4", "--shape", "1x3x8", "--shape", "1x3x8")
+    _check_message(run("estimate", "manycore.occamy", "Attention", *shapes), 1, "--shape")
+
+
 def test_costs_of_another_model_are_refused(run: Run, here: Path) -> None:
     onnx.save(MODELS["branches"].proto(), here / "other.onnx")
     run("profile", "other.onnx", "-o", "costs.json", "--no-cache")

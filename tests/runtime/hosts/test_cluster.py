@@ -9,17 +9,17 @@ from contextlib import suppress
 from importlib.util import find_spec
 from os import kill
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
-from benchmarks.namespaces import Hosts, why_not
+from benchmarks.namespaces import Hosts
 from stagecut.compiler.ir.errors import DeviceError, UsageError
 from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.session import Session
+from tests.support.namespaced import two_namespaces
 from tests.support.over_hosts import CAPACITY_BYTES, LAYERS, WIDTH, layers, plan_over_hosts
 
 CLI = (sys.executable, "-m", "stagecut.compiler.cli.main")
@@ -44,12 +44,7 @@ def test_who_sends_no_token_joins_no_cluster(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[Hosts]:
     """Two, the driver's and another, which ask for a token and speak TLS."""
-    if reason := why_not():
-        pytest.skip(reason)
-    with (
-        TemporaryDirectory(prefix="sct", dir="/tmp") as folder,
-        Hosts(Path(folder), 2, tls=True) as two,
-    ):
+    with two_namespaces(tls=True) as two:
         yield two
 
 
@@ -64,27 +59,31 @@ def plan(hosts: Hosts) -> Path:
         ("local", "host-2"), ("host-2", "local")
     }  # fmt: skip
     assert found["hosts"][1]["call_s"] > 0
-    document = json.loads(machine.read_text())
-    for host in document["hosts"]:
-        host["capacity_bytes"] = LAYERS // 2 * CAPACITY_BYTES // 2
-    machine.write_text(json.dumps(document))
+    small = _with_capacity(hosts, "small", LAYERS // 2 * CAPACITY_BYTES // 2)
     how = ("--granularity", "op", "--device", "cpu.serial", "--effort", "quick")
-    _json(hosts, "compile", model, "-o", hosts.folder / "a.plan", "--machine", machine, *how)
+    _json(hosts, "compile", model, "-o", hosts.folder / "a.plan", "--machine", small, *how)
     return hosts.folder / "a.plan"
 
 
 @pytest.fixture(scope="module")
 def elsewhere(hosts: Hosts, plan: Path) -> Path:
     """Of the same model, all of it on the other host, and both may hold it."""
-    machine, model = hosts.folder / "roomy.json", plan.parent / "model.onnx"
-    document = json.loads((hosts.folder / "machine.json").read_text())
-    for host in document["hosts"]:
-        host["capacity_bytes"] = LAYERS * CAPACITY_BYTES
-    machine.write_text(json.dumps(document))
+    machine = _with_capacity(hosts, "roomy", LAYERS * CAPACITY_BYTES)
+    model = plan.parent / "model.onnx"
     how = ("--granularity", "op", "--device", "cpu.serial", "--effort", "quick")
     away = ("--forbid", "op:MatMul=cpu.serial")
     _json(hosts, "compile", model, "-o", plan.parent / "b.plan", "--machine", machine, *how, *away)
     return plan.parent / "b.plan"
+
+
+def _with_capacity(hosts: Hosts, name: str, capacity_bytes: int | None) -> Path:
+    """The machine as it was measured, where each host may hold so much."""
+    document = json.loads((hosts.folder / "machine.json").read_text())
+    for host in document["hosts"]:
+        host["capacity_bytes"] = capacity_bytes
+    machine = hosts.folder / f"{name}.json"
+    machine.write_text(json.dumps(document))
+    return machine
 
 
 def _json(hosts: Hosts, *arguments: object, **more: str) -> Any:
@@ -110,11 +109,7 @@ def test_a_plan_runs_over_two_hosts_and_is_right(hosts: Hosts, plan: Path) -> No
 
 def test_a_stream_keeps_both_hosts_at_work(hosts: Hosts, plan: Path) -> None:
     model, how = hosts.folder / "model.onnx", ("--device", "cpu.serial", "--effort", "quick")
-    roomy = hosts.folder / "measured.json"
-    document = json.loads((hosts.folder / "machine.json").read_text())
-    for host in document["hosts"]:
-        host["capacity_bytes"] = None
-    roomy.write_text(json.dumps(document))
+    roomy = _with_capacity(hosts, "unlimited", None)
     streamed = hosts.folder / "streamed.plan"
     given = ("--machine", roomy, "--objective", "throughput", *how)
     found = _json(hosts, "compile", model, "-o", streamed, *given)
