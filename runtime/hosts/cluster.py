@@ -147,14 +147,18 @@ class Cluster:
         self, members: Sequence[Handle], source: str, size_bytes: int, progress: Progress = silent
     ) -> None:
         """Wait until all have fetched and prepared what they are to run, in all `size_bytes` from
-        `source`. Raises HostFault, and DeviceError for hosts with another version of stagecut."""
+        `source`. Raises EngineError where one cannot, DeviceError for hosts with another version
+        of stagecut."""
         refs = [self.started(member, "ready") for member in members]
         own = versions()["stagecut"]
         pieces = max(1, size_bytes >> 20)
         for _ in progress(self._fetched(refs, source, pieces), "hosts fetch MiB", pieces):
             pass
         for ref in progress(refs, "hosts prepare", len(refs)):
-            version, _ = self.get([ref])[0]
+            try:
+                version, _ = self.get([ref])[0]
+            except HostFault as error:
+                raise EngineError(error.problem, where=error.where, fix=error.fix) from error
             if version != own:
                 raise DeviceError(
                     f"a host has stagecut {version}, and this one has {own}",

@@ -7,7 +7,7 @@ from pathlib import Path
 from stagecut.compiler.formats.atomic import working_folder
 from stagecut.compiler.formats.slice_file import write_slice
 from stagecut.compiler.ir.device import Backend, Progress, StagedSchedule
-from stagecut.compiler.ir.errors import DeviceError, EngineError
+from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import LOCAL, Host, Machine
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
@@ -17,7 +17,6 @@ from stagecut.runtime.hosts.cache import SliceId, slice_id
 from stagecut.runtime.hosts.cluster import Cluster, ClusterHost
 from stagecut.runtime.hosts.executor import HostsExecutor
 from stagecut.runtime.hosts.groups import HostGroup, groups_of
-from stagecut.runtime.hosts.member import HostFault
 from stagecut.runtime.hosts.segments import Post, Posts
 from stagecut.runtime.hosts.takeover import Takeover
 
@@ -70,11 +69,8 @@ class OverHosts:
             for each in groups
         ]
         others = [each for of in staffed for each in of.posts if each.here is None]
-        try:
-            size_bytes = sum(each.size_bytes for each in run_by)
-            cluster.ready([each.member for each in others], source, size_bytes, progress)
-        except HostFault as error:
-            raise EngineError(error.problem, where=error.where, fix=error.fix) from error
+        size_bytes = sum(each.size_bytes for each in run_by)
+        cluster.ready([each.member for each in others], source, size_bytes, progress)
         weights = [_weight_bytes(each.group, planned) for each in others]
         own = [post for of in staffed for post in of.posts if post.here is not None]
         here_bytes = sum(_weight_bytes(each.group, planned) for each in own)

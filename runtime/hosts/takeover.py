@@ -47,19 +47,19 @@ class Takeover:
             there = self._cluster.alive()
             if post.host is None or post.host.node in {host.node for host in there}:
                 return
-            post.host = self._another(post, there)
+            post.host = self._another(post, post.host, there)
             slice_ = self._slice[id(post)]
             post.member = self._cluster.member(post.host, slice_, self._source)
             self._cluster.ready([post.member], self._source, slice_.size_bytes)
 
-    def _another(self, post: Post, there: Sequence[ClusterHost]) -> ClusterHost:
+    def _another(self, post: Post, lost: ClusterHost, there: Sequence[ClusterHost]) -> ClusterHost:
         held = self._held()
         wanted = self._bytes[id(post)]
         able = [host for host in there if held.get(host.node, 0) + wanted <= self._room(host)]
         if not able:
             raise EngineError(
                 f"is lost, and no other has room for {size(wanted)} of weights",
-                where=f"host {post.group.host}",
+                where=f"host {lost.address}",
                 fix="join another with `ray start --address`, and start the session anew",
             )
         own = self._cluster.here.node  # which has the driver to run

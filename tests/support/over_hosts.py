@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Progress, silent
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.measured_machine import (
     LinkSample,
     MeasuredDevice,
@@ -21,7 +22,7 @@ from stagecut.compiler.ir.measured_machine import (
 from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime.hosts.cache import SliceId
 from stagecut.runtime.hosts.cluster import ClusterHost
-from stagecut.runtime.hosts.member import Member, Prober, Source
+from stagecut.runtime.hosts.member import HostFault, Member, Prober, Source
 
 LAYERS, WIDTH = 6, 32
 LAYER_BYTES = WIDTH * WIDTH * 4
@@ -131,7 +132,10 @@ class ClusterHere:
         progress: Progress = silent,
     ) -> None:
         for member in progress(members, "ready"):
-            member.ready()
+            try:
+                member.ready()
+            except HostFault as error:
+                raise EngineError(error.problem, where=error.where, fix=error.fix) from error
 
     def submit(self, actor: Member, method: str, arguments: Sequence[Any], count: int) -> list[Any]:
         assert method == "run"

@@ -58,4 +58,15 @@ def test_without_room_anywhere_it_is_said() -> None:
     cluster.lost = ["node-2"]
     with pytest.raises(EngineError, match="no other has room") as caught:
         over.executor.outputs(X)
-    assert caught.value.where == "host b"
+    assert caught.value.where == "host 10.0.0.2"
+
+
+def test_it_is_the_one_that_was_lost_last_which_is_named() -> None:
+    cluster = _Loses()
+    over = _over(cluster)
+    cluster.lost = ["node-2"]
+    over.executor.outputs(X)  # 10.0.0.4 takes over
+    cluster.lost = ["node-4"]
+    with pytest.raises(EngineError, match="no other has room") as caught:
+        over.executor.outputs(X)
+    assert caught.value.where == "host 10.0.0.4"
