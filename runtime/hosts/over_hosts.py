@@ -22,13 +22,15 @@ from stagecut.runtime.hosts.takeover import Takeover
 
 
 class OverHosts:
-    """`engines` are those of this host. Raises DeviceError where the cluster lacks hosts,
-    EngineError where one cannot prepare what it is to run."""
+    """`running` is what runs, and `streamed` how it runs many inputs, None where the plan does not
+    say so of it; `engines` are those of this host. Raises DeviceError where the cluster lacks
+    hosts, EngineError where one cannot prepare what it is to run."""
 
     def __init__(
         self,
         planned: PlannedVariant,
         running: PlannedRun,
+        streamed: PlannedStream | None,
         staged: StagedSchedule,
         engines: Mapping[str, Backend],
         cluster: Cluster,
@@ -37,7 +39,7 @@ class OverHosts:
         outputs = [port.name for port in planned.outputs]
         host_of = hosts_of(planned.machine)
         groups = [
-            [*_at_its_places(group, planned.stream, host_of)]
+            [*_at_its_places(group, streamed, host_of)]
             for group in groups_of(staged, outputs, host_of)
         ]
         far = [group for places in groups for group, _ in places if not group.is_here]
@@ -76,7 +78,7 @@ class OverHosts:
         here_bytes = sum(_weight_bytes(each.group, planned) for each in own)
         mend = Takeover(cluster, planned.machine, source, others, run_by, weights, here_bytes)
         self.executor = HostsExecutor(staffed, running, outputs, cluster, mend)
-        self._planned = planned.stream
+        self._streamed = streamed
         self._basis = running.account.basis
 
     @property
@@ -84,10 +86,10 @@ class OverHosts:
         """So many inputs at once that no host waits: a chain has a thread for each of those that
         are in it."""
         replicas = tuple(segment.window for segment in self.executor.segments)
-        if self._planned is None:
+        if self._streamed is None:
             return PlannedStream(replicas, 1, 0.0, 0.0, self._basis)
-        whole_s = self._planned.period_s * (sum(replicas) + len(replicas))
-        return replace(self._planned, replicas=replicas, latency_s=whole_s)
+        whole_s = self._streamed.period_s * (sum(replicas) + len(replicas))
+        return replace(self._streamed, replicas=replicas, latency_s=whole_s)
 
 
 def hosts_of(machine: Machine) -> dict[str, str]:

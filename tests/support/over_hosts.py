@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from stagecut import backends
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Progress, silent
@@ -23,6 +24,7 @@ from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime.hosts.cache import SliceId
 from stagecut.runtime.hosts.cluster import ClusterHost
 from stagecut.runtime.hosts.member import HostFault, Member, Prober, Source
+from stagecut.runtime.hosts.over_hosts import OverHosts
 
 LAYERS, WIDTH = 6, 32
 LAYER_BYTES = WIDTH * WIDTH * 4
@@ -167,3 +169,14 @@ class ClusterHere:
             return do()
 
     def close(self) -> None: ...
+
+
+def over_hosts(plan: Plan, cluster: ClusterHere, *, streams: bool = True) -> OverHosts:
+    """A plan on that cluster, as it runs many inputs where it `streams`."""
+    stored = plan.first
+    planned = stored.planned
+    engines = backends.create_all(["cpu.serial"])
+    streamed = planned.stream if streams else None
+    return OverHosts(
+        planned, planned.run, streamed, stored.staged(), engines, cluster, silent  # type: ignore[arg-type]
+    )  # fmt: skip

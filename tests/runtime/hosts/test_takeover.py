@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from stagecut import backends
-from stagecut.compiler.ir.device import silent
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.runtime.hosts.over_hosts import OverHosts
-from tests.support.over_hosts import WIDTH, ClusterHere, Lost, plan_over_hosts
+from tests.support.over_hosts import WIDTH, ClusterHere, Lost, over_hosts, plan_over_hosts
 
 X = {"y0": np.linspace(-1, 1, WIDTH, dtype=np.float32).reshape(1, -1)}
 
@@ -25,17 +22,9 @@ class _Loses(ClusterHere):
             raise Lost
 
 
-def _over(cluster: ClusterHere) -> OverHosts:
-    stored = plan_over_hosts().first
-    engines = backends.create_all(["cpu.serial"])
-    return OverHosts(
-        stored.planned, stored.planned.run, stored.staged(), engines, cluster, silent  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
 def test_a_host_that_is_to_spare_takes_over() -> None:
     cluster = _Loses()
-    over = _over(cluster)
+    over = over_hosts(plan_over_hosts(), cluster)
     right = over.executor.outputs(X)["y6"]
     cluster.lost = ["node-2"]
     np.testing.assert_array_equal(over.executor.outputs(X)["y6"], right)
@@ -45,7 +34,7 @@ def test_a_host_that_is_to_spare_takes_over() -> None:
 
 def test_a_process_alone_is_not_moved() -> None:
     cluster = _Loses()
-    over = _over(cluster)
+    over = over_hosts(plan_over_hosts(), cluster)
     cluster.lost = ["node-9"]  # none of them
     over.executor.outputs(X)
     assert len(cluster.members) == 2
@@ -54,7 +43,7 @@ def test_a_process_alone_is_not_moved() -> None:
 def test_without_room_anywhere_it_is_said() -> None:
     cluster = _Loses()
     cluster.hosts = cluster.hosts[:3]  # the others hold two layers, which is all that they may
-    over = _over(cluster)
+    over = over_hosts(plan_over_hosts(), cluster)
     cluster.lost = ["node-2"]
     with pytest.raises(EngineError, match="no other has room") as caught:
         over.executor.outputs(X)
@@ -63,7 +52,7 @@ def test_without_room_anywhere_it_is_said() -> None:
 
 def test_it_is_the_one_that_was_lost_last_which_is_named() -> None:
     cluster = _Loses()
-    over = _over(cluster)
+    over = over_hosts(plan_over_hosts(), cluster)
     cluster.lost = ["node-2"]
     over.executor.outputs(X)  # 10.0.0.4 takes over
     cluster.lost = ["node-4"]
