@@ -12,6 +12,7 @@ from stagecut.compiler.ir.machine import LOCAL, Host, Machine
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.stream import in_flight
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.hosts.cache import SliceId, slice_id
 from stagecut.runtime.hosts.cluster import Cluster, ClusterHost
@@ -88,8 +89,8 @@ class OverHosts:
         replicas = tuple(segment.window for segment in self.executor.segments)
         if self._streamed is None:
             return PlannedStream(replicas, 1, 0.0, 0.0, self._basis)
-        whole_s = self._streamed.period_s * (sum(replicas) + len(replicas))
-        return replace(self._streamed, replicas=replicas, latency_s=whole_s)
+        most = in_flight(replicas, self._streamed.batch, self._streamed.period_s)
+        return replace(self._streamed, replicas=replicas, in_flight=most)
 
 
 def hosts_of(machine: Machine) -> dict[str, str]:

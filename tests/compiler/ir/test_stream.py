@@ -140,6 +140,10 @@ def test_a_batch_waits_for_each_replica_of_the_first_stage() -> None:
     assert in_flight((2, 1), 4, 0.0, 0.0) == 3 * 4 + 4 + 2 * 4
 
 
+def test_without_a_latency_every_replica_has_an_input_and_every_stage_another() -> None:
+    assert in_flight((2, 3), 1, 1e-2) == in_flight((2, 3), 1, 1e-2, 7e-2) == 5 + 2
+
+
 def test_a_batch_is_in_flight_at_the_least() -> None:
     assert in_flight((2,), 4, 1e-2, 8e-2, 0.02) == 4
 

@@ -1,6 +1,7 @@
 """Which host of a cluster runs what a plan has for one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -43,3 +44,12 @@ def test_what_runs_has_the_places_of_its_own_stream() -> None:
     assert (len(posts), len(cluster.members)) == (1, 0)
     assert over.stream.period_s == 0.0
     assert over_hosts(replicas_over_hosts(), cluster).stream.period_s > 0.0
+
+
+def test_so_many_are_in_flight_that_no_place_waits() -> None:
+    over = over_hosts(replicas_over_hosts(), ClusterHere())
+    planned = replicas_over_hosts().first.planned.stream
+    assert planned is not None
+    over._streamed = replace(planned, period_s=1e-2)
+    window = 2 + 4 * 3
+    assert over.stream == replace(over._streamed, replicas=(window,), in_flight=window + 1)
