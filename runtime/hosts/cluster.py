@@ -137,6 +137,8 @@ class Cluster:
     def get(self, refs: Sequence[Ref]) -> list[Any]:
         """The results. Raises HostFault for what went wrong there, Ray's errors for what is
         lost."""
+        if not refs:  # Ray takes its time for those, too
+            return []
         try:
             results: list[Any] = _ray().get([*refs])
         except _ray().exceptions.RayTaskError as error:

@@ -63,6 +63,11 @@ def test_who_cannot_prepare_what_it_is_to_run_is_an_error_of_ours() -> None:
     assert (caught.value.where, caught.value.fix) == ("the disk", "make room")
 
 
+def test_of_no_results_ray_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert Cluster.get(_CannotPrepare(), []) == []
+
+
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[Hosts]:
     """Two, the driver's and another, which ask for a token and speak TLS."""
