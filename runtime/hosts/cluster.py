@@ -49,6 +49,11 @@ class ClusterHost:
     cpus: int
     memory_bytes: int
 
+    @property
+    def room_bytes(self) -> int:
+        """For weights, where nobody says otherwise: engines have copies of what they read."""
+        return self.memory_bytes // 2
+
 
 class Cluster:
     """A connection to a running cluster; one to a process. Safe to use from several threads.

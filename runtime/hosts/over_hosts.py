@@ -47,37 +47,34 @@ class OverHosts:
         places = placed(planned.machine.hosts, {group.host for group in far}, cluster)
         #: Kept for hosts that take over later, and fetch then.
         self._folder = working_folder()
-        slices = [
-            _written(group, planned, self._folder.path / f"{index}")
-            for index, group in enumerate(far)
-        ]
-        paths = {each.sha256: self._folder.path / f"{at}" for at, each in enumerate(slices)}
-        source = cluster.source(paths)
+        paths = [self._folder.path / f"{index}" for index in range(len(far))]
+        slices = [_written(*each, planned) for each in zip(paths, far, strict=True)]
+        source = cluster.source(
+            {each.sha256: path for each, path in zip(slices, paths, strict=True)}
+        )
+        weights = {node.name: node.weight_bytes for node in planned.nodes}
         wanted = iter(slices)
-        run_by: list[SliceId] = []
 
         def posts(group: HostGroup, replicas: int) -> Iterator[Post]:
+            weight_bytes = sum(weights[name] for name in group.staged.schedule.order)
             if group.is_here:
                 executor = Executor(group.staged, group.writes, engines)
-                yield Post(group, here=executor, replicas=replicas)
+                yield Post(group, weight_bytes, here=executor, replicas=replicas)
                 return
-            slice_ = next(wanted)
+            host, slice_ = places[group.host], next(wanted)
             for _ in range(replicas):
-                run_by.append(slice_)
-                host = places[group.host]
-                yield Post(group, cluster.member(host, slice_, source), host)
+                member = cluster.member(host, slice_, source)
+                yield Post(group, weight_bytes, member, host, slice_)
 
         staffed = [
             Posts([post for group, replicas in each for post in posts(group, replicas)])
             for each in groups
         ]
-        others = [each for of in staffed for each in of.posts if each.here is None]
-        size_bytes = sum(each.size_bytes for each in run_by)
-        cluster.ready([each.member for each in others], source, size_bytes, progress)
-        weights = [_weight_bytes(each.group, planned) for each in others]
-        own = [post for of in staffed for post in of.posts if post.here is not None]
-        here_bytes = sum(_weight_bytes(each.group, planned) for each in own)
-        mend = Takeover(cluster, planned.machine, source, others, run_by, weights, here_bytes)
+        staff = [post for each in staffed for post in each.posts]
+        sent = [post.slice.size_bytes for post in staff if post.slice is not None]
+        members = [post.member for post in staff if not post.group.is_here]
+        cluster.ready(members, source, sum(sent), progress)
+        mend = Takeover(cluster, planned.machine, source, staff)
         self.executor = HostsExecutor(staffed, running, outputs, cluster, mend)
         self._streamed = streamed
         self._basis = running.account.basis
@@ -144,12 +141,7 @@ def placed(hosts: Sequence[Host], wanted: set[str], cluster: Cluster) -> dict[st
     return found
 
 
-def _weight_bytes(group: HostGroup, planned: PlannedVariant) -> int:
-    weights = {node.name: node.weight_bytes for node in planned.nodes}
-    return sum(weights[name] for stage in group.staged.schedule.stages for name in stage.nodes)
-
-
-def _written(group: HostGroup, planned: PlannedVariant, path: Path) -> SliceId:
+def _written(path: Path, group: HostGroup, planned: PlannedVariant) -> SliceId:
     specs = {name: planned.provenance.devices[name] for name in dict.fromkeys(group.devices)}
     write_slice(path, group.staged, specs, group.reads, group.writes)
     return slice_id(path)
