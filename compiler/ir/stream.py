@@ -168,9 +168,13 @@ class StreamAccount:
     def basis(self) -> Basis:
         return combined(stage.basis for stage in self.stages)
 
-    def busy(self, stage: int) -> float:
-        """The part of the time that the replicas of a stage are at work: 1 for the bottleneck."""
-        return self.stages[stage].period_s / self.period_s if self.period_s else 1.0
+    @property
+    def busy(self) -> tuple[float, ...]:
+        """The part of the time that the replicas of each stage are at work: 1 for the
+        bottleneck."""
+        return tuple(
+            each.period_s / self.period_s if self.period_s else 1.0 for each in self.stages
+        )
 
 
 def stream_account(table: CostTable, stream: StreamSchedule) -> StreamAccount:

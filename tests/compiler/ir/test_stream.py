@@ -43,7 +43,7 @@ def test_the_slowest_stage_sets_the_period() -> None:
     assert account.inputs_per_s == pytest.approx(1 / (7 * US))
     assert account.latency_s == pytest.approx((14 + 20 + 4 * 7) * US)
     assert account.used == {"cores": 4}
-    assert [account.busy(stage) for stage in (0, 1)] == pytest.approx([1, 4 / 7])
+    assert account.busy == pytest.approx([1, 4 / 7])
     assert account.basis == "measured"
 
 
@@ -57,7 +57,7 @@ def test_no_time_is_no_limit() -> None:
     table = stream_table("a: cpu 0", Device("cpu", "host"))
     account = stream_account(table, StreamSchedule(scheduled(table, [Stage("cpu", ("a",))]), (1,)))
     assert account.inputs_per_s == float("inf")
-    assert account.busy(0) == 1
+    assert account.busy[0] == 1
 
 
 REFUSED = {
