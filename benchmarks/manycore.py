@@ -87,7 +87,7 @@ def main() -> None:
     print("all figures modelled; speed-up is over the baseline of the same precision")
     print(_heading())
     rows = []
-    for case in _cases(models, precisions, lengths, clusters):
+    for case in cases(models, precisions, lengths, clusters):
         found = [*_steps(options.device, case), *_as_counted(options.device, case)]
         rows += found
         for row in found:
@@ -116,7 +116,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _cases(
+def cases(
     models: Sequence[Model],
     precisions: Sequence[str],
     lengths: Sequence[int],
@@ -149,6 +149,14 @@ def _as_counted(device: str, case: Case) -> Iterator[Row]:
 
 
 def backend_after(device: str, case: Case, step: str, *further: str) -> ManycoreBackend:
+    """The device that `spec_after` says."""
+    backend = backends.create(spec_after(device, case, step, *further))
+    if not isinstance(backend, ManycoreBackend):
+        raise SystemExit(f"{device} is no many-core device")
+    return backend
+
+
+def spec_after(device: str, case: Case, step: str, *further: str) -> str:
     """The device in the case's precision, with what all steps up to this one add to it."""
     name, _, own = device.partition(":")
     given: dict[str, str] = dict(each.split("=") for each in own.split(",") if each)
@@ -156,10 +164,7 @@ def backend_after(device: str, case: Case, step: str, *further: str) -> Manycore
     given["clusters"], given["ports"] = str(case.clusters), str(min(8, case.clusters))
     added = tuple(STEPS.values())[: tuple(STEPS).index(step) + 1]
     given |= dict(option.split("=") for option in (*added, *further))
-    backend = backends.create(f"{name}:{','.join(map('='.join, given.items()))}")
-    if not isinstance(backend, ManycoreBackend):
-        raise SystemExit(f"{device} is no many-core device")
-    return backend
+    return f"{name}:{','.join(map('='.join, given.items()))}"
 
 
 def _row(backend: ManycoreBackend, case: Case, step: str) -> Row:

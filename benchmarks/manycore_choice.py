@@ -20,16 +20,15 @@ the plan that is made for a tolerance: there is none for one token). Writes many
 """
 
 import argparse
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.manycore import PRECISIONS, STEPS
+from benchmarks.manycore import EVERYTHING, PRECISIONS, cases, spec_after
 from benchmarks.manycore_block import CACHE, block
 from benchmarks.manycore_models import MODELS, Case
-from benchmarks.support import describe_machine
+from benchmarks.support import describe_machine, keep
 from benchmarks.turns import ForeignLoad
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
@@ -43,7 +42,8 @@ from stagecut.passes.partition.partition import Partition
 from stagecut.passes.sweep.catalogue import only
 
 CPU, LIBRARY, LEVERS = "cpu.parallel", "library", "levers"
-TOKENS, CLUSTERS = 128, 16
+CHIP = "manycore.snitch16"
+TOKENS = 128
 METHODS = ("CPU", "library", "levers", "choice", "tolerance")
 
 
@@ -67,16 +67,18 @@ def main() -> None:
     print(f"{describe_machine()}\nCPU measured, chip and links modelled (~); times of a block")
     print(_heading())
     load, rows = ForeignLoad(), list[Row]()
-    for case in _cases(options.models.split(","), options.precisions.split(","), options.tokens):
+    models = [MODELS[name] for name in options.models.split(",")]
+    for case in cases(models, options.precisions.split(","), [options.tokens], []):
         rows.append(chosen(case, options.tolerance))
         print(_line(rows[-1]), flush=True)
     print(load)
-    options.output.mkdir(parents=True, exist_ok=True)
-    document = {"machine": describe_machine(), "basis": "modelled", "load": str(load)}
-    (options.output / "manycore_choice.json").write_text(
-        json.dumps(document | {"rows": [asdict(row) for row in rows]}, indent=1)
-    )
-    print(f"wrote manycore_choice.json into {options.output}")
+    document = {
+        "machine": describe_machine(),
+        "basis": "modelled",
+        "load": str(load),
+        "rows": [asdict(row) for row in rows],
+    }
+    keep("manycore_choice", document, None, options.output)
 
 
 def _arguments() -> argparse.Namespace:
@@ -89,21 +91,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _cases(models: Sequence[str], precisions: Sequence[str], tokens: int) -> Iterator[Case]:
-    for model in (MODELS[name] for name in models):
-        for mode in model.modes:
-            length = model.tokens if mode == "encoder" else tokens
-            for precision in precisions:
-                yield Case(model, mode, length, precision, CLUSTERS)
-
-
 def chosen(case: Case, tolerance: float | None, settings: Settings = Settings()) -> Row:
     """One row of the table."""
     model, feeds = block(case)
     devices = [
         CPU,
-        f"{LIBRARY}=manycore.snitch16:precision={case.precision}",
-        f"{LEVERS}={_with_levers(case.precision)}",
+        f"{LIBRARY}={CHIP}:precision={case.precision}",
+        f"{LEVERS}={_with_levers(case)}",
     ]
     profiled = profile_model(model, feeds=feeds, devices=devices, settings=settings)
     table = _cache_at_home(profiled.costs)
@@ -131,15 +125,15 @@ def chosen(case: Case, tolerance: float | None, settings: Settings = Settings())
     )
 
 
-def _with_levers(precision: str) -> str:
-    on = [option for option in STEPS.values() if not option.startswith("library")]
-    return f"manycore.snitch16:{','.join((f'precision={precision}', *on))}"
+def _with_levers(case: Case) -> str:
+    return spec_after(CHIP, case, EVERYTHING)
 
 
 def _within(case: Case, tolerance: float, settings: Settings) -> tuple[float, Mapping[str, int]]:
     """The predicted time of a plan whose result is measured to be within the tolerance."""
     model, feeds = block(case)
-    devices = [CPU, *(f"{precision}={_with_levers(precision)}" for precision in PRECISIONS)]
+    chips = {each: _with_levers(replace(case, precision=each)) for each in PRECISIONS}
+    devices = [CPU, *(f"{precision}={chip}" for precision, chip in chips.items())]
     plan = compile_model(
         model, feeds=feeds, devices=devices, tolerance=tolerance, settings=settings
     )

@@ -151,29 +151,29 @@ def uniform(file: Path, folder: Path) -> dict[str, Run]:
     )
     runs["ONNX Runtime dynamic int8"] = of_onnxruntime(folder / "dynamic.onnx")
     for bits, block in ((8, 128), (4, 32)):
-        config = blocks.DefaultWeightOnlyQuantConfig(
-            block_size=block, is_symmetric=True, bits=bits, accuracy_level=4
-        )
-        quantiser = blocks.MatMulNBitsQuantizer(onnx.load(file), algo_config=config)
-        quantiser.process()
-        onnx.save(quantiser.model.model, folder / f"int{bits}.onnx")
-        runs[f"ONNX Runtime MatMulNBits int{bits}"] = of_onnxruntime(folder / f"int{bits}.onnx")
+        there = folder / f"int{bits}.onnx"
+        in_blocks(file, there, bits=bits, block_size=block, accuracy_level=4)
+        runs[f"ONNX Runtime MatMulNBits int{bits}"] = of_onnxruntime(there)
     try:
         import openvino as ov
     except ImportError:
         return runs
     core = ov.Core()
-    config = blocks.DefaultWeightOnlyQuantConfig(
-        block_size=32, is_symmetric=True, bits=4, quant_format=QuantFormat.QDQ
-    )
-    quantiser = blocks.MatMulNBitsQuantizer(onnx.load(file), algo_config=config)
-    quantiser.process()
-    onnx.save(quantiser.model.model, folder / "qdq.onnx")
+    qdq = QuantFormat.QDQ
+    in_blocks(file, folder / "qdq.onnx", bits=4, block_size=32, quant_format=qdq)
     runs["OpenVINO int4"] = of_openvino(core, folder / "qdq.onnx", "f32")
     runs["OpenVINO f32"] = of_openvino(core, file, "f32")
     if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         runs["OpenVINO bf16"] = of_openvino(core, file, "bf16")
     return runs
+
+
+def in_blocks(file: Path, to: Path, **options: Any) -> None:
+    """Write the model with the weights of its products in blocks of few bits."""
+    config = blocks.DefaultWeightOnlyQuantConfig(is_symmetric=True, **options)
+    quantiser = blocks.MatMulNBitsQuantizer(onnx.load(file), algo_config=config)
+    quantiser.process()
+    onnx.save(quantiser.model.model, to)
 
 
 def of_onnxruntime(file: Path) -> Run:

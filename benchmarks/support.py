@@ -47,13 +47,15 @@ def with_models(parser: argparse.ArgumentParser, known: Iterable[str]) -> argpar
 
 
 def keep(
-    name: str, document: Mapping[str, object], draw: Callable[[Path], None], output: Path
+    name: str, document: Mapping[str, object], draw: Callable[[Path], None] | None, output: Path
 ) -> None:
-    """Write NAME.json and NAME.png, which `draw` draws, into the folder `output`."""
+    """Write NAME.json and, where there is what draws it, NAME.png into the folder `output`."""
     output.mkdir(parents=True, exist_ok=True)
     (output / f"{name}.json").write_text(json.dumps(document, indent=1))
-    draw(output / f"{name}.png")
-    print(f"wrote {name}.json and {name}.png into {output}")
+    if draw is not None:
+        draw(output / f"{name}.png")
+    written = f"{name}.json" if draw is None else f"{name}.json and {name}.png"
+    print(f"wrote {written} into {output}")
 
 
 def pp_ocr_file(name: str) -> Path | None:

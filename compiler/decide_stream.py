@@ -146,7 +146,7 @@ class DecideStream:
             account.period_s,
             account.latency_s,
             account.basis,
-            tuple(account.busy(stage) for stage in range(len(account.stages))),
+            account.busy,
             why,
             another,
             tuple(point for point in map(_point, front) if point.latency_s < account.latency_s)[

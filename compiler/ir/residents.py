@@ -37,12 +37,15 @@ class Residents:
         links = {Route(driver.source, driver.target): driver for driver in drivers}
         lying = [*self._lying(table)]
         readers = {name: node for node, state in lying for name in _names(state)}
+        rows: dict[tuple[tuple[int, ...], str, str], int] = {}
         held: dict[str, dict[str, int]] = {}
         for node, state in lying:
-            for memory in table.machine.memory_named:
-                size = self.capacity * _row_bytes(state, links.get(Route(HOST, memory)))
-                of_node = held.setdefault(node, {})
-                of_node[memory] = of_node.get(memory, 0) + size
+            of_node = held.setdefault(node, {})
+            for memory in _memories(table, node):
+                row = state.row, state.dtype, memory
+                if row not in rows:
+                    rows[row] = _row_bytes(state, links.get(Route(HOST, memory)))
+                of_node[memory] = of_node.get(memory, 0) + self.capacity * rows[row]
         return replace(
             table,
             inputs=tuple(end for end in table.inputs if end.name not in readers),
@@ -62,8 +65,7 @@ class Residents:
         does not say so yet."""
         starts = {end.name for end in table.inputs}
         for node, state in self._read(table):
-            memories = map(table.machine.memory_of, table.node_named[node].run_s)
-            if state.past in starts and {*memories} != {HOST}:
+            if state.past in starts and _memories(table, node):
                 yield node, state
 
     @property
@@ -85,25 +87,39 @@ class Residents:
 
     def _read(self, graph: Graph | CostTable) -> Iterator[tuple[str, State]]:
         """Each state that one node alone reads, and joins to the new rows, with that node."""
-        border = _border(graph)
         for state in self.states:
-            nodes = [name for name, values in border.items() if state.past in values]
-            if len(nodes) == 1 and state.present in border[nodes[0]]:
-                yield nodes[0], state
+            readers = _readers(graph, state.past)
+            if len(readers) == 1 and state.present in readers[0].border:
+                yield readers[0].name, state
 
 
 #: Of an entry whose inputs and outputs are all in the host's memory.
 NO_RESIDENTS = Residents()
 
 
-def _border(graph: Graph | CostTable) -> Mapping[str, frozenset[str]]:
-    """The names of what each node reads and writes."""
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A node, with the names of what it reads and writes."""
+
+    name: str
+    border: tuple[str, ...]
+
+
+def _readers(graph: Graph | CostTable, value: str) -> list[_Reader]:
     if isinstance(graph, CostTable):
-        return {node.name: frozenset((*node.inputs, *node.outputs)) for node in graph.nodes}
-    return {
-        node.name: frozenset(value.name for value in (*node.inputs, *node.outputs))
-        for node in graph.nodes
-    }
+        priced = [graph.node_named[name] for name in graph.users.get(value, ())]
+        return [_Reader(node.name, (*node.inputs, *node.outputs)) for node in priced]
+    nodes = [graph.nodes[index] for index in dict.fromkeys(graph.users.get(value, ()))]
+    return [
+        _Reader(node.name, tuple(each.name for each in (*node.inputs, *node.outputs)))
+        for node in nodes
+    ]
+
+
+def _memories(table: CostTable, node: str) -> tuple[str, ...]:
+    """Those in which it may run, but the host's, which is that of the process."""
+    found = map(table.machine.memory_of, table.node_named[node].run_s)
+    return tuple(name for name in dict.fromkeys(found) if name != HOST)
 
 
 def _names(state: State) -> tuple[str, str]:
@@ -118,10 +134,10 @@ def _row_bytes(state: State, link: LinkDriver | None) -> int:
 
 
 def _holding(node: NodeCosts, held: Mapping[str, int], machine: Machine) -> NodeCosts:
-    """With what lies in a device's own memory; the host's is that of the process."""
+    """With what lies in a device's own memory."""
     more = {
         name: node.bytes_on(name) + held[memory]
         for name in node.run_s
-        if (memory := machine.memory_of(name)) != HOST
+        if (memory := machine.memory_of(name)) in held
     }
     return replace(node, resident_bytes={**node.resident_bytes, **more})

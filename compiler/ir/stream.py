@@ -49,10 +49,11 @@ def in_flight(
     replicas: Sequence[int],
     batch: int,
     period_s: float,
-    latency_s: float,
+    latency_s: float = math.inf,
     most_s: float = math.inf,
 ) -> int:
-    """How many inputs are in flight at most, by what is known of a stream's times.
+    """How many inputs are in flight at most, by what is known of a stream's times; without a
+    latency, as many as keep all replicas at work.
 
     At the planned rate `latency_s / period_s` inputs are on their way; one more waits, so that no
     replica ever does. Of batches one waits for each replica of the first stage: one that finds less
@@ -65,7 +66,7 @@ def in_flight(
     most = batch * (sum(replicas) + len(replicas) - 1) + waiting
     if not period_s:
         return max(most, 2)
-    most = min(most, math.ceil(latency_s / period_s) + waiting)
+    most = min(most, math.ceil(min(latency_s / period_s, most)) + waiting)
     most = max(most, min(_MOST_HANDED, math.ceil(_HANDED_S / period_s)), 2)
     allowed = most_s * (1 + TOLERANCE) / period_s
     return most if allowed >= most else max(batch, int(allowed))
@@ -167,9 +168,13 @@ class StreamAccount:
     def basis(self) -> Basis:
         return combined(stage.basis for stage in self.stages)
 
-    def busy(self, stage: int) -> float:
-        """The part of the time that the replicas of a stage are at work: 1 for the bottleneck."""
-        return self.stages[stage].period_s / self.period_s if self.period_s else 1.0
+    @property
+    def busy(self) -> tuple[float, ...]:
+        """The part of the time that the replicas of each stage are at work: 1 for the
+        bottleneck."""
+        return tuple(
+            each.period_s / self.period_s if self.period_s else 1.0 for each in self.stages
+        )
 
 
 def stream_account(table: CostTable, stream: StreamSchedule) -> StreamAccount:

@@ -106,8 +106,8 @@ def read_by_steps(generator: Generator, prompt: int, new: int) -> float:
     """The bytes that a step reads, on average over those behind `prompt` tokens that give `new`
     ones: the first of these comes from the prompt itself."""
     session = generator.session
-    rows = step_bytes(session.weight_bytes, session.decoding, prompt + (new - 2) / 2)
-    return rows + session.held_bytes
+    length = prompt + (new - 2) / 2
+    return step_bytes(session.weight_bytes, session.held_bytes, session.decoding, length)
 
 
 def _once(

@@ -52,6 +52,8 @@ class Sequence:
         self._outputs = list(outputs)
         self._asked = [*self._outputs, *decoding.presents]
         self._decoding = decoding
+        self._known = decoding.entries
+        self._kept = frozenset(decoding.kept)
         self._held = held
         self._rows: Rows | None = rows or Rows(decoding.states, decoding.capacity)
 
@@ -150,7 +152,7 @@ class Sequence:
         return []
 
     def _check_turn(self, entry: str, length: int) -> None:
-        known = self._decoding.entries
+        known = self._known
         if entry not in known:
             problem = f"there is no entry {entry!r}: there are {', '.join(known)}"
         elif entry != ENCODE and not self._held.is_encoded:
@@ -171,15 +173,16 @@ class Sequence:
     def _count(self, feeds: object) -> int:
         """How many tokens are fed; raises FeedError where these are no row of them."""
         name = self._decoding.tokens
-        for kept in self._decoding.kept:
-            if isinstance(feeds, Mapping) and kept in feeds:
-                raise FeedError(
-                    "is a state, which the sequence keeps",
-                    where=f"input {kept}",
-                    fix="leave it out",
-                )
-        tokens = feeds.get(name) if isinstance(feeds, Mapping) else None
-        shape = () if tokens is None else np.shape(tokens)
+        fed: Mapping[Any, Any] = feeds if isinstance(feeds, Mapping) else {}
+        if not self._kept.isdisjoint(fed):
+            kept = next(each for each in self._decoding.kept if each in fed)
+            raise FeedError(
+                "is a state, which the sequence keeps",
+                where=f"input {kept}",
+                fix="leave it out",
+            )
+        tokens = fed.get(name)
+        shape: tuple[int, ...] = () if tokens is None else np.shape(tokens)
         if len(shape) != 2 or shape[0] != 1 or not shape[1]:
             raise FeedError(
                 "has to be one row of tokens, 1x1 or longer",

@@ -37,7 +37,9 @@ class DecoderSession:
                 "zoo:gpt2:past=1024, or run the plan with Session",
             )
         self.decoding: Decoding = loaded.decoding
-        self._held_bytes = loaded.document.held_bytes
+        #: What a sequence holds beside its tokens, at the sizes that the plan was made for, and
+        #: each step reads.
+        self.held_bytes: int = loaded.document.held_bytes
         self._step = loaded.entry_named(DECODE).variants[0]
         self.entries = {
             name: Session(loaded, fallback=fallback, entry=name) for name in self.decoding.entries
@@ -80,12 +82,6 @@ class DecoderSession:
         """A new, empty sequence."""
         held = Held(self.decoding, self._zeros())
         return Sequence(self.entries, self._inputs, self._outputs, self.decoding, held)
-
-    @property
-    def held_bytes(self) -> int:
-        """What a sequence holds beside its tokens, at the sizes that the plan was made for: each
-        step reads it."""
-        return self._held_bytes
 
     def _zeros(self) -> dict[str, Tensor]:
         """What states begin with that nothing is handed on for."""

@@ -25,14 +25,14 @@ def weight_bytes(staged: StagedSchedule) -> int:
     return sum(found.values())
 
 
-def step_bytes(weights: int, decoding: Decoding, length: float) -> float:
-    """What a token behind `length` others has to read; all that there is room for of states that
-    are read whole."""
+def step_bytes(weights: int, held: int, decoding: Decoding, length: float) -> float:
+    """What a token behind `length` others has to read, of `weights` and of what is `held` beside
+    tokens all; all that there is room for of states that are read whole."""
     rows = (
         state.row_bytes * (decoding.capacity if state.whole else length)
         for state in decoding.states
     )
-    return weights + sum(rows)
+    return weights + held + sum(rows)
 
 
 def _is_read(value: ir.Value) -> bool:

@@ -90,7 +90,7 @@ def calibrate(
                 each.host.cpus,
                 devices[each.name],
                 calls_s.get(each.name, 0.0),
-                each.host.memory_bytes // 2,  # engines have copies of what they read
+                each.host.room_bytes,
                 handling_s.get(each.name, 0.0),
             )
             for each in (own, *probed)

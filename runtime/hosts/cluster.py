@@ -49,6 +49,11 @@ class ClusterHost:
     cpus: int
     memory_bytes: int
 
+    @property
+    def room_bytes(self) -> int:
+        """For weights, where nobody says otherwise: engines have copies of what they read."""
+        return self.memory_bytes // 2
+
 
 class Cluster:
     """A connection to a running cluster; one to a process. Safe to use from several threads.
@@ -137,6 +142,8 @@ class Cluster:
     def get(self, refs: Sequence[Ref]) -> list[Any]:
         """The results. Raises HostFault for what went wrong there, Ray's errors for what is
         lost."""
+        if not refs:  # Ray takes its time for those, too
+            return []
         try:
             results: list[Any] = _ray().get([*refs])
         except _ray().exceptions.RayTaskError as error:
@@ -147,14 +154,18 @@ class Cluster:
         self, members: Sequence[Handle], source: str, size_bytes: int, progress: Progress = silent
     ) -> None:
         """Wait until all have fetched and prepared what they are to run, in all `size_bytes` from
-        `source`. Raises HostFault, and DeviceError for hosts with another version of stagecut."""
+        `source`. Raises EngineError where one cannot, DeviceError for hosts with another version
+        of stagecut."""
         refs = [self.started(member, "ready") for member in members]
         own = versions()["stagecut"]
         pieces = max(1, size_bytes >> 20)
         for _ in progress(self._fetched(refs, source, pieces), "hosts fetch MiB", pieces):
             pass
         for ref in progress(refs, "hosts prepare", len(refs)):
-            version, _ = self.get([ref])[0]
+            try:
+                version, _ = self.get([ref])[0]
+            except HostFault as error:
+                raise EngineError(error.problem, where=error.where, fix=error.fix) from error
             if version != own:
                 raise DeviceError(
                     f"a host has stagecut {version}, and this one has {own}",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter
 from time import perf_counter
 from typing import Any
 
@@ -19,8 +20,8 @@ from stagecut.runtime.hosts.segments import Post, Posts, Segment
 class HostsExecutor:
     """Like an Executor, of a schedule over hosts; safe to call from several threads.
 
-    `groups` are those of the schedule, each with its places, and `mend` sees to one whose host is
-    lost. `planned` says what transfers were predicted to take.
+    `groups` are those of the schedule, each with its places, and `mend` sees to those whose hosts
+    are lost. `planned` says what transfers were predicted to take.
     """
 
     def __init__(
@@ -29,13 +30,13 @@ class HostsExecutor:
         planned: PlannedRun,
         outputs: Sequence[str],
         cluster: Cluster,
-        mend: Callable[[Post], None],
+        mend: Callable[[Sequence[Post]], None],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._clock = clock
         self._slots: dict[str, int] = {}
         self.segments: list[Segment] = []
-        for is_here, part in groupby(groups, key=_is_here):
+        for is_here, part in groupby(groups, key=attrgetter("is_here")):
             consecutive = [*part]
             apart = [[each] for each in consecutive] if is_here else [consecutive]
             self.segments += [self._segment(each, cluster, mend) for each in apart]
@@ -74,7 +75,7 @@ class HostsExecutor:
             before_s = clock()
             stages_s = segment.as_planned(slots)
             events |= _events(steps, before_s - start_s, clock() - before_s, stages_s)
-        outputs = {name: slots[at] for name, at in self._outputs}
+        outputs = self._handed_back(slots)
         return outputs, Trace(tuple(events[at] for at in sorted(events)), clock() - start_s)
 
     def _filled(self, feeds: Feeds) -> list[Any]:
@@ -87,7 +88,7 @@ class HostsExecutor:
         return self._slots.setdefault(name, len(self._slots))
 
     def _segment(
-        self, groups: Sequence[Posts], cluster: Cluster, mend: Callable[[Post], None]
+        self, groups: Sequence[Posts], cluster: Cluster, mend: Callable[[Sequence[Post]], None]
     ) -> Segment:
         written = dict.fromkeys(name for each in groups for name in each.group.writes)
         read = dict.fromkeys(name for each in groups for name in each.group.reads)
@@ -102,10 +103,6 @@ class HostsExecutor:
             segment.writes = [(name, at) for name, at in segment.writes if at in needed]
             segment.gives_up = [at for _, at in segment.reads if at not in needed]
             needed |= {at for _, at in segment.reads}
-
-
-def _is_here(posts: Posts) -> bool:
-    return all(post.here is not None for post in posts.posts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,29 +7,31 @@ from pathlib import Path
 from stagecut.compiler.formats.atomic import working_folder
 from stagecut.compiler.formats.slice_file import write_slice
 from stagecut.compiler.ir.device import Backend, Progress, StagedSchedule
-from stagecut.compiler.ir.errors import DeviceError, EngineError
+from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import LOCAL, Host, Machine
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.stream import in_flight
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.hosts.cache import SliceId, slice_id
 from stagecut.runtime.hosts.cluster import Cluster, ClusterHost
 from stagecut.runtime.hosts.executor import HostsExecutor
 from stagecut.runtime.hosts.groups import HostGroup, groups_of
-from stagecut.runtime.hosts.member import HostFault
 from stagecut.runtime.hosts.segments import Post, Posts
 from stagecut.runtime.hosts.takeover import Takeover
 
 
 class OverHosts:
-    """`engines` are those of this host. Raises DeviceError where the cluster lacks hosts,
-    EngineError where one cannot prepare what it is to run."""
+    """`running` is what runs, and `streamed` how it runs many inputs, None where the plan does not
+    say so of it; `engines` are those of this host. Raises DeviceError where the cluster lacks
+    hosts, EngineError where one cannot prepare what it is to run."""
 
     def __init__(
         self,
         planned: PlannedVariant,
         running: PlannedRun,
+        streamed: PlannedStream | None,
         staged: StagedSchedule,
         engines: Mapping[str, Backend],
         cluster: Cluster,
@@ -38,49 +40,43 @@ class OverHosts:
         outputs = [port.name for port in planned.outputs]
         host_of = hosts_of(planned.machine)
         groups = [
-            [*_at_its_places(group, planned.stream, host_of)]
+            [*_at_its_places(group, streamed, host_of)]
             for group in groups_of(staged, outputs, host_of)
         ]
         far = [group for places in groups for group, _ in places if not group.is_here]
         places = placed(planned.machine.hosts, {group.host for group in far}, cluster)
         #: Kept for hosts that take over later, and fetch then.
         self._folder = working_folder()
-        slices = [
-            _written(group, planned, self._folder.path / f"{index}")
-            for index, group in enumerate(far)
-        ]
-        paths = {each.sha256: self._folder.path / f"{at}" for at, each in enumerate(slices)}
-        source = cluster.source(paths)
+        paths = [self._folder.path / f"{index}" for index in range(len(far))]
+        slices = [_written(*each, planned) for each in zip(paths, far, strict=True)]
+        source = cluster.source(
+            {each.sha256: path for each, path in zip(slices, paths, strict=True)}
+        )
+        weights = {node.name: node.weight_bytes for node in planned.nodes}
         wanted = iter(slices)
-        run_by: list[SliceId] = []
 
         def posts(group: HostGroup, replicas: int) -> Iterator[Post]:
+            weight_bytes = sum(weights[name] for name in group.staged.schedule.order)
             if group.is_here:
                 executor = Executor(group.staged, group.writes, engines)
-                yield Post(group, here=executor, replicas=replicas)
+                yield Post(group, weight_bytes, here=executor, replicas=replicas)
                 return
-            slice_ = next(wanted)
+            host, slice_ = places[group.host], next(wanted)
             for _ in range(replicas):
-                run_by.append(slice_)
-                host = places[group.host]
-                yield Post(group, cluster.member(host, slice_, source), host)
+                member = cluster.member(host, slice_, source)
+                yield Post(group, weight_bytes, member, host, slice_)
 
         staffed = [
             Posts([post for group, replicas in each for post in posts(group, replicas)])
             for each in groups
         ]
-        others = [each for of in staffed for each in of.posts if each.here is None]
-        try:
-            size_bytes = sum(each.size_bytes for each in run_by)
-            cluster.ready([each.member for each in others], source, size_bytes, progress)
-        except HostFault as error:
-            raise EngineError(error.problem, where=error.where, fix=error.fix) from error
-        weights = [_weight_bytes(each.group, planned) for each in others]
-        own = [post for of in staffed for post in of.posts if post.here is not None]
-        here_bytes = sum(_weight_bytes(each.group, planned) for each in own)
-        mend = Takeover(cluster, planned.machine, source, others, run_by, weights, here_bytes)
+        staff = [post for each in staffed for post in each.posts]
+        sent = [post.slice.size_bytes for post in staff if post.slice is not None]
+        members = [post.member for post in staff if not post.group.is_here]
+        cluster.ready(members, source, sum(sent), progress)
+        mend = Takeover(cluster, planned.machine, source, staff)
         self.executor = HostsExecutor(staffed, running, outputs, cluster, mend)
-        self._planned = planned.stream
+        self._streamed = streamed
         self._basis = running.account.basis
 
     @property
@@ -88,10 +84,10 @@ class OverHosts:
         """So many inputs at once that no host waits: a chain has a thread for each of those that
         are in it."""
         replicas = tuple(segment.window for segment in self.executor.segments)
-        if self._planned is None:
+        if self._streamed is None:
             return PlannedStream(replicas, 1, 0.0, 0.0, self._basis)
-        whole_s = self._planned.period_s * (sum(replicas) + len(replicas))
-        return replace(self._planned, replicas=replicas, latency_s=whole_s)
+        most = in_flight(replicas, self._streamed.batch, self._streamed.period_s)
+        return replace(self._streamed, replicas=replicas, in_flight=most)
 
 
 def hosts_of(machine: Machine) -> dict[str, str]:
@@ -145,12 +141,7 @@ def placed(hosts: Sequence[Host], wanted: set[str], cluster: Cluster) -> dict[st
     return found
 
 
-def _weight_bytes(group: HostGroup, planned: PlannedVariant) -> int:
-    weights = {node.name: node.weight_bytes for node in planned.nodes}
-    return sum(weights[name] for stage in group.staged.schedule.stages for name in stage.nodes)
-
-
-def _written(group: HostGroup, planned: PlannedVariant, path: Path) -> SliceId:
+def _written(path: Path, group: HostGroup, planned: PlannedVariant) -> SliceId:
     specs = {name: planned.provenance.devices[name] for name in dict.fromkeys(group.devices)}
     write_slice(path, group.staged, specs, group.reads, group.writes)
     return slice_id(path)

@@ -18,6 +18,7 @@ from typing import Any
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import RangeFault, StageFault
 from stagecut.runtime.executor import Executor
+from stagecut.runtime.hosts.cache import SliceId
 from stagecut.runtime.hosts.cluster import Cluster, ClusterHost, Handle, Ref, writable
 from stagecut.runtime.hosts.groups import HostGroup
 from stagecut.runtime.hosts.member import HostFault
@@ -30,12 +31,15 @@ _IN_FLIGHT = 3
 
 @dataclass
 class Post:
-    """One place of a group: a `member` on another `host`, or up to `replicas` calls in this process
-    at a time. `group` has the devices of that place."""
+    """One place of a group: a `member` on another `host`, which runs the `slice`, or up to
+    `replicas` calls in this process at a time. `group` has the devices of that place, which holds
+    `weight_bytes` for it."""
 
     group: HostGroup
+    weight_bytes: int = 0
     member: Handle = None
     host: ClusterHost | None = None
+    slice: SliceId | None = None
     here: Executor | None = None
     replicas: int = 1
     calls: int = 0
@@ -71,6 +75,11 @@ class Posts:
     def devices(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for each in self.posts for name in each.group.devices))
 
+    @property
+    def is_here(self) -> bool:
+        """Whether all of them are in this process."""
+        return all(post.here is not None for post in self.posts)
+
     @contextmanager
     def taken(self, *, first: bool) -> Iterator[Post]:
         """One of them for a call, or the `first`."""
@@ -90,21 +99,21 @@ def _burden(post: Post) -> tuple[float, int]:
 
 
 class Segment:
-    """Groups one after the other; safe to call from several threads. `mend` sees to a place whose
-    host is lost."""
+    """Groups one after the other; safe to call from several threads. `mend` sees to places whose
+    hosts are lost."""
 
     def __init__(
         self,
         groups: Sequence[Posts],
         cluster: Cluster,
-        mend: Callable[[Post], None],
+        mend: Callable[[Sequence[Post]], None],
         reads: list[tuple[str, int]],
         writes: list[tuple[str, int]],
     ) -> None:
         first, last = groups[0].group, groups[-1].group
         self.stages = range(first.first, last.first + len(last.devices))
         self.devices = tuple(" + ".join(each.devices) for each in groups)
-        self.is_here = all(post.here is not None for each in groups for post in each.posts)
+        self.is_here = all(each.is_here for each in groups)
         self.reads, self.writes, self.gives_up = reads, writes, list[int]()
         largest = max(1, *(each.group.reads_bytes for each in groups))
         most = sum(post.window for each in groups for post in each.posts)
@@ -143,9 +152,7 @@ class Segment:
 
     def _mended(self) -> None:
         """A call was lost: every place has a host that is there."""
-        for group in self._groups:
-            for post in group.posts:
-                self._mend(post)
+        self._mend([post for group in self._groups for post in group.posts])
 
     def _fault(self, error: HostFault) -> StageFault:
         kind = RangeFault if error.is_range else StageFault

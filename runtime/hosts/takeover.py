@@ -11,55 +11,47 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.machine import Host, Machine
+from stagecut.compiler.ir.machine import Machine
 from stagecut.compiler.ir.units import size
-from stagecut.runtime.hosts.cache import SliceId
 from stagecut.runtime.hosts.cluster import Cluster, ClusterHost
 from stagecut.runtime.hosts.segments import Post
 
 
 class Takeover:
-    """`posts` are those on other hosts, `slices` what each of them runs, `weights` the bytes that
-    it holds; the driver's host holds `here_bytes` beside them."""
+    """`posts` are all of a plan, also those on the driver's host."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        machine: Machine,
-        source: str,
-        posts: Sequence[Post],
-        slices: Sequence[SliceId],
-        weights: Sequence[int],
-        here_bytes: int,
+        self, cluster: Cluster, machine: Machine, source: str, posts: Sequence[Post]
     ) -> None:
         self._cluster = cluster
         self._source = source
-        self._slice = dict(zip(map(id, posts), slices, strict=True))
-        self._bytes = dict(zip(map(id, posts), weights, strict=True))
         self._posts = posts
-        self._here_bytes = here_bytes
         self._capacity = _capacities(machine)
         self._lock = threading.Lock()
 
-    def __call__(self, post: Post) -> None:
-        """See that the post has a host that is there. Raises EngineError where none has room."""
+    def __call__(self, posts: Sequence[Post]) -> None:
+        """See that each has a host that is there. Raises EngineError where none has room."""
         with self._lock:
             there = self._cluster.alive()
-            if post.host is None or post.host.node in {host.node for host in there}:
-                return
-            post.host = self._another(post, there)
-            slice_ = self._slice[id(post)]
-            post.member = self._cluster.member(post.host, slice_, self._source)
-            self._cluster.ready([post.member], self._source, slice_.size_bytes)
+            nodes = {host.node for host in there}
+            for post in posts:
+                if post.host is not None and post.host.node not in nodes:
+                    self._move(post, self._another(post, post.host, there))
 
-    def _another(self, post: Post, there: Sequence[ClusterHost]) -> ClusterHost:
+    def _move(self, post: Post, host: ClusterHost) -> None:
+        if post.slice is None:
+            raise AssertionError(post.group)
+        post.host = host
+        post.member = self._cluster.member(host, post.slice, self._source)
+        self._cluster.ready([post.member], self._source, post.slice.size_bytes)
+
+    def _another(self, post: Post, lost: ClusterHost, there: Sequence[ClusterHost]) -> ClusterHost:
         held = self._held()
-        wanted = self._bytes[id(post)]
-        able = [host for host in there if held.get(host.node, 0) + wanted <= self._room(host)]
+        able = [host for host in there if self._has_room(host, held, post.weight_bytes)]
         if not able:
             raise EngineError(
-                f"is lost, and no other has room for {size(wanted)} of weights",
-                where=f"host {post.group.host}",
+                f"is lost, and no other has room for {size(post.weight_bytes)} of weights",
+                where=f"host {lost.address}",
                 fix="join another with `ray start --address`, and start the session anew",
             )
         own = self._cluster.here.node  # which has the driver to run
@@ -67,22 +59,24 @@ class Takeover:
 
     def _held(self) -> Mapping[str, int]:
         """By node, the bytes of what runs there."""
-        found = {self._cluster.here.node: self._here_bytes}
+        found: dict[str, int] = {}
         for post in self._posts:
-            if post.host is not None:
-                held = found.get(post.host.node, 0)
-                found[post.host.node] = held + self._bytes[id(post)]
+            node = (post.host or self._cluster.here).node
+            found[node] = found.get(node, 0) + post.weight_bytes
         return found
 
-    def _room(self, host: ClusterHost) -> int:
-        """What the plan says of it; of one that it does not name, half of its memory."""
-        return self._capacity.get(host.address) or host.memory_bytes // 2
+    def _has_room(self, host: ClusterHost, held: Mapping[str, int], wanted: int) -> bool:
+        """By what the plan says of it; None that it never fills. One that the plan does not name
+        has what is usual."""
+        room = self._capacity.get(host.address, host.room_bytes)
+        return room is None or held.get(host.node, 0) + wanted <= room
 
 
-def _capacities(machine: Machine) -> Mapping[str, int]:
-    address: dict[str, Host] = {host.name: host for host in machine.hosts}
+def _capacities(machine: Machine) -> Mapping[str, int | None]:
+    """By the address of a host, what it may hold."""
+    address = {host.name: host.address for host in machine.hosts}
     return {
-        address[memory.host].address: memory.capacity_bytes
+        address[memory.host]: memory.capacity_bytes
         for memory in machine.memories
-        if memory.capacity_bytes is not None and memory.host in address
+        if memory.host in address
     }

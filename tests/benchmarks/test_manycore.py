@@ -9,9 +9,9 @@ from benchmarks.manycore import (
     USUAL_CLUSTERS,
     Row,
     _as_counted,
-    _cases,
     _steps,
     backend_after,
+    cases,
 )
 from benchmarks.manycore_headlines import headlines
 from benchmarks.manycore_models import MODELS, Case, Model, works
@@ -58,8 +58,8 @@ def test_what_has_no_room_is_told_and_left_out(capsys: pytest.CaptureFixture[str
 
 
 def test_cases_are_lengths_at_one_size_and_sizes_at_one_length() -> None:
-    cases = [*_cases([MODELS["gpt-j"]], ["fp8"], [128, 2048], [4, 16])]
-    assert [(case.mode, case.tokens, case.clusters) for case in cases] == [
+    found = [*cases([MODELS["gpt-j"]], ["fp8"], [128, 2048], [4, 16])]
+    assert [(case.mode, case.tokens, case.clusters) for case in found] == [
         *(("nar", tokens, 16) for tokens in (128, 2048)),
         ("nar", 2048, 4),
         *(("ar", tokens, 16) for tokens in (128, 2048)),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.manycore_choice import _cases, _line, _with_levers, chosen
+from benchmarks.manycore import cases
+from benchmarks.manycore_choice import _line, _with_levers, chosen
 from benchmarks.manycore_models import MODELS, Case, Model
 from stagecut.compiler.context import Settings
 from tests.support.manycore import manycore
@@ -27,7 +28,7 @@ def test_a_tolerance_chooses_among_precisions() -> None:
 
 
 def test_every_lever_is_on() -> None:
-    chip = manycore(_with_levers("fp8")).chip
+    chip = manycore(_with_levers(Case(SMALL, "encoder", 24, "fp8", 16))).chip
     assert chip.precision == "fp8"
     assert chip.levers.double_buffer
     assert chip.levers.find_tiles
@@ -35,6 +36,6 @@ def test_every_lever_is_on() -> None:
 
 
 def test_encoders_see_their_image_and_decoders_so_many_tokens() -> None:
-    names = [name for name in MODELS if name in {"vit-b", "gpt-j"}]
-    cases = [(case.mode, case.tokens) for case in _cases(names, ["fp8"], 128)]
-    assert cases == [("encoder", 197), ("nar", 128), ("ar", 128)]
+    models = [model for name, model in MODELS.items() if name in {"vit-b", "gpt-j"}]
+    found = [(case.mode, case.tokens) for case in cases(models, ["fp8"], [128], [])]
+    assert found == [("encoder", 197), ("nar", 128), ("ar", 128)]

@@ -8,21 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stagecut import backends
 from stagecut.compiler.between_hosts import BetweenHosts, Rewritten
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
-from stagecut.compiler.ir.device import Feeds, silent
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.wording import over_links
 from stagecut.passes.rewrite.coded import Coded
-from stagecut.runtime.hosts.over_hosts import OverHosts
 from stagecut.runtime.session import Session
-from tests.support.over_hosts import ClusterHere
+from tests.support.over_hosts import ClusterHere, over_hosts
 from tests.support.two_hosts import WIDTH, masked_layers, slow_link
 
 BYTES = WIDTH * WIDTH * 4
@@ -109,11 +107,7 @@ def test_codings_whose_error_together_is_not_known_are_not_used(
 
 
 def test_it_runs_so_on_hosts() -> None:
-    stored = _plan(1e-2).first
-    engines = backends.create_all(["cpu.serial"])
-    over = OverHosts(
-        stored.planned, stored.planned.run, stored.staged(), engines, ClusterHere(), silent  # type: ignore[arg-type]
-    )  # fmt: skip
+    over = over_hosts(_plan(1e-2), ClusterHere())
     random = np.random.default_rng(1)
     feeds: Feeds = {
         "y0": random.standard_normal((WIDTH, WIDTH)).astype(np.float32),

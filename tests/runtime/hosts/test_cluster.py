@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from os import kill
@@ -16,8 +16,9 @@ import onnx
 import pytest
 
 from benchmarks.namespaces import Hosts
-from stagecut.compiler.ir.errors import DeviceError, UsageError
+from stagecut.compiler.ir.errors import DeviceError, EngineError, UsageError
 from stagecut.runtime.hosts.cluster import Cluster
+from stagecut.runtime.hosts.member import HostFault
 from stagecut.runtime.session import Session
 from tests.support.namespaced import two_namespaces
 from tests.support.over_hosts import CAPACITY_BYTES, LAYERS, WIDTH, layers, plan_over_hosts
@@ -39,6 +40,32 @@ def test_who_sends_no_token_joins_no_cluster(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UsageError, match="open to anybody") as caught:
         Cluster("auto")
     assert "--insecure" in caught.value.fix
+
+
+class _CannotPrepare(Cluster):
+    """What its members are asked fails, in plain words."""
+
+    def __init__(self) -> None: ...
+
+    def started(self, actor: object, method: str, *arguments: object) -> object:
+        return object()
+
+    def _fetched(self, refs: object, source: str, pieces: int) -> Iterator[int]:
+        return iter(range(pieces))
+
+    def get(self, refs: Sequence[object]) -> list[Any]:
+        raise HostFault("is full", "the disk", "make room", False)
+
+
+def test_who_cannot_prepare_what_it_is_to_run_is_an_error_of_ours() -> None:
+    with pytest.raises(EngineError, match="is full") as caught:
+        _CannotPrepare().ready(["a member"], "a source", 1)
+    assert (caught.value.where, caught.value.fix) == ("the disk", "make room")
+
+
+def test_of_no_results_ray_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert Cluster.get(_CannotPrepare(), []) == []
 
 
 @pytest.fixture(scope="module")

@@ -6,25 +6,13 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.compiler.ir.device import silent
 from stagecut.compiler.ir.errors import StageFault
 from stagecut.compiler.ir.schedule import Run
 from stagecut.runtime.executor import Executor
-from stagecut.runtime.hosts.executor import HostsExecutor
 from stagecut.runtime.hosts.member import HostFault
-from stagecut.runtime.hosts.over_hosts import OverHosts
-from tests.support.over_hosts import WIDTH, ClusterHere, Lost, plan_over_hosts
+from tests.support.over_hosts import WIDTH, ClusterHere, Lost, over_hosts, plan_over_hosts
 
 X = {"y0": np.linspace(-1, 1, WIDTH, dtype=np.float32).reshape(1, -1)}
-
-
-def _over(cluster: ClusterHere) -> HostsExecutor:
-    stored = plan_over_hosts().first
-    engines = backends.create_all(["cpu.serial"])
-    over = OverHosts(
-        stored.planned, stored.planned.run, stored.staged(), engines, cluster, silent  # type: ignore[arg-type]
-    )  # fmt: skip
-    return over.executor
 
 
 def _expected() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -42,7 +30,7 @@ def _expected() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 
 
 def test_outputs_are_those_of_one_host_whichever_way_they_are_asked_for() -> None:
-    executor = _over(ClusterHere())
+    executor = over_hosts(plan_over_hosts(), ClusterHere()).executor
     passage = executor.by_stage(X)
     while not passage.advance():
         pass
@@ -52,7 +40,7 @@ def test_outputs_are_those_of_one_host_whichever_way_they_are_asked_for() -> Non
 
 
 def test_a_trace_has_an_event_for_each_step_in_its_order() -> None:
-    executor = _over(ClusterHere())
+    executor = over_hosts(plan_over_hosts(), ClusterHere()).executor
     schedule = plan_over_hosts().first.planned.schedule
     _, trace = executor.run(X)
     assert [event.kind == "stage" for event in trace.events] == [
@@ -69,14 +57,14 @@ def test_what_a_lost_host_has_not_answered_is_asked_again() -> None:
         if left:
             raise left.pop()
 
-    executor = _over(ClusterHere(fails))
+    executor = over_hosts(plan_over_hosts(), ClusterHere(fails)).executor
     np.testing.assert_array_equal(executor.outputs(X)["y6"], _expected())
     assert not left
 
 
 def test_what_goes_wrong_on_a_host_is_a_fault_of_its_stages() -> None:
     cluster = ClusterHere()
-    executor = _over(cluster)
+    executor = over_hosts(plan_over_hosts(), cluster).executor
 
     def get(refs: object) -> None:
         raise HostFault("no room", "the disk", "make some", False)
@@ -88,6 +76,6 @@ def test_what_goes_wrong_on_a_host_is_a_fault_of_its_stages() -> None:
 
 
 def test_values_that_are_large_let_fewer_be_in_flight() -> None:
-    executor = _over(ClusterHere())
+    executor = over_hosts(plan_over_hosts(), ClusterHere()).executor
     [chain] = [each for each in executor.segments if each.window > 1]
     assert chain.window == 3 * len([*chain.stages])

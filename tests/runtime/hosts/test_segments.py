@@ -1,30 +1,24 @@
 """Calls go to the place with the fewest, and by turns."""
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
 
-from stagecut import backends
-from stagecut.compiler.ir.device import silent
-from stagecut.runtime.hosts.over_hosts import OverHosts
 from stagecut.runtime.hosts.segments import Post, Posts
-from tests.support.over_hosts import WIDTH, ClusterHere, plan_over_hosts, replicas_over_hosts
+from tests.support.over_hosts import (
+    WIDTH,
+    ClusterHere,
+    over_hosts,
+    plan_over_hosts,
+    replicas_over_hosts,
+)
 
 X = {"y0": np.linspace(-1, 1, WIDTH, dtype=np.float32).reshape(1, -1)}
 
 
-def _over(plan: Any, cluster: ClusterHere) -> OverHosts:
-    stored = plan.first
-    engines = backends.create_all(["cpu.serial"])
-    return OverHosts(
-        stored.planned, stored.planned.run, stored.staged(), engines, cluster, silent  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
 def _posts(count: int) -> Posts:
-    group = _over(plan_over_hosts("throughput"), ClusterHere()).executor.segments[0]
+    group = over_hosts(plan_over_hosts("throughput"), ClusterHere()).executor.segments[0]
     return Posts([Post(group._groups[0].group, member=f"m{at}") for at in range(count)])
 
 
@@ -46,7 +40,7 @@ def test_places_take_turns_and_the_busy_are_left_alone() -> None:
 @pytest.mark.parametrize("whole", [True, False], ids=["replicas of the whole", "a pipeline"])
 def test_a_stream_gives_the_same_at_every_place(whole: bool) -> None:
     cluster = ClusterHere()
-    over = _over(replicas_over_hosts() if whole else plan_over_hosts("throughput"), cluster)
+    over = over_hosts(replicas_over_hosts() if whole else plan_over_hosts("throughput"), cluster)
     expected = over.executor.outputs(X)["y6"]
     for _ in range(12):
         passage = over.executor.by_stage(X)
@@ -65,7 +59,7 @@ def test_a_stream_gives_the_same_at_every_place(whole: bool) -> None:
 
 
 def test_a_single_run_keeps_to_the_schedule() -> None:
-    over = _over(replicas_over_hosts(), ClusterHere())
+    over = over_hosts(replicas_over_hosts(), ClusterHere())
     for _ in range(3):
         over.executor.run(X)
     [segment] = over.executor.segments
