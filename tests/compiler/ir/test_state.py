@@ -1,5 +1,7 @@
 """States: what they take, and which lengths are measured."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def test_what_is_kept_of_a_token() -> None:
 
 def test_what_new_tokens_say_of_their_places() -> None:
     """Of what the model reads, in its own types."""
-    whole = np.dtype(np.int64)
+    whole: np.dtype[Any] = np.dtype(np.int64)
     dtypes = {"input_ids": whole, "attention_mask": np.dtype(np.float32), "position_ids": whole}
     found = positional(dtypes, 3, 2)
     assert {name: array.tolist() for name, array in found.items()} == {
@@ -25,7 +27,8 @@ def test_what_new_tokens_say_of_their_places() -> None:
     }
     assert found["attention_mask"].dtype == np.float32
     [places] = positional({"cache_position": np.dtype(np.int32)}, 3, 2).values()
-    assert (places.tolist(), places.dtype) == ([3, 4], np.int32)
+    assert places.tolist() == [3, 4]
+    assert places.dtype == np.int32
 
 
 @pytest.mark.parametrize(
