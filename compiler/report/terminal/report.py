@@ -3,7 +3,9 @@
 Colour and width are those of the console, so that NO_COLOR, pipes and narrow windows are heeded.
 """
 
-from rich.console import Console, RenderableType
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +22,11 @@ from stagecut.compiler.report.terminal.tables import Tables
 #: Rows of a table before it is cut.
 _FEW = 10
 
+#: Lines of a screen on which the summary fits, and of them those around the rows of its table.
+_SCREEN = 24
+_AROUND = 4
+_CLOSEST = 3
+
 
 def print_report(report: Report, console: Console) -> None:
     """The summary, then every table, long ones cut to their head."""
@@ -34,10 +41,22 @@ def print_report(report: Report, console: Console) -> None:
 
 def print_summary(report: Report, console: Console) -> None:
     """How fast, how sure, where the time goes and what would change it, on one screen."""
+    shares = (_bars(report, console), Text()) if report.shares else ()
+    told = Group(_headline(report), *_facts(report), Text(), *shares)
+    legend = (plain(wording.LEGEND, "dim"), Text()) if _has_modelled(report) else ()
+    console.print(told)
+    if report.close_calls:
+        room = _SCREEN - len(console.render_lines(told)) - _AROUND - len(legend)
+        closest = report.close_calls[: max(1, min(_CLOSEST, room))]
+        console.print(_tables(report, console).calls(closest))
+    for line in legend:
+        console.print(line)
+
+
+def _facts(report: Report) -> Iterator[Padding]:
     summary = report.summary
     energy = wording.energy(summary)
     besides = (f"{energy} a run" if energy else "", wording.loading(summary))
-    console.print(_headline(report))
     lines = (
         wording.streaming(summary),
         wording.bottleneck(summary),
@@ -60,16 +79,7 @@ def print_summary(report: Report, console: Console) -> None:
         "; ".join(map(wording.measured, report.circumstances)),
     )
     for line in filter(None, lines):
-        console.print(Padding(plain(line), (0, 0, 0, 2)))
-    console.print()
-    if report.shares:
-        console.print(_bars(report, console))
-        console.print()
-    if report.close_calls:
-        console.print(_tables(report, console).calls(report.close_calls[:3]))
-    if _has_modelled(report):
-        console.print(plain(wording.LEGEND, "dim"))
-        console.print()
+        yield Padding(plain(line), (0, 0, 0, 2))
 
 
 def print_stages(report: Report, console: Console, most: int | None = None) -> None:
