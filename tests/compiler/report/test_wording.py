@@ -185,6 +185,12 @@ def test_when_and_how_it_was_measured() -> None:
     )
 
 
+def test_of_much_noise_the_first_signs_are_told() -> None:
+    known = Circumstances("gate", 0.0, noise="one; two; three; four")
+    assert wording.measured(known).endswith(": one; two; and 2 further signs of it")
+    assert wording.measured(replace(known, noise="one; two")).endswith(": one; two")
+
+
 def _precision(*errors: ContenderError, attempts: tuple[Attempt, ...] = ()) -> PlannedPrecision:
     return PlannedPrecision(0.05, 4, 48, 4, attempts, errors)
 
