@@ -39,6 +39,8 @@ from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.machine_json import write_machine
 from stagecut.compiler.formats.plan_file import Plan, write_plan
+from stagecut.compiler.formats.plan_members import Members
+from stagecut.compiler.formats.weights import FILE_NAME, write_models_into
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.model_folder import with_encoder
 from stagecut.compiler.frontends.shapes import Shapes
@@ -208,24 +210,28 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     folder = scratch_folder(settings)
     if original is not None:
         question = replace(question, right=Original(original, folder.path / "original"))
-    with ArchiveWriter(folder.path / "model.plan") as archive:
-        with phases("weights"):
-            weights = weights_into(archive, entries)
-        files: dict[str, bytes] = {}
-        planned: dict[str, PlannedEntry] = {}
-        # Prefill hands its rows over to where decode reads them, which is known by then.
-        for entry, own in reversed([*zip(entries, weights, strict=True)]):
-            asked = replace(
-                question,
-                entry=entry.name,
-                costs=None if context.only_reference else by_entry.get(entry.name),
-                residents=residents_of(entry.name, shared, planned, machine),
-                lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
-            )
-            planned[entry.name] = PlanEntry(asked, entry, own, files)()
-        planned = {entry.name: planned[entry.name] for entry in entries}
-        with phases("write"):
-            plan = write_plan(archive, PlanDocument(planned, shared), files, folder)
+    with phases("weights"):
+        weights = weights_into(folder.path, entries)
+    members = Members()
+    planned: dict[str, PlannedEntry] = {}
+    # Prefill hands its rows over to where decode reads them, which is known by then.
+    for entry, own in reversed([*zip(entries, weights, strict=True)]):
+        asked = replace(
+            question,
+            entry=entry.name,
+            costs=None if context.only_reference else by_entry.get(entry.name),
+            residents=residents_of(entry.name, shared, planned, machine),
+            lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
+        )
+        added = Members()
+        planned[entry.name] = PlanEntry(asked, entry, own, added)()
+        members.update(added)
+    planned = {entry.name: planned[entry.name] for entry in entries}
+    with phases("write"), ArchiveWriter(folder.path / "model.plan") as archive:
+        files = {**write_models_into(members.models, archive), **members.files}
+        full = (folder.path / FILE_NAME).stat().st_size
+        (folder.path / FILE_NAME).unlink()  # what is mapped of it stays
+        plan = write_plan(archive, PlanDocument(planned, shared, full), files, folder)
     return replace(plan, phases=phases.seconds)
 
 

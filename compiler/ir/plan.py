@@ -176,10 +176,13 @@ class PlanDocument:
     """Everything in `plan.json` but the schema and the list of members.
 
     `decoding` is what the entries of a decoder share; other models have the one entry `main`.
+    `full_weight_bytes` is what the model's large weights take in its own precision, each once;
+    None where that is not known.
     """
 
     entries: Mapping[str, PlannedEntry]
     decoding: Decoding | None = None
+    full_weight_bytes: Size | None = None
 
     @property
     def held_bytes(self) -> int:
