@@ -1,7 +1,7 @@
 """Stages as a plan stores them: weights of products in few bits, so that loading quantises none.
 
-A weight that is needed in full besides, or turned besides, stays in full: then it is quantised when
-the stage is prepared.
+A weight that the stage needs in full besides, or turned besides, stays in full, and so does one
+that would be no smaller, being shorter than a block: it is quantised when the stage is prepared.
 """
 
 from dataclasses import replace
@@ -23,10 +23,11 @@ def stored(stage: StageProgram, scheme: Scheme) -> StageProgram:
         readers.setdefault(target.name, []).append(target)
     for name, found in readers.items():
         value = model.graph.initializers.get(name)
-        if value is not None and _is_all(value, found):
-            [turned] = {target.turned for target in found}
-            matrix = quantised_matrix(found[0], scheme)
-            value.const_value = QuantisedTensor(name, matrix, turned=turned)
+        if value is None or not _is_all(value, found):
+            continue
+        matrix = quantised_matrix(found[0], scheme)
+        if matrix.form.size_bytes < found[0].tensor.nbytes:
+            value.const_value = QuantisedTensor(name, matrix, turned=found[0].turned)
     return replace(stage, model=model)
 
 

@@ -39,6 +39,7 @@ from stagecut.compiler.ir.plan import (
     PlannedEntry,
     PlannedRun,
     PlannedVariant,
+    WeightSizes,
 )
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.solution import Certificate
@@ -220,9 +221,12 @@ class Plan:
         return self.variants[0]
 
     @property
-    def weight_bytes(self) -> int:
-        """What its large weights take in the file, each once."""
-        return self.archive.size(FILE_NAME)
+    def weights(self) -> WeightSizes | None:
+        """How large they are, where some are in few bits; None where all are in full."""
+        full_bytes = self.document.full_weight_bytes
+        if full_bytes is None:
+            return None
+        return WeightSizes(self.archive.size(FILE_NAME), full_bytes)
 
     @property
     def certificate(self) -> Certificate:

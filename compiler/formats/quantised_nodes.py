@@ -24,9 +24,14 @@ _OP = "Dequantise"
 _ATTRIBUTES = ("inner", "outer", "bits", "block", "turned")
 
 
+def has_few_bits(model: ir.Model) -> bool:
+    """Whether any of its weights is quantised."""
+    return next(_quantised(model.graph), None) is not None
+
+
 def with_nodes(model: ir.Model) -> ir.Model:
     """`model` with a node for each of its quantised weights; itself where it has none."""
-    if not any(True for _ in _quantised(model.graph)):
+    if not has_few_bits(model):
         return model
     model = model.clone()
     graph = model.graph

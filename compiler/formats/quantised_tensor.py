@@ -12,6 +12,7 @@ reads them, columns are as its MatMulInteger does.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -65,6 +66,11 @@ class Form:
         """The type and the shape of the scales."""
         shape = (self.outer,) if self.block is None else (self.outer, self.blocks)
         return ir.DataType.FLOAT, shape
+
+    @property
+    def size_bytes(self) -> int:
+        """What values and scales take."""
+        return sum(dtype.itemsize * math.prod(shape) for dtype, shape in (self.values, self.scales))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import Basis, Route
-from stagecut.compiler.ir.plan import OverLink
+from stagecut.compiler.ir.plan import OverLink, WeightSizes
 from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
@@ -395,6 +395,17 @@ def others(variants: Sequence[str]) -> str:
     shown = "; ".join(shorten(each, 80) for each in variants[:_PORTS])
     more = f"; and {len(variants) - _PORTS} more" if len(variants) > _PORTS else ""
     return f"{count(len(variants), 'other variant')}, for {shown}{more}: see --shape"
+
+
+def weights(sizes: WeightSizes | None) -> str:
+    """How large the weights in the plan file are, where some are in few bits."""
+    if sizes is None:
+        return ""
+    part = sizes.stored_bytes / sizes.full_bytes
+    return (
+        f"weights take {size(sizes.stored_bytes)} in the file, {part:.0%} of the "
+        f"{size(sizes.full_bytes)} in full precision"
+    )
 
 
 def added(option: Option) -> str:

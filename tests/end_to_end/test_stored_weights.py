@@ -57,8 +57,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_each_weight_once_and_in_few_bits_alone(saved: Path) -> None:
     plan = Plan.load(saved)
-    assert plan.document.full_weight_bytes == FULL_BYTES
-    assert plan.weight_bytes < FULL_BYTES / 2
+    assert plan.weights is not None
+    assert plan.weights.full_bytes == FULL_BYTES
+    assert plan.weights.stored_bytes < FULL_BYTES / 2
     for model in (plan.first.open_model(), plan.first.staged().programs[0].model):
         weights = model.graph.initializers.values()
         assert [type(each.const_value) for each in weights] == 2 * [QuantisedTensor]
@@ -89,7 +90,8 @@ def test_where_the_fallback_needs_them_in_full_they_are_there_besides(
 ) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is an extra")
     plan = _plan("openvino.int8.serial", "cpu.serial", pins=["*=openvino.int8.serial"])
-    assert FULL_BYTES < plan.weight_bytes < 1.5 * FULL_BYTES
+    assert plan.weights is not None
+    assert FULL_BYTES < plan.weights.stored_bytes < 1.5 * FULL_BYTES
     for fallback in (False, True):
         [program] = plan.first.staged(fallback=fallback).programs
         weights = [each.const_value for each in program.model.graph.initializers.values()]

@@ -76,6 +76,7 @@ def _facts(report: Report) -> Iterator[Padding]:
         wording.checks(report.checks),
         *wording.precision(report.precision, summary.shipped.name),
         wording.error_front(report.precision),
+        wording.weights(report.weights),
         "; ".join(map(wording.measured, report.circumstances)),
     )
     for line in filter(None, lines):

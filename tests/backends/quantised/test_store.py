@@ -107,6 +107,12 @@ IN_FULL = {
 }
 
 
+def test_a_weight_that_would_be_no_smaller_stays_in_full() -> None:
+    case = sample("(float[3, 16] x) => (float[3, 128] y) { y = MatMul(x, w) }", w=W[:16])
+    assert not _held(stored(case.stage, Scheme(8, 128)))
+    assert _held(stored(case.stage, Scheme(8, 16))) == {"w"}
+
+
 @pytest.mark.parametrize("case", IN_FULL.values(), ids=IN_FULL.keys())
 def test_a_weight_that_is_needed_otherwise_stays_in_full(case: Sample) -> None:
     assert not _held(stored(case.stage, Scheme(4, 32)))

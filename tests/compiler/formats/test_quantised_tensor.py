@@ -55,6 +55,12 @@ def test_engines_may_take_the_integers_where_they_lie(form: Form) -> None:
         assert array.flags.writeable
 
 
+@given(form=forms)
+def test_its_size_is_that_of_its_parts(form: Form) -> None:
+    matrix = quantised_matrix(form)
+    assert form.size_bytes == matrix.values.nbytes + matrix.scales.nbytes
+
+
 def test_a_turned_weight_is_the_matrix_turned() -> None:
     plain, turned = quantised_tensor("w"), quantised_tensor("w", turned=True)
     assert tuple(turned.shape) == (24, 40)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.plan import WeightSizes
 from stagecut.compiler.ir.precision import Attempt, ContenderError, PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.report import wording
@@ -229,3 +230,9 @@ def test_nothing_is_said_of_full_precision() -> None:
     assert wording.precision(None, "cpu.serial") == ()
     full = _precision(ContenderError("cpu.serial", 0.0, None, kept=True))
     assert wording.precision(full, "cpu.serial") == ()
+
+
+def test_weights_in_few_bits_are_held_against_full_precision() -> None:
+    assert wording.weights(None) == ""
+    told = "weights take 1.00 MiB in the file, 25% of the 4.00 MiB in full precision"
+    assert wording.weights(WeightSizes(1 << 20, 4 << 20)) == told
