@@ -237,7 +237,8 @@ def compile_(
         figures = DecodingFigures.of(plan.document)
         more = {} if figures is None else {"decoding": figures.document()}
         phases = {"phases": dict(plan.phases)}
-        document = {"plan": str(output), **first, "variants": others, **more, **phases}
+        sizes = {} if plan.weights is None else {"weights": asdict(plan.weights)}
+        document = {"plan": str(output), **first, "variants": others, **more, **sizes, **phases}
         print_json("stagecut.compile/1", document)
     else:
         _show(plan, output)
@@ -325,6 +326,7 @@ def _number(difference: float) -> float | None:
 def _show(plan: "Plan", output: Path) -> None:
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.ir.batching import for_batches
+    from stagecut.compiler.report import precision_wording
     from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.terminal.report import print_summary
@@ -336,7 +338,8 @@ def _show(plan: "Plan", output: Path) -> None:
     figures = DecodingFigures.of(plan.document)
     if figures is not None:
         say("", *figures.lines())
-    say("", f"wrote {output}; `stagecut report {output}` says more")
+    told = precision_wording.weights(plan.weights)
+    say("", f"wrote {output}; `stagecut report {output}` says more", *([told] if told else []))
     if plan.phases:
         parts = ", ".join(f"{name} {seconds(time_s)}" for name, time_s in plan.phases.items())
         say(f"compiled in {seconds(math.fsum(plan.phases.values()))}: {parts}")

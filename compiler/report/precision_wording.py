@@ -1,7 +1,9 @@
 """What a report says of lower precision: the error predicted and measured, and what to choose
 from."""
 
+from stagecut.compiler.ir.plan import WeightSizes
 from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
+from stagecut.compiler.ir.units import size
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.wording import brief, count, percent_of, time
 
@@ -67,3 +69,14 @@ def nodes_on(point: ErrorPoint) -> str:
     (first, most), *others = point.devices.items()
     more = (f", {number} on {brief(device)}" for device, number in others)
     return f"{count(most, 'node')} on {brief(first)}{''.join(more)}"
+
+
+def weights(sizes: WeightSizes | None) -> str:
+    """How large the weights in the plan file are, where some are in few bits."""
+    if sizes is None:
+        return ""
+    part = sizes.stored_bytes / sizes.full_bytes
+    return (
+        f"weights take {size(sizes.stored_bytes)} in the file, {part:.0%} of the "
+        f"{size(sizes.full_bytes)} in full precision"
+    )

@@ -76,6 +76,7 @@ def _facts(report: Report) -> Iterator[Padding]:
         wording.checks(report.checks),
         *precision_wording.precision(report.precision, summary.shipped.name),
         precision_wording.error_front(report.precision),
+        precision_wording.weights(report.weights),
         "; ".join(map(wording.measured, report.circumstances)),
     )
     for line in filter(None, lines):

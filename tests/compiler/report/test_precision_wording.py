@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from stagecut.compiler.ir.plan import WeightSizes
 from stagecut.compiler.ir.precision import Attempt, ContenderError, PlannedPrecision
 from stagecut.compiler.report import precision_wording
 
@@ -50,3 +51,9 @@ def test_nothing_is_said_of_full_precision() -> None:
     assert precision_wording.precision(None, "cpu.serial") == ()
     full = _precision(ContenderError("cpu.serial", 0.0, None, kept=True))
     assert precision_wording.precision(full, "cpu.serial") == ()
+
+
+def test_weights_in_few_bits_are_held_against_full_precision() -> None:
+    assert precision_wording.weights(None) == ""
+    told = "weights take 1.00 MiB in the file, 25% of the 4.00 MiB in full precision"
+    assert precision_wording.weights(WeightSizes(1 << 20, 4 << 20)) == told
