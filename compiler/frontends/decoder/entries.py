@@ -12,6 +12,7 @@ from stagecut.compiler.frontends.decoder.grouped import group_queries
 from stagecut.compiler.frontends.decoder.last_row import only_last
 from stagecut.compiler.frontends.decoder.merged import with_cache
 from stagecut.compiler.frontends.decoder.pairs import carried_on, find_pairs, is_replaced
+from stagecut.compiler.frontends.decoder.scattered import with_written
 from stagecut.compiler.frontends.decoder.states import Joined, begin, grow
 from stagecut.compiler.frontends.decoder.tokens import tokens_input, tokens_of
 from stagecut.compiler.frontends.decoder.written import read_in_place, room_of, written_states
@@ -63,11 +64,13 @@ def decoder_of(
     for options that do not go with it.
     """
     imported = replace(imported, model=with_growth(with_cache(imported.model)))
+    imported = imported if options.states else with_written(imported)
     graph = imported.model.graph
     taken = [each.target for each in handed]
     written = () if options.states else written_states(imported)
     pairs = () if written else find_pairs(graph, options.states, taken)
-    if not (pairs or handed or written) or any(past.name in shapes for past, _ in pairs):
+    carried = {*(past.name for past, _ in pairs), *(state.past for state in written)}
+    if not (carried or handed) or not carried.isdisjoint(shapes):
         if options.is_given:
             raise UsageError(
                 "it is no decoder: it has no inputs that its outputs carry on",
