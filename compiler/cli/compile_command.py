@@ -99,6 +99,7 @@ def compile_(
     prompt: decoding.PromptOption = None,
     capacity: decoding.CapacityOption = None,
     length: decoding.LengthOption = None,
+    sequences: decoding.SequencesOption = None,
     state: decoding.StateOption = None,
     encoder: decoding.EncoderOption = None,
     hand: decoding.HandOption = None,
@@ -170,7 +171,9 @@ def compile_(
             granularity=finest,
             lower_precision=lower_precision_of(tolerance, asked_precision),
             restrict=common.read_rules(pin, forbid),
-            decoding=decoding.decoding_options(prompt, capacity, state, length),
+            decoding=decoding.decoding_options(
+                prompt, capacity, state, length, sequences=sequences
+            ),
         )
         asked = common.one_of(effort, EFFORTS, "--effort")
         rounds = dry.rounds_of(asked, goal, by_costs=costs is not None)
@@ -224,7 +227,9 @@ def compile_(
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
-        decoding=decoding.decoding_options(prompt, capacity, state, length, encoder, hand),
+        decoding=decoding.decoding_options(
+            prompt, capacity, state, length, encoder, hand, sequences
+        ),
         settings=settings,
     )
     plan.save(output)
