@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -119,13 +120,36 @@ def test_a_proof_that_proves_nothing(run: Run) -> None:
     assert "fix: solve the table again: this proves nothing" in said.err
 
 
-@pytest.mark.parametrize(
-    "options", [("--method", "greedy"), ("--explain", "a"), ("--max-energy", "1J")]
-)
+@pytest.mark.parametrize("options", [("--method", "greedy"), ("--explain", "a")])
 def test_other_questions(run: Run, options: tuple[str, ...]) -> None:
     said = run(*options)
     assert said.code == 2
     assert "is not for streams" in said.err
+
+
+def test_energy_is_limited(run: Run) -> None:
+    frugal = replace(
+        TABLE,
+        nodes=tuple(
+            replace(node, run_j={name: 4.0 if name == "npu" else 2.0 for name in node.run_s})
+            for node in TABLE.nodes
+        ),
+        values=tuple(
+            replace(each, transfer_j=dict.fromkeys(each.transfer_s, 0.0)) for each in TABLE.values
+        ),
+    )
+    Path("costs.json").write_text(write_costs(frugal))
+    assert "  energy  4.50 J an input" in run().out  # 2 / 4 of a batch, and 4
+    said = run("--max-energy", "3J", "--output", "stream.json")
+    assert "within 3.00 J of energy an input is faster" in said.out
+    assert "  energy  2.50 J an input" in said.out
+    assert "and 3.00 J of energy an input has a period" in run("--check", "stream.json").out
+    assert "the least that can be had is 2.50 J" in run("--max-energy", "1J").err
+
+
+def test_energy_that_is_not_known_has_no_limit(run: Run) -> None:
+    said = run("--max-energy", "3J")
+    assert (said.code, "this energy is needed and not known" in said.err) == (1, True)
 
 
 def test_rules_hold(run: Run) -> None:
