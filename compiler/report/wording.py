@@ -12,7 +12,7 @@ from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.ir.text import printable, size_text
-from stagecut.compiler.ir.units import scaled, seconds, size
+from stagecut.compiler.ir.units import enough, scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary
 from stagecut.compiler.report.model.figures import Alone, Figure
 from stagecut.compiler.report.model.rows import (
@@ -340,7 +340,13 @@ def front(summary: Summary) -> str:
     stream = summary.streaming
     if stream is None or not stream.front:
         return ""
-    return f"sooner done, by the costs: {'; '.join(map(trade, stream.front[:3]))}"
+    found = (f"{trade(each)} ({sooner(each)})" for each in stream.front[:3])
+    return f"sooner done, by the costs: {'; '.join(found)}"
+
+
+def sooner(point: FrontPoint) -> str:
+    """The option with which a compile makes it a plan."""
+    return f"--max-latency {enough(point.latency_s)}"
 
 
 def measured_stages(summary: Summary) -> str:

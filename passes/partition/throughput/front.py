@@ -34,5 +34,5 @@ class Front:
         others = tuple(limit for limit in limits if limit.name != LATENCY)
         found = streams.fastest(limits, streams.unlimited)
         if isinstance(found, NothingWithin):
-            raise streams.error(found)
+            raise streams.error(found, limits)
         return tuple(streams.walk(found, others, self.step))

@@ -69,7 +69,7 @@ class Streams:
         """The fastest within all of `limits`; raises UnplaceableError where there is none."""
         found = self.fastest(limits, self.unlimited)
         if isinstance(found, NothingWithin):
-            raise self.error(found)
+            raise self.error(found, limits)
         return self.as_solution(*found)
 
     def fastest(self, limits: tuple[Limit, ...], known: Found) -> "Found | NothingWithin":
@@ -173,10 +173,11 @@ class Streams:
                 break
         return low_s
 
-    def error(self, nothing: "NothingWithin") -> UnplaceableError:
-        """What to tell: the best that can be had of the last of the limits."""
-        *others, last = nothing.limits
-        beside = f" within {' and '.join(map(str, others))}" if others else ""
+    def error(self, nothing: "NothingWithin", limits: tuple[Limit, ...]) -> UnplaceableError:
+        """What to tell: the best that can be had, within the others of `limits`, of the last of
+        those within which there is nothing."""
+        *held, last = nothing.limits
+        beside = f" within {' and '.join(map(str, held))}" if held else ""
         where = "memory host" if last.name == WEIGHTS else f"limit of {last.name}"
         if not nothing.proved:
             return UnplaceableError(
@@ -184,11 +185,16 @@ class Streams:
                 where=where,
                 fix="raise one of the limits",
             )
-        least, parts = Within(self.probe, nothing.limits).least(self.unlimited[1].period)
+        others = tuple(limit for limit in limits if limit != last)
+        if len(others) > len(held):
+            beyond = self.fastest(others, self.unlimited)
+            if isinstance(beyond, NothingWithin):
+                return self.error(beyond, others)
+        least, parts = Within(self.probe, (*others, last)).least(self.unlimited[1].period)
         had = replace(last, most=least)
         best = f"the least that can be had is {had}"
         if last.name == LATENCY:
-            had = replace(last, most=self._low_latency(parts, tuple(others), least))
+            had = replace(last, most=self._low_latency(parts, others, least))
             best = f"the least that can be had is {had}"
             if not meets(had.most, least):
                 best = f"all take {replace(last, most=least)} or more, and one takes {had}"

@@ -1,6 +1,7 @@
 """`stagecut partition --objective throughput`."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -208,15 +209,21 @@ def test_a_front(trades: Run) -> None:
     said = trades("--front", "--output", "front.json")
     *lines, last = said.out.splitlines()
     assert lines == [
-        "        throughput  latency  memory  stages",
-        "    5e+05 inputs/s  22.0 µs     0 B  2 x four",
-        "  2.5e+05 inputs/s  8.00 µs     0 B  2 x one",
-        "1.667e+05 inputs/s  6.00 µs     0 B  1 x two",
+        "        throughput  latency  memory               limit  stages",
+        "    5e+05 inputs/s  22.0 µs     0 B  --max-latency 22us  2 x four",
+        "  2.5e+05 inputs/s  8.00 µs     0 B   --max-latency 8us  2 x one",
+        "1.667e+05 inputs/s  6.00 µs     0 B   --max-latency 6us  1 x two",
     ]
     assert last.startswith("no other stream is both faster and, by 1% or more, sooner done; solved")
     document = json.loads(Path("front.json").read_text())
     assert document["schema"] == "stagecut.stream_front/1"
-    for point in document["front"]:
+    for line, point in zip(lines[1:], document["front"], strict=True):
+        option = re.search(r"(--max-latency) (\S+)", line)
+        assert option is not None
+        found = json.loads(trades(*option.groups(), "--json").out)
+        assert [found[key] for key in ("period_s", "latency_s")] == [
+            point[key] for key in ("period_s", "latency_s")
+        ]
         Path("point.json").write_text(json.dumps(point))
         assert "certificate accepted" in trades("--check", "point.json").out
 
