@@ -102,7 +102,7 @@ WORN = replace(
 
 def test_the_least_that_can_be_had_is_within_all_other_limits() -> None:
     with pytest.raises(UnplaceableError, match=r"the least that can be had is 8\.00 µs"):
-        Throughput((Limit("latency", 7 * US),))(WORN)
+        Throughput((LATENCY,))(WORN)
 
 
 def test_of_two_limits_that_nothing_keeps_to_either_is_told() -> None:
