@@ -62,7 +62,7 @@ def in_flight(
     most_s: float = math.inf,
 ) -> int:
     """How many inputs are in flight at most, by what is known of a stream's times; without a
-    latency, as many as keep all replicas at work.
+    latency, or a period (0), as many as keep all replicas at work.
 
     At the planned rate `latency_s / period_s` inputs are on their way; one more waits, so that no
     replica ever does. Of batches one waits for each replica of the first stage: one that finds less
