@@ -81,6 +81,13 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     Raises AssignmentError when a node is left out, runs twice or where it cannot, or when a budget
     or a memory overflows; ScheduleError when a step reads what is not there.
     """
+    found = account_beyond_budgets(table, schedule)
+    check_budgets(table, found.uses)
+    return found
+
+
+def account_beyond_budgets(table: CostTable, schedule: Schedule) -> Account:
+    """As `account`, whatever it uses of budgets: memories alone may not overflow."""
     _check_complete(table, schedule)
     ledger = _Ledger(table, schedule)
     lines = ledger.lines()
@@ -90,7 +97,7 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     ledger.check_ends()
     energy_j = sum_known([step.energy_j for step in steps])
     uses = {**ledger.uses, **({} if energy_j is None else {ENERGY: energy_j})}
-    _check_budgets(table, uses)
+    _check_memories(table, uses)
     return Account(
         steps=tuple(steps),
         latency_s=math.fsum(step.time_s for step in steps),
@@ -278,7 +285,7 @@ def _check_complete(table: CostTable, schedule: Schedule) -> None:
         raise ScheduleError("runs twice", where=f"node {twice}", fix="run every node once")
 
 
-def _check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
+def _check_memories(table: CostTable, uses: Mapping[str, float]) -> None:
     for memory in table.machine.memories:
         resident = round(uses[bytes_in(memory.name)])
         if memory.capacity_bytes is not None and resident > memory.capacity_bytes:
@@ -288,6 +295,11 @@ def _check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
                 where=f"memory {memory.name}",
                 fix="let some of its nodes run elsewhere",
             )
+
+
+def check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
+    """Raises AssignmentError for the first budget of which more is used than there is, and
+    CostTableError where energies are limited and not known."""
     for budget in table.budgets:
         if budget.name not in uses:  # energies that are not known
             table.require_energy()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.plan import OverLink
 from stagecut.compiler.ir.planned_stream import FrontPoint
-from stagecut.compiler.ir.units import seconds
+from stagecut.compiler.ir.units import enough, seconds
 from stagecut.compiler.report.model.content import Summary
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.wording import brief, count, rate, time
@@ -71,7 +71,13 @@ def front(summary: Summary) -> str:
     stream = summary.streaming
     if stream is None or not stream.front:
         return ""
-    return f"sooner done, by the costs: {'; '.join(map(trade, stream.front[:3]))}"
+    found = (f"{trade(each)} ({sooner(each)})" for each in stream.front[:3])
+    return f"sooner done, by the costs: {'; '.join(found)}"
+
+
+def sooner(point: FrontPoint) -> str:
+    """The option with which a compile makes it a plan."""
+    return f"--max-latency {enough(point.latency_s)}"
 
 
 def measured_stages(summary: Summary) -> str:

@@ -38,6 +38,7 @@ def test_the_page_draws_them_and_says_why() -> None:
     assert page.count('<circle class="other"') == 2
     assert page.count('<circle class="chosen"') == page.count('<circle class="more"') == 1
     assert "25 inputs/s~" in page
+    assert page.count("--max-latency 50ms<") == page.count("--max-latency 40ms<") == 1
     assert "Why not." in page
     assert "2 × one in processes" in page
 
