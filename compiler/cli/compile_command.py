@@ -33,7 +33,9 @@ def compile_(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Only say what each device can take, and what would be measured."
+            "--dry-run",
+            help="Only say what each device can take, what would be measured, and how long that "
+            "would take.",
         ),
     ] = False,
     device: common.DeviceOption = None,
@@ -157,30 +159,34 @@ def compile_(
             fix="leave it out, or leave out --dry-run",
         )
     if dry_run:
+        from stagecut import backends
         from stagecut.compiler.cli import dry_run as dry
         from stagecut.compiler.context import EFFORTS
         from stagecut.compiler.ir.objective import parse_objective
+        from stagecut.compiler.rehearsal import rehearse
 
         goal = parse_objective(objective)
+        asked = common.one_of(effort, EFFORTS, "--effort")
+        lower = lower_precision_of(tolerance, asked_precision)
         named = [] if costs is None else [*read_costs(costs).machine.device_named]
-        rehearsed = dry.rehearsed(
+        rehearsal = rehearse(
             model,
             feeds=common.read_feeds(feed) or None,
-            devices=device or named,
+            devices=device or named or backends.real_devices(lower_precision=lower),
             variants=common.parse_variants(shape),
             granularity=finest,
-            lower_precision=lower_precision_of(tolerance, asked_precision),
             restrict=common.read_rules(pin, forbid),
             decoding=decoding.decoding_options(
                 prompt, capacity, state, length, sequences=sequences
             ),
         )
-        asked = common.one_of(effort, EFFORTS, "--effort")
-        rounds = dry.rounds_of(asked, goal, by_costs=costs is not None)
+        found = dry.foreseen(
+            rehearsal, asked, goal, lower_precision=bool(lower), by_costs=costs is not None
+        )
         if json:
-            print_json("stagecut.compile-dry-run/1", dry.document(rehearsed, rounds))
+            print_json("stagecut.compile-dry-run/1", found.document())
         else:
-            say(*dry.lines(rehearsed, rounds))
+            say(*found.lines())
         return
     if output is None:
         raise UsageError(
