@@ -5,10 +5,11 @@ bit. docs/costs.md describes the format, compiler/formats/costs_schema.py is its
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from stagecut.compiler.formats.costs_schema import (
     HostDocument,
@@ -65,13 +66,11 @@ def table_of(parsed: Parsed) -> CostTable:
     names = [memory.name for memory in machine.memories]
     between = (Route(start, end) for start in names for end in names if start != end)
     routes = {str(route): route for route in between}
-    values = tuple(_values(parsed.values, routes))
-    shared = {value.name: value.name for value in values}
     return CostTable(
         name=document["name"],
         machine=machine,
-        values=values,
-        nodes=tuple(_nodes(parsed.nodes, shared)),
+        values=tuple(_values(parsed.values, routes)),
+        nodes=tuple(_nodes(parsed.nodes)),
         inputs=tuple(Endpoint(**end) for end in document.get("inputs", ())),
         outputs=tuple(Endpoint(**end) for end in document.get("outputs", ())),
         budgets=tuple(Budget(**budget) for budget in document.get("budgets", ())),
@@ -113,30 +112,30 @@ def _machine(document: TableDocument) -> Machine:
 def _values(
     documents: Iterable[list[ValueDocument]], routes: Mapping[str, Route]
 ) -> Iterator[ValueCosts]:
+    def by_route(costs: Mapping[str, T]) -> Mapping[Route, T]:
+        return {routes[key]: cost for key, cost in costs.items()} if costs else NOTHING
+
     first = 0
     for some in documents:
+        columns = _Columns(some)
         try:
             yield from in_bulk(
                 ValueCosts,
                 len(some),
-                name=[each["name"] for each in some],
-                size_bytes=[each["size_bytes"] for each in some],
-                transfer_s=[_by_route(each.get("move_s"), routes) for each in some],
-                transfer_j=[_by_route(each.get("move_j"), routes) for each in some],
-                transfer_spread=[
-                    _by_route(_spreads(each.get("move_spread")), routes) for each in some
-                ],
+                name=columns("name"),
+                size_bytes=columns("size_bytes"),
+                transfer_s=columns("move_s", NOTHING, by_route),
+                transfer_j=columns("move_j", NOTHING, by_route),
+                transfer_spread=columns(
+                    "move_spread", NOTHING, lambda spreads: by_route(_spreads(spreads))
+                ),
             )
         except KeyError:
             raise _not_a_route(some, first, routes) from None
         first += len(some)
 
 
-def _by_route(costs: Mapping[str, T] | None, routes: Mapping[str, Route]) -> Mapping[Route, T]:
-    return {routes[key]: cost for key, cost in costs.items()} if costs else NOTHING
-
-
-def _spreads(spreads: Mapping[str, SpreadDocument] | None) -> Mapping[str, Spread]:
+def _spreads(spreads: Mapping[str, SpreadDocument]) -> Mapping[str, Spread]:
     return {key: Spread(**each) for key, each in spreads.items()} if spreads else NOTHING
 
 
@@ -160,28 +159,42 @@ def _not_a_route(
     )
 
 
-def _nodes(documents: Iterable[list[NodeDocument]], shared: dict[str, str]) -> Iterator[NodeCosts]:
-    """`shared` holds each name once."""
-    known = shared.setdefault
-
-    def names(listed: Sequence[str]) -> tuple[str, ...]:
-        return tuple(map(known, listed, listed))
-
+def _nodes(documents: Iterable[list[NodeDocument]]) -> Iterator[NodeCosts]:
     for some in documents:
+        columns = _Columns(some)
         yield from in_bulk(
             NodeCosts,
             len(some),
-            name=[each["name"] for each in some],
-            op=[each["op"] for each in some],
-            run_s=[each["run_s"] for each in some],
-            inputs=[names(each.get("inputs", ())) for each in some],
-            outputs=[names(each.get("outputs", ())) for each in some],
-            weight_bytes=[each.get("weight_bytes", 0) for each in some],
-            run_j=[each.get("run_j", NOTHING) for each in some],
-            run_spread=[_spreads(each.get("run_spread")) for each in some],
-            resident_bytes=[each.get("held_bytes", NOTHING) for each in some],
-            uses=[each.get("uses", NOTHING) for each in some],
+            name=columns("name"),
+            op=columns("op"),
+            run_s=columns("run_s"),
+            inputs=columns("inputs", (), tuple),
+            outputs=columns("outputs", (), tuple),
+            weight_bytes=columns("weight_bytes", 0),
+            run_j=columns("run_j", NOTHING),
+            run_spread=columns("run_spread", NOTHING, _spreads),
+            resident_bytes=columns("held_bytes", NOTHING),
+            uses=columns("uses", NOTHING),
         )
+
+
+class _Columns:
+    """What documents have under a key, one after the other."""
+
+    def __init__(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        self._documents = documents
+        self._keys = set().union(*documents)
+
+    def __call__(
+        self, key: str, default: object = None, read: Callable[[Any], object] | None = None
+    ) -> Iterable[object]:
+        """Each entry, or what `read` makes of it; `default`, of which `read` makes the same, where
+        there is none. Nothing is looked at where no document has the key, as of most keys none has.
+        """
+        if key not in self._keys:
+            return repeat(default, len(self._documents))
+        entries = [each.get(key, default) for each in self._documents]
+        return entries if read is None else map(read, entries)
 
 
 def _sections(table: CostTable) -> Iterator[str]:
