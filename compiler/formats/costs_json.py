@@ -5,19 +5,17 @@ bit. docs/costs.md describes the format, compiler/formats/costs_schema.py is its
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import repeat
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
+from stagecut.compiler.formats.columns import Columns
 from stagecut.compiler.formats.costs_schema import (
     HostDocument,
-    NodeDocument,
     Parsed,
     SpreadDocument,
     TableDocument,
-    ValueDocument,
     parse,
 )
 from stagecut.compiler.ir.collector import resting_collector
@@ -109,24 +107,21 @@ def _machine(document: TableDocument) -> Machine:
         raise CostTableError(error.problem, where=error.where, fix=error.fix) from None
 
 
-def _values(
-    documents: Iterable[list[ValueDocument]], routes: Mapping[str, Route]
-) -> Iterator[ValueCosts]:
+def _values(documents: Iterable[Columns], routes: Mapping[str, Route]) -> Iterator[ValueCosts]:
     def by_route(costs: Mapping[str, T]) -> Mapping[Route, T]:
         return {routes[key]: cost for key, cost in costs.items()} if costs else NOTHING
 
     first = 0
     for some in documents:
-        columns = _Columns(some)
         try:
             yield from in_bulk(
                 ValueCosts,
                 len(some),
-                name=columns("name"),
-                size_bytes=columns("size_bytes"),
-                transfer_s=columns("move_s", NOTHING, by_route),
-                transfer_j=columns("move_j", NOTHING, by_route),
-                transfer_spread=columns(
+                name=some("name"),
+                size_bytes=some("size_bytes"),
+                transfer_s=some("move_s", NOTHING, by_route),
+                transfer_j=some("move_j", NOTHING, by_route),
+                transfer_spread=some(
                     "move_spread", NOTHING, lambda spreads: by_route(_spreads(spreads))
                 ),
             )
@@ -139,17 +134,14 @@ def _spreads(spreads: Mapping[str, SpreadDocument]) -> Mapping[str, Spread]:
     return {key: Spread(**each) for key, each in spreads.items()} if spreads else NOTHING
 
 
-def _not_a_route(
-    documents: Iterable[ValueDocument], first: int, routes: Mapping[str, Route]
-) -> CostTableError:
-    """Of the first of `documents` that has a key which is no route; they are numbered from `first`
-    on."""
+def _not_a_route(some: Columns, first: int, routes: Mapping[str, Route]) -> CostTableError:
+    """Of the first value that has a key which is no route; they are numbered from `first` on."""
+    columns = {name: [*some(name, NOTHING)] for name in ("move_s", "move_j", "move_spread")}
     path = next(
-        f"values[{index}].{name}.{key}"
-        for index, document in enumerate(documents, first)
-        for name, costs in document.items()
-        if isinstance(costs, dict)
-        for key in costs
+        f"values[{first + index}].{name}.{key}"
+        for index in range(len(some))
+        for name, costs in columns.items()
+        for key in costs[index]
         if key not in routes
     )
     return CostTableError(
@@ -159,42 +151,22 @@ def _not_a_route(
     )
 
 
-def _nodes(documents: Iterable[list[NodeDocument]]) -> Iterator[NodeCosts]:
+def _nodes(documents: Iterable[Columns]) -> Iterator[NodeCosts]:
     for some in documents:
-        columns = _Columns(some)
         yield from in_bulk(
             NodeCosts,
             len(some),
-            name=columns("name"),
-            op=columns("op"),
-            run_s=columns("run_s"),
-            inputs=columns("inputs", (), tuple),
-            outputs=columns("outputs", (), tuple),
-            weight_bytes=columns("weight_bytes", 0),
-            run_j=columns("run_j", NOTHING),
-            run_spread=columns("run_spread", NOTHING, _spreads),
-            resident_bytes=columns("held_bytes", NOTHING),
-            uses=columns("uses", NOTHING),
+            name=some("name"),
+            op=some("op"),
+            run_s=some("run_s"),
+            inputs=some("inputs", (), tuple),
+            outputs=some("outputs", (), tuple),
+            weight_bytes=some("weight_bytes", 0),
+            run_j=some("run_j", NOTHING),
+            run_spread=some("run_spread", NOTHING, _spreads),
+            resident_bytes=some("held_bytes", NOTHING),
+            uses=some("uses", NOTHING),
         )
-
-
-class _Columns:
-    """What documents have under a key, one after the other."""
-
-    def __init__(self, documents: Sequence[Mapping[str, Any]]) -> None:
-        self._documents = documents
-        self._keys = set().union(*documents)
-
-    def __call__(
-        self, key: str, default: object = None, read: Callable[[Any], object] | None = None
-    ) -> Iterable[object]:
-        """Each entry, or what `read` makes of it; `default`, of which `read` makes the same, where
-        there is none. Nothing is looked at where no document has the key, as of most keys none has.
-        """
-        if key not in self._keys:
-            return repeat(default, len(self._documents))
-        entries = [each.get(key, default) for each in self._documents]
-        return entries if read is None else map(read, entries)
 
 
 def _sections(table: CostTable) -> Iterator[str]:

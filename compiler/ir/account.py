@@ -121,9 +121,7 @@ def _steps(lines: Sequence[_Line]) -> list[StepAccount]:
 class _Ledger:
     """Follows the values from memory to memory, step by step."""
 
-    def __init__(
-        self, table: CostTable, schedule: Schedule, nodes: Sequence[NodeCosts]
-    ) -> None:
+    def __init__(self, table: CostTable, schedule: Schedule, nodes: Sequence[NodeCosts]) -> None:
         """`nodes` are in the order in which they run."""
         self._table = table
         self._schedule = schedule
@@ -242,8 +240,8 @@ def _nodes_in_order(table: CostTable, schedule: Schedule) -> Sequence[NodeCosts]
     that runs twice.
     """
     if schedule.order == tuple([node.name for node in table.nodes]):
-        able = (device in node.run_s for device, node in zip(schedule.devices, table.nodes))
-        if all(able):
+        placed = zip(schedule.devices, table.nodes, strict=True)
+        if all(device in node.run_s for device, node in placed):
             return table.nodes
     check_assignment(table, schedule.device_of)
     if len(schedule.order) > len(table.nodes):
