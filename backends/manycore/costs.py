@@ -6,7 +6,7 @@ An FPU instruction is counted for each register of multiply-adds, and for each o
 scalar kernels do beside that is within the core-cycles. For comparing, not for watts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,7 +20,16 @@ from stagecut.backends.manycore.kernels.layernorm import layernorm
 from stagecut.backends.manycore.kernels.softmax import softmax
 from stagecut.backends.manycore.product import Product, tiled
 from stagecut.backends.manycore.rowwise import Rowwise, dealt, fits
-from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Projected, Rows, Work
+from stagecut.backends.manycore.work import (
+    Attend,
+    Move,
+    NoRoomError,
+    Projected,
+    Rows,
+    Work,
+    works,
+)
+from stagecut.compiler.ir.graph import Operator
 
 #: What is one kernel.
 Kernel: TypeAlias = Product | Attend | Rows | Move
@@ -57,13 +66,33 @@ def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
     unless tiles are found: then only where that is faster. Raises as `cost` does."""
     if not isinstance(work, Projected):
         return (cost(chip, work),)
-    pair = joined(chip, work.attend, work.product)
-    if pair is None:
+    fused = _fused(chip, work)
+    if fused is None:
         return _apart(chip, work)
-    fused = tuple(cost(chip, part) for part in pair)
-    if not chip.levers.find_tiles:
-        return fused
-    return min(fused, _apart(chip, work), key=lambda way: sum(each.cycles for each in way))
+    return min(fused, _apart(chip, work), key=_cycles) if chip.levers.find_tiles else fused
+
+
+def partial_sums(
+    chip: Chip, operators: Sequence[Operator], kept: Collection[str]
+) -> Mapping[str, int]:
+    """By the name of each product that is fused with the attention before it, as far as that is
+    faster (which is when the two are one node): the clusters whose partial sums are added up."""
+    found = {}
+    for work in works(operators, kept, fused=chip.optimised):
+        if isinstance(work, Projected):
+            fused = _fused(chip, work)
+            if fused is not None and _cycles(fused) < _cycles(_apart(chip, work)):
+                found[work.operator] = fused[-1].clusters
+    return found
+
+
+def _cycles(way: Sequence[Cost]) -> float:
+    return sum(each.cycles for each in way)
+
+
+def _fused(chip: Chip, work: Projected) -> tuple[Cost, ...] | None:
+    pair = joined(chip, work.attend, work.product)
+    return None if pair is None else tuple(cost(chip, part) for part in pair)
 
 
 def _apart(chip: Chip, work: Projected) -> tuple[Cost, ...]:

@@ -9,7 +9,7 @@ nothing   a view, such as Reshape
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -52,12 +52,13 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """Attention whose heads a product with a weight joins; `moves` put them side by side where the
-    two are not fused."""
+    """Attention whose heads a product with a weight, the operator of this name, joins; `moves` put
+    them side by side where the two are not fused."""
 
     attend: Attend
     product: Product
     moves: tuple[Move, ...] = ()
+    operator: str = ""
 
 
 #: What is done number by number, wherever the numbers are.
@@ -75,12 +76,17 @@ class NoRoomError(UnsupportedError):
 
 
 def works_of(node: Node, *, fused: bool) -> tuple[Work, ...]:
-    """The work that `node` is made of, in order; where `fused`, what follows a product number by
-    number is done on its tiles. Raises UnsupportedError."""
-    kept = {value.name for value in node.outputs}
+    """The work that `node` is made of, in order; see `works`."""
+    return works(node.operators, {value.name for value in node.outputs}, fused=fused)
+
+
+def works(operators: Sequence[Operator], kept: Collection[str], *, fused: bool) -> tuple[Work, ...]:
+    """The work of `operators`, in order, of which others read the values that are `kept`; where
+    `fused`, what follows a product number by number is done on its tiles. Raises
+    UnsupportedError."""
     found: list[Work] = []
     tail = ""  # the result of what `found` ends with, as far as it can be taken up by the next
-    for kernel in kernels(node.operators, kept):
+    for kernel in kernels(operators, kept):
         work, result = _work(kernel)
         follows, passed = _reads(kernel, tail), "" if result in kept else result
         if work is None:
@@ -105,15 +111,13 @@ def _together(
             return 1, replace(last, product=replace(last.product, follow=follow))
     moves = tuple(each for each in found[-1:] if isinstance(each, Move))
     attend = found[-1 - len(moves)]
-    if isinstance(work, Product) and isinstance(attend, Attend) and _left(kernel) == tail:
+    if not (isinstance(work, Product) and isinstance(kernel, Operator)):
+        return 0, work
+    if isinstance(attend, Attend) and kernel.reads[0].name == tail:
         numbers = attend.count * attend.head.queries * attend.head.d
         if work.count == 1 and work.m * work.k == numbers:
-            return 1 + len(moves), Projected(attend, work, moves)
+            return 1 + len(moves), Projected(attend, work, moves, kernel.name)
     return 0, work
-
-
-def _left(kernel: Operator | Region) -> str:
-    return kernel.reads[0].name if isinstance(kernel, Operator) else ""
 
 
 def _is_open(found: Sequence[Work], kernel: Operator | Region, *, follows: bool) -> bool:

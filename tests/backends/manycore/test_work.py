@@ -52,7 +52,10 @@ FOUND = {
         PROJECTED,
         (
             Projected(
-                Attend(Head(5, 5, 4), 3), Product(5, 9, 12, follow=("scale",)), (Move(15, 4),)
+                Attend(Head(5, 5, 4), 3),
+                Product(5, 9, 12, follow=("scale",)),
+                (Move(15, 4),),
+                "MatMul_5",
             ),
         ),
     ),
