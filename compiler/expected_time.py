@@ -259,5 +259,8 @@ def _program(
     graph = ir.Graph(
         [x], [y], nodes=nodes, initializers=weights, opset_imports={"": 14}, name="pace"
     )
-    ports = [Value(str(each.name), "float32", tuple(each.shape or ())) for each in (x, y)]
+    ports = [
+        Value(str(each.name), "float32", each.shape.numpy() if each.shape else ())
+        for each in (x, y)
+    ]
     return StageProgram("pace", ir.Model(graph, ir_version=8), (ports[0],), (ports[1],))
