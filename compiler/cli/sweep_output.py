@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.units import at_most
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.catalogue import Choice, front
 from stagecut.passes.sweep.sweep import Breakpoint, Curve
@@ -113,7 +114,7 @@ def verdict(curve: Curve) -> Iterator[str]:
 
 def proved(solves: int, gap: float) -> str:
     """How many partitions an answer rests on, and how sure they are."""
-    proof = f"gaps of up to {gap:.2%}" if gap else "each proved optimal"
+    proof = f"gaps of up to {at_most(gap)}" if gap else "each proved optimal"
     return f"{wording.count(solves, 'partition')}, {proof}"
 
 
