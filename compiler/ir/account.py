@@ -81,6 +81,13 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     Raises AssignmentError when a node is left out, runs twice or where it cannot, or when a budget
     or a memory overflows; ScheduleError when a step reads what is not there.
     """
+    found = account_beyond_budgets(table, schedule)
+    check_budgets(table, found.uses)
+    return found
+
+
+def account_beyond_budgets(table: CostTable, schedule: Schedule) -> Account:
+    """As `account`, whatever it uses of budgets: memories alone may not overflow."""
     ledger = _Ledger(table, schedule, _nodes_in_order(table, schedule))
     lines = ledger.lines()
     steps: list[StepAccount] = []
@@ -89,7 +96,7 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     ledger.check_ends()
     energy_j = sum_known([step.energy_j for step in steps])
     uses = {**ledger.uses, **({} if energy_j is None else {ENERGY: energy_j})}
-    _check_budgets(table, uses)
+    _check_memories(table, uses)
     return Account(
         steps=tuple(steps),
         latency_s=math.fsum(step.time_s for step in steps),
@@ -276,7 +283,7 @@ def check_assignment(table: CostTable, device_of: Mapping[str, str]) -> None:
             raise AssignmentError("the cost table has no such node", where=f"node {name}")
 
 
-def _check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
+def _check_memories(table: CostTable, uses: Mapping[str, float]) -> None:
     for memory in table.machine.memories:
         resident = round(uses[bytes_in(memory.name)])
         if memory.capacity_bytes is not None and resident > memory.capacity_bytes:
@@ -286,6 +293,11 @@ def _check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
                 where=f"memory {memory.name}",
                 fix="let some of its nodes run elsewhere",
             )
+
+
+def check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
+    """Raises AssignmentError for the first budget of which more is used than there is, and
+    CostTableError where energies are limited and not known."""
     for budget in table.budgets:
         if budget.name not in uses:  # energies that are not known
             table.require_energy()
