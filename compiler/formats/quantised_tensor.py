@@ -70,7 +70,8 @@ class Form:
     @property
     def size_bytes(self) -> int:
         """What values and scales take."""
-        return sum(dtype.itemsize * math.prod(shape) for dtype, shape in (self.values, self.scales))
+        parts = (self.values, self.scales)
+        return sum(dtype.numpy().itemsize * math.prod(shape) for dtype, shape in parts)
 
 
 @dataclass(frozen=True, eq=False)
