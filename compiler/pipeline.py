@@ -55,7 +55,7 @@ from stagecut.compiler.ir.errors import (
 )
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.metric import MetricFunction
-from stagecut.compiler.ir.objective import parse_objective
+from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
 from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
 from stagecut.compiler.ir.state import Decoding, DecodingOptions
 from stagecut.compiler.ir.stream_certificate import limits_of_stream
@@ -129,12 +129,12 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     front. Then the tolerance is what the metric may lose. `reference`
     is the model in full precision, given as `model` is, where that one comes quantised: outputs are
     held against those of the reference, within 0.05 unless a tolerance is given.
-    `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch` says how
-    many inputs it may run in one call, where that is faster (8 unless said), and
-    `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and what weights
-    and values on their way may, by the costs. `isolated` measures in a process of its own, which an
-    engine may take down: then the compile goes on without that engine there. Its progress is not
-    seen.
+    `max_energy_j` is the most that a run, or an input of a stream, may take, by the costs. Of a
+    stream, `max_batch` says how many inputs it may run in one call, where that is faster (8 unless
+    said), and `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and
+    what weights and values on their way may, by the costs. `isolated` measures in a process of its
+    own, which an engine may take down: then the compile goes on without that engine there. Its
+    progress is not seen.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
@@ -147,8 +147,11 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     check_stream(max_batch, max_latency_s, max_memory_bytes)
     tables = tables_in(costs)
     limits = {
-        "max_batch": max_batch, "max_latency_s": max_latency_s, "max_memory_bytes": max_memory_bytes
-    }  # fmt: skip
+        "max_batch": max_batch,
+        "max_latency_s": max_latency_s,
+        "max_memory_bytes": max_memory_bytes,
+        "max_energy_j": max_energy_j if objective == str(THROUGHPUT) else None,
+    }
     check_machine(machine, tables, objective, limits)
     if isolated:
         check_alone(costs)
@@ -186,8 +189,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids))),
         granularity,
         tolerance,
-        max_energy_j,
-        limits_of_stream(max_latency_s, max_memory_bytes),
+        None if goal.streams else max_energy_j,
+        limits_of_stream(max_latency_s, max_memory_bytes, max_energy_j if goal.streams else None),
         max_batch,
         phases,
         hosts=None if machine is None else OverHosts(machine, context),

@@ -158,7 +158,10 @@ class PlanEntry:
         specs = {name: known.specs[name] for name in left}
         context = replace(known, backends=left, specs=specs)
         processes = alone.shipped.id.hosting != "threads"
-        return replace(self.question, context=context, size=found.size, processes=processes)
+        limits = tuple(limit.of_batch(found.size) for limit in self.question.limits)
+        return replace(
+            self.question, context=context, size=found.size, processes=processes, limits=limits
+        )
 
     def _best_batch(self, alone: PlannedVariant, index: int) -> Found:
         """As `Batches.best` has it, whose engines are gone when it is known."""

@@ -70,8 +70,9 @@ class Form:
     @property
     def size_bytes(self) -> int:
         """What values and scales take."""
-        parts = (self.values, self.scales)
-        return sum(dtype.numpy().itemsize * math.prod(shape) for dtype, shape in parts)
+        return sum(
+            int(dtype.itemsize) * math.prod(shape) for dtype, shape in (self.values, self.scales)
+        )
 
 
 @dataclass(frozen=True, eq=False)
