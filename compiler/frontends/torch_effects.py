@@ -122,15 +122,23 @@ def refuse_written_constants(program: ExportedProgram, source: str) -> None:
 
 
 def _writes(target: object) -> bool:
+    """Whether it changes numbers of its first operand."""
     schema = getattr(target, "_schema", None)
-    return schema is not None and bool(schema.is_mutable)
+    return schema is not None and schema.is_mutable and target is not _ATEN.detach_.default
 
 
 def _root(node: torch.fx.Node) -> torch.fx.Node:
-    """What its first operand is a view of."""
-    while node.args and isinstance(node.args[0], torch.fx.Node):
-        node = node.args[0]
-    return node
+    """What its first operand is, or is a view of."""
+    root = node
+    while root.args and isinstance(root.args[0], torch.fx.Node) and (root is node or _views(root)):
+        root = root.args[0]
+    return root
+
+
+def _views(node: torch.fx.Node) -> bool:
+    """Whether its result lies in its first operand."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and any(each.alias_info is not None for each in schema.returns)
 
 
 def is_translated_wrongly(functional: ExportedProgram) -> bool:

@@ -146,10 +146,10 @@ class Aliased(Written):
         self._held = [self.cache]
 
     def forward(self, input_ids: Tensor, cache_position: Tensor) -> Tensor:
-        self._held[0].view(1, 1, ROOM, WIDTH).index_copy_(
-            2, cache_position, self.embed(input_ids)[:, None]
-        )
-        scores: Tensor = self.head(self._held[0].sum(2)[:, 0])
+        cache: Any = self._held[0]
+        rows = self.embed(input_ids)[:, None]
+        cache.view(1, 1, ROOM, WIDTH).index_copy_(2, cache_position, rows)
+        scores: Tensor = self.head(cache.sum(2)[:, 0])
         return scores
 
 
@@ -159,6 +159,14 @@ def test_a_cache_that_torch_takes_for_a_constant() -> None:
     with pytest.raises(ModelError, match="takes for constants") as caught:
         from_live(Aliased(), inputs, source="aliased")
     assert "strict=True" in caught.value.fix
+
+
+def test_a_copy_of_a_constant_may_be_written() -> None:
+    class Copied(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.tensor([1.0, 2.0]).mul_(2)
+
+    assert from_live(Copied(), torch.zeros(2), source="copied").changes == ()
 
 
 def test_a_static_cache_of_transformers() -> None:
