@@ -30,7 +30,7 @@ docs: $(READY)
 	$(PY) -m mkdocs build --strict --site-dir out/site
 
 screenshots: $(READY)
-	$(PY) -m pytest tests/end_to_end/test_screenshots.py --screenshots docs/images
+	$(PY) -m pytest tests/end_to_end/test_screenshots.py::test_pictures --screenshots docs/images
 
 outputs: $(READY)
 	$(PY) -m pytest tests/docs/test_code_blocks.py --outputs $(CURDIR)/docs/outputs

@@ -134,8 +134,9 @@ def _time_lines(time: ExpectedTime) -> Iterator[str]:
         "comparing": time.gate_s,
     }
     parts = ", ".join(f"{name} {seconds(time_s)}" for name, time_s in phases.items())
-    again = f"; up to {seconds(time.most_s)} where other work disturbs it"
-    yield f"compiling would take about {seconds(time.about_s)}{again}"
+    about, most = seconds(time.about_s), seconds(time.most_s)
+    again = f"; up to {most} where other work disturbs it" if most != about else ""
+    yield f"compiling would take about {about}{again}"
     yield f"  {parts}"
     rest = f"; not counted: {', '.join(time.uncounted)}" if time.uncounted else ""
     yield f"  (by what a few small programs take to be prepared and run on each device{rest})"

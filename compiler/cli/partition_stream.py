@@ -8,6 +8,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.stream import StreamAccount, StreamSchedule, StreamSolution
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.units import enough, scaled, seconds, size
+from stagecut.compiler.report import wording
 from stagecut.passes.partition.throughput.front import Front
 from stagecut.passes.partition.throughput.throughput import Throughput
 
@@ -38,11 +39,11 @@ def _lines(
     if account.energy_j is not None:
         yield f"  energy  {scaled(account.energy_j, 'J')} an input"
     for name, units in account.used.items():
-        yield f"  {name}  {units} units"
+        yield f"  {name}  {wording.count(units, 'unit')}"
     parts = zip(stream.schedule.stages, stream.replicas, account.stages, account.busy, strict=True)
     for stage, replicas, load, busy in parts:
         batch = f", batch {load.batch}" if load.batch > 1 else ""
-        nodes = f"{len(stage.nodes)} node{'s' if len(stage.nodes) > 1 else ''}"
+        nodes = wording.count(len(stage.nodes), "node")
         yield (
             f"  {replicas} x {stage.device}{batch}: {nodes} from {stage.nodes[0]}, "
             f"{seconds(load.call_s)} a call, {busy:.0%} busy"

@@ -28,6 +28,9 @@ LEGEND = f"{MODELLED} modelled, not measured"
 #: So many inputs are shown with their shapes.
 _PORTS = 3
 
+#: So many signs of noise are told.
+_SIGNS = 2
+
 
 def time(figure: Figure | None) -> str:
     """`12.3 ms`, or `12.3 ms~` when it is modelled; nothing where there is no figure."""
@@ -132,8 +135,16 @@ def percent_of(part: float) -> str:
 def measured(known: Circumstances) -> str:
     """`gate measured 2026-11-26 01:03 UTC, in a noisy moment: other work took 34% of the CPUs`."""
     time = datetime.fromtimestamp(known.measured_at_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    noisy = f", in a noisy moment: {shorten(known.noise, 240)}" if known.noise else ""
+    noisy = f", in a noisy moment: {_noise(known.noise)}" if known.noise else ""
     return f"{brief(known.what)} measured {time}{noisy}"
+
+
+def _noise(noise: str) -> str:
+    """The first of its signs, and how many there are besides."""
+    signs = noise.split("; ")
+    more = len(signs) - _SIGNS
+    told = "; ".join(shorten(sign, 120) for sign in signs[:_SIGNS])
+    return f"{told}; and {count(more, 'further sign')} of it" if more > 0 else told
 
 
 def relative(output: OutputRow) -> str:

@@ -1,71 +1,17 @@
 """How long a compile would take: by a device whose pace is known, and rounds that are played."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from stagecut import backends
-from stagecut.compiler.context import EFFORTS
-from stagecut.compiler.expected_time import ExpectedTime, Pace, expected_time, pace_of, played_s
-from stagecut.compiler.ir.device import Backend, Executable, StageProgram, Tensor
+from stagecut.compiler.context import EFFORTS, Effort
+from stagecut.compiler.expected_time import ExpectedTime, expected_time, played_s
+from stagecut.compiler.ir.device import Executable, StageProgram
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.rehearsal import Rehearsal, rehearse
 from stagecut.passes.partition.restrict import Restrict
 from stagecut.passes.profile.rounds import Rounds
-
-#: 32 operators take 1 s to be prepared, a weight of 4 MiB 2 s, 33 Mflop 0.5 s to be run.
-PACE = Pace(
-    load_s=7.0,
-    stage_s=0.25,
-    operator_s=1 / 32,
-    byte_s=2 / 2**22,
-    start_s=0.125,
-    flop_s=0.5 / 2**25,
-)
-
-
-@dataclass
-class Slow:
-    """A CPU under a clock of its own, which goes on by what things take at a pace."""
-
-    pace: Pace = PACE
-    now_s: float = 0.0
-    loaded: bool = False
-    cpu: Backend = field(default_factory=lambda: backends.create("cpu.serial"))
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.cpu, name)
-
-    def clock(self) -> float:
-        return self.now_s
-
-    def prepare(self, stage: StageProgram) -> Executable:
-        self.now_s += self.pace.stage_s + (0.0 if self.loaded else self.pace.load_s)
-        self.loaded = True
-        graph = stage.model.graph
-        self.now_s += len(graph) * self.pace.operator_s
-        weights = [value.const_value for value in graph.initializers.values()]
-        self.now_s += sum(each.nbytes for each in weights if each) * self.pace.byte_s
-        flops = 2 * stage.inputs[0].elements * sum(each.shape[1] for each in weights if each)
-
-        def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-            self.now_s += self.pace.start_s + flops * self.pace.flop_s
-            return [np.zeros(value.shape, np.float32) for value in stage.outputs]
-
-        return run
-
-
-def test_the_pace_of_a_device_is_found() -> None:
-    found = pace_of(slow := Slow(), slow.clock)
-    single = replace(PACE, stage_s=PACE.stage_s + PACE.operator_s)  # a stage has an operator
-    assert found.load_s == pytest.approx(single.load_s)
-    assert found.stage_s == pytest.approx(single.stage_s)
-    assert found.operator_s == pytest.approx(single.operator_s)
-    assert found.byte_s == pytest.approx(single.byte_s)
-    assert found.start_s == pytest.approx(single.start_s)
-    assert found.flop_s == pytest.approx(single.flop_s)
+from tests.support.slow import PACE, Slow
 
 
 @pytest.mark.parametrize(
@@ -121,10 +67,10 @@ def test_the_time_of_a_compile_on_one_slow_device(rehearsal: Rehearsal) -> None:
 
 
 def test_more_effort_takes_longer(rehearsal: Rehearsal) -> None:
-    def of(effort: str) -> ExpectedTime:
+    def of(effort: Effort) -> ExpectedTime:
         slow = Slow()
         asked = replace(rehearsal, engines={"cpu.serial": slow})
-        return expected_time(asked, effort, slow.clock)  # type: ignore[arg-type]
+        return expected_time(asked, effort, slow.clock)
 
     quick, normal, thorough = map(of, EFFORTS)
     assert quick.about_s < normal.about_s < thorough.about_s

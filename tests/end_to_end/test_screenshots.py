@@ -3,8 +3,8 @@
 `make screenshots` keeps them in docs/images. They are made anew only on request: the times in them
 are never twice the same.
 
-Large plans are looked at on two screens, and so that all of them can be read. Their costs are
-handed in (tests/support/by_speed.py).
+Large plans are looked at on two screens: all of their pages has to be readable. Their costs are
+handed in (tests/support/by_speed.py); `-k large --screenshots FOLDER` keeps the pictures.
 """
 
 from collections.abc import Sequence

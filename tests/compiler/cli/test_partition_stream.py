@@ -54,8 +54,8 @@ def test_what_it_says(run: Run) -> None:
         "3.333e+05 inputs/s, one every 3.00 µs; optimal: no schedule is faster",
         "  latency at this rate  22.0 µs (measured)",
         "  memory  5.00 KiB, 0 B of them weights",
-        "  cores  1 units",
-        "  npu  1 units",
+        "  cores  1 unit",
+        "  npu  1 unit",
         "  1 x batch, batch 4: 1 node from a, 10.0 µs a call, 83% busy",
         "  1 x npu: 1 node from b, 3.00 µs a call, 100% busy",
     ]

@@ -182,3 +182,9 @@ def test_when_and_how_it_was_measured() -> None:
         "profile measured 2024-11-26 01:43 UTC, in a noisy moment: "
         "other work took 34% of the CPUs\N{REPLACEMENT CHARACTER}[2J"
     )
+
+
+def test_of_much_noise_the_first_signs_are_told() -> None:
+    known = Circumstances("gate", 0.0, noise="one; two; three; four")
+    assert wording.measured(known).endswith(": one; two; and 2 further signs of it")
+    assert wording.measured(replace(known, noise="one; two")).endswith(": one; two")

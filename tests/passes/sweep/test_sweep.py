@@ -9,6 +9,7 @@ from stagecut.compiler.ir.objective import ENERGY
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.sweep.scale import Scale
 from stagecut.passes.sweep.sweep import Move, Sweep
+from tests.support.by_speed import plan_by_speed
 from tests.support.tables import US, cost_table, seeded_table
 from tests.support.watched import Watched
 
@@ -34,6 +35,16 @@ def test_by_eye() -> None:
     assert curve.elasticity(1.0) == 0
     assert curve.elasticity(8.0) == pytest.approx(2 / 6)
     assert curve.at(1.5).total(1.5) == pytest.approx((6 + 8 / 1.5) * US)
+
+
+@pytest.mark.parametrize("part", ["transfers", "pim.hbm"])
+def test_of_a_real_model_every_change_is_found(part: str) -> None:
+    """BERT-base, 152 nodes, over five orders of magnitude: two partitions a piece, all proved."""
+    curve = Sweep(Scale(part), 0.01, 1000.0)(plan_by_speed("bert-base").table)
+    assert curve.gap == 0
+    assert len(curve.breakpoints) >= 5
+    assert curve.solves == 2 * len(curve.breakpoints) + 1
+    assert curve.break_even is not None
 
 
 def test_what_gains_nothing_has_no_break_even() -> None:
