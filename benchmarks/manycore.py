@@ -1,7 +1,8 @@
 """Claim: what each optimisation of a many-core library brings to transformers.
 
     python -m benchmarks.manycore [--models vit-b,gpt-j] [--precisions fp64,fp8] [--clusters 16]
-                                  [--device manycore.snitch16] [--output out]
+                                  [--steps baseline,library] [--device manycore.snitch16]
+                                  [--output out]
 
 Every figure is modelled: costs are those of the device's kernels (`backends/manycore`), block after
 block, so that no weights are built. Decoders see all tokens (nar), or one token against a cache
@@ -26,7 +27,7 @@ Writes manycore.json, manycore_breakdown.png, manycore_lengths.png and manycore_
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def main() -> None:
     print(_heading())
     rows = []
     for case in cases(models, precisions, lengths, clusters):
-        found = [*_steps(options.device, case), *_as_counted(options.device, case)]
+        found = [*_steps(options.device, case, options.steps), *_as_counted(options.device, case)]
         rows += found
         for row in found:
             print(_line(row, found[0]), flush=True)
@@ -113,9 +114,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--lengths", default=",".join(map(str, LENGTHS)), help="of decoders")
     parser.add_argument("--clusters", default=",".join(map(str, CLUSTERS)))
+    parser.add_argument("--steps", type=steps_of, default=[*STEPS], help="besides baseline")
     parser.add_argument("--device", default="manycore.snitch16", help="a preset, or with options")
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
     return parser.parse_args()
+
+
+def steps_of(text: str) -> list[str]:
+    """Those that are named, in their order; baseline, which speed-ups are over, is one always."""
+    asked = text.split(",")
+    for name in asked:
+        if name not in STEPS:
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(STEPS)}")
+    return [step for step in STEPS if step in asked or step == "baseline"]
 
 
 def cases(
@@ -135,9 +146,9 @@ def cases(
                         yield Case(model, mode, model.tokens, precision, count)
 
 
-def _steps(device: str, case: Case) -> Iterator[Row]:
+def _steps(device: str, case: Case, steps: Iterable[str] = STEPS) -> Iterator[Row]:
     """One row for each column, as far as there is room in the scratchpads."""
-    for step in STEPS:
+    for step in steps:
         try:
             yield _row(backend_after(device, case, step), case, step)
         except UnsupportedError as reason:

@@ -101,6 +101,46 @@ def changes_of(
     return tuple(changes)
 
 
+def refuse_written_constants(program: ExportedProgram, source: str) -> None:
+    """Raise ModelError where `program` writes into tensors that torch.export has taken for
+    constants, as it does with those that a module holds otherwise than as buffers, too."""
+    constants = program.graph_signature.inputs_to_lifted_tensor_constants
+    written = dict.fromkeys(
+        constants[root.name]
+        for node in program.graph.nodes
+        if node.op == "call_function" and _writes(node.target)
+        for root in [_root(node)]
+        if root.name in constants
+    )
+    if written:
+        raise ModelError(
+            f"it writes into {', '.join(written)}, which torch takes for constants",
+            where=source,
+            fix="export it by torch.export.export(..., strict=True) under torch.no_grad(), which "
+            "takes them for buffers, and give the program",
+        )
+
+
+def _writes(target: object) -> bool:
+    """Whether it changes numbers of its first operand."""
+    schema = getattr(target, "_schema", None)
+    return schema is not None and schema.is_mutable and target is not _ATEN.detach_.default
+
+
+def _root(node: torch.fx.Node) -> torch.fx.Node:
+    """What its first operand is, or is a view of."""
+    root = node
+    while root.args and isinstance(root.args[0], torch.fx.Node) and (root is node or _views(root)):
+        root = root.args[0]
+    return root
+
+
+def _views(node: torch.fx.Node) -> bool:
+    """Whether its result lies in its first operand."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and any(each.alias_info is not None for each in schema.returns)
+
+
 def is_translated_wrongly(functional: ExportedProgram) -> bool:
     """Whether it holds operators that torch translates to ONNX only in parts."""
     return any(

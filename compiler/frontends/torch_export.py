@@ -39,6 +39,7 @@ try:
         changes_of,
         is_translated_wrongly,
         refuse_complex,
+        refuse_written_constants,
         stateless,
     )
 except ModuleNotFoundError as error:
@@ -132,6 +133,7 @@ def from_program(
         raise _no_inputs(source)
     inputs = _inputs(program, arguments, source)
     is_complex = refuse_complex(program, source)
+    refuse_written_constants(program, source)
     names = outputs or _output_names(program, source)
     model, functional = _translate(program, source)
     changes = changes_of(functional, (*inputs, *names), source)

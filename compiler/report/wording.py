@@ -52,6 +52,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def utilisation(row: StageRow) -> str:
+    return "" if row.utilisation is None else percent(row.utilisation)
+
+
 def count(number: int, thing: str) -> str:
     """`1 transfer`, `12,000 nodes`."""
     return f"1 {thing}" if number == 1 else f"{number:,} {thing}s"

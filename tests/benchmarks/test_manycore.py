@@ -1,5 +1,6 @@
 """The many-core experiment: a block's work, its steps, and the range beside published figures."""
 
+import argparse
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from benchmarks.manycore import (
     _steps,
     backend_after,
     cases,
+    steps_of,
 )
 from benchmarks.manycore_headlines import headlines
 from benchmarks.manycore_models import MODELS, Case, Model, works
@@ -49,6 +51,12 @@ def test_each_step_adds_something_and_none_is_slower_than_the_baseline() -> None
     assert [row.step for row in rows] == list(STEPS)
     assert all(row.cycles <= rows[0].cycles for row in rows)
     assert all(0 < row.utilisation <= row.utilisation_in_use <= 1 for row in rows)
+
+
+def test_steps_are_those_that_are_named_over_the_baseline() -> None:
+    assert steps_of("buffered,library") == ["baseline", "library", "buffered"]
+    with pytest.raises(argparse.ArgumentTypeError, match="'fast' is not one of baseline, library"):
+        steps_of("library,fast")
 
 
 def test_what_has_no_room_is_told_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:

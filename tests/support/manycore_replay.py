@@ -1,6 +1,7 @@
 """Oracles for the many-core model that know events and no closed form.
 
 `Cluster`  a DMA core and compute cores that meet at barriers, step by step
+`meet`     clusters that hand partial sums to each other, as each of them is ready
 `Banks`    cores, streams and banks as objects, a cycle at a time, in the plainest words
 """
 
@@ -75,6 +76,17 @@ def _each(tiles: Sequence[Tile]) -> Iterator[Tile]:
     for tile in tiles:
         for _ in range(tile.count):
             yield tile
+
+
+def meet(clusters: int, fetch: float, barrier: float, add: float) -> float:
+    """When cluster 0 has the sum of all: in round r, each whose number 2^(r + 1) divides fetches
+    from the one that is 2^r further, as soon as both have what they had to add up."""
+    ready, step = [0.0] * clusters, 1
+    while step < clusters:
+        for own in range(0, clusters - step, 2 * step):
+            ready[own] = max(ready[own], ready[own + step]) + fetch + barrier + add
+        step *= 2
+    return ready[0]
 
 
 @dataclass

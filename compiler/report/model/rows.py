@@ -51,7 +51,9 @@ class StageRow:
     """Nodes that run as one program on one device.
 
     `predicted` is what the nodes take and the start costs, `share` its part of the whole plan.
-    With a trace, `as_built` is what the gate measured for the stage.
+    With a trace, `as_built` is what the gate measured for the stage. `utilisation` is the part of
+    the device's peak to which the nodes' floating-point work comes in the predicted time, None
+    where no peak is known.
     """
 
     index: int
@@ -64,6 +66,7 @@ class StageRow:
     transfers_in: int
     transferred_in_bytes: int
     energy_j: float | None
+    utilisation: float | None
 
     @property
     def foretold(self) -> Figure:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stagecut.compiler.ir.account import StepAccount
 from stagecut.compiler.ir.plan import PlannedVariant
-from stagecut.compiler.ir.schedule import Run, Transfer
+from stagecut.compiler.ir.schedule import Run, Stage, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.model.rows import StageRow, TransferRow
@@ -42,9 +42,18 @@ def stage_rows(planned: PlannedVariant, trace: Trace | None) -> tuple[StageRow, 
                 transfers_in=len(arrived),
                 transferred_in_bytes=sum(each.size_bytes for each in arrived),
                 energy_j=cost.energy_j,
+                utilisation=_utilisation(planned, stage, cost.time_s),
             )
         )
     return tuple(rows)
+
+
+def _utilisation(planned: PlannedVariant, stage: Stage, time_s: float) -> float | None:
+    peak = planned.machine.device(stage.device).peak_flop_per_s
+    if peak is None or not time_s:
+        return None
+    names = frozenset(stage.nodes)
+    return sum(node.flops for node in planned.nodes if node.name in names) / (time_s * peak)
 
 
 def transfer_rows(planned: PlannedVariant, run: Trace | None) -> tuple[TransferRow, ...]:

@@ -43,6 +43,7 @@ class Tables:
             *_foretold(stages),
             Column("off by", wording.off_by, number=True, from_width=60),
             Column("share", lambda row: wording.percent(row.share), number=True, from_width=60),
+            *_of_peak(stages),
             Column("comes in", _transferred_in, number=True, from_width=80),
         )
         return grid("Stages", columns, stages, self.width)
@@ -126,6 +127,13 @@ def _foretold(stages: Sequence[StageRow]) -> Sequence[Column[StageRow]]:
         "as built", lambda row: wording.time(row.as_built), number=True
     )
     return (as_built, predicted) if traced else (predicted,)
+
+
+def _of_peak(stages: Sequence[StageRow]) -> Sequence[Column[StageRow]]:
+    """Where a device's peak is known."""
+    if all(row.utilisation is None for row in stages):
+        return ()
+    return (Column("of peak", wording.utilisation, number=True, from_width=90),)
 
 
 def _transferred_in(row: StageRow) -> Cell:

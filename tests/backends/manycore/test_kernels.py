@@ -12,7 +12,10 @@ from stagecut.backends.manycore.kernels.expf import expf, exponential
 from stagecut.backends.manycore.kernels.gemm import gemm, streamed
 from stagecut.backends.manycore.kernels.gemv import gemv
 from stagecut.backends.manycore.kernels.reduction import reduction
+from stagecut.backends.manycore.pipeline import NOTHING, Fetch, Step
+from stagecut.backends.manycore.pipeline import Tile as Steps
 from tests.support.manycore import chip
+from tests.support.manycore_replay import Cluster, meet
 
 PRECISIONS = ("fp64", "fp32", "fp16", "fp8")
 precisions = st.sampled_from(PRECISIONS)
@@ -150,11 +153,15 @@ def _columns(one: Chip, rows: int, widths: list[int]) -> float:
     after = attention.rescale(one, Tile(rows, 1), 16)
     if not one.levers.double_buffer:
         return after + sum(loads) + sum(works)
-    return after + loads.pop(0) + sum(map(max, works, [*loads, 0])) + 3 * len(works)
+    steps = [Step(Fetch(load, 0), work) for load, work in zip(loads, works, strict=True)]
+    events = Cluster(True, barrier(one), 0.0).run([Steps(1, step, NOTHING) for step in steps])
+    # barriers around a tile of rows are in its constant
+    return after + events - 2 * barrier(one)
 
 
-def test_sums_meet_in_a_tree() -> None:
-    one = reduction(chip(), 4096, 2)
-    assert [reduction(chip(), 4096, n) / one for n in (1, 2, 3, 4, 8, 12, 16)] == [
-        0, 1, 2, 2, 3, 4, 4,
-    ]  # fmt: skip
+@given(st.integers(1, 70), st.integers(1, 6000), precisions)
+def test_sums_meet_in_a_tree(clusters: int, elements: int, precision: str) -> None:
+    one = chip(precision)
+    fetch = dma.done_1d(one, elements * one.number_bytes, "local")
+    events = meet(clusters, fetch, barrier(one), elementwise.axpy(one, elements))
+    assert reduction(one, elements, clusters) == pytest.approx(events)

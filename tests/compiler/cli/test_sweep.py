@@ -183,6 +183,17 @@ def test_several_options_are_several_catalogues_of_one_profile(run: Run) -> None
     ]
 
 
+def test_a_many_core_chip_s_energy_is_what_a_core_cycle_takes(run: Run) -> None:
+    """On so hot a processor, all that can is better off on the chip."""
+    onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")
+    shapes = ("--shape", "ids=2x5", "--shape", "scale=2x3")
+    hot = ("--device", "cpu.serial:watts_per_thread=100000", "--objective", "energy")
+    swept = ("--set", "manycore.snitch16:precision=fp32,core_cycle_j=1e-11,2.1e-11")
+    choices = _json(run("x.onnx", *shapes, *hot, *swept, "--no-cache", "--json"))["choices"]
+    without, low, high = (each["total"] for each in choices)
+    assert low < high < without
+
+
 def test_a_catalogue_with_prices_says_what_something_is_as_good_as(run: Run) -> None:
     """Where all is pinned to the host, no device is worth its price."""
     onnx.save(MODELS["symbolic dimensions"].proto(), "x.onnx")

@@ -16,8 +16,8 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.entries import entries_of
 from stagecut.compiler.frontends.decoder.written import written_states
 from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.frontends.torch_export import from_program
-from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.frontends.torch_export import from_live, from_program
+from stagecut.compiler.ir.errors import ModelError, UsageError
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.session import DecoderSession
@@ -136,6 +136,37 @@ def test_what_is_no_cache_stays_an_ordinary_model(module: Written) -> None:
     assert written_states(imported) == ()
     [entry], decoding = entries_of(imported, [{}], None, DecodingOptions())
     assert (entry.name, decoding) == ("main", None)
+
+
+class Aliased(Written):
+    """Its cache is an attribute of something else as well, by which it is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held = [self.cache]
+
+    def forward(self, input_ids: Tensor, cache_position: Tensor) -> Tensor:
+        cache: Any = self._held[0]
+        rows = self.embed(input_ids)[:, None]
+        cache.view(1, 1, ROOM, WIDTH).index_copy_(2, cache_position, rows)
+        scores: Tensor = self.head(cache.sum(2)[:, 0])
+        return scores
+
+
+def test_a_cache_that_torch_takes_for_a_constant() -> None:
+    """As it does with transformers' caches, unless it is told to be strict."""
+    inputs = {"input_ids": torch.tensor([[3, 4]]), "cache_position": torch.arange(2)}
+    with pytest.raises(ModelError, match="takes for constants") as caught:
+        from_live(Aliased(), inputs, source="aliased")
+    assert "strict=True" in caught.value.fix
+
+
+def test_a_copy_of_a_constant_may_be_written() -> None:
+    class Copied(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.tensor([1.0, 2.0]).mul_(2)
+
+    assert from_live(Copied(), torch.zeros(2), source="copied").changes == ()
 
 
 def test_a_static_cache_of_transformers() -> None:

@@ -1,5 +1,7 @@
 """What stages and transfers take, as predicted, as built and as observed."""
 
+from dataclasses import replace
+
 import pytest
 
 from stagecut.compiler.ir.trace import Trace
@@ -45,6 +47,21 @@ def test_what_comes_in_is_transferred_for_the_stage_that_runs_next() -> None:
     rows = stage_rows(mixed().planned, None)
     assert [row.transfers_in for row in rows] == [0, 0, 1, 1, 0]
     assert [row.transferred_in_bytes for row in rows] == [0, 0, 65536, 65536, 0]
+
+
+def test_utilisation_is_of_the_peak_where_one_is_known() -> None:
+    """A device that could do ten times what its nodes do."""
+    planned = cpu_only().planned
+    devices = planned.machine.devices
+    rows = stage_rows(planned, None)
+    assert [row.utilisation for row in rows] == [None] * 3
+    first = planned.nodes[0]
+    flops = replace(first, flops=42_000)
+    known = tuple(replace(device, peak_flop_per_s=1e10) for device in devices)
+    machine = replace(planned.machine, devices=known)
+    faster = replace(planned, machine=machine, nodes=(flops, *planned.nodes[1:]))
+    assert first.name in rows[0].nodes
+    assert stage_rows(faster, None)[0].utilisation == pytest.approx(42_000 / (42 * US * 1e10))
 
 
 def test_hops_of_a_relay_are_transfers_of_their_own() -> None:
