@@ -11,6 +11,7 @@ from time import perf_counter
 from stagecut import backends
 from stagecut.compiler.entries import decode_step, entries_of
 from stagecut.compiler.frontends.load import import_model
+from stagecut.compiler.frontends.model_folder import with_encoder
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.device import Backend, Feeds
@@ -88,6 +89,7 @@ def _programs(
     """With the entry of each, and the shapes that were asked for."""
     named = [name for shapes in variants for name in shapes]
     imported, feeds = import_model(model, feeds=feeds, shaped=named)
+    imported = with_encoder(imported, decoding.encoder)
     if decoding.length is not None:
         yield DECODE, variants[0], decode_step(imported, feeds, decoding, variants[0])[0]
         return

@@ -177,7 +177,7 @@ def compile_(
             granularity=finest,
             restrict=common.read_rules(pin, forbid),
             decoding=decoding.decoding_options(
-                prompt, capacity, state, length, sequences=sequences
+                prompt, capacity, state, length, encoder, hand, sequences
             ),
         )
         found = dry.foreseen(

@@ -7,8 +7,10 @@ import onnx
 import pytest
 
 from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.rehearsal import Rehearsal, rehearse
 from stagecut.passes.partition.restrict import Restrict, parse_rule
+from tests.support import encoder_decoders
 from tests.support.decoders import tiny_decoder
 from tests.support.onnx_models import MODELS
 
@@ -62,6 +64,21 @@ def test_a_decoder_is_asked_about_by_entry(tmp_path: Path) -> None:
         restrict=NOTHING,
     )
     assert [part.entry for part in found.parts] == ["prefill", "decode"]
+
+
+def test_the_encoder_beside_a_decoder_is_asked_about(tmp_path: Path) -> None:
+    onnx.save(encoder_decoders.encoder(), tmp_path / "encoder.onnx")
+    onnx.save(encoder_decoders.merged(), tmp_path / "decoder.onnx")
+    found = rehearse(
+        str(tmp_path / "decoder.onnx"),
+        feeds=None,
+        devices=["cpu.serial"],
+        variants=[{"input_ids": (1, 4)}],
+        granularity="cluster",
+        restrict=NOTHING,
+        decoding=DecodingOptions(encoder=tmp_path / "encoder.onnx", prompt=3, capacity=60),
+    )
+    assert [part.entry for part in found.parts] == ["encode", "prefill", "decode"]
 
 
 def test_every_variant_is_asked_about(tmp_path: Path) -> None:
