@@ -31,7 +31,7 @@ from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError, Results
 from stagecut.runtime.stream.statistics import StreamStats
-from stagecut.runtime.stream.streams import Streams, limit_of
+from stagecut.runtime.stream.streams import Streams, limit_of, together_of
 from stagecut.runtime.unprofiled_shapes import Shapes
 from stagecut.runtime.variant import Variant
 
@@ -226,7 +226,13 @@ class Session:
         """
         window = 2 * self.most_in_flight  # one half in flight, one for outputs that wait
         return Results(
-            inputs, self._item, self._streams, window=window, ordered=ordered, on_error=on_error
+            inputs,
+            self._item,
+            self._streams,
+            window=window,
+            together=together_of(self._variants),
+            ordered=ordered,
+            on_error=on_error,
         )
 
     def submit(self, feeds: Feeds, *, overload: Overload = "block") -> "Future[list[Tensor]]":
@@ -238,23 +244,23 @@ class Session:
         Callbacks of the future run one after the other in a thread of their own, and may submit
         further inputs and wait. Raises FeedError as `run` does, ClosedError after `close`.
         """
-        item = self._called_back(feeds)
+        future, item = self._called_back(feeds)
         self._streams.submit(item, overload)
-        return item.future
+        return future
 
     def try_submit(self, feeds: Feeds) -> "Future[list[Tensor]] | None":
         """As `submit`; None where there is no room."""
-        item = self._called_back(feeds)
-        return item.future if self._streams.try_submit(item) else None
+        future, item = self._called_back(feeds)
+        return future if self._streams.try_submit(item) else None
 
     async def run_async(self, feeds: Feeds) -> list[Tensor]:
         """What `run` gives, while the event loop does other things. All that are waited for at once
         are in line; a task that is cancelled leaves it."""
         from asyncio import wrap_future
 
-        item = self._item(feeds)
-        self._streams.enqueue(item)
-        return await wrap_future(item.future)
+        future: Future[list[Tensor]] = Future()
+        self._streams.enqueue(self._item(feeds, future))
+        return await wrap_future(future)
 
     @property
     def most_in_flight(self) -> int:
@@ -294,16 +300,15 @@ class Session:
         if cluster is not None:
             cluster.close()
 
-    def _item(self, feeds: Feeds) -> Item:
+    def _item(self, feeds: Feeds, future: "Future[list[Tensor]] | None" = None) -> Item:
         feeds, shapes = self._checked(feeds)
         # a copy: the caller may put the next input into the same dictionary
-        return Item(self._nearest(shapes), {**feeds}, shapes, self._all_handed_back)
+        item = (self._nearest(shapes), {**feeds}, shapes, self._all_handed_back)
+        return Item(*item) if future is None else Item(*item, future=future)
 
-    def _called_back(self, feeds: Feeds) -> Item:
-        """For whom its future is handed out."""
-        item = self._item(feeds)
-        item.future = CalledBack(self._streams.callbacks)
-        return item
+    def _called_back(self, feeds: Feeds) -> "tuple[Future[list[Tensor]], Item]":
+        future = CalledBack(self._streams.callbacks)
+        return future, self._item(feeds, future)
 
     def _all_handed_back(self, outputs: Feeds) -> list[Tensor]:
         return self._handed_back(outputs, self._known)

@@ -117,6 +117,11 @@ class Variant:
         return None if self.is_fallback else self.planned.stream
 
     @property
+    def run_s(self) -> float:
+        """What a single run takes, by the costs."""
+        return self.running.account.latency_s
+
+    @property
     def has_full_batches(self) -> bool:
         return self.batched is not None
 

@@ -6,14 +6,15 @@ room for, so that the stages have something to do while outputs are used.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Literal, Protocol, Self, TypeAlias, get_args
 
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.runtime.stream.item import Item, Outputs
+from stagecut.runtime.stream.item import Item, Outputs, Told
+from stagecut.runtime.stream.promise import Promise
 from stagecut.runtime.stream.streams import Streams, check_choice
 
 #: What becomes of an input that fails: its error is raised where its outputs would have been, or
@@ -21,13 +22,18 @@ from stagecut.runtime.stream.streams import Streams, check_choice
 OnError: TypeAlias = Literal["raise", "yield"]
 
 
+#: So long the first of several outputs may wait for the others at the most.
+TOGETHER_S = 1e-3
+
+
 class Results(Iterator["Outputs | Exception"]):
     """The outputs of each of `inputs`, in their order unless not `ordered`.
 
     An error of one input does not touch the others: after `next` has raised it, the one after it
     has the outputs that come next. An error of `inputs` itself is raised behind everything that was
-    there before it. `close`, or the end of a `with` block, cancels what has not begun; so does an
-    interrupt.
+    there before it. Outputs in order are waited for `together`, so many at a time, for as long as
+    that is no time at all: waking for each takes longer than some models do. `close`, or the end of
+    a `with` block, cancels what has not begun; so does an interrupt.
     """
 
     def __init__(
@@ -37,10 +43,11 @@ class Results(Iterator["Outputs | Exception"]):
         streams: Streams,
         *,
         window: int,
+        together: int,
         ordered: bool,
         on_error: OnError,
     ) -> None:
-        self._pending: _Pending = _InOrder() if ordered else _AsTheyCome()
+        self._pending: _Pending = _InOrder(together) if ordered else _AsTheyCome()
         self._ended = False
         self._held: Item | None = None
         self._last: Exception | None = None
@@ -80,7 +87,7 @@ class Results(Iterator["Outputs | Exception"]):
         self._held = self._last = None
         self._pending.cancel()
 
-    def _next(self) -> "Future[Outputs]":
+    def _next(self) -> Told:
         self._fill()
         if self._pending:
             return self._pending.next()
@@ -108,7 +115,7 @@ class Results(Iterator["Outputs | Exception"]):
             try:
                 self._held = self._item_of(feeds)
             except StagecutError as error:
-                failed: Future[Outputs] = Future()
+                failed = Promise()
                 failed.set_exception(error)
                 self._pending.add(failed)
             return
@@ -127,8 +134,8 @@ class _Pending(Protocol):
     """Futures of inputs in flight."""
 
     def __len__(self) -> int: ...
-    def add(self, future: "Future[Outputs]") -> None: ...
-    def next(self) -> "Future[Outputs]":
+    def add(self, future: Told) -> None: ...
+    def next(self) -> Told:
         """One that is done, which is no longer pending; waits for it."""
         ...
 
@@ -136,19 +143,23 @@ class _Pending(Protocol):
 
 
 class _InOrder:
-    def __init__(self) -> None:
-        self._futures: deque[Future[Outputs]] = deque()
+    def __init__(self, together: int) -> None:
+        self._together = together
+        self._futures: deque[Told] = deque()
 
     def __len__(self) -> int:
         return len(self._futures)
 
-    def add(self, future: "Future[Outputs]") -> None:
+    def add(self, future: Told) -> None:
         self._futures.append(future)
 
-    def next(self) -> "Future[Outputs]":
-        with suppress(CancelledError):
-            self._futures[0].exception()
-        return self._futures.popleft()
+    def next(self) -> Told:
+        futures = self._futures
+        if not futures[0].done():
+            if self._together > 1:
+                _wait(futures[min(self._together, len(futures)) - 1], TOGETHER_S)
+            _wait(futures[0])
+        return futures.popleft()
 
     def cancel(self) -> None:
         while self._futures:
@@ -157,17 +168,17 @@ class _InOrder:
 
 class _AsTheyCome:
     def __init__(self) -> None:
-        self._futures: dict[Future[Outputs], None] = {}
-        self._done: SimpleQueue[Future[Outputs]] = SimpleQueue()
+        self._futures: dict[Told, None] = {}
+        self._done: SimpleQueue[Told] = SimpleQueue()
 
     def __len__(self) -> int:
         return len(self._futures)
 
-    def add(self, future: "Future[Outputs]") -> None:
+    def add(self, future: Told) -> None:
         self._futures[future] = None
         future.add_done_callback(self._done.put)
 
-    def next(self) -> "Future[Outputs]":
+    def next(self) -> Told:
         future = self._done.get()
         del self._futures[future]
         return future
@@ -175,3 +186,8 @@ class _AsTheyCome:
     def cancel(self) -> None:
         while self._futures:
             self._futures.popitem()[0].cancel()
+
+
+def _wait(future: Told, most_s: float | None = None) -> None:
+    with suppress(CancelledError, TimeoutError):
+        future.exception(most_s)

@@ -1,7 +1,8 @@
 """Runs a stage on a many-core device: its kernels one after the other, on stored numbers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from stagecut.backends.manycore.numerics.formats import Format
 from stagecut.backends.manycore.numerics.kernels import Kernels
 from stagecut.backends.rounding import narrow
 from stagecut.compiler.ir.device import StageProgram, Tensor
+from stagecut.compiler.ir.graph import Operator
 from stagecut.compiler.ir.regions import kernels
 from stagecut.compiler.ir.view import View
 
@@ -43,21 +45,29 @@ class ManycoreExecutable:
         return [narrow(values[name], self.format.stored) for name in self.outputs]
 
 
-#: Stands for a size that is open: kernels look at what they are given.
-_OPEN = 1
+#: Operators, and the names of the values that others read -> the clusters over which the K of some
+#: of them is split, by name.
+Splits: TypeAlias = Callable[[Sequence[Operator], Collection[str]], Mapping[str, int]]
 
 
-def build(stage: StageProgram, form: Format, *, exact: bool, tile: int) -> ManycoreExecutable:
-    """Round and lay out the weights of `stage`, whose shapes may be open; attention has `tile` keys
-    at a time.
+def whole(_: Sequence[Operator], __: Collection[str]) -> Mapping[str, int]:
+    """Nothing is split."""
+    return {}
 
-    Raises EngineError for an operator without a kernel, a weight without data, and a GELU whose
-    numbers are not GELU's.
+
+def build(
+    stage: StageProgram, form: Format, *, exact: bool, tile: int, splits: Splits = whole
+) -> ManycoreExecutable:
+    """Round and lay out the weights of `stage`; attention has `tile` keys at a time.
+
+    Raises EngineError for an operator without a kernel, a weight without data, a shape that is not
+    static, and a GELU whose numbers are not GELU's.
     """
-    view = View(stage.model.graph, _open_shapes(stage))
+    view = View(stage.model.graph)
     operators = [view.operator(node) for node in stage.model.graph]
     outputs = tuple(value.name for value in stage.outputs)
-    builder = Kernels(stage, form, exact=exact, tile=tile)
+    clusters = splits(operators, outputs)
+    builder = Kernels(stage, form, exact=exact, tile=tile, clusters=clusters)
     steps = []
     for kernel in kernels(operators, outputs):
         run, reads, writes = builder.of(kernel)
@@ -71,14 +81,3 @@ def build(stage: StageProgram, form: Format, *, exact: bool, tile: int) -> Manyc
         outputs,
         form,
     )
-
-
-def _open_shapes(stage: StageProgram) -> dict[str, tuple[int, ...]]:
-    """By name, of the values of which not all sizes are known, if their number is."""
-    graph = stage.model.graph
-    values = [*graph.inputs, *(value for node in graph for value in node.outputs)]
-    return {
-        str(value.name): tuple(dim if isinstance(dim, int) else _OPEN for dim in value.shape)
-        for value in values
-        if value.shape is not None and not value.shape.is_static()
-    }

@@ -8,9 +8,9 @@ import numpy as np
 from stagecut.backends.manycore.numerics.attention import FlashAttention
 from stagecut.backends.manycore.numerics.formats import Format
 from stagecut.backends.manycore.numerics.functions import i_gelu, layer_norm, softmax
+from stagecut.backends.manycore.numerics.partial_sums import split
 from stagecut.backends.manycore.numerics.products import Multiply, products
 from stagecut.backends.stacks import batched, flat
-from stagecut.backends.views import VIEWS, view
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Operator, Value
@@ -21,20 +21,32 @@ Run: TypeAlias = Callable[..., Sequence[Tensor]]
 #: What to run, and the values that it reads and writes.
 Kernel: TypeAlias = tuple[Run, Sequence[Value], Sequence[Value]]
 
+_VIEWS = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
+
 #: Operators that have a kernel by themselves.
 COMPUTED = (
-    VIEWS
+    _VIEWS
     | {"MatMul", "Gemm", "Add", "Sub", "Mul", "LayerNormalization", "Softmax", "Gelu"}
     | {"Transpose", "Split", "Concat", "Slice"}
 )
 
 
 class Kernels:
-    """Makes them; `constants` are the weights that are read as values."""
+    """Makes them; `constants` are the weights that are read as values. `clusters` says of products,
+    by name, over how many their K is split."""
 
-    def __init__(self, stage: StageProgram, form: Format, *, exact: bool, tile: int) -> None:
+    def __init__(
+        self,
+        stage: StageProgram,
+        form: Format,
+        *,
+        exact: bool,
+        tile: int,
+        clusters: Mapping[str, int],
+    ) -> None:
         self._stage = stage
         self._format = form
+        self._clusters = clusters
         self._products = products(form, exact=exact)
         self._attention = FlashAttention(self._products, form, tile)
         self._makers: Mapping[str, Callable[[Operator], Kernel]] = {
@@ -50,7 +62,7 @@ class Kernels:
             "Split": self._split,
             "Concat": self._concat,
             "Slice": self._slice,
-            **dict.fromkeys(VIEWS, self._view),
+            **dict.fromkeys(_VIEWS, self._view),
         }
         self.constants: dict[str, Tensor] = {}
 
@@ -79,15 +91,25 @@ class Kernels:
     def _matmul(self, operator: Operator) -> Kernel:
         left, right = (value for value in operator.inputs if value is not None)
         if right.constant and len(right.shape) == 2:
-            multiply = self._products.by(self._stage.weight(right.name))
+            multiply = self._by(operator.name, self._stage.weight(right.name))
             return _each_row(multiply, right.shape[1:]), self._reading(left), operator.writes
+        shape = operator.writes[0].shape
 
         def run(one: Tensor, other: Tensor) -> Sequence[Tensor]:
-            result = batched(self._products.both, one, other)
-            rows = result[..., 0, :] if one.ndim == 1 else result
-            return [rows[..., 0] if other.ndim == 1 else rows]
+            return [batched(self._products.both, one, other).reshape(shape)]
 
         return run, self._reading(left, right), operator.writes
+
+    def _by(self, name: str, matrix: Tensor, bias: Tensor | None = None) -> Multiply:
+        """Where K is split, a bias is added to what the tree of clusters gives."""
+        clusters = self._clusters.get(name, 1)
+        if clusters == 1:
+            return self._products.by(matrix, bias)
+        multiply = split(self._products, self._format, matrix, clusters)
+        if bias is None:
+            return multiply
+        start = self._format.held(bias)
+        return lambda rows: self._format.rounded(multiply(rows) + start)
 
     def _gemm(self, operator: Operator) -> Kernel:
         """Alpha and beta are folded into the weights, before these are rounded. A bias that is
@@ -105,7 +127,7 @@ class Kernels:
             raise self._unsupported(operator, "only a bias that is the same for all rows")
         start = np.broadcast_to(bias.reshape(-1), matrix.shape[1:])
         return (
-            _each_row(self._products.by(matrix, start), matrix.shape[1:]),
+            _each_row(self._by(operator.name, matrix, start), matrix.shape[1:]),
             (left,),
             (operator.writes),
         )
@@ -163,6 +185,7 @@ class Kernels:
             scale = 1 / factor if region.divides else factor
         operands = (region.query, region.key, region.value)
         masks = () if region.mask is None else (region.mask,)
+        shape = region.result.shape
 
         def run(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Sequence[Tensor]:
             turned = k if region.key_is_turned else k.swapaxes(-1, -2)
@@ -171,23 +194,13 @@ class Kernels:
             if mask is not None:
                 mask = flat(np.broadcast_to(mask, (*lead, q.shape[-2], v.shape[-2])), lead)
             result = self._attention(q, turned, v, scale=scale, mask=mask, causal=region.causal)
-            return [result.reshape(*lead, *result.shape[-2:])]
+            return [result.reshape(shape)]
 
         return run, self._reading(*operands, *masks), (region.result,)
 
     def _view(self, operator: Operator) -> Kernel:
-        operand, *rest = (value for value in operator.inputs if value is not None)
-        axes = operator.attributes.get("axes")
-        numbers = axes if isinstance(axes, tuple) else None
-        if rest:
-            numbers = self._stage.weight(rest[0].name).tolist()
-        look = view(
-            operator.op,
-            None if numbers is None else [int(number) for number in numbers],
-            int(_number(operator, "axis", 1)),
-            keeps_zero=bool(_number(operator, "allowzero", 0)),
-        )
-        return lambda x: [look(x)], self._reading(operand), operator.writes
+        shape = operator.writes[0].shape
+        return lambda x: [x.reshape(shape)], self._reading(operator.reads[0]), operator.writes
 
     def _transpose(self, operator: Operator) -> Kernel:
         order = operator.attributes.get("perm")
@@ -196,20 +209,9 @@ class Kernels:
 
     def _split(self, operator: Operator) -> Kernel:
         axis = int(_number(operator, "axis", 0))
-        operand, *rest = (value for value in operator.inputs if value is not None)
-        sizes = operator.attributes.get("split")
-        if rest:
-            sizes = tuple(self._stage.weight(rest[0].name).tolist())
-        count = len(operator.outputs)
-        written = [at for at, value in enumerate(operator.outputs) if value is not None]
-
-        def run(x: Tensor) -> Sequence[Tensor]:
-            part = -(-x.shape[axis] // count)
-            ends = np.cumsum(sizes if isinstance(sizes, tuple) else [part] * count)[:-1]
-            parts = np.split(x, ends, axis)
-            return [parts[at] for at in written]
-
-        return run, self._reading(operand), operator.writes
+        ends = np.cumsum([value.shape[axis] for value in operator.writes])[:-1]
+        reads = self._reading(operator.reads[0])
+        return lambda x: np.split(x, ends, axis), reads, operator.writes
 
     def _concat(self, operator: Operator) -> Kernel:
         axis = int(_number(operator, "axis", 0))
