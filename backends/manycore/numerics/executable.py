@@ -45,9 +45,6 @@ class ManycoreExecutable:
         return [narrow(values[name], self.format.stored) for name in self.outputs]
 
 
-#: Stands for a size that is open: kernels look at what they are given.
-_OPEN = 1
-
 #: Operators, and the names of the values that others read -> the clusters over which the K of some
 #: of them is split, by name.
 Splits: TypeAlias = Callable[[Sequence[Operator], Collection[str]], Mapping[str, int]]
@@ -61,13 +58,12 @@ def whole(_: Sequence[Operator], __: Collection[str]) -> Mapping[str, int]:
 def build(
     stage: StageProgram, form: Format, *, exact: bool, tile: int, splits: Splits = whole
 ) -> ManycoreExecutable:
-    """Round and lay out the weights of `stage`, whose shapes may be open; attention has `tile` keys
-    at a time.
+    """Round and lay out the weights of `stage`; attention has `tile` keys at a time.
 
-    Raises EngineError for an operator without a kernel, a weight without data, and a GELU whose
-    numbers are not GELU's.
+    Raises EngineError for an operator without a kernel, a weight without data, a shape that is not
+    static, and a GELU whose numbers are not GELU's.
     """
-    view = View(stage.model.graph, _open_shapes(stage))
+    view = View(stage.model.graph)
     operators = [view.operator(node) for node in stage.model.graph]
     outputs = tuple(value.name for value in stage.outputs)
     clusters = splits(operators, outputs)
@@ -85,14 +81,3 @@ def build(
         outputs,
         form,
     )
-
-
-def _open_shapes(stage: StageProgram) -> dict[str, tuple[int, ...]]:
-    """By name, of the values of which not all sizes are known, if their number is."""
-    graph = stage.model.graph
-    values = [*graph.inputs, *(value for node in graph for value in node.outputs)]
-    return {
-        str(value.name): tuple(dim if isinstance(dim, int) else _OPEN for dim in value.shape)
-        for value in values
-        if value.shape is not None and not value.shape.is_static()
-    }

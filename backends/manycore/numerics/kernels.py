@@ -11,7 +11,6 @@ from stagecut.backends.manycore.numerics.functions import i_gelu, layer_norm, so
 from stagecut.backends.manycore.numerics.partial_sums import split
 from stagecut.backends.manycore.numerics.products import Multiply, products
 from stagecut.backends.stacks import batched, flat
-from stagecut.backends.views import VIEWS, view
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Operator, Value
@@ -22,9 +21,11 @@ Run: TypeAlias = Callable[..., Sequence[Tensor]]
 #: What to run, and the values that it reads and writes.
 Kernel: TypeAlias = tuple[Run, Sequence[Value], Sequence[Value]]
 
+_VIEWS = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
+
 #: Operators that have a kernel by themselves.
 COMPUTED = (
-    VIEWS
+    _VIEWS
     | {"MatMul", "Gemm", "Add", "Sub", "Mul", "LayerNormalization", "Softmax", "Gelu"}
     | {"Transpose", "Split", "Concat", "Slice"}
 )
@@ -61,7 +62,7 @@ class Kernels:
             "Split": self._split,
             "Concat": self._concat,
             "Slice": self._slice,
-            **dict.fromkeys(VIEWS, self._view),
+            **dict.fromkeys(_VIEWS, self._view),
         }
         self.constants: dict[str, Tensor] = {}
 
@@ -92,11 +93,10 @@ class Kernels:
         if right.constant and len(right.shape) == 2:
             multiply = self._by(operator.name, self._stage.weight(right.name))
             return _each_row(multiply, right.shape[1:]), self._reading(left), operator.writes
+        shape = operator.writes[0].shape
 
         def run(one: Tensor, other: Tensor) -> Sequence[Tensor]:
-            result = batched(self._products.both, one, other)
-            rows = result[..., 0, :] if one.ndim == 1 else result
-            return [rows[..., 0] if other.ndim == 1 else rows]
+            return [batched(self._products.both, one, other).reshape(shape)]
 
         return run, self._reading(left, right), operator.writes
 
@@ -185,6 +185,7 @@ class Kernels:
             scale = 1 / factor if region.divides else factor
         operands = (region.query, region.key, region.value)
         masks = () if region.mask is None else (region.mask,)
+        shape = region.result.shape
 
         def run(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Sequence[Tensor]:
             turned = k if region.key_is_turned else k.swapaxes(-1, -2)
@@ -193,23 +194,13 @@ class Kernels:
             if mask is not None:
                 mask = flat(np.broadcast_to(mask, (*lead, q.shape[-2], v.shape[-2])), lead)
             result = self._attention(q, turned, v, scale=scale, mask=mask, causal=region.causal)
-            return [result.reshape(*lead, *result.shape[-2:])]
+            return [result.reshape(shape)]
 
         return run, self._reading(*operands, *masks), (region.result,)
 
     def _view(self, operator: Operator) -> Kernel:
-        operand, *rest = (value for value in operator.inputs if value is not None)
-        axes = operator.attributes.get("axes")
-        numbers = axes if isinstance(axes, tuple) else None
-        if rest:
-            numbers = self._stage.weight(rest[0].name).tolist()
-        look = view(
-            operator.op,
-            None if numbers is None else [int(number) for number in numbers],
-            int(_number(operator, "axis", 1)),
-            keeps_zero=bool(_number(operator, "allowzero", 0)),
-        )
-        return lambda x: [look(x)], self._reading(operand), operator.writes
+        shape = operator.writes[0].shape
+        return lambda x: [x.reshape(shape)], self._reading(operator.reads[0]), operator.writes
 
     def _transpose(self, operator: Operator) -> Kernel:
         order = operator.attributes.get("perm")
@@ -218,20 +209,9 @@ class Kernels:
 
     def _split(self, operator: Operator) -> Kernel:
         axis = int(_number(operator, "axis", 0))
-        operand, *rest = (value for value in operator.inputs if value is not None)
-        sizes = operator.attributes.get("split")
-        if rest:
-            sizes = tuple(self._stage.weight(rest[0].name).tolist())
-        count = len(operator.outputs)
-        written = [at for at, value in enumerate(operator.outputs) if value is not None]
-
-        def run(x: Tensor) -> Sequence[Tensor]:
-            part = -(-x.shape[axis] // count)
-            ends = np.cumsum(sizes if isinstance(sizes, tuple) else [part] * count)[:-1]
-            parts = np.split(x, ends, axis)
-            return [parts[at] for at in written]
-
-        return run, self._reading(operand), operator.writes
+        ends = np.cumsum([value.shape[axis] for value in operator.writes])[:-1]
+        reads = self._reading(operator.reads[0])
+        return lambda x: np.split(x, ends, axis), reads, operator.writes
 
     def _concat(self, operator: Operator) -> Kernel:
         axis = int(_number(operator, "axis", 0))
