@@ -11,6 +11,7 @@ from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances
+from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
 from stagecut.compiler.report.model.content import Share, Summary
@@ -358,14 +359,16 @@ def batches(summary: Summary) -> str:
     return "" if stream is None or not stream.tried else f"tried: {'; '.join(stream.tried)}"
 
 
-def over_links(found: Sequence[OverLink]) -> str:
-    """What hosts no longer hand to each other as it is."""
+def over_links(found: Sequence[OverLink], proof: Certificate | None) -> str:
+    """What hosts no longer hand to each other as it is, and what more of that might bring."""
     said = []
     for each in found:
         how = "is run again there" if each.how == "run again" else f"goes there as {each.how}"
         off = f", off by {each.error:.1g}" if each.error else ""
         gain = f"{seconds(each.taken_s)} expected instead of {seconds(each.sent_s)}"
         said.append(f"{brief(each.value)} {how} ({gain}{off})")
+    if proof is not None:
+        said.append(proof.claim)
     return f"between hosts: {'; '.join(said)}" if said else ""
 
 

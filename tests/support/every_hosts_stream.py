@@ -69,7 +69,7 @@ def _streams(table: CostTable) -> Iterator[HostsStream]:
 def _stream(table: CostTable, nodes: list[tuple[str, ...]], places: list[list[str]]) -> HostsStream:
     found = []
     for inside, devices in zip(nodes, places, strict=True):
-        weights = 10 * len(inside)
+        weights = sum(table.node_named[name].weight_bytes for name in inside)
         found.append(
             tuple(
                 Place(name, max(1, most_replicas(table, table.machine.device(name), weights)))

@@ -78,6 +78,7 @@ def build_report(
         provenance=planned.provenance,
         precision=planned.precision,
         over_links=planned.over_links,
+        rewrites=planned.rewrites,
     )
 
 

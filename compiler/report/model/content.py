@@ -11,7 +11,7 @@ from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
-from stagecut.compiler.ir.solution import Scope
+from stagecut.compiler.ir.solution import Certificate, Scope
 from stagecut.compiler.ir.stream import Hosting
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation
 from stagecut.compiler.report.model.rows import (
@@ -183,7 +183,7 @@ class Report:
     and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
     `precision` is None where errors were no budget. `over_links` are values that hosts no longer
-    hand to each other as they are.
+    hand to each other as they are, and `rewrites` is what is proved of all that might be done so.
     """
 
     summary: Summary
@@ -211,3 +211,4 @@ class Report:
     provenance: Provenance
     precision: PlannedPrecision | None = None
     over_links: tuple[OverLink, ...] = ()
+    rewrites: Certificate | None = None

@@ -64,7 +64,7 @@ def _facts(report: Report) -> Iterator[Padding]:
         wording.front(summary),
         wording.measured_stages(summary),
         wording.batches(summary),
-        wording.over_links(report.over_links),
+        wording.over_links(report.over_links, report.rewrites),
         headline.optimum(summary),
         headline.rivalry(report),
         wording.extent(summary),
