@@ -16,6 +16,8 @@ A stream has a track for each replica of each stage:
 
     stage 0 on cpu.serial, replica 0   [ 2 inputs ][ 2 inputs ][ 1 input ]
     stage 0 on cpu.serial, replica 1        [ 1 input ][ 2 inputs ]
+
+Of a plan over several hosts, hosts stand in the place of its stages.
 """
 
 import json

@@ -1,6 +1,7 @@
 """What a stream did and when: the calls of each replica of each stage."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,13 @@ class StreamTrace:
 
     stages: tuple[str, ...]
     calls: tuple[Call, ...]
+
+
+def joined(traces: Sequence[StreamTrace]) -> StreamTrace:
+    """All of them in one, whose stages are numbered through."""
+    names: list[str] = []
+    found: list[Call] = []
+    for trace in traces:
+        found += [replace(call, stage=call.stage + len(names)) for call in trace.calls]
+        names += trace.stages
+    return StreamTrace(tuple(names), tuple(sorted(found, key=lambda call: call.end_s)))
