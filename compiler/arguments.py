@@ -170,7 +170,7 @@ def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: obj
 
 
 def check_machine(
-    machine: object, tables: Mapping[str, CostTable], objective: str, limits: Mapping[str, object]
+    machine: object, tables: Mapping[str, CostTable], objective: str, max_batch: int | None
 ) -> None:
     """Raises UsageError for what plans over several hosts are not made from, or not made for."""
     if machine is None:
@@ -190,14 +190,12 @@ def check_machine(
             where="objective",
             fix="leave it out: energies are not known of other hosts",
         )
-    for name, limit in limits.items():
-        if limit is not None:
-            raise UsageError(
-                "streams over several hosts keep to no such limit",
-                where=name,
-                fix="leave it out, or compile for this host alone; capacity_bytes in machine.json "
-                "limits weights",
-            )
+    if max_batch is not None:
+        raise UsageError(
+            "there are no batches over several hosts",
+            where="max_batch",
+            fix="leave it out, or compile for this host alone",
+        )
 
 
 def each_shape(shapes: object) -> tuple[dict[str, tuple[int, ...]], ...]:

@@ -279,7 +279,8 @@ class Question:
     def _decide(self) -> Decide | DecideStream | DecideOverHosts:
         by_costs = self.costs is not None or self.hosts is not None
         if self.objective.streams and self.hosts is not None:
-            return DecideOverHosts(self.restrict, self.tolerance, self.phases)
+            latency = next((limit for limit in self.limits if limit.name == "latency"), None)
+            return DecideOverHosts(self.restrict, self.tolerance, latency, self.phases)
         if self.objective.streams:
             return DecideStream(
                 self.restrict,

@@ -47,8 +47,13 @@ class Limit:
         """As it is given on the command line, with every digit that matters."""
         return f"{self.most:.9g}s" if self.name == "latency" else f"{self.most:.0f}B"
 
+    @property
+    def ceiling(self) -> float:
+        """The most, but for rounding."""
+        return self.most * (1 + TOLERANCE)
+
     def allows(self, amount: float) -> bool:
-        return amount <= self.most * (1 + TOLERANCE)
+        return amount <= self.ceiling
 
 
 def limits_of_stream(

@@ -225,6 +225,7 @@ class Cluster:
                 max_restarts=-1,
                 max_task_retries=retries,
                 max_concurrency=1,
+                enable_task_events=False,  # the head would keep some of each call
                 scheduling_strategy=NodeAffinitySchedulingStrategy(host.node, soft=False),
             )
             .remote(*arguments)

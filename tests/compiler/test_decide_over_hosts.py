@@ -5,6 +5,7 @@ import pytest
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.wording import bottleneck, streaming
@@ -46,3 +47,29 @@ def test_without_room_it_is_said() -> None:
             objective="throughput",
             settings=Settings(effort="quick"),
         )
+
+
+def test_limits_on_latency_and_on_the_weights_of_each_host_are_kept() -> None:
+    def streamed(**limits: float) -> PlannedStream:
+        planned = compile_model(
+            layers(),
+            devices=["cpu.serial"],
+            granularity="op",
+            machine=measured(),
+            objective="throughput",
+            settings=Settings(effort="quick"),
+            **limits,  # type: ignore[arg-type]
+        ).first.planned
+        assert planned.stream is not None
+        return planned.stream
+
+    free = streamed()
+    assert {len(places) for places in free.places} == {3}  # replicas of the whole on every host
+    split = streamed(max_memory_bytes=4.0 * LAYER_BYTES)
+    assert len(split.places) > 1
+    latency_s = 0.98 * free.latency_s
+    quick = streamed(max_latency_s=latency_s)
+    assert quick.latency_s <= latency_s * (1 + 1e-9)
+    assert quick.period_s >= free.period_s
+    with pytest.raises(UnplaceableError, match="no stream is within"):
+        streamed(max_latency_s=1e-12)

@@ -1,12 +1,18 @@
 """No stream over hosts has a shorter period than what is proved, by looking at them all."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Host, Machine
-from stagecut.passes.partition.throughput.over_hosts import MOST_HOSTS, ThroughputOverHosts
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.passes.partition.throughput.over_hosts import (
+    MOST_HOSTS,
+    ThroughputOverHosts,
+    with_room,
+)
 from tests.support.every_hosts_stream import every_account
 from tests.support.host_tables import chain, machine, tables
 
@@ -62,3 +68,43 @@ def test_no_stream_is_faster_than_is_proved(table: CostTable) -> None:
     assert found.account.period_s >= best_s * (1 - 1e-9)
     if found.certificate.exact:
         assert found.account.period_s == pytest.approx(best_s)
+
+
+@given(tables(), st.sampled_from([1.0, 1.3, 2.0]))
+@settings(max_examples=30, deadline=None)
+def test_no_stream_within_a_limit_is_faster_than_is_proved(table: CostTable, slack: float) -> None:
+    every = [*every_account(table)]
+    assume(every)
+    most_s = slack * min(each.latency_s for each in every)
+    limit = Limit("latency", most_s)
+    best_s = min(each.period_s for each in every if limit.allows(each.latency_s))
+    try:
+        found = ThroughputOverHosts(limit)(table)
+    except UnplaceableError as error:
+        if "no stream was found" not in str(error):  # that there is none would be wrong
+            raise
+        return
+    assert limit.allows(found.account.latency_s)
+    assert found.certificate.lower_bound <= best_s * (1 + 1e-9)
+    assert found.account.period_s >= best_s * (1 - 1e-9)
+    assert f"within {limit}" in found.certificate.statement
+
+
+def test_a_limit_on_latency_keeps_a_stream_on_the_host_where_inputs_start() -> None:
+    """A value takes 0.11 ms each way: two hosts are faster, one is sooner done."""
+    table = chain(machine(2), 10e-3, 10e-3)
+    assert len(ThroughputOverHosts()(table).stream.places[0]) == 2
+    found = ThroughputOverHosts(Limit("latency", 20.05e-3))(table)
+    assert str(found.stream) == "2 x cpu: a, b"
+    assert found.certificate.exact
+    with pytest.raises(UnplaceableError, match="no stream is within"):
+        ThroughputOverHosts(Limit("latency", 19e-3))(table)
+
+
+def test_a_limit_on_memory_is_one_for_each_host() -> None:
+    table = with_room(chain(machine(2, capacity_bytes=15), 10e-3, 10e-3), 10.0)
+    found = ThroughputOverHosts()(table)
+    assert [len(stage.nodes) for stage in found.stream.schedule.stages] == [1, 1]
+    for bounded, left in ((None, 12), (15, 12), (5, 5)):
+        limited = with_room(chain(machine(2, capacity_bytes=bounded), 10e-3), 12.5)
+        assert [memory.capacity_bytes for memory in limited.machine.memories] == [left] * 2
