@@ -1,8 +1,9 @@
 """A driver for benchmarks/hosts.py: stream some requests through a plan over hosts, or over one.
 
-Says `prepared`, runs a few alone, says `ready` and then how many are answered, a line each; at the end a line of JSON with, for each
-request, when it was submitted and answered (time.monotonic) and whether its outputs are, bit for
-bit, those that this same plan gave before, or the plan that they are held `--against` gives.
+Says `prepared`, runs a few alone, says `ready` and then how many are answered, a line each; at the
+end a line of JSON with, for each request, when it was submitted and answered (time.monotonic) and
+whether its outputs are, bit for bit, those that this same plan gave before, or the plan that they
+are held `--against` gives.
 """
 
 import argparse

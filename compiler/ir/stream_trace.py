@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from stagecut.compiler.ir.amounts import Amount, Count
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -25,6 +27,21 @@ class StreamTrace:
 
     stages: tuple[str, ...]
     calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamObserved:
+    """What a stream came to: `period_s` from one output to the next, what an input took in the
+    median and what 99 of 100 do not exceed, and the busiest stage. `devices` are those of the
+    stages of the plan, in their order, and `shapes` those that it was profiled with."""
+
+    devices: tuple[str, ...]
+    shapes: str
+    outputs: Count
+    period_s: Amount
+    p50_s: Amount
+    p99_s: Amount
+    bottleneck: str
 
 
 def joined(traces: Sequence[StreamTrace]) -> StreamTrace:

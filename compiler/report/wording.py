@@ -14,7 +14,7 @@ from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
-from stagecut.compiler.report.model.content import Share, Summary
+from stagecut.compiler.report.model.content import Share, Streaming, Summary
 from stagecut.compiler.report.model.figures import Alone, Figure
 from stagecut.compiler.report.model.rows import (
     ContenderRow,
@@ -291,7 +291,16 @@ def streaming(summary: Summary) -> str:
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
     latency = f"{time(stream.latency)} with {stream.in_flight} in flight"
     where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
-    return f"streams through {stages}{where}{batch}; an input takes {latency}"
+    return f"streams through {stages}{where}{batch}; an input takes {latency}{_observed(stream)}"
+
+
+def _observed(stream: Streaming) -> str:
+    """Of a stream that was traced."""
+    found = stream.observed
+    if found is None:
+        return ""
+    took = f"observed: {seconds(found.p50_s)} in the median, {seconds(found.p99_s)} for 99 of 100"
+    return f"; {took}, {brief(found.bottleneck)} the busiest"
 
 
 def bottleneck(summary: Summary) -> str:

@@ -13,6 +13,7 @@ from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
 from stagecut.compiler.ir.solution import Certificate, Scope
 from stagecut.compiler.ir.stream import Hosting
+from stagecut.compiler.ir.stream_trace import StreamObserved
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation
 from stagecut.compiler.report.model.rows import (
     Call,
@@ -94,7 +95,7 @@ class Streaming:
     says where replicas run, `tried` what was seen of several inputs in one call. Of
     `candidates`, the stages on devices that might have been chosen, so many were `measured` in a
     stream. Over several hosts, `places` are those of each stage, and `loads` how busy links and the
-    driver are.
+    driver are. `observed` is what a stream came to that was traced.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -111,6 +112,7 @@ class Streaming:
     candidates: int
     places: tuple[tuple[Place, ...], ...]
     loads: tuple[Load, ...]
+    observed: StreamObserved | None = None
 
 
 @dataclass(frozen=True, slots=True)
