@@ -91,6 +91,11 @@ class _Prepared:
         return (*(outputs[name] for name in self._slice.outputs), times_s)
 
 
+def load_engines(specs: Sequence[str]) -> None:
+    """So that this process has them when a member begins in it."""
+    backends.create_from_plan(specs)
+
+
 class Source:
     """Hands out the slices of a session, on the driver's host."""
 
