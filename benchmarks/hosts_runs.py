@@ -18,6 +18,9 @@ STREAMS = ["--objective", "throughput"]
 #: More requests than are answered before a session is ended.
 ENDLESS = 100_000
 
+#: So much of a stream is looked at.
+_NEARLY = 0.9
+
 #: What each host may hold: the embedding table of the model fits one of them, the rest the other.
 _CAPACITY_BYTES = 75_000_000
 _DRIVER_CAPACITY_BYTES = 9_000_000
@@ -83,7 +86,8 @@ def driven(
     the single runs (`alone`), and over the stream (`streaming`), in seconds for each second."""
     more = [] if against is None else ["--against", str(against)]
     started = driver(hosts, plan, requests, *more, over=over)
-    marks = {"prepared": "begun", "ready": "ready", str(requests - 1): "done"}
+    nearly = str(int(requests * _NEARLY))  # behind the last answer, members end
+    marks = {"prepared": "begun", "ready": "ready", nearly: "done"}
     taken: dict[str, tuple[float, list[CpuUse]]] = {}
     last = ""
     for line in started.stdout or ():
