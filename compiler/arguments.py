@@ -66,12 +66,6 @@ def check_question(
     _check_texts("forbids", forbids)
     _check_amount("tolerance", tolerance)
     _check_amount("max_energy_j", max_energy_j)
-    if objective == str(THROUGHPUT) and max_energy_j is not None:
-        raise UsageError(
-            "a limit on the energy of a run is not for streams",
-            where="max_energy_j",
-            fix="leave it out, or compile for latency or energy",
-        )
     for given in costs.values() if isinstance(costs, Mapping) else [costs]:
         if given is not None and not isinstance(given, CostTable) and not callable(given):
             raise _other("costs", given, "a CostTable, such as read_costs returns, or makes one")
@@ -170,7 +164,7 @@ def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: obj
 
 
 def check_machine(
-    machine: object, tables: Mapping[str, CostTable], objective: str, max_batch: int | None
+    machine: object, tables: Mapping[str, CostTable], objective: str, limits: Mapping[str, object]
 ) -> None:
     """Raises UsageError for what plans over several hosts are not made from, or not made for."""
     if machine is None:
@@ -190,12 +184,13 @@ def check_machine(
             where="objective",
             fix="leave it out: energies are not known of other hosts",
         )
-    if max_batch is not None:
-        raise UsageError(
-            "there are no batches over several hosts",
-            where="max_batch",
-            fix="leave it out, or compile for this host alone",
-        )
+    for name, limit in limits.items():
+        if limit is not None:
+            raise UsageError(
+                "streams over several hosts keep to no such limit",
+                where=name,
+                fix="leave it out, or compile for this host alone",
+            )
 
 
 def each_shape(shapes: object) -> tuple[dict[str, tuple[int, ...]], ...]:

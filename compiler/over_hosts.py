@@ -19,7 +19,7 @@ from stagecut.compiler.known_costs import KnownCosts
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.expand import Expand
 from stagecut.passes.profile.profile import Profiled
-from stagecut.passes.spread import Spread
+from stagecut.passes.widen import Widen
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class OverHosts:
         profiled = profile_of(own, expanded)
         if streamed is not None:
             profiled = streamed.costs(own, expanded, profiled)
-        costs = Spread(self.machine, backends.CPU)(profiled.costs)
+        costs = Widen(self.machine, backends.CPU)(profiled.costs)
         if known is not None:
             costs = known(measurements.graph, costs)
         return replace(profiled, costs=costs)

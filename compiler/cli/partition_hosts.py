@@ -23,6 +23,8 @@ def has_hosts(table: CostTable) -> bool:
 def solved(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object], Iterator[str]]:
     """The fastest stream within the limits, for JSON and in lines."""
     most = {limit.name: limit for limit in limits}
+    if "energy" in most:
+        raise refuse("--max-energy")
     if "memory" in most:
         table = with_room(table, most["memory"].most)
     start_s = perf_counter()

@@ -1,14 +1,15 @@
 """What a stream did and when: the calls of each replica of each stage."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from stagecut.compiler.ir.amounts import Amount, Count
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A replica of a stage ran so many inputs at once, by this machine's clock."""
+class Call(NamedTuple):
+    """A replica of a stage ran so many inputs at once, by this machine's clock; a tuple, as one is
+    made for each."""
 
     stage: int
     replica: int
@@ -49,6 +50,6 @@ def joined(traces: Sequence[StreamTrace]) -> StreamTrace:
     names: list[str] = []
     found: list[Call] = []
     for trace in traces:
-        found += [replace(call, stage=call.stage + len(names)) for call in trace.calls]
+        found += [call._replace(stage=call.stage + len(names)) for call in trace.calls]
         names += trace.stages
     return StreamTrace(tuple(names), tuple(sorted(found, key=lambda call: call.end_s)))

@@ -12,7 +12,7 @@ from stagecut.compiler.ir.stream_trace import StreamObserved
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.headline import lead
 from stagecut.compiler.report.model.build import build_report
-from stagecut.compiler.report.wording import bottleneck, streaming
+from stagecut.compiler.report.stream_wording import bottleneck, streaming
 from tests.support.over_hosts import CAPACITY_BYTES, LAYER_BYTES, layers, measured, plan_over_hosts
 
 

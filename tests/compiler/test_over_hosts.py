@@ -71,7 +71,7 @@ def test_a_plan_over_hosts_says_what_it_needs() -> None:
 def test_what_cannot_be_planned_is_said_before_anything_is_measured() -> None:
     quick = Settings(effort="quick")
     cases: list[tuple[dict[str, object], str]] = [
-        ({"objective": "throughput", "max_batch": 4}, "no batches"),
+        ({"objective": "throughput", "max_batch": 4}, "no such limit"),
         ({"objective": "energy"}, "latency"),
         ({"costs": plan_over_hosts().first.costs and _costs(plan_over_hosts())}, "own machine"),
     ]

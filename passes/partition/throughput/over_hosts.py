@@ -30,6 +30,7 @@ from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import Certificate, Scope, meets
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.transfers import scheduled
+from stagecut.compiler.ir.units import at_most
 from stagecut.passes.partition.exact.factor_graph import Floats
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.throughput.hosts_stages import HostsStages
@@ -140,7 +141,7 @@ class _Search:
             exact=exact,
             scope=scope,
             proof="least periods of the sets of nodes that may have run, by sets of hosts",
-            statement=f"optimal: no {what}" if exact else f"no {what} by more than {gap:.2%}",
+            statement=f"optimal: no {what}" if exact else f"no {what} by more than {at_most(gap)}",
         )
 
     @cached_property
