@@ -160,8 +160,10 @@ class _Program:
     def _add_limits(self) -> None:
         for device in self.table.machine.devices:
             able = [on[device.name] for on in self._on.values() if device.name in on]
-            start = self._program.variable(device.stage_s) if device.stage_s and able else None
-            for at in able if start is not None else ():
+            if not (device.stage_s and able):
+                continue
+            start = self._program.variable(device.stage_s)
+            for at in able:
                 self._program.at_least(0.0, {start: 1.0, at: -1.0})
         for memory in self.table.machine.memories:
             if memory.capacity_bytes is not None:

@@ -63,8 +63,9 @@ def _copied(
                 shapes[str(other.name)] = measured[one.name]
         graph.insert_after(after, copy)
         after = copy
-    for value, copy in copies.items():
-        redirect(value, {named[name] for name in again.readers.get(str(value.name), ())}, copy)
+    for value, again_made in copies.items():
+        readers = again.readers.get(str(value.name), ())
+        redirect(value, {named[name] for name in readers}, again_made)
     return shapes
 
 

@@ -88,7 +88,8 @@ class HostsStages:
 
     def _taken_s(self, ideal: int, host: int, device: Device) -> Floats:
         """(B,): a call, and what handling it takes."""
-        return np.maximum(self._run_s(ideal, device) + self.handling_s[host], LEAST_S)
+        taken_s: Floats = self._run_s(ideal, device) + self.handling_s[host]
+        return np.maximum(taken_s, LEAST_S)
 
     def _run_s(self, ideal: int, device: Device) -> Floats:
         """(B,)"""
