@@ -31,7 +31,7 @@ from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError, Results
 from stagecut.runtime.stream.statistics import StreamStats
-from stagecut.runtime.stream.streams import Streams, limit_of
+from stagecut.runtime.stream.streams import Streams, limit_of, together_of
 from stagecut.runtime.unprofiled_shapes import Shapes
 from stagecut.runtime.variant import Variant
 
@@ -226,7 +226,13 @@ class Session:
         """
         window = 2 * self.most_in_flight  # one half in flight, one for outputs that wait
         return Results(
-            inputs, self._item, self._streams, window=window, ordered=ordered, on_error=on_error
+            inputs,
+            self._item,
+            self._streams,
+            window=window,
+            together=together_of(self._variants),
+            ordered=ordered,
+            on_error=on_error,
         )
 
     def submit(self, feeds: Feeds, *, overload: Overload = "block") -> "Future[list[Tensor]]":

@@ -51,7 +51,7 @@ Hosting: TypeAlias = Literal["threads", "processes", "pinned processes"]
 
 #: So long takes what is in flight at least, as far as that is not more inputs than these: whoever
 #: wakes to hand something on finds several, where calls take less than it takes to wake.
-_HANDED_S, _MOST_HANDED = 5e-4, 32
+_HANDED_S, _MOST_HANDED = 1e-3, 32
 
 
 def in_flight(
@@ -76,9 +76,14 @@ def in_flight(
     if not period_s:
         return max(most, 2)
     most = min(most, math.ceil(min(latency_s / period_s, most)) + waiting)
-    most = max(most, min(_MOST_HANDED, math.ceil(_HANDED_S / period_s)), 2)
+    most = max(most, over_at_once(period_s), 2)
     allowed = most_s * (1 + TOLERANCE) / period_s
     return most if allowed >= most else max(batch, int(allowed))
+
+
+def over_at_once(period_s: float) -> int:
+    """How many inputs are over in so short a time that who wakes may as well find them all."""
+    return min(_MOST_HANDED, math.ceil(_HANDED_S / period_s)) if period_s else 1
 
 
 @dataclass(frozen=True, slots=True)

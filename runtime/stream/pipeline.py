@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Literal, TypeAlias, TypeVar, TypeVarTuple
 
 from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError, told
-from stagecut.compiler.ir.stream import in_flight
+from stagecut.compiler.ir.stream import in_flight, over_at_once
 from stagecut.compiler.ir.stream_trace import Call
 from stagecut.runtime.scheduler import Scheduler, Start
 from stagecut.runtime.stream.group import Group
@@ -44,6 +44,7 @@ class Layout:
     batch: int
     limit: int
     full: bool = False
+    together: int = 1
 
     @property
     def names(self) -> list[str]:
@@ -55,16 +56,19 @@ class Layout:
     def of(cls, variant: Served) -> "Layout":
         """Batches are `full` where stages were made for just these: others would have to be made.
         `limit` is how many inputs are in flight at most: with more, each would only take longer.
+        Whoever takes outputs in their order wakes for `together` of them.
 
         Where a plan does not say how it streams, every stage has one replica.
         """
         planned, devices = variant.stream, tuple(variant.devices)
         if planned is None:
             single = (1,) * max(1, len(devices))
-            return cls(devices, single, 1, in_flight(single, 1, variant.run_s))
+            limit = in_flight(single, 1, variant.run_s)
+            return cls(devices, single, 1, limit, together=_together(limit, variant.run_s))
         replicas = planned.replicas or (1,)
         limit = planned.most_in_flight
-        return cls(devices, replicas, planned.batch, limit, variant.has_full_batches)
+        together = _together(limit, planned.period_s)
+        return cls(devices, replicas, planned.batch, limit, variant.has_full_batches, together)
 
 
 class Pipeline:
@@ -348,6 +352,11 @@ class Pipeline:
         for mailboxes in self._mailboxes:
             for mailbox in mailboxes:
                 mailbox.put(None)
+
+
+def _together(limit: int, period_s: float) -> int:
+    """No more than half of those in flight, so that the others keep the stages at work."""
+    return max(1, min(limit, over_at_once(period_s)) // 2)
 
 
 def _group(start: Start[Item]) -> Group:

@@ -60,7 +60,7 @@ class Promise:
     def done(self) -> bool:
         return self._answer is not None
 
-    def result(self, timeout: float = -1) -> list[Tensor]:
+    def result(self, timeout: float | None = None) -> list[Tensor]:
         """Waits; raises the error that is the answer, CancelledError where it was cancelled, and
         TimeoutError after so many seconds."""
         answer = self._awaited(timeout)
@@ -71,7 +71,7 @@ class Promise:
         finally:
             del self, answer  # or else an error would keep itself alive, by its traceback
 
-    def exception(self, timeout: float = -1) -> BaseException | None:
+    def exception(self, timeout: float | None = None) -> BaseException | None:
         """Waits; the error that is the answer. Raises CancelledError where it was cancelled."""
         answer = self._awaited(timeout)
         if isinstance(answer, CancelledError):
@@ -100,9 +100,9 @@ class Promise:
                 return
             callback(self)
 
-    def _awaited(self, timeout: float) -> list[Tensor] | BaseException:
+    def _awaited(self, timeout: float | None) -> list[Tensor] | BaseException:
         if self._answer is None:
-            if not self._waiting.acquire(timeout=timeout):
+            if not self._waiting.acquire(timeout=-1 if timeout is None else timeout):
                 raise TimeoutError
             self._waiting.release()
         if self._answer is None:

@@ -7,6 +7,7 @@ room for, so that the stages have something to do while outputs are used.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Literal, Protocol, Self, TypeAlias, get_args
 
@@ -21,13 +22,18 @@ from stagecut.runtime.stream.streams import Streams, check_choice
 OnError: TypeAlias = Literal["raise", "yield"]
 
 
+#: So long the first of several outputs may wait for the others at the most.
+TOGETHER_S = 1e-3
+
+
 class Results(Iterator["Outputs | Exception"]):
     """The outputs of each of `inputs`, in their order unless not `ordered`.
 
     An error of one input does not touch the others: after `next` has raised it, the one after it
     has the outputs that come next. An error of `inputs` itself is raised behind everything that was
-    there before it. `close`, or the end of a `with` block, cancels what has not begun; so does an
-    interrupt.
+    there before it. Outputs in order are waited for `together`, so many at a time, for as long as
+    that is no time at all: waking for each takes longer than some models do. `close`, or the end of
+    a `with` block, cancels what has not begun; so does an interrupt.
     """
 
     def __init__(
@@ -37,10 +43,11 @@ class Results(Iterator["Outputs | Exception"]):
         streams: Streams,
         *,
         window: int,
+        together: int,
         ordered: bool,
         on_error: OnError,
     ) -> None:
-        self._pending: _Pending = _InOrder() if ordered else _AsTheyCome()
+        self._pending: _Pending = _InOrder(together) if ordered else _AsTheyCome()
         self._ended = False
         self._held: Item | None = None
         self._last: Exception | None = None
@@ -136,7 +143,8 @@ class _Pending(Protocol):
 
 
 class _InOrder:
-    def __init__(self) -> None:
+    def __init__(self, together: int) -> None:
+        self._together = together
         self._futures: deque[Told] = deque()
 
     def __len__(self) -> int:
@@ -146,10 +154,12 @@ class _InOrder:
         self._futures.append(future)
 
     def next(self) -> Told:
-        future = self._futures[0]
-        if not future.done():
-            _wait(future)
-        return self._futures.popleft()
+        futures = self._futures
+        if not futures[0].done():
+            if self._together > 1:
+                _wait(futures[min(self._together, len(futures)) - 1], TOGETHER_S)
+            _wait(futures[0])
+        return futures.popleft()
 
     def cancel(self) -> None:
         while self._futures:
@@ -178,8 +188,6 @@ class _AsTheyCome:
             self._futures.popitem()[0].cancel()
 
 
-def _wait(future: Told) -> None:
-    try:
-        future.exception()
-    except CancelledError:
-        return
+def _wait(future: Told, most_s: float | None = None) -> None:
+    with suppress(CancelledError, TimeoutError):
+        future.exception(most_s)

@@ -86,6 +86,11 @@ def limit_of(variants: Iterable[Served]) -> int:
     return max(Layout.of(variant).limit for variant in variants)
 
 
+def together_of(variants: Iterable[Served]) -> int:
+    """How many outputs of any sort may be waited for at once."""
+    return min(Layout.of(variant).together for variant in variants)
+
+
 def check_choice(given: str, choices: Sequence[str], argument: str) -> None:
     """Raises UsageError unless `given` is one of `choices`."""
     if given not in choices:

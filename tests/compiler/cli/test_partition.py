@@ -1,6 +1,8 @@
 """`stagecut partition`: every question it can be asked, and what it says."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -55,6 +57,20 @@ def test_the_answer_has_all_its_keys(run: Run) -> None:
     assert set(found["certificate"]) == keys
     assert found["certificate"]["exact"] is True
     assert found["certificate"]["scope"] == "all schedules"
+
+
+def test_a_table_is_solved_without_a_library_for_models(tmp_path: Path) -> None:
+    (tmp_path / "costs.json").write_text(write_costs(TABLE))
+    question = (
+        "import sys; sys.argv = ['stagecut', 'partition', 'costs.json'];"
+        "from stagecut.compiler.cli.main import run_here;"
+        "import atexit; loaded = {'onnx', 'onnx_ir', 'onnxruntime', 'sympy', 'torch'};"
+        "atexit.register(lambda: print(loaded & set(sys.modules))); run_here()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", question], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_the_schedule_reads_back(run: Run) -> None:

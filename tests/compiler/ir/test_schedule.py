@@ -47,6 +47,7 @@ def test_it_reads_as_it_is_drawn() -> None:
 def test_what_it_says_of_its_nodes() -> None:
     assert DRAWN.order == ("embed", "norm", "up", "relu", "head")
     assert DRAWN.stage_of == {"embed": 0, "norm": 0, "up": 1, "relu": 1, "head": 2}
+    assert DRAWN.devices == ("cpu.serial", "cpu.serial", "pim.hbm", "pim.hbm", "cpu.serial")
     assert DRAWN.device_of["up"] == "pim.hbm"
     assert [transfer.value for transfer in DRAWN.transfers] == ["norm", "relu"]
 

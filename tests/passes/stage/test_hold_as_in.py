@@ -1,5 +1,7 @@
 """Which weights of a model with open dimensions are in few bits."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -16,7 +18,7 @@ TEXT = """<ir_version: 10, opset_import: ["": 21]>
 """
 
 
-def _model(text: str = TEXT, **weights: ir.TensorProtocol) -> ir.Model:
+def _model(weights: Mapping[str, QuantisedTensor], text: str = TEXT) -> ir.Model:
     """Its weights w and v, in full unless they are given."""
     proto = onnx.parser.parse_model(text)
     proto.graph.initializer.extend(onnx.numpy_helper.from_array(FULL, name) for name in "wv")
@@ -46,22 +48,22 @@ CASES = {
 
 @pytest.mark.parametrize(("stages", "held"), CASES.values(), ids=CASES.keys())
 def test_a_weight_is_in_few_bits_where_every_stage_has_it_so(
-    stages: list[dict[str, ir.TensorProtocol]], held: set[str]
+    stages: list[dict[str, QuantisedTensor]], held: set[str]
 ) -> None:
-    model = _model()
-    hold_as_in(model, [_model(**weights) for weights in stages])
+    model = _model({})
+    hold_as_in(model, map(_model, stages))
     assert _held(model) == held
     for name in held:
         tensor = model.graph.initializers[name].const_value
         assert isinstance(tensor, QuantisedTensor)
         assert tensor.name == name
-        assert tensor.matrix.digest == stages[0][name].matrix.digest  # type: ignore[attr-defined]
+        assert tensor.matrix.digest == stages[0][name].matrix.digest
 
 
 def test_a_node_that_no_stage_has_reads_in_full() -> None:
     shared = TEXT.replace("MatMul(r, v)", "MatMul(r, w)")
-    model = _model(shared)
-    hold_as_in(model, [_model(w=FEW)])
+    model = _model({}, shared)
+    hold_as_in(model, [_model({"w": FEW})])
     assert not _held(model)
-    hold_as_in(model, [_model(shared, w=FEW)])
+    hold_as_in(model, [_model({"w": FEW}, shared)])
     assert _held(model) == {"w"}

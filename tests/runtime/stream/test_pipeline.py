@@ -87,6 +87,16 @@ def test_layouts(stream: Any, limit: int, replicas: tuple[int, ...]) -> None:
     assert (layout.limit, layout.replicas) == (limit, replicas)
 
 
+@pytest.mark.parametrize(("run_s", "limit", "together"), [(1e-4, 10, 5), (1e-2, 2, 1), (0.0, 2, 1)])
+def test_of_inputs_that_are_over_at_once_there_are_more(
+    run_s: float, limit: int, together: int
+) -> None:
+    variant = FakeVariant(lambda array: array)
+    variant.run_s = run_s
+    layout = Layout.of(cast("Variant", variant))
+    assert (layout.limit, layout.together) == (limit, together)
+
+
 def test_at_the_planned_rate_there_are_latency_over_period_on_the_way() -> None:
     stream = stream_of(4, 4, period_s=0.010)
     object.__setattr__(stream, "latency_s", 0.035)

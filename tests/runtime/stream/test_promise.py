@@ -72,7 +72,8 @@ def test_who_waits_is_woken() -> None:
 
 
 def test_callbacks_run_once() -> None:
-    promise, told = Promise(), []
+    promise = Promise()
+    told: list[Promise] = []
     promise.add_done_callback(told.append)
     assert not told
     promise.set_result(OUTPUTS)

@@ -41,13 +41,19 @@ class Source:
         self.limit = limit_of([cast("Variant", self.variant)])
 
     def results(
-        self, numbers: Iterable[float], *, ordered: bool = True, on_error: OnError = "raise"
+        self,
+        numbers: Iterable[float],
+        *,
+        ordered: bool = True,
+        on_error: OnError = "raise",
+        together: int = 1,
     ) -> Results:
         return Results(
             self._noted(numbers),
             self._item,
             self.streams,
             window=2 * self.limit,
+            together=together,
             ordered=ordered,
             on_error=on_error,
         )
@@ -267,4 +273,31 @@ def test_neither_outputs_nor_errors_are_kept(source: Make, batch: int) -> None:
 
 def test_what_is_no_iterable() -> None:
     with pytest.raises(TypeError, match="not iterable"):
-        Results(7, None, None, window=1, ordered=True, on_error="raise")  # type: ignore[arg-type]
+        Results(7, None, None, window=1, together=1, ordered=True, on_error="raise")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("together", [2, 3, 100])
+def test_outputs_that_are_waited_for_together(source: Make, together: int) -> None:
+    """All come, in order, errors in their places; also the last ones, of which there are fewer."""
+    numbers = [*range(9), -1, *range(9)]
+    results = source(_uneven, replicas=3).results(numbers, on_error="yield", together=together)
+    found = [*results]
+    assert [at for at, one in enumerate(found) if isinstance(one, Exception)] == [9]
+    outputs = [one[0].tolist() for one in found if not isinstance(one, Exception)]
+    assert outputs == [[10 * number] for number in numbers if number >= 0]
+
+
+def test_the_first_does_not_wait_for_others_that_take_long(source: Make) -> None:
+    """The second one waits for the reader, who has the first one by then."""
+    read = threading.Event()
+
+    def stage(array: Tensor) -> Tensor:
+        assert array[0] == 0 or read.wait(10)
+        return array
+
+    results = source(stage, replicas=2).results(range(2), together=2)
+    first = next(results)
+    read.set()
+    assert not isinstance(first, Exception)
+    assert first[0].tolist() == [0]
+    assert len([*results]) == 1
