@@ -100,6 +100,7 @@ def _row(
         "one_host_stream_per_s": (_rate(there) + _rate(again)) / 2,
         "as_on_one_host": all(over["right"]),
         "bottleneck": over["bottleneck"],
+        **over["alone" if streams is None else "streaming"],
         "load": os.getloadavg()[0],
     }
 

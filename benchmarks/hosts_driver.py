@@ -1,8 +1,9 @@
 """A driver for benchmarks/hosts.py: stream some requests through a plan over hosts, or over one.
 
-Says `ready` and then how many are answered, a line each; at the end a line of JSON with, for each
-request, when it was submitted and answered (time.monotonic) and whether its outputs are, bit for
-bit, those that this same plan gave before, or the plan that they are held `--against` gives.
+Says `prepared`, runs a few alone, says `ready` and then how many are answered, a line each; at the
+end a line of JSON with, for each request, when it was submitted and answered (time.monotonic) and
+whether its outputs are, bit for bit, those that this same plan gave before, or the plan that they
+are held `--against` gives.
 """
 
 import argparse
@@ -34,6 +35,7 @@ def main() -> None:
     with Session(options.plan, cluster=options.cluster) as session:
         inputs = [random_feeds(session.planned.inputs, seed, {}) for seed in range(_INPUTS)]
         expected = _expected(session if options.against is None else options.against, inputs)
+        print("prepared", flush=True)
         singles_s = [_single_s(session, inputs[at % _INPUTS]) for at in range(_SINGLE_RUNS)]
         print("ready", flush=True)
         end_s = time.monotonic() + options.seconds

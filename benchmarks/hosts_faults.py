@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.hosts_runs import ENDLESS, compiled, driver, limited, measured
+from benchmarks.hosts_runs import ENDLESS, await_ready, compiled, driver, limited, measured
 from benchmarks.namespaces import Hosts
 
 #: A fault comes when this part of the requests is answered.
@@ -104,7 +104,7 @@ def _ended(hosts: Hosts, plan: Path, event: str, victim: bytes) -> Fault:
     session; `recovered_s` is until the driver and its members have, `lost` are those that have
     not."""
     session = driver(hosts, plan, ENDLESS, over=True)
-    next(iter(session.stdout or ()))
+    await_ready(session)
     for pid in hosts.pids(0):
         if victim in _command(pid):
             os.kill(pid, signal.SIGKILL)

@@ -5,16 +5,21 @@ for them, and drivers (hosts_driver.py), all made on the first host.
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.hosts_cpu import CpuUse, cpu_use
 from benchmarks.namespaces import Hosts
 
 CLI = [sys.executable, "-m", "stagecut.compiler.cli.main"]
 STREAMS = ["--objective", "throughput"]
 #: More requests than are answered before a session is ended.
 ENDLESS = 100_000
+
+#: So much of a stream is looked at.
+_NEARLY = 0.9
 
 #: What each host may hold: the embedding table of the model fits one of them, the rest the other.
 _CAPACITY_BYTES = 75_000_000
@@ -67,11 +72,43 @@ def driver(
     )
 
 
+def await_ready(session: "subprocess.Popen[str]") -> None:
+    """Until it streams."""
+    for line in session.stdout or ():
+        if line.strip() == "ready":
+            return
+
+
 def driven(
     hosts: Hosts, plan: Path, requests: int, *, over: bool, against: Path | None = None
 ) -> dict[str, Any]:
+    """What the driver says; with what each host's processes had of CPUs and waited for them, over
+    the single runs (`alone`), and over the stream (`streaming`), in seconds for each second."""
     more = [] if against is None else ["--against", str(against)]
     started = driver(hosts, plan, requests, *more, over=over)
-    *_, last = started.communicate()[0].splitlines()
+    nearly = str(int(requests * _NEARLY))  # behind the last answer, members end
+    marks = {"prepared": "begun", "ready": "ready", nearly: "done"}
+    taken: dict[str, tuple[float, list[CpuUse]]] = {}
+    last = ""
+    for line in started.stdout or ():
+        last = line
+        if line.strip() in marks:
+            used = [cpu_use(hosts.pids(at)) for at in range(hosts.count)]
+            taken[marks[line.strip()]] = time.monotonic(), used
+    started.wait()
     found: dict[str, Any] = json.loads(last)
+    found["alone"] = _shares(taken["begun"], taken["ready"])
+    found["streaming"] = _shares(taken["ready"], taken["done"])
     return found
+
+
+def _shares(
+    before: tuple[float, Sequence[CpuUse]], after: tuple[float, Sequence[CpuUse]]
+) -> dict[str, float]:
+    elapsed_s = after[0] - before[0]
+    shares = {}
+    for at, (one, other) in enumerate(zip(before[1], after[1], strict=True), start=1):
+        used = other.since(one)
+        shares[f"host-{at} ran"] = used.ran_s / elapsed_s
+        shares[f"host-{at} waited"] = used.waited_s / elapsed_s
+    return shares

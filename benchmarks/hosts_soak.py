@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from benchmarks.hosts_runs import ENDLESS, STREAMS, bounded, compiled, driver, measured
+from benchmarks.hosts_runs import ENDLESS, STREAMS, await_ready, bounded, compiled, driver, measured
 from benchmarks.namespaces import Hosts
 
 _WIDE, _WIDE_BYTES = 2048, 3 * 4096
@@ -31,7 +31,7 @@ def soaked(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str
         seconds = 60 * options.soak
         more = ("--seconds", str(seconds))
         session = driver(hosts, plan, ENDLESS, *more, over=True)
-        next(iter(session.stdout or ()))
+        await_ready(session)
         rows, begun_s = [], time.monotonic()
         reader = threading.Thread(target=lambda: lines.extend(session.stdout or ()))
         lines: list[str] = []

@@ -44,7 +44,7 @@ def why_not() -> str:
     """Why there can be no such hosts here; empty where there can be."""
     if find_spec("ray") is None:
         return "Ray is not installed"
-    tools = ("ip", "tc", "openssl", "taskset")
+    tools = ("ip", "tc", "openssl", "taskset", "setsid")
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
         return f"{' and '.join(missing)} is not installed"
@@ -150,10 +150,12 @@ class Hosts:
         return done.stdout
 
     def inside(self, host: int, command: Sequence[str]) -> list[str]:
-        """The command as one that runs on the host."""
+        """The command as one that runs on the host, in a session of its own: Linux shares CPUs out
+        among sessions, so that in one of them two hosts would get no more than one does beside
+        other work."""
         cpus = sorted(os.sched_getaffinity(0))
         own = ["taskset", "-c", str(cpus[host % len(cpus)])] if self.apart else []
-        return ["ip", "netns", "exec", self._space(host), *own, *command]
+        return ["ip", "netns", "exec", self._space(host), "setsid", "--wait", *own, *command]
 
     def pids(self, host: int) -> list[int]:
         listed = subprocess.run(

@@ -189,8 +189,7 @@ def check_machine(
             raise UsageError(
                 "streams over several hosts keep to no such limit",
                 where=name,
-                fix="leave it out, or compile for this host alone; capacity_bytes in machine.json "
-                "limits weights",
+                fix="leave it out, or compile for this host alone",
             )
 
 

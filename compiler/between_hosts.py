@@ -4,6 +4,7 @@ both sides of a link, and within a tolerance values go over it in fewer bytes.
 plan -> its transfers -> what would be cheaper -> Program -> plan -> the better one ships
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,24 +17,23 @@ from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Graph, Node, Value
 from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
-from stagecut.compiler.ir.plan import OverLink, PlannedVariant
+from stagecut.compiler.ir.plan import OverLink
 from stagecut.compiler.ir.program import Program
-from stagecut.compiler.ir.schedule import Transfer
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.build import held_out_set
 from stagecut.passes.precision.rms import rms
-from stagecut.passes.rewrite.again import Again, with_again
+from stagecut.passes.rewrite.again import Again, copied, with_again
 from stagecut.passes.rewrite.coded import (
     CODINGS,
     Coded,
     can_be_coded,
-    coded_bytes,
+    coded_sizes,
     with_codings,
 )
 from stagecut.passes.stage.extract import Extractor
 
-#: So many nodes are run again for one value at the most, and so many values are coded.
-_MOST_NODES, _MOST_CODED = 8, 4
+#: So many values are coded.
+_MOST_CODED = 4
 #: So often codings are measured together before it is given up.
 _MOST_TRIED = 5
 
@@ -43,8 +43,8 @@ _CHANGES = ("Random", "Bernoulli", "Multinomial", "Dropout")
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """`wire` are values that go over links, across which nothing may be merged; `told` is what the
-    plan says of it."""
+    """`wire` are values across which nothing may be merged: those that may go over links, now or
+    before, so that nodes stay what they were; `told` is what the plan says of it."""
 
     program: Program
     wire: frozenset[str]
@@ -53,128 +53,102 @@ class Rewritten:
 
 @dataclass(frozen=True)
 class BetweenHosts:
-    """Of one plan: `measurements` are those that it was made from, and `table` is what it costs."""
+    """Where the nodes of a program are to run: `memories` of each, its home first; it runs again in
+    the others. `measurements` are those of the program, and `table` is what it costs."""
 
     machine: MeasuredMachine
     measurements: Measurements
     table: CostTable
-    planned: PlannedVariant
+    memories: Mapping[str, tuple[str, ...]]
 
     def rewritten(self, tolerance: float | None) -> Rewritten | None:
         """None where nothing would be cheaper. Without a tolerance, no value is coded."""
-        copies = [*self._copies()]
-        again = {each.value for each, _ in copies}
+        copies = [each for memory in self._all_memories for each in self._copied(memory)]
         program = with_again(self.measurements.program, [each for each, _ in copies])
-        coded = [] if tolerance is None else self._codings(program, again, tolerance)
+        coded = [] if tolerance is None else self._codings(program, tolerance)
         program, wire = with_codings(program, [each for each, _ in coded])
-        told = (*(said for _, said in copies), *(said for _, said in coded))
-        return Rewritten(program, wire, told) if told else None
+        told = (*(said for _, each in copies for said in each), *(said for _, said in coded))
+        own = {value.name for value in self._graph.values}
+        again = {copied(name, at) for at, _ in enumerate(copies) for name in own}
+        return Rewritten(program, wire | own | again, told) if told else None
 
     @property
     def _graph(self) -> Graph:
         return self.measurements.graph
 
-    @cached_property
-    def _memory_of(self) -> Mapping[str, str]:
-        """Of each node."""
-        machine = self.planned.machine
-        devices = self.planned.schedule.device_of
-        return {node: machine.memory_of(device) for node, device in devices.items()}
+    @property
+    def _all_memories(self) -> Sequence[str]:
+        return [memory.name for memory in self.table.machine.memories]
 
     @cached_property
-    def _transfers(self) -> Sequence[tuple[Transfer, Value, float]]:
-        """What goes from host to host, with what that takes; the longest first."""
-        values = {value.name: value for value in self._graph.values}
-        found = [
-            (step, values[step.value], cost.time_s)
-            for step, cost in zip(
-                self.planned.schedule.steps, self.planned.account.steps, strict=True
-            )
-            if isinstance(step, Transfer) and step.value in self._graph.producer
-        ]
+    def _transfers(self) -> Sequence[tuple[Value, Route, float]]:
+        """What nodes have from other hosts, with what that takes; the longest first."""
+        found = []
+        for value in self._graph.values:
+            if value.name not in self._graph.producer:
+                continue
+            source, *others = self._made_in(value.name)
+            for memory in self._all_memories:
+                route = Route(source, memory)
+                if memory not in {source, *others} and self._readers(value.name, memory):
+                    found.append((value, route, self._sent_s(value.name, route)))
         return sorted(found, key=lambda each: -each[2])
 
+    def _made_in(self, value: str) -> tuple[str, ...]:
+        return self.memories[self._graph.nodes[self._graph.producer[value]].name]
+
+    def _sent_s(self, value: str, route: Route) -> float:
+        cost = self.table.transfer(value, route)
+        return math.inf if cost is None else cost.time_s
+
     def _readers(self, value: str, memory: str) -> tuple[str, ...]:
-        """The operators there that read it."""
+        """The operators that read it there, where they are at home."""
         return tuple(
             operator.name
             for node in self._graph.nodes
-            if self._memory_of[node.name] == memory
+            if self.memories[node.name][0] == memory
             for operator in node.operators
             if any(read.name == value for read in operator.reads)
         )
 
-    def _copies(self) -> Iterator[tuple[Again, OverLink]]:
-        """Of what is read where it is made, too: all else can be placed where it is read."""
-        for step, value, time_s in self._transfers:
-            readers = self._readers(value.name, step.route.target)
-            if not self._readers(value.name, step.route.source):
-                continue
-            found = self._cone(value.name, step.route.target) if readers else None
-            if found is None or found[1] >= time_s:
-                continue
-            operators, took_s = found
-            told = OverLink(value.name, "run again", time_s, took_s, 0.0)
-            yield Again(value.name, operators, readers), told
+    def _copied(self, memory: str) -> Iterator[tuple[Again, list[OverLink]]]:
+        """What runs again there, for those who are at home there."""
+        nodes = [node for node in self._graph.nodes if memory in self.memories[node.name][1:]]
+        written = [value.name for node in nodes for value in node.outputs]
+        readers = {name: found for name in written if (found := self._readers(name, memory))}
+        operators = _needed(nodes, readers)
+        if operators:
+            told = [self._told(nodes, name, memory) for name in readers]
+            yield Again(operators, readers), told
 
-    def _cone(self, value: str, memory: str) -> tuple[tuple[str, ...], float] | None:
-        """The operators that make the value from what is there, or from inputs, and what that
-        takes; None where they are too many, or no link brings the inputs."""
-        graph, inputs = self._graph, {each.name for each in self._graph.inputs}
-        there = self._lying_in(memory)
-        nodes: dict[int, Node] = {}
-        brought: set[str] = set()
-        waiting = [value]
-        while waiting:
-            name = waiting.pop()
-            if name in inputs:
-                brought |= {name} - there
-            elif name not in there or name == value:
-                at = graph.producer[name]
-                if at not in nodes:
-                    nodes[at] = graph.nodes[at]
-                    waiting += [each.name for each in graph.nodes[at].inputs]
-            if len(nodes) > _MOST_NODES:
-                return None
-        operators = _needed([nodes[at] for at in sorted(nodes)], value)
-        took_s = self._run_s(nodes.values(), memory) if operators else None
-        sizes = [each.size_bytes for each in graph.inputs if each.name in brought]
-        way = self.machine.ways.get(Route(HOST, memory))
-        if took_s is None or (sizes and way is None):
-            return None
-        sent_s = 0.0 if way is None else sum(map(way.transfer_s, sizes))
-        return operators, took_s + sent_s
+    def _told(self, nodes: Sequence[Node], value: str, memory: str) -> OverLink:
+        """Of the `nodes` that run again there, those that the value comes from take their time, and
+        so does what they alone read."""
+        operators = {*_needed(nodes, [value])}
+        own = [node for node in nodes if operators & {each.name for each in node.operators}]
+        took_s = sum(self._run_s(node.name, memory) for node in own)
+        for name in dict.fromkeys(each.name for node in own for each in node.inputs):
+            took_s += 0.0 if self._is_there(name, memory) else self._fetched_s(name, memory)
+        route = Route(self._made_in(value)[0], memory)
+        return OverLink(value, "run again", self._sent_s(value, route), took_s, 0.0)
 
-    def _lying_in(self, memory: str) -> set[str]:
-        """What is made there, or brought there anyway, by values that are no node's but inputs."""
-        made = {
-            value.name
-            for node in self._graph.nodes
-            if self._memory_of[node.name] == memory
-            for value in node.outputs
-        }
-        inputs = {each.name for each in self._graph.inputs}
-        steps = self.planned.schedule.transfers
-        brought = {step.value for step in steps if step.route.target == memory}
-        return made | (inputs if memory == HOST else inputs & brought)
+    def _is_there(self, value: str, memory: str) -> bool:
+        made_in = (HOST,) if value not in self._graph.producer else self._made_in(value)
+        return memory in made_in or bool(self._readers(value, memory))
 
-    def _run_s(self, nodes: Iterable[Node], memory: str) -> float | None:
-        """On the fastest device there; None where a node runs on none."""
-        machine, total_s = self.planned.machine, 0.0
-        for node in nodes:
-            run_s = self.table.node_named[node.name].run_s
-            there = [each for name, each in run_s.items() if machine.memory_of(name) == memory]
-            if not there:
-                return None
-            total_s += min(there)
-        return total_s
+    def _fetched_s(self, value: str, memory: str) -> float:
+        made_in = (HOST,) if value not in self._graph.producer else self._made_in(value)
+        return min(self._sent_s(value, Route(source, memory)) for source in made_in)
 
-    def _codings(
-        self, program: Program, again: set[str], tolerance: float
-    ) -> list[tuple[Coded, OverLink]]:
+    def _run_s(self, node: str, memory: str) -> float:
+        """On the fastest device there."""
+        run_s, machine = self.table.node_named[node].run_s, self.table.machine
+        return min(each for name, each in run_s.items() if machine.memory_of(name) == memory)
+
+    def _codings(self, program: Program, tolerance: float) -> list[tuple[Coded, OverLink]]:
         """Those that gain the most, of which the errors, measured together, are within the
         tolerance."""
-        options = self._options(program, again)
+        options = self._options(program)
         for chosen in _by_gain(options, tolerance):
             off = self._off_together(program, chosen)
             if off is not None and off <= tolerance:
@@ -189,20 +163,20 @@ class BetweenHosts:
             return sum(told.error for _, told in chosen)
         return self._off_by(program, [coded for coded, _ in chosen])
 
-    def _options(self, program: Program, again: set[str]) -> list[list[tuple[Coded, OverLink]]]:
+    def _options(self, program: Program) -> list[list[tuple[Coded, OverLink]]]:
         """For each value that would gain, its codings with the error that each makes alone."""
-        left_out = {each.name for each in self._graph.outputs} | again
+        left_out = {each.name for each in self._graph.outputs}
         found: list[list[tuple[Coded, OverLink]]] = []
-        for step, value, time_s in self._transfers:
-            readers = self._readers(value.name, step.route.target)
-            if value.name in left_out or not readers or len(found) == _MOST_CODED:
+        for value, route, time_s in self._transfers:
+            if value.name in left_out or len(found) == _MOST_CODED:
                 continue
             own = []
             for coding in CODINGS:
                 if not can_be_coded(value, coding):
                     continue
-                took_s = self.machine.ways[step.route].transfer_s(coded_bytes(value, coding))
-                coded = Coded(value.name, coding, readers)
+                link = self.machine.ways[route]
+                took_s = sum(map(link.transfer_s, coded_sizes(value, coding)))
+                coded = Coded(value.name, coding, self._readers(value.name, route.target))
                 off = self._off_by(program, [coded]) if took_s < time_s else None
                 if off is not None:
                     own.append((coded, OverLink(value.name, coding, time_s, took_s, off)))
@@ -226,18 +200,23 @@ class BetweenHosts:
             return None
 
 
-def _needed(nodes: Sequence[Node], value: str) -> tuple[str, ...]:
-    """The operators of these that `value` comes from, in their order; none where one of them cannot
-    be run once more."""
-    operators = [operator for node in nodes for operator in node.operators]
-    wanted, found = {value}, []
-    for operator in reversed(operators):
-        if wanted.isdisjoint(each.name for each in operator.writes):
-            continue
-        if operator.captured or operator.op.startswith(_CHANGES):
-            return ()
-        found.append(operator.name)
-        wanted |= {each.name for each in operator.reads}
+def changing(graph: Graph) -> frozenset[str]:
+    """The nodes that may run once only: they give another result each time, or hold other graphs,
+    which are not copied."""
+    return frozenset(
+        node.name
+        for node in graph.nodes
+        if any(each.captured or each.op.startswith(_CHANGES) for each in node.operators)
+    )
+
+
+def _needed(nodes: Sequence[Node], values: Iterable[str]) -> tuple[str, ...]:
+    """The operators of these that the values come from, in their order."""
+    wanted, found = {*values}, []
+    for operator in reversed([operator for node in nodes for operator in node.operators]):
+        if not wanted.isdisjoint(each.name for each in operator.writes):
+            found.append(operator.name)
+            wanted |= {each.name for each in operator.reads}
     return tuple(reversed(found))
 
 

@@ -27,6 +27,7 @@ from stagecut.compiler.ir.hosts_stream import (
 )
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal, on_one_device
 from stagecut.passes.gate.gate import by_costs, choose
@@ -51,22 +52,23 @@ class DecideOverHosts:
 
     restrict: Restrict
     tolerance: float | None
+    latency: Limit | None
     phases: Phases
 
     def __call__(
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled, dump: Dump
     ) -> Decision:
-        """Raises UnplaceableError where the hosts have no room for any stream."""
+        """Raises UnplaceableError where the hosts have no room for any stream, or none is found
+        within the limit on latency."""
         costs = profiled.costs
         costs_text = write_costs(costs)
         dump("costs", costs_text, "json")
         with self.phases("partition"):
             allowed = self.restrict(costs)
-            solution = ThroughputOverHosts()(allowed)
+            solution = ThroughputOverHosts(self.latency)(allowed)
             dump("schedule", f"{solution.certificate}\n{solution.stream}")
-            streams = _distinct(
-                [_fastest(allowed, solution.stream, solution.account), *_alone(allowed)]
-            )
+            others = [each for each in _alone(allowed) if self._is_allowed(each.account)]
+            streams = _distinct([_fastest(allowed, solution.stream, solution.account), *others])
         by_schedule = {each.single.id: each for each in streams}
 
         def predicted(proposals: Sequence[Proposal]) -> tuple[Contender, ...]:
@@ -94,6 +96,9 @@ class DecideOverHosts:
             profiled.faults,
             _planned(shipped),
         )
+
+    def _is_allowed(self, found: HostsAccount) -> bool:
+        return self.latency is None or self.latency.allows(found.latency_s)
 
 
 def _planned(shipped: _Stream) -> PlannedStream:

@@ -15,6 +15,7 @@ from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import HOST
 from stagecut.compiler.ir.measured_machine import MeasuredMachine, on_host
 from stagecut.compiler.kept_profile import profile_of
+from stagecut.compiler.known_costs import KnownCosts
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.expand import Expand
 from stagecut.passes.profile.profile import Profiled
@@ -46,15 +47,23 @@ class OverHosts:
             specs={**self.here.specs, **specs},
         )
 
-    def profile(self, measurements: Measurements, streamed: DecideStream | None) -> Profiled:
+    def profile(
+        self,
+        measurements: Measurements,
+        streamed: DecideStream | None,
+        known: KnownCosts | None,
+    ) -> Profiled:
         """What this host takes, as measured, in streams where `streamed` is to tell; and what
-        others take by that."""
+        others take by that; and what is `known` of nodes as it is."""
         own = replace(measurements, context=self.here)
         expanded: ExpandedGraph = Expand(self.here.backends)(measurements.graph)
         profiled = profile_of(own, expanded)
         if streamed is not None:
             profiled = streamed.costs(own, expanded, profiled)
-        return replace(profiled, costs=Widen(self.machine, backends.CPU)(profiled.costs))
+        costs = Widen(self.machine, backends.CPU)(profiled.costs)
+        if known is not None:
+            costs = known(measurements.graph, costs)
+        return replace(profiled, costs=costs)
 
     @cached_property
     def _far(self) -> Mapping[str, tuple[CheckedBackend, Spec]]:

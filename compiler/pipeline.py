@@ -132,9 +132,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     `max_energy_j` is the most that a run, or an input of a stream, may take, by the costs. Of a
     stream, `max_batch` says how many inputs it may run in one call, where that is faster (8 unless
     said), and `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and
-    what weights and values on their way may, by the costs. `isolated` measures in a process of its
-    own, which an engine may take down: then the compile goes on without that engine there. Its
-    progress is not seen.
+    what weights and values on their way may (over hosts, the weights of each), by the costs.
+    `isolated` measures in a process of its own, which an engine may take down: then the compile
+    goes on without that engine there. Its progress is not seen.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
@@ -148,8 +148,6 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     tables = tables_in(costs)
     limits = {
         "max_batch": max_batch,
-        "max_latency_s": max_latency_s,
-        "max_memory_bytes": max_memory_bytes,
         "max_energy_j": max_energy_j if objective == str(THROUGHPUT) else None,
     }
     check_machine(machine, tables, objective, limits)
@@ -193,7 +191,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         limits_of_stream(max_latency_s, max_memory_bytes, max_energy_j if goal.streams else None),
         max_batch,
         phases,
-        hosts=None if machine is None else OverHosts(machine, context),
+        hosts=None if machine is None else OverHosts(machine.within(max_memory_bytes), context),
     )
     with phases("import"):
         bound = _each(shapes, tables)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
+from stagecut.compiler.among_rewrites import AmongRewrites, Rewrites, coded_costs
 from stagecut.compiler.arguments import (
     table_of,
 )
 from stagecut.compiler.arrows import Dump, Phases
-from stagecut.compiler.between_hosts import BetweenHosts
+from stagecut.compiler.between_hosts import BetweenHosts, Rewritten, changing
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.context_of import context_of
 from stagecut.compiler.decide import Decide, expanded_without
@@ -33,21 +34,25 @@ from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.zoo import PREFIX
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import Costs
+from stagecut.compiler.ir.costs import Costs, CostTable
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
     StagecutError,
 )
+from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import (
     MAIN,
+    OverLink,
     PlannedVariant,
 )
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
+from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.kept_profile import profile_of
+from stagecut.compiler.known_costs import KnownCosts
 from stagecut.compiler.measure.crash_journal import REFERENCE
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.original import Original
@@ -92,6 +97,8 @@ class Question:
     #: what the names of its dump begin with.
     wire: frozenset[str] = frozenset()
     dumped: str = ""
+    #: What nodes take that are the model's own, where they were measured for another program.
+    known: KnownCosts | None = None
 
     def answered(
         self,
@@ -146,27 +153,45 @@ class Question:
         members: Members,
         index: int,
     ) -> tuple[PlannedVariant, Members]:
-        """The variant with its files, or another one with its own, which is faster."""
-        if self.hosts is None or not any(planned.schedule.transfers):
+        """The variant with its files, or another one with its own, which is faster; with what is
+        proved of all that might be."""
+        if self.hosts is None:
             return planned, members
+        measurements = self.placed(program, weights, None)[0].on_samples_that_run()
+        table = read_costs(members.files[costs_file(index, self.entry)].decode())
+        among = self._among_rewrites(measurements.graph, table, planned.schedule)
+        known = KnownCosts.of(measurements.graph, table)
+        asked = replace(self, right=self.right or measurements.as_right, known=known)
+        best, tried = (planned, members), list[tuple[OverLink, ...]]()
+        for memories in among.tried:
+            if among.is_met(best[0].shipped.median_s):
+                break
+            between = BetweenHosts(self.hosts.machine, measurements, table, memories)
+            try:
+                found = between.rewritten(self.tolerance)
+                if found is not None and found.told not in tried:
+                    tried.append(found.told)
+                    best = min(best, asked._rewritten(found, weights, index), key=_predicted_s)
+            except StagecutError as error:  # there is a plan without it
+                told = f"what hosts hand to each other stays as it is: {error.problem}"
+                self.context.settings.warn(told)
+        return replace(best[0], rewrites=among.certificate(best[0].shipped.median_s)), best[1]
+
+    def _among_rewrites(self, graph: Graph, table: CostTable, schedule: Schedule) -> AmongRewrites:
+        if self.hosts is None:
+            raise AssertionError(self.entry)
+        coded_s = {} if self.tolerance is None else coded_costs(graph, self.hosts.machine)
+        rewrites = Rewrites(changing(graph), coded_s)
+        prove = rewrites.for_streams if self.objective.streams else rewrites.for_latency
+        return prove(self.restrict(table), schedule)
+
+    def _rewritten(
+        self, found: Rewritten, weights: WeightFile, index: int
+    ) -> tuple[PlannedVariant, Members]:
         own = Members()
-        try:
-            measurements = self.placed(program, weights, None)[0].on_samples_that_run()
-            table = read_costs(members.files[costs_file(index, self.entry)].decode())
-            between = BetweenHosts(self.hosts.machine, measurements, table, planned)
-            found = between.rewritten(self.tolerance)
-            if found is None:
-                return planned, members
-            right = self.right or measurements.as_right
-            again = replace(self, wire=found.wire, right=right, dumped="less-")
-            better = again(found.program, weights, None, own, index)
-        except StagecutError as error:  # there is a plan without it
-            told = f"what hosts hand to each other stays as it is: {error.problem}"
-            self.context.settings.warn(told)
-            return planned, members
-        if better.shipped.median_s < planned.shipped.median_s:
-            return replace(better, over_links=found.told), own
-        return planned, members
+        asked = replace(self, wire=found.wire, dumped="less-")
+        planned = asked(found.program, weights, None, own, index)
+        return replace(planned, over_links=found.told), own
 
     def __call__(
         self,
@@ -255,7 +280,8 @@ class Question:
     def _decide(self) -> Decide | DecideStream | DecideOverHosts:
         by_costs = self.costs is not None or self.hosts is not None
         if self.objective.streams and self.hosts is not None:
-            return DecideOverHosts(self.restrict, self.tolerance, self.phases)
+            latency = next((limit for limit in self.limits if limit.name == "latency"), None)
+            return DecideOverHosts(self.restrict, self.tolerance, latency, self.phases)
         if self.objective.streams:
             return DecideStream(
                 self.restrict,
@@ -280,7 +306,7 @@ class Question:
     def profiled(self, measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
         """The costs: measured, or those that were handed in."""
         if self.hosts is not None:
-            return self.hosts.profile(measurements, self._streamed_here)
+            return self.hosts.profile(measurements, self._streamed_here, self.known)
         if self.costs is None:
             return profile_of(measurements, expanded)
         profiled = handed_in(table_of(self.costs, expanded), expanded, self.residents.names)
@@ -300,3 +326,7 @@ class Question:
             **({} if self.max_energy_j is None else {"max energy": f"{self.max_energy_j:g} J"}),
             **{f"max {limit.name}": limit.exactly for limit in self.limits},
         }
+
+
+def _predicted_s(answered: tuple[PlannedVariant, Members]) -> float:
+    return answered[0].shipped.median_s

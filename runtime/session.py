@@ -17,7 +17,7 @@ from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, Usag
 from stagecut.compiler.ir.plan import MAIN, PlannedVariant
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.ir.stream_trace import StreamTrace
+from stagecut.compiler.ir.stream_trace import StreamTrace, joined
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import cpu_model
@@ -273,8 +273,11 @@ class Session:
         return self._streams.stats(since_s)
 
     def stream_trace(self) -> StreamTrace:
-        """The latest 4,096 calls of each stage in streams."""
-        return self._streams.trace()
+        """The latest 4,096 calls of each stage in streams; of a plan over hosts, those of all
+        hosts, which stand in the place of its stages."""
+        over_hosts = [variant.stream_trace for variant in self._variants]
+        found = [each for each in over_hosts if each is not None]
+        return joined(found) if found else self._streams.trace()
 
     def close(self, *, cancel: bool = False) -> None:
         """End the threads and processes of streams once all that is in flight has its outputs; with

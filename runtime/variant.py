@@ -28,6 +28,7 @@ from stagecut.compiler.ir.machine import HOST
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.schedule import Schedule
+from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
 from stagecut.runtime.executor import Executor, Passage
@@ -115,6 +116,11 @@ class Variant:
         if self._hosts is not None:
             return self._hosts.stream
         return None if self.is_fallback else self.planned.stream
+
+    @property
+    def stream_trace(self) -> StreamTrace | None:
+        """What hosts ran of streams; None of a plan that runs here alone."""
+        return None if self._hosts is None else self._hosts.executor.timeline.trace()
 
     @property
     def run_s(self) -> float:

@@ -44,7 +44,7 @@ MaxMemoryOption: TypeAlias = Annotated[
         "--max-memory",
         metavar="2GiB",
         help="For streams: the most bytes of weights, and of what is passed between stages, that "
-        "the host's memory may hold.",
+        "the host's memory may hold; over several hosts, of weights, in each.",
     ),
 ]
 EffortOption: TypeAlias = Annotated[

@@ -197,11 +197,16 @@ def _partition_stream(
     output: Path | None,
     json: bool,
 ) -> None:
-    from stagecut.compiler.cli import partition_stream
+    from stagecut.compiler.cli import partition_hosts, partition_stream
     from stagecut.compiler.formats.stream_json import FRONT_SCHEMA, SCHEMA
 
-    schema = FRONT_SCHEMA if front else SCHEMA
-    if front:
+    over_hosts = partition_hosts.has_hosts(table)
+    schema = partition_hosts.SCHEMA if over_hosts else FRONT_SCHEMA if front else SCHEMA
+    if front and over_hosts:
+        raise partition_hosts.refuse("--front")
+    if over_hosts:
+        document, lines = partition_hosts.solved(table, asked)
+    elif front:
         document, lines = partition_stream.front(table, asked)
     else:
         document, lines = partition_stream.solved(table, asked)
@@ -214,6 +219,7 @@ def _check_streams(
 ) -> None:
     """A plan by itself: all its variants, each by its own costs and the rules that it was made by,
     unless there are others."""
+    from stagecut.compiler.cli import partition_hosts
     from stagecut.compiler.cli.check_stream import checked
     from stagecut.compiler.formats.stream_json import SCHEMA
 
@@ -221,6 +227,8 @@ def _check_streams(
     for given in Given.every(costs) if check == costs else [Given.read(costs)]:
         rules = (pin, forbid) if pin or forbid else given.rules
         table = common.read_rules(*rules)(given.table())
+        if partition_hosts.has_hosts(table):
+            raise partition_hosts.refuse("--check")
         pairs.append((table, given if check == costs else Given.read(check)))
     document, lines = checked(pairs)
     _print(json, lambda: document, lines, SCHEMA)

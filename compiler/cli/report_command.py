@@ -15,6 +15,7 @@ from stagecut.compiler.ir.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import StoredVariant
+    from stagecut.compiler.ir.stream_trace import StreamObserved
     from stagecut.compiler.ir.trace import Trace
     from stagecut.compiler.report.model.content import Report
 
@@ -112,7 +113,7 @@ def report(
     _write(variant, content, html=html, dot=dot, onnx=onnx)
 
 
-def _read_trace(path: Path) -> "Trace":
+def _read_trace(path: Path) -> "Trace | StreamObserved":
     from stagecut.compiler.formats.chrome_trace import from_chrome
     from stagecut.compiler.formats.text_file import without_mark
 

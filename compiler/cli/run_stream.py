@@ -16,6 +16,7 @@ from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.ir.device import Feeds
+    from stagecut.compiler.ir.stream_trace import StreamObserved
     from stagecut.runtime.session import Session
     from stagecut.runtime.stream.statistics import StreamStats
 
@@ -98,13 +99,28 @@ def run_stream(
         from stagecut.compiler.formats.chrome_trace import stream_to_chrome
 
         with replacing(trace) as temporary:
-            temporary.write_text(stream_to_chrome(session.stream_trace()), "utf-8")
+            text = stream_to_chrome(session.stream_trace(), _observed(session, streamed))
+            temporary.write_text(text, "utf-8")
     if json:
         print_json("stagecut.stream/1", document(streamed))
     else:
         _show(streamed)
     if streamed.error is not None:
         raise streamed.error
+
+
+def _observed(session: "Session", streamed: Streamed) -> "StreamObserved":
+    from stagecut.compiler.ir.stream_trace import StreamObserved
+
+    return StreamObserved(
+        tuple(stage.device for stage in session.schedule.stages),
+        session.planned.profiled,
+        streamed.outputs,
+        streamed.stats.period_s or 0.0,
+        streamed.p50_s,
+        streamed.p99_s,
+        streamed.stats.bottleneck,
+    )
 
 
 def _warm_up(session: "Session", feeds: "Feeds") -> None:

@@ -16,6 +16,8 @@ A stream has a track for each replica of each stage:
 
     stage 0 on cpu.serial, replica 0   [ 2 inputs ][ 2 inputs ][ 1 input ]
     stage 0 on cpu.serial, replica 1        [ 1 input ][ 2 inputs ]
+
+Of a plan over several hosts, hosts stand in the place of its stages.
 """
 
 import json
@@ -26,7 +28,7 @@ from typing import TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from stagecut.compiler.ir.errors import TraceError
-from stagecut.compiler.ir.stream_trace import StreamTrace
+from stagecut.compiler.ir.stream_trace import StreamObserved, StreamTrace
 from stagecut.compiler.ir.trace import Event, Trace
 
 #: One entry of the format's list of events.
@@ -37,6 +39,10 @@ _RUN = "run"
 #: The key under which the trace itself stands.
 _SELF = "stagecut.trace"
 _TRACE = TypeAdapter(Trace)
+
+#: The key of what a stream came to.
+_STREAM = "stagecut.stream"
+_OBSERVED = TypeAdapter(StreamObserved)
 
 
 def to_chrome(trace: Trace, host_of: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -73,9 +79,9 @@ def to_chrome(trace: Trace, host_of: Mapping[str, str] = MappingProxyType({})) -
     return json.dumps(document, indent=1)
 
 
-def stream_to_chrome(trace: StreamTrace) -> str:
+def stream_to_chrome(trace: StreamTrace, observed: StreamObserved) -> str:
     """One process, times in microseconds from the start of the first call, as this machine's clock
-    has them."""
+    has them; and what the stream came to."""
     places = sorted({(call.stage, call.replica) for call in trace.calls})
     tracks = [f"{trace.stages[stage]}, replica {replica}" for stage, replica in places]
     zero_s = min((call.start_s for call in trace.calls), default=0.0)
@@ -85,13 +91,18 @@ def stream_to_chrome(trace: StreamTrace) -> str:
         track = places.index((call.stage, call.replica))
         start_s = call.start_s - zero_s
         records.append(_span(track, count, "stage", start_s, call.took_s, {"stage": call.stage}))
-    return json.dumps({"traceEvents": records, "displayTimeUnit": "ms"}, indent=1)
+    itself = _OBSERVED.dump_python(observed, mode="json")
+    document = {"traceEvents": records, "displayTimeUnit": "ms", _STREAM: itself}
+    return json.dumps(document, indent=1)
 
 
-def from_chrome(text: str | bytes, where: str) -> Trace:
-    """The trace that `to_chrome` wrote; raises TraceError, which names `where` it was."""
+def from_chrome(text: str | bytes, where: str) -> Trace | StreamObserved:
+    """The trace that `to_chrome` wrote, or what the stream came to of which `stream_to_chrome` did;
+    raises TraceError, which names `where` it was."""
     try:
         document = TypeAdapter(dict[str, object]).validate_json(text)
+        if _STREAM in document:
+            return _OBSERVED.validate_python(document[_STREAM])
         trace = _TRACE.validate_python(document[_SELF])
     except (ValidationError, KeyError):
         raise TraceError(

@@ -10,7 +10,7 @@ what a value of any size takes: links are samples.
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from stagecut.compiler.ir.amounts import Amount, Positive, Size
@@ -138,6 +138,17 @@ class MeasuredMachine:
     def probes_s(self) -> dict[str, float]:
         """What the probe takes on the driver's host, by device."""
         return {device.name: device.probe_s for device in self.hosts[0].devices}
+
+    def within(self, most_bytes: float | None) -> "MeasuredMachine":
+        """The same, where no host holds more than so much in weights."""
+        if most_bytes is None:
+            return self
+        rooms = [host.capacity_bytes for host in self.hosts]
+        hosts = tuple(
+            replace(host, capacity_bytes=int(most_bytes if room is None else min(room, most_bytes)))
+            for host, room in zip(self.hosts, rooms, strict=True)
+        )
+        return replace(self, hosts=hosts)
 
     def slowdown(self, host: MeasuredHost, device: str) -> float | None:
         """How many times as long as on the driver's host the device takes there; None where one of

@@ -104,7 +104,8 @@ class PlannedVariant:
     needs nothing but ONNX Runtime, where the plan itself needs more. `circumstances` has an entry
     for all that was measured. Without a `stream`, a stream has one replica of each stage.
     `precision` is None where errors were no budget. `over_links` are values that would have gone
-    from host to host as they are, in a plan that was worse.
+    from host to host as they are, in a plan that was worse; `rewrites` is about whatever else might
+    be done so, None where nothing is proved of it.
     """
 
     name: str
@@ -126,6 +127,7 @@ class PlannedVariant:
     stream: PlannedStream | None = None
     precision: PlannedPrecision | None = None
     over_links: tuple[OverLink, ...] = ()
+    rewrites: Certificate | None = None
 
     @property
     def schedule(self) -> Schedule:

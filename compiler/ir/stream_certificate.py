@@ -78,8 +78,13 @@ class Limit:
         bits = math.frexp(self.most)[1] if self.most else _LEAST
         return 2.0 ** (max(bits, _LEAST) - _BITS)
 
+    @property
+    def ceiling(self) -> float:
+        """The most, but for rounding."""
+        return self.most * (1 + TOLERANCE)
+
     def allows(self, amount: float) -> bool:
-        return amount <= self.most * (1 + TOLERANCE)
+        return amount <= self.ceiling
 
 
 def limits_of_stream(

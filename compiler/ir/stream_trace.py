@@ -1,7 +1,10 @@
 """What a stream did and when: the calls of each replica of each stage."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from stagecut.compiler.ir.amounts import Amount, Count
 
 
 class Call(NamedTuple):
@@ -25,3 +28,28 @@ class StreamTrace:
 
     stages: tuple[str, ...]
     calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamObserved:
+    """What a stream came to: `period_s` from one output to the next, what an input took in the
+    median and what 99 of 100 do not exceed, and the busiest stage. `devices` are those of the
+    stages of the plan, in their order, and `shapes` those that it was profiled with."""
+
+    devices: tuple[str, ...]
+    shapes: str
+    outputs: Count
+    period_s: Amount
+    p50_s: Amount
+    p99_s: Amount
+    bottleneck: str
+
+
+def joined(traces: Sequence[StreamTrace]) -> StreamTrace:
+    """All of them in one, whose stages are numbered through."""
+    names: list[str] = []
+    found: list[Call] = []
+    for trace in traces:
+        found += [call._replace(stage=call.stage + len(names)) for call in trace.calls]
+        names += trace.stages
+    return StreamTrace(tuple(names), tuple(sorted(found, key=lambda call: call.end_s)))

@@ -41,11 +41,13 @@ def sureness(summary: Summary) -> str:
         return ""
     if observed.source == "gate":
         return within(observed)
-    gate = summary.as_built
+    gate, traced = summary.as_built, "one traced run"
+    if observed.source == "stream":
+        traced = f"a traced stream of {wording.count(observed.runs, 'input')}"
     if gate is None:
-        return "one traced run"
+        return traced
     off = wording.difference(gate, observed.total)
-    return f"one traced run{', ' + off if off else ''} against the gate's {wording.time(gate)}"
+    return f"{traced}{', ' + off if off else ''} against the gate's {wording.time(gate)}"
 
 
 def within(observed: Observation) -> str:
@@ -56,10 +58,10 @@ def within(observed: Observation) -> str:
 
 
 def beside(summary: Summary) -> str:
-    """The prediction, and how far the gate's runs were off it."""
+    """The prediction, and how far runs were off it, unless they are held against the gate's."""
     text = f"{wording.time(summary.predicted)} predicted"
     observed = summary.observed
-    if observed is None or observed.source == "trace":
+    if observed is None or (observed.source != "gate" and summary.as_built is not None):
         return text
     off = wording.difference(summary.predicted, observed.total)
     return f"{text} (off by {off})" if off else text
@@ -68,7 +70,7 @@ def beside(summary: Summary) -> str:
 def evidence(summary: Summary) -> str:
     """How sure the observed time is, and from how many runs it is known."""
     observed = summary.observed
-    if observed is None or observed.source == "trace":
+    if observed is None or observed.source != "gate":
         return sureness(summary)
     least, most = seconds(observed.min_s), seconds(observed.max_s)
     median = f"median of {wording.count(observed.runs, 'run')}, {least} to {most}"

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.plan import OverLink
 from stagecut.compiler.ir.planned_stream import FrontPoint
+from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.units import enough, seconds
-from stagecut.compiler.report.model.content import Summary
+from stagecut.compiler.report.model.content import Streaming, Summary
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.wording import brief, count, rate, time
 
@@ -21,7 +22,16 @@ def streaming(summary: Summary) -> str:
     batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
     latency = f"{time(stream.latency)} with {stream.in_flight} in flight"
     where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
-    return f"streams through {stages}{where}{batch}; an input takes {latency}"
+    return f"streams through {stages}{where}{batch}; an input takes {latency}{_observed(stream)}"
+
+
+def _observed(stream: Streaming) -> str:
+    """Of a stream that was traced."""
+    found = stream.observed
+    if found is None:
+        return ""
+    took = f"observed: {seconds(found.p50_s)} in the median, {seconds(found.p99_s)} for 99 of 100"
+    return f"; {took}, {brief(found.bottleneck)} the busiest"
 
 
 def bottleneck(summary: Summary) -> str:
@@ -95,12 +105,14 @@ def batches(summary: Summary) -> str:
     return "" if stream is None or not stream.tried else f"tried: {'; '.join(stream.tried)}"
 
 
-def over_links(found: Sequence[OverLink]) -> str:
-    """What hosts no longer hand to each other as it is."""
+def over_links(found: Sequence[OverLink], proof: Certificate | None) -> str:
+    """What hosts no longer hand to each other as it is, and what more of that might bring."""
     said = []
     for each in found:
         how = "is run again there" if each.how == "run again" else f"goes there as {each.how}"
         off = f", off by {each.error:.1g}" if each.error else ""
         gain = f"{seconds(each.taken_s)} expected instead of {seconds(each.sent_s)}"
         said.append(f"{brief(each.value)} {how} ({gain}{off})")
+    if proof is not None:
+        said.append(proof.claim)
     return f"between hosts: {'; '.join(said)}" if said else ""

@@ -38,11 +38,12 @@ class Coded:
     readers: tuple[str, ...]
 
 
-def coded_bytes(value: Value, coding: Coding) -> int:
-    """What goes over the wire in the place of a float32 value: for int8 with a scale a row."""
+def coded_sizes(value: Value, coding: Coding) -> tuple[int, ...]:
+    """The bytes of each value that goes over the wire in the place of a float32 one: for int8 there
+    is one of scales, one for each row."""
     if coding == "fp16":
-        return value.elements * 2
-    return value.elements + 4 * (value.elements // (value.shape[-1] or 1))
+        return (value.elements * 2,)
+    return value.elements, 4 * (value.elements // (value.shape[-1] or 1))
 
 
 def can_be_coded(value: Value, coding: Coding) -> bool:
@@ -50,7 +51,7 @@ def can_be_coded(value: Value, coding: Coding) -> bool:
 
 
 def with_codings(program: Program, codings: Sequence[Coded]) -> tuple[Program, frozenset[str]]:
-    """The program, and the names of the values that go over the wire in it."""
+    """The program, and the names of the values that go over the wire in it, or are decoded."""
     if not codings:
         return program, frozenset()
     model = program.model.clone()
@@ -61,13 +62,13 @@ def with_codings(program: Program, codings: Sequence[Coded]) -> tuple[Program, f
 
 
 def _code(graph: ir.Graph, each: Coded, number: int) -> set[str]:
-    """The names of what goes over the wire."""
+    """The names of what goes over the wire, and of what comes out of it."""
     value = next(out for node in graph for out in node.outputs if out.name == each.value)
     readers = {node for node in graph if node.name in each.readers}
     writer = _Writer(graph, value.producer(), f"{each.value}/{each.coding}/{number}")
     sent, decoded = (_fp16 if each.coding == "fp16" else _int8)(writer, value)
     redirect(value, readers, decoded)
-    return {str(one.name) for one in sent}
+    return {str(one.name) for one in (*sent, decoded)}
 
 
 def _fp16(write: "_Writer", value: ir.Value) -> tuple[list[ir.Value], ir.Value]:

@@ -19,7 +19,7 @@ from stagecut.compiler.ir.device import Progress, Tensor, silent
 from stagecut.compiler.ir.errors import DeviceError, EngineError, UsageError, told
 from stagecut.compiler.measure.environment import versions
 from stagecut.runtime.hosts.cache import SliceId
-from stagecut.runtime.hosts.member import HostFault, Member, Prober, Source
+from stagecut.runtime.hosts.member import HostFault, Member, Prober, Source, load_engines
 
 #: A value on its way: Ray's reference to it.
 Ref: TypeAlias = Any
@@ -33,6 +33,9 @@ _ATTEMPTS = 3
 
 #: How often it is looked at how much hosts have fetched.
 _LOOKED_AT_S = 0.25
+
+#: So long is waited for engines that may never be needed.
+_WARMED_WITHIN_S = 30.0
 
 #: What RAY_AUTH_MODE then is.
 _ASKS_FOR_TOKENS = "token"
@@ -184,6 +187,21 @@ class Cluster:
             yield from range(seen, min(sent, pieces))
             seen = max(seen, min(sent, pieces))
 
+    def warm(self, specs: Sequence[str]) -> None:
+        """Let every other host have a process at hand that has these engines loaded already. Ray
+        keeps idle ones, as many as the host has CPUs, and takes one for a member that is to start
+        there: after a loss this saves what takes longest. A host that cannot does without."""
+        ray = _ray()
+        load = ray.remote(load_engines)
+        own = self.here.node
+        refs = [
+            load.options(**_placed_on(host), max_retries=0).remote([*specs])
+            for host in self.alive()
+            if host.node != own
+        ]
+        if refs:
+            ray.wait(refs, num_returns=len(refs), timeout=_WARMED_WITHIN_S)
+
     def alive(self) -> tuple[ClusterHost, ...]:
         """The hosts that are there now, of those that were there when it was joined."""
         there = {node["NodeID"] for node in _ray().nodes() if node["Alive"]}
@@ -214,18 +232,15 @@ class Cluster:
         name: str | None = None,
         retries: int = _RETRIES,
     ) -> Handle:
-        ray = _ray()
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         actor = (
-            ray.remote(kind)
+            _ray()
+            .remote(kind)
             .options(
                 name=name,
-                num_cpus=0,
                 max_restarts=-1,
                 max_task_retries=retries,
                 max_concurrency=1,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(host.node, soft=False),
+                **_placed_on(host),
             )
             .remote(*arguments)
         )
@@ -265,6 +280,17 @@ def connected(address: str, *, insecure: bool) -> Iterator[Cluster]:
 def writable(tensor: Tensor) -> Tensor:
     """The same outside of Ray's store, whose values nobody may change, and which is to be free."""
     return np.array(tensor)
+
+
+def _placed_on(host: ClusterHost) -> dict[str, Any]:
+    """Options of what runs there and nowhere else."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return {
+        "num_cpus": 0,
+        "enable_task_events": False,  # the head would keep some of each call
+        "scheduling_strategy": NodeAffinitySchedulingStrategy(host.node, soft=False),
+    }
 
 
 def _read(source: str, sha256: str, offset: int, length: int) -> bytes:

@@ -15,6 +15,7 @@ from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.runtime.executor import Passage
 from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.hosts.segments import Post, Posts, Segment
+from stagecut.runtime.hosts.timeline import Timeline
 
 
 class HostsExecutor:
@@ -35,6 +36,8 @@ class HostsExecutor:
     ) -> None:
         self._clock = clock
         self._slots: dict[str, int] = {}
+        #: What hosts run of streams.
+        self.timeline = Timeline()
         self.segments: list[Segment] = []
         for is_here, part in groupby(groups, key=attrgetter("is_here")):
             consecutive = [*part]
@@ -94,7 +97,7 @@ class HostsExecutor:
         read = dict.fromkeys(name for each in groups for name in each.group.reads)
         reads = [(name, self._slot(name)) for name in read if name not in written]
         writes = [(name, self._slot(name)) for name in written]
-        return Segment(groups, cluster, mend, reads, writes)
+        return Segment(groups, cluster, mend, self.timeline, reads, writes)
 
     def _add_last_uses(self) -> None:
         """Tell each segment which values nobody needs behind it, and which do not come back."""

@@ -51,7 +51,8 @@ class Member:
         return versions()["stagecut"], os.getpid()
 
     def run(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The values that the group writes, and behind them the seconds of each of its stages.
+        """The values that the group writes, and behind them when it began, by this host's clock,
+        and the seconds of each of its stages.
 
         Where its file is written to meanwhile, from which weights are read in place, it is fetched
         anew, once.
@@ -83,10 +84,16 @@ class _Prepared:
         archive = self._slice.archive
         archive.check_unchanged()
         feeds = dict(zip(self._slice.inputs, tensors, strict=True))
+        begun_s = perf_counter()
         outputs, trace = self._executor.run(feeds)
         archive.check_unchanged()
-        times_s = np.array([event.wall_s for event in trace.events])
+        times_s = np.array([begun_s, *(event.wall_s for event in trace.events)])
         return (*(outputs[name] for name in self._slice.outputs), times_s)
+
+
+def load_engines(specs: Sequence[str]) -> None:
+    """So that this process has them when a member begins in it."""
+    backends.create_from_plan(specs)
 
 
 class Source:

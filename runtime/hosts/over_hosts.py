@@ -74,6 +74,8 @@ class OverHosts:
         sent = [post.slice.size_bytes for post in staff if post.slice is not None]
         members = [post.member for post in staff if not post.group.is_here]
         cluster.ready(members, source, sum(sent), progress)
+        specs = planned.provenance.devices
+        cluster.warm([specs[name] for name in dict.fromkeys(_far_devices(staff))])
         mend = Takeover(cluster, planned.machine, source, staff)
         self.executor = HostsExecutor(staffed, running, outputs, cluster, mend)
         self._streamed = streamed
@@ -108,6 +110,12 @@ def far_devices(
     """Those of them that other hosts have."""
     host_of = hosts_of(machine)
     return tuple(name for name in devices_of(schedule, stream) if host_of[name] != LOCAL)
+
+
+def _far_devices(staff: Sequence[Post]) -> Iterator[str]:
+    for post in staff:
+        if post.member is not None:
+            yield from post.group.devices
 
 
 def _at_its_places(

@@ -8,11 +8,13 @@
 What a segment reads is kept until its answer has come, so that it can be submitted again.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from stagecut.compiler.ir.device import Tensor
@@ -22,6 +24,7 @@ from stagecut.runtime.hosts.cache import SliceId
 from stagecut.runtime.hosts.cluster import Cluster, ClusterHost, Handle, Ref, writable
 from stagecut.runtime.hosts.groups import HostGroup
 from stagecut.runtime.hosts.member import HostFault
+from stagecut.runtime.hosts.timeline import Stay, Timeline
 
 #: What requests in flight may take in the stores of a segment's hosts, and how many there are at
 #: most for each process on another host: one that runs, and one on each side of it.
@@ -54,13 +57,19 @@ class Post:
         """How many calls it has at a time, so that it never waits for one."""
         return _IN_FLIGHT if self.here is None else self.replicas
 
+    @property
+    def address(self) -> str:
+        """Of its host; empty for this one."""
+        return "" if self.host is None else self.host.address
+
     def run(self, feeds: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], list[float]]:
-        """In this process; with the seconds of each stage."""
+        """In this process; with when it began, and the seconds of each stage."""
         if self.here is None:
             raise AssertionError(self.group)
         with self.room:
+            begun_s = perf_counter()
             outputs, trace = self.here.run(feeds)
-        return outputs, [event.wall_s for event in trace.events]
+        return outputs, [begun_s, *(event.wall_s for event in trace.events)]
 
 
 class Posts:
@@ -100,13 +109,14 @@ def _burden(post: Post) -> tuple[float, int]:
 
 class Segment:
     """Groups one after the other; safe to call from several threads. `mend` sees to places whose
-    hosts are lost."""
+    hosts are lost, and `timeline` is told of all calls that may run at any place."""
 
     def __init__(
         self,
         groups: Sequence[Posts],
         cluster: Cluster,
         mend: Callable[[Sequence[Post]], None],
+        timeline: Timeline,
         reads: list[tuple[str, int]],
         writes: list[tuple[str, int]],
     ) -> None:
@@ -121,6 +131,7 @@ class Segment:
         self._groups = groups
         self._cluster = cluster
         self._mend = mend
+        self._timeline = timeline
 
     def __call__(self, slots: list[Any]) -> list[float]:
         """The seconds of each stage, on its host; each group at the place with the fewest calls."""
@@ -136,7 +147,7 @@ class Segment:
             slots[at] = tensor
         for at in self.gives_up:
             slots[at] = None
-        return [float(each) for part in times_s for each in part]
+        return [float(each) for _, *part in times_s for each in part]
 
     def _answer(
         self, slots: Sequence[Any], first: bool
@@ -146,7 +157,10 @@ class Segment:
             try:
                 for group in self._groups:
                     call.of(posts.enter_context(group.taken(first=first)))
-                return call.results([name for name, _ in self.writes])
+                found = call.results([name for name, _ in self.writes])
+                if not first:
+                    self._timeline.note(call.stays(found[0]))
+                return found
             except HostFault as error:
                 raise self._fault(error) from error
 
@@ -171,9 +185,11 @@ class _Call:
         self._here = known
         self._far: dict[str, Ref] = {}
         self._times: list[tuple[str, Any]] = []
+        self._posts: list[tuple[Post, str, float]] = []
 
     def of(self, post: Post) -> None:
         group = post.group
+        self._posts.append((post, post.address, perf_counter()))
         if post.here is not None:
             self._bring([name for name in group.reads if name not in self._here])
             outputs, times_s = post.run({name: self._here[name] for name in group.reads})
@@ -192,7 +208,7 @@ class _Call:
             self._here[name] = writable(tensor)
 
     def results(self, names: Sequence[str]) -> tuple[list[Sequence[float]], list[Tensor]]:
-        """The seconds of each group's stages, and the values of these names."""
+        """When each group began, with the seconds of its stages, and the values of these names."""
         missing = [name for name in names if name not in self._here]
         timed = [times for kind, times in self._times if kind == "far"]
         found = self._cluster.get([*timed, *(self._far[name] for name in missing)])
@@ -203,3 +219,12 @@ class _Call:
             for name, tensor in zip(missing, found[len(timed) :], strict=True)
         }
         return times_s, [self._here[name] for name in names]
+
+    def stays(self, times_s: Sequence[Sequence[float]]) -> Iterator[Stay]:
+        """Those of an input that has its answer now."""
+        now_s = perf_counter()
+        for (post, address, submitted_s), (begun_s, *took_s) in zip(
+            self._posts, times_s, strict=True
+        ):
+            ended_s = float(begun_s) + math.fsum(took_s)
+            yield Stay(post.group.host, address, submitted_s, float(begun_s), ended_s, now_s)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from stagecut.compiler.ir.stream_trace import Call, StreamTrace
+from stagecut.compiler.ir.stream_trace import Call, StreamTrace, joined
 
 #: So many of the latest calls of each stage, and of the latest inputs, are looked at.
 LATEST = 4096
@@ -120,13 +120,12 @@ def _period_s(left_s: Sequence[float]) -> float | None:
 
 def stream_trace(snapshots: Sequence[Snapshot]) -> StreamTrace:
     """The latest calls of all pipelines, whose stages are numbered through."""
-    names: list[str] = []
-    found: list[Call] = []
-    for snapshot in snapshots:
-        for calls in snapshot.calls:
-            found += [call._replace(stage=call.stage + len(names)) for call in calls]
-        names += snapshot.names
-    return StreamTrace(tuple(names), tuple(sorted(found, key=lambda call: call.end_s)))
+    return joined(
+        [
+            StreamTrace(tuple(each.names), tuple(call for calls in each.calls for call in calls))
+            for each in snapshots
+        ]
+    )
 
 
 def percentiles(samples: Sequence[float]) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from stagecut.compiler.ir.measured_machine import (
 from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime.hosts.cache import SliceId
 from stagecut.runtime.hosts.cluster import ClusterHost
-from stagecut.runtime.hosts.member import HostFault, Member, Prober, Source
+from stagecut.runtime.hosts.member import HostFault, Member, Prober, Source, load_engines
 from stagecut.runtime.hosts.over_hosts import OverHosts
 
 LAYERS, WIDTH = 6, 32
@@ -108,6 +108,7 @@ class ClusterHere:
         self.here = self.hosts[0]
         self.members: list[tuple[ClusterHost, Member]] = []
         self.ended = 0
+        self.warmed: list[str] = []
         self.dead: set[str] = set()
         self._fails = fails
         self._source: Source | None = None
@@ -138,6 +139,10 @@ class ClusterHere:
                 member.ready()
             except HostFault as error:
                 raise EngineError(error.problem, where=error.where, fix=error.fix) from error
+
+    def warm(self, specs: Sequence[str]) -> None:
+        load_engines(specs)
+        self.warmed += specs
 
     def submit(self, actor: Member, method: str, arguments: Sequence[Any], count: int) -> list[Any]:
         assert method == "run"

@@ -11,6 +11,7 @@ from stagecut.compiler.ir.objective import parse_objective
 from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant, WeightSizes
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
+from stagecut.compiler.ir.stream_trace import StreamObserved
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.devices import device_rows, energy_shares, shares
@@ -30,11 +31,12 @@ _NAMED = 3
 def build_report(
     planned: PlannedVariant,
     table: CostTable,
-    trace: Trace | None = None,
+    trace: Trace | StreamObserved | None = None,
     variants: Sequence[PlannedVariant] = (),
     weights: WeightSizes | None = None,
 ) -> Report:
-    """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate.
+    """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate;
+    or with what a stream of its inputs came to.
 
     A trace is compared with what the gate measured for each stage as built, where it did: that
     predicts a run better than the times of single nodes. The gate's own runs are compared with
@@ -44,11 +46,14 @@ def build_report(
     """
     _check_table(planned, table)
     _check_gate(planned)
-    if trace is not None:
+    if isinstance(trace, StreamObserved):
+        _check_stream(planned, trace)
+    elif trace is not None:
         _check_trace(planned, trace)
+    single = trace if isinstance(trace, Trace) else None
     nodes = node_rows(planned, table)
-    stages = stage_rows(planned, trace)
-    run = trace or planned.shipped.trace
+    stages = stage_rows(planned, single)
+    run = single or planned.shipped.trace
     return Report(
         summary=summarize(planned, stages, trace),
         shares=shares(planned),
@@ -79,6 +84,7 @@ def build_report(
         provenance=planned.provenance,
         precision=planned.precision,
         over_links=planned.over_links,
+        rewrites=planned.rewrites,
         weights=weights,
     )
 
@@ -165,6 +171,18 @@ def _check_gate(planned: PlannedVariant) -> None:
             "the gate's run that it keeps has other steps than its schedule",
             where=f"report of {planned.name}",
             fix="compile the model again with this version of stagecut",
+        )
+
+
+def _check_stream(planned: PlannedVariant, observed: StreamObserved) -> None:
+    devices = tuple(stage.device for stage in planned.schedule.stages)
+    if planned.stream is None or (observed.devices, observed.shapes) != (devices, planned.profiled):
+        raise TraceError(
+            "it is of a stream through another plan"
+            if planned.stream
+            else "it is of a stream, and the plan is for single runs",
+            where=f"report of {planned.name}",
+            fix="trace a run of this very plan" + ("" if planned.stream else ", without --stream"),
         )
 
 

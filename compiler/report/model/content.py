@@ -11,8 +11,9 @@ from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
-from stagecut.compiler.ir.solution import Scope
+from stagecut.compiler.ir.solution import Certificate, Scope
 from stagecut.compiler.ir.stream import Hosting
+from stagecut.compiler.ir.stream_trace import StreamObserved
 from stagecut.compiler.report.model.figures import Alone, Figure, Observation
 from stagecut.compiler.report.model.rows import (
     Call,
@@ -94,7 +95,7 @@ class Streaming:
     says where replicas run, `tried` what was seen of several inputs in one call. Of
     `candidates`, the stages on devices that might have been chosen, so many were `measured` in a
     stream. Over several hosts, `places` are those of each stage, and `loads` how busy links and the
-    driver are.
+    driver are. `observed` is what a stream came to that was traced.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -111,6 +112,7 @@ class Streaming:
     candidates: int
     places: tuple[tuple[Place, ...], ...]
     loads: tuple[Load, ...]
+    observed: StreamObserved | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +185,8 @@ class Report:
     and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
     `precision` is None where errors were no budget. `over_links` are values that hosts no longer
-    hand to each other as they are. `weights` are those of the whole plan; None where all are in
-    full precision.
+    hand to each other as they are, and `rewrites` is what is proved of all that might be done so.
+    `weights` are those of the whole plan; None where all are in full precision.
     """
 
     summary: Summary
@@ -212,4 +214,5 @@ class Report:
     provenance: Provenance
     precision: PlannedPrecision | None = None
     over_links: tuple[OverLink, ...] = ()
+    rewrites: Certificate | None = None
     weights: WeightSizes | None = None

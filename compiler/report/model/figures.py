@@ -25,14 +25,15 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A plan's time end to end: of one traced run, or the median of the gate's runs.
+    """A plan's time end to end: of one traced run, or the median of the gate's runs; or the period
+    of a traced stream.
 
     The true median lies between `low_s` and `high_s` with 95 % confidence; of one run that cannot
     be told.
     """
 
     total: Figure
-    source: Literal["trace", "gate"]
+    source: Literal["trace", "gate", "stream"]
     min_s: float
     max_s: float
     runs: int

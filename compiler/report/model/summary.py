@@ -10,6 +10,7 @@ from stagecut.compiler.ir.machine import combined
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.stream_trace import StreamObserved
 from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.alone import alone_of
 from stagecut.compiler.report.model.content import (
@@ -24,7 +25,9 @@ from stagecut.compiler.report.model.figures import Figure, Observation
 from stagecut.compiler.report.model.rows import StageRow
 
 
-def summarize(planned: PlannedVariant, stages: Sequence[StageRow], trace: Trace | None) -> Summary:
+def summarize(
+    planned: PlannedVariant, stages: Sequence[StageRow], trace: Trace | StreamObserved | None
+) -> Summary:
     """The plan in a few figures; `stages` are the rows of its stages."""
     account, shipped = planned.account, planned.shipped
     gate = _gate(shipped)
@@ -53,7 +56,7 @@ def summarize(planned: PlannedVariant, stages: Sequence[StageRow], trace: Trace 
         load_s=math.fsum(stage.load_s for stage in planned.stages),
         profile_paths=len(planned.profile_paths),
         profile_runs=sum(path.runs for path in planned.profile_paths),
-        streaming=_streaming(planned),
+        streaming=_streaming(planned, trace if isinstance(trace, StreamObserved) else None),
     )
 
 
@@ -64,7 +67,7 @@ def _predicted(planned: PlannedVariant) -> Figure:
     return Figure(stream.period_s, stream.basis)
 
 
-def _streaming(planned: PlannedVariant) -> Streaming | None:
+def _streaming(planned: PlannedVariant, observed: StreamObserved | None) -> Streaming | None:
     stream = planned.stream
     if stream is None:
         return None
@@ -86,6 +89,7 @@ def _streaming(planned: PlannedVariant) -> Streaming | None:
         stream.candidates,
         stream.places or alone,
         stream.loads,
+        observed,
     )
 
 
@@ -95,7 +99,10 @@ def _period_s(planned: PlannedVariant, stream: PlannedStream) -> float:
     return shipped.median_s if shipped.accounting == "measured" else stream.period_s
 
 
-def _traced(trace: Trace) -> Observation:
+def _traced(trace: Trace | StreamObserved) -> Observation:
+    if isinstance(trace, StreamObserved):
+        period = Figure(trace.period_s, "measured")
+        return Observation(period, "stream", trace.period_s, trace.period_s, runs=trace.outputs)
     total_s = trace.latency_s
     return Observation(Figure(total_s, trace.basis), "trace", total_s, total_s, runs=1)
 

@@ -64,7 +64,7 @@ def _facts(report: Report) -> Iterator[Padding]:
         stream_wording.front(summary),
         stream_wording.measured_stages(summary),
         stream_wording.batches(summary),
-        stream_wording.over_links(report.over_links),
+        stream_wording.over_links(report.over_links, report.rewrites),
         headline.optimum(summary),
         headline.rivalry(report),
         wording.extent(summary),

@@ -7,7 +7,7 @@ import pytest
 from stagecut.compiler.formats.chrome_trace import from_chrome, stream_to_chrome, to_chrome
 from stagecut.compiler.ir.errors import TraceError
 from stagecut.compiler.ir.machine import Route
-from stagecut.compiler.ir.stream_trace import Call, StreamTrace
+from stagecut.compiler.ir.stream_trace import Call, StreamObserved, StreamTrace
 from stagecut.compiler.ir.trace import Event, Trace
 
 MEASURED = Trace(
@@ -17,6 +17,7 @@ MEASURED = Trace(
     ),
     wall_s=5.5,
 )
+OBSERVED = StreamObserved(("cpu",), "x 1x2", 40, 0.25, 0.5, 0.75, "stage 0 on cpu")
 MIXED = Trace(
     (
         Event("a", "stage", "measured", 0.0, 2.0, 2.0, 0, "cpu"),
@@ -101,7 +102,7 @@ def test_times_that_no_run_takes_are_refused(time_s: float) -> None:
 
 def test_a_stream_has_a_track_for_each_replica() -> None:
     calls = (Call(0, 1, 1, 10.0, 11.0), Call(0, 0, 2, 10.5, 12.0), Call(1, 0, 1, 11.0, 12.5))
-    records = json.loads(stream_to_chrome(StreamTrace(("a on cpu", "b on pim"), calls)))
+    records = json.loads(stream_to_chrome(StreamTrace(("a on cpu", "b on pim"), calls), OBSERVED))
     names = [r["args"]["name"] for r in records["traceEvents"] if r["name"] == "thread_name"]
     assert names == ["a on cpu, replica 0", "a on cpu, replica 1", "b on pim, replica 0"]
     spans = [
@@ -115,4 +116,11 @@ def test_a_stream_has_a_track_for_each_replica() -> None:
 
 
 def test_a_stream_of_nothing() -> None:
-    assert json.loads(stream_to_chrome(StreamTrace((), ())))["traceEvents"]
+    assert json.loads(stream_to_chrome(StreamTrace((), ()), OBSERVED))["traceEvents"]
+
+
+def test_what_a_stream_came_to_is_read_back() -> None:
+    text = stream_to_chrome(StreamTrace((), ()), OBSERVED)
+    assert from_chrome(text, "stream.json") == OBSERVED
+    with pytest.raises(TraceError, match="no trace"):
+        from_chrome(text.replace("0.25", "-0.25"), "stream.json")

@@ -37,7 +37,7 @@ LEADS = {
     ),
     "a traced run of a plan that the gate did not run": (
         leading(never_run(), traced=True),
-        "1.12 ms~ observed (one traced run), 1.10 ms~ predicted",
+        "1.12 ms~ observed (one traced run), 1.10 ms~ predicted (off by +1.6 %)",
     ),
     "a plan that was never run": (leading(never_run()), "1.10 ms~ predicted, never run"),
     "a plan that is not the optimum": (

@@ -15,7 +15,7 @@ def test_readers_on_the_other_side_read_the_copy() -> None:
         "[a] t = Neg(x) [b] u = Tanh(t) [c] v = Sin(u) [d] y = Add(v, u) }"
     )
     program = Program("g", ir.from_proto(model), {}, "", measured={"u": (3,)})
-    found = with_again(program, [Again("u", ("a", "b"), ("d",))])
+    found = with_again(program, [Again(("a", "b"), {"u": ("d",)})])
     names = [node.name for node in found.model.graph]
     assert names == ["a", "b", "a/again.0", "b/again.0", "c", "d"]
     reads = {

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -29,10 +30,12 @@ def member(tmp_path: Path) -> Member:
 
 
 def test_it_sets_itself_up_with_its_first_call(member: Member) -> None:
-    y, times_s = member.run(X)
+    before_s = perf_counter()
+    y, (begun_s, *times_s) = member.run(X)
     np.testing.assert_array_equal(y, [0, -2])
-    assert times_s.shape == (1,)
+    assert len(times_s) == 1
     assert times_s[0] > 0
+    assert before_s < begun_s < perf_counter()
 
 
 def test_a_file_that_is_written_to_is_fetched_anew(member: Member, tmp_path: Path) -> None:

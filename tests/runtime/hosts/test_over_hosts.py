@@ -8,7 +8,7 @@ import pytest
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import Host
 from stagecut.runtime.hosts.over_hosts import placed
-from tests.support.over_hosts import ClusterHere, over_hosts, replicas_over_hosts
+from tests.support.over_hosts import ClusterHere, over_hosts, plan_over_hosts, replicas_over_hosts
 
 CASES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "each is at its address": (("10.0.0.2", "10.0.0.3"), {"b": "10.0.0.2", "c": "10.0.0.3"}),
@@ -53,3 +53,9 @@ def test_so_many_are_in_flight_that_no_place_waits() -> None:
     over._streamed = replace(planned, period_s=1e-2)
     window = 2 + 4 * 3
     assert over.stream == replace(over._streamed, replicas=(window,), in_flight=window + 1)
+
+
+def test_hosts_have_the_engines_at_hand_that_may_have_to_run_there() -> None:
+    cluster = ClusterHere()
+    over_hosts(plan_over_hosts(), cluster)
+    assert cluster.warmed == ["b.cpu.serial=cpu.serial", "c.cpu.serial=cpu.serial"]

@@ -1,18 +1,19 @@
 """No stream over hosts has a shorter period than what is proved, by looking at them all."""
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise, permutations, product
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError
-from stagecut.compiler.ir.hosts_stream import HostsStream, Place, hosts_account, most_replicas
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Host, Machine
-from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.transfers import scheduled
-from stagecut.passes.partition.throughput.over_hosts import MOST_HOSTS, ThroughputOverHosts
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.passes.partition.throughput.over_hosts import (
+    MOST_HOSTS,
+    ThroughputOverHosts,
+    with_room,
+)
+from tests.support.every_hosts_stream import every_account
 from tests.support.host_tables import chain, machine, tables
 
 
@@ -54,73 +55,10 @@ def test_of_many_hosts_it_is_said() -> None:
         ThroughputOverHosts()(chain(many, 1e-3))
 
 
-def _runs(table: CostTable, order: Sequence[int]) -> bool:
-    """Whether each node finds what it reads."""
-    seen = {"x"}
-    for at in order:
-        if not {*table.nodes[at].inputs} <= seen:
-            return False
-        seen |= {*table.nodes[at].outputs}
-    return True
-
-
-def _ways(table: CostTable) -> Iterator[list[tuple[str, ...]]]:
-    """Stretches of every order in which the nodes can run."""
-    names = [node.name for node in table.nodes]
-    for order in permutations(range(len(names))):
-        if not _runs(table, order):
-            continue
-        for count in range(len(names)):
-            for cuts in combinations(range(1, len(names)), count):
-                ends = [0, *cuts, len(names)]
-                yield [
-                    tuple(sorted(names[at] for at in order[start:end]))
-                    for start, end in pairwise(ends)
-                ]
-
-
-def _streams(table: CostTable) -> Iterator[HostsStream]:
-    devices = [device.name for device in table.machine.devices]
-    seen: set[object] = set()
-    for nodes in _ways(table):
-        if tuple(nodes) in seen:
-            continue
-        seen.add(tuple(nodes))
-        for working in product(range(len(nodes) + 1), repeat=len(devices)):
-            places = [
-                [device for device, stage in zip(devices, working, strict=True) if stage == at]
-                for at in range(len(nodes))
-            ]
-            if all(places):
-                yield _stream(table, nodes, places)
-
-
-def _stream(table: CostTable, nodes: list[tuple[str, ...]], places: list[list[str]]) -> HostsStream:
-    found = []
-    for inside, devices in zip(nodes, places, strict=True):
-        weights = 10 * len(inside)
-        found.append(
-            tuple(
-                Place(name, max(1, most_replicas(table, table.machine.device(name), weights)))
-                for name in devices
-            )
-        )
-    stages = [Stage(each[0].device, names) for each, names in zip(found, nodes, strict=True)]
-    return HostsStream(scheduled(table, stages), tuple(found))
-
-
-def _periods(table: CostTable) -> Iterator[float]:
-    for stream in _streams(table):
-        try:
-            yield hosts_account(table, stream).period_s
-        except AssignmentError:
-            continue
-
-
 @given(tables())
 @settings(max_examples=40, deadline=None)
 def test_no_stream_is_faster_than_is_proved(table: CostTable) -> None:
-    best_s = min(_periods(table), default=None)
+    best_s = min((each.period_s for each in every_account(table)), default=None)
     if best_s is None:
         with pytest.raises(UnplaceableError):
             ThroughputOverHosts()(table)
@@ -130,3 +68,43 @@ def test_no_stream_is_faster_than_is_proved(table: CostTable) -> None:
     assert found.account.period_s >= best_s * (1 - 1e-9)
     if found.certificate.exact:
         assert found.account.period_s == pytest.approx(best_s)
+
+
+@given(tables(), st.sampled_from([1.0, 1.3, 2.0]))
+@settings(max_examples=30, deadline=None)
+def test_no_stream_within_a_limit_is_faster_than_is_proved(table: CostTable, slack: float) -> None:
+    every = [*every_account(table)]
+    assume(every)
+    most_s = slack * min(each.latency_s for each in every)
+    limit = Limit("latency", most_s)
+    best_s = min(each.period_s for each in every if limit.allows(each.latency_s))
+    try:
+        found = ThroughputOverHosts(limit)(table)
+    except UnplaceableError as error:
+        if "no stream was found" not in str(error):  # that there is none would be wrong
+            raise
+        return
+    assert limit.allows(found.account.latency_s)
+    assert found.certificate.lower_bound <= best_s * (1 + 1e-9)
+    assert found.account.period_s >= best_s * (1 - 1e-9)
+    assert f"within {limit}" in found.certificate.statement
+
+
+def test_a_limit_on_latency_keeps_a_stream_on_the_host_where_inputs_start() -> None:
+    """A value takes 0.11 ms each way: two hosts are faster, one is sooner done."""
+    table = chain(machine(2), 10e-3, 10e-3)
+    assert len(ThroughputOverHosts()(table).stream.places[0]) == 2
+    found = ThroughputOverHosts(Limit("latency", 20.05e-3))(table)
+    assert str(found.stream) == "2 x cpu: a, b"
+    assert found.certificate.exact
+    with pytest.raises(UnplaceableError, match="no stream is within"):
+        ThroughputOverHosts(Limit("latency", 19e-3))(table)
+
+
+def test_a_limit_on_memory_is_one_for_each_host() -> None:
+    table = with_room(chain(machine(2, capacity_bytes=15), 10e-3, 10e-3), 10.0)
+    found = ThroughputOverHosts()(table)
+    assert [len(stage.nodes) for stage in found.stream.schedule.stages] == [1, 1]
+    for bounded, left in ((None, 12), (15, 12), (5, 5)):
+        limited = with_room(chain(machine(2, capacity_bytes=bounded), 10e-3), 12.5)
+        assert [memory.capacity_bytes for memory in limited.machine.memories] == [left] * 2

@@ -1,0 +1,90 @@
+"""`stagecut partition --objective throughput`, of a table with several hosts: what it prints."""
+
+from collections.abc import Iterator
+from time import perf_counter
+
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.units import seconds
+from stagecut.passes.partition.throughput.over_hosts import (
+    HostsSolution,
+    ThroughputOverHosts,
+    with_room,
+)
+
+SCHEMA = "stagecut.hosts_stream/1"
+
+
+def has_hosts(table: CostTable) -> bool:
+    return len(table.machine.hosts) > 1
+
+
+def solved(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object], Iterator[str]]:
+    """The fastest stream within the limits, for JSON and in lines."""
+    most = {limit.name: limit for limit in limits}
+    if "energy" in most:
+        raise refuse("--max-energy")
+    if "memory" in most:
+        table = with_room(table, most["memory"].most)
+    start_s = perf_counter()
+    solution = ThroughputOverHosts(most.get("latency"))(table)
+    solve_s = perf_counter() - start_s
+    return _document(solution) | {"solve_s": solve_s}, _lines(solution, solve_s)
+
+
+def refuse(asked: str) -> UsageError:
+    return UsageError(
+        f"{asked} is for streams on one host, and this table has several",
+        where=asked,
+        fix="leave it out",
+    )
+
+
+def _document(solution: HostsSolution) -> dict[str, object]:
+    found, proof = solution.account, solution.certificate
+    return {
+        "stages": [
+            {
+                "nodes": list(stage.nodes),
+                "places": [
+                    {"device": place.device, "replicas": place.replicas} for place in places
+                ],
+                "period_s": period_s,
+                "busy": busy,
+            }
+            for stage, places, period_s, busy in zip(
+                solution.stream.schedule.stages,
+                solution.stream.places,
+                found.stage_s,
+                found.busy,
+                strict=True,
+            )
+        ],
+        "loads": {load.name: load.busy for load in found.loads},
+        "period_s": found.period_s,
+        "latency_s": found.latency_s,
+        "basis": found.basis,
+        "certificate": {
+            "total": proof.total,
+            "lower_bound": proof.lower_bound,
+            "gap": proof.gap,
+            "exact": proof.exact,
+            "scope": proof.scope,
+            "claim": proof.claim,
+        },
+    }
+
+
+def _lines(solution: HostsSolution, solve_s: float) -> Iterator[str]:
+    found = solution.account
+    rate = f"{1 / found.period_s:.4g} inputs/s" if found.period_s else "no limit"
+    yield f"{rate}, one every {seconds(found.period_s)}; {solution.certificate.claim}"
+    yield f"  latency with no queue before it  {seconds(found.latency_s)} ({found.basis})"
+    for load in found.loads:
+        yield f"  {load.name}  {load.busy:.0%} busy"
+    stages = zip(solution.stream.schedule.stages, solution.stream.places, found.busy, strict=True)
+    for stage, places, busy in stages:
+        nodes = f"{len(stage.nodes)} node{'s' if len(stage.nodes) > 1 else ''}"
+        yield f"  {' + '.join(map(str, places))}: {nodes} from {stage.nodes[0]}, {busy:.0%} busy"
+    yield f"solved in {seconds(solve_s)}; --json names every node"

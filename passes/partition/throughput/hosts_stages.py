@@ -1,0 +1,242 @@
+"""What a stage takes on each set of hosts: its period, and what an input takes in it.
+
+The period is the longest of what its hosts compute by their rates, of what they read and hand on,
+each value once and by the best way, and of the driver's calls: no stage in a stream takes less.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.hosts_stream import LEAST_S
+from stagecut.compiler.ir.machine import LOCAL, Device, Route
+from stagecut.passes.partition.exact.arrays import producers, reads
+from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
+from stagecut.passes.partition.throughput.lattice import Lattice, members
+
+#: Of a second: sums of up to an hour are whole numbers of them.
+_TICK_S = 2.0**-50
+
+
+@dataclass(frozen=True)
+class HostsStages:
+    """Those of a lattice: from an ideal below to an ideal. Sets of hosts are bit masks."""
+
+    table: CostTable
+    lattice: Lattice
+
+    @cached_property
+    def hosts(self) -> Sequence[str]:
+        return [host.name for host in self.table.machine.hosts]
+
+    @cached_property
+    def handling_s(self) -> Floats:
+        hosts = self.table.machine.hosts
+        return np.array([0.0 if each.name == LOCAL else each.handling_s for each in hosts])
+
+    @cached_property
+    def devices(self) -> Sequence[Sequence[Device]]:
+        """Of each host."""
+        machine = self.table.machine
+        return [
+            [each for each in machine.devices if machine.memory_named[each.memory].host == host]
+            for host in self.hosts
+        ]
+
+    def periods_s(self, ideal: int) -> Floats:
+        """(B, 2^H): the least period of the stage from each ideal below to `ideal`, by hosts."""
+        rates = self._rates(ideal)
+        ends_s = self._ends_s(ideal)
+        found = np.full((len(rates), 1 << len(self.hosts)), np.inf)
+        for mask in range(1, found.shape[1]):
+            inside = members(mask)
+            found[:, mask] = self._together_s(rates[:, inside], ends_s[:, :, inside], inside)
+        return found
+
+    def _together_s(self, rates: Floats, ends_s: Floats, inside: Sequence[int]) -> Floats:
+        able: Bools = np.all(rates > 0, axis=1)
+        rates = np.where(able[:, None], rates, 1.0)
+        if inside[0] == 0:
+            rates = self._with_driver(rates, inside)
+        total = rates.sum(axis=1)
+        total = np.where(total > 0, total, 1e-300)
+        shares = rates / total[:, None]
+        handled_s: Floats = shares @ self.handling_s[inside]
+        own_s, drivers_s = (ends_s * shares)[:2], (ends_s * shares)[2:].sum(axis=2)
+        least_s = (1 / total, handled_s, own_s.max(axis=(0, 2)), drivers_s.max(axis=0))
+        return np.where(able, np.maximum.reduce(least_s), np.inf)
+
+    def _with_driver(self, rates: Floats, inside: Sequence[int]) -> Floats:
+        """The driver's host has the less time for the stage, the more calls there are of others."""
+        units = max(self.table.machine.units_of[each.keeps_busy] for each in self.devices[0])
+        rates = rates.copy()
+        busy = rates[:, 1:] @ self.handling_s[[*inside[1:]]] / units
+        rates[:, 0] *= np.maximum(0.0, 1 - busy)
+        return rates
+
+    def _rates(self, ideal: int) -> Floats:
+        """(B, H): inputs a second, 0 where a host cannot run the stage."""
+        found = np.zeros((len(self.lattice.below[ideal]), len(self.hosts)))
+        for host, devices in enumerate(self.devices):
+            for device in devices:
+                rates = self._replicas(ideal, device) / self._taken_s(ideal, host, device)
+                found[:, host] = np.maximum(found[:, host], rates)
+        return found
+
+    def _taken_s(self, ideal: int, host: int, device: Device) -> Floats:
+        """(B,): a call, and what handling it takes."""
+        taken_s: Floats = self._run_s(ideal, device) + self.handling_s[host]
+        return np.maximum(taken_s, LEAST_S)
+
+    def _run_s(self, ideal: int, device: Device) -> Floats:
+        """(B,)"""
+        sums = self._run[device.name]
+        ticks = sums[ideal] - sums[self.lattice.below[ideal]]
+        run_s: Floats = ticks * _TICK_S
+        return run_s
+
+    def latencies_s(self, ideal: int, *, least: bool) -> Floats:
+        """(B, 2^H): what an input takes in the stage, with what it has from other hosts and hands
+        to the driver, by the shares of its hosts. The driver's host may have a smaller share than
+        it would have without the calls of others: `least` is with whatever share it has."""
+        rates, alone_s = self._rates(ideal), self._alone_s(ideal)
+        found = np.full((len(rates), 1 << len(self.hosts)), np.inf)
+        for mask in range(1, found.shape[1]):
+            inside = members(mask)
+            found[:, mask] = _weighed(rates, alone_s, inside)
+            if least and inside[0] == 0 and inside[1:]:
+                others = _weighed(rates, alone_s, inside[1:])
+                found[:, mask] = np.minimum(found[:, mask], others)
+        return found
+
+    def _alone_s(self, ideal: int) -> Floats:
+        """(B, H): on the device of each host that runs the most a second."""
+        best = np.zeros((len(self.lattice.below[ideal]), len(self.hosts)))
+        alone_s = np.full(best.shape, np.inf)
+        for host, devices in enumerate(self.devices):
+            for device in devices:
+                rates = self._replicas(ideal, device) / self._taken_s(ideal, host, device)
+                better = rates > best[:, host]
+                run_s = self._run_s(ideal, device) + device.stage_s
+                alone_s[better, host] = run_s[better]
+                best[better, host] = rates[better]
+        ends_s = self._ends_s(ideal)
+        found: Floats = alone_s + ends_s[0] + ends_s[3]
+        return found
+
+    def _replicas(self, ideal: int, device: Device) -> Ints:
+        """(B,): 0 where it cannot run the stage."""
+        below = self.lattice.below[ideal]
+        machine = self.table.machine
+        most = machine.units_of[device.keeps_busy] // device.cores
+        able = self._unable[device.name][ideal] == self._unable[device.name][below]
+        weights = self._weights[device.name][ideal] - self._weights[device.name][below]
+        capacity = machine.memory_named[device.memory].capacity_bytes
+        if capacity is None:
+            return np.where(able, most, 0)
+        fits = np.where(weights > 0, capacity // np.maximum(weights, 1), most)
+        return np.where(able, np.minimum(fits, most), 0)
+
+    def _sums(self, of: "dict[str, list[int]]") -> dict[str, Ints]:
+        return {name: self.lattice.sums(np.array(rows, np.int64)) for name, rows in of.items()}
+
+    @cached_property
+    def _run(self) -> dict[str, Ints]:
+        """By device, (I,): ticks of the nodes of each ideal."""
+        nodes, devices = self.table.nodes, self.table.machine.devices
+        return self._sums(
+            {
+                each.name: [round(node.run_s.get(each.name, 0.0) / _TICK_S) for node in nodes]
+                for each in devices
+            }
+        )
+
+    @cached_property
+    def _unable(self) -> dict[str, Ints]:
+        nodes, devices = self.table.nodes, self.table.machine.devices
+        return self._sums(
+            {each.name: [int(each.name not in node.run_s) for node in nodes] for each in devices}
+        )
+
+    @cached_property
+    def _weights(self) -> dict[str, Ints]:
+        nodes, devices = self.table.nodes, self.table.machine.devices
+        return self._sums(
+            {each.name: [node.bytes_on(each.name) for node in nodes] for each in devices}
+        )
+
+    def _ends_s(self, ideal: int) -> Floats:
+        """(4, B, H): what the stage, were it on a host alone, takes into that host, and out of it;
+        and of these what comes from the driver's, and goes there. Nothing for the driver's host."""
+        below = self.lattice.below[ideal]
+        readers, written = self._readers, self._written
+        brought = written[below] & (readers[ideal] > readers[below])
+        new = written[ideal] & ~written[below]
+        taken = new & (self._wanted | (readers[-1] > readers[ideal]))
+        into_s, out_s = self._best_s
+        found = np.stack(
+            [
+                brought.astype(float) @ into_s,
+                taken.astype(float) @ out_s,
+                (brought & self._inputs).astype(float) @ into_s,
+                (new & self._wanted).astype(float) @ out_s,
+            ]
+        )
+        found[:, :, 0] = 0.0
+        return found
+
+    @cached_property
+    def _best_s(self) -> tuple[Floats, Floats]:
+        """(V, H), twice: the fastest way of each value into a host, and out of it."""
+        memory = {each.host: each.name for each in self.table.machine.memories}
+        names = [memory[host] for host in self.hosts]
+        way_s = np.full((len(self.table.values), len(names), len(names)), np.inf)
+        for at, value in enumerate(self.table.values):
+            for start, source in enumerate(names):
+                for end, target in enumerate(names):
+                    cost = self.table.transfer(value.name, Route(source, target))
+                    if start != end and cost is not None:
+                        way_s[at, start, end] = cost.time_s
+        into, out = way_s.min(axis=1), way_s.min(axis=2)
+        into[np.isinf(into)] = out[np.isinf(out)] = 0.0
+        return into, out
+
+    @cached_property
+    def _readers(self) -> Ints:
+        """(I, V): how many nodes of each ideal read each value."""
+        read = np.zeros((len(self.table.nodes), len(self.table.values)), np.int64)
+        values, nodes = reads(self.table)
+        read[nodes, values] = 1
+        return self.lattice.sums(read)
+
+    @cached_property
+    def _written(self) -> Bools:
+        """(I, V): whether the value is there when the nodes of the ideal have run."""
+        writer = producers(self.table)
+        writes = np.zeros((len(self.table.nodes), len(writer)), np.int64)
+        values = np.flatnonzero((writer >= 0) & (writer < len(self.table.nodes)))
+        writes[writer[values], values] = 1
+        written: Bools = (self.lattice.sums(writes) > 0) | self._inputs
+        return written
+
+    @cached_property
+    def _inputs(self) -> Bools:
+        names = {end.name for end in self.table.inputs}
+        return np.array([value.name in names for value in self.table.values], np.bool_)
+
+    @cached_property
+    def _wanted(self) -> Bools:
+        names = {end.name for end in self.table.outputs}
+        return np.array([value.name in names for value in self.table.values], np.bool_)
+
+
+def _weighed(rates: Floats, alone_s: Floats, inside: Sequence[int]) -> Floats:
+    """(B,): by the rates of these hosts, infinite where one of them cannot run the stage."""
+    able = np.all(rates[:, inside] > 0, axis=1)
+    own = np.where(able[:, None], rates[:, inside], 1.0)
+    times_s = np.where(able[:, None], alone_s[:, inside], np.inf)
+    weighed: Floats = (own * times_s).sum(axis=1) / own.sum(axis=1)
+    return weighed

@@ -1,0 +1,46 @@
+"""What a stage takes on a set of hosts, by eye; against every stream: test_over_hosts.py."""
+
+import numpy as np
+import pytest
+
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.passes.partition.orders.precedence import Precedence
+from stagecut.passes.partition.throughput.hosts_stages import HostsStages
+from stagecut.passes.partition.throughput.lattice import Lattice
+from tests.support.host_tables import chain, machine
+
+LOCAL, FAR, BOTH = 0b01, 0b10, 0b11
+
+
+def _stages(table: CostTable) -> HostsStages:
+    return HostsStages(table, Lattice.of(Precedence.of(table), 100, 1000))
+
+
+def test_rates_of_hosts_add_up_and_a_far_one_has_its_links() -> None:
+    """Of one CPU each; a value takes 0.11 ms, and there is one each way."""
+    stages = _stages(chain(machine(2, cpus=1), 10e-3))
+    [[_, local_s, far_s, both_s]] = stages.periods_s(1)
+    assert (local_s, far_s, both_s) == pytest.approx((10e-3, 10e-3, 5e-3))
+    [[_, local_s, far_s, both_s]] = stages.latencies_s(1, least=False)
+    assert (local_s, far_s, both_s) == pytest.approx((10e-3, 10.22e-3, 10.11e-3))
+    [[_, *_, least_s]] = stages.latencies_s(1, least=True)
+    assert least_s == pytest.approx(10.11e-3)  # the far one alone would be later
+
+
+def test_a_slow_link_is_the_period() -> None:
+    stages = _stages(chain(machine(2, cpus=1, bytes_per_s=2e4), 10e-3))
+    assert stages.periods_s(1)[0, FAR] == pytest.approx(50.1e-3)
+    assert stages.periods_s(1)[0, LOCAL] == pytest.approx(10e-3)
+
+
+def test_a_host_without_room_takes_for_ever() -> None:
+    stages = _stages(chain(machine(2, capacity_bytes=5), 10e-3))
+    assert np.isinf(stages.periods_s(1)).all()
+    assert np.isinf(stages.latencies_s(1, least=True)).all()
+
+
+def test_handling_calls_takes_the_time_of_the_host_and_of_the_driver() -> None:
+    stages = _stages(chain(machine(2, cpus=1, handling_s=2e-3), 10e-3))
+    assert stages.periods_s(1)[0, FAR] == pytest.approx(12e-3)
+    rate = (1 - 2e-3 / 12e-3) / 10e-3 + 1 / 12e-3
+    assert stages.periods_s(1)[0, BOTH] == pytest.approx(1 / rate)

@@ -1,0 +1,80 @@
+"""Every stream of a small cost table over hosts, and its period: the slow obvious answer."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise, permutations, product
+
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import AssignmentError
+from stagecut.compiler.ir.hosts_stream import (
+    HostsAccount,
+    HostsStream,
+    Place,
+    hosts_account,
+    most_replicas,
+)
+from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.transfers import scheduled
+
+
+def every_account(table: CostTable) -> Iterator[HostsAccount]:
+    """Of those that fit."""
+    for stream in _streams(table):
+        try:
+            yield hosts_account(table, stream)
+        except AssignmentError:
+            continue
+
+
+def _runs(table: CostTable, order: Sequence[int]) -> bool:
+    """Whether each node finds what it reads."""
+    seen = {"x"}
+    for at in order:
+        if not {*table.nodes[at].inputs} <= seen:
+            return False
+        seen |= {*table.nodes[at].outputs}
+    return True
+
+
+def _ways(table: CostTable) -> Iterator[list[tuple[str, ...]]]:
+    """Stretches of every order in which the nodes can run."""
+    names = [node.name for node in table.nodes]
+    for order in permutations(range(len(names))):
+        if not _runs(table, order):
+            continue
+        for count in range(len(names)):
+            for cuts in combinations(range(1, len(names)), count):
+                ends = [0, *cuts, len(names)]
+                yield [
+                    tuple(sorted(names[at] for at in order[start:end]))
+                    for start, end in pairwise(ends)
+                ]
+
+
+def _streams(table: CostTable) -> Iterator[HostsStream]:
+    devices = [device.name for device in table.machine.devices]
+    seen: set[object] = set()
+    for nodes in _ways(table):
+        if tuple(nodes) in seen:
+            continue
+        seen.add(tuple(nodes))
+        for working in product(range(len(nodes) + 1), repeat=len(devices)):
+            places = [
+                [device for device, stage in zip(devices, working, strict=True) if stage == at]
+                for at in range(len(nodes))
+            ]
+            if all(places):
+                yield _stream(table, nodes, places)
+
+
+def _stream(table: CostTable, nodes: list[tuple[str, ...]], places: list[list[str]]) -> HostsStream:
+    found = []
+    for inside, devices in zip(nodes, places, strict=True):
+        weights = sum(table.node_named[name].weight_bytes for name in inside)
+        found.append(
+            tuple(
+                Place(name, max(1, most_replicas(table, table.machine.device(name), weights)))
+                for name in devices
+            )
+        )
+    stages = [Stage(each[0].device, names) for each, names in zip(found, nodes, strict=True)]
+    return HostsStream(scheduled(table, stages), tuple(found))
