@@ -1,17 +1,18 @@
 """Generate: prefill with the prompt, then a token at a time, each read back in."""
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError
+from stagecut.compiler.ir.numbers import is_whole
 from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL
 from stagecut.runtime.decoding.sampling import Sampler, Sampling
 from stagecut.runtime.decoding.sequence import Sequence
@@ -92,9 +93,12 @@ class Generator:
         """Up to `max_new` tokens behind `prompt`, a text or tokens; one of `stop_ids` ends them.
 
         Raises FeedError for a prompt that there is no room for, or that is none, and for a source
-        that is missing, or that nothing reads.
+        that is missing, or that nothing reads; UsageError for other arguments that make no sense.
         """
         given = self._tokens(prompt)
+        stops = _stops(stop_ids)
+        if not isinstance(sampling, Sampling):
+            raise UsageError(f"it is {sampling!r}", where="sampling", fix="give a Sampling(...)")
         self._check_source(source)
         self._check_room(len(given), max_new)
         clock, tokens, told = self._clock, list[int](), ""
@@ -104,7 +108,7 @@ class Generator:
             sampler = Sampler(sampling)
             token = sampler(scores)
             first_s = last_s = clock()
-            while token not in stop_ids:
+            while token not in stops:
                 tokens.append(token)
                 if on_token is not None:
                     told += (text := self._completed(tokens, told))
@@ -132,7 +136,13 @@ class Generator:
                     fix="give tokens, or the model's tokenizer: --tokenizer tokenizer.json",
                 )
             prompt = self._tokenizer.encode(prompt)
-        tokens = [int(token) for token in prompt]
+        tokens = _whole(prompt)
+        if tokens is None:
+            raise FeedError(
+                "is no row of tokens",
+                where="prompt",
+                fix="give whole numbers, as in [464, 2068], or a text, with a tokenizer",
+            )
         if not tokens:
             raise FeedError("it has no token", where="prompt", fix="give one token or more")
         for token in tokens:
@@ -169,8 +179,10 @@ class Generator:
     def _check_room(self, given: int, max_new: int) -> None:
         """The last token need not be read back in."""
         capacity = self.session.capacity
-        if max_new < 1:
-            raise UsageError(f"it is {max_new}", where="max_new", fix="give 1 or more")
+        if not (is_whole(max_new) and max_new >= 1):
+            raise UsageError(
+                f"it is {max_new!r}", where="max_new", fix="give a whole number, 1 or more"
+            )
         if given > capacity:
             problem = f"it has {given} tokens, and a sequence holds {capacity}"
         elif given + max_new - 1 > capacity:
@@ -195,3 +207,18 @@ class Generator:
             return ""
         text = self._tokenizer.decode(tokens)
         return "" if text.endswith(_UNFINISHED) else text[len(told) :]
+
+
+def _stops(given: object) -> frozenset[int]:
+    tokens = _whole(given)
+    if tokens is None:
+        raise UsageError(f"they are {given!r}", where="stop_ids", fix="give tokens, as in {0, 2}")
+    return frozenset(tokens)
+
+
+def _whole(given: Any) -> list[int] | None:
+    """The whole numbers that it holds; None where it holds anything else. Nothing is rounded."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        return None
+    tokens = [*given]
+    return [int(token) for token in tokens] if all(map(is_whole, tokens)) else None

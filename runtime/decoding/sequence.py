@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Several
+from contextlib import suppress
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -105,10 +106,10 @@ class Sequence:
         """Forget all but the first `length` tokens, and nothing of what was encoded; raises
         UsageError where there are fewer, or where a state does not say what it was."""
         rows = self._open
-        if self._decoding.replaced and length not in {0, rows.length}:
+        if self._decoding.replaced and length not in (0, rows.length):
             raise UsageError(
                 f"each token replaces {self._decoding.replaced[0].past}, so that there is no way "
-                f"back to {length}",
+                f"back to {length!r}",
                 where="truncate",
                 fix="fork the sequence where you may have to return, or truncate(0)",
             )
@@ -182,7 +183,9 @@ class Sequence:
                 fix="leave it out",
             )
         tokens = fed.get(name)
-        shape: tuple[int, ...] = () if tokens is None else np.shape(tokens)
+        shape: tuple[int, ...] = ()
+        with suppress(ValueError):  # of lists of several lengths
+            shape = np.shape(tokens)
         if len(shape) != 2 or shape[0] != 1 or not shape[1]:
             raise FeedError(
                 "has to be one row of tokens, 1x1 or longer",

@@ -1,0 +1,33 @@
+"""Numbers that a caller hands in."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from stagecut.compiler.ir.numbers import is_amount, is_whole
+
+#: Whether it is whole, and whether it is an amount.
+CASES: dict[str, tuple[object, bool, bool]] = {
+    "a whole number": (3, True, True),
+    "of numpy": (np.int8(3), True, True),
+    "an array of none": (np.array(3), True, False),
+    "larger than any float": (10**400, True, False),
+    "a negative one": (-3, True, False),
+    "with a fraction": (1.5, False, True),
+    "without": (1.0, False, True),
+    "of two whole ones": (Fraction(1, 3), False, True),
+    "none": (float("nan"), False, False),
+    "infinite": (float("inf"), False, False),
+    "a truth": (True, False, False),
+    "a text": ("3", False, False),
+    "nothing": (None, False, False),
+    "a list": ([3], False, False),
+    "an array": (np.array([3]), False, False),
+    "an array of several": (np.array([3, 4]), False, False),
+}
+
+
+@pytest.mark.parametrize(("given", "whole", "amount"), CASES.values(), ids=CASES.keys())
+def test_numbers(given: object, whole: bool, amount: bool) -> None:
+    assert (is_whole(given), is_amount(given)) == (whole, amount)
