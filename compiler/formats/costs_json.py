@@ -19,6 +19,7 @@ from stagecut.compiler.formats.costs_schema import (
     ValueDocument,
     parse,
 )
+from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.costs import (
     NOTHING,
@@ -85,7 +86,7 @@ def write_costs(table: CostTable) -> str:
 
 def _load(path: Path) -> Parsed:
     try:
-        return parse(path.read_bytes())
+        return parse(read_whole(path))
     except CostTableError as error:
         raise CostTableError(error.problem, where=error.where or str(path), fix=error.fix) from None
     except OSError as error:

@@ -182,7 +182,7 @@ class Sequence:
                 where=f"input {kept}",
                 fix="leave it out",
             )
-        tokens = fed.get(name)
+        tokens: Any = fed.get(name)
         shape: tuple[int, ...] = ()
         with suppress(ValueError):  # of lists of several lengths
             shape = np.shape(tokens)

@@ -91,7 +91,10 @@ def test_what_is_wrong_with_a_call_is_said(plan: Plan) -> None:
 
 def test_names_that_can_be_read_but_once(plan: Plan) -> None:
     session = Session(plan)
-    feeds = {"ids": np.ones((2, 5), np.int64), "scale": np.ones((2, 3), np.float32)}
+    feeds: dict[str, Any] = {
+        "ids": np.ones((2, 5), np.int64),
+        "scale": np.ones((2, 3), np.float32),
+    }
     name = session.get_outputs()[-1].name
     [found] = session.run((each for each in [name]), feeds)  # type: ignore[arg-type]
     [expected] = session.run([name], feeds)
