@@ -31,7 +31,7 @@ class Wary:
         return self._once(inputs) if self._first is None else self._twice(inputs, self._first)
 
     def _once(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        given = [each.copy() if isinstance(each, np.ndarray) else each for each in inputs]
+        given = [*map(_copied, inputs)]
         before = [*map(_digest, inputs)]
         results = self._execute(given)
         if [*map(_digest, given)] != before:
@@ -50,9 +50,16 @@ class Wary:
         return results
 
 
+def _copied(tensor: Tensor) -> Tensor:
+    """Of a device's own memory, the tensor itself."""
+    held: object = tensor
+    return held.copy() if isinstance(held, np.ndarray) else tensor
+
+
 def _may_overlap(one: object, other: object) -> bool:
-    arrays = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
-    return arrays and np.may_share_memory(one, other)
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.may_share_memory(one, other)
+    return False
 
 
 def _digest(tensor: object) -> bytes:
@@ -62,4 +69,4 @@ def _digest(tensor: object) -> bytes:
     if tensor.dtype == object:
         return repr(tensor.tolist()).encode(errors="surrogatepass")
     flat = np.ascontiguousarray(tensor).reshape(-1)
-    return blake2b(flat.view(np.uint8), digest_size=16).digest()
+    return blake2b(flat.view(np.uint8).data, digest_size=16).digest()

@@ -1,11 +1,11 @@
 """An engine that computes in place, or in one and the same buffer, is noticed in two calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.device import Executable, Tensor
 from stagecut.compiler.ir.errors import StageFault
 from stagecut.runtime.place import Place
 from stagecut.runtime.wary import Wary
@@ -19,7 +19,7 @@ def _in_place(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     return [inputs[0].copy()]
 
 
-def _in_one_buffer() -> Callable[[Sequence[Tensor]], Sequence[Tensor]]:
+def _in_one_buffer() -> Executable:
     buffer = np.empty_like(X)
 
     def execute(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -45,17 +45,17 @@ def test_an_engine_with_one_buffer_for_all_runs() -> None:
 
 
 #: What an engine may do.
-SOUND: dict[str, Callable[[Sequence[Tensor]], Sequence[Tensor]]] = {
+SOUND: dict[str, Executable] = {
     "new arrays": lambda inputs: [inputs[0] * 2],
     "its input as it is": lambda inputs: [inputs[0]],
     "the same constant": lambda _: [X],
-    "no array": lambda _: [object()],  # type: ignore[list-item]  # of a device's own memory
+    "no array": lambda _: [object()],  # type: ignore[dict-item]  # of a device's own memory
     "nothing": lambda _: [],
 }
 
 
 @pytest.mark.parametrize("engine", SOUND.values(), ids=SOUND.keys())
-def test_sound_engines(engine: Callable[[Sequence[Tensor]], Sequence[Tensor]]) -> None:
+def test_sound_engines(engine: Executable) -> None:
     execute = Wary(engine, PLACE)
     for factor in range(4):
         execute([factor * X])

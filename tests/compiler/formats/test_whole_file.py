@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ def test_a_device_without_end() -> None:
     with pytest.raises(OSError, match="too large") as caught:
         read_whole(Path("/dev/zero"))
     assert caught.value.errno == errno.EFBIG
+
+
+def test_no_more_memory_than_the_file_takes(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc" * 100_000)
+    tracemalloc.start()
+    read_whole(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2_000_000
 
 
 def test_a_hole_is_not_read(tmp_path: Path) -> None:
