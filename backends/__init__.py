@@ -5,6 +5,7 @@ from stagecut.backends.configurations import configured as configured
 from stagecut.backends.configurations import quantises as quantises
 from stagecut.backends.configurations import serving as serving
 from stagecut.backends.configurations import serving_one as serving_one
+from stagecut.backends.configurations import stored as stored
 from stagecut.backends.estimates import Answer as Answer
 from stagecut.backends.estimates import operator_model as operator_model
 from stagecut.backends.table import AUTO as AUTO

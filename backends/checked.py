@@ -13,7 +13,13 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TypeVar, get_args
 
-from stagecut.backends.configurations import configurations, quantises, serving, serving_one
+from stagecut.backends.configurations import (
+    configurations,
+    quantises,
+    serving,
+    serving_one,
+    stored,
+)
 from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
@@ -112,6 +118,9 @@ class CheckedBackend:
         except EngineError:
             return True
         return answer is not False
+
+    def stored(self, stage: StageProgram) -> StageProgram:
+        return stored(self.inner, stage)
 
     def serving(self, callers: int) -> str:
         name = self.device.name

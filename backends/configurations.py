@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from stagecut.backends.spec import Spec
-from stagecut.compiler.ir.device import Backend
+from stagecut.compiler.ir.device import Backend, StageProgram
 from stagecut.compiler.ir.graph import Node
 
 
@@ -75,6 +75,21 @@ def quantises(backend: Backend, node: Node) -> bool:
     if backend.device.keeps_precision:
         return False
     return not isinstance(backend, Quantising) or backend.quantises(node)
+
+
+@runtime_checkable
+class Storing(Protocol):
+    """What a backend that holds weights in few bits may offer, too."""
+
+    def stored(self, stage: StageProgram) -> StageProgram:
+        """The stage as a plan stores it, so that preparing it quantises nothing: weights are
+        QuantisedTensors (compiler/formats). It computes the same numbers."""
+        ...
+
+
+def stored(backend: Backend, stage: StageProgram) -> StageProgram:
+    """The stage as a plan stores it; raises EngineError where the device cannot quantise it."""
+    return backend.stored(stage) if isinstance(backend, Storing) else stage
 
 
 def configured(spec: str, configuration: str) -> str:

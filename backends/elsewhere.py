@@ -33,7 +33,7 @@ def elsewhere(
     backend: CheckedBackend, host: MeasuredHost, routes: Iterable[Route]
 ) -> CheckedBackend:
     """`backend` in the memory of `host`, with those of the `routes` that begin or end there. It has
-    no model of its own: what it takes follows from what is measured here (passes/spread.py)."""
+    no model of its own: what it takes follows from what is measured here (passes/widen.py)."""
     device = backend.device
     name = on_host(host.name, device.name)
     links = tuple(

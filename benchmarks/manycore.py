@@ -15,6 +15,7 @@ block, so that no weights are built. Decoders see all tokens (nar), or one token
     turned V    V kept transposed
     multiplied  accumulators multiplied, not divided
     split N     all cores work on a single row
+    kept rows   a norm's rows stay in the scratchpads for the product, where that is faster
 
 Operations are counted as usual: two for a multiply-add, four S S P for an attention of S tokens by
 P numbers, half of that where it is causal. Utilisation (`use`) is of the peak of the whole chip,
@@ -52,6 +53,7 @@ STEPS = {
     "turned V": "transposed_v=on",
     "multiplied": "multiply_not_divide=on",
     "split N": "split_n=on",
+    "kept rows": "keep_rows=on",
 }
 EVERYTHING = tuple(STEPS)[-1]
 

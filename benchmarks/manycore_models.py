@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Attend, Kind, Projected, Rows, Work
+from stagecut.backends.manycore.work import Attend, Chain, Kind, Projected, Rows, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,27 @@ def works(case: Case, *, fused: bool) -> Iterator[Work]:
     """The kernels of a block; where not `fused`, what follows a product is a pass of its own."""
     m, rows = case.model, 1 if case.mode == "ar" else case.tokens
     wide = m.heads * m.head
-    yield Rows("layernorm", rows, m.hidden)
-    yield from _linear(rows, 3 * wide, m.hidden, ("scale",), fused=fused)
+    yield from _normed(rows, 3 * wide, m.hidden, ("scale",), fused=fused)
     attend = Attend(Head(rows, case.tokens, m.head, case.mode == "nar"), m.heads)
     if fused:
         yield Projected(attend, Product(rows, m.hidden, wide, follow=("scale", "add")))
     else:
         yield attend
         yield from _linear(rows, m.hidden, wide, ("scale", "add"), fused=False)
-    yield Rows("layernorm", rows, m.hidden)
-    yield from _linear(rows, m.inner, m.hidden, ("scale", "gelu"), fused=fused)
+    yield from _normed(rows, m.inner, m.hidden, ("scale", "gelu"), fused=fused)
     yield from _linear(rows, m.hidden, m.inner, ("scale", "add"), fused=fused)
+
+
+def _normed(
+    rows: int, columns: int, inner: int, follow: tuple[Kind, ...], *, fused: bool
+) -> Iterator[Work]:
+    """A norm, and a product that alone reads it."""
+    norm = Rows("layernorm", rows, inner)
+    if fused:
+        yield Chain((norm, Product(rows, columns, inner, follow=follow)))
+    else:
+        yield norm
+        yield from _linear(rows, columns, inner, follow, fused=False)
 
 
 def _linear(

@@ -25,7 +25,7 @@ from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.ir.state import CACHE_POSITIONS, POSITIONS, positional
+from stagecut.compiler.ir.state import CACHE_POSITIONS, MASK, POSITIONS, positional
 from stagecut.compiler.question import Question
 from stagecut.passes.profile.by_length import by_length
 from stagecut.passes.sweep.lengths import LengthCurve, LengthSweep
@@ -86,10 +86,12 @@ class StepsAlongLength:
 
 def behind(feeds: Feeds, states: Sequence[str], length: int) -> Feeds:
     """The inputs of a step behind another number of tokens: states begin again, or end sooner."""
-    placed = (feeds[name].size for name in (POSITIONS, CACHE_POSITIONS) if name in feeds)
+    placed = [feeds[name].shape for name in (POSITIONS, CACHE_POSITIONS) if name in feeds]
+    tokens = placed[0][-1] if placed else 1
+    rows = next((feeds[name].shape[0] for name in (POSITIONS, MASK) if name in feeds), 1)
     held = {name: np.resize(feeds[name], (length, *feeds[name].shape[1:])) for name in states}
     dtypes = {name: array.dtype for name, array in feeds.items()}
-    return {**feeds, **held, **positional(dtypes, length, next(placed, 1))}
+    return {**feeds, **held, **positional(dtypes, np.ones((rows, length + tokens), bool), tokens)}
 
 
 def _total(costs: CostsByLength, schedule: Schedule, question: Question, length: float) -> float:

@@ -79,6 +79,13 @@ class Answers:
         homes = self.residents.homes(self.graph, schedule, memory_of)
         return stage(self.graph, schedule, account, self.extract, prefix, homes)
 
+    def stored(self, staged: StagedSchedule) -> tuple[StageProgram, ...]:
+        """The programs of a schedule as a plan stores them: weights in few bits where their
+        devices hold them so."""
+        pairs = zip(staged.schedule.stages, staged.programs, strict=True)
+        engines = self.context.backends
+        return tuple(backends.stored(engines[stage.device], each) for stage, each in pairs)
+
     def checked(self, proposals: Sequence[Proposal], tolerance: float | None) -> Checked:
         """Every contender prepared and run, its outputs compared with the reference's."""
         progress = self.context.settings.progress

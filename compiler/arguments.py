@@ -65,12 +65,6 @@ def check_question(
     _check_texts("forbids", forbids)
     _check_amount("tolerance", tolerance)
     _check_amount("max_energy_j", max_energy_j)
-    if objective == str(THROUGHPUT) and max_energy_j is not None:
-        raise UsageError(
-            "a limit on the energy of a run is not for streams",
-            where="max_energy_j",
-            fix="leave it out, or compile for latency or energy",
-        )
     for given in costs.values() if isinstance(costs, Mapping) else [costs]:
         if given is not None and not isinstance(given, CostTable) and not callable(given):
             raise _other("costs", given, "a CostTable, such as read_costs returns, or makes one")

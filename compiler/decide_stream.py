@@ -20,12 +20,12 @@ from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.stream_json import write_stream
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.contender import Contender, ContenderKind
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import ENERGY, CostTable
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
 from stagecut.compiler.ir.planned_stream import FrontPoint, PlannedStream
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.stream import StreamSolution, in_flight
-from stagecut.compiler.ir.stream_certificate import Limit, most_latency_s
+from stagecut.compiler.ir.stream_certificate import MEMORY, Limit, most_latency_s
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.stream_field import Entry, StreamField
 from stagecut.compiler.whole_replicas import with_all_cores
@@ -75,10 +75,12 @@ class DecideStream:
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled, dump: Dump
     ) -> Decision:
         """Raises UnplaceableError where the machine has too little for any stream, or none keeps to
-        the limits."""
+        the limits; CostTableError where energy is limited and not known."""
         if self.by_costs:
             _refuse_batches(profiled.costs)
         costs = profiled.costs if self.by_costs else with_all_cores(profiled.costs)
+        if any(limit.name == ENERGY for limit in self.limits):
+            costs.require_energy()
         with StreamField(
             measurements,
             self.tolerance,
@@ -91,7 +93,7 @@ class DecideStream:
             costs_text = write_costs(costs)
             dump("costs", costs_text, "json")
             with self.phases("gate"):
-                if self.processes and not any(limit.name == "memory" for limit in self.limits):
+                if self.processes and not any(limit.name == MEMORY for limit in self.limits):
                     field.enter_in_processes()
                 entries = field.final(fastest(costs, solution), costs, self.limits)
                 compared = field.compared(entries)

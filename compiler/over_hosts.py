@@ -18,7 +18,7 @@ from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.expand import Expand
 from stagecut.passes.profile.profile import Profiled
-from stagecut.passes.spread import Spread
+from stagecut.passes.widen import Widen
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class OverHosts:
         profiled = profile_of(own, expanded)
         if streamed is not None:
             profiled = streamed.costs(own, expanded, profiled)
-        return replace(profiled, costs=Spread(self.machine, backends.CPU)(profiled.costs))
+        return replace(profiled, costs=Widen(self.machine, backends.CPU)(profiled.costs))
 
     @cached_property
     def _far(self) -> Mapping[str, tuple[CheckedBackend, Spec]]:

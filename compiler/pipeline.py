@@ -39,6 +39,10 @@ from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.machine_json import write_machine
 from stagecut.compiler.formats.plan_file import Plan, write_plan
+from stagecut.compiler.formats.plan_members import Members
+from stagecut.compiler.formats.quantised_nodes import has_few_bits
+from stagecut.compiler.formats.weights import FILE_NAME, write_models_into
+from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.model_folder import with_encoder
 from stagecut.compiler.frontends.shapes import Shapes
@@ -51,9 +55,9 @@ from stagecut.compiler.ir.errors import (
 )
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.metric import MetricFunction
-from stagecut.compiler.ir.objective import parse_objective
+from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
 from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
-from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.compiler.ir.state import Decoding, DecodingOptions
 from stagecut.compiler.ir.stream_certificate import limits_of_stream
 from stagecut.compiler.isolated import (
     Request,
@@ -125,12 +129,12 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     front. Then the tolerance is what the metric may lose. `reference`
     is the model in full precision, given as `model` is, where that one comes quantised: outputs are
     held against those of the reference, within 0.05 unless a tolerance is given.
-    `max_energy_j` is the most that a run may take, by the costs. Of a stream, `max_batch` says how
-    many inputs it may run in one call, where that is faster (8 unless said), and
-    `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and what weights
-    and values on their way may, by the costs. `isolated` measures in a process of its own, which an
-    engine may take down: then the compile goes on without that engine there. Its progress is not
-    seen.
+    `max_energy_j` is the most that a run, or an input of a stream, may take, by the costs. Of a
+    stream, `max_batch` says how many inputs it may run in one call, where that is faster (8 unless
+    said), and `max_latency_s` and `max_memory_bytes` what an input may take from end to end, and
+    what weights and values on their way may, by the costs. `isolated` measures in a process of its
+    own, which an engine may take down: then the compile goes on without that engine there. Its
+    progress is not seen.
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
@@ -143,8 +147,11 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     check_stream(max_batch, max_latency_s, max_memory_bytes)
     tables = tables_in(costs)
     limits = {
-        "max_batch": max_batch, "max_latency_s": max_latency_s, "max_memory_bytes": max_memory_bytes
-    }  # fmt: skip
+        "max_batch": max_batch,
+        "max_latency_s": max_latency_s,
+        "max_memory_bytes": max_memory_bytes,
+        "max_energy_j": max_energy_j if objective == str(THROUGHPUT) else None,
+    }
     check_machine(machine, tables, objective, limits)
     if isolated:
         check_alone(costs)
@@ -182,8 +189,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids))),
         granularity,
         tolerance,
-        max_energy_j,
-        limits_of_stream(max_latency_s, max_memory_bytes),
+        None if goal.streams else max_energy_j,
+        limits_of_stream(max_latency_s, max_memory_bytes, max_energy_j if goal.streams else None),
         max_batch,
         phases,
         hosts=None if machine is None else OverHosts(machine, context),
@@ -208,25 +215,43 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     folder = scratch_folder(settings)
     if original is not None:
         question = replace(question, right=Original(original, folder.path / "original"))
-    with ArchiveWriter(folder.path / "model.plan") as archive:
-        with phases("weights"):
-            weights = weights_into(archive, entries)
-        files: dict[str, bytes] = {}
-        planned: dict[str, PlannedEntry] = {}
-        # Prefill hands its rows over to where decode reads them, which is known by then.
-        for entry, own in reversed([*zip(entries, weights, strict=True)]):
-            asked = replace(
-                question,
-                entry=entry.name,
-                costs=None if context.only_reference else by_entry.get(entry.name),
-                residents=residents_of(entry.name, shared, planned, machine),
-                lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
-            )
-            planned[entry.name] = PlanEntry(asked, entry, own, files)()
-        planned = {entry.name: planned[entry.name] for entry in entries}
-        with phases("write"):
-            plan = write_plan(archive, PlanDocument(planned, shared), files, folder)
+    with phases("weights"):
+        weights = weights_into(folder.path, entries)
+    members = Members()
+    planned: dict[str, PlannedEntry] = {}
+    # Prefill hands its rows over to where decode reads them, which is known by then.
+    for entry, own in reversed([*zip(entries, weights, strict=True)]):
+        asked = replace(
+            question,
+            entry=entry.name,
+            costs=None if context.only_reference else by_entry.get(entry.name),
+            residents=residents_of(entry.name, shared, planned, machine),
+            lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
+        )
+        added = Members()
+        planned[entry.name] = PlanEntry(asked, entry, own, added)()
+        members.update(added)
+    planned = {entry.name: planned[entry.name] for entry in entries}
+    with phases("write"):
+        plan = _written(planned, shared, members, folder)
     return replace(plan, phases=phases.seconds)
+
+
+def _written(
+    planned: Mapping[str, PlannedEntry],
+    shared: Decoding | None,
+    members: Members,
+    folder: WorkingFolder,
+) -> Plan:
+    """The plan in `folder`, where the model's weights in full go: it holds those that its own
+    programs read."""
+    in_full = folder.path / FILE_NAME
+    quantised = any(map(has_few_bits, members.models.values()))
+    full_bytes = in_full.stat().st_size if quantised else None
+    with ArchiveWriter(folder.path / "model.plan") as archive:
+        files = {**write_models_into(members.models, archive), **members.files}
+        in_full.unlink()  # what is mapped of it stays
+        return write_plan(archive, PlanDocument(planned, shared, full_bytes), files, folder)
 
 
 def _each(

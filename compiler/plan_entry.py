@@ -9,8 +9,8 @@ from stagecut.compiler.batch_race import Runner, raced
 from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
 from stagecut.compiler.entries import Entry
 from stagecut.compiler.formats.plan_file import defaults_model
-from stagecut.compiler.formats.plan_members import defaults_file, model_file
-from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.formats.plan_members import Members, defaults_file, model_file
+from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.batching import batching_problem
 from stagecut.compiler.ir.errors import StagecutError
@@ -24,22 +24,23 @@ from stagecut.compiler.with_batches import (
     with_slower,
 )
 from stagecut.passes.partition.restrict import Restrict, parse_rule
+from stagecut.passes.stage.hold_as_in import hold_as_in
 
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
     """`weights` are those of each program, then those of the whole model where it has open
-    dimensions. The files that variants name are put into `files`."""
+    dimensions. What becomes members of the plan is put into `members`, where nothing is yet."""
 
     question: Question
     entry: Entry
     weights: Sequence[WeightFile]
-    files: dict[str, bytes]
+    members: Members
 
     def __call__(self) -> PlannedEntry:
-        question, entry, files = self.question, self.entry, self.files
+        question, entry, members = self.question, self.entry, self.members
         variants = [
-            question.answered(program, file, entry.opened, files, index)
+            question.answered(program, file, entry.opened, members, index)
             for index, (program, file) in enumerate(zip(entry.programs, self.weights, strict=False))
         ]
         if question.costs is not None and (question.max_batch or 1) > 1:
@@ -50,10 +51,17 @@ class PlanEntry:
             for index in range(len(singles)):
                 self._batched(index, singles, variants)
         with question.phases("write"):
+            stages = {file: members.models[file] for file in _files(variants)}
+            members.models.clear()  # some are of variants that were made anew
+            members.models.update(stages)
             if entry.opened is not None:
-                files[model_file(entry.name)] = model_bytes(entry.opened)
+                opened = entry.opened.clone()
+                hold_as_in(opened, stages.values())
+                members.models[model_file(entry.name)] = opened
             if entry.programs[0].defaults:
-                files[defaults_file(entry.name)] = defaults_model(entry.programs[0].defaults)
+                members.files[defaults_file(entry.name)] = defaults_model(
+                    entry.programs[0].defaults
+                )
         along = self._along_length(variants[0])
         return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed, along)
 
@@ -83,7 +91,7 @@ class PlanEntry:
         where there are none.
         """
         question, opened, program = self.question, self.entry.opened, self.entry.programs[index]
-        files = self.files
+        members = self.members
         alone, most = singles[index], question.max_batch
         problem = batching_problem(alone.inputs, alone.outputs)
         if not problem and any(limit.name == "memory" for limit in question.limits):
@@ -102,7 +110,7 @@ class PlanEntry:
         narrowed = self._narrowed(alone, found)
         shapes = [array.shape for array in stacked.feeds.values()]
         known = [each for each in singles if [port.shape for port in each.inputs] == shapes]
-        own: dict[str, bytes] = {}
+        own = Members()
         try:
             planned = (
                 known[0]
@@ -112,7 +120,7 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
-        beside: dict[str, bytes] = {}
+        beside = Members()
         single = alone
         if not same_threads(alone, planned):
             single = self._on_devices_of(planned, alone, beside, index) or alone
@@ -132,10 +140,10 @@ class PlanEntry:
                 self._warn("no batch is clearly faster")
             return
         variants[index] = _tried(with_race(streamed, race.alone, race.together), found.tried)
-        files.update(beside)
+        members.update(beside)
         if not known:
             variants.append(planned)
-            files.update(own)
+            members.update(own)
 
     def _narrowed(self, alone: PlannedVariant, found: Found) -> Question:
         """What is asked of batches: on the devices that were near the best of them, or that run
@@ -150,7 +158,10 @@ class PlanEntry:
         specs = {name: known.specs[name] for name in left}
         context = replace(known, backends=left, specs=specs)
         processes = alone.shipped.id.hosting != "threads"
-        return replace(self.question, context=context, size=found.size, processes=processes)
+        limits = tuple(limit.of_batch(found.size) for limit in self.question.limits)
+        return replace(
+            self.question, context=context, size=found.size, processes=processes, limits=limits
+        )
 
     def _best_batch(self, alone: PlannedVariant, index: int) -> Found:
         """As `Batches.best` has it, whose engines are gone when it is known."""
@@ -172,7 +183,7 @@ class PlanEntry:
         ).best()
 
     def _on_devices_of(
-        self, batched: PlannedVariant, of: PlannedVariant, files: dict[str, bytes], index: int
+        self, batched: PlannedVariant, of: PlannedVariant, members: Members, index: int
     ) -> PlannedVariant | None:
         """The variant `index`, which was `of`, made anew on the devices of `batched` alone; None
         where that fails."""
@@ -183,10 +194,16 @@ class PlanEntry:
         asked = replace(self.question, restrict=Restrict(known.pins, (*known.forbids, *forbids)))
         program, weights = self.entry.programs[index], self.weights[index]
         try:
-            made = asked(program, weights, self.entry.opened, files, index)
+            made = asked(program, weights, self.entry.opened, members, index)
         except StagecutError:
             return None
         return with_rivals(made, of)
+
+
+def _files(variants: Sequence[PlannedVariant]) -> list[str]:
+    """Those of the stages of all of them."""
+    runs = (run for each in variants for run in (each.run, each.fallback) if run is not None)
+    return [stage.file for run in runs for stage in run.stages]
 
 
 def _tried(planned: PlannedVariant, tried: tuple[str, ...]) -> PlannedVariant:

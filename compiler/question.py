@@ -23,11 +23,12 @@ from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.error_budget import without_idle
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_members import (
+    Members,
     costs_file,
     file_prefix,
     stream_file,
 )
-from stagecut.compiler.formats.weights import WeightFile, model_bytes
+from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.zoo import PREFIX
@@ -97,16 +98,16 @@ class Question:
         program: Program,
         weights: WeightFile,
         opened: ir.Model | None,
-        files: dict[str, bytes],
+        members: Members,
         index: int,
     ) -> PlannedVariant:
-        """The variant `index`; puts the files that it names into `files`.
+        """The variant `index`; puts the files that it names into `members`.
 
         Where the devices that were asked for fail, or give no right outputs, the reference is added
         to them.
         """
         try:
-            planned = self._asked(program, weights, opened, files, index)
+            planned = self._asked(program, weights, opened, members, index)
         except (AllFailedError, EngineError) as error:
             if REFERENCE in self.context.backends or self.costs is not None:
                 raise
@@ -114,7 +115,7 @@ class Question:
             context = context_of(specs, self.context.settings)
             hosts = None if self.hosts is None else replace(self.hosts, here=context)
             wider = replace(self, context=context, hosts=hosts)
-            planned = wider._asked(program, weights, opened, files, index)
+            planned = wider._asked(program, weights, opened, members, index)
             told = f"{REFERENCE} is added to the devices: {error.problem}"
             planned = replace(planned, workarounds=(told, *planned.workarounds))
         for workaround in planned.workarounds:
@@ -126,15 +127,15 @@ class Question:
         program: Program,
         weights: WeightFile,
         opened: ir.Model | None,
-        files: dict[str, bytes],
+        members: Members,
         index: int,
     ) -> PlannedVariant:
         """Over hosts once more, where these then have less to hand to each other."""
-        own: dict[str, bytes] = {}
+        own = Members()
         planned = self(program, weights, opened, own, index)
         if opened is None:
             planned, own = self._with_less_to_hand_over(program, weights, planned, own, index)
-        files.update(own)
+        members.update(own)
         return planned
 
     def _with_less_to_hand_over(
@@ -142,37 +143,37 @@ class Question:
         program: Program,
         weights: WeightFile,
         planned: PlannedVariant,
-        files: dict[str, bytes],
+        members: Members,
         index: int,
-    ) -> tuple[PlannedVariant, dict[str, bytes]]:
+    ) -> tuple[PlannedVariant, Members]:
         """The variant with its files, or another one with its own, which is faster."""
         if self.hosts is None or not any(planned.schedule.transfers):
-            return planned, files
-        own: dict[str, bytes] = {}
+            return planned, members
+        own = Members()
         try:
             measurements = self.placed(program, weights, None)[0].on_samples_that_run()
-            table = read_costs(files[costs_file(index, self.entry)].decode())
+            table = read_costs(members.files[costs_file(index, self.entry)].decode())
             between = BetweenHosts(self.hosts.machine, measurements, table, planned)
             found = between.rewritten(self.tolerance)
             if found is None:
-                return planned, files
+                return planned, members
             right = self.right or measurements.as_right
             again = replace(self, wire=found.wire, right=right, dumped="less-")
             better = again(found.program, weights, None, own, index)
         except StagecutError as error:  # there is a plan without it
             told = f"what hosts hand to each other stays as it is: {error.problem}"
             self.context.settings.warn(told)
-            return planned, files
+            return planned, members
         if better.shipped.median_s < planned.shipped.median_s:
             return replace(better, over_links=found.told), own
-        return planned, files
+        return planned, members
 
     def __call__(
         self,
         program: Program,
         weights: WeightFile,
         opened: ir.Model | None,
-        files: dict[str, bytes],
+        members: Members,
         index: int,
     ) -> PlannedVariant:
         phases, prefix = self.phases, file_prefix(index, self.entry)
@@ -225,11 +226,11 @@ class Question:
                 decided.precision,
             )
             for staged in (shipped[0], *(() if spare is None else spare[:1])):
-                for stage_program in staged.programs:
-                    files[f"{prefix}{stage_program.name}.onnx"] = model_bytes(stage_program.model)
-            files[costs_file(index, self.entry)] = decided.costs_text.encode()
+                for each in measurements.answers.stored(staged):
+                    members.models[f"{prefix}{each.name}.onnx"] = each.model
+            members.files[costs_file(index, self.entry)] = decided.costs_text.encode()
             if decided.proof:
-                files[stream_file(index, self.entry)] = decided.proof.encode()
+                members.files[stream_file(index, self.entry)] = decided.proof.encode()
         return planned
 
     def placed(

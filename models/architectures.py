@@ -225,14 +225,14 @@ def repeat_blocks(blocks: nn.ModuleList, repeats: int) -> None:
                 setattr(part, "layer_idx", place)  # noqa: B010  # no Module says that it has one
 
 
-def _llama(sizes: Sizes, *, past: int) -> Built:
+def _llama(sizes: Sizes, *, past: int, sequences: int) -> Built:
     config = transformers.LlamaConfig(**sizes, attn_implementation="eager")
-    return _cached(_with_biases(transformers.LlamaForCausalLM(config)), past)
+    return _cached(_with_biases(transformers.LlamaForCausalLM(config)), past, sequences)
 
 
-def _cached(model: transformers.PreTrainedModel, past: int) -> Built:
+def _cached(model: transformers.PreTrainedModel, past: int, sequences: int = 1) -> Built:
     config = model.config
-    ids = _tokens(config.vocab_size, 1, past)["input_ids"]
+    ids = _tokens(config.vocab_size, sequences, past)["input_ids"]
     return CachedDecoder(model), cached_inputs(config, ids, past)
 
 

@@ -117,6 +117,13 @@ def _past(default: int | None, most: int) -> dict[str, Parameter]:
     return {"past": Parameter(default, meaning, most, least=4)}
 
 
+def _cached(default: int) -> dict[str, Parameter]:
+    return {
+        **_past(default, 2048),
+        "sequences": Parameter(1, "sequences that run at once, in the same steps"),
+    }
+
+
 _HIDDEN = ("last_hidden_state", "pooler_output")
 _LOGITS = ("logits",)
 
@@ -293,7 +300,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "llama",
         "Llama-like decoder with a cache, 12 layers, hidden 768, grouped queries, 100 M weights",
         _LOGITS,
-        _past(1024, 2048),
+        _cached(1024),
         _LLAMA_100M,
     ),
     Entry(
@@ -301,7 +308,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "llama",
         "Llama-like decoder with a cache, 24 layers, hidden 896, grouped queries, 494 M weights",
         _LOGITS,
-        _past(1024, 2048),
+        _cached(1024),
         _LLAMA_500M,
     ),
     Entry(
@@ -389,7 +396,7 @@ CATALOGUE: tuple[Entry, ...] = (
         _TINY_GPT_J,
         repeats=2,
     ),
-    Entry("tiny-llama", "llama", "Llama for tests", _LOGITS, _past(16, 2048), _TINY_LLAMA),
+    Entry("tiny-llama", "llama", "Llama for tests", _LOGITS, _cached(16), _TINY_LLAMA),
     Entry("tiny-whisper", "whisper", "Whisper for tests", _LOGITS, _past(16, 448), _TINY_WHISPER),
     Entry("tiny-vit", "vit", "Vision Transformer for tests", _LOGITS, _batch(), _TINY_VISION),
     Entry("tiny-resnet", "resnet", "ResNet for tests", _LOGITS, _batch(), _TINY_RESNET),

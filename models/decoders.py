@@ -1,7 +1,7 @@
 """Decoders with a cache: the keys and values of earlier tokens come in, those of all go out.
 
-input_ids [1, n]    past_key_values.0.key [1, heads, past, size]  ...
-logits [1, n, vocabulary]    present.0.key [1, heads, past + n, size]  ...
+input_ids [rows, n]    past_key_values.0.key [rows, heads, past, size]  ...
+logits [rows, n, vocabulary]    present.0.key [rows, heads, past + n, size]  ...
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,22 +60,24 @@ def cache_names(prefix: str, layers: int) -> tuple[str, ...]:
     return tuple(f"{prefix}.{at}.{part}" for at in range(layers) for part in ("key", "value"))
 
 
-def cached_states(layers: int, heads: int, past: int, size: int) -> dict[str, Tensor]:
-    """Samples of `past` tokens, by the names of inputs."""
+def cached_states(
+    layers: int, heads: int, past: int, size: int, rows: int = 1
+) -> dict[str, Tensor]:
+    """Samples of `past` tokens of so many sequences, by the names of inputs."""
     names = cache_names("past_key_values", layers)
-    return {name: torch.randn(1, heads, past, size) for name in names}
+    return {name: torch.randn(rows, heads, past, size) for name in names}
 
 
 def cached_inputs(config: PreTrainedConfig, ids: Tensor, room: int) -> dict[str, Tensor]:
-    """Sample inputs of a sequence of `room` tokens, the last two of which are new."""
-    past = room - NEW
+    """Sample inputs of sequences of `room` tokens, the rows of `ids`; the last two are new."""
+    past, rows = room - NEW, len(ids)
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = config.hidden_size // config.num_attention_heads
     return {
-        "input_ids": ids[:, :NEW],
-        "attention_mask": torch.ones(1, room, dtype=torch.int64),
-        "position_ids": torch.arange(past, room)[None],
-        **cached_states(config.num_hidden_layers, heads, past, size),
+        "input_ids": ids[:, :NEW].clone(),  # torch.export would say something of the whole, too
+        "attention_mask": torch.ones(rows, room, dtype=torch.int64),
+        "position_ids": torch.arange(past, room).repeat(rows, 1),
+        **cached_states(config.num_hidden_layers, heads, past, size, rows),
     }
 
 

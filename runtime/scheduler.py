@@ -17,17 +17,16 @@ things happen, and a simulator as they would happen:
 
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Input = TypeVar("Input", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class Start(Generic[Input]):
-    """A replica that was idle begins a call with these inputs, the first to arrive first."""
+class Start(NamedTuple, Generic[Input]):
+    """A replica that was idle begins a call with these inputs, the first to arrive first; a tuple,
+    as one is made for each."""
 
     stage: int
     replica: int
@@ -122,6 +121,8 @@ class Scheduler(Generic[Input]):
             return self._later[stage - 1].popleft() if self._later[stage - 1] else ()
         if not self._first:
             return ()
+        if self._batch == 1:
+            return (self._first.popitem(last=False)[0],)
         kind = next(iter(self._first.values()))
         alike = (one for one, other in self._first.items() if other == kind)
         taken = tuple(islice(alike, self._batch))

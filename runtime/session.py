@@ -242,23 +242,23 @@ class Session:
         Callbacks of the future run one after the other in a thread of their own, and may submit
         further inputs and wait. Raises FeedError as `run` does, ClosedError after `close`.
         """
-        item = self._called_back(feeds)
+        future, item = self._called_back(feeds)
         self._streams.submit(item, overload)
-        return item.future
+        return future
 
     def try_submit(self, feeds: Feeds) -> "Future[list[Tensor]] | None":
         """As `submit`; None where there is no room."""
-        item = self._called_back(feeds)
-        return item.future if self._streams.try_submit(item) else None
+        future, item = self._called_back(feeds)
+        return future if self._streams.try_submit(item) else None
 
     async def run_async(self, feeds: Feeds) -> list[Tensor]:
         """What `run` gives, while the event loop does other things. All that are waited for at once
         are in line; a task that is cancelled leaves it."""
         from asyncio import wrap_future
 
-        item = self._item(feeds)
-        self._streams.enqueue(item)
-        return await wrap_future(item.future)
+        future: Future[list[Tensor]] = Future()
+        self._streams.enqueue(self._item(feeds, future))
+        return await wrap_future(future)
 
     @property
     def most_in_flight(self) -> int:
@@ -298,16 +298,15 @@ class Session:
         if cluster is not None:
             cluster.close()
 
-    def _item(self, feeds: Feeds) -> Item:
+    def _item(self, feeds: Feeds, future: "Future[list[Tensor]] | None" = None) -> Item:
         feeds, shapes = self._checked(feeds)
         # a copy: the caller may put the next input into the same dictionary
-        return Item(self._nearest(shapes), {**feeds}, shapes, self._all_handed_back)
+        item = (self._nearest(shapes), {**feeds}, shapes, self._all_handed_back)
+        return Item(*item) if future is None else Item(*item, future=future)
 
-    def _called_back(self, feeds: Feeds) -> Item:
-        """For whom its future is handed out."""
-        item = self._item(feeds)
-        item.future = CalledBack(self._streams.callbacks)
-        return item
+    def _called_back(self, feeds: Feeds) -> "tuple[Future[list[Tensor]], Item]":
+        future = CalledBack(self._streams.callbacks)
+        return future, self._item(feeds, future)
 
     def _all_handed_back(self, outputs: Feeds) -> list[Tensor]:
         return self._handed_back(outputs, self._known)

@@ -3,17 +3,17 @@
 The same devices run the same parts of the model, extracted from the plan's model with open
 dimensions:
 
-    everything measured     stages with open dimensions, prepared once, serve every other shape
-    something modelled      stages are extracted anew for each shape, as a device's model gives
-    costs
-                            for one shape only; the latest are kept
+    stages with open dimensions      prepared once, serve every other shape
+    stages for one shape             extracted anew for each, and the latest kept: where an engine
+                                     has to know the sizes, or a device's model has to be asked,
+                                     whose answer is about one shape
 """
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import onnx_ir as ir
 
@@ -32,6 +32,7 @@ from stagecut.runtime.executor import Executor, Passage, link_drivers
 #: The shapes of all inputs, in their order.
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
+Answer = TypeVar("Answer")
 
 #: So many sets of stages that were extracted for one shape are kept.
 _KEPT = 8
@@ -41,6 +42,8 @@ class UnprofiledShapes:
     """The stages of a variant at other shapes; prepared when needed.
 
     `open_model` gives a copy of the whole model with its open dimensions, which came from `source`.
+    A modelled device is asked about its part at each shape, unless shapes `grow` from run to run:
+    what it has to have room for has been counted then, and its model is asked for traces only.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class UnprofiledShapes:
         staged: StagedSchedule,
         outputs: Sequence[str],
         engines: Mapping[str, Backend],
+        *,
+        grow: bool = False,
     ) -> None:
         self._open_model = open_model
         self._source = source
@@ -60,7 +65,8 @@ class UnprofiledShapes:
         self._lock = threading.Lock()
         bases = [engine.device.basis for engine in engines.values()]
         bases += [driver.basis for driver in self._drivers.values()]
-        self._open_works = "modelled" not in bases
+        self._is_modelled = "modelled" in bases
+        self._open_works = grow or not self._is_modelled
         self.has_run = not self._open_works
         self._open: Executor | None = None
         self._latest: OrderedDict[Shapes, Executor] = OrderedDict()
@@ -75,19 +81,31 @@ class UnprofiledShapes:
                 self.has_run = True
         return self._open_works
 
+    def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
+        """The outputs by name. `feeds` by the names that inputs have in the stages, of these
+        `shapes`."""
+        return self._carried_out(Executor.outputs, feeds, shapes)
+
     def run(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
-        """`feeds` by the names that inputs have in the stages, of these `shapes`."""
+        """As `outputs`, with what the run did and when."""
+        if self._is_modelled:
+            return self._for_these(feeds, shapes).run(feeds)
+        return self._carried_out(Executor.run, feeds, shapes)
+
+    def _carried_out(
+        self, ask: Callable[[Executor, Feeds], Answer], feeds: Feeds, shapes: Shapes
+    ) -> Answer:
         if self._open_works:
             try:
-                outputs_and_trace = self._for_any().run(feeds)
+                answer = ask(self._for_any(), feeds)
             except RangeFault:
                 raise
             except StageFault:  # the engine has to know the sizes, or the model cannot have these
-                outputs_and_trace = self._for_these(feeds, shapes).run(feeds)
+                answer = ask(self._for_these(feeds, shapes), feeds)
                 self._open_works = False
             self.has_run = True
-            return outputs_and_trace
-        return self._for_these(feeds, shapes).run(feeds)
+            return answer
+        return ask(self._for_these(feeds, shapes), feeds)
 
     def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
         """As `run`, a stage at a time; only once something `has_run`, for only then it is known

@@ -1,7 +1,8 @@
 """One variant of a plan, ready to run at the shapes it was profiled with, and at any other."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from stagecut import backends
 from stagecut.compiler.formats.plan_file import StoredVariant
@@ -35,6 +36,8 @@ from stagecut.runtime.hosts.executor import HostsExecutor
 from stagecut.runtime.hosts.over_hosts import OverHosts, devices_of, far_devices
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.unprofiled_shapes import Shapes, UnprofiledShapes
+
+Answer = TypeVar("Answer")
 
 
 class Variant:
@@ -76,7 +79,7 @@ class Variant:
         self._hosts: OverHosts | None = None
         self._processes = None if far else _processes(self, staged, engines)
         self._unprofiled = UnprofiledShapes(
-            stored.open_model, planned.provenance.model, staged, outputs, engines
+            stored.open_model, planned.provenance.model, staged, outputs, engines, grow=grows
         )
         self._profiled: Executor | HostsExecutor | None = None
         if cluster is not None and far:
@@ -114,6 +117,11 @@ class Variant:
         return None if self.is_fallback else self.planned.stream
 
     @property
+    def run_s(self) -> float:
+        """What a single run takes, by the costs."""
+        return self.running.account.latency_s
+
+    @property
     def has_full_batches(self) -> bool:
         return self.batched is not None
 
@@ -132,8 +140,7 @@ class Variant:
             return self._in_stream.by_stage(inputs)
         if self.batched is not None and shapes == self.batched.shapes:
             return self.batched.passage(feeds, shapes)
-        self._check_profiled(shapes)
-        return self._unprofiled.passage(inputs, shapes)
+        return self._at_other(shapes).passage(inputs, shapes)
 
     def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
         """The outputs by name; `shapes` are those of `feeds`, which the model must admit.
@@ -142,9 +149,13 @@ class Variant:
         those of shapes at which it fails. Raises EngineError where the model turns out not to run
         at these shapes.
         """
-        if self._profiled is None or shapes != self.shapes:
-            return self._traced(feeds, shapes)[0]
         inputs = {inside: feeds[name] for inside, name in self._names}
+        if self._profiled is None or shapes != self.shapes:
+            return self._answer(
+                lambda: self._at_other(shapes).outputs(inputs, shapes),
+                lambda other: other.outputs(feeds, shapes),
+                shapes,
+            )
         try:
             return self._profiled.outputs(inputs)
         except RangeFault as error:
@@ -162,17 +173,30 @@ class Variant:
 
     def _traced(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
         inputs = {inside: feeds[name] for inside, name in self._names}
+        profiled = self._profiled if shapes == self.shapes else None
+        return self._answer(
+            lambda: (
+                self._at_other(shapes).run(inputs, shapes)
+                if profiled is None
+                else profiled.run(inputs)
+            ),
+            lambda other: other._traced(feeds, shapes),
+            shapes,
+        )
+
+    def _answer(
+        self, here: Callable[[], Answer], there: Callable[["Variant"], Answer], shapes: Shapes
+    ) -> Answer:
+        """That of `here`, or of the fallback, `there`, where this cannot run at these shapes, or
+        not on these numbers."""
         try:
-            if self._profiled is not None and shapes == self.shapes:
-                return self._profiled.run(inputs)
-            self._check_profiled(shapes)
-            return self._unprofiled.run(inputs, shapes)
+            return here()
         except RangeFault as error:
-            return self._standing_in(error)._traced(feeds, shapes)
+            return there(self._standing_in(error))
         except (EngineError, ModelError) as error:
             if shapes == self.shapes:
                 raise
-            return self._elsewhere(error, feeds, shapes)
+            return self._elsewhere(error, there, shapes)
 
     def _standing_in(self, error: EngineError) -> "Variant":
         """The fallback; raises `error` where there is none, or where this is the fallback
@@ -184,8 +208,8 @@ class Variant:
         return self._fallback
 
     def _elsewhere(
-        self, error: StagecutError, feeds: Feeds, shapes: Shapes
-    ) -> tuple[dict[str, Tensor], Trace]:
+        self, error: StagecutError, there: Callable[["Variant"], Answer], shapes: Shapes
+    ) -> Answer:
         """What the fallback answers at shapes that were not profiled, where this cannot run.
 
         Raises EngineError with what failed here where it cannot either, or there is none.
@@ -199,12 +223,13 @@ class Variant:
                 f"{self.planned.profiled}",
             )
         try:
-            return self._standing_in(refused)._traced(feeds, shapes)
+            return there(self._standing_in(refused))
         except EngineError:
             raise refused from error
 
-    def _check_profiled(self, shapes: Shapes) -> None:
-        """Raises ShapeError where other shapes would have to be prepared on other hosts."""
+    def _at_other(self, shapes: Shapes) -> UnprofiledShapes:
+        """What runs at shapes that were not profiled; raises ShapeError where these would have to
+        be prepared on other hosts."""
         if self._hosts is not None:
             raise ShapeError(
                 f"{self._text(shapes)} is a shape that it was not made for",
@@ -212,6 +237,7 @@ class Variant:
                 fix=f"it was profiled at {self.planned.profiled}; compile with --shape, once for "
                 "each",
             )
+        return self._unprofiled
 
     def _text(self, shapes: Shapes) -> str:
         names = (name for _, name in self._names)

@@ -39,6 +39,14 @@ class CpuBackend:
         """Whether a weight of it is held in fewer bits here."""
         return self.scheme is not None and any(map(self.scheme.quantises, node.operators))
 
+    def stored(self, stage: StageProgram) -> StageProgram:
+        """With the weights of its products as they are held here."""
+        if self.scheme is None:
+            return stage
+        from stagecut.backends.quantised.store import stored
+
+        return stored(stage, self.scheme)
+
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None
 

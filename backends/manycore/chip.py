@@ -31,7 +31,7 @@ Part = TypeVar("Part")
 UNROLL = 8
 
 #: Levers that change kernels which the baseline does not have.
-_OF_OPTIMISED = ("transposed_v", "split_n", "find_tiles")
+_OF_OPTIMISED = ("transposed_v", "split_n", "find_tiles", "keep_rows")
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,29 @@ An FPU instruction is counted for each register of multiply-adds, and for each o
 scalar kernels do beside that is within the core-cycles. For comparing, not for watts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from stagecut.backends.manycore.chain import kept
 from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.concat import joined
 from stagecut.backends.manycore.heads import heads
 from stagecut.backends.manycore.kernels.dma import done_2d
-from stagecut.backends.manycore.kernels.elementwise import axpy
-from stagecut.backends.manycore.kernels.gelu import gelu
-from stagecut.backends.manycore.kernels.layernorm import layernorm
-from stagecut.backends.manycore.kernels.softmax import softmax
 from stagecut.backends.manycore.product import Product, tiled
-from stagecut.backends.manycore.rowwise import Rowwise, dealt, fits
-from stagecut.backends.manycore.work import Attend, Move, NoRoomError, Projected, Rows, Work
+from stagecut.backends.manycore.rowwise import KERNELS, Rowwise, dealt, fits
+from stagecut.backends.manycore.work import (
+    Attend,
+    Chain,
+    Link,
+    Move,
+    NoRoomError,
+    Projected,
+    Rows,
+    Work,
+    works,
+)
+from stagecut.compiler.ir.graph import Operator
 
 #: What is one kernel.
 Kernel: TypeAlias = Product | Attend | Rows | Move
@@ -54,16 +62,69 @@ class Cost:
 
 def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
     """Of its kernels. A projection is fused with the attention before it, as the library has it,
-    unless tiles are found: then only where that is faster. Raises as `cost` does."""
+    unless tiles are found: then only where that is faster. A chain is cut into parts whose rows
+    stay in the scratchpads, with the lever for it. Raises as `cost` does."""
+    if isinstance(work, Chain):
+        return _chained(chip, work.links)
     if not isinstance(work, Projected):
         return (cost(chip, work),)
-    pair = joined(chip, work.attend, work.product)
-    if pair is None:
+    fused = _fused(chip, work)
+    if fused is None:
         return _apart(chip, work)
-    fused = tuple(cost(chip, part) for part in pair)
-    if not chip.levers.find_tiles:
-        return fused
-    return min(fused, _apart(chip, work), key=lambda way: sum(each.cycles for each in way))
+    return min(fused, _apart(chip, work), key=_cycles) if chip.levers.find_tiles else fused
+
+
+def _chained(chip: Chip, links: Sequence[Link]) -> tuple[Cost, ...]:
+    """The fastest of all ways to cut it; the last part short among equals."""
+    alone = [cost(chip, link) for link in links]
+    if not chip.levers.keep_rows:
+        return tuple(alone)
+    ways: list[tuple[Cost, ...]] = [()]
+    for stop in range(1, len(links) + 1):
+        ending = [(*ways[stop - 1], alone[stop - 1])]
+        for start in range(stop - 2, -1, -1):
+            part = _kept(chip, tuple(links[start:stop]), alone[start:stop])
+            if part is not None:
+                ending.append((*ways[start], part))
+        ways.append(min(ending, key=_cycles))
+    return ways[-1]
+
+
+def _kept(chip: Chip, links: tuple[Link, ...], alone: Sequence[Cost]) -> Cost | None:
+    found = kept(chip, links)
+    if found is None:
+        return None
+    return Cost(
+        found.cycles,
+        found.clusters,
+        sum(each.flops for each in alone),
+        sum(each.instructions for each in alone),
+        found.dma_bytes,
+        (f"{found.at_once} rows kept",),
+    )
+
+
+def partial_sums(
+    chip: Chip, operators: Sequence[Operator], kept: Collection[str]
+) -> Mapping[str, int]:
+    """By the name of each product that is fused with the attention before it, as far as that is
+    faster (which is when the two are one node): the clusters whose partial sums are added up."""
+    found = {}
+    for work in works(operators, kept, fused=chip.optimised):
+        if isinstance(work, Projected):
+            fused = _fused(chip, work)
+            if fused is not None and _cycles(fused) < _cycles(_apart(chip, work)):
+                found[work.operator] = fused[-1].clusters
+    return found
+
+
+def _cycles(way: Sequence[Cost]) -> float:
+    return sum(each.cycles for each in way)
+
+
+def _fused(chip: Chip, work: Projected) -> tuple[Cost, ...] | None:
+    pair = joined(chip, work.attend, work.product)
+    return None if pair is None else tuple(cost(chip, part) for part in pair)
 
 
 def _apart(chip: Chip, work: Projected) -> tuple[Cost, ...]:
@@ -122,7 +183,7 @@ def _scores(work: Attend) -> int:
 
 def _rows(chip: Chip, work: Rows) -> Cost:
     """Passes number by number do not need whole rows: they are cut where those are too long."""
-    kernel, columns = _KERNELS[work.kind], work.columns
+    kernel, columns = KERNELS[work.kind], work.columns
     rows = work.rows
     shape = Rowwise(rows, columns, work.operands)
     if work.kind not in {"layernorm", "softmax"}:
@@ -147,12 +208,3 @@ def _moved(chip: Chip, work: Move) -> Cost:
     )
     moved = 2 * work.rows * row_bytes
     return Cost(cycles, clusters, 0, 0, moved, (f"{mine} x {work.columns}",))
-
-
-_KERNELS: Mapping[str, Callable[[Chip, int, int], float]] = {
-    "layernorm": layernorm,
-    "softmax": softmax,
-    "gelu": lambda chip, rows, columns: gelu(chip, rows * columns),
-    "add": lambda chip, rows, columns: axpy(chip, rows * columns),
-    "scale": lambda chip, rows, columns: axpy(chip, rows * columns),
-}

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from stagecut.backends.manycore.chip import Chip
-from stagecut.backends.manycore.costs import Cost, costs
+from stagecut.backends.manycore.costs import Cost, costs, partial_sums
 from stagecut.backends.manycore.link import links, load_s
 from stagecut.backends.manycore.numerics.formats import FORMATS
 from stagecut.backends.manycore.work import UnsupportedError, weights_of, works_of
@@ -115,5 +116,10 @@ class ManycoreBackend:
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.manycore.numerics.executable import build
 
-        columns = self.chip.tiles.attention_columns
-        return build(stage, FORMATS[self.number], exact=self.exact, tile=columns)
+        return build(
+            stage,
+            FORMATS[self.number],
+            exact=self.exact,
+            tile=self.chip.tiles.attention_columns,
+            splits=partial(partial_sums, self.chip),
+        )

@@ -193,6 +193,7 @@ class Levers:
     multiply_not_divide: bool
     split_n: bool
     find_tiles: bool
+    keep_rows: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,19 @@ class Product:
     summed: int = 1
     held: bool = False
 
+    @property
+    def rows(self) -> int:
+        return self.count * self.m
+
+    @property
+    def reads(self) -> int:
+        """Numbers of a row of the left factor."""
+        return self.k
+
+    @property
+    def columns(self) -> int:
+        return self.n
+
 
 @dataclass(frozen=True, slots=True)
 class Tiled:
@@ -73,7 +86,7 @@ def _tiled(chip: Chip, product: Product) -> Tiled:
     tile = _tile(chip, product)
     return Tiled(
         tile,
-        _cycles(chip, product, tile, _kernel(chip)),
+        _cycles(chip, product, tile, multiplying(chip)),
         _clusters(chip, product, tile),
         _dma_bytes(chip, product, tile),
     )
@@ -85,12 +98,14 @@ def _tile(chip: Chip, product: Product) -> Tile:
     choices = list(tiling.candidates(chip, product.m, product.n, product.k))
     return tiling.best(
         choices,
-        lambda tile: _cycles(chip, product, tile, _rough(chip)),
-        lambda tile: _cycles(chip, product, tile, _kernel(chip)),
+        lambda tile: _cycles(chip, product, tile, roughly(chip)),
+        lambda tile: _cycles(chip, product, tile, multiplying(chip)),
     )
 
 
-def _kernel(chip: Chip) -> Kernel:
+def multiplying(chip: Chip) -> Kernel:
+    """The whole model of a product of a tile."""
+
     def cycles(m: int, n: int, k: int, adds: bool) -> float:
         if m == 1:
             return gemv(chip, n, k, accumulate=adds)
@@ -99,7 +114,7 @@ def _kernel(chip: Chip) -> Kernel:
     return cycles
 
 
-def _rough(chip: Chip) -> Kernel:
+def roughly(chip: Chip) -> Kernel:
     """Without the banks, which takes a thousandth of the time."""
     g = chip.gemm
 
@@ -132,24 +147,24 @@ def _cycles(chip: Chip, product: Product, tile: Tile, kernel: Kernel) -> float:
     for m, n, count in kinds:
         mine = -(-(dealt + count) // groups) - -(-dealt // groups)
         dealt += count
-        tiles.append(_pipelined(chip, product, (m, n, tile.k), clusters, kernel, mine))
+        tiles.append(pipelined(chip, product, (m, n, tile.k), clusters, kernel, mine))
     return line.cycles(tiles)
 
 
 def _kinds(product: Product, tile: Tile) -> list[tuple[int, int, int]]:
     """Rows, columns and number of equal tiles."""
-    rows = _parts(product.m, tile.m)
-    columns = _parts(product.n, tile.n)
+    rows = cut(product.m, tile.m)
+    columns = cut(product.n, tile.n)
     return [(m, n, product.count * a * b) for m, a in rows for n, b in columns]
 
 
-def _parts(whole: int, part: int) -> list[tuple[int, int]]:
+def cut(whole: int, part: int) -> list[tuple[int, int]]:
     """Sizes and their numbers: full parts, and what is left over."""
     full, rest = divmod(whole, part)
     return [(part, full)] * bool(full) + [(rest, 1)] * bool(rest)
 
 
-def _pipelined(
+def pipelined(
     chip: Chip,
     product: Product,
     sizes: tuple[int, int, int],
@@ -157,6 +172,7 @@ def _pipelined(
     kernel: Kernel,
     count: int,
 ) -> pipeline.Tile:
+    """`count` tiles of the product, of m rows and n columns, by k at a time."""
     m, n, k = sizes
     number = chip.number_bytes
     steps = -(-product.k // k)
@@ -167,9 +183,10 @@ def _pipelined(
 
     def load(inner: int, *, last: bool) -> Fetch:
         left = () if product.held else ((inner * number, m),)
-        fetch = _fetch(chip, (*left, (inner * number, n)), clusters)
-        more = _fetch(chip, ((n * number, m),) * added, clusters) if last and added else None
-        return fetch if more is None else fetch + more
+        operands = fetch(chip, (*left, (inner * number, n)), clusters)
+        if not (last and added):
+            return operands
+        return operands + fetch(chip, ((n * number, m),) * added, clusters)
 
     def step(inner: int, *, adds: bool, last: bool) -> Step:
         work = kernel(m, n, inner, adds) + (followed if last else 0)
@@ -190,7 +207,7 @@ def _follow(chip: Chip, kind: str, elements: int) -> int:
     return gelu(chip, elements) if kind == "gelu" else axpy(chip, elements)
 
 
-def _fetch(chip: Chip, parts: tuple[tuple[int, int], ...], clusters: int) -> Fetch:
+def fetch(chip: Chip, parts: tuple[tuple[int, int], ...], clusters: int) -> Fetch:
     """Queued two-dimensional transfers of (bytes of a row, rows)."""
     d = chip.dma
     cycles = sum(rows_2d(chip, row, rows, "read", clusters) for row, rows in parts)

@@ -6,14 +6,26 @@ Sources: [script] nothing overlaps, unless `double_buffer` is on (pipeline.py), 
 rows twice, and that is faster.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stagecut.backends.manycore import pipeline
 from stagecut.backends.manycore.chip import Chip
-from stagecut.backends.manycore.kernels.dma import beats, rows_2d
-from stagecut.backends.manycore.pipeline import Fetch, Pipeline, Step
-from stagecut.backends.manycore.product import stored
+from stagecut.backends.manycore.kernels.elementwise import axpy
+from stagecut.backends.manycore.kernels.gelu import gelu
+from stagecut.backends.manycore.kernels.layernorm import layernorm
+from stagecut.backends.manycore.kernels.softmax import softmax
+from stagecut.backends.manycore.pipeline import Pipeline, Step
+from stagecut.backends.manycore.product import fetch, stored
+
+#: By kind of pass: the cycles of a cluster for so many rows of so many numbers.
+KERNELS: Mapping[str, Callable[[Chip, int, int], float]] = {
+    "layernorm": layernorm,
+    "softmax": softmax,
+    "gelu": lambda chip, rows, columns: gelu(chip, rows * columns),
+    "add": lambda chip, rows, columns: axpy(chip, rows * columns),
+    "scale": lambda chip, rows, columns: axpy(chip, rows * columns),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,7 @@ def dealt(chip: Chip, work: Rowwise, kernel: Callable[[int], float]) -> Dealt:
 def _dealt(chip: Chip, work: Rowwise, kernel: Callable[[int], float]) -> Dealt:
     clusters = min(chip.geometry.clusters, work.rows)
     mine = -(-work.rows // clusters)
-    at_once = _at_once(chip, work, mine)
+    at_once = evenly(chip, _room(chip, work), mine)
     full, rest = divmod(mine, at_once)
     tiles = [_tile(chip, work, at_once, full, clusters, kernel)]
     if rest:
@@ -59,9 +71,8 @@ def _dealt(chip: Chip, work: Rowwise, kernel: Callable[[int], float]) -> Dealt:
     return Dealt(at_once, line.cycles(tiles), clusters, moved)
 
 
-def _at_once(chip: Chip, work: Rowwise, mine: int) -> int:
-    """As many as have room, the same number for each core where not all have."""
-    room = _room(chip, work)
+def evenly(chip: Chip, room: int, mine: int) -> int:
+    """As many rows as have room, the same number for each core where not all have."""
     if room >= mine:
         return mine
     return room - room % chip.geometry.cores if room > chip.geometry.cores else room
@@ -82,8 +93,5 @@ def _tile(
     kernel: Callable[[int], float],
 ) -> pipeline.Tile:
     row_bytes = work.columns * chip.number_bytes
-    d = chip.dma
-    cycles = work.operands * rows_2d(chip, row_bytes, rows, "read", clusters)
-    held = work.operands * rows * beats(chip, row_bytes)
-    load = Fetch(d.dma_read_2d + d.dma_issue + cycles, held)
+    load = fetch(chip, ((row_bytes, rows),) * work.operands, clusters)
     return pipeline.Tile(count, Step(load, kernel(rows)), stored(chip, row_bytes, rows, clusters))

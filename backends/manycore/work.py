@@ -4,12 +4,14 @@ Product   [m, k] x [k, n], several times, with what follows it on its tiles (pro
 Attend    attention, matched as a region (heads.py)
 Rows      LayerNorm, softmax, GELU, sums and products number by number (rowwise.py)
 Projected attention and the product with a weight that joins its heads (concat.py)
+Chain     products and rows, one after the other on the same rows (chain.py)
 Move      transposing, splitting, joining, cutting out: the DMA alone
 nothing   a view, such as Reshape
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -41,6 +43,11 @@ class Rows:
     def operands(self) -> int:
         return 2 if self.kind == "add" else 1
 
+    @property
+    def reads(self) -> int:
+        """Numbers of a row of all operands."""
+        return self.operands * self.columns
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -52,18 +59,30 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """Attention whose heads a product with a weight joins; `moves` put them side by side where the
-    two are not fused."""
+    """Attention whose heads a product with a weight, the operator of this name, joins; `moves` put
+    them side by side where the two are not fused."""
 
     attend: Attend
     product: Product
     moves: tuple[Move, ...] = ()
+    operator: str = ""
+
+
+#: A kernel that computes rows from as many rows.
+Link: TypeAlias = Product | Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Kernels on the same rows, each of which alone reads what the one before it writes."""
+
+    links: tuple[Link, ...]
 
 
 #: What is done number by number, wherever the numbers are.
 _FOLLOWING = frozenset({"gelu", "add", "scale"})
 
-Work: TypeAlias = Product | Attend | Projected | Rows | Move
+Work: TypeAlias = Product | Attend | Projected | Chain | Rows | Move
 
 
 class UnsupportedError(Exception):
@@ -75,14 +94,22 @@ class NoRoomError(UnsupportedError):
 
 
 def works_of(node: Node, *, fused: bool) -> tuple[Work, ...]:
-    """The work that `node` is made of, in order; where `fused`, what follows a product number by
-    number is done on its tiles. Raises UnsupportedError."""
-    kept = {value.name for value in node.outputs}
+    """The work that `node` is made of, in order; see `works`."""
+    return works(node.operators, {value.name for value in node.outputs}, fused=fused)
+
+
+def works(operators: Sequence[Operator], kept: Collection[str], *, fused: bool) -> tuple[Work, ...]:
+    """The work of `operators`, in order, of which others read the values that are `kept`; where
+    `fused`, what follows a product number by number is done on its tiles. Raises
+    UnsupportedError."""
     found: list[Work] = []
     tail = ""  # the result of what `found` ends with, as far as it can be taken up by the next
-    for kernel in kernels(node.operators, kept):
+    parts = kernels(operators, kept)
+    readers = Counter(name for kernel in parts for name in _read_by(kernel))
+    for kernel in parts:
         work, result = _work(kernel)
-        follows, passed = _reads(kernel, tail), "" if result in kept else result
+        follows = tail in _read_by(kernel) and not isinstance(kernel, Attention)
+        passed = "" if result in kept or readers[result] > 1 else result
         if work is None:
             tail = passed if follows else tail
             continue
@@ -103,24 +130,44 @@ def _together(
         if isinstance(last, Projected):
             follow = (*last.product.follow, work.kind)
             return 1, replace(last, product=replace(last.product, follow=follow))
+    if isinstance(work, Link) and isinstance(last, Link | Chain):
+        links = last.links if isinstance(last, Chain) else (last,)
+        return _linked(links, work, kernel, tail)
     moves = tuple(each for each in found[-1:] if isinstance(each, Move))
     attend = found[-1 - len(moves)]
-    if isinstance(work, Product) and isinstance(attend, Attend) and _left(kernel) == tail:
+    if not (isinstance(work, Product) and isinstance(kernel, Operator)):
+        return 0, work
+    if isinstance(attend, Attend) and kernel.reads[0].name == tail:
         numbers = attend.count * attend.head.queries * attend.head.d
         if work.count == 1 and work.m * work.k == numbers:
-            return 1 + len(moves), Projected(attend, work, moves)
+            return 1 + len(moves), Projected(attend, work, moves, kernel.name)
     return 0, work
 
 
-def _left(kernel: Operator | Region) -> str:
-    return kernel.reads[0].name if isinstance(kernel, Operator) else ""
+def _linked(
+    links: tuple[Link, ...], work: Link, kernel: Operator | Region, tail: str
+) -> tuple[int, Work]:
+    """What a chain, or a single kernel, becomes where `work` reads all of its rows."""
+    before = links[-1]
+    if isinstance(work, Rows) and work.kind in _FOLLOWING and isinstance(before, Product):
+        follow = (*before.follow, work.kind)
+        return 1, Chain((*links[:-1], replace(before, follow=follow)))
+    if isinstance(work, Product):
+        is_left = isinstance(kernel, Operator) and kernel.reads[0].name == tail
+        fits = is_left and before.columns == work.k
+    else:
+        fits = before.columns == work.columns
+    counts = {link.count for link in (before, work) if isinstance(link, Product)}
+    if fits and before.rows == work.rows and counts <= {1}:
+        return 1, Chain((*links, work))
+    return 0, work
 
 
 def _is_open(found: Sequence[Work], kernel: Operator | Region, *, follows: bool) -> bool:
     """Whether what comes next may be one with what `found` ends with."""
     if isinstance(found[-1], Move):
         return follows and isinstance(found[-2], Attend) and _joins_heads(kernel)
-    return isinstance(found[-1], Product | Projected | Attend)
+    return not isinstance(found[-1], Move)
 
 
 def _joins_heads(kernel: Operator | Region) -> bool:
@@ -133,12 +180,12 @@ def weights_of(node: Node) -> int:
     return sum(value.elements for value in node.weights if value.dtype == "float32")
 
 
-def _reads(kernel: Operator | Region, name: str) -> bool:
-    if isinstance(kernel, Attention):
-        return False
+def _read_by(kernel: Operator | Region) -> set[str]:
     if isinstance(kernel, Gelu):
-        return kernel.operand.name == name
-    return name in {value.name for value in kernel.reads}
+        return {kernel.operand.name}
+    if isinstance(kernel, Attention):
+        return {kernel.query.name, kernel.key.name, kernel.value.name}
+    return {value.name for value in kernel.reads}
 
 
 def _work(kernel: Operator | Region) -> tuple[Work | None, str]:

@@ -16,9 +16,9 @@ import numpy as np
 import openvino as ov
 from openvino import opset13
 
-from stagecut.backends.quantised.integers import Integers, integers
-from stagecut.backends.quantised.products import Target, digest, product, targets
+from stagecut.backends.quantised.products import Target, quantised_matrix, targets
 from stagecut.backends.quantised.scheme import Scheme
+from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 
@@ -34,8 +34,8 @@ class Reading:
     scales: Tensor
 
 
-#: Those in use, by the digest of the weight, the scheme, and whether it is turned.
-_in_use: WeakValueDictionary[tuple[str, Scheme, bool], Reading] = WeakValueDictionary()
+#: Those in use, by the digest of the numbers, and whether it is turned.
+_in_use: WeakValueDictionary[tuple[str, bool], Reading] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +77,16 @@ def compressed(stage: StageProgram, scheme: Scheme) -> Mapping[str, Compressed]:
 
 
 def _reading(target: Target, scheme: Scheme) -> Reading:
-    key = digest(target.weight), scheme, target.turned
+    matrix = quantised_matrix(target, scheme)
+    key = matrix.digest, target.turned
     found = _in_use.get(key)
     if found is None:
-        made = integers(product(target.weight, scheme, str(target.node.name)))
-        found = _in_use[key] = _laid_out(made, scheme.bits, turned=target.turned)
+        found = _in_use[key] = _laid_out(matrix, turned=target.turned)
     return found
 
 
-def _laid_out(few: Integers, bits: int, *, turned: bool) -> Reading:
+def _laid_out(matrix: QuantisedMatrix, *, turned: bool) -> Reading:
+    few, bits = matrix.integers(), matrix.form.bits
     values, scales = few.values, few.scales
     inner, outer = values.shape
     if bits == 4:

@@ -64,6 +64,14 @@ class OpenvinoBackend:
             return not self.device.keeps_precision
         return any(map(self.scheme.quantises, node.operators))
 
+    def stored(self, stage: StageProgram) -> StageProgram:
+        """With the weights of its products as they are held here."""
+        if self.scheme is None:
+            return stage
+        from stagecut.backends.quantised.store import stored
+
+        return stored(stage, self.scheme)
+
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None
 

@@ -14,9 +14,9 @@ from stagecut.backends.openvino.compressed import Compressed, compressed
 from stagecut.backends.openvino.executable import SHAPES_KEPT, OpenvinoExecutable, fits
 from stagecut.backends.openvino.library import core, last_line, misshapen
 from stagecut.backends.openvino.open_sizes import check_open_sizes
-from stagecut.backends.openvino.shared_weights import large_weights, put_in, without_weights
+from stagecut.backends.openvino.shared_weights import beside_model, put_in, without_weights
 from stagecut.backends.quantised.scheme import Scheme
-from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
+from stagecut.compiler.ir.device import StageProgram, as_array
 from stagecut.compiler.ir.errors import EngineError
 
 #: So many activations share a scale where products have weights in few bits.
@@ -48,8 +48,7 @@ def prepare(
             f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
         )
     few = {} if scheme is None else compressed(stage, scheme)
-    large = large_weights(stage.model)
-    weights = large | {name: stage.weight(name) for name in few if name not in large}
+    weights = beside_model(stage.model, few)
     _check_integers(stage)
     check_open_sizes(stage)
     rounds = scheme is not None and scheme.activations == "int8"
@@ -86,7 +85,7 @@ def prepare(
 
 def _compiled(
     stage: StageProgram,
-    weights: dict[str, Tensor],
+    weights: Mapping[str, ir.TensorProtocol],
     few: Mapping[str, Compressed],
     options: dict[str, object],
     sizes: Mapping[str, tuple[int, ...]],

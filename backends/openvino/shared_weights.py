@@ -6,33 +6,46 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import openvino as ov
-from onnx import helper
 from openvino import opset13
 
 from stagecut.backends.openvino.compressed import Compressed
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
-from stagecut.compiler.ir.device import StageProgram, Tensor
+from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
 
 
-def large_weights(model: ir.Model) -> dict[str, Tensor]:
-    """The weights that lie in a file, where they are mapped, by name."""
+def beside_model(model: ir.Model, few: Mapping[str, Compressed]) -> dict[str, ir.TensorProtocol]:
+    """The weights that OpenVINO does not read with the model, by name: those that lie in a file,
+    where they are mapped, and those in few bits."""
     return {
-        name: _mapped(value.const_value)
+        name: value.const_value
         for name, value in model.graph.initializers.items()
         if isinstance(value.const_value, MappedTensor)
+        or (name in few and value.const_value is not None)
     }
 
 
-def _mapped(tensor: MappedTensor) -> Tensor:
-    """The weight in place, writeable, as OpenVINO shares memory only where it is."""
-    return np.frombuffer(tensor.data, tensor.dtype.numpy()).reshape(tensor.shape.numpy())
+def _in_place(tensor: ir.TensorProtocol) -> Tensor:
+    """The weight, where it is mapped; writeable, as OpenVINO shares memory only where it is."""
+    if isinstance(tensor, MappedTensor):
+        return np.frombuffer(tensor.data, tensor.dtype.numpy()).reshape(tensor.shape.numpy())
+    return np.require(as_array(tensor), requirements=("C", "W"))
 
 
 def without_weights(
-    stage: StageProgram, weights: dict[str, Tensor], sizes: Mapping[str, tuple[int, ...]]
+    stage: StageProgram,
+    weights: Mapping[str, ir.TensorProtocol],
+    sizes: Mapping[str, tuple[int, ...]],
 ) -> bytes:
-    """The stage's ONNX bytes, its inputs bound to `sizes`, its large weights as further inputs."""
-    proto = ir.to_proto(stage.model)
+    """The stage's ONNX bytes, its inputs bound to `sizes`, and `weights` as further inputs."""
+    model = stage.model.clone()
+    known = {value.name for value in model.graph.inputs}
+    for name, tensor in weights.items():
+        value = model.graph.initializers.pop(name)
+        if name not in known:
+            value.type = ir.TensorType(tensor.dtype)
+            value.shape = ir.Shape(tensor.shape.numpy())
+            model.graph.inputs.append(value)
+    proto = ir.to_proto(model)
     ranks = {value.name: len(value.shape) for value in stage.inputs}
     for port in proto.graph.input:
         shape = port.type.tensor_type.shape
@@ -41,14 +54,6 @@ def without_weights(
             shape.dim.extend(map(_dimension, sizes[port.name]))
         elif not port.type.tensor_type.HasField("shape"):  # OpenVINO wants the rank at least
             shape.dim.extend([onnx.TensorShapeProto.Dimension()] * ranks[port.name])
-    kept = [each for each in proto.graph.initializer if each.name not in weights]
-    del proto.graph.initializer[:]
-    proto.graph.initializer.extend(kept)
-    known = {each.name for each in proto.graph.input}
-    for name, array in weights.items():
-        if name not in known:
-            value = stage.model.graph.initializers[name]
-            proto.graph.input.append(_as_input(name, value, array))
     data: bytes = proto.SerializeToString()
     return data
 
@@ -57,13 +62,8 @@ def _dimension(size: int) -> onnx.TensorShapeProto.Dimension:
     return onnx.TensorShapeProto.Dimension(dim_value=size)
 
 
-def _as_input(name: str, value: ir.Value, array: Tensor) -> onnx.ValueInfoProto:
-    dtype = value.dtype or ir.DataType.from_numpy(array.dtype)
-    return helper.make_tensor_value_info(name, int(dtype), array.shape)
-
-
 def put_in(
-    model: ov.Model, weights: dict[str, Tensor], few: Mapping[str, Compressed]
+    model: ov.Model, weights: Mapping[str, ir.TensorProtocol], few: Mapping[str, Compressed]
 ) -> list[object]:
     """Replace the inputs that stand for weights by constants: in few bits for products that are
     there in them, else as they are, without copying those that are mapped. What has to be kept
@@ -77,7 +77,7 @@ def put_in(
                 kept += few[name].put_in(parameter)
             readers = parameter.output(0).get_target_inputs()
             if readers:
-                memory = np.require(weights[name], requirements=("C", "W"))
+                memory = _in_place(weights[name])
                 kept.append(memory)
                 constant = opset13.constant(memory, shared_memory=True)
             for reader in readers:

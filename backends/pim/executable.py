@@ -12,6 +12,7 @@ from stagecut.backends.pim.functions import function_of
 from stagecut.backends.pim.numerics import Arithmetic, Multiply
 from stagecut.backends.pim.state import times_state
 from stagecut.backends.rounding import held, narrow, wide
+from stagecut.backends.views import VIEWS, Look, view
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 
@@ -49,8 +50,8 @@ class PimExecutable:
 def build(stage: StageProgram, arithmetic: Arithmetic) -> PimExecutable:
     """Round and lay out the weights of `stage`.
 
-    Raises EngineError for an operator without a kernel, a weight without data and a shape that is
-    not static.
+    Its shapes may be open. Raises EngineError for an operator without a kernel, and for a weight
+    without data.
     """
     builder = _Builder(stage, arithmetic)
     return PimExecutable(
@@ -114,10 +115,19 @@ class _Builder:
             case "Transpose":
                 order = node.attributes["perm"].as_ints()
                 return Step(partial(np.transpose, axes=order), (reads[0],), writes)
-            case "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity":
-                return Step(partial(_reshape, self._shape(node)), (reads[0],), writes)
+            case op if op in VIEWS:
+                return Step(self._view(node, reads), (reads[0],), writes)
             case _:
                 return None
+
+    def _view(self, node: ir.Node, reads: Sequence[str]) -> Look:
+        """Until opset 13, axes were an attribute."""
+        numbers = node.attributes.get_ints("axes", None)
+        if len(reads) > 1:
+            numbers = self._stage.weight(reads[1]).tolist()
+        keeps_zero = bool(node.attributes.get_int("allowzero", 0))
+        axis = node.attributes.get_int("axis", 1)
+        return view(node.op_type, numbers, axis, keeps_zero=keeps_zero)
 
     def _gemm(self, node: ir.Node, reads: Sequence[str], writes: str) -> list[Step]:
         """alpha and beta are folded into the weights, before these are rounded."""
@@ -155,21 +165,11 @@ class _Builder:
             self._stage.weight(name).astype(np.float64) for name in reads[1:]
         )
         factor = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
-        channel = (-1, *[1] * (len(self._shape(node)) - 2))
+        channel = (-1, *[1] * (len(node.outputs[0].shape or ()) - 2))
         scalars = [f"{writes}/factor", f"{writes}/term"]
         for name, numbers in zip(scalars, (factor, bias - mean * factor), strict=True):
             self.constants[name] = held(numbers.reshape(channel), self._arithmetic.dtype)
         return Step(self._arithmetic.multiply_add, (reads[0], *scalars), writes)
-
-    def _shape(self, node: ir.Node) -> tuple[int, ...]:
-        shape = node.outputs[0].shape
-        if shape is None or not shape.is_static():
-            raise EngineError(
-                "the shape of its output is not bound",
-                where=f"stage {self._stage.name}, operator {node.name}",
-                fix="bind the shapes of the model's inputs, e.g. --shape input_ids=1x128",
-            )
-        return shape.numpy()
 
 
 def _times(product: Multiply, kept: tuple[int, ...], rows: Tensor) -> Tensor:
@@ -178,7 +178,3 @@ def _times(product: Multiply, kept: tuple[int, ...], rows: Tensor) -> Tensor:
 
 def _joined(axis: int, *parts: Tensor) -> Tensor:
     return np.concatenate(parts, axis)
-
-
-def _reshape(shape: tuple[int, ...], operand: Tensor) -> Tensor:
-    return operand.reshape(shape)

@@ -1,11 +1,8 @@
-"""Products with quantised weights: what onnxruntime's own tools make of one at a time.
+"""Products with weights in few bits: which those of a stage are, and what onnxruntime's own tools
+make of their weights, one at a time.
 
-    y = MatMul(x, W)     blocks:    y = MatMulNBits(x, W in int8 or int4, scales)
-                         dynamic:   q, s, z = DynamicQuantizeLinear(x); i = MatMulInteger(q, W, z)
-                                    y = Cast(i) * (s * scales)
-
-One product at a time, so that whoever prepares the same weight again while it is in use shares it.
-The only module that imports onnxruntime.quantization; it is loaded when first needed.
+Whoever needs the same weight again while it is in use shares it. The only module that imports
+onnxruntime.quantization; it is loaded when first needed.
 """
 
 import hashlib
@@ -24,29 +21,22 @@ from onnx import helper, numpy_helper
 
 from stagecut.backends.quantised.scheme import Matrix, Scheme
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.quantised_tensor import Form, QuantisedMatrix, QuantisedTensor
 from stagecut.compiler.ir.device import Tensor, as_array, dtype_name
 from stagecut.compiler.ir.errors import EngineError
 
 #: The operators that a quantised product has one of.
 _QUANTISED = frozenset({"MatMulNBits", "MatMulInteger"})
 
-#: Of the model with one product: any version that has the operators of both schemes.
+#: Of the model with one product: any version that has the operators of all schemes.
 _OPSET, _IR_VERSION = 20, 10
 
 #: Tensors below this stay inside the stage's model.
 _SMALLEST_BYTES = 1024
 
 
-@dataclass(frozen=True, eq=False)
-class Product:
-    """y = x @ W as the tools write it: a model with the input x and the output y. Its large
-    initializers lie in memory, once for all that use it."""
-
-    model: ir.Model
-
-
-#: Those in use, by the digest of the weight and the scheme.
-_in_use: WeakValueDictionary[tuple[str, Scheme], Product] = WeakValueDictionary()
+#: Those in use, by the digest of the weight, the bits and the block.
+_in_use: WeakValueDictionary[tuple[str, int, int | None], QuantisedMatrix] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,20 +73,33 @@ def targets(graph: ir.Graph, scheme: Scheme) -> Iterator[Target]:
             yield Target(node, x, str(weight.name), tensor)
 
 
-def product(matrix: Tensor, scheme: Scheme, name: str) -> Product:
-    """`matrix` is [inner, outer]; raises EngineError where a tool leaves it as it is."""
-    key = digest(matrix), scheme
+def quantised_matrix(target: Target, scheme: Scheme) -> QuantisedMatrix:
+    """What the product multiplies with: as the weight is held, where it is in few bits already,
+    and else as a tool quantises it. Raises EngineError where a tool leaves it as it is."""
+    tensor = target.tensor
+    if isinstance(tensor, QuantisedTensor) and _is_held(tensor, target, scheme):
+        return tensor.matrix
+    weight = target.weight
+    key = digest(weight), scheme.bits, scheme.block
     found = _in_use.get(key)
     if found is None:
-        written = _written(matrix, scheme)
+        written = _written(weight, scheme)
         if not any(node.op_type in _QUANTISED for node in written.graph.node):
             raise EngineError(
                 "onnxruntime's quantiser leaves the product as it is",
-                where=f"operator {name}",
+                where=f"operator {target.node.name}",
                 fix="forbid the node on the device",
             )
-        found = _in_use[key] = Product(_in_memory(written, key[0]))
+        inner, outer = weight.shape
+        form = Form(inner, outer, scheme.bits, scheme.block)
+        found = _in_use[key] = _taken_out(written.graph, form, key[0])
     return found
+
+
+def _is_held(tensor: QuantisedTensor, target: Target, scheme: Scheme) -> bool:
+    form = tensor.matrix.form
+    held = form.bits, form.block, tensor.turned
+    return held == (scheme.bits, scheme.block, target.turned)
 
 
 def digest(matrix: Tensor) -> str:
@@ -130,7 +133,6 @@ def _in_blocks(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
         block_size=scheme.block,
         is_symmetric=True,
         bits=scheme.bits,
-        accuracy_level=4 if scheme.activations == "int8" else 1,
     )
     quantiser = tool.MatMulNBitsQuantizer(model, algo_config=config)
     quantiser.process()
@@ -161,15 +163,26 @@ def _quiet() -> Iterator[None]:
         logging.root.removeHandler(handler)
 
 
-def _in_memory(written: onnx.ModelProto, digest: str) -> ir.Model:
-    """The model with its large initializers as files that lie in memory, so that sessions share
-    them."""
-    model = ir.from_proto(written)
-    for name, value in model.graph.initializers.items():
-        tensor = value.const_value
-        if tensor is None or tensor.nbytes < _SMALLEST_BYTES:
-            continue
-        region, shape = memoryview(tensor.tobytes()), ir.Shape(tensor.shape.numpy())
-        location = f"{digest}.{name}"
-        value.const_value = MappedTensor(region, location, 0, tensor.dtype, shape, name)
-    return model
+def _taken_out(graph: onnx.GraphProto, form: Form, digest: str) -> QuantisedMatrix:
+    """The numbers that a tool wrote, large ones as files that lie in memory, so that sessions
+    share them. Columns have a zero point each, which is 0."""
+    arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    [node] = [each for each in graph.node if each.op_type in _QUANTISED]
+    if form.block is None:
+        values = arrays.pop(node.input[1])
+        [scales] = [each for each in arrays.values() if each.dtype == np.float32]
+    else:
+        values, scales = (arrays[name] for name in node.input[1:3])
+    location = f"{digest}.{form.bits}.{form.block}"
+    return QuantisedMatrix(
+        form,
+        _in_memory(values.reshape(form.values[1]), f"{location}.values"),
+        _in_memory(scales.reshape(form.scales[1]), f"{location}.scales"),
+    )
+
+
+def _in_memory(array: Tensor, location: str) -> ir.TensorProtocol:
+    if array.nbytes < _SMALLEST_BYTES:
+        return ir.Tensor(array)
+    region, dtype = memoryview(array.tobytes()), ir.DataType.from_numpy(array.dtype)
+    return MappedTensor(region, location, 0, dtype, ir.Shape(array.shape), "")

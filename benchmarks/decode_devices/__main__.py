@@ -65,7 +65,12 @@ def main() -> None:
         for row in _rows(imported, context, options.devices.split(",")):
             rows.append(row)
             print(_line(row, rows), flush=True)
+        _keep(rows, options)
     print(load)
+
+
+def _keep(rows: Sequence[Row], options: argparse.Namespace) -> None:
+    """After each context: long ones take long, and who ends them early has the others."""
     document = {"machine": describe_machine(), "model": options.model, "basis": "modelled"}
     keep(
         "decode_devices",

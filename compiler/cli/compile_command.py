@@ -33,7 +33,9 @@ def compile_(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Only say what each device can take, and what would be measured."
+            "--dry-run",
+            help="Only say what each device can take, what would be measured, and how long that "
+            "would take.",
         ),
     ] = False,
     device: common.DeviceOption = None,
@@ -99,6 +101,7 @@ def compile_(
     prompt: decoding.PromptOption = None,
     capacity: decoding.CapacityOption = None,
     length: decoding.LengthOption = None,
+    sequences: decoding.SequencesOption = None,
     state: decoding.StateOption = None,
     encoder: decoding.EncoderOption = None,
     hand: decoding.HandOption = None,
@@ -156,28 +159,34 @@ def compile_(
             fix="leave it out, or leave out --dry-run",
         )
     if dry_run:
+        from stagecut import backends
         from stagecut.compiler.cli import dry_run as dry
         from stagecut.compiler.context import EFFORTS
         from stagecut.compiler.ir.objective import parse_objective
+        from stagecut.compiler.rehearsal import rehearse
 
         goal = parse_objective(objective)
+        asked = common.one_of(effort, EFFORTS, "--effort")
+        lower = lower_precision_of(tolerance, asked_precision)
         named = [] if costs is None else [*read_costs(costs).machine.device_named]
-        rehearsed = dry.rehearsed(
+        rehearsal = rehearse(
             model,
             feeds=common.read_feeds(feed) or None,
-            devices=device or named,
+            devices=device or named or backends.real_devices(lower_precision=lower),
             variants=common.parse_variants(shape),
             granularity=finest,
-            lower_precision=lower_precision_of(tolerance, asked_precision),
             restrict=common.read_rules(pin, forbid),
-            decoding=decoding.decoding_options(prompt, capacity, state, length),
+            decoding=decoding.decoding_options(
+                prompt, capacity, state, length, sequences=sequences
+            ),
         )
-        asked = common.one_of(effort, EFFORTS, "--effort")
-        rounds = dry.rounds_of(asked, goal, by_costs=costs is not None)
+        found = dry.foreseen(
+            rehearsal, asked, goal, lower_precision=bool(lower), by_costs=costs is not None
+        )
         if json:
-            print_json("stagecut.compile-dry-run/1", dry.document(rehearsed, rounds))
+            print_json("stagecut.compile-dry-run/1", found.document())
         else:
-            say(*dry.lines(rehearsed, rounds))
+            say(*found.lines())
         return
     if output is None:
         raise UsageError(
@@ -224,7 +233,9 @@ def compile_(
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
-        decoding=decoding.decoding_options(prompt, capacity, state, length, encoder, hand),
+        decoding=decoding.decoding_options(
+            prompt, capacity, state, length, encoder, hand, sequences
+        ),
         settings=settings,
     )
     plan.save(output)
@@ -237,7 +248,8 @@ def compile_(
         figures = DecodingFigures.of(plan.document)
         more = {} if figures is None else {"decoding": figures.document()}
         phases = {"phases": dict(plan.phases)}
-        document = {"plan": str(output), **first, "variants": others, **more, **phases}
+        sizes = {} if plan.weights is None else {"weights": asdict(plan.weights)}
+        document = {"plan": str(output), **first, "variants": others, **more, **sizes, **phases}
         print_json("stagecut.compile/1", document)
     else:
         _show(plan, output)
@@ -325,6 +337,7 @@ def _number(difference: float) -> float | None:
 def _show(plan: "Plan", output: Path) -> None:
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.ir.batching import for_batches
+    from stagecut.compiler.report import precision_wording
     from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.terminal.report import print_summary
@@ -336,7 +349,8 @@ def _show(plan: "Plan", output: Path) -> None:
     figures = DecodingFigures.of(plan.document)
     if figures is not None:
         say("", *figures.lines())
-    say("", f"wrote {output}; `stagecut report {output}` says more")
+    told = precision_wording.weights(plan.weights)
+    say("", f"wrote {output}; `stagecut report {output}` says more", *([told] if told else []))
     if plan.phases:
         parts = ", ".join(f"{name} {seconds(time_s)}" for name, time_s in plan.phases.items())
         say(f"compiled in {seconds(math.fsum(plan.phases.values()))}: {parts}")

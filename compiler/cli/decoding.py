@@ -29,6 +29,15 @@ CapacityOption: TypeAlias = Annotated[
         "of the zoo has room for, or 1024.",
     ),
 ]
+SequencesOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--sequences",
+        metavar="N",
+        help="For decoders whose batch is open: how many sequences run at once, in the same steps; "
+        "1 unless said.",
+    ),
+]
 StateOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -113,6 +122,7 @@ def decoding_options(
     length: int | None = None,
     encoder: Path | None = None,
     handed: Sequence[str] | None = None,
+    sequences: int | None = None,
 ) -> "DecodingOptions":
     """Raises UsageError for what makes no sense."""
     from stagecut.compiler.ir.state import DecodingOptions
@@ -124,6 +134,7 @@ def decoding_options(
         length=length,
         encoder=encoder,
         handed=_pairs(handed, "--hand", "OUTPUT=INPUT", "an output with an input"),
+        sequences=sequences,
     )
 
 

@@ -14,10 +14,15 @@ from stagecut.compiler.ir.errors import UsageError
 def generate(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file of a decoder.")],
     prompt: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What to go on with; needs --tokenizer.")
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="What to go on with; needs --tokenizer. Repeat for each of the sequences that the "
+            "plan runs at once.",
+        ),
     ] = None,
     prompt_ids: Annotated[
-        str | None, typer.Option(metavar="1,2,3", help="The same as tokens.")
+        list[str] | None, typer.Option(metavar="1,2,3", help="The same as tokens.")
     ] = None,
     tokenizer: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The model's tokenizer.json.")
@@ -44,6 +49,13 @@ def generate(
     stop_ids: Annotated[
         str | None, typer.Option(metavar="1,2,3", help="Tokens that end it, and are left out.")
     ] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="A text that ends it, and is left out; needs --tokenizer. Repeat for several.",
+        ),
+    ] = None,
     benchmark: Annotated[
         str | None,
         typer.Option(
@@ -60,27 +72,33 @@ def generate(
 ) -> None:
     """Go on with a prompt, token by token, and say how fast.
 
+    A plan for several sequences takes as many prompts.
+
     stagecut generate gpt2.plan --prompt-ids 464,2068 --max-new 16
     stagecut generate gpt2.plan --prompt "The quick" --tokenizer tokenizer.json --stream
     stagecut generate gpt2.plan --benchmark prompt=128,new=64
     """
     if benchmark is not None:
-        if stream or any(each is not None for each in (prompt, prompt_ids, tokenizer, stop_ids)):
+        if stream or any((prompt, prompt_ids, tokenizer is not None, stop_ids is not None, stop)):
             raise UsageError(
                 "it brings tokens of its own, and no end but their number",
                 where="--benchmark",
-                fix="leave --prompt, --prompt-ids, --tokenizer, --stop-ids and --stream out",
+                fix="leave out prompts, --tokenizer, --stop, --stop-ids and --stream",
             )
         measure(plan, benchmark, common.read_feeds(source) or None, fallback=fallback, json=json)
         return
-    if (prompt is None) == (prompt_ids is None):
+    if bool(prompt) == bool(prompt_ids):
         raise UsageError(
-            "there has to be one prompt",
+            "there has to be a prompt, of one kind",
             where="--prompt, --prompt-ids",
             fix="give --prompt-ids 1,2,3, or --prompt TEXT with --tokenizer FILE",
         )
-    given = prompt if prompt_ids is None else _ids(prompt_ids, "--prompt-ids")
-    stops = () if stop_ids is None else _ids(stop_ids, "--stop-ids")
+    given = [*(prompt or ()), *(_ids(each, "--prompt-ids") for each in prompt_ids or ())]
+    ends = () if stop_ids is None else _ids(stop_ids, "--stop-ids")
+    if stream and len(given) > 1:
+        raise UsageError(
+            "several answers would be printed into each other", where="--stream", fix="leave it out"
+        )
     if json and stream:
         raise UsageError(
             "--json prints everything at once", where="--stream", fix="leave one of them out"
@@ -94,15 +112,16 @@ def generate(
     known = None if tokenizer is None else Tokenizer(tokenizer)
     generator = Generator(DecoderSession(plan, fallback=fallback), known)
 
-    def told(token: int, text: str) -> None:
+    def told(_: int, token: int, text: str) -> None:
         say_on(text if known is not None else f"{token} ")
 
-    found = generator(
-        given or "",
+    found = generator.several(
+        given,
         source=common.read_feeds(source) or None,
         max_new=max_new,
         sampling=sampling,
-        stop_ids=stops,
+        stop_ids=ends,
+        stops=stop or (),
         on_token=told if stream else None,
     )
     if json:

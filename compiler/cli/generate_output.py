@@ -1,5 +1,6 @@
 """What `stagecut generate` says of what came out, and of a benchmark."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,33 +16,47 @@ if TYPE_CHECKING:
 _SCHEMA = "stagecut.generate/1"
 
 
-def print_generated(found: "Generated", generator: "Generator") -> None:
-    """As JSON, with the share of the memory bandwidth that was reached."""
+def print_generated(found: "Sequence[Generated]", generator: "Generator") -> None:
+    """As JSON, with the share of the memory bandwidth that was reached; several as a list."""
     from stagecut.compiler.measure.read_bandwidth import read_bandwidth
     from stagecut.runtime.decoding.benchmark import share_of
 
+    said = [
+        {"tokens": list(each.tokens), **({} if each.text is None else {"text": each.text})}
+        for each in found
+    ]
+    longest = max(found, key=lambda each: len(each.tokens))
     print_json(
         _SCHEMA,
         {
-            "tokens": list(found.tokens),
-            **({} if found.text is None else {"text": found.text}),
-            "first_token_s": found.first_token_s,
-            "tokens_per_s": found.tokens_per_s,
-            "memory_bytes": found.memory_bytes,
-            "bandwidth_share": share_of(found, generator, read_bandwidth()),
+            **(said[0] if len(said) == 1 else {"answers": said}),
+            "first_token_s": longest.first_token_s,
+            "tokens_per_s": _rate(found),
+            "memory_bytes": sum(each.memory_bytes for each in found),
+            "bandwidth_share": share_of(longest, generator, read_bandwidth()),
         },
     )
 
 
-def show_generated(found: "Generated", *, streamed: bool) -> None:
-    """The text or the tokens, unless they have been printed as they came; the times are a note."""
-    written = " ".join(map(str, found.tokens)) if found.text is None else found.text
-    say(*([""] if streamed else written.split("\n")))
-    rate = "" if found.tokens_per_s is None else f", then {found.tokens_per_s:.1f} tokens/s"
+def show_generated(found: "Sequence[Generated]", *, streamed: bool) -> None:
+    """The text or the tokens, unless they have been printed as they came, those of each prompt in
+    lines of their own; the times are a note."""
+    for each in found:
+        written = " ".join(map(str, each.tokens)) if each.text is None else each.text
+        say(*([""] if streamed else written.split("\n")))
+    per_s = _rate(found)
+    rate = "" if per_s is None else f", then {per_s:.1f} tokens/s"
+    who = "the sequence" if len(found) == 1 else f"{len(found)} sequences"
     note(
-        f"first token after {units.seconds(found.first_token_s)}{rate}; "
-        f"the sequence took {units.size(found.memory_bytes)}"
+        f"first token after {units.seconds(found[0].first_token_s)}{rate}; "
+        f"{who} took {units.size(sum(each.memory_bytes for each in found))}"
     )
+
+
+def _rate(found: "Sequence[Generated]") -> float | None:
+    """Of all of them, which run in the same steps."""
+    per_s = found[0].tokens_per_s
+    return None if per_s is None else per_s * len(found)
 
 
 def measure(plan: Path, text: str, source: "Feeds | None", *, fallback: bool, json: bool) -> None:
@@ -77,6 +92,7 @@ def _print_measured(found: "Measured", taken: float | None) -> None:
             "token_s": found.token_s,
             "step_bytes": found.step_bytes,
             "read_bytes_per_s": found.read_bytes_per_s,
+            **({} if found.sequences == 1 else {"sequences": found.sequences}),
             "foreign_load": taken,
         },
     )
@@ -85,14 +101,18 @@ def _print_measured(found: "Measured", taken: float | None) -> None:
 def _show_measured(
     found: "Measured", lengths: "Lengths", weight_bytes: int, taken: float | None
 ) -> None:
+    many = found.sequences
+    unit = "a token" if many == 1 else "a step"
+    step = unit if many == 1 else f"{many} tokens"
     say(
         f"first token   {units.seconds(found.first_token_s)}, behind {lengths.prompt} tokens",
-        f"a token       {units.seconds(found.token_s)}, {found.tokens_per_s:.1f} tokens/s, median "
+        f"{step:14}{units.seconds(found.token_s)}, {found.tokens_per_s:.1f} tokens/s, median "
         f"of {lengths.new - 1} in each of {found.rounds} runs",
-        f"memory        {units.size(found.memory_bytes)} for the sequence; weights that a token "
+        f"memory        {units.size(found.memory_bytes)} for "
+        f"{'the sequence' if many == 1 else 'the sequences'}; weights that {unit} "
         f"reads {units.size(weight_bytes)}",
         f"bandwidth     {found.bandwidth_share:.0%} of the {found.read_bytes_per_s / 1e9:.1f} GB/s "
-        f"that this machine reads: {units.size(found.step_bytes)} a token",
+        f"that this machine reads: {units.size(found.step_bytes)} {unit}",
     )
     if taken is not None:
         say(f"other work    took {taken:.0%} of the CPUs meanwhile")

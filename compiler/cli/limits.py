@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 MaxEnergyOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--max-energy", metavar="1.5mJ", help="The most energy that a run may take, by the costs."
+        "--max-energy",
+        metavar="1.5mJ",
+        help="The most energy that a run, or an input of a stream, may take, by the costs.",
     ),
 ]
 MaxBatchOption: TypeAlias = Annotated[
@@ -89,13 +91,16 @@ def parse_joules(text: str) -> float:
     return _amount(text, _JOULES, _PREFIXES, "an energy", "--max-energy", "joules, as in 1.5mJ")
 
 
-def stream_limits(max_latency: str | None, max_memory: str | None) -> "tuple[Limit, ...]":
-    """`50ms` and `2GiB`, where they are given; raises UsageError."""
+def stream_limits(
+    max_latency: str | None, max_memory: str | None, max_energy: str | None
+) -> "tuple[Limit, ...]":
+    """`50ms`, `2GiB` and `1.5mJ`, where they are given; raises UsageError."""
     from stagecut.compiler.ir.stream_certificate import limits_of_stream
 
     return limits_of_stream(
         None if max_latency is None else parse_seconds(max_latency),
         None if max_memory is None else parse_bytes(max_memory),
+        None if max_energy is None else parse_joules(max_energy),
     )
 
 

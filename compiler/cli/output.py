@@ -76,8 +76,9 @@ def progress_bars() -> "Progress":
 
 
 class ProgressLines:
-    """`profiling: 12 of 40`, at most every few seconds, and nothing of what is done before; and of
-    a phase that tells nothing itself, `import: 10 s so far`."""
+    """`profiling: 12 of 40, 8 s so far`, at most every few seconds, and nothing of what is done
+    before; and of a phase that tells nothing itself, `import: 10 s so far`. What was told of is
+    told to be done, with what it took."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -88,11 +89,19 @@ class ProgressLines:
     ) -> Iterator[Item]:
         if total is None and isinstance(items, Sequence):
             total = len(items)
+        start_s = self._clock()
+        told = False
         for done, item in enumerate(items):
             if self._clock() - self._told_s >= LINE_EVERY_S:
                 self._told_s = self._clock()
-                note(f"{label}: {done}{'' if total is None else f' of {total}'}")
+                told = True
+                of_all = "" if total is None else f" of {total}"
+                so_far = f", {self._told_s - start_s:.0f} s so far" if done else ""
+                note(f"{label}: {done}{of_all}{so_far}")
             yield item
+        if told:
+            self._told_s = self._clock()
+            note(f"{label}: done in {self._told_s - start_s:.0f} s")
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -127,16 +127,16 @@ def partition(
     _refuse_two_questions(chosen, check, explain, output)
     check_outputs({"--output": output}, (costs, check))
     if streams:
-        _refuse_for_streams(chosen, explain, max_energy)
+        _refuse_for_streams(chosen, explain)
     limits.for_streams(max_latency, "--max-latency", objective)
     limits.for_streams(max_memory, "--max-memory", objective)
     limits.for_streams(front or None, "--front", objective)
-    asked = limits.stream_limits(max_latency, max_memory)
+    asked = limits.stream_limits(max_latency, max_memory, max_energy if streams else None)
     if check is not None and (asked or front):
         raise UsageError(
             "the file says what limits its proof is about",
             where="--check",
-            fix="leave --max-latency, --max-memory and --front out",
+            fix="leave --max-latency, --max-memory, --max-energy and --front out",
         )
     goal = parse_objective("latency" if streams else objective)
     if streams and check is not None:
@@ -226,11 +226,10 @@ def _check_streams(
     _print(json, lambda: document, lines, SCHEMA)
 
 
-def _refuse_for_streams(method: str, explain: list[str] | None, max_energy: str | None) -> None:
+def _refuse_for_streams(method: str, explain: list[str] | None) -> None:
     asked = {
         f"--method {method}": method != "optimal",
         "--explain": bool(explain),
-        "--max-energy": max_energy is not None,
     }
     for option, is_asked in asked.items():
         if is_asked:

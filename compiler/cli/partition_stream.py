@@ -7,7 +7,7 @@ from stagecut.compiler.formats.stream_json import front_document, stream_documen
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.stream import StreamAccount, StreamSchedule, StreamSolution
 from stagecut.compiler.ir.stream_certificate import Limit
-from stagecut.compiler.ir.units import seconds, size
+from stagecut.compiler.ir.units import enough, scaled, seconds, size
 from stagecut.passes.partition.throughput.front import Front
 from stagecut.passes.partition.throughput.throughput import Throughput
 
@@ -35,6 +35,8 @@ def _lines(
     yield f"{_rate(account)}, one every {seconds(account.period_s)}; {claim}"
     yield f"  latency at this rate  {seconds(account.latency_s)} ({account.basis})"
     yield f"  memory  {size(account.memory_bytes)}, {size(account.weight_bytes)} of them weights"
+    if account.energy_j is not None:
+        yield f"  energy  {scaled(account.energy_j, 'J')} an input"
     for name, units in account.used.items():
         yield f"  {name}  {units} units"
     parts = zip(stream.schedule.stages, stream.replicas, account.stages, account.busy, strict=True)
@@ -49,11 +51,12 @@ def _lines(
 
 
 def _front_lines(points: tuple[StreamSolution, ...], solve_s: float) -> Iterator[str]:
-    rows = [("throughput", "latency", "memory", "stages")] + [
+    rows = [("throughput", "latency", "memory", "limit", "stages")] + [
         (
             _rate(point.account),
             seconds(point.account.latency_s),
             size(point.account.memory_bytes),
+            f"--max-latency {enough(point.account.latency_s)}",
             ", ".join(
                 f"{count} x {stage.device}"
                 for count, stage in zip(
@@ -63,7 +66,7 @@ def _front_lines(points: tuple[StreamSolution, ...], solve_s: float) -> Iterator
         )
         for point in points
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for *cells, stages in rows:
         aligned = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         yield f"{aligned}  {stages}"

@@ -98,7 +98,8 @@ def report(
     variant = loaded.variant(common.parse_shapes(shape))
     run = None if trace is None else _read_trace(trace)
     variants = loaded.entry_named(variant.entry).planned.variants
-    content = build_report(variant.planned, read_costs(variant.costs), run, variants)
+    costs = read_costs(variant.costs)
+    content = build_report(variant.planned, costs, run, variants, loaded.weights)
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
         figures = DecodingFigures.of(loaded.document)

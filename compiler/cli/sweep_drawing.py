@@ -1,6 +1,7 @@
 """What `stagecut sweep` found, drawn: with Matplotlib, as PNG or as SVG.
 
-curves     the optimum by the speed of a part, a dot with its number for each change
+curves     the optimum by the speed of a part, a dot with its number for each change; of several
+           parts, first a tornado: bars to both sides of what the optimum takes as things stand
 choices    the optimum by price, the devices that matter on a line; bars where there are no prices
 map        the regions of two speeds, each with its letter
 """
@@ -17,6 +18,7 @@ from stagecut.passes.sweep.catalogue import Choice, front
 from stagecut.passes.sweep.regions import Corner
 from stagecut.passes.sweep.speed_map import SpeedMap
 from stagecut.passes.sweep.sweep import Breakpoint, Curve
+from stagecut.passes.sweep.tornado import Tornado, tornado
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +37,8 @@ _POINTS = 24
 #: Steps of the grid on which letters are placed, and the points of it that a letter takes.
 _GRID, _ROOM = 48, 10
 
-#: Two numbers stand so far apart, as a part of the width.
-_APART = 0.03
+#: Two numbers stand so far apart, as a part of the width, and two labels of an axis.
+_APART, _TICKS_APART = 0.03, 0.1
 
 
 def png(drawing: Drawing) -> bytes:
@@ -70,20 +72,53 @@ def check_installed(option: str) -> None:
 
 
 def curves_drawing(curves: Sequence[Curve]) -> Drawing:
+    weighed = tornado(curves)
+    above = [] if weighed is None else [0.8 + 0.6 * len(weighed.bars)]
+
     def drawn(inches: float) -> "Figure":
-        figure, all_axes = _figure(inches, len(curves), 3.2)
-        for curve, axes in zip(curves, all_axes, strict=True):
+        figure, all_axes = _figure(inches, [*above, *(3.2 for _ in curves)])
+        if weighed is not None:
+            _tornado(weighed, curves[0].objective, all_axes[0])
+        for curve, axes in zip(curves, all_axes[len(above) :], strict=True):
             _curve(curve, axes)
         return figure
 
     return drawn
 
 
-def _figure(inches: float, rows: int, high: float) -> "tuple[Figure, Sequence[Axes]]":
+def _figure(inches: float, heights: Sequence[float]) -> "tuple[Figure, Sequence[Axes]]":
+    """Axes below each other, of so many inches each."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(inches, high * rows), layout="constrained")
-    return figure, [figure.add_subplot(rows, 1, row + 1) for row in range(rows)]
+    figure = Figure(figsize=(inches, math.fsum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    return figure, [figure.add_subplot(grid[row, 0]) for row in range(len(heights))]
+
+
+def _tornado(weighed: Tornado, objective: Objective, axes: "Axes") -> None:
+    text = objective.text
+    for row, bar in enumerate(weighed.bars):
+        sides = (
+            (bar.fast, bar.fast_total, _LINE, (-4, 0), "right"),
+            (bar.slow, bar.slow_total, _DOT, (4, 0), "left"),
+        )
+        for speed, total, colour, away, side in sides:
+            axes.barh(row, total - weighed.total, left=weighed.total, color=colour, height=0.5)
+            said = f"{speed:g}x: {text(total)}"
+            _note(axes, said, (total, row), away, side, middle=True)
+        name = f"{bar.part} (1 % more speed saves {bar.elasticity:.2f} %)"
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        place = axes.get_yaxis_transform()
+        axes.text(0.0, row - 0.32, name, transform=place, fontsize=9, bbox=paper)
+    axes.axvline(weighed.total, ymax=0.9, color=_SOFT, linewidth=1)
+    axes.set_yticks([])
+    axes.set_ylim(len(weighed.bars) - 0.5, -0.85)
+    axes.margins(x=0.3)
+    axes.set_xlabel(f"least total; {text(weighed.total)} as things stand")
+    axes.xaxis.set_major_formatter(lambda value, _: text(value) if value > 0 else "0")
+    axes.locator_params(axis="x", nbins=5)
+    axes.spines["left"].set_visible(False)
+    _plain(axes)
 
 
 def _curve(curve: Curve, axes: "Axes") -> None:
@@ -92,7 +127,7 @@ def _curve(curve: Curve, axes: "Axes") -> None:
     for stretch in curve.stretches:
         speeds = [*even_speeds(stretch.low, stretch.high, _POINTS + 1)]
         axes.plot(speeds, [stretch.total(speed) for speed in speeds], color=_LINE, linewidth=2)
-    ends = curve.stretches[0].low, curve.stretches[-1].high
+    ends = curve.low, curve.high
     for point in curve.breakpoints:
         axes.plot(point.at, point.total, "o", color=_DOT, markersize=4, zorder=3)
     for numbers, point in _numbered(curve, ends):
@@ -144,7 +179,7 @@ def choices_drawing(
     priced = choices[0].price is not None
 
     def drawn(inches: float) -> "Figure":
-        figure, [axes] = _figure(inches, 1, 3.8 if priced else 0.9 + 0.4 * len(known))
+        figure, [axes] = _figure(inches, [3.8 if priced else 0.9 + 0.4 * len(known)])
         draw = _trade if priced else _bars
         draw(axes, known, names, objective)
         return figure
@@ -196,7 +231,7 @@ def map_drawing(found: SpeedMap) -> Drawing:
     first, second = found.sweeps
 
     def drawn(inches: float) -> "Figure":
-        figure, [axes] = _figure(inches, 1, min(5.5, inches))
+        figure, [axes] = _figure(inches, [min(5.5, inches)])
         axes.set_xscale("log")
         axes.set_yscale("log")
         for index, region in enumerate(found.regions):
@@ -252,7 +287,17 @@ def _plain(axes: "Axes") -> None:
     axes.minorticks_off()
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
-            axis.set_major_formatter("{x:g}")
+            axis.set_ticks([*_speeds(*axis.get_view_interval())])
+            axis.set_major_formatter("{x:.4g}")
+
+
+def _speeds(low: float, high: float) -> Iterator[float]:
+    """Both ends, and the powers of ten that have room between them."""
+    yield from dict.fromkeys((low, high))
+    for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1):
+        apart = (abs(power - math.log10(end)) for end in (low, high))
+        if min(apart) > _TICKS_APART * math.log10(high / low):
+            yield float(10**power) if power >= 0 else 1 / 10**-power
 
 
 def _note(

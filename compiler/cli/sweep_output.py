@@ -7,23 +7,29 @@ from dataclasses import asdict
 
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution
+from stagecut.compiler.ir.units import at_most
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.catalogue import Choice, front
 from stagecut.passes.sweep.sweep import Breakpoint, Curve
+from stagecut.passes.sweep.tornado import Tornado, tornado
 
 #: So many moved nodes are named in a line.
 _NAMED = 3
 
+#: So many characters are the bars of a tornado across.
+_ACROSS = 24
+
 
 def curves_document(curves: Sequence[Curve]) -> dict[str, object]:
     """Amounts in the objective's unit; a stretch costs `fixed + scaled / speed`."""
+    weighed = tornado(curves)
     return {
         "objective": str(curves[0].objective),
         "curves": [
             {
                 "part": curve.part,
-                "low": curve.stretches[0].low,
-                "high": curve.stretches[-1].high,
+                "low": curve.low,
+                "high": curve.high,
                 "breakpoints": [*map(breakpoint_document, curve.breakpoints)],
                 "stretches": [
                     {
@@ -35,12 +41,13 @@ def curves_document(curves: Sequence[Curve]) -> dict[str, object]:
                     for stretch in curve.stretches
                 ],
                 "break_even": curve.break_even,
-                "elasticity": curve.elasticity(1.0) if _has_one(curve) else None,
+                "elasticity": curve.elasticity(1.0) if curve.has(1.0) else None,
                 "solves": curve.solves,
                 "certificate": {"exact": curve.gap == 0, "gap": curve.gap},
             }
             for curve in curves
         ],
+        "tornado": None if weighed is None else asdict(weighed),
     }
 
 
@@ -48,21 +55,32 @@ def breakpoint_document(point: Breakpoint) -> dict[str, object]:
     return {"at": point.at, "total": point.total, "moved": [*map(asdict, point.moved)]}
 
 
-def _has_one(curve: Curve) -> bool:
-    return curve.stretches[0].low <= 1 <= curve.stretches[-1].high
-
-
 def curves_lines(curves: Sequence[Curve]) -> Iterator[str]:
     for curve in curves:
         yield from _curve_lines(curve)
-    ranked = sorted((c for c in curves if _has_one(c)), key=lambda each: -each.elasticity(1.0))
-    if len(ranked) > 1:
-        yield "what 1 % more speed would save, as things stand:"
-        longest = ranked[0].elasticity(1.0) or 1.0
-        width = max(len(curve.part) for curve in ranked)
-        for curve in ranked:
-            saved = curve.elasticity(1.0)
-            yield f"  {curve.part:{width}}  {saved:.2f} %  {'█' * round(30 * saved / longest)}"
+    weighed = tornado(curves)
+    if weighed is not None:
+        yield from _tornado_lines(weighed, curves[0].objective)
+
+
+def _tornado_lines(weighed: Tornado, objective: Objective) -> Iterator[str]:
+    """Bars to both sides of what the optimum takes as things stand."""
+    text = objective.text
+    yield f"what each part weighs: {text(weighed.total)} as things stand, and with it"
+    width = max(len("half"), *(len(bar.part) for bar in weighed.bars))
+    yield f"  {'':{width}}  {'faster':>14}  {'slower':>14}  {'1 % saves':>9}"
+    least, most = weighed.ends
+    scale = _ACROSS / (most - least) if most > least else 0.0
+    room = round(scale * (weighed.total - least))
+    for bar in weighed.bars:
+        left = "█" * round(scale * (weighed.total - bar.fast_total))
+        right = "█" * round(scale * (bar.slow_total - weighed.total))
+        ends = (
+            f"{f'{speed:g}x':>4} {text(total):>9}"
+            for speed, total in ((bar.fast, bar.fast_total), (bar.slow, bar.slow_total))
+        )
+        saved = f"{bar.elasticity:.2f} %"
+        yield f"  {bar.part:{width}}  {'  '.join(ends)}  {saved:>9}  {left:>{room}}|{right}"
 
 
 def _curve_lines(curve: Curve) -> Iterator[str]:
@@ -90,13 +108,13 @@ def verdict(curve: Curve) -> Iterator[str]:
         yield f"break-even: below {first.low:g} times its speed; something is gained throughout"
     elif not last.scaled:
         yield f"break-even: above {last.high:g} times its speed; nothing is gained"
-    if _has_one(curve):
+    if curve.has(1.0):
         yield f"as things stand, 1 % more speed saves {curve.elasticity(1.0):.2f} %"
 
 
 def proved(solves: int, gap: float) -> str:
     """How many partitions an answer rests on, and how sure they are."""
-    proof = f"gaps of up to {gap:.2%}" if gap else "each proved optimal"
+    proof = f"gaps of up to {at_most(gap)}" if gap else "each proved optimal"
     return f"{wording.count(solves, 'partition')}, {proof}"
 
 

@@ -12,6 +12,7 @@ from stagecut.compiler.report import wording
 from stagecut.passes.sweep.catalogue import Choice, front
 from stagecut.passes.sweep.speed_map import SpeedMap
 from stagecut.passes.sweep.sweep import Breakpoint, Curve
+from stagecut.passes.sweep.tornado import tornado
 
 #: A page of this many inches across, and one for telephones.
 _WIDE, _NARROW = 10.0, 3.9
@@ -69,7 +70,8 @@ class Page:
 
 def curves_page(title: str, curves: Sequence[Curve], drawing: Drawing) -> Page:
     lead = tuple(f"{curve.part}: {'; '.join(verdict(curve))}." for curve in curves)
-    drawn = "The least total by speed; a number for each change of the best schedule"
+    weighed = "What each part weighs, and the" if tornado(curves) is not None else "The"
+    drawn = f"{weighed} least total by speed; a number for each change of the best schedule"
     return Page(title, lead, drawn, drawing, tuple(map(_changes, curves)))
 
 

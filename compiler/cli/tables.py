@@ -31,10 +31,10 @@ class Given:
     @classmethod
     def every(cls, path: Path) -> "tuple[Given, ...]":
         """As `read`, with each variant of a plan."""
-        from stagecut.compiler.formats.plan_file import Plan
-
         if not _begins_as_archives_do(path):
             return (cls(path, None),)
+        from stagecut.compiler.formats.plan_file import Plan
+
         return tuple(cls(path, variant) for variant in Plan.load(path).variants)
 
     def table(self, length: int | None = None) -> "CostTable":

@@ -5,18 +5,17 @@ bit. docs/costs.md describes the format, compiler/formats/costs_schema.py is its
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from stagecut.compiler.formats.columns import Columns
 from stagecut.compiler.formats.costs_schema import (
     HostDocument,
-    NodeDocument,
     Parsed,
     SpreadDocument,
     TableDocument,
-    ValueDocument,
     parse,
 )
 from stagecut.compiler.formats.whole_file import read_whole
@@ -66,13 +65,11 @@ def table_of(parsed: Parsed) -> CostTable:
     names = [memory.name for memory in machine.memories]
     between = (Route(start, end) for start in names for end in names if start != end)
     routes = {str(route): route for route in between}
-    values = tuple(_values(parsed.values, routes))
-    shared = {value.name: value.name for value in values}
     return CostTable(
         name=document["name"],
         machine=machine,
-        values=values,
-        nodes=tuple(_nodes(parsed.nodes, shared)),
+        values=tuple(_values(parsed.values, routes)),
+        nodes=tuple(_nodes(parsed.nodes)),
         inputs=tuple(Endpoint(**end) for end in document.get("inputs", ())),
         outputs=tuple(Endpoint(**end) for end in document.get("outputs", ())),
         budgets=tuple(Budget(**budget) for budget in document.get("budgets", ())),
@@ -111,47 +108,41 @@ def _machine(document: TableDocument) -> Machine:
         raise CostTableError(error.problem, where=error.where, fix=error.fix) from None
 
 
-def _values(
-    documents: Iterable[list[ValueDocument]], routes: Mapping[str, Route]
-) -> Iterator[ValueCosts]:
+def _values(documents: Iterable[Columns], routes: Mapping[str, Route]) -> Iterator[ValueCosts]:
+    def by_route(costs: Mapping[str, T]) -> Mapping[Route, T]:
+        return {routes[key]: cost for key, cost in costs.items()} if costs else NOTHING
+
     first = 0
     for some in documents:
         try:
             yield from in_bulk(
                 ValueCosts,
                 len(some),
-                name=[each["name"] for each in some],
-                size_bytes=[each["size_bytes"] for each in some],
-                transfer_s=[_by_route(each.get("move_s"), routes) for each in some],
-                transfer_j=[_by_route(each.get("move_j"), routes) for each in some],
-                transfer_spread=[
-                    _by_route(_spreads(each.get("move_spread")), routes) for each in some
-                ],
+                name=some("name"),
+                size_bytes=some("size_bytes"),
+                transfer_s=some("move_s", NOTHING, by_route),
+                transfer_j=some("move_j", NOTHING, by_route),
+                transfer_spread=some(
+                    "move_spread", NOTHING, lambda spreads: by_route(_spreads(spreads))
+                ),
             )
         except KeyError:
             raise _not_a_route(some, first, routes) from None
         first += len(some)
 
 
-def _by_route(costs: Mapping[str, T] | None, routes: Mapping[str, Route]) -> Mapping[Route, T]:
-    return {routes[key]: cost for key, cost in costs.items()} if costs else NOTHING
-
-
-def _spreads(spreads: Mapping[str, SpreadDocument] | None) -> Mapping[str, Spread]:
+def _spreads(spreads: Mapping[str, SpreadDocument]) -> Mapping[str, Spread]:
     return {key: Spread(**each) for key, each in spreads.items()} if spreads else NOTHING
 
 
-def _not_a_route(
-    documents: Iterable[ValueDocument], first: int, routes: Mapping[str, Route]
-) -> CostTableError:
-    """Of the first of `documents` that has a key which is no route; they are numbered from `first`
-    on."""
+def _not_a_route(some: Columns, first: int, routes: Mapping[str, Route]) -> CostTableError:
+    """Of the first value that has a key which is no route; they are numbered from `first` on."""
+    columns = {name: [*some(name, NOTHING)] for name in ("move_s", "move_j", "move_spread")}
     path = next(
-        f"values[{index}].{name}.{key}"
-        for index, document in enumerate(documents, first)
-        for name, costs in document.items()
-        if isinstance(costs, dict)
-        for key in costs
+        f"values[{first + index}].{name}.{key}"
+        for index in range(len(some))
+        for name, costs in columns.items()
+        for key in costs[index]
         if key not in routes
     )
     return CostTableError(
@@ -161,27 +152,21 @@ def _not_a_route(
     )
 
 
-def _nodes(documents: Iterable[list[NodeDocument]], shared: dict[str, str]) -> Iterator[NodeCosts]:
-    """`shared` holds each name once."""
-    known = shared.setdefault
-
-    def names(listed: Sequence[str]) -> tuple[str, ...]:
-        return tuple(map(known, listed, listed))
-
+def _nodes(documents: Iterable[Columns]) -> Iterator[NodeCosts]:
     for some in documents:
         yield from in_bulk(
             NodeCosts,
             len(some),
-            name=[each["name"] for each in some],
-            op=[each["op"] for each in some],
-            run_s=[each["run_s"] for each in some],
-            inputs=[names(each.get("inputs", ())) for each in some],
-            outputs=[names(each.get("outputs", ())) for each in some],
-            weight_bytes=[each.get("weight_bytes", 0) for each in some],
-            run_j=[each.get("run_j", NOTHING) for each in some],
-            run_spread=[_spreads(each.get("run_spread")) for each in some],
-            resident_bytes=[each.get("held_bytes", NOTHING) for each in some],
-            uses=[each.get("uses", NOTHING) for each in some],
+            name=some("name"),
+            op=some("op"),
+            run_s=some("run_s"),
+            inputs=some("inputs", (), tuple),
+            outputs=some("outputs", (), tuple),
+            weight_bytes=some("weight_bytes", 0),
+            run_j=some("run_j", NOTHING),
+            run_spread=some("run_spread", NOTHING, _spreads),
+            resident_bytes=some("held_bytes", NOTHING),
+            uses=some("uses", NOTHING),
         )
 
 

@@ -5,25 +5,25 @@ Only the JSON itself is checked here; names and cycles are checked by compiler/i
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
+from stagecut.compiler.formats.columns import Columns, Records
 from stagecut.compiler.formats.json_keys import has_no_more_keys, repeated_key
 from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis
-
-T = TypeVar("T")
 
 Cost = Annotated[float, Field(ge=0)]
 Size = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1)]
 
-_strict = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_strict = with_config(_STRICT)
 
 
 @_strict
@@ -146,10 +146,7 @@ class TableDocument(TypedDict):
 _TABLE = TypeAdapter(TableDocument)
 
 #: The parts of which there may be millions.
-_LONG: Mapping[str, TypeAdapter[Any]] = {
-    "values": TypeAdapter(list[ValueDocument]),
-    "nodes": TypeAdapter(list[NodeDocument]),
-}
+_LONG: Mapping[str, Records] = {"values": Records(ValueDocument), "nodes": Records(NodeDocument)}
 
 #: How many values or nodes are checked at a time: few enough for a processor's caches.
 _AT_A_TIME = 10_000
@@ -162,8 +159,8 @@ class Parsed:
     the two can be gone through once, and raises CostTableError as `parse` does."""
 
     table: TableDocument
-    values: Iterator[list[ValueDocument]]
-    nodes: Iterator[list[NodeDocument]]
+    values: Iterator[Columns]
+    nodes: Iterator[Columns]
 
 
 def parse(text: str | bytes) -> Parsed:
@@ -216,18 +213,17 @@ def _loaded(text: bytes) -> Any:
 
 
 def _some_at_a_time(
-    again: Callable[[], Any], raw: list[T], adapter: TypeAdapter[list[T]]
-) -> Iterator[list[T]]:
+    again: Callable[[], Any], raw: list[Any], records: Records
+) -> Iterator[Columns]:
     """`raw`, of which nothing is left, once it has been checked; `again` makes all of it anew."""
     raw.reverse()
     while raw:
         some = raw[: -_AT_A_TIME - 1 : -1]
         del raw[-_AT_A_TIME:]
-        try:
-            some = adapter.validate_python(some)
-        except ValidationError:
-            raise _violation(again()) from None
-        yield some
+        columns = records.checked(some)
+        if columns is None:
+            raise _violation(again())
+        yield columns
 
 
 def _violation(raw: Any) -> CostTableError:

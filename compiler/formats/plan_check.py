@@ -45,6 +45,8 @@ def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]
         if name not in named:
             yield f"entries has {name!r}, and the entries of such a plan are {', '.join(named)}"
     yield from _missing([weights.FILE_NAME], members)
+    if document.full_weight_bytes == 0:
+        yield "full_weight_bytes is 0, and some weights are in few bits"
     yield from _homeless(document)
     for name, entry in document.entries.items():
         yield from _in_entry(name, entry.variants, members)

@@ -26,7 +26,9 @@ from stagecut.compiler.formats.plan_members import (
 )
 from stagecut.compiler.formats.program_check import check_open_model, check_programs
 from stagecut.compiler.formats.program_member import read_model
+from stagecut.compiler.formats.weights import FILE_NAME
 from stagecut.compiler.ir.account import StepAccount
+from stagecut.compiler.ir.amounts import Size
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, StageProgram, as_array
 from stagecut.compiler.ir.errors import PlanError, ShapeError, StagecutError
 from stagecut.compiler.ir.graph import Value
@@ -37,6 +39,7 @@ from stagecut.compiler.ir.plan import (
     PlannedEntry,
     PlannedRun,
     PlannedVariant,
+    WeightSizes,
 )
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.solution import Certificate
@@ -46,7 +49,11 @@ from stagecut.compiler.ir.units import seconds
 
 #: Keys that nobody knows are refused, in everything that stands below.
 _ENTRIES = TypeAdapter(Mapping[str, PlannedEntry], config=ConfigDict(extra="forbid"))
-_SHARED = TypeAdapter(Mapping[str, Decoding], config=ConfigDict(extra="forbid"))
+#: What entries share, by its key; left out where there is none of it.
+_SHARED: Mapping[str, TypeAdapter[Any]] = {
+    "decoding": TypeAdapter(Mapping[str, Decoding], config=ConfigDict(extra="forbid")),
+    "full_weight_bytes": TypeAdapter(Mapping[str, Size]),
+}
 _MEMBERS = TypeAdapter(dict[str, str])
 #: JSON has no infinity, which the difference of an output may be: it stands there as a string.
 _DOCUMENT = TypeAdapter(dict[str, Any], config=ConfigDict(ser_json_inf_nan="strings"))
@@ -214,6 +221,14 @@ class Plan:
         return self.variants[0]
 
     @property
+    def weights(self) -> WeightSizes | None:
+        """How large they are, where some are in few bits; None where all are in full."""
+        full_bytes = self.document.full_weight_bytes
+        if full_bytes is None:
+            return None
+        return WeightSizes(self.archive.size(FILE_NAME), full_bytes)
+
+    @property
     def certificate(self) -> Certificate:
         """That of the first variant."""
         return self.first.planned.certificate
@@ -255,8 +270,10 @@ def write_plan(
     for name, content in files.items():
         archive.add(name, content)
     entries = _ENTRIES.dump_python(document.entries, mode="json")
-    known = {} if document.decoding is None else {"decoding": document.decoding}
-    shared = _SHARED.dump_python(known, mode="json")
+    shared: dict[str, Any] = {}
+    for key, adapter in _SHARED.items():
+        if (known := getattr(document, key)) is not None:
+            shared |= adapter.dump_python({key: known}, mode="json")
     written = {"schema": SCHEMA, "entries": entries, **shared, "members": dict(archive.digests)}
     archive.add(DOCUMENT_FILE, _DOCUMENT.dump_json(written, indent=1))
     archive.seal()
@@ -311,12 +328,14 @@ def _check_members(archive: Archive, listed: object) -> None:
 def _parsed(fields: Mapping[str, Any], path: Path) -> PlanDocument:
     """The document; raises PlanError for the first part that is not valid by itself. Whether the
     parts fit together is checked by `check_plan`."""
-    shared = {name: fields[name] for name in ("decoding",) if name in fields}
     part = ["entries"]
     try:
         entries = _ENTRIES.validate_python(fields.get("entries"))
-        part = []
-        return PlanDocument(entries, **_SHARED.validate_python(shared))
+        part, shared = [], dict[str, Any]()
+        for key, adapter in _SHARED.items():
+            if key in fields:
+                shared |= adapter.validate_python({key: fields[key]})
+        return PlanDocument(entries, **shared)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         says = _SENTENCES.get(first["type"], first["msg"])

@@ -6,9 +6,26 @@ variant-1-costs.json        of its second variant
 decode-model.onnx           of the entry `decode`
 """
 
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
 from stagecut.compiler.ir.plan import MAIN
 
 DOCUMENT_FILE = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """What becomes members of a plan, by their names, until it is written. The large weights of
+    `models` lie wherever they were while the plan was made."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    models: dict[str, ir.Model] = field(default_factory=dict)
+
+    def update(self, others: "Members") -> None:
+        self.files.update(others.files)
+        self.models.update(others.models)
 
 
 def model_file(entry: str = MAIN) -> str:

@@ -27,8 +27,7 @@ def read_model(archive: Archive, file: str, fix: str) -> ir.Model:
     problem = next(model_problems(model), None)
     if problem is not None:
         raise PlanError(problem, where=where, fix=fix)
-    stray = weights.put_in_place(model, archive.mapped(weights.FILE_NAME))
-    if stray is not None:
-        problem = f"weight {stray} lies outside of {weights.FILE_NAME}"
+    problem = weights.put_in_place(model, archive.mapped(weights.FILE_NAME))
+    if problem is not None:
         raise PlanError(problem, where=where, fix=fix)
     return model

@@ -84,12 +84,10 @@ def write_slice(
         )
         for stage, program in pairs
     )
-    models = [program.model for _, program in pairs]
+    models = {f"{program.name}.onnx": program.model for _, program in pairs}
     with ArchiveWriter(path) as archive:
-        files = weights.write_weights_into(models, archive)
-        for program, file in zip(staged.programs, files, strict=True):
-            file.refer(program.model.graph)
-            archive.add(f"{program.name}.onnx", weights.model_bytes(program.model))
+        for name, content in weights.write_models_into(models, archive).items():
+            archive.add(name, content)
         document = {"slice": SliceDocument(SCHEMA, stages, devices, inputs, outputs)}
         archive.add(DOCUMENT_FILE, _SLICE.dump_json(document, indent=1))
         archive.seal()

@@ -31,7 +31,6 @@ from stagecut.compiler.ir.stream import (
 )
 from stagecut.compiler.ir.stream_certificate import (
     Limit,
-    LimitName,
     StreamCertificate,
     StreamScope,
     Stretch,
@@ -55,7 +54,7 @@ _Period: TypeAlias = Annotated[str, Field(pattern=r"^\d{1,40}(/[1-9]\d{0,40})?$"
 
 @_strict
 class _Limit(TypedDict):
-    name: LimitName
+    name: str
     most: Annotated[float, Field(ge=0, le=MOST)]
 
 
@@ -96,6 +95,7 @@ def stream_document(solution: StreamSolution) -> dict[str, object]:
         "inputs_per_s": account.inputs_per_s if account.period_s else None,
         "period_s": account.period_s,
         "latency_s": account.latency_s,
+        "energy_j": account.energy_j,
         "memory_bytes": account.memory_bytes,
         "weight_bytes": account.weight_bytes,
         "basis": account.basis,

@@ -19,6 +19,8 @@ from stagecut.compiler.formats.atomic import writing
 from stagecut.compiler.formats.kept_file import KeptFile
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.formats.model_tensors import tensors
+from stagecut.compiler.formats.quantised_nodes import with_nodes, without_nodes
+from stagecut.compiler.formats.quantised_tensor import QuantisedTensor, stored_parts
 
 #: The member of a plan that holds them, and the location that the stages' ONNX models name.
 FILE_NAME = "weights.bin"
@@ -61,6 +63,10 @@ class WeightFile:
 
     def _tensor(self, name: str, like: ir.TensorProtocol) -> ir.TensorProtocol:
         """The weight called `name` as a tensor in this file; `like` itself where it is small."""
+        if isinstance(like, QuantisedTensor):
+            return like.lying_in(
+                *(self._tensor(own, part) for own, part in stored_parts(name, like))
+            )
         place = self.places.get(name)
         if place is None:
             return like
@@ -70,21 +76,22 @@ class WeightFile:
 
 def model_bytes(model: ir.Model) -> bytes:
     """`model`, whose large weights lie in a weight file, as a member of a plan beside that file."""
-    data: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    data: bytes = ir.to_proto(with_nodes(model)).SerializeToString(deterministic=True)
     return data
 
 
 def put_in_place(model: ir.Model, region: memoryview) -> str | None:
-    """Let the weights that `model` names in a weight file lie in `region`, where that is mapped.
-    The name of the first that is in another file, or not all there, or no initializer of the main
-    graph; None where there is none."""
+    """Let the weights that `model`, read from a plan, names in a weight file lie in `region`, where
+    that is mapped, those in few bits among them. What is wrong with the first that is in another
+    file, or not all there, or no initializer of the main graph, or not of its form; None where all
+    is well."""
     for kept in tensors(model):
         if isinstance(kept.tensor, ir.ExternalTensor):
             mapped = _in_place(kept.tensor, region)
             if mapped is None or kept.initializer is None:
-                return kept.tensor.name or ""
+                return f"weight {kept.tensor.name} lies outside of {FILE_NAME}"
             kept.replace(mapped)
-    return None
+    return without_nodes(model)
 
 
 def _in_place(tensor: ir.ExternalTensor, region: memoryview) -> MappedTensor | None:
@@ -111,6 +118,18 @@ def write_weights_into(
     with archive.member(FILE_NAME) as member:
         found = _written(models, member)
     return _mapped(found, archive.path, member.offset, member.size)
+
+
+def write_models_into(
+    models: Mapping[str, ir.Model], archive: ArchiveWriter
+) -> Mapping[str, bytes]:
+    """Write the weights of `models`, which lie in the archive from then on; these as members, by
+    name, that are to be added."""
+    for model, file in zip(
+        models.values(), write_weights_into([*models.values()], archive), strict=True
+    ):
+        file.refer(model.graph)
+    return {name: model_bytes(model) for name, model in models.items()}
 
 
 class _Target(Protocol):
@@ -152,17 +171,19 @@ def _append(model: ir.Model, target: _Target, stored: dict[bytes, Place]) -> _Fo
     places: dict[str, Place] = {}
     total = hashlib.sha256()
     for name, value in model.graph.initializers.items():
-        tensor = value.const_value
-        if tensor is None or not _belongs_in_file(tensor):
+        if value.const_value is None:
             continue
-        data = tensor.tobytes()
-        digest = hashlib.sha256(data).digest()
-        total.update(digest)
-        if digest not in stored:
-            target.write(bytes(-target.size % _ALIGNMENT_BYTES))
-            stored[digest] = Place(target.size, len(data))
-            target.write(data)
-        places[name] = stored[digest]
+        for own, tensor in stored_parts(name, value.const_value):
+            if not _belongs_in_file(tensor):
+                continue
+            data = tensor.tobytes()
+            digest = hashlib.sha256(data).digest()
+            total.update(digest)
+            if digest not in stored:
+                target.write(bytes(-target.size % _ALIGNMENT_BYTES))
+                stored[digest] = Place(target.size, len(data))
+                target.write(data)
+            places[own] = stored[digest]
     return places, total.hexdigest()
 
 

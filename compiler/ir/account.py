@@ -81,8 +81,14 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     Raises AssignmentError when a node is left out, runs twice or where it cannot, or when a budget
     or a memory overflows; ScheduleError when a step reads what is not there.
     """
-    _check_complete(table, schedule)
-    ledger = _Ledger(table, schedule)
+    found = account_beyond_budgets(table, schedule)
+    check_budgets(table, found.uses)
+    return found
+
+
+def account_beyond_budgets(table: CostTable, schedule: Schedule) -> Account:
+    """As `account`, whatever it uses of budgets: memories alone may not overflow."""
+    ledger = _Ledger(table, schedule, _nodes_in_order(table, schedule))
     lines = ledger.lines()
     steps: list[StepAccount] = []
     while some := [*islice(lines, _AT_A_TIME)]:
@@ -90,7 +96,7 @@ def account(table: CostTable, schedule: Schedule) -> Account:
     ledger.check_ends()
     energy_j = sum_known([step.energy_j for step in steps])
     uses = {**ledger.uses, **({} if energy_j is None else {ENERGY: energy_j})}
-    _check_budgets(table, uses)
+    _check_memories(table, uses)
     return Account(
         steps=tuple(steps),
         latency_s=math.fsum(step.time_s for step in steps),
@@ -122,13 +128,12 @@ def _steps(lines: Sequence[_Line]) -> list[StepAccount]:
 class _Ledger:
     """Follows the values from memory to memory, step by step."""
 
-    def __init__(self, table: CostTable, schedule: Schedule) -> None:
+    def __init__(self, table: CostTable, schedule: Schedule, nodes: Sequence[NodeCosts]) -> None:
+        """`nodes` are in the order in which they run."""
         self._table = table
         self._schedule = schedule
-        #: The nodes in the order in which they run, each with what it takes there.
-        self._nodes = _in_order(table, schedule.order)
-        devices = schedule.device_of.values()
-        placed = partial(zip, self._nodes, devices, strict=True)
+        self._nodes = nodes
+        placed = partial(zip, nodes, schedule.devices, strict=True)
         self._times_s = [node.run_s[device] for node, device in placed()]
         self._energies_j = [node.run_j.get(device) for node, device in placed()]
         self._sizes_bytes = [
@@ -151,12 +156,12 @@ class _Ledger:
         self._ways: dict[Route, str] = {}
         self.busy_s: dict[str, float] = {}
         self.uses: dict[str, float] = {
-            **{budget.name: 0.0 for budget in table.budgets if budget.name != ENERGY},
-            **{bytes_in(memory.name): 0.0 for memory in table.machine.memories},
+            budget.name: 0.0 for budget in table.budgets if budget.name != ENERGY
         }
-        for node, device in placed():
+        for node, device in placed() if self.uses else ():
             for budget, used in node.uses.items():
                 self.uses[budget] += used.get(device, 0.0)
+        self.uses |= dict.fromkeys(self._room.values(), 0.0)
 
     def lines(self) -> Iterator[_Line]:
         for step in self._schedule.steps:
@@ -235,13 +240,21 @@ class _Ledger:
                 )
 
 
-def _in_order(table: CostTable, order: Sequence[str]) -> Sequence[NodeCosts]:
-    """The nodes of these names; nothing is looked up where that is the table's own order."""
-    if len(order) == len(table.nodes) and all(
-        node.name == name for node, name in zip(table.nodes, order, strict=True)
-    ):
-        return table.nodes
-    return [table.node_named[name] for name in order]
+def _nodes_in_order(table: CostTable, schedule: Schedule) -> Sequence[NodeCosts]:
+    """The nodes in the order in which they run. Nothing is looked up where that is the table's own.
+
+    Raises AssignmentError unless each of the table's runs, and where it can; ScheduleError for one
+    that runs twice.
+    """
+    if schedule.order == tuple([node.name for node in table.nodes]):
+        placed = zip(schedule.devices, table.nodes, strict=True)
+        if all(device in node.run_s for device, node in placed):
+            return table.nodes
+    check_assignment(table, schedule.device_of)
+    if len(schedule.order) > len(table.nodes):
+        twice = next(name for name in schedule.order if schedule.order.count(name) > 1)
+        raise ScheduleError("runs twice", where=f"node {twice}", fix="run every node once")
+    return [table.node_named[name] for name in schedule.order]
 
 
 def bytes_in(memory: str) -> str:
@@ -270,15 +283,7 @@ def check_assignment(table: CostTable, device_of: Mapping[str, str]) -> None:
             raise AssignmentError("the cost table has no such node", where=f"node {name}")
 
 
-def _check_complete(table: CostTable, schedule: Schedule) -> None:
-    device_of = schedule.device_of
-    check_assignment(table, device_of)
-    if len(schedule.order) > len(device_of):
-        twice = next(name for name in schedule.order if schedule.order.count(name) > 1)
-        raise ScheduleError("runs twice", where=f"node {twice}", fix="run every node once")
-
-
-def _check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
+def _check_memories(table: CostTable, uses: Mapping[str, float]) -> None:
     for memory in table.machine.memories:
         resident = round(uses[bytes_in(memory.name)])
         if memory.capacity_bytes is not None and resident > memory.capacity_bytes:
@@ -288,6 +293,11 @@ def _check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
                 where=f"memory {memory.name}",
                 fix="let some of its nodes run elsewhere",
             )
+
+
+def check_budgets(table: CostTable, uses: Mapping[str, float]) -> None:
+    """Raises AssignmentError for the first budget of which more is used than there is, and
+    CostTableError where energies are limited and not known."""
     for budget in table.budgets:
         if budget.name not in uses:  # energies that are not known
             table.require_energy()

@@ -32,12 +32,12 @@ def checked(table: "CostTable", budgets: set[str]) -> tuple[tuple["NodeCosts", .
     sizes = [value.size_bytes for value in table.values]
     _check_machine(table.machine, max(sizes, default=0))
     memories = set(table.machine.memory_named)
-    values = _unique("values", [value.name for value in table.values])
+    values = _numbers("values", [value.name for value in table.values])
     if not (_are_sizes(sizes) and _transfers_are_sound(table.values, memories)):
         for index, value in enumerate(table.values):
             _check_value(value, index, memories)
     devices = set(table.machine.device_named)
-    _unique("nodes", [node.name for node in table.nodes])
+    _check_unique("nodes", [node.name for node in table.nodes])
     _check_budgets(table.budgets)
     numbered = _numbered(table.nodes, values)
     if numbered is None or not _nodes_are_sound(table.nodes, devices):
@@ -102,7 +102,7 @@ def _are_sizes(sizes: Sequence[int]) -> bool:
 
 
 def _check_budgets(budgets: Sequence["Budget"]) -> None:
-    _unique("budgets", [budget.name for budget in budgets])
+    _check_unique("budgets", [budget.name for budget in budgets])
     for index, budget in enumerate(budgets):
         _check_cost(budget.limit, f"budgets[{index}].limit")
 
@@ -188,8 +188,8 @@ def _check_endpoints(
     table: "CostTable", memories: set[str], values: Mapping[str, int], writers: Ints
 ) -> None:
     """`writers` (V,) are the nodes that write the values, -1 where none does."""
-    _unique("inputs", [end.name for end in table.inputs])
-    _unique("outputs", [f"{end.name}>{end.memory}" for end in table.outputs])
+    _check_unique("inputs", [end.name for end in table.inputs])
+    _check_unique("outputs", [f"{end.name}>{end.memory}" for end in table.outputs])
     for key, ends in (("inputs", table.inputs), ("outputs", table.outputs)):
         for index, end in enumerate(ends):
             _check_known(end.name, values, "value", f"{key}[{index}].name")
@@ -255,12 +255,18 @@ def _refuse_cycle(nodes: Sequence["NodeCosts"], cycle: Sequence[int]) -> NoRetur
     )
 
 
-def _unique(where: str, names: Sequence[str]) -> dict[str, int]:
-    """Each name's index."""
+def _numbers(where: str, names: Sequence[str]) -> dict[str, int]:
+    """Each name's index; raises CostTableError where one stands there twice."""
     known = dict(zip(names, range(len(names)), strict=True))
-    if len(known) == len(names):
-        return known
-    known = {}
+    if len(known) < len(names):
+        _check_unique(where, names)
+    return known
+
+
+def _check_unique(where: str, names: Sequence[str]) -> None:
+    if len(set(names)) == len(names):
+        return
+    known: dict[str, int] = {}
     for index, name in enumerate(names):
         if known.setdefault(name, index) != index:
             raise CostTableError(
@@ -268,7 +274,6 @@ def _unique(where: str, names: Sequence[str]) -> dict[str, int]:
                 where=f"{where}[{index}].name",
                 fix="names are unique: rename one of the two",
             )
-    return known
 
 
 def _check_known(name: str, known: Mapping[str, int] | set[str], kind: str, where: str) -> None:

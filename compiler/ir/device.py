@@ -13,11 +13,10 @@ Progress      is told how far a long step has come
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import onnx_ir as ir
 
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Node, Value
@@ -25,6 +24,9 @@ from stagecut.compiler.ir.machine import Basis, Device, Memory
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.text import printable
 from stagecut.compiler.ir.trace import Trace
+
+if TYPE_CHECKING:  # it takes half a second, and cost tables need none of it
+    import onnx_ir as ir
 
 #: A tensor in some memory: always held in a numpy array, in that memory's own number format.
 Tensor: TypeAlias = npt.NDArray[Any]
@@ -71,7 +73,7 @@ class StageProgram:
     """
 
     name: str
-    model: ir.Model
+    model: "ir.Model"
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
 
@@ -228,11 +230,11 @@ def silent(
     return iter(items)
 
 
-def as_array(tensor: ir.TensorProtocol) -> Tensor:
+def as_array(tensor: "ir.TensorProtocol") -> Tensor:
     """The numbers of a weight, mapped from its file where it lies in one."""
     return np.asarray(tensor.numpy())
 
 
-def dtype_name(dtype: ir.DataType) -> str:
+def dtype_name(dtype: "ir.DataType") -> str:
     """numpy's name of an element type, "string" for texts."""
-    return "string" if dtype == ir.DataType.STRING else str(dtype.numpy().name)
+    return "string" if dtype.name == "STRING" else str(dtype.numpy().name)

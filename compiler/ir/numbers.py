@@ -1,6 +1,7 @@
 """What counts as a number that a caller hands in; Python's booleans do not."""
 
 import math
+from collections.abc import Collection
 from numbers import Real
 from operator import index
 from typing import Any
@@ -12,6 +13,14 @@ def is_whole(given: Any) -> bool:
         return not isinstance(given, bool) and index(given) == given
     except (TypeError, ValueError):  # arrays of several compare to several
         return False
+
+
+def whole_numbers(given: object) -> list[int] | None:
+    """Those that a collection holds; None where it is none, or holds anything else."""
+    if isinstance(given, str | bytes) or not isinstance(given, Collection):
+        return None
+    numbers = [*given]
+    return [int(number) for number in numbers] if all(map(is_whole, numbers)) else None
 
 
 def is_amount(given: object) -> bool:

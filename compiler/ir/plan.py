@@ -172,14 +172,26 @@ class PlannedEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightSizes:
+    """What the large weights of a plan take in its file, each once, and what they would in the
+    model's own precision."""
+
+    stored_bytes: int
+    full_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanDocument:
     """Everything in `plan.json` but the schema and the list of members.
 
     `decoding` is what the entries of a decoder share; other models have the one entry `main`.
+    `full_weight_bytes` is what the model's large weights would take in its own precision, each
+    once; None where all are in that.
     """
 
     entries: Mapping[str, PlannedEntry]
     decoding: Decoding | None = None
+    full_weight_bytes: Size | None = None
 
     @property
     def held_bytes(self) -> int:

@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, repeat
 from typing import TypeAlias
 
 from stagecut.compiler.ir.errors import ScheduleError
@@ -92,7 +93,13 @@ class Schedule:
     @cached_property
     def order(self) -> tuple[str, ...]:
         """The nodes in the order in which they run."""
-        return tuple(node for stage in self.stages for node in stage.nodes)
+        return tuple(chain.from_iterable([stage.nodes for stage in self.stages]))
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """The device of each node of `order`."""
+        each = [repeat(stage.device, len(stage.nodes)) for stage in self.stages]
+        return tuple(chain.from_iterable(each))
 
     @cached_property
     def stage_of(self) -> dict[str, int]:
@@ -102,7 +109,7 @@ class Schedule:
     @cached_property
     def device_of(self) -> dict[str, str]:
         """The device of each node, in the order in which they run."""
-        return {node: stage.device for stage in self.stages for node in stage.nodes}
+        return dict(zip(self.order, self.devices, strict=True))
 
     @cached_property
     def waiting(self) -> tuple[int | None, ...]:

@@ -33,18 +33,24 @@ _PROMPT, _CAPACITY = 128, 1024
 
 
 def positional(
-    dtypes: Mapping[str, "np.dtype[Any]"], length: int, tokens: int
+    dtypes: Mapping[str, "np.dtype[Any]"], counted: Tensor, tokens: int
 ) -> dict[str, Tensor]:
-    """What so many new `tokens` behind `length` others say of their places, for those of the inputs
-    in `dtypes` that are about it: the mask, of which every token counts, and the positions."""
+    """What the last `tokens` of each sequence say of their places, for those of the inputs in
+    `dtypes` that are about it: the mask, and the positions.
+
+    `counted` is `(sequences, all tokens)`, true for those that count: a token stands behind as many
+    as count before it, and where nothing does, at 0.
+    """
     found: dict[str, Tensor] = {}
+    total = counted.shape[1]
     for name, dtype in dtypes.items():
         if name == MASK:
-            found[name] = np.ones((1, length + tokens), dtype)
+            found[name] = counted.astype(dtype)
         elif name == POSITIONS:
-            found[name] = np.arange(length, length + tokens, dtype=dtype)[None]
+            places = np.maximum(np.cumsum(counted, axis=1) - 1, 0)
+            found[name] = places[:, total - tokens :].astype(dtype)
         elif name == CACHE_POSITIONS:
-            found[name] = np.arange(length, length + tokens, dtype=dtype)
+            found[name] = np.arange(total - tokens, total, dtype=dtype)
     return found
 
 
@@ -97,7 +103,8 @@ class Decoding:
     in as `tokens`; `logits` is the output that scores the next one, empty where it is not plain
     which does. `answer` is how many new tokens the answer has that it was compiled for, 0 where
     nobody said. A decoder without `states` that grow has no entry prefill: it reads its tokens one
-    by one."""
+    by one. Each run is of so many `sequences` at once, which are equally long, the rows of a batch:
+    what is kept of each has them, too."""
 
     states: tuple[State, ...]
     capacity: Positive
@@ -106,6 +113,7 @@ class Decoding:
     tokens: str = TOKENS
     handed: tuple[Handed, ...] = ()
     replaced: tuple[Replaced, ...] = ()
+    sequences: Positive = 1
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -138,7 +146,7 @@ class Decoding:
 
     @property
     def token_bytes(self) -> int:
-        """What a sequence keeps of each token."""
+        """What is kept of each token, of all sequences."""
         return sum(state.row_bytes for state in self.states)
 
 
@@ -151,7 +159,8 @@ class DecodingOptions:
     name. `new` is how many tokens the answer has whose time counts, and `length` the tokens that
     the step lies behind that is measured; one of the two is said at the most. `encoder` is the file
     of the model that runs once before, and `handed` pairs its outputs with inputs of the decoder
-    where these are not recognised by name. Raises UsageError for numbers that make no sense.
+    where these are not recognised by name. `sequences` is how many run at once, where the model
+    leaves that open. Raises UsageError for numbers that make no sense.
     """
 
     prompt: int | None = None
@@ -161,6 +170,7 @@ class DecodingOptions:
     length: int | None = None
     encoder: Path | None = None
     handed: Mapping[str, str] = field(default_factory=dict)
+    sequences: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("prompt", "capacity", "new", "length"):
@@ -169,6 +179,10 @@ class DecodingOptions:
                 raise UsageError(
                     f"it is {number!r}", where=name, fix="give a whole number of tokens, 2 or more"
                 )
+        if self.sequences is not None and not (is_whole(self.sequences) and self.sequences >= 1):
+            raise UsageError(
+                f"it is {self.sequences!r}", where="sequences", fix="give a whole number, 1 or more"
+            )
         if self.new is not None and self.length is not None:
             raise UsageError(
                 "the length of an answer says behind how many tokens its steps lie",

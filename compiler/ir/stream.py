@@ -19,6 +19,9 @@ The host's memory holds the weights of the stages whose devices live there, once
 replicas share them; and for every replica of every stage what it is given and what it gives, as
 large as its batch: the values that a stage reads and does not write itself, and those that it
 writes for others or as outputs. What an engine keeps for itself while it runs is not counted.
+
+An input uses of a budget what the nodes of all stages do; of energy run_j / batch of each, as a
+call's is shared by its inputs, and transfer_j of every value that crosses.
 """
 
 import math
@@ -26,13 +29,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from stagecut.compiler.ir.account import account
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.account import Account, account_beyond_budgets, check_budgets, sum_known
+from stagecut.compiler.ir.costs import ENERGY, CostTable
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import HOST, Basis, combined
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
-from stagecut.compiler.ir.stream_certificate import TOLERANCE, LimitName, StreamCertificate
+from stagecut.compiler.ir.stream_certificate import (
+    LATENCY,
+    MEMORY,
+    TOLERANCE,
+    WEIGHTS,
+    StreamCertificate,
+)
 from stagecut.compiler.ir.transfers import scheduled
 
 #: Where replicas run: in threads that call the one prepared stage, or in a process each, which may
@@ -53,7 +62,7 @@ def in_flight(
     most_s: float = math.inf,
 ) -> int:
     """How many inputs are in flight at most, by what is known of a stream's times; without a
-    latency, as many as keep all replicas at work.
+    latency, or a period (0), as many as keep all replicas at work.
 
     At the planned rate `latency_s / period_s` inputs are on their way; one more waits, so that no
     replica ever does. Of batches one waits for each replica of the first stage: one that finds less
@@ -128,10 +137,12 @@ class StageLoad:
 
 @dataclass(frozen=True, slots=True)
 class StreamAccount:
-    """`used` are units of each resource, those of all replicas together."""
+    """`used` are units of each resource, those of all replicas together; `uses` is what an input
+    uses of each budget, of energy where all of it is known."""
 
     stages: tuple[StageLoad, ...]
     used: Mapping[str, int]
+    uses: Mapping[str, float]
 
     @property
     def period_s(self) -> float:
@@ -158,11 +169,18 @@ class StreamAccount:
         """What the host's memory holds: weights, and what is passed between stages."""
         return self.weight_bytes + sum(stage.passed_bytes for stage in self.stages)
 
-    def taken(self, name: LimitName) -> float:
+    @property
+    def energy_j(self) -> float | None:
+        """Of an input; None where not all of it is known."""
+        return self.uses.get(ENERGY)
+
+    def taken(self, name: str) -> float:
         """What a limit of that name is held against."""
-        if name == "latency":
+        if name == LATENCY:
             return self.latency_s
-        return self.memory_bytes if name == "memory" else self.weight_bytes
+        if name == MEMORY:
+            return self.memory_bytes
+        return self.weight_bytes if name == WEIGHTS else self.uses[name]
 
     @property
     def basis(self) -> Basis:
@@ -183,7 +201,8 @@ def stream_account(table: CostTable, stream: StreamSchedule) -> StreamAccount:
     Raises AssignmentError or ScheduleError where it does not fit the table or its machine.
     """
     schedule, machine = stream.schedule, table.machine
-    steps = [*zip(schedule.steps, account(table, schedule).steps, strict=True)]
+    once = account_beyond_budgets(table, schedule)
+    steps = [*zip(schedule.steps, once.steps, strict=True)]
     call_s = [0.0] * len(schedule.stages)
     for step, cost in steps:
         if isinstance(step, Run):
@@ -221,7 +240,25 @@ def stream_account(table: CostTable, stream: StreamSchedule) -> StreamAccount:
                 where=f"resource {name}",
                 fix="use fewer replicas, or devices that take fewer units",
             )
-    return StreamAccount(tuple(loads), used)
+    uses = _uses(table, schedule, once)
+    check_budgets(table, uses)
+    return StreamAccount(tuple(loads), used, uses)
+
+
+def _uses(table: CostTable, schedule: Schedule, once: Account) -> Mapping[str, float]:
+    """Of each budget, by input; `once` is a call of every stage, with one input's transfers."""
+    batches = [table.machine.device(stage.device).batch for stage in schedule.stages]
+    energy_j = sum_known(
+        [
+            cost.energy_j / batches[step.stage]
+            if isinstance(step, Run) and cost.energy_j is not None
+            else cost.energy_j
+            for step, cost in zip(schedule.steps, once.steps, strict=True)
+        ]
+    )
+    names = (budget.name for budget in table.budgets if budget.name != ENERGY)
+    known = {} if energy_j is None else {ENERGY: energy_j}
+    return {**{name: once.uses[name] for name in names}, **known}
 
 
 def _border_bytes(table: CostTable, names: tuple[str, ...]) -> int:

@@ -9,12 +9,13 @@ Two forms of proof, which passes/partition/throughput/verify.py checks:
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
+from stagecut.compiler.ir.costs import ENERGY
 from stagecut.compiler.ir.solution import meets
-from stagecut.compiler.ir.units import at_most, seconds, size
+from stagecut.compiler.ir.units import at_most, scaled, seconds, size
 
 #: What a stream's certificate is about: pipelines whose stages hand values on in one direction; or
 #: those among them whose stages are stretches of the graph's own order.
@@ -24,8 +25,13 @@ StreamScope: TypeAlias = Literal[
 
 #: "latency": seconds from end to end at the stream's own rate. "memory": bytes in the host's
 #: memory, weights and what passes between stages. "weights": bytes of weights in the host's memory
-#: alone, which the cost table may limit. `StreamAccount` defines them.
-LimitName: TypeAlias = Literal["latency", "memory", "weights"]
+#: alone, which the cost table may limit. Every other name is a budget of the table, of what one
+#: input uses: "energy" in joules. `StreamAccount` defines them.
+LATENCY, MEMORY, WEIGHTS = "latency", "memory", "weights"
+NO_BUDGETS = (LATENCY, MEMORY, WEIGHTS)
+
+#: So many bits has a limit on a budget in its own unit, which is not below what numbers hold.
+_BITS, _LEAST = 44, -600
 
 #: Sums of times differ by as much with the order in which they are added up.
 TOLERANCE = 1e-9
@@ -33,43 +39,66 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most that a stream may take of something: seconds of latency, or bytes."""
+    """The most that a stream may take of something: seconds of latency, bytes, or what an input
+    uses of a budget."""
 
-    name: LimitName
+    name: str
     most: float
 
     def __str__(self) -> str:
-        amount = seconds(self.most) if self.name == "latency" else size(self.most)
-        return f"{amount} of {self.name}"
+        if self.name == LATENCY:
+            return f"{seconds(self.most)} of latency"
+        if self.is_budget:
+            used = scaled(self.most, "J") if self.name == ENERGY else f"{self.most:.6g}"
+            return f"{used} of {self.name} an input"
+        return f"{size(self.most)} of {self.name}"
 
     @property
     def exactly(self) -> str:
         """As it is given on the command line, with every digit that matters."""
-        return f"{self.most:.9g}s" if self.name == "latency" else f"{self.most:.0f}B"
+        if self.is_budget:
+            return f"{self.most:.9g}{'J' if self.name == ENERGY else ''}"
+        return f"{self.most:.9g}s" if self.name == LATENCY else f"{self.most:.0f}B"
+
+    @property
+    def is_budget(self) -> bool:
+        return self.name not in NO_BUDGETS
+
+    def of_batch(self, inputs: int) -> "Limit":
+        """For so many inputs at once, of which each may take as much."""
+        return replace(self, most=inputs * self.most) if self.is_budget else self
+
+    def unit(self, tick_s: float) -> float:
+        """What whole numbers in labels count: ticks of latency, bytes, or of a budget so small a
+        power of two that the limit is some 2 to the power of 43 of them."""
+        if self.name == LATENCY:
+            return tick_s
+        if not self.is_budget:
+            return 1.0
+        bits = math.frexp(self.most)[1] if self.most else _LEAST
+        return 2.0 ** (max(bits, _LEAST) - _BITS)
 
     def allows(self, amount: float) -> bool:
         return amount <= self.most * (1 + TOLERANCE)
 
 
 def limits_of_stream(
-    max_latency_s: float | None, max_memory_bytes: float | None
+    max_latency_s: float | None,
+    max_memory_bytes: float | None,
+    max_energy_j: float | None = None,
 ) -> tuple[Limit, ...]:
     """Those that are given."""
-    limits = []
-    if max_latency_s is not None:
-        limits.append(Limit("latency", float(max_latency_s)))
-    if max_memory_bytes is not None:
-        limits.append(Limit("memory", float(max_memory_bytes)))
-    return tuple(limits)
+    given = ((LATENCY, max_latency_s), (MEMORY, max_memory_bytes), (ENERGY, max_energy_j))
+    return tuple(Limit(name, float(most)) for name, most in given if most is not None)
 
 
 def most_latency_s(limits: Sequence[Limit]) -> float:
     """Seconds; infinite without a limit of it."""
-    return min((limit.most for limit in limits if limit.name == "latency"), default=math.inf)
+    return min((limit.most for limit in limits if limit.name == LATENCY), default=math.inf)
 
 
 #: Units of each resource in the order of the machine's devices, those of interchangeable devices
-#: counted together; then ticks of latency, or bytes, of each limit in the order of the certificate.
+#: counted together; then so much of each limit, in its unit, in the order of the certificate.
 Label: TypeAlias = tuple[int, ...]
 
 

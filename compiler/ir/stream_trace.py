@@ -1,11 +1,12 @@
 """What a stream did and when: the calls of each replica of each stage."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A replica of a stage ran so many inputs at once, by this machine's clock."""
+class Call(NamedTuple):
+    """A replica of a stage ran so many inputs at once, by this machine's clock; a tuple, as one is
+    made for each."""
 
     stage: int
     replica: int

@@ -17,6 +17,7 @@ import numpy as np
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import ScheduleError
+from stagecut.compiler.ir.in_bulk import in_bulk
 from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.ir.numbered import Ints
 from stagecut.compiler.ir.objective import LATENCY, Objective
@@ -128,6 +129,7 @@ def _wants(
 def _with_transfers(stages: Sequence[Stage], wants: Iterable[Want], router: Router) -> Schedule:
     """The stages in this order; whatever is wanted is transferred when it is first wanted."""
     arrived: set[tuple[str, str]] = set()
+    runs = in_bulk(Run, len(stages), stage=range(len(stages)))
     steps: list[Step] = []
     started = 0
 
@@ -147,10 +149,10 @@ def _with_transfers(stages: Sequence[Stage], wants: Iterable[Want], router: Rout
         steps.extend(reversed(way))
 
     for stage, value, source, memory in wants:
-        steps += map(Run, range(started, stage))
+        steps += runs[started:stage]
         started = stage
         bring(value, source, memory)
-    steps += map(Run, range(started, len(stages)))
+    steps += runs[started:]
     return Schedule(tuple(stages), tuple(steps))
 
 

@@ -1,5 +1,7 @@
 """Text for people: seconds, bytes and whatever else in the unit that suits their size."""
 
+import math
+
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"))
 _PREFIXES = (
     (1e12, "T"),
@@ -29,6 +31,16 @@ def seconds(time_s: float) -> str:
         if abs(time_s) >= 0.9995 * unit_s:
             return f"{_three_digits(time_s / unit_s)} {name}"
     return f"{time_s:.2e} s"
+
+
+def enough(time_s: float) -> str:
+    """`0.0123456` -> `12.35ms`: as options take it, four significant digits and no less than it
+    is, but for what sums of times differ by."""
+    least_s = time_s * (1 - 1e-9)
+    units = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+    unit_s, name = next((each for each in units if time_s >= each[0]), units[-1])
+    step = 10.0 ** max(0, 3 - math.floor(math.log10(least_s / unit_s))) if least_s else 1.0
+    return f"{math.ceil(least_s / unit_s * step) / step:.12g}{name}"
 
 
 def at_most(part: float) -> str:

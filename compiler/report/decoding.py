@@ -15,7 +15,7 @@ from stagecut.compiler.report import wording
 
 @dataclass(frozen=True, slots=True)
 class DecodingFigures:
-    """`first_token_s` is of a prompt of `prompt` tokens, `token_s` of one token behind `length`,
+    """`first_token_s` is of a prompt of `prompt` tokens, `token_s` of a step behind `length`,
     `encode_s` of what an encoder says before, at the sizes `source`; observed where the gate has
     run the plan, else by the costs, as `observed` says. `homes` are the memories of the states that
     lie in one of a device's own, by name; `along_length` says which schedule of the step is the
@@ -70,17 +70,19 @@ class DecodingFigures:
     def lines(self) -> Iterator[str]:
         """For people."""
         how = "observed" if self.observed else "predicted"
-        rate = f", {1 / self.token_s:.1f} tokens/s" if self.token_s else ""
+        many = self.decoding.sequences
+        rate = f", {many / self.token_s:.1f} tokens/s" if self.token_s else ""
+        step = "a token" if many == 1 else f"a step of {many} tokens"
         if self.encode_s is not None:
             yield f"encode {units.seconds(self.encode_s)} {how} ({self.source}), once"
         if self.decoding.states:
             yield (
                 f"first token {units.seconds(self.first_token_s)} {how} (prefill of {self.prompt} "
-                f"tokens), then {units.seconds(self.token_s)} a token{rate} (decode behind "
+                f"tokens), then {units.seconds(self.token_s)} {step}{rate} (decode behind "
                 f"{self.length} tokens)"
             )
         else:
-            yield f"{units.seconds(self.token_s)} {how} a token{rate}"
+            yield f"{units.seconds(self.token_s)} {how} {step}{rate}"
         token_bytes, capacity = self.decoding.token_bytes, self.decoding.capacity
         if self.answer_s is not None:
             yield (
@@ -88,9 +90,10 @@ class DecodingFigures:
                 f"{units.seconds(self.answer_s)} {how}"
             )
         if token_bytes:
+            who = "a sequence holds" if many == 1 else f"each of {many} sequences holds"
             yield (
-                f"a sequence holds {capacity} tokens in {units.size(capacity * token_bytes)}, "
-                f"{units.size(token_bytes)} a token"
+                f"{who} {capacity} tokens in {units.size(capacity * token_bytes // many)}, "
+                f"{units.size(token_bytes // many)} a token"
             )
         if self.held_bytes:
             yield f"it holds {units.size(self.held_bytes)} whole, whatever its length"
@@ -123,6 +126,7 @@ class DecodingFigures:
             "prompt": self.prompt,
             "length": self.length,
             "capacity": self.decoding.capacity,
+            **({} if self.decoding.sequences == 1 else {"sequences": self.decoding.sequences}),
             **({} if self.encode_s is None else {"encode_s": self.encode_s}),
             "first_token_s": self.first_token_s,
             "token_s": self.token_s,

@@ -4,12 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from stagecut.compiler.ir.checks import Checks
-from stagecut.compiler.ir.hosts_stream import Place
 from stagecut.compiler.ir.machine import Basis, Route
-from stagecut.compiler.ir.plan import OverLink
-from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
-from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.ir.text import printable, size_text
 from stagecut.compiler.ir.units import scaled, seconds, size
@@ -121,74 +117,11 @@ def checks(made: Checks | None) -> str:
     return f"right on {named}{worst}"
 
 
-def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]:
-    """What lower precision does to the plan that ships: what was predicted beside what was
-    measured; and how far the sum of squares was off, of every plan whose error was measured."""
-    if planned is None:
-        return ()
-    own = planned.of(shipped)
-    lines = []
-    if planned.reference:
-        lines.append(
-            f"held against {brief(planned.reference)}, from which the model itself is off by "
-            f"{percent_of(planned.own)} (rms)"
-        )
-    if own is not None and own.metric is not None and planned.right is not None:
-        lines.append(
-            f"{brief(planned.metric)} is {own.metric:.4g} on "
-            f"{count(planned.held_out, 'held-out sample')}, {planned.right:.4g} in full precision; "
-            f"it may lose {planned.tolerance:.4g}"
-        )
-    if own is not None and own.measured is not None:
-        allowed = "" if planned.metric else f"; {percent_of(planned.tolerance)} allowed"
-        lines.append(
-            f"error {percent_of(own.measured)} "
-            f"(rms on {count(planned.held_out, 'held-out sample')}), "
-            f"{percent_of(own.predicted)} predicted{allowed}"
-        )
-    both = [
-        (each.predicted / each.measured, each.name)
-        for each in planned.contenders
-        if each.measured and each.predicted
-    ]
-    if both:
-        (least, low), (most, high) = min(both), max(both)
-        lines.append(
-            f"predicted errors are {least:.2f} ({brief(low)}) to {most:.2f} ({brief(high)}) times "
-            f"those measured, by {count(planned.runs, 'run')} of the whole model"
-        )
-    if len(planned.attempts) > 1:
-        tried = ", ".join(
-            percent_of(each.measured) for each in planned.attempts if each.measured is not None
-        )
-        lines.append(f"solved {len(planned.attempts)} times under other budgets: {tried}")
-    return tuple(lines)
-
-
-def error_front(planned: PlannedPrecision | None) -> str:
-    """What less error costs, by the costs."""
-    if planned is None or not planned.front:
-        return ""
-    told = (
-        f"{percent_of(point.error)} off in {time(Figure(point.run_s, point.basis))} "
-        f"({nodes_on(point)})"
-        for point in planned.front
-    )
-    return f"to choose from, by the costs: {'; '.join(told)}"
-
-
 def nodes_by_device(counts: Mapping[str, int]) -> str:
     """`60 nodes on cpu.serial, 2 nodes on pim`."""
     return ", ".join(
         f"{count(number, 'node')} on {brief(device)}" for device, number in counts.items()
     )
-
-
-def nodes_on(point: ErrorPoint) -> str:
-    """`60 nodes on cpu.int8.serial, 2 on cpu.serial`."""
-    (first, most), *others = point.devices.items()
-    more = (f", {number} on {brief(device)}" for device, number in others)
-    return f"{count(most, 'node')} on {brief(first)}{''.join(more)}"
 
 
 def percent_of(part: float) -> str:
@@ -278,95 +211,6 @@ def extent(summary: Summary) -> str:
         return f"{nodes} in {stages}, no transfers"
     transfers = count(summary.transfers, "transfer")
     return f"{nodes} in {stages}, {transfers} ({size(summary.transferred_bytes)})"
-
-
-def streaming(summary: Summary) -> str:
-    """How inputs stream through the plan: `streams through 2 × cpu.serial; an input takes 13 ms
-    with 3 in flight`."""
-    stream = summary.streaming
-    if stream is None:
-        return ""
-    stages = " → ".join(map(_places, stream.places))
-    batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
-    latency = f"{time(stream.latency)} with {stream.in_flight} in flight"
-    where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
-    return f"streams through {stages}{where}{batch}; an input takes {latency}"
-
-
-def bottleneck(summary: Summary) -> str:
-    """What sets the rate, a stage, a link or the driver; how busy the others are, and what another
-    core would buy."""
-    stream = summary.streaming
-    if stream is None:
-        return ""
-    busy = ""
-    loads = [(f"stage {stage}", share) for stage, share in enumerate(stream.busy)]
-    loads += [(load.name, load.busy) for load in stream.loads]
-    if len(loads) > 1:
-        first = max(range(len(loads)), key=lambda at: loads[at][1])
-        others = ", ".join(
-            f"{name} {share:.0%}" for at, (name, share) in enumerate(loads) if at != first
-        )
-        is_stage = first < len(stream.places)
-        on = f" on {_places(stream.places[first], counted=False)}" if is_stage else ""
-        busy = f"{loads[first][0]}{on} sets the rate; busy: {others}"
-    more = "" if stream.another is None else f"with another core {trade(stream.another)}"
-    said = "; ".join(filter(None, (busy, more)))
-    return said and f"by the costs, {said}"
-
-
-def _places(places: Sequence[Place], *, counted: bool = True) -> str:
-    """`2 × cpu.serial + 2 × b.cpu.serial`."""
-    return " + ".join(
-        f"{each.replicas} × {brief(each.device)}" if counted else brief(each.device)
-        for each in places
-    )
-
-
-def reason(summary: Summary) -> str:
-    """Why a pipeline, or replicas, let more through than what else took part, as far as it was
-    shown."""
-    return "" if summary.streaming is None else summary.streaming.reason
-
-
-def trade(point: FrontPoint) -> str:
-    """`120 inputs/s, 8.3 ms each: 1 × cpu.parallel`."""
-    period, latency = (Figure(each, point.basis) for each in (point.period_s, point.latency_s))
-    return f"{rate(period)}, {time(latency)} each: {point.stages}"
-
-
-def front(summary: Summary) -> str:
-    """Streams that are slower and sooner done, by the costs."""
-    stream = summary.streaming
-    if stream is None or not stream.front:
-        return ""
-    return f"sooner done, by the costs: {'; '.join(map(trade, stream.front[:3]))}"
-
-
-def measured_stages(summary: Summary) -> str:
-    """How much of what might have been chosen was run in a stream."""
-    stream = summary.streaming
-    if stream is None or not stream.candidates:
-        return ""
-    candidates = count(stream.candidates, "stage")
-    return f"measured in a stream: {stream.measured} of the {candidates} that may be chosen"
-
-
-def batches(summary: Summary) -> str:
-    """What several inputs in one call were seen to do, before any gate."""
-    stream = summary.streaming
-    return "" if stream is None or not stream.tried else f"tried: {'; '.join(stream.tried)}"
-
-
-def over_links(found: Sequence[OverLink]) -> str:
-    """What hosts no longer hand to each other as it is."""
-    said = []
-    for each in found:
-        how = "is run again there" if each.how == "run again" else f"goes there as {each.how}"
-        off = f", off by {each.error:.1g}" if each.error else ""
-        gain = f"{seconds(each.taken_s)} expected instead of {seconds(each.sent_s)}"
-        said.append(f"{brief(each.value)} {how} ({gain}{off})")
-    return f"between hosts: {'; '.join(said)}" if said else ""
 
 
 def profiling(summary: Summary) -> str:

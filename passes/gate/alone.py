@@ -20,7 +20,7 @@ from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import Gate, fastest_s, versus
 
 #: How much slower than the best in the first heat a contender may be and still win.
-_NEAR = 1.25
+NEAR = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Alone:
             return Result(self.gate(built, feeds), tuple(built))
         first = self.gate.qualifying(built, feeds)
         price = self.gate.objective.price
-        most = _NEAR * min(price(contender.min_s, contender.energy_j) for contender in first)
+        most = NEAR * min(price(contender.min_s, contender.energy_j) for contender in first)
         near = [
             each
             for contender, each in zip(first, built, strict=True)

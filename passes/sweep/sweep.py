@@ -77,6 +77,17 @@ class Curve:
     solves: int
     gap: float
 
+    @property
+    def low(self) -> float:
+        return self.stretches[0].low
+
+    @property
+    def high(self) -> float:
+        return self.stretches[-1].high
+
+    def has(self, speed: float) -> bool:
+        return self.low <= speed <= self.high
+
     def at(self, speed: float) -> Stretch:
         return next(each for each in self.stretches if speed <= each.high)
 

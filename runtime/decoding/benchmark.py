@@ -37,8 +37,9 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Medians over several runs. `token_s` is the median of the tokens behind the first one;
-    `step_bytes` is what such a token reads on average, `read_bytes_per_s` what the machine reads
+    """Medians over several runs. `token_s` is the median of the steps behind the first token, each
+    of a token for all `sequences` that run at once; `tokens` are those of the first one.
+    `step_bytes` is what such a step reads on average, `read_bytes_per_s` what the machine reads
     meanwhile."""
 
     tokens: tuple[int, ...]
@@ -48,10 +49,12 @@ class Measured:
     memory_bytes: int
     step_bytes: float
     read_bytes_per_s: float
+    sequences: int = 1
 
     @property
     def tokens_per_s(self) -> float:
-        return 1 / self.token_s
+        """Of all sequences."""
+        return self.sequences / self.token_s
 
     @property
     def bandwidth_share(self) -> float:
@@ -77,19 +80,22 @@ def benchmark(
             where="the plan",
             fix="read what their models say: `stagecut report PLAN`",
         )
-    prompt = np.random.default_rng(0).integers(0, generator.vocabulary, lengths.prompt).tolist()
-    _once(generator, prompt, lengths.new, source, clock)
+    sequences = generator.session.decoding.sequences
+    sizes = (sequences, lengths.prompt)
+    prompts = np.random.default_rng(0).integers(0, generator.vocabulary, sizes).tolist()
+    _once(generator, prompts, lengths.new, source, clock)
     before = bandwidth()
-    runs = [_once(generator, prompt, lengths.new, source, clock) for _ in range(_ROUNDS)]
+    runs = [_once(generator, prompts, lengths.new, source, clock) for _ in range(_ROUNDS)]
     found = runs[0][0]
     return Measured(
         found.tokens,
         _ROUNDS,
         statistics.median(run.first_token_s for run, _ in runs),
         statistics.median(time_s for _, times_s in runs for time_s in times_s),
-        found.memory_bytes,
+        found.memory_bytes * sequences,
         read_by_steps(generator, lengths.prompt, lengths.new),
         max(before, bandwidth()),
+        sequences,
     )
 
 
@@ -112,14 +118,17 @@ def read_by_steps(generator: Generator, prompt: int, new: int) -> float:
 
 def _once(
     generator: Generator,
-    prompt: Sequence[int],
+    prompts: Sequence[Sequence[int]],
     new: int,
     source: Feeds | None,
     clock: Callable[[], float],
 ) -> tuple[Generated, list[float]]:
-    """What came out, and what each token behind the first took."""
+    """The first answer, and what each step behind the first token took."""
     ends_s: list[float] = []
-    found = generator(
-        prompt, source=source, max_new=new, on_token=lambda _, __: ends_s.append(clock())
-    )
+
+    def ended(sequence: int, _: int, __: str) -> None:
+        if sequence == 0:
+            ends_s.append(clock())
+
+    found, *_ = generator.several(prompts, source=source, max_new=new, on_token=ended)
     return found, np.diff(ends_s).tolist()

@@ -1,38 +1,34 @@
 """Generate: prefill with the prompt, then a token at a time, each read back in."""
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from collections.abc import Sequence as Several
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError
-from stagecut.compiler.ir.numbers import is_whole
-from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL
+from stagecut.compiler.ir.numbers import whole_numbers
+from stagecut.compiler.ir.state import DECODE, ENCODE, MASK, PREFILL
+from stagecut.runtime.decoding.answer import Answer, Ends, Listener
 from stagecut.runtime.decoding.sampling import Sampler, Sampling
 from stagecut.runtime.decoding.sequence import Sequence
 from stagecut.runtime.decoding.session import DecoderSession
 from stagecut.runtime.decoding.tokenizer import Tokenizer
 
-#: Told of each token when it is there, and of the text that it completes, empty without tokenizer.
-Listener: TypeAlias = Callable[[int, str], None]
-
-#: What a tokenizer makes of the first bytes of a letter.
-_UNFINISHED = "\ufffd"
-
 
 @dataclass(frozen=True, slots=True)
 class Generated:
     """`prompt` is how many tokens were given; `tokens` are new ones, without the one that ended
-    them; `text` is None without a tokenizer.
+    them; `text` is None without a tokenizer, and cut before the text that ended it.
 
     `first_token_s` is from the prompt to the first token, `tokens_per_s` the rate of those behind
-    it, None where there are none; `memory_bytes` is what the sequence's states took.
+    it, None where there are none; `memory_bytes` is what the sequence's states took. Of several
+    prompts at once, each has the times of all.
     """
 
     prompt: int
@@ -77,6 +73,7 @@ class Generator:
         ports = {port.name: port for port in (*planned.inputs, *planned.outputs)}
         self.vocabulary = ports[self.session.decoding.logits].shape[-1]
         self._dtype = np.dtype(ports[self.session.decoding.tokens].dtype)
+        self._mask_dtype = np.dtype(ports[MASK].dtype) if MASK in ports else None
         if tokenizer is not None:
             tokenizer.check_fits(self.vocabulary)
 
@@ -88,55 +85,110 @@ class Generator:
         max_new: int = 64,
         sampling: Sampling = Sampling(),
         stop_ids: Collection[int] = (),
+        stops: Collection[str] = (),
         on_token: Listener | None = None,
     ) -> Generated:
-        """Up to `max_new` tokens behind `prompt`, a text or tokens; one of `stop_ids` ends them.
+        """Up to `max_new` tokens behind `prompt`, a text or tokens; one of `stop_ids` ends them, or
+        a text of `stops`, which the answer's text is cut before.
 
-        Raises FeedError for a prompt that there is no room for, or that is none, and for a source
-        that is missing, or that nothing reads; UsageError for other arguments that make no sense.
+        Raises FeedError for a prompt that there is no room for, or that is none, for a source that
+        is missing, or that nothing reads, and where the plan answers several prompts at once.
         """
-        given = self._tokens(prompt)
-        stops = _stops(stop_ids)
+        [found] = self.several(
+            [prompt],
+            source=source,
+            max_new=max_new,
+            sampling=sampling,
+            stop_ids=stop_ids,
+            stops=stops,
+            on_token=None if on_token is None else lambda _, token, text: on_token(token, text),
+        )
+        return found
+
+    def several(
+        self,
+        prompts: Several[str | Several[int]],
+        *,
+        source: Feeds | None = None,
+        max_new: int = 64,
+        sampling: Sampling = Sampling(),
+        stop_ids: Collection[int] = (),
+        stops: Collection[str] = (),
+        on_token: Callable[[int, int, str], None] | None = None,
+    ) -> tuple[Generated, ...]:
+        """As a call for each of `prompts`, as many as the plan runs at once, in the same steps;
+        `on_token` is told first of which one a token is, from 0 on.
+
+        Those that are shorter than the longest one are filled up in front. By chance, each prompt
+        has a seed of its own, one more than the one before it. Raises FeedError for another number
+        of prompts, and for different lengths where the model is not told by an `attention_mask`
+        which tokens count; UsageError for other arguments that make no sense.
+        """
+        ends = Ends(max_new, stop_ids, stops)
         if not isinstance(sampling, Sampling):
             raise UsageError(f"it is {sampling!r}", where="sampling", fix="give a Sampling(...)")
+        if isinstance(prompts, str) or not isinstance(prompts, Collection):
+            raise FeedError(f"they are {prompts!r}", where="prompts", fix="give a list of prompts")
+        self._check_number(len(prompts))
+        if ends.stops and self._tokenizer is None:
+            raise _needs_tokenizer("stops")
+        given = [self._tokens(prompt) for prompt in prompts]
         self._check_source(source)
-        self._check_room(len(given), max_new)
-        clock, tokens, told = self._clock, list[int](), ""
+        self._check_room(max(map(len, given)), ends.max_new)
+        answers = [
+            Answer(
+                Sampler(replace(sampling, seed=sampling.seed + at)),
+                ends,
+                self._tokenizer,
+                None if on_token is None else partial(on_token, at),
+            )
+            for at in range(len(given))
+        ]
+        times_s, memory_bytes = self._write(answers, given, source)
+        return tuple(
+            Generated(len(prompt), tuple(each.tokens), each.text, *times_s, memory_bytes)
+            for prompt, each in zip(given, answers, strict=True)
+        )
+
+    def _write(
+        self, answers: Several[Answer], given: Several[Several[int]], source: Feeds | None
+    ) -> tuple[tuple[float, float | None], int]:
+        """Let all `answers` go on until they are over: the seconds to the first token, the rate of
+        those behind it, and the bytes that a sequence took."""
+        clock = self._clock
+
+        def added(scores: Tensor) -> tuple[list[list[int]], float]:
+            tokens = [[each.add(row)] for each, row in zip(answers, scores, strict=True)]
+            now_s = clock()
+            for each in answers:
+                each.tell()
+            return tokens, now_s
+
         with self.session.sequence() as sequence:
             start_s = clock()
-            scores = self._begun(sequence, given, source)
-            sampler = Sampler(sampling)
-            token = sampler(scores)
-            first_s = last_s = clock()
-            while token not in stops:
-                tokens.append(token)
-                if on_token is not None:
-                    told += (text := self._completed(tokens, told))
-                    on_token(token, text)
-                if len(tokens) == max_new:
-                    break
-                token = sampler(self._scores(sequence.run(DECODE, self._row([token]))))
-                last_s = clock()
-            steps = sequence.length - len(given)
-            return Generated(
-                len(given),
-                tuple(tokens),
-                None if self._tokenizer is None else self._tokenizer.decode(tokens),
-                first_s - start_s,
-                steps / (last_s - first_s) if steps and last_s > first_s else None,
-                sequence.memory_bytes,
+            tokens, first_s = added(self._begun(sequence, given, source))
+            last_s, length = first_s, sequence.length
+            while not all(each.is_over for each in answers):
+                tokens, last_s = added(self._scores(sequence.run(DECODE, self._rows(tokens))))
+            steps = sequence.length - length
+            rate = steps / (last_s - first_s) if steps and last_s > first_s else None
+            return (first_s - start_s, rate), sequence.memory_bytes // len(answers)
+
+    def _check_number(self, prompts: int) -> None:
+        sequences = self.session.decoding.sequences
+        if prompts != sequences:
+            raise FeedError(
+                f"{prompts} given, and the plan answers {sequences} at once",
+                where="prompts",
+                fix="give as many, or compile with another number of --sequences",
             )
 
     def _tokens(self, prompt: str | Several[int]) -> list[int]:
         if isinstance(prompt, str):
             if self._tokenizer is None:
-                raise UsageError(
-                    "a text needs a tokenizer",
-                    where="prompt",
-                    fix="give tokens, or the model's tokenizer: --tokenizer tokenizer.json",
-                )
+                raise _needs_tokenizer("prompt")
             prompt = self._tokenizer.encode(prompt)
-        tokens = _whole(prompt)
+        tokens = whole_numbers(prompt)
         if tokens is None:
             raise FeedError(
                 "is no row of tokens",
@@ -154,15 +206,39 @@ class Generator:
                 )
         return tokens
 
-    def _begun(self, sequence: Sequence, given: Several[int], source: Feeds | None) -> Tensor:
-        """The scores of the token behind the prompt; of a source, where there is one."""
+    def _begun(
+        self, sequence: Sequence, given: Several[Several[int]], source: Feeds | None
+    ) -> Tensor:
+        """The scores of the token behind each prompt; of a source, where there is one."""
         if source is not None:
             sequence.run(ENCODE, source)
+        filled = self._filled(given)
         if self.session.decoding.states:
-            return self._scores(sequence.run(PREFILL, self._row(given)))
-        for token in given[:-1]:
-            sequence.run(DECODE, self._row([token]))
-        return self._scores(sequence.run(DECODE, self._row(given[-1:])))
+            return self._scores(sequence.run(PREFILL, filled))
+        columns = np.hsplit(filled[self.session.decoding.tokens], len(given[0]))
+        return [
+            self._scores(sequence.run(DECODE, self._rows(column.tolist()))) for column in columns
+        ][-1]
+
+    def _filled(self, given: Several[Several[int]]) -> dict[str, Tensor]:
+        """Prompts as rows of one length, the first tokens of which do not count where there are
+        none."""
+        longest = max(map(len, given))
+        missing = [longest - len(tokens) for tokens in given]
+        rows = self._rows(
+            [[0] * gap + [*tokens] for gap, tokens in zip(missing, given, strict=True)]
+        )
+        if not any(missing):
+            return rows
+        if self._mask_dtype is None or self.session.counts_from_front:
+            lengths = ", ".join(str(len(tokens)) for tokens in given)
+            raise FeedError(
+                f"they have {lengths} tokens, and the model is not told which of them count",
+                where="prompts",
+                fix="give prompts that are equally long",
+            )
+        counted = np.arange(longest)[None] >= np.asarray(missing)[:, None]
+        return {**rows, MASK: counted.astype(self._mask_dtype)}
 
     def _check_source(self, source: Feeds | None) -> None:
         encode = self.session.entries.get(ENCODE)
@@ -179,10 +255,6 @@ class Generator:
     def _check_room(self, given: int, max_new: int) -> None:
         """The last token need not be read back in."""
         capacity = self.session.capacity
-        if not (is_whole(max_new) and max_new >= 1):
-            raise UsageError(
-                f"it is {max_new!r}", where="max_new", fix="give a whole number, 1 or more"
-            )
         if given > capacity:
             problem = f"it has {given} tokens, and a sequence holds {capacity}"
         elif given + max_new - 1 > capacity:
@@ -193,32 +265,20 @@ class Generator:
             problem, where="prompt", fix="ask for less, or compile with a larger --capacity"
         )
 
-    def _row(self, tokens: Several[int]) -> dict[str, Tensor]:
-        return {self.session.decoding.tokens: np.asarray([tokens], self._dtype)}
+    def _rows(self, tokens: Several[Several[int]]) -> dict[str, Tensor]:
+        return {self.session.decoding.tokens: np.asarray(tokens, self._dtype)}
 
     def _scores(self, outputs: Several[Tensor]) -> Tensor:
-        """Those of the token behind the last one: of `[1, n, vocabulary]`."""
-        scores: Tensor = outputs[self._at].reshape(-1, self.vocabulary)[-1]
+        """Those of the token behind the last one, a row for each sequence: of `[sequences, n,
+        vocabulary]`."""
+        sequences = self.session.decoding.sequences
+        scores: Tensor = outputs[self._at].reshape(sequences, -1, self.vocabulary)[:, -1]
         return scores
 
-    def _completed(self, tokens: Several[int], told: str) -> str:
-        """The text that the latest token adds to what was told; letters come when whole."""
-        if self._tokenizer is None:
-            return ""
-        text = self._tokenizer.decode(tokens)
-        return "" if text.endswith(_UNFINISHED) else text[len(told) :]
 
-
-def _stops(given: object) -> frozenset[int]:
-    tokens = _whole(given)
-    if tokens is None:
-        raise UsageError(f"they are {given!r}", where="stop_ids", fix="give tokens, as in {0, 2}")
-    return frozenset(tokens)
-
-
-def _whole(given: Any) -> list[int] | None:
-    """The whole numbers that it holds; None where it holds anything else. Nothing is rounded."""
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        return None
-    tokens = [*given]
-    return [int(token) for token in tokens] if all(map(is_whole, tokens)) else None
+def _needs_tokenizer(where: str) -> UsageError:
+    return UsageError(
+        "a text needs a tokenizer",
+        where=where,
+        fix="give tokens, or the model's tokenizer: --tokenizer tokenizer.json",
+    )

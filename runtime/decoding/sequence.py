@@ -9,13 +9,8 @@ import numpy as np
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import ClosedError, FeedError, UsageError
-from stagecut.compiler.ir.state import (
-    DECODE,
-    ENCODE,
-    PREFILL,
-    Decoding,
-    positional,
-)
+from stagecut.compiler.ir.state import DECODE, ENCODE, MASK, PREFILL, Decoding
+from stagecut.runtime.decoding.counted import Counted
 from stagecut.runtime.decoding.held import Held
 from stagecut.runtime.decoding.rows import Rows
 
@@ -36,7 +31,11 @@ class Sequence:
 
     Of an encoder-decoder, "encode" comes first, and its outputs are read by each run behind it.
     Outputs come back without the states. `attention_mask` and `position_ids` may be left out where
-    the model has them: every token counts, each stands behind the one before it.
+    the model has them: every token counts, each stands behind those before it that do. A mask that
+    is given is of all tokens so far, and holds for further runs, too.
+
+    Of a plan for several sequences at once, this is all of them: they are equally long, and tokens
+    come in as a row for each. A shorter prompt is filled up in front, with a mask that says so.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class Sequence:
         outputs: Several[str],
         decoding: Decoding,
         held: Held,
-        rows: Rows | None = None,
+        kept: tuple[Rows, Counted] | None = None,
     ) -> None:
         self._entries = entries
         self._inputs = inputs
@@ -56,11 +55,16 @@ class Sequence:
         self._known = decoding.entries
         self._kept = frozenset(decoding.kept)
         self._held = held
-        self._rows: Rows | None = rows or Rows(decoding.states, decoding.capacity)
+        rows, counted = kept or (
+            Rows(decoding.states, decoding.capacity),
+            Counted(decoding.sequences, decoding.capacity),
+        )
+        self._rows: Rows | None = rows
+        self._counted = counted
 
     @property
     def length(self) -> int:
-        """How many tokens it holds."""
+        """How many tokens it holds, of each sequence."""
         return self._open.length
 
     @property
@@ -92,13 +96,17 @@ class Sequence:
                 where=f"input {self._decoding.tokens}",
                 fix="give fewer, truncate the sequence, or compile with a larger --capacity",
             )
-        whole = {**positional(self._inputs[entry], rows.length, count), **feeds}
+        counted = self._counted
+        if MASK in feeds:
+            counted = counted.told(feeds[MASK], rows.length + count)
+        whole = {**counted.places(self._inputs[entry], rows.length, count), **feeds}
         whole |= self._held.arrays
         if entry == DECODE:
             whole |= rows.past()
         found = self._entries[entry].run(self._asked, whole)
         named = dict(zip(self._asked, found, strict=True))
         rows.append(named, count)
+        self._counted = counted
         self._held.replace(named)
         return found[: len(self._outputs)]
 
@@ -114,14 +122,15 @@ class Sequence:
                 fix="fork the sequence where you may have to return, or truncate(0)",
             )
         rows.truncate(length)
+        self._counted.truncate(length)
         if not length:
             self._held.rewind()
 
     def fork(self) -> "Sequence":
         """Another sequence that holds the same, in memory of its own."""
-        rows = self._open.copy()
+        kept = self._open.copy(), self._counted.copy()
         return Sequence(
-            self._entries, self._inputs, self._outputs, self._decoding, self._held.copy(), rows
+            self._entries, self._inputs, self._outputs, self._decoding, self._held.copy(), kept
         )
 
     def close(self) -> None:
@@ -186,9 +195,11 @@ class Sequence:
         shape: tuple[int, ...] = ()
         with suppress(ValueError):  # of lists of several lengths
             shape = np.shape(tokens)
-        if len(shape) != 2 or shape[0] != 1 or not shape[1]:
+        rows = self._decoding.sequences
+        if len(shape) != 2 or shape[0] != rows or not shape[1]:
+            many = "one row" if rows == 1 else f"{rows} rows"
             raise FeedError(
-                "has to be one row of tokens, 1x1 or longer",
+                f"has to be {many} of tokens, {rows}x1 or longer",
                 where=f"input {name}",
                 fix=f"feed {{{name!r}: array of whole numbers}}",
             )

@@ -14,6 +14,9 @@ from stagecut.runtime.decoding.sequence import Sequence
 from stagecut.runtime.decoding.traffic import weight_bytes
 from stagecut.runtime.session import Session
 
+#: Operators that are told how many tokens count, and not which.
+_FROM_FRONT = frozenset({"GroupQueryAttention"})
+
 
 class DecoderSession:
     """Runs the plan of a decoder. Safe to use from several threads at once, a sequence in each.
@@ -62,6 +65,14 @@ class DecoderSession:
         """What a step reads of the weights."""
         return weight_bytes(self._step.staged(fallback=self.entries[DECODE].is_fallback))
 
+    @cached_property
+    def counts_from_front(self) -> bool:
+        """Whether an operator takes the tokens that count for the first ones, so that a shorter
+        prompt cannot be filled up in front."""
+        staged = self._step.staged(fallback=self.entries[DECODE].is_fallback)
+        nodes = (node for program in staged.programs for node in program.model.graph)
+        return any(node.op_type in _FROM_FRONT for node in nodes)
+
     @property
     def is_modelled(self) -> bool:
         """Whether a device of it is modelled, so that its runs do not show how fast it is."""
@@ -79,7 +90,7 @@ class DecoderSession:
         return [*self._outputs]
 
     def sequence(self) -> Sequence:
-        """A new, empty sequence."""
+        """A new, empty sequence; of a plan for several at once, all of these."""
         held = Held(self.decoding, self._zeros())
         return Sequence(self.entries, self._inputs, self._outputs, self.decoding, held)
 

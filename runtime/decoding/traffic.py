@@ -5,6 +5,7 @@ Where a token takes no longer than reading them, its engine cannot be faster.
 
 import onnx_ir as ir
 
+from stagecut.compiler.formats.quantised_tensor import stored_parts
 from stagecut.compiler.ir.device import StagedSchedule
 from stagecut.compiler.ir.state import Decoding
 
@@ -18,10 +19,10 @@ def weight_bytes(staged: StagedSchedule) -> int:
     found: dict[tuple[object, ...], int] = {}
     for program in staged.programs:
         graph = program.model.graph
-        for value in graph.initializers.values():
-            tensor = value.const_value
-            if tensor is not None and _is_read(value):
-                found[_place(tensor, program.name)] = tensor.nbytes
+        for name, value in graph.initializers.items():
+            if value.const_value is not None and _is_read(value):
+                for own, part in stored_parts(name, value.const_value):
+                    found[_place(part, program.name, own)] = part.nbytes
     return sum(found.values())
 
 
@@ -39,7 +40,7 @@ def _is_read(value: ir.Value) -> bool:
     return any(usage.idx or usage.node.op_type not in _BY_ROW for usage in value.uses())
 
 
-def _place(tensor: ir.TensorProtocol, program: str) -> tuple[object, ...]:
+def _place(tensor: ir.TensorProtocol, program: str, name: str) -> tuple[object, ...]:
     """Equal for the same bytes of the plan's weight file; small weights are each stage's own."""
     offset = getattr(tensor, "offset", None)
-    return (program, tensor.name) if offset is None else (offset, tensor.nbytes)
+    return (program, name) if offset is None else (offset, tensor.nbytes)

@@ -13,6 +13,7 @@ import numpy as np
 
 from stagecut.compiler.formats.kept_file import place_of
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.quantised_tensor import stored_parts
 from stagecut.compiler.formats.weights import model_bytes
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import ClosedError, CrashFault, EngineError, RangeFault, StageFault
@@ -172,7 +173,11 @@ def _described(values: Sequence[Value]) -> list[tuple[str, str, tuple[int, ...]]
 
 def _weights(program: StageProgram) -> tuple[int, int, int] | None:
     """The descriptor of the file with the program's large weights, and where in it they lie."""
-    initializers = program.model.graph.initializers.values()
-    tensors = (value.const_value for value in initializers)
-    region = next((each.region for each in tensors if isinstance(each, MappedTensor)), None)
+    parts = (
+        part
+        for name, value in program.model.graph.initializers.items()
+        if value.const_value is not None
+        for _, part in stored_parts(name, value.const_value)
+    )
+    region = next((each.region for each in parts if isinstance(each, MappedTensor)), None)
     return None if region is None else (*place_of(region), len(region))

@@ -6,7 +6,6 @@ outputs   |    |  .. .. .. .. .. .. ..  |    |
 
 import statistics
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -14,7 +13,7 @@ from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.runtime.executor import Executor, Passage
-from stagecut.runtime.stream.item import Item, Outputs
+from stagecut.runtime.stream.item import Item, Outputs, Told
 from stagecut.runtime.stream.pipeline import Layout, Pipeline
 from stagecut.runtime.unprofiled_shapes import Shapes
 
@@ -33,6 +32,7 @@ class Only:
     devices: tuple[str, ...] = ()
     stream: PlannedStream | None = None
     has_full_batches: bool = False
+    run_s: float = 0.0
 
     def passes(self, shapes: Shapes) -> bool:  # noqa: ARG002
         return True
@@ -78,7 +78,7 @@ class FullStream:
         left_s: list[float] = []
         failed: list[BaseException] = []
 
-        def left(future: "Future[Outputs]") -> None:
+        def left(future: Told) -> None:
             """Knows of no item: a future keeps whom it told, and would keep its outputs with it."""
             if future.cancelled():
                 return

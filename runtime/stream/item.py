@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -10,12 +9,16 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.runtime.executor import Passage
+from stagecut.runtime.stream.promise import Promise
 from stagecut.runtime.unprofiled_shapes import Shapes
 
 if TYPE_CHECKING:
     from stagecut.runtime.stream.group import Group
 
 Outputs: TypeAlias = list[Tensor]
+
+#: What tells whoever waits for an input what became of it.
+Told: TypeAlias = "Promise | Future[Outputs]"
 
 
 class Served(Protocol):
@@ -33,6 +36,11 @@ class Served(Protocol):
 
     @property
     def stream(self) -> PlannedStream | None: ...
+    @property
+    def run_s(self) -> float:
+        """What a single run takes by the plan; 0 where that is not known."""
+        ...
+
     @property
     def has_full_batches(self) -> bool:
         """Whether there are stages of their own for these, and for no other batches."""
@@ -56,7 +64,8 @@ class Item:
     shapes: Shapes
     handed_back: Callable[[Feeds], Outputs]
     owner: object = None
-    future: "Future[Outputs]" = field(default_factory=Future)
+    #: A Future where it is handed out.
+    future: Told = field(default_factory=Promise)
     arrived_s: float = 0.0
     #: Set once the item is admitted, or never will be; only where somebody waits for that.
     admitted: Event | None = None
@@ -75,11 +84,13 @@ class Item:
 
     def answer(self, result: Outputs | BaseException) -> None:
         """Where it was cancelled meanwhile, nobody wants to know."""
-        with suppress(InvalidStateError):
+        try:
             if isinstance(result, BaseException):
                 self.future.set_exception(result)
             else:
                 self.future.set_result(result)
+        except InvalidStateError:
+            return
 
     def cancel(self) -> None:
         """Only before it begins."""

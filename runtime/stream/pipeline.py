@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import Literal, TypeAlias, TypeVar, TypeVarTuple
 
 from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError, told
+from stagecut.compiler.ir.stream import in_flight
 from stagecut.compiler.ir.stream_trace import Call
 from stagecut.runtime.scheduler import Scheduler, Start
 from stagecut.runtime.stream.group import Group
@@ -55,12 +56,12 @@ class Layout:
         """Batches are `full` where stages were made for just these: others would have to be made.
         `limit` is how many inputs are in flight at most: with more, each would only take longer.
 
-        Where nothing is known of times, every replica has one, and every stage another one waiting.
+        Where a plan does not say how it streams, every stage has one replica.
         """
         planned, devices = variant.stream, tuple(variant.devices)
         if planned is None:
-            stages = max(1, len(devices))
-            return cls(devices, (1,) * stages, 1, 2 * stages)
+            single = (1,) * max(1, len(devices))
+            return cls(devices, single, 1, in_flight(single, 1, variant.run_s))
         replicas = planned.replicas or (1,)
         limit = planned.most_in_flight
         return cls(devices, replicas, planned.batch, limit, variant.has_full_batches)

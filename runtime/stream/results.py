@@ -6,14 +6,14 @@ room for, so that the stages have something to do while outputs are used.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future
-from contextlib import suppress
+from concurrent.futures import CancelledError
 from queue import SimpleQueue
 from typing import Literal, Protocol, Self, TypeAlias, get_args
 
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.runtime.stream.item import Item, Outputs
+from stagecut.runtime.stream.item import Item, Outputs, Told
+from stagecut.runtime.stream.promise import Promise
 from stagecut.runtime.stream.streams import Streams, check_choice
 
 #: What becomes of an input that fails: its error is raised where its outputs would have been, or
@@ -80,7 +80,7 @@ class Results(Iterator["Outputs | Exception"]):
         self._held = self._last = None
         self._pending.cancel()
 
-    def _next(self) -> "Future[Outputs]":
+    def _next(self) -> Told:
         self._fill()
         if self._pending:
             return self._pending.next()
@@ -108,7 +108,7 @@ class Results(Iterator["Outputs | Exception"]):
             try:
                 self._held = self._item_of(feeds)
             except StagecutError as error:
-                failed: Future[Outputs] = Future()
+                failed = Promise()
                 failed.set_exception(error)
                 self._pending.add(failed)
             return
@@ -127,8 +127,8 @@ class _Pending(Protocol):
     """Futures of inputs in flight."""
 
     def __len__(self) -> int: ...
-    def add(self, future: "Future[Outputs]") -> None: ...
-    def next(self) -> "Future[Outputs]":
+    def add(self, future: Told) -> None: ...
+    def next(self) -> Told:
         """One that is done, which is no longer pending; waits for it."""
         ...
 
@@ -137,17 +137,18 @@ class _Pending(Protocol):
 
 class _InOrder:
     def __init__(self) -> None:
-        self._futures: deque[Future[Outputs]] = deque()
+        self._futures: deque[Told] = deque()
 
     def __len__(self) -> int:
         return len(self._futures)
 
-    def add(self, future: "Future[Outputs]") -> None:
+    def add(self, future: Told) -> None:
         self._futures.append(future)
 
-    def next(self) -> "Future[Outputs]":
-        with suppress(CancelledError):
-            self._futures[0].exception()
+    def next(self) -> Told:
+        future = self._futures[0]
+        if not future.done():
+            _wait(future)
         return self._futures.popleft()
 
     def cancel(self) -> None:
@@ -157,17 +158,17 @@ class _InOrder:
 
 class _AsTheyCome:
     def __init__(self) -> None:
-        self._futures: dict[Future[Outputs], None] = {}
-        self._done: SimpleQueue[Future[Outputs]] = SimpleQueue()
+        self._futures: dict[Told, None] = {}
+        self._done: SimpleQueue[Told] = SimpleQueue()
 
     def __len__(self) -> int:
         return len(self._futures)
 
-    def add(self, future: "Future[Outputs]") -> None:
+    def add(self, future: Told) -> None:
         self._futures[future] = None
         future.add_done_callback(self._done.put)
 
-    def next(self) -> "Future[Outputs]":
+    def next(self) -> Told:
         future = self._done.get()
         del self._futures[future]
         return future
@@ -175,3 +176,10 @@ class _AsTheyCome:
     def cancel(self) -> None:
         while self._futures:
             self._futures.popitem()[0].cancel()
+
+
+def _wait(future: Told) -> None:
+    try:
+        future.exception()
+    except CancelledError:
+        return

@@ -124,7 +124,7 @@ def stream_trace(snapshots: Sequence[Snapshot]) -> StreamTrace:
     found: list[Call] = []
     for snapshot in snapshots:
         for calls in snapshot.calls:
-            found += [replace(call, stage=call.stage + len(names)) for call in calls]
+            found += [call._replace(stage=call.stage + len(names)) for call in calls]
         names += snapshot.names
     return StreamTrace(tuple(names), tuple(sorted(found, key=lambda call: call.end_s)))
 

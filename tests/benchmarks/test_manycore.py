@@ -17,6 +17,7 @@ from benchmarks.manycore_headlines import headlines
 from benchmarks.manycore_models import MODELS, Case, Model, works
 from stagecut.backends.manycore.product import Product
 from stagecut.backends.manycore.work import Attend, Projected
+from tests.support.manycore import unchained
 
 SMALL = Model("small", 2, 64, 16, 128, 4, 24, ("encoder",))
 
@@ -27,7 +28,7 @@ def test_the_work_of_a_block(mode: str, fused: bool) -> None:
     rows = 1 if mode == "ar" else 24
     found = [
         part
-        for work in works(Case(SMALL, mode, 24, "fp64", 16), fused=fused)
+        for work in unchained(works(Case(SMALL, mode, 24, "fp64", 16), fused=fused))
         for part in ((work.attend, work.product) if isinstance(work, Projected) else (work,))
     ]
     products = [work for work in found if isinstance(work, Product)]

@@ -12,6 +12,7 @@ from stagecut.backends.manycore.product import Product
 from stagecut.backends.manycore.work import Projected, works_of
 from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.view import View
+from tests.support.manycore import unchained
 
 SMALL = Model("small", 2, 64, 16, 128, 4, 24, ("encoder",))
 
@@ -21,8 +22,8 @@ def test_its_products_and_its_attention_are_those_of_the_experiment(mode: str) -
     case = Case(SMALL, mode, 24, "fp64", 16)
     model, feeds = block(case)
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-    found = works_of(_node(ir.from_proto(inferred)), fused=True)
-    wanted = [*works(case, fused=True)]
+    found = [*unchained(works_of(_node(ir.from_proto(inferred)), fused=True))]
+    wanted = [*unchained(works(case, fused=True))]
     assert [work for work in found if isinstance(work, Product)] == [
         work for work in wanted if isinstance(work, Product)
     ]

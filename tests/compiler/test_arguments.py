@@ -40,10 +40,6 @@ QUESTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "batches": ({"max_batch": np.array([1, 2])}, "max_batch: it is array([1, 2])"),
     "a batch that is yes or no": ({"max_batch": True}, "max_batch: it is True"),
     "no energy at all": ({"max_energy_j": -1.0}, "max_energy_j: it is -1.0"),
-    "energy of a stream": (
-        {"objective": "throughput", "max_energy_j": 1.0},
-        "the energy of a run is not for streams",
-    ),
     "no batch at all": ({"max_batch": 0}, "max_batch: it is 0"),
     "a batch that is not whole": ({"max_batch": 1.5}, "max_batch: it is 1.5"),
     "the name of a table": ({"costs": "costs.json"}, "costs: it is 'costs.json'"),

@@ -17,7 +17,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
-from stagecut.compiler.report.wording import over_links
+from stagecut.compiler.report.stream_wording import over_links
 from stagecut.passes.rewrite.coded import Coded
 from stagecut.runtime.session import Session
 from tests.support.over_hosts import ClusterHere, over_hosts

@@ -7,7 +7,7 @@ from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
-from stagecut.compiler.report.wording import bottleneck, streaming
+from stagecut.compiler.report.stream_wording import bottleneck, streaming
 from tests.support.over_hosts import CAPACITY_BYTES, LAYER_BYTES, layers, measured, plan_over_hosts
 
 

@@ -12,6 +12,7 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.contender import ContenderKind
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError, WrongAnswerError
 from stagecut.compiler.ir.machine import Device, Resource
 from stagecut.compiler.ir.plan import PlannedVariant
@@ -137,6 +138,29 @@ def test_what_is_proved_within_limits_is_said_to_be() -> None:
     slow = _plan("cpu.serial", "cpu.parallel", max_latency_s=10.0).first.planned
     assert "within" not in slow.certificate.claim  # nothing was held back by it
     assert slow.provenance.options["max latency"] == "10s"
+
+
+def test_energy_of_an_input_is_limited() -> None:
+    """Two devices on the CPU, of which the thrifty one is slow."""
+    table = scattered_costs(RESIDUAL, ["cpu.serial", "cpu.parallel"], seed=0, granularity="op")
+    run_s = {node.name: {"cpu.serial": 1.0, "cpu.parallel": 9.0} for node in table.nodes}
+    priced = _costs(run_s, cores=1)
+    assert isinstance(priced, CostTable)
+    nodes = (replace(node, run_j={"cpu.serial": 3.0, "cpu.parallel": 1.0}) for node in priced.nodes)
+    values = (
+        replace(each, transfer_j=dict.fromkeys(each.transfer_s, 0.0)) for each in priced.values
+    )
+    priced = replace(priced, nodes=tuple(nodes), values=tuple(values))
+    most_j = len(priced.nodes) + 2.0
+    plan = _plan(costs=priced, max_energy_j=most_j)
+    planned = _checked(plan)
+    on_serial = [name for name in planned.schedule.device_of.values() if name == "cpu.serial"]
+    assert len(on_serial) == 1
+    assert planned.account.energy_j == most_j
+    assert planned.provenance.options["max energy"] == f"{most_j:g}J"
+    assert "J of energy an input is faster" in planned.certificate.claim
+    with pytest.raises(UnplaceableError, match=f"the least that can be had is {most_j - 2:.2f} J"):
+        _plan(costs=priced, max_energy_j=1.0)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from stagecut.compiler.entries import (
     tables_in,
     weights_into,
 )
-from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.objective import parse_objective
@@ -42,13 +41,11 @@ def test_a_decoder_has_two_and_its_weights_once(tmp_path: Path) -> None:
     assert [entry.name for entry in entries] == ["prefill", "decode"]
     assert decoding is not None
     assert decoding.capacity == 20
-    with ArchiveWriter(tmp_path / "x.plan") as archive:
-        weights = weights_into(archive, entries)
-        assert [len(own) for own in weights] == [2, 2]
-        places = [dict(file.places) for own in weights for file in own]
-        assert places[0]["places"] == places[3]["places"]
-        assert len(weights[0][0].region) < 2 * sum(p.length for p in places[0].values())
-        archive.seal()
+    weights = weights_into(tmp_path, entries)
+    assert [len(own) for own in weights] == [2, 2]
+    places = [dict(file.places) for own in weights for file in own]
+    assert places[0]["places"] == places[3]["places"]
+    assert len(weights[0][0].region) < 2 * sum(p.length for p in places[0].values())
 
 
 def test_a_decoder_has_one_length_of_prompt() -> None:

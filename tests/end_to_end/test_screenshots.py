@@ -2,6 +2,9 @@
 
 `make screenshots` keeps them in docs/images. They are made anew only on request: the times in them
 are never twice the same.
+
+Large plans are looked at on two screens, and so that all of them can be read. Their costs are
+handed in (tests/support/by_speed.py).
 """
 
 from collections.abc import Sequence
@@ -16,6 +19,8 @@ from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
 from tests.support.browser import chromium
+from tests.support.by_speed import plan_by_speed
+from tests.support.planned import gate_report_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, FloatRect
@@ -27,6 +32,35 @@ PICTURES: dict[str, tuple[tuple[str, ...], bool]] = {
     "report-graph": (("#graph",), False),
     "report-dark": (("#summary",), True),
 }
+#: Plans of large models, and the widths of a desk's screen and of a telephone's.
+LARGE = ("minilm", "bert-base")
+WIDTHS = (1400, 390)
+
+#: Texts of a drawing's axis that lie over each other, and those that are wider than their bar.
+_UNREADABLE = """() => {
+    const seen = (text) => text.getClientRects().length > 0;
+    const over = (a, b) =>
+        a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    const found = [];
+    for (const drawing of document.querySelectorAll("svg.drawing")) {
+        const boxes = [...drawing.querySelectorAll("text.tick")].filter(seen).map(
+            (text) => [text.textContent, text.getBoundingClientRect()]);
+        boxes.forEach(([name, box], at) => boxes.slice(at + 1).forEach(([other, next]) => {
+            if (over(box, next)) found.push(`${name} and ${other}`);
+        }));
+        for (const text of [...drawing.querySelectorAll("text.inside")].filter(seen)) {
+            const bar = text.parentElement.querySelector("rect").getBoundingClientRect();
+            if (text.getBoundingClientRect().width > bar.width) found.push(text.textContent);
+        }
+    }
+    return found;
+}"""
+
+#: Tables that are wider than their place.
+_SCROLLING = """() => [...document.querySelectorAll(".scroll")]
+    .filter((each) => each.scrollWidth > each.clientWidth)
+    .map((each) => each.getAttribute("aria-label"))"""
+
 #: A PNG in a README should not take long to load.
 MOST_BYTES = 200_000
 
@@ -77,3 +111,38 @@ def _around(boxes: "Sequence[FloatRect]") -> "FloatRect":
     left = min(box["x"] for box in boxes)
     right = max(box["x"] + box["width"] for box in boxes)
     return {"x": left - 8, "y": top - 8, "width": right - left + 16, "height": bottom - top + 16}
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("large")
+    for model in LARGE:
+        page = to_html(gate_report_of(plan_by_speed(model)))
+        (folder / f"{model}.html").write_text(page, "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("model", LARGE)
+def test_a_large_plan_can_be_read(
+    large: Path, model: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder: Path = request.config.getoption("--screenshots") or tmp_path
+    with chromium() as browser:
+        for width in WIDTHS:
+            view = browser.new_page(viewport={"width": width, "height": 900})
+            complaints: list[str] = []
+            view.on("console", partial(_note, complaints))
+            view.goto((large / f"{model}.html").as_uri())
+            assert view.evaluate("document.documentElement.scrollWidth") == width
+            assert view.evaluate(_UNREADABLE) == []
+            assert width < max(WIDTHS) or view.evaluate(_SCROLLING) == []
+            assert view.locator("#graph-drawing .title").count() < 61 / 2  # layers once each
+            view.screenshot(path=folder / f"large-{model}-{width}.png", full_page=True)
+            assert complaints == []
+            view.close()
+
+
+def test_large_plans_have_many_stages() -> None:
+    """As many as the plan of MiniLM that could not be read: 61."""
+    stages = {model: len(plan_by_speed(model).planned.stages) for model in LARGE}
+    assert min(stages.values()) >= 61

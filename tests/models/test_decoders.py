@@ -49,3 +49,11 @@ def test_a_cache_goes_with_no_other_parameter() -> None:
     with pytest.raises(UsageError, match="past=3 is out of range") as caught:
         models.build("tiny-llama", past=3)
     assert caught.value.fix == "give a number from 4 to 2048"
+
+
+def test_several_sequences() -> None:
+    """Each with all that one has, and nothing that is a view of something else."""
+    model = models.build("tiny-llama", past=12, sequences=3)
+    assert {len(each) for each in model.example_inputs.values()} == {3}
+    assert not any(each._base is not None for each in model.example_inputs.values())
+    assert {len(each) for each in model.module(**model.example_inputs)} == {3}

@@ -30,6 +30,7 @@ class FakeVariant:
         self.devices = [f"cpu{index}" for index in range(len(stages))]
         self.has_full_batches = False
         self.stream = stream
+        self.run_s = 0.0
         self.shapes = (shape,)
         self.planned = _Planned()
         self.ran_alone = 0

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-_GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def assert_golden(name: str, text: str, tmp_path: Path) -> None:
     """Fail when `text` differs from tests/golden/`name`; blanks at line ends do not count."""
     found = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-    golden = _GOLDEN / name
+    golden = GOLDEN / name
     if not golden.exists() or golden.read_text("utf-8") != found:
         new = tmp_path / name
         new.write_text(found, "utf-8")

@@ -1,8 +1,11 @@
-"""Many-core chips and devices by spec."""
+"""Many-core chips and devices by spec, and the kernels that work is made of."""
+
+from collections.abc import Iterable, Iterator
 
 from stagecut import backends
 from stagecut.backends.manycore.chip import PRESETS, Chip, chip_of
 from stagecut.backends.manycore.device import ManycoreBackend
+from stagecut.backends.manycore.work import Chain, Work
 
 
 def chip(precision: str = "fp64", **options: str) -> Chip:
@@ -15,3 +18,9 @@ def manycore(spec: str) -> ManycoreBackend:
     backend = backends.create(spec)
     assert isinstance(backend, ManycoreBackend)
     return backend
+
+
+def unchained(works: Iterable[Work]) -> Iterator[Work]:
+    """Each kernel of a chain by itself."""
+    for work in works:
+        yield from work.links if isinstance(work, Chain) else (work,)

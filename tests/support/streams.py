@@ -6,7 +6,7 @@ from itertools import product
 from math import inf
 from random import Random
 
-from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCosts
+from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.machine import Device, Machine, Memory, Resource, Route
 from stagecut.compiler.ir.schedule import Stage
@@ -91,6 +91,26 @@ def random_heavy_table(seed: int) -> CostTable:
     return replace(table, machine=machine, nodes=tuple(nodes), values=tuple(values))
 
 
+def random_frugal_table(seed: int) -> CostTable:
+    """`random_stream_table` with energies, and with a budget of which nodes use something."""
+    random = Random(-1 - seed)  # noqa: S311
+    table = random_stream_table(seed)
+    nodes = [
+        replace(
+            node,
+            run_j={name: float(random.randint(0, 9)) for name in node.run_s},
+            uses={"wear": {name: float(random.randint(0, 2)) for name in node.run_s}},
+        )
+        for node in table.nodes
+    ]
+    values = (
+        replace(value, transfer_j={route: random.random() for route in value.transfer_s})
+        for value in table.values
+    )
+    budgets = (Budget("wear", float(random.choice([1, 3, 100]))),)
+    return replace(table, nodes=tuple(nodes), values=tuple(values), budgets=budgets)
+
+
 def every_stream(table: CostTable) -> Iterator[StreamSchedule]:
     """Every pipeline of contiguous stages, on every device, with every number of replicas."""
     units = table.machine.units_of
@@ -158,6 +178,13 @@ def least_period(accounts: Sequence[StreamAccount], limits: Sequence[Limit] = ()
         if all(limit.allows(each.taken(limit.name)) for limit in limits)
     )
     return min(within, default=inf)
+
+
+def random_energy_limit(accounts: Sequence[StreamAccount], seed: int) -> Limit:
+    """What some stream takes, or a little less."""
+    random = Random(seed)  # noqa: S311
+    energies_j = [each.energy_j for each in accounts if each.energy_j is not None]
+    return Limit("energy", random.choice(energies_j) * random.choice([1.0, 1.0, 0.99]))
 
 
 def random_limits(accounts: Sequence[StreamAccount], seed: int) -> tuple[Limit, Limit]:

@@ -1,7 +1,8 @@
 """Runs a stage on a many-core device: its kernels one after the other, on stored numbers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from stagecut.backends.manycore.numerics.formats import Format
 from stagecut.backends.manycore.numerics.kernels import Kernels
 from stagecut.backends.rounding import narrow
 from stagecut.compiler.ir.device import StageProgram, Tensor
+from stagecut.compiler.ir.graph import Operator
 from stagecut.compiler.ir.regions import kernels
 from stagecut.compiler.ir.view import View
 
@@ -43,7 +45,19 @@ class ManycoreExecutable:
         return [narrow(values[name], self.format.stored) for name in self.outputs]
 
 
-def build(stage: StageProgram, form: Format, *, exact: bool, tile: int) -> ManycoreExecutable:
+#: Operators, and the names of the values that others read -> the clusters over which the K of some
+#: of them is split, by name.
+Splits: TypeAlias = Callable[[Sequence[Operator], Collection[str]], Mapping[str, int]]
+
+
+def whole(_: Sequence[Operator], __: Collection[str]) -> Mapping[str, int]:
+    """Nothing is split."""
+    return {}
+
+
+def build(
+    stage: StageProgram, form: Format, *, exact: bool, tile: int, splits: Splits = whole
+) -> ManycoreExecutable:
     """Round and lay out the weights of `stage`; attention has `tile` keys at a time.
 
     Raises EngineError for an operator without a kernel, a weight without data, a shape that is not
@@ -52,7 +66,8 @@ def build(stage: StageProgram, form: Format, *, exact: bool, tile: int) -> Manyc
     view = View(stage.model.graph)
     operators = [view.operator(node) for node in stage.model.graph]
     outputs = tuple(value.name for value in stage.outputs)
-    builder = Kernels(stage, form, exact=exact, tile=tile)
+    clusters = splits(operators, outputs)
+    builder = Kernels(stage, form, exact=exact, tile=tile, clusters=clusters)
     steps = []
     for kernel in kernels(operators, outputs):
         run, reads, writes = builder.of(kernel)

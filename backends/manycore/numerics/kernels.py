@@ -8,6 +8,7 @@ import numpy as np
 from stagecut.backends.manycore.numerics.attention import FlashAttention
 from stagecut.backends.manycore.numerics.formats import Format
 from stagecut.backends.manycore.numerics.functions import i_gelu, layer_norm, softmax
+from stagecut.backends.manycore.numerics.partial_sums import split
 from stagecut.backends.manycore.numerics.products import Multiply, products
 from stagecut.backends.stacks import batched, flat
 from stagecut.compiler.ir.device import StageProgram, Tensor
@@ -31,11 +32,21 @@ COMPUTED = (
 
 
 class Kernels:
-    """Makes them; `constants` are the weights that are read as values."""
+    """Makes them; `constants` are the weights that are read as values. `clusters` says of products,
+    by name, over how many their K is split."""
 
-    def __init__(self, stage: StageProgram, form: Format, *, exact: bool, tile: int) -> None:
+    def __init__(
+        self,
+        stage: StageProgram,
+        form: Format,
+        *,
+        exact: bool,
+        tile: int,
+        clusters: Mapping[str, int],
+    ) -> None:
         self._stage = stage
         self._format = form
+        self._clusters = clusters
         self._products = products(form, exact=exact)
         self._attention = FlashAttention(self._products, form, tile)
         self._makers: Mapping[str, Callable[[Operator], Kernel]] = {
@@ -80,7 +91,7 @@ class Kernels:
     def _matmul(self, operator: Operator) -> Kernel:
         left, right = (value for value in operator.inputs if value is not None)
         if right.constant and len(right.shape) == 2:
-            multiply = self._products.by(self._stage.weight(right.name))
+            multiply = self._by(operator.name, self._stage.weight(right.name))
             return _each_row(multiply, right.shape[1:]), self._reading(left), operator.writes
         shape = operator.writes[0].shape
 
@@ -88,6 +99,17 @@ class Kernels:
             return [batched(self._products.both, one, other).reshape(shape)]
 
         return run, self._reading(left, right), operator.writes
+
+    def _by(self, name: str, matrix: Tensor, bias: Tensor | None = None) -> Multiply:
+        """Where K is split, a bias is added to what the tree of clusters gives."""
+        clusters = self._clusters.get(name, 1)
+        if clusters == 1:
+            return self._products.by(matrix, bias)
+        multiply = split(self._products, self._format, matrix, clusters)
+        if bias is None:
+            return multiply
+        start = self._format.held(bias)
+        return lambda rows: self._format.rounded(multiply(rows) + start)
 
     def _gemm(self, operator: Operator) -> Kernel:
         """Alpha and beta are folded into the weights, before these are rounded. A bias that is
@@ -105,7 +127,7 @@ class Kernels:
             raise self._unsupported(operator, "only a bias that is the same for all rows")
         start = np.broadcast_to(bias.reshape(-1), matrix.shape[1:])
         return (
-            _each_row(self._products.by(matrix, start), matrix.shape[1:]),
+            _each_row(self._by(operator.name, matrix, start), matrix.shape[1:]),
             (left,),
             (operator.writes),
         )

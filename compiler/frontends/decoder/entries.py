@@ -12,6 +12,7 @@ from stagecut.compiler.frontends.decoder.grouped import group_queries
 from stagecut.compiler.frontends.decoder.last_row import only_last
 from stagecut.compiler.frontends.decoder.merged import with_cache
 from stagecut.compiler.frontends.decoder.pairs import carried_on, find_pairs, is_replaced
+from stagecut.compiler.frontends.decoder.scattered import with_written
 from stagecut.compiler.frontends.decoder.states import Joined, begin, grow
 from stagecut.compiler.frontends.decoder.tokens import tokens_input, tokens_of
 from stagecut.compiler.frontends.decoder.written import read_in_place, room_of, written_states
@@ -63,11 +64,13 @@ def decoder_of(
     for options that do not go with it.
     """
     imported = replace(imported, model=with_growth(with_cache(imported.model)))
+    imported = imported if options.states else with_written(imported)
     graph = imported.model.graph
     taken = [each.target for each in handed]
     written = () if options.states else written_states(imported)
     pairs = () if written else find_pairs(graph, options.states, taken)
-    if not (pairs or handed or written) or any(past.name in shapes for past, _ in pairs):
+    carried = {*(past.name for past, _ in pairs), *(state.past for state in written)}
+    if not (carried or handed) or not carried.isdisjoint(shapes):
         if options.is_given:
             raise UsageError(
                 "it is no decoder: it has no inputs that its outputs carry on",
@@ -76,9 +79,19 @@ def decoder_of(
             )
         return None
     whole = [*carried_on(graph, taken), *(pair for pair in pairs if is_replaced(*pair))]
-    states = written or tuple(Joined.of(*pair).state for pair in pairs if pair not in whole)
     replaced = tuple(Replaced(str(past.name), str(present.name)) for past, present in whole)
     name = tokens_input(graph, {*taken, *(str(past.name) for past, _ in (*pairs, *whole))})
+    sequences = _sequences(imported, name, options)
+    if sequences > 1 and (handed or any(each.row[0] != sequences for each in written)):
+        raise UsageError(
+            f"{sequences} at once are asked for, and its "
+            f"{'encoder speaks of one thing' if handed else 'cache has room for one'}",
+            where="sequences",
+            fix="leave it out, or give each a sequence of its own",
+        )
+    states = written or tuple(
+        Joined.of(*pair, sequences).state for pair in pairs if pair not in whole
+    )
     room = room_of(imported, written)
     if room is not None and options.capacity not in {None, room}:
         raise UsageError(
@@ -87,7 +100,9 @@ def decoder_of(
             fix="leave it out, or export the model with another cache",
         )
     prompt, capacity, length = options.lengths(room or _room(imported, name, states))
-    decoding = Decoding(states, capacity, "", options.new or 0, name, tuple(handed), replaced)
+    decoding = Decoding(
+        states, capacity, "", options.new or 0, name, tuple(handed), replaced, sequences
+    )
     changed = {each.output for each in imported.changes}
     decoding = replace(decoding, logits=_logits(graph, changed.union(decoding.presents)))
     rewriting = _Rewriting(imported, decoding, _batches(graph, decoding))
@@ -95,12 +110,12 @@ def decoder_of(
     entries = {}
     if states:
         entries[PREFILL] = EntryModel(
-            rewriting(PREFILL, begin, _samples(imported, name, prompt, 0)),
-            {**_sizes(graph, name, prompt, 0), **shapes},
+            rewriting(PREFILL, begin, _samples(imported, decoding, prompt, 0)),
+            {**_sizes(graph, decoding, prompt, 0), **shapes},
         )
     entries[DECODE] = EntryModel(
-        rewriting(DECODE, grow, _samples(imported, name, 1, length)),
-        {**_sizes(graph, name, 1, length), **held, **shapes},
+        rewriting(DECODE, grow, _samples(imported, decoding, 1, length)),
+        {**_sizes(graph, decoding, 1, length), **held, **shapes},
     )
     return Decoder(entries, decoding)
 
@@ -120,7 +135,7 @@ class _Rewriting:
         if self.decoding.states:
             self._hand_back_rows(graph, entry, rewrite)
         else:
-            _one_row(graph, self.batches, self.decoding.tokens)
+            _bind_batch(graph, self.batches, self.decoding)
         own = f"{self.imported.name}.{entry}"
         return replace(self.imported, name=own, model=model, feeds=feeds)
 
@@ -131,15 +146,17 @@ class _Rewriting:
         inputs = {value.name: value for value in graph.inputs}
         outputs = {value.name: value for value in graph.outputs}
         joined = [
-            Joined.of(inputs[each.past], outputs[each.present]) for each in states if not each.whole
+            Joined.of(inputs[each.past], outputs[each.present], self.decoding.sequences)
+            for each in states
+            if not each.whole
         ]
         tokens = tokens_of(graph, name)
         length = joined[0].past_length if joined and entry == DECODE else None
-        _one_row(graph, self.batches - {str(tokens.value)}, name)
+        _bind_batch(graph, self.batches - {str(tokens.value)}, self.decoding)
         if joined:
             for each in joined:
                 rewrite(graph, each, tokens)
-            _tie_mask(graph, tokens, length)
+            _tie_mask(graph, tokens, length, self.decoding.sequences)
         else:
             read_in_place(graph, states, self._dropped, goes_on=entry == DECODE)
             _tie_positions(graph, tokens)
@@ -177,29 +194,47 @@ def _batches(graph: ir.Graph, decoding: Decoding) -> frozenset[str]:
     return frozenset(found)
 
 
-def _one_row(graph: ir.Graph, batches: frozenset[str], tokens: str) -> None:
-    """Bind the dimension of the batch, by its name and where tokens have it, to one row."""
+def _sequences(imported: Imported, tokens: str, options: DecodingOptions) -> int:
+    """How many rows the batch has: those of the model, or those that are asked for; else one.
+
+    Raises UsageError where both are said, and differ.
+    """
+    shape = next(value.shape for value in imported.model.graph.inputs if value.name == tokens)
+    own, asked = None if shape is None else shape[0], options.sequences
+    if isinstance(own, int) and asked not in {None, own}:
+        raise UsageError(
+            f"the model runs {own} at once, and {asked} are asked for",
+            where="sequences",
+            fix="export the model with its batch open, or leave it out",
+        )
+    return own if isinstance(own, int) else asked or 1
+
+
+def _bind_batch(graph: ir.Graph, batches: frozenset[str], decoding: Decoding) -> None:
+    """Bind the dimension of the batch, by its name and where tokens have it, to the number of
+    sequences."""
     for value in (*graph.inputs, *graph.outputs):
         if value.shape is None:
             continue
-        named = [_bound(dim, batches) for dim in value.shape]
-        if value.name in {tokens, MASK, POSITIONS}:
-            named[0] = 1
+        named = [
+            decoding.sequences if isinstance(dim, ir.SymbolicDim) and dim.value in batches else dim
+            for dim in value.shape
+        ]
+        if value.name in {decoding.tokens, MASK, POSITIONS}:
+            named[0] = decoding.sequences
         value.shape = ir.Shape(named)
 
 
-def _bound(dim: int | ir.SymbolicDim, rows: frozenset[str]) -> int | ir.SymbolicDim:
-    return 1 if isinstance(dim, ir.SymbolicDim) and dim.value in rows else dim
-
-
-def _tie_mask(graph: ir.Graph, tokens: ir.SymbolicDim, past: int | ir.SymbolicDim | None) -> None:
+def _tie_mask(
+    graph: ir.Graph, tokens: ir.SymbolicDim, past: int | ir.SymbolicDim | None, sequences: int
+) -> None:
     """The mask is of all positions, whatever the exporter calls their number."""
     total = tokens
     if isinstance(past, ir.SymbolicDim):
         total = ir.SymbolicDim(f"{past.value} + {tokens.value}" if past.value else None)
     for value in graph.inputs:
         if value.name == MASK:
-            value.shape = ir.Shape([1, total])
+            value.shape = ir.Shape([sequences, total])
 
 
 def _tie_positions(graph: ir.Graph, tokens: ir.SymbolicDim) -> None:
@@ -209,25 +244,27 @@ def _tie_positions(graph: ir.Graph, tokens: ir.SymbolicDim) -> None:
             value.shape = ir.Shape([tokens])
 
 
-def _sizes(graph: ir.Graph, name: str, tokens: int, length: int) -> Shapes:
+def _sizes(graph: ir.Graph, decoding: Decoding, tokens: int, length: int) -> Shapes:
     """Of what is known by name, with so many new tokens behind `length`."""
+    rows = decoding.sequences
     known = {
-        name: (1, tokens),
-        MASK: (1, length + tokens),
-        POSITIONS: (1, tokens),
+        decoding.tokens: (rows, tokens),
+        MASK: (rows, length + tokens),
+        POSITIONS: (rows, tokens),
         CACHE_POSITIONS: (tokens,),
     }
     names = {value.name for value in graph.inputs}
     return {name: shape for name, shape in known.items() if name in names}
 
 
-def _samples(imported: Imported, name: str, tokens: int, length: int) -> Feeds:
+def _samples(imported: Imported, decoding: Decoding, tokens: int, length: int) -> Feeds:
     """Sample inputs of the same lengths: the model's own tokens, all of which count."""
     inputs = {str(value.name): value.dtype for value in imported.model.graph.inputs}
     dtypes = {own: dtype.numpy() for own, dtype in inputs.items() if dtype is not None}
-    known = {**imported.feeds, **positional(dtypes, length, tokens)}
+    counted, name = np.ones((decoding.sequences, length + tokens), bool), decoding.tokens
+    known = {**imported.feeds, **positional(dtypes, counted, tokens)}
     if name in known:
-        known[name] = np.resize(known[name], (1, tokens))
+        known[name] = np.resize(known[name], (decoding.sequences, tokens))
     return {own: known[own] for own in inputs if own in known}
 
 

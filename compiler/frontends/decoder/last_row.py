@@ -1,8 +1,8 @@
 """Score the token behind a prompt only: its other tokens have their successors already.
 
 Before:                                      After:
-  logits = MatMul(x, head) [1, n, words]       last = x[:, -1:]
-                                               logits = MatMul(last, head) [1, 1, words]
+  logits = MatMul(x, head) [b, n, words]       last = x[:, -1:]
+                                               logits = MatMul(last, head) [b, 1, words]
 """
 
 import onnx_ir as ir
@@ -21,7 +21,7 @@ def only_last(graph: ir.Graph, name: str, tokens: ir.SymbolicDim) -> None:
     output = next((value for value in graph.outputs if value.name == name), None)
     if output is None or not _has_rows(output, tokens):
         return
-    words = output.shape[2] if output.shape is not None else None
+    rows, _, words = output.shape if output.shape is not None else (None, None, None)
     reader, value = None, output
     while (node := value.producer()) is not None and (reader is None or len(value.uses()) == 1):
         source = _source(node)
@@ -34,7 +34,7 @@ def only_last(graph: ir.Graph, name: str, tokens: ir.SymbolicDim) -> None:
         graph.outputs[graph.outputs.index(output)] = output = last
     else:
         reader.replace_input_with(list(reader.inputs).index(value), _last_row(graph, value, reader))
-    output.shape = ir.Shape([1, 1, words])
+    output.shape = ir.Shape([rows, 1, words])
 
 
 def _has_rows(output: ir.Value, tokens: ir.SymbolicDim) -> bool:

@@ -31,9 +31,10 @@ class Joined:
     concat: ir.Node
     new: ir.Value
     axis: int
+    sequences: int
 
     @classmethod
-    def of(cls, past: ir.Value, present: ir.Value) -> "Joined":
+    def of(cls, past: ir.Value, present: ir.Value, sequences: int) -> "Joined":
         """Raises ModelError where `present` is not `past` with new rows behind it."""
         concat = present.producer()
         joins = concat is not None and concat.op_type == "Concat" and len(concat.inputs) == 2
@@ -47,7 +48,8 @@ class Joined:
         new = concat.inputs[1]
         if new is None:
             raise AssertionError("a Concat with an operand left out")
-        return cls(past, present, concat, new, concat.attributes["axis"].as_int() % _rank(past))
+        axis = concat.attributes["axis"].as_int() % _rank(past)
+        return cls(past, present, concat, new, axis, sequences)
 
     @property
     def state(self) -> State:
@@ -68,9 +70,12 @@ class Joined:
 
     @property
     def row(self) -> tuple[int, ...]:
-        """The other dimensions; those that are open are of a batch, and a sequence is one row."""
+        """The other dimensions; those that are open are of a batch, whose rows are sequences."""
         dims = self.past.shape or ()
-        return tuple(_sized(dim) for at, dim in enumerate(dims) if at != self.axis)
+        return tuple(self.sized(dim) for at, dim in enumerate(dims) if at != self.axis)
+
+    def sized(self, dim: int | ir.SymbolicDim) -> int:
+        return dim if isinstance(dim, int) else self.sequences
 
     @property
     def front(self) -> list[int]:
@@ -112,7 +117,7 @@ def begin(graph: ir.Graph, joined: Joined, tokens: ir.SymbolicDim) -> None:
     graph.inputs.remove(past)
     _rows(graph, joined, tokens)
     _replace(graph, concat, joined.new)
-    shape = [_sized(dim) for dim in past.shape or ()]
+    shape = [joined.sized(dim) for dim in past.shape or ()]
     shape[joined.axis] = 0
     for node, at in [(usage.node, usage.idx) for usage in past.uses()]:
         if node.op_type == "Shape":
@@ -166,10 +171,6 @@ def _replace(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:
         value.name, old.name = old.name, None
     old.replace_all_uses_with(value, replace_graph_outputs=True)
     graph.remove(node, safe=True)
-
-
-def _sized(dim: int | ir.SymbolicDim) -> int:
-    return dim if isinstance(dim, int) else 1
 
 
 def _rank(value: ir.Value) -> int:

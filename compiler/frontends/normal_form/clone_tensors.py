@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
 from stagecut.compiler.ir.errors import ModelError
 
 #: Attributes of a Constant that hold bare numbers.
@@ -56,6 +57,8 @@ def _own_constant(node: ir.Node) -> None:
 
 
 def _own(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+    if isinstance(tensor, QuantisedTensor):  # of a plan: its devices multiply with few bits
+        return tensor.called(tensor.name or "")
     if tensor.dtype == ir.DataType.STRING:
         texts = [bytes(text) for text in tensor.numpy().ravel()]
         return _strings(texts, ir.Shape(tensor.shape.numpy()))

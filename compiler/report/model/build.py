@@ -8,7 +8,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import PlanError, TraceError
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant
+from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant, WeightSizes
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.trace import Trace
@@ -32,14 +32,15 @@ def build_report(
     table: CostTable,
     trace: Trace | None = None,
     variants: Sequence[PlannedVariant] = (),
+    weights: WeightSizes | None = None,
 ) -> Report:
     """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate.
 
     A trace is compared with what the gate measured for each stage as built, where it did: that
     predicts a run better than the times of single nodes. The gate's own runs are compared with
-    these. `variants` are all of the plan: those that the report is not on are named. Raises
-    PlanError or TraceError when `table` or `trace` belong to another plan, and CostTableError when
-    the plan's objective needs an energy that `table` lacks.
+    these. `variants` are all of the plan: those that the report is not on are named. `weights` are
+    those of the plan's file. Raises PlanError or TraceError when `table` or `trace` belong to
+    another plan, and CostTableError when the plan's objective needs an energy that `table` lacks.
     """
     _check_table(planned, table)
     _check_gate(planned)
@@ -78,6 +79,7 @@ def build_report(
         provenance=planned.provenance,
         precision=planned.precision,
         over_links=planned.over_links,
+        weights=weights,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.costs import Endpoint
 from stagecut.compiler.ir.hosts_stream import Load, Place
-from stagecut.compiler.ir.plan import OverLink
+from stagecut.compiler.ir.plan import OverLink, WeightSizes
 from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
@@ -183,7 +183,8 @@ class Report:
     and `circumstances` are empty where nothing was measured. `fallback_stages` is how many stages
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
     `precision` is None where errors were no budget. `over_links` are values that hosts no longer
-    hand to each other as they are.
+    hand to each other as they are. `weights` are those of the whole plan; None where all are in
+    full precision.
     """
 
     summary: Summary
@@ -211,3 +212,4 @@ class Report:
     provenance: Provenance
     precision: PlannedPrecision | None = None
     over_links: tuple[OverLink, ...] = ()
+    weights: WeightSizes | None = None

@@ -8,7 +8,7 @@ time |     2                    1 2 3   by the costs, their errors measured
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stagecut.compiler.report import wording
+from stagecut.compiler.report import precision_wording, wording
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.page.offers import Offer, OfferDrawing, offers
@@ -40,7 +40,7 @@ def _plans(report: Report) -> Iterator[Offer[Trade]]:
             yield _offer(kind, Trade(time, known.error, contender.name))
     for point in precision.front:
         time = Figure(point.run_s, point.basis)
-        yield _offer("other", Trade(time, point.error, wording.nodes_on(point)))
+        yield _offer("other", Trade(time, point.error, precision_wording.nodes_on(point)))
 
 
 def _offer(kind: str, trade: Trade) -> Offer[Trade]:

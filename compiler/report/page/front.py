@@ -9,7 +9,7 @@ latency |              3        1   this plan
 from collections.abc import Iterator
 
 from stagecut.compiler.ir.planned_stream import FrontPoint
-from stagecut.compiler.report import wording
+from stagecut.compiler.report import stream_wording
 from stagecut.compiler.report.model.content import Report, Streaming, Summary
 from stagecut.compiler.report.page.offers import Offer, OfferDrawing, offers
 
@@ -29,7 +29,7 @@ def front(report: Report) -> OfferDrawing[FrontPoint]:
                 kind,
                 1 / point.period_s,
                 point.latency_s,
-                f"{_NAMES[kind]}: {wording.trade(point)}",
+                f"{_NAMES[kind]}: {stream_wording.trade(point)}",
             )
             for kind, point in found
         ],

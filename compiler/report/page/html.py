@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from stagecut.compiler.ir.units import seconds, size
-from stagecut.compiler.report import headline, wording
+from stagecut.compiler.report import headline, precision_wording, stream_wording, wording
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.page.charts import (
@@ -85,7 +85,14 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(headline=headline, wording=wording, Figure=Figure, seconds=seconds)
+    environment.globals.update(
+        headline=headline,
+        precision_wording=precision_wording,
+        stream_wording=stream_wording,
+        wording=wording,
+        Figure=Figure,
+        seconds=seconds,
+    )
     environment.filters.update(
         time=wording.time,
         percent=wording.percent,

@@ -13,7 +13,7 @@ from rich.text import Text
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.text import printable, suggestion
 from stagecut.compiler.ir.units import size
-from stagecut.compiler.report import headline, wording
+from stagecut.compiler.report import headline, precision_wording, stream_wording, wording
 from stagecut.compiler.report.model.content import Report, Share
 from stagecut.compiler.report.model.rows import NodeRow
 from stagecut.compiler.report.terminal.grid import LEFT, RIGHT, label, plain
@@ -58,13 +58,13 @@ def _facts(report: Report) -> Iterator[Padding]:
     energy = wording.energy(summary)
     besides = (f"{energy} a run" if energy else "", wording.loading(summary))
     lines = (
-        wording.streaming(summary),
-        wording.bottleneck(summary),
-        wording.reason(summary),
-        wording.front(summary),
-        wording.measured_stages(summary),
-        wording.batches(summary),
-        wording.over_links(report.over_links),
+        stream_wording.streaming(summary),
+        stream_wording.bottleneck(summary),
+        stream_wording.reason(summary),
+        stream_wording.front(summary),
+        stream_wording.measured_stages(summary),
+        stream_wording.batches(summary),
+        stream_wording.over_links(report.over_links),
         headline.optimum(summary),
         headline.rivalry(report),
         wording.extent(summary),
@@ -74,8 +74,9 @@ def _facts(report: Report) -> Iterator[Padding]:
         "; ".join(filter(None, besides)),
         wording.accuracy(report.accuracy),
         wording.checks(report.checks),
-        *wording.precision(report.precision, summary.shipped.name),
-        wording.error_front(report.precision),
+        *precision_wording.precision(report.precision, summary.shipped.name),
+        precision_wording.error_front(report.precision),
+        precision_wording.weights(report.weights),
         "; ".join(map(wording.measured, report.circumstances)),
     )
     for line in filter(None, lines):

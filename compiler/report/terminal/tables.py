@@ -100,7 +100,9 @@ class Tables:
             Column("would add", lambda row: wording.added(row.option), number=True),
             Column("", lambda row: wording.flips(row.option), from_width=90),
         )
-        return grid("Closest decisions", columns, calls, self.width)
+        below = any((call.option.extra_s or 0) < 0 for call in calls)
+        title = f"Closest decisions{' (below zero: better, by the costs alone)' if below else ''}"
+        return grid(title, columns, calls, self.width)
 
     def options(self, node: NodeRow) -> Group:
         """A node's time on every device, what the plan would add there, and why it is not there."""

@@ -1,8 +1,9 @@
-"""What stages take of what is limited, in whole numbers: ticks of latency, bytes of memory.
+"""What stages take of what is limited, in whole numbers: ticks, bytes, parts of budgets.
 
 A stage takes of the latency its call and the wait until its batch is full, (batch - 1) * wait; of
 the memory its weights, where its device lives in the host's, and for each replica a batch of what
-it is given and gives. What all stages take adds up, and is held against the limit.
+it is given and gives; of a budget what its nodes use for an input, of energy also what it takes to
+bring values into its memory, and back. What all stages take adds up, and is held against the limit.
 """
 
 from dataclasses import dataclass
@@ -10,25 +11,37 @@ from functools import cached_property
 
 import numpy as np
 
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import ENERGY, CostTable
 from stagecut.compiler.ir.machine import HOST
-from stagecut.compiler.ir.stream_certificate import TOLERANCE, Limit
+from stagecut.compiler.ir.stream_certificate import (
+    LATENCY,
+    NO_BUDGETS,
+    TOLERANCE,
+    WEIGHTS,
+    Limit,
+)
 from stagecut.passes.partition.exact.factor_graph import Ints
 from stagecut.passes.partition.throughput.model import MOST_BYTES, Calls
 from stagecut.passes.partition.throughput.probe import Part
+
+_OF_BYTES = tuple(name for name in NO_BUDGETS if name != LATENCY)
 
 #: More than any limit; a few of them add up to a number of 64 bits.
 BEYOND = 1 << 58
 
 
 def limits_of(table: CostTable, asked: tuple[Limit, ...]) -> tuple[Limit, ...]:
-    """Those asked for, and that of the host's memory on weights; without those that nothing could
-    exceed."""
+    """Those asked for, that of the host's memory on weights, and the table's budgets; without those
+    that nothing could exceed. Raises CostTableError where energies are limited and not known."""
     host = table.machine.memory_named.get(HOST)
     capacity = None if host is None else host.capacity_bytes
-    own = () if capacity is None else (Limit("weights", capacity),)
+    weights = () if capacity is None else (Limit(WEIGHTS, capacity),)
+    budgets = (Limit(budget.name, budget.limit) for budget in table.budgets)
+    limits = (*asked, *weights, *budgets)
+    if any(limit.name == ENERGY for limit in limits):
+        table.require_energy()
     return tuple(
-        limit for limit in (*asked, *own) if limit.name == "latency" or limit.most < MOST_BYTES
+        limit for limit in limits if limit.name not in _OF_BYTES or limit.most < MOST_BYTES
     )
 
 
@@ -46,9 +59,13 @@ class Amounts:
         return np.array([self._allowed(limit) for limit in self.limits], dtype=np.int64)
 
     def _allowed(self, limit: Limit) -> int:
-        if limit.name != "latency":
+        if limit.name in _OF_BYTES:
             return int(limit.most)
-        return int(min(limit.most * (1 + TOLERANCE) / self.calls.costs.tick_s, BEYOND - 1))
+        return int(min(limit.most * (1 + TOLERANCE) / self.unit(limit), BEYOND - 1))
+
+    def unit(self, limit: Limit) -> float:
+        """Of its whole numbers, in seconds, bytes or the budget's own."""
+        return limit.unit(self.calls.costs.tick_s)
 
     def of(self, ideal: int, replicas: Ints) -> Ints:
         """(B, D, Q) for so many replicas (B, D) of the stages from the ideals below to `ideal`."""
@@ -56,11 +73,13 @@ class Amounts:
         return np.stack(columns, axis=2) if columns else np.empty((*replicas.shape, 0), np.int64)
 
     def _amounts(self, limit: Limit, ideal: int, replicas: Ints) -> Ints:
-        if limit.name == "latency":
+        if limit.name == LATENCY:
             waits = [min((b - 1) * self.wait, BEYOND) for b in self.calls.costs.batch.tolist()]
             return np.minimum(self.calls.to(ideal)[0] + np.array(waits, dtype=np.int64), BEYOND)
+        if limit.is_budget:
+            return self.calls.used(ideal, limit.name, self.unit(limit))
         weights = self.calls.weights(ideal)
-        if limit.name == "weights":
+        if limit.name == WEIGHTS:
             return np.minimum(weights, BEYOND)
         each = self.calls.passed(ideal)[:, None]
         inputs = replicas * self.calls.costs.batch

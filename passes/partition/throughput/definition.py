@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from stagecut.compiler.ir.costs import CostTable, NodeCosts
+from stagecut.compiler.ir.costs import ENERGY, CostTable, NodeCosts
 from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.machine import HOST, Device, Route
-from stagecut.compiler.ir.stream_certificate import TOLERANCE, Limit, StreamScope
+from stagecut.compiler.ir.stream_certificate import (
+    LATENCY,
+    MEMORY,
+    TOLERANCE,
+    WEIGHTS,
+    Limit,
+    StreamScope,
+)
 
 #: Ticks are at most 2 to the power of minus this many of what everything takes.
 _BITS = 40
@@ -109,13 +116,16 @@ class Definition:
             and all(
                 node.run_s.get(one.name) == node.run_s.get(other.name)
                 and node.bytes_on(one.name) == node.bytes_on(other.name)
+                and node.run_j.get(one.name) == node.run_j.get(other.name)
+                and all(
+                    node.uses.get(budget.name, {}).get(one.name, 0.0)
+                    == node.uses.get(budget.name, {}).get(other.name, 0.0)
+                    for budget in self.table.budgets
+                )
                 for node in self.table.nodes
             )
             and all(
-                self.way_s(value.name, HOST, one.memory)
-                == self.way_s(value.name, HOST, other.memory)
-                and self.way_s(value.name, one.memory, HOST)
-                == self.way_s(value.name, other.memory, HOST)
+                self._ways(value.name, one.memory) == self._ways(value.name, other.memory)
                 for value in self.table.values
             )
         )
@@ -139,14 +149,26 @@ class Definition:
         cost = self.table.transfer(value, Route(source, target))
         return None if cost is None else cost.time_s
 
+    def _ways(self, value: str, memory: str) -> list[tuple[float | None, float | None]]:
+        """Seconds and joules from the host's memory into another, and back."""
+        ways = ((HOST, memory), (memory, HOST))
+        return [(self.way_s(value, *way), self.way_j(value, *way)) for way in ways]
+
+    def way_j(self, value: str, source: str, target: str) -> float | None:
+        """Joules from memory to memory, None where they are not known."""
+        if source == target:
+            return 0.0
+        cost = self.table.transfer(value, Route(source, target))
+        return None if cost is None else cost.energy_j
+
     def stage(self, start: frozenset[int], end: frozenset[int]) -> "StageBetween":
         return StageBetween(self, start, end)
 
     def allowed(self, limit: Limit) -> int:
-        """In ticks, or in bytes."""
-        if limit.name != "latency":
+        """In its unit."""
+        if limit.name in {MEMORY, WEIGHTS}:
             return int(limit.most)
-        return math.floor(limit.most * (1 + TOLERANCE) / self.tick_s)
+        return math.floor(limit.most * (1 + TOLERANCE) / limit.unit(self.tick_s))
 
 
 @dataclass(frozen=True)
@@ -217,15 +239,28 @@ class StageBetween:
         return sum(node.bytes_on(device.name) for node in self.nodes)
 
     def amount(self, limit: Limit, device: Device, replicas: int, wait: int) -> int:
-        """What the stage takes of a limit, in ticks or bytes, on a device that can run it."""
-        if limit.name == "latency":
+        """What the stage takes of a limit, in its unit, on a device that can run it."""
+        if limit.name == LATENCY:
             return (self.ticks(device) or 0) + (device.batch - 1) * wait
+        if limit.is_budget:
+            unit = limit.unit(self.of.tick_s)
+            return sum(round(used / unit) for used in self._used(limit.name, device))
         weights = self.weights(device) if device.memory == HOST else 0
-        if limit.name == "weights":
+        if limit.name == WEIGHTS:
             return weights
         table = self.of.table
         passed = sum(table.value(name).size_bytes for name in self.brought | self.taken)
         return weights + replicas * device.batch * passed
+
+    def _used(self, budget: str, device: Device) -> Iterator[float]:
+        """By each of its nodes and values, for one input."""
+        if budget != ENERGY:
+            yield from (node.uses.get(budget, {}).get(device.name, 0.0) for node in self.nodes)
+            return
+        yield from (node.run_j[device.name] / device.batch for node in self.nodes)
+        ways = [(name, HOST, device.memory) for name in self.brought]
+        ways += [(name, device.memory, HOST) for name in self.taken]
+        yield from (self.of.way_j(*way) or 0.0 for way in ways)
 
     def replicas(self, kind: int, device: Device, period: Fraction) -> int | None:
         """The least that keep a period shorter than that; None where the device cannot."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.stream import StreamSolution
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.stream_certificate import LATENCY, Limit
 from stagecut.passes.partition.throughput.amounts import limits_of
 from stagecut.passes.partition.throughput.streams import NothingWithin, Streams
 from stagecut.passes.partition.throughput.throughput import check_streamable
@@ -31,8 +31,8 @@ class Front:
         check_streamable(table)
         streams = Streams.of(table)
         limits = limits_of(table, self.limits)
-        others = tuple(limit for limit in limits if limit.name != "latency")
+        others = tuple(limit for limit in limits if limit.name != LATENCY)
         found = streams.fastest(limits, streams.unlimited)
         if isinstance(found, NothingWithin):
-            raise streams.error(found)
+            raise streams.error(found, limits)
         return tuple(streams.walk(found, others, self.step))

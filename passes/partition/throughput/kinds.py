@@ -66,8 +66,16 @@ def _likeness(table: CostTable, device: Device) -> tuple[Hashable, ...] | None:
         machine.memory_named[device.memory].capacity_bytes,
         tuple(node.run_s.get(device.name) for node in table.nodes),
         tuple(node.bytes_on(device.name) for node in table.nodes),
+        tuple(node.run_j.get(device.name) for node in table.nodes),
         tuple(
-            None if (cost := table.transfer(value.name, way)) is None else cost.time_s
+            node.uses.get(budget.name, {}).get(device.name, 0.0)
+            for budget in table.budgets
+            for node in table.nodes
+        ),
+        tuple(
+            None
+            if (cost := table.transfer(value.name, way)) is None
+            else (cost.time_s, cost.energy_j)
             for value in table.values
             for way in ways
         ),

@@ -6,18 +6,19 @@ and the checker say is exact about the table in ticks.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import ENERGY, CostTable
 from stagecut.compiler.ir.machine import HOST, Device, Route
 from stagecut.passes.partition.exact.arrays import producers, reads
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.throughput.kinds import kinds
 from stagecut.passes.partition.throughput.lattice import Lattice
+from stagecut.passes.partition.throughput.uses import CountedUses, Uses
 
 #: The costs of the whole graph come to at most 2 to the power of this many ticks.
 _BITS = 42
@@ -47,7 +48,7 @@ class StreamCosts:
     in the device's memory, and `room` (D,) is how many of them one stage may have: each memory
     other than the host's has one stage. `size` (V,) are bytes. `writer` (V,) is a node, N for an
     input that lies with the host, -1 for what is free; `reads` (V, N) says who reads it, `wanted`
-    (V,) that it is an output.
+    (V,) that it is an output. `uses` has what an input uses of each budget, and of energy.
     """
 
     tick_s: float
@@ -70,6 +71,7 @@ class StreamCosts:
     writer: Ints
     reads: Bools
     wanted: Bools
+    uses: Mapping[str, Uses]
 
     @classmethod
     def of(cls, table: CostTable) -> "StreamCosts":
@@ -121,6 +123,10 @@ class StreamCosts:
             np.minimum(producers(table), len(table.nodes)),
             read_by,
             np.array([value.name in outputs for value in table.values], dtype=np.bool_),
+            {
+                name: Uses.of(table, devices, name)
+                for name in dict.fromkeys((*(each.name for each in table.budgets), ENERGY))
+            },
         )
 
     @property
@@ -243,6 +249,29 @@ class Calls:
         brought, taken = self._crossing(ideal, self.lattice.below[ideal])
         size = self.costs.size.astype(np.float64)
         return (brought @ size + taken @ size).astype(np.int64)
+
+    def used(self, ideal: int, budget: str, unit: float) -> Ints:
+        """(B, D): what an input uses of a budget, in units, in the stages from below to `ideal`."""
+        run, uses = self._counted(budget, unit)
+        below = self.lattice.below[ideal]
+        total: Ints = run[ideal] - run[below]
+        if uses.bring.any() or uses.take.any():
+            brought, taken = self._crossing(ideal, below)
+            passed = brought @ uses.bring.astype(np.float64) + taken @ uses.take.astype(np.float64)
+            total = total + np.minimum(passed, MOST_BYTES).astype(np.int64)
+        return np.minimum(total, MOST_BYTES)
+
+    def _counted(self, budget: str, unit: float) -> tuple[Ints, CountedUses]:
+        """(I, D): what the nodes of each ideal use; and what of it nodes and values do."""
+        known = self._counted_known.get((budget, unit))
+        if known is None:
+            uses = self.costs.uses[budget].counted(unit)
+            known = self._counted_known[budget, unit] = self.lattice.sums(uses.run), uses
+        return known
+
+    @cached_property
+    def _counted_known(self) -> dict[tuple[str, float], tuple[Ints, CountedUses]]:
+        return {}
 
     def _crossing(self, ideal: int, below: Ints) -> tuple[Floats, Floats]:
         """(B, V): 1 for each value that a stage reads from outside, and that it writes for

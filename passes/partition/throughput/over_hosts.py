@@ -29,6 +29,7 @@ from stagecut.compiler.ir.machine import LOCAL, Device, Route
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import Certificate, Scope, meets
 from stagecut.compiler.ir.transfers import scheduled
+from stagecut.compiler.ir.units import at_most
 from stagecut.passes.partition.exact.arrays import producers, reads
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.orders.precedence import Precedence
@@ -103,7 +104,7 @@ class _Search:
             exact=exact,
             scope=scope,
             proof="least periods of the sets of nodes that may have run, by sets of hosts",
-            statement=f"optimal: no {what}" if exact else f"no {what} by more than {gap:.2%}",
+            statement=f"optimal: no {what}" if exact else f"no {what} by more than {at_most(gap)}",
         )
 
     @cached_property

@@ -15,11 +15,18 @@ from typing import TypeAlias
 import numpy as np
 
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import AssignmentError, UnplaceableError
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import meets
 from stagecut.compiler.ir.stream import StreamSchedule, StreamSolution, stream_account, stream_of
-from stagecut.compiler.ir.stream_certificate import TOLERANCE, Limit, StreamCertificate, Stretch
+from stagecut.compiler.ir.stream_certificate import (
+    LATENCY,
+    TOLERANCE,
+    WEIGHTS,
+    Limit,
+    StreamCertificate,
+    Stretch,
+)
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.throughput.bounds import least_period
 from stagecut.passes.partition.throughput.lattice import Lattice, members
@@ -62,7 +69,7 @@ class Streams:
         """The fastest within all of `limits`; raises UnplaceableError where there is none."""
         found = self.fastest(limits, self.unlimited)
         if isinstance(found, NothingWithin):
-            raise self.error(found)
+            raise self.error(found, limits)
         return self.as_solution(*found)
 
     def fastest(self, limits: tuple[Limit, ...], known: Found) -> "Found | NothingWithin":
@@ -123,14 +130,7 @@ class Streams:
         self, parts: tuple[Part, ...], certificate: StreamCertificate
     ) -> StreamSolution:
         stream = self._stream(parts)
-        try:
-            account = stream_account(self.table, stream)
-        except AssignmentError as error:
-            raise UnplaceableError(
-                f"the fastest stream does not fit: {error.problem}",
-                where=error.where,
-                fix="streams do not keep to budgets yet: raise the limit, or forbid devices",
-            ) from error
+        account = stream_account(self.table, stream)
         return StreamSolution(stream, account, certificate, self.probe.calls.stages)
 
     def _stream(self, parts: tuple[Part, ...]) -> StreamSchedule:
@@ -153,13 +153,13 @@ class Streams:
         while not isinstance(found, NothingWithin):
             parts, certificate = found
             latency_s = self.as_solution(parts, certificate).account.latency_s
-            within = Within(self.probe, (*others, Limit("latency", latency_s)))
+            within = Within(self.probe, (*others, Limit(LATENCY, latency_s)))
             point = self.as_solution(within.thriftiest(parts), certificate)
             yield point
             if not point.account.latency_s:
                 return
             most_s = point.account.latency_s * (1 - max(step, 2 * TOLERANCE))
-            found = self.fastest((*others, Limit("latency", most_s)), found)
+            found = self.fastest((*others, Limit(LATENCY, most_s)), found)
 
     def _low_latency(
         self, parts: tuple[Part, ...], others: tuple[Limit, ...], least_s: float
@@ -173,26 +173,31 @@ class Streams:
                 break
         return low_s
 
-    def error(self, nothing: "NothingWithin") -> UnplaceableError:
-        """What to tell: the best that can be had of the last of the limits."""
-        *others, last = nothing.limits
-        beside = f" within {' and '.join(map(str, others))}" if others else ""
-        where = "memory host" if last.name == "weights" else f"limit of {last.name}"
+    def error(self, nothing: "NothingWithin", limits: tuple[Limit, ...]) -> UnplaceableError:
+        """What to tell: the best that can be had, within the others of `limits`, of the last of
+        those within which there is nothing."""
+        *held, last = nothing.limits
+        beside = f" within {' and '.join(map(str, held))}" if held else ""
+        where = "memory host" if last.name == WEIGHTS else f"limit of {last.name}"
         if not nothing.proved:
             return UnplaceableError(
                 f"no stream was found that keeps to {last}{beside}, and there may be one",
                 where=where,
                 fix="raise one of the limits",
             )
-        least, parts = Within(self.probe, nothing.limits).least(self.unlimited[1].period)
+        others = tuple(limit for limit in limits if limit != last)
+        if len(others) > len(held):
+            beyond = self.fastest(others, self.unlimited)
+            if isinstance(beyond, NothingWithin):
+                return self.error(beyond, others)
+        least, parts = Within(self.probe, (*others, last)).least(self.unlimited[1].period)
         had = replace(last, most=least)
         best = f"the least that can be had is {had}"
-        if last.name == "latency":
-            least_s = least * self.probe.calls.costs.tick_s
-            had = replace(last, most=self._low_latency(parts, tuple(others), least_s))
+        if last.name == LATENCY:
+            had = replace(last, most=self._low_latency(parts, others, least))
             best = f"the least that can be had is {had}"
-            if not meets(had.most, least_s):
-                best = f"all take {replace(last, most=least_s)} or more, and one takes {had}"
+            if not meets(had.most, least):
+                best = f"all take {replace(last, most=least)} or more, and one takes {had}"
         return UnplaceableError(
             f"no stream keeps to {last}{beside}: {best}",
             where=where,

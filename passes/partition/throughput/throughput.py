@@ -22,7 +22,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import HOST, Machine
 from stagecut.compiler.ir.stream import StreamSolution
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.stream_certificate import NO_BUDGETS, Limit
 from stagecut.passes.partition.throughput.amounts import limits_of
 from stagecut.passes.partition.throughput.streams import Streams
 
@@ -31,7 +31,8 @@ from stagecut.passes.partition.throughput.streams import Streams
 class Throughput:
     """Ties go to fewer units of the resource with the most, longer stages, and earlier devices.
 
-    `limits` come beside the capacities of memories, which streams keep to in any case.
+    `limits` come beside the capacities of memories and the table's budgets, which streams keep to
+    in any case.
     """
 
     limits: tuple[Limit, ...] = ()
@@ -39,7 +40,7 @@ class Throughput:
     def __call__(self, table: CostTable) -> StreamSolution:
         """Raises UnplaceableError where the machine has too little for a single replica of each
         stage, where nothing keeps to the limits, and for a table that streams cannot be asked
-        about."""
+        about; CostTableError where energies are limited and not known."""
         check_streamable(table)
         return Streams.of(table).solution(limits_of(table, self.limits))
 
@@ -58,6 +59,13 @@ def check_streamable(table: CostTable) -> None:
         raise UnplaceableError(
             "there is no node", where="nodes", fix="a stream needs something to do"
         )
+    for index, budget in enumerate(table.budgets):
+        if budget.name in NO_BUDGETS:
+            raise UnplaceableError(
+                f"{budget.name!r} means something else of streams",
+                where=f"budgets[{index}].name",
+                fix="give the budget another name",
+            )
     _check_machine(table.machine)
 
 

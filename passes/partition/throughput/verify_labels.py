@@ -2,7 +2,8 @@
 
 For the periods from one P' to another P, what a stage takes at the least are the units of as many
 replicas as keep the period shorter than P; of a latency its call and the wait for its batch, which
-is (batch - 1) * P' ticks or more; of the memory what it and these replicas hold. The labels of each
+is (batch - 1) * P' ticks or more; of the memory what it and these replicas hold; of a budget what
+it uses for an input. The labels of each
 set of nodes that may have run, and what is left to the rest, are a proof that no pipeline within
 the limits has such a period if for all sets I < J and all devices
 
@@ -17,17 +18,24 @@ the limits has such a period if for all sets I < J and all devices
 from collections.abc import Iterable
 from fractions import Fraction
 
+from stagecut.compiler.ir.costs import ENERGY
 from stagecut.compiler.ir.machine import HOST
-from stagecut.compiler.ir.stream_certificate import Label, Limit, StreamCertificate, Stretch
+from stagecut.compiler.ir.stream_certificate import (
+    LATENCY,
+    MEMORY,
+    WEIGHTS,
+    Label,
+    Limit,
+    StreamCertificate,
+    Stretch,
+)
 from stagecut.passes.partition.throughput.definition import Definition, StageBetween, refused
 
 
 def verify_stretches(definition: Definition, certificate: StreamCertificate) -> None:
     """Raises CertificateError unless the stretches reach from 0 to the certificate's period."""
-    capacity = definition.table.machine.memory_named[HOST].capacity_bytes
     for limit in certificate.limits:
-        if limit.name == "weights" and (capacity is None or limit.most < capacity):
-            raise refused(f"the table allows more than {limit} in the host's memory")
+        _check_limit(definition, limit)
     reached = Fraction(0)
     for stretch in certificate.stretches:
         if stretch.below < reached:
@@ -36,6 +44,18 @@ def verify_stretches(definition: Definition, certificate: StreamCertificate) -> 
         reached = stretch.below
     if reached != certificate.period:
         raise refused("the stretches of periods do not reach up to the period")
+
+
+def _check_limit(definition: Definition, limit: Limit) -> None:
+    """Some limits are the table's alone, and others may be asked for."""
+    table = definition.table
+    if limit.name == ENERGY:
+        table.require_energy()
+    own: dict[str, float | None] = {budget.name: budget.limit for budget in table.budgets}
+    own[WEIGHTS] = table.machine.memory_named[HOST].capacity_bytes
+    known = own.get(limit.name)
+    if limit.name not in {LATENCY, MEMORY, ENERGY} and (known is None or limit.most < known):
+        raise refused(f"the table allows more than {limit}")
 
 
 def _verify_stretch(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from stagecut.compiler.ir.amounts import MOST
-from stagecut.compiler.ir.stream_certificate import Limit, Stretch
+from stagecut.compiler.ir.stream_certificate import LATENCY, Limit, Stretch
 from stagecut.passes.partition.throughput.amounts import Amounts
 from stagecut.passes.partition.throughput.labels import MOST_LABELS, LabelProbe
 from stagecut.passes.partition.throughput.model import MOST_BYTES
@@ -77,16 +77,22 @@ class Within:
         """With no longer a period than `parts` have, what takes the least of the last limit."""
         return self._preferred(parts, -1)
 
-    def least(self, low: Fraction) -> tuple[int, tuple[Part, ...]]:
-        """What must be taken of the last limit by all that keeps to the others, and a pipeline
-        that takes little of it."""
+    def least(self, low: Fraction) -> tuple[float, tuple[Part, ...]]:
+        """What must be taken of the last limit by all that keeps to the others, in its seconds,
+        bytes or budget, and a pipeline that takes little of it."""
         *others, last = self.limits
-        free = replace(self, limits=(*others, _unlimited(last)))
+        unlimited = self._unlimited(last)
+        free = replace(self, limits=(*others, unlimited))
         probe = free._labels(int(low), -1)
         labels = probe.potentials(self.probe.longest, strict=False)
         least = int(labels.last[:, -1].min())
         parts = probe.parts(labels, self.probe.longest, strict=False)
-        return least, free.thriftiest(parts)
+        return least * probe.amounts.unit(unlimited), free.thriftiest(parts)
+
+    def _unlimited(self, limit: Limit) -> Limit:
+        if limit.is_budget:
+            return replace(limit, most=self.probe.calls.costs.uses[limit.name].most)
+        return replace(limit, most=MOST if limit.name == LATENCY else MOST_BYTES)
 
     def _preferred(self, parts: tuple[Part, ...], column: int) -> tuple[Part, ...]:
         """The same period, or a shorter one, with as little as can be of a column of the labels."""
@@ -101,7 +107,3 @@ class Within:
         amounts = Amounts(self.probe.calls, self.limits, wait)
         columns = len(self.probe.calls.costs.units) + len(self.limits)
         return LabelProbe(self.probe, amounts, first % columns, self.most_labels)
-
-
-def _unlimited(limit: Limit) -> Limit:
-    return replace(limit, most=MOST if limit.name == "latency" else MOST_BYTES)

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxruntime
 import pytest
 
 from stagecut import backends
@@ -63,6 +64,22 @@ def test_a_weight_in_use_is_quantised_once(monkeypatch: pytest.MonkeyPatch) -> N
     _, again = quantised(LARGE.stage, _scheme("int8"))
     assert [id(each) for each in kept] == [id(each) for each in again]
     assert first.model.graph.initializers
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_product_computes_what_the_tools_own_model_does(precision: str) -> None:
+    scheme = _scheme(precision)
+    theirs = products._written(W, scheme)
+    for node in theirs.graph.node:
+        if node.op_type == "MatMulNBits":
+            node.attribute.append(onnx.helper.make_attribute("accuracy_level", 4))
+    x = np.random.default_rng(1).standard_normal((3, 40)).astype(np.float32)
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(theirs.SerializeToString(), providers=providers)
+    [expected] = session.run(None, {"x": x})
+    case = sample("(float[3, 40] x) => (float[3, 24] y) { y = MatMul(x, w) }", w=W)
+    [found] = backends.create(f"cpu.{precision}.serial").prepare(case.stage)([x])
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_what_a_tool_leaves_as_it_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

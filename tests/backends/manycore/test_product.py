@@ -21,7 +21,7 @@ def _every_tile(one: Chip, work: Product, clusters: int) -> list[list[Tile]]:
         for row in range(0, work.m, size.m)
         for column in range(0, work.n, size.n)
     ]
-    kernel, inner = product._kernel(one), min(size.k, work.k)
+    kernel, inner = product.multiplying(one), min(size.k, work.k)
     cut.sort(key=lambda part: (-kernel(part[0], part[1], inner, False), part))
     return [
         [_tile(one, work, m, n, size.k, clusters) for m, n in cut[cluster::clusters]]
@@ -33,8 +33,8 @@ def _tile(one: Chip, work: Product, m: int, n: int, k: int, clusters: int) -> Ti
     number, steps = one.number_bytes, []
     for start in range(0, work.k, k):
         inner = min(k, work.k - start)
-        load = product._fetch(one, ((inner * number, m), (inner * number, n)), clusters)
-        steps.append(Step(load, product._kernel(one)(m, n, inner, start > 0)))
+        load = product.fetch(one, ((inner * number, m), (inner * number, n)), clusters)
+        steps.append(Step(load, product.multiplying(one)(m, n, inner, start > 0)))
     return _ListedTile(steps, one, n * number, m, clusters)
 
 

@@ -7,6 +7,7 @@ from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
 from stagecut.backends.manycore.work import (
     Attend,
+    Chain,
     Move,
     Projected,
     Rows,
@@ -52,9 +53,48 @@ FOUND = {
         PROJECTED,
         (
             Projected(
-                Attend(Head(5, 5, 4), 3), Product(5, 9, 12, follow=("scale",)), (Move(15, 4),)
+                Attend(Head(5, 5, 4), 3),
+                Product(5, 9, 12, follow=("scale",)),
+                (Move(15, 4),),
+                "MatMul_5",
             ),
         ),
+    ),
+    "a norm and the product that reads it are a chain": (
+        sample(
+            "(float[5, 8] x, float[5, 6] r) => (float[5, 6] y) { n = LayerNormalization(x, s) "
+            "h = MatMul(n, w) b = Add(h, c) d = Add(b, r) y = LayerNormalization(d, t) }",
+            s=_weights(8),
+            w=_weights(8, 6),
+            c=_weights(6),
+            t=_weights(6),
+        ),
+        (
+            Chain(
+                (
+                    Rows("layernorm", 5, 8),
+                    Product(5, 6, 8, follow=("scale", "add")),
+                    Rows("layernorm", 5, 6),
+                )
+            ),
+        ),
+    ),
+    "what two kernels read is stored": (
+        sample(
+            "(float[5, 8] x) => (float[5, 8] y) "
+            "{ n = LayerNormalization(x, s) h = MatMul(n, w) y = Add(h, n) }",
+            s=_weights(8),
+            w=_weights(8, 8),
+        ),
+        (Rows("layernorm", 5, 8), Product(5, 8, 8, follow=("add",))),
+    ),
+    "a product of a norm as its right factor is none": (
+        sample(
+            "(float[8, 8] a, float[8, 8] x) => (float[8, 8] y) "
+            "{ n = LayerNormalization(x, s) y = MatMul(a, n) }",
+            s=_weights(8),
+        ),
+        (Rows("layernorm", 8, 8), Product(8, 8, 8)),
     ),
     "heads are several products": (
         sample(

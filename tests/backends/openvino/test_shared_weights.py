@@ -10,7 +10,7 @@ import openvino as ov
 from stagecut import backends
 from stagecut.backends.openvino.compressed import Reading, compressed
 from stagecut.backends.openvino.library import core
-from stagecut.backends.openvino.shared_weights import put_in, without_weights
+from stagecut.backends.openvino.shared_weights import beside_model, put_in, without_weights
 from stagecut.backends.quantised.scheme import Scheme
 from tests.support.nodes import Sample, sample
 
@@ -39,7 +39,7 @@ TURNED_TOO = sample(
 def _put_in(case: Sample, scheme: Scheme) -> tuple[ov.Model, list[object]]:
     """With what is kept."""
     few = compressed(case.stage, scheme)
-    weights = {name: case.stage.weight(name) for name in few}
+    weights = beside_model(case.stage.model, few)
     model = core().read_model(without_weights(case.stage, weights, {}))
     return model, put_in(model, weights, few)
 

@@ -1,5 +1,7 @@
 """Products with the keys and values in a PIM's memory: which, what they take, what comes out."""
 
+from typing import NoReturn
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from stagecut.backends.pim.device import PimBackend
 from stagecut.backends.pim.numerics import Fast
 from stagecut.backends.pim.state import state_cost, times_state
 from stagecut.backends.pim.work import Product, StateProduct
+from stagecut.compiler import Plan
 from stagecut.compiler.entries import decode_step
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.planning_view import graph_of
@@ -15,6 +18,7 @@ from stagecut.compiler.ir.graph import Graph, Node
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.session import DecoderSession
+from stagecut.runtime.unprofiled_shapes import UnprofiledShapes
 from tests.support.decoders import HEADS, PROMPT, SIZE, PlainLoop, decoder_plan, tiny_decoder
 from tests.support.pim import pim
 
@@ -111,10 +115,42 @@ def test_a_product_by_head() -> None:
     assert found.shape == (1, 2, 3, 5)
 
 
-def test_tokens_with_the_cache_in_its_memory() -> None:
-    """With random costs, of which these keep a state there."""
-    plan = decoder_plan(tiny_decoder(), ["cpu.serial", "pim.hbm"], seed=0)
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """With random costs, of which these keep a state in its memory."""
+    return decoder_plan(tiny_decoder(), ["cpu.serial", "pim.hbm"], seed=0)
+
+
+def test_tokens_with_the_cache_in_its_memory(plan: Plan) -> None:
     homes = plan.entry_named("decode").variants[0].planned.run.homes
     assert {*homes.values()} == {"pim.hbm"}
     found = Generator(DecoderSession(plan))(PROMPT, max_new=8)
     assert [*found.tokens] == PlainLoop(tiny_decoder()).greedy(PROMPT, 8)
+
+
+def test_no_step_cuts_stages(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_: object) -> NoReturn:
+        pytest.fail("stages were cut for a length")
+
+    monkeypatch.setattr(UnprofiledShapes, "_bound_to", cut)
+    session = DecoderSession(plan)
+    tokens = PlainLoop(tiny_decoder()).greedy(PROMPT, 20)
+    assert [*Generator(session)(PROMPT, max_new=20).tokens] == tokens
+
+
+@pytest.mark.parametrize("length", [3, 60])
+def test_what_a_step_takes_is_said_of_its_length(plan: Plan, length: int) -> None:
+    """In a trace, for which the device's model is asked."""
+    decode = DecoderSession(plan).entries["decode"]
+    rows = {f"past_key_values.0.{part}": (length, 1, HEADS, SIZE) for part in ("key", "value")}
+    feeds = {
+        "input_ids": np.array([[1]]),
+        "attention_mask": np.ones((1, length + 1), np.int64),
+        "position_ids": np.array([[length]]),
+        **{name: np.ones(shape, np.float32) for name, shape in rows.items()},
+    }
+    found, trace = decode.run_with_trace(None, feeds)
+    modelled = [event for event in trace.events if event.basis == "modelled"]
+    assert any(event.kind == "stage" and event.duration_s > 0 for event in modelled)
+    for one, other in zip(found, decode.run(None, feeds), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,12 +1,17 @@
-"""Which products of a stage are found, and that those in use are made once."""
+"""Which products of a stage are found, the numbers that the tools make of their weights, and that
+those in use are made once."""
 
 import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.backends.quantised.products import product, targets
-from stagecut.backends.quantised.scheme import Scheme
+from stagecut.backends.quantised import products
+from stagecut.backends.quantised.products import quantised_matrix, targets
+from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
+from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix
+from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import sample
+from tests.support.quantised import quantised_tensor
 
 W = np.random.default_rng(0).standard_normal((40, 24)).astype(np.float32)
 SCHEME = Scheme.of("int4", "cpu.int4.serial", {})
@@ -40,7 +45,44 @@ def test_equal_numbers_of_another_shape_are_another_weight(device: str) -> None:
     assert np.linalg.norm(found - expected) < 0.15 * np.linalg.norm(expected)
 
 
+def _matrix(weight: Tensor, scheme: Scheme) -> QuantisedMatrix:
+    rows, columns = weight.shape
+    text = f"(float[2, {rows}] x) => (float[2, {columns}] y) {{ y = MatMul(x, w) }}"
+    [target] = targets(sample(text, w=weight).stage.model.graph, scheme)
+    return quantised_matrix(target, scheme)
+
+
 def test_equal_weights_in_use_are_quantised_once() -> None:
-    first = product(W, SCHEME, "one")
-    assert product(W.copy(), SCHEME, "other") is first
-    assert product(W.T, SCHEME, "turned") is not first
+    first = _matrix(W, SCHEME)
+    assert _matrix(W.copy(), SCHEME) is first
+    assert _matrix(W.T, SCHEME) is not first
+    assert _matrix(W, Scheme(4, 32, "f32")) is first
+    assert _matrix(W, Scheme(4, 64)) is not first
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_they_are_the_weight_but_for_roundings(precision: str) -> None:
+    """Of rows that are no whole number of blocks."""
+    weight = np.random.default_rng(0).standard_normal((72, 24)).astype(np.float32)
+    matrix = _matrix(weight, Scheme.of(precision, precision, {}))
+    found = matrix.integers()
+    step = np.abs(np.repeat(found.scales, found.block, axis=0)[:72])
+    parts = 1.001 if precision == "int4" else 0.501  # it cuts the side with a step less
+    assert (np.abs(matrix.numpy() - weight) <= parts * step + 1e-6).all()
+    assert matrix.form.bits == (4 if precision == "int4" else 8)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_weight_that_is_in_few_bits_is_taken_as_it_is(
+    turned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = quantised_tensor("w", turned=turned)
+    op = "Gemm <transB = 1>" if turned else "MatMul"
+    text = f"(float[2, 40] x) => (float[2, 24] y) {{ y = {op} (x, w) }}"
+    stage = sample(text, w=np.array(held.numpy())).stage
+    stage.model.graph.initializers["w"].const_value = held
+    [target] = targets(stage.model.graph, SCHEME)
+    monkeypatch.setattr(products, "_written", None)
+    assert quantised_matrix(target, SCHEME) is held.matrix
+    monkeypatch.undo()
+    assert quantised_matrix(target, Scheme(8, 128)).form.bits == 8

@@ -115,9 +115,28 @@ def test_a_dry_run_says_who_takes_what_and_runs_nothing(
     assert other["takes"] + sum(each["nodes"] for each in other["refuses"]) == variant["nodes"]
     assert variant["profile_paths"] == 1
     assert found["rounds"]["profile"]["least"] >= 1
+    time = found["expected"]
+    assert 0 < time["about_s"] <= time["most_s"]
     said = run(*options[:-1], null).out.splitlines()
-    assert said[-1] == "nothing was run"
+    assert said[-1] == "nothing of the model was run"
     assert any("would be measured: 1 path through the model" in line for line in said)
+    assert any(line.startswith("compiling would take about ") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (("--objective", "throughput"), "batches of a stream"),
+        (("--tolerance", "0.01"), "how many plans a tolerance admits"),
+    ],
+)
+def test_a_time_that_is_not_known_is_not_told(
+    run: Run, model: Path, asked: tuple[str, ...], why: str
+) -> None:
+    dry = ("compile", model, "--dry-run", "--device", "cpu.serial", *asked)
+    [line] = [each for each in run(*dry).out.splitlines() if "how long" in each]
+    assert why in line
+    assert _json(run(*dry, "--json"))["expected"] is None
 
 
 def test_a_dry_run_is_of_what_was_asked_for(run: Run, model: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+from stagecut.compiler.ir.state import DecodingOptions
 from tests.support import encoder_decoders
 from tests.support.command_line import Said, stagecut
 from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
@@ -89,6 +90,35 @@ def test_text_as_it_comes(run: Run, plan: Path, tmp_path: Path) -> None:
     assert json.loads(run(*asked, "--json").out)["text"] + "\n" == expected
 
 
+def test_text_until_a_text(run: Run, plan: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="tokenizers is an extra")
+    tokenizer = word_tokenizer(tmp_path / "tokenizer.json")
+    asked = ("generate", plan, "--prompt-ids", IDS, "--tokenizer", tokenizer, "--max-new", 8)
+    words = [f"w{token}" for token in EXPECTED]
+    expected = " ".join(words[: words.index(words[4])])
+    for how in ((), ("--stream",)):
+        assert run(*asked, *how, "--stop", words[4]).out.strip() == expected
+
+
+def test_several_at_once(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "two.plan"
+    options = DecodingOptions(prompt=5, capacity=90, sequences=2)
+    decoder_plan(tiny_decoder(), decoding=options).save(path)
+    asked = ("generate", path, "--prompt-ids", IDS, "--prompt-ids", "4,2", "--max-new", 8)
+    other = PlainLoop(tiny_decoder()).greedy((4, 2), 8)
+    lines = run(*asked).out.splitlines()
+    assert [[*map(int, line.split())] for line in lines] == [EXPECTED, other]
+    found = json.loads(run(*asked, "--json").out)
+    assert [each["tokens"] for each in found["answers"]] == [EXPECTED, other]
+    assert "tokens" not in found
+    assert found["memory_bytes"] == 2 * 90 * 64
+    said = run("generate", path, "--benchmark", "prompt=7,new=4")
+    assert "2 tokens" in said.out
+    assert (
+        "each of 2 sequences holds 90 tokens in 5.62 KiB, 64 B a token" in run("report", path).out
+    )
+
+
 def test_tokens_as_they_come_until_one(run: Run, plan: Path) -> None:
     asked = ("generate", plan, "--prompt-ids", IDS, "--max-new", 8, "--stream")
     assert run(*asked).out.split() == [str(token) for token in EXPECTED]
@@ -103,8 +133,8 @@ def test_by_chance(run: Run, plan: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [
-        ((), 2, "there has to be one prompt"),
-        (("--prompt", "a", "--prompt-ids", "1"), 2, "there has to be one prompt"),
+        ((), 2, "there has to be a prompt, of one kind"),
+        (("--prompt", "a", "--prompt-ids", "1"), 2, "there has to be a prompt, of one kind"),
         (("--prompt-ids", "1,x"), 2, "'1,x' is no list of tokens"),
         (("--prompt-ids", ""), 2, "'' is no list of tokens"),
         (("--prompt-ids", "1", "--stop-ids", "-"), 2, "--stop-ids: '-' is no list of tokens"),
@@ -120,6 +150,10 @@ def test_by_chance(run: Run, plan: Path) -> None:
         (("--benchmark", "prompt=1,new=1"), 2, "1 and 1 new tokens measure nothing"),
         (("--benchmark", "prompt=91,new=2"), 1, "it has 91 tokens, and a sequence holds 90"),
         (("--benchmark", "prompt=1,new=2", "--stop-ids", "1"), 2, "it brings tokens of its own"),
+        (("--benchmark", "prompt=1,new=2", "--stop", "a"), 2, "it brings tokens of its own"),
+        (("--prompt-ids", "1", "--stop", "a"), 2, "stops: a text needs a tokenizer"),
+        (("--prompt-ids", "1", "--prompt-ids", "2"), 1, "2 given, and the plan answers 1 at once"),
+        (("--prompt-ids", "1", "--prompt-ids", "2", "--stream"), 2, "into each other"),
     ],
 )
 def test_what_it_refuses(

@@ -59,5 +59,11 @@ def test_what_is_no_size(text: str) -> None:
 
 
 def test_limits_of_streams() -> None:
-    assert stream_limits(None, None) == ()
-    assert stream_limits("50ms", "1KiB") == (Limit("latency", 0.05), Limit("memory", 1024))
+    assert stream_limits(None, None, None) == ()
+    energy = Limit("energy", 2e-3)
+    assert stream_limits("50ms", "1KiB", "2mJ") == (
+        Limit("latency", 0.05),
+        Limit("memory", 1024),
+        energy,
+    )
+    assert stream_limits(None, None, "2mJ") == (energy,)

@@ -43,7 +43,13 @@ def test_behind_a_pipe_lines_tell_now_and_then(monkeypatch: pytest.MonkeyPatch) 
         now_s += 2.0
     now_s += 5.0
     assert list(lines(iter("ab"), "comparing")) == ["a", "b"]
-    assert log.getvalue() == "profiling: 3 of 8\nprofiling: 6 of 8\ncomparing: 0\n"
+    assert log.getvalue().splitlines() == [
+        "profiling: 3 of 8, 6 s so far",
+        "profiling: 6 of 8, 12 s so far",
+        "profiling: done in 16 s",
+        "comparing: 0",
+        "comparing: done in 0 s",
+    ]
 
 
 def test_what_is_done_at_once_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

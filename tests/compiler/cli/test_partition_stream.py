@@ -1,7 +1,9 @@
 """`stagecut partition --objective throughput`."""
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -119,13 +121,36 @@ def test_a_proof_that_proves_nothing(run: Run) -> None:
     assert "fix: solve the table again: this proves nothing" in said.err
 
 
-@pytest.mark.parametrize(
-    "options", [("--method", "greedy"), ("--explain", "a"), ("--max-energy", "1J")]
-)
+@pytest.mark.parametrize("options", [("--method", "greedy"), ("--explain", "a")])
 def test_other_questions(run: Run, options: tuple[str, ...]) -> None:
     said = run(*options)
     assert said.code == 2
     assert "is not for streams" in said.err
+
+
+def test_energy_is_limited(run: Run) -> None:
+    frugal = replace(
+        TABLE,
+        nodes=tuple(
+            replace(node, run_j={name: 4.0 if name == "npu" else 2.0 for name in node.run_s})
+            for node in TABLE.nodes
+        ),
+        values=tuple(
+            replace(each, transfer_j=dict.fromkeys(each.transfer_s, 0.0)) for each in TABLE.values
+        ),
+    )
+    Path("costs.json").write_text(write_costs(frugal))
+    assert "  energy  4.50 J an input" in run().out  # 2 / 4 of a batch, and 4
+    said = run("--max-energy", "3J", "--output", "stream.json")
+    assert "within 3.00 J of energy an input is faster" in said.out
+    assert "  energy  2.50 J an input" in said.out
+    assert "and 3.00 J of energy an input has a period" in run("--check", "stream.json").out
+    assert "the least that can be had is 2.50 J" in run("--max-energy", "1J").err
+
+
+def test_energy_that_is_not_known_has_no_limit(run: Run) -> None:
+    said = run("--max-energy", "3J")
+    assert (said.code, "this energy is needed and not known" in said.err) == (1, True)
 
 
 def test_rules_hold(run: Run) -> None:
@@ -184,15 +209,21 @@ def test_a_front(trades: Run) -> None:
     said = trades("--front", "--output", "front.json")
     *lines, last = said.out.splitlines()
     assert lines == [
-        "        throughput  latency  memory  stages",
-        "    5e+05 inputs/s  22.0 µs     0 B  2 x four",
-        "  2.5e+05 inputs/s  8.00 µs     0 B  2 x one",
-        "1.667e+05 inputs/s  6.00 µs     0 B  1 x two",
+        "        throughput  latency  memory               limit  stages",
+        "    5e+05 inputs/s  22.0 µs     0 B  --max-latency 22us  2 x four",
+        "  2.5e+05 inputs/s  8.00 µs     0 B   --max-latency 8us  2 x one",
+        "1.667e+05 inputs/s  6.00 µs     0 B   --max-latency 6us  1 x two",
     ]
     assert last.startswith("no other stream is both faster and, by 1% or more, sooner done; solved")
     document = json.loads(Path("front.json").read_text())
     assert document["schema"] == "stagecut.stream_front/1"
-    for point in document["front"]:
+    for line, point in zip(lines[1:], document["front"], strict=True):
+        option = re.search(r"(--max-latency) (\S+)", line)
+        assert option is not None
+        found = json.loads(trades(*option.groups(), "--json").out)
+        assert [found[key] for key in ("period_s", "latency_s")] == [
+            point[key] for key in ("period_s", "latency_s")
+        ]
         Path("point.json").write_text(json.dumps(point))
         assert "certificate accepted" in trades("--check", "point.json").out
 

@@ -66,13 +66,30 @@ def test_for_people(run: Run) -> None:
     ]
 
 
-def test_several_parts_are_ranked_by_what_they_would_save(run: Run) -> None:
-    said = run("costs.json", "--scale", "pim=0.5..2", "--scale", "cpu=0.5..2").out
-    assert said.splitlines()[-3:] == [
-        "what 1 % more speed would save, as things stand:",
-        f"  cpu  1.00 %  {'█' * 30}",
-        "  pim  0.00 %  ",
+def test_a_tornado_of_several_parts(run: Run) -> None:
+    """Of 12 µs, a cpu that is twice as fast leaves 6; one that is half as fast 16, b on pim."""
+    asked = ("costs.json", "--scale", "pim=0.5..2", "--scale", "cpu=0.5..2")
+    said = run(*asked).out
+    assert said.splitlines()[-4:] == [
+        "what each part weighs: 12.0 µs as things stand, and with it",
+        "                faster          slower  1 % saves",
+        f"  cpu     2x   6.00 µs  0.5x   16.0 µs     1.00 %  {'█' * 14}|{'█' * 10}",
+        f"  pim     2x   10.0 µs  0.5x   12.0 µs     0.00 %  {' ' * 9}{'█' * 5}|",
     ]
+    found = _json(run(*asked, "--json"))["tornado"]
+    assert found["total"] == pytest.approx(12 * US)
+    assert [(bar["part"], bar["slow"], bar["fast"]) for bar in found["bars"]] == [
+        ("cpu", 0.5, 2.0),
+        ("pim", 0.5, 2.0),
+    ]
+
+
+def test_there_is_no_tornado_of_one_part(run: Run) -> None:
+    assert _json(run("costs.json", "--scale", "pim=0.5..2", "--json"))["tornado"] is None
+
+
+def test_what_is_gained_beyond_a_range_is_not_known(run: Run) -> None:
+    said = run("costs.json", "--scale", "pim=0.5..2", "--scale", "cpu=0.5..2").out
     assert "break-even: below 0.5 times its speed; something is gained throughout" in said
     assert "above 1 times its speed" in run("costs.json", "--scale", "pim=0.5..1").out
 

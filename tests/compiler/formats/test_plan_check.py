@@ -69,6 +69,14 @@ TRANSFER = 2  # of norm1 to pim.hbm, before stage 2
 BAD: dict[str, tuple[Change, str]] = {
     "no entry": (lambda d: d.update(entries={}), "entries.main has no variant"),
     "no variant": (lambda d: d["entries"]["main"].update(variants=[]), "main has no variant"),
+    "weights that are none in full": (
+        lambda d: d.update(full_weight_bytes=0),
+        "full_weight_bytes is 0, and some weights are in few bits",
+    ),
+    "weights of no size": (
+        lambda d: d.update(full_weight_bytes=-1),
+        "at full_weight_bytes",
+    ),
     "a key that is missing": (
         _run(lambda run: run["schedule"]["stages"][0].pop("device")),
         "Field required, at entries.main.variants.0.run.schedule.stages.0.device",

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from stagecut import backends
 from stagecut.compiler.formats.slice_file import read_slice, write_slice
 from stagecut.compiler.formats.weights import FILE_NAME
+from stagecut.compiler.ir.device import StagedSchedule
 from stagecut.compiler.ir.errors import PlanError
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.runtime.hosts.groups import HostGroup, groups_of
 from stagecut.runtime.hosts.over_hosts import hosts_of
+from tests.support.nodes import sample
 from tests.support.over_hosts import LAYER_BYTES, plan_over_hosts
 
 
@@ -38,6 +43,24 @@ def test_same_slice_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         _written(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_slice_holds_weights_in_few_bits_so(tmp_path: Path) -> None:
+    weight = np.random.default_rng(0).standard_normal((64, 96)).astype(np.float32)
+    case = sample("(float[3, 64] x) => (float[3, 96] y) { y = MatMul(x, w) }", w=weight)
+    device = backends.create("cpu.int4.serial")
+    program = backends.stored(device, case.stage)
+    schedule = Schedule((Stage("b.cpu.int4.serial", ("n",)),), (Run(0),))
+    staged = StagedSchedule(schedule, (program,), (None,))
+    names = {"b.cpu.int4.serial": "cpu.int4.serial"}
+    write_slice(tmp_path / "a.slice", staged, names, ("x",), ("y",))
+    found = read_slice(tmp_path / "a.slice")
+    assert found.archive.size(FILE_NAME) < weight.nbytes / 4
+    feeds = case.feeds()
+    [read] = found.staged.programs
+    np.testing.assert_array_equal(
+        device.prepare(read)(feeds)[0], device.prepare(case.stage)(feeds)[0]
+    )
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.95])

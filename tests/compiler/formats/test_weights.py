@@ -7,8 +7,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
 from stagecut.compiler.formats.weights import FILE_NAME, model_bytes, put_in_place, write_weights
 from stagecut.compiler.ir.device import as_array
+from tests.support.quantised import quantised_tensor
 
 LARGE = np.arange(512, dtype=np.float32)
 
@@ -39,6 +42,24 @@ def test_weights_begin_where_vector_registers_like_it(tmp_path: Path) -> None:
     assert [place.offset % 64 for place in file.places.values()] == [0, 0]
 
 
+def test_weights_in_few_bits_lie_there_as_their_numbers(tmp_path: Path) -> None:
+    few = quantised_tensor("w", inner=64, outer=160)
+    narrow = quantised_tensor("v", inner=3, outer=2)
+    values = [ir.Value(name=str(each.name), const_value=each) for each in (few, narrow)]
+    model = ir.Model(ir.Graph([], [], nodes=[], initializers=values, name="g"), ir_version=10)
+    before = {name: as_array(tensor) for name, tensor in _weights(model)}
+    [file] = write_weights([model], tmp_path)
+    assert [*file.places] == ["w/values", "w/scales"]
+    assert (tmp_path / FILE_NAME).stat().st_size == 64 * 160 // 2 + 4 * 2 * 160
+    file.refer(model.graph)
+    again = ir.from_proto(onnx.load_model_from_string(model_bytes(model)))
+    assert put_in_place(again, file.region) is None
+    for name, tensor in _weights(again):
+        assert isinstance(tensor, QuantisedTensor)
+        assert isinstance(tensor.matrix.values, MappedTensor) == (name == "w")
+        np.testing.assert_array_equal(as_array(tensor), before[name])
+
+
 def test_all_of_it_can_be_read_whatever_its_size(tmp_path: Path) -> None:
     each: tuple[dict[str, np.ndarray], ...] = ({}, {"a": np.ones(1027, np.uint8)}, {"a": LARGE})
     for number, weights in enumerate(each):
@@ -62,4 +83,6 @@ def test_a_model_that_was_read_again_finds_its_weights(tmp_path: Path) -> None:
     for name, tensor in _weights(again):
         np.testing.assert_array_equal(as_array(tensor), as_array(dict(_weights(model))[name]))
     short = ir.from_proto(onnx.load_model_from_string(model_bytes(model)))
-    assert put_in_place(short, file.region[: LARGE.nbytes]) == "b"
+    assert (
+        put_in_place(short, file.region[: LARGE.nbytes]) == "weight b lies outside of weights.bin"
+    )

@@ -20,13 +20,13 @@ def test_what_new_tokens_say_of_their_places() -> None:
     """Of what the model reads, in its own types."""
     whole: np.dtype[Any] = np.dtype(np.int64)
     dtypes = {"input_ids": whole, "attention_mask": np.dtype(np.float32), "position_ids": whole}
-    found = positional(dtypes, 3, 2)
+    found = positional(dtypes, np.ones((1, 5), bool), 2)
     assert {name: array.tolist() for name, array in found.items()} == {
         "attention_mask": [[1.0] * 5],
         "position_ids": [[3, 4]],
     }
     assert found["attention_mask"].dtype == np.float32
-    [places] = positional({"cache_position": np.dtype(np.int32)}, 3, 2).values()
+    [places] = positional({"cache_position": np.dtype(np.int32)}, np.ones((1, 5), bool), 2).values()
     assert places.tolist() == [3, 4]
     assert places.dtype == np.int32
 

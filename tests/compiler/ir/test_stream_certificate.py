@@ -15,6 +15,7 @@ from stagecut.compiler.ir.stream_certificate import (
 WHOLE: StreamScope = "schedules with contiguous stages"
 ORDER: StreamScope = "contiguous stages in the graph's order"
 LATENCY, MEMORY = Limit("latency", 0.05), Limit("memory", 2**31)
+ENERGY, WEAR = Limit("energy", 2e-3), Limit("wear", 1.5)
 
 CLAIMS = {
     "nothing at all is faster": ((WHOLE, 4.0), "optimal: no schedule is faster"),
@@ -52,7 +53,23 @@ def test_limits() -> None:
     assert not LATENCY.allows(0.0500001)
 
 
+def test_limits_of_budgets() -> None:
+    assert [str(ENERGY), str(WEAR)] == ["2.00 mJ of energy an input", "1.5 of wear an input"]
+    assert [ENERGY.exactly, WEAR.exactly] == ["0.002J", "1.5"]
+    assert [each.of_batch(4).most for each in (ENERGY, WEAR, LATENCY)] == [8e-3, 6.0, 0.05]
+
+
+@pytest.mark.parametrize("most", [2e-3, 1.0, 1e-90, 1e90])
+def test_a_budget_is_counted_in_small_parts_of_its_limit(most: float) -> None:
+    assert 2**43 <= most / Limit("energy", most).unit(1.0) <= 2**44
+
+
+def test_units() -> None:
+    assert (LATENCY.unit(0.25), MEMORY.unit(0.25)) == (0.25, 1.0)
+    assert 1e-100 / Limit("energy", 0.0).unit(1.0) > 2**44  # nothing is little enough
+
+
 def test_limits_are_numbers_of_python_s_own() -> None:
-    limits = limits_of_stream(np.float32(0.5), np.int64(1024))  # type: ignore[arg-type]
-    assert limits == (Limit("latency", 0.5), Limit("memory", 1024.0))
+    limits = limits_of_stream(np.float32(0.5), np.int64(1024), np.int64(2))  # type: ignore[arg-type]
+    assert limits == (Limit("latency", 0.5), Limit("memory", 1024.0), Limit("energy", 2.0))
     assert {type(limit.most) for limit in limits} == {float}

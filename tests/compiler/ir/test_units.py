@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagecut.compiler.ir.units import scaled, seconds, size, size_exactly
+from stagecut.compiler.cli.limits import parse_seconds
+from stagecut.compiler.ir.units import enough, scaled, seconds, size, size_exactly
 
 SECONDS = {
     "nothing": (0.0, "0 s"),
@@ -24,6 +25,29 @@ SECONDS = {
 @pytest.mark.parametrize(("time_s", "text"), SECONDS.values(), ids=SECONDS.keys())
 def test_seconds(time_s: float, text: str) -> None:
     assert seconds(time_s) == text
+
+
+ENOUGH = {
+    "nothing": (0.0, "0ns"),
+    "less than a nanosecond": (3e-12, "0.003ns"),
+    "rounded up": (0.0123401, "12.35ms"),
+    "into the next unit": (0.99999999e-3, "1000us"),
+    "what sums of times differ by": (8e-3 * (1 + 1e-12), "8ms"),
+    "seconds": (2.0, "2s"),
+    "a year": (31556952.5, "31556953s"),
+}
+
+
+@pytest.mark.parametrize(("time_s", "text"), ENOUGH.values(), ids=ENOUGH.keys())
+def test_enough(time_s: float, text: str) -> None:
+    assert enough(time_s) == text
+
+
+@given(st.floats(1e-12, 1e9))
+def test_it_is_enough_and_hardly_more(time_s: float) -> None:
+    allowed_s = parse_seconds(enough(time_s))
+    assert time_s <= allowed_s * (1 + 1e-9)
+    assert allowed_s <= time_s * 1.0011 + 1e-12
 
 
 SIZES = {

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.machine import Basis
-from stagecut.compiler.ir.precision import Attempt, ContenderError, PlannedPrecision
 from stagecut.compiler.ir.provenance import Circumstances
 from stagecut.compiler.report import wording
 from stagecut.compiler.report.model.figures import Figure
@@ -183,49 +182,3 @@ def test_when_and_how_it_was_measured() -> None:
         "profile measured 2024-11-26 01:43 UTC, in a noisy moment: "
         "other work took 34% of the CPUs\N{REPLACEMENT CHARACTER}[2J"
     )
-
-
-def _precision(*errors: ContenderError, attempts: tuple[Attempt, ...] = ()) -> PlannedPrecision:
-    return PlannedPrecision(0.05, 4, 48, 4, attempts, errors)
-
-
-def test_both_errors_stand_beside_each_other() -> None:
-    planned = _precision(
-        ContenderError("optimum", 0.04, 0.05, kept=True),
-        ContenderError("cpu.int4.serial", 0.24, 0.2, kept=False),
-        ContenderError("cpu.serial", 0.0, None, kept=True),
-    )
-    own, all_of_them = wording.precision(planned, "optimum")
-    assert own == "error 5 % (rms on 4 held-out samples), 4 % predicted; 5 % allowed"
-    assert all_of_them == (
-        "predicted errors are 0.80 (optimum) to 1.20 (cpu.int4.serial) times those measured, by "
-        "48 runs of the whole model"
-    )
-
-
-def test_tighter_budgets_are_told() -> None:
-    attempts = (Attempt(0.0025, 0.05, 0.06), Attempt(0.0016, 0.04, 0.045))
-    [told] = wording.precision(_precision(attempts=attempts), "cpu.serial")
-    assert told == "solved 2 times under other budgets: 6 %, 4.5 %"
-
-
-def test_a_metric_of_the_users_own_is_told_before_errors() -> None:
-    own = ContenderError("optimum", 0.04, 0.05, kept=True, metric=0.912)
-    planned = replace(_precision(own), tolerance=0.01, metric="mine:accuracy", right=0.92)
-    told, error, _ = wording.precision(planned, "optimum")
-    assert told == (
-        "mine:accuracy is 0.912 on 4 held-out samples, 0.92 in full precision; it may lose 0.01"
-    )
-    assert error == "error 5 % (rms on 4 held-out samples), 4 % predicted"
-
-
-def test_what_a_quantised_model_is_held_against() -> None:
-    planned = replace(_precision(), reference="full.onnx", own=0.013)
-    [told] = wording.precision(planned, "cpu.serial")
-    assert told == ("held against full.onnx, from which the model itself is off by 1.3 % (rms)")
-
-
-def test_nothing_is_said_of_full_precision() -> None:
-    assert wording.precision(None, "cpu.serial") == ()
-    full = _precision(ContenderError("cpu.serial", 0.0, None, kept=True))
-    assert wording.precision(full, "cpu.serial") == ()

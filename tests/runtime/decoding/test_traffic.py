@@ -9,6 +9,7 @@ from stagecut.compiler.ir.state import Decoding, State
 from stagecut.runtime.decoding.session import DecoderSession
 from stagecut.runtime.decoding.traffic import step_bytes, weight_bytes
 from tests.support.decoders import decoder_plan, tiny_decoder
+from tests.support.quantised import quantised_tensor
 
 _MODEL = """
 <ir_version: 10, opset_import: ["": 21]>
@@ -24,6 +25,17 @@ def test_rows_that_are_looked_up_and_what_nobody_reads_do_not_count() -> None:
     twice = StageProgram("other", ir.from_onnx_text(_MODEL), (), ())
     assert weight_bytes(StagedSchedule(Schedule((), ()), (program,), ())) == 16
     assert weight_bytes(StagedSchedule(Schedule((), ()), (program, twice), ())) == 32
+
+
+def test_weights_in_few_bits_count_as_they_are_stored() -> None:
+    text = _MODEL.replace("y = Add(x, bias)", "z = Add(x, bias)  y = MatMul(z, w)")
+    text = text.replace("float[2] idle = {1,2}", "float[4,4] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}")
+    model = ir.from_onnx_text(text)
+    tensor = quantised_tensor("w", inner=4, outer=4)
+    model.graph.initializers["w"].const_value = tensor
+    program = StageProgram("main", model, (), ())
+    few_bytes = 4 * (32 // 2) + 4 * 4  # one block of 32, filled up, and its scale for each column
+    assert weight_bytes(StagedSchedule(Schedule((), ()), (program,), ())) == 16 + few_bytes
 
 
 def test_weights_of_a_plan_once_however_it_is_cut() -> None:

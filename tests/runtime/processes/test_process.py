@@ -3,13 +3,17 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stagecut import backends
+from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.ir.errors import ClosedError, CrashFault, EngineError, StageFault
 from stagecut.runtime.processes.process import Job, Process
 from tests.support.hosted import FEEDS, expected_outputs, is_there, staged
+from tests.support.nodes import sample
 
 X = FEEDS["x"]
 [PROGRAM] = staged().programs
@@ -58,6 +62,20 @@ def test_answers_errors_a_crash_and_a_new_start(process: Process) -> None:
     assert not is_there(second or 0)
     with pytest.raises(ClosedError, match="is closed"):
         process([X])
+
+
+def test_weights_in_few_bits_are_read_where_they_lie(tmp_path: Path) -> None:
+    weight = np.random.default_rng(0).standard_normal((64, 96)).astype(np.float32)
+    case = sample("(float[3, 64] x) => (float[3, 96] y) { y = MatMul(x, w) }", w=weight)
+    device = backends.create("cpu.int8.serial")
+    stage = backends.stored(device, case.stage)
+    [file] = write_weights([stage.model], tmp_path)
+    file.refer(stage.model.graph)
+    assert [*file.places] == ["w/values"]
+    process = Process(Job(0, "cpu.int8.serial", "cpu.int8.serial", stage))
+    feeds = case.feeds()
+    np.testing.assert_array_equal(process(feeds)[0], device.prepare(case.stage)(feeds)[0])
+    process.end()
 
 
 def test_a_device_that_is_not_there() -> None:

@@ -15,7 +15,7 @@ from tests.support.decoders import STATES, tiny_decoder
 def _joined(model: ir.Model) -> list[Joined]:
     inputs = {value.name: value for value in model.graph.inputs}
     outputs = {value.name: value for value in model.graph.outputs}
-    return [Joined.of(inputs[past], outputs[present]) for past, present in STATES.items()]
+    return [Joined.of(inputs[past], outputs[present], 1) for past, present in STATES.items()]
 
 
 def _read_otherwise(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stagecut.compiler.ir.precision import ContenderError, ErrorPoint, PlannedPrecision
-from stagecut.compiler.report import wording
+from stagecut.compiler.report import precision_wording
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.page.errors import errors
 from stagecut.compiler.report.page.html import to_html
@@ -47,7 +47,7 @@ def test_the_page_draws_them_and_the_terminal_tells_them() -> None:
     page = to_html(report)
     assert page.count('<circle class="other"') == 2
     assert 'id="errors"' in page
-    assert wording.error_front(report.precision) == (
+    assert precision_wording.error_front(report.precision) == (
         "to choose from, by the costs: 5 % off in 10.0 ms (2 nodes on small, 1 on large); "
         "0 % off in 20.0 ms (3 nodes on large)"
     )
@@ -57,4 +57,8 @@ def test_without_a_choice_there_is_no_drawing() -> None:
     assert not errors(_report()).marks
     assert not errors(report_of(mixed())).marks
     assert 'id="errors"' not in to_html(_report())
-    assert wording.error_front(_report().precision) == wording.error_front(None) == ""
+    assert (
+        precision_wording.error_front(_report().precision)
+        == precision_wording.error_front(None)
+        == ""
+    )

@@ -1,7 +1,12 @@
 """What stages take of what is limited."""
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from stagecut.compiler.ir.costs import Budget
+from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.partition.orders.precedence import Precedence
@@ -51,6 +56,40 @@ def test_what_is_exceeded() -> None:
 def test_more_than_numbers_hold_is_beyond_any_limit() -> None:
     taken = AMOUNTS.of(2, np.full((2, 2), 1 << 47))
     assert (taken[0, 0, 1], taken[1, 1, 1]) == (BEYOND, BEYOND)
+
+
+def test_of_budgets() -> None:
+    """To {a, b}, from {} and from {a}: the pim shares a call among three inputs."""
+    table = replace(
+        TABLE,
+        nodes=tuple(
+            replace(
+                node,
+                run_j=dict.fromkeys(node.run_s, 6.0),
+                uses={"wear": dict.fromkeys(node.run_s, 0.5)},
+            )
+            for node in TABLE.nodes
+        ),
+        values=tuple(
+            replace(each, transfer_j=dict.fromkeys(each.transfer_s, 0.25)) for each in TABLE.values
+        ),
+        budgets=(Budget("wear", 2.0),),
+    )
+    calls = Calls(StreamCosts.of(table), Lattice.of(Precedence.of(table)))
+    limits = limits_of(table, (Limit("energy", 12.0),))
+    amounts = Amounts(calls, limits, 0)
+    assert [limit.name for limit in limits] == ["energy", "weights", "wear"]
+    taken = amounts.of(2, np.array([[2, 1], [2, 1]]))
+    energy_j = taken[:, :, 0] * amounts.unit(limits[0])
+    assert energy_j[:, 0].tolist() == [12.0, 6.0]
+    assert energy_j[1, 1] == 6.0 / 3 + 2 * 0.25
+    assert (taken[:, 0, 2] * amounts.unit(limits[2])).tolist() == [1.0, 0.5]
+    assert amounts.exceeded((Part(0, 3, 0, 1),)) == (limits[0], limits[1])
+
+
+def test_energies_have_to_be_known_where_they_are_limited() -> None:
+    with pytest.raises(CostTableError, match="energy is needed"):
+        limits_of(TABLE, (Limit("energy", 1.0),))
 
 
 def test_limits_of_a_table() -> None:

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.ir.costs import CostTable, Endpoint
+from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.partition.throughput.streams import NothingWithin, Streams
+from stagecut.passes.partition.throughput.throughput import Throughput
 from tests.support.streams import stream_table
 
 US = 1e-6
@@ -46,7 +48,7 @@ def test_nothing_within() -> None:
 
 
 def _said(table: CostTable, limits: tuple[Limit, ...], *, proved: bool = True) -> str:
-    return str(Streams.of(table).error(NothingWithin(limits, proved)))
+    return str(Streams.of(table).error(NothingWithin(limits, proved), limits))
 
 
 #: Only a batch of two can run b; a takes 4 us on a core, of which there are two.
@@ -88,6 +90,27 @@ SAID = {
 @pytest.mark.parametrize(("table", "limits", "said"), SAID.values(), ids=SAID.keys())
 def test_what_is_said(table: CostTable, limits: tuple[Limit, ...], said: str) -> None:
     assert _said(table, limits) == said
+
+
+#: The fastest wears nothing out, and what is over at once does.
+WORN = replace(
+    TRADES,
+    nodes=tuple(replace(node, uses={"wear": {"two": 2.0}}) for node in TRADES.nodes),
+    budgets=(Budget("wear", 1.0),),
+)
+
+
+def test_the_least_that_can_be_had_is_within_all_other_limits() -> None:
+    with pytest.raises(UnplaceableError, match=r"the least that can be had is 8\.00 µs"):
+        Throughput((LATENCY,))(WORN)
+
+
+def test_of_two_limits_that_nothing_keeps_to_either_is_told() -> None:
+    """Without the one that was found first, there is the other one still."""
+    worn = (replace(node, uses={"wear": dict.fromkeys(node.run_s, 2.0)}) for node in WORN.nodes)
+    table = replace(WORN, nodes=tuple(worn))
+    with pytest.raises(UnplaceableError, match="2 of wear an input"):
+        Throughput((Limit("latency", 1 * US),))(table)
 
 
 def test_what_is_said_where_it_is_not_known() -> None:

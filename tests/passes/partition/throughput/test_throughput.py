@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.ir.costs import CostTable, Endpoint
+from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Device, Memory
 from stagecut.compiler.ir.stream_certificate import Limit
@@ -13,6 +13,8 @@ from stagecut.passes.partition.throughput.verify import verify
 from tests.support.streams import (
     every_account,
     least_period,
+    random_energy_limit,
+    random_frugal_table,
     random_heavy_table,
     random_limits,
     random_stream_table,
@@ -114,12 +116,47 @@ def test_no_pipeline_within_limits_is_faster() -> None:
     assert held > 40
 
 
+@pytest.mark.no_cover
+def test_no_pipeline_within_budgets_is_faster() -> None:
+    """A budget of the table's, energy, and energy beside latency."""
+    solved = held = 0
+    for seed in range(25):
+        table = random_frugal_table(seed)
+        accounts = every_account(table)
+        limits: list[tuple[Limit, ...]] = [()]
+        if accounts:
+            energy = random_energy_limit(accounts, seed)
+            limits += [(energy,), (random_limits(accounts, seed)[0], energy)]
+        for asked in limits:
+            least_s = least_period(accounts, asked)
+            try:
+                solution = Throughput(asked)(table)
+            except UnplaceableError:
+                assert least_s == float("inf")
+                continue
+            solved += 1
+            held += any(limit.is_budget for limit in solution.certificate.limits)
+            assert solution.account.period_s == pytest.approx(least_s, rel=1e-9, abs=1e-12)
+            assert solution.certificate.period_s == pytest.approx(least_s, rel=1e-9, abs=1e-12)
+            assert all(limit.allows(solution.account.taken(limit.name)) for limit in asked)
+            verify(table, solution.certificate)
+    assert solved > 40
+    assert held > 12
+
+
 #: Where a call on one core takes too long, or what two replicas pass on does not fit: threads.
 ONE_CORE = Device("t1", "host", resource="cores")
 TWO_CORES = Device("t2", "host", resource="cores", cores=2)
 THREADS = replace(
     stream_table("a: t1 4, t2 3\n b(a): t1 4, t2 3", ONE_CORE, TWO_CORES, cores=2),
     outputs=(Endpoint("b", "host"),),
+)
+THREADS = replace(
+    THREADS,
+    nodes=tuple(replace(node, run_j={"t1": 5e-3, "t2": 4e-3}) for node in THREADS.nodes),
+    values=tuple(
+        replace(value, transfer_j=dict.fromkeys(value.transfer_s, 0.0)) for value in THREADS.values
+    ),
 )
 LIMITED = {
     "no limit": ((), "2 x t1: a, b", 4),
@@ -134,6 +171,7 @@ LIMITED = {
         6,
     ),
     "just below what two replicas pass on": ((Limit("memory", 2047),), "1 x t2: a, b", 6),
+    "just below what one core takes": ((Limit("energy", 9.99e-3),), "1 x t2: a, b", 6),
 }
 
 
@@ -160,6 +198,10 @@ BEYOND = {
         "5.00 µs of latency: the least that can be had is 6.00 µs",
     ),
     "memory": (Limit("memory", 10), "10 B of memory: the least that can be had is 1.00 KiB"),
+    "energy": (
+        Limit("energy", 1e-9),
+        "1.00 nJ of energy an input: the least that can be had is 8.00 mJ of energy an input",
+    ),
 }
 
 
@@ -214,6 +256,10 @@ REFUSED = {
     "an output that must end far away": (
         replace(stream_table("a: cpu 1", CORE, PIM, cores=1), outputs=(Endpoint("a", "pim"),)),
         "outputs are in the host's memory, and 'a' is not",
+    ),
+    "a budget that is none": (
+        replace(stream_table("a: cpu 1", CORE, cores=1), budgets=(Budget("latency", 1.0),)),
+        "'latency' means something else of streams",
     ),
     "nothing to do": (
         replace(stream_table("a: cpu 1", CORE, cores=1), nodes=()),

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import Budget, CostTable
 from stagecut.compiler.ir.errors import CertificateError, UnplaceableError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.stream_certificate import Label, Limit, StreamCertificate, Stretch
@@ -64,6 +64,9 @@ TAMPERED = {
     "a limit that the table does not have": replace(
         PROOF, limits=(*PROOF.limits, Limit("weights", 1))
     ),
+    "a budget that the table does not have": replace(
+        PROOF, limits=(*PROOF.limits, Limit("wear", 1.0))
+    ),
     "no limit": replace(PROOF, limits=()),
     "labels cut short": _with(labels=LAST.labels[:-1]),
     "rests cut short": _with(rest=LAST.rest[:-1]),
@@ -99,6 +102,20 @@ def test_the_table_s_own_limit() -> None:
     verify(table, certificate)
     with pytest.raises(CertificateError, match="allows more than 150 B of weights"):
         verify(heavy(table, weight_bytes=100, size_bytes=1, capacity_bytes=200), certificate)
+
+
+def test_a_budget_of_the_table_s() -> None:
+    """One node may run on what wears out."""
+    table = stream_table("a: one 1, four 9\n b(a): one 1, four 9", *TABLE.machine.devices, cores=3)
+    nodes = tuple(replace(node, uses={"wear": {"one": 1.0}}) for node in table.nodes)
+    worn = replace(table, nodes=nodes, budgets=(Budget("wear", 1.5),))
+    certificate = Throughput()(worn).certificate
+    assert certificate.limits == (Limit("wear", 1.5),)
+    verify(worn, certificate)
+    with pytest.raises(CertificateError, match=r"allows more than 1\.5 of wear"):
+        verify(replace(worn, budgets=(Budget("wear", 2.0),)), certificate)
+    with pytest.raises(CertificateError):
+        verify(replace(worn, nodes=table.nodes), certificate)  # where nothing wears out
 
 
 def _faster(table: CostTable) -> CostTable:

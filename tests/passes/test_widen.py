@@ -7,7 +7,7 @@ from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.machine import Device, Machine, Memory, Route
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.passes.partition.partition import Partition
-from stagecut.passes.spread import Spread
+from stagecut.passes.widen import Widen
 from tests.support.over_hosts import measured
 
 TABLE = CostTable(
@@ -28,7 +28,7 @@ TABLE = CostTable(
 
 
 def test_nodes_take_as_much_longer_there_as_the_probe_does() -> None:
-    table = Spread(measured(), "cpu")(TABLE)
+    table = Widen(measured(), "cpu")(TABLE)
     assert table.node_named["a"].run_s == pytest.approx(
         {"cpu.serial": 1.0, "b.cpu.serial": 1.0, "c.cpu.serial": 2.0}
     )
@@ -41,7 +41,7 @@ def test_nodes_take_as_much_longer_there_as_the_probe_does() -> None:
 
 
 def test_each_host_has_a_memory_and_values_take_what_links_were_measured_to() -> None:
-    table = Spread(measured(capacity_bytes=10), "cpu")(TABLE)
+    table = Widen(measured(capacity_bytes=10), "cpu")(TABLE)
     assert table.machine.memories == (
         Memory("host", 10, "local"), Memory("b", 10, "b"), Memory("c", 10, "c")
     )  # fmt: skip
@@ -51,9 +51,9 @@ def test_each_host_has_a_memory_and_values_take_what_links_were_measured_to() ->
 
 
 def test_a_model_that_fits_no_host_is_divided_and_one_that_fits_stays() -> None:
-    everything_here = Partition(LATENCY)(Spread(measured(), "cpu")(TABLE)).schedule
+    everything_here = Partition(LATENCY)(Widen(measured(), "cpu")(TABLE)).schedule
     assert [stage.device for stage in everything_here.stages] == ["cpu.serial"]
-    divided = Partition(LATENCY)(Spread(measured(capacity_bytes=10), "cpu")(TABLE)).schedule
+    divided = Partition(LATENCY)(Widen(measured(capacity_bytes=10), "cpu")(TABLE)).schedule
     assert {stage.device for stage in divided.stages} == {"cpu.serial", "b.cpu.serial"}
 
 
@@ -61,4 +61,4 @@ def test_a_device_with_a_memory_of_its_own_cannot_be_reached() -> None:
     machine = Machine((Memory("host"), Memory("pim")), (Device("pim", "pim"),))
     table = CostTable("pim", machine, (), ())
     with pytest.raises(UsageError, match="memory of its own"):
-        Spread(measured(), "cpu")(table)
+        Widen(measured(), "cpu")(table)

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Widen:
     """`machine` is where nodes may run; `cpu` is the resource that its hosts have `cpus` of."""
 
     machine: MeasuredMachine

@@ -1,0 +1,164 @@
+"""Kernels one after the other on the same rows, which stay in the scratchpads of their clusters.
+
+    cluster 0   | fetch rows | norm | W tile: k0 k1 | W tile: k0 k1 | ... | softmax | store rows |
+    cluster 1   | fetch rows | norm | ...               each with rows of its own, and all columns
+
+Each cluster takes as many of its rows as have room through all kernels, then the next ones. What a
+kernel computes for the next one is neither stored nor fetched; but each cluster fetches all of a
+weight, once for each time that it begins. (A product by itself deals tiles of C out to clusters,
+product.py.)
+
+Source: none [guess]; the library stores what every kernel computes [script].
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from stagecut.backends.manycore import tiling
+from stagecut.backends.manycore.chip import Chip
+from stagecut.backends.manycore.pipeline import NOTHING, Pipeline, Step, Tile
+from stagecut.backends.manycore.product import (
+    Kernel,
+    Product,
+    cut,
+    fetch,
+    multiplying,
+    pipelined,
+    roughly,
+    stored,
+)
+from stagecut.backends.manycore.rowwise import KERNELS, evenly
+from stagecut.backends.manycore.work import Link, Rows
+
+#: By how much found tiles of a weight are longer than the library's.
+_LONGER = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows at a time on a cluster, cycles, clusters in use, and bytes to and from the HBM."""
+
+    at_once: int
+    cycles: float
+    clusters: int
+    dma_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """`rows` at a time on each of `clusters`, and tiles of weights of `n` columns by `k`."""
+
+    clusters: int
+    rows: int
+    n: int
+    k: int
+
+
+@lru_cache(maxsize=512)
+def kept(chip: Chip, links: tuple[Link, ...]) -> Kept | None:
+    """With double buffering only where that is faster; None where not even a row has room."""
+    found = [_kept(one, links) for one in chip.bufferings]
+    present = [each for each in found if each is not None]
+    return min(present, key=lambda each: each.cycles, default=None)
+
+
+def _kept(chip: Chip, links: Sequence[Link]) -> Kept | None:
+    ways = list(_ways(chip, links))
+    if not ways:
+        return None
+    way = tiling.best(
+        ways,
+        lambda each: _cycles(chip, links, each, roughly(chip)),
+        lambda each: _cycles(chip, links, each, multiplying(chip)),
+    )
+    cycles = _cycles(chip, links, way, multiplying(chip))
+    return Kept(way.rows, cycles, way.clusters, _dma_bytes(chip, links, way))
+
+
+def _ways(chip: Chip, links: Sequence[Link]) -> Iterator[_Way]:
+    """Those that have room; unless tiles are found, that with the library's tile of a weight."""
+    clusters = min(chip.geometry.clusters, links[0].rows)
+    mine = -(-links[0].rows // clusters)
+    t = chip.tiles
+    for longer in _LONGER if chip.levers.find_tiles else (1,):
+        k = longer * t.tile_inner_bytes // chip.number_bytes
+        rows = evenly(chip, _room(chip, links, t.tile_columns, k), mine)
+        if rows > 0:
+            yield _Way(clusters, rows, t.tile_columns, k)
+
+
+def _room(chip: Chip, links: Sequence[Link], n: int, k: int) -> int:
+    """So many rows have room through all kernels. With double buffering, tiles of weights, what the
+    first kernel reads and what the last one writes are there twice."""
+    twice = 2 if chip.levers.double_buffer else 1
+    numbers = chip.geometry.usable_bytes // chip.number_bytes
+    rooms, last = [], len(links) - 1
+    for at, link in enumerate(links):
+        weights, written = 0, link.columns
+        if isinstance(link, Product):
+            weights = twice * min(n, link.n) * min(k, link.k)
+            written = link.n if at < last else min(n, link.n)
+        each = (
+            (twice - 1) * links[0].reads + link.reads + (written if at < last else twice * written)
+        )
+        rooms.append((numbers - weights) // each)
+    return min(rooms)
+
+
+def _cycles(chip: Chip, links: Sequence[Link], way: _Way, kernel: Kernel) -> float:
+    """Of the busiest cluster."""
+    line = Pipeline(chip.levers.double_buffer, chip.streams.barrier, chip.dma.dma_disturbs)
+    mine = -(-links[0].rows // way.clusters)
+    return line.cycles(
+        [
+            tile
+            for rows, count in cut(mine, way.rows)
+            for _ in range(count)
+            for tile in _tiles(chip, links, replace(way, rows=rows), kernel)
+        ]
+    )
+
+
+def _tiles(chip: Chip, links: Sequence[Link], way: _Way, kernel: Kernel) -> Iterator[Tile]:
+    """Of one time through all kernels."""
+    for at, link in enumerate(links):
+        if isinstance(link, Rows):
+            tiles = iter([_passed(chip, link, way, is_first=not at)])
+        else:
+            tiles = _multiplied(chip, link, way, kernel, is_first=not at)
+        for tile in tiles:
+            yield tile if at == len(links) - 1 else replace(tile, store=NOTHING)
+
+
+def _passed(chip: Chip, link: Rows, way: _Way, *, is_first: bool) -> Tile:
+    row_bytes = link.columns * chip.number_bytes
+    fetched = link.operands - (not is_first)
+    load = fetch(chip, ((row_bytes, way.rows),) * fetched, way.clusters) if fetched else NOTHING
+    work = KERNELS[link.kind](chip, way.rows, link.columns)
+    return Tile(1, Step(load, work), stored(chip, row_bytes, way.rows, way.clusters))
+
+
+def _multiplied(
+    chip: Chip, link: Product, way: _Way, kernel: Kernel, *, is_first: bool
+) -> Iterator[Tile]:
+    if is_first:
+        rows = fetch(chip, ((link.k * chip.number_bytes, way.rows),), way.clusters)
+        yield Tile(1, Step(rows, 0.0), NOTHING)
+    held, k = replace(link, held=True), min(way.k, link.k)
+    for n, count in cut(link.n, way.n):
+        yield pipelined(chip, held, (way.rows, n, k), way.clusters, kernel, count)
+
+
+def _dma_bytes(chip: Chip, links: Sequence[Link], way: _Way) -> int:
+    rows = links[0].rows
+    numbers = rows * (links[0].reads + links[-1].columns)
+    few, more = divmod(rows, way.clusters)
+    begun = (way.clusters - more) * -(-few // way.rows) + more * -(-(few + 1) // way.rows)
+    for at, link in enumerate(links):
+        if isinstance(link, Product):
+            added = link.follow.count("add") * rows * link.n
+            numbers += begun * link.n * link.k + added
+        elif at:
+            numbers += rows * (link.operands - 1) * link.columns
+    return numbers * chip.number_bytes

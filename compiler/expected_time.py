@@ -1,0 +1,266 @@
+"""How long a compile would take, from a few small programs that are prepared and run here.
+
+read       the model, and what devices say of its nodes: what it has just taken
+write      the weights, by what a few of them take
+profile    the stages of each path prepared, then rounds of runs
+gate       each contender prepared, held against the reference, then rounds of runs
+
+What a stage takes follows from its operators, the size of its weights and its arithmetic, at the
+pace of its device (`Pace`). Rounds are those of rounds.py, played with a clock that goes on by what
+runs would take. Left out are the search for the optimum, which is mostly short, and all that comes
+of faults.
+"""
+
+import statistics
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import onnx_ir as ir
+
+from stagecut import backends
+from stagecut.compiler.circumstances import ATTEMPTS
+from stagecut.compiler.context import Effort
+from stagecut.compiler.effort import GATE_ROUNDS, PROFILE_ROUNDS
+from stagecut.compiler.formats.weights import write_weights
+from stagecut.compiler.ir.device import Backend, StageProgram, silent
+from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.ir.graph import Node, Value
+from stagecut.compiler.rehearsal import Rehearsal, Rehearsed
+from stagecut.passes.gate.alone import NEAR
+from stagecut.passes.profile.rounds import Rounds, interleave
+
+#: The product of the small programs: so many rows, and a matrix of so many rows and columns.
+_ROWS, _SIDE = 16, 1024
+
+#: Operators of the chain of the small programs.
+_CHAIN = 32
+
+#: Each small program is prepared and run so often. The mean counts: other work that slows these
+#: down will slow the compile down, too.
+_TRIES = 3
+
+#: Inputs on which each contender is held against the reference (passes/gate/further_inputs.py).
+_SETS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Of one device, in seconds: `load_s` until its engine is there; preparing takes `stage_s` for
+    a stage, and more for each of its operators and each byte of its weights; running takes
+    `start_s`, and more for each operation."""
+
+    load_s: float
+    stage_s: float
+    operator_s: float
+    byte_s: float
+    start_s: float
+    flop_s: float
+
+    def prepare_s(self, nodes: Sequence[Node]) -> float:
+        """As one stage."""
+        operators = sum(len(node.operators) for node in nodes)
+        weights = {weight.name: weight.size_bytes for node in nodes for weight in node.weights}
+        return self.stage_s + operators * self.operator_s + sum(weights.values()) * self.byte_s
+
+    def run_s(self, nodes: Sequence[Node]) -> float:
+        return self.start_s + sum(node.flops for node in nodes) * self.flop_s
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTime:
+    """In seconds, by the phases of a compile; `again_s` is what measuring takes once more where
+    other work disturbs it, as often as the effort allows. `uncounted` are the devices that are not
+    in it."""
+
+    read_s: float
+    write_s: float
+    profile_s: float
+    gate_s: float
+    again_s: float
+    uncounted: tuple[str, ...] = ()
+
+    @property
+    def about_s(self) -> float:
+        return self.read_s + self.write_s + self.profile_s + self.gate_s
+
+    @property
+    def most_s(self) -> float:
+        return self.about_s + self.again_s
+
+
+def expected_time(
+    rehearsal: Rehearsal, effort: Effort, clock: Callable[[], float] = perf_counter
+) -> ExpectedTime:
+    """Of a compile for latency or energy, in the model's own precision."""
+    write_byte_s = _write_byte_s(clock)
+    engines = rehearsal.engines.items()
+    paces = {name: pace for name, engine in engines for pace in _paces(engine, clock)}
+    uncounted = tuple(name for name in rehearsal.engines if name not in paces)
+    load_s = sum(pace.load_s for pace in paces.values())
+    profile_s = gate_s = again_s = write_s = 0.0
+    for part in rehearsal.parts:
+        write_s += write_byte_s * _weight_bytes(part.expanded.graph.nodes)
+        profile_s += (path_s := _profile_s(part, paces, PROFILE_ROUNDS[effort]))
+        prepared_s, raced_s = _gate_s(part, paces, rehearsal.engines, effort)
+        gate_s += prepared_s + raced_s
+        again_s += (ATTEMPTS[effort] - 1) * (path_s + raced_s)
+    profile_s += load_s
+    return ExpectedTime(rehearsal.read_s, write_s, profile_s, gate_s, again_s, uncounted)
+
+
+def _profile_s(part: Rehearsed, paces: Mapping[str, Pace], rounds: Rounds) -> float:
+    """Each path has a stage for each node, and runs once before it is timed."""
+    prepared_s, runs_s = 0.0, []
+    for path in part.paths:
+        placed = [(paces.get(path.assignment[node.name]), node) for node in part.part.graph.nodes]
+        known = [(pace, node) for pace, node in placed if pace is not None]
+        prepared_s += sum(pace.prepare_s([node]) for pace, node in known)
+        runs_s.append(sum(pace.run_s([node]) for pace, node in known))
+    return prepared_s + sum(runs_s) + played_s(runs_s, rounds, known=False)
+
+
+def _gate_s(
+    part: Rehearsed, paces: Mapping[str, Pace], engines: Mapping[str, Backend], effort: Effort
+) -> tuple[float, float]:
+    """Preparing and checking the contenders: the optimum, taken to be as fast as the fastest, and
+    every device that runs all; and the race, with those that differ in configuration."""
+    nodes = part.expanded.graph.nodes
+    able = [name for name in paces if part.takes(name) == len(nodes)]
+    if not able:
+        return 0.0, 0.0
+    fastest = min(able, key=lambda name: paces[name].run_s(nodes))
+    field = [fastest, *able]
+    checks_s = {name: _checked_s(paces[name], nodes) for name in able}
+    rounds = GATE_ROUNDS[effort]
+    runs_s = {name: paces[name].run_s(nodes) for name in able}
+    offered = [] if effort == "quick" else [*_configured(able, runs_s, engines)]
+    once = replace(rounds, least=1, most=1)
+    first_s = played_s([runs_s[name] for name in field], once, known=True) if offered else 0.0
+    again_s = sum(checks_s[name] for name in offered)
+    raced_s = played_s([runs_s[name] for name in (*field, *offered)], rounds, known=True)
+    return sum(checks_s[name] for name in field), first_s + again_s + raced_s
+
+
+def _configured(
+    able: Sequence[str], runs_s: Mapping[str, float], engines: Mapping[str, Backend]
+) -> Iterator[str]:
+    """A device for each of its configurations, where it may be near the fastest."""
+    for name in able:
+        if runs_s[name] <= NEAR * min(runs_s.values()):
+            yield from (name for _ in backends.configurations(engines[name]))
+
+
+def _checked_s(pace: Pace, nodes: Sequence[Node]) -> float:
+    return pace.prepare_s(nodes) + _SETS * pace.run_s(nodes)
+
+
+def played_s(runs_s: Sequence[float], rounds: Rounds, *, known: bool) -> float:
+    """How long rounds of tasks go on that take so long each, where nothing is decided earlier;
+    `known` where that is known of them when the rounds begin."""
+    now_s = 0.0
+
+    def task(run_s: float) -> Callable[[bool], None]:
+        def run(_: bool) -> None:
+            nonlocal now_s
+            now_s += run_s
+
+        return run
+
+    tasks, took_s = [*map(task, runs_s)], runs_s if known else ()
+    interleave(tasks, rounds, lambda: now_s, silent, "", took_s=took_s)
+    return now_s
+
+
+def _weight_bytes(nodes: Iterable[Node]) -> int:
+    weights = {weight.name: weight.size_bytes for node in nodes for weight in node.weights}
+    return sum(weights.values())
+
+
+def _paces(engine: Backend, clock: Callable[[], float]) -> Iterator[Pace]:
+    """None of a device that cannot run such programs. Contenders on modelled ones run, too."""
+    with suppress(StagecutError):
+        yield pace_of(engine, clock)
+
+
+def pace_of(engine: Backend, clock: Callable[[], float]) -> Pace:
+    """Raises StagecutError where the engine fails."""
+    load_s = _timed(clock, lambda: engine.prepare(_relus(1)))
+    single_s, start_s = _tried(engine, _relus(1), clock)
+    chain_s, _ = _tried(engine, _relus(_CHAIN), clock)
+    product_s, product_run_s = _tried(engine, _product(), clock)
+    operator_s = max(0.0, chain_s - single_s) / (_CHAIN - 1)
+    return Pace(
+        max(0.0, load_s - single_s),
+        single_s,
+        operator_s,
+        max(0.0, product_s - single_s) / (4 * _SIDE**2),
+        start_s,
+        max(0.0, product_run_s - start_s) / (2 * _ROWS * _SIDE**2),
+    )
+
+
+def _tried(
+    engine: Backend, program: StageProgram, clock: Callable[[], float]
+) -> tuple[float, float]:
+    """What preparing and running it take: the means of some tries."""
+    [port] = program.inputs
+    feed = np.ones(port.shape, np.float32)
+    executable = engine.prepare(program)
+    prepared_s = [_timed(clock, lambda: engine.prepare(program)) for _ in range(_TRIES)]
+    executable([feed])
+    ran_s = [_timed(clock, lambda: executable([feed])) for _ in range(_TRIES)]
+    return statistics.fmean(prepared_s), statistics.fmean(ran_s)
+
+
+def _timed(clock: Callable[[], float], do: Callable[[], object]) -> float:
+    start_s = clock()
+    do()
+    return clock() - start_s
+
+
+def _write_byte_s(clock: Callable[[], float]) -> float:
+    """What a byte of weights takes to be written and checked."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = _product().model
+        return _timed(clock, lambda: write_weights([model], Path(folder))) / (4 * _SIDE**2)
+
+
+def _relus(count: int) -> StageProgram:
+    """So many of them, one behind the other, on a single number."""
+    first = _value("x", 1)
+    values = [first, *(_value(f"y{at}", 1) for at in range(count))]
+    nodes = [
+        ir.Node("", "Relu", [values[at]], outputs=[values[at + 1]], name=f"relu{at}")
+        for at in range(count)
+    ]
+    return _program(first, values[-1], nodes)
+
+
+def _product() -> StageProgram:
+    x, y = _value("x", _ROWS, _SIDE), _value("y", _ROWS, _SIDE)
+    numbers = np.random.default_rng(0).standard_normal((_SIDE, _SIDE), np.float32)
+    weight = ir.Value(name="w", const_value=ir.tensor(numbers, name="w"))
+    weight.type, weight.shape = x.type, ir.Shape(numbers.shape)
+    return _program(x, y, [ir.Node("", "MatMul", [x, weight], outputs=[y], name="product")], weight)
+
+
+def _value(name: str, *shape: int) -> ir.Value:
+    return ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(shape))
+
+
+def _program(
+    x: ir.Value, y: ir.Value, nodes: Sequence[ir.Node], *weights: ir.Value
+) -> StageProgram:
+    graph = ir.Graph(
+        [x], [y], nodes=nodes, initializers=weights, opset_imports={"": 14}, name="pace"
+    )
+    ports = [
+        Value(str(each.name), "float32", each.shape.numpy() if each.shape else ())
+        for each in (x, y)
+    ]
+    return StageProgram("pace", ir.Model(graph, ir_version=8), (ports[0],), (ports[1],))

@@ -1,0 +1,106 @@
+"""What a report says of streams: where they run, what sets the rate, what to choose from."""
+
+from collections.abc import Sequence
+
+from stagecut.compiler.ir.hosts_stream import Place
+from stagecut.compiler.ir.plan import OverLink
+from stagecut.compiler.ir.planned_stream import FrontPoint
+from stagecut.compiler.ir.units import enough, seconds
+from stagecut.compiler.report.model.content import Summary
+from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.wording import brief, count, rate, time
+
+
+def streaming(summary: Summary) -> str:
+    """How inputs stream through the plan: `streams through 2 × cpu.serial; an input takes 13 ms
+    with 3 in flight`."""
+    stream = summary.streaming
+    if stream is None:
+        return ""
+    stages = " → ".join(map(_places, stream.places))
+    batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
+    latency = f"{time(stream.latency)} with {stream.in_flight} in flight"
+    where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
+    return f"streams through {stages}{where}{batch}; an input takes {latency}"
+
+
+def bottleneck(summary: Summary) -> str:
+    """What sets the rate, a stage, a link or the driver; how busy the others are, and what another
+    core would buy."""
+    stream = summary.streaming
+    if stream is None:
+        return ""
+    busy = ""
+    loads = [(f"stage {stage}", share) for stage, share in enumerate(stream.busy)]
+    loads += [(load.name, load.busy) for load in stream.loads]
+    if len(loads) > 1:
+        first = max(range(len(loads)), key=lambda at: loads[at][1])
+        others = ", ".join(
+            f"{name} {share:.0%}" for at, (name, share) in enumerate(loads) if at != first
+        )
+        is_stage = first < len(stream.places)
+        on = f" on {_places(stream.places[first], counted=False)}" if is_stage else ""
+        busy = f"{loads[first][0]}{on} sets the rate; busy: {others}"
+    more = "" if stream.another is None else f"with another core {trade(stream.another)}"
+    said = "; ".join(filter(None, (busy, more)))
+    return said and f"by the costs, {said}"
+
+
+def _places(places: Sequence[Place], *, counted: bool = True) -> str:
+    """`2 × cpu.serial + 2 × b.cpu.serial`."""
+    return " + ".join(
+        f"{each.replicas} × {brief(each.device)}" if counted else brief(each.device)
+        for each in places
+    )
+
+
+def reason(summary: Summary) -> str:
+    """Why a pipeline, or replicas, let more through than what else took part, as far as it was
+    shown."""
+    return "" if summary.streaming is None else summary.streaming.reason
+
+
+def trade(point: FrontPoint) -> str:
+    """`120 inputs/s, 8.3 ms each: 1 × cpu.parallel`."""
+    period, latency = (Figure(each, point.basis) for each in (point.period_s, point.latency_s))
+    return f"{rate(period)}, {time(latency)} each: {point.stages}"
+
+
+def front(summary: Summary) -> str:
+    """Streams that are slower and sooner done, by the costs."""
+    stream = summary.streaming
+    if stream is None or not stream.front:
+        return ""
+    found = (f"{trade(each)} ({sooner(each)})" for each in stream.front[:3])
+    return f"sooner done, by the costs: {'; '.join(found)}"
+
+
+def sooner(point: FrontPoint) -> str:
+    """The option with which a compile makes it a plan."""
+    return f"--max-latency {enough(point.latency_s)}"
+
+
+def measured_stages(summary: Summary) -> str:
+    """How much of what might have been chosen was run in a stream."""
+    stream = summary.streaming
+    if stream is None or not stream.candidates:
+        return ""
+    candidates = count(stream.candidates, "stage")
+    return f"measured in a stream: {stream.measured} of the {candidates} that may be chosen"
+
+
+def batches(summary: Summary) -> str:
+    """What several inputs in one call were seen to do, before any gate."""
+    stream = summary.streaming
+    return "" if stream is None or not stream.tried else f"tried: {'; '.join(stream.tried)}"
+
+
+def over_links(found: Sequence[OverLink]) -> str:
+    """What hosts no longer hand to each other as it is."""
+    said = []
+    for each in found:
+        how = "is run again there" if each.how == "run again" else f"goes there as {each.how}"
+        off = f", off by {each.error:.1g}" if each.error else ""
+        gain = f"{seconds(each.taken_s)} expected instead of {seconds(each.sent_s)}"
+        said.append(f"{brief(each.value)} {how} ({gain}{off})")
+    return f"between hosts: {'; '.join(said)}" if said else ""

@@ -1,0 +1,118 @@
+"""What is written behind one prompt, token by token, and where it ends."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.numbers import is_whole, whole_numbers
+from stagecut.runtime.decoding.sampling import Sampler
+from stagecut.runtime.decoding.tokenizer import Tokenizer
+
+#: Told of each token when it is there, and of the text that it completes, empty without tokenizer.
+Listener: TypeAlias = Callable[[int, str], None]
+
+#: What a tokenizer makes of the first bytes of a letter.
+_UNFINISHED = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where an answer ends: with so many tokens, before one of `stop_ids`, or before one of the
+    texts `stops`. Raises UsageError for no tokens and for a text of no letters."""
+
+    max_new: int
+    stop_ids: Collection[int] = ()
+    stops: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        if not (is_whole(self.max_new) and self.max_new >= 1):
+            raise UsageError(
+                f"it is {self.max_new!r}", where="max_new", fix="give a whole number, 1 or more"
+            )
+        if whole_numbers(self.stop_ids) is None:
+            raise UsageError(
+                f"they are {self.stop_ids!r}", where="stop_ids", fix="give tokens, as in {0, 2}"
+            )
+        if not _are_texts(self.stops):
+            raise UsageError(
+                "it ends before it begins", where="stops", fix="give texts of one letter or more"
+            )
+
+    def cut(self, text: str) -> str:
+        """What is before the first of `stops`."""
+        return text[: min((at for at in map(text.find, self.stops) if at >= 0), default=None)]
+
+    def sure(self, text: str) -> str:
+        """What is before anything that one of `stops` might begin with."""
+        most = max(map(len, self.stops), default=1) - 1
+        for at in range(max(0, len(text) - most), len(text)):
+            if any(stop.startswith(text[at:]) for stop in self.stops):
+                return text[:at]
+        return text
+
+
+class Answer:
+    """Tokens, which a `sampler` chooses by scores."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        ends: Ends,
+        tokenizer: Tokenizer | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self._sampler = sampler
+        self._ends = ends
+        self._tokenizer = tokenizer
+        self._listener = listener
+        self._heard, self._told = 0, ""
+        self.tokens: list[int] = []
+        self.is_over = False
+
+    @property
+    def text(self) -> str | None:
+        """None without a tokenizer."""
+        if self._tokenizer is None:
+            return None
+        return self._ends.cut(self._whole)
+
+    def add(self, scores: Tensor) -> int:
+        """Choose the next token, and say which it is; one that ends the answer is no part of it."""
+        token = self._sampler(scores)
+        if self.is_over or token in self._ends.stop_ids:
+            self.is_over = True
+            return token
+        self.tokens.append(token)
+        self.is_over = len(self.tokens) == self._ends.max_new
+        if self._ends.stops:
+            text = self._whole
+            self.is_over |= self._ends.cut(text) != text
+        return token
+
+    def tell(self) -> None:
+        """Tell the listener of the latest token, if it has not been told."""
+        if self._listener is not None and self._heard < len(self.tokens):
+            self._heard = len(self.tokens)
+            self._listener(self.tokens[-1], self._completed(self._whole))
+
+    @property
+    def _whole(self) -> str:
+        return "" if self._tokenizer is None else self._tokenizer.decode(self.tokens)
+
+    def _completed(self, text: str) -> str:
+        """What the latest token adds to what was told: letters come when whole, and what may turn
+        out to be a stop when it is none."""
+        sure = self._ends.cut(text) if self.is_over else self._ends.sure(text)
+        if sure.endswith(_UNFINISHED):
+            return ""
+        new, self._told = sure[len(self._told) :], sure
+        return new
+
+
+def _are_texts(given: object) -> bool:
+    """Whether it is a collection of texts, none of them empty."""
+    if isinstance(given, str) or not isinstance(given, Collection):
+        return False
+    return all(isinstance(each, str) and each for each in given)

@@ -1,0 +1,139 @@
+"""Rows that stay from kernel to kernel: the closed form against events, room and bytes."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stagecut.backends.manycore import chain
+from stagecut.backends.manycore.chain import kept
+from stagecut.backends.manycore.chip import Chip
+from stagecut.backends.manycore.costs import cost, costs
+from stagecut.backends.manycore.pipeline import NOTHING, Fetch, Step, Tile
+from stagecut.backends.manycore.product import Product, fetch, multiplying, stored
+from stagecut.backends.manycore.rowwise import KERNELS
+from stagecut.backends.manycore.work import Chain, Link, Rows
+from tests.support.manycore import chip
+from tests.support.manycore_replay import Cluster
+
+SIZES = st.integers(1, 80)
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> tuple[Link, ...]:
+    """A norm, a product, and a sum or a norm."""
+    rows, inner, columns = (draw(SIZES) for _ in range(3))
+    norm, multiplied = Rows("layernorm", rows, inner), Product(rows, columns, inner)
+    after = Rows(draw(st.sampled_from(["add", "layernorm"])), rows, columns)
+    return draw(
+        st.sampled_from([(norm, multiplied), (multiplied, after), (norm, multiplied, after)])
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    chains(),
+    st.sampled_from(["fp64", "fp8"]),
+    st.sampled_from(["off", "on"]),
+    st.integers(1, 16),
+)
+def test_the_busiest_cluster_takes_as_long_as_its_events(
+    links: tuple[Link, ...], precision: str, double: str, clusters: int
+) -> None:
+    one = chip(precision, double_buffer=double, clusters=str(clusters), ports="1")
+    found = chain._kept(one, links)
+    assert found is not None
+    tiles, mine = [], -(-links[0].rows // found.clusters)
+    for start in range(0, mine, found.at_once):
+        rows = min(found.at_once, mine - start)
+        for link in links:
+            tiles += _tiles(one, link, rows, found.clusters, links)
+    events = Cluster(double == "on", one.streams.barrier, one.dma.dma_disturbs).run(tiles)
+    assert found.cycles == pytest.approx(events)
+
+
+def _tiles(one: Chip, link: Link, rows: int, clusters: int, links: tuple[Link, ...]) -> list[Tile]:
+    """Every transfer and every piece of work, one by one."""
+    number = one.number_bytes
+
+    def read(columns: int, count: int) -> Fetch:
+        return fetch(one, ((columns * number, rows),) * count, clusters) if count else NOTHING
+
+    def written(columns: int) -> Fetch:
+        return stored(one, columns * number, rows, clusters) if link is links[-1] else NOTHING
+
+    if isinstance(link, Rows):
+        load = read(link.columns, link.operands - (link is not links[0]))
+        step = Step(load, KERNELS[link.kind](one, rows, link.columns))
+        return [Tile(1, step, written(link.columns))]
+    tiles = [Tile(1, Step(read(link.k, 1), 0.0), NOTHING)] if link is links[0] else []
+    deep = 512 // number
+    for start in range(0, link.n, 64):
+        n, steps = min(64, link.n - start), []
+        for at in range(0, link.k, deep):
+            k = min(deep, link.k - at)
+            weight = fetch(one, ((k * number, n),), clusters)
+            steps.append(Step(weight, multiplying(one)(rows, n, k, at > 0)))
+        first, *rest = steps
+        middle = rest[0] if len(rest) > 1 else None
+        last = rest[-1] if rest else None
+        tiles.append(Tile(1, first, written(n), middle, max(0, len(rest) - 1), last))
+    return tiles
+
+
+NORMED = (Rows("layernorm", 128, 768), Product(128, 3072, 768, follow=("scale", "gelu")))
+
+
+@pytest.mark.parametrize("precision", ["fp64", "fp8"])
+def test_rows_that_stay_are_neither_stored_nor_fetched(precision: str) -> None:
+    """Of 128 tokens, each cluster has eight: one for each core."""
+    off, on = (chip(precision, keep_rows=lever) for lever in ("off", "on"))
+    apart, (together,) = costs(off, Chain(NORMED)), costs(on, Chain(NORMED))
+    assert together.tiles == ("8 rows kept",)
+    assert together.cycles < sum(each.cycles for each in apart)
+    weights = 16 * 3072 * 768  # all of it, for each cluster
+    assert together.dma_bytes == on.number_bytes * (weights + 128 * 768 + 128 * 3072)
+    assert together.flops == sum(each.flops for each in apart)
+
+
+def test_rows_that_have_no_room_are_stored() -> None:
+    one = chip(keep_rows="on")
+    long = (Rows("scale", 16, 6000), Product(16, 64, 6000))
+    assert kept(one, (long[1], Rows("layernorm", 16, 64))) is not None
+    assert kept(one, (Product(16, 20_000, 64), Rows("layernorm", 16, 20_000))) is None
+    found = costs(one, Chain(long))
+    assert [each.cycles for each in found] == [cost(one, link).cycles for link in long]
+
+
+@settings(max_examples=10, deadline=None)
+@given(chains(), st.sampled_from(["fp64", "fp16"]), st.sampled_from(["off", "on"]))
+def test_a_chain_is_never_slower_for_the_lever(
+    links: tuple[Link, ...], precision: str, double: str
+) -> None:
+    apart, cut = (
+        sum(
+            each.cycles
+            for each in costs(chip(precision, double_buffer=double, keep_rows=lever), Chain(links))
+        )
+        for lever in ("off", "on")
+    )
+    assert cut <= apart
+
+
+def test_it_is_cut_where_that_is_fastest() -> None:
+    """All ways by hand: every subset of the borders."""
+    one = chip("fp8", keep_rows="on")
+    links: tuple[Link, ...] = (*NORMED, Rows("layernorm", 128, 3072))
+    ways = [
+        sum(_part(one, links[start:stop]) for start, stop in pairwise(ends))
+        for ends in ([0, 3], [0, 1, 3], [0, 2, 3], [0, 1, 2, 3])
+    ]
+    assert sum(each.cycles for each in costs(one, Chain(links))) == min(ways)
+
+
+def _part(one: Chip, links: tuple[Link, ...]) -> float:
+    if len(links) == 1:
+        return cost(one, links[0]).cycles
+    found = kept(one, links)
+    return float("inf") if found is None else found.cycles

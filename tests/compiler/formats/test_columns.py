@@ -1,0 +1,70 @@
+"""Records that are checked key by key are in order exactly where each of them is."""
+
+from typing import Annotated, Any, NotRequired
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from stagecut.compiler.formats.columns import Records
+
+
+@with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+class Document(TypedDict):
+    name: Annotated[str, Field(min_length=1)]
+    size: NotRequired[Annotated[int, Field(ge=0)]]
+    costs: NotRequired[dict[str, Annotated[float, Field(ge=0)]]]
+
+
+RECORDS = Records(Document)
+ONE_BY_ONE = TypeAdapter(list[Document])
+
+_ENTRIES = (
+    st.none()
+    | st.integers(-1, 3)
+    | st.floats()
+    | st.sampled_from(["", "a"])
+    | st.dictionaries(st.just("cpu"), st.none() | st.floats(-1, 3) | st.integers(-1, 3))
+)
+_ANYTHING = st.dictionaries(st.sampled_from(["name", "size", "costs", "colour"]), _ENTRIES)
+_SOUND = st.fixed_dictionaries(
+    {"name": st.sampled_from("ab")},
+    optional={
+        "size": st.integers(0, 3),
+        "costs": st.dictionaries(st.just("cpu"), st.integers(0, 3) | st.floats(0, 3)),
+    },
+)
+
+
+def _one_by_one(records: list[Any]) -> list[Document] | None:
+    try:
+        return ONE_BY_ONE.validate_python(records)
+    except ValidationError:
+        return None
+
+
+@given(st.lists(_SOUND) | st.lists(_SOUND | _ANYTHING, max_size=3))
+def test_what_is_refused_and_read_is_the_same_as_one_by_one(records: list[Any]) -> None:
+    expected = _one_by_one(records)
+    columns = RECORDS.checked(records)
+    assert (columns is None) == (expected is None)
+    if columns is None or expected is None:
+        return
+    assert len(columns) == len(records)
+    assert [*columns("name")] == [each["name"] for each in expected]
+    assert [*columns("size", -1)] == [each.get("size", -1) for each in expected]
+    costs = [each.get("costs", {}) for each in expected]
+    assert [*columns("costs", {})] == costs
+    assert [*columns("costs", {}, _doubled)] == [_doubled(each) for each in costs]
+
+
+def _doubled(costs: dict[str, float]) -> dict[str, float]:
+    return {device: 2 * cost for device, cost in costs.items()}
+
+
+@pytest.mark.parametrize("record", [None, 1, "name", ["name"], [["name", "a"]], {}, {1: 2}, True])
+def test_what_is_no_record_is_refused(record: object) -> None:
+    assert RECORDS.checked([{"name": "a"}, record]) is None
+    assert RECORDS.checked([record]) is None

@@ -1,0 +1,28 @@
+"""What a report says of streams."""
+
+from stagecut.compiler.report import stream_wording
+from stagecut.compiler.report.page.html import to_html
+from tests.support.planned import report_of
+from tests.support.planned_variants import mixed
+from tests.support.report_of_a_stream import report_of_a_stream
+
+
+def test_what_was_tried_is_said() -> None:
+    report = report_of_a_stream()
+    assert stream_wording.batches(report.summary) == "tried: 2 inputs in a call: slower"
+    assert "2 inputs in a call: slower" in to_html(report)
+    assert stream_wording.batches(report_of(mixed()).summary) == ""
+
+
+def test_how_much_was_measured_is_said() -> None:
+    report = report_of_a_stream()
+    expected = "measured in a stream: 2 of the 1,234 stages that may be chosen"
+    assert stream_wording.measured_stages(report.summary) == expected
+    assert "2 of the 1,234 stages" in to_html(report)
+    assert stream_wording.measured_stages(report_of(mixed()).summary) == ""
+
+
+def test_the_latency_is_that_with_as_many_in_flight_as_there_are() -> None:
+    assert stream_wording.streaming(report_of_a_stream().summary).endswith(
+        "an input takes 100 ms with 3 in flight"
+    )

@@ -1,0 +1,73 @@
+"""Answers: where they end, and what of them is told when."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stagecut.compiler.ir.errors import UsageError
+from stagecut.runtime.decoding.answer import Answer, Ends
+from stagecut.runtime.decoding.sampling import Sampler, Sampling
+from stagecut.runtime.decoding.tokenizer import Tokenizer
+
+
+class Letters(Tokenizer):
+    """Token 0 is the letter a."""
+
+    def __init__(self) -> None:
+        pass
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return "".join(chr(ord("a") + token) for token in tokens)
+
+
+def _said(letters: str, ends: Ends) -> tuple[Answer, list[str]]:
+    """An answer to which these letters were added one by one, and the texts that were told."""
+    told: list[str] = []
+    answer = Answer(Sampler(Sampling()), ends, Letters(), lambda _, text: told.append(text))
+    for letter in letters:
+        answer.add(np.eye(26)[ord(letter) - ord("a")])
+        answer.tell()
+    return answer, told
+
+
+def test_as_many_tokens_as_are_asked_for() -> None:
+    answer, told = _said("abcd", Ends(3))
+    assert (answer.text, answer.tokens, answer.is_over) == ("abc", [0, 1, 2], True)
+    assert told == ["a", "b", "c"]
+
+
+def test_a_token_that_ends_it_is_left_out() -> None:
+    answer, told = _said("abcd", Ends(9, stop_ids=[2]))
+    assert (answer.text, answer.is_over, told) == ("ab", True, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("letters", "stops", "text", "told"),
+    [
+        ("abcd", ["bc"], "a", ["a", "", ""]),
+        ("abd", ["bc"], "abd", ["a", "", "bd"]),
+        ("ababc", ["abc"], "ab", ["", "", "ab", "", ""]),
+        ("abcd", ["d", "cd"], "ab", ["a", "b", "", ""]),
+        ("abcd", ["a"], "", [""]),
+    ],
+)
+def test_a_text_that_ends_it_is_never_told(
+    letters: str, stops: list[str], text: str, told: list[str]
+) -> None:
+    """Nor what may turn out to be its beginning, before it has turned out to be none."""
+    answer, found = _said(letters, Ends(9, stops=stops))
+    assert (answer.text, found) == (text, told)
+    assert answer.is_over == (text != letters)
+
+
+def test_what_is_held_back_is_told_at_the_end() -> None:
+    answer, told = _said("ab", Ends(2, stops=["bc"]))
+    assert (answer.text, told) == ("ab", ["a", "b"])
+
+
+@pytest.mark.parametrize("stops", ["text", [""], None, 5, [5], iter("ab")])
+def test_stops_that_are_none(stops: Any) -> None:
+    with pytest.raises(UsageError, match="it ends before it begins"):
+        Ends(1, stops=stops)
