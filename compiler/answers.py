@@ -320,4 +320,4 @@ def _executor(
     engines: Mapping[str, Backend],
 ) -> Executor:
     watch = None if context.journal is None else context.journal.watch(staged)
-    return Executor(staged, outputs, engines, watch=watch)
+    return Executor(staged, outputs, engines, watch=watch, wary=True)

@@ -3,9 +3,7 @@
 The command line makes such arguments out of texts, which it has checked by itself.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
 from operator import index
 from os import PathLike, fspath
 from typing import Any, Literal, TypeAlias, get_args
@@ -18,6 +16,7 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
+from stagecut.compiler.ir.numbers import is_amount, is_whole
 from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
 from stagecut.passes.cluster.cluster import Granularity
 
@@ -155,9 +154,9 @@ def table_of(costs: CostTable | CostModel, expanded: ExpandedGraph) -> CostTable
     return made
 
 
-def check_stream(max_batch: object, max_latency_s: object, max_memory_bytes: object) -> None:
+def check_stream(max_batch: Any, max_latency_s: object, max_memory_bytes: object) -> None:
     """Raises UsageError for limits that no stream can have."""
-    if max_batch is not None and not _is_count(max_batch):
+    if max_batch is not None and not (is_whole(max_batch) and max_batch >= 1):
         raise _other("max_batch", max_batch, "a whole number, 1 or more")
     _check_amount("max_latency_s", max_latency_s)
     _check_amount("max_memory_bytes", max_memory_bytes)
@@ -232,24 +231,8 @@ def _check_texts(name: str, given: object) -> None:
 
 
 def _check_amount(name: str, given: object) -> None:
-    if given is not None and not _is_amount(given):
+    if given is not None and not is_amount(given):
         raise _other(name, given, "a number that is not negative")
-
-
-def _is_amount(given: object) -> bool:
-    if isinstance(given, bool) or not isinstance(given, Real):
-        return False
-    try:
-        return 0 <= float(given) < math.inf
-    except OverflowError:  # of a whole number
-        return False
-
-
-def _is_count(given: Any) -> bool:
-    try:
-        return not isinstance(given, bool) and index(given) >= 1
-    except TypeError:
-        return False
 
 
 def _check_choice(name: str, given: object, choices: Sequence[object]) -> None:

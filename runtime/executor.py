@@ -22,7 +22,8 @@ from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.schedule import Run, Step, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.runtime.form import ANY, Form, form_of
-from stagecut.runtime.prepare import Place, guarded_transfer, prepare_stages
+from stagecut.runtime.place import Place
+from stagecut.runtime.prepare import guarded_transfer, prepare_stages
 from stagecut.runtime.slots import Slots, Touched
 
 
@@ -31,8 +32,8 @@ class Executor:
 
     `outputs` are handed back from the host's memory; of states in another one, what lies there is
     looked at, which is no transfer of the schedule. `watch` is told about every call of an engine,
-    for one thread. Raises StageFault where an engine refuses a stage, DeviceError where a device or
-    a link of the schedule is not there.
+    for one thread, and `wary` is as of prepare_stages. Raises StageFault where an engine refuses a
+    stage, DeviceError where a device or a link of the schedule is not there.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Executor:
         backends: Mapping[str, Backend],
         clock: Callable[[], float] = perf_counter,
         watch: Watch | None = None,
+        *,
+        wary: bool = False,
     ) -> None:
         steps = staged.schedule.steps
         memory_of = {name: each.memory.name for name, each in backends.items()}
         slots = Slots(staged, outputs, memory_of)
-        ready = prepare_stages(staged, backends, watch)
+        ready = prepare_stages(staged, backends, watch, wary=wary)
         drivers = link_drivers(backends.values())
         transfers = _Transfers(staged, memory_of, drivers, watch)
         self._clock = clock

@@ -18,55 +18,33 @@ from stagecut.compiler.ir.device import (
     Tensor,
     Watch,
 )
-from stagecut.compiler.ir.errors import (
-    RangeFault,
-    StagecutError,
-    StageFault,
-    ValueRangeError,
-    told,
-)
 from stagecut.compiler.ir.machine import HOST
-from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.runtime.form import ANY, Form, form_of
+from stagecut.runtime.place import Place
+from stagecut.runtime.wary import Wary
 
 
 def prepare_stages(
-    staged: StagedSchedule, backends: Mapping[str, Backend], watch: Watch | None = None
+    staged: StagedSchedule,
+    backends: Mapping[str, Backend],
+    watch: Watch | None = None,
+    *,
+    wary: bool = False,
 ) -> list[Executable]:
     """The executable of each stage, whose errors are StageFaults; raises StageFault itself where
     an engine refuses a stage.
 
-    `watch` is told about every call of an engine, for one thread.
+    `watch` is told about every call of an engine, for one thread. Where one is `wary`, the first
+    two calls of each stage are looked at for what it does to arrays that are not its own.
     """
     stages = zip(staged.schedule.stages, staged.programs, strict=True)
-    return [
-        _prepared(backends[stage.device], program, Place(index, stage.device), watch)
-        for index, (stage, program) in enumerate(stages)
+    places = [
+        (Place(index, stage.device), program) for index, (stage, program) in enumerate(stages)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The stage that an error belongs to."""
-
-    stage: int
-    device: str
-
-    def fault(self, error: BaseException) -> StageFault:
-        """What an engine raised as a fault of this stage; raises it as it is where it is no
-        engine's."""
-        if asks_to_stop(error):
-            raise error
-        if isinstance(error, ValueRangeError):  # it is the inputs that the engine cannot take
-            return RangeFault(told(error), stage=self.stage, device=self.device)
-        return self.wrong(told(error) if isinstance(error, StagecutError) else _failed(error))
-
-    def wrong(self, problem: str) -> StageFault:
-        return StageFault(problem, stage=self.stage, device=self.device)
-
-
-def _failed(error: BaseException) -> str:
-    return f"failed: {told(error)}"
+    ready = [_prepared(backends[place.device], program, place, watch) for place, program in places]
+    if not wary:
+        return ready
+    return [Wary(each, place) for each, (place, _) in zip(ready, places, strict=True)]
 
 
 def _prepared(

@@ -224,6 +224,10 @@ class Session:
         where its outputs would be, and `next` goes on behind it; with `on_error="yield"` the error
         itself stands there.
         """
+        if not isinstance(inputs, Iterable):
+            raise UsageError(
+                f"they are {inputs!r}", where="inputs", fix="give the feeds of each, as a list"
+            )
         window = 2 * self.most_in_flight  # one half in flight, one for outputs that wait
         return Results(
             inputs,
@@ -316,16 +320,25 @@ class Session:
     def _all_handed_back(self, outputs: Feeds) -> list[Tensor]:
         return self._handed_back(outputs, self._known)
 
-    def _wanted(self, output_names: Sequence[str] | None) -> Sequence[str]:
-        for name in output_names or ():
+    def _wanted(self, output_names: object) -> Sequence[str]:
+        if output_names is None:
+            return self._known
+        if isinstance(output_names, str) or not isinstance(output_names, Iterable):
+            raise FeedError(
+                f"they are {output_names!r}",
+                where="output_names",
+                fix="give a list of names, or None for all outputs",
+            )
+        names = [*output_names]  # which may be there to be read but once
+        for name in names:
             if name not in self._known:
-                kind = self._entry.left_out.get(name)
+                kind = self._entry.left_out.get(str(name))
                 told = f"output {name!r} is a {kind}, which a plan cannot hand back"
                 raise FeedError(
                     told if kind else f"there is no output {name!r}",
                     fix=f"the outputs are {', '.join(self._known)}",
                 )
-        return output_names or self._known
+        return names or self._known
 
     def _handed_back(self, outputs: Feeds, wanted: Sequence[str]) -> list[Tensor]:
         if not self._carried:

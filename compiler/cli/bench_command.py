@@ -50,7 +50,7 @@ def bench(
             "torch; it runs its code. Plans of the zoo know theirs.",
         ),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many turns each one has.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=10**9, help="How many turns each one has.")] = 5,
     seconds: Annotated[
         float,
         typer.Option(

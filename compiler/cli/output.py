@@ -36,11 +36,17 @@ def note(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
 
 
+#: Terminals whose size is not known yet say that they have no column.
+_NARROWEST = 40
+
+
 def console() -> "Console":
-    """Standard output for tables and colours."""
+    """Standard output for tables and colours; never so narrow that nothing is left of them."""
     from rich.console import Console
 
-    return Console(markup=False, highlight=False)
+    screen = Console(markup=False, highlight=False)
+    screen.width = max(screen.width, _NARROWEST)
+    return screen
 
 
 def print_json(schema: str, document: Mapping[str, object]) -> None:

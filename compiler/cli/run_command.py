@@ -35,7 +35,9 @@ def run(
     output_dir: Annotated[
         Path | None, typer.Option(help="Write each output to a .npy file in this folder.")
     ] = None,
-    repeat: Annotated[int, typer.Option(min=1, help="How often to run; times are medians.")] = 1,
+    repeat: Annotated[
+        int, typer.Option(min=1, max=10**9, help="How often to run; times are medians.")
+    ] = 1,
     trace: Annotated[
         Path | None,
         typer.Option(

@@ -18,6 +18,7 @@ from stagecut.compiler.formats.costs_schema import (
     TableDocument,
     parse,
 )
+from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.costs import (
     NOTHING,
@@ -82,7 +83,7 @@ def write_costs(table: CostTable) -> str:
 
 def _load(path: Path) -> Parsed:
     try:
-        return parse(path.read_bytes())
+        return parse(read_whole(path))
     except CostTableError as error:
         raise CostTableError(error.problem, where=error.where or str(path), fix=error.fix) from None
     except OSError as error:

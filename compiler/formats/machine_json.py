@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stagecut.compiler.formats.json_keys import repeated_key
 from stagecut.compiler.formats.text_file import without_mark
+from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.measured_machine import MeasuredHost, MeasuredLink, MeasuredMachine
 
@@ -37,7 +38,7 @@ def read_machine(source: Path | str) -> MeasuredMachine:
     """The machine in a file (a Path) or in a text (a str); raises DeviceError, with the path of the
     first entry that is wrong."""
     try:
-        data = source.read_bytes() if isinstance(source, Path) else source.encode()
+        data = read_whole(source) if isinstance(source, Path) else source.encode()
     except (OSError, UnicodeError) as error:
         problem = getattr(error, "strerror", None) or "is no text"
         raise DeviceError(problem, where=str(source), fix="check the path") from error

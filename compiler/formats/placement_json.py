@@ -21,6 +21,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.text_file import without_mark
+from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import HOST, Device, Link, Machine, Memory
@@ -74,7 +75,7 @@ def read_placement(path: Path) -> CostTable:
     """The workload as a cost table; raises CostTableError where it is none, or is one of training,
     whose backward pass has rules of its own."""
     try:
-        workload = _WORKLOAD.validate_json(without_mark(path.read_bytes()))
+        workload = _WORKLOAD.validate_json(without_mark(read_whole(path)))
     except OSError as error:
         raise CostTableError(
             f"cannot be read: {error.strerror}", where=str(path), fix=_FIX

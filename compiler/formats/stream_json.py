@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, Validation
 from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.text_file import without_mark
+from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
@@ -183,7 +184,7 @@ def _misfits(told: object, known: object, at: str) -> Iterator[str]:
 def read_stream(path: Path, table: CostTable) -> StoredStream:
     """What is in a file; raises what `parse_stream` raises."""
     try:
-        text = without_mark(path.read_bytes())
+        text = without_mark(read_whole(path))
     except OSError as error:
         raise CertificateError(
             f"cannot be read: {error.strerror}", where=str(path), fix=_FIX

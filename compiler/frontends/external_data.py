@@ -61,7 +61,14 @@ class _DataFiles:
 
     def _locate(self, location: PurePath, where: str) -> Path:
         folder = self._model.parent
-        path = (folder / location).resolve()
+        try:
+            path = (folder / location).resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or a zero byte
+            raise ModelError(
+                f"its data file {str(location)!r} is no file: {error}",
+                where=where,
+                fix="put the data file beside the model, under the name the model gives it",
+            ) from error
         roots = (folder.resolve(), self._model.resolve().parent)
         escapes = location.is_absolute() or ".." in location.parts
         if escapes or not any(path.is_relative_to(root) for root in roots):

@@ -1,5 +1,6 @@
 """Read an .onnx file: the graph into memory; weights in other files stay there, and are mapped."""
 
+import errno
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -9,15 +10,13 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx_ir.passes.common import TopologicalSortPass
 
 from stagecut.compiler.formats.proto_text import not_text
+from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.frontends.external_data import map_external_data
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.other_outputs import without_maps
 from stagecut.compiler.frontends.quiet import quiet
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.text import path_text
-
-#: protobuf cannot hold more in one message.
-_LARGEST_BYTES = 2**31 - 1
 
 
 def read_onnx(path: Path) -> Imported:
@@ -51,14 +50,14 @@ def data_files(path: Path) -> tuple[Path, ...]:
 def _parse(path: Path) -> onnx.ModelProto:
     proto = onnx.ModelProto()
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        proto.ParseFromString(read_whole(path))
+    except (OSError, ValueError) as error:  # a name with a zero byte is of no file
+        if getattr(error, "errno", None) == errno.EFBIG:
             raise ModelError(
                 "is larger than 2 GiB, which no ONNX file can be",
                 where=str(path),
                 fix="save the model with its weights as external data",
-            )
-        proto.ParseFromString(path.read_bytes())
-    except (OSError, ValueError) as error:  # a name with a zero byte is of no file
+            ) from error
         raise ModelError(
             f"cannot be read: {getattr(error, 'strerror', None) or error}",
             where=str(path),

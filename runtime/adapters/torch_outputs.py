@@ -19,15 +19,18 @@ from stagecut.compiler.ir.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view of argument or output number `at`, from whose first number `offset` counts."""
+    """A view of argument or output number `at`, from whose first number `offset` counts; where it
+    is `detached`, gradients do not come through it, though they may through its base."""
 
     source: Literal["argument", "output"]
     at: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
     offset: int
+    detached: bool = False
 
     def of(self, base: torch.Tensor) -> torch.Tensor:
+        base = base.detach() if self.detached else base
         return base.as_strided(self.size, self.stride, base.storage_offset() + self.offset)
 
 
@@ -101,7 +104,8 @@ def _view(
     tensor: torch.Tensor, source: Literal["argument", "output"], at: int, base: torch.Tensor
 ) -> View:
     offset = int(tensor.storage_offset()) - int(base.storage_offset())
-    return View(source, at, tuple(tensor.shape), tensor.stride(), offset)
+    detached = base.requires_grad and not tensor.requires_grad
+    return View(source, at, tuple(tensor.shape), tensor.stride(), offset, detached)
 
 
 def _sharing(

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.numbers import is_whole, whole_numbers
 from stagecut.runtime.decoding.sampling import Sampler
 from stagecut.runtime.decoding.tokenizer import Tokenizer
 
@@ -26,9 +27,15 @@ class Ends:
     stops: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        if self.max_new < 1:
-            raise UsageError(f"it is {self.max_new}", where="max_new", fix="give 1 or more")
-        if isinstance(self.stops, str) or not all(self.stops):
+        if not (is_whole(self.max_new) and self.max_new >= 1):
+            raise UsageError(
+                f"it is {self.max_new!r}", where="max_new", fix="give a whole number, 1 or more"
+            )
+        if whole_numbers(self.stop_ids) is None:
+            raise UsageError(
+                f"they are {self.stop_ids!r}", where="stop_ids", fix="give tokens, as in {0, 2}"
+            )
+        if not _are_texts(self.stops):
             raise UsageError(
                 "it ends before it begins", where="stops", fix="give texts of one letter or more"
             )
@@ -102,3 +109,10 @@ class Answer:
             return ""
         new, self._told = sure[len(self._told) :], sure
         return new
+
+
+def _are_texts(given: object) -> bool:
+    """Whether it is a collection of texts, none of them empty."""
+    if isinstance(given, str) or not isinstance(given, Collection):
+        return False
+    return all(isinstance(each, str) and each for each in given)

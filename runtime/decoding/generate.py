@@ -12,6 +12,7 @@ import numpy as np
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError
+from stagecut.compiler.ir.numbers import whole_numbers
 from stagecut.compiler.ir.state import DECODE, ENCODE, MASK, PREFILL
 from stagecut.runtime.decoding.answer import Answer, Ends, Listener
 from stagecut.runtime.decoding.sampling import Sampler, Sampling
@@ -121,9 +122,13 @@ class Generator:
         Those that are shorter than the longest one are filled up in front. By chance, each prompt
         has a seed of its own, one more than the one before it. Raises FeedError for another number
         of prompts, and for different lengths where the model is not told by an `attention_mask`
-        which tokens count.
+        which tokens count; UsageError for other arguments that make no sense.
         """
         ends = Ends(max_new, stop_ids, stops)
+        if not isinstance(sampling, Sampling):
+            raise UsageError(f"it is {sampling!r}", where="sampling", fix="give a Sampling(...)")
+        if isinstance(prompts, str) or not isinstance(prompts, Collection):
+            raise FeedError(f"they are {prompts!r}", where="prompts", fix="give a list of prompts")
         self._check_number(len(prompts))
         if ends.stops and self._tokenizer is None:
             raise _needs_tokenizer("stops")
@@ -183,7 +188,13 @@ class Generator:
             if self._tokenizer is None:
                 raise _needs_tokenizer("prompt")
             prompt = self._tokenizer.encode(prompt)
-        tokens = [int(token) for token in prompt]
+        tokens = whole_numbers(prompt)
+        if tokens is None:
+            raise FeedError(
+                "is no row of tokens",
+                where="prompt",
+                fix="give whole numbers, as in [464, 2068], or a text, with a tokenizer",
+            )
         if not tokens:
             raise FeedError("it has no token", where="prompt", fix="give one token or more")
         for token in tokens:

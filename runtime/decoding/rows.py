@@ -6,6 +6,7 @@ import numpy as np
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.numbers import is_whole
 from stagecut.compiler.ir.state import State
 
 
@@ -56,11 +57,11 @@ class Rows:
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` rows; raises UsageError where there are fewer."""
-        if not 0 <= length <= self.length:
+        if not (is_whole(length) and 0 <= length <= self.length):
             raise UsageError(
-                f"the sequence holds {self.length} tokens, and cannot be cut to {length}",
+                f"the sequence holds {self.length} tokens, and cannot be cut to {length!r}",
                 where="truncate",
-                fix=f"give a length from 0 to {self.length}",
+                fix=f"give a whole number from 0 to {self.length}",
             )
         self.length = length
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Several
+from contextlib import suppress
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -113,10 +114,10 @@ class Sequence:
         """Forget all but the first `length` tokens, and nothing of what was encoded; raises
         UsageError where there are fewer, or where a state does not say what it was."""
         rows = self._open
-        if self._decoding.replaced and length not in {0, rows.length}:
+        if self._decoding.replaced and length not in (0, rows.length):
             raise UsageError(
                 f"each token replaces {self._decoding.replaced[0].past}, so that there is no way "
-                f"back to {length}",
+                f"back to {length!r}",
                 where="truncate",
                 fix="fork the sequence where you may have to return, or truncate(0)",
             )
@@ -190,8 +191,10 @@ class Sequence:
                 where=f"input {kept}",
                 fix="leave it out",
             )
-        tokens = fed.get(name)
-        shape: tuple[int, ...] = () if tokens is None else np.shape(tokens)
+        tokens: Any = fed.get(name)
+        shape: tuple[int, ...] = ()
+        with suppress(ValueError):  # of lists of several lengths
+            shape = np.shape(tokens)
         rows = self._decoding.sequences
         if len(shape) != 2 or shape[0] != rows or not shape[1]:
             many = "one row" if rows == 1 else f"{rows} rows"

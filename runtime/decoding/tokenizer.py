@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.ir.errors import ModelError, UsageError
 
 
@@ -24,7 +25,7 @@ class Tokenizer:
             ) from error
         self.path = Path(path)
         try:
-            text = self.path.read_text("utf-8")
+            text = read_whole(self.path).decode()
             self._tokenizer = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # tokenizers raises Exception itself
             problem = error.strerror if isinstance(error, OSError) else f"is none: {error}"

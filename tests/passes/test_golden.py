@@ -235,7 +235,7 @@ def _sweep() -> tuple[str, str, str]:
 
 def _again() -> tuple[str, str, str]:
     """What d reads is made again where d runs."""
-    found = with_again(CHAIN, [Again("u", ("a", "b"), ("d",))])
+    found = with_again(CHAIN, [Again(("a", "b"), {"u": ("d",)})])
     return _OVER_HOSTS, str(graph_of(CHAIN)), str(graph_of(found))
 
 

@@ -73,6 +73,22 @@ def test_a_liar_runs_nothing_that_it_lies_about(how: str) -> None:
         _check_right(plan, inputs)
 
 
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("in place", "writes into its inputs"), ("one buffer", "writes over what it handed back")],
+)
+def test_an_engine_that_changes_what_is_not_its_own_runs_nothing(how: str, told: str) -> None:
+    """Its numbers are right, in the first run: the samples, and answers that somebody has, change
+    later."""
+    before = X.copy()
+    plan = _compiled("cpu.serial", f"lying:how={how}")
+    np.testing.assert_array_equal(X, before)
+    planned = plan.first.planned
+    assert set(planned.schedule.device_of.values()) == {"cpu.serial"}
+    assert any("lying" in each and told in each for each in planned.workarounds)
+    _check_right(plan, FEEDS)
+
+
 def test_only_the_nodes_that_it_lies_about_are_kept_off_it() -> None:
     """The liar is pinned to the rest, which runs there still."""
     plan = compile_model(

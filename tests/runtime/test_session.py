@@ -72,6 +72,11 @@ def test_what_is_wrong_with_a_call_is_said(plan: Plan) -> None:
     }
     with pytest.raises(FeedError, match="there is no output 'z'"):
         session.run(["z"], feeds)
+    for names in ("y", 5, [["y"]]):
+        with pytest.raises(FeedError):
+            session.run(names, feeds)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="inputs: they are None"):
+        session.stream(None)  # type: ignore[arg-type]
     with pytest.raises(FeedError, match="there is no input 'more'"):
         session.run(None, {**feeds, "more": feeds["ids"]})
     with pytest.raises(FeedError, match="input scale: is missing") as caught:
@@ -82,6 +87,18 @@ def test_what_is_wrong_with_a_call_is_said(plan: Plan) -> None:
     nothing: Any = None
     with pytest.raises(FeedError, match="is a NoneType, not a numpy array"):
         session.run(None, {**feeds, "ids": nothing})
+
+
+def test_names_that_can_be_read_but_once(plan: Plan) -> None:
+    session = Session(plan)
+    feeds: dict[str, Any] = {
+        "ids": np.ones((2, 5), np.int64),
+        "scale": np.ones((2, 3), np.float32),
+    }
+    name = session.get_outputs()[-1].name
+    [found] = session.run((each for each in [name]), feeds)  # type: ignore[arg-type]
+    [expected] = session.run([name], feeds)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_what_the_plan_was_made_from_is_its_metadata(plan: Plan) -> None:

@@ -48,7 +48,8 @@ SOMETIMES: Mapping[str, Callable[[Tensor], bool]] = {
 
 @dataclass
 class Liar:
-    """An executable that lies as it is told; `unseen` lies on all inputs but the first."""
+    """An executable that lies as it is told; `unseen` lies on all inputs but the first. `in place`
+    and `one buffer` tell the truth, and change arrays that are not theirs any more."""
 
     honest: Executable
     how: str
@@ -59,9 +60,24 @@ class Liar:
         if self.how == "refuses-three":  # and tells the truth
             assert inputs[0].shape[:1] != (3,), "three are too many"
             return outputs
+        if self.how == "in place":
+            for each in inputs:
+                each[...] = 0
+            return outputs
+        if self.how == "one buffer":
+            return [self._again(output) for output in outputs]
         if self.how in ALWAYS:
             return [ALWAYS[self.how](output) for output in outputs]
         return [output + 1 for output in outputs] if self._lies_about(inputs[0]) else outputs
+
+    def _again(self, output: Tensor) -> Tensor:
+        """In the array that was handed back before, where one of this shape was."""
+        for buffer in self.seen:
+            if buffer.shape == output.shape:
+                buffer[...] = output
+                return buffer
+        self.seen.append(output)
+        return output
 
     def _lies_about(self, given: Tensor) -> bool:
         if self.how in SOMETIMES:

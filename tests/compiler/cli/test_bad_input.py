@@ -86,6 +86,7 @@ COMPILE = {
     "an unknown objective": (["good.onnx", "--objective", "beauty"], 2, "latency"),
     "an unknown granularity": (["good.onnx", "--granularity", "atom"], 2, "cluster"),
     "a sample that is not there": (["good.onnx", "--input", "x=nowhere.npy"], 1, "nowhere.npy"),
+    "costs without an end": (["good.onnx", "--costs", "/dev/zero"], 1, "too large"),
     "costs that are not there": (["good.onnx", "--costs", "nowhere.json"], 1, "nowhere.json"),
 }
 

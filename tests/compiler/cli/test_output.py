@@ -7,7 +7,14 @@ import threading
 
 import pytest
 
-from stagecut.compiler.cli.output import ProgressLines, json_text, print_json, progress_bars, say_on
+from stagecut.compiler.cli.output import (
+    ProgressLines,
+    console,
+    json_text,
+    print_json,
+    progress_bars,
+    say_on,
+)
 
 
 def test_the_envelope_begins_with_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,3 +91,12 @@ def test_a_text_that_grows_breaks_lines_and_steers_no_terminal(
     for part in ("one\ntw", "o\x1b[2J", ""):
         say_on(part)
     assert capsys.readouterr().out == "one\ntwo\ufffd[2J"
+
+
+@pytest.mark.parametrize("columns", ["0", "1"])
+def test_a_terminal_without_columns(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    console().print("what runs where")
+    assert out.getvalue() == "what runs where\n"

@@ -106,6 +106,7 @@ WRONG = {
         2,
         "3.6e+09 inputs are more than can be kept count of",
     ),
+    "for ever": (("--repeat", 10**20), 2, "--repeat"),
     "no inputs": (("--stream",), 1, "input x: is missing"),
 }
 

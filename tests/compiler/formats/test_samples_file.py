@@ -48,6 +48,26 @@ def test_a_file_of_something_else(content: bytes, tmp_path: Path) -> None:
         read_samples(tmp_path / "odd.npz", "--calibrate")
 
 
+def test_a_file_with_one_wrong_byte(tmp_path: Path) -> None:
+    """zipfile, zlib and numpy raise what they like: it is told in one way, or the file is read."""
+    path = tmp_path / "one.npz"
+    np.savez_compressed(path, x=np.arange(6.0))
+    whole = path.read_bytes()
+    told = 0
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x2D]) + whole[at + 1 :])
+        try:
+            read_samples(path, "--calibrate")
+        except FeedError:
+            told += 1
+    assert told > len(whole) / 2
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match="cannot be read: File name too long"):
+        read_samples(tmp_path / ("a" * 300), "--calibrate")
+
+
 def test_a_single_array(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", np.ones(3))
     with pytest.raises(FeedError, match="one array without a name"):

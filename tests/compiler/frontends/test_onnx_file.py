@@ -249,7 +249,21 @@ def _other_length(folder: Path) -> Path:
     return _write(path, proto.SerializeToString())
 
 
+def _looped(folder: Path) -> Path:
+    path = _with_external_data(folder)
+    (folder / "model.data").unlink()
+    (folder / "model.data").symlink_to("model.data")
+    return path
+
+
+def _zero_byte(folder: Path) -> Path:
+    path = _with_external_data(folder)
+    return _write(path, path.read_bytes().replace(b"model.data", b"model\0data"))
+
+
 LOST = {
+    "a link leads to itself": (_looped, "model.data' is no file: Symlink loop"),
+    "the name has a zero byte": (_zero_byte, "is no file: embedded null byte"),
     "the data file is missing": (_remove_data, "model.data' cannot be read: No such file"),
     "the data file is too short": (_cut_data, "ends at byte 60 of model.data, which has only 50"),
     "a weight is longer than its place": (_other_length, "takes 48 bytes .* needs 60"),

@@ -72,7 +72,8 @@ def test_an_answer_says_the_length_of_its_steps() -> None:
 
 
 @pytest.mark.parametrize("name", ["prompt", "capacity", "new", "length"])
-def test_numbers_that_make_no_sense(name: str) -> None:
-    with pytest.raises(UsageError, match="it is 1") as caught:
-        DecodingOptions(**{name: 1})  # type: ignore[arg-type]
+@pytest.mark.parametrize("number", [1, 2.5, "4", True])
+def test_numbers_that_make_no_sense(name: str, number: object) -> None:
+    with pytest.raises(UsageError, match=f"it is {number!r}") as caught:
+        DecodingOptions(**{name: number})  # type: ignore[arg-type]
     assert caught.value.where == name

@@ -123,3 +123,15 @@ OVERLAP = {
 @pytest.mark.parametrize(("arguments", "changed", "wanted"), OVERLAP.values(), ids=OVERLAP.keys())
 def test_overlap(arguments: Sequence[Tensor], changed: Sequence[int], wanted: bool) -> None:
     assert overlap(arguments, changed) is wanted
+
+
+def test_what_gradients_do_not_come_through() -> None:
+    weight = nn.Parameter(torch.ones(3))
+    with torch.no_grad():
+        [output] = seen(lambda w: (w.detach(),), weight)
+        made = output.of(weight)
+    assert isinstance(output, View)
+    assert output.detached
+    assert not made.requires_grad
+    made.add_(1)
+    assert weight.tolist() == [2.0, 2.0, 2.0]

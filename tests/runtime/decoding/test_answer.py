@@ -1,6 +1,7 @@
 """Answers: where they end, and what of them is told when."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_what_is_held_back_is_told_at_the_end() -> None:
     assert (answer.text, told) == ("ab", ["a", "b"])
 
 
-@pytest.mark.parametrize("stops", ["text", [""]])
-def test_stops_that_are_none(stops: list[str]) -> None:
+@pytest.mark.parametrize("stops", ["text", [""], None, 5, [5], iter("ab")])
+def test_stops_that_are_none(stops: Any) -> None:
     with pytest.raises(UsageError, match="it ends before it begins"):
         Ends(1, stops=stops)

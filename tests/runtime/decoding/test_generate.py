@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stagecut.compiler.ir.errors import FeedError, PlanError, StagecutError, UsageError
@@ -113,17 +114,52 @@ def test_a_tokenizer_of_another_model(session: DecoderSession, tmp_path: Path) -
         ([], 1, "it has no token", FeedError),
         ([23], 1, "there is no token 23", FeedError),
         ([-1], 1, "there is no token -1", FeedError),
+        ([1.7], 1, "no row of tokens", FeedError),
+        (["1"], 1, "no row of tokens", FeedError),
+        ([float("nan")], 1, "no row of tokens", FeedError),
+        ([[1, 2]], 1, "no row of tokens", FeedError),
+        (np.array([[1, 2]]), 1, "no row of tokens", FeedError),
+        (b"ab", 1, "no row of tokens", FeedError),
+        (None, 1, "no row of tokens", FeedError),
+        (3, 1, "no row of tokens", FeedError),
         ([1] * 91, 1, "it has 91 tokens, and a sequence holds 90", FeedError),
         ([1] * 80, 12, "with 12 tokens behind its 80, a sequence of 90 is full", FeedError),
         ([1], 0, "it is 0", UsageError),
+        ([1], 1.5, "it is 1.5", UsageError),
+        ([1], float("nan"), "it is nan", UsageError),
+        ([1], "3", "it is '3'", UsageError),
         ("text", 1, "needs a tokenizer", UsageError),
     ],
 )
 def test_what_it_cannot_go_on_with(
-    session: DecoderSession, prompt: Any, max_new: int, problem: str, kind: type[StagecutError]
+    session: DecoderSession, prompt: Any, max_new: Any, problem: str, kind: type[StagecutError]
 ) -> None:
     with pytest.raises(kind, match=problem):
         Generator(session)(prompt, max_new=max_new)
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"stop_ids": 5}, "stop_ids"),
+        ({"stop_ids": None}, "stop_ids"),
+        ({"stop_ids": ["2"]}, "stop_ids"),
+        ({"stop_ids": "2"}, "stop_ids"),
+        ({"sampling": None}, "sampling"),
+    ],
+)
+def test_other_arguments_that_make_no_sense(
+    session: DecoderSession, options: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        Generator(session)([1], **options)
+    assert caught.value.where == where
+
+
+def test_tokens_of_numpy(session: DecoderSession) -> None:
+    stop = np.array([EXPECTED[6]])
+    found = Generator(session)(np.array(PROMPT), max_new=np.int64(20), stop_ids=stop)  # type: ignore[arg-type]
+    assert [*found.tokens] == EXPECTED[: EXPECTED.index(EXPECTED[6])]
 
 
 def test_as_many_as_there_is_room_for(session: DecoderSession) -> None:

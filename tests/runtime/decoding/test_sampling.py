@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.errors import EngineError, UsageError
 from stagecut.runtime.decoding.sampling import Sampler, Sampling
 
 #: Probabilities 1/2, 1/4, 1/8, 1/8 of the tokens 2, 0, 3, 1.
@@ -60,6 +60,10 @@ def test_seeds() -> None:
     [
         ({"temperature": -1.0}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": "warm"}, "temperature"),
+        ({"temperature": 1.0, "top_k": 2.5}, "top-k"),
+        ({"temperature": 1.0, "top_p": "most"}, "top-p"),
+        ({"seed": 1.5}, "seed"),
         ({"temperature": 1.0, "top_k": -1}, "top-k"),
         ({"temperature": 1.0, "top_p": 0.0}, "top-p"),
         ({"temperature": 1.0, "top_p": 1.5}, "top-p"),
@@ -71,3 +75,21 @@ def test_numbers_that_make_no_sense(options: dict[str, Any], where: str) -> None
     with pytest.raises(UsageError) as caught:
         Sampling(**options)
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("scores", [[np.nan] * 3, [1.0, np.nan, 2.0], [-np.inf] * 3])
+def test_scores_of_which_none_is_best(scores: list[float], temperature: float) -> None:
+    with pytest.raises(EngineError, match="no numbers"):
+        Sampler(Sampling(temperature=temperature))(np.array(scores, np.float32))
+
+
+def test_infinite_scores_have_all_of_the_probability() -> None:
+    sampler = Sampler(Sampling(temperature=1.0))
+    scores = np.array([np.inf, 3.0, -np.inf, np.inf], np.float32)
+    assert {sampler(scores) for _ in range(50)} == {0, 3}
+
+
+def test_a_token_that_is_ruled_out_is_never_drawn() -> None:
+    sampler = Sampler(Sampling(temperature=5e-324))
+    assert {sampler(np.array([-np.inf, 2.0, 1.0], np.float32)) for _ in range(50)} == {1}

@@ -169,11 +169,12 @@ def test_entries_that_are_not_next(
         ({"input_ids": np.array([1, 2])}, "one row of tokens"),
         ({"input_ids": np.array([[1], [2]])}, "one row of tokens"),
         ({"input_ids": np.zeros((1, 0), np.int64)}, "one row of tokens"),
+        ({"input_ids": [[1], [2, 3]]}, "one row of tokens"),
         ([1, 2], "one row of tokens"),
         ({**_row(1), "past_key_values.0.key": np.zeros(1)}, "which the sequence keeps"),
         ({**_row(1), "other": np.zeros(1)}, "no input 'other'"),
     ],
-    ids=["none", "no row", "two rows", "empty", "no mapping", "a state", "unknown"],
+    ids=["none", "no row", "two rows", "empty", "ragged", "no mapping", "a state", "unknown"],
 )
 def test_what_cannot_be_fed(session: DecoderSession, feeds: Any, problem: str) -> None:
     with session.sequence() as sequence, pytest.raises(FeedError, match=problem):
