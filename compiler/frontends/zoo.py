@@ -17,7 +17,7 @@ def from_zoo(spec: str) -> Imported:
     """Build and import it; raises what `build` raises."""
     model = build(spec)
     from stagecut.compiler.frontends.torch_export import from_module, from_program
-    from stagecut.models.decoders import CachedDecoder, export
+    from stagecut.models.decoders import CachedDecoder
     from stagecut.models.encoder_decoders import (
         DECODER_INPUTS,
         ENCODER_INPUTS,
@@ -28,9 +28,7 @@ def from_zoo(spec: str) -> Imported:
 
     inputs = model.example_inputs
     if isinstance(model.module, CachedDecoder):
-        program = export(model.module, inputs)
-        imported = from_program(program, name=model.name, source=spec, outputs=model.outputs)
-        return _named(imported, tuple(inputs))
+        return of_cached(model, spec)
     if not isinstance(model.module, EncoderDecoder):
         return from_module(
             model.module, inputs, name=model.name, source=spec, outputs=model.outputs
@@ -42,6 +40,17 @@ def from_zoo(spec: str) -> Imported:
     return replace(
         _named(decoder, (*DECODER_INPUTS, HIDDEN, *past)), encoder=_named(encoder, ENCODER_INPUTS)
     )
+
+
+def of_cached(model: "models.ZooModel", source: str) -> Imported:
+    """Import a `CachedDecoder` with its samples; raises what `from_program` raises."""
+    from stagecut.compiler.frontends.torch_export import from_program
+    from stagecut.models.decoders import export
+
+    inputs = model.example_inputs
+    program = export(model.module, inputs)
+    imported = from_program(program, name=model.name, source=source, outputs=model.outputs)
+    return _named(imported, tuple(inputs))
 
 
 def _named(imported: Imported, names: Sequence[str]) -> Imported:
