@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import helper, numpy_helper
 
 from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.onnx_runtime import ort
 
 _OPSET, _IR_VERSION = 13, 8
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 
-import onnxruntime as ort
-
 from stagecut import backends
+from stagecut.compiler.onnx_runtime import ort
 from tests.support.operators.forms import cases_of
 from tests.support.operators.verdict import Verdict, verdicts
 

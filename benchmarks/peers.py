@@ -161,7 +161,7 @@ def _plans(source: Any, shapes: Any, feeds: dict[str, Any]) -> Iterator[Rival]:
 
 
 def _onnxruntime(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
-    import onnxruntime as ort
+    from stagecut.compiler.onnx_runtime import ort
 
     def session(threads: int) -> Callable[[], object]:
         options = ort.SessionOptions()
@@ -177,8 +177,9 @@ def _onnxruntime(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
 def _openvino(path: Path, feeds: dict[str, Any]) -> Iterator[Rival]:
     if importlib.util.find_spec("openvino") is None:
         return
-    import onnxruntime as ort
     import openvino as ov
+
+    from stagecut.compiler.onnx_runtime import ort
 
     names = [port.name for port in ort.InferenceSession(str(path)).get_outputs()]
     expected = ort.InferenceSession(str(path)).run(None, feeds)

@@ -25,10 +25,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
-from onnxruntime.quantization import matmul_nbits_quantizer as blocks
-from onnxruntime.quantization import quantize_dynamic
-from onnxruntime.quantization.quant_utils import QuantFormat
 
 from benchmarks.support import describe_machine, spread
 from benchmarks.turns import ForeignLoad, in_turns
@@ -36,6 +32,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.onnx_runtime import ort, quantization
 from stagecut.passes.gate.accuracy import output_differences
 from stagecut.passes.precision.rms import rms
 from stagecut.runtime.session import Session
@@ -146,7 +143,7 @@ def samples_of(name: str, own: Feeds) -> list[Feeds]:
 def uniform(file: Path, folder: Path) -> dict[str, Run]:
     """The whole model, by the engines and their own tools."""
     runs = {"ONNX Runtime f32": of_onnxruntime(file)}
-    quantize_dynamic(
+    quantization().quantize_dynamic(
         file, folder / "dynamic.onnx", op_types_to_quantize=["MatMul"], per_channel=True
     )
     runs["ONNX Runtime dynamic int8"] = of_onnxruntime(folder / "dynamic.onnx")
@@ -159,7 +156,7 @@ def uniform(file: Path, folder: Path) -> dict[str, Run]:
     except ImportError:
         return runs
     core = ov.Core()
-    qdq = QuantFormat.QDQ
+    qdq = quantization().QuantFormat.QDQ
     in_blocks(file, folder / "qdq.onnx", bits=4, block_size=32, quant_format=qdq)
     runs["OpenVINO int4"] = of_openvino(core, folder / "qdq.onnx", "f32")
     runs["OpenVINO f32"] = of_openvino(core, file, "f32")
@@ -170,6 +167,7 @@ def uniform(file: Path, folder: Path) -> dict[str, Run]:
 
 def in_blocks(file: Path, to: Path, **options: Any) -> None:
     """Write the model with the weights of its products in blocks of few bits."""
+    blocks = quantization().matmul_nbits_quantizer
     config = blocks.DefaultWeightOnlyQuantConfig(is_symmetric=True, **options)
     quantiser = blocks.MatMulNBitsQuantizer(onnx.load(file), algo_config=config)
     quantiser.process()

@@ -26,7 +26,7 @@ SOURCE = """
 import json, os, statistics, sys, time
 import numpy as np
 import onnx
-import onnxruntime as ort
+from stagecut.compiler.onnx_runtime import ort
 from onnx import TensorProto, helper
 from stagecut.compiler import compile_model
 from stagecut.runtime import Session

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime as ort
 
 from benchmarks.support import describe_machine, quartiles
 from stagecut import backends
@@ -32,6 +31,7 @@ from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from stagecut.compiler.ir.units import size
 from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.cluster.cluster import Cluster
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.stage import stage_programs

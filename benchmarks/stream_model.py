@@ -39,7 +39,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from benchmarks.drawing import bars
 from benchmarks.open_models import OpenModel, build, written
@@ -61,6 +60,7 @@ from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.cluster.cluster import Cluster
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.contenders import Proposal

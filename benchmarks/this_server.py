@@ -23,13 +23,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import helper, numpy_helper
 
 from stagecut.backends.server.machine import Kernels, Server
 from stagecut.compiler.ir.units import size
 from stagecut.compiler.measure.foreign_load import foreign_load, read_load
 from stagecut.compiler.measure.topology import Group, topology
+from stagecut.compiler.onnx_runtime import ort
 
 #: Weights of a product are so many columns wide and long: 576 KiB, which fit into most L2s.
 _WIDTH = 384

@@ -18,6 +18,7 @@ from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.numbers import is_amount, is_whole
 from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
+from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.passes.cluster.cluster import Granularity
 
 #: What may be asked for: the model's own precision, others, or whatever there is.
@@ -31,7 +32,11 @@ ProfileObjective: TypeAlias = Literal["latency", "throughput"]
 
 
 def check_measuring(
-    devices: object, feeds: object, granularity: object, settings: object = Settings()
+    devices: object,
+    feeds: object,
+    granularity: object,
+    settings: object = Settings(),
+    decoding: object = DecodingOptions(),
 ) -> None:
     """Raises UsageError or FeedError for what a measurement cannot be made of."""
     _check_texts("devices", devices)
@@ -39,6 +44,8 @@ def check_measuring(
     _check_choice("granularity", granularity, get_args(Granularity))
     if not isinstance(settings, Settings):
         raise _other("settings", settings, "Settings(...)")
+    if not isinstance(decoding, DecodingOptions):
+        raise _other("decoding", decoding, "DecodingOptions(...)")
     _check_choice("effort", settings.effort, EFFORTS)
 
 

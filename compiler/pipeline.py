@@ -138,7 +138,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
 
     Raises StagecutError for everything that is wrong with the input or the circumstances.
     """
-    check_measuring(devices, feeds, granularity, settings)
+    check_measuring(devices, feeds, granularity, settings, decoding)
     check_question(objective, pins, forbids, tolerance, max_energy_j, costs, precision)
     check_metric(metric, data, tolerance, objective, isolated=isolated)
     objective, decoding = of_answer(objective, decoding)

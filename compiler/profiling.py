@@ -61,7 +61,7 @@ def profile_model(  # noqa: PLR0913  as compile_model, whose first half it is
     CPUs at work, in stages such as the solver would choose. `decoding` with a length asks for a
     decoder's step behind so many tokens. `isolated` is as there.
     """
-    check_measuring(devices, feeds, granularity, settings)
+    check_measuring(devices, feeds, granularity, settings, decoding)
     check_profile_objective(objective)
     if isolated:
         request = Request.of("profile", devices, shapes, granularity, settings)
@@ -97,7 +97,7 @@ def profile_by_length(
 
     Raises UsageError for lengths that are none, and what `profile_model` raises.
     """
-    check_measuring(devices, feeds, granularity, settings)
+    check_measuring(devices, feeds, granularity, settings, decoding)
     room = decoding.capacity or max((length + 1 for length in lengths), default=None)
     options = {length: replace(decoding, length=length, capacity=room) for length in lengths}
     if len(options) < 2:
@@ -131,7 +131,7 @@ def plan_profile(
     decoding: DecodingOptions = DecodingOptions(),
 ) -> ProfilePlan:
     """What `profile_model` would run, and what for; nothing is measured."""
-    check_measuring(devices, feeds, granularity)
+    check_measuring(devices, feeds, granularity, decoding=decoding)
     engines = backends.create_all(tuple(devices or backends.real_devices()))
     program, _ = _program(model, example_inputs, shapes, feeds, decoding)
     chosen = Representatives.of(_expanded(program, engines, granularity), kinds_of(program))

@@ -11,12 +11,12 @@ from functools import cache
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.onnx_runtime import ort
 
 _PROVIDER = "CPUExecutionProvider"
 

@@ -24,6 +24,7 @@ from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.formats.quantised_tensor import Form, QuantisedMatrix, QuantisedTensor
 from stagecut.compiler.ir.device import Tensor, as_array, dtype_name
 from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.onnx_runtime import quantization
 
 #: The operators that a quantised product has one of.
 _QUANTISED = frozenset({"MatMulNBits", "MatMulInteger"})
@@ -127,8 +128,7 @@ def _written(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:
 
 
 def _in_blocks(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
-    from onnxruntime.quantization import matmul_nbits_quantizer as tool
-
+    tool = quantization().matmul_nbits_quantizer
     config = tool.DefaultWeightOnlyQuantConfig(
         block_size=scheme.block,
         is_symmetric=True,
@@ -141,11 +141,11 @@ def _in_blocks(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
 
 
 def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
-    from onnxruntime.quantization import quantize_dynamic
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "product.onnx"
-        quantize_dynamic(model, path, op_types_to_quantize=["MatMul"], per_channel=True)
+        quantization().quantize_dynamic(
+            model, path, op_types_to_quantize=["MatMul"], per_channel=True
+        )
         return onnx.load(path)
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from transformers import StaticCache
 
 from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime.decoding.session import DecoderSession
 
 #: The scores of the token behind the last one, of the tokens behind `length` others.

@@ -36,7 +36,7 @@ def onnxruntime(model: Model, stack: ExitStack) -> Iterator[Rival]:
 
 
 def _ort_call(path: Path, threads: int) -> Callable[[Mapping[str, np.ndarray]], object]:
-    import onnxruntime as ort
+    from stagecut.compiler.onnx_runtime import ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

@@ -107,7 +107,7 @@ class OnnxRuntime:
     callers: int
 
     def make(self) -> tuple[One, Many]:
-        import onnxruntime as ort
+        from stagecut.compiler.onnx_runtime import ort
 
         options = ort.SessionOptions()
         options.log_severity_level = 4

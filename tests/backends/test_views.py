@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from onnx import helper
 
 from stagecut.backends.views import VIEWS, view
 from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.onnx_runtime import ort
 
 CASES: dict[str, tuple[str, Sequence[int] | None, int, tuple[int, ...]]] = {
     "a size is kept": ("Reshape", (0, 4, -1), 1, (2, 3, 8)),

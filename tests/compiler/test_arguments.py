@@ -26,6 +26,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "sizes that are no numbers": ({"shapes": {"x": ("a", 3)}}, "is no shape of each input"),
     "sizes that are not whole": ({"shapes": {"x": (2.5, 3)}}, "is no shape of each input"),
     "no settings": ({"settings": None}, "settings: it is None"),
+    "no options of decoders": ({"decoding": "x"}, "decoding: it is 'x'"),
     "an effort": ({"settings": Settings(effort="great")}, "effort"),  # type: ignore[arg-type]
 }
 QUESTIONS: dict[str, tuple[dict[str, Any], str]] = {

@@ -7,7 +7,6 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from onnxruntime.quantization import quantize_dynamic
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.answers import Answers
@@ -16,6 +15,7 @@ from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import ModelError, StagecutError, ToleranceError, UsageError
 from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.onnx_runtime import quantization
 from stagecut.compiler.original import Original
 from tests.support.decoders import tiny_decoder
 from tests.support.products import products
@@ -28,7 +28,8 @@ def quantised(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     """The products, by ONNX Runtime's own quantiser."""
     folder = tmp_path_factory.mktemp("quantised")
     onnx.save(products(), folder / "full.onnx")
-    quantize_dynamic(folder / "full.onnx", folder / "q.onnx", op_types_to_quantize=["MatMul"])
+    quantize = quantization().quantize_dynamic
+    quantize(folder / "full.onnx", folder / "q.onnx", op_types_to_quantize=["MatMul"])
     return onnx.load(folder / "q.onnx")
 
 

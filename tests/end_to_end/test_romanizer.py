@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.formats.weights import FILE_NAME
 from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import DecoderSession, Generator
 from tests.support.scattered import scattered
 

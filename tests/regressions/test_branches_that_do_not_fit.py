@@ -2,13 +2,13 @@
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from stagecut import backends
 from stagecut.compiler import compile_model
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
 from tests.support.scattered import scattered
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import onnx.parser
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import compile_model
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
@@ -15,6 +14,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import FeedError, ModelError
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.compiler.report.model.build import build_report
 from stagecut.runtime import Session
 

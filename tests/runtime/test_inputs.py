@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.errors import FeedError
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 

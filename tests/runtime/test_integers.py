@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx.parser
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.errors import StageFault
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 

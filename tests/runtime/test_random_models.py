@@ -3,13 +3,13 @@
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stagecut import backends
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.cluster.cluster import Granularity
 from stagecut.runtime import Session
 from tests.support.random_onnx import RandomModel, random_models

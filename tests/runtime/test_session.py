@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from stagecut import backends
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.errors import FeedError, UsageError
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
 from stagecut.runtime.feeds import random_feeds
 from tests.support.onnx_models import MODELS

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from stagecut import backends
@@ -14,6 +13,7 @@ from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, FeedError, ShapeError, TraceError, UsageError
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.compiler.profiling import expand_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.passes.profile.synthetic import unmeasured

@@ -6,7 +6,6 @@ from typing import TypeAlias
 import numpy as np
 import onnx
 import onnx.parser
-import onnxruntime as ort
 from onnx import numpy_helper
 
 from stagecut.compiler import Plan, compile_model
@@ -14,6 +13,7 @@ from stagecut.compiler.entries import entries_of
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.cluster.cluster import Granularity
 from tests.support.scattered import costs_of, expand
 

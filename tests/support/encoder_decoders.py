@@ -14,11 +14,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 import onnx
 import onnx.parser
-import onnxruntime as ort
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.compiler.onnx_runtime import ort
 from tests.support.decoders import decoder_text, greedy, with_weights
 from tests.support.scattered import scattered
 

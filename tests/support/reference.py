@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 
 from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
 
 
@@ -25,16 +25,14 @@ def assert_as_reference(session: Session, model: onnx.ModelProto | ir.Model, fee
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def reference_session(
-    proto: onnx.ModelProto, *, optimised: bool = False
-) -> onnxruntime.InferenceSession:
+def reference_session(proto: onnx.ModelProto, *, optimised: bool = False) -> ort.InferenceSession:
     """ONNX Runtime on one thread, which says nothing but what it raises."""
-    options = onnxruntime.SessionOptions()
+    options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 

@@ -15,9 +15,9 @@ def run_within_limit(session: Any, feeds: Mapping[str, Any], where: str) -> Sequ
 
     It looks between two nodes whether it shall go on, in the bodies of loops, too.
     """
-    import onnxruntime
+    from stagecut.compiler.onnx_runtime import ort
 
-    options = onnxruntime.RunOptions()
+    options = ort.RunOptions()
     options.log_severity_level = 4
     timer = threading.Timer(_LIMIT_S, _terminate, [options])
     timer.daemon = True

@@ -88,13 +88,13 @@ def returned_types(model: ir.Model) -> list[ir.TypeProtocol] | None:
 @cache
 def output_types(model: bytes) -> tuple[str, ...] | None:
     """ONNX Runtime's names for them, of a small model; None where it refuses it."""
-    import onnxruntime
+    from stagecut.compiler.onnx_runtime import ort
 
-    options = onnxruntime.SessionOptions()
+    options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception:  # the engine's errors have no narrower class in common
         return None
     return tuple(output.type for output in session.get_outputs())
@@ -111,19 +111,19 @@ def _watch(model: ir.Model, values: Iterable[ir.Value]) -> Sequence[ir.Value]:
 
 def _session(model: ir.Model) -> _Session:
     """A session for one run: nothing is optimised, and there is no thread but the caller's."""
-    import onnxruntime
+    from stagecut.compiler.onnx_runtime import ort
 
-    options = onnxruntime.SessionOptions()
+    options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.disable_prepacking", "1")
     weights = _take_out_weights(model.graph)
     options.add_external_initializers(
         list(weights), [_ort_value(array) for array in weights.values()]
     )
     try:
-        return onnxruntime.InferenceSession(
+        return ort.InferenceSession(
             ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # the engine's errors have no narrower class in common
@@ -163,9 +163,9 @@ def _feedable(array: Tensor) -> Any:
 
 
 def _ort_value(array: Tensor) -> Any:
-    import onnxruntime
+    from stagecut.compiler.onnx_runtime import ort
 
-    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(
+    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(
         array, ir.DataType.from_numpy(array.dtype).value
     )
 

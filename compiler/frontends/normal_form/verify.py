@@ -35,10 +35,11 @@ def verify(model: ir.Model, source: str) -> None:
 @cache
 def _known_operators() -> Mapping[tuple[str, str], int]:
     """Every operator of ONNX and ONNX Runtime by domain and name, with the first opset it is in."""
-    from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
+    from stagecut.compiler.onnx_runtime import ort
 
+    own = ort.capi.onnxruntime_pybind11_state.get_all_operator_schema()
     first: dict[tuple[str, str], int] = {}
-    for schema in (*onnx.defs.get_all_schemas_with_history(), *get_all_operator_schema()):
+    for schema in (*onnx.defs.get_all_schemas_with_history(), *own):
         key = (schema.domain, schema.name)
         first[key] = min(schema.since_version, first.get(key, schema.since_version))
     return first

@@ -6,7 +6,6 @@ from collections import Counter
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 import pytest
 
 from stagecut import backends
@@ -15,6 +14,7 @@ from stagecut.backends.quantised import products
 from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
 from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.onnx_runtime import ort
 from tests.support.nodes import Sample, sample
 
 _rng = np.random.default_rng(0)
@@ -75,7 +75,7 @@ def test_a_product_computes_what_the_tools_own_model_does(precision: str) -> Non
             node.attribute.append(onnx.helper.make_attribute("accuracy_level", 4))
     x = np.random.default_rng(1).standard_normal((3, 40)).astype(np.float32)
     providers = ["CPUExecutionProvider"]
-    session = onnxruntime.InferenceSession(theirs.SerializeToString(), providers=providers)
+    session = ort.InferenceSession(theirs.SerializeToString(), providers=providers)
     [expected] = session.run(None, {"x": x})
     case = sample("(float[3, 40] x) => (float[3, 24] y) { y = MatMul(x, w) }", w=W)
     [found] = backends.create(f"cpu.{precision}.serial").prepare(case.stage)([x])

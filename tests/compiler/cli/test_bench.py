@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import Plan
@@ -16,6 +15,7 @@ from stagecut.compiler.cli.bench_output import Row, document, lines
 from stagecut.compiler.cli.contestant import Contestant, Turn
 from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.measure.memory import Resident
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
 from tests.support.benched import Counted, Dying, Quick, Refusing
 from tests.support.command_line import Said

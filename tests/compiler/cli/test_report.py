@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import onnx
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler.formats.chrome_trace import to_chrome
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.trace import Trace
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime.feeds import random_feeds
 from stagecut.runtime.session import Session
 from tests.support.command_line import Said, stagecut

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from stagecut.compiler import Plan, compile_model
@@ -18,6 +17,7 @@ from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.checks import OutputDifference
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS
 from tests.support.reference import run_reference
@@ -92,7 +92,7 @@ def test_an_unpacked_plan_is_a_folder_of_onnx_models(tmp_path: Path) -> None:
     assert document["schema"] == "stagecut.plan/2"
     [variant] = document["entries"]["main"]["variants"]
     for stage in variant["run"]["stages"]:
-        onnxruntime.InferenceSession(tmp_path / stage["file"])
+        ort.InferenceSession(tmp_path / stage["file"])
 
 
 def test_weights_are_stored_once_and_not_in_the_stages() -> None:

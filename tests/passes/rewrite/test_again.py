@@ -3,9 +3,9 @@
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.rewrite.again import Again, with_again
 
 

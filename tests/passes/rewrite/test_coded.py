@@ -3,11 +3,11 @@
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.rewrite.coded import CODINGS, Coded, Coding, can_be_coded, coded_sizes
 from stagecut.passes.rewrite.coded import with_codings as coded
 

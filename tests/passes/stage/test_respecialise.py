@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import onnx.parser
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.frontends import load_program
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.passes.stage.respecialise import respecialise
 from stagecut.runtime import Session

@@ -15,7 +15,6 @@ from unittest import mock
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from onnx.backend.test import BackendTest, runner
 from onnx.backend.test.loader import load_model_tests
@@ -23,6 +22,7 @@ from onnx.backend.test.loader import load_model_tests
 from stagecut import backends
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime.adapters import onnx as onnx_backend
 from tests.support.onnx_suites import MAY_BE_OFF, NOT_COMPARED, loaded, why_not
 from tests.support.scattered import scattered

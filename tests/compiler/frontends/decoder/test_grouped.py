@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 import onnx.parser
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler.frontends.decoder.grouped import group_queries
+from stagecut.compiler.onnx_runtime import ort
 
 _REPEATED = """
 k5 = Unsqueeze(k, two)  many = Expand(k5, sizes)  heads = Reshape(many, flat)

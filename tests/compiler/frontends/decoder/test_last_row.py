@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 import onnx.parser
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler.frontends.decoder.last_row import only_last
+from stagecut.compiler.onnx_runtime import ort
 
 _HEAD = "<float[4,5] w, float[5] b = {1,2,3,4,5}, float[4] s = {1,2,1,2}, float[4] z = {0,0,1,0}>"
 

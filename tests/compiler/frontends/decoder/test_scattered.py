@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler.entries import entries_of
@@ -12,6 +11,7 @@ from stagecut.compiler.frontends.decoder.scattered import with_written
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.session import DecoderSession
 from tests.support.decoders import PROMPT, decoder_plan, greedy, tiny_decoder, with_weights

@@ -4,11 +4,11 @@ import numpy as np
 import onnx
 import onnx.helper
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
 
 from stagecut.compiler.frontends.decoder.states import Joined, begin, grow
 from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.onnx_runtime import ort
 from tests.support.decoders import STATES, tiny_decoder
 
 
