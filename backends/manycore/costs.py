@@ -25,6 +25,7 @@ from stagecut.backends.manycore.work import (
     NoRoomError,
     Projected,
     Rows,
+    UnsupportedError,
     Work,
     works,
 )
@@ -108,9 +109,14 @@ def partial_sums(
     chip: Chip, operators: Sequence[Operator], kept: Collection[str]
 ) -> Mapping[str, int]:
     """By the name of each product that is fused with the attention before it, as far as that is
-    faster (which is when the two are one node): the clusters whose partial sums are added up."""
-    found = {}
-    for work in works(operators, kept, fused=chip.optimised):
+    faster (which is when the two are one node): the clusters whose partial sums are added up. None
+    where an operator has no kernel, which whoever builds one says."""
+    found: dict[str, int] = {}
+    try:
+        read = works(operators, kept, fused=chip.optimised)
+    except UnsupportedError:
+        return found
+    for work in read:
         if isinstance(work, Projected):
             fused = _fused(chip, work)
             if fused is not None and _cycles(fused) < _cycles(_apart(chip, work)):

@@ -4,15 +4,21 @@ from dataclasses import replace
 
 import pytest
 
+from stagecut.compiler import over_hosts as compiler_over_hosts
 from stagecut.compiler.context import Settings
+from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.errors import TraceError, UnplaceableError
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream_trace import StreamObserved
+from stagecut.compiler.kept_profile import profile_of
+from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.headline import lead
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.stream_wording import bottleneck, streaming
+from stagecut.passes.profile.profile import Profiled
 from tests.support.over_hosts import CAPACITY_BYTES, LAYER_BYTES, layers, measured, plan_over_hosts
 
 
@@ -72,7 +78,20 @@ def test_without_room_it_is_said() -> None:
         )
 
 
-def test_limits_on_latency_and_on_the_weights_of_each_host_are_kept() -> None:
+def test_limits_on_latency_and_on_the_weights_of_each_host_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All by the costs of one measurement."""
+    measured_once: list[Profiled] = []
+
+    def profiled_once(own: Measurements, expanded: ExpandedGraph) -> Profiled:
+        if not measured_once:
+            measured_once.append(profile_of(own, expanded))
+        return measured_once[0]
+
+    monkeypatch.setattr(compiler_over_hosts, "profile_of", profiled_once)
+    monkeypatch.setattr(DecideStream, "costs", lambda *arguments: arguments[-1])
+
     def streamed(**limits: float) -> PlannedStream:
         planned = compile_model(
             layers(),

@@ -242,7 +242,7 @@ def _again() -> tuple[str, str, str]:
 def _coded() -> tuple[str, str, str]:
     """What c reads goes over the wire in 8 bits."""
     found, wire = with_codings(CHAIN, [Coded("u", "int8", ("c",))])
-    after = f"{graph_of(found)}\n\nover the wire: {', '.join(sorted(wire))}"
+    after = f"{graph_of(found)}\n\nover the wire, or decoded behind it: {', '.join(sorted(wire))}"
     return _OVER_HOSTS, str(graph_of(CHAIN)), after
 
 

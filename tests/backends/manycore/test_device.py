@@ -1,7 +1,9 @@
 """A many-core device and its plans."""
 
 import numpy as np
+import pytest
 
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Value
 from tests.support.manycore import manycore
 from tests.support.nodes import sample
@@ -47,3 +49,9 @@ def test_the_precision_is_the_device_s() -> None:
         for precision in ("fp64", "fp32", "fp16", "fp8")
     }
     assert precisions == {"fp64": "f64", "fp32": "f32", "fp16": "f16", "fp8": "f8"}
+
+
+def test_a_stage_with_an_operator_that_has_no_kernel_is_refused() -> None:
+    case = sample("(float[4, 64] x) => (float[4, 64] y) { y = Relu(x) }")
+    with pytest.raises(EngineError, match="has no kernel"):
+        manycore("manycore.snitch16").prepare(case.stage)
