@@ -19,7 +19,7 @@ __all__ = ["ort", "quantization"]
 
 def quantization() -> ModuleType:
     """Its tools for weights in few bits, with their parts."""
-    from onnxruntime import quantization as tools
     from onnxruntime.quantization import matmul_nbits_quantizer  # noqa: F401
 
+    tools: ModuleType = ort.quantization
     return tools
