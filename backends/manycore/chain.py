@@ -114,8 +114,7 @@ def _cycles(chip: Chip, links: Sequence[Link], way: _Way, kernel: Kernel) -> flo
         [
             tile
             for rows, count in cut(mine, way.rows)
-            for _ in range(count)
-            for tile in _tiles(chip, links, replace(way, rows=rows), kernel)
+            for tile in [*_tiles(chip, links, replace(way, rows=rows), kernel)] * count
         ]
     )
 

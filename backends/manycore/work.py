@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 
 from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
+from stagecut.backends.views import VIEWS
 from stagecut.compiler.ir.graph import Node, Operator, Value
 from stagecut.compiler.ir.regions import Attention, Gelu, Region, kernels
 
@@ -184,7 +185,8 @@ def _read_by(kernel: Operator | Region) -> set[str]:
     if isinstance(kernel, Gelu):
         return {kernel.operand.name}
     if isinstance(kernel, Attention):
-        return {kernel.query.name, kernel.key.name, kernel.value.name}
+        mask = set() if kernel.mask is None else {kernel.mask.name}
+        return {kernel.query.name, kernel.key.name, kernel.value.name} | mask
     return {value.name for value in kernel.reads}
 
 
@@ -322,9 +324,8 @@ def _number(operator: Operator, name: str, usual: float) -> float:
     return found if isinstance(found, int | float) else usual
 
 
-_VIEWS = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 _MOVES = ("Transpose", "Split", "Concat", "Slice")
-_PLACED = frozenset({*_VIEWS, *_MOVES})
+_PLACED = VIEWS | {*_MOVES}
 
 #: Operator -> the function that turns it into work.
 _READERS: Mapping[str, Callable[[Operator], Work | None]] = {
@@ -336,6 +337,6 @@ _READERS: Mapping[str, Callable[[Operator], Work | None]] = {
     "LayerNormalization": _layernorm,
     "Softmax": _softmax,
     "Gelu": _gelu,
-    **dict.fromkeys(_VIEWS, _view),
+    **dict.fromkeys(VIEWS, _view),
     **dict.fromkeys(_MOVES, _moved),
 }

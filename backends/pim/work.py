@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from stagecut.backends.views import VIEWS
 from stagecut.compiler.ir.graph import Operator, Value
 
 Kind: TypeAlias = Literal[
@@ -192,11 +193,7 @@ _READERS: Mapping[str, _Reader] = {
     "Gelu": _one_operand("gelu"),
     "Concat": _state,
     "Transpose": _state,
-    "Reshape": _view,
-    "Squeeze": _view,
-    "Unsqueeze": _view,
-    "Flatten": _view,
-    "Identity": _view,
+    **dict.fromkeys(VIEWS, _view),
 }
 
 

@@ -11,6 +11,7 @@ from stagecut.backends.manycore.numerics.functions import i_gelu, layer_norm, so
 from stagecut.backends.manycore.numerics.partial_sums import split
 from stagecut.backends.manycore.numerics.products import Multiply, products
 from stagecut.backends.stacks import batched, flat
+from stagecut.backends.views import VIEWS
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Operator, Value
@@ -21,11 +22,9 @@ Run: TypeAlias = Callable[..., Sequence[Tensor]]
 #: What to run, and the values that it reads and writes.
 Kernel: TypeAlias = tuple[Run, Sequence[Value], Sequence[Value]]
 
-_VIEWS = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
-
 #: Operators that have a kernel by themselves.
 COMPUTED = (
-    _VIEWS
+    VIEWS
     | {"MatMul", "Gemm", "Add", "Sub", "Mul", "LayerNormalization", "Softmax", "Gelu"}
     | {"Transpose", "Split", "Concat", "Slice"}
 )
@@ -62,7 +61,7 @@ class Kernels:
             "Split": self._split,
             "Concat": self._concat,
             "Slice": self._slice,
-            **dict.fromkeys(_VIEWS, self._view),
+            **dict.fromkeys(VIEWS, self._view),
         }
         self.constants: dict[str, Tensor] = {}
 

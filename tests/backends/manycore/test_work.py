@@ -88,6 +88,16 @@ FOUND = {
         ),
         (Rows("layernorm", 5, 8), Product(5, 8, 8, follow=("add",))),
     ),
+    "a mask that a product reads, too, is stored": (
+        sample(
+            "(float[5, 5] x, float[5, 4] q, float[4, 5] k, float[5, 4] v) "
+            "=> (float[5, 6] y, float[5, 4] z) { n = LayerNormalization(x, s) y = MatMul(n, w) "
+            "c = MatMul(q, k) m = Add(c, n) p = Softmax(m) z = MatMul(p, v) }",
+            s=_weights(5),
+            w=_weights(5, 6),
+        ),
+        (Rows("layernorm", 5, 5), Product(5, 6, 5), Attend(Head(5, 5, 4), 1)),
+    ),
     "a product of a norm as its right factor is none": (
         sample(
             "(float[8, 8] a, float[8, 8] x) => (float[8, 8] y) "
