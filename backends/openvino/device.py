@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from stagecut.backends.openvino import faults
-from stagecut.backends.quantised.scheme import Scheme
+from stagecut.backends.quantised.scheme import Scheme, stored_by
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator, Value
 from stagecut.compiler.ir.machine import Device, Memory
@@ -66,11 +66,7 @@ class OpenvinoBackend:
 
     def stored(self, stage: StageProgram) -> StageProgram:
         """With the weights of its products as they are held here."""
-        if self.scheme is None:
-            return stage
-        from stagecut.backends.quantised.store import stored
-
-        return stored(stage, self.scheme)
+        return stored_by(self.scheme, stage)
 
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None

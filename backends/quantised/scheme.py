@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stagecut.backends.options import Options
+from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.graph import Attribute, Operator
 
 Activations: TypeAlias = Literal["int8", "f32"]
@@ -93,6 +94,16 @@ class Scheme:
             return False
         inner = weight.shape[1 if op == "Gemm" and attributes.get("transB") else 0]
         return not self.whole_blocks or self.block is None or inner % self.block == 0
+
+
+def stored_by(scheme: Scheme | None, stage: StageProgram) -> StageProgram:
+    """`stage` with the weights of its products as a device of this scheme holds them; as it is,
+    where it has none."""
+    if scheme is None:
+        return stage
+    from stagecut.backends.quantised.store import stored
+
+    return stored(stage, scheme)
 
 
 def activations_of(read: Options) -> Activations:

@@ -1,17 +1,21 @@
 """Whatever a backend of another package answers or raises, the compile goes on without it there."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stagecut import backends
+from stagecut.backends.checked import CheckedBackend
 from stagecut.compiler.context import Settings
+from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.pipeline import compile_model
 from stagecut.runtime.session import Session
 from tests.support.liar import ERRORS, NONSENSE, RESULTS, install
+from tests.support.nodes import sample
 from tests.support.onnx_models import MODELS
 from tests.support.reference import assert_as_reference
 
@@ -122,3 +126,27 @@ def test_the_reference_is_added_where_all_that_was_named_fails(at: str) -> None:
 def test_a_device_of_another_package_is_listed() -> None:
     [listed] = [each for each in backends.listed() if each.name == "liar"]
     assert listed.available
+
+
+@dataclass
+class _Keeper:
+    """Says, or raises, whatever it is to when it is asked how it keeps a stage."""
+
+    answer: object
+
+    def stored(self, _: StageProgram) -> object:
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [None, "stage", ValueError("no"), MemoryError()], ids=repr)
+def test_a_stage_that_nobody_can_keep_otherwise_is_kept_as_it_is(answer: object) -> None:
+    case = sample("(float[3] x) => (float[3] y) { y = Relu(x) }")
+    engine = backends.create_all(["cpu.serial"])["cpu.serial"]
+    assert isinstance(engine, CheckedBackend)
+    rude = replace(engine, inner=_Keeper(answer))  # type: ignore[arg-type]
+    assert rude.stored(case.stage) is case.stage
+    other = replace(case.stage, name="other")
+    willing = replace(engine, inner=_Keeper(other))  # type: ignore[arg-type]
+    assert willing.stored(case.stage) is other
