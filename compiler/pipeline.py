@@ -146,10 +146,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     tolerance = tolerance_of(tolerance, precision, reference)
     check_stream(max_batch, max_latency_s, max_memory_bytes)
     tables = tables_in(costs)
-    limits = {
-        "max_batch": max_batch,
-        "max_energy_j": max_energy_j if objective == str(THROUGHPUT) else None,
-    }
+    streams = objective == str(THROUGHPUT)
+    a_run_j, an_input_j = (None, max_energy_j) if streams else (max_energy_j, None)
+    limits = {"max_batch": max_batch, "max_energy_j": an_input_j}
     check_machine(machine, tables, objective, limits)
     if isolated:
         check_alone(costs)
@@ -187,8 +186,8 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         Restrict(tuple(map(parse_rule, pins)), tuple(map(parse_rule, forbids))),
         granularity,
         tolerance,
-        None if goal.streams else max_energy_j,
-        limits_of_stream(max_latency_s, max_memory_bytes, max_energy_j if goal.streams else None),
+        a_run_j,
+        limits_of_stream(max_latency_s, max_memory_bytes, an_input_j),
         max_batch,
         phases,
         hosts=None if machine is None else OverHosts(machine.within(max_memory_bytes), context),

@@ -202,8 +202,7 @@ class PlanEntry:
 
 def _files(variants: Sequence[PlannedVariant]) -> list[str]:
     """Those of the stages of all of them."""
-    runs = (run for each in variants for run in (each.run, each.fallback) if run is not None)
-    return [stage.file for run in runs for stage in run.stages]
+    return [stage.file for each in variants for run in each.runs for stage in run.stages]
 
 
 def _tried(planned: PlannedVariant, tried: tuple[str, ...]) -> PlannedVariant:

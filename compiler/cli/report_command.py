@@ -115,11 +115,10 @@ def report(
 
 def _read_trace(path: Path) -> "Trace | StreamObserved":
     from stagecut.compiler.formats.chrome_trace import from_chrome
-    from stagecut.compiler.formats.text_file import without_mark
-    from stagecut.compiler.formats.whole_file import read_whole
+    from stagecut.compiler.formats.text_file import read_text
 
     try:
-        text = without_mark(read_whole(path))
+        text = read_text(path)
     except OSError as error:
         raise TraceError(
             f"cannot be read: {error.strerror}", where=str(path), fix="check the path"

@@ -5,8 +5,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from stagecut.compiler.formats.json_keys import repeated_key
-from stagecut.compiler.formats.text_file import without_mark
-from stagecut.compiler.formats.whole_file import read_whole
+from stagecut.compiler.formats.text_file import read_text
 from stagecut.compiler.ir.errors import AssignmentError
 from stagecut.compiler.ir.solution import Assignment
 
@@ -17,7 +16,7 @@ _ANYTHING = TypeAdapter(dict[str, object])
 def read_assignment(path: Path) -> Assignment:
     """Raises AssignmentError when the file is not there or says something else."""
     try:
-        text = without_mark(read_whole(path))
+        text = read_text(path)
         document = _ANYTHING.validate_json(text)
         repeated = repeated_key(text)
         if repeated is not None:

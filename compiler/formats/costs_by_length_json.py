@@ -16,8 +16,7 @@ from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.costs_json import table_of, write_costs
 from stagecut.compiler.formats.costs_schema import check_keys, count_keys, parse_part
-from stagecut.compiler.formats.text_file import without_mark
-from stagecut.compiler.formats.whole_file import read_whole
+from stagecut.compiler.formats.text_file import read_text, without_mark
 from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.costs_by_length import CostsByLength
@@ -68,8 +67,7 @@ def is_by_length(path: Path) -> bool:
 def read_costs_by_length(source: Path | str) -> CostsByLength:
     """The costs in a file (a Path) or in a text (a str); raises CostTableError."""
     try:
-        data = read_whole(source) if isinstance(source, Path) else source.encode()
-        text = without_mark(data)
+        text = read_text(source) if isinstance(source, Path) else without_mark(source.encode())
         document = _DOCUMENT.validate_json(text)
     except OSError as error:
         raise CostTableError(

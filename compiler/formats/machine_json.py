@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from stagecut.compiler.formats.json_keys import repeated_key
-from stagecut.compiler.formats.text_file import without_mark
-from stagecut.compiler.formats.whole_file import read_whole
+from stagecut.compiler.formats.text_file import read_text, without_mark
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.measured_machine import MeasuredHost, MeasuredLink, MeasuredMachine
 
@@ -38,11 +37,11 @@ def read_machine(source: Path | str) -> MeasuredMachine:
     """The machine in a file (a Path) or in a text (a str); raises DeviceError, with the path of the
     first entry that is wrong."""
     try:
-        data = read_whole(source) if isinstance(source, Path) else source.encode()
+        data = read_text(source) if isinstance(source, Path) else without_mark(source.encode())
     except (OSError, UnicodeError) as error:
         problem = getattr(error, "strerror", None) or "is no text"
         raise DeviceError(problem, where=str(source), fix="check the path") from error
-    data, part = without_mark(data), "machine"
+    part = "machine"
     try:
         document = _DOCUMENT.validate_json(data)
         schema = document.pop("schema", None)

@@ -20,8 +20,7 @@ import networkx as nx
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from stagecut.compiler.formats.text_file import without_mark
-from stagecut.compiler.formats.whole_file import read_whole
+from stagecut.compiler.formats.text_file import read_text
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import HOST, Device, Link, Machine, Memory
@@ -75,7 +74,7 @@ def read_placement(path: Path) -> CostTable:
     """The workload as a cost table; raises CostTableError where it is none, or is one of training,
     whose backward pass has rules of its own."""
     try:
-        workload = _WORKLOAD.validate_json(without_mark(read_whole(path)))
+        workload = _WORKLOAD.validate_json(read_text(path))
     except OSError as error:
         raise CostTableError(
             f"cannot be read: {error.strerror}", where=str(path), fix=_FIX

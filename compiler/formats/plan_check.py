@@ -59,7 +59,7 @@ def _homeless(document: PlanDocument) -> Iterator[str]:
     states = () if document.decoding is None else document.decoding.states
     known = {name for state in states for name in (state.past, state.present)}
     for entry, planned in document.entries.items():
-        for run in (run for each in planned.variants for run in (each.run, each.fallback) if run):
+        for run in (run for each in planned.variants for run in each.runs):
             for name in run.homes:
                 if name not in known:
                     yield f"entries.{entry}: {name!r} has a home, and is no state"

@@ -16,8 +16,7 @@ from typing import Annotated, NotRequired, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from stagecut.compiler.formats.text_file import without_mark
-from stagecut.compiler.formats.whole_file import read_whole
+from stagecut.compiler.formats.text_file import read_text
 from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
@@ -184,7 +183,7 @@ def _misfits(told: object, known: object, at: str) -> Iterator[str]:
 def read_stream(path: Path, table: CostTable) -> StoredStream:
     """What is in a file; raises what `parse_stream` raises."""
     try:
-        text = without_mark(read_whole(path))
+        text = read_text(path)
     except OSError as error:
         raise CertificateError(
             f"cannot be read: {error.strerror}", where=str(path), fix=_FIX

@@ -5,6 +5,9 @@ write both.
 """
 
 import codecs
+from pathlib import Path
+
+from stagecut.compiler.formats.whole_file import read_whole
 
 #: Longest first: that of UTF-32 begins as that of UTF-16 does.
 _MARKS = (
@@ -14,6 +17,11 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+
+def read_text(path: Path) -> bytes:
+    """The file in UTF-8 without a mark; raises OSError as `read_whole` does."""
+    return without_mark(read_whole(path))
 
 
 def without_mark(data: bytes) -> bytes:

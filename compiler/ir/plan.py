@@ -130,6 +130,11 @@ class PlannedVariant:
     rewrites: Certificate | None = None
 
     @property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """What ships, and the fallback, where there is one."""
+        return (self.run,) if self.fallback is None else (self.run, self.fallback)
+
+    @property
     def schedule(self) -> Schedule:
         return self.run.schedule
 
