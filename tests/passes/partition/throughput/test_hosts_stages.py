@@ -21,9 +21,9 @@ def test_rates_of_hosts_add_up_and_a_far_one_has_its_links() -> None:
     stages = _stages(chain(machine(2, cpus=1), 10e-3))
     [[_, local_s, far_s, both_s]] = stages.periods_s(1)
     assert (local_s, far_s, both_s) == pytest.approx((10e-3, 10e-3, 5e-3))
-    [[_, local_s, far_s, both_s]] = stages.latencies_s(1, least=False)
+    [[_, local_s, far_s, both_s]] = stages.latencies_s(1)
     assert (local_s, far_s, both_s) == pytest.approx((10e-3, 10.22e-3, 10.11e-3))
-    [[_, *_, least_s]] = stages.latencies_s(1, least=True)
+    [[_, *_, least_s]] = stages.least_latencies_s(1)
     assert least_s == pytest.approx(10.11e-3)  # the far one alone would be later
 
 
@@ -36,7 +36,7 @@ def test_a_slow_link_is_the_period() -> None:
 def test_a_host_without_room_takes_for_ever() -> None:
     stages = _stages(chain(machine(2, capacity_bytes=5), 10e-3))
     assert np.isinf(stages.periods_s(1)).all()
-    assert np.isinf(stages.latencies_s(1, least=True)).all()
+    assert np.isinf(stages.least_latencies_s(1)).all()
 
 
 def test_handling_calls_takes_the_time_of_the_host_and_of_the_driver() -> None:
