@@ -12,11 +12,13 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.stream_wording import over_links
+from stagecut.passes.partition.replicated import Replicated, Replication
 from stagecut.passes.rewrite.coded import Coded
 from stagecut.runtime.session import Session
 from tests.support.over_hosts import ClusterHere, over_hosts
@@ -138,3 +140,40 @@ def test_a_rewritten_program_that_is_wrong_leaves_the_plan_as_it_is(
     assert "no plan's outputs are those of the model" in kept
     assert "/again." not in (tmp_path / "01-graph.txt").read_text()
     assert "/again." in (tmp_path / "less-01-graph.txt").read_text()
+
+
+def _not_in_time(*_: object) -> Replication:
+    raise UnplaceableError("no plan was found in which nodes run on several hosts", where="machine")
+
+
+def test_where_nothing_is_proved_in_time_the_plan_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Replicated, "__call__", _not_in_time)
+    told: list[str] = []
+    plan = compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        settings=Settings(effort="quick", warn=told.append),
+    )
+    assert plan.first.planned.over_links == ()
+    assert plan.first.planned.rewrites is None
+    assert [each for each in told if each.startswith("what hosts hand to each other stays")]
+
+
+def test_where_places_are_not_found_in_time_what_is_proved_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bound of streams comes by another way than the places of nodes that run again."""
+    monkeypatch.setattr(Replicated, "__call__", _not_in_time)
+    told: list[str] = []
+    plan = compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        objective="throughput",
+        settings=Settings(effort="quick", warn=told.append),
+    )
+    assert plan.first.planned.over_links == ()
+    assert plan.first.planned.rewrites is not None
+    assert not plan.first.planned.rewrites.exact
+    assert [each for each in told if each.startswith("what hosts hand to each other stays")]
