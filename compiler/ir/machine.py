@@ -222,6 +222,10 @@ class Machine:
         """The memory in which a device lives, by name."""
         return self.device(device).memory
 
+    def host_of(self, device: str) -> str:
+        """The host that has a device, by name."""
+        return self.memory_named[self.memory_of(device)].host
+
 
 def _refuse_too_many(kind: str, count: int, most: int) -> None:
     if count > most:

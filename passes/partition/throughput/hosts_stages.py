@@ -45,7 +45,7 @@ class HostsStages:
         """Of each host."""
         machine = self.table.machine
         return [
-            [each for each in machine.devices if machine.memory_named[each.memory].host == host]
+            [each for each in machine.devices if machine.host_of(each.name) == host]
             for host in self.hosts
         ]
 
