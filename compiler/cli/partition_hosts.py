@@ -1,17 +1,14 @@
 """`stagecut partition --objective throughput`, of a table with several hosts: what it prints."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from time import perf_counter
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.units import seconds
-from stagecut.passes.partition.throughput.over_hosts import (
-    HostsSolution,
-    ThroughputOverHosts,
-    with_room,
-)
+from stagecut.passes.partition.throughput.over_hosts import HostsSolution, ThroughputOverHosts
 
 SCHEMA = "stagecut.hosts_stream/1"
 
@@ -26,7 +23,7 @@ def solved(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, objec
     if "energy" in most:
         raise refuse("--max-energy")
     if "memory" in most:
-        table = with_room(table, most["memory"].most)
+        table = replace(table, machine=table.machine.within(most["memory"].most))
     start_s = perf_counter()
     solution = ThroughputOverHosts(most.get("latency"))(table)
     solve_s = perf_counter() - start_s

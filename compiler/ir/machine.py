@@ -6,7 +6,7 @@ host local:  resource cpu:0-1    memory host <---- link ----> memory pim.hbm   r
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -225,6 +225,19 @@ class Machine:
     def host_of(self, device: str) -> str:
         """The host that has a device, by name."""
         return self.memory_named[self.memory_of(device)].host
+
+    def within(self, most_bytes: float) -> "Machine":
+        """The same, where no memory holds more than so much in weights."""
+        memories = tuple(
+            replace(each, capacity_bytes=least_room(each.capacity_bytes, most_bytes))
+            for each in self.memories
+        )
+        return replace(self, memories=memories)
+
+
+def least_room(capacity_bytes: int | None, most_bytes: float) -> int:
+    """Of two limits, of which the first may be none."""
+    return int(most_bytes if capacity_bytes is None else min(capacity_bytes, most_bytes))
 
 
 def _refuse_too_many(kind: str, count: int, most: int) -> None:

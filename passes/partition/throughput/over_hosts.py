@@ -9,7 +9,6 @@ what it reads and hands on, each value once and by the best way: no stream in sc
 period, and the account of what is found says how much longer its own is.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -250,16 +249,3 @@ class _Search:
 
 def _period_s(found: tuple[HostsStream, HostsAccount]) -> float:
     return found[1].period_s
-
-
-def with_room(table: CostTable, most_bytes: float) -> CostTable:
-    """The table where no host holds more in weights than so much."""
-    memories = tuple(
-        replace(
-            memory,
-            capacity_bytes=int(min(most_bytes, math.inf if own is None else own)),
-        )
-        for memory in table.machine.memories
-        for own in [memory.capacity_bytes]
-    )
-    return replace(table, machine=replace(table.machine, memories=memories))

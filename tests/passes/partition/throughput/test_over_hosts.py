@@ -1,5 +1,7 @@
 """No stream over hosts has a shorter period than what is proved, by looking at them all."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -8,11 +10,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Host, Machine
 from stagecut.compiler.ir.stream_certificate import Limit
-from stagecut.passes.partition.throughput.over_hosts import (
-    MOST_HOSTS,
-    ThroughputOverHosts,
-    with_room,
-)
+from stagecut.passes.partition.throughput.over_hosts import MOST_HOSTS, ThroughputOverHosts
 from tests.support.every_hosts_stream import every_account
 from tests.support.host_tables import chain, machine, tables, with_parallel
 
@@ -142,9 +140,9 @@ def test_with_a_slow_link_a_host_may_do_more_with_a_device_that_does_less() -> N
 
 
 def test_a_limit_on_memory_is_one_for_each_host() -> None:
-    table = with_room(chain(machine(2, capacity_bytes=15), 10e-3, 10e-3), 10.0)
-    found = ThroughputOverHosts()(table)
+    table = chain(machine(2, capacity_bytes=15), 10e-3, 10e-3)
+    found = ThroughputOverHosts()(replace(table, machine=table.machine.within(10.0)))
     assert [len(stage.nodes) for stage in found.stream.schedule.stages] == [1, 1]
     for bounded, left in ((None, 12), (15, 12), (5, 5)):
-        limited = with_room(chain(machine(2, capacity_bytes=bounded), 10e-3), 12.5)
-        assert [memory.capacity_bytes for memory in limited.machine.memories] == [left] * 2
+        limited = machine(2, capacity_bytes=bounded).within(12.5)
+        assert [memory.capacity_bytes for memory in limited.memories] == [left] * 2
