@@ -50,7 +50,7 @@ from stagecut.compiler.ir.plan import (
 )
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.stream_certificate import Limit, latency_limit
 from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.known_costs import KnownCosts
 from stagecut.compiler.measure.crash_journal import REFERENCE
@@ -288,7 +288,7 @@ class Question:
     def _decide(self) -> Decide | DecideStream | DecideOverHosts:
         by_costs = self.costs is not None or self.hosts is not None
         if self.objective.streams and self.hosts is not None:
-            latency = next((limit for limit in self.limits if limit.name == "latency"), None)
+            latency = latency_limit(self.limits)
             return DecideOverHosts(self.restrict, self.tolerance, latency, self.phases)
         if self.objective.streams:
             return DecideStream(
