@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stagecut.backends import CPU
+from stagecut.compiler.among_rewrites import AmongRewrites
 from stagecut.compiler.between_hosts import BetweenHosts, Rewritten
 from stagecut.compiler.context import Settings
 from stagecut.compiler.context_of import context_of
@@ -169,6 +170,21 @@ def test_where_nothing_is_proved_in_time_the_plan_stays(monkeypatch: pytest.Monk
     assert plan.first.planned.over_links == ()
     assert plan.first.planned.rewrites is None
     assert [each for each in told if each.startswith("what hosts hand to each other stays")]
+
+
+def test_where_the_bound_is_met_no_places_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of streams needs no places."""
+    monkeypatch.setattr(Replicated, "__call__", _not_in_time)
+    monkeypatch.setattr(AmongRewrites, "is_met", lambda *_: True)
+    told: list[str] = []
+    compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        objective="throughput",
+        settings=Settings(effort="quick", warn=told.append),
+    )
+    assert not [each for each in told if each.startswith("what hosts hand to each other stays")]
 
 
 def test_where_places_are_not_found_in_time_what_is_proved_is_said(

@@ -1,7 +1,8 @@
 """What a stage takes on each set of hosts: its period, and what an input takes in it.
 
 The period is the longest of what its hosts compute by their rates, of what they read and hand on,
-each value once and by the best way, and of the driver's calls: no stage in a stream takes less.
+each value once and by the best way, and of the driver's calls: no stage in a stream takes less with
+these devices of its hosts. What none takes less than with any of their devices is told beside it.
 """
 
 from collections.abc import Sequence

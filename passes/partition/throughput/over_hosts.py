@@ -5,8 +5,9 @@
 
 F is the least period with which the nodes of an ideal are run by some hosts, each of which works
 for one stage with all of its cores (ir/hosts_stream.py). `stage` is what the stage itself takes and
-what it reads and hands on, each value once and by the best way: no stream in scope has a shorter
-period, and the account of what is found says how much longer its own is.
+what it reads and hands on, each value once and by the best way. With the least that it takes
+whatever the devices of the hosts, no stream in scope has a shorter period; the account of what is
+found says how much longer its own is.
 """
 
 from collections.abc import Sequence
