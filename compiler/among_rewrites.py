@@ -4,7 +4,7 @@ other: nodes that run on several of them, and values that are coded on their way
 costs of the model's own nodes -> Replicated, or Relaxed -> partition -> a lower bound
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from stagecut.compiler.ir.costs import CostTable
@@ -25,14 +25,14 @@ Memories = Mapping[str, tuple[str, ...]]
 @dataclass(frozen=True, slots=True)
 class AmongRewrites:
     """No rewritten program, in the objective's seconds, takes less than `bound_s`. `coded` says
-    whether values may be coded, and `streams` what the seconds are. `tried` are places of nodes
-    from which to make one."""
+    whether values may be coded, and `streams` what the seconds are. `free` is where nodes run in
+    what was found with the bound, if it is known."""
 
     bound_s: float
     scope: Scope
     coded: bool
     streams: bool
-    tried: tuple[Memories, ...]
+    free: Memories | None = None
 
     def is_met(self, total_s: float) -> bool:
         return meets(total_s, self.bound_s)
@@ -71,18 +71,28 @@ class Rewrites:
     once: Set[str]
     coded_s: CodedCosts
 
-    def for_latency(self, table: CostTable, schedule: Schedule) -> AmongRewrites:
-        """Of a plan with this schedule, by the costs of the model's own nodes. Raises
-        UnplaceableError where nothing fits, or the search is not done in time."""
+    def for_latency(self, table: CostTable) -> AmongRewrites:
+        """By the costs of the model's own nodes. Raises UnplaceableError where nothing fits, or the
+        search is not done in time."""
         free = Replicated(self.once, self.coded_s, {})(table)
-        own = self._at_home(table, schedule)
-        tried = (own, free.memories) if own != free.memories else (own,)
-        return AmongRewrites(free.bound_s, ALL_SCHEDULES, bool(self.coded_s), False, tried)
+        return AmongRewrites(
+            free.bound_s, ALL_SCHEDULES, bool(self.coded_s), streams=False, free=free.memories
+        )
 
-    def for_streams(self, table: CostTable, schedule: Schedule) -> AmongRewrites:
+    def for_streams(self, table: CostTable) -> AmongRewrites:
+        """As for latency."""
         solved = ThroughputOverHosts()(Relaxed(self.once, self.coded_s)(table)).certificate
+        return AmongRewrites(solved.lower_bound, solved.scope, bool(self.coded_s), streams=True)
+
+    def tried(
+        self, table: CostTable, schedule: Schedule, among: AmongRewrites
+    ) -> Iterator[Memories]:
+        """Places of nodes from which to make a program, each looked for when it is asked for: from
+        those of the schedule on, then the free ones. Raises as `for_latency` does."""
         own = self._at_home(table, schedule)
-        return AmongRewrites(solved.lower_bound, solved.scope, bool(self.coded_s), True, (own,))
+        yield own
+        if among.free is not None and among.free != own:
+            yield among.free
 
     def _at_home(self, table: CostTable, schedule: Schedule) -> Memories:
         """Where nodes run as the schedule has it, and again where that takes less than to send."""

@@ -26,7 +26,7 @@ from stagecut.compiler.ir.errors import EngineError, StagecutError
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream import StreamRun
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.stream_certificate import LATENCY, Limit
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.one_by_one import OneByOne, least_s, periods_s
@@ -131,7 +131,7 @@ class Batches:
     def _kept(self, run: StreamRun, size: int) -> bool:
         """Whether no input waits longer than it may."""
         latency_s = math.fsum(run.call_s) + (size - 1) * run.period_s / size
-        return all(limit.allows(latency_s) for limit in self.limits if limit.name == "latency")
+        return all(limit.allows(latency_s) for limit in self.limits if limit.name == LATENCY)
 
     def _stacked(self, size: int) -> Program:
         """The program of `size` inputs, with different ones for samples: none that are stretched

@@ -4,7 +4,6 @@ both sides of a link, and within a tolerance values go over it in fewer bytes.
 plan -> its transfers -> what would be cheaper -> Program -> plan -> the better one ships
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,25 +86,34 @@ class BetweenHosts:
         for value in self._graph.values:
             if value.name not in self._graph.producer:
                 continue
-            source, *others = self._made_in(value.name)
             for memory in self._all_memories:
-                route = Route(source, memory)
-                if memory not in {source, *others} and self._readers(value.name, memory):
-                    found.append((value, route, self._sent_s(value.name, route)))
+                if memory in self._made_in(value.name) or not self._readers(value.name, memory):
+                    continue
+                if (way := self._way(value.name, memory)) is not None:
+                    found.append((value, *way))
         return sorted(found, key=lambda each: -each[2])
 
     def _made_in(self, value: str) -> tuple[str, ...]:
+        if value not in self._graph.producer:
+            return (HOST,)
         return self.memories[self._graph.nodes[self._graph.producer[value]].name]
 
-    def _sent_s(self, value: str, route: Route) -> float:
-        cost = self.table.transfer(value, route)
-        return math.inf if cost is None else cost.time_s
+    def _way(self, value: str, memory: str) -> tuple[Route, float] | None:
+        """The cheapest from where it is made, with what it takes; None where there is no link."""
+        found = []
+        for source in self._made_in(value):
+            route = Route(source, memory)
+            cost = self.table.transfer(value, route)
+            if route in self.machine.ways and cost is not None:
+                found.append((route, cost.time_s))
+        return min(found, key=lambda each: each[1], default=None)
 
     def _readers(self, value: str, memory: str) -> tuple[str, ...]:
         """The operators that read it there, where they are at home."""
+        users = (self._graph.nodes[at] for at in self._graph.users.get(value, ()))
         return tuple(
             operator.name
-            for node in self._graph.nodes
+            for node in users
             if self.memories[node.name][0] == memory
             for operator in node.operators
             if any(read.name == value for read in operator.reads)
@@ -119,26 +127,24 @@ class BetweenHosts:
         operators = _needed(nodes, readers)
         if operators:
             told = [self._told(nodes, name, memory) for name in readers]
-            yield Again(operators, readers), told
+            yield Again(operators, readers), [each for each in told if each is not None]
 
-    def _told(self, nodes: Sequence[Node], value: str, memory: str) -> OverLink:
+    def _told(self, nodes: Sequence[Node], value: str, memory: str) -> OverLink | None:
         """Of the `nodes` that run again there, those that the value comes from take their time, and
-        so does what they alone read."""
+        so does what they alone read. None where there is no link with which to compare it."""
         operators = {*_needed(nodes, [value])}
         own = [node for node in nodes if operators & {each.name for each in node.operators}]
         took_s = sum(self._run_s(node.name, memory) for node in own)
-        for name in dict.fromkeys(each.name for node in own for each in node.inputs):
-            took_s += 0.0 if self._is_there(name, memory) else self._fetched_s(name, memory)
-        route = Route(self._made_in(value)[0], memory)
-        return OverLink(value, "run again", self._sent_s(value, route), took_s, 0.0)
+        read = dict.fromkeys(each.name for node in own for each in node.inputs)
+        fetched = [self._way(name, memory) for name in read if not self._is_there(name, memory)]
+        sent = self._way(value, memory)
+        if sent is None or None in fetched:
+            return None
+        took_s += sum(way[1] for way in fetched if way is not None)
+        return OverLink(value, "run again", sent[1], took_s, 0.0)
 
     def _is_there(self, value: str, memory: str) -> bool:
-        made_in = (HOST,) if value not in self._graph.producer else self._made_in(value)
-        return memory in made_in or bool(self._readers(value, memory))
-
-    def _fetched_s(self, value: str, memory: str) -> float:
-        made_in = (HOST,) if value not in self._graph.producer else self._made_in(value)
-        return min(self._sent_s(value, Route(source, memory)) for source in made_in)
+        return memory in self._made_in(value) or bool(self._readers(value, memory))
 
     def _run_s(self, node: str, memory: str) -> float:
         """On the fastest device there."""

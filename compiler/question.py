@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from stagecut import backends
-from stagecut.compiler.among_rewrites import AmongRewrites, Rewrites, coded_costs
+from stagecut.compiler.among_rewrites import Rewrites, coded_costs
 from stagecut.compiler.arguments import (
     table_of,
 )
@@ -34,11 +34,12 @@ from stagecut.compiler.frontends.normal_form.normalise import declared
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.frontends.zoo import PREFIX
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import Costs, CostTable
+from stagecut.compiler.ir.costs import Costs
 from stagecut.compiler.ir.errors import (
     AllFailedError,
     EngineError,
     StagecutError,
+    UnplaceableError,
 )
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.objective import Objective
@@ -49,8 +50,7 @@ from stagecut.compiler.ir.plan import (
 )
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
-from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.stream_certificate import Limit, latency_limit
 from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.known_costs import KnownCosts
 from stagecut.compiler.measure.crash_journal import REFERENCE
@@ -159,31 +159,39 @@ class Question:
             return planned, members
         measurements = self.placed(program, weights, None)[0].on_samples_that_run()
         table = read_costs(members.files[costs_file(index, self.entry)].decode())
-        among = self._among_rewrites(measurements.graph, table, planned.schedule)
+        allowed, rewrites = self.restrict(table), self._rewrites(measurements.graph, self.hosts)
+        try:
+            prove = rewrites.for_streams if self.objective.streams else rewrites.for_latency
+            among = prove(allowed)
+        except UnplaceableError as error:
+            self._warn_that_it_stays(error)
+            return planned, members
         known = KnownCosts.of(measurements.graph, table)
         asked = replace(self, right=self.right or measurements.as_right, known=known)
         best, tried = (planned, members), list[tuple[OverLink, ...]]()
-        for memories in among.tried:
-            if among.is_met(best[0].shipped.median_s):
-                break
-            between = BetweenHosts(self.hosts.machine, measurements, table, memories)
+        places = rewrites.tried(allowed, planned.schedule, among)
+        while not among.is_met(best[0].shipped.median_s):
             try:
+                memories = next(places, None)
+                if memories is None:
+                    break
+                between = BetweenHosts(self.hosts.machine, measurements, table, memories)
                 found = between.rewritten(self.tolerance)
                 if found is not None and found.told not in tried:
                     tried.append(found.told)
                     best = min(best, asked._rewritten(found, weights, index), key=_predicted_s)
-            except StagecutError as error:  # there is a plan without it
-                told = f"what hosts hand to each other stays as it is: {error.problem}"
-                self.context.settings.warn(told)
+            except StagecutError as error:
+                self._warn_that_it_stays(error)
         return replace(best[0], rewrites=among.certificate(best[0].shipped.median_s)), best[1]
 
-    def _among_rewrites(self, graph: Graph, table: CostTable, schedule: Schedule) -> AmongRewrites:
-        if self.hosts is None:
-            raise AssertionError(self.entry)
-        coded_s = {} if self.tolerance is None else coded_costs(graph, self.hosts.machine)
-        rewrites = Rewrites(changing(graph), coded_s)
-        prove = rewrites.for_streams if self.objective.streams else rewrites.for_latency
-        return prove(self.restrict(table), schedule)
+    def _warn_that_it_stays(self, error: StagecutError) -> None:
+        """There is a plan without it."""
+        told = f"what hosts hand to each other stays as it is: {error.problem}"
+        self.context.settings.warn(told)
+
+    def _rewrites(self, graph: Graph, hosts: OverHosts) -> Rewrites:
+        coded_s = {} if self.tolerance is None else coded_costs(graph, hosts.machine)
+        return Rewrites(changing(graph), coded_s)
 
     def _rewritten(
         self, found: Rewritten, weights: WeightFile, index: int
@@ -280,7 +288,7 @@ class Question:
     def _decide(self) -> Decide | DecideStream | DecideOverHosts:
         by_costs = self.costs is not None or self.hosts is not None
         if self.objective.streams and self.hosts is not None:
-            latency = next((limit for limit in self.limits if limit.name == "latency"), None)
+            latency = latency_limit(self.limits)
             return DecideOverHosts(self.restrict, self.tolerance, latency, self.phases)
         if self.objective.streams:
             return DecideStream(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import in_flight
-from stagecut.compiler.ir.stream_certificate import Limit, most_latency_s
+from stagecut.compiler.ir.stream_certificate import LATENCY, Limit, most_latency_s
 from stagecut.passes.gate.gate import versus
 
 
@@ -24,7 +24,7 @@ def with_batches(
     period_s = together.period_s / size
     latency_s = together.latency_s + (size - 1) * period_s
     most_s = most_latency_s(limits)
-    kept = all(limit.allows(latency_s) for limit in limits if limit.name == "latency")
+    kept = all(limit.allows(latency_s) for limit in limits if limit.name == LATENCY)
     if not kept or not same_threads(planned, batched):
         return planned
     shipped = by_input(batched.shipped, size)

@@ -9,7 +9,7 @@ import typer
 
 from stagecut.compiler.cli import decoding, limits
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import console, note, print_json, say
+from stagecut.compiler.cli.output import certificate_document, console, note, print_json, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import LATENCY
@@ -301,15 +301,7 @@ def _proof(certificate: "Certificate", objective: str) -> dict[str, object]:
     """In the objective's unit, and in seconds where that is the unit."""
     total, bound = certificate.total, certificate.lower_bound
     in_seconds = {"total_s": total, "lower_bound_s": bound} if objective == str(LATENCY) else {}
-    return {
-        "total": total,
-        "lower_bound": bound,
-        "gap": certificate.gap,
-        "exact": certificate.exact,
-        "scope": certificate.scope,
-        "claim": certificate.claim,
-        **in_seconds,
-    }
+    return {**certificate_document(certificate), **in_seconds}
 
 
 def _contender(contender: "Contender") -> dict[str, object]:

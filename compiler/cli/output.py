@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from stagecut.compiler.ir.device import Progress
+    from stagecut.compiler.ir.solution import Certificate
 
 Item = TypeVar("Item")
 
@@ -34,6 +35,18 @@ def say_on(text: str) -> None:
 def note(line: str) -> None:
     """One line for people on standard error."""
     print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def certificate_document(certificate: "Certificate") -> dict[str, object]:
+    """For JSON, in the objective's unit."""
+    return {
+        "total": certificate.total,
+        "lower_bound": certificate.lower_bound,
+        "gap": certificate.gap,
+        "exact": certificate.exact,
+        "scope": certificate.scope,
+        "claim": certificate.claim,
+    }
 
 
 #: Terminals whose size is not known yet say that they have no column.

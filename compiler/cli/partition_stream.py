@@ -33,7 +33,7 @@ def front(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, object
 def _lines(
     stream: StreamSchedule, account: StreamAccount, claim: str, solve_s: float
 ) -> Iterator[str]:
-    yield f"{_rate(account)}, one every {seconds(account.period_s)}; {claim}"
+    yield f"{rate(account.period_s)}, one every {seconds(account.period_s)}; {claim}"
     yield f"  latency at this rate  {seconds(account.latency_s)} ({account.basis})"
     yield f"  memory  {size(account.memory_bytes)}, {size(account.weight_bytes)} of them weights"
     if account.energy_j is not None:
@@ -54,7 +54,7 @@ def _lines(
 def _front_lines(points: tuple[StreamSolution, ...], solve_s: float) -> Iterator[str]:
     rows = [("throughput", "latency", "memory", "limit", "stages")] + [
         (
-            _rate(point.account),
+            rate(point.account.period_s),
             seconds(point.account.latency_s),
             size(point.account.memory_bytes),
             f"--max-latency {enough(point.account.latency_s)}",
@@ -80,5 +80,6 @@ def _front_lines(points: tuple[StreamSolution, ...], solve_s: float) -> Iterator
     )
 
 
-def _rate(account: StreamAccount) -> str:
-    return f"{account.inputs_per_s:.4g} inputs/s" if account.period_s else "no limit"
+def rate(period_s: float) -> str:
+    """`412.5 inputs/s`"""
+    return f"{1 / period_s:.4g} inputs/s" if period_s else "no limit"

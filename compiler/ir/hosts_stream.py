@@ -137,7 +137,7 @@ class _Account:
         return self.table.machine.device(place.device)
 
     def _host(self, place: Place) -> str:
-        return self.table.machine.memory_named[self._device(place).memory].host
+        return self.table.machine.host_of(place.device)
 
     def _check(self) -> None:
         stages = self.stream.schedule.stages

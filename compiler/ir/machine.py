@@ -6,7 +6,7 @@ host local:  resource cpu:0-1    memory host <---- link ----> memory pim.hbm   r
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -221,6 +221,23 @@ class Machine:
     def memory_of(self, device: str) -> str:
         """The memory in which a device lives, by name."""
         return self.device(device).memory
+
+    def host_of(self, device: str) -> str:
+        """The host that has a device, by name."""
+        return self.memory_named[self.memory_of(device)].host
+
+    def within(self, most_bytes: float) -> "Machine":
+        """The same, where no memory holds more than so much in weights."""
+        memories = tuple(
+            replace(each, capacity_bytes=least_room(each.capacity_bytes, most_bytes))
+            for each in self.memories
+        )
+        return replace(self, memories=memories)
+
+
+def least_room(capacity_bytes: int | None, most_bytes: float) -> int:
+    """Of two limits, of which the first may be none."""
+    return int(most_bytes if capacity_bytes is None else min(capacity_bytes, most_bytes))
 
 
 def _refuse_too_many(kind: str, count: int, most: int) -> None:

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from stagecut.compiler.ir.amounts import Amount, Positive, Size
 from stagecut.compiler.ir.errors import DeviceError
-from stagecut.compiler.ir.machine import HOST, LOCAL, Route
+from stagecut.compiler.ir.machine import HOST, LOCAL, Route, least_room
 
 #: It begins the names of devices in plans.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}")
@@ -143,10 +143,9 @@ class MeasuredMachine:
         """The same, where no host holds more than so much in weights."""
         if most_bytes is None:
             return self
-        rooms = [host.capacity_bytes for host in self.hosts]
         hosts = tuple(
-            replace(host, capacity_bytes=int(most_bytes if room is None else min(room, most_bytes)))
-            for host, room in zip(self.hosts, rooms, strict=True)
+            replace(host, capacity_bytes=least_room(host.capacity_bytes, most_bytes))
+            for host in self.hosts
         )
         return replace(self, hosts=hosts)
 

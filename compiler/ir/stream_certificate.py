@@ -97,6 +97,11 @@ def limits_of_stream(
     return tuple(Limit(name, float(most)) for name, most in given if most is not None)
 
 
+def latency_limit(limits: Sequence[Limit]) -> Limit | None:
+    """That of them which is on latency, if there is one."""
+    return next((limit for limit in limits if limit.name == LATENCY), None)
+
+
 def most_latency_s(limits: Sequence[Limit]) -> float:
     """Seconds; infinite without a limit of it."""
     return min((limit.most for limit in limits if limit.name == LATENCY), default=math.inf)

@@ -75,7 +75,8 @@ class OverHosts:
         members = [post.member for post in staff if not post.group.is_here]
         cluster.ready(members, source, sum(sent), progress)
         specs = planned.provenance.devices
-        cluster.warm([specs[name] for name in dict.fromkeys(_far_devices(staff))])
+        engaged = far_devices(planned.machine, staged.schedule, streamed)
+        cluster.warm([specs[name] for name in engaged])
         mend = Takeover(cluster, planned.machine, source, staff)
         self.executor = HostsExecutor(staffed, running, outputs, cluster, mend)
         self._streamed = streamed
@@ -94,7 +95,7 @@ class OverHosts:
 
 def hosts_of(machine: Machine) -> dict[str, str]:
     """The host of each device."""
-    return {device.name: machine.memory_named[device.memory].host for device in machine.devices}
+    return {device.name: machine.host_of(device.name) for device in machine.devices}
 
 
 def devices_of(schedule: Schedule, stream: PlannedStream | None) -> tuple[str, ...]:
@@ -110,12 +111,6 @@ def far_devices(
     """Those of them that other hosts have."""
     host_of = hosts_of(machine)
     return tuple(name for name in devices_of(schedule, stream) if host_of[name] != LOCAL)
-
-
-def _far_devices(staff: Sequence[Post]) -> Iterator[str]:
-    for post in staff:
-        if post.member is not None:
-            yield from post.group.devices
 
 
 def _at_its_places(

@@ -1,23 +1,37 @@
 """What hosts hand to each other: less, where that is cheaper and right."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stagecut.backends import CPU
+from stagecut.compiler.among_rewrites import AmongRewrites
 from stagecut.compiler.between_hosts import BetweenHosts, Rewritten
 from stagecut.compiler.context import Settings
+from stagecut.compiler.context_of import context_of
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.formats.weights import write_weights
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.measured_machine import MeasuredLink, MeasuredMachine
 from stagecut.compiler.ir.program import Program
+from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.pipeline import compile_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
 from stagecut.compiler.report.stream_wording import over_links
+from stagecut.passes.expand import Expand
+from stagecut.passes.partition.replicated import Replicated, Replication
+from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.passes.rewrite.coded import Coded
+from stagecut.passes.widen import Widen
 from stagecut.runtime.session import Session
 from tests.support.over_hosts import ClusterHere, over_hosts
 from tests.support.two_hosts import WIDTH, masked_layers, slow_link
@@ -138,3 +152,94 @@ def test_a_rewritten_program_that_is_wrong_leaves_the_plan_as_it_is(
     assert "no plan's outputs are those of the model" in kept
     assert "/again." not in (tmp_path / "01-graph.txt").read_text()
     assert "/again." in (tmp_path / "less-01-graph.txt").read_text()
+
+
+def _not_in_time(*_: object) -> Replication:
+    raise UnplaceableError("no plan was found in which nodes run on several hosts", where="machine")
+
+
+def test_where_nothing_is_proved_in_time_the_plan_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Replicated, "__call__", _not_in_time)
+    told: list[str] = []
+    plan = compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        settings=Settings(effort="quick", warn=told.append),
+    )
+    assert plan.first.planned.over_links == ()
+    assert plan.first.planned.rewrites is None
+    assert [each for each in told if each.startswith("what hosts hand to each other stays")]
+
+
+def test_where_the_bound_is_met_no_places_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of streams needs no places."""
+    monkeypatch.setattr(Replicated, "__call__", _not_in_time)
+    monkeypatch.setattr(AmongRewrites, "is_met", lambda *_: True)
+    told: list[str] = []
+    compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        objective="throughput",
+        settings=Settings(effort="quick", warn=told.append),
+    )
+    assert not [each for each in told if each.startswith("what hosts hand to each other stays")]
+
+
+def test_where_places_are_not_found_in_time_what_is_proved_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bound of streams comes by another way than the places of nodes that run again."""
+    monkeypatch.setattr(Replicated, "__call__", _not_in_time)
+    told: list[str] = []
+    plan = compile_model(
+        masked_layers(),
+        devices=["cpu.serial"],
+        machine=slow_link(),
+        objective="throughput",
+        settings=Settings(effort="quick", warn=told.append),
+    )
+    assert plan.first.planned.over_links == ()
+    assert plan.first.planned.rewrites is not None
+    assert not plan.first.planned.rewrites.exact
+    assert [each for each in told if each.startswith("what hosts hand to each other stays")]
+
+
+#: A mask, then four layers of three nodes each: this one ends the first of them.
+FIRST_LAYER = "y1"
+
+
+def _of_three_hosts(folder: Path, *routes: tuple[str, str]) -> Rewritten | None:
+    """With the links of these `routes`: the first layer ends on b, and on the driver's host, too;
+    what comes after it is on c."""
+    samples = slow_link().links[0].samples
+    host = slow_link().hosts[1]
+    hosts = (slow_link().hosts[0], host, replace(host, name="c", address="10.0.0.3"))
+    links = tuple(MeasuredLink(*route, samples) for route in routes)
+    settings = Settings(effort="quick", load=lambda: None, warn=lambda _: None)
+    program = load_program(masked_layers())
+    [weights] = write_weights([program.model], folder)
+    graph = graph_of(program)
+    measurements = Measurements(context_of(["cpu.serial"], settings), program, graph, weights)
+    three = MeasuredMachine(hosts, links)
+    costs = Widen(three, CPU)(unmeasured(Expand(measurements.context.backends)(graph)))
+    end = next(at for at, node in enumerate(graph.nodes) if node.outputs[0].name == FIRST_LAYER)
+    memories = {
+        node.name: ("host",) if at < end else ("b", "host") if at == end else ("c",)
+        for at, node in enumerate(graph.nodes)
+    }
+    return BetweenHosts(three, measurements, costs, memories).rewritten(1e-2)
+
+
+def test_a_value_goes_by_a_link_that_there_is(tmp_path: Path) -> None:
+    """None goes from b to c."""
+    found = _of_three_hosts(tmp_path, ("local", "b"), ("b", "local"), ("local", "c"))
+    assert found is not None
+    assert FIRST_LAYER in {each.value for each in found.told}
+
+
+def test_of_a_value_that_no_link_takes_nothing_is_said(tmp_path: Path) -> None:
+    found = _of_three_hosts(tmp_path, ("local", "b"), ("b", "local"))
+    assert found is not None
+    assert [each.value for each in found.told] == ["q0"]  # from the driver's host to b

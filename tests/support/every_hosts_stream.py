@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise, permutations, product
 
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import AssignmentError
+from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.hosts_stream import (
     HostsAccount,
     HostsStream,
@@ -21,7 +21,7 @@ def every_account(table: CostTable) -> Iterator[HostsAccount]:
     for stream in _streams(table):
         try:
             yield hosts_account(table, stream)
-        except AssignmentError:
+        except (AssignmentError, ScheduleError):  # or a host would work for two stages
             continue
 
 

@@ -1,5 +1,7 @@
 """Cost tables of several hosts."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import CostTable, Endpoint, NodeCosts, ValueCosts
@@ -61,11 +63,31 @@ def chain(of: Machine, *run_s: float, weight_bytes: int = 10, size_bytes: int = 
     )
 
 
+def with_parallel(table: CostTable, *run_s: float) -> CostTable:
+    """Each host has a second device, `par`, which takes all of its CPUs, and so long for each
+    node."""
+    of = table.machine
+    more = tuple(
+        Device(
+            device.name.replace("cpu", "par"),
+            device.memory,
+            resource=device.resource,
+            cores=of.units_of[device.keeps_busy],
+        )
+        for device in of.devices
+    )
+    nodes = tuple(
+        replace(node, run_s={**node.run_s, **{device.name: each for device in more}})
+        for node, each in zip(table.nodes, run_s, strict=True)
+    )
+    return replace(table, machine=replace(of, devices=(*of.devices, *more)), nodes=nodes)
+
+
 @st.composite
-def tables(draw: st.DrawFn) -> CostTable:
-    """Of two or three hosts of which some have no room for everything, and some are slower."""
+def tables(draw: st.DrawFn, hosts: int = 3) -> CostTable:
+    """Of two hosts or more, of which some have no room for everything, and some are slower."""
     of = machine(
-        draw(st.integers(2, 3)),
+        draw(st.integers(2, hosts)),
         capacity_bytes=draw(st.sampled_from([None, 10, 20, 30])),
         handling_s=draw(st.sampled_from([0.0, 1e-4, 2e-3])),
         cpus=draw(st.integers(1, 2)),

@@ -1,7 +1,8 @@
 """What a stage takes on each set of hosts: its period, and what an input takes in it.
 
 The period is the longest of what its hosts compute by their rates, of what they read and hand on,
-each value once and by the best way, and of the driver's calls: no stage in a stream takes less.
+each value once and by the best way, and of the driver's calls: no stage in a stream takes less with
+these devices of its hosts. What none takes less than with any of their devices is told beside it.
 """
 
 from collections.abc import Sequence
@@ -23,10 +24,13 @@ _TICK_S = 2.0**-50
 
 @dataclass(frozen=True)
 class HostsStages:
-    """Those of a lattice: from an ideal below to an ideal. Sets of hosts are bit masks."""
+    """Those of a lattice: from an ideal below to an ideal. Sets of hosts are bit masks. Of its able
+    devices, a host has the one that runs the most a second, or the `quickest`; of equals the
+    first."""
 
     table: CostTable
     lattice: Lattice
+    quickest: bool = False
 
     @cached_property
     def hosts(self) -> Sequence[str]:
@@ -42,9 +46,14 @@ class HostsStages:
         """Of each host."""
         machine = self.table.machine
         return [
-            [each for each in machine.devices if machine.memory_named[each.memory].host == host]
+            [each for each in machine.devices if machine.host_of(each.name) == host]
             for host in self.hosts
         ]
+
+    @property
+    def devices_to_choose_from(self) -> bool:
+        """Whether a host has several."""
+        return any(len(each) > 1 for each in self.devices)
 
     def periods_s(self, ideal: int) -> Floats:
         """(B, 2^H): the least period of the stage from each ideal below to `ideal`, by hosts."""
@@ -69,22 +78,68 @@ class HostsStages:
         least_s = (1 / total, handled_s, own_s.max(axis=(0, 2)), drivers_s.max(axis=0))
         return np.where(able, np.maximum.reduce(least_s), np.inf)
 
+    def least_periods_s(self, ideal: int) -> Floats:
+        """(B, 2^H): no less, whatever the devices of the hosts: a host that could do more than its
+        links take may do less. The same where each host has one device."""
+        found = self.periods_s(ideal)
+        rates, ends_s = self._rates(ideal), self._ends_s(ideal)
+        for mask in range(1, found.shape[1]):
+            inside = members(mask)
+            if any(len(self.devices[host]) > 1 for host in inside):
+                rate = self._most_rate(rates[:, inside], ends_s[:, :, inside], inside)
+                able = np.isfinite(found[:, mask])
+                found[able, mask] = np.minimum(found[able, mask], 1 / rate[able])
+        return found
+
+    def _most_rate(self, rates: Floats, ends_s: Floats, inside: Sequence[int]) -> Floats:
+        """(B,): inputs a second that hosts have time for, each by itself, and as many as go through
+        the driver at the least. Its own host has the less time, the more calls there are."""
+        here = rates[:, 0] if inside[0] == 0 else np.zeros(len(rates))
+        far = [at for at, host in enumerate(inside) if host != 0]
+        handling_s = self.handling_s[[inside[at] for at in far]]
+        most = np.minimum(rates[:, far], 1 / np.maximum(ends_s[:2, :, far].max(axis=0), LEAST_S))
+        left = np.maximum(0.0, 1 - here[:, None] * handling_s / self._units_here)
+        most_rate = np.maximum(here + (most * left).sum(axis=1), most.sum(axis=1))
+        drivers_s = [handling_s + np.zeros(most.shape), *ends_s[2:, :, far]]
+        least_s = np.max([each.min(axis=1, initial=np.inf) for each in drivers_s], axis=0)
+        found: Floats = np.minimum(most_rate, here + 1 / np.maximum(least_s, LEAST_S))
+        return np.maximum(found, LEAST_S)
+
+    @cached_property
+    def _units_here(self) -> int:
+        return max(self.table.machine.units_of[each.keeps_busy] for each in self.devices[0])
+
     def _with_driver(self, rates: Floats, inside: Sequence[int]) -> Floats:
         """The driver's host has the less time for the stage, the more calls there are of others."""
-        units = max(self.table.machine.units_of[each.keeps_busy] for each in self.devices[0])
         rates = rates.copy()
-        busy = rates[:, 1:] @ self.handling_s[[*inside[1:]]] / units
+        busy = rates[:, 1:] @ self.handling_s[[*inside[1:]]] / self._units_here
         rates[:, 0] *= np.maximum(0.0, 1 - busy)
         return rates
 
     def _rates(self, ideal: int) -> Floats:
         """(B, H): inputs a second, 0 where a host cannot run the stage."""
-        found = np.zeros((len(self.lattice.below[ideal]), len(self.hosts)))
+        rates, alone_s = self._on_devices(ideal)
+        return _of_chosen(rates, self._chosen(rates, alone_s))
+
+    def _chosen(self, rates: Floats, alone_s: Floats) -> Ints:
+        """(B, H): the device of each host."""
+        chosen: Ints = alone_s.argmin(axis=2) if self.quickest else rates.argmax(axis=2)
+        return chosen
+
+    def _on_devices(self, ideal: int) -> tuple[Floats, Floats]:
+        """(B, H, D), twice: inputs a second on each device of each host, and what one takes there
+        with its transfers; 0 and infinite where there is none that can run the stage."""
+        most = max(map(len, self.devices))
+        rates = np.zeros((len(self.lattice.below[ideal]), len(self.hosts), most))
+        alone_s = np.full(rates.shape, np.inf)
+        ends_s = self._ends_s(ideal)
         for host, devices in enumerate(self.devices):
-            for device in devices:
-                rates = self._replicas(ideal, device) / self._taken_s(ideal, host, device)
-                found[:, host] = np.maximum(found[:, host], rates)
-        return found
+            for at, device in enumerate(devices):
+                replicas = self._replicas(ideal, device)
+                rates[:, host, at] = replicas / self._taken_s(ideal, host, device)
+                run_s = self._run_s(ideal, device) + device.stage_s
+                alone_s[:, host, at] = np.where(replicas > 0, run_s, np.inf)
+        return rates, alone_s + (ends_s[0] + ends_s[3])[:, :, None]
 
     def _taken_s(self, ideal: int, host: int, device: Device) -> Floats:
         """(B,): a call, and what handling it takes."""
@@ -98,33 +153,29 @@ class HostsStages:
         run_s: Floats = ticks * _TICK_S
         return run_s
 
-    def latencies_s(self, ideal: int, *, least: bool) -> Floats:
+    def latencies_s(self, ideal: int) -> Floats:
         """(B, 2^H): what an input takes in the stage, with what it has from other hosts and hands
-        to the driver, by the shares of its hosts. The driver's host may have a smaller share than
-        it would have without the calls of others: `least` is with whatever share it has."""
-        rates, alone_s = self._rates(ideal), self._alone_s(ideal)
+        to the driver, by the shares of its hosts."""
+        rates, alone_s = self._on_devices(ideal)
+        chosen = self._chosen(rates, alone_s)
+        rates, alone_s = _of_chosen(rates, chosen), _of_chosen(alone_s, chosen)
         found = np.full((len(rates), 1 << len(self.hosts)), np.inf)
         for mask in range(1, found.shape[1]):
             inside = members(mask)
-            found[:, mask] = _weighed(rates, alone_s, inside)
-            if least and inside[0] == 0 and inside[1:]:
-                others = _weighed(rates, alone_s, inside[1:])
-                found[:, mask] = np.minimum(found[:, mask], others)
+            found[:, mask] = _weighed(rates[:, inside], alone_s[:, inside])
         return found
 
-    def _alone_s(self, ideal: int) -> Floats:
-        """(B, H): on the device of each host that runs the most a second."""
-        best = np.zeros((len(self.lattice.below[ideal]), len(self.hosts)))
-        alone_s = np.full(best.shape, np.inf)
-        for host, devices in enumerate(self.devices):
-            for device in devices:
-                rates = self._replicas(ideal, device) / self._taken_s(ideal, host, device)
-                better = rates > best[:, host]
-                run_s = self._run_s(ideal, device) + device.stage_s
-                alone_s[better, host] = run_s[better]
-                best[better, host] = rates[better]
-        ends_s = self._ends_s(ideal)
-        found: Floats = alone_s + ends_s[0] + ends_s[3]
+    def least_latencies_s(self, ideal: int) -> Floats:
+        """(B, 2^H): no less, whatever the devices of the hosts. The driver's host may have a
+        smaller share than it would have without the calls of others: this is with whatever share
+        it has."""
+        rates, alone_s = self._on_devices(ideal)
+        found = np.full((len(rates), 1 << len(self.hosts)), np.inf)
+        for mask in range(1, found.shape[1]):
+            inside = members(mask)
+            found[:, mask] = _least_weighed(rates[:, inside], alone_s[:, inside])
+            if inside[0] == 0 and inside[1:]:
+                found[:, mask] = np.minimum(found[:, mask], found[:, mask ^ 1])
         return found
 
     def _replicas(self, ideal: int, device: Device) -> Ints:
@@ -233,10 +284,31 @@ class HostsStages:
         return np.array([value.name in names for value in self.table.values], np.bool_)
 
 
-def _weighed(rates: Floats, alone_s: Floats, inside: Sequence[int]) -> Floats:
-    """(B,): by the rates of these hosts, infinite where one of them cannot run the stage."""
-    able = np.all(rates[:, inside] > 0, axis=1)
-    own = np.where(able[:, None], rates[:, inside], 1.0)
-    times_s = np.where(able[:, None], alone_s[:, inside], np.inf)
-    weighed: Floats = (own * times_s).sum(axis=1) / own.sum(axis=1)
+def _of_chosen(of_devices: Floats, chosen: Ints) -> Floats:
+    """(B, H) of (B, H, D)"""
+    found: Floats = np.take_along_axis(of_devices, chosen[:, :, None], axis=2)[:, :, 0]
+    return found
+
+
+def _weighed(rates: Floats, times_s: Floats) -> Floats:
+    """(B,) of (B, S): by rates, infinite where one of the hosts cannot run the stage."""
+    able = np.all(rates > 0, axis=1)[:, None]
+    own = np.where(able, rates, 1.0)
+    weighed: Floats = (own * np.where(able, times_s, np.inf)).sum(axis=1) / own.sum(axis=1)
     return weighed
+
+
+def _least_weighed(rates: Floats, times_s: Floats) -> Floats:
+    """(B,) of (B, S, D): the least with any device of each host. Of quotients of sums (Dinkelbach,
+    1967): against what is found so far, each host has the device with which the sum of what an
+    input takes less is the largest, until nothing is less."""
+    able = rates > 0
+    found, chosen = np.full(len(rates), np.inf), times_s.argmin(axis=2)
+    while True:
+        weighed = _weighed(_of_chosen(rates, chosen), _of_chosen(times_s, chosen))
+        if not (weighed < found).any():
+            return found
+        found = np.minimum(found, weighed)
+        less_than_s = np.where(np.isinf(found), 0.0, found)[:, None, None]
+        more_s = np.where(able, times_s, 0.0) - less_than_s
+        chosen = np.where(able, rates * more_s, np.inf).argmin(axis=2)

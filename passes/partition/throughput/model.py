@@ -6,19 +6,19 @@ and the checker say is exact about the table in ticks.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from stagecut.compiler.ir.costs import ENERGY, CostTable
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.machine import HOST, Device, Route
 from stagecut.passes.partition.exact.arrays import producers, reads
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.throughput.kinds import kinds
 from stagecut.passes.partition.throughput.lattice import Lattice
-from stagecut.passes.partition.throughput.uses import CountedUses, Uses
+from stagecut.passes.partition.throughput.uses import CountedUses, UsesByBudget
 
 #: The costs of the whole graph come to at most 2 to the power of this many ticks.
 _BITS = 42
@@ -71,7 +71,7 @@ class StreamCosts:
     writer: Ints
     reads: Bools
     wanted: Bools
-    uses: Mapping[str, Uses]
+    uses: UsesByBudget
 
     @classmethod
     def of(cls, table: CostTable) -> "StreamCosts":
@@ -123,10 +123,7 @@ class StreamCosts:
             np.minimum(producers(table), len(table.nodes)),
             read_by,
             np.array([value.name in outputs for value in table.values], dtype=np.bool_),
-            {
-                name: Uses.of(table, devices, name)
-                for name in dict.fromkeys((*(each.name for each in table.budgets), ENERGY))
-            },
+            UsesByBudget(table, devices),
         )
 
     @property

@@ -5,14 +5,14 @@
 
 F is the least period with which the nodes of an ideal are run by some hosts, each of which works
 for one stage with all of its cores (ir/hosts_stream.py). `stage` is what the stage itself takes and
-what it reads and hands on, each value once and by the best way: no stream in scope has a shorter
-period, and the account of what is found says how much longer its own is.
+what it reads and hands on, each value once and by the best way. With the least that it takes
+whatever the devices of the hosts, no stream in scope has a shorter period; the account of what is
+found says how much longer its own is.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from stagecut.passes.partition.exact.factor_graph import Floats
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.throughput.hosts_stages import HostsStages
 from stagecut.passes.partition.throughput.lattice import Lattice, members
-from stagecut.passes.partition.throughput.within_latency import WithinLatency, subsets
+from stagecut.passes.partition.throughput.within_latency import Costs, WithinLatency, subsets
 
 #: Sets of hosts are looked at, and each with all of its own subsets.
 MOST_HOSTS = 6
@@ -78,8 +78,11 @@ class ThroughputOverHosts:
 
 @dataclass(frozen=True)
 class _Search:
+    """With the device of each host that runs the most a second, or with the `quickest`."""
+
     table: CostTable
     lattice: Lattice
+    quickest: bool = False
 
     def solution(self) -> HostsSolution:
         parts = self._parts()
@@ -91,40 +94,62 @@ class _Search:
             )
         stream = self._stream(parts)
         account = hosts_account(self.table, stream)
-        bound_s = min(float(self._least[-1, -1]), account.period_s)
+        bound_s = float(self._least[-1, -1])
+        if self._stages.devices_to_choose_from:
+            bound_s = float(self._least_by(self._stages.least_periods_s)[-1, -1])
+        bound_s = min(bound_s, account.period_s)
         return HostsSolution(stream, account, self._certificate(account.period_s, bound_s))
 
     def solution_within(self, limit: Limit) -> HostsSolution:
+        stages = self._stages
+        least = self._within(stages.least_periods_s, stages.least_latencies_s)
+        bound_s = least.least_s(limit.ceiling)
+        found = None if np.isinf(bound_s) else self._found_within(limit, bound_s)
+        if found is None:
+            proved = "no stream is" if np.isinf(bound_s) else "no stream was found"
+            raise UnplaceableError(
+                f"{proved} within {limit}",
+                where="machine",
+                fix="raise the limit, or capacity_bytes in machine.json, or add a host",
+            )
+        stream, account = found
+        proof = self._certificate(account.period_s, min(bound_s, account.period_s), limit)
+        return HostsSolution(stream, account, proof)
+
+    def _found_within(
+        self, limit: Limit, bound_s: float
+    ) -> tuple[HostsStream, HostsAccount] | None:
+        """The faster one, where another device of a host may be quicker than its fastest."""
+        found = self._aimed_within(limit)
+        if found is not None and meets(found[1].period_s, bound_s):
+            return found
+        if self._stages.devices_to_choose_from:
+            others = replace(self, quickest=True)._aimed_within(limit)
+            found = min(filter(None, (found, others)), key=_period_s, default=None)
+        return found
+
+    def _aimed_within(self, limit: Limit) -> tuple[HostsStream, HostsAccount] | None:
         """An input is wanted within the limit by its account: where a stream takes longer than it
         was taken to, a quicker one is looked for."""
-        bound_s = self._within(least=True).least_s(limit.ceiling)
-        search, aim_s = self._within(least=False), limit.ceiling
+        search = self._within(self._stages.periods_s, self._stages.latencies_s)
+        aim_s = limit.ceiling
         for _ in range(_MOST_AIMS):
             period_s = search.least_s(aim_s)
-            if np.isinf(bound_s) or np.isinf(period_s):
+            if np.isinf(period_s):
                 break
             stream = self._stream(search.parts(period_s))
             account = hosts_account(self.table, stream)
             if limit.allows(account.latency_s):
-                bound_s = min(bound_s, account.period_s)
-                within = f" with all of its cores, within {limit}"
-                proof = self._certificate(account.period_s, bound_s, within)
-                return HostsSolution(stream, account, proof)
+                return stream, account
             aim_s *= limit.most / account.latency_s
-        proved = "no stream is" if np.isinf(bound_s) else "no stream was found"
-        raise UnplaceableError(
-            f"{proved} within {limit}",
-            where="machine",
-            fix="raise the limit, or capacity_bytes in machine.json, or add a host",
-        )
+        return None
 
-    def _within(self, *, least: bool) -> WithinLatency:
-        latencies_s = partial(self._stages.latencies_s, least=least)
-        return WithinLatency(
-            self.lattice, len(self._stages.hosts), self._stages.periods_s, latencies_s
-        )
+    def _within(self, periods_s: Costs, latencies_s: Costs) -> WithinLatency:
+        return WithinLatency(self.lattice, len(self._stages.hosts), periods_s, latencies_s)
 
-    def _certificate(self, period_s: float, bound_s: float, within: str = "") -> Certificate:
+    def _certificate(
+        self, period_s: float, bound_s: float, limit: Limit | None = None
+    ) -> Certificate:
         exact = meets(period_s, bound_s)
         scope: Scope = (
             "schedules with contiguous stages"
@@ -132,7 +157,9 @@ class _Search:
             else "contiguous stages in the graph's order"
         )
         stages = "contiguous stages" if self.lattice.complete else "stretches of the graph's order"
-        what = f"stream of {stages}, each host working for one of them,{within} is faster"
+        within = "" if limit is None else f" within {limit},"
+        hosts = "each host working for one of them with all of its cores"
+        what = f"stream of {stages}, {hosts},{within} is faster"
         gap = 0.0 if exact else 1 - bound_s / period_s
         return Certificate(
             "throughput over hosts",
@@ -146,16 +173,19 @@ class _Search:
 
     @cached_property
     def _stages(self) -> HostsStages:
-        return HostsStages(self.table, self.lattice)
+        return HostsStages(self.table, self.lattice, self.quickest)
 
     @cached_property
     def _least(self) -> Floats:
+        return self._least_by(self._stages.periods_s)
+
+    def _least_by(self, periods_s: Costs) -> Floats:
         """(I, 2^H): F, by the bit mask of the hosts."""
         masks = 1 << len(self._stages.hosts)
         least = np.full((len(self.lattice.ideals), masks), np.inf)
         least[0] = 0.0
         for ideal in range(1, len(self.lattice.ideals)):
-            stage_s = self._stages.periods_s(ideal)
+            stage_s = periods_s(ideal)
             below = self.lattice.below[ideal]
             for mask in range(1, masks):
                 for some in subsets(mask):
@@ -197,12 +227,17 @@ class _Search:
         return HostsStream(scheduled(self.table, stages), tuple(places))
 
     def _place(self, inside: Sequence[str], host: int) -> Place:
-        """On the device of the host that runs the most a second, of equals the first."""
         table = self.table
 
+        def run_s(place: Place) -> float:
+            return sum(table.node_named[name].run_s[place.device] for name in inside)
+
         def rate(place: Place) -> float:
-            run_s = sum(table.node_named[name].run_s[place.device] for name in inside)
-            return place.replicas / max(run_s + float(self._stages.handling_s[host]), LEAST_S)
+            taken_s = run_s(place) + float(self._stages.handling_s[host])
+            return place.replicas / max(taken_s, LEAST_S)
+
+        def alone_s(place: Place) -> float:
+            return run_s(place) + table.machine.device(place.device).stage_s
 
         found = []
         for device in self._stages.devices[host]:
@@ -210,17 +245,8 @@ class _Search:
                 weights = sum(table.node_named[name].bytes_on(device.name) for name in inside)
                 if replicas := most_replicas(table, device, weights):
                     found.append(Place(device.name, replicas))
-        return max(found, key=rate)
+        return min(found, key=alone_s) if self.quickest else max(found, key=rate)
 
 
-def with_room(table: CostTable, most_bytes: float) -> CostTable:
-    """The table where no host holds more in weights than so much."""
-    memories = tuple(
-        replace(
-            memory,
-            capacity_bytes=int(min(most_bytes, math.inf if own is None else own)),
-        )
-        for memory in table.machine.memories
-        for own in [memory.capacity_bytes]
-    )
-    return replace(table, machine=replace(table.machine, memories=memories))
+def _period_s(found: tuple[HostsStream, HostsAccount]) -> float:
+    return found[1].period_s

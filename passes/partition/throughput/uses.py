@@ -6,6 +6,7 @@ others     what the table says of nodes; transfers use nothing
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -49,6 +50,26 @@ class Uses:
 
     def counted(self, unit: float) -> "CountedUses":
         return CountedUses(*(_counted(each, unit) for each in (self.run, self.bring, self.take)))
+
+
+@dataclass(frozen=True)
+class UsesByBudget:
+    """Of each budget of the table, and of energy; made when they are first asked for, as most
+    streams are without such limits."""
+
+    table: CostTable
+    devices: Sequence[Device]
+
+    def __getitem__(self, budget: str) -> Uses:
+        if budget not in {ENERGY, *(each.name for each in self.table.budgets)}:
+            raise KeyError(budget)
+        if budget not in self._known:
+            self._known[budget] = Uses.of(self.table, self.devices, budget)
+        return self._known[budget]
+
+    @cached_property
+    def _known(self) -> dict[str, Uses]:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ def test_bad_machines_cannot_be_made(make: Callable[[], Machine], where: str, pr
 def test_what_is_looked_up_by_name() -> None:
     assert MACHINE.device("cpu") is MACHINE.devices[0]
     assert MACHINE.memory_of("pim.hbm") == "pim"
+    assert MACHINE.host_of("pim.hbm") == "local"
     assert MACHINE.memory_named["pim"].capacity_bytes == 2**30
     assert MACHINE.links_on[Route("pim", "host")] == (MACHINE.links[1],)
 

@@ -9,6 +9,7 @@ from stagecut.compiler.ir.stream_certificate import (
     Limit,
     StreamCertificate,
     StreamScope,
+    latency_limit,
     limits_of_stream,
 )
 
@@ -73,3 +74,9 @@ def test_limits_are_numbers_of_python_s_own() -> None:
     limits = limits_of_stream(np.float32(0.5), np.int64(1024), np.int64(2))  # type: ignore[arg-type]
     assert limits == (Limit("latency", 0.5), Limit("memory", 1024.0), Limit("energy", 2.0))
     assert {type(limit.most) for limit in limits} == {float}
+
+
+def test_the_limit_on_latency_is_found_among_others() -> None:
+    limits = limits_of_stream(4e-3, 2**20)
+    assert latency_limit(limits) == Limit("latency", 4e-3)
+    assert latency_limit(limits[1:]) is None

@@ -1,5 +1,7 @@
 """No stream over hosts has a shorter period than what is proved, by looking at them all."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -8,13 +10,9 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Host, Machine
 from stagecut.compiler.ir.stream_certificate import Limit
-from stagecut.passes.partition.throughput.over_hosts import (
-    MOST_HOSTS,
-    ThroughputOverHosts,
-    with_room,
-)
+from stagecut.passes.partition.throughput.over_hosts import MOST_HOSTS, ThroughputOverHosts
 from tests.support.every_hosts_stream import every_account
-from tests.support.host_tables import chain, machine, tables
+from tests.support.host_tables import chain, machine, tables, with_parallel
 
 
 def test_replicas_of_the_whole_where_it_fits() -> None:
@@ -101,10 +99,50 @@ def test_a_limit_on_latency_keeps_a_stream_on_the_host_where_inputs_start() -> N
         ThroughputOverHosts(Limit("latency", 19e-3))(table)
 
 
-def test_a_limit_on_memory_is_one_for_each_host() -> None:
-    table = with_room(chain(machine(2, capacity_bytes=15), 10e-3, 10e-3), 10.0)
+def test_within_a_limit_a_host_may_work_with_another_device_than_its_fastest() -> None:
+    """With 8 CPUs: 8 inputs at once, of 8 ms each, or one after the other, of 2 ms."""
+    table = with_parallel(chain(machine(2, cpus=8), 8e-3), 2e-3)
+    assert str(ThroughputOverHosts()(table).stream) == "8 x cpu + 8 x b.cpu: a"
+    found = ThroughputOverHosts(Limit("latency", 4e-3))(table)
+    assert str(found.stream) == "1 x par + 1 x b.par: a"
+    with pytest.raises(UnplaceableError, match="no stream is within"):
+        ThroughputOverHosts(Limit("latency", 1.9e-3))(table)
+
+
+@given(tables(hosts=2), st.sampled_from([1.0, 1.3, None]), st.data())
+@settings(max_examples=30, deadline=None)
+def test_what_is_proved_is_of_all_devices(
+    table: CostTable, slack: float | None, data: st.DataObject
+) -> None:
+    table = with_parallel(table, *(data.draw(st.integers(1, 20)) * 1e-3 for _ in table.nodes))
+    every = [*every_account(table)]
+    assume(every)
+    limit = None
+    if slack is not None:
+        limit = Limit("latency", slack * min(each.latency_s for each in every))
+    best_s = min(each.period_s for each in every if not limit or limit.allows(each.latency_s))
+    try:
+        found = ThroughputOverHosts(limit)(table)
+    except UnplaceableError as error:
+        if "no stream was found" not in str(error):
+            raise
+        return
+    assert found.certificate.lower_bound <= best_s * (1 + 1e-9)
+
+
+def test_with_a_slow_link_a_host_may_do_more_with_a_device_that_does_less() -> None:
+    """Half of the inputs are 5 ms on the link; were a fourth of them, it would be faster."""
+    table = with_parallel(chain(machine(2, cpus=1, bytes_per_s=1e5), 6e-3), 11e-3)
     found = ThroughputOverHosts()(table)
+    assert found.account.period_s == pytest.approx(5.05e-3)
+    assert not found.certificate.exact
+    assert found.certificate.lower_bound <= min(each.period_s for each in every_account(table))
+
+
+def test_a_limit_on_memory_is_one_for_each_host() -> None:
+    table = chain(machine(2, capacity_bytes=15), 10e-3, 10e-3)
+    found = ThroughputOverHosts()(replace(table, machine=table.machine.within(10.0)))
     assert [len(stage.nodes) for stage in found.stream.schedule.stages] == [1, 1]
     for bounded, left in ((None, 12), (15, 12), (5, 5)):
-        limited = with_room(chain(machine(2, capacity_bytes=bounded), 10e-3), 12.5)
-        assert [memory.capacity_bytes for memory in limited.machine.memories] == [left] * 2
+        limited = machine(2, capacity_bytes=bounded).within(12.5)
+        assert [memory.capacity_bytes for memory in limited.memories] == [left] * 2

@@ -1,10 +1,14 @@
 """What inputs use of budgets, in the solver's columns."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from stagecut.compiler.ir.costs import Budget
+import numpy as np
+import pytest
+
+from stagecut.compiler.ir.costs import Budget, CostTable
 from stagecut.compiler.ir.machine import Device, Route
-from stagecut.passes.partition.throughput.uses import Uses
+from stagecut.passes.partition.throughput.uses import Uses, UsesByBudget
 from tests.support.streams import stream_table
 
 CPU = Device("cpu", "host", resource="cores")
@@ -45,3 +49,19 @@ def test_whole_numbers() -> None:
     assert counted.run.tolist() == [[6, 0], [10, 4]]
     assert counted.take.max() == 0  # a quarter is nearer to nothing than to a half, or as near
     assert Uses.of(TABLE, (CPU, PIM), "energy").counted(1e-90).run.max() == 1 << 46
+
+
+def test_each_budget_is_looked_at_once_and_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def of(_: CostTable, __: Sequence[Device], budget: str) -> Uses:
+        asked.append(budget)
+        return Uses(*(np.zeros((1, 1)) for _ in range(3)))
+
+    monkeypatch.setattr(Uses, "of", of)
+    uses = UsesByBudget(TABLE, (CPU, PIM))
+    assert not asked
+    assert uses["wear"] is uses["wear"]
+    assert asked == ["wear"]
+    with pytest.raises(KeyError):
+        uses["no budget of the table"]
