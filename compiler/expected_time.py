@@ -29,10 +29,8 @@ from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.pace import WEIGHT_BYTES, Pace, pace_of, product, timed
 from stagecut.compiler.rehearsal import Rehearsal, Rehearsed
 from stagecut.passes.gate.alone import NEAR
+from stagecut.passes.gate.further_inputs import MOST_SETS
 from stagecut.passes.profile.rounds import Rounds, interleave
-
-#: Inputs on which each contender is held against the reference (passes/gate/further_inputs.py).
-_SETS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def _configured(
 
 
 def _checked_s(pace: Pace, nodes: Sequence[Node]) -> float:
-    return pace.prepare_s(nodes) + _SETS * pace.run_s(nodes)
+    return pace.prepare_s(nodes) + MOST_SETS * pace.run_s(nodes)
 
 
 def played_s(runs_s: Sequence[float], rounds: Rounds, *, known: bool) -> float:
