@@ -33,6 +33,7 @@ from stagecut.compiler.ir.state import DECODE, DecodingOptions
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
 from stagecut.passes.partition.restrict import Restrict
+from stagecut.passes.profile.handed_in import handed_in
 from stagecut.passes.profile.kinds import Representatives, kinds_of
 from stagecut.passes.profile.paths import Path, plan_paths
 
@@ -100,6 +101,8 @@ def rehearse(  # noqa: PLR0913  as compile_model, whose beginning it is
         graph = Cluster(engines, granularity)(graph_of(program))
         expanded = without_idle(Expand(engines)(graph), engines)
         restrict.check(expanded)
+        if costs is not None:
+            handed_in(costs, expanded)
         chosen = Representatives.of(expanded, kinds_of(program))
         paths = plan_paths(chosen.expanded, chosen.of_all).paths
         found.append(Rehearsed(entry, shapes, expanded, chosen.expanded, paths))

@@ -8,7 +8,7 @@ import pytest
 
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import StagecutError, UsageError
+from stagecut.compiler.ir.errors import CostTableError, StagecutError, UsageError
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.rehearsal import Rehearsal, rehearse
 from stagecut.passes.partition.restrict import Restrict, parse_rule
@@ -95,6 +95,16 @@ def test_a_question_that_does_not_go_with_the_entries(tmp_path: Path) -> None:
     expanded = expand(load_program(MODELS["residual"].proto()), ["cpu.serial"], "cluster")
     with pytest.raises(UsageError, match="tables for main, and entries prefill, decode"):
         _rehearsed(str(path), "cpu.serial", costs=unmeasured(expanded))
+
+
+def test_a_table_is_of_the_model(model: str) -> None:
+    def table(name: str) -> CostTable:
+        return unmeasured(expand(load_program(MODELS[name].proto()), ["cpu.serial"], "cluster"))
+
+    [part] = _rehearsed(model, costs=table("residual")).parts
+    assert [device.name for device in part.expanded.machine.devices] == ["cpu.serial"]
+    with pytest.raises(CostTableError, match="is for another model"):
+        _rehearsed(model, costs=table("chain"))
 
 
 def test_a_device_that_the_model_gives_nothing_to_do_takes_nothing(tmp_path: Path) -> None:
