@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from stagecut.compiler.arguments import each_shape
 from stagecut.compiler.formats.weights import WeightFile, write_weights
 from stagecut.compiler.frontends.decoder.encoder import (
     EncoderDecoder,
@@ -185,12 +186,24 @@ def named_in(tables: Mapping[str, CostTable]) -> list[str] | None:
     return [*dict.fromkeys(names)] or None
 
 
-def check_entries(
-    entries: Sequence[Entry], costs: Mapping[str, Costs], objective: Objective
-) -> None:
-    """Raises UsageError where the question does not go with the entries."""
-    names = [entry.name for entry in entries]
-    if costs and [*costs] != names:
+def shapes_of_variants(
+    shapes: Shapes | Sequence[Shapes] | None, tables: Mapping[str, CostTable]
+) -> Sequence[Shapes]:
+    """The shapes of each variant, one after the other. Raises UsageError for several where there is
+    a table, and ShapeError."""
+    several = each_shape(shapes)
+    if tables and len(several) > 1:
+        raise UsageError(
+            "a cost table is for one shape of each input",
+            where=f"cost table {next(iter(tables.values())).name}",
+            fix="compile without the table, or for one shape",
+        )
+    return several
+
+
+def check_entries(names: Sequence[str], costs: Mapping[str, Costs], objective: Objective) -> None:
+    """Raises UsageError where the question does not go with the entries of these names."""
+    if costs and [*costs] != [*names]:
         raise UsageError(
             f"there are tables for {', '.join(costs)}, and entries {', '.join(names)}",
             where="costs",

@@ -12,7 +12,7 @@ of faults.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,14 +25,11 @@ from stagecut.compiler.effort import GATE_ROUNDS, PROFILE_ROUNDS
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.ir.device import Backend, silent
 from stagecut.compiler.ir.errors import StagecutError
-from stagecut.compiler.ir.graph import Node
-from stagecut.compiler.pace import WEIGHT_BYTES, Pace, pace_of, product, timed
+from stagecut.compiler.pace import WEIGHT_BYTES, Pace, pace_of, product, timed, weight_bytes
 from stagecut.compiler.rehearsal import Rehearsal, Rehearsed
 from stagecut.passes.gate.alone import NEAR
+from stagecut.passes.gate.further_inputs import MOST_SETS
 from stagecut.passes.profile.rounds import Rounds, interleave
-
-#: Inputs on which each contender is held against the reference (passes/gate/further_inputs.py).
-_SETS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ def expected_time(
     load_s = sum(pace.load_s for pace in paces.values())
     profile_s = gate_s = again_s = write_s = 0.0
     for part in rehearsal.parts:
-        write_s += write_byte_s * _weight_bytes(part.expanded.graph.nodes)
+        write_s += write_byte_s * weight_bytes(part.expanded.graph.nodes)
         profile_s += (path_s := _profile_s(part, paces, PROFILE_ROUNDS[effort]))
         prepared_s, raced_s = _gate_s(part, paces, rehearsal.engines, effort)
         gate_s += prepared_s + raced_s
@@ -97,11 +94,12 @@ def _gate_s(
     able = [name for name in paces if part.takes(name) == len(nodes)]
     if not able:
         return 0.0, 0.0
-    fastest = min(able, key=lambda name: paces[name].run_s(nodes))
-    field = [fastest, *able]
-    checks_s = {name: _checked_s(paces[name], nodes) for name in able}
-    rounds = GATE_ROUNDS[effort]
     runs_s = {name: paces[name].run_s(nodes) for name in able}
+    field = [min(able, key=runs_s.__getitem__), *able]
+    checks_s = {
+        name: paces[name].prepare_s(nodes) + MOST_SETS * run_s for name, run_s in runs_s.items()
+    }
+    rounds = GATE_ROUNDS[effort]
     offered = [] if effort == "quick" else [*_configured(able, runs_s, engines)]
     once = replace(rounds, least=1, most=1)
     first_s = played_s([runs_s[name] for name in field], once, known=True) if offered else 0.0
@@ -119,10 +117,6 @@ def _configured(
             yield from (name for _ in backends.configurations(engines[name]))
 
 
-def _checked_s(pace: Pace, nodes: Sequence[Node]) -> float:
-    return pace.prepare_s(nodes) + _SETS * pace.run_s(nodes)
-
-
 def played_s(runs_s: Sequence[float], rounds: Rounds, *, known: bool) -> float:
     """How long rounds of tasks go on that take so long each, where nothing is decided earlier;
     `known` where that is known of them when the rounds begin."""
@@ -138,11 +132,6 @@ def played_s(runs_s: Sequence[float], rounds: Rounds, *, known: bool) -> float:
     tasks, took_s = [*map(task, runs_s)], runs_s if known else ()
     interleave(tasks, rounds, lambda: now_s, silent, "", took_s=took_s)
     return now_s
-
-
-def _weight_bytes(nodes: Iterable[Node]) -> int:
-    weights = {weight.name: weight.size_bytes for node in nodes for weight in node.weights}
-    return sum(weights.values())
 
 
 def _paces(engine: Backend, clock: Callable[[], float]) -> Iterator[Pace]:

@@ -6,7 +6,7 @@ a product with 4 MiB of weights what each byte of weights, and each operation, t
 """
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,11 +45,16 @@ class Pace:
     def prepare_s(self, nodes: Sequence[Node]) -> float:
         """As one stage."""
         operators = sum(len(node.operators) for node in nodes)
-        weights = {weight.name: weight.size_bytes for node in nodes for weight in node.weights}
-        return self.stage_s + operators * self.operator_s + sum(weights.values()) * self.byte_s
+        return self.stage_s + operators * self.operator_s + weight_bytes(nodes) * self.byte_s
 
     def run_s(self, nodes: Sequence[Node]) -> float:
         return self.start_s + sum(node.flops for node in nodes) * self.flop_s
+
+
+def weight_bytes(nodes: Iterable[Node]) -> int:
+    """Of the weights that the nodes read, each once."""
+    weights = {weight.name: weight.size_bytes for node in nodes for weight in node.weights}
+    return sum(weights.values())
 
 
 def pace_of(engine: Backend, clock: Callable[[], float]) -> Pace:

@@ -18,7 +18,6 @@ from stagecut.compiler.arguments import (
     check_named,
     check_question,
     check_stream,
-    each_shape,
     lower_precision_of,
     tolerance_of,
 )
@@ -32,6 +31,7 @@ from stagecut.compiler.entries import (
     further_lengths,
     named_in,
     residents_of,
+    shapes_of_variants,
     tables_in,
     weights_into,
 )
@@ -48,11 +48,8 @@ from stagecut.compiler.frontends.model_folder import with_encoder
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.given import calibrated, measured_by, original_of
 from stagecut.compiler.ir.answer import of_answer
-from stagecut.compiler.ir.costs import Costs, CostTable
+from stagecut.compiler.ir.costs import Costs
 from stagecut.compiler.ir.device import Feeds
-from stagecut.compiler.ir.errors import (
-    UsageError,
-)
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.metric import MetricFunction
 from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
@@ -193,7 +190,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         hosts=None if machine is None else OverHosts(machine.within(max_memory_bytes), context),
     )
     with phases("import"):
-        bound = _each(shapes, tables)
+        bound = shapes_of_variants(shapes, tables)
         shaped = [name for each in bound for name in each]
         imported, feeds = import_model(
             model, example_inputs=example_inputs, feeds=feeds, shaped=shaped
@@ -207,8 +204,9 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         if metric is not None and data is not None:
             entries = measured_by(entries, metric, Path(data))
         original = None if reference is None else original_of(reference, entries)
-        by_entry = costs_by_entry(costs, [entry.name for entry in entries])
-        check_entries(entries, by_entry, goal)
+        names = [entry.name for entry in entries]
+        by_entry = costs_by_entry(costs, names)
+        check_entries(names, by_entry, goal)
     folder = scratch_folder(settings)
     if original is not None:
         question = replace(question, right=Original(original, folder.path / "original"))
@@ -249,17 +247,3 @@ def _written(
         files = {**write_models_into(members.models, archive), **members.files}
         in_full.unlink()  # what is mapped of it stays
         return write_plan(archive, PlanDocument(planned, shared, full_bytes), files, folder)
-
-
-def _each(
-    shapes: Shapes | Sequence[Shapes] | None, tables: Mapping[str, CostTable]
-) -> Sequence[Shapes]:
-    """The shapes of each variant, one after the other."""
-    several = each_shape(shapes)
-    if tables and len(several) > 1:
-        raise UsageError(
-            "a cost table is for one shape of each input",
-            where=f"cost table {next(iter(tables.values())).name}",
-            fix="compile without the table, or for one shape",
-        )
-    return several

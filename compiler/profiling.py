@@ -138,22 +138,6 @@ def plan_profile(
     return plan_paths(chosen.expanded, chosen.of_all)
 
 
-def expand_model(
-    model: object,
-    *,
-    example_inputs: object = None,
-    feeds: Feeds | None = None,
-    devices: Sequence[str],
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-    granularity: Granularity = "cluster",
-    decoding: DecodingOptions = DecodingOptions(),
-) -> ExpandedGraph:
-    """What each device could run of a model, and why it refuses the rest; nothing is run."""
-    engines = backends.create_all(tuple(devices))
-    program, _ = _program(model, example_inputs, shapes, feeds, decoding)
-    return _expanded(program, engines, granularity)
-
-
 def _program(
     model: object,
     example_inputs: object,

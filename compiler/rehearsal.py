@@ -9,18 +9,31 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from stagecut import backends
-from stagecut.compiler.entries import decode_step, entries_of
+from stagecut.compiler.entries import (
+    check_entries,
+    costs_by_entry,
+    decode_step,
+    entries_of,
+    named_in,
+    shapes_of_variants,
+    tables_in,
+)
+from stagecut.compiler.error_budget import without_idle
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.frontends.model_folder import with_encoder
 from stagecut.compiler.frontends.planning_view import graph_of
+from stagecut.compiler.ir.answer import of_answer
 from stagecut.compiler.ir.candidates import ExpandedGraph
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Backend, Feeds
+from stagecut.compiler.ir.objective import LATENCY, Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.state import DECODE, DecodingOptions
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
 from stagecut.passes.partition.restrict import Restrict
+from stagecut.passes.profile.handed_in import handed_in
 from stagecut.passes.profile.kinds import Representatives, kinds_of
 from stagecut.passes.profile.paths import Path, plan_paths
 
@@ -47,37 +60,53 @@ class Rehearsed:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """`read_s` is what all of this took: reading the model, and asking the devices."""
+    """For what each entry is compiled, and on what; `read_s` is what all of this took: reading the
+    model, and asking the devices."""
 
+    objective: Objective
     engines: Mapping[str, Backend]
     parts: tuple[Rehearsed, ...]
     read_s: float
 
 
-def rehearse(
+def rehearse(  # noqa: PLR0913  as compile_model, whose beginning it is
     model: str,
     *,
     feeds: Feeds | None,
-    devices: Sequence[str],
+    devices: Sequence[str] | None,
     variants: Sequence[Mapping[str, tuple[int, ...]]],
     granularity: Granularity,
     restrict: Restrict,
     decoding: DecodingOptions = DecodingOptions(),
+    objective: str = str(LATENCY),
+    costs: CostTable | None = None,
+    lower_precision: str = "",
     clock: Callable[[], float] = perf_counter,
 ) -> Rehearsal:
     """Raises what `compile` would before it measures anything. `decoding` with a length asks about
-    a decoder's step behind so many tokens."""
+    a decoder's step behind so many tokens; `costs` are those that `compile` would be handed.
+    Without `devices`, they are those of the costs, or the real ones, with those of
+    `lower_precision`."""
     start_s = clock()
-    engines = backends.create_all(tuple(devices))
+    objective, decoding = of_answer(objective, decoding)
+    goal, tables = parse_objective(objective), tables_in(costs)
+    named = devices or named_in(tables) or backends.real_devices(lower_precision=lower_precision)
+    engines = backends.create_all(tuple(named))
+    bound = shapes_of_variants(variants, tables)
+    programs = [*_programs(model, feeds, bound, decoding)]
+    names = [*dict.fromkeys(entry for entry, _, _ in programs)]
+    check_entries(names, costs_by_entry(costs), goal)
     found = []
-    for entry, shapes, program in _programs(model, feeds, variants, decoding):
+    for entry, shapes, program in programs:
         graph = Cluster(engines, granularity)(graph_of(program))
-        expanded = Expand(engines)(graph)
+        expanded = without_idle(Expand(engines)(graph), engines)
         restrict.check(expanded)
+        if costs is not None:
+            handed_in(costs, expanded)
         chosen = Representatives.of(expanded, kinds_of(program))
         paths = plan_paths(chosen.expanded, chosen.of_all).paths
         found.append(Rehearsed(entry, shapes, expanded, chosen.expanded, paths))
-    return Rehearsal(engines, tuple(found), clock() - start_s)
+    return Rehearsal(goal, engines, tuple(found), clock() - start_s)
 
 
 def _programs(

@@ -15,9 +15,9 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from stagecut.models.catalogue import Entry, Family, Sizes
 from stagecut.models.decoders import CachedDecoder, cached_inputs
 from stagecut.models.encoder_decoders import EncoderDecoder, spoken_inputs
+from stagecut.models.entry import Entry, Family, Sizes
 from stagecut.models.minilm import SentenceEncoder
 from stagecut.models.whisper import load_whisper
 

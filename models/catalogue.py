@@ -1,107 +1,7 @@
 """The table of the zoo: what there is, how large, with which parameters. Imports no engine."""
 
-import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
 from stagecut.compiler.ir.errors import UsageError
-
-#: Which function of architectures.py builds the model.
-Family: TypeAlias = Literal[
-    "bert",
-    "roberta",
-    "gpt2",
-    "gptj",
-    "llama",
-    "vit",
-    "resnet",
-    "mobilenet",
-    "vgg",
-    "mlp",
-    "minilm",
-    "whisper",
-    "whisper-en",
-]
-
-Sizes: TypeAlias = Mapping[str, int | float | tuple[int, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A whole number from `least` to `most` (None: without end) that shapes the sample inputs.
-
-    One without a `default` makes another model of the entry, which has no parameter but this one.
-    """
-
-    default: int | None
-    meaning: str
-    most: int | None = None
-    least: int = 1
-
-    @property
-    def range(self) -> str:
-        return (
-            f"of {self.least} or more" if self.most is None else f"from {self.least} to {self.most}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One model of the zoo.
-
-    `sizes` are keywords of the family's `transformers` configuration, or of our own module; what is
-    not named keeps the configuration's own default, which is the published base model. `outputs`
-    names what the module returns, in order. With `repeats`, the model has so many times the blocks
-    that `sizes` names, which share their weights: it computes as much as a model that takes so much
-    more memory.
-    """
-
-    name: str
-    family: Family
-    description: str
-    outputs: tuple[str, ...]
-    parameters: Mapping[str, Parameter]
-    sizes: Sizes
-    repeats: int = 1
-
-    def settings(self, given: Mapping[str, int]) -> dict[str, int]:
-        """A number for every parameter; raises UsageError for an unknown one or a bad number."""
-        where = f"zoo:{self.name}"
-        for name, number in given.items():
-            if name not in self.parameters:
-                raise UsageError(
-                    f"has no parameter {name!r}", where=where, fix=_suggest(name, self.parameters)
-                )
-            known = self.parameters[name]
-            if number < known.least or (known.most is not None and number > known.most):
-                raise UsageError(
-                    f"{name}={number} is out of range",
-                    where=where,
-                    fix=f"give a number {known.range}",
-                )
-            if known.default is None and len(given) > 1:
-                others = [other for other in given if other != name]
-                raise UsageError(
-                    f"{name} goes with no other parameter",
-                    where=where,
-                    fix=f"leave {', '.join(others)} out, or {name}",
-                )
-            if known.default is None:
-                return {name: number}
-        return {
-            name: given.get(name, known.default)
-            for name, known in self.parameters.items()
-            if known.default is not None
-        }
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    """Name the nearest match, then everything there is."""
-    choices = tuple(known)
-    near = difflib.get_close_matches(name, choices, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}there are: {', '.join(choices)}"
+from stagecut.models.entry import Entry, Parameter, Sizes, nearest
 
 
 def _batch() -> dict[str, Parameter]:
@@ -415,5 +315,5 @@ def find(name: str) -> Entry:
         if entry.name == name:
             return entry
     raise UsageError(
-        f"the zoo has no model {name!r}", where=f"zoo:{name}", fix=_suggest(name, names())
+        f"the zoo has no model {name!r}", where=f"zoo:{name}", fix=nearest(name, names())
     )

@@ -139,7 +139,7 @@ def compile_(
       stagecut compile zoo:gpt2:past=1024 -o gpt2.plan --objective generate:prompt=512,new=128
       stagecut compile zoo:bert-base --dry-run
     """
-    from stagecut.compiler.arguments import Precision, lower_precision_of
+    from stagecut.compiler.arguments import Precision, check_metric, lower_precision_of
     from stagecut.compiler.cli.searching import watching
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.formats.machine_json import read_machine
@@ -152,6 +152,9 @@ def compile_(
     if precision is not None:
         asked_precision = common.one_of(precision, get_args(Precision), "--precision")
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
+    of_decoder = decoding.decoding_options(
+        prompt, capacity, state, length, encoder, hand, sequences
+    )
     if dry_run and machine is not None:
         raise UsageError(
             "nothing is known of other hosts' devices beyond what the file says",
@@ -159,29 +162,27 @@ def compile_(
             fix="leave it out, or leave out --dry-run",
         )
     if dry_run:
-        from stagecut import backends
         from stagecut.compiler.cli import dry_run as dry
         from stagecut.compiler.context import EFFORTS
-        from stagecut.compiler.ir.objective import parse_objective
         from stagecut.compiler.rehearsal import rehearse
 
-        goal = parse_objective(objective)
+        check_metric(metric, data, tolerance, objective)
         asked = common.one_of(effort, EFFORTS, "--effort")
         lower = lower_precision_of(tolerance, asked_precision)
-        named = [] if costs is None else [*read_costs(costs).machine.device_named]
         rehearsal = rehearse(
             model,
             feeds=common.read_feeds(feed) or None,
-            devices=device or named or backends.real_devices(lower_precision=lower),
+            devices=device,
             variants=common.parse_variants(shape),
             granularity=finest,
             restrict=common.read_rules(pin, forbid),
-            decoding=decoding.decoding_options(
-                prompt, capacity, state, length, encoder, hand, sequences
-            ),
+            decoding=of_decoder,
+            objective=objective,
+            costs=None if costs is None else read_costs(costs),
+            lower_precision=lower,
         )
         found = dry.foreseen(
-            rehearsal, asked, goal, lower_precision=bool(lower), by_costs=costs is not None
+            rehearsal, asked, lower_precision=bool(lower), by_costs=costs is not None
         )
         if json:
             print_json("stagecut.compile-dry-run/1", found.document())
@@ -233,9 +234,7 @@ def compile_(
         max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
-        decoding=decoding.decoding_options(
-            prompt, capacity, state, length, encoder, hand, sequences
-        ),
+        decoding=of_decoder,
         settings=settings,
     )
     plan.save(output)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from stagecut.compiler.context import Effort
 from stagecut.compiler.effort import GATE_ROUNDS, PROFILE_ROUNDS, STREAM_ROUNDS
 from stagecut.compiler.expected_time import ExpectedTime, expected_time
-from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import MAIN
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.units import seconds
@@ -54,24 +53,23 @@ class Foreseen:
 def foreseen(
     rehearsal: Rehearsal,
     effort: Effort,
-    objective: Objective,
     *,
     lower_precision: bool,
     by_costs: bool,
 ) -> Foreseen:
     """Runs a few small programs where that tells how long measuring would take."""
-    unknown = _unknown(objective, rehearsal, lower_precision=lower_precision)
+    unknown = _unknown(rehearsal, lower_precision=lower_precision)
     if by_costs:
         return Foreseen(rehearsal, {}, None, unknown)
-    gate = STREAM_ROUNDS if objective.streams else GATE_ROUNDS
+    gate = STREAM_ROUNDS if rehearsal.objective.streams else GATE_ROUNDS
     rounds = {"profile": PROFILE_ROUNDS[effort], "gate": gate[effort]}
     time = None if unknown else expected_time(rehearsal, effort)
     return Foreseen(rehearsal, rounds, time, unknown)
 
 
-def _unknown(objective: Objective, rehearsal: Rehearsal, *, lower_precision: bool) -> str:
+def _unknown(rehearsal: Rehearsal, *, lower_precision: bool) -> str:
     """What nobody knows the time of beforehand; empty where that is known."""
-    if objective.streams:
+    if rehearsal.objective.streams:
         return "how many stages and batches of a stream are measured is not known beforehand"
     if lower_precision:
         return "how many plans a tolerance admits is not known beforehand"

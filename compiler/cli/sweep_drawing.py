@@ -18,7 +18,7 @@ from stagecut.passes.sweep.catalogue import Choice, front
 from stagecut.passes.sweep.regions import Corner
 from stagecut.passes.sweep.speed_map import SpeedMap
 from stagecut.passes.sweep.sweep import Breakpoint, Curve
-from stagecut.passes.sweep.tornado import Tornado, tornado
+from stagecut.passes.sweep.tornado import Tornado
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,8 +71,7 @@ def check_installed(option: str) -> None:
     del mpl
 
 
-def curves_drawing(curves: Sequence[Curve]) -> Drawing:
-    weighed = tornado(curves)
+def curves_drawing(curves: Sequence[Curve], weighed: Tornado | None) -> Drawing:
     above = [] if weighed is None else [0.8 + 0.6 * len(weighed.bars)]
 
     def drawn(inches: float) -> "Figure":
@@ -127,15 +126,14 @@ def _curve(curve: Curve, axes: "Axes") -> None:
     for stretch in curve.stretches:
         speeds = [*even_speeds(stretch.low, stretch.high, _POINTS + 1)]
         axes.plot(speeds, [stretch.total(speed) for speed in speeds], color=_LINE, linewidth=2)
-    ends = curve.low, curve.high
     for point in curve.breakpoints:
         axes.plot(point.at, point.total, "o", color=_DOT, markersize=4, zorder=3)
-    for numbers, point in _numbered(curve, ends):
+    for numbers, point in _numbered(curve):
         _note(axes, numbers, (point.at, point.total), (3, 4), "left")
     if curve.break_even is not None:
         axes.axvline(curve.break_even, color=_SOFT, linestyle="--", linewidth=1)
         said = f" break-even: {curve.break_even:.4g} "
-        right = math.log(curve.break_even / ends[0]) < 0.6 * math.log(ends[1] / ends[0])
+        right = math.log(curve.break_even / curve.low) < 0.6 * math.log(curve.high / curve.low)
         axes.text(
             *(curve.break_even, 0.03, said),
             transform=axes.get_xaxis_transform(),
@@ -143,20 +141,20 @@ def _curve(curve: Curve, axes: "Axes") -> None:
             color=_SOFT,
             fontsize=9,
         )
-    if ends[0] <= 1 <= ends[1]:
+    if curve.has(1.0):
         axes.axvline(1.0, color=_SOFT, linestyle=":", linewidth=1)
-    axes.set_xlim(ends if ends[0] < ends[1] else None)
+    axes.set_xlim((curve.low, curve.high) if curve.low < curve.high else None)
     axes.set_ylim(bottom=0)
     axes.margins(y=0.12)
     _amounts(axes, text, f"speed of {curve.part}, times that of the table", "least total")
 
 
-def _numbered(curve: Curve, ends: tuple[float, float]) -> Iterator[tuple[str, Breakpoint]]:
+def _numbered(curve: Curve) -> Iterator[tuple[str, Breakpoint]]:
     """Numbers of changes with their places: those that are close together have one, `2-4`."""
     groups: list[list[int]] = []
     last = -math.inf
     for number, point in enumerate(curve.breakpoints):
-        place = math.log(point.at / ends[0]) / math.log(ends[1] / ends[0])
+        place = math.log(point.at / curve.low) / math.log(curve.high / curve.low)
         if place - last >= _APART:
             last = place
             groups.append([])

@@ -11,7 +11,7 @@ from stagecut.compiler.ir.units import at_most
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.catalogue import Choice, front
 from stagecut.passes.sweep.sweep import Breakpoint, Curve
-from stagecut.passes.sweep.tornado import Tornado, tornado
+from stagecut.passes.sweep.tornado import Tornado
 
 #: So many moved nodes are named in a line.
 _NAMED = 3
@@ -20,9 +20,8 @@ _NAMED = 3
 _ACROSS = 24
 
 
-def curves_document(curves: Sequence[Curve]) -> dict[str, object]:
+def curves_document(curves: Sequence[Curve], weighed: Tornado | None) -> dict[str, object]:
     """Amounts in the objective's unit; a stretch costs `fixed + scaled / speed`."""
-    weighed = tornado(curves)
     return {
         "objective": str(curves[0].objective),
         "curves": [
@@ -55,10 +54,9 @@ def breakpoint_document(point: Breakpoint) -> dict[str, object]:
     return {"at": point.at, "total": point.total, "moved": [*map(asdict, point.moved)]}
 
 
-def curves_lines(curves: Sequence[Curve]) -> Iterator[str]:
+def curves_lines(curves: Sequence[Curve], weighed: Tornado | None) -> Iterator[str]:
     for curve in curves:
         yield from _curve_lines(curve)
-    weighed = tornado(curves)
     if weighed is not None:
         yield from _tornado_lines(weighed, curves[0].objective)
 
@@ -87,15 +85,15 @@ def _curve_lines(curve: Curve) -> Iterator[str]:
     text = curve.objective.text
     first, last = curve.stretches[0], curve.stretches[-1]
     yield (
-        f"{curve.part}, {first.low:g} to {last.high:g} times as fast: "
+        f"{curve.part}, {curve.low:g} to {curve.high:g} times as fast: "
         f"{wording.count(len(curve.breakpoints), 'change')}, found by "
         f"{proved(curve.solves, curve.gap)}"
     )
     yield f"  {'speed':>9}  {'total':>9}  what changes"
-    yield f"  {first.low:9.4g}  {text(first.total(first.low)):>9}  {placed(first.solution)}"
+    yield f"  {curve.low:9.4g}  {text(first.total(curve.low)):>9}  {placed(first.solution)}"
     for point in curve.breakpoints:
         yield f"  {point.at:9.4g}  {text(point.total):>9}  {moves(point)}"
-    yield f"  {last.high:9.4g}  {text(last.total(last.high)):>9}  {placed(last.solution)}"
+    yield f"  {curve.high:9.4g}  {text(last.total(curve.high)):>9}  {placed(last.solution)}"
     yield from (f"  {line}" for line in verdict(curve))
 
 
@@ -105,9 +103,9 @@ def verdict(curve: Curve) -> Iterator[str]:
     if curve.break_even is not None:
         yield f"break-even: worth nothing up to {curve.break_even:.4g} times its speed"
     elif first.scaled:
-        yield f"break-even: below {first.low:g} times its speed; something is gained throughout"
+        yield f"break-even: below {curve.low:g} times its speed; something is gained throughout"
     elif not last.scaled:
-        yield f"break-even: above {last.high:g} times its speed; nothing is gained"
+        yield f"break-even: above {curve.high:g} times its speed; nothing is gained"
     if curve.has(1.0):
         yield f"as things stand, 1 % more speed saves {curve.elasticity(1.0):.2f} %"
 

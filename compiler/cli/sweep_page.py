@@ -12,7 +12,7 @@ from stagecut.compiler.report import wording
 from stagecut.passes.sweep.catalogue import Choice, front
 from stagecut.passes.sweep.speed_map import SpeedMap
 from stagecut.passes.sweep.sweep import Breakpoint, Curve
-from stagecut.passes.sweep.tornado import tornado
+from stagecut.passes.sweep.tornado import Tornado
 
 #: A page of this many inches across, and one for telephones.
 _WIDE, _NARROW = 10.0, 3.9
@@ -68,20 +68,22 @@ class Page:
         )
 
 
-def curves_page(title: str, curves: Sequence[Curve], drawing: Drawing) -> Page:
+def curves_page(
+    title: str, curves: Sequence[Curve], weighed: Tornado | None, drawing: Drawing
+) -> Page:
     lead = tuple(f"{curve.part}: {'; '.join(verdict(curve))}." for curve in curves)
-    weighed = "What each part weighs, and the" if tornado(curves) is not None else "The"
-    drawn = f"{weighed} least total by speed; a number for each change of the best schedule"
+    shown = "The" if weighed is None else "What each part weighs, and the"
+    drawn = f"{shown} least total by speed; a number for each change of the best schedule"
     return Page(title, lead, drawn, drawing, tuple(map(_changes, curves)))
 
 
 def _changes(curve: Curve) -> Table:
     text = curve.objective.text
     first, last = curve.stretches[0], curve.stretches[-1]
-    rows = [("", f"{first.low:.4g}", text(first.total(first.low)), placed(first.solution))]
+    rows = [("", f"{curve.low:.4g}", text(first.total(curve.low)), placed(first.solution))]
     for number, point in enumerate(curve.breakpoints, start=1):
         rows.append((str(number), f"{point.at:.4g}", text(point.total), _moved(point)))
-    rows.append(("", f"{last.high:.4g}", text(last.total(last.high)), placed(last.solution)))
+    rows.append(("", f"{curve.high:.4g}", text(last.total(curve.high)), placed(last.solution)))
     solved = proved(curve.solves, curve.gap)
     return Table(f"{curve.part} ({solved})", ("", "speed", "total", "what changes"), tuple(rows))
 

@@ -1,5 +1,6 @@
 """Cost tables that a command is given: in files of their own, or in plans made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,13 +44,29 @@ class Given:
         Raises CostTableError, and UsageError for a length where there are no costs by length, or
         for none where there are.
         """
+        return self.at(self.by_length(() if length is None else (length,)), length)
+
+    def by_length(self, lengths: Sequence[int]) -> "CostsByLength | None":
+        """The costs by length in the file; None where it holds one table, of which no `lengths` can
+        be asked. Raises CostTableError and UsageError."""
+        from stagecut.compiler.formats import costs_by_length_json as by_length
+
+        if self.variant is None and by_length.is_by_length(self.path):
+            return by_length.read_costs_by_length(self.path)
+        if lengths:
+            raise UsageError(
+                "says nothing of lengths",
+                where=str(self.path),
+                fix="leave --length out, or give what `stagecut profile --length` writes",
+            )
+        return None
+
+    def at(self, costs: "CostsByLength | None", length: int | None) -> "CostTable":
+        """As `table`, where `costs` are what `by_length` has read."""
         from stagecut.compiler.formats.costs_json import read_costs
 
-        costs = by_length(self.path) if self.variant is None else None
         if costs is not None:
             return costs.at(_said(length, costs))
-        if length is not None:
-            raise without_lengths(self.path)
         return read_costs(self.path if self.variant is None else self.variant.costs)
 
     @property
@@ -60,22 +77,6 @@ class Given:
         options = self.variant.planned.provenance.options
         pins, forbids = (options.get(name, "") for name in ("pin", "forbid"))
         return [*filter(None, pins.split(", "))], [*filter(None, forbids.split(", "))]
-
-
-def by_length(path: Path) -> "CostsByLength | None":
-    """The costs by length in a file; None where it holds something else. Raises CostTableError."""
-    from stagecut.compiler.formats.costs_by_length_json import is_by_length, read_costs_by_length
-
-    return read_costs_by_length(path) if is_by_length(path) else None
-
-
-def without_lengths(path: Path) -> UsageError:
-    """What is said where lengths are given, and the file holds no costs by length."""
-    return UsageError(
-        "says nothing of lengths",
-        where=str(path),
-        fix="leave --length out, or give what `stagecut profile --length` writes",
-    )
 
 
 def _said(length: int | None, costs: "CostsByLength") -> int:

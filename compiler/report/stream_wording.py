@@ -12,6 +12,12 @@ from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.wording import brief, count, rate, time
 
 
+def lines(summary: Summary) -> tuple[str, ...]:
+    """All that is said of a stream, in this order; nothing of a plan for single runs."""
+    parts = (streaming, bottleneck, reason, front, measured_stages, batches)
+    return tuple(filter(None, (part(summary) for part in parts)))
+
+
 def streaming(summary: Summary) -> str:
     """How inputs stream through the plan: `streams through 2 × cpu.serial; an input takes 13 ms
     with 3 in flight`."""

@@ -38,6 +38,9 @@ _DATA_BITS = 16
 
 SAMPLES = "the sample inputs"
 
+#: So many sets there are, where all of them differ.
+MOST_SETS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class InputSet:
@@ -60,7 +63,7 @@ class InputSet:
 
 
 def further_inputs(samples: Feeds, seed: int = 0) -> tuple[InputSet, ...]:
-    """The samples and the further ones, each set once."""
+    """The samples and the further ones, each set once: `MOST_SETS` or fewer."""
     numbers = InputSet("random numbers", _drawn(samples, seed, _random))
     odd = _drawn(numbers.feeds, seed, _not_numbers)
     opposite = {name: _opposite(array, odd[name]) for name, array in numbers.feeds.items()}

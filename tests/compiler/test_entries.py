@@ -12,6 +12,7 @@ from stagecut.compiler.entries import (
     decode_step,
     entries_of,
     named_in,
+    shapes_of_variants,
     tables_in,
     weights_into,
 )
@@ -100,9 +101,21 @@ def test_costs_by_entry() -> None:
     }
     assert (tables_in(both), tables_in(unmeasured)) == (both, {})
     assert (named_in(both), named_in({})) == (["cpu.serial", "null"], None)
-    check_entries(entries, both, LATENCY)
-    check_entries(entries, {}, LATENCY)
+    names = [entry.name for entry in entries]
+    check_entries(names, both, LATENCY)
+    check_entries(names, {}, LATENCY)
     with pytest.raises(UsageError, match="tables for main, and entries prefill, decode"):
-        check_entries(entries, costs_by_entry(table), LATENCY)
+        check_entries(names, costs_by_entry(table), LATENCY)
     with pytest.raises(UsageError, match="a decoder does not stream"):
-        check_entries(entries, {}, parse_objective("throughput"))
+        check_entries(names, {}, parse_objective("throughput"))
+
+
+def test_the_shapes_of_variants_and_a_table_for_one() -> None:
+    [entry], _ = entries_of(import_model(MODELS["chain"].proto())[0], [{}], None, DecodingOptions())
+    tables = {"main": unmeasured(expand(entry.programs[0], ["cpu.serial"], "cluster"))}
+    assert [*shapes_of_variants(None, tables)] == [{}]
+    one, two = {"x": (1, 4)}, {"x": (2, 4)}
+    assert [*shapes_of_variants(one, tables)] == [one]
+    assert [*shapes_of_variants([one, two], {})] == [one, two]
+    with pytest.raises(UsageError, match="a cost table is for one shape"):
+        shapes_of_variants([one, two], tables)

@@ -55,7 +55,7 @@ def test_the_time_of_a_compile_on_one_slow_device(rehearsal: Rehearsal) -> None:
     """In the profile a path with a stage for each node, which runs once before it is timed, and
     three times in the one round that there is time for."""
     pace = replace(PACE, load_s=0.0, operator_s=0.0, byte_s=0.0, flop_s=0.0)
-    slow = Slow(pace, loaded=True)
+    slow = Slow(pace=pace, loaded=True)
     found = expected_time(replace(rehearsal, engines={"cpu.serial": slow}), "quick", slow.clock)
     [part] = rehearsal.parts
     stages = len(part.part.graph.nodes)

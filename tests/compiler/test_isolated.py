@@ -21,7 +21,7 @@ from stagecut.compiler.ir.errors import EngineError, UnplaceableError, UsageErro
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.isolated import REQUEST, REQUEST_FILE, Request, read_feed
 from stagecut.compiler.pipeline import compile_model
-from stagecut.compiler.profiling import expand_model, profile_model
+from stagecut.compiler.profiling import profile_model
 from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.session import Session
@@ -29,6 +29,7 @@ from tests.support import encoder_decoders
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS
 from tests.support.reference import assert_as_reference
+from tests.support.scattered import expand
 
 QUICK = Settings(effort="quick")
 MODEL = MODELS["residual"].proto()
@@ -63,7 +64,7 @@ def test_everything_that_can_be_asked_for_arrives(
         tolerance=0.5,
         max_energy_j=3.0,
         max_batch=5,
-        costs=unmeasured(expand_model(MODEL, devices=["cpu.serial", "null"])),
+        costs=unmeasured(expand(load_program(MODEL), ["cpu.serial", "null"], "cluster")),
         decoding=DecodingOptions(
             prompt=4, states={"past": "present"}, encoder=tmp_path, handed={"y": "x"}
         ),

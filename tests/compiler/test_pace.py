@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from stagecut.compiler.pace import pace_of
+from stagecut.compiler.pace import pace_of, weight_bytes
+from tests.support.nodes import sample
 from tests.support.slow import PACE, Slow
 
 
@@ -17,3 +19,11 @@ def test_the_pace_of_a_device_is_found() -> None:
     assert found.byte_s == pytest.approx(single.byte_s)
     assert found.start_s == pytest.approx(single.start_s)
     assert found.flop_s == pytest.approx(single.flop_s)
+
+
+def test_a_weight_that_two_nodes_read_is_one() -> None:
+    text = "(float[4, 16] x) => (float[4, 8] y) { y = MatMul(x, w) }"
+    node = sample(text, w=np.zeros((16, 8), np.float32)).node
+    other = sample(text.replace("w)", "v)"), v=np.zeros((16, 8), np.float32)).node
+    assert weight_bytes([node]) == weight_bytes([node, node]) == 512
+    assert weight_bytes([node, other]) == 1024

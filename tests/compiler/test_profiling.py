@@ -15,7 +15,6 @@ from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.profiling import (
-    expand_model,
     plan_profile,
     profile_by_length,
     profile_model,
@@ -64,13 +63,6 @@ def test_costs_are_not_for_anything() -> None:
     with pytest.raises(UsageError, match="objective") as error:
         profile_model(RESIDUAL, objective="energy")  # type: ignore[arg-type]
     assert "throughput" in str(error.value)
-
-
-def test_who_could_run_what() -> None:
-    expanded = expand_model(RESIDUAL, devices=["cpu.serial", "null:operators=Relu"])
-    able = {name for name, devices in expanded.candidates.items() if "null" in devices}
-    assert able <= {node.name for node in expanded.graph.nodes}
-    assert all("cpu.serial" in devices for devices in expanded.candidates.values())
 
 
 def test_the_weights_of_a_step_are_written_once_for_all_lengths(

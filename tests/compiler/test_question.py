@@ -12,14 +12,14 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, Endpoint
 from stagecut.compiler.ir.errors import CostTableError, UsageError
 from stagecut.compiler.measure.crash_journal import CrashJournal
-from stagecut.compiler.profiling import expand_model
 from stagecut.passes.profile.synthetic import unmeasured
 from tests.support.onnx_models import MODELS
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import expand, scattered_costs
 
 RESIDUAL = MODELS["residual"].proto()
 QUICK = Settings(effort="quick")
@@ -96,7 +96,7 @@ def test_in_the_end_the_reference_alone_makes_the_plan(
 ) -> None:
     CrashJournal(tmp_path).use_only_reference("the process crashed (SIGSEGV)")
     settings = replace(QUICK, notes=tmp_path)
-    costs = unmeasured(expand_model("zoo:tiny-mlp", devices=["null"]))
+    costs = unmeasured(expand(load_program("zoo:tiny-mlp"), ["null"], "cluster"))
     plan = compile_model("zoo:tiny-mlp", devices=devices, costs=costs, settings=settings)
     assert set(plan.first.planned.schedule.device_of.values()) == {"cpu.serial"}
     assert plan.first.planned.workarounds[0] == "the process crashed (SIGSEGV)"

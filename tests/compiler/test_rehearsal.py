@@ -6,13 +6,18 @@ from pathlib import Path
 import onnx
 import pytest
 
-from stagecut.compiler.ir.errors import StagecutError
+from stagecut.compiler.frontends import load_program
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import CostTableError, StagecutError, UsageError
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.rehearsal import Rehearsal, rehearse
 from stagecut.passes.partition.restrict import Restrict, parse_rule
+from stagecut.passes.profile.synthetic import unmeasured
 from tests.support import encoder_decoders
 from tests.support.decoders import tiny_decoder
 from tests.support.onnx_models import MODELS
+from tests.support.products import nothing_to_quantise
+from tests.support.scattered import expand
 
 NOTHING = Restrict((), ())
 
@@ -24,7 +29,13 @@ def model(tmp_path: Path) -> str:
     return str(path)
 
 
-def _rehearsed(model: str, *devices: str, restrict: Restrict = NOTHING) -> Rehearsal:
+def _rehearsed(
+    model: str,
+    *devices: str,
+    restrict: Restrict = NOTHING,
+    objective: str = "latency",
+    costs: CostTable | None = None,
+) -> Rehearsal:
     return rehearse(
         model,
         feeds=None,
@@ -32,6 +43,8 @@ def _rehearsed(model: str, *devices: str, restrict: Restrict = NOTHING) -> Rehea
         variants=[{}],
         granularity="cluster",
         restrict=restrict,
+        objective=objective,
+        costs=costs,
         clock=count().__next__,
     )
 
@@ -64,6 +77,42 @@ def test_a_decoder_is_asked_about_by_entry(tmp_path: Path) -> None:
         restrict=NOTHING,
     )
     assert [part.entry for part in found.parts] == ["prefill", "decode"]
+
+
+def test_the_prompt_of_an_answer_is_that_of_the_decoder(tmp_path: Path) -> None:
+    path = tmp_path / "decoder.onnx"
+    onnx.save(tiny_decoder(), path)
+    found = _rehearsed(str(path), "cpu.serial", objective="generate:prompt=5,new=8")
+    [prompt] = [each for each in found.parts[0].expanded.graph.inputs if each.name == "input_ids"]
+    assert (prompt.shape, str(found.objective)) == ((1, 5), "latency")
+
+
+def test_a_question_that_does_not_go_with_the_entries(tmp_path: Path) -> None:
+    path = tmp_path / "decoder.onnx"
+    onnx.save(tiny_decoder(), path)
+    with pytest.raises(UsageError, match="a decoder does not stream"):
+        _rehearsed(str(path), "cpu.serial", objective="throughput")
+    expanded = expand(load_program(MODELS["residual"].proto()), ["cpu.serial"], "cluster")
+    with pytest.raises(UsageError, match="tables for main, and entries prefill, decode"):
+        _rehearsed(str(path), "cpu.serial", costs=unmeasured(expanded))
+
+
+def test_a_table_is_of_the_model(model: str) -> None:
+    def table(name: str) -> CostTable:
+        return unmeasured(expand(load_program(MODELS[name].proto()), ["cpu.serial"], "cluster"))
+
+    [part] = _rehearsed(model, costs=table("residual")).parts
+    assert [device.name for device in part.expanded.machine.devices] == ["cpu.serial"]
+    with pytest.raises(CostTableError, match="is for another model"):
+        _rehearsed(model, costs=table("chain"))
+
+
+def test_a_device_that_the_model_gives_nothing_to_do_takes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "tanh.onnx"
+    onnx.save(nothing_to_quantise(), path)
+    [part] = _rehearsed(str(path), "cpu.serial", "cpu.int8.serial").parts
+    assert part.takes("cpu.int8.serial") == 0
+    assert [*part.refuses("cpu.int8.serial")] == ["the model has nothing to quantise"]
 
 
 def test_the_encoder_beside_a_decoder_is_asked_about(tmp_path: Path) -> None:

@@ -41,33 +41,15 @@ def test_listing_loads_no_engine() -> None:
     assert done.stdout.splitlines() == [str(models.names()), "set()"]
 
 
-SETTINGS: dict[str, tuple[str, dict[str, int], dict[str, int]]] = {
-    "text has 128 tokens unless told otherwise": ("bert-base", {}, {"batch": 1, "seq": 128}),
-    "a tiny text has 8": ("tiny-gpt2", {}, {"batch": 1, "seq": 8}),
-    "images have a batch only": ("vit-base", {"batch": 4}, {"batch": 4}),
-    "the longest sequence is allowed": ("gpt2", {"seq": 1024}, {"batch": 1, "seq": 1024}),
+NOT_THERE: dict[str, tuple[str, str]] = {
+    "an unknown model names the nearest": ("bert-bas", "did you mean 'bert-base'?"),
+    "a model like no other lists them all": ("xyzzy", "there are: bert-small, bert-base"),
 }
 
 
-@pytest.mark.parametrize(("name", "given", "wanted"), SETTINGS.values(), ids=SETTINGS.keys())
-def test_settings(name: str, given: dict[str, int], wanted: dict[str, int]) -> None:
-    assert find(name).settings(given) == wanted
-
-
-REFUSED: dict[str, tuple[str, dict[str, int], str]] = {
-    "an unknown model names the nearest": ("bert-bas", {}, "did you mean 'bert-base'?"),
-    "a model like no other lists them all": ("xyzzy", {}, "there are: bert-small, bert-base"),
-    "an unknown parameter names the nearest": ("gpt2", {"sec": 8}, "did you mean 'seq'?"),
-    "an image has no sequence": ("resnet-50", {"seq": 8}, "there are: batch"),
-    "no tokens at all": ("bert-base", {"seq": 0}, "from 1 to 512"),
-    "more tokens than positions": ("bert-base", {"seq": 513}, "from 1 to 512"),
-    "a batch of nothing": ("mlp", {"batch": 0}, "1 or more"),
-}
-
-
-@pytest.mark.parametrize(("name", "parameters", "fix"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(name: str, parameters: dict[str, int], fix: str) -> None:
+@pytest.mark.parametrize(("name", "fix"), NOT_THERE.values(), ids=NOT_THERE.keys())
+def test_what_is_not_there(name: str, fix: str) -> None:
     with pytest.raises(UsageError) as caught:
-        models.build(name, **parameters)
+        models.build(name)
     assert fix in caught.value.fix
     assert caught.value.where == f"zoo:{name}"

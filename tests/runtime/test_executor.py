@@ -9,15 +9,13 @@ from weakref import ref
 import numpy as np
 import pytest
 
-from stagecut.backends.null.device import NullBackend, NullLink
+from stagecut.backends.null.device import NullLink
 from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
     Executable,
-    LinkDriver,
     StagedSchedule,
     StageProgram,
-    Support,
     Tensor,
 )
 from stagecut.compiler.ir.errors import (
@@ -27,11 +25,12 @@ from stagecut.compiler.ir.errors import (
     StageFault,
     ValueRangeError,
 )
-from stagecut.compiler.ir.graph import Node, Value
-from stagecut.compiler.ir.machine import Basis, Device, Memory, Route
+from stagecut.compiler.ir.graph import Value
+from stagecut.compiler.ir.machine import Basis, Route
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.trace import Event
 from stagecut.runtime.executor import Executor
+from tests.support.like import Like
 from tests.support.staged import device, staged
 
 CHAIN = "g (float[3] x) => (float[3] z) { [a] u = Neg(x)  [b] v = Exp(u)  [c] z = Neg(v) }"
@@ -229,29 +228,10 @@ class _Doubling:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _Made(Like):
     """`inner`, but that every stage is `compute`; refuses every stage where that is None."""
 
-    inner: NullBackend
     compute: Executable | None
-
-    @property
-    def device(self) -> Device:
-        return self.inner.device
-
-    @property
-    def memory(self) -> Memory:
-        return self.inner.memory
-
-    @property
-    def links(self) -> tuple[LinkDriver, ...]:
-        return self.inner.links
-
-    def supports(self, node: Node) -> Support:
-        return self.inner.supports(node)
-
-    def estimate(self, node: Node) -> Estimate | None:
-        return self.inner.estimate(node)
 
     def prepare(self, stage: StageProgram) -> Executable:
         if self.compute is None:

@@ -11,15 +11,15 @@ import pytest
 from stagecut import backends
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.formats.costs_json import read_costs
+from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError, FeedError, ShapeError, TraceError, UsageError
 from stagecut.compiler.onnx_runtime import ort
-from stagecut.compiler.profiling import expand_model
 from stagecut.compiler.report.model.build import build_report
 from stagecut.passes.profile.synthetic import unmeasured
 from stagecut.runtime import Session
 from tests.support.onnx_models import MODELS, TinyModel
-from tests.support.scattered import scattered
+from tests.support.scattered import expand, scattered
 
 
 def _numbers(count: int) -> str:
@@ -196,7 +196,7 @@ def test_variants_of_the_same_shape_are_refused() -> None:
 
 def test_one_cost_table_for_several_shapes_is_refused() -> None:
     model = ATTENTION.proto()
-    expanded = expand_model(model, devices=["cpu.serial"], feeds=_attention_feeds(1, 4))
+    expanded = expand(load_program(model, feeds=_attention_feeds(1, 4)), ["cpu.serial"], "cluster")
     shapes = [{"x": (1, 4, 8)}, {"x": (1, 5, 8)}]
     with pytest.raises(UsageError, match="a cost table is for one shape"):
         compile_model(model, costs=unmeasured(expanded), shapes=shapes)

@@ -24,6 +24,17 @@ VOCABULARY, HEADS, SIZE = 23, 2, 4
 STATES = {"past_key_values.0.key": "present.0.key", "past_key_values.0.value": "present.0.value"}
 PROMPT = (3, 7, 1, 12, 5)
 
+#: What the states of a layer are called outside, and the weights of one, with those around it.
+NAMES = {
+    "past_k": "past_key_values.0.key",
+    "past_v": "past_key_values.0.value",
+    "present_k": "present.0.key",
+    "present_v": "present.0.value",
+}
+SHAPES = {"embed": (23, 8), "places": (512, 8), "head": (8, 23)} | dict.fromkeys(
+    ("wq", "wk", "wv", "wo"), (8, 8)
+)
+
 _TEXT = """
 <ir_version: 10, opset_import: ["": 21]>
 decoder (int64[batch,seq] input_ids, int64[batch,total] attention_mask,
@@ -78,20 +89,10 @@ def _text(fused: str) -> str:
     return text.replace('["": 21]', domains)
 
 
-_NAMES = {
-    "past_k": "past_key_values.0.key",
-    "past_v": "past_key_values.0.value",
-    "present_k": "present.0.key",
-    "present_v": "present.0.value",
-}
-
-
 def tiny_decoder(fused: str = "", **renamed: str) -> onnx.ModelProto:
     """One layer of attention, `fused` into the operator of that name. `renamed` are other names for
     past_k, past_v, present_k, present_v; large random weights let the best tokens differ."""
-    shapes = {"embed": (23, 8), "places": (512, 8), "head": (8, 23)}
-    shapes |= dict.fromkeys(("wq", "wk", "wv", "wo"), (8, 8))
-    return with_weights(_text(fused), shapes, {**_NAMES, **renamed}, seed=0)
+    return with_weights(_text(fused), SHAPES, {**NAMES, **renamed}, seed=0)
 
 
 #: Of `recurrent`.

@@ -1,7 +1,7 @@
 """Every stream of a small cost table over hosts, and its period: the slow obvious answer."""
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise, permutations, product
+from collections.abc import Iterator
+from itertools import combinations, pairwise, product
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
@@ -14,6 +14,7 @@ from stagecut.compiler.ir.hosts_stream import (
 )
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.transfers import scheduled
+from tests.support.tables import every_order
 
 
 def every_account(table: CostTable) -> Iterator[HostsAccount]:
@@ -25,29 +26,13 @@ def every_account(table: CostTable) -> Iterator[HostsAccount]:
             continue
 
 
-def _runs(table: CostTable, order: Sequence[int]) -> bool:
-    """Whether each node finds what it reads."""
-    seen = {"x"}
-    for at in order:
-        if not {*table.nodes[at].inputs} <= seen:
-            return False
-        seen |= {*table.nodes[at].outputs}
-    return True
-
-
 def _ways(table: CostTable) -> Iterator[list[tuple[str, ...]]]:
     """Stretches of every order in which the nodes can run."""
-    names = [node.name for node in table.nodes]
-    for order in permutations(range(len(names))):
-        if not _runs(table, order):
-            continue
-        for count in range(len(names)):
-            for cuts in combinations(range(1, len(names)), count):
-                ends = [0, *cuts, len(names)]
-                yield [
-                    tuple(sorted(names[at] for at in order[start:end]))
-                    for start, end in pairwise(ends)
-                ]
+    for order in every_order(table):
+        for count in range(len(order)):
+            for cuts in combinations(range(1, len(order)), count):
+                ends = [0, *cuts, len(order)]
+                yield [tuple(sorted(order[start:end])) for start, end in pairwise(ends)]
 
 
 def _streams(table: CostTable) -> Iterator[HostsStream]:

@@ -12,19 +12,11 @@ import numpy as np
 import pytest
 
 from stagecut.backends import cpu, table
-from stagecut.backends.cpu.device import CpuBackend
 from stagecut.backends.options import Options
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import (
-    Estimate,
-    Executable,
-    LinkDriver,
-    StageProgram,
-    Support,
-    Tensor,
-)
-from stagecut.compiler.ir.graph import Node
-from stagecut.compiler.ir.machine import Device, Memory
+from stagecut.compiler.ir.device import Executable, StageProgram, Tensor
+from stagecut.compiler.ir.machine import Device
+from tests.support.like import Like
 
 Lie: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -87,30 +79,20 @@ class Liar:
 
 
 @dataclass(frozen=True)
-class LyingBackend:
-    """Like `cpu.serial` in all but the truth."""
+class LyingBackend(Like):
+    """In all but the truth, the name and the precision."""
 
-    honest: CpuBackend
-    device: Device
+    name: str
+    precision: str
     how: str
     about: str
 
     @property
-    def memory(self) -> Memory:
-        return self.honest.memory
-
-    @property
-    def links(self) -> tuple[LinkDriver, ...]:
-        return ()
-
-    def supports(self, node: Node) -> Support:
-        return self.honest.supports(node)
-
-    def estimate(self, node: Node) -> Estimate | None:
-        return None
+    def device(self) -> Device:
+        return replace(self.inner.device, name=self.name, precision=self.precision)
 
     def prepare(self, stage: StageProgram) -> Executable:
-        honest = self.honest.prepare(stage)
+        honest = self.inner.prepare(stage)
         operators = {node.op_type for node in stage.model.graph}
         if self.about and self.about not in operators:
             return honest
@@ -123,9 +105,7 @@ def create(name: str, options: Mapping[str, str]) -> LyingBackend:
     how, about = read.text("how", default="zeros"), read.text("on", default="")
     precision = read.text("precision", default="f32")
     read.refuse_unread()
-    honest = cpu.create("cpu.serial", {})
-    device = replace(honest.device, name=name, precision=precision)
-    return LyingBackend(honest, device, how, about)
+    return LyingBackend(cpu.create("cpu.serial", {}), name, precision, how, about)
 
 
 def use(monkeypatch: pytest.MonkeyPatch) -> None:

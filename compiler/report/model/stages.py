@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stagecut.compiler.ir.account import StepAccount
 from stagecut.compiler.ir.plan import PlannedVariant
-from stagecut.compiler.ir.schedule import Run, Stage, Transfer
+from stagecut.compiler.ir.schedule import Run, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.model.rows import StageRow, TransferRow
@@ -19,6 +19,7 @@ def stage_rows(planned: PlannedVariant, trace: Trace | None) -> tuple[StageRow, 
     events = (
         {event.stage: event for event in trace.events if event.kind == "stage"} if trace else {}
     )
+    flops = {node.name: node.flops for node in planned.nodes}
     arriving: dict[int | None, list[StepAccount]] = {}
     for _, cost, before in _transfers(planned):
         arriving.setdefault(before, []).append(cost)
@@ -28,6 +29,7 @@ def stage_rows(planned: PlannedVariant, trace: Trace | None) -> tuple[StageRow, 
             continue
         stage, arrived = planned.schedule.stages[step.stage], arriving.get(step.stage, [])
         observed_s = planned.stages[step.stage].observed_s
+        peak = planned.machine.device(stage.device).peak_flop_per_s
         gate = None if observed_s is None else Figure(observed_s, cost.basis)
         event = events.get(step.stage)
         rows.append(
@@ -42,18 +44,16 @@ def stage_rows(planned: PlannedVariant, trace: Trace | None) -> tuple[StageRow, 
                 transfers_in=len(arrived),
                 transferred_in_bytes=sum(each.size_bytes for each in arrived),
                 energy_j=cost.energy_j,
-                utilisation=_utilisation(planned, stage, cost.time_s),
+                utilisation=_utilisation(
+                    sum(flops[name] for name in stage.nodes), cost.time_s, peak
+                ),
             )
         )
     return tuple(rows)
 
 
-def _utilisation(planned: PlannedVariant, stage: Stage, time_s: float) -> float | None:
-    peak = planned.machine.device(stage.device).peak_flop_per_s
-    if peak is None or not time_s:
-        return None
-    names = frozenset(stage.nodes)
-    return sum(node.flops for node in planned.nodes if node.name in names) / (time_s * peak)
+def _utilisation(flops: int, time_s: float, peak: float | None) -> float | None:
+    return None if peak is None or not time_s else flops / (time_s * peak)
 
 
 def transfer_rows(planned: PlannedVariant, run: Trace | None) -> tuple[TransferRow, ...]:

@@ -58,12 +58,7 @@ def _facts(report: Report) -> Iterator[Padding]:
     energy = wording.energy(summary)
     besides = (f"{energy} a run" if energy else "", wording.loading(summary))
     lines = (
-        stream_wording.streaming(summary),
-        stream_wording.bottleneck(summary),
-        stream_wording.reason(summary),
-        stream_wording.front(summary),
-        stream_wording.measured_stages(summary),
-        stream_wording.batches(summary),
+        *stream_wording.lines(summary),
         stream_wording.over_links(report.over_links, report.rewrites),
         headline.optimum(summary),
         headline.rivalry(report),

@@ -15,12 +15,13 @@ import pytest
 from stagecut.backends.null.device import NullBackend
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
 from stagecut.compiler.formats.plan_file import Plan
+from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.device import Estimate
 from stagecut.compiler.ir.schedule import Schedule
-from stagecut.compiler.profiling import expand_model
 from stagecut.passes.profile.synthetic import unmeasured
 from tests.support.command_line import Said
 from tests.support.reference import run_reference
+from tests.support.scattered import expand
 
 Run: TypeAlias = Callable[..., Said]
 
@@ -141,7 +142,8 @@ def test_a_time_that_is_not_known_is_not_told(
 
 def test_a_dry_run_is_of_what_was_asked_for(run: Run, model: Path, tmp_path: Path) -> None:
     costs = tmp_path / "costs.json"
-    costs.write_text(write_costs(unmeasured(expand_model(str(model), devices=["cpu.serial"]))))
+    expanded = expand(load_program(str(model)), ["cpu.serial"], "cluster")
+    costs.write_text(write_costs(unmeasured(expanded)))
     by_costs = ("compile", model, "--dry-run", "--costs", costs)
     [variant] = (found := _json(run(*by_costs, "--json")))["variants"]
     assert [each["device"] for each in variant["devices"]] == ["cpu.serial"]

@@ -145,6 +145,24 @@ def test_a_dry_run_asks_about_the_step(run: Run, model: str) -> None:
     assert "tiny.decode: " in said.out
 
 
+def test_a_dry_run_is_of_the_answer_that_is_asked_for(run: Run, model: str) -> None:
+    dry = ("compile", model, "--dry-run", "--device", "cpu.serial")
+    said = run(*dry, "--objective", "generate:prompt=4,new=8", "--json")
+    assert said.code == 0, said.err
+    shapes = {each["entry"]: each["shapes"] for each in _json(said)["variants"]}
+    assert [*shapes] == ["prefill", "decode"]
+    twice = run(*dry, "--objective", "generate:prompt=4,new=8", "--prompt", 5)
+    assert (twice.code, "leave --prompt out" in twice.err) == (2, True)
+
+
+def test_a_dry_run_refuses_what_a_compile_does(run: Run, model: str, tmp_path: Path) -> None:
+    asked = ("compile", model, "--device", "cpu.serial")
+    for wrong in (("--objective", "throughput"), ("--metric", "package.module:function")):
+        said = run(*asked, *wrong, "--dry-run")
+        assert said.code == 2
+        assert said.err == run(*asked, *wrong, "-o", tmp_path / "x.plan", "--no-cache").err
+
+
 def test_a_model_without_a_cache_has_no_length(run: Run, tmp_path: Path) -> None:
     onnx.save(MODELS["residual"].proto(), tmp_path / "plain.onnx")
     said = run("profile", "plain.onnx", "-o", "x.json", "--length", 64)

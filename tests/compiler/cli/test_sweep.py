@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import onnx
 import pytest
 
-from stagecut.compiler.cli.sweep_command import _entries
+from stagecut.compiler.cli.sweep_asked import read_entries
 from stagecut.compiler.cli.sweep_output import proved
 from stagecut.compiler.formats.costs_json import write_costs
 from tests.support.browser import chromium
@@ -238,8 +238,8 @@ ENTRIES = {
 
 @pytest.mark.parametrize(("text", "first"), ENTRIES.values(), ids=ENTRIES.keys())
 def test_entries_of_a_catalogue(text: str, first: list[str]) -> None:
-    assert _entries(text)[:1] == first
-    assert len(_entries(text)) == 2
+    assert read_entries(text)[:1] == first
+    assert len(read_entries(text)) == 2
 
 
 BAD = {

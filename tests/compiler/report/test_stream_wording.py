@@ -1,5 +1,7 @@
 """What a report says of streams."""
 
+from html import escape
+
 from stagecut.compiler.report import stream_wording
 from stagecut.compiler.report.page.html import to_html
 from tests.support.planned import report_of
@@ -26,3 +28,16 @@ def test_the_latency_is_that_with_as_many_in_flight_as_there_are() -> None:
     assert stream_wording.streaming(report_of_a_stream().summary).endswith(
         "an input takes 100 ms with 3 in flight"
     )
+
+
+def test_all_that_is_said_stands_together() -> None:
+    summary = report_of_a_stream().summary
+    said = stream_wording.lines(summary)
+    assert said[0] == stream_wording.streaming(summary)
+    assert said[-1] == stream_wording.batches(summary)
+    assert all(said)
+    page = to_html(report_of_a_stream())
+    assert [page.index(escape(line[1:])) for line in said] == sorted(
+        page.index(escape(line[1:])) for line in said
+    )
+    assert stream_wording.lines(report_of(mixed()).summary) == ()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stagecut.compiler.ir.device import Feeds
-from stagecut.passes.gate.further_inputs import InputSet, further_inputs, is_float
+from stagecut.passes.gate.further_inputs import MOST_SETS, InputSet, further_inputs, is_float
 
 X = np.linspace(-1, 3, 64, dtype=np.float32).reshape(8, 8)
 
@@ -19,6 +19,7 @@ def test_the_sets_of_a_float() -> None:
     names = ["the sample inputs", "random numbers", "zeros", "small numbers", "extremes"]
     names.append("NaN and infinities")
     assert [*found] == names
+    assert len(names) == MOST_SETS
     for each in found.values():
         assert (each.feeds["x"].shape, each.feeds["x"].dtype) == (X.shape, X.dtype)
     assert found["the sample inputs"].feeds["x"] is X

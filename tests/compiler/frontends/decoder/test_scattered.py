@@ -14,18 +14,17 @@ from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.session import DecoderSession
-from tests.support.decoders import PROMPT, decoder_plan, greedy, tiny_decoder, with_weights
+from tests.support.decoders import (
+    NAMES,
+    PROMPT,
+    SHAPES,
+    decoder_plan,
+    greedy,
+    tiny_decoder,
+    with_weights,
+)
 
 ROOM = 20
-NAMES = {
-    "past_k": "past_key_values.0.key",
-    "past_v": "past_key_values.0.value",
-    "present_k": "present.0.key",
-    "present_v": "present.0.value",
-}
-SHAPES = {"embed": (23, 8), "places": (512, 8), "head": (8, 23)} | dict.fromkeys(
-    ("wq", "wk", "wv", "wo"), (8, 8)
-)
 
 _TEXT = """
 <ir_version: 10, opset_import: ["": 24]>
