@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from stagecut import models
-from stagecut.models.catalogue import Entry, Family, find
+from stagecut.models.catalogue import find
+from stagecut.models.entry import Entry, Family
 
 #: Channels of a thin model for each head.
 _A_HEAD = 4
