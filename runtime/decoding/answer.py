@@ -10,7 +10,8 @@ from stagecut.compiler.ir.numbers import is_whole, whole_numbers
 from stagecut.runtime.decoding.sampling import Sampler
 from stagecut.runtime.decoding.tokenizer import Tokenizer
 
-#: Told of each token when it is there, and of the text that it completes, empty without tokenizer.
+#: Told of each token when it is there, and of the text that it completes, empty without tokenizer;
+#: of the last one again where more text turns out to be the answer's behind it, by what ends it.
 Listener: TypeAlias = Callable[[int, str], None]
 
 #: What a tokenizer makes of the first bytes of a letter.
@@ -92,10 +93,14 @@ class Answer:
         return token
 
     def tell(self) -> None:
-        """Tell the listener of the latest token, if it has not been told."""
-        if self._listener is not None and self._heard < len(self.tokens):
+        """Tell the listener of the latest token, if it has not been told; again, of an answer that
+        is over, if text is left that was held back."""
+        if self._listener is None or not self.tokens:
+            return
+        new = self._completed(self._whole)
+        if new or self._heard < len(self.tokens):
             self._heard = len(self.tokens)
-            self._listener(self.tokens[-1], self._completed(self._whole))
+            self._listener(self.tokens[-1], new)
 
     @property
     def _whole(self) -> str:
@@ -103,9 +108,9 @@ class Answer:
 
     def _completed(self, text: str) -> str:
         """What the latest token adds to what was told: letters come when whole, and what may turn
-        out to be a stop when it is none."""
+        out to be a stop when it is none; all that is left when the answer is over."""
         sure = self._ends.cut(text) if self.is_over else self._ends.sure(text)
-        if sure.endswith(_UNFINISHED):
+        if sure.endswith(_UNFINISHED) and not self.is_over:
             return ""
         new, self._told = sure[len(self._told) :], sure
         return new

@@ -67,6 +67,35 @@ def test_what_is_held_back_is_told_at_the_end() -> None:
     assert (answer.text, told) == ("ab", ["a", "b"])
 
 
+def test_what_is_held_back_is_told_before_a_token_that_ends_it() -> None:
+    """Once, with the last token of the answer."""
+    told: list[tuple[int, str]] = []
+    ends = Ends(9, stop_ids=[25], stops=["bb"])
+    answer = Answer(Sampler(Sampling()), ends, Letters(), lambda *each: told.append(each))
+    for letter in "abzz":
+        answer.add(np.eye(26)[ord(letter) - ord("a")])
+        answer.tell()
+    assert (answer.text, answer.tokens) == ("ab", [0, 1])
+    assert told == [(0, "a"), (1, ""), (1, "b")]
+
+
+@pytest.mark.parametrize(("max_new", "told"), [(2, ["a", "b\ufffd"]), (9, ["a", "", "b\ufffd"])])
+def test_a_letter_that_never_gets_whole(max_new: int, told: list[str]) -> None:
+    """It is told with the sound ones before it, by the last token or by what ends the answer."""
+
+    class Broken(Letters):
+        def decode(self, tokens: Sequence[int]) -> str:
+            return super().decode(tokens).replace("b", "b\ufffd")
+
+    found: list[str] = []
+    ends = Ends(max_new, stop_ids=[25])
+    answer = Answer(Sampler(Sampling()), ends, Broken(), lambda _, text: found.append(text))
+    for token in (0, 1, 25):
+        answer.add(np.eye(26)[token])
+        answer.tell()
+    assert (answer.text, found) == ("ab\ufffd", told)
+
+
 @pytest.mark.parametrize("stops", ["text", [""], None, 5, [5], iter("ab")])
 def test_stops_that_are_none(stops: Any) -> None:
     with pytest.raises(UsageError, match="it ends before it begins"):
