@@ -68,6 +68,7 @@ class Answer:
         self._ends = ends
         self._tokenizer = tokenizer
         self._listener = listener
+        self._chosen = -1
         self._heard, self._told = 0, ""
         self.tokens: list[int] = []
         self.is_over = False
@@ -80,9 +81,13 @@ class Answer:
         return self._ends.cut(self._whole)
 
     def add(self, scores: Tensor) -> int:
-        """Choose the next token, and say which it is; one that ends the answer is no part of it."""
-        token = self._sampler(scores)
-        if self.is_over or token in self._ends.stop_ids:
+        """Choose the next token, and say which it is; one that ends the answer is no part of it.
+        Behind the end, of sequences that go on beside others, nothing is chosen, and the last one
+        is said again."""
+        if self.is_over:
+            return self._chosen
+        token = self._chosen = self._sampler(scores)
+        if token in self._ends.stop_ids:
             self.is_over = True
             return token
         self.tokens.append(token)

@@ -96,6 +96,15 @@ def test_a_letter_that_never_gets_whole(max_new: int, told: list[str]) -> None:
     assert (answer.text, found) == ("ab\ufffd", told)
 
 
+@pytest.mark.parametrize("ends", [Ends(1), Ends(9, stop_ids=[1])])
+def test_nothing_is_chosen_behind_the_end(ends: Ends) -> None:
+    """Whatever the scores of a sequence that only goes on beside others."""
+    answer = Answer(Sampler(Sampling()), ends)
+    assert answer.add(np.eye(26)[1]) == 1
+    assert answer.add(np.full(26, np.nan)) == 1
+    assert len(answer.tokens) <= 1
+
+
 @pytest.mark.parametrize("stops", ["text", [""], None, 5, [5], iter("ab")])
 def test_stops_that_are_none(stops: Any) -> None:
     with pytest.raises(UsageError, match="it ends before it begins"):
