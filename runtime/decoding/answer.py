@@ -70,6 +70,7 @@ class Answer:
         self._listener = listener
         self._chosen = -1
         self._heard, self._told = 0, ""
+        self._decoded, self._whole_text = 0, ""
         self.tokens: list[int] = []
         self.is_over = False
 
@@ -109,7 +110,11 @@ class Answer:
 
     @property
     def _whole(self) -> str:
-        return "" if self._tokenizer is None else self._tokenizer.decode(self.tokens)
+        """The text of all tokens, decoded once for each that is added; empty without tokenizer."""
+        if self._tokenizer is not None and self._decoded < len(self.tokens):
+            self._decoded = len(self.tokens)
+            self._whole_text = self._tokenizer.decode(self.tokens)
+        return self._whole_text
 
     def _completed(self, text: str) -> str:
         """What the latest token adds to what was told: letters come when whole, and what may turn

@@ -105,6 +105,22 @@ def test_nothing_is_chosen_behind_the_end(ends: Ends) -> None:
     assert len(answer.tokens) <= 1
 
 
+def test_each_token_is_decoded_once() -> None:
+    """However often the text is looked at: to find a stop, to tell of it, and at the end."""
+    decoded: list[int] = []
+
+    class Noted(Letters):
+        def decode(self, tokens: Sequence[int]) -> str:
+            decoded.append(len(tokens))
+            return super().decode(tokens)
+
+    answer = Answer(Sampler(Sampling()), Ends(9, [25], ["bc"]), Noted(), lambda *_: None)
+    for token in (0, 1, 25, 25):
+        answer.add(np.eye(26)[token])
+        answer.tell()
+    assert (answer.text, decoded) == ("ab", [1, 2])
+
+
 @pytest.mark.parametrize("stops", ["text", [""], None, 5, [5], iter("ab")])
 def test_stops_that_are_none(stops: Any) -> None:
     with pytest.raises(UsageError, match="it ends before it begins"):
