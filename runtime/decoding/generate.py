@@ -122,7 +122,8 @@ class Generator:
         Those that are shorter than the longest one are filled up in front. By chance, each prompt
         has a seed of its own, one more than the one before it. Raises FeedError for another number
         of prompts, and for different lengths where the model is not told by an `attention_mask`
-        which tokens count; UsageError for other arguments that make no sense.
+        which tokens count, or reads them one by one; UsageError for other arguments that make no
+        sense.
         """
         ends = Ends(max_new, stop_ids, stops)
         if not isinstance(sampling, Sampling):
@@ -215,10 +216,9 @@ class Generator:
         filled = self._filled(given)
         if self.session.decoding.states:
             return self._scores(sequence.run(PREFILL, filled))
-        columns = np.hsplit(filled[self.session.decoding.tokens], len(given[0]))
-        return [
-            self._scores(sequence.run(DECODE, self._rows(column.tolist()))) for column in columns
-        ][-1]
+        for step in zip(*given, strict=True):
+            outputs = sequence.run(DECODE, self._rows([[token] for token in step]))
+        return self._scores(outputs)
 
     def _filled(self, given: Several[Several[int]]) -> dict[str, Tensor]:
         """Prompts as rows of one length, the first tokens of which do not count where there are
@@ -230,7 +230,8 @@ class Generator:
         )
         if not any(missing):
             return rows
-        if self._mask_dtype is None or self.session.counts_from_front:
+        one_by_one = not self.session.decoding.states  # none of its runs is given the mask
+        if self._mask_dtype is None or one_by_one or self.session.counts_from_front:
             lengths = ", ".join(str(len(tokens)) for tokens in given)
             raise FeedError(
                 f"they have {lengths} tokens, and the model is not told which of them count",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from stagecut.compiler.entries import entries_of
@@ -14,7 +15,7 @@ from stagecut.runtime.decoding.benchmark import Lengths, benchmark
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.sampling import Sampling
 from stagecut.runtime.decoding.session import DecoderSession
-from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
+from tests.support.decoders import HIDDEN, PROMPT, PlainLoop, decoder_plan, recurrent, tiny_decoder
 from tests.support.encoder_decoders import write_folder
 
 PROMPTS = (PROMPT, (4, 2, 9), (1,))
@@ -103,6 +104,22 @@ def test_an_operator_that_counts_from_the_front() -> None:
     assert [[*each.tokens] for each in found] == _alone(equal, 12, "GroupQueryAttention")
     with pytest.raises(FeedError, match="they have 5, 3 tokens"):
         generator.several(PROMPTS[:2])
+
+
+def test_a_model_that_reads_one_token_at_a_time() -> None:
+    """It takes prompts of one length, mask or not: no step is told of all of a prompt."""
+    model = recurrent()
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 2
+    mask = onnx.helper.make_tensor_value_info("attention_mask", onnx.TensorProto.INT64, [2, "all"])
+    model.graph.input.append(mask)
+    options = DecodingOptions(states=HIDDEN)
+    generator = Generator(decoder_plan(model, decoding=options))
+    found = generator.several([(4, 2), (9, 1)], max_new=3)
+    again = generator.several([(9, 1), (4, 2)], max_new=3)
+    assert [each.tokens for each in found] == [each.tokens for each in again[::-1]]
+    with pytest.raises(FeedError, match="they have 3, 2 tokens"):
+        generator.several([(4, 2, 9), (9, 1)], max_new=3)
 
 
 def test_a_model_whose_batch_is_not_open() -> None:
