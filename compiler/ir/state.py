@@ -42,15 +42,15 @@ def positional(
     as count before it, and where nothing does, at 0.
     """
     found: dict[str, Tensor] = {}
-    total = counted.shape[1]
-    for name, dtype in dtypes.items():
-        if name == MASK:
-            found[name] = counted.astype(dtype)
-        elif name == POSITIONS:
-            places = np.maximum(np.cumsum(counted, axis=1) - 1, 0)
-            found[name] = places[:, total - tokens :].astype(dtype)
-        elif name == CACHE_POSITIONS:
-            found[name] = np.arange(total - tokens, total, dtype=dtype)
+    before = counted.shape[1] - tokens
+    if MASK in dtypes:
+        found[MASK] = counted.astype(dtypes[MASK])
+    if POSITIONS in dtypes:
+        behind = counted[:, :before].sum(axis=1, keepdims=True)
+        places = np.maximum(behind + counted[:, before:].cumsum(axis=1) - 1, 0)
+        found[POSITIONS] = places.astype(dtypes[POSITIONS])
+    if CACHE_POSITIONS in dtypes:
+        found[CACHE_POSITIONS] = np.arange(before, before + tokens, dtype=dtypes[CACHE_POSITIONS])
     return found
 
 
