@@ -1,6 +1,8 @@
 """Several sequences in one step: each says what it says alone."""
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,19 @@ def test_each_ends_where_it_ends(session: DecoderSession) -> None:
     assert [[*each.tokens] for each in found] == [
         tokens[: tokens.index(stop)] if stop in tokens else tokens for tokens in expected
     ]
+
+
+def test_the_rate_is_of_the_tokens_that_all_say() -> None:
+    """Those that are over earlier say none in later steps, each of which takes a second here."""
+    expected = _alone(PROMPTS, 8)
+    stop = expected[1][3]
+    clock = partial(next, count(0.0))
+    generator = Generator(decoder_plan(tiny_decoder(), decoding=OPTIONS), clock=clock)
+    found = generator.several(PROMPTS, max_new=8, stop_ids=[stop])
+    lengths = [tokens.index(stop) if stop in tokens else 8 for tokens in expected]
+    assert min(lengths) < max(lengths) == 8
+    behind = sum(length - 1 for length in lengths)
+    assert {(each.step_s, each.tokens_per_s) for each in found} == {(1.0, behind / 7)}
 
 
 def test_by_chance_each_has_a_seed_of_its_own(session: DecoderSession) -> None:
