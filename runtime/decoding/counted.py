@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.device import StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import FeedError
 from stagecut.compiler.ir.state import MASK, positional
 from stagecut.compiler.ir.text import size_text
+
+#: Operators that are told how many tokens count, and not which.
+_FROM_FRONT = frozenset({"GroupQueryAttention"})
 
 
 class Counted:
@@ -50,3 +53,12 @@ class Counted:
         other = Counted(*self._counts.shape)
         other._counts[:] = self._counts
         return other
+
+
+def counts_from_front(staged: StagedSchedule) -> bool:
+    """Whether an operator, of an If or Loop too, takes the tokens that count for the first ones."""
+    return any(
+        node.op_type in _FROM_FRONT
+        for program in staged.programs
+        for node in program.model.graph.all_nodes()
+    )
