@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.numbers import is_whole, whole_numbers
+from stagecut.compiler.ir.numbers import is_count, whole_numbers
 from stagecut.runtime.decoding.sampling import Sampler
 from stagecut.runtime.decoding.tokenizer import Tokenizer
 
@@ -28,7 +28,7 @@ class Ends:
     stops: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        if not (is_whole(self.max_new) and self.max_new >= 1):
+        if not is_count(self.max_new, 1):
             raise UsageError(
                 f"it is {self.max_new!r}", where="max_new", fix="give a whole number, 1 or more"
             )
