@@ -36,9 +36,11 @@ class Counted:
         """Another that knows the `mask` of all `total` tokens so far; raises FeedError where it is
         of others."""
         sequences = len(self._counts)
-        if np.shape(mask) != (sequences, total):
+        shape = shape_of(mask)
+        if shape != (sequences, total):
+            said = "of several lengths" if shape is None else size_text(shape)
             raise FeedError(
-                f"is {size_text(np.shape(mask))}, and there are {total} tokens of {sequences}",
+                f"is {said}, and there are {total} tokens of {sequences}",
                 where=f"input {MASK}",
                 fix=f"feed {sequences}x{total} numbers, or leave it out",
             )
@@ -53,6 +55,14 @@ class Counted:
         other = Counted(*self._counts.shape)
         other._counts[:] = self._counts
         return other
+
+
+def shape_of(fed: Any) -> tuple[int, ...] | None:
+    """That of an array, or of lists in the place of one; None where these have several lengths."""
+    try:
+        return tuple(np.shape(fed))
+    except ValueError:
+        return None
 
 
 def counts_from_front(staged: StagedSchedule) -> bool:

@@ -52,6 +52,12 @@ def test_a_mask_of_other_tokens() -> None:
         Counted(2, 9).told(MASK, 4)
 
 
+def test_a_mask_of_several_lengths() -> None:
+    ragged: Any = [[1, 1, 1], [1]]
+    with pytest.raises(FeedError, match="is of several lengths, and there are 3 tokens of 2"):
+        Counted(2, 9).told(ragged, 3)
+
+
 @pytest.mark.parametrize("operator", ["Relu", "GroupQueryAttention"])
 def test_an_operator_in_a_branch_counts_from_the_front(operator: str) -> None:
     text = f"""
