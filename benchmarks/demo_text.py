@@ -51,11 +51,12 @@ def main() -> None:
         settings=Settings(effort="quick"),
     )
     plan.save(options.output / "gemma.plan")
-    generator = Generator(plan, Tokenizer(tokenizer))
+    known = Tokenizer(tokenizer)
+    generator = Generator(plan, known)
     found = generator(options.prompt, max_new=options.new)
     print(f"{options.prompt}{found.text}")
     module: Any = model.module
-    expected = _greedy(module.model, Tokenizer(tokenizer).encode(options.prompt), options.new)
+    expected = _greedy(module.model, known.encode(options.prompt), options.new)
     equal = int(np.equal(found.tokens, expected).sum())
     print(
         f"first token after {1e3 * found.first_token_s:.0f} ms, then {found.tokens_per_s:.1f} "

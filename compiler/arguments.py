@@ -16,7 +16,7 @@ from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostModel, CostTable
 from stagecut.compiler.ir.errors import FeedError, ShapeError, UsageError
 from stagecut.compiler.ir.measured_machine import MeasuredMachine
-from stagecut.compiler.ir.numbers import is_amount, is_whole
+from stagecut.compiler.ir.numbers import is_amount, is_count
 from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.passes.cluster.cluster import Granularity
@@ -163,7 +163,7 @@ def table_of(costs: CostTable | CostModel, expanded: ExpandedGraph) -> CostTable
 
 def check_stream(max_batch: Any, max_latency_s: object, max_memory_bytes: object) -> None:
     """Raises UsageError for limits that no stream can have."""
-    if max_batch is not None and not (is_whole(max_batch) and max_batch >= 1):
+    if max_batch is not None and not is_count(max_batch, 1):
         raise _other("max_batch", max_batch, "a whole number, 1 or more")
     _check_amount("max_latency_s", max_latency_s)
     _check_amount("max_memory_bytes", max_memory_bytes)

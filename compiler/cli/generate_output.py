@@ -31,7 +31,7 @@ def print_generated(found: "Sequence[Generated]", generator: "Generator") -> Non
         {
             **(said[0] if len(said) == 1 else {"answers": said}),
             "first_token_s": longest.first_token_s,
-            "tokens_per_s": _rate(found),
+            "tokens_per_s": longest.tokens_per_s,
             "memory_bytes": sum(each.memory_bytes for each in found),
             "bandwidth_share": share_of(longest, generator, read_bandwidth()),
         },
@@ -44,19 +44,13 @@ def show_generated(found: "Sequence[Generated]", *, streamed: bool) -> None:
     for each in found:
         written = " ".join(map(str, each.tokens)) if each.text is None else each.text
         say(*([""] if streamed else written.split("\n")))
-    per_s = _rate(found)
+    per_s = found[0].tokens_per_s
     rate = "" if per_s is None else f", then {per_s:.1f} tokens/s"
     who = "the sequence" if len(found) == 1 else f"{len(found)} sequences"
     note(
         f"first token after {units.seconds(found[0].first_token_s)}{rate}; "
         f"{who} took {units.size(sum(each.memory_bytes for each in found))}"
     )
-
-
-def _rate(found: "Sequence[Generated]") -> float | None:
-    """Of all of them, which run in the same steps."""
-    per_s = found[0].tokens_per_s
-    return None if per_s is None else per_s * len(found)
 
 
 def measure(plan: Path, text: str, source: "Feeds | None", *, fallback: bool, json: bool) -> None:

@@ -15,6 +15,11 @@ def is_whole(given: Any) -> bool:
         return False
 
 
+def is_count(given: Any, least: int = 0) -> bool:
+    """Whether it is a whole number, `least` or more."""
+    return is_whole(given) and bool(given >= least)
+
+
 def whole_numbers(given: object) -> list[int] | None:
     """Those that a collection holds; None where it is none, or holds anything else."""
     if isinstance(given, str | bytes) or not isinstance(given, Collection):

@@ -17,7 +17,7 @@ import numpy as np
 from stagecut.compiler.ir.amounts import Positive, Size
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.numbers import is_whole
+from stagecut.compiler.ir.numbers import is_count
 
 #: The entry that reads what is spoken of (encoder-decoders have it), the one that reads a prompt,
 #: and the one that reads what a sequence holds, too.
@@ -42,15 +42,15 @@ def positional(
     as count before it, and where nothing does, at 0.
     """
     found: dict[str, Tensor] = {}
-    total = counted.shape[1]
-    for name, dtype in dtypes.items():
-        if name == MASK:
-            found[name] = counted.astype(dtype)
-        elif name == POSITIONS:
-            places = np.maximum(np.cumsum(counted, axis=1) - 1, 0)
-            found[name] = places[:, total - tokens :].astype(dtype)
-        elif name == CACHE_POSITIONS:
-            found[name] = np.arange(total - tokens, total, dtype=dtype)
+    before = counted.shape[1] - tokens
+    if MASK in dtypes:
+        found[MASK] = counted.astype(dtypes[MASK])
+    if POSITIONS in dtypes:
+        behind = counted[:, :before].sum(axis=1, keepdims=True)
+        places = np.maximum(behind + counted[:, before:].cumsum(axis=1) - 1, 0)
+        found[POSITIONS] = places.astype(dtypes[POSITIONS])
+    if CACHE_POSITIONS in dtypes:
+        found[CACHE_POSITIONS] = np.arange(before, before + tokens, dtype=dtypes[CACHE_POSITIONS])
     return found
 
 
@@ -175,11 +175,11 @@ class DecodingOptions:
     def __post_init__(self) -> None:
         for name in ("prompt", "capacity", "new", "length"):
             number = getattr(self, name)
-            if number is not None and not (is_whole(number) and number >= 2):
+            if number is not None and not is_count(number, 2):
                 raise UsageError(
                     f"it is {number!r}", where=name, fix="give a whole number of tokens, 2 or more"
                 )
-        if self.sequences is not None and not (is_whole(self.sequences) and self.sequences >= 1):
+        if self.sequences is not None and not is_count(self.sequences, 1):
             raise UsageError(
                 f"it is {self.sequences!r}", where="sequences", fix="give a whole number, 1 or more"
             )

@@ -6,11 +6,12 @@ from typing import TypeAlias
 
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.numbers import is_whole, whole_numbers
+from stagecut.compiler.ir.numbers import is_count, whole_numbers
 from stagecut.runtime.decoding.sampling import Sampler
 from stagecut.runtime.decoding.tokenizer import Tokenizer
 
-#: Told of each token when it is there, and of the text that it completes, empty without tokenizer.
+#: Told of each token when it is there, and of the text that it completes, empty without tokenizer;
+#: of the last one again where more text turns out to be the answer's behind it, by what ends it.
 Listener: TypeAlias = Callable[[int, str], None]
 
 #: What a tokenizer makes of the first bytes of a letter.
@@ -27,7 +28,7 @@ class Ends:
     stops: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        if not (is_whole(self.max_new) and self.max_new >= 1):
+        if not is_count(self.max_new, 1):
             raise UsageError(
                 f"it is {self.max_new!r}", where="max_new", fix="give a whole number, 1 or more"
             )
@@ -67,7 +68,9 @@ class Answer:
         self._ends = ends
         self._tokenizer = tokenizer
         self._listener = listener
+        self._chosen = -1
         self._heard, self._told = 0, ""
+        self._decoded, self._whole_text = 0, ""
         self.tokens: list[int] = []
         self.is_over = False
 
@@ -79,9 +82,13 @@ class Answer:
         return self._ends.cut(self._whole)
 
     def add(self, scores: Tensor) -> int:
-        """Choose the next token, and say which it is; one that ends the answer is no part of it."""
-        token = self._sampler(scores)
-        if self.is_over or token in self._ends.stop_ids:
+        """Choose the next token, and say which it is; one that ends the answer is no part of it.
+        Behind the end, of sequences that go on beside others, nothing is chosen, and the last one
+        is said again."""
+        if self.is_over:
+            return self._chosen
+        token = self._chosen = self._sampler(scores)
+        if token in self._ends.stop_ids:
             self.is_over = True
             return token
         self.tokens.append(token)
@@ -92,20 +99,28 @@ class Answer:
         return token
 
     def tell(self) -> None:
-        """Tell the listener of the latest token, if it has not been told."""
-        if self._listener is not None and self._heard < len(self.tokens):
+        """Tell the listener of the latest token, if it has not been told; again, of an answer that
+        is over, if text is left that was held back."""
+        if self._listener is None or not self.tokens:
+            return
+        new = self._completed(self._whole)
+        if new or self._heard < len(self.tokens):
             self._heard = len(self.tokens)
-            self._listener(self.tokens[-1], self._completed(self._whole))
+            self._listener(self.tokens[-1], new)
 
     @property
     def _whole(self) -> str:
-        return "" if self._tokenizer is None else self._tokenizer.decode(self.tokens)
+        """The text of all tokens, decoded once for each that is added; empty without tokenizer."""
+        if self._tokenizer is not None and self._decoded < len(self.tokens):
+            self._decoded = len(self.tokens)
+            self._whole_text = self._tokenizer.decode(self.tokens)
+        return self._whole_text
 
     def _completed(self, text: str) -> str:
         """What the latest token adds to what was told: letters come when whole, and what may turn
-        out to be a stop when it is none."""
+        out to be a stop when it is none; all that is left when the answer is over."""
         sure = self._ends.cut(text) if self.is_over else self._ends.sure(text)
-        if sure.endswith(_UNFINISHED):
+        if sure.endswith(_UNFINISHED) and not self.is_over:
             return ""
         new, self._told = sure[len(self._told) :], sure
         return new

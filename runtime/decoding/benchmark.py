@@ -102,10 +102,10 @@ def benchmark(
 def share_of(found: Generated, generator: Generator, bandwidth: float) -> float | None:
     """Which part of `bandwidth`, in bytes a second, the steps have reached; None where there were
     none, or where devices are modelled."""
-    if found.tokens_per_s is None or generator.session.is_modelled:
+    if found.step_s is None or generator.session.is_modelled:
         return None
     read = read_by_steps(generator, found.prompt, len(found.tokens))
-    return read * found.tokens_per_s / bandwidth
+    return read / found.step_s / bandwidth
 
 
 def read_by_steps(generator: Generator, prompt: int, new: int) -> float:

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.device import StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import FeedError
 from stagecut.compiler.ir.state import MASK, positional
 from stagecut.compiler.ir.text import size_text
+
+#: Operators that are told how many tokens count, and not which.
+_FROM_FRONT = frozenset({"GroupQueryAttention"})
 
 
 class Counted:
@@ -33,9 +36,11 @@ class Counted:
         """Another that knows the `mask` of all `total` tokens so far; raises FeedError where it is
         of others."""
         sequences = len(self._counts)
-        if np.shape(mask) != (sequences, total):
+        shape = shape_of(mask)
+        if shape != (sequences, total):
+            said = "of several lengths" if shape is None else size_text(shape)
             raise FeedError(
-                f"is {size_text(np.shape(mask))}, and there are {total} tokens of {sequences}",
+                f"is {said}, and there are {total} tokens of {sequences}",
                 where=f"input {MASK}",
                 fix=f"feed {sequences}x{total} numbers, or leave it out",
             )
@@ -50,3 +55,20 @@ class Counted:
         other = Counted(*self._counts.shape)
         other._counts[:] = self._counts
         return other
+
+
+def shape_of(fed: Any) -> tuple[int, ...] | None:
+    """That of an array, or of lists in the place of one; None where these have several lengths."""
+    try:
+        return tuple(np.shape(fed))
+    except ValueError:
+        return None
+
+
+def counts_from_front(staged: StagedSchedule) -> bool:
+    """Whether an operator, of an If or Loop too, takes the tokens that count for the first ones."""
+    return any(
+        node.op_type in _FROM_FRONT
+        for program in staged.programs
+        for node in program.model.graph.all_nodes()
+    )

@@ -26,15 +26,17 @@ class Generated:
     """`prompt` is how many tokens were given; `tokens` are new ones, without the one that ended
     them; `text` is None without a tokenizer, and cut before the text that ended it.
 
-    `first_token_s` is from the prompt to the first token, `tokens_per_s` the rate of those behind
-    it, None where there are none; `memory_bytes` is what the sequence's states took. Of several
-    prompts at once, each has the times of all.
+    `first_token_s` is from the prompt to the first token, `step_s` what each step behind it took on
+    average, `tokens_per_s` the rate of the tokens that came of these, both None where there are
+    none; `memory_bytes` is what the sequence's states took. Of several prompts at once, each has
+    the times of all, and the rate of what they say together.
     """
 
     prompt: int
     tokens: tuple[int, ...]
     text: str | None
     first_token_s: float
+    step_s: float | None
     tokens_per_s: float | None
     memory_bytes: int
 
@@ -122,7 +124,8 @@ class Generator:
         Those that are shorter than the longest one are filled up in front. By chance, each prompt
         has a seed of its own, one more than the one before it. Raises FeedError for another number
         of prompts, and for different lengths where the model is not told by an `attention_mask`
-        which tokens count; UsageError for other arguments that make no sense.
+        which tokens count, or reads them one by one; UsageError for other arguments that make no
+        sense.
         """
         ends = Ends(max_new, stop_ids, stops)
         if not isinstance(sampling, Sampling):
@@ -152,9 +155,9 @@ class Generator:
 
     def _write(
         self, answers: Several[Answer], given: Several[Several[int]], source: Feeds | None
-    ) -> tuple[tuple[float, float | None], int]:
-        """Let all `answers` go on until they are over: the seconds to the first token, the rate of
-        those behind it, and the bytes that a sequence took."""
+    ) -> tuple[tuple[float, float | None, float | None], int]:
+        """Let all `answers` go on until they are over: the seconds to the first token, those of a
+        step behind it, the rate of all tokens there, and the bytes that a sequence took."""
         clock = self._clock
 
         def added(scores: Tensor) -> tuple[list[list[int]], float]:
@@ -170,9 +173,11 @@ class Generator:
             last_s, length = first_s, sequence.length
             while not all(each.is_over for each in answers):
                 tokens, last_s = added(self._scores(sequence.run(DECODE, self._rows(tokens))))
-            steps = sequence.length - length
-            rate = steps / (last_s - first_s) if steps and last_s > first_s else None
-            return (first_s - start_s, rate), sequence.memory_bytes // len(answers)
+            steps, steps_s = sequence.length - length, last_s - first_s
+            behind = sum(max(0, len(each.tokens) - 1) for each in answers)
+            step_s = steps_s / steps if steps and steps_s > 0 else None
+            rate = behind / steps_s if behind and steps_s > 0 else None
+            return (first_s - start_s, step_s, rate), sequence.memory_bytes // len(answers)
 
     def _check_number(self, prompts: int) -> None:
         sequences = self.session.decoding.sequences
@@ -215,10 +220,9 @@ class Generator:
         filled = self._filled(given)
         if self.session.decoding.states:
             return self._scores(sequence.run(PREFILL, filled))
-        columns = np.hsplit(filled[self.session.decoding.tokens], len(given[0]))
-        return [
-            self._scores(sequence.run(DECODE, self._rows(column.tolist()))) for column in columns
-        ][-1]
+        for step in zip(*given, strict=True):
+            outputs = sequence.run(DECODE, self._rows([[token] for token in step]))
+        return self._scores(outputs)
 
     def _filled(self, given: Several[Several[int]]) -> dict[str, Tensor]:
         """Prompts as rows of one length, the first tokens of which do not count where there are
@@ -230,7 +234,8 @@ class Generator:
         )
         if not any(missing):
             return rows
-        if self._mask_dtype is None or self.session.counts_from_front:
+        one_by_one = not self.session.decoding.states  # none of its runs is given the mask
+        if self._mask_dtype is None or one_by_one or self.session.counts_from_front:
             lengths = ", ".join(str(len(tokens)) for tokens in given)
             raise FeedError(
                 f"they have {lengths} tokens, and the model is not told which of them count",

@@ -10,7 +10,7 @@ import numpy as np
 
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import EngineError, UsageError
-from stagecut.compiler.ir.numbers import is_amount, is_whole
+from stagecut.compiler.ir.numbers import is_amount, is_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class Sampling:
     def __post_init__(self) -> None:
         for name, fits, fix in (
             ("temperature", is_amount(self.temperature), "a number from 0 on; 0 is greedy"),
-            ("top-k", _counts(self.top_k), "a whole number; 0 keeps all tokens"),
+            ("top-k", is_count(self.top_k), "a whole number; 0 keeps all tokens"),
             ("top-p", is_amount(self.top_p) and 0 < self.top_p <= 1, "a part above 0, at most 1"),
-            ("seed", _counts(self.seed), "a whole number from 0 on"),
+            ("seed", is_count(self.seed), "a whole number from 0 on"),
         ):
             if not fits:
                 raise UsageError("it makes no sense", where=name, fix=f"give {fix}")
@@ -84,7 +84,3 @@ def _weights(ranked: Tensor, temperature: float) -> "np.ndarray[Any, np.dtype[np
         behind = np.where(scores == scores[0], 0.0, scores - scores[0]) / temperature
     weights: np.ndarray[Any, np.dtype[np.float64]] = np.exp(behind)
     return weights
-
-
-def _counts(given: int) -> bool:
-    return is_whole(given) and given >= 0

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Several
-from contextlib import suppress
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import ClosedError, FeedError, UsageError
 from stagecut.compiler.ir.state import DECODE, ENCODE, MASK, PREFILL, Decoding
-from stagecut.runtime.decoding.counted import Counted
+from stagecut.runtime.decoding.counted import Counted, shape_of
 from stagecut.runtime.decoding.held import Held
 from stagecut.runtime.decoding.rows import Rows
 
@@ -191,10 +190,7 @@ class Sequence:
                 where=f"input {kept}",
                 fix="leave it out",
             )
-        tokens: Any = fed.get(name)
-        shape: tuple[int, ...] = ()
-        with suppress(ValueError):  # of lists of several lengths
-            shape = np.shape(tokens)
+        shape = shape_of(fed.get(name)) or ()
         rows = self._decoding.sequences
         if len(shape) != 2 or shape[0] != rows or not shape[1]:
             many = "one row" if rows == 1 else f"{rows} rows"

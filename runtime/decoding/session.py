@@ -9,13 +9,11 @@ from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.state import DECODE, Decoding
+from stagecut.runtime.decoding.counted import counts_from_front
 from stagecut.runtime.decoding.held import Held
 from stagecut.runtime.decoding.sequence import Sequence
 from stagecut.runtime.decoding.traffic import weight_bytes
 from stagecut.runtime.session import Session
-
-#: Operators that are told how many tokens count, and not which.
-_FROM_FRONT = frozenset({"GroupQueryAttention"})
 
 
 class DecoderSession:
@@ -60,18 +58,16 @@ class DecoderSession:
         """The most tokens that a sequence holds."""
         return self.decoding.capacity
 
-    @cached_property
+    @property
     def weight_bytes(self) -> int:
         """What a step reads of the weights."""
-        return weight_bytes(self._step.staged(fallback=self.entries[DECODE].is_fallback))
+        return self._looked_up[0]
 
-    @cached_property
+    @property
     def counts_from_front(self) -> bool:
         """Whether an operator takes the tokens that count for the first ones, so that a shorter
         prompt cannot be filled up in front."""
-        staged = self._step.staged(fallback=self.entries[DECODE].is_fallback)
-        nodes = (node for program in staged.programs for node in program.model.graph)
-        return any(node.op_type in _FROM_FRONT for node in nodes)
+        return self._looked_up[1]
 
     @property
     def is_modelled(self) -> bool:
@@ -93,6 +89,12 @@ class DecoderSession:
         """A new, empty sequence; of a plan for several at once, all of these."""
         held = Held(self.decoding, self._zeros())
         return Sequence(self.entries, self._inputs, self._outputs, self.decoding, held)
+
+    @cached_property
+    def _looked_up(self) -> tuple[int, bool]:
+        """Of the step's stages, which are not kept: `weight_bytes` and `counts_from_front`."""
+        staged = self._step.staged(fallback=self.entries[DECODE].is_fallback)
+        return weight_bytes(staged), counts_from_front(staged)
 
     def _zeros(self) -> dict[str, Tensor]:
         """What states begin with that nothing is handed on for."""

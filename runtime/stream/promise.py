@@ -79,7 +79,9 @@ class Promise:
         return answer if isinstance(answer, BaseException) else None
 
     def add_done_callback(self, callback: "Callable[[Promise], object]") -> None:
-        """In the thread that answers; here, where there is an answer."""
+        """In the thread that answers, in the order in which they were added; here, where there is
+        an answer. None should raise: unlike a Future's, its error comes out there, and those behind
+        it are not called then."""
         self._callbacks.append(callback)
         if self.done():
             self._call_back()
@@ -95,7 +97,7 @@ class Promise:
     def _call_back(self) -> None:
         while self._callbacks:
             try:
-                callback = self._callbacks.pop()
+                callback = self._callbacks.pop(0)
             except IndexError:  # the other thread had it
                 return
             callback(self)

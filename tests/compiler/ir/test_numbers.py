@@ -1,11 +1,12 @@
 """Numbers that a caller hands in."""
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 
-from stagecut.compiler.ir.numbers import is_amount, is_whole, whole_numbers
+from stagecut.compiler.ir.numbers import is_amount, is_count, is_whole, whole_numbers
 
 #: Whether it is whole, and whether it is an amount.
 CASES: dict[str, tuple[object, bool, bool]] = {
@@ -31,6 +32,16 @@ CASES: dict[str, tuple[object, bool, bool]] = {
 @pytest.mark.parametrize(("given", "whole", "amount"), CASES.values(), ids=CASES.keys())
 def test_numbers(given: object, whole: bool, amount: bool) -> None:
     assert (is_whole(given), is_amount(given)) == (whole, amount)
+
+
+@pytest.mark.parametrize(("given", "whole", "_"), CASES.values(), ids=CASES.keys())
+def test_a_count_is_whole_and_not_too_small(given: Any, whole: bool, _: bool) -> None:
+    assert is_count(given, -3) == whole
+    assert not is_count(given, 10**400 + 1)
+
+
+def test_a_count_begins_at_0_where_nothing_is_said() -> None:
+    assert [is_count(number) for number in (-1, 0, 1)] == [False, True, True]
 
 
 COLLECTIONS: dict[str, tuple[object, list[int] | None]] = {

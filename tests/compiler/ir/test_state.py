@@ -31,6 +31,14 @@ def test_what_new_tokens_say_of_their_places() -> None:
     assert places.dtype == np.int32
 
 
+@pytest.mark.parametrize("tokens", range(1, 8))
+def test_a_token_stands_behind_as_many_as_count_before_it(tokens: int) -> None:
+    counted = np.random.default_rng(tokens).random((5, 7)) < 0.5
+    found = positional({"position_ids": np.dtype(np.int64)}, counted, tokens)["position_ids"]
+    every = [[max(sum(row[: at + 1]) - 1, 0) for at in range(7)] for row in counted.tolist()]
+    assert found.tolist() == [row[7 - tokens :] for row in every]
+
+
 @pytest.mark.parametrize(
     ("options", "room", "lengths"),
     [

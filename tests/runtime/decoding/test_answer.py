@@ -67,6 +67,60 @@ def test_what_is_held_back_is_told_at_the_end() -> None:
     assert (answer.text, told) == ("ab", ["a", "b"])
 
 
+def test_what_is_held_back_is_told_before_a_token_that_ends_it() -> None:
+    """Once, with the last token of the answer."""
+    told: list[tuple[int, str]] = []
+    ends = Ends(9, stop_ids=[25], stops=["bb"])
+    answer = Answer(Sampler(Sampling()), ends, Letters(), lambda *each: told.append(each))
+    for letter in "abzz":
+        answer.add(np.eye(26)[ord(letter) - ord("a")])
+        answer.tell()
+    assert (answer.text, answer.tokens) == ("ab", [0, 1])
+    assert told == [(0, "a"), (1, ""), (1, "b")]
+
+
+@pytest.mark.parametrize(("max_new", "told"), [(2, ["a", "b\ufffd"]), (9, ["a", "", "b\ufffd"])])
+def test_a_letter_that_never_gets_whole(max_new: int, told: list[str]) -> None:
+    """It is told with the sound ones before it, by the last token or by what ends the answer."""
+
+    class Broken(Letters):
+        def decode(self, tokens: Sequence[int]) -> str:
+            return super().decode(tokens).replace("b", "b\ufffd")
+
+    found: list[str] = []
+    ends = Ends(max_new, stop_ids=[25])
+    answer = Answer(Sampler(Sampling()), ends, Broken(), lambda _, text: found.append(text))
+    for token in (0, 1, 25):
+        answer.add(np.eye(26)[token])
+        answer.tell()
+    assert (answer.text, found) == ("ab\ufffd", told)
+
+
+@pytest.mark.parametrize("ends", [Ends(1), Ends(9, stop_ids=[1])])
+def test_nothing_is_chosen_behind_the_end(ends: Ends) -> None:
+    """Whatever the scores of a sequence that only goes on beside others."""
+    answer = Answer(Sampler(Sampling()), ends)
+    assert answer.add(np.eye(26)[1]) == 1
+    assert answer.add(np.full(26, np.nan)) == 1
+    assert len(answer.tokens) <= 1
+
+
+def test_each_token_is_decoded_once() -> None:
+    """However often the text is looked at: to find a stop, to tell of it, and at the end."""
+    decoded: list[int] = []
+
+    class Noted(Letters):
+        def decode(self, tokens: Sequence[int]) -> str:
+            decoded.append(len(tokens))
+            return super().decode(tokens)
+
+    answer = Answer(Sampler(Sampling()), Ends(9, [25], ["bc"]), Noted(), lambda *_: None)
+    for token in (0, 1, 25, 25):
+        answer.add(np.eye(26)[token])
+        answer.tell()
+    assert (answer.text, decoded) == ("ab", [1, 2])
+
+
 @pytest.mark.parametrize("stops", ["text", [""], None, 5, [5], iter("ab")])
 def test_stops_that_are_none(stops: Any) -> None:
     with pytest.raises(UsageError, match="it ends before it begins"):

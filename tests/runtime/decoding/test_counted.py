@@ -3,10 +3,13 @@
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
+from stagecut.compiler.ir.device import StagedSchedule, StageProgram
 from stagecut.compiler.ir.errors import FeedError
-from stagecut.runtime.decoding.counted import Counted
+from stagecut.compiler.ir.schedule import Schedule
+from stagecut.runtime.decoding.counted import Counted, counts_from_front
 
 WHOLE: "np.dtype[Any]" = np.dtype(np.int64)
 DTYPES = {"input_ids": WHOLE, "attention_mask": WHOLE, "position_ids": WHOLE}
@@ -47,3 +50,22 @@ def test_what_is_told_changes_no_other() -> None:
 def test_a_mask_of_other_tokens() -> None:
     with pytest.raises(FeedError, match="is 2x3, and there are 4 tokens of 2"):
         Counted(2, 9).told(MASK, 4)
+
+
+def test_a_mask_of_several_lengths() -> None:
+    ragged: Any = [[1, 1, 1], [1]]
+    with pytest.raises(FeedError, match="is of several lengths, and there are 3 tokens of 2"):
+        Counted(2, 9).told(ragged, 3)
+
+
+@pytest.mark.parametrize("operator", ["Relu", "GroupQueryAttention"])
+def test_an_operator_in_a_branch_counts_from_the_front(operator: str) -> None:
+    text = f"""
+<ir_version: 10, opset_import: ["": 21, "com.microsoft": 1]>
+m (bool b, float[1,4] x) => (float[1,4] y)
+{{ y = If(b) <then_branch = one () => (float[1,4] z) {{ z = com.microsoft.{operator}(x) }},
+                else_branch = other () => (float[1,4] w) {{ w = Identity(x) }}> }}
+"""
+    program = StageProgram("main", ir.from_onnx_text(text), (), ())
+    staged = StagedSchedule(Schedule((), ()), (program,), ())
+    assert counts_from_front(staged) == (operator != "Relu")

@@ -1,9 +1,12 @@
 """Several sequences in one step: each says what it says alone."""
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from stagecut.compiler.entries import entries_of
@@ -14,7 +17,7 @@ from stagecut.runtime.decoding.benchmark import Lengths, benchmark
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.sampling import Sampling
 from stagecut.runtime.decoding.session import DecoderSession
-from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
+from tests.support.decoders import HIDDEN, PROMPT, PlainLoop, decoder_plan, recurrent, tiny_decoder
 from tests.support.encoder_decoders import write_folder
 
 PROMPTS = (PROMPT, (4, 2, 9), (1,))
@@ -50,6 +53,19 @@ def test_each_ends_where_it_ends(session: DecoderSession) -> None:
     assert [[*each.tokens] for each in found] == [
         tokens[: tokens.index(stop)] if stop in tokens else tokens for tokens in expected
     ]
+
+
+def test_the_rate_is_of_the_tokens_that_all_say() -> None:
+    """Those that are over earlier say none in later steps, each of which takes a second here."""
+    expected = _alone(PROMPTS, 8)
+    stop = expected[1][3]
+    clock = partial(next, count(0.0))
+    generator = Generator(decoder_plan(tiny_decoder(), decoding=OPTIONS), clock=clock)
+    found = generator.several(PROMPTS, max_new=8, stop_ids=[stop])
+    lengths = [tokens.index(stop) if stop in tokens else 8 for tokens in expected]
+    assert min(lengths) < max(lengths) == 8
+    behind = sum(length - 1 for length in lengths)
+    assert {(each.step_s, each.tokens_per_s) for each in found} == {(1.0, behind / 7)}
 
 
 def test_by_chance_each_has_a_seed_of_its_own(session: DecoderSession) -> None:
@@ -103,6 +119,22 @@ def test_an_operator_that_counts_from_the_front() -> None:
     assert [[*each.tokens] for each in found] == _alone(equal, 12, "GroupQueryAttention")
     with pytest.raises(FeedError, match="they have 5, 3 tokens"):
         generator.several(PROMPTS[:2])
+
+
+def test_a_model_that_reads_one_token_at_a_time() -> None:
+    """It takes prompts of one length, mask or not: no step is told of all of a prompt."""
+    model = recurrent()
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 2
+    mask = onnx.helper.make_tensor_value_info("attention_mask", onnx.TensorProto.INT64, [2, "all"])
+    model.graph.input.append(mask)
+    options = DecodingOptions(states=HIDDEN)
+    generator = Generator(decoder_plan(model, decoding=options))
+    found = generator.several([(4, 2), (9, 1)], max_new=3)
+    again = generator.several([(9, 1), (4, 2)], max_new=3)
+    assert [each.tokens for each in found] == [each.tokens for each in again[::-1]]
+    with pytest.raises(FeedError, match="they have 3, 2 tokens"):
+        generator.several([(4, 2, 9), (9, 1)], max_new=3)
 
 
 def test_a_model_whose_batch_is_not_open() -> None:

@@ -82,6 +82,31 @@ def test_callbacks_run_once() -> None:
     assert told == [promise, promise]
 
 
+def test_callbacks_run_in_their_order() -> None:
+    """As those of a Future."""
+    promise = Promise()
+    told: list[int] = []
+    for at in range(3):
+        promise.add_done_callback(lambda _, at=at: told.append(at))  # type: ignore[misc]
+    promise.set_result(OUTPUTS)
+    assert told == [0, 1, 2]
+
+
+def test_what_a_callback_raises_comes_out_where_it_is_answered() -> None:
+    promise = Promise()
+    told: list[Promise] = []
+
+    def failing(_: Promise) -> None:
+        raise ValueError("mine")
+
+    promise.add_done_callback(failing)
+    promise.add_done_callback(told.append)
+    with pytest.raises(ValueError, match="mine"):
+        promise.set_result(OUTPUTS)
+    assert promise.result() is OUTPUTS
+    assert not told
+
+
 def test_one_of_many_begins_or_cancels() -> None:
     """Two threads that begin and two that cancel, of two hundred promises: each has one of them."""
     promises = [Promise() for _ in range(200)]

@@ -108,6 +108,21 @@ def test_nobody_feeds_what_follows_from_the_length() -> None:
     np.testing.assert_array_equal(one, other)
 
 
+def test_another_attention_s_operand_says_no_number_of_tokens() -> None:
+    """That of ONNX Runtime says there how many came before."""
+    text = _TEXT.replace('["": 24]', '["": 24, "com.microsoft": 1]').replace(
+        "int64[batch] count,", "int64[batch] count, int32[1] before,"
+    )
+    text = text.replace(
+        "back = Trans",
+        "other = com.microsoft.Attention<num_heads = 2>(h, wq, , , , , before) back = Trans",
+    )
+    imported, _ = import_model(_model(text))
+    inputs = {value.name for value in with_written(imported).model.graph.inputs}
+    assert "before" in inputs
+    assert "count" not in inputs
+
+
 def test_names_do_not_matter() -> None:
     others = {
         "past_k": "keys",
