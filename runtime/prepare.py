@@ -25,6 +25,9 @@ from stagecut.runtime.form import ANY, Form, form_of
 from stagecut.runtime.place import Place
 from stagecut.runtime.wary import Wary
 
+#: Kinds of what is called as it is.
+_BOUND = (FunctionType, MethodType, BuiltinFunctionType)
+
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
@@ -79,10 +82,9 @@ def _forms(backend: Backend, program: StageProgram) -> tuple[Form, ...]:
 
 def bound(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
     """The same, quicker to call where it is an object that has a `__call__`: 0.2 µs."""
-    if isinstance(function, FunctionType | MethodType | BuiltinFunctionType):
+    if type(function) in _BOUND:
         return function
-    found: Callable[Asked, Answer] = function.__call__
-    return found
+    return function.__call__
 
 
 def _guarded(execute: Executable, place: Place, forms: tuple[Form, ...]) -> Executable:

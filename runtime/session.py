@@ -49,8 +49,8 @@ class Session:
     at a shape that was not profiled prepares for it, which takes a while.
 
     The plan's file is kept open: a session goes on with the plan that it opened when the file is
-    replaced or removed. A file that is written to in place is noticed by the next run, which raises
-    PlanError.
+    replaced or removed. A file of more than 4 MiB that is written to in place is noticed by the
+    next run, which raises PlanError; a smaller one was copied.
 
     With `fallback`, a plan whose devices are not all here, or refuse it, runs as the best plan that
     it has for ONNX Runtime alone. `entry` is which one of a decoder's, whose states are then inputs

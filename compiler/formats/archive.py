@@ -29,7 +29,7 @@ _DIGEST_CHARACTERS = 64
 _END = b"PK\x05\x06"  #: What the last record of a zip file begins with.
 _END_BYTES = 22
 _CHUNK_BYTES = 1 << 20
-#: Looking whether a file is as it was takes 2 to 5 µs, which a run of so small a model would notice.
+#: Looking whether a file is as it was takes 2 to 5 µs, a good part of a run of so small a model.
 _COPIED_BYTES = 4 << 20
 _FIX = "compile the plan again, or fetch the file anew"
 

@@ -99,7 +99,7 @@ class KeptFile:
 
 def _in_memory(file: IO[bytes]) -> IO[bytes]:
     """A copy that no other process has a name for."""
-    copy = open(os.memfd_create(file.name), "w+b")  # noqa: SIM115  # kept open
+    copy = os.fdopen(os.memfd_create("stagecut"), "w+b")
     with file:
         copy.write(file.read())
     copy.seek(0)

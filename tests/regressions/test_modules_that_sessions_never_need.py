@@ -17,7 +17,7 @@ import numpy as np
 from stagecut.runtime import Session
 session = Session(sys.argv[1])
 session.run(None, {"x": np.zeros((2, 24), np.float32)})
-print(sorted({"onnxscript", "networkx", "torch", "rich", "typer", "ray", "jinja2"} & {*sys.modules}))
+print(sorted({"onnxscript", "networkx", "torch", "rich", "typer", "ray"} & {*sys.modules}))
 print(sorted({"onnxruntime", "openvino"} & {*sys.modules}))
 """
 

@@ -91,7 +91,7 @@ def test_a_plan_that_was_loaded_is_saved_as_it_was(tmp_path: Path) -> None:
     assert copy.stat().st_nlink == 1
 
 
-def _truncate(path: Path, width: int) -> None:  # noqa: ARG001
+def _truncate(path: Path, width: int) -> None:
     os.truncate(path, 100)
 
 
