@@ -7,7 +7,7 @@ becomes a StageFault of that stage.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from stagecut.runtime.wary import Wary
 _BOUND = (FunctionType, MethodType, BuiltinFunctionType)
 
 Asked = ParamSpec("Asked")
-Answer = TypeVar("Answer")
+Answer_co = TypeVar("Answer_co", covariant=True)
 
 
 def prepare_stages(
@@ -80,7 +80,11 @@ def _forms(backend: Backend, program: StageProgram) -> tuple[Form, ...]:
     return tuple(map(form_of, program.model.graph.outputs))
 
 
-def bound(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+class _Called(Protocol[Asked, Answer_co]):
+    def __call__(self, *asked: Asked.args, **named: Asked.kwargs) -> Answer_co: ...
+
+
+def bound(function: _Called[Asked, Answer_co]) -> _Called[Asked, Answer_co]:
     """The same, quicker to call where it is an object that has a `__call__`: 0.2 µs."""
     if type(function) in _BOUND:
         return function
