@@ -34,6 +34,7 @@ from stagecut.compiler.ir.errors import StagecutError, UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals, meets
 from stagecut.compiler.ir.standing import Standing, Told, nobody
+from stagecut.passes.partition.alike import Alike
 from stagecut.passes.partition.baselines.bound import least_without_transfers
 from stagecut.passes.partition.baselines.greedy import Greedy
 from stagecut.passes.partition.exact.arrays import TableArrays, table_arrays
@@ -49,6 +50,7 @@ from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.orders.start_bound import Flow, start_bound
 from stagecut.passes.partition.pool import dealt_out, pool
 from stagecut.passes.partition.search import Search
+from stagecut.passes.partition.symmetry import break_symmetry, interchangeable
 
 #: How long HiGHS may try a graph that elimination could do, too: about as long as that takes.
 _HEAD_START_S = 5.0
@@ -103,6 +105,10 @@ class _Partitioning:
     @cached_property
     def _arrays(self) -> TableArrays:
         return table_arrays(self._table, self._objective)
+
+    @cached_property
+    def _interchangeable(self) -> tuple[Alike, ...]:
+        return interchangeable(self._table)
 
     @property
     def _precedence(self) -> Precedence:
@@ -288,7 +294,15 @@ class _Partitioning:
             out = {name for name, gone in zip(names, row, strict=True) if gone}
             run_s = {name: time_s for name, time_s in node.run_s.items() if name not in out}
             nodes.append(replace(node, run_s=run_s or node.run_s))
-        return replace(self._table, nodes=tuple(nodes))
+        return self._distinct(replace(self._table, nodes=tuple(nodes)))
+
+    def _distinct(self, table: CostTable) -> CostTable:
+        """`table` without most schedules that differ from others in the names of memories only."""
+        if self._best.schedule is None or not self._interchangeable:
+            return table
+        names = [device.name for device in self._table.machine.devices]
+        placed = [names[device] for device in self._best.devices()]
+        return break_symmetry(table, self._interchangeable, placed)
 
     def _by_program(self, limit_s: float) -> Solution:
         try:
@@ -297,7 +311,7 @@ class _Partitioning:
         except StagecutError:  # a dead end, or over a budget: HiGHS starts from nothing
             pass
         least = least_without_transfers(self._table, self._objective)
-        bound = self._search(lambda: self._table, least, limit_s)
+        bound = self._search(lambda: self._distinct(self._table), least, limit_s)
         return self._solution(bound, "too wide for elimination: HiGHS")
 
     def _search(self, promising: Callable[[], CostTable], bound: float, limit_s: float) -> float:
