@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import onnx
 import pytest
 
+from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.cli.sweep_asked import read_entries
 from stagecut.compiler.cli.sweep_output import proved
 from stagecut.compiler.formats.costs_json import write_costs
+from tests.support import small_plans
 from tests.support.browser import chromium
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
+from tests.support.scattered import scattered
 from tests.support.tables import US, cost_table
 
 if TYPE_CHECKING:
@@ -263,6 +266,11 @@ BAD = {
         ("--set", "pim.hbm:channels=16,32", "--objective", "throughput"),
         "a sweep does not know the optimum of a stream",
     ),
+    "a device beside a table": (
+        ("--scale", "pim=1..2", "--device", "cpu.serial"),
+        "a cost table holds no device",
+    ),
+    "a shape beside a table": (("--scale", "pim=1..2", "--shape", "x=1"), "a cost table holds no"),
     "energy alone": (("--scale", "pim=1..2", "--objective", "energy"), "speed changes nothing"),
 }
 
@@ -273,6 +281,33 @@ def test_what_makes_no_sense_is_said(run: Run, options: tuple[str, ...], problem
     assert said.code == 2
     assert problem in said.err
     assert "fix: " in said.err
+
+
+def _plan(path: Path) -> None:
+    """Of two shapes, with the costs of no engine."""
+    compile_model(
+        small_plans.model(),
+        devices=["cpu.serial", "pim.hbm"],
+        shapes=[{"x": (2, 24)}, {"x": (64, 24)}],
+        costs=scattered(3),
+    ).save(path)
+
+
+def test_a_plan_is_taken_with_the_costs_that_it_holds(run: Run) -> None:
+    _plan(Path("two.plan"))
+    variants = Plan.load("two.plan").variants
+    for shape, variant in zip(([], ["--shape", "x=64x24"]), variants, strict=True):
+        Path("held.json").write_text(variant.costs)
+        asked = ("--scale", "pim.hbm=0.5..100", "--json")
+        found = _json(run("two.plan", *shape, *asked))
+        assert (found["costs"], found["curves"]) == (
+            "two.plan",
+            _json(run("held.json", *asked))["curves"],
+        )
+    said = run("two.plan", "--shape", "x=3x24", "--scale", "pim.hbm=1..2")
+    assert (said.code, "was not profiled with" in said.err) == (1, True)
+    said = run("two.plan", "--set", "pim.hbm:channels=16,32")
+    assert (said.code, "name the model" in said.err) == (2, True)
 
 
 def test_nothing_is_written_over_what_is_read(run: Run) -> None:
