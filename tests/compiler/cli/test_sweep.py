@@ -4,7 +4,9 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,8 +15,10 @@ import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.cli.sweep_asked import read_entries
-from stagecut.compiler.cli.sweep_output import proved
+from stagecut.compiler.cli.sweep_drawing import colours_of
+from stagecut.compiler.cli.sweep_output import changed, proved
 from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.passes.sweep.sweep import Breakpoint, Move
 from tests.support import small_plans
 from tests.support.browser import chromium
 from tests.support.command_line import Said, stagecut
@@ -67,6 +71,42 @@ def test_for_people(run: Run) -> None:
         "  break-even: worth nothing up to 1.333 times its speed",
         "  as things stand, 1 % more speed saves 0.00 %",
     ]
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_nodes_that_move_alike_stand_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """As many names as there is room for; never more than the terminal is wide."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    encoder = [Move(f"/encoder/layer.{at}/attention/MatMul", "cpu", "pim") for at in range(4)]
+    point = Breakpoint(2.0, 1.0, (*encoder, Move("out", "pim", "cpu")))
+    head = f"{'2':>11}  {'1.00 s':>9}  "
+    lines = [*changed(head, point)]
+    named = {
+        80: "/encoder/layer.0/attention/MatMul and 3 more: cpu → pim",
+        160: "/encoder/layer.0/attention/MatMul, /encoder/layer.1/attention/MatMul, "
+        "/encoder/layer.2/attention/MatMul and 1 more: cpu → pim",
+    }
+    assert lines == [f"{head}{named[columns]}", f"{'':24}out: pim → cpu"]
+    [line] = changed(head, replace(point, moved=(Move("/block" * 30, "cpu", "pim"),)))
+    assert len(line) <= columns
+    assert line.endswith(": cpu → pim")
+
+
+def test_two_nodes_are_both_named() -> None:
+    moved = tuple(Move(name, "cpu", "pim") for name in ("up", "down"))
+    assert [*changed("", Breakpoint(2.0, 1.0, moved))] == ["up and down: cpu → pim"]
+
+
+@pytest.mark.parametrize("stripes", [(8, 0, 1, 2, 3, 4, 5, 6, 7), (0, 1, 0, 8, 16, 1)])
+def test_neighbours_on_a_map_have_different_colours(stripes: tuple[int, ...]) -> None:
+    """There are eight: those of the ninth and the seventeenth are some that there were before."""
+    at = (0.0, 0.0)
+    for grid in ([[(stripe, at) for stripe in stripes]], [[(stripe, at)] for stripe in stripes]):
+        colours = [*colours_of(grid, 17)]
+        assert len(set(colours)) == 8
+        assert all(colours[one] != colours[other] for one, other in pairwise(stripes))
 
 
 def test_a_tornado_of_several_parts(run: Run) -> None:
