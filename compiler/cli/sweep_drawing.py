@@ -38,6 +38,9 @@ _POINTS = 24
 #: Steps of the grid on which letters are placed, and the points of it that a letter takes.
 _GRID, _ROOM = 48, 10
 
+#: So many numbers with their unit have room on an inch of an axis.
+_NUMBERS_AN_INCH = 0.6
+
 #: Two numbers stand so far apart, as a part of the width, and two labels of an axis.
 _APART, _TICKS_APART = 0.03, 0.1
 
@@ -115,8 +118,7 @@ def _tornado(weighed: Tornado, objective: Objective, axes: "Axes") -> None:
     axes.set_ylim(len(weighed.bars) - 0.5, -0.85)
     axes.margins(x=0.3)
     axes.set_xlabel(f"least total; {text(weighed.total)} as things stand")
-    axes.xaxis.set_major_formatter(lambda value, _: text(value) if value > 0 else "0")
-    axes.locator_params(axis="x", nbins=5)
+    _amounts_across(axes, text)
     axes.spines["left"].set_visible(False)
     _plain(axes)
 
@@ -223,7 +225,7 @@ def _bars(
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.set_xlabel("least total")
-    axes.xaxis.set_major_formatter(lambda value, _: objective.text(value) if value > 0 else "0")
+    _amounts_across(axes, objective.text)
 
 
 def map_drawing(found: SpeedMap) -> Drawing:
@@ -296,6 +298,14 @@ def _letters(grid: Sequence[Sequence[tuple[int, Corner]]]) -> Iterator[tuple[int
             middle = [math.fsum(axis) / len(own) for axis in zip(*own, strict=True)]
             x, y = min(own, key=lambda cell: math.dist(cell, middle))
             yield region, (math.exp(x), math.exp(y))
+
+
+def _amounts_across(axes: "Axes", text: Callable[[float], str]) -> None:
+    """So few numbers that none lies over another, on a telephone, too."""
+    figure = axes.get_figure(root=True)
+    inches = 0.0 if figure is None else figure.get_figwidth()
+    axes.xaxis.set_major_formatter(lambda value, _: text(value) if value > 0 else "0")
+    axes.locator_params(axis="x", nbins=max(2, round(_NUMBERS_AN_INCH * inches)))
 
 
 def _amounts(axes: "Axes", text: Callable[[float], str], across: str, up: str) -> None:

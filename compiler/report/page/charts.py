@@ -16,7 +16,7 @@ from stagecut.compiler.report.page.timeline import ticks
 _LABEL_WIDTH = 6.0
 
 #: So many steps of an axis of powers have room for their numbers.
-_POWERS = 5
+_POWERS = 4
 
 _SHARE_HEIGHT, _BAR_HEIGHT, _OPERATOR_HEIGHT, _CONTENDER_HEIGHT = 36, 12, 34, 38
 

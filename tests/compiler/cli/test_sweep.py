@@ -15,10 +15,12 @@ import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.cli.sweep_asked import read_entries
-from stagecut.compiler.cli.sweep_drawing import colours_of
+from stagecut.compiler.cli.sweep_drawing import colours_of, curves_drawing
 from stagecut.compiler.cli.sweep_output import changed, proved
 from stagecut.compiler.formats.costs_json import write_costs
-from stagecut.passes.sweep.sweep import Breakpoint, Move
+from stagecut.passes.sweep.scale import Scale
+from stagecut.passes.sweep.sweep import Breakpoint, Move, Sweep
+from stagecut.passes.sweep.tornado import tornado
 from tests.support import small_plans
 from tests.support.browser import chromium
 from tests.support.command_line import Said, stagecut
@@ -386,6 +388,22 @@ def test_what_is_found_is_drawn(run: Run, asked: tuple[str, ...]) -> None:
             assert view.evaluate("document.documentElement.scrollWidth") == width
             assert complaints == []
             view.close()
+
+
+@pytest.mark.parametrize("inches", [3.4, 9.0])
+def test_numbers_of_a_tornado_lie_beside_each_other(inches: float) -> None:
+    pytest.importorskip("matplotlib", reason="drawings come with the plots extra")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    curves = [Sweep(Scale(part), 0.5, 2)(TABLE) for part in ("cpu", "pim")]
+    figure = curves_drawing(curves, tornado(curves))(inches)
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    labels = [tick.label1 for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    boxes = [label.get_window_extent() for label in labels]
+    assert len(boxes) > 1
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
 
 
 def test_a_page_tells_what_is_drawn(run: Run) -> None:
