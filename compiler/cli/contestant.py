@@ -10,7 +10,6 @@ so many seconds                  >
 ends the connection              >    ends
 """
 
-import os
 import signal
 import time
 from dataclasses import dataclass
@@ -89,7 +88,6 @@ class Contestant:
 
 def _serve(connection: Connection, rival: Rival, seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the parent
-    os.dup2(2, 1)  # what engines print
     try:
         one, many = rival.make()
         one()  # in their first calls engines allocate memory
