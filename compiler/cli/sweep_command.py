@@ -167,12 +167,11 @@ def _profiled(
     shape: Sequence[str] | None,
     settings: "Settings",
 ) -> "CostTable":
-    from stagecut import backends
     from stagecut.compiler.profiling import profile_model
 
     return profile_model(
         model,
-        devices=[*(device or backends.real_devices()), *entries],
+        devices=[*(device or _real_devices(settings)), *entries],
         shapes=common.parse_shapes(shape),
         decoding=decoding.at_length(lengths),
         settings=settings,
@@ -182,8 +181,13 @@ def _profiled(
 def _profiled_by_length(
     model: str, lengths: Sequence[int], device: Sequence[str] | None, settings: "Settings"
 ) -> "CostsByLength":
-    from stagecut import backends
     from stagecut.compiler.profiling import profile_by_length
 
-    devices = [*(device or backends.real_devices())]
+    devices = [*(device or _real_devices(settings))]
     return profile_by_length(model, lengths, devices=devices, settings=settings)
+
+
+def _real_devices(settings: "Settings") -> Sequence[str]:
+    from stagecut import backends
+
+    return backends.real_devices(listener=common.listener(settings.notes))
