@@ -15,6 +15,15 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 
+#: Where the files are that take longest: begun first, so that all processes end together.
+_LONG = ("docs", "end_to_end", "regressions", "runtime/hosts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    long = tuple(Path(__file__).parent / each for each in _LONG)
+    items.sort(key=lambda item: not any(map(item.path.is_relative_to, long)))
+
+
 def pytest_collection_finish() -> None:
     """All that was imported stays: Python's collector need not look at it again and again."""
     gc.collect()

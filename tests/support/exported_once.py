@@ -1,7 +1,8 @@
-"""Models of the zoo that are exported once, however often they are asked for.
+"""Models of the zoo that are exported once, however often they are asked for, and small.
 
 PyTorch takes some seconds for each, and gives the same every time, which
-tests/models/test_architectures.py and tests/compiler/frontends/test_zoo.py look at.
+tests/models/test_architectures.py and tests/compiler/frontends/test_zoo.py look at. Large ones are
+compiled in tests/end_to_end.
 """
 
 import functools
@@ -12,9 +13,13 @@ import pytest
 from stagecut.compiler.frontends import zoo
 from stagecut.compiler.frontends.imported import Imported
 
+#: What stands for a large model: one of the same family, with the same names.
+SMALL = {"bert-small": "tiny-bert", "minilm": "tiny-bert"}
+
 
 def export_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `zoo:NAME` be read again where it has been read before: a copy of its own each time."""
+    """Let `zoo:NAME` be read again where it has been read before: a copy of its own each time, and
+    of a small model."""
     monkeypatch.setattr(zoo, "from_zoo", _copied)
 
 
@@ -27,5 +32,6 @@ _FROM_ZOO = zoo.from_zoo
 
 
 def _copied(spec: str) -> Imported:
-    kept = _exported(spec)
+    name, *options = spec.split(":")
+    kept = _exported(":".join((SMALL.get(name, name), *options)))
     return replace(kept, model=kept.model.clone())
