@@ -18,9 +18,9 @@ import onnx
 import onnx.parser
 import pytest
 
-from stagecut.compiler import compile_model, profile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.profiling import profile_model
 from tests.support.command_line import Said
 from tests.support.onnx_models import MODELS
 
@@ -47,15 +47,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     _with_missing_weights(tmp_path / "weightless.onnx")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The plan of the good model."""
-    path = tmp_path_factory.mktemp("good") / "x.plan"
-    model = MODELS["residual"].proto()
-    compile_model(model, devices=["cpu.serial"], settings=Settings(effort="quick")).save(path)
-    return path.read_bytes()
 
 
 @pytest.fixture(scope="module")
