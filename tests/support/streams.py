@@ -113,8 +113,8 @@ def random_frugal_table(seed: int) -> CostTable:
 
 
 def every_stream(table: CostTable) -> Iterator[StreamSchedule]:
-    """Every pipeline of contiguous stages, on every device, with every number of replicas that there
-    are units for."""
+    """Every pipeline of contiguous stages, on every device, with every number of replicas for which
+    there are units."""
     units = table.machine.units_of
     for sets in _partitions(table, frozenset()):
         able = [
