@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.exported_once import export_once
 from tests.support.short_turns import take_short_turns
 from tests.support.torch_table import keep_torchs_table
 
@@ -40,9 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _takes_short_turns() -> Iterator[None]:
+def _does_nothing_twice() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         take_short_turns(patch)
+        export_once(patch)
         yield
 
 

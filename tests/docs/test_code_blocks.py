@@ -28,7 +28,7 @@ import pytest
 
 from stagecut.compiler.formats.costs_json import SCHEMA, read_costs
 from tests.support.command_line import Said, stagecut
-from tests.support.exported_once import export_once
+from tests.support.exported_once import take_small_models
 from tests.support.pages import DOCS, PAGES, Command, blocks, commands
 from tests.support.quiet import take_what_is_measured
 from tests.support.repository import ROOT
@@ -107,7 +107,7 @@ def reader(
     take_what_is_measured(monkeypatch)
     kept = request.config.getoption("--outputs") is not None
     if not kept:
-        export_once(monkeypatch)
+        take_small_models(monkeypatch)
     return Reader(tmp_path, partial(stagecut, capsys, monkeypatch), kept)
 
 
