@@ -30,15 +30,15 @@ from stagecut.passes.stage.hold_as_in import hold_as_in
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
     """`weights` are those of each program, then those of the whole model where it has open
-    dimensions. What becomes members of the plan is put into `members`, where nothing is yet."""
+    dimensions."""
 
     question: Question
     entry: Entry
     weights: Sequence[WeightFile]
-    members: Members
 
-    def __call__(self) -> PlannedEntry:
-        question, entry, members = self.question, self.entry, self.members
+    def __call__(self) -> tuple[PlannedEntry, Members]:
+        """The entry, and the members of the plan that it names."""
+        question, entry, members = self.question, self.entry, Members()
         variants = [
             question.answered(program, file, entry.opened, members, index)
             for index, (program, file) in enumerate(zip(entry.programs, self.weights, strict=False))
@@ -49,21 +49,27 @@ class PlanEntry:
         if streams_here and question.costs is None:
             singles = tuple(variants)
             for index in range(len(singles)):
-                self._batched(index, singles, variants)
+                self._batched(index, singles, variants, members)
         with question.phases("write"):
-            stages = {file: members.models[file] for file in _files(variants)}
-            members.models.clear()  # some are of variants that were made anew
-            members.models.update(stages)
-            if entry.opened is not None:
-                opened = entry.opened.clone()
-                hold_as_in(opened, stages.values())
-                members.models[model_file(entry.name)] = opened
-            if entry.programs[0].defaults:
-                members.files[defaults_file(entry.name)] = defaults_model(
-                    entry.programs[0].defaults
-                )
+            written = self._whole(members, variants)
         along = self._along_length(variants[0])
-        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed, along)
+        left_out, fixed = entry.imported.left_out, entry.imported.fixed
+        return PlannedEntry(tuple(variants), left_out, fixed, along), written
+
+    def _whole(self, made: Members, variants: Sequence[PlannedVariant]) -> Members:
+        """What the variants need of all that was `made`, some for variants that were made anew
+        since; and what is of the model as a whole."""
+        entry = self.entry
+        stages = {file: made.models[file] for file in _files(variants)}
+        whole = Members(dict(made.files), dict(stages))
+        if entry.opened is not None:
+            opened = entry.opened.clone()
+            hold_as_in(opened, stages.values())
+            whole.models[model_file(entry.name)] = opened
+        defaults = entry.programs[0].defaults
+        if defaults:
+            whole.files[defaults_file(entry.name)] = defaults_model(defaults)
+        return whole
 
     def _along_length(self, planned: PlannedVariant) -> AlongLength | None:
         """None where there are no other lengths to look at, or more than times and energies to be
@@ -82,16 +88,19 @@ class PlanEntry:
         self.question.context.settings.warn(f"inputs are run one by one: {problem}")
 
     def _batched(
-        self, index: int, singles: Sequence[PlannedVariant], variants: list[PlannedVariant]
+        self,
+        index: int,
+        singles: Sequence[PlannedVariant],
+        variants: list[PlannedVariant],
+        members: Members,
     ) -> None:
         """Let up to `max_batch` inputs of the variant `index` run in one call, where that is
-        faster: in a further variant.
+        faster: in a further variant, with `members` of its own.
 
         `singles` are the variants that run their inputs one by one. Who asks for batches is told
         where there are none.
         """
         question, opened, program = self.question, self.entry.opened, self.entry.programs[index]
-        members = self.members
         alone, most = singles[index], question.max_batch
         problem = batching_problem(alone.inputs, alone.outputs)
         if not problem and any(limit.name == "memory" for limit in question.limits):
