@@ -69,6 +69,7 @@ def test_batches_that_are_faster(larger_is_faster: list[int]) -> None:
     assert [port.shape for port in batched.inputs] == [(4, 4)]
     assert base.stream is not None
     assert base.stream.batch == 4
+    assert base.stream.tried[-1].startswith("stages with 1 or 4 inputs in a call")
     assert base.shipped.id.batch == 4
     assert base.stream.replicas == batched.stream.replicas  # type: ignore[union-attr]
     _streams_right(plan, 23)
