@@ -5,7 +5,8 @@
 What it is told: the machine, by small benchmarks (this_server.py); and of each model what its
 operators take on one thread, one by one, as parts of what one caller of one thread takes. Each is a
 kernel with threads of its own: behind a product that two threads share, one of them may be left
-alone with a normalisation. What it has to say, and what takes turns here:
+alone with a normalisation; convolutions take along what is behind them. What it has to say, and
+what takes turns here:
 
     1 session x 2 threads       one caller
     2 callers                   of one session of one thread, inputs one by one and in batches
@@ -62,7 +63,7 @@ from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.onnx_runtime import ort
-from stagecut.passes.cluster.cluster import Cluster
+from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.profile.synthetic import synthetic_costs
@@ -158,7 +159,9 @@ def _model(spec: str, folder: Path) -> Model:
     open_model = written(*build(spec), folder)
     context = context_of([DEVICE], Settings())
     program = normalise(open_model.imported, feeds=open_model.feeds)
-    expanded = Expand(context.backends)(Cluster(context.backends, "op")(graph_of(program)))
+    graph = graph_of(program)
+    kernels: Granularity = "cluster" if any(node.op == "Conv" for node in graph.nodes) else "op"
+    expanded = Expand(context.backends)(Cluster(context.backends, kernels)(graph))
     weights = write_weights([program.model], folder)[0]
     answers = Measurements(context, program, expanded.graph, weights).answers
     costs = synthetic_costs(expanded, lambda candidates: candidates[0])
