@@ -10,7 +10,7 @@ chooses for each stage.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ from stagecut.passes.partition.throughput.throughput import Throughput
 #: Costs of single inputs and of batches were measured at different times, and what is no more than
 #: that part faster by them says nothing.
 WORTH = 0.02
+#: What is told as nothing.
+_NONE = 5e-4
 
 Known = TypeVar("Known")
 
@@ -49,7 +51,8 @@ class MixedBatches:
         faster`."""
         head = f"stages with 1 or {self.size} inputs in a call, as each is best: by the costs"
         if self.gain <= WORTH:
-            return f"{head} no pipeline is more than {max(self.gain, 0.0):.1%} faster"
+            more = "" if self.gain < _NONE else f"more than {self.gain:.1%} "
+            return f"{head} no pipeline is {more}faster"
         stages = self.solution.stream.schedule.stages
         pairs = zip(self.solution.stream.replicas, stages, strict=True)
         shown = " > ".join(f"{count} x {stage.device}" for count, stage in pairs)
@@ -58,7 +61,7 @@ class MixedBatches:
 
 
 def mixed_batches(
-    alone: CostTable, together: CostTable, size: int, limits: Sequence[Limit]
+    alone: CostTable, together: CostTable, size: int, limits: tuple[Limit, ...]
 ) -> MixedBatches | None:
     """Of costs of single inputs and of calls of `size`, both as they are in streams; None where
     they are not of the same nodes, or nothing keeps to the limits."""
