@@ -20,6 +20,7 @@ from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.one_by_one import OneByOne
 from stagecut.compiler.whole_replicas import Replicas
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.runtime.session import Session
@@ -156,7 +157,7 @@ def test_a_size_that_other_work_slowed_down_has_another_turn(
 def _one_by_one(monkeypatch: pytest.MonkeyPatch, period_s: float) -> None:
     """Single inputs have that period in each of their turns."""
     alone = SimpleNamespace(period_s=lambda: period_s)
-    monkeypatch.setattr(batches_module.OneByOne, "of", lambda *_: alone)
+    monkeypatch.setattr(OneByOne, "of", lambda *_: alone)
 
 
 def _slow(period_s: float, least_s: float | None = None) -> Replicas:
