@@ -195,6 +195,7 @@ class StreamField:
                     self._entries.append(self._configured(replace(each.proposal, id=id_), each))
                 except EngineError as error:
                     self._drop(f"stream {id_} is left out: {error.problem}", error)
+        self._let_go_of_the_slow()
 
     def _configured(self, proposal: StreamProposal, plain: Entry) -> Entry:
         """`plain` is the same stream in the usual configuration."""
