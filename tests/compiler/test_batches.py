@@ -249,10 +249,11 @@ def test_the_proof_says_that_it_is_of_batches(larger_is_faster: list[int]) -> No
 
 
 def test_the_plan_says_what_was_tried(larger_is_faster: list[int]) -> None:
-    [tried] = _planned(_compiled(ROWS, Told(), max_batch=2)).tried
+    tried, mixed = _planned(_compiled(ROWS, Told(), max_batch=2)).tried
     assert larger_is_faster == [2]
     assert tried.startswith("2 inputs in a call: ")
     assert "on cpu.serial" in tried
+    assert mixed.startswith("stages with 1 or 2 inputs in a call")
 
 
 def test_who_was_far_behind_has_no_turn_with_more_inputs(
