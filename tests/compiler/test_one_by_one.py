@@ -28,18 +28,22 @@ MODEL = MODELS["residual"].proto()
 
 @pytest.fixture(scope="module")
 def planned() -> PlannedVariant:
-    """A pipeline that takes 3 s ships; whole replicas take 2 s on b, 5 s on a, 1 s in processes."""
+    """A pipeline that takes 3 s ships; whole replicas take 2 s on cpu.serial, 5 s on a; in processes
+    or in another configuration, as batches do not run, 1 s."""
     devices = ["cpu.serial"]
     plan = compile_model(MODEL, objective="throughput", devices=devices, settings=SETTINGS)
     found = plan.first.planned
     whole = found.shipped
 
-    def on(device: str, median_s: float, hosting: Hosting = "threads") -> Contender:
-        id_ = replace(whole.id, device=device, hosting=hosting)
+    def on(
+        device: str, median_s: float, hosting: Hosting = "threads", configuration: str = ""
+    ) -> Contender:
+        id_ = replace(whole.id, device=device, hosting=hosting, configuration=configuration)
         return replace(whole, id=id_, also=(), median_s=median_s, chosen=False)
 
     ships = replace(on("both", 3.0), accounting="predicted", chosen=True)
     others = (on("a", 5.0), on("cpu.serial", 2.0), on("a", 1.0, "processes"))
+    others += (on("cpu.serial", 1.0, configuration="waiting=spin"),)
     return replace(found, contenders=(ships, *others))
 
 
