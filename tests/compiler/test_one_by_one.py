@@ -28,8 +28,8 @@ MODEL = MODELS["residual"].proto()
 
 @pytest.fixture(scope="module")
 def planned() -> PlannedVariant:
-    """A pipeline that takes 3 s ships; whole replicas take 2 s on cpu.serial, 5 s on a; in processes
-    or in another configuration, as batches do not run, 1 s."""
+    """A pipeline that takes 3 s ships; whole replicas take 2 s on cpu.serial, 5 s on a, and 1 s in
+    processes or in another configuration, in which batches do not run."""
     devices = ["cpu.serial"]
     plan = compile_model(MODEL, objective="throughput", devices=devices, settings=SETTINGS)
     found = plan.first.planned
