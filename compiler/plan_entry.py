@@ -14,6 +14,7 @@ from stagecut.compiler.formats.plan_members import Members, costs_file, defaults
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.batching import batching_problem
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
 from stagecut.compiler.mixed_batches import mixed_batches
@@ -131,9 +132,10 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
-        tried = (
-            found.tried if known else (*found.tried, *self._mixed(own, index, len(variants), size))
-        )
+        tried = found.tried
+        if not known:
+            costs = self._costs(members, index), self._costs(own, len(variants))
+            tried = (*found.tried, *self._mixed(*costs, size))
         variants[index] = alone = _tried(alone, tried)
         beside = Members()
         single = alone
@@ -160,16 +162,16 @@ class PlanEntry:
             variants.append(planned)
             members.update(own)
 
-    def _mixed(self, own: Members, index: int, stacked: int, size: int) -> Iterator[str]:
-        """What stages that take several inputs beside such that take one would bring, where that
-        can be told; `own` has the costs of the variant `stacked`, that for batches."""
-        question, entry = self.question, self.entry.name
-        alone, together = (
-            question.restrict(read_costs(files[costs_file(at, entry)].decode()))
-            for files, at in ((self.members.files, index), (own.files, stacked))
-        )
-        with question.phases("batches"):
-            found = mixed_batches(alone, together, size, question.limits)
+    def _costs(self, members: Members, index: int) -> CostTable:
+        """Those that the members have of a variant, on the devices that are asked of."""
+        costs = members.files[costs_file(index, self.entry.name)]
+        return self.question.restrict(read_costs(costs.decode()))
+
+    def _mixed(self, alone: CostTable, together: CostTable, size: int) -> Iterator[str]:
+        """What stages that take `size` inputs beside such that take one would bring, where that
+        can be told, by the costs of one input and of `size`."""
+        with self.question.phases("batches"):
+            found = mixed_batches(alone, together, size, self.question.limits)
         if found is not None:
             yield str(found)
 
