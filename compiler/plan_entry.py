@@ -132,10 +132,8 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
-        tried = found.tried
-        if not known:
-            costs = self._costs(members, index), self._costs(own, len(variants))
-            tried = (*found.tried, *self._mixed(*costs, size))
+        mixed = () if known else self._mixed((members, index), (own, len(variants)), size)
+        tried = (*found.tried, *mixed)
         variants[index] = alone = _tried(alone, tried)
         beside = Members()
         single = alone
@@ -167,11 +165,14 @@ class PlanEntry:
         costs = members.files[costs_file(index, self.entry.name)]
         return self.question.restrict(read_costs(costs.decode()))
 
-    def _mixed(self, alone: CostTable, together: CostTable, size: int) -> Iterator[str]:
+    def _mixed(
+        self, alone: tuple[Members, int], together: tuple[Members, int], size: int
+    ) -> Iterator[str]:
         """What stages that take `size` inputs beside such that take one would bring, where that
-        can be told, by the costs of one input and of `size`."""
+        can be told, by the costs that members have of a variant for one input and for `size`."""
+        costs = self._costs(*alone), self._costs(*together)
         with self.question.phases("batches"):
-            found = mixed_batches(alone, together, size, self.question.limits)
+            found = mixed_batches(*costs, size, self.question.limits)
         if found is not None:
             yield str(found)
 
