@@ -42,8 +42,8 @@ def planned() -> PlannedVariant:
         return replace(whole, id=id_, also=(), median_s=median_s, chosen=False)
 
     ships = replace(on("both", 3.0), accounting="predicted", chosen=True)
-    others = (on("a", 5.0), on("cpu.serial", 2.0), on("a", 1.0, "processes"))
-    others += (on("cpu.serial", 1.0, configuration="waiting=spin"),)
+    spinning = on("cpu.serial", 1.0, configuration="waiting=spin")
+    others = (on("a", 5.0), on("cpu.serial", 2.0), on("a", 1.0, "processes"), spinning)
     return replace(found, contenders=(ships, *others))
 
 
