@@ -1,20 +1,22 @@
 """One entry with all its variants: one for each shape, and for streams, where that is faster, one
 for batches of inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.along_length import StepsAlongLength
 from stagecut.compiler.batch_race import Runner, raced
 from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
 from stagecut.compiler.entries import Entry
+from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import defaults_model
-from stagecut.compiler.formats.plan_members import Members, defaults_file, model_file
+from stagecut.compiler.formats.plan_members import Members, costs_file, defaults_file, model_file
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.batching import batching_problem
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
+from stagecut.compiler.mixed_batches import mixed_batches
 from stagecut.compiler.question import Question
 from stagecut.compiler.with_batches import (
     same_threads,
@@ -129,6 +131,10 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
+        tried = (
+            found.tried if known else (*found.tried, *self._mixed(own, index, len(variants), size))
+        )
+        variants[index] = alone = _tried(alone, tried)
         beside = Members()
         single = alone
         if not same_threads(alone, planned):
@@ -144,15 +150,28 @@ class PlanEntry:
             race = raced(Runner(alone, measured), Runner(streamed, measured, full))
         if race is None or not race.is_faster:
             if race is not None:
-                variants[index] = with_slower(alone, race.together, race.ratio)
+                variants[index] = _tried(with_slower(alone, race.together, race.ratio), tried)
             if most is not None:
                 self._warn("no batch is clearly faster")
             return
-        variants[index] = _tried(with_race(streamed, race.alone, race.together), found.tried)
+        variants[index] = _tried(with_race(streamed, race.alone, race.together), tried)
         members.update(beside)
         if not known:
             variants.append(planned)
             members.update(own)
+
+    def _mixed(self, own: Members, index: int, stacked: int, size: int) -> Iterator[str]:
+        """What stages that take several inputs beside such that take one would bring, where that
+        can be told; `own` has the costs of the variant `stacked`, that for batches."""
+        question, entry = self.question, self.entry.name
+        alone, together = (
+            question.restrict(read_costs(files[costs_file(at, entry)].decode()))
+            for files, at in ((self.members.files, index), (own.files, stacked))
+        )
+        with question.phases("batches"):
+            found = mixed_batches(alone, together, size, question.limits)
+        if found is not None:
+            yield str(found)
 
     def _narrowed(self, alone: PlannedVariant, found: Found) -> Question:
         """What is asked of batches: on the devices that were near the best of them, or that run
