@@ -131,9 +131,8 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
-        tried = (
-            found.tried if known else (*found.tried, *self._mixed(own, index, len(variants), size))
-        )
+        mixed = () if known else self._mixed((members, index), (own, len(variants)), size)
+        tried = (*found.tried, *mixed)
         variants[index] = alone = _tried(alone, tried)
         beside = Members()
         single = alone
@@ -160,16 +159,18 @@ class PlanEntry:
             variants.append(planned)
             members.update(own)
 
-    def _mixed(self, own: Members, index: int, stacked: int, size: int) -> Iterator[str]:
+    def _mixed(
+        self, alone: tuple[Members, int], together: tuple[Members, int], size: int
+    ) -> Iterator[str]:
         """What stages that take several inputs beside such that take one would bring, where that
-        can be told; `own` has the costs of the variant `stacked`, that for batches."""
+        can be told; by the costs of two variants, each in the files with its index."""
         question, entry = self.question, self.entry.name
-        alone, together = (
-            question.restrict(read_costs(files[costs_file(at, entry)].decode()))
-            for files, at in ((self.members.files, index), (own.files, stacked))
-        )
+        tables = [
+            question.restrict(read_costs(members.files[costs_file(at, entry)].decode()))
+            for members, at in (alone, together)
+        ]
         with question.phases("batches"):
-            found = mixed_batches(alone, together, size, question.limits)
+            found = mixed_batches(*tables, size, question.limits)
         if found is not None:
             yield str(found)
 
