@@ -165,12 +165,12 @@ class PlanEntry:
         """What stages that take several inputs beside such that take one would bring, where that
         can be told; by the costs of two variants, each in the files with its index."""
         question, entry = self.question, self.entry.name
-        tables = [
+        one, several = (
             question.restrict(read_costs(members.files[costs_file(at, entry)].decode()))
             for members, at in (alone, together)
-        ]
+        )
         with question.phases("batches"):
-            found = mixed_batches(*tables, size, question.limits)
+            found = mixed_batches(one, several, size, question.limits)
         if found is not None:
             yield str(found)
 
