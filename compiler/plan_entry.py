@@ -14,6 +14,7 @@ from stagecut.compiler.formats.plan_members import Members, costs_file, defaults
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.batching import batching_problem
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
 from stagecut.compiler.mixed_batches import mixed_batches
@@ -159,18 +160,19 @@ class PlanEntry:
             variants.append(planned)
             members.update(own)
 
+    def _costs(self, members: Members, index: int) -> CostTable:
+        """Those that the members have of a variant, on the devices that are asked of."""
+        costs = members.files[costs_file(index, self.entry.name)]
+        return self.question.restrict(read_costs(costs.decode()))
+
     def _mixed(
         self, alone: tuple[Members, int], together: tuple[Members, int], size: int
     ) -> Iterator[str]:
-        """What stages that take several inputs beside such that take one would bring, where that
-        can be told; by the costs of two variants, each in the files with its index."""
-        question, entry = self.question, self.entry.name
-        one, several = (
-            question.restrict(read_costs(members.files[costs_file(at, entry)].decode()))
-            for members, at in (alone, together)
-        )
-        with question.phases("batches"):
-            found = mixed_batches(one, several, size, question.limits)
+        """What stages that take `size` inputs beside such that take one would bring, where that
+        can be told, by the costs that members have of a variant for one input and for `size`."""
+        costs = self._costs(*alone), self._costs(*together)
+        with self.question.phases("batches"):
+            found = mixed_batches(*costs, size, self.question.limits)
         if found is not None:
             yield str(found)
 
