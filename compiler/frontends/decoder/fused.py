@@ -8,8 +8,9 @@ Before:                                        After:
 Then the states can be found (states.py), and the Concat goes again: only the new rows are kept.
 """
 
-import numpy as np
 import onnx_ir as ir
+
+from stagecut.compiler.frontends.decoder.new_nodes import END, cut
 
 #: Of ONNX from opset 23 on, and of ONNX Runtime: which operands are the caches, of keys and values,
 #: and which results carry these on.
@@ -20,8 +21,6 @@ _CACHES = {
 
 #: Where tokens lie in these caches: [batch, heads, tokens, size].
 _AXIS = 2
-
-_END = 2**63 - 1
 
 
 def with_growth(model: ir.Model) -> ir.Model:
@@ -50,9 +49,7 @@ def _pairs(node: ir.Node) -> list[tuple[ir.Value, ir.Value]]:
 
 def _show(graph: ir.Graph, node: ir.Node, past: ir.Value, whole: ir.Value) -> None:
     length = ir.node("Shape", [past], {"start": _AXIS, "end": _AXIS + 1})
-    bounds = [_constant(bound) for bound in (_END, _AXIS)]
-    end, axis = (bound.outputs[0] for bound in bounds)
-    new = ir.node("Slice", [whole, length.outputs[0], end, axis])
+    *bounds, new = cut(whole, length.outputs[0], END, _AXIS)
     joined = ir.node("Concat", [past, new.outputs[0]], {"axis": _AXIS})
     present = joined.outputs[0]
     present.type, present.shape = whole.type, whole.shape
@@ -60,7 +57,3 @@ def _show(graph: ir.Graph, node: ir.Node, past: ir.Value, whole: ir.Value) -> No
     whole.replace_all_uses_with(present, replace_graph_outputs=True)
     new.replace_input_with(0, whole)
     graph.insert_after(node, [length, *bounds, new, joined])
-
-
-def _constant(number: int) -> ir.Node:
-    return ir.node("Constant", [], {"value": ir.tensor(np.asarray([number], np.int64))})

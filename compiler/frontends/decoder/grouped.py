@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.new_nodes import constant
+
 _SWAPPED = [0, 1, 3, 2]
 
 
@@ -100,5 +102,5 @@ def _ints(node: ir.Node, name: str) -> list[int]:
 
 
 def _reshape(value: ir.Value, sizes: Sequence[int | ir.SymbolicDim]) -> list[ir.Node]:
-    constant = ir.node("Constant", [], {"value": ir.tensor(np.asarray(sizes, np.int64))})
-    return [constant, ir.node("Reshape", [value, constant.outputs[0]])]
+    shape = constant(np.asarray(sizes, np.int64))
+    return [shape, ir.node("Reshape", [value, shape.outputs[0]])]

@@ -7,12 +7,12 @@ Before:                                      After:
 
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.new_nodes import END, cut
+
 #: Operators that take each row of their first operand by itself.
 _BY_ROW = frozenset({"Cast", "Tanh", "LayerNormalization"})
 #: The same where the other operand is constant, and no larger than a row.
 _WITH_ROW = frozenset({"Add", "Sub", "Mul", "Div"})
-
-_END = 2**63 - 1
 
 
 def only_last(graph: ir.Graph, name: str, tokens: ir.SymbolicDim) -> None:
@@ -69,10 +69,9 @@ def _constant_rank(value: ir.Value | None) -> int | None:
 
 def _last_row(graph: ir.Graph, value: ir.Value, before: ir.Node | None = None) -> ir.Value:
     """The last row of `value`, cut off `before` a node, or behind all."""
-    bounds = [ir.node("Constant", [], {"value_ints": [bound]}) for bound in (-1, _END, 1)]
-    row = ir.node("Slice", [value, *(bound.outputs[0] for bound in bounds)])
+    nodes = cut(value, -1, END, 1)
     if before is None:
-        graph.extend([*bounds, row])
+        graph.extend(nodes)
     else:
-        graph.insert_before(before, [*bounds, row])
-    return row.outputs[0]
+        graph.insert_before(before, nodes)
+    return nodes[-1].outputs[0]

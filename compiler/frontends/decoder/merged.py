@@ -8,6 +8,8 @@ Before:                                              After:
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.new_nodes import constant
+
 #: What exporters call the input that says which branch runs.
 BRANCH = "use_cache_branch"
 
@@ -76,7 +78,7 @@ def _inline(graph: ir.Graph, node: ir.Node, branch: ir.Graph) -> None:
 
 def _always(graph: ir.Graph, asked: ir.Value, answer: bool) -> None:
     """What else reads the input reads whether there is a cache."""
-    constant = ir.node("Constant", [], {"value": ir.tensor(np.asarray([answer]))})
+    said = constant(np.asarray([answer]))
     first = next(iter(graph))
-    graph.insert_before(first, constant)
-    asked.replace_all_uses_with(constant.outputs[0])
+    graph.insert_before(first, said)
+    asked.replace_all_uses_with(said.outputs[0])

@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.new_nodes import END, constant, cut, number
 from stagecut.compiler.frontends.imported import Change, Imported
 from stagecut.compiler.ir.state import CACHE_POSITIONS, TOKENS
 
 #: Operand of ONNX's Attention that says how many tokens there are, and which one it is.
 _COUNTED = ("", "Attention", 6)
-
-_END = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +86,11 @@ def _count_by_position(graph: ir.Graph) -> None:
     ]
     positions, top = _positions(graph), next(iter(graph))
     for value in before:
-        nodes = _sliced(positions, 0, 1)
+        nodes = cut(positions, 0, 1, axis=0)
         graph.insert_before(top, nodes)
         _instead(graph, value, nodes[-1])
     for value in after:
-        nodes, one = _sliced(positions, -1, _END), _constant(1)
+        nodes, one = cut(positions, -1, END, axis=0), number(1)
         total = ir.node("Add", [nodes[-1].outputs[0], one.outputs[0]])
         graph.insert_before(top, [*nodes, one, total])
         _instead(graph, value, total)
@@ -116,7 +115,7 @@ def _positions(graph: ir.Graph) -> ir.Value:
 def _places(graph: ir.Graph, start: ir.Value, before: ir.Node) -> ir.Value:
     """Where the tokens' rows go, [n, 1], counted from `start`, [1], on."""
     tokens = next(value for value in graph.inputs if value.name == TOKENS)
-    zero, one, axis = (_constant(number, rank) for number, rank in ((0, 0), (1, 0), (1, 1)))
+    zero, one, axis = (number(each, rank) for each, rank in ((0, 0), (1, 0), (1, 1)))
     shape = ir.node("Shape", [tokens], {"start": 1, "end": 2})
     count = ir.node("Squeeze", [shape.outputs[0]])
     steps = ir.node("Range", [zero.outputs[0], count.outputs[0], one.outputs[0]])
@@ -131,7 +130,7 @@ def _write(graph: ir.Graph, each: _Scattered, places: ir.Value) -> Change:
     dims = (each.past.shape or ir.Shape([])).dims
     sizes = [dim if isinstance(dim, int) else 1 for dim in (dims[at] for at in each.front)]
     dtype = each.past.dtype or ir.DataType.FLOAT
-    zeros = ir.node("Constant", [], {"value": ir.tensor(np.zeros(sizes, dtype.numpy()))})
+    zeros = constant(np.zeros(sizes, dtype.numpy()))
     rows = ir.node("Transpose", [each.new], {"perm": each.front})
     rows.outputs[0].shape = ir.Shape([None, *sizes[1:]])
     rows.outputs[0].type = ir.TensorType(dtype)
@@ -146,14 +145,3 @@ def _write(graph: ir.Graph, each: _Scattered, places: ir.Value) -> Change:
     graph.remove(each.node, safe=True)
     graph.inputs.remove(each.past)
     return Change("buffer", str(each.past.name), name)
-
-
-def _sliced(value: ir.Value, first: int, end: int) -> list[ir.Node]:
-    """What cuts `value`, the last of these."""
-    numbers = [_constant(first), _constant(end), _constant(0)]
-    return [*numbers, ir.node("Slice", [value, *(each.outputs[0] for each in numbers)])]
-
-
-def _constant(number: int, rank: int = 1) -> ir.Node:
-    array = np.full([1] * rank, number, np.int64)
-    return ir.node("Constant", [], {"value": ir.tensor(array)})

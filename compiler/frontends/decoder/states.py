@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.frontends.decoder.new_nodes import constant
 from stagecut.compiler.ir.device import dtype_name
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.graph import Value
@@ -159,7 +160,7 @@ def _transpose(value: ir.Value, perm: Sequence[int]) -> ir.Node:
 
 
 def _constant(graph: ir.Graph, before: ir.Node, array: np.ndarray) -> ir.Value:
-    node = ir.node("Constant", [], {"value": ir.tensor(array)})
+    node = constant(array)
     graph.insert_before(before, node)
     return node.outputs[0]
 
