@@ -66,12 +66,12 @@ def console() -> "Console":
 
 def print_json(schema: str, document: Mapping[str, object]) -> None:
     """The envelope of every command: `{"schema": "stagecut.compile/1", ...}`."""
-    RESULTS.stream.write(json_text({"schema": schema, **document}))
+    print(json_text({"schema": schema, **document}), end="", file=RESULTS.stream, flush=True)
 
 
 def print_text(text: str) -> None:
     """JSON that is a text already."""
-    RESULTS.stream.write(f"{text}\n")
+    print(text, file=RESULTS.stream, flush=True)
 
 
 def json_text(document: object) -> str:
