@@ -11,11 +11,11 @@ import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import cast
 
 from stagecut.backends.checked import CheckedBackend, Unheard, checked, renamed, unusable
+from stagecut.backends.packages import packages
 from stagecut.backends.spec import Spec
 from stagecut.backends.threads import CPU
 from stagecut.compiler.ir.device import Backend, BackendFactory, Listener
@@ -70,8 +70,6 @@ BUILT_IN = {
 
 #: Devices that are there wherever stagecut is.
 _ALWAYS = frozenset(name for name in BUILT_IN if name.startswith("cpu."))
-
-_ENTRY_POINTS = "stagecut.backends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +190,8 @@ def survey(
         else:
             if device.basis == "measured" and _is_wished(device, lower_precision):
                 real.append(name)
+    for package, why in packages().broken.items():
+        problems.setdefault(why, []).append(package)
     broken = (f"{', '.join(names)} left out: {why}" for why, names in problems.items())
     return tuple(real), tuple(broken)
 
@@ -223,15 +223,21 @@ def names() -> tuple[str, ...]:
 
 
 def listed(listener: Listener = UNHEARD) -> tuple[Listed, ...]:
-    """Every device with what it is, or why this machine does not have it."""
-    return tuple(_listed(name, listener) for name in names())
+    """Every device with what it is, or why this machine does not have it; and packages that may
+    have further ones, and cannot be read."""
+    unread = (_unavailable(name, why) for name, why in packages().broken.items())
+    return (*(_listed(name, listener) for name in names()), *unread)
+
+
+def _unavailable(name: str, why: str) -> Listed:
+    return Listed(name, "", "measured", "", available=False, why_not=why)
 
 
 def _listed(name: str, listener: Listener) -> Listed:
     try:
         device = _created(name, listener).device
     except DeviceError as error:
-        return Listed(name, "", "measured", "", available=False, why_not=error.problem)
+        return _unavailable(name, error.problem)
     return Listed(
         name,
         device.memory,
@@ -247,8 +253,9 @@ def _listed(name: str, listener: Listener) -> Listed:
 
 def _entries() -> dict[str, Entry]:
     """Our own, then those of other packages, which take no name of ours."""
-    theirs = {entry.name: Entry(entry.value) for entry in entry_points(group=_ENTRY_POINTS)}
-    return {**BUILT_IN, **{name: theirs[name] for name in sorted(theirs.keys() - BUILT_IN.keys())}}
+    theirs = packages().factories
+    others = sorted(theirs.keys() - BUILT_IN.keys())
+    return {**BUILT_IN, **{name: Entry(theirs[name]) for name in others}}
 
 
 def _loaded(name: str) -> tuple[BackendFactory, ModuleType]:

@@ -43,12 +43,12 @@ app = typer.Typer(
 
 
 def _add(name: str, command: Callable[..., None]) -> None:
-    """Its results go apart from what engines and plugins print while it runs."""
+    """Its results go apart from what engines and plugins print, to the end of the process."""
 
     @wraps(command)
     def apart(**given: object) -> None:
-        with RESULTS.apart():
-            command(**{name: RESULTS.place(value) for name, value in given.items()})
+        RESULTS.part()
+        command(**{name: RESULTS.place(value) for name, value in given.items()})
 
     app.command(name)(apart)
 

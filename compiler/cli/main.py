@@ -17,15 +17,20 @@ _MEASURING = (["compile"], ["profile"], ["sweep"], ["devices"])
 
 def main() -> None:
     """The `stagecut` command: engines are called in a process of their own, which may crash."""
-    try:
-        _run(_survivor if sys.argv[1:2] in _MEASURING else _here)
-    finally:
-        sys.stdout = sys.stderr  # for what engines print when the process ends
+    _run(_survivor if sys.argv[1:2] in _MEASURING else _here)
 
 
 def run_here() -> None:
-    """Run the command line in this process; never shows a traceback for what the user can mend."""
-    _run(_here)
+    """Run the command line in this process; never shows a traceback for what the user can mend.
+
+    Standard output is afterwards as it was before.
+    """
+    from stagecut.compiler.cli.streams import RESULTS
+
+    try:
+        _run(_here)
+    finally:
+        RESULTS.join()
 
 
 def _run(command: Callable[[], int]) -> None:
@@ -66,12 +71,13 @@ def _here() -> int:
 
 def _command(notes: object) -> int:
     """`notes` is a folder that survives a crash of this process."""
+    from stagecut.compiler.cli import streams
     from stagecut.compiler.cli.app import app
 
     try:
         app(obj=notes)
     except SystemExit as done:  # what every command ends with
-        sys.stdout.flush()  # here a failure can still be told
+        streams.RESULTS.stream.flush()  # here a failure can still be told
         return done.code if isinstance(done.code, int) else 0
     return 0
 

@@ -25,13 +25,13 @@ Item = TypeVar("Item")
 def say(*lines: str) -> None:
     """Print `lines` on standard output; each stays one line of text, whatever its names hold."""
     for line in lines:
-        print(printable(line), file=RESULTS.stream, flush=True)  # noqa: T201
+        print(printable(line), file=RESULTS.stream, flush=True)
 
 
 def say_on(text: str) -> None:
     """Print on the line that standard output is at; the text may break lines."""
     lines = "\n".join(map(printable, text.split("\n")))
-    print(lines, end="", file=RESULTS.stream, flush=True)  # noqa: T201
+    print(lines, end="", file=RESULTS.stream, flush=True)
 
 
 def note(line: str) -> None:
@@ -66,12 +66,12 @@ def console() -> "Console":
 
 def print_json(schema: str, document: Mapping[str, object]) -> None:
     """The envelope of every command: `{"schema": "stagecut.compile/1", ...}`."""
-    RESULTS.stream.write(json_text({"schema": schema, **document}))
+    print(json_text({"schema": schema, **document}), end="", file=RESULTS.stream, flush=True)
 
 
 def print_text(text: str) -> None:
     """JSON that is a text already."""
-    RESULTS.stream.write(f"{text}\n")
+    print(text, file=RESULTS.stream, flush=True)
 
 
 def json_text(document: object) -> str:

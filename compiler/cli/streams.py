@@ -16,8 +16,6 @@ import codecs
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -68,14 +66,14 @@ class Results:
         """The path by which they are reached, in place of one that names standard output."""
         return Path(f"/dev/fd/{self.stream.fileno()}") if value in _NAMES else value
 
-    @contextmanager
-    def apart(self) -> Iterator[None]:
-        """Meanwhile, what others print is on standard error."""
-        self._kept, sys.stdout = sys.stdout, sys.stderr
-        try:
-            yield
-        finally:
-            sys.stdout, self._kept = self.stream, None
+    def part(self) -> None:
+        """From here on, what others print is on standard error: also what threads of theirs print
+        behind the last result, or what they print when the process ends."""
+        self._kept, sys.stdout = self.stream, sys.stderr
+
+    def join(self) -> None:
+        """As it was before."""
+        sys.stdout, self._kept = self.stream, None
 
 
 RESULTS = Results()

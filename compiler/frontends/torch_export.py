@@ -217,12 +217,12 @@ def _output_names(program: torch.export.ExportedProgram, source: str) -> tuple[s
     """The keys where the model returns a dict of tensors; otherwise torch's own names for them."""
     specs = program.graph_signature.output_specs
     returned = [spec.arg for spec in specs if spec.kind is OutputKind.USER_OUTPUT]
-    for argument in returned:
+    for index, argument in enumerate(returned):
         if isinstance(argument, ConstantArgument) and argument.value is not None:
             raise ModelError(
                 f"it returns {argument.value!r}, which is no tensor",
-                where=source,
-                fix="return tensors only",
+                where=f"{source}, output{_place(program, index)}",
+                fix="return tensors only: leave it out, or make one of it (torch.tensor)",
             )
     tensors = [arg.name for arg in returned if not isinstance(arg, ConstantArgument)]
     tree = program.call_spec.out_spec
@@ -230,6 +230,13 @@ def _output_names(program: torch.export.ExportedProgram, source: str) -> tuple[s
     if flat and isinstance(tree.context, list) and len(tree.context) == len(tensors):
         return tuple(str(key) for key in tree.context)
     return tuple(tensors)
+
+
+def _place(program: torch.export.ExportedProgram, index: int) -> str:
+    """Where the output with this number stands in what is returned: `[0]['loss']`."""
+    tree = program.call_spec.out_spec
+    paths, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(range(tree.num_leaves), tree))
+    return pytree.keystr(paths[index][0])
 
 
 def _translate(

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stagecut.compiler.formats.atomic import writing
 from stagecut.compiler.ir.errors import CrashedError, EngineError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class CrashJournal:
         self._calls = 0
         path = folder / "note"
         if not path.exists():
-            path.write_bytes(bytes(_NOTE.size + _TEXT_BYTES))
+            _write(path, bytes(_NOTE.size + _TEXT_BYTES))
         with path.open("r+b") as file:
             self._note = mmap.mmap(file.fileno(), _NOTE.size + _TEXT_BYTES)
         self._why_alone = self.only_reference
@@ -88,7 +89,7 @@ class CrashJournal:
         """A watch over the stages of a schedule that is about to be prepared and run."""
         self._lists += 1
         stages = [(stage.device, stage.nodes) for stage in staged.schedule.stages]
-        self._list(self._lists).write_text(json.dumps(stages))
+        _write(self._list(self._lists), json.dumps(stages).encode())
         refused = {
             index: reason
             for index, (device, nodes) in enumerate(stages)
@@ -145,7 +146,7 @@ class CrashJournal:
             device, _, node = text.partition("\0")
             crash = Crash(device, (node,) if node else (), how, asked=True)
         known = [asdict(each) for each in (*self.crashes(), crash)]
-        self._known.write_text(json.dumps(known))
+        _write(self._known, json.dumps(known).encode())
         _NOTE.pack_into(self._note, 0, 0, 0, 0, 0.0)
         return crash
 
@@ -177,7 +178,7 @@ class CrashJournal:
 
     def use_only_reference(self, why: str) -> None:
         _NOTE.pack_into(self._note, 0, 0, 0, 0, 0.0)
-        self._alone.write_text(why, "utf-8")
+        _write(self._alone, why.encode())
 
     @cached_property
     def _crashed(self) -> tuple[Crash, ...]:
@@ -207,6 +208,12 @@ class CrashJournal:
 
     def _list(self, number: int) -> Path:
         return self._folder / f"stages-{number}.json"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Raises OutputError, as where the disk is full."""
+    with writing(path):
+        path.write_bytes(data)
 
 
 class Watch:

@@ -41,7 +41,7 @@ def _npu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "null": "npu:create",
     }
     found = [EntryPoint(name, value, "stagecut.backends") for name, value in values.items()]
-    monkeypatch.setattr(table, "entry_points", lambda group: found)
+    monkeypatch.setattr("stagecut.backends.packages.entry_points", lambda group: found)
     monkeypatch.delitem(sys.modules, "npu", raising=False)
 
 

@@ -16,13 +16,14 @@ COMMAND = (sys.executable, "-m", "stagecut.compiler.cli.main")
 ENGINES = ("--device", "cpu.serial", "--device", "noisy", "--pin", "*=noisy")
 QUICK = ("--no-cache", "--effort", "quick")
 MEASURED = (*ENGINES, *QUICK)
+PROFILED = (*ENGINES[:4], "--no-cache")
 MODELLED = (*ENGINES[:2], "--device", "noisy:basis=modelled", "--scale", "noisy=1..10")
 
 #: What is asked for, and when the engine prints meanwhile.
 COMMANDS = {
     "compile x.onnx -o again.plan": (MEASURED, "load create supports prepare run"),
     "compile x.onnx --dry-run": (ENGINES, "load create supports"),
-    "profile x.onnx -o costs.json": ((*ENGINES[:4], "--no-cache"), "load create supports prepare run"),
+    "profile x.onnx -o costs.json": (PROFILED, "load create supports prepare run"),
     "sweep x.onnx": ((*MODELLED, *QUICK), "load create supports estimate"),
     "run x.plan --random 0": ((), "load create prepare run end"),
     "run x.plan --random 0 --stream --seconds 0.2": ((), "load create prepare run end"),

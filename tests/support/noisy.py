@@ -1,12 +1,13 @@
 """A device of another package that prints on standard output whatever is done with it.
 
-In Python and in native code: when it is loaded, made, asked, prepared and run, in a thread that goes
-on, and when the process ends. For processes of its own: not to be imported by a test.
+In Python and in native code: when it is loaded, made, asked, prepared and run, in a thread that
+goes on, and when the process ends. For processes of its own: not to be imported by a test.
 """
 
 import atexit
 import ctypes
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,9 @@ from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.machine import Device
 from tests.support.like import Like
 
+
 def _print(what: str) -> None:
-    print(f"noise of {what} in Python")
+    sys.stdout.write(f"noise of {what} in Python\n")
     os.write(1, f"noise of {what} by descriptor\n".encode())
     libc = ctypes.CDLL(None)
     libc.puts(f"noise of {what} in C".encode())  # which keeps it until its buffer is full
@@ -27,7 +29,7 @@ def _print(what: str) -> None:
 
 def _go_on() -> None:
     while True:
-        print("noise of a thread")
+        sys.stdout.write("noise of a thread\n")
         time.sleep(0.1)
 
 

@@ -262,6 +262,18 @@ def test_refused(model: object, inputs: object, problem: str, fix: str) -> None:
     assert fix in caught.value.fix
 
 
+class _Counts(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> dict[str, object]:
+        return {"y": x + 1, "about": (x - 1, 7)}
+
+
+def test_what_is_no_tensor_is_told_where_it_stands() -> None:
+    for model, place in ((ReturnsNumber(), "[1]"), (_Counts(), "['about'][1]")):
+        with pytest.raises(ModelError) as caught:
+            from_live(model, X, source="the model")
+        assert caught.value.where == f"the model, output{place}"
+
+
 FILES: dict[str, bytes | slice] = {
     "an empty file": b"",
     "a text": b"not a model\n" * 100,

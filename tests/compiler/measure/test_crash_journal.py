@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stagecut.compiler.ir.device import StagedSchedule
-from stagecut.compiler.ir.errors import CrashedError, EngineError
+from stagecut.compiler.ir.errors import CrashedError, EngineError, OutputError
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.measure.crash_journal import REFERENCE, Crash, CrashJournal
 
@@ -158,3 +158,8 @@ def test_who_is_left_is_noted_when_the_first_one_leaves(tmp_path: Path) -> None:
     thread.join()
     watch.leave()
     assert CrashJournal(tmp_path).record_crash(HOW) == Crash("far", ("b", "c"), HOW)
+
+
+def test_notes_that_cannot_be_written_are_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be written"):
+        CrashJournal(tmp_path / "no such folder")
