@@ -131,9 +131,8 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
-        tried = (
-            found.tried if known else (*found.tried, *self._mixed(own, index, len(variants), size))
-        )
+        mixed = () if known else self._mixed(members, own, index, len(variants), size)
+        tried = (*found.tried, *mixed)
         variants[index] = alone = _tried(alone, tried)
         beside = Members()
         single = alone
@@ -160,13 +159,16 @@ class PlanEntry:
             variants.append(planned)
             members.update(own)
 
-    def _mixed(self, own: Members, index: int, stacked: int, size: int) -> Iterator[str]:
+    def _mixed(
+        self, members: Members, own: Members, index: int, stacked: int, size: int
+    ) -> Iterator[str]:
         """What stages that take several inputs beside such that take one would bring, where that
-        can be told; `own` has the costs of the variant `stacked`, that for batches."""
+        can be told; `members` has the costs of the variant `index`, and `own` those of `stacked`,
+        that for batches."""
         question, entry = self.question, self.entry.name
         alone, together = (
             question.restrict(read_costs(files[costs_file(at, entry)].decode()))
-            for files, at in ((self.members.files, index), (own.files, stacked))
+            for files, at in ((members.files, index), (own.files, stacked))
         )
         with question.phases("batches"):
             found = mixed_batches(alone, together, size, question.limits)
