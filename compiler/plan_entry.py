@@ -14,6 +14,7 @@ from stagecut.compiler.formats.plan_members import Members, costs_file, defaults
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.batching import batching_problem
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
 from stagecut.compiler.mixed_batches import mixed_batches
@@ -131,7 +132,7 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
-        mixed = () if known else self._mixed(members, own, index, len(variants), size)
+        mixed = () if known else self._mixed((members, index), (own, len(variants)), size)
         tried = (*found.tried, *mixed)
         variants[index] = alone = _tried(alone, tried)
         beside = Members()
@@ -159,19 +160,19 @@ class PlanEntry:
             variants.append(planned)
             members.update(own)
 
+    def _costs(self, members: Members, index: int) -> CostTable:
+        """Those that the members have of a variant, on the devices that are asked of."""
+        costs = members.files[costs_file(index, self.entry.name)]
+        return self.question.restrict(read_costs(costs.decode()))
+
     def _mixed(
-        self, members: Members, own: Members, index: int, stacked: int, size: int
+        self, alone: tuple[Members, int], together: tuple[Members, int], size: int
     ) -> Iterator[str]:
-        """What stages that take several inputs beside such that take one would bring, where that
-        can be told; `members` has the costs of the variant `index`, and `own` those of `stacked`,
-        that for batches."""
-        question, entry = self.question, self.entry.name
-        alone, together = (
-            question.restrict(read_costs(files[costs_file(at, entry)].decode()))
-            for files, at in ((members.files, index), (own.files, stacked))
-        )
-        with question.phases("batches"):
-            found = mixed_batches(alone, together, size, question.limits)
+        """What stages that take `size` inputs beside such that take one would bring, where that
+        can be told, by the costs that members have of a variant for one input and for `size`."""
+        costs = self._costs(*alone), self._costs(*together)
+        with self.question.phases("batches"):
+            found = mixed_batches(*costs, size, self.question.limits)
         if found is not None:
             yield str(found)
 
