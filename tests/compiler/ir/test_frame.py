@@ -12,7 +12,7 @@ TABLE = cost_table("a: cpu 3, pim 1\n b(a): cpu 2")
 
 
 def test_a_row_for_each_candidate() -> None:
-    pytest.importorskip("pandas", reason="pandas is no dependency")
+    pytest.importorskip("pandas", reason="pandas comes with the dev extra")
     frame = TABLE.to_frame()
     assert tuple(frame.columns) == COLUMNS
     assert frame["node"].tolist() == ["a", "a", "b"]
