@@ -13,9 +13,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
 
 from stagecut.compiler.ir.amounts import Amount, Size
 from stagecut.compiler.ir.costs import ENERGY, Cost, CostTable, NodeCosts
@@ -199,7 +202,12 @@ class _Ledger:
 
     def _is_bound(self, value: str) -> bool:
         """Whether it is somewhere, not wherever it is wanted."""
-        return value in self._inputs or value in self._table.producer
+        return value in self._inputs or bool(self._written[self._table.numbered.value[value]])
+
+    @cached_property
+    def _written(self) -> npt.NDArray[np.bool_]:
+        """Whether a node writes each value."""
+        return self._table.numbered.writer >= 0
 
     def _transfer(self, step: Transfer) -> _Line:
         value, route = step.value, step.route

@@ -13,7 +13,8 @@ Three cases in which elimination is not enough, and what is done then:
                                     programming over ideals where a gap is left (orders/)
     budgets are exceeded            a price on what is used (Lagrangian bound), reduced-cost fixing,
                                     and HiGHS for what is left (search.py), from what is best
-                                    where devices that are alike are one (pool.py)
+                                    where devices that are alike are one (pool.py), and without
+                                    most schedules that differ in names only (symmetry.py)
     the graph is too wide           HiGHS, where the tables of the elimination, whose sizes are
                                     known before, are more work or do not fit
 

@@ -176,6 +176,25 @@ def test_an_account_has_an_entry_for_each_step() -> None:
     assert (found.basis, found.energy_j) == ("modelled", None)
 
 
+def test_links_take_the_same_for_values_of_one_size_but_for_those_with_costs_of_their_own() -> None:
+    drawn = cost_table(
+        "a: cpu 1\n b: cpu 1\n c: cpu 1\n d: cpu 1\n e(a, b, c, d): pim 1",
+        transfer_us={},
+        sizes={"a": 1000, "b": 1000, "c": 2000, "d": 1000},
+    )
+    link = Link("host", "pim", latency_s=US, bytes_per_s=1e9)
+    own = {Route("host", "pim"): 7 * US}
+    table = replace(
+        drawn,
+        machine=replace(drawn.machine, links=(link,)),
+        values=tuple(
+            replace(value, transfer_s=own) if value.name == "d" else value for value in drawn.values
+        ),
+    )
+    found = account(table, in_order(table, placed("cpu: a, b, c, d; pim: e")))
+    assert [round(step.time_s / US) for step in found.steps] == [4, 2, 2, 3, 7, 1]
+
+
 def test_devices_that_share_a_resource_keep_it_busy_together() -> None:
     drawn = cost_table("a: cpu 1\n b(a): gang 2\n c(b): pim 4", transfer_us=0)
     devices = tuple(

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import ENERGY, Budget, CostTable, ValueCosts
+from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Route
+from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.symmetry import break_symmetry, interchangeable
 from tests.support.stars import CHAIN, star
 from tests.support.tables import US, cheapest_of_all
@@ -80,21 +82,38 @@ def test_the_heaviest_is_the_first_anchor() -> None:
     assert _able(left)[2] == "acc.1"
 
 
-@settings(max_examples=60)
-@given(st.data())
-def test_the_cheapest_is_kept(data: st.DataObject) -> None:
+@st.composite
+def _tables(draw: st.DrawFn) -> CostTable:
+    """Up to four nodes on three accelerators with the same room, and some of them on a CPU."""
     costs = st.integers(0, 9)
-    lines, able = [], []
-    for at in range(data.draw(st.integers(1, 4))):
-        reads = [f"n{before}" for before in range(at) if data.draw(st.booleans())]
-        acc = data.draw(costs)
+    lines = []
+    for at in range(draw(st.integers(1, 4))):
+        reads = [f"n{before}" for before in range(at) if draw(st.booleans())]
+        acc = draw(costs)
         times = {f"acc.{of}": acc for of in range(3)}
-        times |= {"cpu": data.draw(costs)} if data.draw(st.booleans()) else {}
+        times |= {"cpu": draw(costs)} if draw(st.booleans()) else {}
         each = ", ".join(f"{name} {cost}" for name, cost in times.items())
         lines.append(f"n{at}({', '.join(reads)}): {each}")
-        able.append([*times])
-    room = data.draw(st.integers(1, 4))
-    table = star("\n".join(lines), room, room, room, transfer_us=data.draw(st.integers(0, 3)))
-    placed = [data.draw(st.sampled_from(names)) for names in able]
+    room = draw(st.integers(1, 4))
+    return star("\n".join(lines), room, room, room, transfer_us=draw(st.integers(0, 3)))
+
+
+@settings(max_examples=60)
+@given(_tables(), st.data())
+def test_the_cheapest_is_kept(table: CostTable, data: st.DataObject) -> None:
+    placed = [data.draw(st.sampled_from([*node.run_s])) for node in table.nodes]
     left = break_symmetry(table, interchangeable(table), placed)
     assert cheapest_of_all(left) == cheapest_of_all(table)
+
+
+@settings(max_examples=30)
+@given(_tables())
+def test_no_assignment_to_three_with_little_room_is_cheaper(table: CostTable) -> None:
+    least = cheapest_of_all(table)
+    if least is None:
+        with pytest.raises(UnplaceableError):
+            Partition()(table)
+        return
+    found = Partition()(table).certificate
+    assert found.exact
+    assert found.total == pytest.approx(least, abs=1e-3 * US)
