@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from stagecut.compiler.along_length import StepsAlongLength
 from stagecut.compiler.batch_race import Runner, raced
 from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
-from stagecut.compiler.entries import Entry
+from stagecut.compiler.entries import Entry, step_length
 from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import Members, defaults_file, model_file
 from stagecut.compiler.formats.weights import WeightFile
@@ -15,6 +15,7 @@ from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.batching import batching_problem
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
+from stagecut.compiler.ir.state import DECODE
 from stagecut.compiler.question import Question
 from stagecut.compiler.with_batches import (
     same_threads,
@@ -50,6 +51,7 @@ class PlanEntry:
             singles = tuple(variants)
             for index in range(len(singles)):
                 self._batched(index, singles, variants)
+        variants, lengths = self._by_length(variants)
         with question.phases("write"):
             stages = {file: members.models[file] for file in _files(variants)}
             members.models.clear()  # some are of variants that were made anew
@@ -62,21 +64,45 @@ class PlanEntry:
                 members.files[defaults_file(entry.name)] = defaults_model(
                     entry.programs[0].defaults
                 )
-        along = self._along_length(variants[0])
-        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed, along)
+        along, switches = self._along_length(variants, lengths)
+        left_out, fixed = entry.imported.left_out, entry.imported.fixed
+        return PlannedEntry(tuple(variants), left_out, fixed, along, switches)
 
-    def _along_length(self, planned: PlannedVariant) -> AlongLength | None:
+    def _by_length(
+        self, variants: list[PlannedVariant]
+    ) -> tuple[list[PlannedVariant], tuple[int, ...]]:
+        """Of a decoder's step with several, those whose schedule is another than the one before,
+        and the lengths that they were made for."""
+        programs = self.entry.programs
+        if self.entry.name != DECODE or len(programs) < 2:
+            return variants, ()
+        found = [
+            index
+            for index, each in enumerate(variants)
+            if not index or each.schedule != variants[index - 1].schedule
+        ]
+        if len(found) < len(variants):
+            self.question.context.settings.warn(
+                f"{len(found)} of {len(variants)} lengths have a schedule of their own: others run "
+                "as the length before them"
+            )
+        return [variants[at] for at in found], tuple(step_length(programs[at]) for at in found)
+
+    def _along_length(
+        self, variants: Sequence[PlannedVariant], lengths: Sequence[int]
+    ) -> tuple[AlongLength | None, tuple[int, ...]]:
         """None where there are no other lengths to look at, or more than times and energies to be
-        known there."""
+        known there: then each variant runs from the length on that it was made for."""
         question, opened = self.question, self.entry.opened
         limited = question.tolerance is not None or question.max_energy_j is not None
         if not question.lengths or opened is None or limited:
-            return None
+            return None, tuple(lengths[1:])
         steps = StepsAlongLength(
             question, self.entry.programs[0], self.weights[0], opened, self.weights[-1]
         )
         with question.phases("lengths"):
-            return steps(planned.schedule)
+            found = steps([each.schedule for each in variants], lengths)
+        return (None, tuple(lengths[1:])) if found is None else found
 
     def _warn(self, problem: str) -> None:
         self.question.context.settings.warn(f"inputs are run one by one: {problem}")

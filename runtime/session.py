@@ -25,7 +25,7 @@ from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.hosts.over_hosts import hosts_of
 from stagecut.runtime.inputs import Inputs
 from stagecut.runtime.metadata import ModelMetadata, NodeArg
-from stagecut.runtime.nearest import distance
+from stagecut.runtime.nearest import chooser
 from stagecut.runtime.stream.callbacks import CalledBack
 from stagecut.runtime.stream.item import Item, Told
 from stagecut.runtime.stream.pipeline import Overload
@@ -94,6 +94,7 @@ class Session:
                 variant.batched = self._by_shapes.get(full)
         self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
         self._entry = stored.planned
+        self._choose = chooser(self._entry, loaded.decoding)
         ports = {port.name: port for port in self.planned.inputs}
         self._inputs = Inputs(ports, stored.defaults, self._entry.fixed)
         self._known = [port.name for port in self.planned.outputs]
@@ -136,10 +137,12 @@ class Session:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
         return self._nearest(self._checked(feeds)[1])
 
+    @property
+    def variants(self) -> Sequence[Variant]:
+        return self._variants
+
     def _nearest(self, shapes: Shapes) -> Variant:
-        return self._by_shapes.get(shapes) or min(
-            self._variants, key=lambda variant: distance(shapes, variant.shapes)
-        )
+        return self._by_shapes.get(shapes) or self._variants[self._choose(shapes)]
 
     def get_inputs(self) -> list[NodeArg]:
         """Those that have to be given."""
