@@ -16,6 +16,7 @@ from typing import TypeVar, get_args
 from stagecut.backends.configurations import (
     configurations,
     quantises,
+    ranged,
     serving,
     serving_one,
     stored,
@@ -118,6 +119,17 @@ class CheckedBackend:
         except EngineError:
             return True
         return answer is not False
+
+    def ranged(self, node: Node) -> tuple[str, ...]:
+        """None, where no answer is to be had."""
+        name = self.device.name
+        try:
+            answer: object = _asked(
+                lambda: ranged(self.inner, node), name, node.name, self.listener, name
+            )
+        except EngineError:
+            return ()
+        return tuple(map(str, answer)) if isinstance(answer, tuple) else ()
 
     def stored(self, stage: StageProgram) -> StageProgram:
         """As it is, which computes the same, where no answer is to be had."""

@@ -78,6 +78,21 @@ def quantises(backend: Backend, node: Node) -> bool:
 
 
 @runtime_checkable
+class Calibrated(Protocol):
+    """What a backend that quantises activations by what samples had may offer, too."""
+
+    def ranged(self, node: Node) -> tuple[str, ...]:
+        """The values of which it has to know between which numbers they are: what `prepare` finds
+        with the nodes of its stage then (compiler/formats/node_ranges.py)."""
+        ...
+
+
+def ranged(backend: Backend, node: Node) -> tuple[str, ...]:
+    """The values of which `backend` has to know between which numbers they are."""
+    return backend.ranged(node) if isinstance(backend, Calibrated) else ()
+
+
+@runtime_checkable
 class Storing(Protocol):
     """What a backend that holds weights in few bits may offer, too."""
 

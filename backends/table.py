@@ -46,6 +46,8 @@ BUILT_IN = {
     "cpu.int8.parallel": Entry("stagecut.backends.cpu:create"),
     "cpu.int8-dynamic.serial": Entry("stagecut.backends.cpu:create"),
     "cpu.int8-dynamic.parallel": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8-static.serial": Entry("stagecut.backends.cpu:create"),
+    "cpu.int8-static.parallel": Entry("stagecut.backends.cpu:create"),
     "cpu.int4.serial": Entry("stagecut.backends.cpu:create"),
     "cpu.int4.parallel": Entry("stagecut.backends.cpu:create"),
     "openvino.f32.serial": Entry("stagecut.backends.openvino:create"),

@@ -1,12 +1,13 @@
 """What plans answer, and what is right: the reference, and contenders held against it."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 
 from stagecut import backends
 from stagecut.compiler.context import CompileContext
+from stagecut.compiler.formats.node_ranges import Range, range_of
 from stagecut.compiler.formats.weights import model_bytes
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import (
@@ -128,6 +129,23 @@ class Answers:
             self.context.settings.progress,
         )
         return measure(devices, self.split.measured)
+
+    def ranges(self, names: Collection[str]) -> Mapping[str, Range]:
+        """Of the values of these names, on the samples for the errors of nodes and on what every
+        plan has to be right on beside; none for those that are not finite there. Raises EngineError
+        where the reference cannot run."""
+        found: dict[str, Range | None] = {}
+        operators = graph_of(self.program).nodes
+        written = [value for each in operators for value in each.outputs if value.name in names]
+        run = self._runs(self.extract("ranges", operators, written))
+        sets = (each.feeds for each in self.reference.sets if not each.stretched)
+        for sample in (*self.split.measured, *sets):
+            values = {**sample, **(run(sample) if written else {})}
+            for name in values.keys() & {*names}:
+                mine, known = range_of(values[name]), found.get(name)
+                widest = mine if known is None or mine is None else known | mine
+                found[name] = widest if name not in found or known is not None else None
+        return {name: each for name, each in sorted(found.items()) if each is not None}
 
     def check_metric(self) -> None:
         """Raises MetricError where the user's own says nothing of what is right: before anything is

@@ -14,7 +14,7 @@ from stagecut.compiler.ir.contender import ContenderId
 from stagecut.compiler.ir.provenance import Provenance
 from stagecut.compiler.measure.cache import digest
 from stagecut.compiler.measure.cpus import usable_cpus
-from stagecut.compiler.measure.environment import cpu_model, versions
+from stagecut.compiler.measure.environment import cpu_model, instruction_sets, versions
 from stagecut.compiler.right import OtherProgram
 
 
@@ -46,7 +46,8 @@ class Identity:
             for part in (name, str(array.dtype), str(array.shape), repr(array.tolist()))
         ]
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
-        machine = (cpu_model(), cpus, repr(versions()), repr(specs))
+        sets = repr(instruction_sets())  # which a CPU's name does not tell
+        machine = (cpu_model(), sets, cpus, repr(versions()), repr(specs))
         further = (array.tobytes() for sample in program.samples for array in sample.values())
         return digest(self.model_sha256, *self._right, *machine, *feeds, *further)
 

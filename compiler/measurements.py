@@ -13,12 +13,15 @@ from pathlib import Path
 import onnx_ir as ir
 from pydantic import TypeAdapter
 
+from stagecut import backends
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import CompileContext
+from stagecut.compiler.formats.node_ranges import Range, put_ranges
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.frontends.feeds import other_samples
 from stagecut.compiler.identity import Identity
 from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
@@ -28,7 +31,7 @@ from stagecut.compiler.right_elsewhere import RightElsewhere
 from stagecut.passes.stage.extract import Extractor
 
 #: By the name that users know it by.
-_SAMPLES = "samples"
+_SAMPLES, _RANGES = "samples", "ranges"
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,41 @@ class Measurements:
 
     def on_samples_that_run(self) -> "Measurements":
         """The same on other samples, where the reference does not run on those that were made up,
-        and does on others; which ones is kept in the cache."""
+        and does on others; with what devices have to know of values on these. Both are kept in the
+        cache."""
+        return self._on_samples_that_run().with_ranges()
+
+    def with_ranges(self) -> "Measurements":
+        """The same whose nodes know the ranges of what they read and write, where a device has to;
+        as it is, where the reference cannot say."""
+        engines = self.context.backends.values()
+        asked = {
+            name: None
+            for node in self.graph.nodes
+            for engine in engines
+            for name in backends.ranged(engine, node)
+        }
+        if not asked:
+            return self
+        entries = Cache(
+            self.context.settings.cache,
+            _RANGES,
+            TypeAdapter(dict[str, Range]),
+            self.context.settings.warn,
+        )
+        key = self.identity.key(_RANGES, *asked)
+        found = entries.load(key)
+        if found is None:
+            try:
+                found = dict(self.answers.ranges(asked))
+            except EngineError:
+                return self
+            entries.store(key, found)
+        model = self.program.model.clone()
+        put_ranges(model, found)
+        return replace(self, program=replace(self.program, model=model))
+
+    def _on_samples_that_run(self) -> "Measurements":
         program, settings = self.program, self.context.settings
         if not program.made_up or program.measured:  # what was measured is of these samples
             return self

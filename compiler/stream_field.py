@@ -138,7 +138,7 @@ class StreamField:
         """Of those that will take no further turns, should the best of all keep to the limits."""
         best_s = min(map(_seen_s, self._entries), default=math.inf)
         for each in self._entries:
-            if each.turn is None or not is_near(each.turn, best_s):
+            if not _is_near(each, best_s):
                 _readied(each).release()
 
     def _drop(self, told: str, error: StagecutError) -> None:
@@ -196,7 +196,7 @@ class StreamField:
         timed = [each for each in self._entries if each.turn is not None]
         if not timed or self._settings.effort == "quick":
             return
-        fastest = min(timed, key=_seen_s)
+        fastest = self._fastest(timed)
         if sum(fastest.proposal.stream.replicas) < 2:
             return
         hostings: Sequence[Hosting] = ("processes", "pinned processes")
@@ -212,8 +212,17 @@ class StreamField:
                 self._drop(f"stream {id_} is left out: {error.problem}", error)
                 continue
             self._entries.append(entry)
-            if entry.turn is not None and not is_near(entry.turn, _seen_s(fastest)):
-                self._processes[-1].close()  # it had its only turn
+
+    def _fastest(self, timed: Sequence[Entry]) -> Entry:
+        """Of those near the best, by another turn each, one right behind the other: between their
+        first ones there was time for other work to come and go."""
+        best_s = min(map(_seen_s, timed))
+        near = [each for each in timed if _is_near(each, best_s)]
+        if len(near) == 1:
+            return near[0]
+        feeds = self._measurements.program.feeds
+        seen_s = [self._gate.turn(self._running(each), feeds).run.period_s for each in near]
+        return near[seen_s.index(min(seen_s))]
 
     def _in_processes(self, proposal: StreamProposal, threads: Entry) -> Entry:
         """`threads` is the same stream in this process."""
@@ -348,6 +357,10 @@ class _Ready:
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
         return self.full(self.readied()).run(feeds, seconds)
+
+
+def _is_near(entry: Entry, best_s: float) -> bool:
+    return entry.turn is not None and is_near(entry.proposal, entry.turn, best_s)
 
 
 def _seen_s(entry: Entry) -> float:

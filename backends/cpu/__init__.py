@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from stagecut.backends.cpu.device import CpuBackend
 from stagecut.backends.options import Options
-from stagecut.backends.quantised.scheme import BLOCK_OPTIONS, Scheme
+from stagecut.backends.quantised.scheme import Scheme
 from stagecut.backends.threads import has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.machine import HOST, Memory
+from stagecut.compiler.measure.environment import instruction_sets
 
 
 def create(name: str, options: Mapping[str, str]) -> CpuBackend:
@@ -18,22 +19,43 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
 
     `cpu.int8.serial`, `cpu.int4.parallel` and so on hold the weights of products in so many bits,
     in blocks of `block=N`, and quantise what these are multiplied with in blocks, too, or with
-    `activations=f32` not. `cpu.int8-dynamic.serial` quantises it as a whole in every run.
+    `activations=f32` not. `cpu.int8-dynamic.serial` quantises it as a whole in every run,
+    `cpu.int8-static.serial` by what it was on samples, in convolutions, too; both with weights of
+    `weights=7|8` bits.
     """
-    precision = name.removeprefix("cpu.").rpartition(".")[0]
-    scheme = Scheme.of(precision, name, options) if precision else None
+    precision, scheme = _precision(name), _scheme(name, options)
     waits = () if name.endswith(".serial") else ("waiting", "pinning")
-    blocks = BLOCK_OPTIONS if scheme is not None and scheme.block is not None else ()
+    held_as = () if scheme is None else scheme.options
     kept = "f32" if scheme is None else scheme.named(precision)
     held = "" if scheme is None else f" in {kept}"
     device = on_threads(
-        name, options, f"ONNX Runtime on the CPU{held}", kept, also=(*waits, *blocks)
+        name, options, f"ONNX Runtime on the CPU{held}", kept, also=(*waits, *held_as)
     )
     read = Options(name, options)
     spins = read.choice("waiting", ("sleep", "spin"), default="sleep") == "spin"
     pins = read.choice("pinning", ("off", "on"), default="off") == "on"
     alone = tuple(_alone(device.cores, options))
     return CpuBackend(device, Memory(HOST), spins=spins, pins=pins, alone=alone, scheme=scheme)
+
+
+def canonical_spec(name: str, options: Mapping[str, str]) -> Mapping[str, str]:
+    """With what weights are on this machine, where options leave it open."""
+    scheme = _scheme(name, options)
+    if scheme is None or "weights" not in scheme.options:
+        return options
+    return {**options, "weights": "7" if scheme.narrow else "8"}
+
+
+def _scheme(name: str, options: Mapping[str, str]) -> Scheme | None:
+    """Where the CPU adds products of uint8 and int8 in 16 bits, two of them fit if one of the
+    factors has 7 bits; those with VNNI add in 32."""
+    precision, sets = _precision(name), instruction_sets()
+    narrow = "avx2" in sets and not any("vnni" in each or each == "amx_int8" for each in sets)
+    return Scheme.of(precision, name, options, narrow=narrow) if precision else None
+
+
+def _precision(name: str) -> str:
+    return name.removeprefix("cpu.").rpartition(".")[0]
 
 
 def _alone(threads: int, options: Mapping[str, str]) -> Iterator[str]:

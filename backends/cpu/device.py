@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stagecut.backends.quantised.scheme import Scheme, stored_by
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
-from stagecut.compiler.ir.graph import Node
+from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import Device, Memory
 
 
@@ -38,6 +38,19 @@ class CpuBackend:
     def quantises(self, node: Node) -> bool:
         """Whether a weight of it is held in fewer bits here."""
         return self.scheme is not None and any(map(self.scheme.quantises, node.operators))
+
+    def ranged(self, node: Node) -> tuple[str, ...]:
+        """What the products in it read, what convolutions write, and what becomes of that."""
+        if self.scheme is None or not self.scheme.calibrated:
+            return ()
+        found: list[Value | None] = []
+        for operator in node.operators:
+            if self.scheme.quantises(operator):
+                found += operator.inputs[:1]
+                found += operator.outputs if operator.op == "Conv" else ()
+            elif operator.op in {"Relu", "Clip"}:
+                found += operator.outputs
+        return tuple(value.name for value in found if value is not None)
 
     def stored(self, stage: StageProgram) -> StageProgram:
         """With the weights of its products as they are held here."""

@@ -20,6 +20,9 @@ from stagecut.compiler.onnx_runtime import ort
 
 _PROVIDER = "CPUExecutionProvider"
 
+#: A product with a bias would become a Gemm, of which ONNX Runtime makes no product of integers.
+_KEPT_APART = ("MatMulAddFusion",)
+
 #: The largest block that glibc can be led to take from its heap (mallopt(3), M_MMAP_THRESHOLD).
 _HEAP_BLOCK_BYTES = 31 << 20
 
@@ -73,13 +76,16 @@ def prepare(stage: StageProgram, threads: Threads, scheme: Scheme | None = None)
         from stagecut.backends.cpu.quantise import quantised
 
         stage, products = quantised(stage, scheme)
+    kept_apart = () if scheme is None or not scheme.calibrated else _KEPT_APART
+    exact = scheme is not None and scheme.block is None and not scheme.narrow
     files = _weight_files(stage.model)
     model = ir.to_proto(stage.model).SerializeToString()
     try:
-        session = _session(model, threads, files)
+        session = _session(model, threads, files, exact=exact, without=kept_apart)
     except Exception as error:  # onnxruntime's own exceptions share no base class
         try:
-            session = _session(model, threads, files, ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
+            plain = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+            session = _session(model, threads, files, plain, exact=exact, without=kept_apart)
         except Exception:
             raise EngineError(
                 f"ONNX Runtime refuses it: {_first_line(error)}",
@@ -94,11 +100,20 @@ def _session(
     threads: Threads,
     files: Mapping[str, memoryview],
     level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    *,
+    exact: bool = False,
+    without: Sequence[str] = (),
 ) -> ort.InferenceSession:
+    """`exact` sums of products of uint8 and int8 never exceed their 16 bits, where a CPU has no
+    more; `without` are optimisations by name."""
     _lay_blocks_side_by_side()
     options = _options(threads, files)
     options.graph_optimization_level = level
-    return ort.InferenceSession(model, options, providers=[_PROVIDER])
+    if exact:
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    return ort.InferenceSession(
+        model, options, providers=[_PROVIDER], disabled_optimizers=[*without]
+    )
 
 
 @cache

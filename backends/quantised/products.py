@@ -5,7 +5,6 @@ Whoever needs the same weight again while it is in use shares it. The only modul
 onnxruntime.quantization; it is loaded when first needed.
 """
 
-import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +19,8 @@ import onnx_ir as ir
 from onnx import helper, numpy_helper
 
 from stagecut.backends.quantised.scheme import Matrix, Scheme
-from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.mapped_tensor import MappedTensor, sha256
+from stagecut.compiler.formats.node_ranges import read_range
 from stagecut.compiler.formats.quantised_tensor import Form, QuantisedMatrix, QuantisedTensor
 from stagecut.compiler.ir.device import Tensor, as_array, dtype_name
 from stagecut.compiler.ir.errors import EngineError
@@ -36,13 +36,16 @@ _OPSET, _IR_VERSION = 20, 10
 _SMALLEST_BYTES = 1024
 
 
-#: Those in use, by the digest of the weight, the bits and the block.
-_in_use: WeakValueDictionary[tuple[str, int, int | None], QuantisedMatrix] = WeakValueDictionary()
+#: Those in use, by what matrix it is, and what the scheme makes of it.
+_in_use: WeakValueDictionary[tuple[str, int, int | None, bool], QuantisedMatrix] = (
+    WeakValueDictionary()
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A product in a stage: `x` times `weight`, as [inner, outer]; `name` is the weight's."""
+    """A product in a stage: `x` times `weight`, as [inner, outer]; `name` is the weight's. A
+    convolution is one, too: of what lies under its kernel."""
 
     node: ir.Node
     x: ir.Value
@@ -52,20 +55,29 @@ class Target:
     @property
     def turned(self) -> bool:
         """Whether the tensor is [outer, inner]."""
-        return self.node.op_type == "Gemm" and bool(self.node.attributes.get_int("transB"))
+        gemm = self.node.op_type == "Gemm" and bool(self.node.attributes.get_int("transB"))
+        return gemm or bool(self.kernel)
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """The shape of a row of the tensor, where it is a convolution's."""
+        return tuple(self.tensor.shape.numpy())[1:] if self.node.op_type == "Conv" else ()
 
     @property
     def weight(self) -> Tensor:
         matrix = as_array(self.tensor)
-        return matrix.T if self.turned else matrix
+        return matrix.reshape(len(matrix), -1).T if self.turned else matrix
 
 
 def targets(graph: ir.Graph, scheme: Scheme) -> Iterator[Target]:
-    """The products in a stage that the scheme is for."""
+    """The products in a stage that the scheme is for; where it is calibrated, of which it is known
+    what they read."""
     version = graph.opset_imports.get("", 0)
     for node in graph:
         x, weight, *_ = (*node.inputs, None, None)
         if node.domain or x is None or weight is None or weight.const_value is None:
+            continue
+        if scheme.calibrated and read_range(node) is None:
             continue
         tensor = weight.const_value
         matrix = Matrix(dtype_name(tensor.dtype), tuple(tensor.shape.numpy()))
@@ -81,7 +93,7 @@ def quantised_matrix(target: Target, scheme: Scheme) -> QuantisedMatrix:
     if isinstance(tensor, QuantisedTensor) and _is_held(tensor, target, scheme):
         return tensor.matrix
     weight = target.weight
-    key = digest(weight), scheme.bits, scheme.block
+    key = _identity(target), scheme.bits, scheme.block, scheme.narrow
     found = _in_use.get(key)
     if found is None:
         written = _written(weight, scheme)
@@ -93,7 +105,8 @@ def quantised_matrix(target: Target, scheme: Scheme) -> QuantisedMatrix:
             )
         inner, outer = weight.shape
         form = Form(inner, outer, scheme.bits, scheme.block)
-        found = _in_use[key] = _taken_out(written.graph, form, key[0])
+        narrow = ".narrow" if scheme.narrow else ""
+        found = _in_use[key] = _taken_out(written.graph, form, f"{key[0]}{narrow}")
     return found
 
 
@@ -103,11 +116,10 @@ def _is_held(tensor: QuantisedTensor, target: Target, scheme: Scheme) -> bool:
     return held == (scheme.bits, scheme.block, target.turned)
 
 
-def digest(matrix: Tensor) -> str:
-    """Of its shape, too: matrices of equal numbers may be of different ones."""
-    found = hashlib.sha256(str(matrix.shape).encode())
-    found.update(np.ascontiguousarray(matrix).data)
-    return found.hexdigest()
+def _identity(target: Target) -> str:
+    """Of the matrix: other ones may be of the same numbers."""
+    shape = "x".join(map(str, target.weight.shape))
+    return f"{sha256(target.tensor)}.{shape}{'.turned' if target.turned else ''}"
 
 
 def _written(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:
@@ -124,7 +136,7 @@ def _written(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:
     imports = [helper.make_opsetid("", _OPSET)]
     model = helper.make_model(graph, opset_imports=imports, ir_version=_IR_VERSION)
     with _quiet():
-        return _dynamic(model) if scheme.block is None else _in_blocks(model, scheme)
+        return _in_columns(model, scheme) if scheme.block is None else _in_blocks(model, scheme)
 
 
 def _in_blocks(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
@@ -140,11 +152,15 @@ def _in_blocks(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
     return written
 
 
-def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
+def _in_columns(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "product.onnx"
         quantization().quantize_dynamic(
-            model, path, op_types_to_quantize=["MatMul"], per_channel=True
+            model,
+            path,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            reduce_range=scheme.narrow,
         )
         return onnx.load(path)
 
@@ -163,7 +179,7 @@ def _quiet() -> Iterator[None]:
         logging.root.removeHandler(handler)
 
 
-def _taken_out(graph: onnx.GraphProto, form: Form, digest: str) -> QuantisedMatrix:
+def _taken_out(graph: onnx.GraphProto, form: Form, identity: str) -> QuantisedMatrix:
     """The numbers that a tool wrote, large ones as files that lie in memory, so that sessions
     share them. Columns have a zero point each, which is 0."""
     arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
@@ -173,7 +189,7 @@ def _taken_out(graph: onnx.GraphProto, form: Form, digest: str) -> QuantisedMatr
         [scales] = [each for each in arrays.values() if each.dtype == np.float32]
     else:
         values, scales = (arrays[name] for name in node.input[1:3])
-    location = f"{digest}.{form.bits}.{form.block}"
+    location = f"{identity}.{form.bits}.{form.block}"
     return QuantisedMatrix(
         form,
         _in_memory(values.reshape(form.values[1]), f"{location}.values"),

@@ -27,11 +27,13 @@ def stored(stage: StageProgram, scheme: Scheme) -> StageProgram:
             continue
         matrix = quantised_matrix(found[0], scheme)
         if matrix.form.size_bytes < found[0].tensor.nbytes:
-            value.const_value = QuantisedTensor(name, matrix, turned=found[0].turned)
+            value.const_value = QuantisedTensor(
+                name, matrix, turned=found[0].turned, kernel=found[0].kernel
+            )
     return replace(stage, model=model)
 
 
 def _is_all(value: ir.Value, found: list[Target]) -> bool:
     """Whether the products that were `found` are all that read a weight, and read it alike."""
-    alike = len({target.turned for target in found}) == 1
+    alike = len({(target.turned, target.kernel) for target in found}) == 1
     return alike and len(value.uses()) == len(found) and not value.is_graph_output()

@@ -41,8 +41,9 @@ class ArchiveWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        #: SHA-256 of each member so far.
+        #: SHA-256 of each member so far, and how many bytes it has.
         self.digests: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
         with writing(path):
             self._file = path.open("w+b")
             self._archive = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
@@ -66,7 +67,7 @@ class ArchiveWriter:
                 writer = MemberWriter(target, _data_offset_of(info))
                 yield writer
             self._file.flush()
-        self.digests[name] = writer.digest.hexdigest()
+        self.digests[name], self.sizes[name] = writer.digest.hexdigest(), writer.size
 
     def add(self, name: str, content: bytes) -> None:
         with self.member(name) as target:

@@ -3,7 +3,8 @@
     initializer W, quantised    <=>    W = stagecut.Dequantise <inner, outer, bits, block, turned>
                                                                (values, scales)
 
-`block` is 0 where scales are for whole columns. Other nodes read W either way, as the float32
+`block` is 0 where scales are for whole columns; the weight of a convolution has its `kernel`, the
+shape of a row, too. Other nodes read W either way, as the float32
 tensor that it stands for.
 """
 
@@ -22,6 +23,7 @@ from stagecut.compiler.formats.quantised_tensor import (
 DOMAIN, _VERSION = "stagecut", 1
 _OP = "Dequantise"
 _ATTRIBUTES = ("inner", "outer", "bits", "block", "turned")
+_KERNEL = "kernel"
 
 
 def has_few_bits(model: ir.Model) -> bool:
@@ -73,9 +75,10 @@ def _node(graph: ir.Graph, value: ir.Value, tensor: QuantisedTensor) -> ir.Node:
         parts.append(_initializer(own, part))
         graph.register_initializer(parts[-1])
     numbers = form.inner, form.outer, form.bits, form.block or 0, int(tensor.turned)
-    node = ir.node(
-        _OP, parts, dict(zip(_ATTRIBUTES, numbers, strict=True)), domain=DOMAIN, version=_VERSION
-    )
+    attributes: dict[str, int | list[int]] = dict(zip(_ATTRIBUTES, numbers, strict=True))
+    if tensor.kernel:
+        attributes[_KERNEL] = [*tensor.kernel]
+    node = ir.node(_OP, parts, attributes, domain=DOMAIN, version=_VERSION)
     node.name = f"{name}/{_OP}"
     [output] = node.outputs
     output.name, output.type, output.shape = name, ir.TensorType(tensor.dtype), tensor.shape
@@ -116,7 +119,8 @@ def _tensor(graph: ir.Graph, node: ir.Node) -> QuantisedTensor:
     if not name or name in graph.initializers:
         raise ValueError("is written twice")
     matrix = QuantisedMatrix(Form(inner, outer, bits, block or None), *known)
-    return QuantisedTensor(name, matrix, turned=bool(turned))
+    kernel = node.attributes[_KERNEL].as_ints() if _KERNEL in node.attributes else ()
+    return QuantisedTensor(name, matrix, turned=bool(turned), kernel=tuple(kernel))
 
 
 def _name_of(node: ir.Node) -> str:

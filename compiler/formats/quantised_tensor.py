@@ -133,24 +133,37 @@ class QuantisedMatrix:
 
 class QuantisedTensor(ir.LazyTensor):
     """The weight called `name` of a model, in float32 as far as the model can tell: the `matrix`,
-    or, where products read the weight turned (Gemm's transB), the matrix turned."""
+    or, where products read the weight turned (Gemm's transB), the matrix turned. A convolution's is
+    turned, and each of its rows a `kernel` of this shape. Raises ValueError, with a sentence, where
+    they are not."""
 
-    def __init__(self, name: str, matrix: QuantisedMatrix, *, turned: bool) -> None:
+    def __init__(
+        self, name: str, matrix: QuantisedMatrix, *, turned: bool, kernel: tuple[int, ...] = ()
+    ) -> None:
         form = matrix.form
-        shape = (form.outer, form.inner) if turned else (form.inner, form.outer)
-        in_full = partial(_in_full, matrix, turned=turned)
+        if kernel and not (turned and min(kernel) > 0 and math.prod(kernel) == form.inner):
+            raise ValueError(f"has kernels {[*kernel]} in rows of {form.inner}")
+        shape = (form.outer, *(kernel or (form.inner,))) if turned else (form.inner, form.outer)
+        in_full = partial(_in_full, matrix, shape, turned=turned)
         super().__init__(in_full, ir.DataType.FLOAT, ir.Shape(shape), name=name)
         self.matrix = matrix
         self.turned = turned
+        self.kernel = kernel
 
     def called(self, name: str) -> "QuantisedTensor":
         """The same under another name."""
-        return QuantisedTensor(name, self.matrix, turned=self.turned)
+        return QuantisedTensor(name, self.matrix, turned=self.turned, kernel=self.kernel)
+
+    def is_like(self, other: "QuantisedTensor") -> bool:
+        """Whether the other holds the same numbers in the same way."""
+        if (self.turned, self.kernel) != (other.turned, other.kernel):
+            return False
+        return self.matrix is other.matrix or self.matrix.digest == other.matrix.digest
 
     def lying_in(self, values: ir.TensorProtocol, scales: ir.TensorProtocol) -> "QuantisedTensor":
         """The same, whose numbers lie elsewhere."""
         matrix = QuantisedMatrix(self.matrix.form, values, scales)
-        return QuantisedTensor(self.name or "", matrix, turned=self.turned)
+        return QuantisedTensor(self.name or "", matrix, turned=self.turned, kernel=self.kernel)
 
 
 def stored_parts(name: str, tensor: ir.TensorProtocol) -> Iterator[tuple[str, ir.TensorProtocol]]:
@@ -162,9 +175,11 @@ def stored_parts(name: str, tensor: ir.TensorProtocol) -> Iterator[tuple[str, ir
         yield name, tensor
 
 
-def _in_full(matrix: QuantisedMatrix, *, turned: bool) -> ir.TensorProtocol:
+def _in_full(
+    matrix: QuantisedMatrix, shape: tuple[int, ...], *, turned: bool
+) -> ir.TensorProtocol:
     numbers = matrix.numpy()
-    return ir.Tensor(_turned(numbers) if turned else numbers)
+    return ir.Tensor((_turned(numbers) if turned else numbers).reshape(shape))
 
 
 def _turned(array: _Array) -> _Array:

@@ -7,6 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _CPU_INFO = Path("/proc/cpuinfo")
+
+#: Those on which it depends how products of few bits are computed, and how fast they are.
+_COUNTED_SETS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 _PACKAGES = ("stagecut", "onnxruntime", "openvino", "onnx", "onnx-ir", "onnxscript", "torch")
 
 
@@ -20,6 +23,16 @@ def cpu_model(cpu_info: Path = _CPU_INFO) -> str:
     except OSError:
         pass
     return platform.machine()
+
+
+def instruction_sets(cpu_info: Path = _CPU_INFO) -> tuple[str, ...]:
+    """Those of the CPU that count for fewer bits, as Linux names them; none where it does not."""
+    try:
+        lines = cpu_info.read_text().splitlines()
+    except OSError:
+        return ()
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return tuple(name for name in _COUNTED_SETS if name in flags)
 
 
 @cache

@@ -42,7 +42,4 @@ def _reads(value: ir.Value) -> Iterator[_Read]:
 
 def _alike(one: QuantisedTensor | None, other: QuantisedTensor | None) -> QuantisedTensor | None:
     """Either of them, where both hold the same numbers in the same way."""
-    if one is None or other is None or one.turned != other.turned:
-        return None
-    same = one.matrix is other.matrix or one.matrix.digest == other.matrix.digest
-    return one if same else None
+    return one if one is not None and other is not None and one.is_like(other) else None

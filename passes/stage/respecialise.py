@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import onnx_ir as ir
 from onnx_ir.convenience import extract
 
+from stagecut.compiler.formats.node_ranges import copy_ranges
 from stagecut.compiler.ir.device import StagedSchedule, StageProgram, dtype_name
 from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.machine import HOST
@@ -93,6 +94,7 @@ def _programs(
             if value.producer() is None or (home.get(name, index) < index and _portable(value))
         ]
         part = _part(model, at_hand, writes)
+        copy_ranges(programs[index].model.graph, part.graph)
         wanted.update(dict.fromkeys(str(value.name) for value in part.graph.inputs))
         parts[index] = StageProgram(
             programs[index].name,

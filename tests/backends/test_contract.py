@@ -20,6 +20,8 @@ TOLERANCES = {
     "cpu.int8.parallel:threads=2,block=32,activations=f32": 2e-2,
     "cpu.int8-dynamic.serial": 2e-2,
     "cpu.int8-dynamic.parallel:threads=2": 2e-2,
+    "cpu.int8-static.serial": 2e-2,
+    "cpu.int8-static.parallel:threads=2,weights=8": 2e-2,
     "cpu.int4.serial": 2e-1,
     "cpu.int4.parallel:threads=2,block=64": 2e-1,
     "openvino.f32": 1e-5,
@@ -230,7 +232,7 @@ def test_a_device_that_computes_on_floats_by_itself_says_how(spec: str, backend:
     precision = backend.device.precision
     word = precision.partition(",")[0]
     formats = {"f64", "f32", "f16", "bf16", "f8", "int8", "int4"}
-    formats |= {"int8-dynamic", "int8-weights", "int4-weights"}
+    formats |= {"int8-dynamic", "int8-static", "int8-weights", "int4-weights"}
     assert word in ({""} if spec.startswith("null") else formats)
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ MIXED = """mixed (float[batch,4] x) => (float[batch,4] y)
 HIDDEN = """hidden (float[batch,32] x) => (float[batch,32] y) <float one = {1}>
     { a = Abs(x)  m = ReduceMax<keepdims = 0>(a)  d = Max(m, one)  y = Div(x, d) }"""
 SLOW = Replicas(None, {"cpu.serial": 1e9}, {"cpu.serial": 1e9})
+FAST = Replicas(StreamRun(1, 1, 1e-12, (1e-12,)), {"cpu.serial": 1e-12}, {"cpu.serial": 1e-12})
 FIXED = """rows (float[1,4] x) => (float[1,4] y)
     { y = Tanh(x) }"""
 
@@ -126,22 +128,39 @@ def test_a_size_that_seems_no_faster_does_not_hide_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The device gains with each size, and is the fastest with the third one only."""
-    monkeypatch.setattr(batches_module, "least_s", lambda _: {"cpu.serial": 4e-12})
-    fast_s = 1e-12
-    runs = iter(
-        [
-            Replicas(None, {"cpu.serial": 6e-12}, {"cpu.serial": 6e-12}),
-            Replicas(None, {"cpu.serial": 8e-12}, {"cpu.serial": 8e-12}),
-            Replicas(
-                StreamRun(1, 1, fast_s, (fast_s,)), {"cpu.serial": fast_s}, {"cpu.serial": fast_s}
-            ),
-        ]
-    )
+    _one_by_one(monkeypatch, 4.0)
+    monkeypatch.setattr(batches_module, "least_s", lambda _: {"cpu.serial": 6.0})
+    runs = iter([_slow(9.0), _slow(16.0), FAST])
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told(), max_batch=8)
     assert plan.first.planned.stream is not None
     assert plan.first.planned.stream.batch == 8
     assert next(runs, None) is None
+
+
+@pytest.mark.usefixtures("larger_is_faster")
+def test_a_size_that_other_work_slowed_down_has_another_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside another one of single inputs, but no third one."""
+    _one_by_one(monkeypatch, 4.0)
+    runs = iter([_slow(20.0, 6.0), FAST, _slow(99.0, 1e-12), _slow(99.0, 1e-12)])
+    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
+    plan = _compiled(ROWS, Told(), max_batch=4)
+    assert plan.first.planned.stream is not None
+    assert plan.first.planned.stream.batch == 2
+    assert next(runs, None) is None
+
+
+def _one_by_one(monkeypatch: pytest.MonkeyPatch, period_s: float) -> None:
+    """Single inputs have that period in each of their turns."""
+    alone = SimpleNamespace(period_s=lambda: period_s)
+    monkeypatch.setattr(batches_module.OneByOne, "of", lambda *_: alone)
+
+
+def _slow(period_s: float, least_s: float | None = None) -> Replicas:
+    least_s = period_s if least_s is None else least_s
+    return Replicas(None, {"cpu.serial": period_s}, {"cpu.serial": least_s})
 
 
 def test_no_batches_of_what_is_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

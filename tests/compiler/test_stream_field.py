@@ -128,7 +128,7 @@ def test_whoever_is_far_behind_is_let_go(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def first_turn(*_: object) -> Turn:
         period_s = next(periods_s, 1.0)
-        return Turn(StreamRun(1, 1, period_s, (period_s,)), 0.0)
+        return Turn(StreamRun(1, 1, period_s, (period_s,)), None)
 
     with watched(monkeypatch) as executors:
 

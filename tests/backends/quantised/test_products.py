@@ -8,6 +8,7 @@ from stagecut import backends
 from stagecut.backends.quantised import products
 from stagecut.backends.quantised.products import quantised_matrix, targets
 from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
+from stagecut.compiler.formats.node_ranges import Range, put_ranges
 from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix
 from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import sample
@@ -48,7 +49,9 @@ def test_equal_numbers_of_another_shape_are_another_weight(device: str) -> None:
 def _matrix(weight: Tensor, scheme: Scheme) -> QuantisedMatrix:
     rows, columns = weight.shape
     text = f"(float[2, {rows}] x) => (float[2, {columns}] y) {{ y = MatMul(x, w) }}"
-    [target] = targets(sample(text, w=weight).stage.model.graph, scheme)
+    model = sample(text, w=weight).stage.model
+    put_ranges(model, {"x": Range(-1, 1)})
+    [target] = targets(model.graph, scheme)
     return quantised_matrix(target, scheme)
 
 
@@ -70,6 +73,14 @@ def test_they_are_the_weight_but_for_roundings(precision: str) -> None:
     parts = 1.001 if precision == "int4" else 0.501  # it cuts the side with a step less
     assert (np.abs(matrix.numpy() - weight) <= parts * step + 1e-6).all()
     assert matrix.form.bits == (4 if precision == "int4" else 8)
+
+
+def test_weights_of_7_bits_are_others_and_smaller() -> None:
+    wide, narrow = (
+        _matrix(W, Scheme.of("int8-static", "d", {"weights": bits})).integers().values
+        for bits in "87"
+    )
+    assert np.abs(narrow).max() <= 64 < np.abs(wide).max()
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -70,6 +70,21 @@ def test_devices_that_compute_otherwise_have_another_precision() -> None:
     assert named[3] == "int8, blocks of 64, f32 activations"
 
 
+def test_weights_of_7_bits_are_another_precision() -> None:
+    usual, narrow = (Scheme.of("int8-static", "d", {"weights": bits}) for bits in "87")
+    assert usual.named("int8-static") == "int8-static"
+    assert narrow.named("int8-static") == "int8-static, weights of 7 bits"
+    assert Scheme.of("int8-static", "d", {}, narrow=True) == narrow
+
+
+def test_a_convolution_is_a_product_where_ranges_are_known() -> None:
+    case = sample("(float[1, 2, 8] x) => (float[1, 5, 6] y) { y = Conv(x, w) }", w=_ones(5, 2, 3))
+    [operator] = case.node.operators
+    assert Scheme.of("int8-static", "d", {}).quantises(operator)
+    assert not Scheme.of("int8-dynamic", "d", {}).quantises(operator)
+    assert not BLOCKS.quantises(operator)
+
+
 def test_whole_blocks_are_those_of_the_rows_that_the_product_reads() -> None:
     plain, turned = (
         sample("(float[3, 64] x) => (float[3, 40] y) { y = MatMul(x, w) }", w=_ones(64, 40)),
@@ -91,7 +106,8 @@ def test_threads_make_no_difference_to_the_precision(precision: str) -> None:
     serial, parallel = (
         backends.create(f"cpu.{precision}.{threads}") for threads in ("serial", "parallel")
     )
-    assert serial.device.precision == parallel.device.precision == precision
+    assert serial.device.precision == parallel.device.precision
+    assert serial.device.precision.partition(",")[0] == precision
     assert not serial.device.keeps_precision
 
 
@@ -101,11 +117,13 @@ def test_threads_make_no_difference_to_the_precision(precision: str) -> None:
         "cpu.int8.serial:block=48",
         "cpu.int4.serial:activations=int4",
         "cpu.int8-dynamic.serial:block=32",
+        "cpu.int8-static.serial:block=32",
+        "cpu.int8-static.serial:weights=6",
         "cpu.serial:block=32",
     ],
 )
 def test_options_that_make_no_sense_are_refused(spec: str) -> None:
-    with pytest.raises(DeviceError, match=r"block|activations"):
+    with pytest.raises(DeviceError, match=r"block|activations|weights"):
         backends.create(spec)
 
 

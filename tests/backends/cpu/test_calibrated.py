@@ -1,0 +1,214 @@
+"""Products and convolutions of integers by the ranges of samples: right, and really of integers."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from stagecut import backends
+from stagecut.backends import cpu
+from stagecut.backends.cpu import engine
+from stagecut.backends.cpu.quantise import quantised
+from stagecut.backends.quantised import products
+from stagecut.backends.quantised.scheme import Scheme
+from stagecut.backends.quantised.store import stored
+from stagecut.compiler.formats.node_ranges import Range, put_ranges, range_of
+from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
+from stagecut.compiler.formats.weights import model_bytes, put_in_place, write_weights
+from stagecut.compiler.ir.device import StageProgram, Tensor
+from stagecut.compiler.onnx_runtime import ort
+from tests.support.nodes import Sample, sample
+
+SCHEME = Scheme.of("int8-static", "cpu.int8-static.serial", {})
+NARROW = Scheme.of("int8-static", "cpu.int8-static.serial", {"weights": "7"})
+
+_rng = np.random.default_rng(0)
+
+
+def _weights(*shape: int) -> Tensor:
+    return _rng.standard_normal(shape).astype(np.float32)
+
+
+def _ranged(case: Sample) -> Sample:
+    """With the ranges of its own numbers."""
+    model = case.stage.model
+    every = [value for node in model.graph for value in node.outputs]
+    wanted = ir.Model(model.graph.clone(), ir_version=10)
+    by_name = {value.name: value for node in wanted.graph for value in node.outputs}
+    wanted.graph.outputs[:] = [by_name[value.name] for value in every]
+    session = ort.InferenceSession(
+        ir.to_proto(wanted).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    feeds = dict(zip([value.name for value in case.stage.inputs], case.feeds(), strict=True))
+    found = {**feeds, **dict(zip(by_name, session.run([*by_name], feeds), strict=True))}
+    ranges = {str(name): range_of(array) for name, array in found.items()}
+    put_ranges(model, {name: each for name, each in ranges.items() if each is not None})
+    return case
+
+
+CASES = {
+    "a product": _ranged(
+        sample("(float[7, 40] x) => (float[7, 24] y) { y = MatMul(x, w) }", w=_weights(40, 24))
+    ),
+    "one with a bias and a turned weight": _ranged(
+        sample(
+            "(float[7, 40] x) => (float[7, 24] y) { y = Gemm <transB = 1> (x, w, b) }",
+            w=_weights(24, 40),
+            b=_weights(24),
+        )
+    ),
+    "convolutions with an activation between": _ranged(
+        sample(
+            "(float[1, 16, 9, 9] x) => (float[1, 8, 7, 7] y) "
+            "{ h = Conv <pads = [1, 1, 1, 1]> (x, w, b) r = Relu(h) y = Conv(r, v) }",
+            w=_weights(32, 16, 3, 3) / 12,
+            b=_weights(32),
+            v=_weights(8, 32, 3, 3) / 12,
+        )
+    ),
+    "one for each channel, with strides": _ranged(
+        sample(
+            "(float[2, 12, 9, 9] x) => (float[2, 12, 4, 4] y) "
+            "{ h = Conv <group = 12, strides = [2, 2]> (x, w, b) y = Clip(h, low, high) }",
+            w=_weights(12, 1, 3, 3),
+            b=_weights(12),
+            low=np.float32(0),
+            high=np.float32(6),
+        )
+    ),
+    "along one axis": _ranged(
+        sample("(float[1, 8, 20] x) => (float[1, 5, 18] y) { y = Conv(x, w) }", w=_weights(5, 8, 3))
+    ),
+    "two that read the same, and one reads both": _ranged(
+        sample(
+            "(float[1, 16, 9, 9] x) => (float[1, 8, 9, 9] y, float[1, 8, 9, 9] h) "
+            "{ h = Conv(x, w) g = Conv(x, v) s = Add(h, g) y = Relu(s) }",
+            w=_weights(8, 16, 1, 1),
+            v=_weights(8, 16, 1, 1),
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("bits", ["7", "8"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_outputs_are_near_those_of_the_reference(case: Sample, bits: str) -> None:
+    feeds = case.feeds()
+    device = backends.create(f"cpu.int8-static.serial:weights={bits}")
+    outputs = device.prepare(case.stage)(feeds)
+    for found, right in zip(outputs, case.reference(feeds), strict=True):
+        off = np.linalg.norm(found - right) / np.linalg.norm(right)
+        assert 0 < off < 0.03
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_is_stored_computes_the_same_and_is_not_quantised_again(
+    case: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, feeds = backends.create("cpu.int8-static.serial"), case.feeds()
+    expected = device.prepare(case.stage)(feeds)
+    held = backends.stored(device, case.stage)
+    read = _from_file(held, tmp_path)
+    weights = {"w", "v"} & {*case.stage.model.graph.initializers}
+    assert _held(held) == _held(read) == weights
+    monkeypatch.setattr(products, "_written", None)
+    for stage in (held, read):
+        for found, right in zip(device.prepare(stage)(feeds), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
+    for name in weights:
+        array = read.weight(name)
+        assert array.shape == case.stage.weight(name).shape
+        assert np.abs(array - case.stage.weight(name)).max() < 0.05
+
+
+def _from_file(stage: StageProgram, folder: Path) -> StageProgram:
+    model = stage.model.clone()
+    [file] = write_weights([model], folder)
+    file.refer(model.graph)
+    again = ir.from_proto(onnx.load_model_from_string(model_bytes(model)))
+    assert put_in_place(again, file.region) is None
+    return StageProgram(stage.name, again, stage.inputs, stage.outputs)
+
+
+def _held(stage: StageProgram) -> set[str]:
+    weights = stage.model.graph.initializers.items()
+    return {name for name, value in weights if isinstance(value.const_value, QuantisedTensor)}
+
+
+@pytest.mark.parametrize("scheme", [SCHEME, NARROW], ids=["8 bits", "7 bits"])
+def test_onnx_runtime_makes_operators_of_integers_of_it(scheme: Scheme, tmp_path: Path) -> None:
+    case = CASES["convolutions with an activation between"]
+    found = _optimised(case, scheme, tmp_path)
+    assert found["QLinearConv"] == 2
+    assert not found["Relu"]
+    both = _optimised(CASES["two that read the same, and one reads both"], scheme, tmp_path)
+    assert both["QLinearConv"] == 2
+    assert both["QuantizeLinear"] == 1
+    for name in ("a product", "one with a bias and a turned weight"):
+        assert _optimised(CASES[name], scheme, tmp_path)["MatMulIntegerToFloat"] == 1
+
+
+def _optimised(case: Sample, scheme: Scheme, folder: Path) -> Counter[str]:
+    stage, _ = quantised(case.stage, scheme)
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.log_severity_level = 4
+    model = ir.to_proto(stage.model).SerializeToString()
+    without = [*engine._KEPT_APART]
+    ort.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"], disabled_optimizers=without
+    )
+    return Counter(node.op_type for node in onnx.load(folder / "optimised.onnx").graph.node)
+
+
+def test_sums_of_large_products_do_not_saturate() -> None:
+    """Where a CPU adds two products of uint8 and int8 in 16 bits, 2 x 255 x 127 would."""
+    x, w = np.full((4, 64), 2.0, np.float32), np.ones((64, 32), np.float32)
+    case = sample("(float[4, 64] x) => (float[4, 32] y) { y = MatMul(x, w) }", w=w)
+    put_ranges(case.stage.model, {"x": Range(0, 2)})
+    for bits in (7, 8):
+        device = backends.create(f"cpu.int8-static.serial:weights={bits}")
+        [found] = device.prepare(case.stage)([x])
+        np.testing.assert_allclose(found, 128.0, rtol=1e-3)
+
+
+def test_a_product_whose_range_nobody_knows_stays_in_full() -> None:
+    case = sample("(float[3, 40] x) => (float[3, 24] y) { y = MatMul(x, w) }", w=_weights(40, 24))
+    stage, kept = quantised(case.stage, SCHEME)
+    assert stage is case.stage
+    assert not kept
+    assert not _held(stored(case.stage, SCHEME))
+
+
+def test_the_device_asks_for_the_ranges_that_it_needs() -> None:
+    case = CASES["convolutions with an activation between"]
+    assert backends.ranged(backends.create("cpu.int8-static.serial"), case.node) == (
+        *("x", "h", "r", "r", "y"),
+    )
+    for name in ("cpu.int8-dynamic.serial", "cpu.serial", "null"):
+        assert backends.ranged(backends.create(name), case.node) == ()
+
+
+@pytest.mark.parametrize(
+    ("sets", "bits"),
+    [(("avx2",), "7"), (("avx2", "avx512f"), "7"), (("avx2", "avx_vnni"), "8"), ((), "8")],
+)
+def test_weights_have_7_bits_where_the_cpu_has_no_wide_sums(
+    sets: tuple[str, ...], bits: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu, "instruction_sets", lambda: sets)
+    assert backends.canonical_spec("cpu.int8-static.serial").endswith(f":weights={bits}")
+    assert backends.canonical_spec("cpu.int8-static.serial:weights=8").endswith(":weights=8")
+    assert backends.canonical_spec("cpu.int8.serial") == "cpu.int8.serial"
+
+
+def test_weights_of_8_bits_are_multiplied_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(engine, "_session", lambda *_, exact, **__: asked.append(exact))
+    case = CASES["a product"]
+    for scheme in (SCHEME, NARROW, Scheme(8, None), Scheme(8, 128), None):
+        engine.prepare(case.stage, engine.Threads(1), scheme)
+    assert asked == [True, False, True, False, False]
