@@ -224,8 +224,7 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
                 residents=residents_of(entry.name, shared, planned, machine),
                 lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
             )
-            added = Members()
-            planned[entry.name] = PlanEntry(asked, entry, own, added)()
+            planned[entry.name], added = PlanEntry(asked, entry, own)()
             members.update(added)
         planned = {entry.name: planned[entry.name] for entry in entries}
         with phases("write"):

@@ -20,6 +20,7 @@ from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.one_by_one import OneByOne
 from stagecut.compiler.whole_replicas import Replicas
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.runtime.session import Session
@@ -69,6 +70,7 @@ def test_batches_that_are_faster(larger_is_faster: list[int]) -> None:
     assert [port.shape for port in batched.inputs] == [(4, 4)]
     assert base.stream is not None
     assert base.stream.batch == 4
+    assert base.stream.tried[-1].startswith("stages with 1 or 4 inputs in a call")
     assert base.shipped.id.batch == 4
     assert base.stream.replicas == batched.stream.replicas  # type: ignore[union-attr]
     _streams_right(plan, 23)
@@ -155,7 +157,7 @@ def test_a_size_that_other_work_slowed_down_has_another_turn(
 def _one_by_one(monkeypatch: pytest.MonkeyPatch, period_s: float) -> None:
     """Single inputs have that period in each of their turns."""
     alone = SimpleNamespace(period_s=lambda: period_s)
-    monkeypatch.setattr(batches_module.OneByOne, "of", lambda *_: alone)
+    monkeypatch.setattr(OneByOne, "of", lambda *_: alone)
 
 
 def _slow(period_s: float, least_s: float | None = None) -> Replicas:
@@ -247,10 +249,11 @@ def test_the_proof_says_that_it_is_of_batches(larger_is_faster: list[int]) -> No
 
 
 def test_the_plan_says_what_was_tried(larger_is_faster: list[int]) -> None:
-    [tried] = _planned(_compiled(ROWS, Told(), max_batch=2)).tried
+    tried, mixed = _planned(_compiled(ROWS, Told(), max_batch=2)).tried
     assert larger_is_faster == [2]
     assert tried.startswith("2 inputs in a call: ")
     assert "on cpu.serial" in tried
+    assert mixed.startswith("stages with 1 or 2 inputs in a call")
 
 
 def test_who_was_far_behind_has_no_turn_with_more_inputs(

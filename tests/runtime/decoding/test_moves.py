@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from stagecut.compiler import Plan, compile_model
+from stagecut.compiler.context import Settings
+from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.state import DecodingOptions, State
@@ -60,6 +62,22 @@ def test_each_length_has_a_schedule_and_the_plan_says_from_where_on(
     first, second = step.variants
     assert {stage.device for stage in first.schedule.stages} == {"cpu.serial"}
     assert {stage.device for stage in second.schedule.stages} != {"cpu.serial"}
+
+
+def test_a_length_whose_schedule_is_that_of_the_one_before_is_left_out() -> None:
+    options = DecodingOptions(prompt=5, capacity=90, length=SHORT, further=(LONG - 5, LONG))
+    plan = compile_model(
+        tiny_decoder(),
+        devices=["cpu.serial", "null"],
+        costs=_by_length,
+        decoding=options,
+        settings=Settings(warn=lambda _: None),
+    )
+    step = plan.entry_named("decode")
+    assert step.planned.switches == (LONG,)
+    for variant, device in zip(step.variants, ["cpu.serial", "null"], strict=True):
+        nodes = read_costs(variant.costs).nodes
+        assert all(each.run_s[device] == 0 for each in nodes if device in each.run_s)
 
 
 def test_the_report_says_what_runs_from_where_on(plan: Plan) -> None:
