@@ -19,7 +19,7 @@ from stagecut.compiler.frontends.decoder.encoder import (
 from stagecut.compiler.frontends.decoder.entries import Decoder, decoder_of
 from stagecut.compiler.frontends.feeds import check_feeds, input_types
 from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.frontends.normal_form.normalise import open_form
+from stagecut.compiler.frontends.normal_form.normalise import bind, open_form
 from stagecut.compiler.frontends.shapes import Shapes
 from stagecut.compiler.frontends.variants import programs_for
 from stagecut.compiler.ir.costs import Costs, CostTable
@@ -30,7 +30,15 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import MAIN, PlannedEntry
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.residents import NO_RESIDENTS, Residents
-from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL, Decoding, DecodingOptions, State
+from stagecut.compiler.ir.state import (
+    DECODE,
+    ENCODE,
+    PREFILL,
+    Decoding,
+    DecodingOptions,
+    State,
+    behind,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,9 @@ def entries_of(
     inputs = imported.model.graph.inputs
     check_feeds(input_types(inputs), feeds or {}, optional={str(value.name) for value in inputs})
     _check_one_shape(imported, shapes)
-    return _entries(decoder), decoder.decoding
+    if options.further:
+        _check_growing(decoder.decoding, imported)
+    return _entries(decoder, options.further), decoder.decoding
 
 
 def _encoder_decoder(
@@ -82,16 +92,38 @@ def _encoder_decoder(
     decoder = decoder_of(with_types(both, program, encode.opened), options, sizes, both.handed)
     if decoder is None:
         raise AssertionError("what is handed on makes it one")
+    if options.further:
+        _check_growing(decoder.decoding, both.decoder)
     return (encode, *_entries(decoder)), decoder.decoding
 
 
-def _entries(decoder: Decoder) -> tuple[Entry, ...]:
+def _entries(decoder: Decoder, further: Sequence[int] = ()) -> tuple[Entry, ...]:
+    """The step has a program for each of the `further` lengths, too."""
     entries = decoder.entries.items()
     made = {name: _entry(name, each.imported, [each.shapes], None) for name, each in entries}
     step = made[DECODE]
-    programs = [_keeping(program, decoder.decoding) for program in step.programs]
-    made[DECODE] = replace(step, programs=programs)
+    [first] = [_keeping(program, decoder.decoding) for program in step.programs]
+    others = [_behind(first, step.opened, length) for length in further]
+    made[DECODE] = replace(step, programs=[first, *others])
     return tuple(made.values())
+
+
+def _behind(step: Program, opened: ir.Model | None, length: int) -> Program:
+    """The same step behind another number of tokens."""
+    if opened is None:
+        raise AssertionError("the length of a decoder is open")
+    feeds = behind(step.feeds, step.states, length)
+    return replace(bind(opened, feeds, step.source), states=step.states)
+
+
+def _check_growing(decoding: Decoding, imported: Imported) -> None:
+    """Raises UsageError where steps are not told apart by how much of a state there is."""
+    if decoding.held or not decoding.states or len(_growing(decoding)) < len(decoding.states):
+        raise UsageError(
+            "its step reads more than states that grow, or all of their room",
+            where=imported.source,
+            fix="give one length",
+        )
 
 
 def _check_one_shape(imported: Imported, shapes: Sequence[Shapes]) -> None:
@@ -151,14 +183,21 @@ def further_lengths(
     name: str, entries: Sequence[Entry], decoding: Decoding | None, *, by_costs: bool
 ) -> tuple[int, ...]:
     """Behind which numbers of tokens a step is looked at, beside the one that it is made for: the
-    prompt's, and all but one that a sequence holds. None of other entries, nor where costs were
-    handed in, which are of one length, nor where the step reads more than states that grow."""
+    prompt's, those of its further variants, and all but one that a sequence holds. None of other
+    entries, nor where costs were handed in, which are of one length, nor where the step reads more
+    than states that grow."""
     if decoding is None or name != DECODE or by_costs:
         return ()
     if decoding.held or len(_growing(decoding)) < len(decoding.states):
         return ()
-    prefill = next(entry for entry in entries if entry.name == PREFILL)
-    return prefill.programs[0].feeds[decoding.tokens].shape[1], decoding.capacity - 1
+    named = {entry.name: entry for entry in entries}
+    prompt = named[PREFILL].programs[0].feeds[decoding.tokens].shape[1]
+    return prompt, *map(step_length, named[DECODE].programs[1:]), decoding.capacity - 1
+
+
+def step_length(program: Program) -> int:
+    """Behind how many tokens a step that reads states lies."""
+    return len(program.feeds[program.states[0]])
 
 
 def costs_by_entry(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from stagecut.compiler.along_length import StepsAlongLength
 from stagecut.compiler.batch_race import Runner, raced
 from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
-from stagecut.compiler.entries import Entry
+from stagecut.compiler.entries import Entry, step_length
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import defaults_model
 from stagecut.compiler.formats.plan_members import Members, costs_file, defaults_file, model_file
@@ -17,6 +17,7 @@ from stagecut.compiler.ir.batching import batching_problem
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
+from stagecut.compiler.ir.state import DECODE
 from stagecut.compiler.mixed_batches import mixed_batches
 from stagecut.compiler.question import Question
 from stagecut.compiler.with_batches import (
@@ -53,11 +54,12 @@ class PlanEntry:
             singles = tuple(variants)
             for index in range(len(singles)):
                 self._batched(index, singles, variants, members)
+        variants, lengths = self._by_length(variants, members)
         with question.phases("write"):
             written = self._whole(members, variants)
-        along = self._along_length(variants[0])
+        along, switches = self._along_length(variants, lengths)
         left_out, fixed = entry.imported.left_out, entry.imported.fixed
-        return PlannedEntry(tuple(variants), left_out, fixed, along), written
+        return PlannedEntry(tuple(variants), left_out, fixed, along, switches), written
 
     def _whole(self, made: Members, variants: Sequence[PlannedVariant]) -> Members:
         """What the variants need of all that was `made`, some for variants that were made anew
@@ -74,18 +76,43 @@ class PlanEntry:
             whole.files[defaults_file(entry.name)] = defaults_model(defaults)
         return whole
 
-    def _along_length(self, planned: PlannedVariant) -> AlongLength | None:
+    def _by_length(
+        self, variants: list[PlannedVariant], members: Members
+    ) -> tuple[list[PlannedVariant], tuple[int, ...]]:
+        """Of a decoder's step with several, those whose schedule is another than the one before,
+        and the lengths that they were made for; `members` has their costs by their new places."""
+        programs = self.entry.programs
+        if self.entry.name != DECODE or len(programs) < 2:
+            return variants, ()
+        found = [
+            index
+            for index, each in enumerate(variants)
+            if not index or each.schedule != variants[index - 1].schedule
+        ]
+        if len(found) < len(variants):
+            self.question.context.settings.warn(
+                f"{len(found)} of {len(variants)} lengths have a schedule of their own: others run "
+                "as the length before them"
+            )
+        costs = [members.files.pop(costs_file(at, DECODE)) for at in range(len(variants))]
+        members.files.update((costs_file(to, DECODE), costs[at]) for to, at in enumerate(found))
+        return [variants[at] for at in found], tuple(step_length(programs[at]) for at in found)
+
+    def _along_length(
+        self, variants: Sequence[PlannedVariant], lengths: Sequence[int]
+    ) -> tuple[AlongLength | None, tuple[int, ...]]:
         """None where there are no other lengths to look at, or more than times and energies to be
-        known there."""
+        known there: then each variant runs from the length on that it was made for."""
         question, opened = self.question, self.entry.opened
         limited = question.tolerance is not None or question.max_energy_j is not None
         if not question.lengths or opened is None or limited:
-            return None
+            return None, tuple(lengths[1:])
         steps = StepsAlongLength(
             question, self.entry.programs[0], self.weights[0], opened, self.weights[-1]
         )
         with question.phases("lengths"):
-            return steps(planned.schedule)
+            found = steps([each.schedule for each in variants], lengths)
+        return (None, tuple(lengths[1:])) if found is None else found
 
     def _warn(self, problem: str) -> None:
         self.question.context.settings.warn(f"inputs are run one by one: {problem}")

@@ -5,7 +5,7 @@ model -> entries: Program -> Graph -> cluster -> expand -> what is run of it to 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from stagecut import backends
@@ -123,7 +123,9 @@ def _programs(
     imported, feeds = import_model(model, feeds=feeds, shaped=named)
     imported = with_encoder(imported, decoding.encoder)
     if decoding.length is not None:
-        yield DECODE, variants[0], decode_step(imported, feeds, decoding, variants[0])[0]
+        for length in (decoding.length, *decoding.further):
+            behind = replace(decoding, length=length, further=())
+            yield DECODE, variants[0], decode_step(imported, feeds, behind, variants[0])[0]
         return
     entries, _ = entries_of(imported, variants, feeds, decoding)
     for entry in entries:

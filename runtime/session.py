@@ -25,7 +25,7 @@ from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.hosts.over_hosts import hosts_of
 from stagecut.runtime.inputs import Inputs
 from stagecut.runtime.metadata import ModelMetadata, NodeArg
-from stagecut.runtime.nearest import distance
+from stagecut.runtime.nearest import chooser
 from stagecut.runtime.stream.callbacks import CalledBack
 from stagecut.runtime.stream.item import Item, Told
 from stagecut.runtime.stream.pipeline import Overload
@@ -96,6 +96,7 @@ class Session:
                 variant.batched = self._by_shapes.get(full)
         self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
         self._entry = stored.planned
+        self._choose = chooser(self._entry, loaded.decoding)
         ports = {port.name: port for port in self.planned.inputs}
         self._inputs = Inputs(ports, stored.defaults, self._entry.fixed)
         self._known = [port.name for port in self.planned.outputs]
@@ -137,6 +138,10 @@ class Session:
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
         return self._checked(feeds)[0]
+
+    @property
+    def variants(self) -> Sequence[Variant]:
+        return self._variants
 
     def get_inputs(self) -> list[NodeArg]:
         """Those that have to be given."""
@@ -366,7 +371,7 @@ class Session:
         variant = self._by_shapes.get(shapes)
         if variant is None:
             self._inputs.check_dims(shapes)
-            variant = min(self._variants, key=lambda each: distance(shapes, each.shapes))
+            variant = self._variants[self._choose(shapes)]
         return variant, feeds, shapes
 
     def _shapes_of(self, feeds: Feeds) -> Shapes | None:

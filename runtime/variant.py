@@ -24,14 +24,14 @@ from stagecut.compiler.ir.errors import (
     StagecutError,
     StageFault,
 )
-from stagecut.compiler.ir.machine import HOST
+from stagecut.compiler.ir.machine import HOST, Route
 from stagecut.compiler.ir.plan import PlannedRun, PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
-from stagecut.runtime.executor import Executor, Passage
+from stagecut.runtime.executor import Executor, Passage, link_drivers
 from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.hosts.executor import HostsExecutor
 from stagecut.runtime.hosts.over_hosts import OverHosts, devices_of, far_devices
@@ -73,6 +73,7 @@ class Variant:
                 fix="run it with --cluster auto, or Session(plan, cluster='auto')",
             )
         engines = _engines(planned, staged.schedule, devices_of(staged.schedule, streamed), far)
+        self._drivers = link_drivers(engines.values())
         self.shapes: Shapes = tuple(port.shape for port in planned.inputs)
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._renames = any(inside != name for inside, name in self._names)
@@ -106,6 +107,19 @@ class Variant:
         if self._hosts is not None:
             return self._hosts.executor.devices
         return [stage.device for stage in self.running.schedule.stages]
+
+    @property
+    def homes(self) -> Mapping[str, str]:
+        """The memories of the states that do not lie in the host's, by the names of inputs."""
+        homes = self.running.homes
+        return {name: homes[inside] for inside, name in self._names if inside in homes}
+
+    def moved(self, name: str, rows: Tensor) -> Tensor:
+        """What a state that lay in the host's memory holds once it lies in its home: numbers of
+        the format there. Raises EngineError where they cannot be held."""
+        home = self.homes[name]
+        there, back = (self._drivers[route] for route in (Route(HOST, home), Route(home, HOST)))
+        return back.transfer(there.transfer(rows))
 
     @property
     def is_fallback(self) -> bool:

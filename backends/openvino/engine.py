@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 import openvino as ov
 
-from stagecut.backends.openvino.executable import SHAPES_KEPT, OpenvinoExecutable, fits
+from stagecut.backends.openvino.executable import OpenvinoExecutable, fits
 from stagecut.backends.openvino.library import core, last_line, misshapen
 from stagecut.backends.openvino.open_sizes import check_open_sizes
+from stagecut.backends.openvino.shapes import SHAPES_KEPT
 from stagecut.backends.openvino.shared_weights import beside_model, put_in, without_weights
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.ir.device import StageProgram, as_array

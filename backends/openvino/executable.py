@@ -1,7 +1,6 @@
 """A compiled stage: what is given to OpenVINO in each run, and what it gives back."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -9,15 +8,12 @@ import numpy as np
 import openvino as ov
 
 from stagecut.backends.openvino.library import last_line
+from stagecut.backends.openvino.shapes import KnownShapes, Shapes
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError, ValueRangeError
 
 #: Copying this much takes about 2 us, giving OpenVINO another address for a tensor 6 us.
 _SMALL_BYTES = 1 << 17
-
-#: So many shapes find what OpenVINO built for them: it keeps that for 5000 operators by itself, at
-#: about 0.1 MB each.
-SHAPES_KEPT = 8
 
 #: What float32 holds exactly: some kernels compute on integers in it.
 _MOST = 2**24
@@ -39,7 +35,7 @@ class OpenvinoExecutable:
     ) -> None:
         self._compiled = compiled
         names = [value.name for value in stage.inputs]
-        self._shapes = _Shapes(model, names) if model.is_dynamic() else None
+        self._shapes = KnownShapes(_Trial(model, names)) if model.is_dynamic() else None
         self._stage = stage
         self._kept = kept  # the weights' memory, which OpenVINO does not own
         self._local = threading.local()
@@ -71,32 +67,21 @@ class OpenvinoExecutable:
         return request
 
 
-class _Shapes:
-    """The shapes that a stage with open dimensions has been found to run at.
-
-    OpenVINO looks at them again when it runs such a stage, but not at all of them: a product of
-    matrices that do not fit reads beyond their ends.
-    """
+class _Trial:
+    """Whether a stage with open dimensions, whose inputs have these `names`, can have inputs of
+    some shapes: raises EngineError where it cannot."""
 
     def __init__(self, model: ov.Model, names: Sequence[str]) -> None:
-        """`names` are those of the inputs, in the order in which their shapes come."""
         self._model = model
         self._places = [names.index(_name(port, names)) for port in model.inputs]
-        self._known: OrderedDict[tuple[tuple[int, ...], ...], None] = OrderedDict()
 
-    def check(self, shapes: tuple[tuple[int, ...], ...]) -> None:
-        """Raises EngineError where the stage cannot have inputs of these shapes."""
-        if shapes in self._known:
-            return
+    def __call__(self, shapes: Shapes) -> None:
         model = self._model.clone()
         placed = zip(model.inputs, self._places, strict=True)
         try:
             model.reshape({port: ov.PartialShape([*shapes[at]]) for port, at in placed})
         except Exception as error:  # openvino's own exceptions share no base class
             raise EngineError(f"OpenVINO cannot run it: {last_line(error)}") from error
-        self._known[shapes] = None
-        if len(self._known) > SHAPES_KEPT:
-            self._known.popitem(last=False)
 
 
 class _Request:

@@ -5,7 +5,6 @@ time. Then all steps cost the same, unless something grows.
 """
 
 import resource
-import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,20 +20,20 @@ _AROUND = 10
 
 def print_steady(session: DecoderSession, ids: Sequence[int], steps: int) -> None:
     """The 10th step beside the 1,000th and the last, and the memory of the process."""
-    times = list[tuple[float, float]]()
+    times = np.empty((steps, 2))  # all there is room for at once: what grows is not this
     resident = dict[int, int]()
     with session.sequence() as sequence:
         sequence.run("prefill", {"input_ids": np.asarray([ids])})
         for step in range(steps):
             start = time.perf_counter(), time.process_time()
             sequence.run("decode", {"input_ids": np.asarray([[step % 17]])})
-            times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+            times[step] = time.perf_counter() - start[0], time.process_time() - start[1]
             sequence.truncate(len(ids))
             if step in {steps // 10, steps - 1}:
                 resident[step + 1] = _resident_bytes()
     for at in sorted({10, min(1000, steps), steps}):
         around = times[max(0, at - _AROUND) : at + _AROUND]
-        wall_s, cpu_s = (statistics.median(column) for column in zip(*around, strict=True))
+        wall_s, cpu_s = np.median(around, axis=0).tolist()
         print(f"step {at:6}: {1e3 * wall_s:.2f} ms, CPU time {1e3 * cpu_s:.2f} ms")
     for at, size_bytes in resident.items():
         print(f"after {at:5} steps: {size_bytes / 2**20:.1f} MiB resident")

@@ -153,7 +153,7 @@ def compile_(
         asked_precision = common.one_of(precision, get_args(Precision), "--precision")
     finest: Granularity = common.one_of(granularity, ("cluster", "op"), "--granularity")
     of_decoder = decoding.decoding_options(
-        prompt, capacity, state, length, encoder, hand, sequences
+        prompt, capacity, state, decoding.parse_lengths(length), encoder, hand, sequences
     )
     if dry_run and machine is not None:
         raise UsageError(

@@ -66,12 +66,13 @@ HandOption: TypeAlias = Annotated[
     ),
 ]
 LengthOption: TypeAlias = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         "--length",
-        metavar="N",
+        metavar="N[,N,...]",
         help="For decoders: how many tokens the step lies behind that decode is measured with; "
-        "half way from the prompt to the capacity unless said.",
+        "half way from the prompt to the capacity unless said. With several lengths, the plan has "
+        "a variant for each, and a sequence goes from one to the next.",
     ),
 ]
 LengthsOption: TypeAlias = Annotated[
@@ -112,14 +113,14 @@ def at_length(lengths: Sequence[int], states: Sequence[str] | None = None) -> "D
             where="--length",
             fix="give one",
         )
-    return decoding_options(None, None, states, lengths[0] if lengths else None)
+    return decoding_options(None, None, states, lengths)
 
 
 def decoding_options(
     prompt: int | None,
     capacity: int | None,
     states: Sequence[str] | None,
-    length: int | None = None,
+    lengths: Sequence[int] = (),
     encoder: Path | None = None,
     handed: Sequence[str] | None = None,
     sequences: int | None = None,
@@ -131,10 +132,11 @@ def decoding_options(
         prompt,
         capacity,
         _pairs(states, "--state", "PAST=PRESENT", "an input with an output"),
-        length=length,
+        length=lengths[0] if lengths else None,
         encoder=encoder,
         handed=_pairs(handed, "--hand", "OUTPUT=INPUT", "an output with an input"),
         sequences=sequences,
+        further=tuple(lengths[1:]),
     )
 
 

@@ -1,10 +1,11 @@
 """Check what the entries of a decoder share: that each has the states, as they are said to be."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 
-from stagecut.compiler.ir.plan import PlanDocument
+from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.state import DECODE, ENCODE, Decoding, State
 
@@ -37,6 +38,16 @@ def decoding_problems(document: PlanDocument) -> Iterator[str]:
         if state.whole and inputs[state.past].shape[0] != decoding.capacity:
             yield f"input {state.past!r} has no room for {decoding.capacity} tokens"
     yield from _that_goes_on(document, decoding)
+    yield from _in_switches(document.entries[DECODE], decoding.capacity)
+
+
+def _in_switches(step: PlannedEntry, capacity: int) -> Iterator[str]:
+    """Each variant but the first has a length from which on it runs, within a sequence."""
+    lengths = (0, *step.switches, capacity)
+    if len(step.switches) != len(step.variants) - 1:
+        yield f"{DECODE} has {len(step.variants)} variants, and {len(step.switches)} switches"
+    elif any(one >= other for one, other in pairwise(lengths)):
+        yield f"{DECODE} has switches out of order: {', '.join(map(str, step.switches))}"
 
 
 def _ports(document: PlanDocument, entry: str) -> tuple[dict[str, Port], dict[str, Port]]:

@@ -22,6 +22,7 @@ from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.solution import ROUNDING, Certificate, meets
+from stagecut.compiler.ir.state import DECODE
 
 
 def check_plan(document: PlanDocument, archive: Archive) -> None:
@@ -50,6 +51,8 @@ def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]
     yield from _homeless(document)
     for name, entry in document.entries.items():
         yield from _in_entry(name, entry.variants, members)
+        if entry.switches and (document.decoding is None or name != DECODE):
+            yield f"entries.{name} has switches, and no length to switch at"
     if document.decoding is not None:
         yield from (f"decoding: {problem}" for problem in decoding_problems(document))
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from stagecut.compiler.ir.account import Account
 from stagecut.compiler.ir.along_length import AlongLength
-from stagecut.compiler.ir.amounts import Amount, Size
+from stagecut.compiler.ir.amounts import Amount, Positive, Size
 from stagecut.compiler.ir.checks import Checks, OutputDifference
 from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.graph import Value
@@ -169,13 +169,15 @@ class PlannedEntry:
     `left_out` are outputs of the model that are no tensors, with their types, which a plan cannot
     hand back. `fixed` are inputs of the model with a default that nobody asked for when it was
     compiled: constants of the plan. `along_length` is known of a decoder's step, where costs were
-    profiled at several lengths.
+    profiled at several lengths. Where such a step has several variants, for lengths, `switches` are
+    those from which on each but the first runs.
     """
 
     variants: tuple[PlannedVariant, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
     along_length: AlongLength | None = None
+    switches: tuple[Positive, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

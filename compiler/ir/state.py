@@ -7,17 +7,18 @@ decode     1         1                      6, read as `past` by the next run
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stagecut.compiler.ir.amounts import Positive, Size
-from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.numbers import is_count
+from stagecut.compiler.ir.numbers import is_count, whole_numbers
 
 #: The entry that reads what is spoken of (encoder-decoders have it), the one that reads a prompt,
 #: and the one that reads what a sequence holds, too.
@@ -52,6 +53,16 @@ def positional(
     if CACHE_POSITIONS in dtypes:
         found[CACHE_POSITIONS] = np.arange(before, before + tokens, dtype=dtypes[CACHE_POSITIONS])
     return found
+
+
+def behind(feeds: Feeds, states: Sequence[str], length: int) -> Feeds:
+    """The inputs of a step behind another number of tokens: states begin again, or end sooner."""
+    placed = [feeds[name].shape for name in (POSITIONS, CACHE_POSITIONS) if name in feeds]
+    tokens = placed[0][-1] if placed else 1
+    rows = next((feeds[name].shape[0] for name in (POSITIONS, MASK) if name in feeds), 1)
+    held = {name: np.resize(feeds[name], (length, *feeds[name].shape[1:])) for name in states}
+    dtypes = {name: array.dtype for name, array in feeds.items()}
+    return {**feeds, **held, **positional(dtypes, np.ones((rows, length + tokens), bool), tokens)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +171,8 @@ class DecodingOptions:
     the step lies behind that is measured; one of the two is said at the most. `encoder` is the file
     of the model that runs once before, and `handed` pairs its outputs with inputs of the decoder
     where these are not recognised by name. `sequences` is how many run at once, where the model
-    leaves that open. Raises UsageError for numbers that make no sense.
+    leaves that open. `further` are longer lengths, ascending, for which the step has a variant of
+    its own. Raises UsageError for numbers that make no sense.
     """
 
     prompt: int | None = None
@@ -171,6 +183,7 @@ class DecodingOptions:
     encoder: Path | None = None
     handed: Mapping[str, str] = field(default_factory=dict)
     sequences: int | None = None
+    further: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("prompt", "capacity", "new", "length"):
@@ -183,11 +196,27 @@ class DecodingOptions:
             raise UsageError(
                 f"it is {self.sequences!r}", where="sequences", fix="give a whole number, 1 or more"
             )
+        if self.further != ():
+            self._check_further()
         if self.new is not None and self.length is not None:
             raise UsageError(
                 "the length of an answer says behind how many tokens its steps lie",
                 where="length",
                 fix="give one of the two",
+            )
+
+    def _check_further(self) -> None:
+        """Each is longer than the one before it."""
+        whole = whole_numbers(self.further)
+        if (
+            whole is None
+            or self.length is None
+            or any(one >= other for one, other in pairwise([self.length, *whole]))
+        ):
+            raise UsageError(
+                f"they are {self.further!r}, behind {self.length!r}",
+                where="further",
+                fix="give a length, and further ones, each a larger whole number of tokens",
             )
 
     @property
@@ -201,7 +230,8 @@ class DecodingOptions:
 
         Raises UsageError for a prompt that fills it, and for what does not fit.
         """
-        capacity = self.capacity or max(room or _CAPACITY, (self.length or 0) + 1)
+        longest = max(self.length or 0, *self.further, 0)
+        capacity = self.capacity or max(room or _CAPACITY, longest + 1)
         prompt = self.prompt or min(_PROMPT, max(1, capacity // 2))
         if prompt >= capacity:
             raise UsageError(
@@ -209,9 +239,9 @@ class DecodingOptions:
                 where="prompt",
                 fix="give a shorter prompt, or a larger capacity",
             )
-        if self.length is not None and self.length >= capacity:
+        if longest >= capacity:
             raise UsageError(
-                f"a step behind {self.length} tokens does not fit into a sequence of {capacity}",
+                f"a step behind {longest} tokens does not fit into a sequence of {capacity}",
                 where="length",
                 fix="give a shorter length, or a larger capacity",
             )

@@ -3,14 +3,38 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.objective import LATENCY, Objective, parse_objective
-from stagecut.compiler.ir.plan import PlanDocument, PlannedVariant
+from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL, Decoding
 from stagecut.compiler.report import wording
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherStep:
+    """A variant of the step that runs from `from_length` tokens on, made for `length`: `token_s` is
+    what it takes there, observed or by the costs. `devices` is how many nodes run on each, `homes`
+    are as in DecodingFigures, and `moves` are the states that lay elsewhere before, by name."""
+
+    from_length: int
+    length: int
+    token_s: float
+    observed: bool
+    devices: Mapping[str, int]
+    homes: Mapping[str, str]
+    moves: tuple[str, ...]
+
+    def line(self) -> str:
+        how = "observed" if self.observed else "predicted"
+        moved = f", once {len(self.moves)} states have moved" if self.moves else ""
+        return (
+            f"from {self.from_length} tokens on it runs on {wording.nodes_by_device(self.devices)}"
+            f"{moved}: {units.seconds(self.token_s)} {how} a step behind {self.length}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +43,8 @@ class DecodingFigures:
     `encode_s` of what an encoder says before, at the sizes `source`; observed where the gate has
     run the plan, else by the costs, as `observed` says. `homes` are the memories of the states that
     lie in one of a device's own, by name; `along_length` says which schedule of the step is the
-    best from which length on, in the unit of `objective`."""
+    best from which length on, in the unit of `objective`. `further` are the step's variants for
+    longer sequences, all else is of the first one."""
 
     decoding: Decoding
     prompt: int
@@ -33,6 +58,7 @@ class DecodingFigures:
     homes: Mapping[str, str] = field(default_factory=dict)
     along_length: AlongLength | None = None
     objective: Objective = LATENCY
+    further: tuple[FurtherStep, ...] = ()
 
     @classmethod
     def of(cls, document: PlanDocument) -> "DecodingFigures | None":
@@ -43,7 +69,7 @@ class DecodingFigures:
         planned = {name: document.entries[name].variants[0] for name in decoding.entries}
         decode, encode = planned[DECODE], planned.get(ENCODE)
         first, states = planned.get(PREFILL, decode), decoding.states
-        pasts = {state.past for state in states}
+        pasts = frozenset(state.past for state in states)
         return cls(
             decoding,
             _port(first, decoding.tokens).shape[1],
@@ -54,9 +80,10 @@ class DecodingFigures:
             _time_s(decode),
             document.held_bytes,
             all(each.observed_s is not None for each in planned.values()),
-            {name: memory for name, memory in decode.run.homes.items() if name in pasts},
+            _homes(decode, pasts),
             document.entries[DECODE].along_length,
             parse_objective(decode.objective),
+            tuple(_further(document.entries[DECODE], states[0].past, pasts)) if states else (),
         )
 
     @property
@@ -102,6 +129,7 @@ class DecodingFigures:
                 f"{number} of its {len(self.decoding.states)} states stay in the memory of "
                 f"{memory}: a step transfers what is new of them"
             )
+        yield from (step.line() for step in self.further)
         yield from self._along_lines()
 
     def _along_lines(self) -> Iterator[str]:
@@ -136,12 +164,34 @@ class DecodingFigures:
             "bytes_per_token": self.decoding.token_bytes,
             **({"held_bytes": self.held_bytes} if self.held_bytes else {}),
             "homes": dict(self.homes),
+            **({"further": [asdict(step) for step in self.further]} if self.further else {}),
             **({} if self.along_length is None else {"along_length": asdict(self.along_length)}),
         }
 
 
 def _port(variant: PlannedVariant, name: str) -> Port:
     return next(port for port in variant.inputs if port.name == name)
+
+
+def _further(step: PlannedEntry, past: str, pasts: frozenset[str]) -> Iterator[FurtherStep]:
+    """`past` is a state, and `pasts` are all."""
+    for from_length, (before, variant) in zip(step.switches, pairwise(step.variants), strict=True):
+        earlier, homes = _homes(before, pasts), _homes(variant, pasts)
+        placed = [*variant.schedule.device_of.values()]
+        yield FurtherStep(
+            from_length,
+            _port(variant, past).shape[0],
+            _time_s(variant),
+            variant.observed_s is not None,
+            {name: placed.count(name) for name in dict.fromkeys(placed)},
+            homes,
+            tuple(sorted(name for name in pasts if homes.get(name) != earlier.get(name))),
+        )
+
+
+def _homes(variant: PlannedVariant, pasts: frozenset[str]) -> dict[str, str]:
+    """Of the states that do not lie in the host's memory."""
+    return {name: memory for name, memory in variant.run.homes.items() if name in pasts}
 
 
 def _time_s(variant: PlannedVariant) -> float:

@@ -1,6 +1,6 @@
 """What a sequence holds of its states: rows in buffers that are there from the start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from stagecut.compiler.ir.state import State
 class Rows:
     """A buffer of `capacity` rows for each state, of which the first `length` count.
 
-    Appending writes behind these; no buffer is ever moved, copied or made larger.
+    Appending writes behind these; no buffer is ever moved, copied or made larger. They lie where
+    the step's `variant` reads them.
     """
 
     def __init__(self, states: Sequence[State], capacity: int) -> None:
@@ -24,6 +25,7 @@ class Rows:
             np.zeros((capacity, *state.row), np.dtype(state.dtype)) for state in states
         ]
         self.length = 0
+        self.variant = 0
 
     @property
     def size_bytes(self) -> int:
@@ -55,6 +57,21 @@ class Rows:
             buffer[self.length : end] = new
         self.length = end
 
+    @property
+    def pasts(self) -> frozenset[str]:
+        """The names of the inputs that read them."""
+        return frozenset(state.past for state in self._states)
+
+    def named(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """The rows that count of the states that inputs of these names read."""
+        held = self.past()
+        return ((name, held[name]) for name in names)
+
+    def rewrite(self, rows: Feeds) -> None:
+        """Hold other numbers, by the names of inputs, in the place of as many rows that count."""
+        for name, held in self.named(rows):
+            held[:] = rows[name]
+
     def truncate(self, length: int) -> None:
         """Keep the first `length` rows; raises UsageError where there are fewer."""
         if not (is_whole(length) and 0 <= length <= self.length):
@@ -70,5 +87,5 @@ class Rows:
         other = Rows(self._states, self._capacity)
         for target, source in zip(other._buffers, self._buffers, strict=True):
             target[: self.length] = source[: self.length]
-        other.length = self.length
+        other.length, other.variant = self.length, self.variant
         return other

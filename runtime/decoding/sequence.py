@@ -11,6 +11,7 @@ from stagecut.compiler.ir.errors import ClosedError, FeedError, UsageError
 from stagecut.compiler.ir.state import DECODE, ENCODE, MASK, PREFILL, Decoding
 from stagecut.runtime.decoding.counted import Counted, shape_of
 from stagecut.runtime.decoding.held import Held
+from stagecut.runtime.decoding.moves import NO_MOVES, Moves
 from stagecut.runtime.decoding.rows import Rows
 
 
@@ -45,6 +46,7 @@ class Sequence:
         decoding: Decoding,
         held: Held,
         kept: tuple[Rows, Counted] | None = None,
+        moves: Moves = NO_MOVES,
     ) -> None:
         self._entries = entries
         self._inputs = inputs
@@ -54,6 +56,7 @@ class Sequence:
         self._known = decoding.entries
         self._kept = frozenset(decoding.kept)
         self._held = held
+        self._moves = moves
         rows, counted = kept or (
             Rows(decoding.states, decoding.capacity),
             Counted(decoding.sequences, decoding.capacity),
@@ -101,6 +104,7 @@ class Sequence:
         whole = {**counted.places(self._inputs[entry], rows.length, count), **feeds}
         whole |= self._held.arrays
         if entry == DECODE:
+            self._moves.bring(rows)
             whole |= rows.past()
         found = self._entries[entry].run(self._asked, whole)
         named = dict(zip(self._asked, found, strict=True))
@@ -123,13 +127,20 @@ class Sequence:
         rows.truncate(length)
         self._counted.truncate(length)
         if not length:
+            rows.variant = 0  # where prefill hands its rows over
             self._held.rewind()
 
     def fork(self) -> "Sequence":
         """Another sequence that holds the same, in memory of its own."""
         kept = self._open.copy(), self._counted.copy()
         return Sequence(
-            self._entries, self._inputs, self._outputs, self._decoding, self._held.copy(), kept
+            self._entries,
+            self._inputs,
+            self._outputs,
+            self._decoding,
+            self._held.copy(),
+            kept,
+            self._moves,
         )
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.state import DECODE, Decoding
 from stagecut.runtime.decoding.counted import counts_from_front
 from stagecut.runtime.decoding.held import Held
+from stagecut.runtime.decoding.moves import Moves
 from stagecut.runtime.decoding.sequence import Sequence
 from stagecut.runtime.decoding.traffic import weight_bytes
 from stagecut.runtime.session import Session
@@ -45,6 +46,9 @@ class DecoderSession:
         self.entries = {
             name: Session(loaded, fallback=fallback, entry=name) for name in self.decoding.entries
         }
+        step = self.entries[DECODE]
+        switches = loaded.entry_named(DECODE).planned.switches
+        self._moves = Moves(switches, step.variants)
         states = {*self.decoding.presents}
         planned = self.entries[DECODE].planned
         self._outputs = [port.name for port in planned.outputs if port.name not in states]
@@ -88,7 +92,9 @@ class DecoderSession:
     def sequence(self) -> Sequence:
         """A new, empty sequence; of a plan for several at once, all of these."""
         held = Held(self.decoding, self._zeros())
-        return Sequence(self.entries, self._inputs, self._outputs, self.decoding, held)
+        return Sequence(
+            self.entries, self._inputs, self._outputs, self.decoding, held, moves=self._moves
+        )
 
     @cached_property
     def _looked_up(self) -> tuple[int, bool]:

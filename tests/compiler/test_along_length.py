@@ -1,12 +1,16 @@
 """What a plan says of its step along the length: of all lengths, and nothing beats the best."""
 
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stagecut.compiler import Plan, compile_model
-from stagecut.compiler.along_length import behind
+from stagecut.compiler.along_length import switches_of
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.state import DecodingOptions
@@ -74,25 +78,39 @@ def test_a_step_that_has_no_room_at_another_length_leaves_the_plan_as_it_is(
     assert "along the length: the memory is too small" in told
 
 
-def test_inputs_behind_another_number_of_tokens() -> None:
-    past = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
-    feeds = {
-        "input_ids": np.array([[7]]),
-        "attention_mask": np.ones((1, 4), np.int64),
-        "position_ids": np.array([[3]]),
-        "past": past,
-    }
-    longer = behind(feeds, ("past",), 5)
-    assert longer["past"].shape == (5, 1, 2, 2)
-    np.testing.assert_array_equal(longer["past"][3:], past[:2])
-    assert longer["attention_mask"].shape == (1, 6)
-    assert longer["position_ids"].tolist() == [[5]]
-    assert longer["input_ids"] is feeds["input_ids"]
+KNOWN = (8, 40, 100, 199)
 
 
-def test_positions_of_a_cache_move_along() -> None:
-    past = np.zeros((3, 1, 2, 2), np.float32)
-    feeds = {"input_ids": np.array([[7]]), "cache_position": np.array([3]), "past": past}
-    longer = behind(feeds, ("past",), 5)
-    assert longer["cache_position"].tolist() == [5]
-    assert longer["cache_position"].dtype == np.int64
+@given(
+    st.lists(st.lists(st.integers(0, 50), min_size=4, max_size=4), min_size=2, max_size=3),
+    st.sampled_from([(8, 100, 199), (40, 100, 199), (8, 40, 100)]),
+)
+def test_a_variant_runs_as_far_ahead_as_it_loses_nothing(
+    totals: list[list[int]], lengths: tuple[int, ...]
+) -> None:
+    """Against all lengths: up to the one that it was made for, it is no worse than the one before
+    it, and one token earlier it would be."""
+    lengths = lengths[: len(totals)]
+    lines = [partial(np.interp, xp=KNOWN, fp=each) for each in totals]
+    switches = [*switches_of(lines, lengths, KNOWN)]
+    for at, (one, other) in enumerate(pairwise(lines)):
+        short, long = lengths[at : at + 2]
+        loses = [n for n in range(short, long + 1) if other(n) > one(n) + 1e-9]
+        assert switches[at] == min(long, max(short, *loses, 0) + 1)
+    assert switches == sorted({*switches})
+
+
+def test_a_plan_for_several_lengths() -> None:
+    """Between the two the report says what the one that runs there takes."""
+    options = DecodingOptions(prompt=8, capacity=200, length=20, further=(150,))
+    plan = compile_model(
+        tiny_decoder(),
+        devices=["cpu.serial", "manycore.snitch16"],
+        decoding=options,
+        settings=Settings(effort="quick", warn=lambda _: None),
+    )
+    step = plan.entry_named("decode").planned
+    assert step.along_length is not None
+    assert step.along_length.lengths == (8, 20, 150, 199)
+    assert len(step.switches) == len(step.variants) - 1
+    assert all(20 < switch <= 150 for switch in step.switches)

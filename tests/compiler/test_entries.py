@@ -11,8 +11,10 @@ from stagecut.compiler.entries import (
     costs_by_entry,
     decode_step,
     entries_of,
+    further_lengths,
     named_in,
     shapes_of_variants,
+    step_length,
     tables_in,
     weights_into,
 )
@@ -22,7 +24,7 @@ from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.objective import parse_objective
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.passes.profile.synthetic import synthetic_costs, unmeasured
-from tests.support.decoders import tiny_decoder
+from tests.support.decoders import recurrent, tiny_decoder
 from tests.support.onnx_models import MODELS
 from tests.support.scattered import expand
 
@@ -56,6 +58,24 @@ def test_a_decoder_has_one_length_of_prompt() -> None:
     shapes = [{"input_ids": (1, size)} for size in (4, 8)]
     with pytest.raises(UsageError, match="compiled for one length of prompt"):
         entries_of(imported, shapes, None, OPTIONS)
+
+
+def test_a_step_for_each_length() -> None:
+    imported, _ = import_model(tiny_decoder())
+    options = DecodingOptions(prompt=4, capacity=20, length=6, further=(9, 18))
+    entries, decoding = entries_of(imported, [{}], None, options)
+    step = entries[1]
+    assert [step_length(program) for program in step.programs] == [6, 9, 18]
+    assert [each.feeds["position_ids"].tolist() for each in step.programs] == [[[6]], [[9]], [[18]]]
+    assert {each.states for each in step.programs} == {step.programs[0].states}
+    assert further_lengths("decode", entries, decoding, by_costs=False) == (4, 9, 18, 19)
+
+
+def test_a_step_without_a_state_that_grows_has_one_length() -> None:
+    imported, _ = import_model(recurrent())
+    options = DecodingOptions(capacity=20, length=6, further=(9,), states={"hidden": "hidden_next"})
+    with pytest.raises(UsageError, match="reads more than states that grow"):
+        entries_of(imported, [{}], None, options)
 
 
 def test_samples_of_a_decoder() -> None:

@@ -168,3 +168,11 @@ def test_a_model_without_a_cache_has_no_length(run: Run, tmp_path: Path) -> None
     said = run("profile", "plain.onnx", "-o", "x.json", "--length", 64)
     assert said.code == 2
     assert "it is no decoder" in said.err
+
+
+def test_a_dry_run_of_a_plan_for_several_lengths(run: Run, model: str) -> None:
+    options = ("--prompt", 4, "--device", "null", "--dry-run", "--json")
+    both = _json(run("compile", model, "--length", "9,20", *options))
+    assert len(both["variants"]) == 2
+    wrong = run("compile", model, "--length", "9,2000", "--capacity", 100, *options)
+    assert (wrong.code, "behind 2000 tokens does not fit" in wrong.err) == (2, True)

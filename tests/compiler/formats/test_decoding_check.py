@@ -51,6 +51,24 @@ def test_what_does_not_fit(
         check_plan(document, plan.archive)
 
 
+@pytest.mark.parametrize("entry", ["prefill", "decode"])
+def test_a_variant_that_nobody_switches_to(plan: Plan, entry: str) -> None:
+    one = plan.document.entries[entry]
+    told = "no length to switch at" if entry == "prefill" else "1 variants, and 1 switches"
+    entries = {**plan.document.entries, entry: replace(one, switches=(9,))}
+    with pytest.raises(PlanError, match=told):
+        check_plan(replace(plan.document, entries=entries), plan.archive)
+
+
+@pytest.mark.parametrize("switches", [(0, 9), (9, 9), (12, 9), (9, 90)], ids=str)
+def test_switches_out_of_order(plan: Plan, switches: tuple[int, ...]) -> None:
+    step = plan.document.entries["decode"]
+    three = replace(step, variants=step.variants * 3, switches=switches)
+    document = replace(plan.document, entries={**plan.document.entries, "decode": three})
+    [problem] = decoding_problems(document)
+    assert problem.startswith("decode has switches out of order")
+
+
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """Of an encoder-decoder."""

@@ -1,12 +1,13 @@
 """States: what they take, and which lengths are measured."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from stagecut.compiler.ir.errors import UsageError
-from stagecut.compiler.ir.state import Decoding, DecodingOptions, State, positional
+from stagecut.compiler.ir.state import Decoding, DecodingOptions, State, behind, positional
 
 
 def test_what_is_kept_of_a_token() -> None:
@@ -74,6 +75,25 @@ def test_a_length_that_does_not_fit() -> None:
         DecodingOptions(length=64, capacity=64).lengths(None)
 
 
+@pytest.mark.parametrize("further", [(40,), (41, 41), (60, 50), (50, 2.5), (True,), 60, ["60", 70]])
+def test_further_lengths_grow(further: object) -> None:
+    with pytest.raises(UsageError, match="each a larger whole number of tokens"):
+        DecodingOptions(length=40, further=further)  # type: ignore[arg-type]
+
+
+def test_further_lengths_are_behind_one() -> None:
+    with pytest.raises(UsageError, match="give a length, and further ones"):
+        DecodingOptions(further=(40,))
+
+
+def test_the_longest_length_has_to_fit() -> None:
+    options = DecodingOptions(length=8, further=(20, 64))
+    assert options.lengths(None) == (128, 1024, 8)
+    assert replace(options, further=(5000,)).lengths(None) == (128, 5001, 8)
+    with pytest.raises(UsageError, match="behind 64 tokens does not fit into a sequence of 64"):
+        replace(options, capacity=64).lengths(None)
+
+
 def test_an_answer_says_the_length_of_its_steps() -> None:
     with pytest.raises(UsageError, match="give one of the two"):
         DecodingOptions(length=64, new=9)
@@ -85,3 +105,27 @@ def test_numbers_that_make_no_sense(name: str, number: object) -> None:
     with pytest.raises(UsageError, match=f"it is {number!r}") as caught:
         DecodingOptions(**{name: number})  # type: ignore[arg-type]
     assert caught.value.where == name
+
+
+def test_inputs_behind_another_number_of_tokens() -> None:
+    past = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
+    feeds = {
+        "input_ids": np.array([[7]]),
+        "attention_mask": np.ones((1, 4), np.int64),
+        "position_ids": np.array([[3]]),
+        "past": past,
+    }
+    longer = behind(feeds, ("past",), 5)
+    assert longer["past"].shape == (5, 1, 2, 2)
+    np.testing.assert_array_equal(longer["past"][3:], past[:2])
+    assert longer["attention_mask"].shape == (1, 6)
+    assert longer["position_ids"].tolist() == [[5]]
+    assert longer["input_ids"] is feeds["input_ids"]
+
+
+def test_positions_of_a_cache_move_along() -> None:
+    past = np.zeros((3, 1, 2, 2), np.float32)
+    feeds = {"input_ids": np.array([[7]]), "cache_position": np.array([3]), "past": past}
+    longer = behind(feeds, ("past",), 5)
+    assert longer["cache_position"].tolist() == [5]
+    assert longer["cache_position"].dtype == np.int64
