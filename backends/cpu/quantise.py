@@ -132,7 +132,7 @@ def _round_behind(graph: ir.Graph, value: ir.Value, scale: float, zero: int) -> 
 
 
 def _uint8(range_: Range) -> tuple[float, int]:
-    """The scale and the zero point of numbers in this range, as onnxruntime's quantiser has them."""
+    """The scale and the zero point of a range, as onnxruntime's quantiser has them."""
     low, high = np.float32(range_.low), np.float32(range_.high)
     zero, scale = quantization().quant_utils.compute_scale_zp(
         low, high, np.array(0, np.uint8), np.array(255, np.uint8), symmetric=False

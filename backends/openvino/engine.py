@@ -15,6 +15,7 @@ from stagecut.backends.openvino.executable import SHAPES_KEPT, OpenvinoExecutabl
 from stagecut.backends.openvino.library import core, last_line, misshapen
 from stagecut.backends.openvino.open_sizes import check_open_sizes
 from stagecut.backends.openvino.shared_weights import beside_model, put_in, without_weights
+from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.ir.device import StageProgram, as_array
 from stagecut.compiler.ir.errors import EngineError
@@ -33,11 +34,12 @@ def prepare(
     pin: bool,
     streams: int = 1,
     scheme: Scheme | None = None,
+    held: Held | None = None,
 ) -> OpenvinoExecutable:
     """Compile `stage`; its large weights stay where they are, mapped from their file.
 
     `streams` callers are served at once, each on `threads` threads. With a `scheme`, the weights of
-    products are held in few bits.
+    products are held in few bits, and `held` from then on.
 
     Sizes that are not known stay open; where OpenVINO cannot do with that, they are those of the
     sample run, and the stage takes no others.
@@ -47,7 +49,7 @@ def prepare(
         raise EngineError(
             f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
         )
-    few = {} if scheme is None else compressed(stage, scheme)
+    few = {} if scheme is None else compressed(stage, scheme, held)
     weights = beside_model(stage.model, few)
     _check_integers(stage)
     check_open_sizes(stage)
