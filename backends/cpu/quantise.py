@@ -106,7 +106,7 @@ def _convolved(
 def _activated(y: ir.Value, range_: Range | None) -> tuple[ir.Value, Range | None]:
     """What an activation that is its only reader makes of `y`, with its range; `y` itself where
     there is none."""
-    uses = y.uses()
+    uses = [*y.uses()]
     if len(uses) != 1 or y.is_graph_output() or uses[0].node.op_type not in _ACTIVATIONS:
         return y, range_
     activation = uses[0].node

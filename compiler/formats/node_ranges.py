@@ -55,9 +55,8 @@ def copy_ranges(source: ir.Graph, target: ir.Graph) -> None:
     known = {node.outputs[0].name: node for node in source if node.outputs}
     for node in target:
         twin = known.get(node.outputs[0].name) if node.outputs else None
-        for key in () if twin is None else (_READS, _WRITES):
-            if key in twin.metadata_props:
-                node.metadata_props[key] = twin.metadata_props[key]
+        props = {} if twin is None else twin.metadata_props
+        node.metadata_props.update({key: props[key] for key in (_READS, _WRITES) if key in props})
 
 
 def read_range(node: ir.Node) -> Range | None:

@@ -1,4 +1,4 @@
-"""A fallback reads the weights that ship where it is right with them, and its own where it is not."""
+"""A fallback reads the weights that ship where it is right with them, else its own."""
 
 from pathlib import Path
 
