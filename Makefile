@@ -7,6 +7,8 @@
 # make check   everything that must hold before a commit
 
 PY := .venv/bin/python
+# the tests of a file in one process, in the order of tests/conftest.py
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 READY := .venv/.ready
 
 .PHONY: demo test coverage docs screenshots outputs check lint types floors format clean
@@ -21,10 +23,10 @@ demo: $(READY)
 	$(PY) -m benchmarks.demo
 
 test: $(READY)
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest $(TWO)
 
 coverage: $(READY)
-	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	$(PY) -m pytest $(TWO) --cov --cov-report=term
 
 docs: $(READY)
 	$(PY) -m mkdocs build --strict --site-dir out/site

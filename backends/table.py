@@ -202,9 +202,9 @@ def _is_wished(device: Device, lower_precision: str) -> bool:
     return bool(lower_precision) and device.precision.startswith(lower_precision)
 
 
-def real_devices(*, lower_precision: str = "") -> tuple[str, ...]:
+def real_devices(*, lower_precision: str = "", listener: Listener = UNHEARD) -> tuple[str, ...]:
     """What a plan is compiled for when the user names no devices."""
-    return survey(lower_precision=lower_precision)[0]
+    return survey(lower_precision=lower_precision, listener=listener)[0]
 
 
 def left_out(listener: Listener = UNHEARD) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
     python -m benchmarks.stream_model [--models minilm-32,resnet-50,bert-base-128] [--rounds 5]
 
-What it is told: the machine, by small benchmarks (this_server.py); and of each model what its nodes
-take on one thread, one by one, as parts of what one caller of one thread takes. What it has to say,
-and what takes turns here:
+What it is told: the machine, by small benchmarks (this_server.py); and of each model what its
+operators take on one thread, one by one, as parts of what one caller of one thread takes. Each is a
+kernel with threads of its own: behind a product that two threads share, one of them may be left
+alone with a normalisation; convolutions take along what is behind them. What it has to say, and
+what takes turns here:
 
     1 session x 2 threads       one caller
     2 callers                   of one session of one thread, inputs one by one and in batches
@@ -61,7 +63,7 @@ from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.onnx_runtime import ort
-from stagecut.passes.cluster.cluster import Cluster
+from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.profile.synthetic import synthetic_costs
@@ -157,7 +159,9 @@ def _model(spec: str, folder: Path) -> Model:
     open_model = written(*build(spec), folder)
     context = context_of([DEVICE], Settings())
     program = normalise(open_model.imported, feeds=open_model.feeds)
-    expanded = Expand(context.backends)(Cluster(context.backends, "cluster")(graph_of(program)))
+    graph = graph_of(program)
+    kernels: Granularity = "cluster" if any(node.op == "Conv" for node in graph.nodes) else "op"
+    expanded = Expand(context.backends)(Cluster(context.backends, kernels)(graph))
     weights = write_weights([program.model], folder)[0]
     answers = Measurements(context, program, expanded.graph, weights).answers
     costs = synthetic_costs(expanded, lambda candidates: candidates[0])
@@ -179,7 +183,8 @@ def _model(spec: str, folder: Path) -> Model:
 
 
 def _by_node(executor: Executor, feeds: Feeds, nodes: int) -> list[float]:
-    """Processor time of each, in a run of all of them one after the other."""
+    """Processor time of each, in a run of all of them one after the other, less what it takes to
+    start a stage: what the one that does least takes."""
     times_s: list[list[float]] = [[] for _ in range(nodes)]
     for _ in range(RUNS):
         passage = executor.by_stage(feeds)
@@ -187,7 +192,8 @@ def _by_node(executor: Executor, feeds: Feeds, nodes: int) -> list[float]:
             start_s = time.thread_time()
             passage.advance()
             each.append(time.thread_time() - start_s)
-    return [lower_quartile(each[1:]) for each in times_s]
+    taken_s = [lower_quartile(each[1:]) for each in times_s]
+    return [each - min(taken_s) for each in taken_s]
 
 
 def _matrix(

@@ -8,7 +8,8 @@ inputs, of which the oldest are dropped where there is no room. Inputs have 1 to
 index is out of range, so that a stage fails, and some do not fit the model at all. What comes out
 is held against a plain run of the same input.
 
-Prints counts, memory and threads as it goes, and ends with 1 where anything is not as it should be.
+Prints counts, memory and threads as it goes, and ends with 1 where anything is not as it should be:
+another output, one too many or too few, memory that grows, a thread that is left.
 """
 
 import argparse
@@ -41,6 +42,9 @@ from tests.support.streamed import streamed
 
 _WIDTH, _ENTRIES = 64, 10
 _WARM_UP_S = 5.0
+#: By so much the second half of a soak may take more memory than the first one: what were
+#: kept of each input would come to more in a minute.
+_FLAT_BYTES = 16 << 20
 
 #: What an input comes to when it is run by itself: its outputs, or the kind of its error.
 Ending: TypeAlias = "list[Tensor] | type[Exception]"
@@ -239,11 +243,13 @@ def main() -> int:
         ]
         for producer in producers:
             producer.start()
+        taken_bytes = []
         for at_s in _moments(options.seconds):
             time.sleep(max(0.0, start_s + at_s - time.monotonic()))
             gc.collect()
+            taken_bytes.append(process.memory_info().rss)
             print(
-                f"{at_s:6.0f} s: {process.memory_info().rss / 2**20:7.1f} MiB, "
+                f"{at_s:6.0f} s: {taken_bytes[-1] / 2**20:7.1f} MiB, "
                 f"{process.num_threads()} threads, {sum(soak.counts.values())} endings",
                 flush=True,
             )
@@ -257,10 +263,23 @@ def main() -> int:
         print(f"  {what}: {number}")
     for stage in stats.stages:
         print(f"  {stage.name}: {stage.replicas} replicas, batches {dict(stage.batches)}")
+    grown_bytes = grown(taken_bytes[1:])
+    soak.faults += (
+        [f"memory grew by {grown_bytes / 2**20:.1f} MiB"] if grown_bytes > _FLAT_BYTES else []
+    )
+    print(f"memory grew by {grown_bytes / 2**20:.1f} MiB")
     print(f"threads left: {left or 'none'}; faults: {len(soak.faults)}")
     for fault in soak.faults[:10]:
         print(f"  {fault}")
     return 1 if left or soak.faults else 0
+
+
+def grown(taken_bytes: Sequence[int]) -> int:
+    """By how much the least of the second half is above that of the first; nought of few."""
+    half = len(taken_bytes) // 2
+    if not half:
+        return 0
+    return max(0, min(taken_bytes[half:]) - min(taken_bytes[:half]))
 
 
 def _moments(seconds: float) -> Iterator[float]:

@@ -8,14 +8,17 @@ else runs there change by more than what batches gain. Here both are fed single 
 what it takes to stack them, and to cut their outputs apart, counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import ceil
 from statistics import median
 
+from stagecut import backends
 from stagecut.compiler.effort import STREAM_ROUNDS
+from stagecut.compiler.identity import specs_of
 from stagecut.compiler.ir.contender import Contender
+from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
@@ -65,7 +68,7 @@ class Runner:
         planned, answers = self.planned, self.measurements.answers
         proposal = Proposal(planned.shipped.id, planned.schedule, planned.account)
         staged = answers.staged(proposal)
-        executor = answers.build(staged, answers.outputs)
+        executor = answers.build(staged, answers.outputs, self._engines)
         if stream.hosting != "threads":
             context = self.measurements.context
             processes = Processes(
@@ -80,6 +83,14 @@ class Runner:
             executor = executor.with_stages(processes.stages)
         executor.run(self.measurements.program.feeds)
         return executor
+
+    @property
+    def _engines(self) -> Mapping[str, Backend] | None:
+        """In the configuration that ships; None for the usual one."""
+        id_ = self.planned.shipped.id
+        if not id_.configuration:
+            return None
+        return backends.create_all([specs_of(self.measurements.context, id_)[id_.device]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def context_of(
     if not named:
         named, broken = backends.survey(lower_precision=lower_precision, listener=listener)
         named = (*named, *_with_fewer_threads(named)) if streams else named
-    specs = [*_without_crashed(named, listener)]
+    specs = [*without_crashed(named, listener)]
     engines = backends.create_all(specs, listener)
     if chosen and lower_precision and all(e.device.keeps_precision for e in engines.values()):
         settings.warn(
@@ -83,8 +83,9 @@ def _serving_all(engine: Backend, spec: str) -> str:
     return backends.configured(spec, configuration) if configuration else spec
 
 
-def _without_crashed(specs: Sequence[str], listener: Listener) -> Iterator[str]:
-    """In their canonical form; raises CrashedError where none is left."""
+def without_crashed(specs: Sequence[str], listener: Listener) -> Iterator[str]:
+    """In their canonical form, those that do not take the process down when they are made; raises
+    CrashedError where none is left."""
     crashed: CrashedError | None = None
     left = 0
     for spec in specs:

@@ -28,7 +28,8 @@ from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.stream import StreamSolution, in_flight
 from stagecut.compiler.ir.stream_certificate import MEMORY, Limit, most_latency_s
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.stream_field import Entry, StreamField
+from stagecut.compiler.stream_entry import Entry
+from stagecut.compiler.stream_field import StreamField
 from stagecut.compiler.whole_replicas import with_all_cores
 from stagecut.passes.gate.stream_contenders import (
     StreamProposal,
@@ -106,6 +107,7 @@ class DecideStream:
             costs_text = write_costs(allowed)
             dump("costs", costs_text, "json")
             with self.phases("gate"):
+                field.enter_configured()
                 if self.processes and not any(limit.name == MEMORY for limit in self.limits):
                     field.enter_in_processes()
                 entries = field.final(fastest(costs, solution), costs, self.limits)

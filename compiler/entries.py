@@ -4,12 +4,12 @@ where it has an encoder."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 
 import onnx_ir as ir
 
 from stagecut.compiler.arguments import each_shape
-from stagecut.compiler.formats.weights import WeightFile, write_weights
+from stagecut.compiler.formats.archive import ArchiveWriter
+from stagecut.compiler.formats.weights import WeightFile, write_weights_into
 from stagecut.compiler.frontends.decoder.encoder import (
     EncoderDecoder,
     encoder_decoder,
@@ -217,9 +217,9 @@ def check_entries(names: Sequence[str], costs: Mapping[str, Costs], objective: O
         )
 
 
-def weights_into(folder: Path, entries: Sequence[Entry]) -> list[list[WeightFile]]:
+def weights_into(archive: ArchiveWriter, entries: Sequence[Entry]) -> list[list[WeightFile]]:
     """Write the weights of all entries in full, once; where those of each entry's models lie."""
-    written = iter(write_weights([each for e in entries for each in e.models], folder))
+    written = iter(write_weights_into([each for e in entries for each in e.models], archive))
     found = []
     for entry in entries:
         own = [*islice(written, len(entry.models))]

@@ -38,6 +38,7 @@ def _whole(planned: PlannedVariant) -> Sequence[Contender]:
         for each in planned.contenders
         if each.id.kind is ContenderKind.SINGLE
         and each.id.hosting == "threads"
+        and not each.id.configuration
         and each.accounting == "measured"
     )
     return sorted(found, key=lambda each: each.median_s)

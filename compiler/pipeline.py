@@ -41,7 +41,7 @@ from stagecut.compiler.formats.machine_json import write_machine
 from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.formats.plan_members import Members
 from stagecut.compiler.formats.quantised_nodes import has_few_bits
-from stagecut.compiler.formats.weights import FILE_NAME, write_models_into
+from stagecut.compiler.formats.weights import FILE_NAME, model_bytes, write_models_into
 from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.model_folder import with_encoder
@@ -54,7 +54,7 @@ from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.metric import MetricFunction
 from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
 from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
-from stagecut.compiler.ir.state import Decoding, DecodingOptions
+from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.ir.stream_certificate import limits_of_stream
 from stagecut.compiler.isolated import (
     Request,
@@ -210,40 +210,38 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
     folder = scratch_folder(settings)
     if original is not None:
         question = replace(question, right=Original(original, folder.path / "original"))
-    with phases("weights"):
-        weights = weights_into(folder.path, entries)
-    members = Members()
-    planned: dict[str, PlannedEntry] = {}
-    # Prefill hands its rows over to where decode reads them, which is known by then.
-    for entry, own in reversed([*zip(entries, weights, strict=True)]):
-        asked = replace(
-            question,
-            entry=entry.name,
-            costs=None if context.only_reference else by_entry.get(entry.name),
-            residents=residents_of(entry.name, shared, planned, machine),
-            lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
-        )
-        added = Members()
-        planned[entry.name] = PlanEntry(asked, entry, own, added)()
-        members.update(added)
-    planned = {entry.name: planned[entry.name] for entry in entries}
-    with phases("write"):
-        plan = _written(planned, shared, members, folder)
+    with ArchiveWriter(folder.path / "model.plan") as archive:
+        with phases("weights"):
+            weights = weights_into(archive, entries)
+        members = Members()
+        planned: dict[str, PlannedEntry] = {}
+        # Prefill hands its rows over to where decode reads them, which is known by then.
+        for entry, own in reversed([*zip(entries, weights, strict=True)]):
+            asked = replace(
+                question,
+                entry=entry.name,
+                costs=None if context.only_reference else by_entry.get(entry.name),
+                residents=residents_of(entry.name, shared, planned, machine),
+                lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
+            )
+            planned[entry.name], added = PlanEntry(asked, entry, own)()
+            members.update(added)
+        planned = {entry.name: planned[entry.name] for entry in entries}
+        with phases("write"):
+            plan = _written(archive, PlanDocument(planned, shared), members, folder)
     return replace(plan, phases=phases.seconds)
 
 
 def _written(
-    planned: Mapping[str, PlannedEntry],
-    shared: Decoding | None,
-    members: Members,
-    folder: WorkingFolder,
+    archive: ArchiveWriter, document: PlanDocument, members: Members, folder: WorkingFolder
 ) -> Plan:
-    """The plan in `folder`, where the model's weights in full go: it holds those that its own
-    programs read."""
-    in_full = folder.path / FILE_NAME
-    quantised = any(map(has_few_bits, members.models.values()))
-    full_bytes = in_full.stat().st_size if quantised else None
-    with ArchiveWriter(folder.path / "model.plan") as archive:
-        files = {**write_models_into(members.models, archive), **members.files}
-        in_full.unlink()  # what is mapped of it stays
-        return write_plan(archive, PlanDocument(planned, shared, full_bytes), files, folder)
+    """The plan: `archive`, which holds the weights in full; or, where devices hold some in few
+    bits, one in its place with the weights as the plan's own programs read them."""
+    if not any(map(has_few_bits, members.models.values())):
+        models = {name: model_bytes(model) for name, model in members.models.items()}
+        return write_plan(archive, document, {**models, **members.files}, folder)
+    document = replace(document, full_weight_bytes=archive.sizes[FILE_NAME])
+    archive.path.unlink()  # what is mapped of it stays
+    with ArchiveWriter(archive.path) as smaller:
+        files = {**write_models_into(members.models, smaller), **members.files}
+        return write_plan(smaller, document, files, folder)

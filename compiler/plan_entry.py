@@ -1,20 +1,23 @@
 """One entry with all its variants: one for each shape, and for streams, where that is faster, one
 for batches of inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.along_length import StepsAlongLength
 from stagecut.compiler.batch_race import Runner, raced
 from stagecut.compiler.batches import USUAL_BATCH, Batches, Found
 from stagecut.compiler.entries import Entry
+from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_file import defaults_model
-from stagecut.compiler.formats.plan_members import Members, defaults_file, model_file
+from stagecut.compiler.formats.plan_members import Members, costs_file, defaults_file, model_file
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.batching import batching_problem
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
+from stagecut.compiler.mixed_batches import mixed_batches
 from stagecut.compiler.question import Question
 from stagecut.compiler.with_batches import (
     same_threads,
@@ -30,15 +33,15 @@ from stagecut.passes.stage.hold_as_in import hold_as_in
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
     """`weights` are those of each program, then those of the whole model where it has open
-    dimensions. What becomes members of the plan is put into `members`, where nothing is yet."""
+    dimensions."""
 
     question: Question
     entry: Entry
     weights: Sequence[WeightFile]
-    members: Members
 
-    def __call__(self) -> PlannedEntry:
-        question, entry, members = self.question, self.entry, self.members
+    def __call__(self) -> tuple[PlannedEntry, Members]:
+        """The entry, and the members of the plan that it names."""
+        question, entry, members = self.question, self.entry, Members()
         variants = [
             question.answered(program, file, entry.opened, members, index)
             for index, (program, file) in enumerate(zip(entry.programs, self.weights, strict=False))
@@ -49,21 +52,27 @@ class PlanEntry:
         if streams_here and question.costs is None:
             singles = tuple(variants)
             for index in range(len(singles)):
-                self._batched(index, singles, variants)
+                self._batched(index, singles, variants, members)
         with question.phases("write"):
-            stages = {file: members.models[file] for file in _files(variants)}
-            members.models.clear()  # some are of variants that were made anew
-            members.models.update(stages)
-            if entry.opened is not None:
-                opened = entry.opened.clone()
-                hold_as_in(opened, stages.values())
-                members.models[model_file(entry.name)] = opened
-            if entry.programs[0].defaults:
-                members.files[defaults_file(entry.name)] = defaults_model(
-                    entry.programs[0].defaults
-                )
+            written = self._whole(members, variants)
         along = self._along_length(variants[0])
-        return PlannedEntry(tuple(variants), entry.imported.left_out, entry.imported.fixed, along)
+        left_out, fixed = entry.imported.left_out, entry.imported.fixed
+        return PlannedEntry(tuple(variants), left_out, fixed, along), written
+
+    def _whole(self, made: Members, variants: Sequence[PlannedVariant]) -> Members:
+        """What the variants need of all that was `made`, some for variants that were made anew
+        since; and what is of the model as a whole."""
+        entry = self.entry
+        stages = {file: made.models[file] for file in _files(variants)}
+        whole = Members(dict(made.files), dict(stages))
+        if entry.opened is not None:
+            opened = entry.opened.clone()
+            hold_as_in(opened, stages.values())
+            whole.models[model_file(entry.name)] = opened
+        defaults = entry.programs[0].defaults
+        if defaults:
+            whole.files[defaults_file(entry.name)] = defaults_model(defaults)
+        return whole
 
     def _along_length(self, planned: PlannedVariant) -> AlongLength | None:
         """None where there are no other lengths to look at, or more than times and energies to be
@@ -82,16 +91,19 @@ class PlanEntry:
         self.question.context.settings.warn(f"inputs are run one by one: {problem}")
 
     def _batched(
-        self, index: int, singles: Sequence[PlannedVariant], variants: list[PlannedVariant]
+        self,
+        index: int,
+        singles: Sequence[PlannedVariant],
+        variants: list[PlannedVariant],
+        members: Members,
     ) -> None:
         """Let up to `max_batch` inputs of the variant `index` run in one call, where that is
-        faster: in a further variant.
+        faster: in a further variant, with `members` of its own.
 
         `singles` are the variants that run their inputs one by one. Who asks for batches is told
         where there are none.
         """
         question, opened, program = self.question, self.entry.opened, self.entry.programs[index]
-        members = self.members
         alone, most = singles[index], question.max_batch
         problem = batching_problem(alone.inputs, alone.outputs)
         if not problem and any(limit.name == "memory" for limit in question.limits):
@@ -120,6 +132,9 @@ class PlanEntry:
         except StagecutError as error:  # there is a plan without it
             self._warn(error.problem)
             return
+        mixed = () if known else self._mixed((members, index), (own, len(variants)), size)
+        tried = (*found.tried, *mixed)
+        variants[index] = alone = _tried(alone, tried)
         beside = Members()
         single = alone
         if not same_threads(alone, planned):
@@ -135,15 +150,31 @@ class PlanEntry:
             race = raced(Runner(alone, measured), Runner(streamed, measured, full))
         if race is None or not race.is_faster:
             if race is not None:
-                variants[index] = with_slower(alone, race.together, race.ratio)
+                variants[index] = _tried(with_slower(alone, race.together, race.ratio), tried)
             if most is not None:
                 self._warn("no batch is clearly faster")
             return
-        variants[index] = _tried(with_race(streamed, race.alone, race.together), found.tried)
+        variants[index] = _tried(with_race(streamed, race.alone, race.together), tried)
         members.update(beside)
         if not known:
             variants.append(planned)
             members.update(own)
+
+    def _costs(self, members: Members, index: int) -> CostTable:
+        """Those that the members have of a variant, on the devices that are asked of."""
+        costs = members.files[costs_file(index, self.entry.name)]
+        return self.question.restrict(read_costs(costs.decode()))
+
+    def _mixed(
+        self, alone: tuple[Members, int], together: tuple[Members, int], size: int
+    ) -> Iterator[str]:
+        """What stages that take `size` inputs beside such that take one would bring, where that
+        can be told, by the costs that members have of a variant for one input and for `size`."""
+        costs = self._costs(*alone), self._costs(*together)
+        with self.question.phases("batches"):
+            found = mixed_batches(*costs, size, self.question.limits)
+        if found is not None:
+            yield str(found)
 
     def _narrowed(self, alone: PlannedVariant, found: Found) -> Question:
         """What is asked of batches: on the devices that were near the best of them, or that run

@@ -15,7 +15,7 @@ from stagecut.compiler.arguments import (
 )
 from stagecut.compiler.arrows import Phases
 from stagecut.compiler.context import CompileContext, Settings
-from stagecut.compiler.context_of import context_of, scratch_folder
+from stagecut.compiler.context_of import context_of, scratch_folder, without_crashed
 from stagecut.compiler.decide_stream import DecideStream
 from stagecut.compiler.entries import decode_step
 from stagecut.compiler.formats.weights import WeightFile, write_weights
@@ -25,7 +25,7 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.costs_by_length import CostsByLength
-from stagecut.compiler.ir.device import Backend, Feeds
+from stagecut.compiler.ir.device import Backend, Feeds, Listener
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.graph import Graph
 from stagecut.compiler.ir.program import Program
@@ -129,10 +129,13 @@ def plan_profile(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     granularity: Granularity = "cluster",
     decoding: DecodingOptions = DecodingOptions(),
+    listener: Listener = backends.UNHEARD,
 ) -> ProfilePlan:
-    """What `profile_model` would run, and what for; nothing is measured."""
+    """What `profile_model` would run, and what for; nothing is measured. `listener` is told what
+    devices are asked."""
     check_measuring(devices, feeds, granularity, decoding=decoding)
-    engines = backends.create_all(tuple(devices or backends.real_devices()))
+    named = devices or backends.real_devices(listener=listener)
+    engines = backends.create_all([*without_crashed(named, listener)], listener)
     program, _ = _program(model, example_inputs, shapes, feeds, decoding)
     chosen = Representatives.of(_expanded(program, engines, granularity), kinds_of(program))
     return plan_paths(chosen.expanded, chosen.of_all)

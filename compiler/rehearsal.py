@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from stagecut import backends
+from stagecut.compiler.context_of import without_crashed
 from stagecut.compiler.entries import (
     check_entries,
     costs_by_entry,
@@ -25,7 +26,7 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.answer import of_answer
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, Feeds
+from stagecut.compiler.ir.device import Backend, Feeds, Listener
 from stagecut.compiler.ir.objective import LATENCY, Objective, parse_objective
 from stagecut.compiler.ir.plan import MAIN
 from stagecut.compiler.ir.program import Program
@@ -81,17 +82,19 @@ def rehearse(  # noqa: PLR0913  as compile_model, whose beginning it is
     objective: str = str(LATENCY),
     costs: CostTable | None = None,
     lower_precision: str = "",
+    listener: Listener = backends.UNHEARD,
     clock: Callable[[], float] = perf_counter,
 ) -> Rehearsal:
     """Raises what `compile` would before it measures anything. `decoding` with a length asks about
     a decoder's step behind so many tokens; `costs` are those that `compile` would be handed.
     Without `devices`, they are those of the costs, or the real ones, with those of
-    `lower_precision`."""
+    `lower_precision`; `listener` is told what they are asked."""
     start_s = clock()
     objective, decoding = of_answer(objective, decoding)
     goal, tables = parse_objective(objective), tables_in(costs)
-    named = devices or named_in(tables) or backends.real_devices(lower_precision=lower_precision)
-    engines = backends.create_all(tuple(named))
+    named = devices or named_in(tables)
+    named = named or backends.real_devices(lower_precision=lower_precision, listener=listener)
+    engines = backends.create_all([*without_crashed(named, listener)], listener)
     bound = shapes_of_variants(variants, tables)
     programs = [*_programs(model, feeds, bound, decoding)]
     names = [*dict.fromkeys(entry for entry, _, _ in programs)]

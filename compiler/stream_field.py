@@ -1,6 +1,7 @@
 """The streams that take part in a compile, and what was seen of them and of their stages.
 
 whole replicas, then what the solver answers     built, checked, a turn each
+whole replicas near the best, configured         for when nothing else competes: a turn each
 the fastest of them, replicas in processes       a turn each
 all of them                                      those near the best take turns
 
@@ -8,25 +9,26 @@ Engines of streams that are far from the best are let go: each has what it makes
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
+from stagecut import backends
 from stagecut.compiler.circumstances import quietest
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
-from stagecut.compiler.ir.contender import Contender, ContenderId, ContenderKind
+from stagecut.compiler.identity import specs_of
+from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
 from stagecut.compiler.ir.errors import EngineError, StagecutError, WrongAnswerError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
     Hosting,
     StreamRun,
-    StreamSchedule,
     StreamSolution,
     in_flight,
     stream_account,
@@ -35,10 +37,11 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.readied import Readied
+from stagecut.compiler.stream_entry import Entry, named
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
-from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, is_near, predicted
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, is_near, predicted
 from stagecut.passes.profile.loaded import ObservedCall
 from stagecut.passes.profile.profile import Fault
 from stagecut.runtime.executor import Executor
@@ -47,22 +50,6 @@ from stagecut.runtime.stream.full import FEW, FullStream
 
 #: What a process takes before it has any weights.
 _LIBRARIES_BYTES = 200 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A stream that may ship. It has no turn where it is not timed: parts of it are modelled, or
-    the costs were handed in."""
-
-    proposal: StreamProposal
-    built: Built
-    turn: Turn | None = None
-
-    def called(self, id_: ContenderId, *also: ContenderId) -> "Entry":
-        single = self.proposal.single
-        if id_.kind is not ContenderKind.SINGLE:
-            single = replace(single, id=id_.plain)
-        return replace(self, proposal=replace(self.proposal, id=id_, also=also, single=single))
 
 
 class StreamField:
@@ -125,21 +112,22 @@ class StreamField:
         executor = built.runner
         if not isinstance(executor, Executor):
             raise TypeError(executor)
-        answers, feeds = self._measurements.answers, self._measurements.program.feeds
-        staged = built.staged
+        return replace(built, runner=Readied(executor, partial(self._prepared, built.staged)))
 
-        def prepare() -> Executor:
-            again = answers.build(staged, answers.outputs)
-            again.run(feeds)  # the first run is never timed
-            return again
-
-        return replace(built, runner=Readied(executor, prepare))
+    def _prepared(
+        self, staged: StagedSchedule, engines: Mapping[str, Backend] | None = None
+    ) -> Executor:
+        """The first run is never timed."""
+        answers = self._measurements.answers
+        executor = answers.build(staged, answers.outputs, engines)
+        executor.run(self._measurements.program.feeds)
+        return executor
 
     def _let_go_of_the_slow(self) -> None:
         """Of those that will take no further turns, should the best of all keep to the limits."""
         best_s = min(map(_seen_s, self._entries), default=math.inf)
         for each in self._entries:
-            if each.turn is None or not is_near(each.turn, best_s):
+            if not _is_near(each, best_s):
                 _readied(each).release()
 
     def _drop(self, told: str, error: StagecutError) -> None:
@@ -191,13 +179,58 @@ class StreamField:
         """Of the turns that there were."""
         return [entry.turn.run for entry in self._entries if entry.turn is not None]
 
+    def enter_configured(self) -> None:
+        """Whole replicas near the best once more, in every configuration that their device offers
+        for when nothing else competes with it; where there is time."""
+        if self._settings.effort == "quick":
+            return
+        context = self._measurements.context
+        best_s = min(map(_seen_s, self._entries), default=math.inf)
+        for each in [each for each in self._entries if _is_near(each, best_s)]:
+            plain = each.proposal.id
+            if plain.kind is not ContenderKind.SINGLE or len(each.built.staged.programs) > 1:
+                continue
+            for configuration in backends.configurations(context.backends[plain.device]):
+                id_ = replace(plain, configuration=configuration)
+                try:
+                    self._entries.append(self._configured(replace(each.proposal, id=id_), each))
+                except EngineError as error:
+                    self._drop(f"stream {id_} is left out: {error.problem}", error)
+        self._let_go_of_the_slow()
+
+    def _configured(self, proposal: StreamProposal, plain: Entry) -> Entry:
+        """`plain` is the same stream in the usual configuration."""
+        specs = specs_of(self._measurements.context, proposal.id)
+        engines = backends.create_all([specs[proposal.id.device]])
+        prepare = partial(self._prepared, plain.built.staged, engines)
+        executor = prepare()
+        self._check(proposal, executor)
+        return self._first(proposal, replace(plain.built, runner=Readied(executor, prepare)))
+
+    def _check(self, proposal: StreamProposal, executor: Executor) -> None:
+        """Raises WrongAnswerError where its outputs are not those of the reference."""
+        answers = self._measurements.answers
+        outputs = executor.outputs(self._measurements.program.feeds)
+        if not answers.reference.problem:
+            limit = answers.limit(self._tolerance, proposal.single) or answers.usual_limit
+            flaw = answers.reference.flaw(answers.reference.samples, outputs, limit)
+            if flaw is not None:
+                raise WrongAnswerError(flaw.problem)
+
+    def _first(self, proposal: StreamProposal, built: Built) -> Entry:
+        """With its first turn."""
+        entry = Entry(proposal, built)
+        feeds = self._measurements.program.feeds
+        return replace(entry, turn=self._gate.first_turn(self._running(entry), feeds))
+
     def enter_in_processes(self) -> None:
         """The fastest stream so far once more, each replica in a process of its own, with and
         without CPUs of its own; where it has several replicas, and there is time."""
         timed = [each for each in self._entries if each.turn is not None]
+        timed = [each for each in timed if not each.proposal.id.configuration]
         if not timed or self._settings.effort == "quick":
             return
-        fastest = min(timed, key=_seen_s)
+        fastest = self._fastest(timed)
         if sum(fastest.proposal.stream.replicas) < 2:
             return
         hostings: Sequence[Hosting] = ("processes", "pinned processes")
@@ -213,13 +246,21 @@ class StreamField:
                 self._drop(f"stream {id_} is left out: {error.problem}", error)
                 continue
             self._entries.append(entry)
-            if entry.turn is not None and not is_near(entry.turn, _seen_s(fastest)):
-                self._processes[-1].close()  # it had its only turn
+
+    def _fastest(self, timed: Sequence[Entry]) -> Entry:
+        """Of those near the best, by another turn each, one right behind the other: between their
+        first ones there was time for other work to come and go."""
+        best_s = min(map(_seen_s, timed))
+        near = [each for each in timed if _is_near(each, best_s)]
+        if len(near) == 1:
+            return near[0]
+        feeds = self._measurements.program.feeds
+        seen_s = [self._gate.turn(self._running(each), feeds).run.period_s for each in near]
+        return near[seen_s.index(min(seen_s))]
 
     def _in_processes(self, proposal: StreamProposal, threads: Entry) -> Entry:
         """`threads` is the same stream in this process."""
         built = threads.built
-        answers, program = self._measurements.answers, self._measurements.program
         context = self._measurements.context
         processes = Processes(
             built.staged,
@@ -231,14 +272,8 @@ class StreamField:
         )
         self._processes.append(processes)
         executor = _readied(threads)().with_stages(processes.stages)
-        outputs = executor.outputs(program.feeds)
-        if not answers.reference.problem:
-            limit = answers.limit(self._tolerance, proposal.single) or answers.usual_limit
-            flaw = answers.reference.flaw(answers.reference.samples, outputs, limit)
-            if flaw is not None:
-                raise WrongAnswerError(flaw.problem)
-        entry = Entry(proposal, replace(built, runner=Readied(executor, lambda: executor)))
-        return replace(entry, turn=self._gate.first_turn(self._running(entry), program.feeds))
+        self._check(proposal, executor)
+        return self._first(proposal, replace(built, runner=Readied(executor, lambda: executor)))
 
     def final(
         self, optimum: StreamProposal, costs: CostTable, limits: Sequence[Limit]
@@ -303,29 +338,6 @@ class StreamField:
         )
 
 
-def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:
-    """Whole replicas by their device, of which one may be the optimum, too; then the pipelines: the
-    optimum, and earlier answers of the solver in the order in which they came."""
-    wholes = [each for each in entries if each.proposal.id.kind is ContenderKind.SINGLE]
-    for each in wholes:
-        also = replace(optimum.id, hosting=each.proposal.hosting)
-        is_optimum = each.proposal.stream == optimum.stream
-        yield each.called(each.proposal.id, *([also] if is_optimum else []))
-    known = [each.proposal.stream for each in wholes]
-    earlier: list[StreamSchedule] = []
-    for each in entries:
-        stream, hosting = each.proposal.stream, each.proposal.hosting
-        if stream in known:
-            continue
-        if stream == optimum.stream:
-            yield each.called(replace(optimum.id, hosting=hosting))
-            continue
-        if stream not in earlier:
-            earlier.append(stream)
-        attempt = earlier.index(stream) + 1
-        yield each.called(ContenderId(ContenderKind.EARLIER, attempt=attempt, hosting=hosting))
-
-
 def _has_room(proposal: StreamProposal) -> bool:
     """Whether half of the memory that is left holds the processes of its replicas: each has the
     weights, what its engine makes of them, and the libraries."""
@@ -349,6 +361,10 @@ class _Ready:
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
         return self.full(self.readied()).run(feeds, seconds)
+
+
+def _is_near(entry: Entry, best_s: float) -> bool:
+    return entry.turn is not None and is_near(entry.proposal, entry.turn, best_s)
 
 
 def _seen_s(entry: Entry) -> float:

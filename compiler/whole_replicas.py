@@ -158,13 +158,7 @@ def _tried(
     if least_s > _FAR * most_s:
         return least_s, None
     turn = turn_of(measurements, proposal, executor, least)
-    cpu_s = inf if turn.cpu_s is None else turn.cpu_s
-    return min(turn.run.period_s, cpu_s / cores_of(proposal)), turn.run
-
-
-def cores_of(proposal: StreamProposal) -> int:
-    """Those of all replicas."""
-    return sum(load.cores for load in proposal.account.stages)
+    return turn.least_s(proposal.cores), turn.run
 
 
 def _least_s(measurements: Measurements, executor: Executor, proposal: StreamProposal) -> float:
@@ -173,10 +167,9 @@ def _least_s(measurements: Measurements, executor: Executor, proposal: StreamPro
     others."""
     cpu_clock, feeds = measurements.context.settings.cpu_clock, measurements.program.feeds
     replicas = sum(proposal.stream.replicas)
-    cores = cores_of(proposal)
     least_s = inf
     for _ in range(2):
         before_s = cpu_clock()
         wall_s = executor.run(feeds)[1].latency_s
-        least_s = min(least_s, wall_s / replicas, (cpu_clock() - before_s) / cores)
+        least_s = min(least_s, wall_s / replicas, (cpu_clock() - before_s) / proposal.cores)
     return least_s

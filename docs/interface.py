@@ -22,8 +22,6 @@ INTERFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         ),
         "stagecut.compiler.ir.machine": ("Machine", "Memory", "Device", "Link", "Route"),
         "stagecut.compiler.formats.costs_json": ("read_costs", "write_costs"),
-        "stagecut.compiler.formats.networkx_graph": ("from_networkx", "to_networkx"),
-        "stagecut.compiler.formats.frame": ("to_frame",),
         "stagecut.compiler.formats.placement_json": ("read_placement",),
     },
     "Sweep": {

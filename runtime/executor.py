@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
+from operator import itemgetter
 from time import perf_counter
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from stagecut.compiler.ir.schedule import Run, Step, Transfer
 from stagecut.compiler.ir.trace import Event, Trace
 from stagecut.runtime.form import ANY, Form, form_of
 from stagecut.runtime.place import Place
-from stagecut.runtime.prepare import guarded_transfer, prepare_stages
+from stagecut.runtime.prepare import bound, guarded_transfer, prepare_stages
 from stagecut.runtime.slots import Slots, Touched
 
 
@@ -55,12 +56,12 @@ class Executor:
         self._clock = clock
         self._inputs = slots.inputs
         self._outputs = slots.outputs
-        self._looks = {
-            name: transfers.driver(name, Route(staged.homes[name], HOST)).transfer
+        self._looks = [
+            (name, transfers.driver(name, Route(staged.homes[name], HOST)).transfer)
             for name, _ in slots.outputs
             if name in staged.homes
-        }
-        self._count = slots.count
+        ]
+        self._empty = [None] * slots.count
         self._kinds = _kinds(staged)
         self._actions: list[_RunStage | _TransferValue] = [
             _RunStage(step.stage, ready[step.stage], touched)
@@ -70,6 +71,7 @@ class Executor:
                 steps, staged.schedule.waiting, slots.touched, strict=True
             )
         ]
+        self._calls = [*map(bound, self._actions)]
         self._ends = _ends(staged, memory_of)
 
     def with_stages(self, stages: Sequence[Executable]) -> "Executor":
@@ -79,18 +81,21 @@ class Executor:
             action.by(stages) if isinstance(action, _RunStage) else action
             for action in self._actions
         ]
+        other._calls = [*map(bound, other._actions)]
         return other
 
     def outputs(self, feeds: Feeds) -> dict[str, Tensor]:
         """The outputs by name. `feeds` must name every input."""
         slots = self._filled(feeds)
-        for action in self._actions:
-            action(slots)
+        for call in self._calls:
+            call(slots)
         return self._handed_back(slots)
 
     def _handed_back(self, slots: Sequence[Any]) -> dict[str, Tensor]:
-        found = {name: slots[at] for name, at in self._outputs}
-        for name, look in self._looks.items():
+        found: dict[str, Tensor] = {}
+        for name, at in self._outputs:
+            found[name] = slots[at]
+        for name, look in self._looks:
             found[name] = look(found[name])
         return found
 
@@ -112,7 +117,7 @@ class Executor:
         return self._handed_back(slots), Trace(tuple(events), end_s - start_s)
 
     def _filled(self, feeds: Feeds) -> list[Any]:
-        slots: list[Any] = [None] * self._count
+        slots: list[Any] = self._empty.copy()
         for name, at in self._inputs:
             slots[at] = feeds[name]
         return slots
@@ -173,24 +178,32 @@ def _comes_from(memory: str, step: Step) -> bool:
 class _RunStage:
     """Runs one stage. Called in every run: all look-ups are done in the constructor."""
 
-    __slots__ = ("_execute", "_gives_up", "_reads", "_stage", "_touched", "_writes")
+    __slots__ = ("_execute", "_gives_up", "_read", "_stage", "_touched", "_writes")
 
     def __init__(self, stage: int, execute: Executable, touched: Touched) -> None:
         self._stage = stage
         self._execute = execute
         self._touched = touched
-        self._reads, self._writes, self._gives_up = touched
+        self._read = _reader(touched.reads)
+        self._writes = slice(touched.writes.start, touched.writes.stop)
+        self._gives_up = touched.gives_up
 
     def by(self, stages: Sequence[Executable]) -> "_RunStage":
         """The same of the stage among these."""
         return _RunStage(self._stage, stages[self._stage], self._touched)
 
     def __call__(self, slots: list[Any]) -> None:
-        results = self._execute([slots[at] for at in self._reads])
-        for at, tensor in zip(self._writes, results, strict=True):
-            slots[at] = tensor
+        slots[self._writes] = self._execute(self._read(slots))
         for at in self._gives_up:
             slots[at] = None
+
+
+def _reader(reads: Sequence[int]) -> Callable[[list[Any]], Sequence[Tensor]]:
+    """What lies in these slots; a slice of them, where they are side by side."""
+    first = reads[0] if reads else 0
+    if [*reads] == [*range(first, first + len(reads))]:
+        return itemgetter(slice(first, first + len(reads)))
+    return itemgetter(*reads)
 
 
 class _TransferValue:

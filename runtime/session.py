@@ -49,8 +49,8 @@ class Session:
     at a shape that was not profiled prepares for it, which takes a while.
 
     The plan's file is kept open: a session goes on with the plan that it opened when the file is
-    replaced or removed. A file that is written to in place is noticed by the next run, which raises
-    PlanError.
+    replaced or removed. A file of more than 4 MiB that is written to in place is noticed by the
+    next run, which raises PlanError; a smaller one was copied.
 
     With `fallback`, a plan whose devices are not all here, or refuse it, runs as the best plan that
     it has for ONNX Runtime alone. `entry` is which one of a decoder's, whose states are then inputs
@@ -76,8 +76,9 @@ class Session:
         stored = loaded.entry_named(entry)
         is_open = any(port.dims for port in stored.planned.variants[0].inputs)
         grows = is_open and loaded.decoding is not None
-        #: What engines read weights from; None where there are none.
-        self._file = loaded.archive if loaded.archive.size(FILE_NAME) else None
+        #: What engines read weights from; None where there are none, or none that can change.
+        has_weights = loaded.archive.size(FILE_NAME) > 0
+        self._file = loaded.archive if has_weights and loaded.archive.can_change else None
         self._cluster = None if cluster is None else Cluster(cluster, insecure=insecure)
         try:
             self._variants = [
@@ -87,6 +88,7 @@ class Session:
         except BaseException:
             self._leave_cluster()
             raise
+        loaded.archive.let_go()  # of weights of which engines have copies of their own by now
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
         for variant in self._variants:
             if variant.stream is not None and variant.stream.batch > 1:
@@ -134,12 +136,7 @@ class Session:
 
     def variant(self, feeds: Feeds) -> Variant:
         """The one that would run `feeds`; raises FeedError where the model does not admit them."""
-        return self._nearest(self._checked(feeds)[1])
-
-    def _nearest(self, shapes: Shapes) -> Variant:
-        return self._by_shapes.get(shapes) or min(
-            self._variants, key=lambda variant: distance(shapes, variant.shapes)
-        )
+        return self._checked(feeds)[0]
 
     def get_inputs(self) -> list[NodeArg]:
         """Those that have to be given."""
@@ -198,17 +195,17 @@ class Session:
         `run_options` is there for ONNX Runtime's signature and has no effect. Raises FeedError for
         an input that is missing, unknown, or of a type or shape that the model does not admit.
         """
-        wanted = self._wanted(output_names)
-        feeds, shapes = self._checked(input_feed)
-        return self._handed_back(self._nearest(shapes).outputs(feeds, shapes), wanted)
+        wanted = self._known if output_names is None else self._wanted(output_names)
+        variant, feeds, shapes = self._checked(input_feed)
+        return self._handed_back(variant.outputs(feeds, shapes), wanted)
 
     def run_with_trace(
         self, output_names: Sequence[str] | None, input_feed: Feeds
     ) -> tuple[list[Tensor], Trace]:
         """As `run`, with what the run did and when."""
         wanted = self._wanted(output_names)
-        feeds, shapes = self._checked(input_feed)
-        outputs, trace = self._nearest(shapes).run(feeds, shapes)
+        variant, feeds, shapes = self._checked(input_feed)
+        outputs, trace = variant.run(feeds, shapes)
         return self._handed_back(outputs, wanted), trace
 
     def stream(
@@ -309,9 +306,9 @@ class Session:
             cluster.close()
 
     def _item(self, feeds: Feeds, future: "Told | None" = None) -> Item:
-        feeds, shapes = self._checked(feeds)
+        variant, feeds, shapes = self._checked(feeds)
         return Item(
-            self._nearest(shapes),
+            variant,
             {**feeds},  # a copy: the caller may put the next input into the same dictionary
             shapes,
             self._all_handed_back,
@@ -347,7 +344,8 @@ class Session:
 
     def _handed_back(self, outputs: Feeds, wanted: Sequence[str]) -> list[Tensor]:
         if not self._carried:
-            return [outputs[name] for name in wanted]
+            whole = wanted is self._known  # in the order that they have
+            return [*outputs.values()] if whole else [outputs[name] for name in wanted]
         return [
             handed_back(outputs[name], self._carried[name])
             if name in self._carried
@@ -355,24 +353,34 @@ class Session:
             for name in wanted
         ]
 
-    def _checked(self, feeds: Feeds) -> tuple[Feeds, Shapes]:
-        """`feeds` as the stages take them, and the shapes of all inputs; raises FeedError where
-        the model does not admit them, PlanError where the plan's weights were overwritten."""
+    def _checked(self, feeds: Feeds) -> tuple[Variant, Feeds, Shapes]:
+        """The variant that runs `feeds`, these as its stages take them, and the shapes of all
+        inputs; raises FeedError where the model does not admit them, PlanError where the plan's
+        weights were overwritten."""
         if self._file is not None:
             self._file.check_unchanged()
-        if (
-            type(feeds) is not dict
-            or len(feeds) != len(self._dtypes)
-            or not all(
-                type(tensor := feeds.get(name)) is np.ndarray and dtype and tensor.dtype == dtype
-                for name, dtype in self._dtypes
-            )
-        ):
+        shapes = self._shapes_of(feeds)
+        if shapes is None:
             feeds = self._inputs.conformed(feeds)
-        shapes = tuple([feeds[name].shape for name, _ in self._dtypes])
-        if shapes not in self._by_shapes:
+            shapes = tuple([feeds[name].shape for name, _ in self._dtypes])
+        variant = self._by_shapes.get(shapes)
+        if variant is None:
             self._inputs.check_dims(shapes)
-        return feeds, shapes
+            variant = min(self._variants, key=lambda each: distance(shapes, each.shapes))
+        return variant, feeds, shapes
+
+    def _shapes_of(self, feeds: Feeds) -> Shapes | None:
+        """Those of all inputs; None where `feeds` are not just what the stages take, as they nearly
+        always are."""
+        if type(feeds) is not dict or len(feeds) != len(self._dtypes):
+            return None
+        shapes = []
+        for name, dtype in self._dtypes:
+            tensor = feeds.get(name)
+            if type(tensor) is not np.ndarray or dtype is None or tensor.dtype != dtype:
+                return None
+            shapes.append(tensor.shape)
+        return tuple(shapes)
 
 
 def _prepared(

@@ -20,10 +20,11 @@ _Held: TypeAlias = tuple[str, str]
 
 
 class Touched(NamedTuple):
-    """The slots that a step reads and writes, and those of them that no later step uses."""
+    """The slots that a step reads and writes, and those of them that no later step uses. What it
+    writes lies side by side."""
 
     reads: tuple[int, ...]
-    writes: tuple[int, ...]
+    writes: range
     gives_up: tuple[int, ...] = ()
 
 
@@ -41,17 +42,17 @@ class Slots:
     def __init__(
         self, staged: StagedSchedule, outputs: Sequence[str], memory_of: Mapping[str, str]
     ) -> None:
+        self.count = 0
         self._numbers: dict[_Held, int] = {}
-        self._fed: dict[_Held, None] = {}
+        self._fed: dict[_Held, int] = {}
         self._homes = staged.homes
         touched = []
         for step in staged.schedule.steps:
             reads, writes = _held(step, staged, memory_of)
-            touched.append(Touched(tuple(map(self._found, reads)), tuple(map(self._new, writes))))
+            touched.append(Touched(tuple(map(self._found, reads)), self._written(writes)))
         self.outputs = [(name, self._handed_back(name)) for name in outputs]
-        self.inputs = [(held[0], self._numbers[held]) for held in self._fed]
+        self.inputs = [(name, at) for (name, _), at in self._fed.items()]
         self.touched = _with_last_uses(touched, (at for _, at in self.outputs))
-        self.count = len(self._numbers)
 
     def _found(self, held: _Held) -> int:
         name, memory = held
@@ -62,8 +63,8 @@ class Slots:
                     where=f"value {name}",
                     fix="transfer it there first",
                 )
-            self._fed[held] = None
-        return self._new(held)
+            self._fed[held] = self._written([held]).start
+        return self._numbers[held]
 
     def _handed_back(self, name: str) -> int:
         home = self._homes.get(name, HOST)
@@ -75,8 +76,12 @@ class Slots:
             )
         return self._numbers[name, home]
 
-    def _new(self, held: _Held) -> int:
-        return self._numbers.setdefault(held, len(self._numbers))
+    def _written(self, helds: Sequence[_Held]) -> range:
+        """New slots for these."""
+        slots = range(self.count, self.count + len(helds))
+        self._numbers.update(zip(helds, slots, strict=True))
+        self.count = slots.stop
+        return slots
 
 
 def _held(

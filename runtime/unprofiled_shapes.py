@@ -17,8 +17,6 @@ from typing import TypeAlias, TypeVar
 
 import onnx_ir as ir
 
-from stagecut.compiler.frontends.normal_form.normalise import bind
-from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import Backend, Feeds, LinkDriver, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import EngineError, RangeFault, StageFault
 from stagecut.compiler.ir.graph import Graph, Node, Value
@@ -132,6 +130,10 @@ class UnprofiledShapes:
             return self._latest[shapes]
 
     def _bound_to(self, feeds: Feeds) -> Executor:
+        # 22 MiB of memory, which most sessions never need
+        from stagecut.compiler.frontends.normal_form.normalise import bind
+        from stagecut.compiler.frontends.planning_view import graph_of
+
         program = bind(self._open_model(), feeds, self._source)
         homes = self._staged.homes
         program = replace(program, states=tuple(name for name in feeds if name in homes))

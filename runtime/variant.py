@@ -75,6 +75,7 @@ class Variant:
         engines = _engines(planned, staged.schedule, devices_of(staged.schedule, streamed), far)
         self.shapes: Shapes = tuple(port.shape for port in planned.inputs)
         self._names = [(port.inside, port.name) for port in planned.inputs]
+        self._renames = any(inside != name for inside, name in self._names)
         self._stored = stored
         self._grows = grows
         self._hosts: OverHosts | None = None
@@ -141,7 +142,7 @@ class Variant:
     def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
         """As `outputs`, a stage at a time. Where that raises EngineError or ModelError, `outputs`
         may still have an answer."""
-        inputs = {inside: feeds[name] for inside, name in self._names}
+        inputs = self._by_inside(feeds) if self._renames else feeds
         if self._in_stream is not None and shapes == self.shapes:
             return self._in_stream.by_stage(inputs)
         if self.batched is not None and shapes == self.batched.shapes:
@@ -155,17 +156,23 @@ class Variant:
         those of shapes at which it fails. Raises EngineError where the model turns out not to run
         at these shapes.
         """
-        inputs = {inside: feeds[name] for inside, name in self._names}
         if self._profiled is None or shapes != self.shapes:
-            return self._answer(
-                lambda: self._at_other(shapes).outputs(inputs, shapes),
-                lambda other: other.outputs(feeds, shapes),
-                shapes,
-            )
+            return self._outputs_at_other(feeds, shapes)
         try:
-            return self._profiled.outputs(inputs)
+            return self._profiled.outputs(self._by_inside(feeds) if self._renames else feeds)
         except RangeFault as error:
             return self._standing_in(error).outputs(feeds, shapes)
+
+    def _outputs_at_other(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
+        return self._answer(
+            lambda: self._at_other(shapes).outputs(self._by_inside(feeds), shapes),
+            lambda other: other.outputs(feeds, shapes),
+            shapes,
+        )
+
+    def _by_inside(self, feeds: Feeds) -> Feeds:
+        """By the names that inputs have in the stages."""
+        return {inside: feeds[name] for inside, name in self._names}
 
     def end_processes(self) -> None:
         """Those in which stages run while they stream; none is started any more."""
@@ -178,7 +185,7 @@ class Variant:
         return outputs, replace(trace, shapes=self._text(shapes))
 
     def _traced(self, feeds: Feeds, shapes: Shapes) -> tuple[dict[str, Tensor], Trace]:
-        inputs = {inside: feeds[name] for inside, name in self._names}
+        inputs = self._by_inside(feeds) if self._renames else feeds
         profiled = self._profiled if shapes == self.shapes else None
         return self._answer(
             lambda: (

@@ -7,12 +7,22 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.exported_once import export_once
 from tests.support.short_turns import take_short_turns
 from tests.support.torch_table import keep_torchs_table
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+#: Where the files are that take longest: begun first, so that all processes end together.
+_LONG = ("docs", "end_to_end", "regressions", "runtime/hosts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    long = tuple(Path(__file__).parent / each for each in _LONG)
+    items.sort(key=lambda item: not any(map(item.path.is_relative_to, long)))
 
 
 def pytest_collection_finish() -> None:
@@ -31,9 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _takes_short_turns() -> Iterator[None]:
+def _does_nothing_twice() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         take_short_turns(patch)
+        export_once(patch)
         yield
 
 

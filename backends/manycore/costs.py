@@ -6,8 +6,9 @@ An FPU instruction is counted for each register of multiply-adds, and for each o
 scalar kernels do beside that is within the core-cycles. For comparing, not for watts.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 from stagecut.backends.manycore.chain import kept
@@ -29,10 +30,13 @@ from stagecut.backends.manycore.work import (
     Work,
     works,
 )
-from stagecut.compiler.ir.graph import Operator
+from stagecut.compiler.ir.graph import Operator, Value
 
 #: What is one kernel.
 Kernel: TypeAlias = Product | Attend | Rows | Move
+
+#: For so many sizes it is kept what is fastest.
+_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +109,43 @@ def _kept(chip: Chip, links: tuple[Link, ...], alone: Sequence[Cost]) -> Cost | 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PartialSums:
+    """A product that is fused with the attention before it where that is faster: then its K is
+    split over clusters, whose partial sums are added up. `result` and `value` are the attention's.
+    """
+
+    result: Value
+    value: Value
+    work: Projected
+    fastest: Callable[[Projected], int]
+
+    def clusters(self, result: tuple[int, ...], keys: int) -> int:
+        """Of a result of this shape, over so many keys; 1 where the two are apart."""
+        return self.fastest(self.work.at(result, keys))
+
+
 def partial_sums(
     chip: Chip, operators: Sequence[Operator], kept: Collection[str]
-) -> Mapping[str, int]:
-    """By the name of each product that is fused with the attention before it, as far as that is
-    faster (which is when the two are one node): the clusters whose partial sums are added up. None
-    where an operator has no kernel, which whoever builds one says."""
-    found: dict[str, int] = {}
+) -> Mapping[str, PartialSums]:
+    """The products behind an attention, by name; none where an operator has no kernel, which
+    whoever builds one says."""
     try:
         read = works(operators, kept, fused=chip.optimised)
     except UnsupportedError:
-        return found
-    for work in read:
-        if isinstance(work, Projected):
-            fused = _fused(chip, work)
-            if fused is not None and _cycles(fused) < _cycles(_apart(chip, work)):
-                found[work.operator] = fused[-1].clusters
-    return found
+        return {}
+    fastest = lru_cache(_KEPT)(partial(_fastest, chip))  # layers that are alike ask the same
+    return {
+        work.operator: PartialSums(region.result, region.value, work, fastest)
+        for work in read
+        if isinstance(work, Projected) and (region := work.attend.region) is not None
+    }
+
+
+def _fastest(chip: Chip, work: Projected) -> int:
+    """Over how many clusters K is split."""
+    fused = _fused(chip, work)
+    return fused[-1].clusters if fused and _cycles(fused) < _cycles(_apart(chip, work)) else 1
 
 
 def _cycles(way: Sequence[Cost]) -> float:

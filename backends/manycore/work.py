@@ -12,7 +12,7 @@ nothing   a view, such as Reshape
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from stagecut.backends.manycore.kernels.attention import Head
@@ -26,10 +26,11 @@ Kind: TypeAlias = Literal["layernorm", "softmax", "gelu", "add", "scale"]
 
 @dataclass(frozen=True, slots=True)
 class Attend:
-    """`count` heads, all batches together."""
+    """`count` heads, all batches together, of a `region` where it is of a model."""
 
     head: Head
     count: int
+    region: Attention | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,17 @@ class Projected:
     product: Product
     moves: tuple[Move, ...] = ()
     operator: str = ""
+
+    def at(self, result: tuple[int, ...], keys: int) -> "Projected":
+        """The same where the attention's result, [..., queries, d], has this shape, over so many
+        keys: all else is the weights'."""
+        *lead, queries, _ = result
+        head = replace(self.attend.head, queries=queries, keys=keys)
+        attend = Attend(head, math.prod(lead))
+        rows = attend.count * queries * head.d // self.product.k
+        moved = math.prod(result)
+        moves = tuple(replace(each, rows=moved // each.columns) for each in self.moves)
+        return Projected(attend, replace(self.product, m=rows), moves)
 
 
 #: A kernel that computes rows from as many rows.
@@ -229,7 +241,7 @@ def _attend(region: Attention) -> Attend:
     queries, d = region.query.shape[-2:]
     keys, wide = region.value.shape[-2:]
     count = math.prod(region.result.shape[:-2])
-    return Attend(Head(queries, keys, max(d, wide), region.causal), count)
+    return Attend(Head(queries, keys, max(d, wide), region.causal), count, region)
 
 
 def _rows(kind: Kind, value: Value, columns: int = 0) -> Rows:

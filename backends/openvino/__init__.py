@@ -26,8 +26,8 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
 
     `watts_per_thread=X` is as for `cpu.parallel`. `pinning=on` keeps each thread on a CPU of its
     own, which is so unasked where they may use every CPU of the machine. `streams=N` lets a stage
-    serve N callers at once, each on as many threads. `.serial` pins none: its streams share CPUs
-    with those of other stages, whose session would choose the same ones.
+    serve N callers at once, each on as many threads. `.serial` pins none unless it is asked to: its
+    streams share CPUs with those of other stages, whose session would choose the same ones.
 
     `openvino.int8` has a scale for each column of a weight, `openvino.int4` one for each
     `block=32|64|128` of a column; what they are multiplied with is quantised to int8 in groups, or
@@ -40,14 +40,16 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     read = Options(name, options)
     scheme = _scheme(precision, read)
     bits = () if scheme is None else ("activations", *(("block",) if scheme.block else ()))
-    own = ("streams", *bits) if serial else ("streams", "pinning", *bits)
     kept = precision if scheme is None else scheme.named(f"{precision}-weights")
-    device = on_threads(name, options, f"OpenVINO on the CPU in {kept}", kept, also=own)
+    device = on_threads(
+        name, options, f"OpenVINO on the CPU in {kept}", kept, also=("streams", "pinning", *bits)
+    )
     streams = read.integer("streams", default=1, at_least=1, at_most=MOST_THREADS)
-    usual = "on" if has_every_cpu(device.cores * streams) else "off"
-    pinning = "off" if serial else read.choice("pinning", ("off", "on"), default=usual)
+    fills = has_every_cpu(device.cores * streams)
+    usual = "on" if fills and not serial else "off"
+    pinning = read.choice("pinning", ("off", "on"), default=usual)
     _check_usable(name, precision)
-    alone = tuple(_alone(device.cores, pinning, options))
+    alone = tuple(_alone(device.cores, pinning, options, fills=fills))
     serves = "streams" not in options
     pins = pinning == "on"
     return OpenvinoBackend(device, Memory(HOST), (), pins, alone, streams, serves, scheme)
@@ -63,8 +65,10 @@ def _scheme(precision: str, read: Options) -> Scheme | None:
     return Scheme(4, block, activations, whole_blocks=True)
 
 
-def _alone(threads: int, pinning: str, options: Mapping[str, str]) -> Iterator[str]:
-    if threads == 1 or "pinning" in options:
+def _alone(threads: int, pinning: str, options: Mapping[str, str], *, fills: bool) -> Iterator[str]:
+    """One thread is pinned only where its streams take all CPUs: else all sessions choose the same
+    ones."""
+    if "pinning" in options or (threads == 1 and not fills):
         return
     # The other way was at best as fast, and slower beside other sessions (bert-base: 5 %).
     if pinning == "off":

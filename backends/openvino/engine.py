@@ -6,11 +6,11 @@ This and what it imports from beside it import openvino, and are loaded when fir
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 import openvino as ov
 
-from stagecut.backends.openvino.compressed import Compressed, compressed
 from stagecut.backends.openvino.executable import SHAPES_KEPT, OpenvinoExecutable, fits
 from stagecut.backends.openvino.library import core, last_line, misshapen
 from stagecut.backends.openvino.open_sizes import check_open_sizes
@@ -19,6 +19,9 @@ from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.ir.device import StageProgram, as_array
 from stagecut.compiler.ir.errors import EngineError
+
+if TYPE_CHECKING:
+    from stagecut.backends.openvino.compressed import Compressed
 
 #: So many activations share a scale where products have weights in few bits.
 _GROUP = 32
@@ -49,7 +52,7 @@ def prepare(
         raise EngineError(
             f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
         )
-    few = {} if scheme is None else compressed(stage, scheme, held)
+    few = {} if scheme is None else _compressed(stage, scheme, held)
     weights = beside_model(stage.model, few)
     _check_integers(stage)
     check_open_sizes(stage)
@@ -85,10 +88,18 @@ def prepare(
     return OpenvinoExecutable(model, compiled, stage, kept, streams)
 
 
+def _compressed(
+    stage: StageProgram, scheme: Scheme, held: Held | None
+) -> "Mapping[str, Compressed]":
+    from stagecut.backends.openvino.compressed import compressed  # which brings ONNX Runtime
+
+    return compressed(stage, scheme, held)
+
+
 def _compiled(
     stage: StageProgram,
     weights: Mapping[str, ir.TensorProtocol],
-    few: Mapping[str, Compressed],
+    few: "Mapping[str, Compressed]",
     options: dict[str, object],
     sizes: Mapping[str, tuple[int, ...]],
 ) -> tuple[ov.Model, ov.CompiledModel, object]:

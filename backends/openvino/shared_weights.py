@@ -1,6 +1,7 @@
 """Large weights stay where they are, mapped from their file, when OpenVINO reads a stage."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -8,12 +9,14 @@ import onnx_ir as ir
 import openvino as ov
 from openvino import opset13
 
-from stagecut.backends.openvino.compressed import Compressed
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor, as_array
 
+if TYPE_CHECKING:
+    from stagecut.backends.openvino.compressed import Compressed
 
-def beside_model(model: ir.Model, few: Mapping[str, Compressed]) -> dict[str, ir.TensorProtocol]:
+
+def beside_model(model: ir.Model, few: "Mapping[str, Compressed]") -> dict[str, ir.TensorProtocol]:
     """The weights that OpenVINO does not read with the model, by name: those that lie in a file,
     where they are mapped, and those in few bits."""
     return {
@@ -63,7 +66,7 @@ def _dimension(size: int) -> onnx.TensorShapeProto.Dimension:
 
 
 def put_in(
-    model: ov.Model, weights: Mapping[str, ir.TensorProtocol], few: Mapping[str, Compressed]
+    model: ov.Model, weights: Mapping[str, ir.TensorProtocol], few: "Mapping[str, Compressed]"
 ) -> list[object]:
     """Replace the inputs that stand for weights by constants: in few bits for products that are
     there in them, else as they are, without copying those that are mapped. What has to be kept

@@ -5,7 +5,6 @@ Whoever needs the same weight again while it is in use shares it. The only modul
 onnxruntime.quantization; it is loaded when first needed.
 """
 
-import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import onnx_ir as ir
 from onnx import helper, numpy_helper
 
 from stagecut.backends.quantised.scheme import Matrix, Scheme
-from stagecut.compiler.formats.mapped_tensor import MappedTensor
+from stagecut.compiler.formats.mapped_tensor import MappedTensor, sha256
 from stagecut.compiler.formats.node_ranges import read_range
 from stagecut.compiler.formats.quantised_tensor import Form, QuantisedMatrix, QuantisedTensor
 from stagecut.compiler.ir.device import Tensor, as_array, dtype_name
@@ -37,7 +36,7 @@ _OPSET, _IR_VERSION = 20, 10
 _SMALLEST_BYTES = 1024
 
 
-#: Those in use, by the digest of the weight, and what the scheme makes of it.
+#: Those in use, by what matrix it is, and what the scheme makes of it.
 _in_use: WeakValueDictionary[tuple[str, int, int | None, bool], QuantisedMatrix] = (
     WeakValueDictionary()
 )
@@ -94,7 +93,7 @@ def quantised_matrix(target: Target, scheme: Scheme) -> QuantisedMatrix:
     if isinstance(tensor, QuantisedTensor) and _is_held(tensor, target, scheme):
         return tensor.matrix
     weight = target.weight
-    key = digest(weight), scheme.bits, scheme.block, scheme.narrow
+    key = _identity(target), scheme.bits, scheme.block, scheme.narrow
     found = _in_use.get(key)
     if found is None:
         written = _written(weight, scheme)
@@ -117,11 +116,10 @@ def _is_held(tensor: QuantisedTensor, target: Target, scheme: Scheme) -> bool:
     return held == (scheme.bits, scheme.block, target.turned)
 
 
-def digest(matrix: Tensor) -> str:
-    """Of its shape, too: matrices of equal numbers may be of different ones."""
-    found = hashlib.sha256(str(matrix.shape).encode())
-    found.update(np.ascontiguousarray(matrix).data)
-    return found.hexdigest()
+def _identity(target: Target) -> str:
+    """Of the matrix: other ones may be of the same numbers."""
+    shape = "x".join(map(str, target.weight.shape))
+    return f"{sha256(target.tensor)}.{shape}{'.turned' if target.turned else ''}"
 
 
 def _written(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:
@@ -181,7 +179,7 @@ def _quiet() -> Iterator[None]:
         logging.root.removeHandler(handler)
 
 
-def _taken_out(graph: onnx.GraphProto, form: Form, name: str) -> QuantisedMatrix:
+def _taken_out(graph: onnx.GraphProto, form: Form, identity: str) -> QuantisedMatrix:
     """The numbers that a tool wrote, large ones as files that lie in memory, so that sessions
     share them. Columns have a zero point each, which is 0."""
     arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
@@ -191,7 +189,7 @@ def _taken_out(graph: onnx.GraphProto, form: Form, name: str) -> QuantisedMatrix
         [scales] = [each for each in arrays.values() if each.dtype == np.float32]
     else:
         values, scales = (arrays[name] for name in node.input[1:3])
-    location = f"{name}.{form.bits}.{form.block}"
+    location = f"{identity}.{form.bits}.{form.block}"
     return QuantisedMatrix(
         form,
         _in_memory(values.reshape(form.values[1]), f"{location}.values"),

@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -24,11 +25,14 @@ from stagecut.compiler.context import EFFORTS
 def main() -> None:
     options = _arguments()
     print(describe_machine())
-    found = (_row(name, options) for name in options.models)
-    rows = [row for row in found if row is not None]
+    rows: list[dict[str, Any]] = []
+    for name in options.models:
+        row = _row(name, options)
+        if row is not None:  # kept at once: the next one may take long
+            rows.append(row)
+            document = {"machine": describe_machine(), "rows": rows}
+            keep("throughput", document, partial(draw, rows), options.output)
     summarise(rows)
-    document = {"machine": describe_machine(), "rows": rows}
-    keep("throughput", document, partial(draw, rows), options.output)
 
 
 def _row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
@@ -38,10 +42,14 @@ def _row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
         if model is None:
             print(f"{name}: left out, rapidocr-onnxruntime is not installed")
             return None
+        start_s = time.monotonic()
         rivals = [*_rivals(model, options.effort, stack)]
+        ready_s = time.monotonic()
         load = ForeignLoad()
         take_turns(rivals, options.rounds)
-        print(f"{name}: {load}")
+        end_s = time.monotonic()
+        taken = f"ready after {ready_s - start_s:.0f} s, {end_s - ready_s:.0f} s of turns"
+        print(f"{name}: {load}; {taken}")
         return told(name, rivals)
 
 

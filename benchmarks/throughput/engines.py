@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.throughput.models import Model
 from benchmarks.throughput.pinned import processes
-from benchmarks.throughput.rival import LEAST_CALLS, TURN_S, Finished, Rival, callers
+from benchmarks.throughput.rival import Finished, Rival, Span, callers
 from stagecut.compiler.measure.cpus import usable_cpus
 
 BATCHES = (2, 4, 8)
@@ -66,11 +66,11 @@ def openvino(model: Model) -> Iterator[Rival]:
     yield Rival("OpenVINO, latency", callers([once]))
     queue = ov.AsyncInferQueue(compiled("THROUGHPUT"))
 
-    def turn() -> Finished:
+    def turn(span: Span) -> Finished:
         finished: Finished = []
         queue.set_callback(lambda *_: finished.append((time.perf_counter(), 1)))
-        end_s = time.perf_counter() + TURN_S
-        while time.perf_counter() < end_s or len(finished) < LEAST_CALLS * len(queue):
+        end_s = time.perf_counter() + span.seconds
+        while time.perf_counter() < end_s or len(finished) < span.calls * len(queue):
             queue.start_async(model.feeds, share_inputs=True)
         full_s = time.perf_counter()
         queue.wait_all()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.throughput.rival import LEAST_CALLS, TURN_S, Finished
+from benchmarks.throughput.rival import Finished, Span
 from stagecut.compiler.measure.cpus import usable_cpus
 
 
@@ -18,7 +18,7 @@ def processes(
     stack: ExitStack,
     make: Callable[[], Callable[[Any], object]],
     feeds: Mapping[str, np.ndarray],
-) -> Callable[[], Finished]:
+) -> Callable[[Span], Finished]:
     """A turn of one process for each CPU, pinned to it; they are there until the stack ends."""
     context = multiprocessing.get_context("spawn")
     ends = []
@@ -32,9 +32,9 @@ def processes(
     for end in ends:
         end.recv()
 
-    def turn() -> Finished:
+    def turn(span: Span) -> Finished:
         for end in ends:
-            end.send(TURN_S)
+            end.send(span)
         finished: list[Finished] = [end.recv() for end in ends]
         first_s = max(each[0][0] for each in finished)
         last_s = min(each[-1][0] for each in finished)
@@ -54,10 +54,10 @@ def _served(
     call = make()
     call(feeds)
     end.send("ready")
-    while (turn_s := end.recv()) is not None:
+    while (span := end.recv()) is not None:
         finished: Finished = []
-        end_s = time.perf_counter() + turn_s
-        while time.perf_counter() < end_s or len(finished) < LEAST_CALLS:
+        end_s = time.perf_counter() + span.seconds
+        while time.perf_counter() < end_s or len(finished) < span.calls:
             call(feeds)
             finished.append((time.perf_counter(), 1))
         end.send(finished)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from benchmarks.throughput.models import Model
-from benchmarks.throughput.rival import LEAST_CALLS, TURN_S, Finished, Rival
+from benchmarks.throughput.rival import Finished, Rival, Span
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.runtime import Session
@@ -27,10 +27,10 @@ def the_plan(model: Model, effort: str, stack: ExitStack) -> Rival:
         raise AssertionError("it was made to stream")
     in_flight = stream.batch * sum(stream.replicas)
 
-    def turn() -> Finished:
-        end_s = time.perf_counter() + TURN_S
+    def turn(span: Span) -> Finished:
+        end_s = time.perf_counter() + span.seconds
         finished: Finished = []
-        enough = in_flight * (LEAST_CALLS + 1)
+        enough = in_flight * (span.calls + 1)
         given = itertools.count()
 
         def inputs() -> Iterator[Mapping[str, np.ndarray]]:

@@ -6,8 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-#: A turn lasts so long, and until every caller has finished so many calls.
-TURN_S, LEAST_CALLS = 1.0, 3
+
+@dataclass(frozen=True)
+class Span:
+    """A turn lasts so long, and until every caller has finished so many calls."""
+
+    seconds: float
+    calls: int
+
+
+TURN, WARM_UP = Span(1.0, 3), Span(0.2, 1)
 
 #: The times at which outputs were there, and how many inputs each of them stood for.
 Finished = list[tuple[float, int]]
@@ -19,13 +27,16 @@ class Rival:
     are in flight."""
 
     name: str
-    turn: Callable[[], Finished]
+    turn: Callable[[Span], Finished]
     callers: int = 1
     period_s: float | None = None
     rates: list[float] = field(default_factory=list)
 
+    def warm_up(self) -> None:
+        self.turn(WARM_UP)
+
     def take_turn(self) -> None:
-        finished = sorted(self.turn())
+        finished = sorted(self.turn(TURN))
         first_s, last_s = finished[self.callers - 1][0], finished[-1][0]
         counted = sum(inputs for _, inputs in finished[self.callers :])
         self.rates.append(counted / (last_s - first_s))
@@ -35,16 +46,16 @@ class Rival:
         return statistics.median(self.rates)
 
 
-def callers(calls: Sequence[Callable[[], object]], inputs: int = 1) -> Callable[[], Finished]:
+def callers(calls: Sequence[Callable[[], object]], inputs: int = 1) -> Callable[[Span], Finished]:
     """A turn of so many threads, each of which calls without end."""
 
-    def turn() -> Finished:
+    def turn(span: Span) -> Finished:
         finished: list[Finished] = [[] for _ in calls]
-        end_s = time.perf_counter() + TURN_S
+        end_s = time.perf_counter() + span.seconds
 
         def work(number: int) -> None:
             mine = finished[number]
-            while time.perf_counter() < end_s or len(mine) < LEAST_CALLS:
+            while time.perf_counter() < end_s or len(mine) < span.calls:
                 calls[number]()
                 mine.append((time.perf_counter(), inputs))
 

@@ -14,9 +14,8 @@ FAR_BEHIND = 0.75
 
 def take_turns(rivals: Sequence[Rival], rounds: int) -> None:
     order = random.Random(0)  # noqa: S311  # nothing secret
-    for rival in rivals:  # the first turn is for warming up
-        rival.take_turn()
-        rival.rates.clear()
+    for rival in rivals:
+        rival.warm_up()
     racing = list(rivals)
     for done in range(rounds):
         if done == 2:

@@ -1,5 +1,8 @@
 """The commands, gathered; each imports what is heavy when it runs."""
 
+from collections.abc import Callable
+from functools import wraps
+
 import typer
 
 from stagecut.compiler.cli import (
@@ -18,6 +21,7 @@ from stagecut.compiler.cli import (
     sweep_command,
 )
 from stagecut.compiler.cli.output import say
+from stagecut.compiler.cli.streams import RESULTS
 
 app = typer.Typer(
     name="stagecut",
@@ -37,19 +41,31 @@ app = typer.Typer(
     """,
 )
 
-app.command("compile")(compile_command.compile_)
-app.command("run")(run_command.run)
-app.command("generate")(generate_command.generate)
-app.command("bench")(bench_command.bench)
-app.command("report")(report_command.report)
-app.command("diff")(diff_command.diff)
-app.command("profile")(profile_command.profile)
-app.command("partition")(partition_command.partition)
-app.command("import-costs")(import_costs_command.import_costs)
-app.command("sweep")(sweep_command.sweep)
-app.command("devices")(devices_command.devices)
-app.command("hosts")(hosts_command.hosts)
-app.command("estimate")(estimate_command.estimate)
+
+def _add(name: str, command: Callable[..., None]) -> None:
+    """Its results go apart from what engines and plugins print while it runs."""
+
+    @wraps(command)
+    def apart(**given: object) -> None:
+        with RESULTS.apart():
+            command(**{name: RESULTS.place(value) for name, value in given.items()})
+
+    app.command(name)(apart)
+
+
+_add("compile", compile_command.compile_)
+_add("run", run_command.run)
+_add("generate", generate_command.generate)
+_add("bench", bench_command.bench)
+_add("report", report_command.report)
+_add("diff", diff_command.diff)
+_add("profile", profile_command.profile)
+_add("partition", partition_command.partition)
+_add("import-costs", import_costs_command.import_costs)
+_add("sweep", sweep_command.sweep)
+_add("devices", devices_command.devices)
+_add("hosts", hosts_command.hosts)
+_add("estimate", estimate_command.estimate)
 
 
 @app.callback(invoke_without_command=True)

@@ -65,7 +65,8 @@ def bench(
     """Measure a plan beside ONNX Runtime, OpenVINO and PyTorch used by hand, taking turns.
 
     All run the plan's own program, each in a process of its own: one input at a time for the
-    latency, and as many at once as each takes for the inputs a second. Memory is what the process
+    latency, and as many at once as each takes for the inputs a second: the plan by `run`, by `run`
+    in a thread for each CPU, and as a stream, of which the best counts. Memory is what the process
     has while it runs, with Python and the engine; the peak is that of making it.
 
       stagecut bench bert.plan
@@ -104,7 +105,8 @@ def bench(
     if json:
         print_json("stagecut.bench/1", {**document(rows), "foreign_load": taken})
     else:
-        say(*lines(rows, taken))
+        single = stored.planned.stream is None
+        say(*lines(rows, taken, instead=_for_many(made_from) if single else ""))
 
 
 def _engines(text: str) -> tuple[str, ...]:
@@ -127,6 +129,10 @@ def _program(given: str | None, made_from: str) -> str:
         where="--against torch",
         fix="name the program: --model package.module:factory, or a .pt2 file",
     )
+
+
+def _for_many(made_from: str) -> str:
+    return f"stagecut compile {made_from or 'MODEL'} -o PLAN --objective throughput"
 
 
 def _feeds(session: "Session", stored: "StoredVariant", seed: int, given: "Feeds") -> "Feeds":

@@ -25,8 +25,24 @@ class Row:
         return [each for turn in self.turns for each in turn.latencies_s]
 
     @property
+    def medians(self) -> dict[str, float]:
+        """Inputs a second by each way of running many, the best first."""
+        found = {
+            way: statistics.median(turn.inputs_per_s[way] for turn in self.turns)
+            for way in self.turns[0].inputs_per_s
+        }
+        return dict(sorted(found.items(), key=lambda each: -each[1]))
+
+    @property
+    def way(self) -> str:
+        """That by which most inputs a second come out."""
+        return next(iter(self.medians))
+
+    @property
     def rates(self) -> list[float]:
-        return [turn.inputs_per_s for turn in self.turns]
+        """By that way."""
+        way = self.way
+        return [turn.inputs_per_s[way] for turn in self.turns]
 
     @property
     def steady_bytes(self) -> int:
@@ -52,13 +68,15 @@ def _row(row: Row) -> dict[str, object]:
             "min": min(row.rates),
             "max": max(row.rates),
             "turns": len(row.rates),
+            "ways": row.medians,
         },
         "memory_bytes": {"steady": row.steady_bytes, "peak": row.peak_bytes},
     }
 
 
-def lines(rows: Sequence[Row], taken: float | None) -> Iterator[str]:
-    """`taken` is the part of the CPUs that other work took, where that is known."""
+def lines(rows: Sequence[Row], taken: float | None, instead: str = "") -> Iterator[str]:
+    """`taken` is the part of the CPUs that other work took, where that is known. `instead` makes a
+    plan that is for many inputs at once, where this is not."""
     width = max(len(row.name) for row in rows)
     heads = f"{'p50':>8}  {'p90':>8}  {'p99':>8}  {'inputs/s':>9}  {'memory':>8}  {'peak':>8}"
     yield f"{'':{width}}  {heads}"
@@ -71,13 +89,16 @@ def lines(rows: Sequence[Row], taken: float | None) -> Iterator[str]:
         latencies = "  ".join(f"{each:>8}" for each in parts)
         memory = f"{units.size(row.steady_bytes):>8}  {units.size(row.peak_bytes):>8}"
         yield f"{row.name:{width}}  {latencies}  {statistics.median(row.rates):>9.1f}  {memory}"
-    yield from _verdict(rows)
+    yield from _verdict(rows, instead)
     if taken is not None:
         yield f"meanwhile other work took {taken:.0%} of the CPUs"
 
 
-def _verdict(rows: Sequence[Row]) -> Iterator[str]:
+def _verdict(rows: Sequence[Row], instead: str) -> Iterator[str]:
     plan, *others = rows
+    if len(plan.medians) > 1:
+        ways = ", ".join(f"{rate:.1f} by {way}" for way, rate in plan.medians.items())
+        yield f"inputs/s of {plan.name}: {ways}"
     running = [row for row in others if not row.failure]
     if not running:
         return
@@ -89,6 +110,8 @@ def _verdict(rows: Sequence[Row]) -> Iterator[str]:
     yield f"one input at a time, the plan is {ratio} as fast as {quickest.name}"
     fullest = max(running, key=lambda row: statistics.median(row.rates))
     yield f"many at once, it is {_ratio(plan.rates, fullest.rates)} as fast as {fullest.name}"
+    if instead and statistics.median(fullest.rates) > statistics.median(plan.rates):
+        yield f"the plan is for single runs; for many at once there is: {instead}"
 
 
 def _ratio(above: Sequence[float], below: Sequence[float]) -> str:

@@ -3,7 +3,13 @@
 import math
 from collections.abc import Iterator
 
-from stagecut.compiler.cli.sweep_output import breakpoint_document, csv_text, moves, placed, proved
+from stagecut.compiler.cli.sweep_output import (
+    breakpoint_document,
+    changed,
+    csv_text,
+    placed,
+    proved,
+)
 from stagecut.compiler.ir.costs_by_length import CostsByLength
 from stagecut.compiler.report import wording
 from stagecut.passes.sweep.lengths import LengthCurve, LengthStretch
@@ -59,7 +65,7 @@ def curve_lines(curve: LengthCurve, costs: CostsByLength) -> Iterator[str]:
     first, last = curve.stretches[0], curve.stretches[-1]
     yield _end_line(text(first.corners[0][1]), costs.low, first)
     for point in curve.breakpoints:
-        yield f"  {math.ceil(point.at):8}  {text(point.total):>9}  {moves(point)}"
+        yield from changed(f"  {math.ceil(point.at):8}  {text(point.total):>9}  ", point)
     yield _end_line(text(last.corners[-1][1]), costs.high, last)
     yield from misfit_lines(costs)
 

@@ -180,6 +180,7 @@ def compile_(
             objective=objective,
             costs=None if costs is None else read_costs(costs),
             lower_precision=lower,
+            listener=common.listener(context.obj),
         )
         found = dry.foreseen(
             rehearsal, asked, lower_precision=bool(lower), by_costs=costs is not None

@@ -10,18 +10,22 @@ so many seconds                  >
 ends the connection              >    ends
 """
 
-import os
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
-from stagecut.compiler.cli.rivals import Many, One, Rival
+from stagecut.compiler.cli.rivals import One, Rival, Ways
 from stagecut.compiler.ir.errors import told
 from stagecut.compiler.measure.memory import Resident, resident
+
+#: So long a process may take to end: torch.compile has processes of its own, which leave things
+#: behind, and complain of them, where theirs is killed.
+_END_S = 5.0
 
 #: The part of a turn that the first inputs may take, which are not counted.
 _FIRST = 0.25
@@ -29,11 +33,11 @@ _FIRST = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What single inputs took, one after the other; how many a second came out with many at once;
-    and the memory of the process at the end."""
+    """What single inputs took, one after the other; how many a second came out with many at once,
+    by each way of running them; and the memory of the process at the end."""
 
     latencies_s: tuple[float, ...]
-    inputs_per_s: float
+    inputs_per_s: Mapping[str, float]
     memory: Resident
 
 
@@ -41,7 +45,8 @@ class Contestant:
     """`failure` is why it does not run the model, once that is so; it has no turns then."""
 
     def __init__(self, rival: Rival, seconds: float) -> None:
-        """`seconds` is how long a turn runs one input at a time, and then many at once."""
+        """`seconds` is how long a turn runs one input at a time, and then many at once, in all ways
+        that there are of that together."""
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, rival, seconds), daemon=True)
@@ -54,10 +59,13 @@ class Contestant:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
-        if self._process.pid is not None:
-            self._process.kill()  # nothing of it is needed, and engines may take their time
-            self._process.join()
+        self._connection.close()  # upon which it ends
+        if self._process.pid is None:
+            return
+        if kind is None:  # else nobody waits for it
+            self._process.join(_END_S)
+        self._process.kill()
+        self._process.join()
 
     def begin(self) -> None:
         """Make it ready, in its process."""
@@ -89,27 +97,30 @@ class Contestant:
 
 def _serve(connection: Connection, rival: Rival, seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the parent
-    os.dup2(2, 1)  # what engines print
     try:
-        one, many = rival.make()
+        one, ways = rival.make()
         one()  # in their first calls engines allocate memory
-        many(seconds * _FIRST)
+        _rates(ways, seconds * _FIRST)
         connection.send(None)
         while True:
             connection.recv()
-            connection.send(_turn(one, many, seconds))
+            connection.send(_turn(one, ways, seconds))
     except EOFError:  # the parent wants no more
         pass
     except Exception as error:  # engines raise what they like
         connection.send((told(error).splitlines() or [type(error).__name__])[0])
 
 
-def _turn(one: One, many: Many, seconds: float) -> Turn:
+def _turn(one: One, ways: Ways, seconds: float) -> Turn:
     one()  # the others had the caches
     latencies_s: list[float] = []
     end_s = time.perf_counter() + seconds
     while (start_s := time.perf_counter()) < end_s or not latencies_s:
         one()
         latencies_s.append(time.perf_counter() - start_s)
-    count, elapsed_s = many(seconds)
-    return Turn(tuple(latencies_s), count / elapsed_s, resident())
+    return Turn(tuple(latencies_s), _rates(ways, seconds), resident())
+
+
+def _rates(ways: Ways, seconds: float) -> dict[str, float]:
+    counted = {name: many(seconds / len(ways)) for name, many in ways.items()}
+    return {name: count / elapsed_s for name, (count, elapsed_s) in counted.items()}

@@ -17,7 +17,10 @@ _MEASURING = (["compile"], ["profile"], ["sweep"], ["devices"])
 
 def main() -> None:
     """The `stagecut` command: engines are called in a process of their own, which may crash."""
-    _run(_survivor if sys.argv[1:2] in _MEASURING else _here)
+    try:
+        _run(_survivor if sys.argv[1:2] in _MEASURING else _here)
+    finally:
+        sys.stdout = sys.stderr  # for what engines print when the process ends
 
 
 def run_here() -> None:

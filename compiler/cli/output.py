@@ -9,6 +9,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from stagecut.compiler.cli.streams import RESULTS
 from stagecut.compiler.ir.text import printable
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ Item = TypeVar("Item")
 def say(*lines: str) -> None:
     """Print `lines` on standard output; each stays one line of text, whatever its names hold."""
     for line in lines:
-        print(printable(line), flush=True)  # noqa: T201
+        print(printable(line), file=RESULTS.stream, flush=True)
 
 
 def say_on(text: str) -> None:
     """Print on the line that standard output is at; the text may break lines."""
-    print("\n".join(map(printable, text.split("\n"))), end="", flush=True)  # noqa: T201
+    lines = "\n".join(map(printable, text.split("\n")))
+    print(lines, end="", file=RESULTS.stream, flush=True)
 
 
 def note(line: str) -> None:
@@ -57,19 +59,19 @@ def console() -> "Console":
     """Standard output for tables and colours; never so narrow that nothing is left of them."""
     from rich.console import Console
 
-    screen = Console(markup=False, highlight=False)
+    screen = Console(file=RESULTS.stream, markup=False, highlight=False)
     screen.width = max(screen.width, _NARROWEST)
     return screen
 
 
 def print_json(schema: str, document: Mapping[str, object]) -> None:
     """The envelope of every command: `{"schema": "stagecut.compile/1", ...}`."""
-    sys.stdout.write(json_text({"schema": schema, **document}))
+    RESULTS.stream.write(json_text({"schema": schema, **document}))
 
 
 def print_text(text: str) -> None:
     """JSON that is a text already."""
-    sys.stdout.write(f"{text}\n")
+    RESULTS.stream.write(f"{text}\n")
 
 
 def json_text(document: object) -> str:

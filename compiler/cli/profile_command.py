@@ -90,6 +90,7 @@ def profile(
             shapes=shapes,
             granularity=finest,
             decoding=decoding.at_length(lengths, state),
+            listener=common.listener(context.obj),
         )
         if json:
             print_json("stagecut.profile/1", _plan_document(plan))

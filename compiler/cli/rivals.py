@@ -1,6 +1,6 @@
 """A plan, and engines used by hand, as their own tools use them: who takes part in a bench.
 
-    the plan                        a session, and its stream
+    the plan                        a session: called by one thread, or by N; and its stream
     ONNX Runtime                    a session as it comes: all CPUs work on each input
     ONNX Runtime, 1 thread x N      one session of one thread, called by N threads: weights once
     OpenVINO latency                its latency mode, one request at a time
@@ -13,7 +13,7 @@ in float32, too. Each is made in a process of its own.
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -26,6 +26,8 @@ One: TypeAlias = Callable[[], object]
 #: Runs inputs for so many seconds, one at least, as many at once as it takes; how many there were,
 #: in which time.
 Many: TypeAlias = Callable[[float], tuple[int, float]]
+#: The ways of running many inputs that somebody offers, by what they are called.
+Ways: TypeAlias = Mapping[str, Many]
 
 #: The engines that can be asked for by name, and those that are measured where none is.
 ENGINES, USUAL = ("onnxruntime", "openvino", "torch"), ("onnxruntime", "openvino")
@@ -39,7 +41,7 @@ class Rival(Protocol):
     @property
     def name(self) -> str: ...
 
-    def make(self) -> tuple[One, Many]: ...
+    def make(self) -> tuple[One, Ways]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +80,21 @@ class OfPlan:
     fallback: bool
     name: str = PLAN
 
-    def make(self) -> tuple[One, Many]:
+    def make(self) -> tuple[One, Ways]:
+        from stagecut.compiler.measure.cpus import usable_cpus
         from stagecut.runtime.session import Session
 
         session = Session(self.path, fallback=self.fallback)
 
-        def many(seconds: float) -> tuple[int, float]:
+        def one() -> object:
+            return session.run(None, self.feeds)
+
+        def streamed(seconds: float) -> tuple[int, float]:
             start_s = time.perf_counter()
             count = sum(1 for _ in session.stream(self._until(start_s + seconds)))
             return count, time.perf_counter() - start_s
 
-        return lambda: session.run(None, self.feeds), many
+        return one, {**called_by(one, 1), **called_by(one, usable_cpus()), "stream": streamed}
 
     def _until(self, end_s: float) -> "Iterator[Feeds]":
         yield self.feeds
@@ -106,7 +112,7 @@ class OnnxRuntime:
     threads: int
     callers: int
 
-    def make(self) -> tuple[One, Many]:
+    def make(self) -> tuple[One, Ways]:
         from stagecut.compiler.onnx_runtime import ort
 
         options = ort.SessionOptions()
@@ -117,7 +123,7 @@ class OnnxRuntime:
         def one() -> object:
             return session.run(None, self.feeds)
 
-        return one, called(one, self.callers)
+        return one, called_by(one, self.callers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +134,14 @@ class OpenVino:
     hint: str
     precision: str
 
-    def make(self) -> tuple[One, Many]:
+    def make(self) -> tuple[One, Ways]:
         import openvino as ov
 
         options = {"PERFORMANCE_HINT": self.hint, "INFERENCE_PRECISION_HINT": self.precision}
         compiled = ov.Core().compile_model(self.model, "CPU", options)
         request = compiled.create_infer_request()
-        return lambda: request.infer(self.feeds), self._queued(ov.AsyncInferQueue(compiled))
+        queued = self._queued(ov.AsyncInferQueue(compiled))
+        return lambda: request.infer(self.feeds), {"AsyncInferQueue": queued}
 
     def _queued(self, queue: Any) -> Many:
         def many(seconds: float) -> tuple[int, float]:
@@ -156,7 +163,7 @@ class Torch:
     inputs: "Sequence[Tensor]"
     compiled: bool
 
-    def make(self) -> tuple[One, Many]:
+    def make(self) -> tuple[One, Ways]:
         from stagecut.compiler.frontends.torch_module import torch_call
 
         program, args, kwargs = torch_call(self.program, self.inputs)
@@ -168,7 +175,7 @@ class Torch:
             with torch.inference_mode():
                 return function(*args, **kwargs)
 
-        return one, called(one, 1)
+        return one, called_by(one, 1)
 
 
 def _precisions() -> Iterator[str]:
@@ -180,6 +187,11 @@ def _precisions() -> Iterator[str]:
     except Exception:  # whatever it raises
         return
     yield from dict.fromkeys((own, "f32"))
+
+
+def called_by(one: One, count: int) -> Ways:
+    """The way of `called`, with its name."""
+    return {"run" if count == 1 else f"run in {count} threads": called(one, count)}
 
 
 def called(one: One, count: int) -> Many:

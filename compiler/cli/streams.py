@@ -2,12 +2,23 @@
 
 A failure to write standard output is an error of the command like any other, one to write standard
 error is none. What their encoding does not have is spelt in ASCII.
+
+                     sys.stdout          descriptor 1        RESULTS
+    before           standard output     standard output
+    make_ready       standard output     standard error      standard output
+    a command runs   standard error      standard error      standard output
+
+So whatever engines, plugins and their native code print, here and in the processes that they start,
+is on standard error: standard output has the command's own results, and nothing else.
 """
 
 import codecs
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from stagecut.compiler.ir.errors import OutputError
@@ -17,6 +28,9 @@ if TYPE_CHECKING:
 
 _STANDARD = (0, 1, 2)
 _HANDLER = "stagecut.plain"
+
+#: Of standard output, as a file.
+_NAMES = (Path("/dev/stdout"), Path("/dev/fd/1"), Path("/proc/self/fd/1"))
 
 #: What we print beside ASCII, and how it is written where there is nothing else.
 _PLAIN = {
@@ -40,6 +54,33 @@ _PLAIN = {
 }
 
 
+class Results:
+    """Where the results of a command go: standard output, which is one for the whole process."""
+
+    def __init__(self) -> None:
+        self._kept: TextIO | None = None
+
+    @property
+    def stream(self) -> TextIO:
+        return self._kept or sys.stdout
+
+    def place(self, value: object) -> object:
+        """The path by which they are reached, in place of one that names standard output."""
+        return Path(f"/dev/fd/{self.stream.fileno()}") if value in _NAMES else value
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Meanwhile, what others print is on standard error."""
+        self._kept, sys.stdout = sys.stdout, sys.stderr
+        try:
+            yield
+        finally:
+            sys.stdout, self._kept = self.stream, None
+
+
+RESULTS = Results()
+
+
 class ReaderGoneError(BaseException):
     """Nobody reads standard output any more, as behind `| head`: there is nothing left to say.
 
@@ -51,12 +92,13 @@ def make_ready() -> None:
     """Put our streams in place of Python's; those that somebody has replaced stay.
 
     Descriptors that were closed are taken first, or else a file that is opened later becomes
-    standard output, and is written over.
+    standard output, and is written over. Standard output gets a new one: native code knows but 1.
     """
     for descriptor in _STANDARD:
         _take(descriptor)
     if sys.stdout is sys.__stdout__:
-        out = _Out(1, "wb", closefd=False)
+        out = _Out(os.dup(1), "wb", closefd=False)
+        os.dup2(2, 1)
         sys.stdout = _text(out, sys.__stdout__, by_line=out.isatty())
     if sys.stderr is sys.__stderr__:
         sys.stderr = _text(_Err(2, "wb", closefd=False), sys.__stderr__, by_line=True)
@@ -115,5 +157,6 @@ class _Err(io.FileIO):
 
 def _drop(descriptor: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    if nowhere != descriptor:  # as it is where somebody closed it
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)

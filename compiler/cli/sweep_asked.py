@@ -3,10 +3,13 @@
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from stagecut.backends.spec import LONGEST_NAME
+from stagecut.compiler.cli.options import parse_shapes
 from stagecut.compiler.cli.output import progress_bars
 from stagecut.compiler.cli.searching import Searching
+from stagecut.compiler.cli.tables import Given
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.passes.sweep.scale import Scale
@@ -60,13 +63,25 @@ def check_names(names: Sequence[str]) -> None:
             )
 
 
-def check_model(names: Sequence[str], *, is_table: bool) -> None:
-    """Devices can be asked about a model, and not about a table."""
-    if names and is_table:
+def read_given(costs: str, shape: Sequence[str] | None) -> Given | None:
+    """The table or the plan; None for a model. Raises PlanError and ShapeError."""
+    path = Path(costs)
+    if path.suffix.lower() == ".pt2":  # an archive, as a plan is
+        return None
+    given = Given.read(path, parse_shapes(shape))
+    return None if given.variant is None and not costs.endswith(".json") else given
+
+
+def check_known(
+    names: Sequence[str], device: Sequence[str] | None, shape: Sequence[str] | None
+) -> None:
+    """What can be asked about a model, and not where the costs are known."""
+    asked = {"--set": names, "--device": device, "--shape": shape}
+    for option in [name for name, given in asked.items() if given]:
         raise UsageError(
             "a cost table holds no device that could be asked anew",
-            where="--set",
-            fix="name the model instead of its costs",
+            where=option,
+            fix="leave it out, or name the model instead of its costs",
         )
 
 

@@ -11,7 +11,6 @@ from stagecut.compiler.cli import decoding, limits
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.outputs import check_outputs
-from stagecut.compiler.cli.tables import Given
 
 if TYPE_CHECKING:
     from stagecut.compiler.context import Settings
@@ -24,8 +23,9 @@ def sweep(
     costs: Annotated[
         str,
         typer.Argument(
-            metavar="COSTS|MODEL",
-            help="A cost table (.json), such as `profile` writes; or a model, which is profiled.",
+            metavar="COSTS|PLAN|MODEL",
+            help="A cost table (.json), such as `profile` writes; a plan, which holds the one that "
+            "it was made from; or a model, which is profiled.",
         ),
     ],
     scale: Annotated[
@@ -90,6 +90,7 @@ def sweep(
     moves is found, and proved, by two partitions a piece.
 
       stagecut sweep costs.json --scale transfers=0.01..1000
+      stagecut sweep bert.plan --scale pim.hbm=0.1..10
       stagecut sweep costs.json --scale pim.hbm=0.05..100 --scale cpu.serial=0.5..2 --csv curve.csv
       stagecut sweep costs.json --scale pim.hbm=0.1..10 --scale transfers=0.1..10 --map
       stagecut sweep zoo:bert-small --set pim.hbm:channels=16,32,64 --price 10,18,32
@@ -107,10 +108,9 @@ def sweep(
 
     goal = parse_objective(objective)
     asked = [reads.read_sweep(text, goal, time_limit) for text in scale or ()]
-    is_table = costs.endswith(".json")
+    given = reads.read_given(costs, shape)
     lengths = decoding.parse_lengths(length)
-    given = Given(Path(costs), None)
-    known = given.by_length(lengths) if is_table else None
+    known = None if given is None else given.by_length(lengths)
     along = len(lengths) > 1 or (known is not None and not lengths)
     if along:
         reads.check_along_length(
@@ -124,7 +124,8 @@ def sweep(
     reads.check_names(names)
     prices = reads.read_prices(price, len(names))
     catalogue = Catalogue(names, goal, time_limit, Searching(goal), progress_bars(), prices)
-    reads.check_model(names, is_table=is_table)
+    if given is not None:
+        reads.check_known(names, device, shape if given.variant is None else None)
     check_outputs({"--csv": csv, "--png": png, "--html": html}, (Path(costs),))
     for option in [name for name, path in {"--png": png, "--html": html}.items() if path]:
         check_installed(option)
@@ -140,9 +141,9 @@ def sweep(
         answer = answers.of_lengths(curve, steps)
     else:
         table = rules(
-            given.at(known, lengths[0] if lengths else None)
-            if is_table
-            else _profiled(costs, lengths, device, entries, shape, settings)
+            _profiled(costs, lengths, device, entries, shape, settings)
+            if given is None
+            else given.at(known, lengths[0] if lengths else None)
         )
         if entries:
             specs = dict(zip(names, entries, strict=True))
@@ -163,15 +164,14 @@ def _profiled(
     lengths: Sequence[int],
     device: Sequence[str] | None,
     entries: Sequence[str],
-    shape: list[str] | None,
+    shape: Sequence[str] | None,
     settings: "Settings",
 ) -> "CostTable":
-    from stagecut import backends
     from stagecut.compiler.profiling import profile_model
 
     return profile_model(
         model,
-        devices=[*(device or backends.real_devices()), *entries],
+        devices=[*(device or _real_devices(settings)), *entries],
         shapes=common.parse_shapes(shape),
         decoding=decoding.at_length(lengths),
         settings=settings,
@@ -181,8 +181,13 @@ def _profiled(
 def _profiled_by_length(
     model: str, lengths: Sequence[int], device: Sequence[str] | None, settings: "Settings"
 ) -> "CostsByLength":
-    from stagecut import backends
     from stagecut.compiler.profiling import profile_by_length
 
-    devices = [*(device or backends.real_devices())]
+    devices = [*(device or _real_devices(settings))]
     return profile_by_length(model, lengths, devices=devices, settings=settings)
+
+
+def _real_devices(settings: "Settings") -> Sequence[str]:
+    from stagecut import backends
+
+    return backends.real_devices(listener=common.listener(settings.notes))

@@ -9,6 +9,7 @@ map        the regions of two speeds, each with its letter
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 from stagecut.compiler.cli.sweep_map_output import even_speeds, letter
@@ -36,6 +37,9 @@ _POINTS = 24
 
 #: Steps of the grid on which letters are placed, and the points of it that a letter takes.
 _GRID, _ROOM = 48, 10
+
+#: So many numbers with their unit have room on an inch of an axis.
+_NUMBERS_AN_INCH = 0.6
 
 #: Two numbers stand so far apart, as a part of the width, and two labels of an axis.
 _APART, _TICKS_APART = 0.03, 0.1
@@ -114,8 +118,7 @@ def _tornado(weighed: Tornado, objective: Objective, axes: "Axes") -> None:
     axes.set_ylim(len(weighed.bars) - 0.5, -0.85)
     axes.margins(x=0.3)
     axes.set_xlabel(f"least total; {text(weighed.total)} as things stand")
-    axes.xaxis.set_major_formatter(lambda value, _: text(value) if value > 0 else "0")
-    axes.locator_params(axis="x", nbins=5)
+    _amounts_across(axes, text)
     axes.spines["left"].set_visible(False)
     _plain(axes)
 
@@ -222,7 +225,7 @@ def _bars(
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.set_xlabel("least total")
-    axes.xaxis.set_major_formatter(lambda value, _: objective.text(value) if value > 0 else "0")
+    _amounts_across(axes, objective.text)
 
 
 def map_drawing(found: SpeedMap) -> Drawing:
@@ -232,12 +235,12 @@ def map_drawing(found: SpeedMap) -> Drawing:
         figure, [axes] = _figure(inches, [min(5.5, inches)])
         axes.set_xscale("log")
         axes.set_yscale("log")
-        for index, region in enumerate(found.regions):
+        grid = _gridded(found)
+        for region, colour in zip(found.regions, colours_of(grid, len(found.regions)), strict=True):
             sides = [*_sides(region.corners)]
             across, up = [1 / x for x, _ in sides], [1 / y for _, y in sides]
-            colour = _REGIONS[index % len(_REGIONS)]
             axes.fill(across, up, facecolor=colour, edgecolor="white", linewidth=1, alpha=0.75)
-        for index, at in _letters(found):
+        for index, at in _letters(grid):
             axes.text(*at, letter(index), ha="center", va="center", fontweight="bold")
         axes.set_xlim(first.low, first.high)
         axes.set_ylim(second.low, second.high)
@@ -257,19 +260,52 @@ def _sides(corners: Sequence[Corner]) -> Iterator[Corner]:
             yield x + part * (to_x - x), y + part * (to_y - y)
 
 
-def _letters(found: SpeedMap) -> Iterator[tuple[int, tuple[float, float]]]:
-    """Regions with room for their letter, and where in them it stands: of a grid of speeds, the one
-    nearest to the middle of those that are the region's."""
+def _gridded(found: SpeedMap) -> list[list[tuple[int, Corner]]]:
+    """Of a grid of speeds, the region of each, with the logarithms of both speeds."""
     first, second = found.sweeps
-    cells: dict[int, list[tuple[float, float]]] = {}
-    for x in even_speeds(first.low, first.high, _GRID + 1):
-        for y in even_speeds(second.low, second.high, _GRID + 1):
-            cells.setdefault(found.at(x, y), []).append((math.log(x), math.log(y)))
+    return [
+        [
+            (found.at(x, y), (math.log(x), math.log(y)))
+            for y in even_speeds(second.low, second.high, _GRID + 1)
+        ]
+        for x in even_speeds(first.low, first.high, _GRID + 1)
+    ]
+
+
+def colours_of(grid: Sequence[Sequence[tuple[int, Corner]]], count: int) -> Iterator[str]:
+    """One for each of `count` regions, another than its neighbours have while there are enough."""
+    near: list[set[int]] = [set() for _ in range(count)]
+    for lane in (*grid, *zip(*grid, strict=True)):
+        for (one, _), (other, _) in pairwise(lane):
+            near[one].add(other)
+            near[other].add(one)
+    chosen: list[int] = []
+    for region in range(count):
+        taken = {chosen[other] for other in near[region] if other < region}
+        turns = (turn % len(_REGIONS) for turn in range(region, region + len(_REGIONS)))
+        chosen.append(next((each for each in turns if each not in taken), region % len(_REGIONS)))
+        yield _REGIONS[chosen[-1]]
+
+
+def _letters(grid: Sequence[Sequence[tuple[int, Corner]]]) -> Iterator[tuple[int, Corner]]:
+    """Regions with room for their letter, and where in them it stands: of the speeds that are the
+    region's, and not at the edge, the one nearest to their middle."""
+    cells: dict[int, list[Corner]] = {}
+    for region, at in chain.from_iterable(lane[1:-1] for lane in grid[1:-1]):
+        cells.setdefault(region, []).append(at)
     for region, own in cells.items():
         if len(own) >= _ROOM:
             middle = [math.fsum(axis) / len(own) for axis in zip(*own, strict=True)]
             x, y = min(own, key=lambda cell: math.dist(cell, middle))
             yield region, (math.exp(x), math.exp(y))
+
+
+def _amounts_across(axes: "Axes", text: Callable[[float], str]) -> None:
+    """So few numbers that none lies over another, on a telephone, too."""
+    figure = axes.get_figure(root=True)
+    inches = 0.0 if figure is None else figure.get_figwidth()
+    axes.xaxis.set_major_formatter(lambda value, _: text(value) if value > 0 else "0")
+    axes.locator_params(axis="x", nbins=max(2, round(_NUMBERS_AN_INCH * inches)))
 
 
 def _amounts(axes: "Axes", text: Callable[[float], str], across: str, up: str) -> None:

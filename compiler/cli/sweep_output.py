@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
+from stagecut.compiler.cli.output import console
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.units import at_most
@@ -13,8 +14,11 @@ from stagecut.passes.sweep.catalogue import Choice, front
 from stagecut.passes.sweep.sweep import Breakpoint, Curve
 from stagecut.passes.sweep.tornado import Tornado
 
-#: So many moved nodes are named in a line.
+#: So many nodes that move alike are named in a line.
 _NAMED = 3
+
+#: So many characters of a name are left, however narrow the terminal.
+_SHORTEST = 16
 
 #: So many characters are the bars of a tornado across.
 _ACROSS = 24
@@ -92,7 +96,7 @@ def _curve_lines(curve: Curve) -> Iterator[str]:
     yield f"  {'speed':>9}  {'total':>9}  what changes"
     yield f"  {curve.low:9.4g}  {text(first.total(curve.low)):>9}  {placed(first.solution)}"
     for point in curve.breakpoints:
-        yield f"  {point.at:9.4g}  {text(point.total):>9}  {moves(point)}"
+        yield from changed(f"  {point.at:9.4g}  {text(point.total):>9}  ", point)
     yield f"  {curve.high:9.4g}  {text(last.total(curve.high)):>9}  {placed(last.solution)}"
     yield from (f"  {line}" for line in verdict(curve))
 
@@ -126,15 +130,38 @@ def _counts(solution: Solution) -> Mapping[str, int]:
     return {name: devices.count(name) for name in dict.fromkeys(devices)}
 
 
-def moves(point: Breakpoint) -> str:
-    if not point.moved:
-        return "other transfers, or another order"
-    shown = "; ".join(
-        f"{wording.brief(move.node)}: {wording.brief(move.before)} → {wording.brief(move.after)}"
-        for move in point.moved[:_NAMED]
-    )
-    more = len(point.moved) - _NAMED
-    return f"{shown}; and {more} more" if more > 0 else shown
+def changed(head: str, point: Breakpoint) -> Iterator[str]:
+    """A line for all nodes that move alike, with as many names as there is room for:
+
+    0.01244  18.8 ms  up, gelu and 4 more: cpu.serial → pim.hbm
+                      down: pim.hbm → cpu.serial
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for move in point.moved:
+        alike.setdefault((move.before, move.after), []).append(move.node)
+    room = console().width - len(head)
+    lines = [
+        _named(nodes, f"{wording.brief(before)} → {wording.brief(after)}", room)
+        for (before, after), nodes in alike.items()
+    ]
+    for line in lines or ["other transfers, or another order"]:
+        yield head + line
+        head = " " * len(head)
+
+
+def _named(nodes: Sequence[str], way: str, room: int) -> str:
+    """Several names, where they fit; else the first one, cut to what fits."""
+    for shown in range(min(_NAMED, len(nodes)), 0, -1):
+        names = [*map(wording.brief, nodes[:shown])]
+        if more := len(nodes) - shown:
+            rest = f" and {more:,} more"
+        else:
+            rest = f" and {names.pop()}" if shown > 1 else ""
+        line = f"{', '.join(names)}{rest}: {way}"
+        if len(line) <= room:
+            return line
+    least = max(_SHORTEST, room - len(f"{rest}: {way}"))
+    return f"{wording.shorten(nodes[0], least)}{rest}: {way}"
 
 
 def curves_csv(curves: Sequence[Curve]) -> str:

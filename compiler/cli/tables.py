@@ -9,6 +9,7 @@ from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import StoredVariant
+    from stagecut.compiler.frontends.shapes import Shapes
     from stagecut.compiler.ir.costs import CostTable
     from stagecut.compiler.ir.costs_by_length import CostsByLength
 
@@ -25,9 +26,14 @@ class Given:
     variant: "StoredVariant | None"
 
     @classmethod
-    def read(cls, path: Path) -> "Given":
-        """Raises PlanError for a plan that is not whole."""
-        return cls.every(path)[0]
+    def read(cls, path: Path, shapes: "Shapes | None" = None) -> "Given":
+        """The variant of a plan that was profiled with `shapes`, the first where none are asked
+        for. Raises PlanError for a plan that is not whole, ShapeError for other shapes."""
+        if not _begins_as_archives_do(path):
+            return cls(path, None)
+        from stagecut.compiler.formats.plan_file import Plan
+
+        return cls(path, Plan.load(path).variant(shapes or {}))
 
     @classmethod
     def every(cls, path: Path) -> "tuple[Given, ...]":

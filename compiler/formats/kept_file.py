@@ -2,6 +2,7 @@
 
 open("a.plan")  ->  the file itself     a.plan replaced or removed: goes on with the same bytes
                                         written to or cut short in place: is noticed
+                    or a copy of it     whatever is done to a.plan: goes on with the same bytes
 """
 
 import errno
@@ -19,12 +20,13 @@ from stagecut.compiler.ir.errors import PlanError
 
 
 class KeptFile:
-    """The file that lay at `path` when this was made; open for as long as this is.
+    """The file that lay at `path` when this was made; open for as long as this is. With
+    `copied_bytes`, one of no more bytes than that is copied into memory instead.
 
     Raises OSError where it cannot be opened, and for what is no regular file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, copied_bytes: int = 0) -> None:
         self.path = path
         #: Without waiting for the other end, should it be a pipe.
         self._file: IO[bytes] = open(  # noqa: SIM115  # kept open
@@ -34,6 +36,11 @@ class KeptFile:
         if not stat.S_ISREG(state.st_mode):
             self._file.close()
             raise OSError(errno.EINVAL, "Not a regular file")
+        #: Whether it may be written to while it is open here.
+        self.can_change = state.st_size > copied_bytes
+        if not self.can_change:
+            self._file = _in_memory(self._file)
+            state = os.fstat(self._file.fileno())
         self._noted = (state.st_mtime_ns, state.st_size)
 
     @property
@@ -66,6 +73,12 @@ class KeptFile:
         mapping.file = self._file
         return memoryview(mapping)
 
+    def let_go(self) -> None:
+        """Of what has been read of the map, which is read again where it is needed; only where
+        nothing was written there, as that would be lost."""
+        if "mapped" in self.__dict__ and isinstance(mapping := self.mapped.obj, _Mapping):
+            mapping.madvise(mmap.MADV_DONTNEED)
+
     def check(self, is_as_it_was: Callable[[], bool]) -> None:
         """Raises PlanError where the file has been written to since it was opened.
 
@@ -82,6 +95,15 @@ class KeptFile:
                 "old one, as `stagecut compile` does",
             )
         self._noted = (state.st_mtime_ns, state.st_size)
+
+
+def _in_memory(file: IO[bytes]) -> IO[bytes]:
+    """A copy that no other process has a name for."""
+    copy = os.fdopen(os.memfd_create("stagecut"), "w+b")
+    with file:
+        copy.write(file.read())
+    copy.seek(0)
+    return copy
 
 
 def map_part(descriptor: int, offset: int, length: int) -> memoryview:

@@ -1,5 +1,6 @@
 """A weight that lies in a file which is open and mapped: read in place, never by a path."""
 
+import hashlib
 import math
 from typing import IO, Any
 
@@ -14,7 +15,7 @@ class MappedTensor(ir.ExternalTensor):
     """The tensor at `offset` of `region`, the mapped contents of the data file called `location`.
 
     Written as ONNX it is a reference into that file, whose name is never looked up: engines are
-    given the `region` itself.
+    given the `region` itself. `sha256` is of its bytes, where that is known from writing them.
     """
 
     def __init__(
@@ -25,10 +26,12 @@ class MappedTensor(ir.ExternalTensor):
         dtype: ir.DataType,
         shape: ir.Shape,
         name: str,
+        sha256: str | None = None,
     ) -> None:
         length = math.ceil(dtype.itemsize * math.prod(shape.numpy()))
         super().__init__(location, offset, length, dtype, shape=shape, name=name)
         self.region = region
+        self.sha256 = sha256
 
     @property
     def data(self) -> memoryview:
@@ -58,3 +61,10 @@ class MappedTensor(ir.ExternalTensor):
 
     def tofile(self, file: IO[bytes]) -> None:
         file.write(self.data)
+
+
+def sha256(tensor: ir.TensorProtocol) -> str:
+    """Of the bytes of any tensor; those of one that lies in a file are looked at once, when they
+    are written."""
+    known = tensor.sha256 if isinstance(tensor, MappedTensor) else None
+    return known or hashlib.sha256(tensor.tobytes()).hexdigest()

@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from stagecut.compiler.formats.alias_tensor import AliasTensor
 from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.formats.atomic import writing
 from stagecut.compiler.formats.kept_file import KeptFile
@@ -34,10 +35,11 @@ _ALIGNMENT_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a weight lies in the file."""
+    """Where a weight lies in the file, and the SHA-256 of its bytes."""
 
     offset: int
     length: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class WeightFile:
         if place is None:
             return like
         shape = ir.Shape(like.shape.numpy())
-        return MappedTensor(self.region, FILE_NAME, place.offset, like.dtype, shape, name)
+        return MappedTensor(
+            self.region, FILE_NAME, place.offset, like.dtype, shape, name, place.sha256
+        )
 
 
 def model_bytes(model: ir.Model) -> bytes:
@@ -162,29 +166,50 @@ def _mapped(found: Sequence[_Found], path: Path, base: int, size: int) -> tuple[
 
 
 def _written(models: Sequence[ir.Model], target: _Target) -> list[_Found]:
-    stored: dict[bytes, Place] = {}
-    return [_append(model, target, stored) for model in models]
+    write = _Once(target)
+    return [_append(model, write) for model in models]
 
 
-def _append(model: ir.Model, target: _Target, stored: dict[bytes, Place]) -> _Found:
-    """Write what `stored` does not have yet; every weight is read once."""
+def _append(model: ir.Model, write: "_Once") -> _Found:
     places: dict[str, Place] = {}
     total = hashlib.sha256()
     for name, value in model.graph.initializers.items():
         if value.const_value is None:
             continue
         for own, tensor in stored_parts(name, value.const_value):
-            if not _belongs_in_file(tensor):
-                continue
-            data = tensor.tobytes()
-            digest = hashlib.sha256(data).digest()
-            total.update(digest)
-            if digest not in stored:
-                target.write(bytes(-target.size % _ALIGNMENT_BYTES))
-                stored[digest] = Place(target.size, len(data))
-                target.write(data)
-            places[own] = stored[digest]
+            if _belongs_in_file(tensor):
+                places[own] = place = write(tensor)
+                total.update(bytes.fromhex(place.sha256))
     return places, total.hexdigest()
+
+
+class _Once:
+    """Writes tensors to `target`, equal ones once; reads none again that models share."""
+
+    def __init__(self, target: _Target) -> None:
+        self._target = target
+        self._places: dict[str, Place] = {}
+        #: By identity; kept, so that no other tensor gets it.
+        self._known: dict[int, tuple[ir.TensorProtocol, Place]] = {}
+
+    def __call__(self, tensor: ir.TensorProtocol) -> Place:
+        """Where a tensor lies."""
+        tensor = tensor.of if isinstance(tensor, AliasTensor) else tensor
+        if id(tensor) not in self._known:
+            self._known[id(tensor)] = tensor, self._place(tensor)
+        return self._known[id(tensor)][1]
+
+    def _place(self, tensor: ir.TensorProtocol) -> Place:
+        digest = tensor.sha256 if isinstance(tensor, MappedTensor) else None
+        if digest in self._places:
+            return self._places[digest]
+        data = tensor.tobytes()
+        digest = digest or hashlib.sha256(data).hexdigest()
+        if digest not in self._places:
+            self._target.write(bytes(-self._target.size % _ALIGNMENT_BYTES))
+            self._places[digest] = Place(self._target.size, len(data), digest)
+            self._target.write(data)
+        return self._places[digest]
 
 
 def _belongs_in_file(tensor: ir.TensorProtocol) -> bool:

@@ -15,6 +15,7 @@ from stagecut.compiler.frontends.normal_form.normalise import normalise
 from stagecut.compiler.frontends.onnx_file import import_proto, read_onnx
 from stagecut.compiler.frontends.other_outputs import check_some_output, other_outputs
 from stagecut.compiler.frontends.shapes import Shapes, misnamed
+from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.program import Program
@@ -95,15 +96,17 @@ def _import(model: object, example_inputs: object) -> Imported:
     if isinstance(model, Imported):
         return model
     if isinstance(model, str | os.PathLike):
-        return _import_named(os.fspath(model), example_inputs)
+        with resting_collector():
+            return _import_named(os.fspath(model), example_inputs)
     if isinstance(model, onnx.ModelProto):
         return import_proto(model)
     if isinstance(model, ir.Model):
         return Imported(model.graph.name or "model", model, {}, "onnx_ir.Model")
     if any(kind.__module__.partition(".")[0] == "torch" for kind in type(model).__mro__):
-        from stagecut.compiler.frontends.torch_export import from_live
+        with resting_collector():
+            from stagecut.compiler.frontends.torch_export import from_live
 
-        return from_live(model, example_inputs, source=type(model).__name__)
+            return from_live(model, example_inputs, source=type(model).__name__)
     raise UsageError(
         f"a {type(model).__name__} is not a model",
         where="MODEL",
@@ -122,6 +125,12 @@ def _import_named(text: str, example_inputs: object) -> Imported:
         from stagecut.compiler.frontends.torch_export import from_file
 
         return from_file(Path(text), example_inputs)
+    if suffix == ".plan":
+        raise UsageError(
+            "is a plan, which is made from a model",
+            where=text,
+            fix="name the model; run, report, bench, partition and sweep take the plan",
+        )
     if ":" not in text:
         raise UsageError(f"{text!r} is not a model", where="MODEL", fix=f"give {_FORMS}")
     if example_inputs is not None:

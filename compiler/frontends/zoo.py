@@ -15,7 +15,11 @@ _MOST_DIGITS = 18
 
 def from_zoo(spec: str) -> Imported:
     """Build and import it; raises what `build` raises."""
-    model = build(spec)
+    return of_model(build(spec), spec)
+
+
+def of_model(model: "models.ZooModel", spec: str) -> Imported:
+    """Import one that was built by `spec`."""
     from stagecut.compiler.frontends.torch_export import from_module, from_program
     from stagecut.models.decoders import CachedDecoder
     from stagecut.models.encoder_decoders import (

@@ -154,6 +154,8 @@ class _Ledger:
         self._room = {name: bytes_in(name) for name in table.machine.memory_named}
         #: The name of each route as a resource.
         self._ways: dict[Route, str] = {}
+        #: What transfers cost by the links alone, by route and size.
+        self._linked: dict[tuple[Route, int], Cost | None] = {}
         self.busy_s: dict[str, float] = {}
         self.uses: dict[str, float] = {
             budget.name: 0.0 for budget in table.budgets if budget.name != ENERGY
@@ -201,7 +203,7 @@ class _Ledger:
 
     def _transfer(self, step: Transfer) -> _Line:
         value, route = step.value, step.route
-        cost = self._cost(step)
+        size_bytes, cost = self._cost(value, route)
         if value not in self._present[route.source]:
             raise ScheduleError(
                 f"is not in {route.source} when it is transferred from there",
@@ -210,22 +212,29 @@ class _Ledger:
             )
         self._present[route.target].add(value)
         self._keep_busy(self._ways.get(route) or self._way(route), cost.time_s)
-        size_bytes = self._table.value(value).size_bytes
         return cost.time_s, cost.basis, cost.energy_j, 0.0, size_bytes
 
     def _way(self, route: Route) -> str:
         return self._ways.setdefault(route, str(route))
 
-    def _cost(self, step: Transfer) -> Cost:
-        known = step.value in self._table.numbered.value
-        cost = self._table.transfer(step.value, step.route) if known else None
-        if cost is None:
+    def _cost(self, value: str, route: Route) -> tuple[int, Cost]:
+        """The size of a value, and what transferring it costs."""
+        at = self._table.numbered.value.get(value)
+        costs = None if at is None else self._table.values[at]
+        cost = None
+        if costs is not None and (costs.transfer_s or costs.transfer_j or costs.transfer_spread):
+            cost = self._table.transfer(value, route)
+        elif costs is not None:  # by the links, as every value of its size
+            key = (route, costs.size_bytes)
+            cost = self._linked.get(key) or self._table.transfer(value, route)
+            self._linked[key] = cost
+        if costs is None or cost is None:
             raise ScheduleError(
-                f"there is no direct way from {step.route.source} to {step.route.target}",
-                where=f"value {step.value}",
+                f"there is no direct way from {route.source} to {route.target}",
+                where=f"value {value}",
                 fix="go by way of another memory, or add a link to the cost table",
             )
-        return cost
+        return costs.size_bytes, cost
 
     def _keep_busy(self, resource: str, time_s: float) -> None:
         self.busy_s[resource] = self.busy_s.get(resource, 0.0) + time_s

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs_check import checked
@@ -19,6 +19,13 @@ from stagecut.compiler.ir.machine import Basis, Machine, Route
 from stagecut.compiler.ir.numbered import Numbered
 from stagecut.compiler.ir.text import html_table
 from stagecut.compiler.ir.units import seconds
+
+if TYPE_CHECKING:  # either takes a while to load
+    import networkx as nx
+    import pandas as pd
+
+#: Source and target memory -> seconds that a transfer takes at least, and bytes a second.
+Links: TypeAlias = Mapping[tuple[str, str], tuple[float, float]]
 
 #: What stands for a mapping with nothing in it: one for all, as there may be millions.
 NOTHING: Mapping[Any, Any] = {}
@@ -136,6 +143,43 @@ class CostTable:
         nodes, numbered = checked(self, budgets)
         object.__setattr__(self, "nodes", nodes)
         object.__setattr__(self, "numbered", numbered)
+
+    @staticmethod
+    def from_networkx(
+        graph: "nx.DiGraph[Any] | nx.MultiDiGraph[Any]",
+        devices: Mapping[str, str],
+        links: Links,
+        name: str = "graph",
+    ) -> "CostTable":
+        """The table of a directed graph.
+
+        `devices` maps each device to its memory, `links` each source and target memory to the
+        seconds that a transfer takes at least, and bytes a second. Every node has `run_s`, seconds
+        by device, and may have `op`, `run_j` (joules by device) and `weight_bytes`; every edge may
+        have `size_bytes` and `value`. A value that several edges hand on is as large as the
+        largest of them says. Names are the texts of the graph's own. Raises CostTableError for a
+        graph that has circles, or no `run_s`.
+        """
+        from stagecut.compiler.ir.networkx_graph import table_of
+
+        return table_of(graph, devices, links, name)
+
+    def to_networkx(self) -> "nx.MultiDiGraph[str]":
+        """Nodes and edges with what `from_networkx` reads; devices and links are not in it.
+
+        There is an edge for each value that a node hands to another, and none for the graph's
+        inputs and outputs.
+        """
+        from stagecut.compiler.ir.networkx_graph import graph_of
+
+        return graph_of(self)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A data frame of pandas with a row for each candidate: seconds, joules (NaN where they are
+        not known) and bytes. Raises UsageError without pandas, which is no dependency."""
+        from stagecut.compiler.ir.frame import frame_of
+
+        return frame_of(self)
 
     @cached_property
     def node_named(self) -> dict[str, NodeCosts]:

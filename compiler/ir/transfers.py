@@ -10,7 +10,9 @@ routes. The memories that it goes by way of hold the value then, too:
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from functools import cache
+from itertools import chain, compress, islice
+from operator import ne
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -21,7 +23,7 @@ from stagecut.compiler.ir.in_bulk import in_bulk
 from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.ir.numbered import Ints
 from stagecut.compiler.ir.objective import LATENCY, Objective
-from stagecut.compiler.ir.schedule import Run, Schedule, Stage, Step, Transfer
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage, Transfer
 
 #: What a transfer straight along a route costs; None where the route does not exist.
 RouteCost: TypeAlias = Callable[[Route], float | None]
@@ -128,32 +130,36 @@ def _wants(
 
 def _with_transfers(stages: Sequence[Stage], wants: Iterable[Want], router: Router) -> Schedule:
     """The stages in this order; whatever is wanted is transferred when it is first wanted."""
-    arrived: set[tuple[str, str]] = set()
-    runs = in_bulk(Run, len(stages), stage=range(len(stages)))
-    steps: list[Step] = []
-    started = 0
+    legs = [*_legs(wants, router)]
+    before, values, sources, targets = zip(*legs, strict=True) if legs else ((),) * 4
+    # In bulk, as there may be a million: the transfers, each before a stage, then the runs between.
+    steps = np.empty(len(stages) + len(legs), dtype=np.object_)
+    is_run = np.ones(len(steps), dtype=np.bool_)
+    is_run[np.array(before, dtype=np.int64) + np.arange(len(legs))] = False
+    steps[is_run] = in_bulk(Run, len(stages), stage=range(len(stages)))
+    routes = map(cache(Route), sources, targets)
+    steps[~is_run] = in_bulk(Transfer, len(legs), value=values, route=routes)
+    return Schedule(tuple(stages), tuple(steps.tolist()))
 
-    def bring(value: str, source: str, memory: str) -> None:
-        way: list[Transfer] = []
-        while memory != source and (value, memory) not in arrived:
-            before = router(value, source).get(memory)
+
+def _legs(wants: Iterable[Want], router: Router) -> Iterator[Want]:
+    """The transfers that bring what is wanted to where it is not yet."""
+    arrived: set[tuple[str, str]] = set()
+    for stage, value, source, memory in wants:
+        at = memory
+        way: list[Want] = []
+        while at != source and (value, at) not in arrived:
+            before = router(value, source).get(at)
             if before is None:
                 raise ScheduleError(
-                    f"cannot be transferred from {source} to {memory}",
+                    f"cannot be transferred from {source} to {at}",
                     where=f"value {value}",
                     fix="add a link between these memories",
                 )
-            way.append(Transfer(value, Route(before, memory)))
-            arrived.add((value, memory))
-            memory = before
-        steps.extend(reversed(way))
-
-    for stage, value, source, memory in wants:
-        steps += runs[started:stage]
-        started = stage
-        bring(value, source, memory)
-    steps += runs[started:]
-    return Schedule(tuple(stages), tuple(steps))
+            arrived.add((value, at))
+            way.append(Want(stage, value, before, at))
+            at = before
+        yield from reversed(way)
 
 
 def stages_in(order: Sequence[str], device_of: Mapping[str, str]) -> tuple[Stage, ...]:
@@ -163,9 +169,19 @@ def stages_in(order: Sequence[str], device_of: Mapping[str, str]) -> tuple[Stage
 
 def stages_on(order: Sequence[str], devices: Sequence[str]) -> tuple[Stage, ...]:
     """The same, where `devices` has an entry for each node of `order`."""
-    changes = [at for at, (one, other) in enumerate(pairwise(devices), 1) if one != other]
-    cuts = pairwise([0, *changes, len(devices)]) if devices else ()
-    return tuple(Stage(devices[start], tuple(order[start:end])) for start, end in cuts)
+    if not devices:
+        return ()
+    changes = compress(range(1, len(devices)), map(ne, devices, islice(devices, 1, None)))
+    starts = [0, *changes]
+    nodes = tuple(order)
+    return tuple(
+        in_bulk(
+            Stage,
+            len(starts),
+            device=map(devices.__getitem__, starts),
+            nodes=map(nodes.__getitem__, map(slice, starts, [*starts[1:], len(devices)])),
+        )
+    )
 
 
 def scheduled(

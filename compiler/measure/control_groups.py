@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 #: What Linux tells a process about itself.
@@ -35,12 +36,17 @@ def text_of(path: Path) -> str:
         return ""
 
 
-def _mounts(controller: str, process: Path) -> Iterator[tuple[bool, str, Path]]:
+@cache
+def _mounts(controller: str, process: Path) -> tuple[tuple[bool, str, Path], ...]:
     """Where control groups are mounted: whether as version 2, the group that is mounted, and the
-    folder.
+    folder. That is looked up once; limits may change.
 
     36 35 0:31 /GROUP /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu,cpuacct
     """
+    return tuple(_mounted(controller, process))
+
+
+def _mounted(controller: str, process: Path) -> Iterator[tuple[bool, str, Path]]:
     for line in text_of(process / "mountinfo").splitlines():
         here, _, there = line.partition(" - ")
         fields, system = here.split(), there.split()

@@ -38,6 +38,11 @@ class StreamProposal:
     hosting: Hosting = "threads"
     also: tuple[ContenderId, ...] = ()
 
+    @property
+    def cores(self) -> int:
+        """Those of all replicas."""
+        return sum(load.cores for load in self.account.stages)
+
 
 def replicas_of_all(costs: CostTable, limits: Sequence[Limit] = ()) -> Iterator[StreamProposal]:
     """For each device that can run everything, as many replicas as its resource has room for and

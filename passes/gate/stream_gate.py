@@ -5,9 +5,14 @@
 
 A turn gives one sample of the period: the time in which inputs left the stream, by their number.
 What is said of medians, intervals and noise is then as for single runs (gate.py).
+
+Who takes part after a first turn is not left to the clock, as other work may have had the CPUs just
+then: what counts is the processor time of an input, shared out to its cores. It is out where that
+is twice what an input of the best takes; between that and near the best it has another turn, right
+behind one of the best, as other work slows caches down, too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,8 +29,9 @@ TURN_S = 0.25
 #: In a turn as long as this there is nothing left to warm up behind what does not count of it.
 _LONG_S = 0.5
 
-#: How much slower than the best a stream may be in its first turn and still take part in others.
-NEAR = 1.25
+#: How much slower than the best a stream may be in its first turn and still take part in others;
+#: and how much slower, to have another one before that is decided.
+NEAR, FAR = 1.25, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,12 @@ class Turn:
 
     run: StreamRun
     cpu_s: float | None
+
+    def least_s(self, cores: int) -> float:
+        """What the period would be, at the least, had other work taken nothing of these `cores`,
+        which the stream keeps busy."""
+        period_s = self.run.period_s
+        return period_s if self.cpu_s is None else min(period_s, self.cpu_s / cores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,44 +87,81 @@ class StreamGate:
         """In the order given, none of them chosen; `first` are the turns that they have had, after
         which only those near the best in threads take further ones: processes have to show that
         they are better than these."""
-        turns: dict[ContenderId, list[Turn]] = {
-            each.proposal.id: [turn] for each, turn in zip(built, first, strict=True)
-        }
-        best_s = min(
-            turn.run.period_s
-            for each, turn in zip(built, first, strict=True)
-            if each.proposal.hosting == "threads"
-        )
-        near = [is_near(turn, best_s) for turn in first]
+        pairs = zip(built, first, strict=True)
+        race = _Race(built, {each.proposal.id: [turn] for each, turn in pairs})
+        near = [*map(partial(self._takes_part, race, feeds), built)]
 
         def run(each: BuiltStream, _: bool) -> None:
-            turns[each.proposal.id].append(self.turn(each, feeds))
+            race.turns[each.proposal.id].append(self.turn(each, feeds))
 
         once = replace(self.rounds, warm_up=0, counted=1)
         while True:
             tasks = [partial(run, each) for each, in_it in zip(built, near, strict=True) if in_it]
             interleave(tasks, once, self.clock, self.progress, "comparing streams")
-            found = tuple(_measured(each.proposal, turns[each.proposal.id]) for each in built)
-            wider = _near_after_all(found, near)
+            wider = race.near_after_all(near)
             if wider == near:
-                return found
+                return race.found
             near = wider
 
+    def _takes_part(self, race: "_Race", feeds: Feeds, each: BuiltStream) -> bool:
+        """By its first turn, or by another one right behind one of the best."""
+        best = race.best
+        behind = race.least_s(each) / race.period_s(best)
+        if behind <= NEAR:
+            return True
+        if behind > FAR and each.proposal.hosting == "threads":
+            return False
+        beside = self.turn(best, feeds)
+        again = self.turn(each, feeds)
+        race.turns[best.proposal.id].append(beside)
+        race.turns[each.proposal.id].append(again)
+        return is_near(each.proposal, again, beside.run.period_s)
 
-def _near_after_all(found: Sequence[Contender], near: Sequence[bool]) -> list[bool]:
-    """Those that took part, and those left out by a first turn of the best, in threads, that was
-    better than its usual ones."""
-    best_s = min(each.median_s for each, in_it in zip(found, near, strict=True) if in_it)
-    return [
-        in_it or (each.id.hosting == "threads" and each.median_s <= NEAR * best_s)
-        for each, in_it in zip(found, near, strict=True)
-    ]
+
+@dataclass(frozen=True, slots=True)
+class _Race:
+    """Streams, and the turns that they have had."""
+
+    built: Sequence[BuiltStream]
+    turns: Mapping[ContenderId, list[Turn]]
+
+    @property
+    def best(self) -> BuiltStream:
+        """Of those in threads, by the first turn."""
+        return min(filter(_is_in_threads, self.built), key=self.period_s)
+
+    @property
+    def found(self) -> tuple[Contender, ...]:
+        return tuple(_measured(each.proposal, self.turns[each.proposal.id]) for each in self.built)
+
+    def period_s(self, each: BuiltStream) -> float:
+        """In its first turn."""
+        return self.turns[each.proposal.id][0].run.period_s
+
+    def least_s(self, each: BuiltStream) -> float:
+        """Of its period, had other work taken no CPU from any of its turns."""
+        turns = self.turns[each.proposal.id]
+        return min(turn.least_s(each.proposal.cores) for turn in turns)
+
+    def near_after_all(self, near: Sequence[bool]) -> list[bool]:
+        """Those that took part, and those in threads that were left out by turns of the best which
+        were better than its usual ones."""
+        pairs = zip(self.found, near, strict=True)
+        most_s = NEAR * min(each.median_s for each, in_it in pairs if in_it)
+        return [
+            in_it or (_is_in_threads(each) and self.least_s(each) <= most_s)
+            for each, in_it in zip(self.built, near, strict=True)
+        ]
 
 
-def is_near(turn: Turn, best_s: float) -> bool:
-    """Whether a stream takes further turns after its first one, where the best in threads had
-    `best_s` from one input to the next."""
-    return turn.run.period_s <= NEAR * best_s
+def _is_in_threads(each: BuiltStream) -> bool:
+    return each.proposal.hosting == "threads"
+
+
+def is_near(proposal: StreamProposal, turn: Turn, best_s: float) -> bool:
+    """Whether a stream is near the best in threads, which had `best_s` from one input to the next,
+    even if it was other work that kept it from being nearer."""
+    return turn.least_s(proposal.cores) <= NEAR * best_s
 
 
 def _measured(proposal: StreamProposal, turns: Sequence[Turn]) -> Contender:

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
+from time import perf_counter
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from stagecut.compiler.ir.errors import StagecutError, UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals, meets
 from stagecut.compiler.ir.standing import Standing, Told, nobody
+from stagecut.passes.partition.alike import Alike
 from stagecut.passes.partition.baselines.bound import least_without_transfers
 from stagecut.passes.partition.baselines.greedy import Greedy
 from stagecut.passes.partition.exact.arrays import TableArrays, table_arrays
@@ -48,13 +50,14 @@ from stagecut.passes.partition.orders.joint import cheapest_schedule
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.orders.start_bound import Flow, start_bound
 from stagecut.passes.partition.pool import dealt_out, pool
-from stagecut.passes.partition.search import Search
+from stagecut.passes.partition.search import NEAR, Search
+from stagecut.passes.partition.symmetry import break_symmetry, interchangeable
 
 #: How long HiGHS may try a graph that elimination could do, too: about as long as that takes.
 _HEAD_START_S = 5.0
 
-#: The part of the time in which devices that are alike are looked at as one.
-_POOLED = 0.1
+#: The part of the time in which devices that are alike are looked at as one, at the most.
+_POOLED = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,14 @@ class Partition:
 
 
 class _Partitioning:
-    """One table being solved: the best schedule so far, and the bound."""
+    """One table being solved: the best schedule so far, and the bound. `near` is the part of the
+    time of a search for what lies near the best."""
 
-    def __init__(self, table: CostTable, asked: Partition) -> None:
+    def __init__(self, table: CostTable, asked: Partition, near: float = NEAR) -> None:
         self._table = table
         self._objective = objective = asked.objective
         self._limit_s = asked.limit_s
+        self._near = near
         self._told = asked.told
         # Held by nothing that it holds: a table of a million nodes goes as soon as it is solved.
         self._precedence_of = cache(partial(Precedence.of, table))
@@ -103,6 +108,10 @@ class _Partitioning:
     @cached_property
     def _arrays(self) -> TableArrays:
         return table_arrays(self._table, self._objective)
+
+    @cached_property
+    def _interchangeable(self) -> tuple[Alike, ...]:
+        return interchangeable(self._table)
 
     @property
     def _precedence(self) -> Precedence:
@@ -240,6 +249,7 @@ class _Partitioning:
 
     def _within_budgets(self, problem: Problem) -> Solution:
         dual = lagrangian(problem, self._uses)
+        end_s = perf_counter() + self._limit_s
         for primal in dual.primals:
             self._best.offer(primal.devices)
         bound, proof = dual.bound, "variable elimination with prices on budgets"
@@ -252,7 +262,8 @@ class _Partitioning:
             proof += ", alike devices as one" if pooled > bound else ""
             bound = pooled
         if not meets(self._best.total, bound):
-            bound = self._search(lambda: self._promising(problem, dual), bound, self._limit_s)
+            left_s = max(0.0, end_s - perf_counter())
+            bound = self._search(lambda: self._promising(problem, dual), bound, left_s)
             proof += ", then HiGHS"
         if self._ordered and not meets(self._best.total, bound):
             nothing = np.zeros(self._arrays.cost.shape, dtype=np.bool_)
@@ -270,8 +281,9 @@ class _Partitioning:
         def told(standing: Standing) -> bool:  # its total is that of no schedule of ours
             return self._told(Standing(self._best.total, bound, standing.left_s))
 
-        try:
-            best = Partition(self._objective, self._limit_s * _POOLED, told)(pooled.table)
+        asked = Partition(self._objective, self._limit_s * _POOLED, told)
+        try:  # as good as all of the time is for the bound
+            best = _Partitioning(pooled.table, asked, near=0.0)()
         except UnplaceableError:  # the search of the whole knows why
             return bound
         self._best.offer(dealt_out(self._table, pooled, best.assignment, self._objective))
@@ -288,7 +300,15 @@ class _Partitioning:
             out = {name for name, gone in zip(names, row, strict=True) if gone}
             run_s = {name: time_s for name, time_s in node.run_s.items() if name not in out}
             nodes.append(replace(node, run_s=run_s or node.run_s))
-        return replace(self._table, nodes=tuple(nodes))
+        return self._distinct(replace(self._table, nodes=tuple(nodes)))
+
+    def _distinct(self, table: CostTable) -> CostTable:
+        """`table` without most schedules that differ from others in the names of memories only."""
+        if self._best.schedule is None or not self._interchangeable:
+            return table
+        names = [device.name for device in self._table.machine.devices]
+        placed = [names[device] for device in self._best.devices()]
+        return break_symmetry(table, self._interchangeable, placed)
 
     def _by_program(self, limit_s: float) -> Solution:
         try:
@@ -297,12 +317,20 @@ class _Partitioning:
         except StagecutError:  # a dead end, or over a budget: HiGHS starts from nothing
             pass
         least = least_without_transfers(self._table, self._objective)
-        bound = self._search(lambda: self._table, least, limit_s)
+        bound = self._search(lambda: self._distinct(self._table), least, limit_s)
         return self._solution(bound, "too wide for elimination: HiGHS")
 
     def _search(self, promising: Callable[[], CostTable], bound: float, limit_s: float) -> float:
         """The higher bound."""
-        search = Search(self._table, self._objective, self._best, promising, limit_s, self._told)
+        search = Search(
+            self._table,
+            self._objective,
+            self._best,
+            promising,
+            limit_s,
+            self._told,
+            near=self._near,
+        )
         return search(bound)
 
     def _solution(

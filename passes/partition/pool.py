@@ -16,15 +16,12 @@ a search may begin:
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.machine import Machine, Route
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Assignment
-
-#: Memories that are alike; each with its devices, and the first of these are alike, and so on.
-Alike: TypeAlias = tuple[str, ...]
+from stagecut.passes.partition.alike import Alike, alike, devices_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +34,19 @@ class Pool:
 
 def pool(table: CostTable) -> Pool | None:
     """None where no two devices are alike."""
-    alike = _alike(table)
-    if not alike:
+    groups = alike(table)
+    if not groups:
         return None
-    gone = {memory for group in alike for memory in group[1:]}
+    gone = {memory for group in groups for memory in group[1:]}
     devices = {device.name for device in table.machine.devices if device.memory not in gone}
     return Pool(
         replace(
             table,
-            machine=_machine(table.machine, alike, gone),
+            machine=_machine(table.machine, groups, gone),
             values=tuple(_value(value, gone) for value in table.values),
             nodes=tuple(_node(node, devices) for node in table.nodes),
         ),
-        alike,
+        groups,
     )
 
 
@@ -68,7 +65,7 @@ class _Deal:
         self._objective = objective
         self._index = {device.name: at for at, device in enumerate(machine.devices)}
         self._memory = {device.name: device.memory for device in machine.devices}
-        on = _devices_on(machine)
+        on = devices_on(machine)
         self._next = {
             first: [on[memory][at] for memory in group]
             for group in pooled.alike
@@ -102,61 +99,6 @@ class _Deal:
 
     def _has_room(self, node: NodeCosts, device: str) -> bool:
         return node.bytes_on(device) <= self._left[self._memory[device]]
-
-
-def _alike(table: CostTable) -> tuple[Alike, ...]:
-    """Groups of two or more. What must begin or end in a memory makes it one of its own."""
-    ends = {end.memory for end in (*table.inputs, *table.outputs)}
-    on = _devices_on(table.machine)
-    groups: dict[object, list[str]] = {}
-    for memory, devices in on.items():
-        if devices and memory not in ends:
-            groups.setdefault(_own_costs(table, devices), []).append(memory)
-    return tuple(
-        tuple(group) for group in groups.values() if len(group) > 1 and _linked_alike(table, group)
-    )
-
-
-def _devices_on(machine: Machine) -> dict[str, list[str]]:
-    on: dict[str, list[str]] = {memory.name: [] for memory in machine.memories}
-    for device in machine.devices:
-        on[device.memory].append(device.name)
-    return on
-
-
-def _own_costs(table: CostTable, devices: Sequence[str]) -> tuple[object, ...]:
-    """What starting a stage and running each node costs on the devices, and uses of budgets."""
-    start = tuple(table.machine.device(device).stage_s for device in devices)
-    return start, tuple(
-        (
-            node.run_s.get(device),
-            node.run_j.get(device),
-            node.bytes_on(device),
-            tuple(uses.get(device, 0.0) for uses in node.uses.values()),
-        )
-        for node in table.nodes
-        for device in devices
-    )
-
-
-def _linked_alike(table: CostTable, group: Sequence[str]) -> bool:
-    """Whether transfers to and from the other memories cost the same for each of the group."""
-    others = [memory.name for memory in table.machine.memories if memory.name not in group]
-    first, *rest = group
-    return all(
-        _price(table, value, memory, other) == _price(table, value, first, other)
-        and _price(table, value, other, memory) == _price(table, value, other, first)
-        for value in table.values
-        for other in others
-        for memory in rest
-    )
-
-
-def _price(
-    table: CostTable, value: ValueCosts, source: str, target: str
-) -> tuple[float, float | None] | None:
-    cost = table.transfer(value.name, Route(source, target))
-    return None if cost is None else (cost.time_s, cost.energy_j)
 
 
 def _machine(machine: Machine, alike: Sequence[Alike], gone: set[str]) -> Machine:

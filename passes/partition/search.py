@@ -23,13 +23,14 @@ from stagecut.passes.partition.milp.solver import Point
 from stagecut.passes.partition.neighbourhood import Neighbourhood, offer
 
 #: The parts of the time for the first look at the whole, and for what lies near the best schedule.
-_FIRST, _NEAR = 0.05, 0.4
+_FIRST, NEAR = 0.05, 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """`promising` is the table, or the same without candidates that no schedule cheaper than the
-    incumbent has. `limit_s` is how long HiGHS may take in all. `clock` tells seconds."""
+    incumbent has. `limit_s` is how long HiGHS may take in all, and `near` the part of it for what
+    lies near the best schedule. `clock` tells seconds."""
 
     table: CostTable
     objective: Objective
@@ -38,6 +39,7 @@ class Search:
     limit_s: float
     told: Told = nobody
     clock: Callable[[], float] = perf_counter
+    near: float = NEAR
 
     def __call__(self, bound: float) -> float:
         """Offer what is found to the incumbent; return the higher bound, `bound` being what no
@@ -48,7 +50,7 @@ class Search:
         end_s = self.clock() + self.limit_s
         bound = self._whole(bound, end_s, self.limit_s * _FIRST)
         if self.incumbent.schedule is not None and self._goes_on(bound, end_s):
-            near_s = self.clock() + self.limit_s * _NEAR
+            near_s = self.clock() + self.limit_s * self.near
             Neighbourhood(
                 self.table,
                 self.objective,

@@ -117,7 +117,9 @@ class Pipeline:
 
     def try_submit(self, item: Item) -> bool:
         """Take `item` where there is room; whether there was."""
-        return self._change(self._take_with_room, item)
+        self._check_open()
+        # asked without the lock first: who fills a stream asks once in vain for each input
+        return self._scheduler.has_room and self._change(self._take_with_room, item)
 
     def submit(self, item: Item, overload: Overload) -> None:
         """Take `item`, and wait until it is admitted, or do with it as `overload` says.

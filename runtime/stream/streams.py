@@ -71,14 +71,16 @@ class Streams:
 
     def _pipeline(self, item: Item) -> Pipeline:
         item.owner = self  # which must not go before its threads have answered
+        return self._serving.get(item.variant) or self._started(item.variant)
+
+    def _started(self, variant: Served) -> Pipeline:
         with self._lock:
             if self._closed:
                 raise closed()
-            if item.variant not in self._serving:
-                layout = Layout.of(item.variant)
-                pipeline = self._pipelines.setdefault(layout, Pipeline(layout, self._clock))
-                self._serving[item.variant] = pipeline
-            return self._serving[item.variant]
+            layout = Layout.of(variant)
+            pipeline = self._pipelines.setdefault(layout, Pipeline(layout, self._clock))
+            self._serving[variant] = pipeline
+            return pipeline
 
 
 def limit_of(variants: Iterable[Served]) -> int:

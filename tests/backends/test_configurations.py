@@ -1,5 +1,6 @@
 """What devices do where nothing else competes with them: options, as any others."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,15 +87,25 @@ def test_one_caller_is_served_by_one_stream() -> None:
 
 @pytest.mark.skipif(not openvino.is_installed(), reason="openvino is not installed")
 @pytest.mark.parametrize(
-    ("spec", "pins"), [("openvino.f32.serial:streams=2", False), ("openvino.f32:streams=2", True)]
+    ("spec", "every_cpu", "pins", "offered"),
+    [
+        ("openvino.f32.serial:streams=2", True, False, ("pinning=on",)),
+        ("openvino.f32.serial:streams=2", False, False, ()),
+        ("openvino.f32.serial:streams=2,pinning=on", True, True, ()),
+        ("openvino.f32.serial:streams=2,pinning=off", True, False, ()),
+        ("openvino.f32:streams=2", True, True, ()),
+    ],
 )
 def test_streams_of_one_thread_share_cpus_with_other_stages(
-    spec: str, pins: bool, monkeypatch: pytest.MonkeyPatch
+    spec: str, every_cpu: bool, pins: bool, offered: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino, "has_every_cpu", lambda _: True)
+    """They are pinned where they are asked to be; that is offered where they take all CPUs."""
+    monkeypatch.setattr(openvino, "has_every_cpu", lambda _: every_cpu)
+    monkeypatch.setattr(openvino, "usable_cores", lambda: 1)
     engine = backends.create(spec)
     assert isinstance(engine, OpenvinoBackend)
     assert engine.pins is pins
+    assert backends.configurations(engine) == offered
 
 
 @pytest.mark.parametrize(

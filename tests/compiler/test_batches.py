@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.one_by_one import OneByOne
 from stagecut.compiler.whole_replicas import Replicas
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.runtime.session import Session
@@ -30,6 +32,7 @@ MIXED = """mixed (float[batch,4] x) => (float[batch,4] y)
 HIDDEN = """hidden (float[batch,32] x) => (float[batch,32] y) <float one = {1}>
     { a = Abs(x)  m = ReduceMax<keepdims = 0>(a)  d = Max(m, one)  y = Div(x, d) }"""
 SLOW = Replicas(None, {"cpu.serial": 1e9}, {"cpu.serial": 1e9})
+FAST = Replicas(StreamRun(1, 1, 1e-12, (1e-12,)), {"cpu.serial": 1e-12}, {"cpu.serial": 1e-12})
 FIXED = """rows (float[1,4] x) => (float[1,4] y)
     { y = Tanh(x) }"""
 
@@ -67,6 +70,7 @@ def test_batches_that_are_faster(larger_is_faster: list[int]) -> None:
     assert [port.shape for port in batched.inputs] == [(4, 4)]
     assert base.stream is not None
     assert base.stream.batch == 4
+    assert base.stream.tried[-1].startswith("stages with 1 or 4 inputs in a call")
     assert base.shipped.id.batch == 4
     assert base.stream.replicas == batched.stream.replicas  # type: ignore[union-attr]
     _streams_right(plan, 23)
@@ -126,22 +130,39 @@ def test_a_size_that_seems_no_faster_does_not_hide_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The device gains with each size, and is the fastest with the third one only."""
-    monkeypatch.setattr(batches_module, "least_s", lambda _: {"cpu.serial": 4e-12})
-    fast_s = 1e-12
-    runs = iter(
-        [
-            Replicas(None, {"cpu.serial": 6e-12}, {"cpu.serial": 6e-12}),
-            Replicas(None, {"cpu.serial": 8e-12}, {"cpu.serial": 8e-12}),
-            Replicas(
-                StreamRun(1, 1, fast_s, (fast_s,)), {"cpu.serial": fast_s}, {"cpu.serial": fast_s}
-            ),
-        ]
-    )
+    _one_by_one(monkeypatch, 4.0)
+    monkeypatch.setattr(batches_module, "least_s", lambda _: {"cpu.serial": 6.0})
+    runs = iter([_slow(9.0), _slow(16.0), FAST])
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told(), max_batch=8)
     assert plan.first.planned.stream is not None
     assert plan.first.planned.stream.batch == 8
     assert next(runs, None) is None
+
+
+@pytest.mark.usefixtures("larger_is_faster")
+def test_a_size_that_other_work_slowed_down_has_another_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside another one of single inputs, but no third one."""
+    _one_by_one(monkeypatch, 4.0)
+    runs = iter([_slow(20.0, 6.0), FAST, _slow(99.0, 1e-12), _slow(99.0, 1e-12)])
+    monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
+    plan = _compiled(ROWS, Told(), max_batch=4)
+    assert plan.first.planned.stream is not None
+    assert plan.first.planned.stream.batch == 2
+    assert next(runs, None) is None
+
+
+def _one_by_one(monkeypatch: pytest.MonkeyPatch, period_s: float) -> None:
+    """Single inputs have that period in each of their turns."""
+    alone = SimpleNamespace(period_s=lambda: period_s)
+    monkeypatch.setattr(OneByOne, "of", lambda *_: alone)
+
+
+def _slow(period_s: float, least_s: float | None = None) -> Replicas:
+    least_s = period_s if least_s is None else least_s
+    return Replicas(None, {"cpu.serial": period_s}, {"cpu.serial": least_s})
 
 
 def test_no_batches_of_what_is_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,10 +249,11 @@ def test_the_proof_says_that_it_is_of_batches(larger_is_faster: list[int]) -> No
 
 
 def test_the_plan_says_what_was_tried(larger_is_faster: list[int]) -> None:
-    [tried] = _planned(_compiled(ROWS, Told(), max_batch=2)).tried
+    tried, mixed = _planned(_compiled(ROWS, Told(), max_batch=2)).tried
     assert larger_is_faster == [2]
     assert tried.startswith("2 inputs in a call: ")
     assert "on cpu.serial" in tried
+    assert mixed.startswith("stages with 1 or 2 inputs in a call")
 
 
 def test_who_was_far_behind_has_no_turn_with_more_inputs(

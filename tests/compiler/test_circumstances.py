@@ -7,6 +7,12 @@ import pytest
 from stagecut.compiler.circumstances import ATTEMPTS, age, quietest
 from stagecut.compiler.context import EFFORTS, Effort, Settings
 from stagecut.compiler.measure.foreign_load import Reading
+from tests.support.short_turns import try_again
+
+
+@pytest.fixture(autouse=True)
+def _tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    try_again(monkeypatch)
 
 
 def _readings(taken: Sequence[float], waited: Sequence[float]) -> Iterator[Reading]:

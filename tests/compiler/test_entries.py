@@ -16,6 +16,7 @@ from stagecut.compiler.entries import (
     tables_in,
     weights_into,
 )
+from stagecut.compiler.formats.archive import ArchiveWriter
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.errors import FeedError, UsageError
 from stagecut.compiler.ir.objective import parse_objective
@@ -42,7 +43,8 @@ def test_a_decoder_has_two_and_its_weights_once(tmp_path: Path) -> None:
     assert [entry.name for entry in entries] == ["prefill", "decode"]
     assert decoding is not None
     assert decoding.capacity == 20
-    weights = weights_into(tmp_path, entries)
+    with ArchiveWriter(tmp_path / "x.plan") as archive:
+        weights = weights_into(archive, entries)
     assert [len(own) for own in weights] == [2, 2]
     places = [dict(file.places) for own in weights for file in own]
     assert places[0]["places"] == places[3]["places"]

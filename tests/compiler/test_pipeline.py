@@ -1,11 +1,13 @@
 """The whole compile: what it decides, how little it does twice, and what it refuses."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx.parser
 import pytest
@@ -13,7 +15,6 @@ import pytest
 from stagecut.backends.null.device import NullBackend, NullExecutable
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
-from stagecut.compiler.formats.archive import MemberWriter
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import StageProgram
@@ -21,7 +22,8 @@ from stagecut.compiler.ir.errors import CrashedError, UnplaceableError
 from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.measure.crash_journal import CrashJournal
 from tests.support.onnx_models import MODELS
-from tests.support.scattered import scattered_costs
+from tests.support.scattered import scattered, scattered_costs
+from tests.support.traffic import Traffic, counted
 
 RESIDUAL = MODELS["residual"].proto()
 QUICK = Settings(effort="quick")
@@ -61,18 +63,45 @@ def test_every_contender_is_built_once(prepared: Counter[str]) -> None:
     assert prepared == Counter({"dispatch": 1, "stage-000": 2, "stage-001": 1})
 
 
-def test_weights_are_written_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    written: Counter[int] = Counter()
-    write = MemberWriter.write
+#: A product with a weight beside which all else that a compile reads and writes is little.
+WIDE = onnx.parser.parse_model(
+    """<ir_version: 10, opset_import: ["": 21]>
+    wide (float[n,1024] x) => (float[n,1024] y) { h = Relu(x)  y = MatMul(h, w) }"""
+)
+WIDE_BYTES = 4 * 1024**2
+WIDE.graph.initializer.append(
+    onnx.numpy_helper.from_array(
+        np.random.default_rng(0).standard_normal((1024, 1024)).astype(np.float32), "w"
+    )
+)
 
-    def counted(self: MemberWriter, data: bytes) -> None:
-        written[len(bytes(data))] += 1
-        write(self, data)
 
-    monkeypatch.setattr(MemberWriter, "write", counted)
-    plan = _compiled(LARGE, "cpu.serial")
-    plan.save(tmp_path / "x.plan")
-    assert written[4 * 128**2] == 1
+def _traffic(device: str, path: Path) -> Traffic:
+    """Of a compile for two shapes and all others, and of saving the plan."""
+    shapes = [{"x": (rows, 1024)} for rows in (1, 2)]
+    _compiled(LARGE, device, costs=scattered(0))  # what is imported is imported
+    with counted() as traffic:
+        plan = _compiled(WIDE, device, costs=scattered(0), shapes=shapes)
+        plan.save(path)
+    assert len(plan.variants) == 2
+    sys.stdout.write(f"{device}: a weight of {WIDE_BYTES} bytes, {traffic}\n")
+    return traffic
+
+
+def test_weights_are_written_once_and_read_once(tmp_path: Path) -> None:
+    """Read for the seal. Digests are of the weight by itself, of the member that holds it, and of
+    the whole file."""
+    found = _traffic("cpu.serial", tmp_path / "x.plan")
+    assert [round(each / WIDE_BYTES, 1) for each in astuple(found)] == [1.0, 1.0, 3.0]
+
+
+def test_weights_in_few_bits_are_written_besides(tmp_path: Path) -> None:
+    """With scales and what is around them, 0.3 of the same; these are read for the seal. The tools
+    that make them keep a file for a moment."""
+    found = _traffic("cpu.int8.serial", tmp_path / "x.plan")
+    assert found.written_bytes < 1.4 * WIDE_BYTES
+    assert found.read_bytes < 0.6 * WIDE_BYTES
+    assert found.hashed_bytes < 3 * WIDE_BYTES
 
 
 def test_the_same_question_has_the_same_answer_byte_for_byte(tmp_path: Path) -> None:

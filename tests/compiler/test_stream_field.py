@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,25 +11,22 @@ import pytest
 from stagecut import backends
 from stagecut.compiler import compile_model, effort, stream_field
 from stagecut.compiler.context import Settings
-from stagecut.compiler.ir.account import account
-from stagecut.compiler.ir.contender import ContenderId, ContenderKind
+from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.device import Executable, StagedSchedule
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.machine import Device
+from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedVariant
-from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import StreamRun, stream_account, stream_of
+from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.readied import Readied
-from stagecut.compiler.stream_field import Entry, StreamField, named
+from stagecut.compiler.stream_entry import Entry
+from stagecut.compiler.stream_field import StreamField
 from stagecut.passes.gate.build import Built
-from stagecut.passes.gate.contenders import Proposal, proposal_of
-from stagecut.passes.gate.stream_contenders import StreamProposal, replicas_of_all
+from stagecut.passes.gate.gate import choose
 from stagecut.passes.gate.stream_gate import StreamGate, Turn
 from stagecut.runtime.prepare import prepare_stages
 from tests.support.executors import watched
 from tests.support.onnx_models import MODELS
-from tests.support.streams import stream_table
 
 pytestmark = pytest.mark.skipif(usable_cpus() < 2, reason="there are no replicas on one CPU")
 
@@ -73,9 +70,8 @@ def _compiled(
     quick = effort.STREAM_ROUNDS["quick"]
     monkeypatch.setattr(stream_field, "STREAM_ROUNDS", {"normal": replace(quick, most=1)})
     settings = Settings(load=lambda: None, warn=lambda _: None)
-    plan = compile_model(
-        RESIDUAL, devices=["cpu.serial"], objective="throughput", settings=settings, **options
-    )
+    asked = {"devices": ["cpu.serial"], **options}
+    plan = compile_model(RESIDUAL, objective="throughput", settings=settings, **asked)
     return plan.first.planned
 
 
@@ -128,7 +124,7 @@ def test_whoever_is_far_behind_is_let_go(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def first_turn(*_: object) -> Turn:
         period_s = next(periods_s, 1.0)
-        return Turn(StreamRun(1, 1, period_s, (period_s,)), 0.0)
+        return Turn(StreamRun(1, 1, period_s, (period_s,)), None)
 
     with watched(monkeypatch) as executors:
 
@@ -169,48 +165,24 @@ def test_whoever_was_let_go_may_be_best_after_all(monkeypatch: pytest.MonkeyPatc
     assert planned.shipped.chosen
 
 
-TABLE = stream_table(
-    "a: one 4, two 3\nb(a): one 4, two 3",
-    Device("one", "host", resource="cores"),
-    Device("two", "host", resource="cores", cores=2),
-    cores=3,
-)
-WHOLE, _ = replicas_of_all(TABLE)
+def test_a_device_alone_is_tried_in_its_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And ships in the one that is the best."""
+    offered = ("waiting=spin", "pinning=off")
+    monkeypatch.setattr(backends, "configurations", lambda _: offered)
 
+    def spinning_first(found: Sequence[Contender], objective: Objective) -> tuple[Contender, ...]:
+        fast = [
+            replace(each, median_s=each.median_s / 100) if "spin" in str(each.id) else each
+            for each in found
+        ]
+        return choose(fast, objective)
 
-def _pipeline(first: str, second: str) -> StreamProposal:
-    stream = stream_of(TABLE, [Stage(first, ("a",)), Stage(second, ("b",))], (1, 1))
-    id_ = ContenderId(ContenderKind.OPTIMUM)
-    single = Proposal(id_, stream.schedule, account(TABLE, stream.schedule))
-    return StreamProposal(id_, single, stream, stream_account(TABLE, stream))
-
-
-def _called(optimum: StreamProposal, *proposals: StreamProposal) -> list[tuple[str, list[str]]]:
-    entries = [Entry(each, cast("Built", None)) for each in proposals]
-    found = [*named(entries, optimum)]
-    for each in found:
-        single = [proposal.single for proposal in (one.proposal for one in found)]
-        assert proposal_of(single, each.proposal.id).schedule == each.proposal.stream.schedule
-    return [(str(each.proposal.id), [*map(str, each.proposal.also)]) for each in found]
-
-
-def test_every_answer_of_the_solver_takes_part() -> None:
-    first, second, third = _pipeline("one", "two"), _pipeline("two", "one"), _pipeline("one", "one")
-    hosted = replace(first, id=replace(first.id, hosting="processes"), hosting="processes")
-    assert _called(third, WHOLE, first, second, third, hosted) == [
-        ("3 x one", []),
-        ("earlier optimum 1", []),
-        ("earlier optimum 2", []),
-        ("optimum", []),
-        ("earlier optimum 1 in processes", []),
-    ]
-
-
-def test_a_device_alone_that_is_the_optimum_goes_by_its_name() -> None:
-    optimum = replace(WHOLE, id=ContenderId(ContenderKind.OPTIMUM))
-    hosted = replace(WHOLE, id=replace(WHOLE.id, hosting="processes"), hosting="processes")
-    assert _called(optimum, WHOLE, _pipeline("one", "two"), optimum, hosted) == [
-        ("3 x one", ["optimum"]),
-        ("3 x one in processes", ["optimum in processes"]),
-        ("earlier optimum 1", []),
-    ]
+    monkeypatch.setattr(stream_field, "choose", spinning_first)
+    processes = Processes(lambda stage: stage)
+    planned = _compiled(monkeypatch, processes, devices=["cpu.parallel"])
+    names = [str(each.id) for each in planned.contenders]
+    assert names == ["cpu.parallel", "cpu.parallel (waiting=spin)", "cpu.parallel (pinning=off)"]
+    assert planned.shipped.id.configuration == "waiting=spin"
+    assert planned.provenance.devices == {"cpu.parallel": "cpu.parallel:waiting=spin"}
+    assert [each.is_optimum for each in planned.contenders] == [True, False, False]
+    assert processes.asked == []  # of one replica

@@ -1,8 +1,8 @@
 """Every code block in the README and the documentation is run, page by page, in the order given.
 
 console    commands after `$ `; each has to succeed, and to print the lines that follow it, where
-           any do. `stagecut` runs in this process, and measures no longer than it has to; what
-           makes use of a shell runs in one, and all does where what is printed is kept
+           any do. `stagecut` runs in this process, on small models, and measures no longer than it
+           has to; what makes use of a shell runs in one, and all does where what is printed is kept
 python     in the page's own namespace, in the page's own folder
 json       read; what calls itself a cost table has to be one
 toml       read
@@ -21,13 +21,14 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from stagecut.compiler.formats.costs_json import SCHEMA, read_costs
 from tests.support.command_line import Said, stagecut
-from tests.support.exported_once import export_once
+from tests.support.exported_once import take_small_models
 from tests.support.pages import DOCS, PAGES, Command, blocks, commands
 from tests.support.quiet import take_what_is_measured
 from tests.support.repository import ROOT
@@ -36,7 +37,8 @@ from tests.support.repository import ROOT
 _OF_SHELLS = {"|", ">", "||", "&&", ";"}
 
 #: What has a command take less time to measure, where it does not say how much.
-_BRIEF = {"compile": ("--effort", "quick"), "bench": ("--seconds", "0.1")}
+_SECONDS = "0.1"
+_BRIEF = {"compile": ("--effort", "quick"), "bench": ("--seconds", _SECONDS)}
 
 #: So many lines of what a command prints are shown on the site.
 _MOST_LINES = 40
@@ -103,8 +105,9 @@ def reader(
     # torch logs to the standard error that it first saw: that of an earlier page, by now closed
     monkeypatch.setattr(logging, "raiseExceptions", False)
     take_what_is_measured(monkeypatch)
-    export_once(monkeypatch)
     kept = request.config.getoption("--outputs") is not None
+    if not kept:
+        take_small_models(monkeypatch)
     return Reader(tmp_path, partial(stagecut, capsys, monkeypatch), kept)
 
 
@@ -136,7 +139,9 @@ def test_every_block_runs(page: Path, reader: Reader, request: pytest.FixtureReq
 def _brief(words: Sequence[str]) -> Sequence[str]:
     """The same command; what it measures is not what is tested here."""
     option = _BRIEF.get(words[0], ())
-    return words if {*option[:1]} & {*words} else (*words, *option)
+    if not {*option[:1]} & {*words}:
+        words = (*words, *option)
+    return [_SECONDS if before == "--seconds" else word for before, word in pairwise(("", *words))]
 
 
 def _cut(output: str, folder: Path) -> str:

@@ -46,7 +46,8 @@ def test_nothing_is_fetched(site: Path) -> None:
         ("compile_model", "Decide where each part of"),
         ("Session", "Runs a plan. Safe to use from several threads"),
         ("Partition", "how long HiGHS may search"),
-        ("from_networkx", "The table of a directed graph."),
+        ("CostTable", "The table of a directed graph."),
+        ("CostTable", "CostTable.to_frame"),
         ("Certificate", "Certificate.of"),
     ],
 )

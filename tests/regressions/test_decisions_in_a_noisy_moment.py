@@ -15,8 +15,14 @@ from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.measure.foreign_load import Reading
 from stagecut.runtime.executor import Executor
 from tests.support.onnx_models import MODELS
+from tests.support.short_turns import try_again
 
 RESIDUAL = MODELS["residual"].proto()
+
+
+@pytest.fixture(autouse=True)
+def _tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    try_again(monkeypatch)
 
 
 @pytest.fixture

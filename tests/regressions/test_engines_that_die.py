@@ -102,22 +102,59 @@ def _hanging(folder: Path) -> int:
     pytest.fail("it never hung")
 
 
-def test_a_package_that_ends_the_process_is_listed_as_not_available(tmp_path: Path) -> None:
-    """And is not taken where no devices are named."""
-    install(tmp_path)
-    entries = "[stagecut.backends]\ndies = dies:create\n"
-    (tmp_path / "liar-1.0.dist-info" / "entry_points.txt").write_text(entries)
-    (tmp_path / "dies.py").write_text("import os\nos._exit(0)\n")
-    path = os.pathsep.join((str(tmp_path), str(ROOT), *filter(None, sys.path)))
-    done = subprocess.run(
-        [*COMMAND[:3], "devices", "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+#: What a package does when it is loaded, and what is told of it.
+LOADS = {
+    "import os; os._exit(0)": "exited with status 0",
+    "import ctypes; ctypes.string_at(0)": "crashed (SIGSEGV)",
+    "import os; os.kill(os.getpid(), 9)": "was killed (SIGKILL)",
+}
+
+
+@pytest.mark.parametrize(("code", "told"), LOADS.items())
+def test_a_package_that_ends_the_process_is_listed_as_not_available(
+    code: str, told: str, tmp_path: Path
+) -> None:
+    done = _with_package(tmp_path, code, "devices", "--json")
     listed = {each["name"]: each for each in json.loads(done.stdout)["devices"]}
     assert not listed["dies"]["available"]
-    assert listed["dies"]["why_not"] == "it exited with status 0"
+    assert listed["dies"]["why_not"].startswith(f"it {told}")
     assert listed["cpu.serial"]["available"]
-    assert "dies exited with status 0 when it was made: going on without it" in done.stderr
+
+
+#: They are asked for the real devices, without naming any.
+ASKING = {
+    "compile x.onnx --dry-run": "stagecut.compile-dry-run/1",
+    "profile x.onnx --plan-only": "stagecut.profile/1",
+    "sweep x.onnx --set pim.hbm:channels=16,32 --no-cache --effort quick": "stagecut.sweep/1",
+}
+
+
+@pytest.mark.parametrize(("command", "schema"), ASKING.items())
+def test_a_package_that_ends_the_process_costs_no_other_device(
+    command: str, schema: str, tmp_path: Path
+) -> None:
+    onnx.save(MODEL, tmp_path / "x.onnx")
+    done = _with_package(tmp_path, "import os; os._exit(3)", *command.split(), "--json")
+    document = json.loads(done.stdout)
+    assert document["schema"] == schema
+    assert "reference device alone" not in done.stderr
+
+
+def _with_package(folder: Path, code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`stagecut ARGUMENTS...` where a package of devices runs `code` when it is loaded."""
+    install(folder)
+    entries = "[stagecut.backends]\ndies = dies:create\n"
+    (folder / "liar-1.0.dist-info" / "entry_points.txt").write_text(entries)
+    (folder / "dies.py").write_text(f"{code}\n")
+    path = os.pathsep.join((str(folder), str(ROOT), *filter(None, sys.path)))
+    done = subprocess.run(
+        [*COMMAND[:3], *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "when it was made: going on without it there" in done.stderr
+    return done

@@ -140,17 +140,17 @@ ANSWERS: dict[str, tuple[object, str]] = {
 def test_answers_that_are_no_results(
     monkeypatch: pytest.MonkeyPatch, answer: object, problem: str
 ) -> None:
-    first, _ = prepare_stages(PAIR, BACKENDS)
     monkeypatch.setattr(*_CALL, lambda *_: answer)
+    first, _ = prepare_stages(PAIR, BACKENDS)
     with pytest.raises(StageFault, match=problem) as fault:
         first([np.ones(2, np.float32)])
     assert (fault.value.stage, fault.value.device) == (0, "one")
 
 
 def test_a_tuple_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, _ = prepare_stages(PAIR, BACKENDS)
     answer = (np.zeros(2, np.float32),)
     monkeypatch.setattr(*_CALL, lambda *_: answer)
+    first, _ = prepare_stages(PAIR, BACKENDS)
     assert first([]) is answer
 
 
@@ -162,9 +162,9 @@ def test_what_cannot_be_called_is_no_stage(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_device_has_its_own_formats_in_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     backends = {"one": device("one", "far"), "two": device("two", "far")}
-    first, _ = prepare_stages(PAIR, backends)
     answer = [np.zeros(5, np.uint16)]
     monkeypatch.setattr(*_CALL, lambda *_: answer)
+    first, _ = prepare_stages(PAIR, backends)
     assert first([]) is answer
 
 

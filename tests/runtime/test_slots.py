@@ -30,11 +30,11 @@ def test_slots() -> None:
     assert slots.outputs == [("u", 1), ("z", 5)]
     assert slots.count == 6
     assert slots.touched == [
-        Touched((0,), (1,), (0,)),
-        Touched((1,), (2,)),
-        Touched((2,), (3,)),
-        Touched((2, 3), (4,), (2, 3)),
-        Touched((4,), (5,), (4,)),
+        Touched((0,), range(1, 2), (0,)),
+        Touched((1,), range(2, 3)),
+        Touched((2,), range(3, 4)),
+        Touched((2, 3), range(4, 5), (2, 3)),
+        Touched((4,), range(5, 6), (4,)),
     ]
 
 
@@ -45,7 +45,7 @@ def test_a_state_is_where_it_is_read_and_handed_back_from_its_home() -> None:
     there = replace(staged(FORK, text), homes={"x": "far", "z": "far"})
     slots = Slots(there, ["u", "z"], MEMORIES)
     assert slots.inputs == [("x", 0)]
-    assert slots.touched[0] == Touched((0,), (1,), (0,))
+    assert slots.touched[0] == Touched((0,), range(1, 2), (0,))
     assert slots.outputs == [("u", 2), ("z", slots.count - 1)]
 
 

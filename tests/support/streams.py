@@ -1,5 +1,6 @@
 """Tables for streams, and the slow obvious answer: every pipeline with every number of replicas."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
@@ -112,7 +113,8 @@ def random_frugal_table(seed: int) -> CostTable:
 
 
 def every_stream(table: CostTable) -> Iterator[StreamSchedule]:
-    """Every pipeline of contiguous stages, on every device, with every number of replicas."""
+    """Every pipeline of contiguous stages, on every device, with every number of replicas for which
+    there are units."""
     units = table.machine.units_of
     for sets in _partitions(table, frozenset()):
         able = [
@@ -129,7 +131,11 @@ def every_stream(table: CostTable) -> Iterator[StreamSchedule]:
             ]
             most = [units[device.keeps_busy] // device.cores for device in devices]
             for replicas in product(*(range(1, count + 1) for count in most)):
-                yield stream_of(table, stages, replicas)
+                used: Counter[str] = Counter()
+                for device, count in zip(devices, replicas, strict=True):
+                    used[device.keeps_busy] += device.cores * count
+                if all(count <= units[name] for name, count in used.items()):
+                    yield stream_of(table, stages, replicas)
 
 
 def _partitions(table: CostTable, done: frozenset[str]) -> Iterator[tuple[tuple[str, ...], ...]]:
@@ -165,7 +171,7 @@ def every_account(table: CostTable) -> list[StreamAccount]:
     for stream in every_stream(table):
         try:
             found.append(stream_account(table, stream))
-        except (ScheduleError, AssignmentError):  # more units, or bytes, than there are
+        except (ScheduleError, AssignmentError):  # more bytes than there is room for, no link
             continue
     return found
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from stagecut.backends.manycore.numerics.formats import Format
-from stagecut.backends.manycore.numerics.kernels import Kernels
+from stagecut.backends.manycore.numerics.kernels import Kernels, Split
 from stagecut.backends.rounding import narrow
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.graph import Operator
@@ -45,12 +45,16 @@ class ManycoreExecutable:
         return [narrow(values[name], self.format.stored) for name in self.outputs]
 
 
-#: Operators, and the names of the values that others read -> the clusters over which the K of some
-#: of them is split, by name.
-Splits: TypeAlias = Callable[[Sequence[Operator], Collection[str]], Mapping[str, int]]
+#: Operators, and the names of the values that others read -> the products whose K may be split over
+#: clusters, by name.
+Splits: TypeAlias = Callable[[Sequence[Operator], Collection[str]], Mapping[str, Split]]
+
+#: Stands for a size that is open: kernels look at what they are given. Not 1, which would be one
+#: that stretches.
+_OPEN = 2
 
 
-def whole(_: Sequence[Operator], __: Collection[str]) -> Mapping[str, int]:
+def whole(_: Sequence[Operator], __: Collection[str]) -> Mapping[str, Split]:
     """Nothing is split."""
     return {}
 
@@ -58,16 +62,17 @@ def whole(_: Sequence[Operator], __: Collection[str]) -> Mapping[str, int]:
 def build(
     stage: StageProgram, form: Format, *, exact: bool, tile: int, splits: Splits = whole
 ) -> ManycoreExecutable:
-    """Round and lay out the weights of `stage`; attention has `tile` keys at a time.
+    """Round and lay out the weights of `stage`, whose shapes may be open; attention has `tile` keys
+    at a time.
 
-    Raises EngineError for an operator without a kernel, a weight without data, a shape that is not
-    static, and a GELU whose numbers are not GELU's.
+    Raises EngineError for an operator without a kernel, a weight without data, and a GELU whose
+    numbers are not GELU's.
     """
-    view = View(stage.model.graph)
+    view = View(stage.model.graph, _open_shapes(stage))
     operators = [view.operator(node) for node in stage.model.graph]
     outputs = tuple(value.name for value in stage.outputs)
-    clusters = splits(operators, outputs)
-    builder = Kernels(stage, form, exact=exact, tile=tile, clusters=clusters)
+    products = splits(operators, outputs)
+    builder = Kernels(stage, form, exact=exact, tile=tile, splits=products)
     steps = []
     for kernel in kernels(operators, outputs):
         run, reads, writes = builder.of(kernel)
@@ -81,3 +86,14 @@ def build(
         outputs,
         form,
     )
+
+
+def _open_shapes(stage: StageProgram) -> dict[str, tuple[int, ...]]:
+    """By name, of the values of which not all sizes are known, if their number is."""
+    graph = stage.model.graph
+    values = [*graph.inputs, *(value for node in graph for value in node.outputs)]
+    return {
+        str(value.name): tuple(dim if isinstance(dim, int) else _OPEN for dim in value.shape)
+        for value in values
+        if value.shape is not None and not value.shape.is_static()
+    }

@@ -1,7 +1,8 @@
 """The kernels of a stage: what each operator, or region, computes on stored numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from functools import cache, partial
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from stagecut.backends.manycore.numerics.functions import i_gelu, layer_norm, so
 from stagecut.backends.manycore.numerics.partial_sums import split
 from stagecut.backends.manycore.numerics.products import Multiply, products
 from stagecut.backends.stacks import batched, flat
-from stagecut.backends.views import VIEWS
+from stagecut.backends.views import VIEWS, view
 from stagecut.compiler.ir.device import StageProgram, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Operator, Value
@@ -30,9 +31,23 @@ COMPUTED = (
 )
 
 
+class Split(Protocol):
+    """Of a product behind an attention, whose `result` and `value` say what sizes there are."""
+
+    @property
+    def result(self) -> Value: ...
+
+    @property
+    def value(self) -> Value: ...
+
+    def clusters(self, result: tuple[int, ...], keys: int) -> int:
+        """Over how many its K is split, for a result of this shape, over so many keys."""
+        ...
+
+
 class Kernels:
-    """Makes them; `constants` are the weights that are read as values. `clusters` says of products,
-    by name, over how many their K is split."""
+    """Makes them; `constants` are the weights that are read as values. `splits` has products, by
+    name, whose K may be split over clusters."""
 
     def __init__(
         self,
@@ -41,11 +56,11 @@ class Kernels:
         *,
         exact: bool,
         tile: int,
-        clusters: Mapping[str, int],
+        splits: Mapping[str, Split],
     ) -> None:
         self._stage = stage
         self._format = form
-        self._clusters = clusters
+        self._splits = splits
         self._products = products(form, exact=exact)
         self._attention = FlashAttention(self._products, form, tile)
         self._makers: Mapping[str, Callable[[Operator], Kernel]] = {
@@ -90,18 +105,35 @@ class Kernels:
     def _matmul(self, operator: Operator) -> Kernel:
         left, right = (value for value in operator.inputs if value is not None)
         if right.constant and len(right.shape) == 2:
-            multiply = self._by(operator.name, self._stage.weight(right.name))
-            return _each_row(multiply, right.shape[1:]), self._reading(left), operator.writes
-        shape = operator.writes[0].shape
+            return self._by(operator, left, self._stage.weight(right.name))
 
         def run(one: Tensor, other: Tensor) -> Sequence[Tensor]:
-            return [batched(self._products.both, one, other).reshape(shape)]
+            result = batched(self._products.both, one, other)
+            rows = result[..., 0, :] if one.ndim == 1 else result
+            return [rows[..., 0] if other.ndim == 1 else rows]
 
         return run, self._reading(left, right), operator.writes
 
-    def _by(self, name: str, matrix: Tensor, bias: Tensor | None = None) -> Multiply:
+    def _by(
+        self, operator: Operator, left: Value, matrix: Tensor, bias: Tensor | None = None
+    ) -> Kernel:
+        """`left` times a weight. Where K may be split, sizes say over how many clusters."""
+        found = self._splits.get(operator.name)
+        outer = matrix.shape[1:]
+        if found is None:
+            run = _each_row(self._products.by(matrix, bias), outer)
+            return run, self._reading(left), operator.writes
+        multiply = cache(partial(self._over, matrix, bias))
+
+        def split_by_sizes(rows: Tensor, result: Tensor, value: Tensor) -> Sequence[Tensor]:
+            clusters = found.clusters(result.shape, value.shape[-2])
+            return _each_row(multiply(clusters), outer)(rows)
+
+        reads = self._reading(left, found.result, found.value)
+        return split_by_sizes, reads, operator.writes
+
+    def _over(self, matrix: Tensor, bias: Tensor | None, clusters: int) -> Multiply:
         """Where K is split, a bias is added to what the tree of clusters gives."""
-        clusters = self._clusters.get(name, 1)
         if clusters == 1:
             return self._products.by(matrix, bias)
         multiply = split(self._products, self._format, matrix, clusters)
@@ -125,11 +157,7 @@ class Kernels:
         if bias.ndim == 2 and len(bias) > 1:
             raise self._unsupported(operator, "only a bias that is the same for all rows")
         start = np.broadcast_to(bias.reshape(-1), matrix.shape[1:])
-        return (
-            _each_row(self._by(operator.name, matrix, start), matrix.shape[1:]),
-            (left,),
-            (operator.writes),
-        )
+        return self._by(operator, left, matrix, start)
 
     def _elementwise(self, function: Callable[..., Tensor], operator: Operator) -> Kernel:
         """Rounds once: `computed` has more than twice the digits of any smaller format."""
@@ -184,7 +212,6 @@ class Kernels:
             scale = 1 / factor if region.divides else factor
         operands = (region.query, region.key, region.value)
         masks = () if region.mask is None else (region.mask,)
-        shape = region.result.shape
 
         def run(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Sequence[Tensor]:
             turned = k if region.key_is_turned else k.swapaxes(-1, -2)
@@ -193,13 +220,23 @@ class Kernels:
             if mask is not None:
                 mask = flat(np.broadcast_to(mask, (*lead, q.shape[-2], v.shape[-2])), lead)
             result = self._attention(q, turned, v, scale=scale, mask=mask, causal=region.causal)
-            return [result.reshape(shape)]
+            return [result.reshape(*lead, *result.shape[-2:])]
 
         return run, self._reading(*operands, *masks), (region.result,)
 
     def _view(self, operator: Operator) -> Kernel:
-        shape = operator.writes[0].shape
-        return lambda x: [x.reshape(shape)], self._reading(operator.reads[0]), operator.writes
+        operand, *rest = (value for value in operator.inputs if value is not None)
+        axes = operator.attributes.get("axes")
+        numbers = axes if isinstance(axes, tuple) else None
+        if rest:
+            numbers = self._stage.weight(rest[0].name).tolist()
+        look = view(
+            operator.op,
+            None if numbers is None else [int(number) for number in numbers],
+            int(_number(operator, "axis", 1)),
+            keeps_zero=bool(_number(operator, "allowzero", 0)),
+        )
+        return lambda x: [look(x)], self._reading(operand), operator.writes
 
     def _transpose(self, operator: Operator) -> Kernel:
         order = operator.attributes.get("perm")
@@ -208,9 +245,20 @@ class Kernels:
 
     def _split(self, operator: Operator) -> Kernel:
         axis = int(_number(operator, "axis", 0))
-        ends = np.cumsum([value.shape[axis] for value in operator.writes])[:-1]
-        reads = self._reading(operator.reads[0])
-        return lambda x: np.split(x, ends, axis), reads, operator.writes
+        operand, *rest = (value for value in operator.inputs if value is not None)
+        sizes = operator.attributes.get("split")
+        if rest:
+            sizes = tuple(self._stage.weight(rest[0].name).tolist())
+        count = len(operator.outputs)
+        written = [at for at, value in enumerate(operator.outputs) if value is not None]
+
+        def run(x: Tensor) -> Sequence[Tensor]:
+            part = -(-x.shape[axis] // count)
+            ends = np.cumsum(sizes if isinstance(sizes, tuple) else [part] * count)[:-1]
+            parts = np.split(x, ends, axis)
+            return [parts[at] for at in written]
+
+        return run, self._reading(operand), operator.writes
 
     def _concat(self, operator: Operator) -> Kernel:
         axis = int(_number(operator, "axis", 0))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from stagecut.compiler.formats.alias_tensor import AliasTensor
 from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
 from stagecut.compiler.ir.errors import ModelError
 
@@ -62,13 +63,7 @@ def _own(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
     if tensor.dtype == ir.DataType.STRING:
         texts = [bytes(text) for text in tensor.numpy().ravel()]
         return _strings(texts, ir.Shape(tensor.shape.numpy()))
-    return ir.LazyTensor(
-        lambda: tensor,
-        tensor.dtype,
-        ir.Shape(tensor.shape.numpy()),
-        name=tensor.name or "",
-        cache=True,
-    )
+    return AliasTensor(tensor)
 
 
 def _strings(texts: Sequence[bytes], shape: ir.Shape) -> ir.TensorProtocol:

@@ -15,6 +15,9 @@ from stagecut.compiler.report.page.timeline import ticks
 #: Narrower bars, in percent of the drawing, have no room for a label.
 _LABEL_WIDTH = 6.0
 
+#: So many steps of an axis of powers have room for their numbers.
+_POWERS = 4
+
 _SHARE_HEIGHT, _BAR_HEIGHT, _OPERATOR_HEIGHT, _CONTENDER_HEIGHT = 36, 12, 34, 38
 
 
@@ -200,6 +203,8 @@ def scatter(report: Report) -> Scatter:
     logs = [math.log10(time_s) for pair in pairs for time_s in (pair.predicted_s, pair.observed_s)]
     low, high = math.floor(min(logs)), math.ceil(max(logs) + 1e-9)
 
+    step = math.ceil((high - low) / _POWERS)
+
     def place(time_s: float) -> float:
         return 100 * (math.log10(time_s) - low) / (high - low)
 
@@ -210,7 +215,7 @@ def scatter(report: Report) -> Scatter:
         ),
         ticks=tuple(
             Tick(100 * (power - low) / (high - low), seconds(10.0**power))
-            for power in range(low, high + 1)
+            for power in range(low, high + 1, step)
         ),
     )
 

@@ -146,10 +146,12 @@ def _ticks(times_s: Floats, tick_s: float) -> Ints:
 def _transfers(table: CostTable, devices: Sequence[Device], way: Callable[[str], Route]) -> Floats:
     """(V, D): seconds along the `way` that leads to or from a device's memory; 0 where it leads
     nowhere else, not a number where there is none."""
-    columns = [
-        [_transfer_s(table, value.name, way(device.memory)) for value in table.values]
-        for device in devices
-    ]
+    ways = [way(device.memory) for device in devices]
+    column = {
+        route: [_transfer_s(table, value.name, route) for value in table.values]
+        for route in dict.fromkeys(ways)
+    }
+    columns = [column[route] for route in ways]
     return np.array(columns, dtype=np.float64).reshape(len(devices), len(table.values)).T
 
 
@@ -205,6 +207,24 @@ class Calls:
                 self._known[ideal] = known
         return known
 
+    def to_several(self, ideals: range) -> tuple[Ints, Bools]:
+        """The same of several ideals, one below the other."""
+        known = self._several.get(ideals)
+        if known is None:
+            ticks, able = zip(*map(self.to, ideals), strict=True)
+            known = np.concatenate(ticks), np.concatenate(able)
+            if self._few:
+                self._several[ideals] = known
+                self._keep_once(ideals, *known)
+        return known
+
+    def _keep_once(self, ideals: range, ticks: Ints, able: Bools) -> None:
+        """Each ideal's part of these, and no copy of it."""
+        end = 0
+        for ideal in ideals:
+            start, end = end, end + len(self.lattice.below[ideal])
+            self._known[ideal] = ticks[start:end], able[start:end]
+
     @cached_property
     def stages(self) -> int:
         """How many stages there are to choose from: the nodes between two ideals on a device that
@@ -214,6 +234,10 @@ class Calls:
 
     @cached_property
     def _known(self) -> dict[int, tuple[Ints, Bools]]:
+        return {}
+
+    @cached_property
+    def _several(self) -> dict[range, tuple[Ints, Bools]]:
         return {}
 
     @cached_property

@@ -10,14 +10,18 @@ largest are counted in the state: g(J, u) is the least of the largest one when a
 others are used.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 
-from stagecut.passes.partition.exact.factor_graph import Ints
+from stagecut.passes.partition.exact.factor_graph import Bools, Ints
 from stagecut.passes.partition.throughput.model import NEVER, Calls
+
+#: Of so many stages the units are computed at once, which a cache holds.
+_ROWS = 1 << 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,8 @@ class Probe:
         least = np.full((len(lattice.ideals), self.states), NEVER, dtype=np.int64)
         least[0] = 0
         states = np.arange(self.states)
-        for ideal in range(1, len(lattice.ideals)):
+        for ideal, units in self._units_of_all(period, strict=strict):
             below = lattice.below[ideal]
-            units = self.units(ideal, period, strict=strict)
             best = (least[below] + units[:, self.main, None]).min(axis=0)
             for group, most, stride in self._others:
                 for count in range(1, most + 1):
@@ -92,22 +95,51 @@ class Probe:
     def units(self, ideal: int, period: Fraction, *, strict: bool) -> Ints:
         """(B, G): the least units of each resource with which one of its devices runs the stage to
         `ideal` from each one below it."""
-        needed = self.needed(ideal, period, strict=strict)
-        costs = self.calls.costs
-        found = np.full((len(needed), len(costs.units)), NEVER, dtype=np.int64)
-        for device, group in enumerate(costs.group.tolist()):
-            found[:, group] = np.minimum(found[:, group], needed[:, device])
-        return found
+        return self._by_group(self.needed(ideal, period, strict=strict))
 
     def needed(self, ideal: int, period: Fraction, *, strict: bool) -> Ints:
         """(B, D): units."""
-        ticks, able = self.calls.to(ideal)
+        return self._needed(*self.calls.to(ideal), period, strict=strict)
+
+    def _units_of_all(self, period: Fraction, *, strict: bool) -> Iterator[tuple[int, Ints]]:
+        """Of every ideal but the empty one: those of a block at once."""
+        for block in self._blocks:
+            needed = self._needed(*self.calls.to_several(block), period, strict=strict)
+            units, end = self._by_group(needed), 0
+            for ideal in block:
+                start, end = end, end + len(self.calls.lattice.below[ideal])
+                yield ideal, units[start:end]
+
+    @cached_property
+    def _blocks(self) -> tuple[range, ...]:
+        """Ideals that follow each other, so many that they have some thousand stages together."""
+        found, start, rows = [], 1, 0
+        below = self.calls.lattice.below
+        for ideal in range(1, len(below)):
+            rows += len(below[ideal])
+            if rows >= _ROWS or ideal + 1 == len(below):
+                found.append(range(start, ideal + 1))
+                start, rows = ideal + 1, 0
+        return tuple(found)
+
+    def _needed(self, ticks: Ints, able: Bools, period: Fraction, *, strict: bool) -> Ints:
+        """(B, D): units, of stages that take so long on devices that can run them."""
         costs = self.calls.costs
         load = ticks * period.denominator
         room = costs.batch * period.numerator
         replicas = load // room + 1 if strict else np.maximum(-(-load // room), 1)
         able = able & (replicas <= costs.most)
         return np.where(able, np.minimum(costs.cores * replicas, NEVER), NEVER)
+
+    def _by_group(self, needed: Ints) -> Ints:
+        """(B, G): the least of the devices that compete for each resource, which stand side by
+        side."""
+        return np.minimum.reduceat(needed, self._first_devices, axis=1)
+
+    @cached_property
+    def _first_devices(self) -> Ints:
+        """(G,): of each resource, the first one that uses it."""
+        return np.flatnonzero(np.diff(self.calls.costs.group, prepend=-1))
 
     def parts(self, potentials: Ints, period: Fraction, *, strict: bool) -> tuple[Part, ...]:
         """The stages that `potentials` tell of: of equals the longest, on the first device."""

@@ -1,5 +1,7 @@
 """A block of a transformer as a plan with a many-core device in it: right, and told why."""
 
+from typing import NoReturn
+
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -7,7 +9,10 @@ import pytest
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.context import Settings
 from stagecut.runtime import Session
+from stagecut.runtime.decoding.generate import Generator
+from stagecut.runtime.unprofiled_shapes import UnprofiledShapes
 from tests.backends.manycore.numerics.test_executable import block
+from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
 from tests.support.nodes import sample
 
 #: On so hot a processor, whatever can run elsewhere is better off there.
@@ -88,3 +93,18 @@ def test_a_whole_model_passes_the_gate_on_both_and_says_what_the_chip_cannot_run
     }
     reasons = [why for node in planned.nodes for why in node.refusals.values()]
     assert any("the library has no kernel for it" in why for why in reasons)
+
+
+def test_no_step_of_a_decoder_cuts_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its stages have open dimensions."""
+
+    def cut(*_: object) -> NoReturn:
+        pytest.fail("stages were cut for a length")
+
+    plan = decoder_plan(tiny_decoder(), ["cpu.serial", "manycore.snitch16"], seed=1)
+    monkeypatch.setattr(UnprofiledShapes, "_bound_to", cut)
+    for entry in plan.document.entries.values():
+        devices = {stage.device for stage in entry.variants[0].schedule.stages}
+        assert devices == {"cpu.serial", "manycore.snitch16"}
+    found = Generator(plan)(PROMPT, max_new=20)
+    assert [*found.tokens] == PlainLoop(tiny_decoder()).greedy(PROMPT, 20)

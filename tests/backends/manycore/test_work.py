@@ -1,5 +1,7 @@
 """Nodes as work, or the reason why there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from stagecut.backends.manycore.work import (
     weights_of,
     works_of,
 )
+from tests.backends.manycore.numerics.test_executable import block
 from tests.support.nodes import Sample, sample
 
 
@@ -189,3 +192,11 @@ def test_a_result_that_others_read_is_stored_before_anything_follows() -> None:
 
 def test_weights_are_the_floats() -> None:
     assert weights_of(LINEAR.node) == 768 * 3072 + 3072
+
+
+def test_a_projection_at_other_sizes_is_the_one_that_is_found_there() -> None:
+    here, there = (
+        next(work for work in works_of(block(rows).node, fused=True) if isinstance(work, Projected))
+        for rows in (5, 30)
+    )
+    assert here.at((1, 4, 30, 4), 30) == replace(there, operator="")

@@ -18,6 +18,9 @@ import onnx
 import onnx.parser
 import pytest
 
+from stagecut.compiler.context import Settings
+from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.compiler.profiling import profile_model
 from tests.support.command_line import Said
 from tests.support.onnx_models import MODELS
 
@@ -44,6 +47,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     _with_missing_weights(tmp_path / "weightless.onnx")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def profiled() -> str:
+    """What the good model takes."""
+    model = MODELS["residual"].proto()
+    settings = Settings(effort="quick")
+    return write_costs(profile_model(model, devices=["cpu.serial"], settings=settings).costs)
 
 
 def _with_missing_weights(path: Path) -> None:
@@ -124,11 +135,13 @@ RUN = {
 
 
 @pytest.mark.parametrize(("arguments", "word"), RUN.values(), ids=RUN.keys())
-def test_run_refuses(run: Run, here: Path, arguments: list[str], word: str) -> None:
+def test_run_refuses(
+    run: Run, here: Path, compiled: bytes, arguments: list[str], word: str
+) -> None:
     np.save(here / "good.npy", np.zeros((2, 4), np.float32))
     np.save(here / "whole.npy", np.zeros((2, 4), np.int64))
     np.save(here / "wide.npy", np.zeros((2, 5), np.float32))
-    assert run("compile", "good.onnx", "-o", "x.plan", "--no-cache").code == 0
+    (here / "x.plan").write_bytes(compiled)
     _check_message(run("run", "x.plan", *arguments), 1, word)
 
 
@@ -190,18 +203,24 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 @pytest.mark.parametrize("command", ["run", "report", "report --html x.html", "diff x.plan"])
 @pytest.mark.parametrize(("damage", "word"), DAMAGE.values(), ids=DAMAGE.keys())
 def test_damaged_plans_are_refused(
-    run: Run, here: Path, damage: Callable[[Path], None], word: str, command: str
+    run: Run,
+    here: Path,
+    compiled: bytes,
+    damage: Callable[[Path], None],
+    word: str,
+    command: str,
 ) -> None:
-    assert run("compile", "good.onnx", "-o", "x.plan", "--no-cache").code == 0
+    (here / "x.plan").write_bytes(compiled)
     damage(here / "x.plan")
     _check_message(run(*command.split(), "x.plan"), 1, word)
     assert not (here / "x.html").exists()
 
 
 @pytest.mark.parametrize("cost", ["NaN", "Infinity", "-1e-6", '"fast"', "null"])
-def test_costs_without_sense_are_refused_by_their_path(run: Run, here: Path, cost: str) -> None:
-    run("profile", "good.onnx", "-o", "costs.json", "--no-cache")
-    table = json.loads((here / "costs.json").read_text())
+def test_costs_without_sense_are_refused_by_their_path(
+    run: Run, here: Path, profiled: str, cost: str
+) -> None:
+    table = json.loads(profiled)
     table["nodes"][0]["run_s"]["cpu.serial"] = "HERE"
     (here / "costs.json").write_text(json.dumps(table).replace('"HERE"', cost))
     _check_message(run("partition", "costs.json"), 1, "nodes[0].run_s.cpu.serial")

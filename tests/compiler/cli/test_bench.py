@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from stagecut.compiler import Plan
-from stagecut.compiler.cli import bench_command, rivals
+from stagecut.compiler.cli import bench_command, contestant, rivals
 from stagecut.compiler.cli.bench_output import Row, document, lines
 from stagecut.compiler.cli.contestant import Contestant, Turn
 from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.measure.memory import Resident
 from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
-from tests.support.benched import Counted, Dying, Quick, Refusing
+from tests.support.benched import Counted, Dying, Ending, Quick, Refusing
 from tests.support.command_line import Said
 from tests.support.small_plans import small_plans
 
@@ -40,11 +40,15 @@ def test_a_plan_beside_onnx_runtime(run: Callable[..., Said], plans: dict[str, P
     names = [row["name"] for row in found["rows"]]
     assert names[:2] == ["the plan", "ONNX Runtime"]
     assert names[2].startswith("ONNX Runtime, 1 thread x ")
+    by_plan, by_one, _ = (row["inputs_per_s"]["ways"] for row in found["rows"])
+    assert {"run", "stream"} <= {*by_plan}
+    assert [*by_one] == ["run"]
     for row in found["rows"]:
         latency = row["latency_s"]
         assert 0 < latency["median"] <= latency["p90"] <= latency["p99"]
         assert row["inputs_per_s"]["turns"] == 2
         assert row["inputs_per_s"]["min"] <= row["inputs_per_s"]["max"]
+        assert row["inputs_per_s"]["median"] == max(row["inputs_per_s"]["ways"].values())
         assert 10 * MIB < row["memory_bytes"]["steady"] <= row["memory_bytes"]["peak"]
 
 
@@ -85,14 +89,30 @@ def test_a_process_that_is_no_longer_wanted_ends() -> None:
     assert not process.is_alive()
 
 
-def _row(name: str, latency_s: float, rates: list[float], mib: int) -> Row:
+def test_a_process_ends_by_itself_or_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon, late = tmp_path / "soon", tmp_path / "late"
+    with Contestant(Ending("soon", soon), 0.01) as quick:
+        quick.begin()
+    assert soon.exists()
+    monkeypatch.setattr(contestant, "_END_S", 0.1)
+    with Contestant(Ending("late", late, seconds=3600), 0.01) as slow:
+        slow.begin()
+        process = slow._process
+    assert not process.is_alive()
+    assert not late.exists()
+
+
+def _row(name: str, latency_s: float, mib: int, **rates: list[float]) -> Row:
     memory = Resident(mib * MIB, 2 * mib * MIB)
-    return Row(name, [Turn((latency_s, 2 * latency_s, latency_s), rate, memory) for rate in rates])
+    turns = (dict(zip(rates, each, strict=True)) for each in zip(*rates.values(), strict=True))
+    return Row(name, [Turn((latency_s, 2 * latency_s, latency_s), each, memory) for each in turns])
 
 
 ROWS = [
-    _row("the plan", 0.001, [900.0, 1100.0], 10),
-    _row("ONNX Runtime", 0.002, [500.0, 500.0], 20),
+    _row("the plan", 0.001, 10, run=[2000.0, 200.0, 200.0], stream=[900.0, 1100.0, 1000.0]),
+    _row("ONNX Runtime", 0.002, 20, run=[500.0, 500.0, 500.0]),
     Row("torch eager", failure="torch is not installed"),
 ]
 
@@ -103,6 +123,7 @@ def test_people_read_a_table_and_what_is_gained() -> None:
         "the plan       1.00 ms   2.00 ms   2.00 ms     1000.0  10.0 MiB  20.0 MiB",
         "ONNX Runtime   2.00 ms   4.00 ms   4.00 ms      500.0  20.0 MiB  40.0 MiB",
         "torch eager   does not run it: torch is not installed",
+        "inputs/s of the plan: 1000.0 by stream, 200.0 by run",
         "one input at a time, the plan is 2.00 times (2.00 .. 2.00) as fast as ONNX Runtime",
         "many at once, it is 2.00 times (1.80 .. 2.20) as fast as ONNX Runtime",
         "meanwhile other work took 25% of the CPUs",
@@ -110,15 +131,35 @@ def test_people_read_a_table_and_what_is_gained() -> None:
 
 
 def test_alone_there_is_nothing_to_be_gained() -> None:
-    assert len([*lines(ROWS[:1], None)]) == 2
+    assert len([*lines(ROWS[:1], None)]) == 3
+
+
+def test_a_plan_for_single_runs_says_so_where_others_are_faster_many_at_once() -> None:
+    faster = _row("OpenVINO throughput", 0.002, 20, AsyncInferQueue=[1500.0, 1500.0, 1500.0])
+    instead = bench_command._for_many("zoo:minilm")
+    told = (
+        "the plan is for single runs; for many at once there is: "
+        "stagecut compile zoo:minilm -o PLAN --objective throughput"
+    )
+    assert [*lines([ROWS[0], faster], None, instead)][-1] == told
+    for rows, given in (([ROWS[0], faster], ""), (ROWS, instead)):
+        assert told not in lines(rows, None, given)
+    assert "compile MODEL -o" in bench_command._for_many("")
 
 
 def test_programs_read_numbers() -> None:
     found: Any = document(ROWS)["rows"]
     first, _, failed = found
-    assert first["latency_s"] == {"median": 0.001, "p90": 0.002, "p99": 0.002, "runs": 6}
+    assert first["latency_s"] == {"median": 0.001, "p90": 0.002, "p99": 0.002, "runs": 9}
     assert [*first["latency_s"]] == ["median", "p90", "p99", "runs"]
-    assert first["inputs_per_s"] == {"median": 1000.0, "min": 900.0, "max": 1100.0, "turns": 2}
+    assert first["inputs_per_s"] == {
+        "median": 1000.0,
+        "min": 900.0,
+        "max": 1100.0,
+        "turns": 3,
+        "ways": {"stream": 1000.0, "run": 200.0},
+    }
+    assert [*first["inputs_per_s"]["ways"]] == ["stream", "run"]
     assert first["memory_bytes"] == {"steady": 10 * MIB, "peak": 20 * MIB}
     assert failed == {"name": "torch eager", "failure": "torch is not installed"}
 
@@ -138,9 +179,9 @@ def test_engines_are_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_torch_runs_the_program_that_the_plan_was_made_from() -> None:
     pytest.importorskip("torch", reason="models of PyTorch need the torch extra")
     ids = np.zeros((1, 16), np.int64)
-    one, many = rivals.Torch("torch", "zoo:tiny-mlp", [np.zeros((1, 16), np.float32)], False).make()
+    one, ways = rivals.Torch("torch", "zoo:tiny-mlp", [np.zeros((1, 16), np.float32)], False).make()
     assert one() is not None
-    assert many(0.01)[0] > 0
+    assert ways["run"](0.01)[0] > 0
     with pytest.raises(Exception, match="takes 1 tensors, and the plan 2"):
         rivals.Torch("torch", "zoo:tiny-mlp", [ids, ids], compiled=False).make()
 

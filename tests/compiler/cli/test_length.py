@@ -62,7 +62,7 @@ def test_a_sweep_along_the_length_for_people(run: Run) -> None:
         lines[0] == "a step behind 10 to 1000 tokens: 1 change, found by 4 partitions, each "
         "proved optimal"
     )
-    assert "scores: cpu → pim" in lines[3]
+    assert lines[3].endswith("  up, scores, mix and 1 more: cpu → pim")
     assert lines[-1].startswith("lines through their neighbours miss the lengths between (100)")
 
 

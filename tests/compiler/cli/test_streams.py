@@ -133,8 +133,22 @@ def test_streams_of_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (sys.stdout, sys.stderr) == theirs
     monkeypatch.setattr(sys, "stdout", sys.__stdout__)
     monkeypatch.setattr(sys, "stderr", sys.__stderr__)
+    moved: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "dup2", lambda source, target: moved.append((source, target)))
     streams.make_ready()
     assert sys.stdout.errors == sys.stderr.errors == "stagecut.plain"
+    assert moved == [(2, 1)]
+
+
+def test_results_go_apart_from_what_others_print(capsys: pytest.CaptureFixture[str]) -> None:
+    results = streams.Results()
+    print("one", file=results.stream)
+    with pytest.raises(OutputError), results.apart():
+        print("two", file=results.stream)
+        print("theirs")
+        raise OutputError("what it is", where="here", fix="so")
+    print("three", file=results.stream)
+    assert capsys.readouterr() == ("one\ntwo\nthree\n", "theirs\n")
 
 
 def test_a_descriptor_that_is_closed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

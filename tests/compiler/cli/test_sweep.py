@@ -4,19 +4,28 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import onnx
 import pytest
 
+from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.cli.sweep_asked import read_entries
-from stagecut.compiler.cli.sweep_output import proved
+from stagecut.compiler.cli.sweep_drawing import colours_of, curves_drawing
+from stagecut.compiler.cli.sweep_output import changed, proved
 from stagecut.compiler.formats.costs_json import write_costs
+from stagecut.passes.sweep.scale import Scale
+from stagecut.passes.sweep.sweep import Breakpoint, Move, Sweep
+from stagecut.passes.sweep.tornado import tornado
+from tests.support import small_plans
 from tests.support.browser import chromium
 from tests.support.command_line import Said, stagecut
 from tests.support.onnx_models import MODELS
+from tests.support.scattered import scattered
 from tests.support.tables import US, cost_table
 
 if TYPE_CHECKING:
@@ -64,6 +73,42 @@ def test_for_people(run: Run) -> None:
         "  break-even: worth nothing up to 1.333 times its speed",
         "  as things stand, 1 % more speed saves 0.00 %",
     ]
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_nodes_that_move_alike_stand_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """As many names as there is room for; never more than the terminal is wide."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    encoder = [Move(f"/encoder/layer.{at}/attention/MatMul", "cpu", "pim") for at in range(4)]
+    point = Breakpoint(2.0, 1.0, (*encoder, Move("out", "pim", "cpu")))
+    head = f"{'2':>11}  {'1.00 s':>9}  "
+    lines = [*changed(head, point)]
+    named = {
+        80: "/encoder/layer.0/attention/MatMul and 3 more: cpu → pim",
+        160: "/encoder/layer.0/attention/MatMul, /encoder/layer.1/attention/MatMul, "
+        "/encoder/layer.2/attention/MatMul and 1 more: cpu → pim",
+    }
+    assert lines == [f"{head}{named[columns]}", f"{'':24}out: pim → cpu"]
+    [line] = changed(head, replace(point, moved=(Move("/block" * 30, "cpu", "pim"),)))
+    assert len(line) <= columns
+    assert line.endswith(": cpu → pim")
+
+
+def test_two_nodes_are_both_named() -> None:
+    moved = tuple(Move(name, "cpu", "pim") for name in ("up", "down"))
+    assert [*changed("", Breakpoint(2.0, 1.0, moved))] == ["up and down: cpu → pim"]
+
+
+@pytest.mark.parametrize("stripes", [(8, 0, 1, 2, 3, 4, 5, 6, 7), (0, 1, 0, 8, 16, 1)])
+def test_neighbours_on_a_map_have_different_colours(stripes: tuple[int, ...]) -> None:
+    """There are eight: those of the ninth and the seventeenth are some that there were before."""
+    at = (0.0, 0.0)
+    for grid in ([[(stripe, at) for stripe in stripes]], [[(stripe, at)] for stripe in stripes]):
+        colours = [*colours_of(grid, 17)]
+        assert len(set(colours)) == 8
+        assert all(colours[one] != colours[other] for one, other in pairwise(stripes))
 
 
 def test_a_tornado_of_several_parts(run: Run) -> None:
@@ -263,6 +308,11 @@ BAD = {
         ("--set", "pim.hbm:channels=16,32", "--objective", "throughput"),
         "a sweep does not know the optimum of a stream",
     ),
+    "a device beside a table": (
+        ("--scale", "pim=1..2", "--device", "cpu.serial"),
+        "a cost table holds no device",
+    ),
+    "a shape beside a table": (("--scale", "pim=1..2", "--shape", "x=1"), "a cost table holds no"),
     "energy alone": (("--scale", "pim=1..2", "--objective", "energy"), "speed changes nothing"),
 }
 
@@ -273,6 +323,33 @@ def test_what_makes_no_sense_is_said(run: Run, options: tuple[str, ...], problem
     assert said.code == 2
     assert problem in said.err
     assert "fix: " in said.err
+
+
+def _plan(path: Path) -> None:
+    """Of two shapes, with the costs of no engine."""
+    compile_model(
+        small_plans.model(),
+        devices=["cpu.serial", "pim.hbm"],
+        shapes=[{"x": (2, 24)}, {"x": (64, 24)}],
+        costs=scattered(3),
+    ).save(path)
+
+
+def test_a_plan_is_taken_with_the_costs_that_it_holds(run: Run) -> None:
+    _plan(Path("two.plan"))
+    variants = Plan.load("two.plan").variants
+    for shape, variant in zip(([], ["--shape", "x=64x24"]), variants, strict=True):
+        Path("held.json").write_text(variant.costs)
+        asked = ("--scale", "pim.hbm=0.5..100", "--json")
+        found = _json(run("two.plan", *shape, *asked))
+        assert (found["costs"], found["curves"]) == (
+            "two.plan",
+            _json(run("held.json", *asked))["curves"],
+        )
+    said = run("two.plan", "--shape", "x=3x24", "--scale", "pim.hbm=1..2")
+    assert (said.code, "was not profiled with" in said.err) == (1, True)
+    said = run("two.plan", "--set", "pim.hbm:channels=16,32")
+    assert (said.code, "name the model" in said.err) == (2, True)
 
 
 def test_nothing_is_written_over_what_is_read(run: Run) -> None:
@@ -311,6 +388,22 @@ def test_what_is_found_is_drawn(run: Run, asked: tuple[str, ...]) -> None:
             assert view.evaluate("document.documentElement.scrollWidth") == width
             assert complaints == []
             view.close()
+
+
+@pytest.mark.parametrize("inches", [3.4, 9.0])
+def test_numbers_of_a_tornado_lie_beside_each_other(inches: float) -> None:
+    pytest.importorskip("matplotlib", reason="drawings come with the plots extra")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    curves = [Sweep(Scale(part), 0.5, 2)(TABLE) for part in ("cpu", "pim")]
+    figure = curves_drawing(curves, tornado(curves))(inches)
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    labels = [tick.label1 for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    boxes = [label.get_window_extent() for label in labels]
+    assert len(boxes) > 1
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
 
 
 def test_a_page_tells_what_is_drawn(run: Run) -> None:

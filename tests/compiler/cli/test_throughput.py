@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import pytest
 
@@ -26,16 +26,38 @@ def _cpus_are_given_back() -> Iterator[None]:
 _QUICK = ("--no-cache", "--effort", "quick", "--device", "cpu.serial")
 
 
-def _compiled(run: Run, model: Path, *more: object) -> dict[str, Any]:
+class Compiled(Protocol):
+    """Compiles the model, once for each `more`; what was printed."""
+
+    def __call__(self, *more: str) -> dict[str, Any]: ...
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[tuple[str, ...], tuple[str, bytes]]:
+    """What was printed, and the plan, by the further options."""
+    return {}
+
+
+@pytest.fixture
+def compiled(known: dict[tuple[str, ...], tuple[str, bytes]], run: Run, model: Path) -> Compiled:
     plan = model.with_suffix(".plan")
-    said = run("compile", model, "-o", plan, "--objective", "throughput", *_QUICK, "--json", *more)
-    assert said.code == 0, said.err
-    document: dict[str, Any] = json.loads(said.out)
-    return document
+    asked = ("compile", model, "-o", plan, "--objective", "throughput", *_QUICK, "--json")
+
+    def compile_once(*more: str) -> dict[str, Any]:
+        if more not in known:
+            said = run(*asked, *more)
+            assert said.code == 0, said.err
+            known[more] = said.out, plan.read_bytes()
+        out, content = known[more]
+        plan.write_bytes(content)
+        document: dict[str, Any] = json.loads(out)
+        return document
+
+    return compile_once
 
 
-def test_what_a_plan_for_streams_says_of_itself(run: Run, model: Path) -> None:
-    document = _compiled(run, model)
+def test_what_a_plan_for_streams_says_of_itself(compiled: Compiled, run: Run, model: Path) -> None:
+    document = compiled()
     stream = document["stream"]
     assert document["objective"] == "throughput"
     assert stream["replicas"] == [usable_cpus()]
@@ -54,9 +76,9 @@ def test_what_a_plan_for_streams_says_of_itself(run: Run, model: Path) -> None:
     assert streamed.code == 0, streamed.err
 
 
-def test_the_proof_in_a_plan(run: Run, model: Path) -> None:
+def test_the_proof_in_a_plan(compiled: Compiled, run: Run, model: Path) -> None:
     plan = model.with_suffix(".plan")
-    _compiled(run, model, "--granularity", "op")
+    compiled("--granularity", "op")
     said = run("partition", plan, "--objective", "throughput", "--check", plan)
     assert said.code == 0, said.err
     assert "certificate accepted" in said.out
@@ -72,18 +94,18 @@ def test_the_proof_in_a_plan(run: Run, model: Path) -> None:
     assert "Traceback" not in wrong.err
 
 
-def test_the_proof_of_a_plan_with_rules(run: Run, model: Path) -> None:
+def test_the_proof_of_a_plan_with_rules(compiled: Compiled, run: Run, model: Path) -> None:
     plan = model.with_suffix(".plan")
     rules = ("--device", "cpu.parallel", "--forbid", "Relu=cpu.parallel")
-    _compiled(run, model, "--granularity", "op", *rules)
+    compiled("--granularity", "op", *rules)
     said = run("partition", plan, "--objective", "throughput", "--check", plan)
     assert said.code == 0, said.err
     assert "certificate accepted" in said.out
 
 
-def test_a_proof_of_other_devices(run: Run, model: Path) -> None:
+def test_a_proof_of_other_devices(compiled: Compiled, run: Run, model: Path) -> None:
     plan = model.with_suffix(".plan")
-    _compiled(run, model)
+    compiled()
     stored = json.loads(zipfile.ZipFile(plan).read("stream.json"))
     stored["stages"][0]["device"] = "cpu.nine"
     other = plan.with_name("other.json")
@@ -96,9 +118,9 @@ def test_a_proof_of_other_devices(run: Run, model: Path) -> None:
     assert "add --objective throughput" in latency.err
 
 
-def test_ticks_that_are_too_coarse_prove_nothing(run: Run, model: Path) -> None:
+def test_ticks_that_are_too_coarse_prove_nothing(compiled: Compiled, run: Run, model: Path) -> None:
     plan = model.with_suffix(".plan")
-    _compiled(run, model, "--granularity", "op")
+    compiled("--granularity", "op")
     stored = json.loads(zipfile.ZipFile(plan).read("stream.json"))
     certificate = stored["certificate"]
     certificate["potentials"] = [[0]] + [[9]] * (len(certificate["potentials"]) - 1)
@@ -127,8 +149,8 @@ def test_a_plan_without_a_proof(run: Run, model: Path) -> None:
     assert run("partition", plan).code == 1
 
 
-def test_limits(run: Run, model: Path) -> None:
-    document = _compiled(run, model, "--max-latency", "10s", "--max-memory", "1GiB")
+def test_limits(compiled: Compiled, run: Run, model: Path) -> None:
+    document = compiled("--max-latency", "10s", "--max-memory", "1GiB")
     assert document["stream"]["latency_s"] <= 10
     plan = model.with_suffix(".plan")
     options = ("--objective", "throughput", *_QUICK, "--max-latency", "1ns")
@@ -137,16 +159,16 @@ def test_limits(run: Run, model: Path) -> None:
     assert "no stream keeps to 1.00 ns of latency: the least that can be had is" in said.err
 
 
-def test_a_plan_beside_itself(run: Run, model: Path) -> None:
+def test_a_plan_beside_itself(compiled: Compiled, run: Run, model: Path) -> None:
     plan = model.with_suffix(".plan")
-    _compiled(run, model)
+    compiled()
     same = run("diff", plan, plan)
     assert same.code == 0, same.err
 
 
-def test_cores(run: Run, model: Path) -> None:
+def test_cores(compiled: Compiled, run: Run, model: Path) -> None:
     first = min(os.sched_getaffinity(0))
-    document = _compiled(run, model, "--cores", str(first))
+    document = compiled("--cores", str(first))
     assert document["stream"]["replicas"] == [1]
     assert os.sched_getaffinity(0) == {first}
 

@@ -27,6 +27,26 @@ def test_it_is_read_and_mapped_when_its_path_is_gone(path: Path) -> None:
     kept.check(lambda: False)
 
 
+def test_a_small_one_is_copied_and_then_nothing_happens_to_it(path: Path) -> None:
+    kept, too_large = KeptFile(path, copied_bytes=10), KeptFile(path, copied_bytes=9)
+    assert (kept.can_change, too_large.can_change) == (False, True)
+    path.write_bytes(b"other")
+    kept.check(lambda: False)
+    assert bytes(kept.mapped) == kept.read(0, kept.size) == b"0123456789"
+    assert kept.stream.read(3) == b"012"
+    with pytest.raises(PlanError, match="changed in place"):
+        too_large.check(lambda: False)
+
+
+@pytest.mark.parametrize("copied_bytes", [0, 10])
+def test_what_was_read_of_the_map_comes_back(path: Path, copied_bytes: int) -> None:
+    kept = KeptFile(path, copied_bytes)
+    kept.let_go()  # where nothing is mapped yet
+    assert bytes(kept.mapped) == b"0123456789"
+    kept.let_go()
+    assert bytes(kept.mapped) == b"0123456789"
+
+
 def test_what_is_written_to_the_map_stays_in_this_process(path: Path) -> None:
     kept = KeptFile(path)
     kept.mapped[0] = 65

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stagecut import models
+from stagecut.compiler.frontends import zoo
 from stagecut.compiler.frontends.zoo import from_zoo
 from stagecut.compiler.ir.errors import UsageError
 from tests.support.reference import run_reference
@@ -24,7 +25,7 @@ SMALL = (
 
 @pytest.mark.parametrize("name", SMALL)
 def test_agrees_with_torch(name: str) -> None:
-    imported = from_zoo(f"zoo:{name}")
+    imported = zoo.from_zoo(f"zoo:{name}")  # which other tests of this process share
     model = models.build(name)
     with torch.no_grad():
         returned = model.module(**model.example_inputs)

@@ -1,6 +1,6 @@
 """Streams take turns, and their periods become contenders."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -27,26 +27,29 @@ ONE, TWO = replicas_of_all(TABLE)
 
 @dataclass
 class Fake:
-    """Has these periods, one turn after the other; the last one is repeated."""
+    """Has these periods, one turn after the other; the last one is repeated. An input takes `cpu_s`
+    of processor time, or both cores for all of its period."""
 
     periods_s: Sequence[float]
+    cpu_s: float | None = None
     turns: int = 0
     asked_s: list[float] = field(default_factory=list)
+    spent_s: float = 0.0
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
         self.asked_s.append(seconds)
         period_s = self.periods_s[min(self.turns, len(self.periods_s) - 1)]
         self.turns += 1
+        self.spent_s += 12 * (2 * period_s if self.cpu_s is None else self.cpu_s)
         return StreamRun(10, 12, 10 * period_s, (2 * period_s,))
 
 
-def _clock() -> Iterator[float]:
-    return iter([0.5 * number for number in range(10_000)])
+def _gate(fakes: Sequence[Fake], rounds: Rounds) -> StreamGate:
+    return StreamGate(lambda: 0.0, lambda: sum(each.spent_s for each in fakes), silent, rounds)
 
 
 def _compared(fakes: Sequence[Fake], rounds: Rounds) -> tuple[Contender, ...]:
-    cpu = _clock()
-    gate = StreamGate(lambda: 0.0, lambda: next(cpu), silent, rounds)
+    gate = _gate(fakes, rounds)
     pairs: list[StreamProposal] = [ONE, TWO]
     built = [BuiltStream(each, fake) for each, fake in zip(pairs, fakes, strict=True)]
     return gate(built, [gate.turn(each, {}) for each in built], {})
@@ -57,7 +60,7 @@ def test_the_median_of_all_turns() -> None:
     one, two = _compared(fakes, Rounds(least=4, most=4, budget_s=9))
     assert (one.median_s, one.min_s, one.max_s, one.runs) == (2.0, 1.0, 3.0, 5)
     assert one.stage_s == (4.0,)
-    assert one.cpu_s == 0.5 / 12  # by input
+    assert one.cpu_s == 4.0  # by input, on both cores
     assert one.predicted_s == ONE.account.period_s
     assert two.median_s == 1.8
     assert fakes[0].turns == fakes[1].turns == 5
@@ -65,22 +68,39 @@ def test_the_median_of_all_turns() -> None:
     assert [each.chosen for each in chosen] == [False, True] or chosen[0].why
 
 
-def test_who_is_far_behind_has_no_further_turn() -> None:
-    fakes = [Fake([1.0]), Fake([1.3])]
+#: What two had in their first turn and then, what an input of it took of two cores; and the turns
+#: of both. The other one had 1.0 each time.
+BEHIND = {
+    "far behind": ([2.1], None, (4, 1)),
+    "behind, twice": ([1.3], None, (5, 2)),
+    "behind in a turn that other work slowed down": ([1.3, 1.1], None, (5, 5)),
+    "near, as other work took the CPUs": ([9.0, 0.9], 1.8, (4, 4)),
+    "behind by processor time, and by the clock next": ([9.0, 1.3], 2.6, (5, 2)),
+    "far behind by processor time as well": ([9.0, 0.9], 4.2, (4, 1)),
+}
+
+
+@pytest.mark.parametrize(("periods_s", "cpu_s", "runs"), BEHIND.values(), ids=BEHIND.keys())
+def test_who_is_far_behind_has_no_further_turn(
+    periods_s: Sequence[float], cpu_s: float | None, runs: tuple[int, int]
+) -> None:
+    fakes = [Fake([1.0]), Fake(periods_s, cpu_s)]
     one, two = _compared(fakes, Rounds(least=3, most=3, budget_s=9))
-    assert (one.runs, two.runs) == (4, 1)
-    assert [each.chosen for each in choose((one, two), THROUGHPUT)] == [True, False]
+    assert (one.runs, two.runs) == runs
+    is_better = periods_s[-1] < 1.0 and runs[1] > 2
+    assert [each.chosen for each in choose((one, two), THROUGHPUT)] == [not is_better, is_better]
 
 
 def test_who_runs_in_processes_is_held_against_threads() -> None:
     """Which have further turns, however far they were behind in the first."""
     hosted = replace(TWO, id=replace(TWO.id, hosting="processes"), hosting="processes")
-    gate = StreamGate(lambda: 0.0, lambda: 0.0, silent, Rounds(least=3, most=3, budget_s=9))
-    for period_s, turns in ((0.5, 4), (1.2, 4), (1.3, 1)):
-        built = [BuiltStream(ONE, Fake([1.0])), BuiltStream(hosted, Fake([period_s]))]
+    for periods_s, turns in (([0.5], (4, 4)), ([1.2], (4, 4)), ([1.3], (5, 2)), ([9, 1], (5, 5))):
+        fakes = [Fake([1.0]), Fake(periods_s)]
+        gate = _gate(fakes, Rounds(least=3, most=3, budget_s=9))
+        built = [BuiltStream(ONE, fakes[0]), BuiltStream(hosted, fakes[1])]
         threads, processes = gate(built, [gate.turn(each, {}) for each in built], {})
-        assert (threads.runs, processes.runs) == (4, turns)
-        assert threads.cpu_s == 0.0
+        assert (threads.runs, processes.runs) == turns
+        assert threads.cpu_s == 2.0
         assert processes.cpu_s is None  # it is of other processes, too
 
 
@@ -103,7 +123,7 @@ def test_who_was_left_out_by_a_lucky_turn_of_another_takes_part_after_all() -> N
     gate = StreamGate(lambda: 0.0, lambda: 0.0, silent, Rounds(least=2, most=2))
     lucky, steady = Fake([2.0] * 8), Fake([1.0] * 8)
     built = [BuiltStream(ONE, lucky), BuiltStream(TWO, steady)]
-    first = [Turn(Fake([period_s]).run({}, 0.0), 0.0) for period_s in (0.5, 1.5)]
+    first = [Turn(Fake([period_s]).run({}, 0.0), None) for period_s in (0.5, 1.5)]
     one, two = gate(built, first, {})
     assert (lucky.turns, steady.turns) == (4, 2)
     assert (one.median_s, two.median_s) == (2.0, 1.0)

@@ -1,5 +1,8 @@
 """Partial sums of clusters, in the order of the tree, within their bound."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +13,7 @@ from stagecut.backends.manycore.numerics.formats import FORMATS, Format
 from stagecut.backends.manycore.numerics.partial_sums import added_up, split, split_error
 from stagecut.backends.manycore.numerics.products import products
 from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.graph import Operator, Value
 from tests.backends.manycore.numerics.test_executable import block
 from tests.support.manycore import manycore
 
@@ -56,6 +60,29 @@ def test_what_is_too_small_for_a_stored_sum_is_lost(name: str, lost: float) -> N
     assert sums == [1.0, 1.0 + 2 * lost]
 
 
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """So many clusters, whatever the sizes."""
+
+    result: Value
+    value: Value
+    count: int
+
+    def clusters(self, _: tuple[int, ...], __: int) -> int:
+        return self.count
+
+
+@dataclass(frozen=True, slots=True)
+class _Splits:
+    """The block's projection over so many clusters."""
+
+    clusters: int
+
+    def __call__(self, operators: Sequence[Operator], _: Collection[str]) -> dict[str, _Over]:
+        named = {value.name: value for each in operators for value in each.writes}
+        return {"MatMul_16": _Over(named["o"], named["v"], self.clusters)}
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "fp8"])
 @pytest.mark.parametrize("numerics", ["fast", "exact"])
 def test_a_plan_s_projection_is_computed_as_it_is_priced(precision: str, numerics: str) -> None:
@@ -69,8 +96,8 @@ def test_a_plan_s_projection_is_computed_as_it_is_priced(precision: str, numeric
         options = f"precision={precision},numerics={numerics},hbm_bytes_per_cycle={wide}"
         (results[wide],) = manycore(f"manycore.snitch16:{options}").prepare(case.stage)(feeds)
     (of_four,), (of_one,) = (
-        build(case.stage, form, exact=exact, tile=64, splits=lambda *_, given=given: given)(feeds)
-        for given in ({"MatMul_16": 4}, {})
+        build(case.stage, form, exact=exact, tile=64, splits=_Splits(clusters))(feeds)
+        for clusters in (4, 1)
     )
     np.testing.assert_array_equal(results[8], of_four)
     np.testing.assert_array_equal(results[512], of_one)

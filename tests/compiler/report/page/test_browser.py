@@ -425,6 +425,26 @@ def test_the_graph_is_no_wider_than_its_view_and_can_be_read(visit: Open, width:
     assert all("in all" in text for text in page.locator(".several .soft").all_text_contents())
 
 
+#: Pairs of an axis's numbers that lie over each other.
+_OVERLAPPING = """
+[...document.querySelectorAll("svg.drawing")].flatMap((drawing) => {
+  const ticks = [...drawing.querySelectorAll("text.tick")]
+    .map((text) => [text.textContent, text.getBoundingClientRect()])
+    .filter(([, box]) => box.width);
+  return ticks.flatMap(([text, a], at) => ticks.slice(at + 1)
+    .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+    .map(([other]) => `${text} | ${other}`));
+})
+"""
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_number_of_an_axis_lies_over_another(visit: Open, name: str, width: int) -> None:
+    page = visit(name, viewport={"width": width, "height": 900}).page
+    assert page.evaluate(_OVERLAPPING) == []
+
+
 #: Words of the tables' names that stand on more than one line.
 _BROKEN = """
 [...document.querySelectorAll("tbody th, td.text")].flatMap((cell) => {

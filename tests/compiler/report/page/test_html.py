@@ -290,6 +290,8 @@ def test_what_was_checked_and_when_it_was_measured_is_told() -> None:
     texts = Page(written(known)).texts
     assert "Right on the sample inputs and zeros: off by 0.1 % at the worst." in texts
     assert "gate measured 1970-01-01 00:00 UTC, in a noisy moment: bimodal" in texts
+    summary = texts[: texts.index("Where the predicted time goes")]
+    assert "Gate measured 1970-01-01 00:00 UTC, in a noisy moment: bimodal." in summary
 
 
 def test_the_layout_library_is_the_one_that_the_notices_speak_of() -> None:

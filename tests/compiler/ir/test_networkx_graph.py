@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 
-from stagecut.compiler.formats.networkx_graph import from_networkx, to_networkx
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CostTableError, StagecutError
 from stagecut.passes.partition.partition import Partition
 from tests.support.tables import seeded_table
@@ -26,22 +26,22 @@ def _graph() -> "nx.DiGraph[str]":
 
 def test_a_graph_is_solved() -> None:
     """1 + a transfer of 2 + 2 + a transfer of 2 + 1, in microseconds."""
-    table = from_networkx(_graph(), DEVICES, LINKS)
+    table = CostTable.from_networkx(_graph(), DEVICES, LINKS)
     assert table.value("up").size_bytes == 1000
     assert table.node_named["down"].inputs == ("up", "gelu")
     assert Partition()(table).total_s == pytest.approx(8e-6)
 
 
 def test_it_comes_back() -> None:
-    table = from_networkx(_graph(), DEVICES, LINKS)
-    again = from_networkx(to_networkx(table), DEVICES, LINKS)
+    table = CostTable.from_networkx(_graph(), DEVICES, LINKS)
+    again = CostTable.from_networkx(table.to_networkx(), DEVICES, LINKS)
     assert again == table
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_edges_are_those_of_the_table(seed: int) -> None:
     table = seeded_table(seed)
-    graph = to_networkx(table)
+    graph = table.to_networkx()
     assert [*graph] == [node.name for node in table.nodes]
     expected = {
         (source, target, value)
@@ -56,11 +56,11 @@ def test_what_makes_no_table_is_said() -> None:
     graph = _graph()
     graph.add_node("odd")
     with pytest.raises(CostTableError, match="has no run_s") as error:
-        from_networkx(graph, DEVICES, LINKS)
+        CostTable.from_networkx(graph, DEVICES, LINKS)
     assert error.value.where == "node odd"
     with pytest.raises(CostTableError, match="has no directions"):
-        from_networkx(nx.Graph(), DEVICES, LINKS)  # type: ignore[arg-type]
+        CostTable.from_networkx(nx.Graph(), DEVICES, LINKS)  # type: ignore[arg-type]
     graph = _graph()
     graph.add_edge("down", "up")
     with pytest.raises(StagecutError):
-        from_networkx(graph, DEVICES, LINKS)
+        CostTable.from_networkx(graph, DEVICES, LINKS)

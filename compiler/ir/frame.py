@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 COLUMNS = ("node", "op", "device", "run_s", "run_j", "weight_bytes")
 
 
-def to_frame(table: CostTable) -> "pd.DataFrame":
-    """Seconds, joules (NaN where they are not known) and bytes. Raises UsageError without pandas,
-    which is no dependency."""
+def frame_of(table: CostTable) -> "pd.DataFrame":
+    """What `CostTable.to_frame` returns."""
     try:
         import pandas as pd
     except ImportError:

@@ -2,38 +2,31 @@
 
     graph.add_node("up", run_s={"cpu": 9e-5, "npu": 1e-5})
     graph.add_edge("up", "down", size_bytes=16384)
-    from_networkx(graph, {"cpu": "host", "npu": "npu"}, {("host", "npu"): (5e-6, 1e10), ...})
+    CostTable.from_networkx(
+        graph, {"cpu": "host", "npu": "npu"}, {("host", "npu"): (5e-6, 1e10), ...}
+    )
 
 A node of the graph is a node of the table. Without more being said it writes one value, called as
 it is, which all its edges hand on; an edge with a `value` hands on that one.
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import networkx as nx
 
-from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
+from stagecut.compiler.ir.costs import CostTable, Links, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Device, Link, Machine, Memory
 
-#: Source and target memory -> seconds that a transfer takes at least, and bytes a second.
-Links: TypeAlias = Mapping[tuple[str, str], tuple[float, float]]
 
-
-def from_networkx(
+def table_of(
     graph: "nx.DiGraph[Any] | nx.MultiDiGraph[Any]",
     devices: Mapping[str, str],
     links: Links,
-    name: str = "graph",
+    name: str,
 ) -> CostTable:
-    """The table of a directed graph.
-
-    `devices` maps each device to its memory. Every node has `run_s`, seconds by device, and may
-    have `op`, `run_j` (joules by device) and `weight_bytes`; every edge may have `size_bytes` and
-    `value`. A value that several edges hand on is as large as the largest of them says. Names are
-    the texts of the graph's own. Raises CostTableError for a graph that has circles, or no `run_s`.
-    """
+    """What `CostTable.from_networkx` returns."""
     if not graph.is_directed():
         raise CostTableError("has no directions", where=name, fix="use a networkx.DiGraph")
     written: dict[str, dict[str, int]] = {str(node): {} for node in graph}
@@ -85,12 +78,8 @@ def _run_s(node: str, facts: Mapping[str, Any]) -> Mapping[str, float]:
     return {str(device): float(time_s) for device, time_s in run_s.items()}
 
 
-def to_networkx(table: CostTable) -> "nx.MultiDiGraph[str]":
-    """The table's nodes and edges with what `from_networkx` reads; devices and links are not in it.
-
-    There is an edge for each value that a node hands to another, and none for the graph's inputs
-    and outputs.
-    """
+def graph_of(table: CostTable) -> "nx.MultiDiGraph[str]":
+    """What `CostTable.to_networkx` returns."""
     graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=table.name)
     for node in table.nodes:
         graph.add_node(

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from stagecut.compiler.formats.frame import COLUMNS, to_frame
 from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.frame import COLUMNS
 from tests.support.tables import US, cost_table
 
 TABLE = cost_table("a: cpu 3, pim 1\n b(a): cpu 2")
@@ -13,7 +13,7 @@ TABLE = cost_table("a: cpu 3, pim 1\n b(a): cpu 2")
 
 def test_a_row_for_each_candidate() -> None:
     pytest.importorskip("pandas", reason="pandas is no dependency")
-    frame = to_frame(TABLE)
+    frame = TABLE.to_frame()
     assert tuple(frame.columns) == COLUMNS
     assert frame["node"].tolist() == ["a", "a", "b"]
     assert frame["device"].tolist() == ["cpu", "pim", "cpu"]
@@ -25,4 +25,4 @@ def test_a_row_for_each_candidate() -> None:
 def test_without_pandas_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(UsageError, match="not installed"):
-        to_frame(TABLE)
+        TABLE.to_frame()

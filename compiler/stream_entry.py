@@ -1,0 +1,55 @@
+"""A stream that takes part in a compile, and what it is called in the comparison.
+
+cpu.serial in two replicas       2 x cpu.serial, and the optimum where it is that, too
+what the solver answers          optimum
+what it answered before          earlier optimum 1, earlier optimum 2
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from stagecut.compiler.ir.contender import ContenderId, ContenderKind
+from stagecut.compiler.ir.stream import StreamSchedule
+from stagecut.passes.gate.build import Built
+from stagecut.passes.gate.stream_contenders import StreamProposal
+from stagecut.passes.gate.stream_gate import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stream that may ship. It has no turn where it is not timed: parts of it are modelled, or
+    the costs were handed in."""
+
+    proposal: StreamProposal
+    built: Built
+    turn: Turn | None = None
+
+    def called(self, id_: ContenderId, *also: ContenderId) -> "Entry":
+        single = self.proposal.single
+        if id_.kind is not ContenderKind.SINGLE:
+            single = replace(single, id=id_.plain)
+        return replace(self, proposal=replace(self.proposal, id=id_, also=also, single=single))
+
+
+def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:
+    """Whole replicas by their device, of which one may be the optimum, too; then the pipelines: the
+    optimum, and earlier answers of the solver in the order in which they came."""
+    wholes = [each for each in entries if each.proposal.id.kind is ContenderKind.SINGLE]
+    for each in wholes:
+        also = replace(optimum.id, hosting=each.proposal.hosting)
+        plain = not each.proposal.id.configuration
+        is_optimum = plain and each.proposal.stream == optimum.stream
+        yield each.called(each.proposal.id, *([also] if is_optimum else []))
+    known = [each.proposal.stream for each in wholes]
+    earlier: list[StreamSchedule] = []
+    for each in entries:
+        stream, hosting = each.proposal.stream, each.proposal.hosting
+        if stream in known:
+            continue
+        if stream == optimum.stream:
+            yield each.called(replace(optimum.id, hosting=hosting))
+            continue
+        if stream not in earlier:
+            earlier.append(stream)
+        attempt = earlier.index(stream) + 1
+        yield each.called(ContenderId(ContenderKind.EARLIER, attempt=attempt, hosting=hosting))

@@ -1,0 +1,77 @@
+"""Streams in which some stages take several inputs in a call: what they could do, by the costs."""
+
+from dataclasses import replace
+
+import pytest
+
+from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.machine import Device
+from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.mixed_batches import MixedBatches, mixed_batches, mixed_table
+from tests.support.streams import every_account, least_period, stream_table
+
+US = 1e-6
+CPU = Device("cpu", "host", resource="cores")
+
+
+def _table(nodes: str, units: int = 2) -> CostTable:
+    return stream_table(nodes, CPU, cores=units)
+
+
+ALONE = _table("embed: cpu 1\nblocks(embed): cpu 4\nhead(blocks): cpu 2")
+EIGHTS = _table("embed: cpu 8\nblocks(embed): cpu 24\nhead(blocks): cpu 32")
+
+
+def _found(alone: CostTable, together: CostTable, *limits: Limit) -> MixedBatches:
+    found = mixed_batches(alone, together, 8, limits)
+    assert found is not None
+    return found
+
+
+def test_each_stage_as_it_is_best() -> None:
+    """Of six cores one takes 1 us for an input, three 3 us in eights, and two 2 us: 1 us an input.
+    Six replicas of all take 7 / 6 us one by one."""
+    machine = _table("a: cpu 1", 6).machine
+    found = _found(replace(ALONE, machine=machine), replace(EIGHTS, machine=machine))
+    assert found.uniform_s == pytest.approx(7 / 6 * US)
+    assert found.solution.account.period_s == pytest.approx(US)
+    assert found.gain == pytest.approx(1 / 6)
+    assert {each.device for each in found.solution.stream.schedule.stages} == {"cpu", "cpu in 8s"}
+    assert str(found).startswith(
+        "stages with 1 or 8 inputs in a call, as each is best: by the costs"
+    )
+    assert "which is not run: " in str(found)
+
+
+def test_nothing_is_won_where_all_are_best_alike() -> None:
+    found = _found(ALONE, _table("embed: cpu 9\nblocks(embed): cpu 33\nhead(blocks): cpu 17"))
+    assert found.gain == 0.0
+    assert str(found).endswith("by the costs no pipeline is faster")
+    assert str(replace(found, uniform_s=found.uniform_s * 1.012)).endswith("more than 1.2% faster")
+
+
+def test_it_is_the_best_of_all() -> None:
+    table = mixed_table(ALONE, EIGHTS, 8)
+    assert table is not None
+    least = least_period(every_account(table))
+    assert _found(ALONE, EIGHTS).solution.account.period_s == pytest.approx(least)
+
+
+def test_inputs_that_wait_for_their_batch_keep_to_a_limit_on_latency() -> None:
+    found = _found(ALONE, EIGHTS, Limit("latency", 8 * US))
+    assert [each.device for each in found.solution.stream.schedule.stages] == ["cpu"]
+    assert mixed_batches(ALONE, EIGHTS, 8, (Limit("latency", US),)) is None
+
+
+OTHERS = {
+    "another node": _table("embed: cpu 8\nblock(embed): cpu 24\nhead(block): cpu 32"),
+    "another order": _table("embed: cpu 8\nhead(embed): cpu 24\nblocks(head): cpu 32"),
+    "other cores": stream_table(
+        "embed: gpu 8\nblocks(embed): gpu 24\nhead(blocks): gpu 32", Device("gpu", "host")
+    ),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
+def test_of_other_nodes_and_cores_nothing_can_be_said(other: CostTable) -> None:
+    assert mixed_batches(ALONE, other, 8, ()) is None
