@@ -17,7 +17,7 @@ class Held:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._left_bytes = most_bytes
-        self._matrices: "dict[int, QuantisedMatrix]" = {}
+        self._matrices: dict[int, QuantisedMatrix] = {}
 
     def keep(self, matrices: "Iterable[QuantisedMatrix]") -> None:
         for matrix in matrices:

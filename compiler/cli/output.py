@@ -25,13 +25,13 @@ Item = TypeVar("Item")
 def say(*lines: str) -> None:
     """Print `lines` on standard output; each stays one line of text, whatever its names hold."""
     for line in lines:
-        print(printable(line), file=RESULTS.stream, flush=True)
+        print(printable(line), file=RESULTS.stream, flush=True)  # noqa: T201
 
 
 def say_on(text: str) -> None:
     """Print on the line that standard output is at; the text may break lines."""
     lines = "\n".join(map(printable, text.split("\n")))
-    print(lines, end="", file=RESULTS.stream, flush=True)
+    print(lines, end="", file=RESULTS.stream, flush=True)  # noqa: T201
 
 
 def note(line: str) -> None:

@@ -22,10 +22,7 @@ MODELLED = (*ENGINES[:2], "--device", "noisy:basis=modelled", "--scale", "noisy=
 COMMANDS = {
     "compile x.onnx -o again.plan": (MEASURED, "load create supports prepare run"),
     "compile x.onnx --dry-run": (ENGINES, "load create supports"),
-    "profile x.onnx -o costs.json": (
-        (*ENGINES[:4], "--no-cache"),
-        "load create supports prepare run",
-    ),
+    "profile x.onnx -o costs.json": ((*ENGINES[:4], "--no-cache"), "load create supports prepare run"),
     "sweep x.onnx": ((*MODELLED, *QUICK), "load create supports estimate"),
     "run x.plan --random 0": ((), "load create prepare run end"),
     "run x.plan --random 0 --stream --seconds 0.2": ((), "load create prepare run end"),

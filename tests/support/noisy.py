@@ -18,7 +18,6 @@ from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.machine import Device
 from tests.support.like import Like
 
-
 def _print(what: str) -> None:
     print(f"noise of {what} in Python")
     os.write(1, f"noise of {what} by descriptor\n".encode())
