@@ -17,7 +17,7 @@ from stagecut.runtime import Session
 F32, INT8 = "cpu.serial", "cpu.int8-static.serial"
 
 _rng = np.random.default_rng(0)
-WEIGHTS = {
+WEIGHTS: dict[str, Tensor] = {
     "w": _rng.standard_normal((32, 3, 3, 3)).astype(np.float32) / 5,
     "b": _rng.standard_normal(32).astype(np.float32),
     "v": _rng.standard_normal((64, 32, 3, 3)).astype(np.float32) / 17,
