@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -206,8 +207,13 @@ def test_weights_have_7_bits_where_the_cpu_has_no_wide_sums(
 
 
 def test_weights_of_8_bits_are_multiplied_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(engine, "_session", lambda *_, exact, **__: asked.append(exact))
+    asked, real = [], engine._session
+
+    def session(*given: Any, exact: bool, **others: Any) -> ort.InferenceSession:
+        asked.append(exact)
+        return real(*given, exact=exact, **others)
+
+    monkeypatch.setattr(engine, "_session", session)
     case = CASES["a product"]
     for scheme in (SCHEME, NARROW, Scheme(8, None), Scheme(8, 128), None):
         engine.prepare(case.stage, engine.Threads(1), scheme)
