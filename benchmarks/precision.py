@@ -4,12 +4,13 @@
                                    [--budgets 0.001,0.01,0.05] [--output FILE.json]
 
 Each takes its turn with one input, on all CPUs: ONNX Runtime and OpenVINO in float32; the whole
-model in each lower precision by the engines' own tools (quantize_dynamic, MatMulNBitsQuantizer with
-8 and 4 bits, OpenVINO's bf16, and OpenVINO on int4 weights that the latter tool wrote); and the
-plans that stagecut makes under each budget, with the same calibration samples. Printed are medians
-and ranges, and the error on samples that neither has seen: as relative rms, and as the least cosine
-of an output. MiniLM has its trained weights and real sentences; bert-base has random weights and
-tokens. A last line for each budget has the plan beside the fastest of the others that keep it: the
+model in each lower precision by the engines' own tools (quantize_dynamic, quantize_static on the
+calibration samples, MatMulNBitsQuantizer with 8 and 4 bits, OpenVINO's bf16, and OpenVINO on int4
+weights that the latter tool wrote); and the plans that stagecut makes under each budget, with the
+same calibration samples. Printed are medians and ranges, and the error on samples that neither has
+seen: as relative rms, and as the least cosine of an output. MiniLM has its trained weights and real
+sentences; others, such as bert-base and resnet-50, have random weights, and random tokens or
+pixels. A last line for each budget has the plan beside the fastest of the others that keep it: the
 median of the ratios within each round.
 """
 
@@ -32,6 +33,7 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.measure.cpus import usable_cpus
+from stagecut.compiler.measure.environment import instruction_sets
 from stagecut.compiler.onnx_runtime import ort, quantization
 from stagecut.passes.gate.accuracy import output_differences
 from stagecut.passes.precision.rms import rms
@@ -69,7 +71,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="a file for the figures, as JSON")
     options = parser.parse_args()
     print(describe_machine())
-    print(f"instruction sets: {', '.join(instruction_sets()) or 'none beyond AVX2'}")
+    print(f"instruction sets: {', '.join(instruction_sets())}")
     budgets = [float(text) for text in options.budgets.split(",")]
     found = {
         name: measured(name, budgets, options.rounds, options.effort)
@@ -77,13 +79,6 @@ def main() -> None:
     }
     if options.output is not None:
         options.output.write_text(json.dumps(found, indent=1))
-
-
-def instruction_sets() -> list[str]:
-    """Those that count for fewer bits."""
-    flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split()
-    known = ("avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
-    return [flag for flag in known if flag in flags]
 
 
 def measured(
@@ -96,8 +91,8 @@ def measured(
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         file = folder / "model.onnx"
-        ir.save(imported.model, file)
-        runs = uniform(file, folder)
+        onnx.save(_without_shapes(ir.to_proto(imported.model)), file)
+        runs = uniform(file, folder, calibration)
         data = folder / "calibration.npz"
         stacked = {key: np.stack([each[key] for each in calibration]) for key in calibration[0]}
         np.savez(data, **stacked)  # type: ignore[arg-type]  # names are the model's
@@ -122,6 +117,12 @@ def measured(
         return compare(name, runs, held_out, rounds, told, budgets)
 
 
+def _without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The tools turn weights of a Gemm, and then find that their shapes are not what was said."""
+    del model.graph.value_info[:]
+    return model
+
+
 def settings(effort: str) -> Any:
     from stagecut.compiler.context import Settings
 
@@ -129,24 +130,51 @@ def settings(effort: str) -> Any:
 
 
 def samples_of(name: str, own: Feeds) -> list[Feeds]:
-    """Real sentences for MiniLM, random tokens for others."""
+    """Real sentences for MiniLM, random tokens or pixels for others."""
     if name.startswith("minilm"):
         from stagecut.models.minilm import SentenceEncoder
 
         length = own["input_ids"].shape[-1]
         return [*SentenceEncoder.load().encode(SENTENCES, length)]
     rng = np.random.default_rng(0)
+    if "input_ids" not in own:
+        return [
+            {key: rng.standard_normal(each.shape).astype(each.dtype) for key, each in own.items()}
+            for _ in SENTENCES
+        ]
     most = int(own["input_ids"].max()) + 1
     return [{**own, "input_ids": rng.integers(0, most, own["input_ids"].shape)} for _ in SENTENCES]
 
 
-def uniform(file: Path, folder: Path) -> dict[str, Run]:
+class Calibration:
+    """The samples, one by one, as onnxruntime's tool reads them."""
+
+    def __init__(self, samples: Sequence[Feeds]) -> None:
+        self._left = iter(samples)
+
+    def get_next(self) -> Feeds | None:
+        return next(self._left, None)
+
+
+def uniform(file: Path, folder: Path, samples: Sequence[Feeds]) -> dict[str, Run]:
     """The whole model, by the engines and their own tools."""
     runs = {"ONNX Runtime f32": of_onnxruntime(file)}
     quantization().quantize_dynamic(
         file, folder / "dynamic.onnx", op_types_to_quantize=["MatMul"], per_channel=True
     )
     runs["ONNX Runtime dynamic int8"] = of_onnxruntime(folder / "dynamic.onnx")
+    quantization().quantize_static(
+        file,
+        folder / "static.onnx",
+        Calibration(samples),
+        quant_format=quantization().QuantFormat.QDQ,
+        op_types_to_quantize=["MatMul", "Gemm", "Conv"],
+        per_channel=True,
+        activation_type=quantization().QuantType.QUInt8,
+        weight_type=quantization().QuantType.QInt8,
+        reduce_range=not any("vnni" in each for each in instruction_sets()),
+    )
+    runs["ONNX Runtime static int8"] = of_onnxruntime(folder / "static.onnx")
     for bits, block in ((8, 128), (4, 32)):
         there = folder / f"int{bits}.onnx"
         in_blocks(file, there, bits=bits, block_size=block, accuracy_level=4)

@@ -1,5 +1,6 @@
 """What plans answer, and what is right: the reference, and contenders held against it."""
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -185,6 +186,12 @@ class Answers:
             self.context.settings.clock,
         )
         return find(wrong)
+
+    def is_coarse(self, wrong: Wrong, tolerance: float | None) -> bool:
+        """Whether it may just be the precision of its devices, of which no node is to blame."""
+        limit = self.limit(tolerance, wrong.proposal)
+        lower = limit is not None and limit.asked and limit.lower
+        return lower and math.isfinite(wrong.flaw.relative)
 
     def limit(self, tolerance: float | None, proposal: Proposal) -> Limit | None:
         names = dict.fromkeys(stage.device for stage in proposal.schedule.stages)

@@ -72,8 +72,10 @@ class Compared:
         return Checks((*found.inputs, *self.elsewhere), worst)
 
     def held_out(self, id_: ContenderId) -> HeldOut | None:
-        """What is known of a contender on held-out samples."""
-        return {each.id: each.held for each in self.accuracy}.get(id_, dict(self.coarse).get(id_))
+        """What is known of a contender on held-out samples; replicas of it compute the same."""
+        known = {each.id.plain: each.held for each in reversed(self.accuracy)}
+        known.update({each.id: each.held for each in self.accuracy})
+        return known.get(id_, dict(self.coarse).get(id_))
 
     @property
     def chosen(self) -> Contender:

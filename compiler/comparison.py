@@ -4,7 +4,6 @@ earlier compile.
 proposals -> without what crashed -> checked -> in turns -> the best, if right at other shapes
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +24,7 @@ from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.measure.cache import Cache
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.alone import Alone
-from stagecut.passes.gate.build import Build, Built, Checked, Wrong, right
+from stagecut.passes.gate.build import Build, Built, Checked, right
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import Gate, disputed
 from stagecut.passes.profile.profile import Fault
@@ -99,7 +98,7 @@ class Comparison:
     def _raced(self, proposals: Sequence[Proposal], spare: Spare | None) -> Compared:
         """At the shapes of the samples; no engine is left of it when it is over."""
         checked = self._answers.checked(proposals, self.tolerance)
-        coarse = [each for each in checked.wrong if self._is_coarse(each)]
+        coarse = [each for each in checked.wrong if self._answers.is_coarse(each, self.tolerance)]
         wrong = [each for each in checked.wrong if each not in coarse]
         faults = self._answers.culprits(wrong, self.tolerance)
         if faults and spare is not None and spare(faults):
@@ -107,12 +106,6 @@ class Comparison:
         compared = self._gated(right(checked, self.tolerance))
         off = tuple((each.proposal.id, each.held) for each in coarse if each.held is not None)
         return replace(compared, coarse=off)
-
-    def _is_coarse(self, wrong: Wrong) -> bool:
-        """Whether it may just be the precision of its devices, of which no node is to blame."""
-        limit = self._answers.limit(self.tolerance, wrong.proposal)
-        lower = limit is not None and limit.asked and limit.lower
-        return lower and math.isfinite(wrong.flaw.relative)
 
     def _gated(self, checked: Checked) -> Compared:
         settings = self.measurements.context.settings

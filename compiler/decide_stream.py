@@ -16,11 +16,12 @@ from stagecut import backends
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.decide import Decision, can_do_without, expanded_without
+from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.formats.stream_json import write_stream
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.contender import Contender, ContenderKind
-from stagecut.compiler.ir.costs import ENERGY, CostTable
+from stagecut.compiler.ir.costs import ENERGY, CostTable, with_error_limit
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
 from stagecut.compiler.ir.planned_stream import FrontPoint, PlannedStream
 from stagecut.compiler.ir.solution import Certificate
@@ -41,6 +42,7 @@ from stagecut.passes.partition.restrict import Restrict, without
 from stagecut.passes.partition.throughput.front import Front
 from stagecut.passes.partition.throughput.lattice import Lattice
 from stagecut.passes.partition.throughput.throughput import Throughput
+from stagecut.passes.precision.tighten import Tightened
 from stagecut.passes.profile.loaded import loaded
 from stagecut.passes.profile.profile import Fault, Profiled
 
@@ -79,7 +81,14 @@ class DecideStream:
         the limits; CostTableError where energy is limited and not known."""
         if self.by_costs:
             _refuse_batches(profiled.costs)
-        costs = profiled.costs if self.by_costs else with_all_cores(profiled.costs)
+        budget = self._budget(measurements, expanded)
+        costs, before = profiled.costs, profiled.faults
+        if budget is not None:
+            expanded = expanded_without(expanded, budget.faults)
+            before = (*before, *budget.faults)
+            out = {(fault.node, fault.device) for fault in budget.faults}
+            costs = with_error_limit(budget.within(without(costs, out)), None)
+        costs = costs if self.by_costs else with_all_cores(costs)
         if any(limit.name == ENERGY for limit in self.limits):
             costs.require_energy()
         with StreamField(
@@ -89,9 +98,13 @@ class DecideStream:
             size=self.size,
             most_latency_s=most_latency_s(self.limits),
         ) as field:
-            costs, solution, faults = self._solved(field, costs, expanded)
+            costs, solved, faults = self._solved(field, costs, expanded, budget)
+            solution = solved.solved
             dump("schedule", f"{solution.certificate.claim}\n{solution.stream}")
-            costs_text = write_costs(costs)
+            allowed = costs
+            if budget is not None and solved.limit is not None:
+                allowed = budget.limited(costs, solved.limit)
+            costs_text = write_costs(allowed)
             dump("costs", costs_text, "json")
             with self.phases("gate"):
                 field.enter_configured()
@@ -103,18 +116,27 @@ class DecideStream:
         shipped = next(
             entry.proposal for entry in entries if entry.proposal.id == compared.chosen.id
         )
+        rivals = tuple(entry.proposal.single for entry in entries)
         return Decision(
             expanded_without(expanded, faults),
             costs,
             costs_text,
             _certificate(solution),
             {},
-            tuple(entry.proposal.single for entry in entries),
+            rivals,
             compared,
-            (*profiled.faults, *faults),
-            self._planned(shipped, costs, solution, entries, compared, field.measured),
+            (*before, *faults),
+            self._planned(shipped, allowed, solution, entries, compared, field.measured),
             write_stream(solution),
+            None if budget is None else budget.planned(solved, rivals, compared),
         )
+
+    def _budget(self, measurements: Measurements, expanded: ExpandedGraph) -> ErrorBudget | None:
+        """Of each input: replicas compute the same."""
+        if self.tolerance is None or self.by_costs:
+            return None
+        with self.phases("precision"):
+            return ErrorBudget.of(measurements, expanded, self.tolerance)
 
     def costs(
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled
@@ -191,8 +213,12 @@ class DecideStream:
             return ()
 
     def _solved(
-        self, field: StreamField, costs: CostTable, expanded: ExpandedGraph
-    ) -> tuple[CostTable, StreamSolution, tuple[Fault, ...]]:
+        self,
+        field: StreamField,
+        costs: CostTable,
+        expanded: ExpandedGraph,
+        budget: ErrorBudget | None = None,
+    ) -> tuple[CostTable, Tightened[StreamSolution], tuple[Fault, ...]]:
         """The costs as they are in streams, and the fastest stream by them; without the nodes whose
         outputs turned out to be wrong somewhere."""
         faults: tuple[Fault, ...] = ()
@@ -205,11 +231,16 @@ class DecideStream:
                 costs = without(costs, {(fault.node, fault.device) for fault in new})
             with self.phases("partition"):
                 table = loaded(costs, field.calls(costs))
-                solution = Throughput(self.limits)(self.restrict(table))
-            if field.knows(solution) or not left:
+                solved = self._fastest(self.restrict(table), budget)
+            if field.knows(solved.solved) or not left:
                 break
-            proposals = [fastest(table, solution)]
-        return table, solution, faults
+            proposals = [fastest(table, solved.solved)]
+        return table, solved, faults
+
+    def _fastest(self, table: CostTable, budget: ErrorBudget | None) -> Tightened[StreamSolution]:
+        if budget is None:
+            return Tightened(Throughput(self.limits)(table), ())
+        return budget.streamed(table, self.limits)
 
 
 def _refuse_batches(costs: CostTable) -> None:

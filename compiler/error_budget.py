@@ -6,27 +6,31 @@ NodeErrors -> CostTable with a budget -> partition -> held-out samples
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from stagecut import backends
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.effort import FRONT_POINTS
-from stagecut.compiler.ir.account import Account
+from stagecut.compiler.ir.account import Account, account
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.costs import ERROR, CostTable, NodeCosts, with_error_limit, with_errors
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import ToleranceError, UnplaceableError
 from stagecut.compiler.ir.metric import Metric
-from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.precision import ContenderError, ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Solution, Totals
+from stagecut.compiler.ir.stream import StreamSolution
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.kept_errors import KeptCheck, KeptErrors, node_errors, plan_check
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.partition.partition import Partition
+from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.precision.error_front import error_front
 from stagecut.passes.precision.tighten import Tightened, tighten
 from stagecut.passes.profile.profile import Fault
@@ -47,6 +51,8 @@ _NOTHING_HELD_OUT = (
 )
 
 Solved = tuple[Solution, Totals]
+
+Answer = TypeVar("Answer")
 
 
 def without_idle(expanded: ExpandedGraph, engines: Mapping[str, Backend]) -> ExpandedGraph:
@@ -161,24 +167,41 @@ class ErrorBudget:
 
     def solved(self, table: CostTable, objective: Objective) -> Tightened[Solved]:
         """Raises ToleranceError where no schedule is within the budget."""
+        watch = self.measurements.context.settings.watch
+        partition = Partition(objective, _SEARCH_S, watch)
+        return self._tightened(
+            table, objective, partition.with_totals, lambda solved: solved[0].schedule
+        )
+
+    def streamed(self, table: CostTable, limits: tuple[Limit, ...]) -> Tightened[StreamSolution]:
+        """The fastest stream within the budget, which is of each of its inputs; raises
+        ToleranceError where there is none."""
+        return self._tightened(
+            table, LATENCY, Throughput(limits), lambda solved: solved.stream.schedule
+        )
+
+    def _tightened(
+        self,
+        table: CostTable,
+        objective: Objective,
+        solver: Callable[[CostTable], Answer],
+        schedule_of: Callable[[Answer], Schedule],
+    ) -> Tightened[Answer]:
         self._check_own()
 
-        watch = self.measurements.context.settings.watch
-
-        def solve(limit: float) -> Solved:
+        def solve(limit: float) -> Answer:
             try:
-                return Partition(objective, _SEARCH_S, watch).with_totals(
-                    self.limited(table, limit)
-                )
+                return solver(self.limited(table, limit))
             except UnplaceableError as error:
                 raise self._refused(table, self._left(limit), objective, error) from error
 
+        loose = with_error_limit(table, None)
         return tighten(
             self.tolerance,
             self._most,
             solve,
-            lambda solved: self.predicted(solved[0].account),
-            lambda solved: self._measured(solved[0]),
+            lambda solved: self.predicted(account(loose, schedule_of(solved))),
+            lambda solved: self._measured(loose, schedule_of(solved)),
         )
 
     def _check_own(self) -> None:
@@ -190,15 +213,13 @@ class ErrorBudget:
                 fix="raise the tolerance, or quantise the model less",
             )
 
-    def _measured(self, solution: Solution) -> float | None:
-        if not self.predicted(solution.account):
-            return None
-        return self._check(solution).off(self.metric)
+    def _measured(self, table: CostTable, schedule: Schedule) -> float | None:
+        costs = account(table, schedule)
+        return self._check(schedule, costs).off(self.metric) if self.predicted(costs) else None
 
-    def _check(self, solution: Solution) -> KeptCheck:
-        schedule = solution.schedule
+    def _check(self, schedule: Schedule, costs: Account) -> KeptCheck:
         if schedule not in self._checks:
-            proposal = Proposal(ContenderId(ContenderKind.OPTIMUM), schedule, solution.account)
+            proposal = Proposal(ContenderId(ContenderKind.OPTIMUM), schedule, costs)
             self._checks[schedule] = plan_check(self.measurements, proposal, self.tolerance)
         return self._checks[schedule]
 
@@ -234,28 +255,28 @@ class ErrorBudget:
         return tuple(map(self._point, found)) if len(found) > 1 else ()
 
     def _point(self, solution: Solution) -> ErrorPoint:
-        account, held = solution.account, self._check(solution).held
+        costs, held = solution.account, self._check(solution.schedule, solution.account).held
         return ErrorPoint(
-            account.latency_s,
-            account.basis,
-            self.predicted(account),
+            costs.latency_s,
+            costs.basis,
+            self.predicted(costs),
             None if held is None else held.rms,
             solution.assignment.devices,
         )
 
-    def predicted(self, account: Account) -> float:
+    def predicted(self, costs: Account) -> float:
         """The relative rms error that the sum of squares predicts."""
-        return self._root(account.uses.get(ERROR, 0.0))
+        return self._root(costs.uses.get(ERROR, 0.0))
 
     def _root(self, squared: float) -> float:
         return math.sqrt(squared + self.own)
 
     def planned(
         self,
-        solved: Tightened[Solved],
+        solved: Tightened[Answer],
         rivals: Sequence[Proposal],
         compared: Compared,
-        front: tuple[ErrorPoint, ...],
+        front: tuple[ErrorPoint, ...] = (),
     ) -> PlannedPrecision:
         """What the plan says of it."""
         original = self.measurements.answers.original

@@ -58,6 +58,7 @@ from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.original import Original
 from stagecut.compiler.over_hosts import OverHosts
 from stagecut.compiler.right import Right
+from stagecut.compiler.spare import with_weights_of
 from stagecut.passes.assemble import Assemble
 from stagecut.passes.cluster.cluster import Cluster, Granularity
 from stagecut.passes.expand import Expand
@@ -258,9 +259,13 @@ class Question:
                 decided.stream,
                 decided.precision,
             )
-            for staged in (shipped[0], *(() if spare is None else spare[:1])):
-                for each in measurements.answers.stored(staged):
-                    members.models[f"{prefix}{each.name}.onnx"] = each.model
+            programs = measurements.answers.stored(shipped[0])
+            if spare is not None:
+                limit = measurements.answers.limit(self.tolerance, chosen)
+                most = 0.0 if limit is None or limit.loss is not None else limit.relative
+                programs += with_weights_of(programs, spare[0], measurements.answers, most)
+            for each in programs:
+                members.models[f"{prefix}{each.name}.onnx"] = each.model
             members.files[costs_file(index, self.entry)] = decided.costs_text.encode()
             if decided.proof:
                 members.files[stream_file(index, self.entry)] = decided.proof.encode()

@@ -105,7 +105,8 @@ class StreamField:
         [wrong] = checked.wrong
         self._failed.add(proposal.stream.schedule.stages)
         self._drop(str(wrong), wrong.error)
-        return answers.culprits([wrong], self._tolerance)
+        coarse = answers.is_coarse(wrong, self._tolerance)
+        return () if coarse else answers.culprits([wrong], self._tolerance)
 
     def _readied(self, built: Built) -> Built:
         executor = built.runner

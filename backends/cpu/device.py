@@ -1,8 +1,9 @@
 """`cpu.serial` and `cpu.parallel`: ONNX Runtime with one thread, or with all of them; and the same
 with quantised weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.scheme import Scheme, stored_by
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Value
@@ -25,6 +26,7 @@ class CpuBackend:
     pins: bool = False
     alone: tuple[str, ...] = ()
     scheme: Scheme | None = None
+    held: Held = field(default_factory=Held, repr=False, compare=False)
 
     def supports(self, node: Node) -> Support:
         from stagecut.backends.cpu import engine
@@ -54,7 +56,7 @@ class CpuBackend:
 
     def stored(self, stage: StageProgram) -> StageProgram:
         """With the weights of its products as they are held here."""
-        return stored_by(self.scheme, stage)
+        return stored_by(self.scheme, stage, self.held)
 
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None
@@ -63,4 +65,4 @@ class CpuBackend:
         from stagecut.backends.cpu import engine
 
         threads = engine.Threads(self.device.cores, self.spins, self.pins)
-        return engine.prepare(stage, threads, self.scheme)
+        return engine.prepare(stage, threads, self.scheme, self.held)

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
 from stagecut.compiler.ir.device import StageProgram, Tensor
@@ -68,9 +69,14 @@ class OrtExecutable:
         return outputs
 
 
-def prepare(stage: StageProgram, threads: Threads, scheme: Scheme | None = None) -> OrtExecutable:
+def prepare(
+    stage: StageProgram,
+    threads: Threads,
+    scheme: Scheme | None = None,
+    held: Held | None = None,
+) -> OrtExecutable:
     """A session with these threads; large weights are read where they are mapped, and those of
-    products are quantised first where there is a `scheme`.
+    products are quantised first where there is a `scheme`, and `held` from then on.
 
     Where ONNX Runtime's own optimisations spoil the stage, it is prepared without them.
     """
@@ -78,7 +84,10 @@ def prepare(stage: StageProgram, threads: Threads, scheme: Scheme | None = None)
     if scheme is not None:
         from stagecut.backends.cpu.quantise import quantised
 
-        stage, products = quantised(stage, scheme)
+        stage, matrices = quantised(stage, scheme)
+        products = matrices
+        if held is not None:
+            held.keep(matrices)
     kept_apart = () if scheme is None or not scheme.calibrated else _KEPT_APART
     exact = scheme is not None and scheme.block is None and not scheme.narrow
     files = _weight_files(stage.model)

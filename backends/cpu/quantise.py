@@ -106,7 +106,7 @@ def _convolved(
 def _activated(y: ir.Value, range_: Range | None) -> tuple[ir.Value, Range | None]:
     """What an activation that is its only reader makes of `y`, with its range; `y` itself where
     there is none."""
-    uses = y.uses()
+    uses = [*y.uses()]
     if len(uses) != 1 or y.is_graph_output() or uses[0].node.op_type not in _ACTIVATIONS:
         return y, range_
     activation = uses[0].node
@@ -132,7 +132,7 @@ def _round_behind(graph: ir.Graph, value: ir.Value, scale: float, zero: int) -> 
 
 
 def _uint8(range_: Range) -> tuple[float, int]:
-    """The scale and the zero point of numbers in this range, as onnxruntime's quantiser has them."""
+    """The scale and the zero point of a range, as onnxruntime's quantiser has them."""
     low, high = np.float32(range_.low), np.float32(range_.high)
     zero, scale = quantization().quant_utils.compute_scale_zp(
         low, high, np.array(0, np.uint8), np.array(255, np.uint8), symmetric=False

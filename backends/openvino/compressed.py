@@ -16,6 +16,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13
 
+from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.products import Target, quantised_matrix, targets
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix
@@ -66,18 +67,22 @@ class Compressed:
         return kept
 
 
-def compressed(stage: StageProgram, scheme: Scheme) -> Mapping[str, Compressed]:
+def compressed(
+    stage: StageProgram, scheme: Scheme, held: Held | None = None
+) -> Mapping[str, Compressed]:
     """The weights of the products that the scheme is for, by name."""
     few: dict[str, dict[bool, Reading]] = {}
     for target in targets(stage.model.graph, scheme):
         readings = few.setdefault(target.name, {})
         if target.turned not in readings:
-            readings[target.turned] = _reading(target, scheme)
+            readings[target.turned] = _reading(target, scheme, held)
     return {name: Compressed(readings) for name, readings in few.items()}
 
 
-def _reading(target: Target, scheme: Scheme) -> Reading:
+def _reading(target: Target, scheme: Scheme, held: Held | None) -> Reading:
     matrix = quantised_matrix(target, scheme)
+    if held is not None:
+        held.keep([matrix])
     key = matrix.digest, target.turned
     found = _in_use.get(key)
     if found is None:

@@ -1,8 +1,9 @@
 """`openvino.f32` and `openvino.bf16`: OpenVINO's CPU plugin in the host's memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stagecut.backends.openvino import faults
+from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.scheme import Scheme, stored_by
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.graph import Node, Operator, Value
@@ -50,6 +51,7 @@ class OpenvinoBackend:
     streams: int = 1
     serves_more: bool = False
     scheme: Scheme | None = None
+    held: Held = field(default_factory=Held, repr=False, compare=False)
 
     def supports(self, node: Node) -> Support:
         for operator in node.operators:
@@ -66,7 +68,7 @@ class OpenvinoBackend:
 
     def stored(self, stage: StageProgram) -> StageProgram:
         """With the weights of its products as they are held here."""
-        return stored_by(self.scheme, stage)
+        return stored_by(self.scheme, stage, self.held)
 
     def estimate(self, node: Node) -> Estimate | None:  # noqa: ARG002  # it is always measured
         return None
@@ -82,6 +84,7 @@ class OpenvinoBackend:
             pin=self.pins,
             streams=self.streams,
             scheme=self.scheme,
+            held=self.held,
         )
 
     def serving(self, callers: int) -> str:

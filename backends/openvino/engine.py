@@ -16,6 +16,7 @@ from stagecut.backends.openvino.library import core, last_line, misshapen
 from stagecut.backends.openvino.open_sizes import check_open_sizes
 from stagecut.backends.openvino.shapes import SHAPES_KEPT
 from stagecut.backends.openvino.shared_weights import beside_model, put_in, without_weights
+from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.ir.device import StageProgram, as_array
 from stagecut.compiler.ir.errors import EngineError
@@ -37,11 +38,12 @@ def prepare(
     pin: bool,
     streams: int = 1,
     scheme: Scheme | None = None,
+    held: Held | None = None,
 ) -> OpenvinoExecutable:
     """Compile `stage`; its large weights stay where they are, mapped from their file.
 
     `streams` callers are served at once, each on `threads` threads. With a `scheme`, the weights of
-    products are held in few bits.
+    products are held in few bits, and `held` from then on.
 
     Sizes that are not known stay open; where OpenVINO cannot do with that, they are those of the
     sample run, and the stage takes no others.
@@ -51,7 +53,7 @@ def prepare(
         raise EngineError(
             f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
         )
-    few = {} if scheme is None else _compressed(stage, scheme)
+    few = {} if scheme is None else _compressed(stage, scheme, held)
     weights = beside_model(stage.model, few)
     _check_integers(stage)
     check_open_sizes(stage)
@@ -87,10 +89,12 @@ def prepare(
     return OpenvinoExecutable(model, compiled, stage, kept, streams)
 
 
-def _compressed(stage: StageProgram, scheme: Scheme) -> "Mapping[str, Compressed]":
+def _compressed(
+    stage: StageProgram, scheme: Scheme, held: Held | None
+) -> "Mapping[str, Compressed]":
     from stagecut.backends.openvino.compressed import compressed  # which brings ONNX Runtime
 
-    return compressed(stage, scheme)
+    return compressed(stage, scheme, held)
 
 
 def _compiled(

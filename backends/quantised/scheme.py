@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stagecut.backends.options import Options
+from stagecut.backends.quantised.held import Held
 from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.graph import Attribute, Operator
 
@@ -122,14 +123,14 @@ class Scheme:
         return not self.whole_blocks or self.block is None or inner % self.block == 0
 
 
-def stored_by(scheme: Scheme | None, stage: StageProgram) -> StageProgram:
+def stored_by(scheme: Scheme | None, stage: StageProgram, held: Held) -> StageProgram:
     """`stage` with the weights of its products as a device of this scheme holds them; as it is,
-    where it has none."""
+    where it has none. They are `held` from then on."""
     if scheme is None:
         return stage
     from stagecut.backends.quantised.store import stored
 
-    return stored(stage, scheme)
+    return stored(stage, scheme, held)
 
 
 def activations_of(read: Options) -> Activations:

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
+from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.products import Target, quantised_matrix, targets
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
 from stagecut.compiler.ir.device import StageProgram
 
 
-def stored(stage: StageProgram, scheme: Scheme) -> StageProgram:
+def stored(stage: StageProgram, scheme: Scheme, held: Held | None = None) -> StageProgram:
     """`stage`, which stays as it is, with the weights that the scheme is for in few bits. Raises
     EngineError where a tool leaves one as it is."""
     model = stage.model.clone()
@@ -26,6 +27,8 @@ def stored(stage: StageProgram, scheme: Scheme) -> StageProgram:
         if value is None or not _is_all(value, found):
             continue
         matrix = quantised_matrix(found[0], scheme)
+        if held is not None:
+            held.keep([matrix])
         if matrix.form.size_bytes < found[0].tensor.nbytes:
             value.const_value = QuantisedTensor(
                 name, matrix, turned=found[0].turned, kernel=found[0].kernel

@@ -17,12 +17,14 @@ from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.costs import ERROR
+from stagecut.compiler.ir.costs import ERROR, with_error_limit
 from stagecut.compiler.ir.errors import FeedError, StagecutError, ToleranceError, UsageError
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.whole_replicas import with_all_cores
 from stagecut.passes.expand import Expand
+from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.profile.synthetic import synthetic_costs
 from tests.support.decoders import tiny_decoder
 from tests.support.products import SIZE, nothing_to_quantise, products
@@ -194,3 +196,46 @@ def test_a_decoder_is_not_calibrated(tmp_path: Path) -> None:
 def test_a_precision_that_there_is_not() -> None:
     with pytest.raises(StagecutError, match="int8, int4, auto"):
         _planned(precision="int3")
+
+
+def _measured_products(folder: Path, *devices: str) -> tuple[Measurements, ExpandedGraph]:
+    engines = backends.create_all(devices)
+    settings = Settings(effort="quick", load=lambda: None, warn=lambda _: None)
+    context = CompileContext(engines, {name: name for name in engines}, settings, None, ())
+    program = load_program(products())
+    [weights] = write_weights([program.model], folder)
+    measurements = Measurements(context, program, graph_of(program), weights)
+    return measurements, Expand(engines)(measurements.graph)
+
+
+def test_a_stream_is_the_fastest_of_those_within_the_budget(tmp_path: Path) -> None:
+    measurements, expanded = _measured_products(tmp_path, F32, INT8, INT4)
+    table = with_all_cores(synthetic_costs(expanded, lambda devices: devices[-1]))
+    found = []
+    for tolerance in (0.5, 0.05, 1e-4):
+        budget = ErrorBudget.of(measurements, expanded, tolerance)
+        assert budget is not None
+        solved = budget.streamed(with_error_limit(budget.within(table), None), ())
+        solution = solved.solved
+        devices = [stage.device for stage in solution.stream.schedule.stages]
+        off = solved.attempts[-1].measured or 0.0
+        assert off <= tolerance
+        assert solution.account.uses[ERROR] <= (solved.limit or 0.0) * (1 + 1e-9)
+        free = Throughput()(with_error_limit(budget.within(table), None))
+        assert solution.account.period_s >= free.account.period_s
+        found.append((solution.account.period_s, {*devices}))
+    periods = [period_s for period_s, _ in found]
+    assert periods == sorted(periods)
+    assert found[0][1] == {INT4}  # which is the fastest by these costs
+    assert found[-1][1] == {F32}
+
+
+def test_streams_have_a_budget_of_errors_and_say_what_it_came_to() -> None:
+    planned = _planned(objective="throughput", tolerance=0.05, max_batch=1)
+    precision = planned.precision
+    assert precision is not None
+    assert precision.attempts
+    measured = {each.name: each.measured for each in precision.contenders}
+    assert 0 < (measured[INT8] or 0.0) <= 0.05
+    assert INT4 not in measured  # which is further off
+    assert planned.account.uses.get(ERROR, 0.0) <= 0.05**2

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -37,14 +38,14 @@ def _ranged(case: Sample) -> Sample:
     model = case.stage.model
     every = [value for node in model.graph for value in node.outputs]
     wanted = ir.Model(model.graph.clone(), ir_version=10)
-    by_name = {value.name: value for node in wanted.graph for value in node.outputs}
-    wanted.graph.outputs[:] = [by_name[value.name] for value in every]
+    by_name = {str(value.name): value for node in wanted.graph for value in node.outputs}
+    wanted.graph.outputs[:] = [by_name[str(value.name)] for value in every]
     session = ort.InferenceSession(
         ir.to_proto(wanted).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     feeds = dict(zip([value.name for value in case.stage.inputs], case.feeds(), strict=True))
-    found = {**feeds, **dict(zip(by_name, session.run([*by_name], feeds), strict=True))}
-    ranges = {str(name): range_of(array) for name, array in found.items()}
+    written = zip(by_name, map(np.asarray, session.run([*by_name], feeds)), strict=True)
+    ranges = {name: range_of(array) for name, array in (*feeds.items(), *written)}
     put_ranges(model, {name: each for name, each in ranges.items() if each is not None})
     return case
 
@@ -75,8 +76,8 @@ CASES = {
             "{ h = Conv <group = 12, strides = [2, 2]> (x, w, b) y = Clip(h, low, high) }",
             w=_weights(12, 1, 3, 3),
             b=_weights(12),
-            low=np.float32(0),
-            high=np.float32(6),
+            low=np.array(0, np.float32),
+            high=np.array(6, np.float32),
         )
     ),
     "along one axis": _ranged(
@@ -206,8 +207,13 @@ def test_weights_have_7_bits_where_the_cpu_has_no_wide_sums(
 
 
 def test_weights_of_8_bits_are_multiplied_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(engine, "_session", lambda *_, exact, **__: asked.append(exact))
+    asked, real = [], engine._session
+
+    def session(*given: Any, exact: bool, **others: Any) -> ort.InferenceSession:
+        asked.append(exact)
+        return real(*given, exact=exact, **others)
+
+    monkeypatch.setattr(engine, "_session", session)
     case = CASES["a product"]
     for scheme in (SCHEME, NARROW, Scheme(8, None), Scheme(8, 128), None):
         engine.prepare(case.stage, engine.Threads(1), scheme)

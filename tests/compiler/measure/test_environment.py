@@ -3,7 +3,7 @@
 import platform
 from pathlib import Path
 
-from stagecut.compiler.measure.environment import cpu_model, versions
+from stagecut.compiler.measure.environment import cpu_model, instruction_sets, versions
 
 
 def test_the_cpu_by_its_name(tmp_path: Path) -> None:
@@ -22,3 +22,14 @@ def test_versions_of_what_a_plan_depends_on() -> None:
     found = versions()
     assert found["python"] == platform.python_version()
     assert {"stagecut", "onnx", "onnxruntime"} <= found.keys()
+
+
+def test_instruction_sets_that_count_for_few_bits(tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(
+        "processor : 0\nflags\t\t: fpu sse2 avx2 avx512_vnni avx512f_not\n\nflags : none\n"
+    )
+    assert instruction_sets(info) == ("avx2", "avx512_vnni")
+    info.write_text("processor : 0\nFeatures : fp asimd\n")
+    assert instruction_sets(info) == ()
+    assert instruction_sets(tmp_path / "missing") == ()
