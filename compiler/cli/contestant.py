@@ -10,6 +10,7 @@ so many seconds                  >
 ends the connection              >    ends
 """
 
+import os
 import signal
 import time
 from collections.abc import Mapping
@@ -97,6 +98,7 @@ class Contestant:
 
 def _serve(connection: Connection, rival: Rival, seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the parent
+    os.dup2(2, 1)  # what engines print, whoever started this
     try:
         one, ways = rival.make()
         one()  # in their first calls engines allocate memory
