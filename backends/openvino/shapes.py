@@ -8,7 +8,8 @@ step by step, as that of a decoder does, not each: what was tried lies on a line
 
 and what lies between is as right as that is. Sizes follow from it by sums, or as the smaller or the
 larger of two, which agree everywhere between two ends if they do at these and between them; where
-they are halves, neighbours show it. The line grows to twice its length, so that few are tried.
+they are halves, thirds, up to eighths, so many neighbours show it. The line grows to twice its
+length, so that few are tried.
 """
 
 import math
@@ -20,6 +21,9 @@ from typing import TypeAlias
 from stagecut.compiler.ir.errors import EngineError
 
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
+
+#: So many neighbours in the middle of a line are tried: what repeats itself within them is seen.
+_NEIGHBOURS = 8
 
 #: So many that lie on no line are kept, and the number of shapes for which OpenVINO keeps what it
 #: built: 5000 operators by itself, at about 0.1 MB each.
@@ -104,12 +108,13 @@ class KnownShapes:
         return line
 
     def _is_right(self, line: Line, known: int, like: Shapes) -> bool:
-        """Whether all fits from `known` to its end: at both ends, in the middle, beside them."""
-        middle = (known + line.reach) // 2
-        places = {known + 1, middle, middle + 1, line.reach - 1, line.reach}
+        """Whether all fits from `known` to its end: at both ends, beside them, and at neighbours in
+        the middle."""
+        middle = (known + line.reach - _NEIGHBOURS) // 2
+        places = {known + 1, *range(middle, middle + _NEIGHBOURS), line.reach - 1, line.reach}
         try:
             for place in sorted(places):
-                if 0 <= place <= line.reach:
+                if known <= place <= line.reach:
                     self._trial(_shaped(line.at(place), like))
         except EngineError:
             return False
