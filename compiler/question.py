@@ -260,10 +260,10 @@ class Question:
                 decided.precision,
             )
             programs = measurements.answers.stored(shipped[0])
-            if spare is not None:
-                limit = measurements.answers.limit(self.tolerance, chosen)
-                most = 0.0 if limit is None or limit.loss is not None else limit.relative
-                programs += with_weights_of(programs, spare[0], measurements.answers, most)
+            if plain is not None and spare is not None:
+                answers = measurements.answers
+                limit = answers.limit(self.tolerance, chosen)
+                programs += with_weights_of(programs, plain, spare[0], answers, limit)
             for each in programs:
                 members.models[f"{prefix}{each.name}.onnx"] = each.model
             members.files[costs_file(index, self.entry)] = decided.costs_text.encode()
