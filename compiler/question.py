@@ -158,7 +158,7 @@ class Question:
         proved of all that might be."""
         if self.hosts is None:
             return planned, members
-        measurements = self.placed(program, weights, None)[0].on_samples_that_run()
+        measurements, _ = self.measurable(program, weights, None)
         table = read_costs(members.files[costs_file(index, self.entry)].decode())
         allowed, rewrites = self.restrict(table), self._rewrites(measurements.graph, self.hosts)
         try:
@@ -288,6 +288,13 @@ class Question:
             self.right,
         )
         return measurements, expanded
+
+    def measurable(
+        self, program: Program, weights: WeightFile, opened: ir.Model | None
+    ) -> tuple[Measurements, ExpandedGraph]:
+        """The same, with samples and ranges: as engines are to have it, whatever it is run for."""
+        measurements, expanded = self.placed(program, weights, opened)
+        return measurements.on_samples_that_run(), expanded
 
     @property
     def _decide(self) -> Decide | DecideStream | DecideOverHosts:
