@@ -207,7 +207,7 @@ def _parsed(table: TableDocument, raw: dict[str, Any], again: Callable[[], Any])
 
 def _loaded(text: bytes) -> Any:
     try:
-        return from_json(text, cache_strings="keys")
+        return from_json(text)
     except ValueError as error:
         raise CostTableError(f"Invalid JSON: {error}", fix="see docs/costs.md") from None
 

@@ -175,9 +175,7 @@ def stored_parts(name: str, tensor: ir.TensorProtocol) -> Iterator[tuple[str, ir
         yield name, tensor
 
 
-def _in_full(
-    matrix: QuantisedMatrix, shape: tuple[int, ...], *, turned: bool
-) -> ir.TensorProtocol:
+def _in_full(matrix: QuantisedMatrix, shape: tuple[int, ...], *, turned: bool) -> ir.TensorProtocol:
     numbers = matrix.numpy()
     return ir.Tensor((_turned(numbers) if turned else numbers).reshape(shape))
 

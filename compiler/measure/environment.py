@@ -9,7 +9,15 @@ from pathlib import Path
 _CPU_INFO = Path("/proc/cpuinfo")
 
 #: Those on which it depends how products of few bits are computed, and how fast they are.
-_COUNTED_SETS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+_COUNTED_SETS = (
+    "avx2",
+    "avx512f",
+    "avx_vnni",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_int8",
+    "amx_bf16",
+)
 _PACKAGES = ("stagecut", "onnxruntime", "openvino", "onnx", "onnx-ir", "onnxscript", "torch")
 
 

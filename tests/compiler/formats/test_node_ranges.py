@@ -28,9 +28,7 @@ def _model() -> ir.Model:
 def test_nodes_know_what_they_read_and_write_in_a_file_too() -> None:
     model = _model()
     put_ranges(model, {"x": Range(-0.1, 1 / 3), "h": Range(-1, 2)})
-    read = ir.from_proto(
-        onnx.load_model_from_string(ir.to_proto(model).SerializeToString())
-    )
+    read = ir.from_proto(onnx.load_model_from_string(ir.to_proto(model).SerializeToString()))
     for each in (model, read, model.clone()):
         product, relu = each.graph
         assert (read_range(product), written_range(product)) == (Range(-0.1, 1 / 3), Range(-1, 2))
