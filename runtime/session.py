@@ -46,9 +46,8 @@ class Session:
     Inputs may have any shape that the model admits. The variant of the plan runs that was profiled
     with the shapes nearest to theirs: those with the least sum of |log(size / profiled size)| over
     all dimensions, the first of these; an input of another rank counts as far away. Of a decoder's
-    step that was compiled for several lengths, it is the one from whose length on it was made, by
-    how many rows the states have. The first run at a shape that was not profiled prepares for it,
-    which takes a while.
+    step with variants for several lengths, how many rows its states hold says which one. The first
+    run at a shape that was not profiled prepares for it, which takes a while.
 
     The plan's file is kept open: a session goes on with the plan that it opened when the file is
     replaced or removed. A file of more than 4 MiB that is written to in place is noticed by the
