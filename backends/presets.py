@@ -153,7 +153,7 @@ class Presets:
             return tomllib.loads(without_mark(raw).decode())
         except OSError as error:
             problem, fix = f"cannot be read: {error.strerror}", "give the path of a preset"
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             problem = f"is not TOML: {error}"
             fix = f"see presets/{self.architectures[0]}.toml in {self.package}"
         raise DeviceError(problem, where=str(path), fix=fix)

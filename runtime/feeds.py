@@ -61,7 +61,7 @@ def _random(port: InputPort, generator: np.random.Generator) -> Tensor:
         return _of_type(port, generator)
     except (MemoryError, ValueError) as error:  # numpy's "array is too big" is a ValueError
         raise FeedError(
-            f"an array of {size_text(port.shape)} does not fit into memory",
+            f"an array of {size_text(port.shape)} cannot be made: {error}",
             where=f"input {port.name}",
             fix="ask for a smaller shape",
         ) from error

@@ -59,9 +59,12 @@ class OrtExecutable:
         self._run = getattr(session, "_sess", session).run
         self._weights = weights  # which the session reads where they are
         self._inputs = [*enumerate(value.name for value in stage.inputs)]
+        self._count = len(self._inputs)
         self._outputs = [value.name for value in stage.outputs]
 
     def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        if len(inputs) != self._count:
+            raise ValueError(f"{len(inputs)} inputs for {self._count}")
         feeds: dict[str, Tensor] = {}  # by a loop, which for a few is quicker than dict and zip
         for at, name in self._inputs:
             feeds[name] = inputs[at]

@@ -23,7 +23,7 @@ def main() -> None:
 def run_here() -> None:
     """Run the command line in this process; never shows a traceback for what the user can mend.
 
-    Standard output is afterwards as it was before.
+    Python's standard output is afterwards as it was before.
     """
     from stagecut.compiler.cli.streams import RESULTS
 

@@ -57,6 +57,8 @@ class Results:
 
     def __init__(self) -> None:
         self._kept: TextIO | None = None
+        #: What stands in place of standard output meanwhile.
+        self._instead: TextIO | None = None
 
     @property
     def stream(self) -> TextIO:
@@ -68,12 +70,15 @@ class Results:
 
     def part(self) -> None:
         """From here on, what others print is on standard error: also what threads of theirs print
-        behind the last result, or what they print when the process ends."""
-        self._kept, sys.stdout = self.stream, sys.stderr
+        behind the last result, or what they print when the process ends. Results go to the
+        standard output of now, where somebody put in another since the last time."""
+        if self._kept is None or sys.stdout is not self._instead:
+            self._kept = sys.stdout
+        sys.stdout = self._instead = sys.stderr
 
     def join(self) -> None:
         """As it was before."""
-        sys.stdout, self._kept = self.stream, None
+        sys.stdout, self._kept, self._instead = self.stream, None, None
 
 
 RESULTS = Results()

@@ -10,6 +10,7 @@ import mmap
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -21,7 +22,8 @@ from stagecut.compiler.ir.errors import PlanError
 
 class KeptFile:
     """The file that lay at `path` when this was made; open for as long as this is. With
-    `copied_bytes`, one of no more bytes than that is copied into memory instead.
+    `copied_bytes`, one of no more bytes than that is copied into memory instead, where there are
+    files in memory.
 
     Raises OSError where it cannot be opened, and for what is no regular file.
     """
@@ -36,11 +38,13 @@ class KeptFile:
         if not stat.S_ISREG(state.st_mode):
             self._file.close()
             raise OSError(errno.EINVAL, "Not a regular file")
+        copy = _in_memory(self._file) if state.st_size <= copied_bytes else None
         #: Whether it may be written to while it is open here.
-        self.can_change = state.st_size > copied_bytes
-        if not self.can_change:
-            self._file = _in_memory(self._file)
-            state = os.fstat(self._file.fileno())
+        self.can_change = copy is None
+        if copy is not None:
+            self._file.close()
+            self._file = copy
+            state = os.fstat(copy.fileno())
         self._noted = (state.st_mtime_ns, state.st_size)
 
     @property
@@ -77,7 +81,8 @@ class KeptFile:
         """Of what has been read of the map, which is read again where it is needed; only where
         nothing was written there, as that would be lost."""
         if "mapped" in self.__dict__ and isinstance(mapping := self.mapped.obj, _Mapping):
-            mapping.madvise(mmap.MADV_DONTNEED)
+            with suppress(OSError):  # of a process that locks its memory: there it stays
+                mapping.madvise(mmap.MADV_DONTNEED)
 
     def check(self, is_as_it_was: Callable[[], bool]) -> None:
         """Raises PlanError where the file has been written to since it was opened.
@@ -97,12 +102,18 @@ class KeptFile:
         self._noted = (state.st_mtime_ns, state.st_size)
 
 
-def _in_memory(file: IO[bytes]) -> IO[bytes]:
-    """A copy that no other process has a name for."""
-    copy = os.fdopen(os.memfd_create("stagecut"), "w+b")
-    with file:
+def _in_memory(file: IO[bytes]) -> IO[bytes] | None:
+    """A copy that no other process has a name for; None where a system does not allow for one."""
+    try:
+        copy = os.fdopen(os.memfd_create("stagecut"), "w+b")
+    except OSError:
+        return None
+    try:
         copy.write(file.read())
-    copy.seek(0)
+        copy.seek(0)
+    except BaseException:
+        copy.close()
+        raise
     return copy
 
 

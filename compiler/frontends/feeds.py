@@ -76,7 +76,7 @@ def make_feeds(
     """One array for each input: its sample where that fits, else a synthetic one.
 
     Synthetic ones are the same every time: seeded normals, ones, True and "". Raises ShapeError for
-    one that there is no memory for.
+    one that there is no memory for, or that has more dimensions than arrays have.
     """
     fitting = {
         name: sample
@@ -84,7 +84,9 @@ def make_feeds(
         if name in types and sample.shape == shapes[name] and sample.dtype == types[name]
     }
     for name in types:
-        if name not in fitting:  # numbers are made as doubles, whatever they become
+        if name not in fitting:
+            _check_rank(shapes[name], f"input {name}")
+            # numbers are made as doubles, whatever they become
             size_bytes = math.prod(shapes[name]) * max(types[name].itemsize, 8)
             check_room(size_bytes, f"input {name}")
     rng = np.random.default_rng(0)
@@ -92,6 +94,17 @@ def make_feeds(
         name: fitting[name] if name in fitting else _made_up(rng, shapes[name], dtype)
         for name, dtype in types.items()
     }
+
+
+def _check_rank(shape: tuple[int, ...], where: str) -> None:
+    try:
+        np.broadcast_to(0, (1,) * len(shape))
+    except ValueError as error:
+        raise ShapeError(
+            f"a tensor of {len(shape)} dimensions cannot be made: {error}",
+            where=where,
+            fix="give it a shape of fewer dimensions",
+        ) from None
 
 
 def other_samples(samples: Feeds, made_up: Container[str]) -> Iterator[dict[str, Tensor]]:

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx_ir.passes.common import TopologicalSortPass
 
+from stagecut.compiler.formats.model_tensors import tensors
 from stagecut.compiler.formats.proto_text import not_text
 from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.frontends.external_data import map_external_data
@@ -18,10 +19,13 @@ from stagecut.compiler.frontends.quiet import quiet
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.text import path_text
 
+#: The key under which a tensor names the file that it lies in.
+_LOCATION = b"location"
+
 
 def read_onnx(path: Path) -> Imported:
     """Read the model in `path`; raises ModelError where it is no sound ONNX model."""
-    model, left_out = _deserialise(_parse(path), str(path))
+    model, left_out = _deserialise(_parse(_content(path), path), str(path))
     map_external_data(model, path)
     return Imported(path_text(path.stem), model, {}, path_text(path), left_out=left_out)
 
@@ -39,18 +43,21 @@ def data_files(path: Path) -> tuple[Path, ...]:
     if path.suffix.lower() != ".onnx":  # as `load.py` tells them; it may be large
         return ()
     try:
-        proto = _parse(path)
+        content = _content(path)
+        if _LOCATION not in content:  # most models, which need not be parsed twice
+            return ()
+        model, _ = _deserialise(_parse(content, path), str(path))
     except ModelError:
         return ()
-    entries = (entry for tensor in proto.graph.initializer for entry in tensor.external_data)
-    places = dict.fromkeys(entry.value for entry in entries if entry.key == "location")
-    return tuple(path.parent / place for place in places)
+    external = (
+        kept.tensor for kept in tensors(model) if isinstance(kept.tensor, ir.ExternalTensor)
+    )
+    return tuple(path.parent / place for place in dict.fromkeys(str(e.location) for e in external))
 
 
-def _parse(path: Path) -> onnx.ModelProto:
-    proto = onnx.ModelProto()
+def _content(path: Path) -> bytes:
     try:
-        proto.ParseFromString(read_whole(path))
+        return read_whole(path)
     except (OSError, ValueError) as error:  # a name with a zero byte is of no file
         if getattr(error, "errno", None) == errno.EFBIG:
             raise ModelError(
@@ -63,6 +70,12 @@ def _parse(path: Path) -> onnx.ModelProto:
             where=str(path),
             fix="MODEL is the path of an .onnx file",
         ) from error
+
+
+def _parse(content: bytes, path: Path) -> onnx.ModelProto:
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(content)
     except DecodeError as error:
         raise ModelError(
             "is not an ONNX file, or only a part of one",

@@ -2,7 +2,12 @@
 
 import os
 import signal
+import sys
 from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 #: How long cleaning up may take before the wish is repeated.
 _AGAIN_S = 0.5
@@ -29,7 +34,19 @@ def stop(number: int, frame: FrameType | None) -> None:
     if signal.getsignal(number) is stop:
         signal.signal(signal.SIGALRM, lambda _, later: stop(number, later))
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+    leave(number)
+
+
+def leave(number: int) -> NoReturn:
+    """Raises Stopped. Where Python swallows it, as it does in what tidies up behind an object, it
+    does so without a word: it would print a traceback."""
+    sys.unraisablehook = _but_stopped
     raise Stopped(number)
+
+
+def _but_stopped(swallowed: "UnraisableHookArgs") -> None:
+    if not isinstance(swallowed.exc_value, Stopped):
+        sys.__unraisablehook__(swallowed)
 
 
 def stopping() -> None:

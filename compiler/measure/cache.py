@@ -12,6 +12,7 @@ the cache, a full disk or a file in the folder's place, costs a warning and no m
 that is not found is made anew, and one that cannot be kept is used all the same.
 """
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from typing import Generic, TypeVar
 from pydantic import TypeAdapter
 
 from stagecut.compiler.formats.atomic import replacing
+from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.ir.errors import StagecutError
 
 Kept = TypeVar("Kept")
@@ -54,7 +56,7 @@ class Cache(Generic[Kept]):
         try:
             if path is None or not path.is_file():
                 return None
-            return self.adapter.validate_json(_believed(path.read_bytes(), key))
+            return self.adapter.validate_json(_believed(read_whole(path), key))
         except OSError as error:
             self.warn(f"the cache {self.folder} cannot be read: {error.strerror or error}")
         except (ValueError, StagecutError):  # what a type makes of values that are not its own
@@ -67,6 +69,8 @@ class Cache(Generic[Kept]):
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and not path.is_file():  # writing into a pipe waits for a reader
+                raise OSError(errno.EEXIST, f"{path.name} is no file")
             with replacing(path) as temporary:
                 temporary.write_bytes(_sealed(key, self._text(kept)))
         except OSError as error:

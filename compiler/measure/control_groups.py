@@ -29,10 +29,10 @@ def groups(controller: str, process: Path = SELF) -> Iterator[Path]:
 
 
 def text_of(path: Path) -> str:
-    """Nothing for a file that cannot be read."""
+    """Nothing for a file that cannot be read, or cannot be named."""
     try:
         return path.read_text("utf-8", "surrogateescape")
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 
@@ -60,7 +60,7 @@ def _mounted(controller: str, process: Path) -> Iterator[tuple[bool, str, Path]]
 
 def _folder(written: str) -> Path:
     """`/sys/fs/a\\040b` is `/sys/fs/a b`."""
-    return Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), written))
+    return Path(re.sub(r"\\([0-3][0-7]{2})", lambda octal: chr(int(octal[1], 8)), written))
 
 
 def _below(group: str, root: str) -> PurePosixPath:

@@ -1,6 +1,5 @@
 """How many CPUs this process may really use."""
 
-import math
 import os
 from pathlib import Path
 
@@ -27,6 +26,6 @@ def _granted(group: Path) -> int:
     ]
     try:
         quota_us, period_us = map(int, written)
-        return _UNLIMITED if quota_us < 0 else math.ceil(quota_us / period_us)
+        return _UNLIMITED if quota_us < 0 else -(-quota_us // period_us)
     except (ValueError, ZeroDivisionError):  # not there, "max", or something else
         return _UNLIMITED

@@ -33,13 +33,13 @@ def resident(process: Path = SELF) -> Resident:
 
 
 def usable_bytes(memory_info: Path = _MEMORY_INFO, process: Path = SELF) -> int:
-    """What Linux has left without swapping, or less where a control group grants less."""
+    """What Linux has left without swapping, or less where a control group has less left."""
     left = _UNLIMITED
     for line in text_of(memory_info).splitlines():
         name, _, amount = line.partition(":")
         if name == "MemAvailable":
             left = _number(amount.removesuffix("kB")) * 1024
-    return min(left, *map(_granted, groups("memory", process)), _UNLIMITED)
+    return max(0, min(left, *map(_left, groups("memory", process)), _UNLIMITED))
 
 
 def check_room(size_bytes: int, where: str) -> None:
@@ -54,13 +54,29 @@ def check_room(size_bytes: int, where: str) -> None:
         )
 
 
-def _granted(group: Path) -> int:
-    """Version 2 has `memory.max` with "max" or bytes, version 1 another file."""
-    return _number(text_of(group / "memory.max") or text_of(group / "memory.limit_in_bytes"))
+def _left(group: Path) -> int:
+    """What a group grants, less what is in use in it and in those below; files that were read are
+    kept only as long as nothing else needs the room.
+
+    Version 2 has "max" or bytes in `memory.max`, version 1 has other files.
+    """
+    granted = text_of(group / "memory.max")
+    if granted:
+        used, kept = text_of(group / "memory.current"), ("active_file", "inactive_file")
+    else:
+        granted = text_of(group / "memory.limit_in_bytes")
+        used = text_of(group / "memory.usage_in_bytes")
+        kept = ("total_active_file", "total_inactive_file")
+    limit = _number(granted)
+    if limit < 0:  # so some write that there is none
+        return _UNLIMITED
+    lines = [line.split() for line in text_of(group / "memory.stat").splitlines()]
+    files = sum(_number(line[1], 0) for line in lines if len(line) == 2 and line[0] in kept)
+    return limit - max(0, _number(used, 0) - files)
 
 
-def _number(text: str) -> int:
+def _number(text: str, otherwise: int = _UNLIMITED) -> int:
     try:
         return int(text)
     except ValueError:  # not there, "max", or something else
-        return _UNLIMITED
+        return otherwise

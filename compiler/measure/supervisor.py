@@ -25,7 +25,7 @@ from typing import NoReturn, TypeAlias
 
 from stagecut.compiler.formats.atomic import working_folder
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.ir.stop import Stopped
+from stagecut.compiler.ir.stop import Stopped, leave
 from stagecut.compiler.ir.text import printable
 from stagecut.compiler.measure.crash_journal import CrashJournal
 
@@ -133,7 +133,7 @@ def _depend_on(parent: int, theirs: socket.socket) -> None:
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     """Clean up and go, without a word: the parent has it, and ends a child that takes too long."""
-    raise Stopped(number)
+    leave(number)
 
 
 def _end_with(theirs: socket.socket) -> None:

@@ -63,6 +63,7 @@ def test_a_model_compiled_for_a_preset_keeps_its_answers(preset: str) -> None:
 BAD = {
     "no file": (None, "pim:mine.toml", "mine.toml", "No such file"),
     "no TOML": ("tCCDL: 6", "pim:mine.toml", "mine.toml", "is not TOML"),
+    "nested without end": ("a = " + "[" * 9999, "pim:mine.toml", "mine.toml", "is not TOML"),
     "no architecture": ("[timing]\ntCCDL = 6", "pim:mine.toml", "mine.toml", "architecture"),
     "an unknown architecture": ('architecture = "upmem"', "pim:mine.toml", "mine.toml", "upmem"),
     "an unknown section": (

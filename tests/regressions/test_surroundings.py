@@ -88,6 +88,27 @@ def test_the_weights_of_the_model_are_not_written_over(command: Command) -> None
     assert (said.code, "is not an ONNX" in said.err) == (1, True)
 
 
+def test_weights_in_bodies_and_functions_are_not_written_over(command: Command) -> None:
+    outside = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2, 4])
+    outside.data_location = TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="w")
+    constant = helper.make_node("Constant", [], ["t"], value=outside)
+    ends = [helper.make_tensor_value_info("t", TensorProto.FLOAT, [2, 4])]
+    body = helper.make_graph([constant], "body", [], ends)
+    choice = helper.make_node("If", ["c"], ["y"], then_branch=body, else_branch=body)
+    c = helper.make_tensor_value_info("c", TensorProto.BOOL, [])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
+    function = helper.make_function("own", "F", ["c"], ["t"], [constant], opsets)
+    call = helper.make_node("F", ["c"], ["y"], domain="own")
+    for node in (choice, call):
+        graph = helper.make_graph([node], "g", [c], [_relu().graph.output[0]])
+        model = helper.make_model(graph, opset_imports=opsets, functions=[function], ir_version=9)
+        Path("body.onnx").write_bytes(model.SerializeToString())
+        Path("w").write_bytes(bytes(32))
+        said = command("compile", "body.onnx", "-o", "w", *_SHAPE[2:])
+        assert (said.code, "written over w, which is read" in said.err) == (2, True)
+
+
 @pytest.mark.usefixtures("plan")
 @pytest.mark.parametrize(
     "arguments",

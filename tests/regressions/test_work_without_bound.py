@@ -96,6 +96,14 @@ def test_samples_that_no_memory_holds() -> None:
     assert load_program(model, feeds={"x": given}).feeds["x"] is given
 
 
+def test_samples_of_more_dimensions_than_arrays_have() -> None:
+    many = [h.make_tensor_value_info(name, T.FLOAT, [1] * 70) for name in "xy"]
+    graph = h.make_graph([h.make_node("Relu", ["x"], ["y"])], "g", many[:1], many[1:])
+    with pytest.raises(ShapeError, match="a tensor of 70 dimensions cannot be made") as error:
+        load_program(h.make_model(graph, opset_imports=OPSETS[:1], ir_version=9))
+    assert error.value.where == "input x"
+
+
 def _table(change: Callable[[dict[str, list[dict[str, object]]]], object]) -> str:
     table: dict[str, list[dict[str, object]]] = {
         "memories": [{"name": "h"}],

@@ -1,10 +1,16 @@
-"""Sessions lay what they hold side by side in the heap: asked of glibc, in a process of its own."""
+"""Sessions lay what they hold side by side in the heap, asked of glibc in a process of its own; and
+they are called with what their stages read, by a method of ONNX Runtime's that has to be there."""
 
 import ctypes
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from stagecut.backends import create
+from stagecut.backends.cpu.engine import OrtExecutable
+from tests.support.staged import staged
 
 #: 8 MiB by malloc before and after a session is made: how many blocks were mapped by themselves.
 PROBE = """
@@ -41,3 +47,16 @@ def test_large_blocks_come_from_the_heap_once_there_is_a_session() -> None:
         [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True
     ).stdout
     assert told.split() == ["1", "0"]
+
+
+def test_another_number_of_inputs_than_the_stage_reads_is_refused() -> None:
+    made = staged("g (float[2] x) => (float[2] y) { [a] y = Relu(x) }", "run cpu.serial: a")
+    [program] = made.programs
+    execute = create("cpu.serial").prepare(program)
+    assert isinstance(execute, OrtExecutable)
+    x = np.array([-1, 2], np.float32)
+    [y] = execute([x])
+    assert y.tolist() == [0, 2]
+    for inputs in ([], [x, x]):
+        with pytest.raises(ValueError, match="inputs for 1"):
+            execute(inputs)

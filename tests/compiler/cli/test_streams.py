@@ -151,6 +151,23 @@ def test_results_go_apart_from_what_others_print(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("one\ntwo\nthree\n", "theirs\n")
 
 
+def test_results_go_to_the_standard_output_that_is_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where one command after the other is run with an output of its own, and not ended."""
+    results = streams.Results()
+    for text in ("one", "two"):
+        own = io.StringIO()
+        monkeypatch.setattr(sys, "stdout", own)
+        results.part()
+        results.part()
+        print("theirs")
+        print(text, file=results.stream)
+        assert own.getvalue() == f"{text}\n"
+        own.close()
+    assert capsys.readouterr().err == "theirs\ntheirs\n"
+
+
 def test_a_descriptor_that_is_closed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[str, int]] = []
     with monkeypatch.context() as patch:

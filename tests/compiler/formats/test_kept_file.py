@@ -1,5 +1,6 @@
 """A file by its descriptor: its path does not matter, what is written into it does."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -36,6 +37,30 @@ def test_a_small_one_is_copied_and_then_nothing_happens_to_it(path: Path) -> Non
     assert kept.stream.read(3) == b"012"
     with pytest.raises(PlanError, match="changed in place"):
         too_large.check(lambda: False)
+
+
+def test_where_no_file_can_be_in_memory_it_is_kept_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> int:
+        raise PermissionError(f"{name} may not be made")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    kept = KeptFile(path, copied_bytes=10)
+    assert kept.can_change
+    assert kept.read(0, 10) == b"0123456789"
+
+
+def test_a_map_that_is_locked_in_memory_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = KeptFile(path)
+    assert bytes(kept.mapped[:3]) == b"012"
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(type(kept.mapped.obj), "madvise", refuse, raising=False)
+    kept.let_go()
+    assert bytes(kept.mapped) == b"0123456789"
 
 
 @pytest.mark.parametrize("copied_bytes", [0, 10])

@@ -12,6 +12,11 @@ import pytest
 from stagecut.compiler.ir.stop import Stopped, asks_to_stop, stop, stopping
 
 
+@pytest.fixture(autouse=True)
+def _hook_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+
+
 @contextmanager
 def _handling(handler: Callable[..., object] | signal.Handlers) -> Iterator[None]:
     before = signal.signal(signal.SIGINT, handler)
@@ -50,6 +55,29 @@ def test_a_wish_that_is_swallowed_is_repeated(monkeypatch: pytest.MonkeyPatch) -
     finally:
         stopping()
         signal.signal(signal.SIGALRM, alarm)
+
+
+_TIDYING_UP = """
+import signal, weakref
+from stagecut.compiler.ir.stop import stop
+
+class Kept: pass
+
+signal.signal(signal.SIGTERM, stop)
+kept = Kept()
+weakref.finalize(kept, ACT)
+del kept
+"""
+
+
+def test_what_is_swallowed_while_something_is_tidied_up_is_no_traceback() -> None:
+    def said(act: str) -> str:
+        code = _TIDYING_UP.replace("ACT", act)
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+    assert said("signal.raise_signal, signal.SIGTERM") == ""
+    assert "ZeroDivisionError" in said("lambda: 1 / 0")
 
 
 def _wait() -> None:

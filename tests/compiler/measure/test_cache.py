@@ -99,12 +99,30 @@ def test_an_entry_that_cannot_be_read(
     cache = _cache(tmp_path, said)
     cache.store("key", [1.0])
 
-    def fails(_: Path) -> bytes:
+    def fails(*_: object) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "read_bytes", fails)
+    monkeypatch.setattr(Path, "open", fails)
     assert cache.load("key") is None
     assert said == [f"the cache {tmp_path} cannot be read: Permission denied"]
+
+
+def test_a_pipe_in_an_entrys_place_is_not_waited_for(tmp_path: Path, said: list[str]) -> None:
+    cache = _cache(tmp_path, said)
+    os.mkfifo(tmp_path / "profile-key.kept")
+    assert cache.load("key") is None
+    cache.store("key", [1.0])
+    assert said == [f"nothing is kept in the cache {tmp_path}: profile-key.kept is no file"]
+
+
+def test_an_entry_that_no_memory_holds(tmp_path: Path, said: list[str]) -> None:
+    with (tmp_path / "profile-key.kept").open("wb") as file:
+        file.truncate(1 << 40)
+    cache = _cache(tmp_path, said)
+    assert cache.load("key") is None
+    assert said == [f"the cache {tmp_path} cannot be read: File too large"]
+    cache.store("key", [1.0])
+    assert cache.load("key") == [1.0]
 
 
 def test_what_cannot_be_written_down_is_not_kept(tmp_path: Path, said: list[str]) -> None:

@@ -35,6 +35,15 @@ def test_groups(group: str, mount: str, root: str, expected: list[str], tmp_path
     assert found == [Path(each) for each in expected]
 
 
+def test_names_that_no_kernel_writes(tmp_path: Path) -> None:
+    (tmp_path / "cgroup").write_text("0::/a\0b\n")
+    mount = _V2.format(root="/", at=rf"{tmp_path}/\999\134")
+    (tmp_path / "mountinfo").write_text(mount)
+    found = [*groups("cpu", tmp_path)]
+    assert found[-1] == tmp_path / "\\999\\"
+    assert [text_of(group / "cpu.max") for group in found] == ["", ""]
+
+
 def test_a_machine_that_tells_nothing_limits_nothing(tmp_path: Path) -> None:
     assert list(groups("cpu", tmp_path)) == []
     assert text_of(tmp_path / "none") == ""

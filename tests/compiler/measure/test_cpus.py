@@ -25,6 +25,7 @@ GROUPS: dict[str, tuple[list[dict[str, str]], int]] = {
     "version 1, that around it": ([_NO_LIMIT, _HALF, _NO_LIMIT], 1),
     "something else in the file": ([{"cpu.max": "lots\n"}], 64),
     "too much in the file": ([{"cpu.max": "1 2 3\n"}], 64),
+    "more than a number holds": ([{"cpu.max": f"{'9' * 400} 1\n"}], 64),
     "no period": ([{"cpu.max": "100000 0\n"}], 64),
 }
 

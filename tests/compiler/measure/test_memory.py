@@ -15,6 +15,32 @@ CASES: dict[str, tuple[str, dict[str, str], int]] = {
     "version 2 grants less": (_INFO, {"memory.max": "1000\n"}, 1000),
     "version 2 grants all": (_INFO, {"memory.max": "max\n"}, 2048 * 1024),
     "version 1 grants less": (_INFO, {"memory.limit_in_bytes": "1000\n"}, 1000),
+    "version 2, some of it in use": (_INFO, {"memory.max": "1000", "memory.current": "400"}, 600),
+    "version 2, files are given up": (
+        _INFO,
+        {
+            "memory.max": "1000",
+            "memory.current": "900",
+            "memory.stat": "anon 1\nfile 600\ninactive_file 200\nactive_file 300\nodd\n",
+        },
+        600,
+    ),
+    "version 1, with the groups below": (
+        _INFO,
+        {
+            "memory.limit_in_bytes": "1000",
+            "memory.usage_in_bytes": "900",
+            "memory.stat": "inactive_file 7\ntotal_inactive_file 100\ntotal_active_file 50\n",
+        },
+        250,
+    ),
+    "more in use than is granted": (_INFO, {"memory.max": "10", "memory.current": "40"}, 0),
+    "a limit of less than nothing is none": (_INFO, {"memory.max": "-1\n"}, 2048 * 1024),
+    "something else in the files": (
+        _INFO,
+        {"memory.max": "1000", "memory.current": "much", "memory.stat": "active_file lots"},
+        1000,
+    ),
     "nothing is told": ("", {}, 1 << 63),
 }
 
