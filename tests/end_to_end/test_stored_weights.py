@@ -108,7 +108,7 @@ def test_a_fallback_reads_the_weights_that_ship(monkeypatch: pytest.MonkeyPatch)
 def test_where_it_is_not_right_with_them_they_are_there_in_full_besides(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(spare, "_off", lambda *_: 0.051)
+    monkeypatch.setattr(spare, "_is_right", lambda *_: False)
     plan = _with_fallback()
     assert plan.weights is not None
     assert FULL_BYTES < plan.weights.stored_bytes < 1.5 * FULL_BYTES
