@@ -16,7 +16,6 @@ from statistics import median
 
 from stagecut import backends
 from stagecut.compiler.effort import STREAM_ROUNDS
-from stagecut.compiler.identity import specs_of
 from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import EngineError
@@ -86,11 +85,13 @@ class Runner:
 
     @property
     def _engines(self) -> Mapping[str, Backend] | None:
-        """In the configuration that ships; None for the usual one."""
-        id_ = self.planned.shipped.id
-        if not id_.configuration:
+        """As the variant has them, whatever it is that ships beside it; None where that is as the
+        compile does."""
+        stages, specs = self.planned.schedule.stages, self.planned.provenance.devices
+        own = {stage.device: specs[stage.device] for stage in stages}
+        if own.items() <= self.measurements.context.specs.items():
             return None
-        return backends.create_all([specs_of(self.measurements.context, id_)[id_.device]])
+        return backends.create_all(own.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,14 +60,14 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Batches:
     """Of the inputs of `planned`, a variant that streams one by one, whose program is `measured`
-    and `expanded`; `opened` is the model with its open dimensions, `placed` brings a program as far
-    as it can be measured. At most `most` inputs are run in one call."""
+    and `expanded`; `opened` is the model with its open dimensions, `measurable` brings a program
+    as far as it can be measured. At most `most` inputs are run in one call."""
 
     planned: PlannedVariant
     measurements: Measurements
     expanded: ExpandedGraph
     opened: ir.Model
-    placed: Callable[[Program], tuple[Measurements, ExpandedGraph]]
+    measurable: Callable[[Program], tuple[Measurements, ExpandedGraph]]
     most: int
     tolerance: float | None
     restrict: Restrict
@@ -89,7 +89,7 @@ class Batches:
         ):
             try:
                 program = self._stacked(size)
-                measurements, expanded = self.placed(program)
+                measurements, expanded = self.measurable(program)
                 if measurements.answers.reference.problem:
                     break
                 if not self._come_out_alike(measurements.answers, size):

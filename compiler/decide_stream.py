@@ -28,7 +28,7 @@ from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.stream import StreamSolution, in_flight
 from stagecut.compiler.ir.stream_certificate import MEMORY, Limit, most_latency_s
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.stream_entry import Entry
+from stagecut.compiler.stream_entry import Entry, singles
 from stagecut.compiler.stream_field import StreamField
 from stagecut.compiler.whole_replicas import with_all_cores
 from stagecut.passes.gate.stream_contenders import (
@@ -116,7 +116,7 @@ class DecideStream:
         shipped = next(
             entry.proposal for entry in entries if entry.proposal.id == compared.chosen.id
         )
-        rivals = tuple(entry.proposal.single for entry in entries)
+        rivals = singles(entries)
         return Decision(
             expanded_without(expanded, faults),
             costs,

@@ -5,8 +5,8 @@
     mixed         embed 1 ms   blocks 3 ms (in eights)  head 2 ms  6 ms an input, by the costs
 
 In a stream that runs, either all stages take several inputs or none does. With the costs of both,
-one table has every device twice, and the solver proves how much faster any pipeline could be that
-chooses for each stage.
+one table has every device of the host twice, and the solver proves how much faster any pipeline of
+these could be that chooses for each stage.
 """
 
 import math
@@ -34,30 +34,49 @@ Known = TypeVar("Known")
 
 @dataclass(frozen=True, slots=True)
 class MixedBatches:
-    """The stream with the least period in which each stage takes one input or `size`; all of them
-    as they should be took `uniform_s` from one input to the next, at the least."""
+    """The stream found in which each stage takes one input or `size`; where all take as many, the
+    best found has `uniform_s` from one input to the next. `elsewhere`: whether there are devices in
+    other memories, which take no part."""
 
     size: int
     solution: StreamSolution
     uniform_s: float
+    elsewhere: bool = False
 
     @property
     def gain(self) -> float:
         """How much more it lets through."""
         return self.uniform_s / self.solution.account.period_s - 1
 
+    @property
+    def most_gain(self) -> float:
+        """How much more any that the certificate is about could let through."""
+        proof = self.solution.certificate
+        least_s = proof.period_s if proof.open_gap else self.solution.account.period_s
+        return self.uniform_s / least_s - 1
+
     def __str__(self) -> str:
-        """`stages with 1 or 8 inputs in a call: by the costs no pipeline is more than 1.2 %
-        faster`."""
-        head = f"stages with 1 or {self.size} inputs in a call, as each is best: by the costs"
+        """`stages with 1 or 8 inputs in a call, as each is best: by the costs no pipeline of
+        contiguous stages is more than 1.2% faster`."""
+        here = " on the host's devices" if self.elsewhere else ""
+        head = f"stages{here} with 1 or {self.size} inputs in a call, as each is best: by the costs"
         if self.gain <= WORTH:
-            more = "" if self.gain < _NONE else f"more than {self.gain:.1%} "
-            return f"{head} no pipeline is {more}faster"
+            return f"{head} {self._bound}"
         stages = self.solution.stream.schedule.stages
         pairs = zip(self.solution.stream.replicas, stages, strict=True)
         shown = " > ".join(f"{count} x {stage.device}" for count, stage in pairs)
         period = enough(self.solution.account.period_s)
-        return f"{head} an input every {period} ({self.gain:.1%} faster), which is not run: {shown}"
+        known = f"; {self._bound}" if self.solution.certificate.open_gap else ""
+        faster = f"({self.gain:.1%} faster{known})"
+        return f"{head} an input every {period} {faster}, which is not run: {shown}"
+
+    @property
+    def _bound(self) -> str:
+        """What is proved, and no more than that."""
+        proof = self.solution.certificate
+        about = proof.about if proof.gap else "schedule"
+        more = "" if self.most_gain < _NONE else f"more than {self.most_gain:.1%} "
+        return f"no {about} is {more}faster"
 
 
 def mixed_batches(
@@ -65,14 +84,15 @@ def mixed_batches(
 ) -> MixedBatches | None:
     """Of costs of single inputs and of calls of `size`, both as they are in streams; None where
     they are not of the same nodes, or nothing keeps to the limits."""
-    table = mixed_table(alone, together, size)
+    here, there = _on_host(alone), _on_host(together)
+    table = mixed_table(here, there, size)
     if table is None:
         return None
-    single = {(node.name, device) for node in alone.nodes for device in node.run_s}
+    single = {(node.name, device) for node in here.nodes for device in node.run_s}
     solver = Throughput(limits)
     try:
-        uniform = [_period_s(solver, alone), _period_s(solver, without(table, single))]
-        return MixedBatches(size, solver(table), min(uniform))
+        uniform = [_period_s(solver, here), _period_s(solver, without(table, single))]
+        return MixedBatches(size, solver(table), min(uniform), (here, there) != (alone, together))
     except UnplaceableError:
         return None
 
@@ -85,9 +105,17 @@ def _period_s(solver: Throughput, table: CostTable) -> float:
         return math.inf
 
 
+def _on_host(table: CostTable) -> CostTable:
+    """Without what devices in other memories would take: what a batch takes to get there and back
+    is not known of single inputs."""
+    memory = {each.name: each.memory for each in table.machine.devices}
+    pairs = {(node.name, name) for node in table.nodes for name in node.run_s}
+    return without(table, {(node, name) for node, name in pairs if memory[name] != HOST})
+
+
 def mixed_table(alone: CostTable, together: CostTable, size: int) -> CostTable | None:
-    """`alone` with devices for calls of `size` inputs beside its own, in the host's memory: another
-    one holds a single stage. None where the nodes differ."""
+    """`alone` with devices for calls of `size` inputs beside its own, in the host's memory. None
+    where the nodes differ."""
     if [_shape(node) for node in alone.nodes] != [_shape(node) for node in together.nodes]:
         return None
     taken = [each for each in together.machine.devices if each.memory == HOST]
@@ -107,7 +135,8 @@ def _shape(node: NodeCosts) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 
 def _batched(device: Device, names: Mapping[str, str], size: int) -> Device:
-    return replace(device, name=names[device.name], batch=size)
+    """On the same units."""
+    return replace(device, name=names[device.name], batch=size, resource=device.keeps_busy)
 
 
 def _both(one: NodeCosts, many: NodeCosts, names: Mapping[str, str]) -> NodeCosts:

@@ -172,9 +172,10 @@ class PlanEntry:
                 self._warn("batches take other threads than single inputs, or too long")
             return
         with question.phases("batches"):
-            measured = question.placed(program, own_weights, opened)[0].on_samples_that_run()
-            full = Runner(planned, narrowed.placed(stacked, weights, opened)[0])
-            race = raced(Runner(alone, measured), Runner(streamed, measured, full))
+            measured, _ = question.measurable(program, own_weights, opened)
+            full, _ = narrowed.measurable(stacked, weights, opened)
+            both = Runner(streamed, measured, Runner(planned, full))
+            race = raced(Runner(alone, measured), both)
         if race is None or not race.is_faster:
             if race is not None:
                 variants[index] = _tried(with_slower(alone, race.together, race.ratio), tried)
@@ -227,13 +228,13 @@ class PlanEntry:
         if opened is None:
             raise AssertionError("only a model with open dimensions takes batches")
         program, weights = self.entry.programs[index], self.weights
-        measurements, expanded = question.placed(program, weights[index], opened)
+        measurements, expanded = question.measurable(program, weights[index], opened)
         return Batches(
             alone,
-            measurements.on_samples_that_run(),
+            measurements,
             expanded,
             opened,
-            lambda stacked: question.placed(stacked, weights[-1], opened),
+            lambda stacked: question.measurable(stacked, weights[-1], opened),
             USUAL_BATCH if question.max_batch is None else question.max_batch,
             question.tolerance,
             question.restrict,

@@ -158,7 +158,7 @@ class Question:
         proved of all that might be."""
         if self.hosts is None:
             return planned, members
-        measurements = self.placed(program, weights, None)[0].on_samples_that_run()
+        measurements, _ = self.measurable(program, weights, None)
         table = read_costs(members.files[costs_file(index, self.entry)].decode())
         allowed, rewrites = self.restrict(table), self._rewrites(measurements.graph, self.hosts)
         try:
@@ -260,10 +260,10 @@ class Question:
                 decided.precision,
             )
             programs = measurements.answers.stored(shipped[0])
-            if spare is not None:
-                limit = measurements.answers.limit(self.tolerance, chosen)
-                most = 0.0 if limit is None or limit.loss is not None else limit.relative
-                programs += with_weights_of(programs, spare[0], measurements.answers, most)
+            if plain is not None and spare is not None:
+                answers = measurements.answers
+                limit = answers.limit(self.tolerance, chosen)
+                programs += with_weights_of(programs, plain, spare[0], answers, limit)
             for each in programs:
                 members.models[f"{prefix}{each.name}.onnx"] = each.model
             members.files[costs_file(index, self.entry)] = decided.costs_text.encode()
@@ -288,6 +288,13 @@ class Question:
             self.right,
         )
         return measurements, expanded
+
+    def measurable(
+        self, program: Program, weights: WeightFile, opened: ir.Model | None
+    ) -> tuple[Measurements, ExpandedGraph]:
+        """The same, with samples and ranges: as engines are to have it, whatever it is run for."""
+        measurements, expanded = self.placed(program, weights, opened)
+        return measurements.on_samples_that_run(), expanded
 
     @property
     def _decide(self) -> Decide | DecideStream | DecideOverHosts:

@@ -10,25 +10,30 @@ from dataclasses import replace
 
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
-from stagecut.compiler.ir.device import StagedSchedule, StageProgram
-from stagecut.compiler.ir.errors import EngineError
-from stagecut.passes.gate.build import held_out_set
-from stagecut.passes.precision.rms import rms
+from stagecut.compiler.ir.device import StagedSchedule, StageProgram, silent
+from stagecut.compiler.ir.errors import EngineError, MetricError
+from stagecut.passes.gate.accuracy import Limit
+from stagecut.passes.gate.build import Build
+from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.stage.hold_as_in import hold_as_in
 
 
 def with_weights_of(
-    shipped: Sequence[StageProgram], spare: StagedSchedule, answers: Answers, most: float
+    shipped: Sequence[StageProgram],
+    proposal: Proposal,
+    spare: StagedSchedule,
+    answers: Answers,
+    limit: Limit | None,
 ) -> tuple[StageProgram, ...]:
-    """The programs of `spare` as a plan stores them, with the weights of those that are `shipped`
-    where their outputs are then off by `most` at the most, as relative rms on held-out samples.
-    Where that is not so, or cannot be told, they are in full."""
+    """The programs of `spare`, which are those of `proposal`, as a plan stores them, with the
+    weights of those that are `shipped` where it is then right within `limit`, that of what ships,
+    as a contender has to be. Where it is not, or nothing can be said, they are in full."""
     own = answers.stored(spare)
     found = tuple(_holding(each, shipped) for each in own)
-    if all(each is before for each, before in zip(found, own, strict=True)):
+    if limit is None or all(each is before for each, before in zip(found, own, strict=True)):
         return own
-    off = _off(replace(spare, programs=found), answers)
-    return found if off is not None and off <= most else own
+    staged = replace(spare, programs=found)
+    return found if _is_right(proposal, staged, answers, limit) else own
 
 
 def _holding(program: StageProgram, shipped: Sequence[StageProgram]) -> StageProgram:
@@ -44,18 +49,24 @@ def _holding(program: StageProgram, shipped: Sequence[StageProgram]) -> StagePro
     return replace(program, model=model) if changed else program
 
 
-def _off(staged: StagedSchedule, answers: Answers) -> float | None:
-    """None where nothing can be said."""
-    held_out = answers.split.held_out
-    sets = [held_out_set(at, feeds) for at, feeds in enumerate(held_out)]
-    pairs = []
+def _is_right(proposal: Proposal, staged: StagedSchedule, answers: Answers, limit: Limit) -> bool:
+    """Whether it is known to be: on all that a contender is looked at on."""
+    if answers.reference.problem:
+        return False
+    build = Build(
+        lambda _: staged,
+        answers.build,
+        answers.reference,
+        lambda _: limit,
+        silent,
+        answers.split.held_out if limit.asked else (),
+        answers.program.metric,
+    )
     try:
-        runner = answers.build(staged, answers.outputs)
-        for each in sets or [answers.reference.samples]:
-            right = answers.reference.known(each)
-            if isinstance(right, str):
-                return None
-            pairs.append((runner.run(each.feeds)[0], right))
-    except EngineError:
-        return None
-    return rms(pairs)
+        checked = build([proposal], answers.program.feeds, answers.outputs)
+    except (EngineError, MetricError):
+        return False
+    if limit.loss is None:
+        return bool(checked.built)
+    held = [each.held for each in checked.built]  # or nothing is known of its loss
+    return any(each is not None and each.metric is not None for each in held)

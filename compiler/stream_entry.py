@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.stream import StreamSchedule
 from stagecut.passes.gate.build import Built
+from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.stream_contenders import StreamProposal
 from stagecut.passes.gate.stream_gate import Turn
 
@@ -53,3 +54,12 @@ def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:
             earlier.append(stream)
         attempt = earlier.index(stream) + 1
         yield each.called(ContenderId(ContenderKind.EARLIER, attempt=attempt, hosting=hosting))
+
+
+def singles(entries: Sequence[Entry]) -> tuple[Proposal, ...]:
+    """What an input does in each, once: wherever its replicas are, and in whatever configuration,
+    it is the same."""
+    found: dict[ContenderId, Proposal] = {}
+    for each in entries:
+        found.setdefault(each.proposal.single.id, each.proposal.single)
+    return tuple(found.values())

@@ -37,7 +37,7 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.readied import Readied
-from stagecut.compiler.stream_entry import Entry, named
+from stagecut.compiler.stream_entry import Entry, named, singles
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
@@ -332,9 +332,8 @@ class StreamField:
             for each in entries
         ]
         compared = Compared.of(measurements.answers, contenders, built, self._dropped)
-        singles = [each.proposal.single for each in entries]
         return measurements.right_elsewhere.shipping(
-            replace(compared, circumstances=known), singles, THROUGHPUT, self._tolerance
+            replace(compared, circumstances=known), singles(entries), THROUGHPUT, self._tolerance
         )
 
 

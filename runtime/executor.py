@@ -57,7 +57,7 @@ class Executor:
         self._inputs = slots.inputs
         self._outputs = slots.outputs
         self._looks = [
-            (name, transfers.driver(name, Route(staged.homes[name], HOST)).transfer)
+            (name, transfers(Transfer(name, Route(staged.homes[name], HOST)), None))
             for name, _ in slots.outputs
             if name in staged.homes
         ]
@@ -252,12 +252,12 @@ class _Transfers:
 
     def __call__(self, step: Transfer, following: int | None) -> Callable[[Tensor], Tensor]:
         """`following` is the stage that runs next. Raises DeviceError where there is no link."""
-        driver = self.driver(step.value, step.route)
+        driver = self._driver(step.value, step.route)
         form = self._forms.get(step.value, ANY) if step.route.target == HOST else ANY
         place = self._place(step, following)
         return guarded_transfer(driver, place, form, self._watch)
 
-    def driver(self, value: str, route: Route) -> LinkDriver:
+    def _driver(self, value: str, route: Route) -> LinkDriver:
         """Raises DeviceError where there is no link."""
         if route not in self._drivers:
             source, target = route

@@ -45,8 +45,9 @@ class Session:
 
     Inputs may have any shape that the model admits. The variant of the plan runs that was profiled
     with the shapes nearest to theirs: those with the least sum of |log(size / profiled size)| over
-    all dimensions, the first of these; an input of another rank counts as far away. The first run
-    at a shape that was not profiled prepares for it, which takes a while.
+    all dimensions, the first of these; an input of another rank counts as far away. Of a decoder's
+    step with variants for several lengths, how many rows its states hold says which one. The first
+    run at a shape that was not profiled prepares for it, which takes a while.
 
     The plan's file is kept open: a session goes on with the plan that it opened when the file is
     replaced or removed. A file of more than 4 MiB that is written to in place is noticed by the
@@ -203,6 +204,14 @@ class Session:
         wanted = self._known if output_names is None else self._wanted(output_names)
         variant, feeds, shapes = self._checked(input_feed)
         return self._handed_back(variant.outputs(feeds, shapes), wanted)
+
+    def run_variant(
+        self, at: int, output_names: Sequence[str] | None, input_feed: Feeds
+    ) -> list[Tensor]:
+        """As `run`, by the `at`-th of `variants`, whichever is the one for these shapes."""
+        wanted = self._wanted(output_names)
+        _, feeds, shapes = self._checked(input_feed)
+        return self._handed_back(self._variants[at].outputs(feeds, shapes), wanted)
 
     def run_with_trace(
         self, output_names: Sequence[str] | None, input_feed: Feeds

@@ -32,9 +32,12 @@ from stagecut.compiler.ir.stream_trace import StreamTrace
 from stagecut.compiler.ir.text import shape_text
 from stagecut.compiler.ir.trace import Trace
 from stagecut.runtime.executor import Executor, Passage, link_drivers
+from stagecut.runtime.form import Form
 from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.hosts.executor import HostsExecutor
 from stagecut.runtime.hosts.over_hosts import OverHosts, devices_of, far_devices
+from stagecut.runtime.place import Place
+from stagecut.runtime.prepare import guarded_transfer
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.unprofiled_shapes import Shapes, UnprofiledShapes
 
@@ -116,10 +119,20 @@ class Variant:
 
     def moved(self, name: str, rows: Tensor) -> Tensor:
         """What a state that lay in the host's memory holds once it lies in its home: numbers of
-        the format there. Raises EngineError where they cannot be held."""
+        the format there, in an array like `rows`. Raises StageFault where a link fails, RangeFault
+        where they cannot be held."""
         home = self.homes[name]
-        there, back = (self._drivers[route] for route in (Route(HOST, home), Route(home, HOST)))
-        return back.transfer(there.transfer(rows))
+        place = self._place(home)
+        form = Form(name, rows.dtype, rows.shape, rows.shape)
+        there = guarded_transfer(self._drivers[Route(HOST, home)], place)
+        back = guarded_transfer(self._drivers[Route(home, HOST)], place, form)
+        return back(there(rows))
+
+    def _place(self, memory: str) -> Place:
+        """The first stage that computes in a memory; the last of all where none does."""
+        memory_of = self.planned.machine.memory_of
+        places = [Place(at, each.device) for at, each in enumerate(self.running.schedule.stages)]
+        return next((each for each in places if memory_of(each.device) == memory), places[-1])
 
     @property
     def is_fallback(self) -> bool:

@@ -8,11 +8,13 @@ step by step, as that of a decoder does, not each: what was tried lies on a line
 
 and what lies between is as right as that is. Sizes follow from it by sums, or as the smaller or the
 larger of two, which agree everywhere between two ends if they do at these and between them; where
-they are halves, thirds, up to eighths, so many neighbours show it. The line grows to twice its
-length, so that few are tried.
+they are halves, thirds, up to eighths, so many neighbours show it. Of sizes that follow in another
+way, some that do not fit may lie between; but no line is drawn over what was tried and refused. The
+line grows to twice its length, so that few are tried.
 """
 
 import math
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +26,9 @@ Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
 #: So many neighbours in the middle of a line are tried: what repeats itself within them is seen.
 _NEIGHBOURS = 8
+
+#: So many of those that did not fit are kept.
+_REFUSED_KEPT = 128
 
 #: So many that lie on no line are kept, and the number of shapes for which OpenVINO keeps what it
 #: built: 5000 operators by itself, at about 0.1 MB each.
@@ -62,36 +67,59 @@ class Line:
         place, rest = divmod(sizes[at] - self.start[at], self.step[at])
         return place if not rest and self.at(place) == sizes else None
 
+    def covers(self, sizes: tuple[int, ...], known: int = 0) -> bool:
+        """Whether `sizes` are on it, and not before the place that is `known`."""
+        place = self.place(sizes)
+        return place is not None and known <= place <= self.reach
+
     def at(self, place: int) -> tuple[int, ...]:
         return tuple(one + place * step for one, step in zip(self.start, self.step, strict=True))
 
 
 class KnownShapes:
-    """Learns by `trial`, which raises EngineError for shapes that a stage cannot have."""
+    """Learns by `trial`, which raises EngineError for shapes that a stage cannot have; safe to ask
+    from several threads."""
 
     def __init__(self, trial: Callable[[Shapes], None]) -> None:
         self._trial = trial
+        self._lock = threading.Lock()
         self._known: OrderedDict[Shapes, None] = OrderedDict()
+        self._refused: OrderedDict[tuple[int, ...], None] = OrderedDict()
         self._line: Line | None = None
 
     def check(self, shapes: Shapes) -> None:
         """Raises EngineError where the stage cannot have inputs of these shapes."""
-        if shapes in self._known:
+        if self._is_known(shapes):
             return
-        sizes, line = _sizes(shapes), self._line
-        place = None if line is None else line.place(sizes)
-        if line is not None and place is not None and 0 <= place <= line.reach:
-            return
-        self._trial(shapes)
-        self._line = self._longer(shapes, line, place) or line
+        with self._lock:
+            if not self._is_known(shapes):
+                self._learn(shapes)
+
+    def _is_known(self, shapes: Shapes) -> bool:
+        line = self._line
+        return shapes in self._known or (line is not None and line.covers(_sizes(shapes)))
+
+    def _learn(self, shapes: Shapes) -> None:
+        self._try(shapes)
+        self._line = self._longer(shapes, self._line) or self._line
         self._known[shapes] = None
         if len(self._known) > SHAPES_KEPT:
             self._known.popitem(last=False)
 
-    def _longer(self, shapes: Shapes, line: Line | None, place: int | None) -> Line | None:
+    def _try(self, shapes: Shapes) -> None:
+        try:
+            self._trial(shapes)
+        except EngineError:
+            self._refused[_sizes(shapes)] = None
+            if len(self._refused) > _REFUSED_KEPT:
+                self._refused.popitem(last=False)
+            raise
+
+    def _longer(self, shapes: Shapes, line: Line | None) -> Line | None:
         """A line on which `shapes`, which fit, lie; twice as long as before, if that fits, or half
-        way to where it did not."""
-        if line is None or place is None:
+        way to where it did not. Another line where some were refused on the way to them."""
+        place = None if line is None else line.place(_sizes(shapes))
+        if line is None or place is None or self._is_cut(replace(line, reach=place), line.reach):
             before = next(reversed(self._known), None)
             new = None if before is None else Line.through(_sizes(before), _sizes(shapes))
             return new if new is not None and self._is_right(new, 0, shapes) else None
@@ -110,15 +138,21 @@ class KnownShapes:
     def _is_right(self, line: Line, known: int, like: Shapes) -> bool:
         """Whether all fits from `known` to its end: at both ends, beside them, and at neighbours in
         the middle."""
+        if self._is_cut(line, known):
+            return False
         middle = (known + line.reach - _NEIGHBOURS) // 2
         places = {known + 1, *range(middle, middle + _NEIGHBOURS), line.reach - 1, line.reach}
         try:
             for place in sorted(places):
                 if known <= place <= line.reach:
-                    self._trial(_shaped(line.at(place), like))
+                    self._try(_shaped(line.at(place), like))
         except EngineError:
             return False
         return True
+
+    def _is_cut(self, line: Line, known: int) -> bool:
+        """Whether one that was refused lies on it, from `known` on."""
+        return any(line.covers(sizes, known) for sizes in self._refused)
 
 
 def _sizes(shapes: Shapes) -> tuple[int, ...]:

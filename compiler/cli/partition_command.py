@@ -29,7 +29,9 @@ def partition(
     costs: Annotated[
         Path,
         typer.Argument(
-            metavar="COSTS", help="A cost table, such as `profile` writes, or a plan, for its own."
+            metavar="COSTS",
+            help="A cost table, such as `profile` writes, or a plan, for its own; of a "
+            "decoder that of its step.",
         ),
     ],
     method: Annotated[

@@ -25,7 +25,7 @@ def sweep(
         typer.Argument(
             metavar="COSTS|PLAN|MODEL",
             help="A cost table (.json), such as `profile` writes; a plan, which holds the one that "
-            "it was made from; or a model, which is profiled.",
+            "it was made from, of a decoder those of its step; or a model, which is profiled.",
         ),
     ],
     scale: Annotated[

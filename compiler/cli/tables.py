@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stagecut.compiler.cli.output import note
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,21 +20,29 @@ _ARCHIVE = b"PK\x03\x04"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A file that a command is given; `variant` is one of a plan, the first unless said, None
-    of a table."""
+    """A file that a command is given; `variant` is one of a plan, None of a table. Unless said, it
+    is the first, of a decoder's plan that of its step, which runs for each token."""
 
     path: Path
     variant: "StoredVariant | None"
 
     @classmethod
     def read(cls, path: Path, shapes: "Shapes | None" = None) -> "Given":
-        """The variant of a plan that was profiled with `shapes`, the first where none are asked
-        for. Raises PlanError for a plan that is not whole, ShapeError for other shapes."""
+        """The variant of a plan that was profiled with `shapes`, where any are asked for; of a
+        decoder's plan, a note says which entry's it is. Raises PlanError for a plan that is not
+        whole, ShapeError for other shapes."""
         if not _begins_as_archives_do(path):
             return cls(path, None)
         from stagecut.compiler.formats.plan_file import Plan
+        from stagecut.compiler.ir.state import DECODE
 
-        return cls(path, Plan.load(path).variant(shapes or {}))
+        plan = Plan.load(path)
+        if plan.decoding is None:
+            return cls(path, plan.variant(shapes or {}))
+        variant = plan.variant(shapes) if shapes else plan.entry_named(DECODE).variants[0]
+        profiled = variant.planned.profiled
+        note(f"{path.name}: the costs are those of its entry {variant.entry}, at {profiled}")
+        return cls(path, variant)
 
     @classmethod
     def every(cls, path: Path) -> "tuple[Given, ...]":

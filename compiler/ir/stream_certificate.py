@@ -172,18 +172,21 @@ class StreamCertificate:
         return 0.0 if meets(self.found_s, self.period_s) else 1 - self.period_s / self.found_s
 
     @property
+    def about(self) -> str:
+        """One of those that it is a proof about, in words."""
+        within = f" within {' and '.join(map(str, self.limits))}" if self.limits else ""
+        if self.scope == "contiguous stages in the graph's order":
+            return f"pipeline of stretches of the graph's order{within}"
+        return f"pipeline of contiguous stages{within}"
+
+    @property
     def claim(self) -> str:
         """What is proved, in words, and no more than that."""
         if not self.gap:
             return "optimal: no schedule is faster"
-        within = f" within {' and '.join(map(str, self.limits))}" if self.limits else ""
-        if self.scope == "contiguous stages in the graph's order":
-            stages = f"pipeline of stretches of the graph's order{within}"
-        else:
-            stages = f"pipeline of contiguous stages{within}"
         others = f"other schedules by {at_most(self.gap)} at most"
         if self.open_gap:
             most = at_most(self.open_gap)
-            return f"not proven optimal: a {stages} is faster by {most} at most; {others}"
+            return f"not proven optimal: a {self.about} is faster by {most} at most; {others}"
         best = "" if self.scope == "contiguous stages in the graph's order" else "optimal: "
-        return f"{best}no {stages} is faster; {others}"
+        return f"{best}no {self.about} is faster; {others}"

@@ -24,7 +24,7 @@ def alike(table: CostTable) -> tuple[Alike, ...]:
         if devices and memory not in ends:
             groups.setdefault(_own_costs(table, devices), []).append(memory)
     return tuple(
-        tuple(group) for group in groups.values() if len(group) > 1 and _linked_alike(table, group)
+        tuple(group) for group in groups.values() if len(group) > 1 and linked_alike(table, group)
     )
 
 
@@ -50,7 +50,7 @@ def _own_costs(table: CostTable, devices: Sequence[str]) -> tuple[object, ...]:
     )
 
 
-def _linked_alike(table: CostTable, group: Sequence[str]) -> bool:
+def linked_alike(table: CostTable, group: Sequence[str]) -> bool:
     """Whether transfers to and from the other memories cost the same for each of the group."""
     others = [memory.name for memory in table.machine.memories if memory.name not in group]
     first, *rest = group

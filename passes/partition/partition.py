@@ -112,7 +112,7 @@ class _Partitioning:
 
     @cached_property
     def _interchangeable(self) -> tuple[Alike, ...]:
-        return interchangeable(self._table)
+        return interchangeable(self._table, self._objective)
 
     @property
     def _precedence(self) -> Precedence:

@@ -16,12 +16,16 @@ a search may begin:
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.machine import Machine, Route
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.solution import Assignment
 from stagecut.passes.partition.alike import Alike, alike, devices_on
+
+#: What there is of each device.
+_Costs = TypeVar("_Costs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,5 +136,14 @@ def _value(value: ValueCosts, gone: set[str]) -> ValueCosts:
 
 
 def _node(node: NodeCosts, devices: set[str]) -> NodeCosts:
-    run_s = {device: time_s for device, time_s in node.run_s.items() if device in devices}
-    return replace(node, run_s=run_s)
+    def left(costs: Mapping[str, _Costs]) -> Mapping[str, _Costs]:
+        return {device: cost for device, cost in costs.items() if device in devices}
+
+    return replace(
+        node,
+        run_s=left(node.run_s),
+        run_j=left(node.run_j),
+        run_spread=left(node.run_spread),
+        resident_bytes=left(node.resident_bytes),
+        uses={budget: left(used) for budget, used in node.uses.items()},
+    )

@@ -4,28 +4,51 @@
     acc.2: a, b   acc.0: c, d               and both outside of the three
     ...           and four more
 
-Memories are interchangeable that are alike (alike.py), have the same room, and hand each other
-values at one price. A search would have to rule out each renamed copy of a schedule by itself. So
-of k such memories k - 1 nodes are anchors: the first may run in the first memory only, the second
-in the first two, and so on, or outside of them. Whatever a schedule is, its memories can be renamed
-to be so, anchor after anchor: these are fixings of an orbitope (Kaibel and Pfetsch, Math. Program.
-114, 2008). Which memory comes first is as the incumbent has it, which is kept.
+Memories are interchangeable that are alike (alike.py), have the same room, hand each other values
+at one price, and are on no value's way to elsewhere: which of several ways as good as each other it
+takes goes by the memories' order, and it stays in what it goes by. A search would have to rule out
+each renamed copy of a schedule by itself. So of k such memories k - 1 nodes are anchors: the first
+may run in the first memory only, the second in the first two, and so on, or outside of them.
+Whatever a schedule is, its memories can be renamed to be so, anchor after anchor: these are fixings
+of an orbitope (Kaibel and Pfetsch, Math. Program. 114, 2008). Which memory comes first is as the
+incumbent has it, which is kept.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from stagecut.compiler.ir.costs import ENERGY, CostTable, NodeCosts
-from stagecut.passes.partition.alike import Alike, alike, price
+from stagecut.compiler.ir.objective import LATENCY, Objective
+from stagecut.compiler.ir.transfers import table_router
+from stagecut.passes.partition.alike import Alike, alike, linked_alike, price
 
 
-def interchangeable(table: CostTable) -> tuple[Alike, ...]:
+def interchangeable(table: CostTable, objective: Objective = LATENCY) -> tuple[Alike, ...]:
     """Groups of two or more memories; none where joules are limited, of which two chains of links
     that are as good as each other may take more or less."""
     if any(budget.name == ENERGY for budget in table.budgets):
         return ()
-    parts = (part for group in alike(table) for part in _with_room_alike(table, group))
-    return tuple(part for part in parts if len(part) > 1 and _is_linked_evenly(table, part))
+    parts = [
+        part
+        for group in alike(table)
+        for part in _with_room_alike(table, group)
+        if len(part) > 1 and linked_alike(table, part) and _is_linked_evenly(table, part)
+    ]
+    relays = _relays(table, objective) if parts else set()
+    return tuple(part for part in parts if relays.isdisjoint(part))
+
+
+def _relays(table: CostTable, objective: Objective) -> set[str]:
+    """The memories by way of which some value goes from one to another."""
+    router = table_router(table, objective)
+    names = [memory.name for memory in table.machine.memories]
+    return {
+        before
+        for value in table.values
+        for source in names
+        for before in router(value.name, source).values()
+        if before != source
+    }
 
 
 def break_symmetry(table: CostTable, groups: Sequence[Alike], placed: Sequence[str]) -> CostTable:

@@ -67,10 +67,10 @@ class Rows:
         held = self.past()
         return ((name, held[name]) for name in names)
 
-    def rewrite(self, rows: Feeds) -> None:
-        """Hold other numbers, by the names of inputs, in the place of as many rows that count."""
+    def rewrite(self, rows: Feeds, length: int) -> None:
+        """Hold other numbers, by the names of inputs, in the place of the first `length` rows."""
         for name, held in self.named(rows):
-            held[:] = rows[name]
+            held[:length] = rows[name][:length]
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` rows; raises UsageError where there are fewer."""

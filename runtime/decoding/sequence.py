@@ -11,7 +11,7 @@ from stagecut.compiler.ir.errors import ClosedError, FeedError, UsageError
 from stagecut.compiler.ir.state import DECODE, ENCODE, MASK, PREFILL, Decoding
 from stagecut.runtime.decoding.counted import Counted, shape_of
 from stagecut.runtime.decoding.held import Held
-from stagecut.runtime.decoding.moves import NO_MOVES, Moves
+from stagecut.runtime.decoding.moves import NO_MOVES, Brought, Moves
 from stagecut.runtime.decoding.rows import Rows
 
 
@@ -19,6 +19,10 @@ class EntrySession(Protocol):
     """A session of one entry: what a sequence needs of it."""
 
     def run(self, output_names: Several[str] | None, input_feed: Feeds) -> list[Tensor]: ...
+
+    def run_variant(
+        self, at: int, output_names: Several[str] | None, input_feed: Feeds
+    ) -> list[Tensor]: ...
 
 
 class Sequence:
@@ -85,7 +89,8 @@ class Sequence:
         encoder-decoder speaks of goes through "encode" before, which hands back nothing.
 
         Raises UsageError for an entry that is not there or not next, FeedError for inputs that do
-        not fit or for which there is no room. Then the sequence stays as it was.
+        not fit or for which there is no room, EngineError where an engine or a link fails. Then the
+        sequence stays as it was.
         """
         rows = self._open
         self._check_turn(entry, rows.length)
@@ -103,12 +108,21 @@ class Sequence:
             counted = counted.told(feeds[MASK], rows.length + count)
         whole = {**counted.places(self._inputs[entry], rows.length, count), **feeds}
         whole |= self._held.arrays
+        brought = Brought()
         if entry == DECODE:
-            self._moves.bring(rows)
-            whole |= rows.past()
-        found = self._entries[entry].run(self._asked, whole)
+            brought = self._moves.bring(rows)
+            whole |= {**rows.past(), **brought.moved}
+        session = self._entries[entry]
+        found = (
+            session.run_variant(brought.variant, self._asked, whole)
+            if brought.stays
+            else session.run(self._asked, whole)
+        )
         named = dict(zip(self._asked, found, strict=True))
+        before = rows.length
         rows.append(named, count)
+        rows.rewrite(brought.moved, before)
+        rows.variant = brought.variant
         self._counted = counted
         self._held.replace(named)
         return found[: len(self._outputs)]

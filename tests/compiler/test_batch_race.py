@@ -1,6 +1,7 @@
 """One by one against batches, in turns: the ratio of each round decides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ import pytest
 
 from stagecut import backends
 from stagecut.compiler import batch_race, compile_model
+from stagecut.compiler.answers import Answers
 from stagecut.compiler.batch_race import Race, Runner, raced
 from stagecut.compiler.context import CompileContext, Effort, Settings
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.stream import Hosting, StreamRun
 from stagecut.compiler.measurements import Measurements
+from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FullStream
 from tests.support.batched import HEADER
@@ -143,3 +146,36 @@ def test_no_race_where_an_engine_fails(runner: Runner, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(FullStream, "run", run)
     assert raced(runner, _with_batches(runner)) is None
+
+
+@pytest.mark.parametrize("where", ["what ships", "the variant"])
+def test_each_runs_as_it_is_configured(
+    where: str, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Single inputs beside batches that ship in another configuration do not; a variant does."""
+    asked: list[Mapping[str, Backend] | None] = []
+    build = Answers.build
+
+    def note(
+        answers: Answers,
+        staged: StagedSchedule,
+        outputs: Sequence[str],
+        engines: Mapping[str, Backend] | None = None,
+    ) -> Executor:
+        asked.append(engines)
+        return build(answers, staged, outputs, engines)
+
+    planned = runner.planned
+    configured = "cpu.serial:watts_per_thread=5"
+    if where == "the variant":
+        known = replace(planned.provenance, devices={"cpu.serial": configured})
+        other = replace(planned, provenance=known)
+    else:
+        id_ = replace(planned.shipped.id, device="cpu.serial", configuration="watts_per_thread=5")
+        rest = [each for each in planned.contenders if not each.chosen]
+        other = replace(planned, contenders=(replace(planned.shipped, id=id_), *rest))
+    monkeypatch.setattr(Answers, "build", note)
+    with ExitStack() as stack:
+        replace(runner, planned=other).stream(stack)
+    [engines] = asked
+    assert (engines is not None) == (where == "the variant")

@@ -12,12 +12,15 @@ import onnx.parser
 import pytest
 
 from stagecut.compiler import batches as batches_module
-from stagecut.compiler import compile_model
+from stagecut.compiler import compile_model, plan_entry
+from stagecut.compiler.batch_race import Race, Runner
 from stagecut.compiler.context import Settings
 from stagecut.compiler.decide_stream import DecideStream
+from stagecut.compiler.formats.node_ranges import read_range
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.one_by_one import OneByOne
@@ -74,6 +77,41 @@ def test_batches_that_are_faster(larger_is_faster: list[int]) -> None:
     assert base.shipped.id.batch == 4
     assert base.stream.replicas == batched.stream.replicas  # type: ignore[union-attr]
     _streams_right(plan, 23)
+
+
+def test_calibrated_devices_know_the_ranges_of_batches(
+    larger_is_faster: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every size that is tried, and of the one that takes turns with single inputs."""
+    found: list[tuple[str, int, bool]] = []
+    tried = batches_module.whole_replicas  # type: ignore[attr-defined]
+    race = plan_entry.raced  # type: ignore[attr-defined]
+
+    def note(kind: str, program: Program) -> None:
+        ranges = [read_range(node) for node in program.model.graph if node.op_type == "MatMul"]
+        found.append((kind, len(program.feeds["x"]), None not in ranges))
+
+    def replicas(measurements: Measurements, *rest: Any) -> Replicas:
+        note("tried", measurements.program)
+        return tried(measurements, *rest)
+
+    def turns(alone: Runner, together: Runner) -> Race | None:
+        assert together.full is not None
+        for each in (alone, together, together.full):
+            note("turns", each.measurements.program)
+        return race(alone, together)
+
+    monkeypatch.setattr(batches_module, "whole_replicas", replicas)
+    monkeypatch.setattr(plan_entry, "raced", turns)
+    static = "cpu.int8-static.serial"
+    _compiled(ROWS, Told(), max_batch=4, devices=[static], tolerance=0.5)
+    assert found == [
+        ("tried", 2, True),
+        ("tried", 4, True),
+        ("turns", 1, True),
+        ("turns", 1, True),
+        ("turns", 4, True),
+    ]
 
 
 def test_the_usual_size(larger_is_faster: list[int]) -> None:

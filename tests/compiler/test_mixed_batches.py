@@ -46,8 +46,49 @@ def test_each_stage_as_it_is_best() -> None:
 def test_nothing_is_won_where_all_are_best_alike() -> None:
     found = _found(ALONE, _table("embed: cpu 9\nblocks(embed): cpu 33\nhead(blocks): cpu 17"))
     assert found.gain == 0.0
-    assert str(found).endswith("by the costs no pipeline is faster")
-    assert str(replace(found, uniform_s=found.uniform_s * 1.012)).endswith("more than 1.2% faster")
+    assert str(found).endswith("by the costs no schedule is faster")
+    assert str(replace(found, uniform_s=found.uniform_s * 1.012)).endswith(
+        "no schedule is more than 1.2% faster"
+    )
+
+
+def test_it_says_no_more_than_what_is_proved() -> None:
+    """Of nodes that may run in any order, those that are stretches of the graph's order; and where
+    the search was not finished, how much faster one could be."""
+    gpu = Device("gpu", "host", resource="gpu")
+
+    def wide(factor: int) -> CostTable:
+        costs = f"cpu {factor}, gpu {9 * factor}", f"cpu {9 * factor}, gpu {factor}"
+        nodes = [f"n{i}: {costs[i % 2]}" for i in range(18)]
+        return stream_table("\n".join(nodes), CPU, gpu, cores=1, gpu=1)
+
+    found = _found(wide(1), wide(8))
+    assert str(found).endswith("no pipeline of stretches of the graph's order is faster")
+    proof = found.solution.certificate
+    stopped = replace(proof, found=proof.period, period=proof.period * 4 / 5)
+    unsure = replace(found, solution=replace(found.solution, certificate=stopped))
+    assert str(unsure).endswith("of the graph's order is more than 25.0% faster")
+    shown = str(replace(unsure, uniform_s=2 * unsure.uniform_s))
+    assert "(100.0% faster; no pipeline of stretches" in shown
+
+
+def test_a_device_with_no_name_for_its_cores_has_them_once() -> None:
+    npu = Device("npu", "host")
+    found = _found(
+        stream_table("a: npu 1\nb(a): npu 1", npu), stream_table("a: npu 8\nb(a): npu 8", npu)
+    )
+    assert found.gain == 0.0
+
+
+def test_it_is_about_the_devices_of_the_host() -> None:
+    """Of the other one, what it does in batches would be faster."""
+    pim = Device("pim", "pim", resource="pim")
+    alone = stream_table("a: cpu 1, pim 9\nb(a): cpu 1, pim 9", CPU, pim, cores=1, pim=1)
+    eights = stream_table("a: cpu 9, pim 8\nb(a): cpu 9, pim 8", CPU, pim, cores=1, pim=1)
+    found = _found(alone, eights)
+    assert str(found).startswith("stages on the host's devices with 1 or 8 inputs in a call")
+    assert found.uniform_s == pytest.approx(2 * US)
+    assert {each.device for each in found.solution.stream.schedule.stages} == {"cpu"}
 
 
 def test_it_is_the_best_of_all() -> None:

@@ -8,7 +8,7 @@ from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import stream_account, stream_of
-from stagecut.compiler.stream_entry import Entry, named
+from stagecut.compiler.stream_entry import Entry, named, singles
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal, proposal_of
 from stagecut.passes.gate.stream_contenders import StreamProposal, replicas_of_all
@@ -68,3 +68,13 @@ def test_a_configured_device_is_not_the_optimum() -> None:
         ("3 x one", ["optimum"]),
         ("3 x one (pinning=on)", []),
     ]
+
+
+def test_what_an_input_does_is_told_once() -> None:
+    """Wherever the replicas are, and in whatever configuration."""
+    hosted = replace(WHOLE, id=replace(WHOLE.id, hosting="processes"), hosting="processes")
+    configured = replace(WHOLE, id=replace(WHOLE.id, configuration="pinning=on"))
+    proposals = [WHOLE, hosted, configured, _pipeline("one", "two"), _pipeline("two", "one")]
+    entries = [Entry(each, cast("Built", None)) for each in proposals]
+    found = singles([*named(entries, proposals[-1])])
+    assert [str(each.id) for each in found] == ["one", "earlier optimum 1", "optimum"]

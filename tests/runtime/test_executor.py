@@ -274,6 +274,23 @@ def test_what_goes_wrong_in_a_transfer_is_a_fault_of_the_stage_at_its_far_end(
     assert (fault.value.stage, fault.value.device) == (stage, "far")
 
 
+def test_a_look_at_a_state_in_its_home_is_a_transfer_as_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "transfer x: host > far\nrun far: a, b, c"
+    executor = Executor(replace(staged(CHAIN, text), homes={"z": "far"}), ["z"], TWO)
+    np.testing.assert_allclose(executor.outputs({"x": X})["z"], -np.exp(-X), rtol=1e-6)
+
+    def transfer(link: NullLink, tensor: Tensor) -> object:
+        return tensor[:1] if link.target == "host" else tensor
+
+    monkeypatch.setattr(NullLink, "transfer", transfer)
+    executor = Executor(replace(staged(CHAIN, text), homes={"z": "far"}), ["z"], TWO)
+    with pytest.raises(StageFault, match="z has shape 1, and 3 in the model") as fault:
+        executor.outputs({"x": X})
+    assert (fault.value.stage, fault.value.device) == (0, "far")
+
+
 #: A schedule -> the steps of each stage, as many as are made when it runs.
 BY_STAGE = {
     "a stage in another memory brings and takes back": (THERE_AND_BACK, (1, 3, 1)),

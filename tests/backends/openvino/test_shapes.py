@@ -116,6 +116,43 @@ def test_a_size_that_stops_growing_is_seen(first: int, second: int, stop: int) -
             assert length <= stop
 
 
+@given(
+    st.sets(st.integers(1, 120), max_size=20),
+    st.lists(st.integers(1, 120), min_size=1, max_size=60),
+)
+def test_what_was_refused_once_is_refused_again(wrong: set[int], lengths: list[int]) -> None:
+    """Whatever was tried since, and whatever lines lie around it."""
+    refused: set[int] = set()
+
+    def trial(shapes: Shapes) -> None:
+        if shapes[2][0] in wrong:
+            refused.add(shapes[2][0])
+            raise EngineError("it does not fit")
+
+    known = KnownShapes(trial)
+    for length in lengths:
+        try:
+            known.check(_step(length))
+        except EngineError:
+            assert length in wrong
+        for each in sorted(refused):
+            with pytest.raises(EngineError, match="does not fit"):
+                known.check(_step(each))
+
+
+def test_no_line_is_drawn_over_a_hole_and_behind_it_is_another() -> None:
+    trials = _Trials(lambda shapes: not 40 <= shapes[2][0] < 45)
+    known = KnownShapes(trials)
+    known.check(_step(60))
+    with pytest.raises(EngineError, match="does not fit"):
+        known.check(_step(42))
+    for length in (*range(1, 40), *range(45, 1000)):
+        known.check(_step(length))
+    with pytest.raises(EngineError, match="does not fit"):
+        known.check(_step(42))
+    assert len(trials.tried) < 250
+
+
 def test_other_ranks_and_directions_are_on_no_line() -> None:
     line = Line.through((1, 4), (1, 10))
     assert line == Line((1, 4), (0, 1), 6) == Line.through((1, 10), (1, 4))

@@ -24,6 +24,7 @@ from stagecut.passes.sweep.tornado import tornado
 from tests.support import small_plans
 from tests.support.browser import chromium
 from tests.support.command_line import Said, stagecut
+from tests.support.decoders import decoder_plan, tiny_decoder
 from tests.support.onnx_models import MODELS
 from tests.support.scattered import scattered
 from tests.support.tables import US, cost_table
@@ -350,6 +351,18 @@ def test_a_plan_is_taken_with_the_costs_that_it_holds(run: Run) -> None:
     assert (said.code, "was not profiled with" in said.err) == (1, True)
     said = run("two.plan", "--set", "pim.hbm:channels=16,32")
     assert (said.code, "name the model" in said.err) == (2, True)
+
+
+def test_of_a_decoders_plan_it_is_the_step_and_the_entry_is_named(run: Run) -> None:
+    plan = decoder_plan(tiny_decoder(), ("cpu.serial", "pim.hbm"))
+    plan.save("dec.plan")
+    asked = ("--scale", "cpu.serial=0.1..10", "--json")
+    for shape, entry in (([], "decode"), (["--shape", "input_ids=1x5"], "prefill")):
+        [variant] = plan.entry_named(entry).variants
+        Path("held.json").write_text(variant.costs)
+        said = run("dec.plan", *shape, *asked)
+        assert f"dec.plan: the costs are those of its entry {entry}, at input_ids 1x" in said.err
+        assert _json(said)["curves"] == _json(run("held.json", *asked))["curves"]
 
 
 def test_nothing_is_written_over_what_is_read(run: Run) -> None:

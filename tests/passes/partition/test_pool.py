@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stagecut.compiler.formats.placement_json import read_placement
-from stagecut.compiler.ir.costs import Endpoint
+from stagecut.compiler.ir.costs import Endpoint, Spread, with_errors
 from stagecut.compiler.ir.machine import Route
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.passes.partition.incumbent import Incumbent
@@ -44,6 +44,36 @@ def test_room_without_limit_stays_so() -> None:
     pooled = pool(table)
     assert pooled is not None
     assert pooled.table.machine.memories[1].capacity_bytes is None
+
+
+def test_nothing_is_said_of_devices_that_are_gone() -> None:
+    """Joules, spreads, bytes that are held and errors: whatever has a number for each device."""
+    drawn = star(CHAIN, 2, 2)
+    nodes = [
+        replace(
+            node,
+            run_j={device: 2 * time_s for device, time_s in node.run_s.items()},
+            run_spread={device: Spread(3, s, s, s) for device, s in node.run_s.items()},
+            resident_bytes=dict.fromkeys(node.run_s, 1),
+        )
+        for node in drawn.nodes
+    ]
+    errors = {node.name: dict.fromkeys(node.run_s, 0.1) for node in nodes}
+    table = with_errors(replace(drawn, nodes=tuple(nodes)), errors, 9.0)
+    pooled = pool(table)
+    assert pooled is not None
+    for node in pooled.table.nodes:
+        by_device = (
+            node.run_s,
+            node.run_j,
+            node.run_spread,
+            node.resident_bytes,
+            *node.uses.values(),
+        )
+        assert [[*costs] for costs in by_device] == [["cpu", "acc.0"]] * 5
+    expected = Partition()(drawn).certificate
+    assert expected.exact
+    assert Partition()(table).certificate.total == expected.total
 
 
 def test_where_no_two_are_alike_there_is_no_pool() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import ENERGY, Budget, CostTable, ValueCosts
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.machine import Device, Memory, Route
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.symmetry import break_symmetry, interchangeable
 from tests.support.stars import CHAIN, star
@@ -42,6 +42,40 @@ def test_what_lies_between_them_is_the_same_for_any_two() -> None:
     table = star(CHAIN, 2, 2)
     assert interchangeable(_between(table, "m0>m1")) == ()
     assert interchangeable(_between(table, "m0>m1", "m1>m0")) == (("m0", "m1"),)
+
+
+def test_so_is_what_lies_between_them_and_others_that_are_alike() -> None:
+    """The room of m1 is its own, and what m0 hands to it takes m0's own time."""
+    table = star(THREE, 2, 3, 2)
+    assert interchangeable(_between(table, "m0>m1")) == ()
+    assert interchangeable(_between(table, "m0>m1", "m2>m1")) == (("m0", "m2"),)
+
+
+def test_memories_on_the_way_to_another_are_not_interchangeable() -> None:
+    """Of two ways as good as each other a value takes the one by the earlier memory."""
+    assert interchangeable(_behind(star(CHAIN, 2, 2), from_host=False)) == ()
+    assert interchangeable(_behind(star(CHAIN, 2, 2), from_host=True)) == (("m0", "m1"),)
+
+
+def _behind(table: CostTable, *, from_host: bool) -> CostTable:
+    """With a memory that the accelerators reach, and the host if `from_host`; a device there runs
+    what the CPU does, in half the time."""
+    machine = table.machine
+    machine = replace(
+        machine,
+        memories=(*machine.memories, Memory("x")),
+        devices=(*machine.devices, Device("far", "x")),
+    )
+    sources = [each.name for each in table.machine.memories if from_host or each.name != "host"]
+    ways = {Route(name, "x"): US for name in sources} | {Route("x", name): US for name in sources}
+    values = [replace(each, transfer_s={**each.transfer_s, **ways}) for each in table.values]
+    nodes = [
+        replace(each, run_s={**each.run_s, "far": each.run_s["cpu"] / 2})
+        if "cpu" in each.run_s
+        else each
+        for each in table.nodes
+    ]
+    return replace(table, machine=machine, values=tuple(values), nodes=tuple(nodes))
 
 
 def test_nothing_is_interchangeable_where_joules_are_limited() -> None:
@@ -109,6 +143,16 @@ def test_the_cheapest_is_kept(table: CostTable, data: st.DataObject) -> None:
 @settings(max_examples=30)
 @given(_tables())
 def test_no_assignment_to_three_with_little_room_is_cheaper(table: CostTable) -> None:
+    _finds_the_cheapest(table)
+
+
+@settings(max_examples=30)
+@given(_tables(), st.booleans())
+def test_nor_is_one_with_a_memory_behind_them(table: CostTable, from_host: bool) -> None:
+    _finds_the_cheapest(_behind(table, from_host=from_host))
+
+
+def _finds_the_cheapest(table: CostTable) -> None:
     least = cheapest_of_all(table)
     if least is None:
         with pytest.raises(UnplaceableError):
