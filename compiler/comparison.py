@@ -18,7 +18,7 @@ from stagecut.compiler.effort import GATE_ROUNDS
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.identity import specs_of
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import StagedSchedule, silent
+from stagecut.compiler.ir.device import Backend, StagedSchedule, silent
 from stagecut.compiler.ir.errors import WrongAnswerError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.measure.cache import Cache
@@ -141,18 +141,37 @@ class Comparison:
         return {name: backends.configurations(engine) for name, engine in engines}
 
     def _configured(self, proposal: Proposal, staged: StagedSchedule) -> Built:
-        """A proposal of one stage, built on its device in the configuration that it names."""
-        specs = specs_of(self.measurements.context, proposal.id)
-        engines = backends.create_all([specs[proposal.id.device]])
-        build = Build(
-            lambda _: staged,
-            partial(self._answers.build, engines=engines),
-            self._answers.reference,
-            partial(self._answers.limit, self.tolerance),
-            silent,
-        )
-        checked = build([proposal], self.measurements.program.feeds, self._answers.outputs)
-        for wrong in checked.wrong:
-            raise WrongAnswerError(f"on {wrong.inputs.name}, {wrong.flaw.problem}")
-        [built] = checked.built
-        return built
+        engines = engines_of(self.measurements, proposal)
+        return configured(self.measurements, self.tolerance, proposal, staged, engines)
+
+
+def engines_of(measurements: Measurements, proposal: Proposal) -> Mapping[str, Backend]:
+    """Those of a proposal of one stage, in the configuration that it names."""
+    id_ = proposal.id
+    return backends.create_all([specs_of(measurements.context, id_)[id_.device]])
+
+
+def configured(
+    measurements: Measurements,
+    tolerance: float | None,
+    proposal: Proposal,
+    staged: StagedSchedule,
+    engines: Mapping[str, Backend],
+) -> Built:
+    """A proposal that is `staged` already, built on such engines and checked as every contender is.
+    Raises EngineError, WrongAnswerError where its outputs are not right."""
+    answers = measurements.answers
+    build = Build(
+        lambda _: staged,
+        partial(answers.build, engines=engines),
+        answers.reference,
+        lambda each: answers.limit(tolerance, each) or answers.usual_limit,
+        silent,
+        answers.split.held_out if tolerance is not None else (),
+        answers.program.metric,
+    )
+    checked = build([proposal], measurements.program.feeds, answers.outputs)
+    for wrong in checked.wrong:
+        raise WrongAnswerError(f"on {wrong.inputs.name}, {wrong.flaw.problem}")
+    [built] = checked.built
+    return built

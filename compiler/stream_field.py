@@ -17,9 +17,9 @@ from typing import Self
 from stagecut import backends
 from stagecut.compiler.circumstances import quietest
 from stagecut.compiler.compared import Compared
+from stagecut.compiler.comparison import configured, engines_of
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
-from stagecut.compiler.identity import specs_of
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
@@ -108,15 +108,14 @@ class StreamField:
         coarse = answers.is_coarse(wrong, self._tolerance)
         return () if coarse else answers.culprits([wrong], self._tolerance)
 
-    def _readied(self, built: Built) -> Built:
+    def _readied(self, built: Built, engines: Mapping[str, Backend] | None = None) -> Built:
         executor = built.runner
         if not isinstance(executor, Executor):
             raise TypeError(executor)
-        return replace(built, runner=Readied(executor, partial(self._prepared, built.staged)))
+        prepare = partial(self._prepared, built.staged, engines)
+        return replace(built, runner=Readied(executor, prepare))
 
-    def _prepared(
-        self, staged: StagedSchedule, engines: Mapping[str, Backend] | None = None
-    ) -> Executor:
+    def _prepared(self, staged: StagedSchedule, engines: Mapping[str, Backend] | None) -> Executor:
         """The first run is never timed."""
         answers = self._measurements.answers
         executor = answers.build(staged, answers.outputs, engines)
@@ -200,12 +199,11 @@ class StreamField:
 
     def _configured(self, proposal: StreamProposal, plain: Entry) -> Entry:
         """`plain` is the same stream in the usual configuration."""
-        specs = specs_of(self._measurements.context, proposal.id)
-        engines = backends.create_all([specs[proposal.id.device]])
-        prepare = partial(self._prepared, plain.built.staged, engines)
-        executor = prepare()
-        self._check(proposal, executor)
-        return self._first(proposal, replace(plain.built, runner=Readied(executor, prepare)))
+        single = replace(proposal.single, id=proposal.id)
+        engines = engines_of(self._measurements, single)
+        staged = plain.built.staged
+        built = configured(self._measurements, self._tolerance, single, staged, engines)
+        return self._first(proposal, self._readied(built, engines))
 
     def _check(self, proposal: StreamProposal, executor: Executor) -> None:
         """Raises WrongAnswerError where its outputs are not those of the reference."""

@@ -1,6 +1,6 @@
 """Streams that take part: replicas in threads and in processes, earlier answers of the solver."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +10,10 @@ import pytest
 
 from stagecut import backends
 from stagecut.compiler import compile_model, effort, stream_field
+from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.contender import Contender
-from stagecut.compiler.ir.device import Executable, StagedSchedule
+from stagecut.compiler.ir.device import Backend, Executable, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedVariant
@@ -24,6 +25,7 @@ from stagecut.compiler.stream_field import StreamField
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose
 from stagecut.passes.gate.stream_gate import StreamGate, Turn
+from stagecut.runtime.executor import Executor
 from stagecut.runtime.prepare import prepare_stages
 from tests.support.executors import watched
 from tests.support.onnx_models import MODELS
@@ -56,6 +58,17 @@ class Processes:
 
 def _zeros(stage: Executable) -> Executable:
     return lambda inputs: [np.zeros_like(each) for each in stage(inputs)]
+
+
+def _on_first(stage: Executable) -> Executable:
+    """Right on the inputs that come first, and on no others."""
+    seen: list[Tensor] = []
+
+    def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        seen.append(np.array(inputs[0]))
+        return (stage if np.array_equal(seen[0], seen[-1]) else _zeros(stage))(inputs)
+
+    return run
 
 
 def _refusing(_: Executable) -> Executable:
@@ -186,3 +199,27 @@ def test_a_device_alone_is_tried_in_its_configurations(monkeypatch: pytest.Monke
     assert planned.provenance.devices == {"cpu.parallel": "cpu.parallel:waiting=spin"}
     assert [each.is_optimum for each in planned.contenders] == [True, False, False]
     assert processes.asked == []  # of one replica
+
+
+def test_a_configuration_is_held_against_the_reference_on_all_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is wrong on others than the samples takes no part."""
+    monkeypatch.setattr(backends, "configurations", lambda _: ("waiting=spin",))
+    build = Answers.build
+
+    def wrong_elsewhere(
+        answers: Answers,
+        staged: StagedSchedule,
+        outputs: Sequence[str],
+        engines: Mapping[str, Backend] | None = None,
+    ) -> Executor:
+        executor = build(answers, staged, outputs, engines)
+        if engines is None:
+            return executor
+        return executor.with_stages([_on_first(each) for each in prepare_stages(staged, engines)])
+
+    monkeypatch.setattr(Answers, "build", wrong_elsewhere)
+    planned = _compiled(monkeypatch, Processes(lambda stage: stage), devices=["cpu.parallel"])
+    assert [str(each.id) for each in planned.contenders] == ["cpu.parallel"]
+    assert any("(waiting=spin) is left out: on " in each for each in planned.workarounds)
