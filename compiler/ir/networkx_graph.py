@@ -107,7 +107,8 @@ def _number(number: object, what: str, where: str) -> float:
 
 def _size(facts: Mapping[str, Any], key: str, where: str) -> int:
     size_bytes = facts.get(key, 0)
-    if isinstance(size_bytes, Real) and size_bytes % 1 == 0:  # neither NaN nor infinity is
+    is_whole = isinstance(size_bytes, Real) and size_bytes % 1 == 0  # neither NaN nor infinity is
+    if is_whole:
         return int(size_bytes)
     raise CostTableError(
         f"has a {key} that is no whole number: {size_bytes!r}",
