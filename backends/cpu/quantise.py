@@ -84,14 +84,17 @@ def _convolved(
     node = target.node
     scale, zero = _uint8(_known(read_range(node)))
     x = write.rounded(_read(node), scale, zero)
-    kernels = np.ascontiguousarray(_array(matrix.values).T)
-    shape = (matrix.form.outer, *target.kernel)
-    operands = [x, write.dequantised("weight", kernels.reshape(shape), _array(matrix.scales), 0)]
+    kernels, scales = np.ascontiguousarray(_array(matrix.values).T), _array(matrix.scales)
     bias = node.inputs[2] if len(node.inputs) > 2 else None
-    if bias is not None and bias.const_value is not None:
-        steps = _array(matrix.scales) * scale
-        whole = np.clip(np.rint(_array(bias.const_value) / steps), -_MOST_BIAS, _MOST_BIAS)
-        operands.append(write.dequantised("bias", whole.astype(np.int32), steps, 0))
+    known = None if bias is None or bias.const_value is None else _array(bias.const_value)
+    if known is not None:
+        kernels, scales = _with_room(kernels, scales, known, scale)
+    shape = (matrix.form.outer, *target.kernel)
+    operands = [x, write.dequantised("weight", kernels.reshape(shape), scales, 0)]
+    if known is not None:
+        steps = scales * np.float32(scale)
+        whole = np.rint(known / steps).astype(np.int32)
+        operands.append(write.dequantised("bias", whole, steps, 0))
     elif bias is not None:
         operands.append(bias)
     [y] = write("Conv", *operands, attributes=dict(node.attributes))
@@ -101,6 +104,16 @@ def _convolved(
     if range_ is not None:
         _round_behind(graph, last, *_uint8(range_))
     return matrix
+
+
+def _with_room(
+    kernels: Tensor, scales: Tensor, bias: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Kernels, int8 [outer, inner], and their scales, wider where `bias` [outer] would be too many
+    steps, each of `scale` times its kernel's. What tiny weights lose is nothing beside it."""
+    steps = np.maximum(np.abs(bias.astype(np.float64)) / _MOST_BIAS, np.finfo(np.float32).tiny)
+    wider = np.maximum(scales, (steps / scale).astype(np.float32))
+    return np.rint(kernels * (scales / wider)[:, None]).astype(np.int8), wider
 
 
 def _activated(y: ir.Value, range_: Range | None) -> tuple[ir.Value, Range | None]:

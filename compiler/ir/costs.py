@@ -158,7 +158,7 @@ class CostTable:
         by device, and may have `op`, `run_j` (joules by device) and `weight_bytes`; every edge may
         have `size_bytes` and `value`. A value that several edges hand on is as large as the
         largest of them says. Names are the texts of the graph's own. Raises CostTableError for a
-        graph that has circles, or no `run_s`.
+        graph that has circles, or no `run_s`, and for what is no number where one belongs.
         """
         from stagecut.compiler.ir.networkx_graph import table_of
 
@@ -176,7 +176,8 @@ class CostTable:
 
     def to_frame(self) -> "pd.DataFrame":
         """A data frame of pandas with a row for each candidate: seconds, joules (NaN where they are
-        not known) and bytes. Raises UsageError without pandas, which is no dependency."""
+        not known) and the bytes that the weights take in the device's memory. Raises UsageError
+        without pandas, which is no dependency."""
         from stagecut.compiler.ir.frame import frame_of
 
         return frame_of(self)

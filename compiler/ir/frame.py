@@ -5,6 +5,7 @@ up    MatMul  cpu     9.0e-05  NaN    1048576
 up    MatMul  npu     1.0e-05  NaN    1048576
 """
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ def frame_of(table: CostTable) -> "pd.DataFrame":
     return pd.DataFrame(list(_rows(table)), columns=list(COLUMNS))
 
 
-def _rows(table: CostTable) -> Iterator[tuple[str, str, str, float, float | None, int]]:
+def _rows(table: CostTable) -> Iterator[tuple[str, str, str, float, float, int]]:
     for node in table.nodes:
         for device, run_s in node.run_s.items():
-            energy_j = node.run_j.get(device)
-            yield node.name, node.op, device, run_s, energy_j, node.weight_bytes
+            energy_j = node.run_j.get(device, math.nan)
+            yield node.name, node.op, device, run_s, energy_j, node.bytes_on(device)

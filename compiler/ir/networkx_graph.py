@@ -10,7 +10,8 @@ A node of the graph is a node of the table. Without more being said it writes on
 it is, which all its edges hand on; an edge with a `value` hands on that one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import networkx as nx
@@ -34,7 +35,8 @@ def table_of(
     for source, target, facts in graph.edges(data=True):
         value = str(facts.get("value", source))
         sizes = written[str(source)]
-        sizes[value] = max(sizes.get(value, 0), int(facts.get("size_bytes", 0)))
+        size_bytes = _size(facts, "size_bytes", f"edge {source} -> {target}")
+        sizes[value] = max(sizes.get(value, 0), size_bytes)
         read[str(target)][value] = None
     for node, sizes in written.items():
         if not sizes:
@@ -45,7 +47,7 @@ def table_of(
         machine=Machine(
             tuple(map(Memory, memories)),
             tuple(Device(device, memory) for device, memory in devices.items()),
-            tuple(Link(*ends, *costs) for ends, costs in links.items()),
+            tuple(_links(links)),
         ),
         values=tuple(
             ValueCosts(value, size_bytes)
@@ -59,8 +61,8 @@ def table_of(
                 run_s=_run_s(str(node), facts),
                 inputs=tuple(read[str(node)]),
                 outputs=tuple(written[str(node)]),
-                weight_bytes=int(facts.get("weight_bytes", 0)),
-                run_j=dict(facts.get("run_j", {})),
+                weight_bytes=_size(facts, "weight_bytes", f"node {node}"),
+                run_j=_by_device(facts.get("run_j", {}), "run_j", f"node {node}"),
             )
             for node, facts in graph.nodes(data=True)
         ),
@@ -75,7 +77,65 @@ def _run_s(node: str, facts: Mapping[str, Any]) -> Mapping[str, float]:
             where=f"node {node}",
             fix="give it what it takes on each device, graph.add_node(..., run_s={'cpu': 1e-3})",
         )
-    return {str(device): float(time_s) for device, time_s in run_s.items()}
+    return _by_device(run_s, "run_s", f"node {node}")
+
+
+def _by_device(costs: object, key: str, where: str) -> dict[str, float]:
+    if not isinstance(costs, Mapping):
+        raise CostTableError(
+            f"has a {key} that is no mapping: {costs!r}",
+            where=where,
+            fix=f"give a number for each device, {key}={{'cpu': 1e-3}}",
+        )
+    return {
+        str(device): _number(cost, f"a {key} on {device}", where) for device, cost in costs.items()
+    }
+
+
+def _number(number: object, what: str, where: str) -> float:
+    if isinstance(number, Real):
+        try:
+            return float(number)
+        except OverflowError:
+            pass
+    raise CostTableError(
+        f"has {what} that is no number: {number!r}",
+        where=where,
+        fix="give seconds and joules as numbers, such as 1e-3",
+    )
+
+
+def _size(facts: Mapping[str, Any], key: str, where: str) -> int:
+    size_bytes = facts.get(key, 0)
+    is_whole = isinstance(size_bytes, Real) and size_bytes % 1 == 0  # neither NaN nor infinity is
+    if is_whole:
+        return int(size_bytes)
+    raise CostTableError(
+        f"has a {key} that is no whole number: {size_bytes!r}",
+        where=where,
+        fix=f"give how many bytes it is, {key}=16384",
+    )
+
+
+def _links(links: Links) -> Iterator[Link]:
+    for ends, costs in links.items():
+        where = f"links[{ends!r}]"
+        if not _is_pair(ends) or not _is_pair(costs):
+            raise CostTableError(
+                f"a link is two memories and two numbers, not {costs!r}",
+                where=where,
+                fix="give seconds and bytes a second, {('host', 'npu'): (1e-6, 1e10)}",
+            )
+        latency_s, bytes_per_s = costs
+        yield Link(
+            *ends,
+            _number(latency_s, "a latency", where),
+            _number(bytes_per_s, "a bandwidth", where),
+        )
+
+
+def _is_pair(pair: object) -> bool:
+    return isinstance(pair, tuple | list) and len(pair) == 2
 
 
 def graph_of(table: CostTable) -> "nx.MultiDiGraph[str]":

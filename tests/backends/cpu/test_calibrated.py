@@ -165,6 +165,29 @@ def _optimised(case: Sample, scheme: Scheme, folder: Path) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(folder / "optimised.onnx").graph.node)
 
 
+@pytest.mark.parametrize("small", [1e-3, 1e-6, 1e-7, 1e-9, 1e-30, 0.0])
+def test_a_bias_is_kept_beside_weights_of_any_size(small: float, tmp_path: Path) -> None:
+    """In steps of tiny weights it would be more of them than there is room for."""
+    w = _weights(4, 3, 3, 3) / 5
+    w[1] *= np.float32(small)
+    case = _ranged(
+        sample(
+            "(float[1, 3, 8, 8] x) => (float[1, 4, 6, 6] y) { y = Conv(x, w, b) }",
+            w=w,
+            b=np.array([0.1, 1.0, 0.2, 0.0], np.float32),
+        )
+    )
+    [right] = case.reference(case.feeds())
+    step = float(np.ptp(right)) / 255
+    device = backends.create("cpu.int8-static.serial")
+    [found] = device.prepare(case.stage)(case.feeds())
+    np.testing.assert_allclose(found[:, 1], right[:, 1], atol=step)
+    assert np.linalg.norm(found - right) < 0.03 * np.linalg.norm(right)
+    held = _from_file(backends.stored(device, case.stage), tmp_path)
+    [again] = device.prepare(held)(case.feeds())
+    np.testing.assert_array_equal(again, found)
+
+
 def test_sums_of_large_products_do_not_saturate() -> None:
     """Where a CPU adds two products of uint8 and int8 in 16 bits, 2 x 255 x 127 would."""
     x, w = np.full((4, 64), 2.0, np.float32), np.ones((64, 32), np.float32)

@@ -161,7 +161,7 @@ def test_results_go_to_the_standard_output_that_is_there(
         monkeypatch.setattr(sys, "stdout", own)
         results.part()
         results.part()
-        print("theirs")
+        sys.stdout.write("theirs\n")
         print(text, file=results.stream)
         assert own.getvalue() == f"{text}\n"
         own.close()

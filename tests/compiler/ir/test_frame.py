@@ -1,6 +1,7 @@
 """A cost table as a data frame."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -18,8 +19,21 @@ def test_a_row_for_each_candidate() -> None:
     assert frame["node"].tolist() == ["a", "a", "b"]
     assert frame["device"].tolist() == ["cpu", "pim", "cpu"]
     assert frame["run_s"].tolist() == pytest.approx([3 * US, 1 * US, 2 * US])
+    assert frame["run_j"].dtype == "float64"
     assert frame["run_j"].isna().all()
     assert frame.groupby("node")["run_s"].min().sum() == pytest.approx(3 * US)
+
+
+def test_weights_take_what_they_take_on_the_device() -> None:
+    pytest.importorskip("pandas", reason="pandas comes with the dev extra")
+    nodes = [
+        replace(node, weight_bytes=1000, resident_bytes={"pim": 250}, run_j={"cpu": 2.0})
+        for node in TABLE.nodes
+    ]
+    frame = replace(TABLE, nodes=tuple(nodes)).to_frame()
+    assert frame["device"].tolist() == ["cpu", "pim", "cpu"]
+    assert frame["weight_bytes"].tolist() == [1000, 250, 1000]
+    assert frame["run_j"].isna().tolist() == [False, True, False]
 
 
 def test_without_pandas_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

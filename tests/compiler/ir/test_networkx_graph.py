@@ -1,6 +1,9 @@
 """Cost tables from networkx graphs, and back."""
 
+from typing import Any
+
 import networkx as nx
+import numpy as np
 import pytest
 
 from stagecut.compiler.ir.costs import CostTable
@@ -64,3 +67,59 @@ def test_what_makes_no_table_is_said() -> None:
     graph.add_edge("down", "up")
     with pytest.raises(StagecutError):
         CostTable.from_networkx(graph, DEVICES, LINKS)
+
+
+@pytest.mark.parametrize(
+    ("facts", "problem"),
+    [
+        ({"run_s": {"cpu": "x"}}, "has a run_s on cpu that is no number: 'x'"),
+        ({"run_s": {"cpu": None}}, "has a run_s on cpu that is no number: None"),
+        ({"run_s": {"cpu": 10**400}}, "has a run_s on cpu that is no number: 1000"),
+        ({"run_j": {"cpu": "x"}}, "has a run_j on cpu that is no number: 'x'"),
+        ({"run_j": 3}, "has a run_j that is no mapping: 3"),
+        ({"weight_bytes": "big"}, "has a weight_bytes that is no whole number: 'big'"),
+    ],
+)
+def test_a_node_whose_numbers_are_none_is_named(facts: dict[str, Any], problem: str) -> None:
+    graph = _graph()
+    graph.add_node("gelu", **facts)
+    with pytest.raises(CostTableError) as error:
+        CostTable.from_networkx(graph, DEVICES, LINKS)
+    assert error.value.problem.startswith(problem)
+    assert error.value.where == "node gelu"
+    assert error.value.fix
+
+
+@pytest.mark.parametrize("size_bytes", ["big", 1.9, float("nan"), float("inf"), None])
+def test_an_edge_whose_size_is_none_is_named(size_bytes: object) -> None:
+    graph = _graph()
+    graph.add_edge("up", "down", size_bytes=size_bytes)
+    with pytest.raises(CostTableError, match="has a size_bytes that is no whole number") as error:
+        CostTable.from_networkx(graph, DEVICES, LINKS)
+    assert error.value.where == "edge up -> down"
+
+
+@pytest.mark.parametrize(
+    ("links", "problem"),
+    [
+        ({("host", "npu"): 1e-6}, "a link is two memories and two numbers, not 1e-06"),
+        ({("host", "npu"): (1e-6,)}, "a link is two memories and two numbers"),
+        ({"hn": (1e-6, 1e9)}, "a link is two memories and two numbers"),
+        ({("host", "npu"): (1e-6, "fast")}, "has a bandwidth that is no number: 'fast'"),
+    ],
+)
+def test_a_link_that_is_none_is_named(links: Any, problem: str) -> None:
+    with pytest.raises(CostTableError) as error:
+        CostTable.from_networkx(_graph(), DEVICES, links)
+    assert error.value.problem.startswith(problem)
+    assert error.value.where == f"links[{next(iter(links))!r}]"
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    graph = _graph()
+    graph.add_node("up", run_s={"cpu": np.float32(0.5)}, weight_bytes=np.int64(64))
+    graph.add_edge("up", "gelu", size_bytes=np.float64(1000))
+    table = CostTable.from_networkx(graph, DEVICES, LINKS)
+    assert table.node_named["up"].run_s == {"cpu": 0.5}
+    assert table.node_named["up"].weight_bytes == 64
+    assert table.value("up").size_bytes == 1000

@@ -243,6 +243,9 @@ def test_the_callers_arrays_stay_the_callers() -> None:
         def run(self, output_names: object, input_feed: Feeds) -> list[Any]:
             return [input_feed["x"]]
 
+        def run_variant(self, at: int, output_names: object, input_feed: Feeds) -> list[Any]:
+            raise AssertionError((at, output_names, input_feed))
+
     decoding = Decoding((), 10, "x", handed=(Handed("x", "memory"),))
     held = Held(decoding, {})
     x = np.zeros(3)
