@@ -112,15 +112,8 @@ class StreamField:
         executor = built.runner
         if not isinstance(executor, Executor):
             raise TypeError(executor)
-        prepare = partial(self._prepared, built.staged, engines)
+        prepare = partial(_prepared, self._measurements, built.staged, engines)
         return replace(built, runner=Readied(executor, prepare))
-
-    def _prepared(self, staged: StagedSchedule, engines: Mapping[str, Backend] | None) -> Executor:
-        """The first run is never timed."""
-        answers = self._measurements.answers
-        executor = answers.build(staged, answers.outputs, engines)
-        executor.run(self._measurements.program.feeds)
-        return executor
 
     def _let_go_of_the_slow(self) -> None:
         """Of those that will take no further turns, should the best of all keep to the limits."""
@@ -341,6 +334,17 @@ def _has_room(proposal: StreamProposal) -> bool:
     weights = (load.weight_bytes * load.replicas for load in proposal.account.stages)
     libraries = _LIBRARIES_BYTES * sum(proposal.stream.replicas)
     return 2 * sum(weights) + libraries <= usable_bytes() / 2
+
+
+def _prepared(
+    measurements: Measurements, staged: StagedSchedule, engines: Mapping[str, Backend] | None
+) -> Executor:
+    """The first run is never timed. Not the field's: an entry that knew it would go with it only
+    when rings are collected, and its engines with both."""
+    answers = measurements.answers
+    executor = answers.build(staged, answers.outputs, engines)
+    executor.run(measurements.program.feeds)
+    return executor
 
 
 def _readied(entry: Entry) -> Readied:
