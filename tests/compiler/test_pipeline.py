@@ -97,9 +97,10 @@ def test_weights_are_written_once_and_read_once(tmp_path: Path) -> None:
 
 def test_weights_in_few_bits_are_written_besides(tmp_path: Path) -> None:
     """With scales and what is around them, 0.3 of the same; these are read for the seal. The tools
-    that make them keep a file for a moment."""
-    found = _traffic("cpu.int8.serial", tmp_path / "x.plan")
-    assert found.written_bytes < 1.4 * WIDE_BYTES
+    that make them keep a file for a moment, and a plan file so small is copied when it is opened."""
+    path = tmp_path / "x.plan"
+    found = _traffic("cpu.int8.serial", path)
+    assert found.written_bytes < 1.4 * WIDE_BYTES + path.stat().st_size
     assert found.read_bytes < 0.6 * WIDE_BYTES
     assert found.hashed_bytes < 3 * WIDE_BYTES
 
