@@ -97,7 +97,7 @@ def test_weights_are_written_once_and_read_once(tmp_path: Path) -> None:
 
 def test_weights_in_few_bits_are_written_besides(tmp_path: Path) -> None:
     """With scales and what is around them, 0.3 of the same; these are read for the seal. The tools
-    that make them keep a file for a moment, and a plan file so small is copied when it is opened."""
+    that make them keep a file for a moment, and so small a plan file is copied when opened."""
     path = tmp_path / "x.plan"
     found = _traffic("cpu.int8.serial", path)
     assert found.written_bytes < 1.4 * WIDE_BYTES + path.stat().st_size
