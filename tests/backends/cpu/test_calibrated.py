@@ -17,11 +17,10 @@ from stagecut.backends.quantised import products
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.backends.quantised.store import stored
 from stagecut.compiler.formats.node_ranges import Range, put_ranges, range_of
-from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
-from stagecut.compiler.formats.weights import model_bytes, put_in_place, write_weights
-from stagecut.compiler.ir.device import StageProgram, Tensor
+from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.onnx_runtime import ort
 from tests.support.nodes import Sample, sample
+from tests.support.quantised import as_in_a_plan, in_few_bits
 
 SCHEME = Scheme.of("int8-static", "cpu.int8-static.serial", {})
 NARROW = Scheme.of("int8-static", "cpu.int8-static.serial", {"weights": "7"})
@@ -112,9 +111,9 @@ def test_what_is_stored_computes_the_same_and_is_not_quantised_again(
     device, feeds = backends.create("cpu.int8-static.serial"), case.feeds()
     expected = device.prepare(case.stage)(feeds)
     held = backends.stored(device, case.stage)
-    read = _from_file(held, tmp_path)
+    read = as_in_a_plan(held, tmp_path)
     weights = {"w", "v"} & {*case.stage.model.graph.initializers}
-    assert _held(held) == _held(read) == weights
+    assert in_few_bits(held) == in_few_bits(read) == weights
     monkeypatch.setattr(products, "_written", None)
     for stage in (held, read):
         for found, right in zip(device.prepare(stage)(feeds), expected, strict=True):
@@ -123,20 +122,6 @@ def test_what_is_stored_computes_the_same_and_is_not_quantised_again(
         array = read.weight(name)
         assert array.shape == case.stage.weight(name).shape
         assert np.abs(array - case.stage.weight(name)).max() < 0.05
-
-
-def _from_file(stage: StageProgram, folder: Path) -> StageProgram:
-    model = stage.model.clone()
-    [file] = write_weights([model], folder)
-    file.refer(model.graph)
-    again = ir.from_proto(onnx.load_model_from_string(model_bytes(model)))
-    assert put_in_place(again, file.region) is None
-    return StageProgram(stage.name, again, stage.inputs, stage.outputs)
-
-
-def _held(stage: StageProgram) -> set[str]:
-    weights = stage.model.graph.initializers.items()
-    return {name for name, value in weights if isinstance(value.const_value, QuantisedTensor)}
 
 
 @pytest.mark.parametrize("scheme", [SCHEME, NARROW], ids=["8 bits", "7 bits"])
@@ -183,7 +168,7 @@ def test_a_bias_is_kept_beside_weights_of_any_size(small: float, tmp_path: Path)
     [found] = device.prepare(case.stage)(case.feeds())
     np.testing.assert_allclose(found[:, 1], right[:, 1], atol=step)
     assert np.linalg.norm(found - right) < 0.03 * np.linalg.norm(right)
-    held = _from_file(backends.stored(device, case.stage), tmp_path)
+    held = as_in_a_plan(backends.stored(device, case.stage), tmp_path)
     [again] = device.prepare(held)(case.feeds())
     np.testing.assert_array_equal(again, found)
 
@@ -204,7 +189,7 @@ def test_a_product_whose_range_nobody_knows_stays_in_full() -> None:
     stage, kept = quantised(case.stage, SCHEME)
     assert stage is case.stage
     assert not kept
-    assert not _held(stored(case.stage, SCHEME))
+    assert not in_few_bits(stored(case.stage, SCHEME))
 
 
 def test_the_device_asks_for_the_ranges_that_it_needs() -> None:

@@ -3,18 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnx_ir as ir
 import pytest
 
 from stagecut import backends
 from stagecut.backends.quantised import products
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.backends.quantised.store import stored
-from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
-from stagecut.compiler.formats.weights import model_bytes, put_in_place, write_weights
-from stagecut.compiler.ir.device import StageProgram
 from tests.support.nodes import Sample, sample
+from tests.support.quantised import as_in_a_plan, in_few_bits
 
 _rng = np.random.default_rng(3)
 W = _rng.standard_normal((64, 128)).astype(np.float32)
@@ -42,21 +38,6 @@ SPECS = (
 )
 
 
-def _from_file(stage: StageProgram, folder: Path) -> StageProgram:
-    """As it comes out of a plan."""
-    model = stage.model.clone()
-    [file] = write_weights([model], folder)
-    file.refer(model.graph)
-    again = ir.from_proto(onnx.load_model_from_string(model_bytes(model)))
-    assert put_in_place(again, file.region) is None
-    return StageProgram(stage.name, again, stage.inputs, stage.outputs)
-
-
-def _held(stage: StageProgram) -> set[str]:
-    weights = stage.model.graph.initializers.items()
-    return {name for name, value in weights if isinstance(value.const_value, QuantisedTensor)}
-
-
 @pytest.mark.parametrize("spec", SPECS)
 def test_what_is_stored_computes_the_same_and_is_not_quantised_again(
     spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -66,9 +47,9 @@ def test_what_is_stored_computes_the_same_and_is_not_quantised_again(
     device, feeds = backends.create(spec), CASE.feeds()
     expected = device.prepare(CASE.stage)(feeds)
     held = backends.stored(device, CASE.stage)
-    assert _held(held) == {"w", "v", "t"}
-    read = _from_file(held, tmp_path)
-    assert _held(read) == {"w", "v", "t"}
+    assert in_few_bits(held) == {"w", "v", "t"}
+    read = as_in_a_plan(held, tmp_path)
+    assert in_few_bits(read) == {"w", "v", "t"}
     monkeypatch.setattr(products, "_written", None)
     for stage in (held, read):
         for found, right in zip(device.prepare(stage)(feeds), expected, strict=True):
@@ -81,8 +62,8 @@ def test_rows_that_are_no_whole_blocks(spec: str, tmp_path: Path) -> None:
     if spec.startswith("openvino"):
         pytest.importorskip("openvino", reason="OpenVINO is an extra")
     device, feeds = backends.create(spec), UNEVEN.feeds()
-    read = _from_file(backends.stored(device, UNEVEN.stage), tmp_path)
-    assert _held(read) == {"w"}
+    read = as_in_a_plan(backends.stored(device, UNEVEN.stage), tmp_path)
+    assert in_few_bits(read) == {"w"}
     [found], [right] = device.prepare(read)(feeds), device.prepare(UNEVEN.stage)(feeds)
     np.testing.assert_array_equal(found, right)
 
@@ -109,13 +90,13 @@ IN_FULL = {
 
 def test_a_weight_that_would_be_no_smaller_stays_in_full() -> None:
     case = sample("(float[3, 16] x) => (float[3, 128] y) { y = MatMul(x, w) }", w=W[:16])
-    assert not _held(stored(case.stage, Scheme(8, 128)))
-    assert _held(stored(case.stage, Scheme(8, 16))) == {"w"}
+    assert not in_few_bits(stored(case.stage, Scheme(8, 128)))
+    assert in_few_bits(stored(case.stage, Scheme(8, 16))) == {"w"}
 
 
 @pytest.mark.parametrize("case", IN_FULL.values(), ids=IN_FULL.keys())
 def test_a_weight_that_is_needed_otherwise_stays_in_full(case: Sample) -> None:
-    assert not _held(stored(case.stage, Scheme(4, 32)))
+    assert not in_few_bits(stored(case.stage, Scheme(4, 32)))
 
 
 def test_two_products_that_read_a_weight_alike_share_it() -> None:
@@ -124,11 +105,11 @@ def test_two_products_that_read_a_weight_alike_share_it() -> None:
         "{ y = MatMul(x, w) u = MatMul(z, w) }",
         w=W,
     )
-    assert _held(stored(case.stage, Scheme(4, 32))) == {"w"}
+    assert in_few_bits(stored(case.stage, Scheme(4, 32))) == {"w"}
 
 
 def test_the_stage_that_was_given_stays_as_it_is() -> None:
     stored(CASE.stage, Scheme(4, 32))
-    assert not _held(CASE.stage)
+    assert not in_few_bits(CASE.stage)
     plain = backends.create("cpu.serial")
     assert backends.stored(plain, CASE.stage) is CASE.stage
