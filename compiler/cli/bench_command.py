@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def bench(
+    context: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file.")],
     feed: common.FeedOption = None,
     random: Annotated[
@@ -84,7 +85,8 @@ def bench(
     stored = loaded.variant(common.parse_shapes(shape))
     made_from = stored.planned.provenance.options.get("of the zoo", "")
     program = _program(model, made_from) if "torch" in engines else ""
-    with Session(loaded, fallback=fallback) as session:
+    heard = common.listener(context.obj, 0.0)
+    with Session(loaded, fallback=fallback, listener=heard) as session:
         if stored.planned.account.basis == "modelled" and not session.is_fallback:
             raise PlanError(
                 "runs on modelled devices, whose time this machine cannot show",
@@ -99,7 +101,8 @@ def bench(
         asked = Asked(path, _written(stored, path, feeds), program, inputs)
         others = rivals(asked, usable_cpus(), engines)
         before = read_load()
-        rows = _measured(plan, [OfPlan(plan, feeds, fallback), *others], rounds, seconds)
+        itself = OfPlan(plan, feeds, fallback, context.obj)
+        rows = _measured(plan, [itself, *others], rounds, seconds)
         load = foreign_load(before, read_load())
     taken = None if load is None else load.taken
     if json:
