@@ -82,8 +82,8 @@ def supervise(folder: Path, start: Start, *, alone: bool = True) -> int:
             raise EngineError(
                 sentence,
                 where="stagecut",
-                fix="compile the model again here, which leaves out what ends a process; or see that "
-                "there is enough memory",
+                fix="compile the model again here, which leaves out what ends a process; or see "
+                "that there is enough memory",
             )
         crashes += 1
         if blamed is None or crashes == _MOST:
