@@ -107,8 +107,9 @@ class DecideStream:
             costs_text = write_costs(allowed)
             dump("costs", costs_text, "json")
             with self.phases("gate"):
-                field.enter_configured()
-                if self.processes and not any(limit.name == MEMORY for limit in self.limits):
+                roomy = not any(limit.name == MEMORY for limit in self.limits)
+                field.enter_configured(apart=roomy)
+                if self.processes and roomy:
                     field.enter_in_processes()
                 entries = field.final(fastest(costs, solution), costs, self.limits)
                 compared = field.compared(entries)

@@ -1,7 +1,8 @@
 """The streams that take part in a compile, and what was seen of them and of their stages.
 
 whole replicas, then what the solver answers     built, checked, a turn each
-whole replicas near the best, configured         for when nothing else competes: a turn each
+whole replicas near the best, configured         for when nothing else competes, and with a session
+                                                   each: a turn each
 the fastest of them, replicas in processes       a turn each
 all of them                                      those near the best take turns
 
@@ -9,7 +10,7 @@ Engines of streams that are far from the best are let go: each has what it makes
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
@@ -17,13 +18,13 @@ from typing import Self
 from stagecut import backends
 from stagecut.compiler.circumstances import quietest
 from stagecut.compiler.compared import Compared
-from stagecut.compiler.comparison import configured, engines_of
+from stagecut.compiler.comparison import configured, engines_of, held_right
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
-from stagecut.compiler.ir.errors import EngineError, StagecutError, WrongAnswerError
+from stagecut.compiler.ir.errors import EngineError, StagecutError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
@@ -171,9 +172,10 @@ class StreamField:
         """Of the turns that there were."""
         return [entry.turn.run for entry in self._entries if entry.turn is not None]
 
-    def enter_configured(self) -> None:
+    def enter_configured(self, *, apart: bool) -> None:
         """Whole replicas near the best once more, in every configuration that their device offers
-        for when nothing else competes with it; where there is time."""
+        for when nothing else competes with it, and `apart`, each by a session of its own; where
+        there is time."""
         if self._settings.effort == "quick":
             return
         context = self._measurements.context
@@ -182,13 +184,27 @@ class StreamField:
             plain = each.proposal.id
             if plain.kind is not ContenderKind.SINGLE or len(each.built.staged.programs) > 1:
                 continue
-            for configuration in backends.configurations(context.backends[plain.device]):
+            offered = backends.configurations(context.backends[plain.device])
+            for configuration in (*offered, *(self._apart(each) if apart else ())):
                 id_ = replace(plain, configuration=configuration)
                 try:
                     self._entries.append(self._configured(replace(each.proposal, id=id_), each))
                 except EngineError as error:
                     self._drop(f"stream {id_} is left out: {error.problem}", error)
         self._let_go_of_the_slow()
+
+    def _apart(self, plain: Entry) -> Iterator[str]:
+        """The configuration of a session for each replica, where there is one, and room for it."""
+        id_ = plain.proposal.id
+        engine = self._measurements.context.backends[id_.device]
+        configuration = backends.apart(engine, sum(plain.proposal.stream.replicas))
+        if not configuration:
+            return
+        if _has_room(plain.proposal):
+            yield configuration
+        else:
+            apart = replace(id_, configuration=configuration)
+            self._dropped.append(f"stream {apart} is left out: memory is short for sessions")
 
     def _configured(self, proposal: StreamProposal, plain: Entry) -> Entry:
         """`plain` is the same stream in the usual configuration."""
@@ -197,16 +213,6 @@ class StreamField:
         staged = plain.built.staged
         built = configured(self._measurements, self._tolerance, single, staged, engines)
         return self._first(proposal, self._readied(built, engines))
-
-    def _check(self, proposal: StreamProposal, executor: Executor) -> None:
-        """Raises WrongAnswerError where its outputs are not those of the reference."""
-        answers = self._measurements.answers
-        outputs = executor.outputs(self._measurements.program.feeds)
-        if not answers.reference.problem:
-            limit = answers.limit(self._tolerance, proposal.single) or answers.usual_limit
-            flaw = answers.reference.flaw(answers.reference.samples, outputs, limit)
-            if flaw is not None:
-                raise WrongAnswerError(flaw.problem)
 
     def _first(self, proposal: StreamProposal, built: Built) -> Entry:
         """With its first turn."""
@@ -227,7 +233,7 @@ class StreamField:
         hostings: Sequence[Hosting] = ("processes", "pinned processes")
         for hosting in hostings:
             id_ = replace(fastest.proposal.id, hosting=hosting)
-            if not _has_room(fastest.proposal):
+            if not _has_room(fastest.proposal, _LIBRARIES_BYTES):
                 self._dropped.append(f"stream {id_} is left out: memory is short for processes")
                 continue
             proposal = replace(fastest.proposal, id=id_, hosting=hosting)
@@ -251,10 +257,10 @@ class StreamField:
 
     def _in_processes(self, proposal: StreamProposal, threads: Entry) -> Entry:
         """`threads` is the same stream in this process."""
-        built = threads.built
+        staged = threads.built.staged
         context = self._measurements.context
         processes = Processes(
-            built.staged,
+            staged,
             proposal.stream.replicas,
             context.backends,
             context.specs,
@@ -263,7 +269,8 @@ class StreamField:
         )
         self._processes.append(processes)
         executor = _readied(threads)().with_stages(processes.stages)
-        self._check(proposal, executor)
+        single = replace(proposal.single, id=proposal.id)
+        built = held_right(self._measurements, self._tolerance, single, staged, lambda *_: executor)
         return self._first(proposal, replace(built, runner=Readied(executor, lambda: executor)))
 
     def final(
@@ -328,12 +335,12 @@ class StreamField:
         )
 
 
-def _has_room(proposal: StreamProposal) -> bool:
-    """Whether half of the memory that is left holds the processes of its replicas: each has the
-    weights, what its engine makes of them, and the libraries."""
+def _has_room(proposal: StreamProposal, beside_bytes: int = 0) -> bool:
+    """Whether half of the memory that is left holds the weights once for each replica, what its
+    engine makes of them, and what each takes beside."""
     weights = (load.weight_bytes * load.replicas for load in proposal.account.stages)
-    libraries = _LIBRARIES_BYTES * sum(proposal.stream.replicas)
-    return 2 * sum(weights) + libraries <= usable_bytes() / 2
+    beside = beside_bytes * sum(proposal.stream.replicas)
+    return 2 * sum(weights) + beside <= usable_bytes() / 2
 
 
 def _prepared(

@@ -93,16 +93,21 @@ def test_the_fastest_is_tried_in_processes_too(monkeypatch: pytest.MonkeyPatch) 
     planned = _compiled(monkeypatch, processes)
     name = f"{usable_cpus()} x cpu.serial"
     names = [str(each.id) for each in planned.contenders]
-    assert names == [name, f"{name} in processes", f"{name} in pinned processes"]
+    own = f"{name} (sessions={usable_cpus()})"
+    assert names == [name, own, f"{name} in processes", f"{name} in pinned processes"]
     assert processes.asked == [False, True]
     assert processes.closed in range(2, 5)  # once more where it was far behind
     assert planned.stream is not None
     assert planned.stream.hosting == planned.shipped.id.hosting
-    assert [each.cpu_s is None for each in planned.contenders] == [False, True, True]
+    assert [each.cpu_s is None for each in planned.contenders] == [False, False, True, True]
     assert planned.shipped.is_optimum  # wherever its replicas run
 
 
-LEFT_OUT = {"wrong answers": (_zeros, "is off by"), "no fixed size": (_refusing, "no fixed size")}
+LEFT_OUT = {
+    "wrong answers": (_zeros, "is off by"),
+    "wrong on others than the samples": (_on_first, "is off by"),
+    "no fixed size": (_refusing, "no fixed size"),
+}
 
 
 @pytest.mark.parametrize(("change", "told"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
@@ -110,7 +115,7 @@ def test_what_does_not_run_rightly_in_processes_is_left_out(
     change: Callable[[Executable], Executable], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned = _compiled(monkeypatch, Processes(change))
-    assert [each.id.hosting for each in planned.contenders] == ["threads"]
+    assert {each.id.hosting for each in planned.contenders} == {"threads"}
     sentences = [each for each in planned.workarounds if "in processes is left out" in each]
     assert len(sentences) == 1
 
@@ -120,13 +125,21 @@ def test_memory_that_is_short_has_no_room_for_processes(monkeypatch: pytest.Monk
     monkeypatch.setattr(stream_field, "usable_bytes", lambda: 300 << 20)
     planned = _compiled(monkeypatch, processes)
     assert processes.asked == []
-    assert sum("memory is short" in each for each in planned.workarounds) == 2
+    assert sum("memory is short for p" in each for each in planned.workarounds) == 2
 
 
 def test_memory_that_is_limited_has_no_room_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = Processes(lambda stage: stage)
-    _compiled(monkeypatch, processes, max_memory_bytes=1 << 30)
+    planned = _compiled(monkeypatch, processes, max_memory_bytes=1 << 30)
     assert processes.asked == []
+    assert [each.id.configuration for each in planned.contenders] == [""]
+
+
+def test_memory_that_is_short_has_no_room_for_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_field, "usable_bytes", lambda: 0)
+    planned = _compiled(monkeypatch, Processes(lambda stage: stage))
+    assert [each.id.configuration for each in planned.contenders] == [""]
+    assert sum("memory is short for sessions" in each for each in planned.workarounds) == 1
 
 
 def test_whoever_is_far_behind_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
