@@ -1,11 +1,14 @@
 """A stream that is kept full for a while, to see what it can do.
 
-outputs   |    |  .. .. .. .. .. .. ..  |    |
-          filling    what counts        emptying
+outputs   a  b | a  b | a  b | a  b | a   b
+       filling     what counts         emptying
+
+Replicas that began together may go on side by side. So whole rounds count, in which each of them
+hands back a call: who ended between a and b would count an output too few, of five rounds a tenth.
 """
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -65,8 +68,9 @@ class FullStream:
     full: Executor | None = None
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
-        """The period is that of the outputs after each replica could have handed one back, until
-        no more inputs come; so that what the stream was filled and emptied with does not count.
+        """The period is that of the outputs after each replica could have handed one back, in whole
+        rounds until no more inputs come; so that what the stream was filled and emptied with does
+        not count.
 
         Raises StageFault where an engine fails.
         """
@@ -102,14 +106,22 @@ class FullStream:
             pipeline.join()
         if failed:
             raise failed[0]
-        inside = [each for each in left_s if each <= end_s]
+        inputs, wall_s = whole_rounds([each for each in left_s if each <= end_s], every)
         seen = pipeline.snapshot()
         return StreamRun(
-            len(inside) - every,
+            inputs,
             len(left_s),
-            inside[-1] - inside[every - 1],
+            wall_s,
             tuple(statistics.median(call.took_s for call in each) for each in seen.calls),
         )
+
+
+def whole_rounds(left_s: Sequence[float], every: int) -> tuple[int, float]:
+    """How many of the outputs that left then count, and in how many seconds they did: rounds of
+    `every` behind the first one, of which there is at least one more."""
+    first = every - 1
+    inputs = (len(left_s) - every) // every * every
+    return inputs, left_s[first + inputs] - left_s[first]
 
 
 def _listed(outputs: Feeds) -> Outputs:
