@@ -1,7 +1,7 @@
 """Decide how many inputs stream through the machine: solve, run what was found, solve again.
 
 CostTable -> whole replicas run -> loaded costs -> Throughput -> stages run -> loaded costs -> ...
-          -> a stream whose stages were all run -> gate
+          -> a stream whose stages were all run -> further turns -> loaded costs -> ... -> gate
 
 Costs of single nodes say which pipelines are worth a try; what a stage takes in a stream is seen
 by running it in one. The solver is asked again with what was seen, until all the stages that it
@@ -46,8 +46,9 @@ from stagecut.passes.precision.tighten import Tightened
 from stagecut.passes.profile.loaded import loaded
 from stagecut.passes.profile.profile import Fault, Profiled
 
-#: So often the solver is asked again with what was seen of its last answer.
-_MOST_SOLVES = 4
+#: So often the solver is asked again with what was seen of its last answer, the last time with what
+#: was seen in further turns.
+_MOST_SOLVES = 5
 
 #: Of the front, streams whose latency is by less than that part below the one before are left out,
 #: and those behind so many.
@@ -233,9 +234,15 @@ class DecideStream:
             with self.phases("partition"):
                 table = loaded(costs, field.calls(costs))
                 solved = self._fastest(self.restrict(table), budget)
-            if field.knows(solved.solved) or not left:
+            if not left:
                 break
-            proposals = [fastest(table, solved.solved)]
+            if not field.knows(solved.solved):
+                proposals = [fastest(table, solved.solved)]
+                continue
+            with self.phases("gate"):
+                if not field.settle():
+                    break
+            proposals = []
         return table, solved, faults
 
     def _fastest(self, table: CostTable, budget: ErrorBudget | None) -> Tightened[StreamSolution]:

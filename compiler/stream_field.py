@@ -10,9 +10,10 @@ Engines of streams that are far from the best are let go: each has what it makes
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from statistics import median
 from typing import Self
 
 from stagecut import backends
@@ -23,7 +24,7 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
+from stagecut.compiler.ir.device import Backend, StagedSchedule
 from stagecut.compiler.ir.errors import EngineError, StagecutError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.schedule import Stage
@@ -37,17 +38,21 @@ from stagecut.compiler.ir.stream import (
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.readied import Readied
+from stagecut.compiler.readied import Readied, ReadiedStream
 from stagecut.compiler.stream_entry import Entry, named, singles
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
-from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, is_near, predicted
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, is_near, predicted
 from stagecut.passes.profile.loaded import ObservedCall
 from stagecut.passes.profile.profile import Fault
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FEW, FullStream
+
+#: So many turns have those near the best beside their first ones, before it is decided what their
+#: stages cost.
+_FURTHER_TURNS = 2
 
 #: What a process takes before it has any weights.
 _LIBRARIES_BYTES = 200 << 20
@@ -81,6 +86,7 @@ class StreamField:
         self._dropped: list[str] = []
         self._error: StagecutError | None = None
         self._calls: dict[Stage, ObservedCall] = {}
+        self._has_settled = False
         self._failed: set[tuple[Stage, ...]] = set()
         self._processes: list[Processes] = []
 
@@ -132,18 +138,40 @@ class StreamField:
         if not self._timed or proposal.account.basis == "modelled":
             return entry
         turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
-        stages = proposal.stream.schedule.stages
-        for stage, call_s in zip(stages, turn.run.call_s, strict=True):
-            self._calls.pop(stage, None)  # what was seen last overrules what was before
-            self._calls[stage] = ObservedCall(stage, call_s)
+        self._note(entry, [turn])
         return replace(entry, turn=turn)
+
+    def _note(self, entry: Entry, turns: Sequence[Turn]) -> None:
+        """What was seen last of a stage overrules what was before."""
+        calls = zip(*(turn.run.call_s for turn in turns), strict=True)
+        for stage, calls_s in zip(entry.proposal.stream.schedule.stages, calls, strict=True):
+            self._calls.pop(stage, None)
+            self._calls[stage] = ObservedCall(stage, median(calls_s))
+
+    def settle(self) -> bool:
+        """Let the streams near the best have further turns, and their stages cost what they took in
+        the median of all, the best's at the last; whether there were any. One turn may mislead
+        about what it takes in others. Only once, and where there is time."""
+        if self._has_settled or self._settings.effort == "quick":
+            return False
+        self._has_settled = True
+        timed = [(each, each.turn) for each in self._entries if each.turn is not None]
+        best_s = min(map(_seen_s, self._entries), default=math.inf)
+        seen = [(each, [turn]) for each, turn in timed if _is_near(each, best_s)]
+        for _ in range(_FURTHER_TURNS):
+            for entry, turns in seen:
+                feeds = self._measurements.program.feeds
+                turns.append(self._gate.turn(self._running(entry), feeds))
+        for entry, turns in sorted(seen, key=lambda each: -_usual_s(each[1])):
+            self._note(entry, turns)
+        return bool(seen)
 
     def _running(self, entry: Entry) -> BuiltStream:
         replicas, account = entry.proposal.stream.replicas, entry.proposal.account
         limit = in_flight(replicas, 1, account.period_s, account.latency_s, self._most_latency_s)
         clock, least = self._settings.clock, self._least
         full = partial(FullStream, replicas=replicas, limit=limit, clock=clock, least=least)
-        return BuiltStream(entry.proposal, _Ready(_readied(entry), full))
+        return BuiltStream(entry.proposal, ReadiedStream(_readied(entry), full))
 
     def calls(self, costs: CostTable) -> Iterable[ObservedCall]:
         """What was seen of stages that may still be chosen, in the order in which it was seen."""
@@ -360,19 +388,12 @@ def _readied(entry: Entry) -> Readied:
     return entry.built.runner
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A StreamRunner, whose engines need not be there before it runs."""
-
-    readied: Readied
-    full: Callable[[Executor], FullStream]
-
-    def run(self, feeds: Feeds, seconds: float) -> StreamRun:
-        return self.full(self.readied()).run(feeds, seconds)
-
-
 def _is_near(entry: Entry, best_s: float) -> bool:
     return entry.turn is not None and is_near(entry.proposal, entry.turn, best_s)
+
+
+def _usual_s(turns: Sequence[Turn]) -> float:
+    return median(turn.run.period_s for turn in turns)
 
 
 def _seen_s(entry: Entry) -> float:

@@ -42,9 +42,9 @@ class Rival:
         """Whole rounds count, in which each caller finishes a call: callers that began together may
         end together, and who ended between them would count one too few."""
         finished = sorted(self.turn(TURN))
-        counted, wall_s = whole_rounds([time_s for time_s, _ in finished], self.callers)
-        inputs = sum(inputs for _, inputs in finished[self.callers : self.callers + counted])
-        self.rates.append(inputs / wall_s)
+        rounds = whole_rounds([time_s for time_s, _ in finished], self.callers)
+        counted = finished[self.callers : self.callers + rounds.inputs]
+        self.rates.append(sum(inputs for _, inputs in counted) / rounds.wall_s)
 
     @property
     def median(self) -> float:

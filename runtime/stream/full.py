@@ -11,10 +11,12 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
+from stagecut.compiler.ir.stream_trace import Call
 from stagecut.runtime.executor import Executor, Passage
 from stagecut.runtime.stream.item import Item, Outputs, Told
 from stagecut.runtime.stream.pipeline import Layout, Pipeline
@@ -106,22 +108,37 @@ class FullStream:
             pipeline.join()
         if failed:
             raise failed[0]
-        inputs, wall_s = whole_rounds([each for each in left_s if each <= end_s], every)
+        rounds = whole_rounds([each for each in left_s if each <= end_s], every)
         seen = pipeline.snapshot()
-        return StreamRun(
-            inputs,
-            len(left_s),
-            wall_s,
-            tuple(statistics.median(call.took_s for call in each) for each in seen.calls),
-        )
+        calls_s = tuple(_call_s(calls, rounds) for calls in seen.calls)
+        return StreamRun(rounds.inputs, len(left_s), rounds.wall_s, calls_s)
 
 
-def whole_rounds(left_s: Sequence[float], every: int) -> tuple[int, float]:
-    """How many of the outputs that left then count, and in how many seconds they did: rounds of
-    `every` behind the first one, of which there is at least one more."""
+class Rounds(NamedTuple):
+    """So many inputs count, which left within these times."""
+
+    inputs: int
+    start_s: float
+    end_s: float
+
+    @property
+    def wall_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+def whole_rounds(left_s: Sequence[float], every: int) -> Rounds:
+    """Of outputs that left then: rounds of `every` behind the first one, of which there is at least
+    one more."""
     first = every - 1
     inputs = (len(left_s) - every) // every * every
-    return inputs, left_s[first + inputs] - left_s[first]
+    return Rounds(inputs, left_s[first], left_s[first + inputs])
+
+
+def _call_s(calls: Sequence[Call], rounds: Rounds) -> float:
+    """What the calls of a stage took that ended meanwhile: the mean, as it is this by which a
+    replica lets inputs through, whatever the usual call takes."""
+    counted = [each.took_s for each in calls if rounds.start_s < each.end_s <= rounds.end_s]
+    return statistics.fmean(counted or [each.took_s for each in calls])
 
 
 def _listed(outputs: Feeds) -> Outputs:

@@ -191,6 +191,23 @@ def test_whoever_was_let_go_may_be_best_after_all(monkeypatch: pytest.MonkeyPatc
     assert planned.shipped.chosen
 
 
+def test_stages_cost_what_they_took_in_the_median_of_several_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first turn of a stream may mislead."""
+    later_s = iter([4.0, 3.0])
+
+    def turn(period_s: float) -> Turn:
+        return Turn(StreamRun(1, 1, period_s, (usable_cpus() * period_s,)), None)
+
+    monkeypatch.setattr(StreamGate, "first_turn", lambda *_: turn(1.0))
+    monkeypatch.setattr(StreamGate, "turn", lambda *_: turn(next(later_s, 9.0)))
+    planned = _compiled(monkeypatch, Processes(lambda stage: stage))
+    assert planned.stream is not None
+    assert planned.stream.period_s == pytest.approx(3.0)
+    assert planned.certificate.total == pytest.approx(3.0)
+
+
 def test_a_device_alone_is_tried_in_its_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
     """And ships in the one that is the best."""
     offered = ("waiting=spin", "pinning=off")

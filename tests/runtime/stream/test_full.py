@@ -5,6 +5,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.ir.stream_trace import Call
 from stagecut.runtime.executor import Executor
-from stagecut.runtime.stream.full import FullStream, whole_rounds
+from stagecut.runtime.stream.full import FullStream, Rounds, _call_s, whole_rounds
 
 
 class Stages:
@@ -81,7 +83,16 @@ ROUNDS = {
 def test_whole_rounds_count(
     left_s: Sequence[float], every: int, counted: tuple[int, float]
 ) -> None:
-    assert whole_rounds(left_s, every) == counted
+    rounds = whole_rounds(left_s, every)
+    assert (rounds.inputs, rounds.wall_s) == counted
+
+
+def test_calls_that_ended_meanwhile_count_on_average() -> None:
+    """One of three that was slow counts: a replica lets through as much less."""
+    ends = (1.0, 2.0, 4.0, 5.0, 6.0)
+    calls = [Call(0, 0, 1, start, end) for start, end in pairwise((0.5, *ends))]
+    assert _call_s(calls, Rounds(3, 1.0, 5.0)) == pytest.approx(4 / 3)
+    assert _call_s(calls[:1], Rounds(3, 1.0, 5.0)) == 0.5  # of a stage that only ran before
 
 
 def test_a_few_inputs_at_the_least() -> None:
