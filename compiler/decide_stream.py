@@ -29,7 +29,7 @@ from stagecut.compiler.ir.stream import StreamSolution, in_flight
 from stagecut.compiler.ir.stream_certificate import MEMORY, Limit, most_latency_s
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.stream_entry import Entry, singles
-from stagecut.compiler.stream_field import StreamField
+from stagecut.compiler.stream_field import StreamField, Ways
 from stagecut.compiler.whole_replicas import with_all_cores
 from stagecut.passes.gate.stream_contenders import (
     StreamProposal,
@@ -92,12 +92,14 @@ class DecideStream:
         costs = costs if self.by_costs else with_all_cores(costs)
         if any(limit.name == ENERGY for limit in self.limits):
             costs.require_energy()
+        roomy = not any(limit.name == MEMORY for limit in self.limits)
         with StreamField(
             measurements,
             self.tolerance,
             timed=not self.by_costs,
             size=self.size,
             most_latency_s=most_latency_s(self.limits),
+            ways=Ways(apart=roomy, processes=self.processes and roomy),
         ) as field:
             costs, solved, faults = self._solved(field, costs, expanded, budget)
             solution = solved.solved
@@ -108,10 +110,7 @@ class DecideStream:
             costs_text = write_costs(allowed)
             dump("costs", costs_text, "json")
             with self.phases("gate"):
-                roomy = not any(limit.name == MEMORY for limit in self.limits)
-                field.enter_configured(apart=roomy)
-                if self.processes and roomy:
-                    field.enter_in_processes()
+                field.enter_otherwise()
                 entries = field.final(fastest(costs, solution), costs, self.limits)
                 compared = field.compared(entries)
         dump("contenders", "\n".join(map(str, compared.contenders)))

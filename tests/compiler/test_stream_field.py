@@ -13,7 +13,7 @@ from stagecut.compiler import compile_model, effort, stream_field
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.contender import Contender
-from stagecut.compiler.ir.device import Backend, Executable, StagedSchedule, Tensor
+from stagecut.compiler.ir.device import Backend, Executable, Feeds, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedVariant
@@ -24,7 +24,7 @@ from stagecut.compiler.stream_entry import Entry
 from stagecut.compiler.stream_field import StreamField
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose
-from stagecut.passes.gate.stream_gate import StreamGate, Turn
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.prepare import prepare_stages
 from tests.support.executors import watched
@@ -100,7 +100,26 @@ def test_the_fastest_is_tried_in_processes_too(monkeypatch: pytest.MonkeyPatch) 
     assert planned.stream is not None
     assert planned.stream.hosting == planned.shipped.id.hosting
     assert [each.cpu_s is None for each in planned.contenders] == [False, False, True, True]
-    assert planned.shipped.is_optimum  # wherever its replicas run
+    wherever_they_run = [True, False, True, True]  # in its usual configuration
+    assert [each.is_optimum for each in planned.contenders] == wherever_they_run
+
+
+def test_the_fastest_of_several_replicas_is_tried_in_processes_whatever_is_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One call on all threads was faster than replicas in threads."""
+    turn = StreamGate.first_turn
+
+    def slower(gate: StreamGate, built: BuiltStream, feeds: Feeds) -> Turn:
+        several = sum(built.proposal.stream.replicas) > 1 and built.proposal.hosting == "threads"
+        found = turn(gate, built, feeds)
+        longer = replace(found.run, wall_s=9 * found.run.wall_s)
+        return replace(found, run=longer, cpu_s=None) if several else found
+
+    monkeypatch.setattr(StreamGate, "first_turn", slower)
+    processes = Processes(lambda stage: stage)
+    _compiled(monkeypatch, processes, devices=["cpu.serial", "cpu.parallel"])
+    assert processes.asked == [False, True]
 
 
 LEFT_OUT = {
@@ -178,8 +197,8 @@ def test_whoever_was_let_go_may_be_best_after_all(monkeypatch: pytest.MonkeyPatc
     measured = StreamField._readied
     made: list[Readied] = []
 
-    def let_go(self: StreamField, built: Built) -> Built:
-        found = measured(self, built)
+    def let_go(self: StreamField, built: Built, *engines: Any) -> Built:
+        found = measured(self, built, *engines)
         assert isinstance(found.runner, Readied)
         found.runner.release()
         made.append(found.runner)
