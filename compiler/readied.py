@@ -1,13 +1,10 @@
 """An executor that may be let go with its engines and their weights, and be prepared once more."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.ir.trace import Trace
 from stagecut.runtime.executor import Executor
-from stagecut.runtime.stream.full import FullStream
 
 
 class Readied:
@@ -28,14 +25,3 @@ class Readied:
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
         return self().run(feeds)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadiedStream:
-    """A StreamRunner, whose engines need not be there before it runs."""
-
-    readied: Readied
-    full: Callable[[Executor], FullStream]
-
-    def run(self, feeds: Feeds, seconds: float) -> StreamRun:
-        return self.full(self.readied()).run(feeds, seconds)

@@ -6,16 +6,19 @@ what it answered before          earlier optimum 1, earlier optimum 2
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
-from stagecut.compiler.ir.stream import StreamSchedule
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.stream import StreamRun, StreamSchedule
 from stagecut.compiler.readied import Readied
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.stream_contenders import StreamProposal
 from stagecut.passes.gate.stream_gate import Turn, is_near
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.stream.full import FullStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,17 @@ class Entry:
         if id_.kind is not ContenderKind.SINGLE:
             single = replace(single, id=id_.plain)
         return replace(self, proposal=replace(self.proposal, id=id_, also=also, single=single))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadiedStream:
+    """A StreamRunner, whose engines need not be there before it runs."""
+
+    readied: Readied
+    full: Callable[[Executor], FullStream]
+
+    def run(self, feeds: Feeds, seconds: float) -> StreamRun:
+        return self.full(self.readied()).run(feeds, seconds)
 
 
 def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:

@@ -39,9 +39,9 @@ from stagecut.compiler.ir.stream import (
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.readied import Readied, ReadiedStream
+from stagecut.compiler.readied import Readied
 from stagecut.compiler.seen_calls import SeenCalls, can_run
-from stagecut.compiler.stream_entry import Entry, named, singles
+from stagecut.compiler.stream_entry import Entry, ReadiedStream, named, singles
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
