@@ -14,6 +14,7 @@ from numbers import Integral, Real
 from typing import TypeVar, get_args
 
 from stagecut.backends.configurations import (
+    apart,
     configurations,
     quantises,
     ranged,
@@ -141,6 +142,11 @@ class CheckedBackend:
         except EngineError:
             return stage
         return answer if isinstance(answer, StageProgram) else stage
+
+    def apart(self, callers: int) -> str:
+        name = self.device.name
+        answer = _asked(lambda: apart(self.inner, callers), name, "", self.listener, name)
+        return _text(name, "apart", answer, empty=True)
 
     def serving(self, callers: int) -> str:
         name = self.device.name
