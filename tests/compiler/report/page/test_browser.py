@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -68,25 +69,42 @@ def html_of(sample: Sample) -> str:
     return to_html(report_of(sample))
 
 
+@pytest.fixture(scope="module")
+def tabs(browser: "Browser") -> dict[str, "Page"]:
+    """One for each set of options, which all tests use: to open another takes as long as most of
+    what is tested in it."""
+    return {}
+
+
 @pytest.fixture
-def visit(browser: "Browser", folder: Path) -> Iterator[Open]:
-    """Opens the page of a sample; options are those of a browser context."""
-    opened: list[Page] = []
+def visit(browser: "Browser", folder: Path, tabs: dict[str, "Page"]) -> Iterator[Open]:
+    """Opens the page of a sample anew; options are those of a browser context."""
+    used: list[Callable[[], None]] = []
 
     def open_page(name: str = "mixed", **options: Any) -> Visit:
-        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
-        opened.append(page)
+        viewport = options.pop("viewport", {"width": 1280, "height": 900})
+        if str(options) not in tabs:
+            tabs[str(options)] = browser.new_page(**options)
+        page = tabs[str(options)]
         found = Visit(page)
-        page.on("console", lambda message: found.complaints.append(message.text))
-        page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: found.complaints.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda asked: found.requests.append(asked.url))
+        heard = {
+            "console": lambda message: found.complaints.append(message.text),
+            "pageerror": lambda error: found.complaints.append(str(error)),
+            "dialog": lambda dialog: found.complaints.append(f"dialog: {dialog.message}"),
+            "request": lambda asked: found.requests.append(asked.url),
+        }
+        for event, hear in heard.items():
+            page.on(event, hear)
+            used.append(partial(page.remove_listener, event, hear))
+        used.append(partial(page.emulate_media, media="null"))
+        page.mouse.move(0, 0)
+        page.set_viewport_size(viewport)
         page.goto((folder / f"{name}.html").as_uri())
         return found
 
     yield open_page
-    for page in opened:
-        page.close()
+    for leave in used:
+        leave()
 
 
 every_page = pytest.mark.parametrize("name", SAMPLES)
