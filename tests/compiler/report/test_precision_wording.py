@@ -47,6 +47,15 @@ def test_what_a_quantised_model_is_held_against() -> None:
     assert told == ("held against full.onnx, from which the model itself is off by 1.3 % (rms)")
 
 
+def test_what_was_not_built_is_told() -> None:
+    beaten = ("cpu.int4.serial (3.1 times as long as cpu.parallel)", "cpu.int8.serial (2.0 ...)")
+    [told] = precision_wording.precision(replace(_precision(), dominated=beaten), "cpu.parallel")
+    assert told == (
+        "not built, as others are faster and no further off by the costs: cpu.int4.serial (3.1 "
+        "times as long as cpu.parallel), cpu.int8.serial (2.0 ...)"
+    )
+
+
 def test_nothing_is_said_of_full_precision() -> None:
     assert precision_wording.precision(None, "cpu.serial") == ()
     full = _precision(ContenderError("cpu.serial", 0.0, None, kept=True))
