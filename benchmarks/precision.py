@@ -16,6 +16,7 @@ median of the ratios within each round.
 
 import argparse
 import json
+import logging
 import statistics
 import tempfile
 import time
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--effort", default="normal")
     parser.add_argument("--output", type=Path, help="a file for the figures, as JSON")
     options = parser.parse_args()
+    logging.disable(logging.WARNING)  # the tools tell of each operator
     print(describe_machine())
     print(f"instruction sets: {', '.join(instruction_sets())}")
     budgets = [float(text) for text in options.budgets.split(",")]

@@ -29,6 +29,7 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.kept_errors import KeptCheck, KeptErrors, node_errors, plan_check
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
+from stagecut.passes.gate.dominated import Dominated
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.precision.error_front import error_front
@@ -37,7 +38,7 @@ from stagecut.passes.profile.profile import Fault
 
 #: How long HiGHS may search under a budget: stages that start one after the other leave a gap that
 #: it rarely closes, and the certificate says how large that is.
-_SEARCH_S = 5.0
+SEARCH_S = 5.0
 
 #: The same for each schedule of the front, of which nothing is proved.
 _FRONT_SEARCH_S = 1.0
@@ -168,7 +169,7 @@ class ErrorBudget:
     def solved(self, table: CostTable, objective: Objective) -> Tightened[Solved]:
         """Raises ToleranceError where no schedule is within the budget."""
         watch = self.measurements.context.settings.watch
-        partition = Partition(objective, _SEARCH_S, watch)
+        partition = Partition(objective, SEARCH_S, watch)
         return self._tightened(
             table, objective, partition.with_totals, lambda solved: solved[0].schedule
         )
@@ -193,7 +194,8 @@ class ErrorBudget:
             try:
                 return solver(self.limited(table, limit))
             except UnplaceableError as error:
-                raise self._refused(table, self._left(limit), objective, error) from error
+                left = self._left(limit)
+                raise refused(table, left, self.own, self.tolerance, objective, error) from error
 
         loose = with_error_limit(table, None)
         return tighten(
@@ -222,26 +224,6 @@ class ErrorBudget:
             proposal = Proposal(ContenderId(ContenderKind.OPTIMUM), schedule, costs)
             self._checks[schedule] = plan_check(self.measurements, proposal, self.tolerance)
         return self._checks[schedule]
-
-    def _refused(
-        self, table: CostTable, limit: float, objective: Objective, error: UnplaceableError
-    ) -> UnplaceableError | ToleranceError:
-        """What the least error is, and what it costs; the error itself where that is not why."""
-        least = math.fsum(_least(node) for node in table.nodes)
-        if least <= limit:
-            return error
-        finest = tuple(_finest(node) for node in table.nodes)
-        watch = self.measurements.context.settings.watch
-        solution = Partition(objective, told=watch)(
-            with_error_limit(replace(table, nodes=finest), None)
-        )
-        cost = objective.text(solution.total_s)
-        return ToleranceError(
-            f"the least error that can be had on these devices is {self._root(least):.2g} (rms, by "
-            f"the errors of single nodes), at {cost}",
-            where=f"tolerance {self.tolerance:g}",
-            fix="raise the tolerance, or add a device that computes in the model's precision",
-        )
 
     def front(self, table: CostTable, objective: Objective) -> tuple[ErrorPoint, ...]:
         """Time against error, by the costs, with the errors measured; nothing where the effort has
@@ -277,6 +259,7 @@ class ErrorBudget:
         rivals: Sequence[Proposal],
         compared: Compared,
         front: tuple[ErrorPoint, ...] = (),
+        dominated: Sequence[Dominated] = (),
     ) -> PlannedPrecision:
         """What the plan says of it."""
         original = self.measurements.answers.original
@@ -301,7 +284,31 @@ class ErrorBudget:
             "" if self.metric is None else self.metric.name,
             self.measurements.answers.right_by_metric,
             front,
+            tuple(map(str, dominated)),
         )
+
+
+def refused(
+    table: CostTable,
+    limit: float,
+    own: float,
+    tolerance: float,
+    objective: Objective,
+    error: UnplaceableError,
+) -> UnplaceableError | ToleranceError:
+    """What the least error is, with its `own` part, squared, and what it costs; the error itself
+    where that is not why there is no schedule within `limit`."""
+    least = math.fsum(_least(node) for node in table.nodes)
+    if least <= limit:
+        return error
+    finest = tuple(_finest(node) for node in table.nodes)
+    solution = Partition(objective)(with_error_limit(replace(table, nodes=finest), None))
+    return ToleranceError(
+        f"the least error that can be had on these devices is {math.sqrt(least + own):.2g} (rms, "
+        f"by the errors of single nodes), at {objective.text(solution.total_s)}",
+        where=f"tolerance {tolerance:g}",
+        fix="raise the tolerance, or add a device that computes in the model's precision",
+    )
 
 
 def _least(node: NodeCosts) -> float:

@@ -32,6 +32,9 @@ _QUANTISED = frozenset({"MatMulNBits", "MatMulInteger"})
 #: Of the model with one product: any version that has the operators of all schemes.
 _OPSET, _IR_VERSION = 20, 10
 
+#: Weights of 7 bits, as onnxruntime's quantiser has them.
+_MOST_NARROW = 64
+
 #: Tensors below this stay inside the stage's model.
 _SMALLEST_BYTES = 1024
 
@@ -111,9 +114,18 @@ def quantised_matrix(target: Target, scheme: Scheme) -> QuantisedMatrix:
 
 
 def _is_held(tensor: QuantisedTensor, target: Target, scheme: Scheme) -> bool:
+    """Whether it is held as the scheme has it; numbers of 8 bits are no weights of 7."""
     form = tensor.matrix.form
     held = form.bits, form.block, tensor.turned
-    return held == (scheme.bits, scheme.block, target.turned)
+    if held != (scheme.bits, scheme.block, target.turned):
+        return False
+    return not scheme.narrow or _is_narrow(tensor.matrix)
+
+
+def _is_narrow(matrix: QuantisedMatrix) -> bool:
+    """Whether no sum of two products with it exceeds 16 bits."""
+    values = matrix.values.numpy()
+    return bool(values.min() >= -_MOST_NARROW and values.max() <= _MOST_NARROW)
 
 
 def _identity(target: Target) -> str:

@@ -42,6 +42,7 @@ from stagecut.compiler.ir.plan import (
     WeightSizes,
 )
 from stagecut.compiler.ir.port import Port
+from stagecut.compiler.ir.precision import SharedBudget
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.state import Decoding
 from stagecut.compiler.ir.text import html_table, shape_text
@@ -53,6 +54,7 @@ _ENTRIES = TypeAdapter(Mapping[str, PlannedEntry], config=ConfigDict(extra="forb
 _SHARED: Mapping[str, TypeAdapter[Any]] = {
     "decoding": TypeAdapter(Mapping[str, Decoding], config=ConfigDict(extra="forbid")),
     "full_weight_bytes": TypeAdapter(Mapping[str, Size]),
+    "budget": TypeAdapter(Mapping[str, SharedBudget], config=ConfigDict(extra="forbid")),
 }
 _MEMBERS = TypeAdapter(dict[str, str])
 #: JSON has no infinity, which the difference of an output may be: it stands there as a string.

@@ -70,6 +70,7 @@ def _facts(report: Report) -> Iterator[Padding]:
         wording.accuracy(report.accuracy),
         wording.checks(report.checks),
         *precision_wording.precision(report.precision, summary.shipped.name),
+        precision_wording.none_pays(report.precision, report.contenders),
         precision_wording.error_front(report.precision),
         precision_wording.weights(report.weights),
         "; ".join(map(wording.measured, report.circumstances)),

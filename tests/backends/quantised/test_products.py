@@ -9,7 +9,7 @@ from stagecut.backends.quantised import products
 from stagecut.backends.quantised.products import quantised_matrix, targets
 from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
 from stagecut.compiler.formats.node_ranges import Range, put_ranges
-from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix
+from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix, QuantisedTensor
 from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import sample
 from tests.support.quantised import quantised_tensor
@@ -97,3 +97,17 @@ def test_a_weight_that_is_in_few_bits_is_taken_as_it_is(
     assert quantised_matrix(target, SCHEME) is held.matrix
     monkeypatch.undo()
     assert quantised_matrix(target, Scheme(8, 128)).form.bits == 8
+
+
+def test_weights_of_8_bits_are_none_of_7() -> None:
+    """Whose sums of two products would exceed 16 bits."""
+    wide, narrow = (Scheme.of("int8-dynamic", "d", {"weights": bits}) for bits in "87")
+    held = {scheme: QuantisedTensor("w", _matrix(W, scheme)) for scheme in (wide, narrow)}
+    text = "(float[2, 40] x) => (float[2, 24] y) { y = MatMul (x, w) }"
+    for scheme, tensor in held.items():
+        stage = sample(text, w=W).stage
+        stage.model.graph.initializers["w"].const_value = tensor
+        [target] = targets(stage.model.graph, narrow)
+        found = quantised_matrix(target, narrow)
+        assert (found is tensor.matrix) == (scheme is narrow)
+        assert np.abs(found.integers().values).max() <= 64
