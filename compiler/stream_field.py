@@ -4,7 +4,7 @@ whole replicas, then what the solver answers     built, checked, a turn each
 whole replicas near the best, configured         for when nothing else competes, and with a session
                                                    each: a turn each
 the fastest of several replicas, in processes    a turn each
-those near the best                              further turns: what their stages cost
+the three fastest                                further turns: what their stages cost
 all of them                                      those near the best take turns
 
 Engines of streams that are far from the best are let go: each has what it makes of the weights.
@@ -52,9 +52,9 @@ from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FEW, FullStream
 
-#: So many turns have those near the best beside their first ones, before it is decided what their
-#: stages cost.
-_FURTHER_TURNS = 2
+#: So many turns have the fastest, so many of them, beside their first ones, before it is decided
+#: what their stages cost.
+_FURTHER_TURNS, _FURTHER_OF = 2, 3
 
 #: What a process takes before it has any weights.
 _LIBRARIES_BYTES = 200 << 20
@@ -155,16 +155,15 @@ class StreamField:
         return replace(entry, turn=turn)
 
     def settle(self) -> bool:
-        """Let the streams near the best have further turns, and their stages cost what they took in
-        the median of all, the best's at the last; whether there were any. One turn may mislead
-        about what it takes in others. Only once, and where there is time."""
+        """Try other ways, and let the fastest streams have further turns, so that their stages cost
+        what they took in the median of all, the best's at the last; whether there were any. One
+        turn may mislead about what it takes in others. Only once, and where there is time."""
         if self._has_settled or self._settings.effort == "quick":
             return False
         self._has_settled = True
         self.enter_otherwise()
-        timed = [(each, each.turn) for each in self._entries if each.turn is not None]
-        best_s = min((each.seen_s for each in self._entries), default=math.inf)
-        seen = [(each, [turn]) for each, turn in timed if each.is_near(best_s)]
+        timed = [(each, [each.turn]) for each in self._entries if each.turn is not None]
+        seen = sorted(timed, key=lambda pair: pair[0].seen_s)[:_FURTHER_OF]
         for _ in range(_FURTHER_TURNS):
             for entry, turns in seen:
                 feeds = self._measurements.program.feeds
