@@ -55,7 +55,7 @@ _LIBRARIES_BYTES = 200 << 20
 class StreamField:
     """The streams that take part, and what was seen of their stages. Turns are as long for `size`
     inputs in each call as for single ones. No more inputs are in flight than take
-    `most_latency_s` by that."""
+    `most_latency_s` by that. With `between`, what goes with a call counts as a part of it."""
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class StreamField:
         timed: bool,
         size: int = 1,
         most_latency_s: float = math.inf,
+        between: bool = False,
     ) -> None:
         settings = measurements.context.settings
         self._measurements = measurements
@@ -72,6 +73,7 @@ class StreamField:
         self._timed = timed
         self._least = math.ceil(FEW / size)
         self._most_latency_s = most_latency_s
+        self._between = between
         self._settings: Settings = settings
         self._gate = StreamGate(
             settings.clock, settings.cpu_clock, settings.progress, STREAM_ROUNDS[settings.effort]
@@ -132,7 +134,9 @@ class StreamField:
             return entry
         turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
         stages = proposal.stream.schedule.stages
-        for stage, call_s in zip(stages, turn.run.call_s, strict=True):
+        run, replicas = turn.run, proposal.stream.replicas
+        took_s = run.taken_s(replicas) if self._between else run.call_s
+        for stage, call_s in zip(stages, took_s, strict=True):
             self._calls.pop(stage, None)  # what was seen last overrules what was before
             self._calls[stage] = ObservedCall(stage, call_s)
         return replace(entry, turn=turn)
