@@ -30,6 +30,7 @@ _DRIVER_CAPACITY_BYTES = 9_000_000
 
 
 def measured(hosts: Hosts, path: Path) -> Path:
+    os.sync()  # what is written to disk later takes CPUs then
     hosts.run([*CLI, "hosts", "-o", str(path)])
     return path
 
