@@ -7,7 +7,6 @@ from statistics import median
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import StreamSolution
-from stagecut.passes.gate.stream_gate import Turn
 from stagecut.passes.profile.loaded import ObservedCall
 
 
@@ -20,10 +19,10 @@ class SeenCalls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def note(self, stages: Sequence[Stage], turns: Sequence[Turn]) -> None:
-        """A stage of the stream that had these turns takes what it did in their median."""
-        calls = zip(*(turn.run.call_s for turn in turns), strict=True)
-        for stage, calls_s in zip(stages, calls, strict=True):
+    def note(self, stages: Sequence[Stage], turns_s: Sequence[Sequence[float]]) -> None:
+        """A call of each of these stages took so many seconds in each of the turns: it takes what
+        it did in their median."""
+        for stage, calls_s in zip(stages, zip(*turns_s, strict=True), strict=True):
             self._calls.pop(stage, None)
             self._calls[stage] = ObservedCall(stage, median(calls_s))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.stream import StreamRun, StreamSchedule
+from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.readied import Readied
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
@@ -94,3 +95,11 @@ def singles(entries: Sequence[Entry]) -> tuple[Proposal, ...]:
     for each in entries:
         found.setdefault(each.proposal.single.id, each.proposal.single)
     return tuple(found.values())
+
+
+def has_room(proposal: StreamProposal, beside_bytes: int = 0) -> bool:
+    """Whether half of the memory that is left holds the weights once for each replica, what its
+    engine makes of them, and what each takes beside."""
+    weights = (load.weight_bytes * load.replicas for load in proposal.account.stages)
+    beside = beside_bytes * sum(proposal.stream.replicas)
+    return 2 * sum(weights) + beside <= usable_bytes() / 2

@@ -32,16 +32,16 @@ from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
     Hosting,
     StreamRun,
+    StreamSchedule,
     StreamSolution,
     in_flight,
     stream_account,
 )
 from stagecut.compiler.ir.stream_certificate import Limit
-from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.readied import Readied
 from stagecut.compiler.seen_calls import SeenCalls, can_run
-from stagecut.compiler.stream_entry import Entry, ReadiedStream, named, singles
+from stagecut.compiler.stream_entry import Entry, ReadiedStream, has_room, named, singles
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
@@ -72,7 +72,8 @@ class Ways:
 class StreamField:
     """The streams that take part, and what was seen of their stages. Turns are as long for `size`
     inputs in each call as for single ones. No more inputs are in flight than take
-    `most_latency_s` by that. Where there are `ways`, these are tried, too."""
+    `most_latency_s` by that. Where there are `ways`, these are tried, too. With `between`, what
+    goes with a call counts as a part of it."""
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class StreamField:
         size: int = 1,
         most_latency_s: float = math.inf,
         ways: "Ways | None" = None,
+        between: bool = False,
     ) -> None:
         settings = measurements.context.settings
         self._measurements = measurements
@@ -90,7 +92,7 @@ class StreamField:
         self._timed = timed
         self._least = math.ceil(FEW / size)
         self._most_latency_s = most_latency_s
-        self._ways = ways
+        self._ways, self._between = ways, between
         self._settings: Settings = settings
         self._gate = StreamGate(
             settings.clock, settings.cpu_clock, settings.progress, STREAM_ROUNDS[settings.effort]
@@ -151,7 +153,7 @@ class StreamField:
         if not self._timed or proposal.account.basis == "modelled":
             return entry
         turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
-        self._calls.note(proposal.stream.schedule.stages, [turn])
+        self._note(proposal.stream, [turn])
         return replace(entry, turn=turn)
 
     def settle(self) -> bool:
@@ -169,8 +171,14 @@ class StreamField:
                 feeds = self._measurements.program.feeds
                 turns.append(self._gate.turn(self._running(entry), feeds))
         for entry, turns in sorted(seen, key=lambda each: -_usual_s(each[1])):
-            self._calls.note(entry.proposal.stream.schedule.stages, turns)
+            self._note(entry.proposal.stream, turns)
         return bool(seen)
+
+    def _note(self, stream: StreamSchedule, turns: Sequence[Turn]) -> None:
+        runs = [turn.run for turn in turns]
+        between = self._between
+        took_s = [run.taken_s(stream.replicas) if between else run.call_s for run in runs]
+        self._calls.note(stream.schedule.stages, took_s)
 
     def _running(self, entry: Entry) -> BuiltStream:
         replicas, account = entry.proposal.stream.replicas, entry.proposal.account
@@ -239,7 +247,7 @@ class StreamField:
         configuration = backends.apart(engine, sum(plain.proposal.stream.replicas))
         if not configuration:
             return
-        if _has_room(plain.proposal):
+        if has_room(plain.proposal):
             yield configuration
         else:
             apart = replace(id_, configuration=configuration)
@@ -272,7 +280,7 @@ class StreamField:
         hostings: Sequence[Hosting] = ("processes", "pinned processes")
         for hosting in hostings:
             id_ = replace(fastest.proposal.id, hosting=hosting)
-            if not _has_room(fastest.proposal, _LIBRARIES_BYTES):
+            if not has_room(fastest.proposal, _LIBRARIES_BYTES):
                 self._dropped.append(f"stream {id_} is left out: memory is short for processes")
                 continue
             proposal = replace(fastest.proposal, id=id_, hosting=hosting)
@@ -372,14 +380,6 @@ class StreamField:
         return measurements.right_elsewhere.shipping(
             replace(compared, circumstances=known), singles(entries), THROUGHPUT, self._tolerance
         )
-
-
-def _has_room(proposal: StreamProposal, beside_bytes: int = 0) -> bool:
-    """Whether half of the memory that is left holds the weights once for each replica, what its
-    engine makes of them, and what each takes beside."""
-    weights = (load.weight_bytes * load.replicas for load in proposal.account.stages)
-    beside = beside_bytes * sum(proposal.stream.replicas)
-    return 2 * sum(weights) + beside <= usable_bytes() / 2
 
 
 def _prepared(

@@ -1,9 +1,7 @@
 """What stages took in streams, as far as it was seen."""
 
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.seen_calls import SeenCalls, can_run
-from stagecut.passes.gate.stream_gate import Turn
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.profile.loaded import loaded
 from tests.support.tables import US, cost_table
@@ -12,8 +10,8 @@ TABLE = cost_table("a : cpu 4, gang 1\nb(a): cpu 4")
 A, B, BOTH = (Stage("cpu", tuple(nodes)) for nodes in ("a", "b", "ab"))
 
 
-def _turn(*calls_us: float) -> Turn:
-    return Turn(StreamRun(1, 1, 1.0, tuple(each * US for each in calls_us)), None)
+def _turn(*calls_us: float) -> tuple[float, ...]:
+    return tuple(each * US for each in calls_us)
 
 
 def test_the_median_of_turns_counts() -> None:

@@ -19,21 +19,21 @@ import numpy as np
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.hosts_stream import (
-    LEAST_S,
     HostsAccount,
     HostsStream,
     Place,
     hosts_account,
     most_replicas,
 )
+from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.solution import Certificate, Scope, meets
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.solution import Certificate, meets
+from stagecut.compiler.ir.stream_certificate import Limit, StreamScope
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.ir.units import at_most
 from stagecut.passes.partition.exact.factor_graph import Floats
 from stagecut.passes.partition.orders.precedence import Precedence
-from stagecut.passes.partition.throughput.hosts_stages import HostsStages
+from stagecut.passes.partition.throughput.hosts_stages import HostsStages, Preference
 from stagecut.passes.partition.throughput.lattice import Lattice, members
 from stagecut.passes.partition.throughput.within_latency import Costs, WithinLatency, subsets
 
@@ -52,6 +52,29 @@ class HostsSolution:
     stream: HostsStream
     account: HostsAccount
     certificate: Certificate
+
+
+def certificate(
+    period_s: float, bound_s: float, scope: StreamScope, limit: Limit | None = None
+) -> Certificate:
+    """Of a stream with this period, where none in scope and within the limit has one below the
+    bound."""
+    exact = meets(period_s, bound_s)
+    whole = scope == "schedules with contiguous stages"
+    stages = "contiguous stages" if whole else "stretches of the graph's order"
+    within = "" if limit is None else f" within {limit},"
+    hosts = "each host working for one of them with all of its cores"
+    what = f"stream of {stages}, {hosts},{within} is faster"
+    gap = 0.0 if exact else 1 - bound_s / period_s
+    return Certificate(
+        "throughput over hosts",
+        period_s,
+        bound_s,
+        exact=exact,
+        scope=scope,
+        proof="least periods of the sets of nodes that may have run, by sets of hosts",
+        statement=f"optimal: no {what}" if exact else f"no {what} by more than {at_most(gap)}",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +101,11 @@ class ThroughputOverHosts:
 
 @dataclass(frozen=True)
 class _Search:
-    """With the device of each host that runs the most a second, or with the `quickest`."""
+    """With the devices that hosts prefer."""
 
     table: CostTable
     lattice: Lattice
-    quickest: bool = False
+    prefers: Preference = "any"
 
     def solution(self) -> HostsSolution:
         parts = self._parts()
@@ -121,10 +144,11 @@ class _Search:
     ) -> tuple[HostsStream, HostsAccount] | None:
         """The faster one, where another device of a host may be quicker than its fastest."""
         found = self._aimed_within(limit)
-        if found is not None and meets(found[1].period_s, bound_s):
-            return found
-        if self._stages.devices_to_choose_from:
-            others = replace(self, quickest=True)._aimed_within(limit)
+        preferences: Sequence[Preference] = ("most", "quickest")
+        for prefers in preferences if self._stages.devices_to_choose_from else ():
+            if found is not None and meets(found[1].period_s, bound_s):
+                break
+            others = replace(self, prefers=prefers)._aimed_within(limit)
             found = min(filter(None, (found, others)), key=_period_s, default=None)
         return found
 
@@ -150,30 +174,16 @@ class _Search:
     def _certificate(
         self, period_s: float, bound_s: float, limit: Limit | None = None
     ) -> Certificate:
-        exact = meets(period_s, bound_s)
-        scope: Scope = (
+        scope: StreamScope = (
             "schedules with contiguous stages"
             if self.lattice.complete
             else "contiguous stages in the graph's order"
         )
-        stages = "contiguous stages" if self.lattice.complete else "stretches of the graph's order"
-        within = "" if limit is None else f" within {limit},"
-        hosts = "each host working for one of them with all of its cores"
-        what = f"stream of {stages}, {hosts},{within} is faster"
-        gap = 0.0 if exact else 1 - bound_s / period_s
-        return Certificate(
-            "throughput over hosts",
-            period_s,
-            bound_s,
-            exact=exact,
-            scope=scope,
-            proof="least periods of the sets of nodes that may have run, by sets of hosts",
-            statement=f"optimal: no {what}" if exact else f"no {what} by more than {at_most(gap)}",
-        )
+        return certificate(period_s, bound_s, scope, limit)
 
     @cached_property
     def _stages(self) -> HostsStages:
-        return HostsStages(self.table, self.lattice, self.quickest)
+        return HostsStages(self.table, self.lattice, self.prefers)
 
     @cached_property
     def _least(self) -> Floats:
@@ -221,31 +231,15 @@ class _Search:
         stages, places = [], []
         for start, end, mask in parts:
             inside = [nodes[at].name for at in members(ideals[end] & ~ideals[start])]
-            found = [self._place(inside, host) for host in members(mask)]
+            row = int(np.flatnonzero(self.lattice.below[end] == start)[0])
+            found = [self._place(inside, each) for each in self._stages.devices_for(end, row, mask)]
             stages.append(Stage(found[0].device, tuple(inside)))
             places.append(tuple(found))
         return HostsStream(scheduled(self.table, stages), tuple(places))
 
-    def _place(self, inside: Sequence[str], host: int) -> Place:
-        table = self.table
-
-        def run_s(place: Place) -> float:
-            return sum(table.node_named[name].run_s[place.device] for name in inside)
-
-        def rate(place: Place) -> float:
-            taken_s = run_s(place) + float(self._stages.handling_s[host])
-            return place.replicas / max(taken_s, LEAST_S)
-
-        def alone_s(place: Place) -> float:
-            return run_s(place) + table.machine.device(place.device).stage_s
-
-        found = []
-        for device in self._stages.devices[host]:
-            if all(device.name in table.node_named[name].run_s for name in inside):
-                weights = sum(table.node_named[name].bytes_on(device.name) for name in inside)
-                if replicas := most_replicas(table, device, weights):
-                    found.append(Place(device.name, replicas))
-        return min(found, key=alone_s) if self.quickest else max(found, key=rate)
+    def _place(self, inside: Sequence[str], device: Device) -> Place:
+        weights = sum(self.table.node_named[name].bytes_on(device.name) for name in inside)
+        return Place(device.name, most_replicas(self.table, device, weights))
 
 
 def _period_s(found: tuple[HostsStream, HostsAccount]) -> float:

@@ -56,6 +56,6 @@ def test_the_least_is_that_of_any_device() -> None:
     assert stages.least_periods_s(1)[0] == pytest.approx(stages.periods_s(1)[0])
     assert stages.latencies_s(1)[0, [LOCAL, FAR]] == pytest.approx([8e-3, 8.22e-3])
     assert stages.least_latencies_s(1)[0, [LOCAL, FAR]] == pytest.approx([2e-3, 2.22e-3])
-    quickest = replace(stages, quickest=True)
+    quickest = replace(stages, prefers="quickest")
     assert quickest.periods_s(1)[0, LOCAL] == pytest.approx(2e-3)
     assert quickest.latencies_s(1)[0, BOTH] == pytest.approx(2.11e-3)
