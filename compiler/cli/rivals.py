@@ -73,18 +73,19 @@ def rivals(asked: Asked, cpus: int, engines: Collection[str] = USUAL) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class OfPlan:
-    """The variant is that of the shapes of `feeds`."""
+    """The variant of `entry` is that of the shapes of `feeds`."""
 
     path: Path
     feeds: "Feeds"
     fallback: bool
+    entry: str
     name: str = PLAN
 
     def make(self) -> tuple[One, Ways]:
         from stagecut.compiler.measure.cpus import usable_cpus
         from stagecut.runtime.session import Session
 
-        session = Session(self.path, fallback=self.fallback)
+        session = Session(self.path, fallback=self.fallback, entry=self.entry)
 
         def one() -> object:
             return session.run(None, self.feeds)
