@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.compiler import compile_model, effort, stream_field
+from stagecut.compiler import compile_model, effort, stream_entry, stream_field
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.contender import Contender
@@ -141,7 +141,7 @@ def test_what_does_not_run_rightly_in_processes_is_left_out(
 
 def test_memory_that_is_short_has_no_room_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = Processes(lambda stage: stage)
-    monkeypatch.setattr(stream_field, "usable_bytes", lambda: 300 << 20)
+    monkeypatch.setattr(stream_entry, "usable_bytes", lambda: 300 << 20)
     planned = _compiled(monkeypatch, processes)
     assert processes.asked == []
     assert sum("memory is short for p" in each for each in planned.workarounds) == 2
@@ -155,7 +155,7 @@ def test_memory_that_is_limited_has_no_room_for_processes(monkeypatch: pytest.Mo
 
 
 def test_memory_that_is_short_has_no_room_for_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_field, "usable_bytes", lambda: 0)
+    monkeypatch.setattr(stream_entry, "usable_bytes", lambda: 0)
     planned = _compiled(monkeypatch, Processes(lambda stage: stage))
     assert [each.id.configuration for each in planned.contenders] == [""]
     assert sum("memory is short for sessions" in each for each in planned.workarounds) == 1
