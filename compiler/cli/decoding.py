@@ -10,8 +10,8 @@ from stagecut.compiler.cli.options import one_of
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
-    from stagecut.compiler.cli.options import Shapes
     from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.frontends.shapes import Shapes
     from stagecut.compiler.ir.state import DecodingOptions
 
 PromptOption: TypeAlias = Annotated[

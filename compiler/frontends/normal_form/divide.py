@@ -15,15 +15,17 @@ import onnx_ir as ir
 def divide(model: ir.Model) -> None:
     """Rewrite every product whose factor is such a reciprocal, and read by nothing else."""
     for graph in model.graphs():
-        for product in [node for node in graph if node.op_type == "Mul" and not node.domain]:
-            _divide(graph, product)
+        if isinstance(graph, ir.Graph):
+            for product in [node for node in graph if node.op_type == "Mul" and not node.domain]:
+                _divide(graph, product)
 
 
-def _divide(graph: ir.Graph | ir.GraphView, product: ir.Node) -> None:
+def _divide(graph: ir.Graph, product: ir.Node) -> None:
     for at, factor in enumerate(product.inputs):
-        root = None if factor is None else _root(factor)
+        reciprocal = None if factor is None else factor.producer()
+        root = None if reciprocal is None else _root(reciprocal)
         other = product.inputs[1 - at]
-        if factor is None or root is None or other is None:
+        if reciprocal is None or reciprocal.graph is not graph or root is None or other is None:
             continue
         division = ir.node("Div", [other, root], name=product.name)
         old, new = product.outputs[0], division.outputs[0]
@@ -32,17 +34,15 @@ def _divide(graph: ir.Graph | ir.GraphView, product: ir.Node) -> None:
         new.name, old.name = old.name, None
         old.replace_all_uses_with(new, replace_graph_outputs=True)
         graph.remove(product, safe=True)
-        reciprocal = factor.producer()
-        if reciprocal is not None:
-            graph.remove(reciprocal, safe=True)
+        graph.remove(reciprocal, safe=True)
         return
 
 
-def _root(factor: ir.Value) -> ir.Value | None:
-    """The square root that `factor` is the reciprocal of, where one product alone reads that."""
-    reciprocal = factor.producer()
-    if reciprocal is None or reciprocal.op_type != "Reciprocal" or reciprocal.domain:
+def _root(reciprocal: ir.Node) -> ir.Value | None:
+    """The square root that it is the reciprocal of, where one product alone reads that."""
+    if reciprocal.op_type != "Reciprocal" or reciprocal.domain:
         return None
+    factor = reciprocal.outputs[0]
     if len(factor.uses()) != 1 or factor.is_graph_output():
         return None
     root = reciprocal.inputs[0]

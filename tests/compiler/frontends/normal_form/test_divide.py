@@ -56,6 +56,22 @@ def test_what_becomes_a_division(text: str, expected: list[str]) -> None:
     np.testing.assert_allclose(found, reference, rtol=1e-6)
 
 
+def test_a_reciprocal_outside_of_a_body_stays_where_it_is() -> None:
+    then, other = (
+        f"{name} () => (float[1,3,8] {out}) {{ {out} = {op} }}"
+        for name, out, op in (("t", "a", "Mul (x, r)"), ("e", "b", "Neg (x)"))
+    )
+    text = f"""r = Reciprocal (s) zero = Constant <value_float = 0.0> ()
+        sum = ReduceSum <keepdims = 0> (x) positive = Greater (sum, zero)
+        y = If (positive) <then_branch = {then}, else_branch = {other}>"""
+    proto = onnx.parser.parse_model(f"{_HEAD} {{ {_NORM} {text} }}")
+    model = ir.from_proto(proto)
+    divide(model)
+    after = ir.to_proto(model)
+    onnx.checker.check_model(after)
+    assert "Reciprocal" in [node.op_type for node in model.graph]
+
+
 def test_programs_have_it() -> None:
     text, _ = CASES["a factor on the right"]
     proto = onnx.parser.parse_model(f"{_HEAD} {{ {_NORM} {text} }}")
