@@ -19,8 +19,8 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -60,9 +60,8 @@ class Command:
 
     pid: int
     returncode: int | None
-    _told: IO[bytes]
-    _out: IO[bytes]
-    _err: IO[bytes]
+    _told: IO[str]
+    _printed: tuple[Future[str], Future[str]]
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -73,39 +72,43 @@ class Command:
         if not ready:
             self.send_signal(signal.SIGKILL)
             raise subprocess.TimeoutExpired("stagecut", timeout)
-        self.returncode = int(self._told.readline())
-        return _text(self._out), _text(self._err)
+        with self._told:
+            self.returncode = int(self._told.readline())
+        out, err = self._printed
+        return out.result(timeout), err.result(timeout)
 
 
 def start(*arguments: str, folder: Path) -> Command:
     """`stagecut ARGUMENTS...` in `folder`, whose packages it finds."""
-    server = _server()
-    told, tell = os.pipe()
-    out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+    ends = [os.pipe() for _ in range(3)]
     asked: Asked = (arguments, str(folder), _environment(str(folder)))
-    socket.send_fds(server, [json.dumps(asked).encode()], [out.fileno(), err.fileno(), tell])
-    os.close(tell)
-    reader = os.fdopen(told, "rb", buffering=0)
-    return Command(int(reader.readline()), None, reader, out, err)
+    socket.send_fds(_server(), [json.dumps(asked).encode()], [written for _, written in ends])
+    for _, written in ends:
+        os.close(written)
+    out, err, told = (os.fdopen(read) for read, _ in ends)
+    readers = ThreadPoolExecutor(2)
+    printed = readers.submit(_all_of, out), readers.submit(_all_of, err)
+    readers.shutdown(wait=False)
+    return Command(int(told.readline()), None, told, printed)
 
 
-def _text(file: IO[bytes]) -> str:
+def _all_of(file: IO[str]) -> str:
     with file:
-        file.seek(0)
-        return file.read().decode()
+        return file.read()
 
 
 @cache
 def _server() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        subprocess.Popen(
+        server = subprocess.Popen(
             [sys.executable, "-c", _SERVER, str(theirs.fileno())],
             env={**_environment(), _ONE_THREAD: "1"},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
-    atexit.register(ours.close)
+    atexit.register(server.wait)
+    atexit.register(ours.close)  # before that: then it ends
     return ours
 
 
@@ -123,37 +126,38 @@ def serve() -> None:
     asking = socket.socket(fileno=int(sys.argv[1]))
     while True:
         text, ends, _, _ = socket.recv_fds(asking, _MOST_BYTES, 3)
-        if not text:
-            os._exit(0)
-        out, err, tell = ends
-        assert len([*Path("/proc/self/task").iterdir()]) == 1, "a thread would be lost"
-        if os.fork() == 0:
-            asking.close()
-            if not _keeps(tell):
-                return _become(json.loads(text), out, err)
-        for each in (out, err, tell):
-            os.close(each)
         with suppress(ChildProcessError):  # none is left
             while os.waitpid(-1, os.WNOHANG)[0]:  # keepers that are done
                 pass
+        if not text:
+            os._exit(0)
+        assert len([*Path("/proc/self/task").iterdir()]) == 1, "a thread would be lost"
+        if os.fork() == 0:
+            asking.close()
+            if not _keeps(*ends):
+                return _become(json.loads(text), *ends)
+        for end in ends:
+            os.close(end)
 
 
-def _keeps(tell: int) -> bool:
+def _keeps(out: int, err: int, tell: int) -> bool:
     """False in the command; in its keeper this does not return."""
     command = os.fork()
     if command == 0:
-        os.close(tell)
         return False
+    os.close(out)
+    os.close(err)
     os.write(tell, f"{command}\n".encode())
     _, status = os.waitpid(command, 0)
     os.write(tell, f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
-def _become(asked: Asked, out: int, err: int) -> None:
+def _become(asked: Asked, out: int, err: int, tell: int) -> None:
     """As the command would have been started."""
-    for end, standard in ((out, 1), (err, 2)):
-        os.dup2(end, standard)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    for end in (out, err, tell):
         os.close(end)
     arguments, folder, environment = asked
     sys.argv = ["stagecut", *arguments]
