@@ -2,7 +2,7 @@
 
     python -m benchmarks.manycore [--models vit-b,gpt-j] [--precisions fp64,fp8] [--clusters 16]
                                   [--steps baseline,library] [--device manycore.snitch16]
-                                  [--output out]
+                                  [--output out] [--resume]
 
 Every figure is modelled: costs are those of the device's kernels (`backends/manycore`), block after
 block, so that no weights are built. Decoders see all tokens (nar), or one token against a cache
@@ -16,13 +16,15 @@ block, so that no weights are built. Decoders see all tokens (nar), or one token
     turned V    V kept transposed
     multiplied  accumulators multiplied, not divided
     split N     all cores work on a single row
-    kept rows   a norm's rows stay in the scratchpads for the product, where that is faster
+    kept rows   rows stay in the scratchpads from a norm through the products behind it, where
+                that is faster
 
 Operations are counted as usual: two for a multiply-add, four S S P for an attention of S tokens by
 P numbers, half of that where it is causal. Utilisation (`use`) is of the peak of the whole chip,
 and beside it of the clusters that have work, as the published figure counts it. `as counted` is
 `buffered` with the rest of that count: 192 tokens of 197, and transfers that disturb no core.
-Writes manycore.json, manycore_breakdown.png, manycore_lengths.png and manycore_clusters.png.
+Writes manycore.json, manycore_breakdown.png, manycore_lengths.png and manycore_clusters.png. The
+whole takes a while: what is done is written after each case, and `--resume` goes on from there.
 """
 
 import argparse
@@ -32,7 +34,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.drawing import Panel, bars, panels
-from benchmarks.manycore_headlines import headlines
+from benchmarks.manycore_headlines import Headline, headlines
 from benchmarks.manycore_models import MODELS, Case, Model, works
 from stagecut import backends
 from stagecut.backends.manycore.costs import costs
@@ -79,6 +81,15 @@ class Row:
     gflop_per_j: float
     per_s: float
 
+    def is_of(self, case: Case) -> bool:
+        """`as counted` belongs to the encoder's case, whatever its tokens are."""
+        return (self.model, self.mode, self.precision, self.clusters) == (
+            case.model.name,
+            case.mode,
+            case.precision,
+            case.clusters,
+        ) and (self.mode == "encoder" or self.tokens == case.tokens)
+
 
 def main() -> None:
     options = _arguments()
@@ -89,9 +100,19 @@ def main() -> None:
     )
     print("all figures modelled; speed-up is over the baseline of the same precision")
     print(_heading())
+    results = options.output / "manycore.json"
+    options.output.mkdir(parents=True, exist_ok=True)
+    done = _done(results, options.device) if options.resume else []
     rows = []
     for case in cases(models, precisions, lengths, clusters):
-        found = [*_steps(options.device, case, options.steps), *_as_counted(options.device, case)]
+        found = [row for row in done if row.is_of(case)]
+        if not found:
+            found = [
+                *_steps(options.device, case, options.steps),
+                *_as_counted(options.device, case),
+            ]
+            done += found
+            _write(results, options.device, done)
         rows += found
         for row in found:
             print(_line(row, found[0]), flush=True)
@@ -99,11 +120,7 @@ def main() -> None:
     published = headlines(rows)
     for line in published:
         print(line)
-    options.output.mkdir(parents=True, exist_ok=True)
-    document = {"device": options.device, "basis": "modelled", "rows": [asdict(r) for r in rows]}
-    (options.output / "manycore.json").write_text(
-        json.dumps(document | {"headlines": [asdict(each) for each in published]}, indent=1)
-    )
+    _write(results, options.device, rows, published)
     _draw(rows, options.output)
     print(f"wrote manycore.json and its pictures into {options.output}")
 
@@ -117,7 +134,32 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=steps_of, default=[*STEPS], help="besides baseline")
     parser.add_argument("--device", default="manycore.snitch16", help="a preset, or with options")
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
+    parser.add_argument(
+        "--resume", action="store_true", help="take over what its manycore.json has of this device"
+    )
     return parser.parse_args()
+
+
+def _done(results: Path, device: str) -> list[Row]:
+    """What an earlier run of the same device has left."""
+    if not results.exists():
+        return []
+    document = json.loads(results.read_text())
+    return [Row(**row) for row in document["rows"]] if document["device"] == device else []
+
+
+def _write(
+    results: Path, device: str, rows: Sequence[Row], published: Sequence[Headline] = ()
+) -> None:
+    document = {
+        "device": device,
+        "basis": "modelled",
+        "rows": [asdict(row) for row in rows],
+        "headlines": [asdict(each) for each in published],
+    }
+    unfinished = results.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(document, indent=1))
+    unfinished.replace(results)
 
 
 def steps_of(text: str) -> list[str]:

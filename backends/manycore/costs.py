@@ -21,7 +21,6 @@ from stagecut.backends.manycore.rowwise import KERNELS, Rowwise, dealt, fits
 from stagecut.backends.manycore.work import (
     Attend,
     Chain,
-    Link,
     Move,
     NoRoomError,
     Projected,
@@ -70,7 +69,7 @@ def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
     unless tiles are found: then only where that is faster. A chain is cut into parts whose rows
     stay in the scratchpads, with the lever for it. Raises as `cost` does."""
     if isinstance(work, Chain):
-        return _chained(chip, work.links)
+        return _chained(chip, work)
     if not isinstance(work, Projected):
         return (cost(chip, work),)
     fused = _fused(chip, work)
@@ -79,24 +78,24 @@ def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
     return min(fused, _apart(chip, work), key=_cycles) if chip.levers.find_tiles else fused
 
 
-def _chained(chip: Chip, links: Sequence[Link]) -> tuple[Cost, ...]:
+def _chained(chip: Chip, chain: Chain) -> tuple[Cost, ...]:
     """The fastest of all ways to cut it; the last part short among equals."""
-    alone = [cost(chip, link) for link in links]
+    alone = [cost(chip, link) for link in chain.links]
     if not chip.levers.keep_rows:
         return tuple(alone)
     ways: list[tuple[Cost, ...]] = [()]
-    for stop in range(1, len(links) + 1):
+    for stop in range(1, len(alone) + 1):
         ending = [(*ways[stop - 1], alone[stop - 1])]
         for start in range(stop - 2, -1, -1):
-            part = _kept(chip, tuple(links[start:stop]), alone[start:stop])
+            part = _kept(chip, chain.part(start, stop), alone[start:stop])
             if part is not None:
                 ending.append((*ways[start], part))
         ways.append(min(ending, key=_cycles))
     return ways[-1]
 
 
-def _kept(chip: Chip, links: tuple[Link, ...], alone: Sequence[Cost]) -> Cost | None:
-    found = kept(chip, links)
+def _kept(chip: Chip, chain: Chain, alone: Sequence[Cost]) -> Cost | None:
+    found = kept(chip, chain)
     if found is None:
         return None
     return Cost(
