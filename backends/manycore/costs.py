@@ -40,8 +40,11 @@ _KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`tiles` says what is in a scratchpad together; `flops` counts two for a multiply-add."""
+    """`kernel` is product, attention, layernorm, softmax, gelu, add, scale, move, or chain where
+    rows stay through several of them. `tiles` says what is in a scratchpad together; `flops` counts
+    two for a multiply-add."""
 
+    kernel: str
     cycles: float
     clusters: int
     flops: int
@@ -99,6 +102,7 @@ def _kept(chip: Chip, chain: Chain, alone: Sequence[Cost]) -> Cost | None:
     if found is None:
         return None
     return Cost(
+        "chain",
         found.cycles,
         found.clusters,
         sum(each.flops for each in alone),
@@ -175,6 +179,7 @@ def _product(chip: Chip, work: Product) -> Cost:
     macs = work.count * work.m * work.n * work.k * work.summed
     followed = len(work.follow) * work.count * work.m * work.n
     return Cost(
+        "product",
         found.cycles,
         found.clusters,
         2 * macs,
@@ -193,6 +198,7 @@ def _attention(chip: Chip, work: Attend) -> Cost:
         )
     macs = 2 * work.count * work.head.d * _scores(work)
     return Cost(
+        "attention",
         found.cycles,
         found.clusters,
         2 * macs,
@@ -225,7 +231,9 @@ def _rows(chip: Chip, work: Rows) -> Cost:
     elements = rows * work.columns
     instructions = -(-elements // chip.fpu.lanes)
     tiles = (f"{found.at_once} x {columns}",)
-    return Cost(found.cycles, found.clusters, elements, instructions, found.dma_bytes, tiles)
+    return Cost(
+        work.kind, found.cycles, found.clusters, elements, instructions, found.dma_bytes, tiles
+    )
 
 
 def _moved(chip: Chip, work: Move) -> Cost:
@@ -236,4 +244,4 @@ def _moved(chip: Chip, work: Move) -> Cost:
         done_2d(chip, row_bytes, mine, direction, clusters) for direction in ("read", "write")
     )
     moved = 2 * work.rows * row_bytes
-    return Cost(cycles, clusters, 0, 0, moved, (f"{mine} x {work.columns}",))
+    return Cost("move", cycles, clusters, 0, 0, moved, (f"{mine} x {work.columns}",))
