@@ -26,6 +26,7 @@ from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
     Executable,
+    Keeping,
     LinkDriver,
     Listener,
     StageProgram,
@@ -87,6 +88,7 @@ class CheckedBackend:
     links: tuple[CheckedLink, ...]
     alone: tuple[str, ...]
     listener: Listener
+    keeps_values: bool = False
 
     def supports(self, node: Node) -> Support:
         """A refusal where no answer is to be had."""
@@ -186,7 +188,10 @@ def checked(name: str, backend: Backend, listener: Listener) -> CheckedBackend:
     if not isinstance(offered, tuple | list):
         raise _nonsense(name, "alone", offered)
     alone = tuple(_text(name, "alone", each) for each in offered)
-    return CheckedBackend(backend, device, memory, links, alone, listener)
+    keeps: object = backend.keeps_values if isinstance(backend, Keeping) else False
+    if not isinstance(keeps, bool):
+        raise _nonsense(name, "keeps_values", keeps)
+    return CheckedBackend(backend, device, memory, links, alone, listener, keeps)
 
 
 def renamed(backend: CheckedBackend, name: str) -> CheckedBackend:

@@ -29,6 +29,8 @@ class Measured(Protocol):
     @property
     def utilisation_in_use(self) -> float: ...
     @property
+    def products(self) -> float | None: ...
+    @property
     def gflop_per_j(self) -> float: ...
 
 
@@ -86,6 +88,20 @@ def headlines(rows: Sequence[Measured], clusters: int = 16) -> list[Headline]:
             differs,
         )
         for step, differs in _UTILISATIONS.items()
+    ]
+    found += [
+        _range(
+            f"utilisation of the products of encoders in fp64, %, {step}",
+            79.0,
+            [
+                row
+                for row in encoders
+                if row.precision == "fp64" and row.step == step and row.products is not None
+            ],
+            lambda row: 100 * (row.products or 0.0),
+            "products by themselves: no attention, no norms",
+        )
+        for step in ("buffered", "found")
     ]
     found += [
         _range(

@@ -4,9 +4,21 @@
     cluster 1   | fetch rows | norm | ...               each with rows of its own, and all columns
 
 Each cluster takes as many of its rows as have room through all kernels, then the next ones. What a
-kernel computes for the next one is neither stored nor fetched; but each cluster fetches all of a
-weight, once for each time that it begins. (A product by itself deals tiles of C out to clusters,
-product.py.)
+kernel computes for the next one is not fetched, and is stored only where others read it as well;
+but each cluster fetches all of a weight, once for each time that it begins. (A product by itself
+deals tiles of C out to clusters, product.py.)
+
+    rows  = min over kernels (room - weights) / (reads + computed [+ reads of the first + stored of
+            the last, with double buffering]), as many for each core
+    T     = sum over ceil(mine / rows) times, over kernels: fetch + work + store, as in pipeline.py,
+            without the fetch of all kernels but the first, and the store of all but the last and
+            those that others read
+    bytes = rows (reads of the first + computed by the last + what others read + second operands)
+            + times begun, over all clusters, * weights
+
+Who holds what agrees by that: all kernels of a chain deal rows out in the same way. Where not even
+a row has room through all of them, and wherever that is faster, rows go by way of the HBM
+(costs.py cuts chains where that is best).
 
 Source: none [guess]; the library stores what every kernel computes [script].
 """
@@ -29,7 +41,7 @@ from stagecut.backends.manycore.product import (
     stored,
 )
 from stagecut.backends.manycore.rowwise import KERNELS, evenly
-from stagecut.backends.manycore.work import Link, Rows
+from stagecut.backends.manycore.work import Chain, Link, Rows
 
 #: By how much found tiles of a weight are longer than the library's.
 _LONGER = (1, 2, 4, 8)
@@ -56,24 +68,24 @@ class _Way:
 
 
 @lru_cache(maxsize=512)
-def kept(chip: Chip, links: tuple[Link, ...]) -> Kept | None:
+def kept(chip: Chip, chain: Chain) -> Kept | None:
     """With double buffering only where that is faster; None where not even a row has room."""
-    found = [_kept(one, links) for one in chip.bufferings]
+    found = [_kept(one, chain) for one in chip.bufferings]
     present = [each for each in found if each is not None]
     return min(present, key=lambda each: each.cycles, default=None)
 
 
-def _kept(chip: Chip, links: Sequence[Link]) -> Kept | None:
-    ways = list(_ways(chip, links))
+def _kept(chip: Chip, chain: Chain) -> Kept | None:
+    ways = list(_ways(chip, chain.links))
     if not ways:
         return None
     way = tiling.best(
         ways,
-        lambda each: _cycles(chip, links, each, roughly(chip)),
-        lambda each: _cycles(chip, links, each, multiplying(chip)),
+        lambda each: _cycles(chip, chain, each, roughly(chip)),
+        lambda each: _cycles(chip, chain, each, multiplying(chip)),
     )
-    cycles = _cycles(chip, links, way, multiplying(chip))
-    return Kept(way.rows, cycles, way.clusters, _dma_bytes(chip, links, way))
+    cycles = _cycles(chip, chain, way, multiplying(chip))
+    return Kept(way.rows, cycles, way.clusters, _dma_bytes(chip, chain, way))
 
 
 def _ways(chip: Chip, links: Sequence[Link]) -> Iterator[_Way]:
@@ -106,28 +118,29 @@ def _room(chip: Chip, links: Sequence[Link], n: int, k: int) -> int:
     return min(rooms)
 
 
-def _cycles(chip: Chip, links: Sequence[Link], way: _Way, kernel: Kernel) -> float:
+def _cycles(chip: Chip, chain: Chain, way: _Way, kernel: Kernel) -> float:
     """Of the busiest cluster."""
     line = Pipeline(chip.levers.double_buffer, chip.streams.barrier, chip.dma.dma_disturbs)
-    mine = -(-links[0].rows // way.clusters)
+    mine = -(-chain.links[0].rows // way.clusters)
     return line.cycles(
         [
             tile
             for rows, count in cut(mine, way.rows)
-            for tile in [*_tiles(chip, links, replace(way, rows=rows), kernel)] * count
+            for tile in [*_tiles(chip, chain, replace(way, rows=rows), kernel)] * count
         ]
     )
 
 
-def _tiles(chip: Chip, links: Sequence[Link], way: _Way, kernel: Kernel) -> Iterator[Tile]:
+def _tiles(chip: Chip, chain: Chain, way: _Way, kernel: Kernel) -> Iterator[Tile]:
     """Of one time through all kernels."""
-    for at, link in enumerate(links):
+    stored = {*chain.stored, len(chain.links) - 1}
+    for at, link in enumerate(chain.links):
         if isinstance(link, Rows):
             tiles = iter([_passed(chip, link, way, is_first=not at)])
         else:
             tiles = _multiplied(chip, link, way, kernel, is_first=not at)
         for tile in tiles:
-            yield tile if at == len(links) - 1 else replace(tile, store=NOTHING)
+            yield tile if at in stored else replace(tile, store=NOTHING)
 
 
 def _passed(chip: Chip, link: Rows, way: _Way, *, is_first: bool) -> Tile:
@@ -149,9 +162,10 @@ def _multiplied(
         yield pipelined(chip, held, (way.rows, n, k), way.clusters, kernel, count)
 
 
-def _dma_bytes(chip: Chip, links: Sequence[Link], way: _Way) -> int:
-    rows = links[0].rows
-    numbers = rows * (links[0].reads + links[-1].columns)
+def _dma_bytes(chip: Chip, chain: Chain, way: _Way) -> int:
+    links, rows = chain.links, chain.links[0].rows
+    written = links[-1].columns + sum(links[at].columns for at in chain.stored)
+    numbers = rows * (links[0].reads + written)
     few, more = divmod(rows, way.clusters)
     begun = (way.clusters - more) * -(-few // way.rows) + more * -(-(few + 1) // way.rows)
     for at, link in enumerate(links):

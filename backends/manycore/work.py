@@ -87,9 +87,16 @@ Link: TypeAlias = Product | Rows
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Kernels on the same rows, each of which alone reads what the one before it writes."""
+    """Kernels on the same rows, each of which reads what the one before it writes; what others
+    read as well is `stored`, by number of the kernel that writes it."""
 
     links: tuple[Link, ...]
+    stored: tuple[int, ...] = ()
+
+    def part(self, start: int, stop: int) -> "Chain":
+        """Kernels `start` to `stop`, of which the last stores its rows in any case."""
+        stored = tuple(at - start for at in self.stored if start <= at < stop - 1)
+        return Chain(self.links[start:stop], stored)
 
 
 #: What is done number by number, wherever the numbers are.
@@ -116,7 +123,8 @@ def works(operators: Sequence[Operator], kept: Collection[str], *, fused: bool) 
     `fused`, what follows a product number by number is done on its tiles. Raises
     UnsupportedError."""
     found: list[Work] = []
-    tail = ""  # the result of what `found` ends with, as far as it can be taken up by the next
+    held = ""  # the result of what `found` ends with, where the next kernel may read it in place
+    tail = ""  # the same, as far as it can be taken up by the next, which alone reads it
     parts = kernels(operators, kept)
     readers = Counter(name for kernel in parts for name in _read_by(kernel))
     for kernel in parts:
@@ -126,9 +134,16 @@ def works(operators: Sequence[Operator], kept: Collection[str], *, fused: bool) 
         if work is None:
             tail = passed if follows else tail
             continue
-        replaced, whole = _together(found, work, kernel, tail) if fused and follows else (0, work)
+        replaced, whole = 0, work
+        if fused and follows:
+            replaced, whole = _together(found, work, kernel, tail)
+        elif fused and isinstance(work, Link) and held in _read_by(kernel):
+            last = found[-1]
+            if isinstance(last, Link | Chain):
+                replaced, whole = _beside(last, work, kernel, held)
         found[len(found) - replaced :] = [whole]
         tail = passed if _is_open(found, kernel, follows=follows) else ""
+        held = result if isinstance(found[-1], Link | Chain) else ""
     return tuple(found)
 
 
@@ -144,8 +159,7 @@ def _together(
             follow = (*last.product.follow, work.kind)
             return 1, replace(last, product=replace(last.product, follow=follow))
     if isinstance(work, Link) and isinstance(last, Link | Chain):
-        links = last.links if isinstance(last, Chain) else (last,)
-        return _linked(links, work, kernel, tail)
+        return _linked(_chain(last), work, kernel, tail)
     moves = tuple(each for each in found[-1:] if isinstance(each, Move))
     attend = found[-1 - len(moves)]
     if not (isinstance(work, Product) and isinstance(kernel, Operator)):
@@ -157,14 +171,31 @@ def _together(
     return 0, work
 
 
-def _linked(
-    links: tuple[Link, ...], work: Link, kernel: Operator | Region, tail: str
+def _chain(work: Link | Chain) -> Chain:
+    return work if isinstance(work, Chain) else Chain((work,))
+
+
+def _beside(
+    last: Link | Chain, work: Link, kernel: Operator | Region, held: str
 ) -> tuple[int, Work]:
-    """What a chain, or a single kernel, becomes where `work` reads all of its rows."""
-    before = links[-1]
+    """What `last` becomes where `work` reads all of its rows, and others do, too."""
+    chain = _chain(last)
+    stored = replace(chain, stored=(*chain.stored, len(chain.links) - 1))
+    return _extended(stored, work, kernel, held)
+
+
+def _linked(chain: Chain, work: Link, kernel: Operator | Region, tail: str) -> tuple[int, Work]:
+    """What a chain, or a single kernel, becomes where `work` alone reads all of its rows."""
+    before = chain.links[-1]
     if isinstance(work, Rows) and work.kind in _FOLLOWING and isinstance(before, Product):
         follow = (*before.follow, work.kind)
-        return 1, Chain((*links[:-1], replace(before, follow=follow)))
+        links = (*chain.links[:-1], replace(before, follow=follow))
+        return 1, replace(chain, links=links)
+    return _extended(chain, work, kernel, tail)
+
+
+def _extended(chain: Chain, work: Link, kernel: Operator | Region, tail: str) -> tuple[int, Work]:
+    before = chain.links[-1]
     if isinstance(work, Product):
         is_left = isinstance(kernel, Operator) and kernel.reads[0].name == tail
         fits = is_left and before.columns == work.k
@@ -172,7 +203,7 @@ def _linked(
         fits = before.columns == work.columns
     counts = {link.count for link in (before, work) if isinstance(link, Product)}
     if fits and before.rows == work.rows and counts <= {1}:
-        return 1, Chain((*links, work))
+        return 1, replace(chain, links=(*chain.links, work))
     return 0, work
 
 

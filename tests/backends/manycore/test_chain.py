@@ -37,31 +37,35 @@ def chains(draw: st.DrawFn) -> tuple[Link, ...]:
     st.sampled_from(["fp64", "fp8"]),
     st.sampled_from(["off", "on"]),
     st.integers(1, 16),
+    st.booleans(),
 )
 def test_the_busiest_cluster_takes_as_long_as_its_events(
-    links: tuple[Link, ...], precision: str, double: str, clusters: int
+    links: tuple[Link, ...], precision: str, double: str, clusters: int, read_by_others: bool
 ) -> None:
     one = chip(precision, double_buffer=double, clusters=str(clusters), ports="1")
-    found = chain._kept(one, links)
+    whole = Chain(links, stored=(0,) if read_by_others else ())
+    found = chain._kept(one, whole)
     assert found is not None
     tiles, mine = [], -(-links[0].rows // found.clusters)
     for start in range(0, mine, found.at_once):
         rows = min(found.at_once, mine - start)
         for link in links:
-            tiles += _tiles(one, link, rows, found.clusters, links)
+            tiles += _tiles(one, link, rows, found.clusters, whole)
     events = Cluster(double == "on", one.streams.barrier, one.dma.dma_disturbs).run(tiles)
     assert found.cycles == pytest.approx(events)
 
 
-def _tiles(one: Chip, link: Link, rows: int, clusters: int, links: tuple[Link, ...]) -> list[Tile]:
+def _tiles(one: Chip, link: Link, rows: int, clusters: int, whole: Chain) -> list[Tile]:
     """Every transfer and every piece of work, one by one."""
-    number = one.number_bytes
+    number, links = one.number_bytes, whole.links
+    leaving = [links[-1], *(links[at] for at in whole.stored)]
 
     def read(columns: int, count: int) -> Fetch:
         return fetch(one, ((columns * number, rows),) * count, clusters) if count else NOTHING
 
     def written(columns: int) -> Fetch:
-        return stored(one, columns * number, rows, clusters) if link is links[-1] else NOTHING
+        left = any(link is each for each in leaving)
+        return stored(one, columns * number, rows, clusters) if left else NOTHING
 
     if isinstance(link, Rows):
         load = read(link.columns, link.operands - (link is not links[0]))
@@ -100,8 +104,8 @@ def test_rows_that_stay_are_neither_stored_nor_fetched(precision: str) -> None:
 def test_rows_that_have_no_room_are_stored() -> None:
     one = chip(keep_rows="on")
     long = (Rows("scale", 16, 6000), Product(16, 64, 6000))
-    assert kept(one, (long[1], Rows("layernorm", 16, 64))) is not None
-    assert kept(one, (Product(16, 20_000, 64), Rows("layernorm", 16, 20_000))) is None
+    assert kept(one, Chain((long[1], Rows("layernorm", 16, 64)))) is not None
+    assert kept(one, Chain((Product(16, 20_000, 64), Rows("layernorm", 16, 20_000)))) is None
     found = costs(one, Chain(long))
     assert [each.cycles for each in found] == [cost(one, link).cycles for link in long]
 
@@ -135,5 +139,34 @@ def test_it_is_cut_where_that_is_fastest() -> None:
 def _part(one: Chip, links: tuple[Link, ...]) -> float:
     if len(links) == 1:
         return cost(one, links[0]).cycles
-    found = kept(one, links)
+    found = kept(one, Chain(links))
     return float("inf") if found is None else found.cycles
+
+
+@pytest.mark.parametrize("precision", ["fp64", "fp8"])
+def test_what_others_read_as_well_is_stored_and_not_fetched(precision: str) -> None:
+    one = chip(precision, keep_rows="on")
+    alone, read = kept(one, Chain(NORMED)), kept(one, Chain(NORMED, stored=(0,)))
+    assert alone is not None
+    assert read is not None
+    assert read.dma_bytes == alone.dma_bytes + one.number_bytes * 128 * 768
+    assert read.at_once == alone.at_once
+    assert alone.cycles < read.cycles
+
+
+@settings(max_examples=10, deadline=None)
+@given(chains(), st.sampled_from(["fp64", "fp8"]), st.sampled_from(["off", "on"]))
+def test_a_chain_that_others_read_of_is_never_slower_for_the_lever(
+    links: tuple[Link, ...], precision: str, double: str
+) -> None:
+    apart, cut = (
+        sum(
+            each.cycles
+            for each in costs(
+                chip(precision, double_buffer=double, keep_rows=lever),
+                Chain(links, stored=tuple(range(len(links) - 1))),
+            )
+        )
+        for lever in ("off", "on")
+    )
+    assert cut <= apart
