@@ -28,6 +28,7 @@ from stagecut.compiler.ir.errors import AllFailedError, EngineError, Unplaceable
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.precision import SharedBudget
+from stagecut.compiler.ir.residents import NO_RESIDENTS
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.state import DECODE, PREFILL, Decoding
 from stagecut.compiler.question import Priced, Question
@@ -94,7 +95,8 @@ class _Sharing:
 
     def _priced(self, entry: Entry, weights: Sequence[WeightFile]) -> Priced:
         """With the errors of its nodes; no engine is left of it."""
-        residents = residents_of(entry.name, self.decoding, {}, None)
+        is_step = entry.name == DECODE
+        residents = residents_of(DECODE, self.decoding, {}, None) if is_step else NO_RESIDENTS
         question = replace(self.question, entry=entry.name, residents=residents)
         found = question.priced(entry.programs[0], weights[0], entry.opened, 0)
         with question.phases("precision"):
