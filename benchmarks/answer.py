@@ -6,10 +6,11 @@ sooner than the best single engine.
 
 Each takes its turn with the same prompt and the same tokens behind it, on all CPUs: a plan on each
 device alone, everything on it; and a plan of the same devices under each tolerance, whose prompt
-and tokens share that budget. Printed are what a whole answer takes, by the median and beside the best single device, the
-first token and a further one, the size of the plan, and how far the scores of all tokens are off
-from those of the first device: as relative rms, and how often the first choice is another. Plans
-in FOLDER are taken as they are; `--only` compiles some into it, and compares nothing.
+and tokens share that budget. Printed are what a whole answer takes, by the median and beside the
+best single device, the first token and a further one, the size of the plan, and how far the scores
+of all tokens are off from those of the first device: as relative rms, and how often the first
+choice is the same. Plans in FOLDER are taken as they are; `--only` compiles some into it, and
+compares nothing.
 """
 
 import argparse
