@@ -18,7 +18,7 @@ from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
@@ -92,7 +92,8 @@ class Decide:
                 if budget is not None and solved.limit is not None:
                     allowed = budget.limited(allowed, solved.limit)
                 rivals = proposals(allowed, solution, self.objective)
-                beaten = () if budget is None else dominated(rivals)
+                by_time = budget is not None and self.objective == LATENCY
+                beaten = dominated(rivals) if by_time else ()
                 left_out = [each.proposal for each in beaten]
                 built = tuple(each for each in rivals if each not in left_out)
             spare = partial(can_do_without, self.restrict, expanded) if left else None

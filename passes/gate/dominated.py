@@ -53,7 +53,7 @@ def _is_single(id_: ContenderId) -> bool:
 
 def _beats(one: Proposal, other: Proposal) -> bool:
     quick_s, slow_s = one.account.latency_s, other.account.latency_s
-    slower = slow_s > _TIMES * quick_s and slow_s > quick_s + _LONGER_S
+    slower = slow_s > _TIMES * quick_s > 0 and slow_s > quick_s + _LONGER_S
     return slower and 0 < _error(other) >= _error(one)
 
 

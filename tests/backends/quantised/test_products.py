@@ -103,7 +103,9 @@ def test_a_weight_that_is_in_few_bits_is_taken_as_it_is(
 def test_weights_of_8_bits_are_none_of_7() -> None:
     """Whose sums of two products would exceed 16 bits."""
     wide, narrow = (Scheme.of("int8-dynamic", "d", {"weights": bits}) for bits in "87")
-    held = {scheme: QuantisedTensor("w", _matrix(W, scheme)) for scheme in (wide, narrow)}
+    held = {
+        scheme: QuantisedTensor("w", _matrix(W, scheme), turned=False) for scheme in (wide, narrow)
+    }
     text = "(float[2, 40] x) => (float[2, 24] y) { y = MatMul (x, w) }"
     for scheme, tensor in held.items():
         stage = sample(text, w=W).stage

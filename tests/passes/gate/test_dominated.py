@@ -30,6 +30,7 @@ CASES = {
     "slower, and nearer than what is faster": ("f32 9000, int8 3000, int4 1000", 1e-4, 1e-2, []),
     "slower than one that is as far off": ("f32 9000, int8 1000, int4 4000", 1e-4, 1e-4, ["int4"]),
     "in full precision, however slow": ("f32 9000, int8 1000, int4 1000", 0.0, 0.0, []),
+    "slower than what takes no time": ("f32 0, int8 9000, int4 0", 1e-4, 1e-2, []),
     "two by one": ("f32 1000, int8 9000, int4 4000", 1e-4, 1e-2, ["int8", "int4"]),
 }
 
