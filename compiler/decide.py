@@ -25,8 +25,8 @@ from stagecut.compiler.ir.solution import Certificate, Solution, Totals
 from stagecut.compiler.ir.standing import Told
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal, proposals
-from stagecut.passes.gate.dominated import dominated
 from stagecut.passes.gate.gate import predicted
+from stagecut.passes.gate.not_built import not_built
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.restrict import Restrict, without
 from stagecut.passes.precision.tighten import Tightened
@@ -92,10 +92,10 @@ class Decide:
                 if budget is not None and solved.limit is not None:
                     allowed = budget.limited(allowed, solved.limit)
                 rivals = proposals(allowed, solution, self.objective)
-                by_time = budget is not None and self.objective == LATENCY
-                beaten = dominated(rivals) if by_time else ()
-                left_out = [each.proposal for each in beaten]
-                built = tuple(each for each in rivals if each not in left_out)
+                by_time = self.objective == LATENCY
+                left_out = not_built(rivals, budget.rms) if budget and by_time else ()
+                out = [each.proposal for each in left_out]
+                built = tuple(each for each in rivals if each not in out)
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
                 if not self.by_costs:
@@ -120,7 +120,7 @@ class Decide:
         if budget is not None:
             with self.phases("precision"):
                 front = budget.front(allowed, self.objective)
-                precision = budget.planned(solved, rivals, compared, front, beaten)
+                precision = budget.planned(solved, rivals, compared, front, left_out)
         return Decision(
             expanded,
             costs,

@@ -29,7 +29,7 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.kept_errors import KeptCheck, KeptErrors, node_errors, plan_check
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.dominated import Dominated
+from stagecut.passes.gate.not_built import NotBuilt
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.precision.error_front import error_front
@@ -150,6 +150,11 @@ class ErrorBudget:
         return self.measurements.program.metric
 
     @property
+    def rms(self) -> float | None:
+        """The relative rms error that a plan may have; None where a metric says what may be."""
+        return self.tolerance if self.metric is None else None
+
+    @property
     def _most(self) -> float:
         """The first limit for the sum of all squares: with a metric, of which nothing is known yet,
         one that no schedule exceeds."""
@@ -259,7 +264,7 @@ class ErrorBudget:
         rivals: Sequence[Proposal],
         compared: Compared,
         front: tuple[ErrorPoint, ...] = (),
-        dominated: Sequence[Dominated] = (),
+        left_out: Sequence[NotBuilt] = (),
     ) -> PlannedPrecision:
         """What the plan says of it."""
         original = self.measurements.answers.original
@@ -284,7 +289,7 @@ class ErrorBudget:
             "" if self.metric is None else self.metric.name,
             self.measurements.answers.right_by_metric,
             front,
-            tuple(map(str, dominated)),
+            tuple(map(str, left_out)),
         )
 
 
