@@ -13,6 +13,7 @@ from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.by_costs import best_that_is_right
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.comparison import Comparison
+from stagecut.compiler.effort import SEARCH_S
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
@@ -91,7 +92,8 @@ class Decide:
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
                 if budget is not None and solved.limit is not None:
                     allowed = budget.limited(allowed, solved.limit)
-                rivals = proposals(allowed, solution, self.objective)
+                search_s = SEARCH_S[measurements.context.settings.effort]
+                rivals = proposals(allowed, solution, self.objective, search_s)
                 by_time = self.objective == LATENCY
                 left_out = not_built(rivals, budget.rms) if budget and by_time else ()
                 out = [each.proposal for each in left_out]

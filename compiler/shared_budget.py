@@ -20,8 +20,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.decide import with_errors_of
+from stagecut.compiler.effort import SEARCH_S
 from stagecut.compiler.entries import Entry, residents_of
-from stagecut.compiler.error_budget import SEARCH_S, ErrorBudget, refused
+from stagecut.compiler.error_budget import ErrorBudget, refused
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AllFailedError, EngineError, UnplaceableError
@@ -110,8 +111,8 @@ class _Sharing:
         limit = self.tolerance**2 - len(parts) * self._least
         table = side_by_side(parts, limit)
         try:
-            told = self.question.context.settings.watch
-            return Partition(LATENCY, SEARCH_S, told)(table)
+            settings = self.question.context.settings
+            return Partition(LATENCY, SEARCH_S[settings.effort], settings.watch)(table)
         except UnplaceableError as error:
             raise refused(table, limit, 0.0, self.tolerance, LATENCY, error) from error
 
