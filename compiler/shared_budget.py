@@ -66,7 +66,7 @@ def shares_of(
 ) -> Shares | None:
     """None where no answer is asked for whose time counts, or none may be off. Raises
     ToleranceError where no schedules are within the budget."""
-    if decoding is None or not decoding.answer or question.tolerance is None:
+    if decoding is None or not decoding.answer or not question.tolerance:
         return None
     return _Sharing(question, decoding, question.tolerance)(entries, weights)
 
