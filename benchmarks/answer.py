@@ -5,11 +5,12 @@ sooner than the best single engine.
                                 [--tolerances 0.05,0.3] [--plans FOLDER] [--only NAMES]
 
 Each takes its turn with the same prompt and the same tokens behind it, on all CPUs: a plan on each
-device alone, everything on it; and a plan under each tolerance, whose prompt and tokens share that
-budget. Printed are what a whole answer takes, by the median and beside the best single device, the
-first token and a further one, the size of the plan, and how far the scores of all tokens are off
-from those of the first device: as relative rms, and how often the first choice is another. Plans
-in FOLDER are taken as they are; `--only` compiles some into it, and compares nothing.
+device alone, everything on it; and a plan of the same devices under each tolerance, whose prompt
+and tokens share that budget. Printed are what a whole answer takes, by the median and beside the
+best single device, the first token and a further one, the size of the plan, and how far the scores
+of all tokens are off from those of the first device: as relative rms, and how often the first
+choice is the same. Plans in FOLDER are taken as they are; `--only` compiles some into it, and
+compares nothing.
 """
 
 import argparse
@@ -69,19 +70,20 @@ def main() -> None:
     options = parser.parse_args()
     print(describe_machine())
     print(f"instruction sets: {', '.join(instruction_sets())}")
-    here = backends.real_devices(lower_precision=backends.AUTO)
-    known = [*(name for name in DEVICES if name in here), *options.tolerances.split(",")]
+    real = backends.real_devices(lower_precision=backends.AUTO)
+    here = [name for name in DEVICES if name in real]
+    known = [*here, *options.tolerances.split(",")]
     asked = known if options.only is None else options.only.split(",")
     with tempfile.TemporaryDirectory() as place:
         folder = options.plans or Path(place)
         folder.mkdir(parents=True, exist_ok=True)
         for name in asked:
-            planned(name, folder, options)
+            planned(name, here, folder, options)
         if options.only is None:
             compare({name: folder / f"{name}.plan" for name in known}, options)
 
 
-def planned(name: str, folder: Path, options: argparse.Namespace) -> None:
+def planned(name: str, here: Sequence[str], folder: Path, options: argparse.Namespace) -> None:
     """The plan on one device, or within a tolerance, in the folder unless it is there."""
     file = folder / f"{name}.plan"
     if file.exists():
@@ -90,7 +92,7 @@ def planned(name: str, folder: Path, options: argparse.Namespace) -> None:
     alone = name in DEVICES
     plan = compile_model(
         options.model,
-        devices=[name] if alone else None,
+        devices=[name] if alone else here,
         tolerance=_ANY if alone else float(name),
         objective=f"generate:prompt={options.prompt},new={options.new}",
         settings=Settings(effort="quick"),

@@ -13,20 +13,21 @@ from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.by_costs import best_that_is_right
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.comparison import Comparison
+from stagecut.compiler.effort import SEARCH_S
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
 from stagecut.compiler.ir.standing import Told
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal, proposals
-from stagecut.passes.gate.dominated import dominated
 from stagecut.passes.gate.gate import predicted
+from stagecut.passes.gate.not_built import not_built
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.restrict import Restrict, without
 from stagecut.passes.precision.tighten import Tightened
@@ -91,10 +92,12 @@ class Decide:
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
                 if budget is not None and solved.limit is not None:
                     allowed = budget.limited(allowed, solved.limit)
-                rivals = proposals(allowed, solution, self.objective)
-                beaten = () if budget is None else dominated(rivals)
-                left_out = [each.proposal for each in beaten]
-                built = tuple(each for each in rivals if each not in left_out)
+                search_s = SEARCH_S[measurements.context.settings.effort]
+                rivals = proposals(allowed, solution, self.objective, search_s)
+                by_time = self.objective == LATENCY
+                left_out = not_built(rivals, budget.rms) if budget and by_time else ()
+                out = [each.proposal for each in left_out]
+                built = tuple(each for each in rivals if each not in out)
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
                 if not self.by_costs:
@@ -119,7 +122,7 @@ class Decide:
         if budget is not None:
             with self.phases("precision"):
                 front = budget.front(allowed, self.objective)
-                precision = budget.planned(solved, rivals, compared, front, beaten)
+                precision = budget.planned(solved, rivals, compared, front, left_out)
         return Decision(
             expanded,
             costs,

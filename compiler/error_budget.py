@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from stagecut import backends
 from stagecut.compiler.compared import Compared
-from stagecut.compiler.effort import FRONT_POINTS
+from stagecut.compiler.effort import FRONT_POINTS, SEARCH_S
 from stagecut.compiler.ir.account import Account, account
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
@@ -29,18 +29,14 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.kept_errors import KeptCheck, KeptErrors, node_errors, plan_check
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.dominated import Dominated
+from stagecut.passes.gate.not_built import NotBuilt
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.precision.error_front import error_front
 from stagecut.passes.precision.tighten import Tightened, tighten
 from stagecut.passes.profile.profile import Fault
 
-#: How long HiGHS may search under a budget: stages that start one after the other leave a gap that
-#: it rarely closes, and the certificate says how large that is.
-SEARCH_S = 5.0
-
-#: The same for each schedule of the front, of which nothing is proved.
+#: How long HiGHS may search for each schedule of the front, of which nothing is proved.
 _FRONT_SEARCH_S = 1.0
 
 #: A part of a limit that is no larger is rounding.
@@ -150,6 +146,16 @@ class ErrorBudget:
         return self.measurements.program.metric
 
     @property
+    def search_s(self) -> float:
+        """How long each search under it may take."""
+        return SEARCH_S[self.measurements.context.settings.effort]
+
+    @property
+    def rms(self) -> float | None:
+        """The relative rms error that a plan may have; None where a metric says what may be."""
+        return self.tolerance if self.metric is None else None
+
+    @property
     def _most(self) -> float:
         """The first limit for the sum of all squares: with a metric, of which nothing is known yet,
         one that no schedule exceeds."""
@@ -168,8 +174,7 @@ class ErrorBudget:
 
     def solved(self, table: CostTable, objective: Objective) -> Tightened[Solved]:
         """Raises ToleranceError where no schedule is within the budget."""
-        watch = self.measurements.context.settings.watch
-        partition = Partition(objective, SEARCH_S, watch)
+        partition = Partition(objective, self.search_s, self.measurements.context.settings.watch)
         return self._tightened(
             table, objective, partition.with_totals, lambda solved: solved[0].schedule
         )
@@ -259,7 +264,7 @@ class ErrorBudget:
         rivals: Sequence[Proposal],
         compared: Compared,
         front: tuple[ErrorPoint, ...] = (),
-        dominated: Sequence[Dominated] = (),
+        left_out: Sequence[NotBuilt] = (),
     ) -> PlannedPrecision:
         """What the plan says of it."""
         original = self.measurements.answers.original
@@ -284,7 +289,7 @@ class ErrorBudget:
             "" if self.metric is None else self.metric.name,
             self.measurements.answers.right_by_metric,
             front,
-            tuple(map(str, dominated)),
+            tuple(map(str, left_out)),
         )
 
 

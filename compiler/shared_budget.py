@@ -20,14 +20,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.decide import with_errors_of
+from stagecut.compiler.effort import SEARCH_S
 from stagecut.compiler.entries import Entry, residents_of
-from stagecut.compiler.error_budget import SEARCH_S, ErrorBudget, refused
+from stagecut.compiler.error_budget import ErrorBudget, refused
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AllFailedError, EngineError, UnplaceableError
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.precision import SharedBudget
+from stagecut.compiler.ir.residents import NO_RESIDENTS
 from stagecut.compiler.ir.solution import Solution
 from stagecut.compiler.ir.state import DECODE, PREFILL, Decoding
 from stagecut.compiler.question import Priced, Question
@@ -64,7 +66,7 @@ def shares_of(
 ) -> Shares | None:
     """None where no answer is asked for whose time counts, or none may be off. Raises
     ToleranceError where no schedules are within the budget."""
-    if decoding is None or not decoding.answer or question.tolerance is None:
+    if decoding is None or not decoding.answer or not question.tolerance:
         return None
     return _Sharing(question, decoding, question.tolerance)(entries, weights)
 
@@ -94,7 +96,8 @@ class _Sharing:
 
     def _priced(self, entry: Entry, weights: Sequence[WeightFile]) -> Priced:
         """With the errors of its nodes; no engine is left of it."""
-        residents = residents_of(entry.name, self.decoding, {}, None)
+        is_step = entry.name == DECODE
+        residents = residents_of(DECODE, self.decoding, {}, None) if is_step else NO_RESIDENTS
         question = replace(self.question, entry=entry.name, residents=residents)
         found = question.priced(entry.programs[0], weights[0], entry.opened, 0)
         with question.phases("precision"):
@@ -108,8 +111,8 @@ class _Sharing:
         limit = self.tolerance**2 - len(parts) * self._least
         table = side_by_side(parts, limit)
         try:
-            told = self.question.context.settings.watch
-            return Partition(LATENCY, SEARCH_S, told)(table)
+            settings = self.question.context.settings
+            return Partition(LATENCY, SEARCH_S[settings.effort], settings.watch)(table)
         except UnplaceableError as error:
             raise refused(table, limit, 0.0, self.tolerance, LATENCY, error) from error
 

@@ -69,7 +69,7 @@ class PlannedPrecision:
     on `held_out` others. Where the model came quantised, all of it is held against `reference`,
     from which the model itself is off by `own`. With a `metric` of the user's own, the tolerance is
     what that may lose, and `right` is what it is in full precision. The `front` is of time against
-    error, the fastest first. What is `dominated` was not built: each says by what."""
+    error, the fastest first. Of what was `not_built`, each says why."""
 
     tolerance: Amount
     samples: Count
@@ -82,7 +82,7 @@ class PlannedPrecision:
     metric: str = ""
     right: Finite | None = None
     front: tuple[ErrorPoint, ...] = ()
-    dominated: tuple[str, ...] = ()
+    not_built: tuple[str, ...] = ()
 
     def of(self, name: str) -> ContenderError | None:
         """That of the contender of this name, where it is known."""

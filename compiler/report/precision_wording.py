@@ -55,9 +55,9 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
             percent_of(each.measured) for each in planned.attempts if each.measured is not None
         )
         lines.append(f"solved {len(planned.attempts)} times under other budgets: {tried}")
-    if planned.dominated:
-        beaten = ", ".join(planned.dominated)
-        lines.append(f"not built, as others are faster and no further off by the costs: {beaten}")
+    if planned.not_built:
+        told = ", ".join(planned.not_built)
+        lines.append(f"not built, by the costs and the errors of single nodes: {told}")
     return tuple(lines)
 
 

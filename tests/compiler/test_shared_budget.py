@@ -124,7 +124,8 @@ def test_without_the_costs_of_all_each_has_an_equal_share(monkeypatch: pytest.Mo
 
 CASES = {
     "no answer whose time counts": {"objective": "latency"},
-    "nothing that may be off": {"tolerance": None},
+    "no tolerance": {"tolerance": None},
+    "nothing that may be off": {"tolerance": 0.0},
 }
 
 

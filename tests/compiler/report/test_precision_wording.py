@@ -49,11 +49,11 @@ def test_what_a_quantised_model_is_held_against() -> None:
 
 
 def test_what_was_not_built_is_told() -> None:
-    beaten = ("cpu.int4.serial (3.1 times as long as cpu.parallel)", "cpu.int8.serial (2.0 ...)")
-    [told] = precision_wording.precision(replace(_precision(), dominated=beaten), "cpu.parallel")
+    out = ("cpu.int4.serial (3.1 times as long as cpu.parallel, and no nearer)", "x (90 % off)")
+    [told] = precision_wording.precision(replace(_precision(), not_built=out), "cpu.parallel")
     assert told == (
-        "not built, as others are faster and no further off by the costs: cpu.int4.serial (3.1 "
-        "times as long as cpu.parallel), cpu.int8.serial (2.0 ...)"
+        "not built, by the costs and the errors of single nodes: cpu.int4.serial (3.1 times as "
+        "long as cpu.parallel, and no nearer), x (90 % off)"
     )
 
 

@@ -11,14 +11,14 @@ from stagecut import backends
 from stagecut.compiler.formats.weights import write_weights
 from stagecut.compiler.frontends import load_program
 from stagecut.compiler.frontends.planning_view import graph_of
-from stagecut.compiler.ir.device import StagedSchedule
+from stagecut.compiler.ir.device import StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.graph import Node
 from stagecut.passes.precision.alone import Alone
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.one_node import OneNode
 from stagecut.runtime.executor import Executor
-from tests.support.products import SIZE, products
+from tests.support.products import products
 
 INT8, INT4 = "cpu.int8.serial", "cpu.int4.serial"
 
@@ -34,12 +34,15 @@ class Products:
         self.fails = fails
         self.every = graph_of(program).nodes
         self.nodes = [node for node in self.every if node.op == "MatMul"]
-        rng = np.random.default_rng(0)
-        self.values = {
-            value.name: rng.standard_normal((4, SIZE)).astype(np.float32)
-            for node in self.every
-            for value in (*node.inputs, *node.outputs)
-        }
+        last: dict[str, Tensor] = {"x": program.feeds["x"]}
+        at = "x"
+        for number in range(4):
+            weight = program.model.graph.initializers[f"w{number}"].const_value
+            assert weight is not None
+            last[f"h{number}"] = last[at] @ weight.numpy()
+            at = f"t{number}"
+            last[at] = np.tanh(last[f"h{number}"])
+        self.values = last
         self.alone = Alone(OneNode(Extractor(program, weights), self.engines), self._prepare)
 
     def _prepare(self, staged: StagedSchedule, outputs: Sequence[str]) -> Executor:
