@@ -82,7 +82,7 @@ class StreamField:
         timed: bool,
         size: int = 1,
         most_latency_s: float = math.inf,
-        ways: "Ways | None" = None,
+        ways: Ways | None = None,
     ) -> None:
         settings = measurements.context.settings
         self._measurements = measurements
