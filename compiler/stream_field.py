@@ -83,7 +83,7 @@ class StreamField:
         timed: bool,
         size: int = 1,
         most_latency_s: float = math.inf,
-        ways: "Ways | None" = None,
+        ways: Ways | None = None,
         between: bool = False,
     ) -> None:
         settings = measurements.context.settings
