@@ -58,7 +58,7 @@ def test_hosts_are_probed_in_turns() -> None:
     cluster = _Timed()
     hosts = [Probed(host.address, host, cluster.prober(host)) for host in cluster.hosts[:2]]
     cluster.probes = [{"a": 1.0, "b": 1.0}, {"a": 8.0}, {"a": 9.0, "b": 2.0}, {"a": 7.0}]
-    cluster.probes += [{"a": 3.0, "b": 2.0}, {"a": 6.0}]
+    cluster.probes += [{"a": 3.0}, {"a": 6.0}]
     found = probed_in_turns(cluster, hosts, silent)  # type: ignore[arg-type]
     assert found == {
         "10.0.0.1": (MeasuredDevice("a", 3.0),), "10.0.0.2": (MeasuredDevice("a", 7.0),)
