@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,7 @@ def soaked(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str
         reader.start()
         while session.poll() is None:
             rows.append(_held(hosts, time.monotonic() - begun_s, len(lines)))
+            print(rows[-1], file=sys.stderr, flush=True)
             time.sleep(max(1.0, seconds / 20))
         reader.join()
         answered = lines[-1] if lines else "{}"

@@ -40,7 +40,8 @@ class HostsStages:
 
     table: CostTable
     lattice: Lattice
-    prefers: Preference = "any"
+    prefers: Preference = "most"
+    below_s: float = np.inf
 
     @cached_property
     def hosts(self) -> Sequence[str]:
@@ -67,16 +68,16 @@ class HostsStages:
 
     def periods_s(self, ideal: int) -> Floats:
         """(B, 2^H): the least period of the stage from each ideal below to `ideal`, by hosts."""
-        return self._periods_s(ideal)[0]
+        return self.both_s(ideal)[0]
 
     def least_periods_s(self, ideal: int) -> Floats:
         """(B, 2^H): no less, whatever the devices of the hosts: a host that could do more than its
         links take may do less. The same where no other devices could be faster."""
-        return self._periods_s(ideal)[1]
+        return self.both_s(ideal)[1]
 
-    def _periods_s(self, ideal: int) -> tuple[Floats, Floats]:
-        """Where another device than the usual might be better, every way to choose them is tried,
-        unless there are too many."""
+    def both_s(self, ideal: int) -> tuple[Floats, Floats]:
+        """As `periods_s` and `least_periods_s`. Where another device than the usual might bring a
+        stage below `below_s`, every way to choose them is tried, unless there are too many."""
         on_devices, alone_s = self._on_devices(ideal)
         ends_s = self._ends_s(ideal)
         rates = _of_chosen(on_devices, self._chosen(on_devices, alone_s))
@@ -93,7 +94,8 @@ class HostsStages:
             rate = self._most_rate(own[able], its_ends_s[:, able], inside)
             least[able, mask] = np.minimum(found[able, mask], 1 / rate)
             ways = self._ways(inside)
-            rows = able & (least[:, mask] < found[:, mask] * (1 - ROUNDING))
+            most_s = np.minimum(self.below_s, found[:, mask]) * (1 - ROUNDING)
+            rows = able & (least[:, mask] < most_s)
             if ways and rows.any():
                 tried_s = self._of_ways_s(
                     ways, on_devices[rows][:, inside], its_ends_s[:, rows], inside

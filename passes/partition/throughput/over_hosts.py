@@ -101,13 +101,27 @@ class ThroughputOverHosts:
 
 @dataclass(frozen=True)
 class _Search:
-    """With the devices that hosts prefer."""
+    """With the devices that hosts prefer; with "any", where that may take less than `below_s`."""
 
     table: CostTable
     lattice: Lattice
-    prefers: Preference = "any"
+    prefers: Preference = "most"
+    below_s: float = np.inf
 
     def solution(self) -> HostsSolution:
+        """Other devices than those that do the most by themselves are only tried where they may
+        help."""
+        found = self._solved()
+        if found.certificate.exact or not self._stages.devices_to_choose_from:
+            return found
+        below_s = found.account.period_s
+        others = replace(self, prefers="any", below_s=below_s)._solved()
+        best = min(found, others, key=lambda each: each.account.period_s)
+        bound_s = max(each.certificate.lower_bound for each in (found, others))
+        proof = self._certificate(best.account.period_s, min(bound_s, best.account.period_s))
+        return replace(best, certificate=proof)
+
+    def _solved(self) -> HostsSolution:
         parts = self._parts()
         if not parts:
             raise UnplaceableError(
@@ -117,10 +131,7 @@ class _Search:
             )
         stream = self._stream(parts)
         account = hosts_account(self.table, stream)
-        bound_s = float(self._least[-1, -1])
-        if self._stages.devices_to_choose_from:
-            bound_s = float(self._least_by(self._stages.least_periods_s)[-1, -1])
-        bound_s = min(bound_s, account.period_s)
+        bound_s = min(float(self._least[1][-1, -1]), account.period_s)
         return HostsSolution(stream, account, self._certificate(account.period_s, bound_s))
 
     def solution_within(self, limit: Limit) -> HostsSolution:
@@ -144,11 +155,10 @@ class _Search:
     ) -> tuple[HostsStream, HostsAccount] | None:
         """The faster one, where another device of a host may be quicker than its fastest."""
         found = self._aimed_within(limit)
-        preferences: Sequence[Preference] = ("most", "quickest")
-        for prefers in preferences if self._stages.devices_to_choose_from else ():
-            if found is not None and meets(found[1].period_s, bound_s):
-                break
-            others = replace(self, prefers=prefers)._aimed_within(limit)
+        if found is not None and meets(found[1].period_s, bound_s):
+            return found
+        if self._stages.devices_to_choose_from:
+            others = replace(self, prefers="quickest")._aimed_within(limit)
             found = min(filter(None, (found, others)), key=_period_s, default=None)
         return found
 
@@ -183,31 +193,29 @@ class _Search:
 
     @cached_property
     def _stages(self) -> HostsStages:
-        return HostsStages(self.table, self.lattice, self.prefers)
+        return HostsStages(self.table, self.lattice, self.prefers, self.below_s)
 
     @cached_property
     def _least(self) -> Floats:
-        return self._least_by(self._stages.periods_s)
-
-    def _least_by(self, periods_s: Costs) -> Floats:
-        """(I, 2^H): F, by the bit mask of the hosts."""
+        """(2, I, 2^H): F, by the bit mask of the hosts; and what it is not below, whatever their
+        devices."""
         masks = 1 << len(self._stages.hosts)
-        least = np.full((len(self.lattice.ideals), masks), np.inf)
-        least[0] = 0.0
+        least = np.full((2, len(self.lattice.ideals), masks), np.inf)
+        least[:, 0] = 0.0
         for ideal in range(1, len(self.lattice.ideals)):
-            stage_s = periods_s(ideal)
+            stage_s = np.stack(self._stages.both_s(ideal))
             below = self.lattice.below[ideal]
             for mask in range(1, masks):
                 for some in subsets(mask):
-                    reached = np.maximum(least[below, mask ^ some], stage_s[:, some])
-                    least[ideal, mask] = min(least[ideal, mask], reached.min())
+                    reached = np.maximum(least[:, below, mask ^ some], stage_s[:, :, some])
+                    least[:, ideal, mask] = np.minimum(least[:, ideal, mask], reached.min(axis=1))
         return least
 
     def _parts(self) -> list[tuple[int, int, int]]:
         """(from ideal, to ideal, hosts) of each stage; nothing where there is no stream."""
         ideal, mask = len(self.lattice.ideals) - 1, (1 << len(self._stages.hosts)) - 1
         found: list[tuple[int, int, int]] = []
-        goal_s = self._least[ideal, mask]
+        goal_s = self._least[0, ideal, mask]
         if np.isinf(goal_s):
             return []
         while ideal:
@@ -222,7 +230,7 @@ class _Search:
         return found[::-1]
 
     def _keep(self, ideal: int, mask: int, some: int, stage_s: Floats) -> Floats:
-        before: Floats = self._least[self.lattice.below[ideal], mask ^ some]
+        before: Floats = self._least[0, self.lattice.below[ideal], mask ^ some]
         kept: Floats = np.maximum(before, stage_s[:, some])
         return kept
 
