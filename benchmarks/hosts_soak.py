@@ -53,8 +53,8 @@ def soaked(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str
     more = grown(rows)
     for row in rows:
         del row["processes"]
-    rows.append({"answers": len(right), "as_before": all(right), "load": os.getloadavg()[0]})
-    rows[-1]["grown_mib"] = more
+    held = {"answers": len(right), "as_before": all(right), "load": os.getloadavg()[0]}
+    rows.append({**held, "grown_mib": more})
     return {"soak": rows}
 
 

@@ -196,7 +196,7 @@ def _print(
 
 
 def _median(several: Sequence[here.Taken], column: str) -> float:
-    return statistics.median(getattr(each, column) for each in several)
+    return float(statistics.median(getattr(each, column) for each in several))
 
 
 def _otherwise(several: Sequence[here.Taken], expected: Sequence[int]) -> str:

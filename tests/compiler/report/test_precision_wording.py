@@ -1,6 +1,7 @@
 """What a report says of lower precision."""
 
 from dataclasses import replace
+from typing import Any
 
 from stagecut.compiler.ir.plan import WeightSizes
 from stagecut.compiler.ir.precision import Attempt, ContenderError, PlannedPrecision
@@ -58,7 +59,9 @@ def test_what_was_not_built_is_told() -> None:
 
 
 def _row(name: str, median_s: float, *, chosen: bool = False) -> ContenderRow:
-    times_s = dict.fromkeys(("low_s", "high_s", "min_s", "max_s", "median_s"), median_s)
+    times_s: dict[str, Any] = dict.fromkeys(
+        ("low_s", "high_s", "min_s", "max_s", "median_s"), median_s
+    )
     return ContenderRow(
         kind="single",
         device=name,

@@ -53,7 +53,8 @@ def visit(browser: "Browser", folder: Path, tabs: dict[str, "Page"]) -> Iterator
             "request": lambda asked: found.requests.append(asked.url),
         }
         for event, hear in heard.items():
-            page.on(event, hear)
+            listened: Any = page  # whose type asks for the name of each event
+            listened.on(event, hear)
             used.append(partial(page.remove_listener, event, hear))
         used.append(partial(page.emulate_media, media="null"))
         page.mouse.move(0, 0)
