@@ -50,11 +50,11 @@ def soaked(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str
         reader.join()
         answered = lines[-1] if lines else "{}"
         right = json.loads(answered).get("right", [])
-    more = grown(rows)
+    grown_mib = grown(rows)
     for row in rows:
         del row["processes"]
     held = {"answers": len(right), "as_before": all(right), "load": os.getloadavg()[0]}
-    rows.append({**held, "grown_mib": more})
+    rows.append({**held, "grown_mib": grown_mib})
     return {"soak": rows}
 
 
