@@ -41,10 +41,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _does_nothing_twice() -> Iterator[None]:
+def _does_nothing_twice(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[None]:
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(pytestconfig, "workerinput") else own
     with pytest.MonkeyPatch.context() as patch:
         take_short_turns(patch)
-        export_once(patch)
+        export_once(patch, shared / "exports")
         yield
 
 
