@@ -17,7 +17,7 @@ settings.load_profile("house")
 
 
 #: Where the files are that take longest: begun first, so that all processes end together.
-_LONG = ("docs", "end_to_end", "regressions", "runtime/hosts")
+_LONG = ("docs", "end_to_end", "regressions", "runtime/adapters", "runtime/hosts")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
