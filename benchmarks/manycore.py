@@ -87,6 +87,7 @@ class Row:
     shares: Mapping[str, float]
     gflop_per_s: float
     gflop_per_j: float
+    gflop_per_j_without_hbm: float
     per_s: float
 
     def is_of(self, case: Case) -> bool:
@@ -246,6 +247,8 @@ def _row(backend: ManycoreBackend, case: Case, step: str) -> Row:
     cycles = case.model.blocks * block
     flops = case.model.blocks * sum(each.flops for each in found)
     energy_j = case.model.blocks * sum(each.energy_j(chip) for each in found)
+    hbm_j = 8 * chip.energy.hbm_j_per_bit * sum(each.dma_bytes for each in found)
+    on_chip_j = energy_j - case.model.blocks * hbm_j
     taken_s = cycles / chip.geometry.clock_hz
     return Row(
         model=case.model.name,
@@ -261,6 +264,7 @@ def _row(backend: ManycoreBackend, case: Case, step: str) -> Row:
         shares={kernel: taken / block for kernel, taken in of_kernel.items()},
         gflop_per_s=flops / taken_s / 1e9,
         gflop_per_j=flops / energy_j / 1e9,
+        gflop_per_j_without_hbm=flops / on_chip_j / 1e9,
         per_s=(case.tokens if case.mode == "nar" else 1) / taken_s,
     )
 

@@ -32,9 +32,9 @@ from stagecut.backends.manycore.tiling import Tile
 #: m, n, k, whether it adds to what is there -> cycles on a cluster.
 Kernel: TypeAlias = Callable[[int, int, int, bool], float]
 
-#: By how much conflicts lengthen a product, roughly, where its rows are an odd number of lines, and
-#: else: between 1.02 and 1.14 in the table.
-_ROUGHLY_ODD, _ROUGHLY = 1.02, 1.06
+#: By how much conflicts lengthen a product of several rows a core, roughly, where its rows are an
+#: odd number of lines, and else; of one row a core, between 1.02 and 1.14 in the table.
+_ROUGHLY_ODD, _ROUGHLY = 1.01, 1.03
 
 
 @dataclass(frozen=True, slots=True)

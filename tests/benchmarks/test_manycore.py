@@ -56,6 +56,7 @@ def test_each_step_adds_something_and_none_is_slower_than_the_baseline() -> None
     assert all(0 < row.utilisation <= row.utilisation_in_use <= 1 for row in rows)
     assert all(sum(row.shares.values()) == pytest.approx(1) for row in rows)
     library = rows[list(STEPS).index("library")]
+    assert all(row.gflop_per_j < row.gflop_per_j_without_hbm for row in rows)
     assert library.products is not None
     assert library.products > library.utilisation_in_use
 
@@ -99,7 +100,7 @@ def test_ratios_are_over_scalar_code_in_fp64_and_in_the_same_precision() -> None
     def row(precision: str, step: str, cycles: float, clusters: int = USUAL_CLUSTERS) -> Row:
         return Row(
             *("m", "nar", 8, precision, clusters, step, cycles),
-            *(0.5, 0.6, 0.7, {"product": 1.0}, 1.0, 2.0, 1.0),
+            *(0.5, 0.6, 0.7, {"product": 1.0}, 1.0, 2.0, 3.0, 1.0),
         )
 
     of_fp64, of_same = headlines(

@@ -91,6 +91,29 @@ FOUND = {
         ),
         (Chain((Rows("layernorm", 5, 8), Product(5, 8, 8, follow=("add",))), stored=(0,)),),
     ),
+    "a norm stays for all products of it": (
+        sample(
+            "(float[5, 8] x) => (float[5, 6] q, float[5, 6] k, float[5, 4] v) "
+            "{ n = LayerNormalization(x, s) a = MatMul(n, w) q = Add(a, b) "
+            "k = MatMul(n, w) v = MatMul(n, t) }",
+            s=_weights(8),
+            w=_weights(8, 6),
+            b=_weights(6),
+            t=_weights(8, 4),
+        ),
+        (
+            Chain(
+                (
+                    Rows("layernorm", 5, 8),
+                    Product(5, 6, 8, follow=("scale",)),
+                    Product(5, 6, 8),
+                    Product(5, 4, 8),
+                ),
+                stored=(1, 2),
+                sources=(-1, 0, 0, 0),
+            ),
+        ),
+    ),
     "a mask that a product reads, too, is stored": (
         sample(
             "(float[5, 5] x, float[5, 4] q, float[4, 5] k, float[5, 4] v) "
