@@ -53,12 +53,6 @@ def test_the_slowest_stage_sets_the_period() -> None:
     assert account.basis == "measured"
 
 
-def test_calls_of_a_single_stage_take_all_of_its_time() -> None:
-    """10 inputs a second by 2 replicas: 0.2 s a call, whatever the median says."""
-    assert StreamRun(10, 12, 1.0, (0.15,)).taken_s((2,)) == (0.2,)
-    assert StreamRun(10, 12, 1.0, (0.15, 0.02)).taken_s((2, 1)) == (0.15, 0.02)
-
-
 def test_a_stage_far_away_pays_for_both_ways() -> None:
     account = stream_account(TABLE, _stream((1, "cpu", "a"), (1, "pim", "b"), (1, "cpu", "c")))
     assert [stage.call_s / US for stage in account.stages] == pytest.approx([6, 1 + 2 + 2, 8])
