@@ -14,7 +14,6 @@ from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
-    StreamRun,
     StreamSchedule,
     in_flight,
     stream_account,
