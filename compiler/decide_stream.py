@@ -142,11 +142,9 @@ class DecideStream:
     def costs(
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled
     ) -> Profiled:
-        """The costs as they are in streams, by which those that nobody can run here are decided
-        on: what a host does in a second is by what its calls take with all that goes with them."""
+        """The costs as they are in streams: those by which a stream would be decided on."""
         costs = with_all_cores(profiled.costs)
-        own = (measurements, self.tolerance)
-        with StreamField(*own, timed=True, size=self.size, between=True) as field:
+        with StreamField(measurements, self.tolerance, timed=True, size=self.size) as field:
             costs, _, faults = self._solved(field, costs, expanded)
         return replace(profiled, costs=costs, faults=(*profiled.faults, *faults))
 

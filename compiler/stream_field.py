@@ -72,8 +72,7 @@ class Ways:
 class StreamField:
     """The streams that take part, and what was seen of their stages. Turns are as long for `size`
     inputs in each call as for single ones. No more inputs are in flight than take
-    `most_latency_s` by that. Where there are `ways`, these are tried, too. With `between`, what
-    goes with a call counts as a part of it."""
+    `most_latency_s` by that. Where there are `ways`, these are tried, too."""
 
     def __init__(
         self,
@@ -84,7 +83,6 @@ class StreamField:
         size: int = 1,
         most_latency_s: float = math.inf,
         ways: Ways | None = None,
-        between: bool = False,
     ) -> None:
         settings = measurements.context.settings
         self._measurements = measurements
@@ -92,7 +90,7 @@ class StreamField:
         self._timed = timed
         self._least = math.ceil(FEW / size)
         self._most_latency_s = most_latency_s
-        self._ways, self._between = ways, between
+        self._ways = ways
         self._settings: Settings = settings
         self._gate = StreamGate(
             settings.clock, settings.cpu_clock, settings.progress, STREAM_ROUNDS[settings.effort]
@@ -175,10 +173,7 @@ class StreamField:
         return bool(seen)
 
     def _note(self, stream: StreamSchedule, turns: Sequence[Turn]) -> None:
-        runs = [turn.run for turn in turns]
-        between = self._between
-        took_s = [run.taken_s(stream.replicas) if between else run.call_s for run in runs]
-        self._calls.note(stream.schedule.stages, took_s)
+        self._calls.note(stream.schedule.stages, [turn.run.call_s for turn in turns])
 
     def _running(self, entry: Entry) -> BuiltStream:
         replicas, account = entry.proposal.stream.replicas, entry.proposal.account

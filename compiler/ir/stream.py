@@ -327,14 +327,6 @@ class StreamRun:
         """Seconds from one input to the next."""
         return self.wall_s / self.inputs
 
-    def taken_s(self, replicas: Sequence[int]) -> tuple[float, ...]:
-        """What calls of each stage took of its replicas' time. Those of a single stage are always
-        at work: what is handed on between calls is theirs, too, and calls that take long count as
-        much as they take. Of several stages one alone is always at work: their calls' medians."""
-        if len(self.call_s) > 1:
-            return self.call_s
-        return (max(self.call_s[0], replicas[0] * self.period_s),)
-
 
 class StreamRunner(Protocol):
     """A prepared stream."""

@@ -14,7 +14,6 @@ from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
-    StreamRun,
     StreamSchedule,
     in_flight,
     stream_account,
@@ -51,12 +50,6 @@ def test_the_slowest_stage_sets_the_period() -> None:
     assert account.used == {"cores": 4}
     assert account.busy == pytest.approx([1, 4 / 7])
     assert account.basis == "measured"
-
-
-def test_calls_of_a_single_stage_take_all_of_its_time() -> None:
-    """10 inputs a second by 2 replicas: 0.2 s a call, whatever the median says."""
-    assert StreamRun(10, 12, 1.0, (0.15,)).taken_s((2,)) == (0.2,)
-    assert StreamRun(10, 12, 1.0, (0.15, 0.02)).taken_s((2, 1)) == (0.15, 0.02)
 
 
 def test_a_stage_far_away_pays_for_both_ways() -> None:
