@@ -21,7 +21,7 @@ COUNT = 24
 #: Weights may be as far from those in full as they like: they are held to themselves.
 _FAR = 10.0
 
-#: How far scores may be off, as a part of the largest: in float32, or where activations are rounded.
+#: How far scores may be off, as a part of the largest: in float32; where activations are rounded.
 _APART = {":activations=f32": 1e-4, "": 0.1}
 
 
