@@ -235,16 +235,20 @@ class Plan:
         """That of the first variant."""
         return self.first.planned.certificate
 
-    def variant(self, shapes: Mapping[str, tuple[int, ...]]) -> StoredVariant:
-        """The one that was profiled with `shapes`; raises ShapeError where there is none."""
-        for variant in self.variants:
+    def variant(
+        self, shapes: Mapping[str, tuple[int, ...]], entry: str | None = None
+    ) -> StoredVariant:
+        """The one that was profiled with `shapes`, of `entry` where one is asked for; raises
+        ShapeError where there is none, PlanError where there is no such entry."""
+        known = self.variants if entry is None else self.entry_named(entry).variants
+        for variant in known:
             profiled = {port.name: port.shape for port in variant.planned.inputs}
             if shapes.items() <= profiled.items():  # all of them, where no shape is asked for
                 return variant
         raise ShapeError(
             f"the plan was not profiled with {shape_text(shapes)}",
             where=str(self.archive.path),
-            fix="it was with " + "; or ".join(each.planned.profiled for each in self.variants),
+            fix="it was with " + "; or ".join(each.planned.profiled for each in known),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
