@@ -29,6 +29,8 @@ from benchmarks.turns import ForeignLoad, in_turns
 from stagecut import backends
 from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
+from stagecut.compiler.frontends.imported import Imported
+from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.ir.units import seconds, size
 from stagecut.compiler.measure.environment import instruction_sets
@@ -77,13 +79,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = options.plans or Path(place)
         folder.mkdir(parents=True, exist_ok=True)
+        imported, _ = import_model(options.model)
         for name in asked:
-            planned(name, here, folder, options)
+            planned(name, here, folder, options, imported)
         if options.only is None:
             compare({name: folder / f"{name}.plan" for name in known}, options)
 
 
-def planned(name: str, here: Sequence[str], folder: Path, options: argparse.Namespace) -> None:
+def planned(
+    name: str,
+    here: Sequence[str],
+    folder: Path,
+    options: argparse.Namespace,
+    imported: Imported,
+) -> None:
     """The plan on one device, or within a tolerance, in the folder unless it is there."""
     file = folder / f"{name}.plan"
     if file.exists():
@@ -91,7 +100,7 @@ def planned(name: str, here: Sequence[str], folder: Path, options: argparse.Name
     start_s = time.perf_counter()
     alone = name in DEVICES
     plan = compile_model(
-        options.model,
+        imported,
         devices=[name] if alone else here,
         tolerance=_ANY if alone else float(name),
         objective=f"generate:prompt={options.prompt},new={options.new}",
