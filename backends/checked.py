@@ -9,11 +9,12 @@ looked at where they arrive, in runtime/prepare.py.
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import TypeVar, get_args
 
 from stagecut.backends.configurations import (
+    apart,
     configurations,
     quantises,
     ranged,
@@ -144,6 +145,11 @@ class CheckedBackend:
             return stage
         return answer if isinstance(answer, StageProgram) else stage
 
+    def apart(self, callers: int) -> str:
+        name = self.device.name
+        answer = _asked(lambda: apart(self.inner, callers), name, "", self.listener, name)
+        return _text(name, "apart", answer, empty=True)
+
     def serving(self, callers: int) -> str:
         name = self.device.name
         answer = _asked(lambda: serving(self.inner, callers), name, "", self.listener, name)
@@ -153,6 +159,23 @@ class CheckedBackend:
         name = self.device.name
         answer = _asked(lambda: serving_one(self.inner), name, "", self.listener, name)
         return _text(name, "serving_one", answer, empty=True)
+
+
+@dataclass(frozen=True, slots=True)
+class HeardBackend(CheckedBackend):
+    """Of a plan that is run: its listener is told of stages, too, which nobody else watches."""
+
+    def prepare(self, stage: StageProgram) -> Executable:
+        self.listener.ask(self.device.name, stage.name)
+        try:
+            return self.inner.prepare(stage)
+        finally:
+            self.listener.leave()
+
+
+def heard(backend: CheckedBackend) -> HeardBackend:
+    """The same, with a listener that is told of the stages, too."""
+    return HeardBackend(*(getattr(backend, each.name) for each in fields(backend)))
 
 
 def checked(name: str, backend: Backend, listener: Listener) -> CheckedBackend:

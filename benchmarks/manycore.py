@@ -33,7 +33,7 @@ manycore_clusters.png. The whole takes a while: what is done is written after ea
 
 import argparse
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -240,7 +240,7 @@ def _row(backend: ManycoreBackend, case: Case, step: str) -> Row:
     chip = backend.chip
     found = [each for work in works(case, fused=chip.optimised) for each in costs(chip, work)]
     block = sum(each.cycles for each in found)
-    of_kernel: Counter[str] = Counter()
+    of_kernel: defaultdict[str, float] = defaultdict(float)
     for each in found:
         of_kernel[each.kernel] += each.cycles
     multiplied = sum(each.cycles * each.utilisation(chip) for each in found if _is_product(each))

@@ -7,6 +7,9 @@ from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
 from stagecut.backends.manycore.work import Attend, Chain, Kind, Projected, Rows, Work
 
+#: Columns of a product, its inner numbers, and what follows.
+Linear = tuple[int, int, tuple[Kind, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -58,13 +61,13 @@ def works(case: Case, *, fused: bool) -> Iterator[Work]:
     else:
         yield attend
         yield from _linear(rows, m.hidden, wide, ("scale", "add"), fused=False)
-    up, down = ((m.inner, m.hidden, ("scale", "gelu")), (m.hidden, m.inner, ("scale", "add")))
+    up: Linear = (m.inner, m.hidden, ("scale", "gelu"))
+    down: Linear = (m.hidden, m.inner, ("scale", "add"))
     yield from _normed(rows, up, down, fused=fused)
 
 
-def _normed(rows: int, *products: tuple[int, int, tuple[Kind, ...]], fused: bool) -> Iterator[Work]:
-    """A norm, and products (columns, inner numbers, what follows) of which each alone reads what
-    is before it."""
+def _normed(rows: int, *products: Linear, fused: bool) -> Iterator[Work]:
+    """A norm, and products of which each alone reads what is before it."""
     norm = Rows("layernorm", rows, products[0][1])
     if fused:
         links = [Product(rows, n, k, follow=follow) for n, k, follow in products]

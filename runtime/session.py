@@ -8,11 +8,12 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from stagecut.backends import UNHEARD
 from stagecut.compiler.formats.plan_file import Plan, StoredVariant
 from stagecut.compiler.formats.weights import FILE_NAME
 from stagecut.compiler.ir.batching import stacked
 from stagecut.compiler.ir.border import CARRIERS, handed_back
-from stagecut.compiler.ir.device import Feeds, Progress, Tensor, silent
+from stagecut.compiler.ir.device import Feeds, Listener, Progress, Tensor, silent
 from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
 from stagecut.compiler.ir.plan import MAIN, PlannedVariant
 from stagecut.compiler.ir.port import Port
@@ -57,7 +58,8 @@ class Session:
     it has for ONNX Runtime alone. `entry` is which one of a decoder's, whose states are then inputs
     and outputs as all others: see DecoderSession. A plan over hosts needs a `cluster`, "auto" or
     the address of its first host, which has to ask for a token unless `insecure` says otherwise;
-    `progress` sees its hosts fetch what they run, and `close` leaves it.
+    `progress` sees its hosts fetch what they run, and `close` leaves it. `listener` is told which
+    device is about to be made, or to prepare a stage, in case that ends the process.
 
     Raises PlanError for a plan file that is not whole, DeviceError where a device is missing,
     EngineError where an engine refuses a stage.
@@ -72,6 +74,7 @@ class Session:
         cluster: str | None = None,
         insecure: bool = False,
         progress: Progress = silent,
+        listener: Listener = UNHEARD,
     ) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
         stored = loaded.entry_named(entry)
@@ -83,7 +86,14 @@ class Session:
         self._cluster = None if cluster is None else Cluster(cluster, insecure=insecure)
         try:
             self._variants = [
-                _prepared(each, fallback=fallback, grows=grows, over=self._cluster, told=progress)
+                _prepared(
+                    each,
+                    fallback=fallback,
+                    grows=grows,
+                    over=self._cluster,
+                    told=progress,
+                    listener=listener,
+                )
                 for each in stored.variants
             ]
         except BaseException:
@@ -404,16 +414,17 @@ def _prepared(
     grows: bool,
     over: Cluster | None,
     told: Progress,
+    listener: Listener,
 ) -> Variant:
     try:
-        return Variant(stored, grows=grows, cluster=over, progress=told)
+        return Variant(stored, grows=grows, cluster=over, progress=told, listener=listener)
     except (DeviceError, StageFault) as missing:
         if stored.planned.fallback is None:
             raise
         if not fallback:
             missing.fix += "; or run the plan's fallback on ONNX Runtime (--fallback)"
             raise
-        return Variant(stored, fallback=True, grows=grows)
+        return Variant(stored, fallback=True, grows=grows, listener=listener)
 
 
 def _numpy_dtype(port: Port) -> np.dtype[Any] | None:
