@@ -31,11 +31,11 @@ from stagecut.compiler.ir.solution import Certificate, Scope, meets
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.ir.units import at_most
-from stagecut.passes.partition.exact.factor_graph import Floats
 from stagecut.passes.partition.orders.precedence import Precedence
+from stagecut.passes.partition.throughput.best_ways import LARGEST, BestWays, Costs, Parts
 from stagecut.passes.partition.throughput.hosts_stages import HostsStages
 from stagecut.passes.partition.throughput.lattice import Lattice, members
-from stagecut.passes.partition.throughput.within_latency import Costs, WithinLatency, subsets
+from stagecut.passes.partition.throughput.within_latency import WithinLatency
 
 #: Sets of hosts are looked at, and each with all of its own subsets.
 MOST_HOSTS = 6
@@ -85,7 +85,8 @@ class _Search:
     quickest: bool = False
 
     def solution(self) -> HostsSolution:
-        parts = self._parts()
+        least = self._least(self._stages.periods_s)
+        parts = least.parts()
         if not parts:
             raise UnplaceableError(
                 "no stream fits: the hosts have no room for all of its weights",
@@ -94,10 +95,9 @@ class _Search:
             )
         stream = self._stream(parts)
         account = hosts_account(self.table, stream)
-        bound_s = float(self._least[-1, -1])
         if self._stages.devices_to_choose_from:
-            bound_s = float(self._least_by(self._stages.least_periods_s)[-1, -1])
-        bound_s = min(bound_s, account.period_s)
+            least = self._least(self._stages.least_periods_s)
+        bound_s = min(least.total, account.period_s)
         return HostsSolution(stream, account, self._certificate(account.period_s, bound_s))
 
     def solution_within(self, limit: Limit) -> HostsSolution:
@@ -175,48 +175,10 @@ class _Search:
     def _stages(self) -> HostsStages:
         return HostsStages(self.table, self.lattice, self.quickest)
 
-    @cached_property
-    def _least(self) -> Floats:
-        return self._least_by(self._stages.periods_s)
+    def _least(self, periods_s: Costs) -> BestWays:
+        return BestWays(self.lattice, len(self._stages.hosts), LARGEST, periods_s)
 
-    def _least_by(self, periods_s: Costs) -> Floats:
-        """(I, 2^H): F, by the bit mask of the hosts."""
-        masks = 1 << len(self._stages.hosts)
-        least = np.full((len(self.lattice.ideals), masks), np.inf)
-        least[0] = 0.0
-        for ideal in range(1, len(self.lattice.ideals)):
-            stage_s = periods_s(ideal)
-            below = self.lattice.below[ideal]
-            for mask in range(1, masks):
-                for some in subsets(mask):
-                    reached = np.maximum(least[below, mask ^ some], stage_s[:, some])
-                    least[ideal, mask] = min(least[ideal, mask], reached.min())
-        return least
-
-    def _parts(self) -> list[tuple[int, int, int]]:
-        """(from ideal, to ideal, hosts) of each stage; nothing where there is no stream."""
-        ideal, mask = len(self.lattice.ideals) - 1, (1 << len(self._stages.hosts)) - 1
-        found: list[tuple[int, int, int]] = []
-        goal_s = self._least[ideal, mask]
-        if np.isinf(goal_s):
-            return []
-        while ideal:
-            stage_s, below = self._stages.periods_s(ideal), self.lattice.below[ideal]
-            row, some = min(
-                (int(rows[0]), some)
-                for some in subsets(mask)
-                if len(rows := np.flatnonzero(self._keep(ideal, mask, some, stage_s) <= goal_s))
-            )
-            found.append((int(below[row]), ideal, some))
-            ideal, mask = int(below[row]), mask ^ some
-        return found[::-1]
-
-    def _keep(self, ideal: int, mask: int, some: int, stage_s: Floats) -> Floats:
-        before: Floats = self._least[self.lattice.below[ideal], mask ^ some]
-        kept: Floats = np.maximum(before, stage_s[:, some])
-        return kept
-
-    def _stream(self, parts: Sequence[tuple[int, int, int]]) -> HostsStream:
+    def _stream(self, parts: Parts) -> HostsStream:
         nodes, ideals = self.table.nodes, self.lattice.ideals
         stages, places = [], []
         for start, end, mask in parts:
