@@ -15,8 +15,7 @@ from stagecut.compiler.ir.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import StoredVariant
-    from stagecut.compiler.ir.stream_trace import StreamObserved
-    from stagecut.compiler.ir.trace import Trace
+    from stagecut.compiler.ir.recorded import Recorded
     from stagecut.compiler.report.model.content import Report
 
 
@@ -97,10 +96,17 @@ def report(
     check_outputs({"--onnx": weights}, (plan, trace, html, dot))
     loaded = Plan.load(plan)
     variant = loaded.variant(common.parse_shapes(shape))
-    run = None if trace is None else _read_trace(trace)
+    recorded = None if trace is None else _read_trace(trace)
     variants = loaded.entry_named(variant.entry).planned.variants
     costs = read_costs(variant.costs)
-    content = build_report(variant.planned, costs, run, variants, loaded.weights)
+    content = build_report(
+        variant.planned,
+        costs,
+        recorded and recorded.run,
+        variants,
+        loaded.weights,
+        recorded and recorded.stream,
+    )
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
         figures = DecodingFigures.of(loaded.document)
@@ -113,7 +119,7 @@ def report(
     _write(variant, content, html=html, dot=dot, onnx=onnx)
 
 
-def _read_trace(path: Path) -> "Trace | StreamObserved":
+def _read_trace(path: Path) -> "Recorded":
     from stagecut.compiler.formats.chrome_trace import from_chrome
     from stagecut.compiler.formats.text_file import read_text
 
