@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from stagecut.backends.table import create
+from stagecut.backends.table import UNHEARD, create
+from stagecut.compiler.ir.device import Listener
 from stagecut.compiler.ir.errors import UsageError
 
 Shape: TypeAlias = tuple[int, ...]
@@ -35,9 +36,9 @@ class OperatorModel(Protocol):
         ...
 
 
-def operator_model(spec: str) -> OperatorModel:
+def operator_model(spec: str, listener: Listener = UNHEARD) -> OperatorModel:
     """The device that `spec` describes; raises DeviceError, and UsageError for one without."""
-    backend = create(spec)
+    backend = create(spec, listener)
     if isinstance(backend, OperatorModel):
         return backend
     raise UsageError(

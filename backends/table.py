@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import cast
 
-from stagecut.backends.checked import CheckedBackend, Unheard, checked, renamed, unusable
+from stagecut.backends.checked import CheckedBackend, Unheard, checked, heard, renamed, unusable
 from stagecut.backends.packages import packages
 from stagecut.backends.spec import Spec
 from stagecut.backends.threads import CPU
@@ -91,9 +91,9 @@ class Listed:
 UNHEARD = Unheard()
 
 
-def create(spec: str) -> Backend:
+def create(spec: str, listener: Listener = UNHEARD) -> Backend:
     """The backend for `NAME[:key=value,...]`; raises DeviceError for what makes no sense."""
-    return _created(spec, UNHEARD).inner
+    return _created(spec, listener).inner
 
 
 def canonical_spec(spec: str, listener: Listener = UNHEARD) -> str:
@@ -123,9 +123,13 @@ def create_all(specs: Iterable[str], listener: Listener = UNHEARD) -> dict[str, 
     return backends
 
 
-def create_from_plan(specs: Iterable[str]) -> dict[str, CheckedBackend]:
-    """As `create_all`, for specs that stand in a plan: none of them may read a file."""
-    return create_all([str(Spec.of_plan(spec)) for spec in specs])
+def create_from_plan(
+    specs: Iterable[str], listener: Listener = UNHEARD
+) -> dict[str, CheckedBackend]:
+    """As `create_all`, for specs that stand in a plan: none of them may read a file; `listener` is
+    told of the stages that they prepare, too."""
+    backends = create_all([str(Spec.of_plan(spec)) for spec in specs], listener)
+    return {name: heard(backend) for name, backend in backends.items()}
 
 
 def _created(spec: str, listener: Listener) -> CheckedBackend:

@@ -8,7 +8,8 @@ model in each lower precision by the engines' own tools (quantize_dynamic, quant
 calibration samples, MatMulNBitsQuantizer with 8 and 4 bits, OpenVINO's bf16, and OpenVINO on int4
 weights that the latter tool wrote); and the plans that stagecut makes under each budget, with the
 same calibration samples. Printed are medians and ranges, and the error on samples that neither has
-seen: as relative rms, and as the least cosine of an output. MiniLM has its trained weights and real
+seen: as relative rms, and as the least cosine of an output. Processor times are for machines with
+other work. MiniLM has its trained weights and real
 sentences; others, such as bert-base and resnet-50, have random weights, and random tokens or
 pixels. A last line for each budget has the plan beside the fastest of the others that keep it: the
 median of the ratios within each round.
@@ -16,6 +17,7 @@ median of the ratios within each round.
 
 import argparse
 import json
+import logging
 import statistics
 import tempfile
 import time
@@ -32,6 +34,7 @@ from benchmarks.turns import ForeignLoad, in_turns
 from stagecut.compiler import compile_model
 from stagecut.compiler.frontends.load import import_model
 from stagecut.compiler.ir.device import Feeds, Tensor
+from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measure.cpus import usable_cpus
 from stagecut.compiler.measure.environment import instruction_sets
 from stagecut.compiler.onnx_runtime import ort, quantization
@@ -70,6 +73,7 @@ def main() -> None:
     parser.add_argument("--effort", default="normal")
     parser.add_argument("--output", type=Path, help="a file for the figures, as JSON")
     options = parser.parse_args()
+    logging.disable(logging.WARNING)  # the tools tell of each operator
     print(describe_machine())
     print(f"instruction sets: {', '.join(instruction_sets())}")
     budgets = [float(text) for text in options.budgets.split(",")]
@@ -251,10 +255,12 @@ def compare(
         for name, run in runs.items()
     }
     load, times_s = ForeignLoad(), {name: list[float]() for name in runs}
+    cpu_s = {name: list[float]() for name in runs}
     for name in in_turns([*runs], rounds):
-        start_s = time.perf_counter()
+        start_s, start_cpu_s = time.perf_counter(), time.process_time()
         runs[name](held_out[0])
         times_s[name].append(time.perf_counter() - start_s)
+        cpu_s[name].append(time.process_time() - start_cpu_s)
     best_s = min(statistics.median(times_s[n]) for n in ("ONNX Runtime f32", *_other_f32(runs)))
     print(f"\n{model}: {rounds} rounds in turns; {load}")
     found = {}
@@ -262,9 +268,11 @@ def compare(
         off, cosine = rms(errors[name]), least_cosine(errors[name])
         median_s = statistics.median(each)
         found[name] = {"median_s": median_s, "rms": off, "cosine": cosine, "times_s": each}
+        found[name]["cpu_s"] = cpu_s[name]
         ratio = best_s / median_s
         print(
-            f"  {name:32} {spread(each):36} {ratio:5.2f} x f32   rms {off:.2e}"
+            f"  {name:32} {spread(each):36} {ratio:5.2f} x f32"
+            f"   CPU {seconds(statistics.median(cpu_s[name]))}   rms {off:.2e}"
             f"   cosine {cosine:.5f}   {told.get(name, '')}"
         )
     for budget in budgets:
@@ -282,10 +290,14 @@ def verdict(found: Mapping[str, Mapping[str, Any]], plan: str, budget: float) ->
         if not name.startswith("stagecut") and each["rms"] <= budget
     ]
     best = min(kept, key=lambda name: float(found[name]["median_s"]))
-    pairs = zip(found[plan]["times_s"], found[best]["times_s"], strict=True)
-    ratio = statistics.median(own / other for own, other in pairs)
+    wall, cpu = (
+        statistics.median(
+            own / other for own, other in zip(found[plan][times], found[best][times], strict=True)
+        )
+        for times in ("times_s", "cpu_s")
+    )
     off = "" if found[plan]["rms"] <= budget else f"; beyond it: {found[plan]['rms']:.2e}"
-    return f"{budget:g}: {ratio:.3f} of {best}{off}"
+    return f"{budget:g}: {wall:.3f} of {best}, of its CPU time {cpu:.3f}{off}"
 
 
 def _other_f32(runs: Mapping[str, Run]) -> list[str]:

@@ -8,12 +8,14 @@ from functools import cache, cached_property, partial
 
 from stagecut import backends
 from stagecut.compiler.context import CompileContext
+from stagecut.compiler.effort import ERROR_RUNS
 from stagecut.compiler.formats.node_ranges import Range, range_of
 from stagecut.compiler.formats.weights import model_bytes
 from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import (
     Backend,
     Feeds,
+    RunnerFactory,
     StagedSchedule,
     StageProgram,
     Tensor,
@@ -35,7 +37,7 @@ from stagecut.passes.gate.culprits import Culprits
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.limits import limit_of
 from stagecut.passes.gate.reference import Reference
-from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
+from stagecut.passes.precision.errors import TOGETHER, MeasureErrors, NodeErrors
 from stagecut.passes.precision.rms import rms
 from stagecut.passes.precision.samples import MOST_SAMPLES, Split, split
 from stagecut.passes.profile.profile import Fault
@@ -100,13 +102,12 @@ class Answers:
         proposal: Proposal,
         staged: StagedSchedule,
         limit: Limit,
-        engines: Mapping[str, Backend] | None = None,
+        prepare: RunnerFactory | None = None,
     ) -> Checked:
-        """The same of one that is `staged` already, within a limit, on the compile's own engines or
-        on others."""
-        prepare = partial(self.build, engines=engines)
+        """The same of one that is `staged` already, within a limit; on the compile's own engines,
+        unless it is to be prepared otherwise."""
         build = self._check(lambda _: limit, asked=limit.asked)
-        build = replace(build, stage=lambda _: staged, prepare=prepare)
+        build = replace(build, stage=lambda _: staged, prepare=prepare or self.build)
         return build([proposal], self.program.feeds, self.outputs)
 
     def _check(self, limit: Callable[[Proposal], Limit | None], *, asked: bool) -> Build:
@@ -145,6 +146,8 @@ class Answers:
             self._values,
             self._runs,
             self.context.settings.progress,
+            ERROR_RUNS[self.context.settings.effort],
+            together=1 if self.context.crashes else TOGETHER,  # so that it is known who crashes
         )
         return measure(devices, self.split.measured)
 

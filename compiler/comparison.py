@@ -6,6 +6,7 @@ proposals -> without what crashed -> checked -> in turns -> the best, if right a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pydantic import TypeAdapter
 
@@ -18,7 +19,7 @@ from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.identity import specs_of
 from stagecut.compiler.ir.contender import ContenderId
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, StagedSchedule
+from stagecut.compiler.ir.device import Backend, RunnerFactory, StagedSchedule
 from stagecut.compiler.ir.errors import WrongAnswerError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.measure.cache import Cache
@@ -165,11 +166,23 @@ def configured(
     staged: StagedSchedule,
     engines: Mapping[str, Backend],
 ) -> Built:
-    """A proposal that is `staged` already, built on such engines and checked as every contender is.
-    Raises EngineError, WrongAnswerError where its outputs are not right."""
+    """A proposal that is `staged` already, built on such engines, as `held_right` has it."""
+    prepare = partial(measurements.answers.build, engines=engines)
+    return held_right(measurements, tolerance, proposal, staged, prepare)
+
+
+def held_right(
+    measurements: Measurements,
+    tolerance: float | None,
+    proposal: Proposal,
+    staged: StagedSchedule,
+    prepare: RunnerFactory,
+) -> Built:
+    """A proposal that is `staged` already, prepared so, and checked as every contender is. Raises
+    EngineError, WrongAnswerError where its outputs are not right."""
     answers = measurements.answers
     limit = answers.limit(tolerance, proposal) or answers.usual_limit
-    checked = answers.checked_as(proposal, staged, limit, engines)
+    checked = answers.checked_as(proposal, staged, limit, prepare)
     for wrong in checked.wrong:
         raise WrongAnswerError(f"on {wrong.inputs.name}, {wrong.flaw.problem}")
     [built] = checked.built

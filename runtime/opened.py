@@ -6,7 +6,7 @@ from stagecut.compiler.formats.archive import Archive
 from stagecut.compiler.formats.plan_file import Plan, StoredEntry, StoredVariant
 from stagecut.compiler.formats.weights import FILE_NAME
 from stagecut.compiler.ir.batching import stacked
-from stagecut.compiler.ir.device import Progress
+from stagecut.compiler.ir.device import Listener, Progress
 from stagecut.compiler.ir.errors import DeviceError, StageFault
 from stagecut.runtime.hosts.cluster import Cluster
 from stagecut.runtime.variant import Variant
@@ -19,7 +19,13 @@ def watched(plan: Plan) -> Archive | None:
 
 
 def variants_of(
-    plan: Plan, entry: StoredEntry, *, fallback: bool, over: Cluster | None, progress: Progress
+    plan: Plan,
+    entry: StoredEntry,
+    *,
+    fallback: bool,
+    over: Cluster | None,
+    progress: Progress,
+    listener: Listener,
 ) -> Sequence[Variant]:
     """Of an entry, in the plan's order; those that stream know the one for their full batches.
     Raises DeviceError where a device is missing, StageFault where an engine refuses a stage: not
@@ -27,7 +33,14 @@ def variants_of(
     is_open = any(port.dims for port in entry.planned.variants[0].inputs)
     grows = is_open and plan.decoding is not None
     variants = [
-        _prepared(each, fallback=fallback, grows=grows, over=over, progress=progress)
+        _prepared(
+            each,
+            fallback=fallback,
+            grows=grows,
+            over=over,
+            progress=progress,
+            listener=listener,
+        )
         for each in entry.variants
     ]
     by_shapes = {variant.shapes: variant for variant in variants}
@@ -45,13 +58,14 @@ def _prepared(
     grows: bool,
     over: Cluster | None,
     progress: Progress,
+    listener: Listener,
 ) -> Variant:
     try:
-        return Variant(stored, grows=grows, cluster=over, progress=progress)
+        return Variant(stored, grows=grows, cluster=over, progress=progress, listener=listener)
     except (DeviceError, StageFault) as missing:
         if stored.planned.fallback is None:
             raise
         if not fallback:
             missing.fix += "; or run the plan's fallback on ONNX Runtime (--fallback)"
             raise
-        return Variant(stored, fallback=True, grows=grows)
+        return Variant(stored, fallback=True, grows=grows, listener=listener)

@@ -8,9 +8,10 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from stagecut.backends import UNHEARD
 from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.border import CARRIERS, handed_back
-from stagecut.compiler.ir.device import Feeds, Progress, Tensor, silent
+from stagecut.compiler.ir.device import Feeds, Listener, Progress, Tensor, silent
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.plan import MAIN, PlannedVariant
 from stagecut.compiler.ir.port import Port
@@ -57,7 +58,8 @@ class Session:
     it has for ONNX Runtime alone. `entry` is which one of a decoder's, whose states are then inputs
     and outputs as all others: see DecoderSession. A plan over hosts needs a `cluster`, "auto" or
     the address of its first host, which has to ask for a token unless `insecure` says otherwise;
-    `progress` sees its hosts fetch what they run, and `close` leaves it.
+    `progress` sees its hosts fetch what they run, and `close` leaves it. `listener` is told which
+    device is about to be made, or to prepare a stage, in case that ends the process.
 
     Raises PlanError for a plan file that is not whole, DeviceError where a device is missing,
     EngineError where an engine refuses a stage.
@@ -72,6 +74,7 @@ class Session:
         cluster: str | None = None,
         insecure: bool = False,
         progress: Progress = silent,
+        listener: Listener = UNHEARD,
     ) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
         stored = loaded.entry_named(entry)
@@ -79,7 +82,12 @@ class Session:
         self._cluster = None if cluster is None else Cluster(cluster, insecure=insecure)
         try:
             self._variants = variants_of(
-                loaded, stored, fallback=fallback, over=self._cluster, progress=progress
+                loaded,
+                stored,
+                fallback=fallback,
+                over=self._cluster,
+                progress=progress,
+                listener=listener,
             )
         except BaseException:
             self._leave_cluster()

@@ -9,6 +9,7 @@ from stagecut.compiler.formats.plan_file import StoredVariant
 from stagecut.compiler.ir.device import (
     Backend,
     Feeds,
+    Listener,
     Progress,
     StagedSchedule,
     Tensor,
@@ -49,8 +50,9 @@ class Variant:
 
     `running` is what runs: the plan's own schedule, or with `fallback` the one that stands in for
     it. One that `grows` is for inputs whose shapes differ from run to run: where stages serve every
-    shape, they serve the profiled one, too, and weights are prepared once. Raises DeviceError where
-    a device is missing, StageFault where an engine refuses a stage.
+    shape, they serve the profiled one, too, and weights are prepared once. `listener` is told what
+    devices are asked to make. Raises DeviceError where a device is missing, StageFault where an
+    engine refuses a stage.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Variant:
         grows: bool = False,
         cluster: Cluster | None = None,
         progress: Progress = silent,
+        listener: Listener = backends.UNHEARD,
     ) -> None:
         planned = stored.planned
         staged = stored.staged(fallback=fallback)
@@ -75,13 +78,15 @@ class Variant:
                 where=f"plan {planned.name}",
                 fix="run it with --cluster auto, or Session(plan, cluster='auto')",
             )
-        engines = _engines(planned, staged.schedule, devices_of(staged.schedule, streamed), far)
+        running = devices_of(staged.schedule, streamed)
+        engines = _engines(planned, staged.schedule, running, far, listener)
         self._drivers = link_drivers(engines.values())
         self.shapes: Shapes = tuple(port.shape for port in planned.inputs)
         self._names = [(port.inside, port.name) for port in planned.inputs]
         self._renames = any(inside != name for inside, name in self._names)
         self._stored = stored
         self._grows = grows
+        self._listener = listener
         self._hosts: OverHosts | None = None
         self._processes = None if far else _processes(self, staged, engines)
         self._unprofiled = UnprofiledShapes(
@@ -244,7 +249,9 @@ class Variant:
         if self.is_fallback or self.planned.fallback is None:
             raise error
         if self._fallback is None:
-            self._fallback = Variant(self._stored, fallback=True, grows=self._grows)
+            self._fallback = Variant(
+                self._stored, fallback=True, grows=self._grows, listener=self._listener
+            )
         return self._fallback
 
     def _elsewhere(
@@ -297,7 +304,11 @@ def _processes(
 
 
 def _engines(
-    planned: PlannedVariant, schedule: Schedule, running: Collection[str], far: Collection[str]
+    planned: PlannedVariant,
+    schedule: Schedule,
+    running: Collection[str],
+    far: Collection[str],
+    listener: Listener,
 ) -> Mapping[str, Backend]:
     """Of the devices that are `running` stages, or whose links join the host to their own memories;
     not of those that are `far`, on other hosts."""
@@ -310,7 +321,8 @@ def _engines(
         and device.name in planned.provenance.devices
         and device.name not in far
     }
-    engines = backends.create_from_plan(planned.provenance.devices[name] for name in needed)
+    specs = [planned.provenance.devices[name] for name in needed]
+    engines = backends.create_from_plan(specs, listener)
     for name, device in needed.items():
         if name not in engines or engines[name].device.memory != device.memory:
             raise PlanError(

@@ -9,6 +9,7 @@ from stagecut.compiler.cli.output import print_json, say
 
 
 def estimate(
+    context: typer.Context,
     device: Annotated[
         str, typer.Argument(metavar="DEVICE", help="A modelled device, e.g. pim.hbm:channels=64.")
     ],
@@ -36,7 +37,7 @@ def estimate(
     from stagecut import backends
 
     shapes = [common.parse_shape(text) for text in shape]
-    model = backends.operator_model(device)
+    model = backends.operator_model(device, common.listener(context.obj, 0.0))
     cost = model.estimate_operator(op, shapes, dtype)
     place = model.place_operator(op, shapes, dtype) if layout else None
     if json:

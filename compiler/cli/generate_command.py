@@ -12,6 +12,7 @@ from stagecut.compiler.ir.errors import UsageError
 
 
 def generate(
+    context: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file of a decoder.")],
     prompt: Annotated[
         list[str] | None,
@@ -78,6 +79,7 @@ def generate(
     stagecut generate gpt2.plan --prompt "The quick" --tokenizer tokenizer.json --stream
     stagecut generate gpt2.plan --benchmark prompt=128,new=64
     """
+    heard = common.listener(context.obj, 0.0)
     if benchmark is not None:
         if stream or any((prompt, prompt_ids, tokenizer is not None, stop_ids is not None, stop)):
             raise UsageError(
@@ -85,7 +87,8 @@ def generate(
                 where="--benchmark",
                 fix="leave out prompts, --tokenizer, --stop, --stop-ids and --stream",
             )
-        measure(plan, benchmark, common.read_feeds(source) or None, fallback=fallback, json=json)
+        feeds = common.read_feeds(source) or None
+        measure(plan, benchmark, feeds, fallback=fallback, listener=heard, json=json)
         return
     if bool(prompt) == bool(prompt_ids):
         raise UsageError(
@@ -110,7 +113,7 @@ def generate(
 
     sampling = Sampling(temperature, top_k, top_p, seed)
     known = None if tokenizer is None else Tokenizer(tokenizer)
-    generator = Generator(DecoderSession(plan, fallback=fallback), known)
+    generator = Generator(DecoderSession(plan, fallback=fallback, listener=heard), known)
 
     def told(_: int, token: int, text: str) -> None:
         say_on(text if known is not None else f"{token} ")

@@ -9,7 +9,7 @@ from stagecut.compiler.ir import units
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
-    from stagecut.compiler.ir.device import Feeds
+    from stagecut.compiler.ir.device import Feeds, Listener
     from stagecut.runtime.decoding.benchmark import Lengths, Measured
     from stagecut.runtime.decoding.generate import Generated, Generator
 
@@ -53,16 +53,24 @@ def show_generated(found: "Sequence[Generated]", *, streamed: bool) -> None:
     )
 
 
-def measure(plan: Path, text: str, source: "Feeds | None", *, fallback: bool, json: bool) -> None:
+def measure(
+    plan: Path,
+    text: str,
+    source: "Feeds | None",
+    *,
+    fallback: bool,
+    listener: "Listener",
+    json: bool,
+) -> None:
     """Benchmark a plan at the lengths that `text` tells, of an encoder-decoder with `source`, and
-    say what was found."""
+    say what was found; `listener` is as of Session."""
     from stagecut.compiler.measure.foreign_load import foreign_load, read_load
     from stagecut.runtime.decoding.benchmark import benchmark
     from stagecut.runtime.decoding.generate import Generator
     from stagecut.runtime.decoding.session import DecoderSession
 
     lengths = _lengths(text)
-    generator = Generator(DecoderSession(plan, fallback=fallback))
+    generator = Generator(DecoderSession(plan, fallback=fallback, listener=listener))
     before = read_load()
     found = benchmark(generator, lengths, source)
     load = foreign_load(before, read_load())

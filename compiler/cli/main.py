@@ -14,10 +14,14 @@ from stagecut.compiler.ir.stop import Stopped, stop, stopping
 #: Commands that call engines to measure them, or ask them whether they are there.
 _MEASURING = (["compile"], ["profile"], ["sweep"], ["devices"])
 
+#: Commands that use the devices that a plan or the user names.
+_USING = (["run"], ["generate"], ["bench"], ["estimate"])
+
 
 def main() -> None:
     """The `stagecut` command: engines are called in a process of their own, which may crash."""
-    _run(_survivor if sys.argv[1:2] in _MEASURING else _here)
+    called = sys.argv[1:2]
+    _run(_survivor if called in _MEASURING else _watched if called in _USING else _here)
 
 
 def run_here() -> None:
@@ -63,6 +67,18 @@ def _survivor() -> int:
     from stagecut.compiler.measure.supervisor import survive_crashes
 
     return survive_crashes(lambda notes: _told(lambda: _command(notes)))
+
+
+def _watched() -> int:
+    """A device that ends the process is named, and left to the plan's fallback; where there is no
+    room for notes of what is called, the command does without."""
+    from stagecut.compiler.ir.errors import OutputError
+    from stagecut.compiler.measure.supervisor import survive_crashes
+
+    try:
+        return survive_crashes(lambda notes: _told(lambda: _command(notes)), alone=False)
+    except OutputError:
+        return _here()
 
 
 def _here() -> int:

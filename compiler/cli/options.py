@@ -294,9 +294,10 @@ def _user_cache() -> Path | None:
     return None
 
 
-def listener(notes: Path | None) -> "Listener":
-    """Who is told what devices are asked: whoever watches this process for what they do then."""
+def listener(notes: Path | None, limit_s: float = ENGINE_TIMEOUT_S) -> "Listener":
+    """Who is told what devices are asked: whoever watches this process for what they do then, and
+    waits so long for an answer, or with 0 until the user has had enough."""
     from stagecut.backends import UNHEARD
     from stagecut.compiler.measure.crash_journal import CrashJournal
 
-    return UNHEARD if notes is None else CrashJournal(notes, ENGINE_TIMEOUT_S)
+    return UNHEARD if notes is None else CrashJournal(notes, limit_s)

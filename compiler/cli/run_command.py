@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(
+    context: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan file.")],
     feed: common.FeedOption = None,
     random: Annotated[
@@ -75,7 +76,12 @@ def run(
     check_options(single, stream=stream, seconds=seconds, rate=rate)
     check_outputs({"--trace": trace}, (plan, *common.feed_files(feed)))
     session = Session(
-        plan, fallback=fallback, cluster=cluster, insecure=insecure, progress=progress_bars()
+        plan,
+        fallback=fallback,
+        cluster=cluster,
+        insecure=insecure,
+        progress=progress_bars(),
+        listener=common.listener(context.obj, 0.0),
     )
     if session.is_fallback:
         note("a device is missing or fails: running the plan's fallback")

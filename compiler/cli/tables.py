@@ -21,10 +21,12 @@ _ARCHIVE = b"PK\x03\x04"
 @dataclass(frozen=True, slots=True)
 class Given:
     """A file that a command is given; `variant` is one of a plan, None of a table. Unless said, it
-    is the first, of a decoder's plan that of its step, which runs for each token."""
+    is the first, of a decoder's plan that of its step, which runs for each token. `piped` is what
+    came out of a pipe, which can be read but once."""
 
     path: Path
     variant: "StoredVariant | None"
+    piped: bytes | None = None
 
     @classmethod
     def read(cls, path: Path, shapes: "Shapes | None" = None) -> "Given":
@@ -32,7 +34,7 @@ class Given:
         decoder's plan, a note says which entry's it is. Raises PlanError for a plan that is not
         whole, ShapeError for other shapes."""
         if not _begins_as_archives_do(path):
-            return cls(path, None)
+            return cls(path, None, _piped(path))
         from stagecut.compiler.formats.plan_file import Plan
         from stagecut.compiler.ir.state import DECODE
 
@@ -48,7 +50,7 @@ class Given:
     def every(cls, path: Path) -> "tuple[Given, ...]":
         """As `read`, with each variant of a plan."""
         if not _begins_as_archives_do(path):
-            return (cls(path, None),)
+            return (cls(path, None, _piped(path)),)
         from stagecut.compiler.formats.plan_file import Plan
 
         return tuple(cls(path, variant) for variant in Plan.load(path).variants)
@@ -66,8 +68,8 @@ class Given:
         be asked. Raises CostTableError and UsageError."""
         from stagecut.compiler.formats import costs_by_length_json as by_length
 
-        if self.variant is None and by_length.is_by_length(self.path):
-            return by_length.read_costs_by_length(self.path)
+        if self.variant is None and by_length.is_by_length(self._source):
+            return by_length.read_costs_by_length(self._source)
         if lengths:
             raise UsageError(
                 "says nothing of lengths",
@@ -82,7 +84,11 @@ class Given:
 
         if costs is not None:
             return costs.at(_said(length, costs))
-        return read_costs(self.path if self.variant is None else self.variant.costs)
+        return read_costs(self._source if self.variant is None else self.variant.costs)
+
+    @property
+    def _source(self) -> Path | bytes:
+        return self.path if self.piped is None else self.piped
 
     @property
     def rules(self) -> tuple[list[str], list[str]]:
@@ -102,6 +108,16 @@ def _said(length: int | None, costs: "CostsByLength") -> int:
             fix="say behind how many the step lies; `stagecut sweep` goes through them all",
         )
     return length
+
+
+def _piped(path: Path) -> bytes | None:
+    """None for a file, and for what cannot be read: who reads it says why."""
+    from stagecut.compiler.formats.whole_file import read_whole
+
+    try:
+        return None if path.is_file() or path.is_dir() else read_whole(path)
+    except OSError:
+        return None
 
 
 def _begins_as_archives_do(path: Path) -> bool:

@@ -8,7 +8,7 @@ each, and objects of many are made of columns, too (compiler/ir/in_bulk.py).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from types import GenericAlias
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 
@@ -27,6 +27,13 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def count_keys(self) -> int:
+        """How many keys the records have, and the objects in them, which are two deep."""
+        outer = [column for column in self._entries.values() if column and _is_object(column[0])]
+        inner = [[*chain.from_iterable(map(dict.values, column))] for column in outer]
+        inmost = [column for column in inner if column and _is_object(column[0])]
+        return sum(sum(map(len, objects)) for objects in (self._records, *outer, *inmost))
 
     def __call__(
         self, key: str, default: object = None, read: Callable[[Any], object] | None = None
@@ -65,6 +72,11 @@ class Records:
         if key in self._required:
             return check.validate_python([each[key] for each in records])
         return check.validate_python([each[key] for each in records if key in each])
+
+
+def _is_object(entry: Any) -> bool:
+    """Of one that has been checked: a schema has objects in all places of a column, or in none."""
+    return type(entry) is dict
 
 
 def _many(hint: Any, config: ConfigDict) -> TypeAdapter[list[Any]]:

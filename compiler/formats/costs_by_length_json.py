@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.costs_json import table_of, write_costs
 from stagecut.compiler.formats.costs_schema import check_keys, count_keys, parse_part
-from stagecut.compiler.formats.text_file import read_text, without_mark
+from stagecut.compiler.formats.text_file import in_utf8, read_text, without_mark
 from stagecut.compiler.ir.collector import resting_collector
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.costs_by_length import CostsByLength
@@ -54,20 +54,22 @@ def write_costs_by_length(costs: CostsByLength) -> str:
     return f'{{\n"schema": {json.dumps(SCHEMA)},\n"tables": [\n{tables}\n]\n}}\n'
 
 
-def is_by_length(path: Path) -> bool:
-    """Whether a file begins as such ones do; False for one that cannot be read, of which whoever
-    reads it says why."""
+def is_by_length(source: Path | bytes) -> bool:
+    """Whether a file, or what it holds, begins as such ones do; False for one that cannot be read,
+    of which whoever reads it says why."""
+    if isinstance(source, bytes):
+        return json.dumps(SCHEMA).encode() in without_mark(source[:_HEAD])
     try:
-        with path.open("rb") as file:
-            return json.dumps(SCHEMA).encode() in without_mark(file.read(_HEAD))
+        with source.open("rb") as file:
+            return is_by_length(file.read(_HEAD))
     except OSError:
         return False
 
 
-def read_costs_by_length(source: Path | str) -> CostsByLength:
-    """The costs in a file (a Path) or in a text (a str); raises CostTableError."""
+def read_costs_by_length(source: Path | str | bytes) -> CostsByLength:
+    """The costs in a file (a Path) or in a text; raises CostTableError."""
     try:
-        text = read_text(source) if isinstance(source, Path) else without_mark(source.encode())
+        text = read_text(source) if isinstance(source, Path) else without_mark(in_utf8(source))
         document = _DOCUMENT.validate_json(text)
     except OSError as error:
         raise CostTableError(

@@ -5,6 +5,7 @@ bit. docs/costs.md describes the format, compiler/formats/costs_schema.py is its
 """
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -49,8 +50,8 @@ Json: TypeAlias = "str | int | float | Mapping[str, Json] | Iterable[Json] | Non
 SCHEMA = "stagecut.costs/1"
 
 
-def read_costs(source: Path | str) -> CostTable:
-    """The table in a file (a Path) or in a text (a str); raises CostTableError.
+def read_costs(source: Path | str | bytes) -> CostTable:
+    """The table in a file (a Path) or in a text; raises CostTableError.
 
     Nodes may stand in any order; they are sorted topologically, and stay put where they can.
     """
@@ -158,7 +159,7 @@ def _nodes(documents: Iterable[Columns]) -> Iterator[NodeCosts]:
             NodeCosts,
             len(some),
             name=some("name"),
-            op=some("op"),
+            op=some("op", None, sys.intern),
             run_s=some("run_s"),
             inputs=some("inputs", (), tuple),
             outputs=some("outputs", (), tuple),

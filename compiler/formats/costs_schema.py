@@ -156,7 +156,8 @@ _AT_A_TIME = 10_000
 class Parsed:
     """A document whose `table` has neither values nor nodes. These come some at a time, checked
     when their turn comes, and are kept nowhere, so that a table is never in memory twice: each of
-    the two can be gone through once, and raises CostTableError as `parse` does."""
+    the two can be gone through once, and raises CostTableError as `parse` does. At the end of both
+    it is known whether a key stands there twice."""
 
     table: TableDocument
     values: Iterator[Columns]
@@ -171,8 +172,27 @@ def parse(text: str | bytes) -> Parsed:
     text = without_mark(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     raw = _loaded(text)
     table = _table(raw)
-    check_keys(text, count_keys(raw))
-    return _parsed(table, raw, lambda: _loaded(text))
+    keys = _Keys(text, count_keys({**raw, "values": [], "nodes": []}))
+    return _parsed(table, raw, lambda: _loaded(text), keys)
+
+
+class _Keys:
+    """How many different keys of `text` have been come across, whose long parts are gone through
+    one after the other; at the end of the last one, they are held against the text."""
+
+    def __init__(self, text: bytes, keys: int) -> None:
+        self._text = text
+        self._keys = keys
+        self._ahead = len(_LONG)
+
+    def add(self, columns: Columns) -> None:
+        self._keys += columns.count_keys()
+
+    def end(self) -> None:
+        """Of a part; raises CostTableError where a key repeats another."""
+        self._ahead -= 1
+        if not self._ahead:
+            check_keys(self._text, self._keys)
 
 
 def parse_part(raw: Any, again: Callable[[], Any]) -> Parsed:
@@ -199,21 +219,28 @@ def _table(raw: Any) -> TableDocument:
         raise _violation(raw) from None
 
 
-def _parsed(table: TableDocument, raw: dict[str, Any], again: Callable[[], Any]) -> Parsed:
+def _parsed(
+    table: TableDocument,
+    raw: dict[str, Any],
+    again: Callable[[], Any],
+    keys: _Keys | None = None,
+) -> Parsed:
+    """Without `keys`, they have been checked."""
     _check_links(table.get("links", ()))
-    values, nodes = (_some_at_a_time(again, raw.pop(key), _LONG[key]) for key in _LONG)
+    values, nodes = (_some_at_a_time(again, raw.pop(key), _LONG[key], keys) for key in _LONG)
     return Parsed(table, values, nodes)
 
 
 def _loaded(text: bytes) -> Any:
     try:
-        return from_json(text)
+        # Of a million names, few are there twice: it is for keys that texts are remembered.
+        return from_json(text, cache_strings="keys")
     except ValueError as error:
         raise CostTableError(f"Invalid JSON: {error}", fix="see docs/costs.md") from None
 
 
 def _some_at_a_time(
-    again: Callable[[], Any], raw: list[Any], records: Records
+    again: Callable[[], Any], raw: list[Any], records: Records, keys: _Keys | None
 ) -> Iterator[Columns]:
     """`raw`, of which nothing is left, once it has been checked; `again` makes all of it anew."""
     raw.reverse()
@@ -223,7 +250,11 @@ def _some_at_a_time(
         columns = records.checked(some)
         if columns is None:
             raise _violation(again())
+        if keys is not None:
+            keys.add(columns)
         yield columns
+    if keys is not None:
+        keys.end()
 
 
 def _violation(raw: Any) -> CostTableError:

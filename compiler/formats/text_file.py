@@ -24,6 +24,11 @@ def read_text(path: Path) -> bytes:
     return without_mark(read_whole(path))
 
 
+def in_utf8(text: str | bytes) -> bytes:
+    """Bytes as they are; raises UnicodeEncodeError for half a character."""
+    return text if isinstance(text, bytes) else text.encode()
+
+
 def without_mark(data: bytes) -> bytes:
     """The same text in UTF-8 without a mark; `data` itself where it has none, or is no text."""
     for mark, encoding in _MARKS:

@@ -138,10 +138,17 @@ class _Ledger:
         self._nodes = nodes
         placed = partial(zip, nodes, schedule.devices, strict=True)
         self._times_s = [node.run_s[device] for node, device in placed()]
-        self._energies_j = [node.run_j.get(device) for node, device in placed()]
-        self._sizes_bytes = [
-            node.resident_bytes.get(device, node.weight_bytes) for node, device in placed()
-        ]
+        # Of what no node has, nothing is looked up: there may be a million.
+        self._energies_j = (
+            [node.run_j.get(device) for node, device in placed()]
+            if any(node.run_j for node in nodes)
+            else None
+        )
+        self._sizes_bytes = (
+            [node.resident_bytes.get(device, node.weight_bytes) for node, device in placed()]
+            if any(node.weight_bytes or node.resident_bytes for node in nodes)
+            else None
+        )
         #: How many of them have run.
         self._ran = 0
         self._inputs = {end.name for end in table.inputs}
@@ -181,12 +188,11 @@ class _Ledger:
             if not here.issuperset(node.inputs):
                 self._check_reads(node, step.stage, here, device.memory)
             here.update(node.outputs)
-        size_bytes = sum(self._sizes_bytes[these])
-        if size_bytes:
-            self.uses[self._room[device.memory]] += size_bytes
+        if self._sizes_bytes:
+            self.uses[self._room[device.memory]] += sum(self._sizes_bytes[these])
         time_s = math.fsum([device.stage_s, *self._times_s[these]])
         self._keep_busy(resource, time_s)
-        energy_j = sum_known(self._energies_j[these])
+        energy_j = sum_known(self._energies_j[these]) if self._energies_j else None
         return time_s, device.basis, energy_j, device.stage_s, 0
 
     def _check_reads(

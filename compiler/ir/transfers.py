@@ -145,8 +145,12 @@ def _with_transfers(stages: Sequence[Stage], wants: Iterable[Want], router: Rout
 def _legs(wants: Iterable[Want], router: Router) -> Iterator[Want]:
     """The transfers that bring what is wanted to where it is not yet."""
     arrived: set[tuple[str, str]] = set()
-    for stage, value, source, memory in wants:
-        at = memory
+    for want in wants:
+        stage, value, source, at = want
+        if (value, at) not in arrived and router(value, source).get(at) == source:  # nearly always
+            arrived.add((value, at))
+            yield want
+            continue
         way: list[Want] = []
         while at != source and (value, at) not in arrived:
             before = router(value, source).get(at)

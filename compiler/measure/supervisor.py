@@ -47,20 +47,22 @@ _SOON_S = 0.005
 _PR_SET_PDEATHSIG = 1
 
 
-def survive_crashes(body: Callable[[Path], int]) -> int:
+def survive_crashes(body: Callable[[Path], int], *, alone: bool = True) -> int:
     """The exit code of `body`, which is run in a child process, with a folder for its notes.
+    `alone` says whether the reference device alone can stand in for all others.
 
     Has to be called before anything is loaded that starts threads: these do not survive a fork.
-    Raises EngineError where even the reference device alone crashes.
+    Raises EngineError where even the reference device alone crashes, or may not stand in after a
+    crash that no device is known to have caused.
     """
     with working_folder() as notes:
-        return supervise(notes, partial(_forked, partial(body, notes)))
+        return supervise(notes, partial(_forked, partial(body, notes)), alone=alone)
 
 
-def supervise(folder: Path, start: Start) -> int:
+def supervise(folder: Path, start: Start, *, alone: bool = True) -> int:
     """The exit code of the first child that reports one; `folder` is for the notes of all.
 
-    Whatever interrupts this, the child ends first. Raises EngineError as `survive_crashes`.
+    Whatever interrupts this, the child ends first. `alone` and errors are as of `survive_crashes`.
     """
     crashes = 0
     journal = CrashJournal(folder)
@@ -75,6 +77,13 @@ def supervise(folder: Path, start: Start) -> int:
                 f"{sentence}, with the reference device alone",
                 where="stagecut",
                 fix="check that the model runs in ONNX Runtime, and that there is enough memory",
+            )
+        if blamed is None and not alone:
+            raise EngineError(
+                sentence,
+                where="stagecut",
+                fix="compile the model again here, which leaves out what ends a process; or see "
+                "that there is enough memory",
             )
         crashes += 1
         if blamed is None or crashes == _MOST:

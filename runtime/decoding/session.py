@@ -5,8 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from stagecut.backends import UNHEARD
 from stagecut.compiler.formats.plan_file import Plan
-from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.device import Listener, Tensor
 from stagecut.compiler.ir.errors import PlanError
 from stagecut.compiler.ir.state import DECODE, Decoding
 from stagecut.runtime.decoding.counted import counts_from_front
@@ -29,7 +30,13 @@ class DecoderSession:
     and what Session raises.
     """
 
-    def __init__(self, plan: Plan | str | os.PathLike[str], *, fallback: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan | str | os.PathLike[str],
+        *,
+        fallback: bool = False,
+        listener: Listener = UNHEARD,
+    ) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
         if loaded.decoding is None:
             raise PlanError(
@@ -44,7 +51,8 @@ class DecoderSession:
         self.held_bytes: int = loaded.document.held_bytes
         self._step = loaded.entry_named(DECODE).variants[0]
         self.entries = {
-            name: Session(loaded, fallback=fallback, entry=name) for name in self.decoding.entries
+            name: Session(loaded, fallback=fallback, entry=name, listener=listener)
+            for name in self.decoding.entries
         }
         step = self.entries[DECODE]
         switches = loaded.entry_named(DECODE).planned.switches

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from stagecut.backends import UNHEARD
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.formats import archive
 from stagecut.compiler.ir.device import silent
@@ -17,7 +18,7 @@ def test_each_variant_in_its_order() -> None:
         MODELS["symbolic dimensions"].proto(), devices=["cpu.serial"], shapes=shapes
     )
     entry = plan.entry_named("main")
-    found = variants_of(plan, entry, fallback=False, over=None, progress=silent)
+    found = variants_of(plan, entry, fallback=False, over=None, progress=silent, listener=UNHEARD)
     assert [each.planned for each in found] == [*entry.planned.variants]
     assert [each.shapes for each in found] == [((2, size), (2, 3)) for size in (6, 4)]
 

@@ -260,8 +260,8 @@ def _transfers(
 
 def _read(costs: Sequence[Mapping[Key, float]], keys: Sequence[Key]) -> Floats:
     """(costs, keys): each mapping's entry for each key, NaN where it has none."""
-    if not costs or not keys:
-        return np.empty((len(costs), len(keys)))
+    if not keys or not any(costs):
+        return np.full((len(costs), len(keys)), math.nan)
     count = len(costs) * len(keys)
     try:
         if len(keys) == 1:

@@ -22,6 +22,9 @@ Parts: TypeAlias = list[tuple[int, int, int]]
 #: Of an ideal, for each below it and for each set of hosts, what a stage between them costs.
 Costs: TypeAlias = Callable[[int], Floats]
 
+#: The same of several kinds, whose first is that of the stages that are wanted.
+SeveralCosts: TypeAlias = Callable[[int], Sequence[Floats]]
+
 
 @dataclass(frozen=True, slots=True)
 class Join:
@@ -37,29 +40,32 @@ SUM = Join(np.add, lambda limit, cost: limit - cost)
 
 @dataclass(frozen=True)
 class BestWays:
-    """Of so many hosts."""
+    """Of so many hosts. Each of the `kinds` of costs has best ways of its own, found in one pass
+    over them."""
 
     lattice: Lattice
     hosts: int
     join: Join
-    costs: Costs
+    costs: SeveralCosts
+    kinds: int = 1
 
     @property
-    def total(self) -> float:
-        """Of all nodes on all hosts; infinite where there is no way."""
-        return float(self._best[-1, -1])
+    def totals(self) -> Sequence[float]:
+        """By kind, of all nodes on all hosts; infinite where there is no way."""
+        return [float(total) for total in self._best[:, -1, -1]]
 
     def parts(self) -> Parts:
-        """The stages of one that costs no more than `total`: from the last one on, the longest,
-        then the earliest hosts. Nothing where there is no way."""
-        ideal, mask, limit = len(self.lattice.ideals) - 1, (1 << self.hosts) - 1, self.total
+        """The stages of one of the first kind: from the last one on, the longest with which it
+        costs no more than its total, then the earliest hosts. Nothing where there is no way."""
+        best, limit = self._best[0], self.totals[0]
+        ideal, mask = len(self.lattice.ideals) - 1, (1 << self.hosts) - 1
         found: Parts = []
         if np.isinf(limit):
             return found
         while ideal:
-            below, costs = self.lattice.below[ideal], self.costs(ideal)
+            below, costs = self.lattice.below[ideal], self.costs(ideal)[0]
             reached = {
-                some: self.join.both(self._best[below, mask ^ some], costs[:, some])
+                some: self.join.both(best[below, mask ^ some], costs[:, some])
                 for some in subsets(mask)
             }
             row, some = min(
@@ -70,22 +76,22 @@ class BestWays:
             before, mask = int(below[row]), mask ^ some
             found.append((before, ideal, some))
             left = self.join.left(limit, float(costs[row, some]))
-            limit = max(left, float(self._best[before, mask]))  # which may differ by a rounding
+            limit = max(left, float(best[before, mask]))  # which may differ by a rounding
             ideal = before
         return found[::-1]
 
     @cached_property
     def _best(self) -> Floats:
-        """(I, 2^H): W, by the bit mask of the hosts."""
+        """(K, I, 2^H): W, by the bit mask of the hosts."""
         masks = 1 << self.hosts
-        best = np.full((len(self.lattice.ideals), masks), np.inf)
-        best[0] = 0.0
+        best = np.full((self.kinds, len(self.lattice.ideals), masks), np.inf)
+        best[:, 0] = 0.0
         for ideal in range(1, len(self.lattice.ideals)):
-            below, costs = self.lattice.below[ideal], self.costs(ideal)
+            below, costs = self.lattice.below[ideal], np.stack(self.costs(ideal))
             for mask in range(1, masks):
                 for some in subsets(mask):
-                    reached = self.join.both(best[below, mask ^ some], costs[:, some])
-                    best[ideal, mask] = min(best[ideal, mask], reached.min())
+                    reached = self.join.both(best[:, below, mask ^ some], costs[:, :, some])
+                    best[:, ideal, mask] = np.minimum(best[:, ideal, mask], reached.min(axis=1))
         return best
 
 

@@ -31,7 +31,7 @@ class WithinLatency:
         low, high = 0, len(periods_s)
         while low < high:
             middle = (low + high) // 2
-            if self._quickest(float(periods_s[middle])).total <= most_s:
+            if self._quickest(float(periods_s[middle])).totals[0] <= most_s:
                 high = middle
             else:
                 low = middle + 1
@@ -42,10 +42,9 @@ class WithinLatency:
         return self._quickest(period_s).parts()
 
     def _quickest(self, period_s: float) -> BestWays:
-        def latencies_s(ideal: int) -> Floats:
+        def latencies_s(ideal: int) -> tuple[Floats]:
             stage_s, latency_s = self._both[ideal]
-            allowed: Floats = np.where(stage_s <= period_s, latency_s, np.inf)
-            return allowed
+            return (np.where(stage_s <= period_s, latency_s, np.inf),)
 
         return BestWays(self.lattice, self.hosts, SUM, latencies_s)
 

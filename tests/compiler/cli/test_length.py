@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -54,6 +56,20 @@ def test_every_change_along_the_length_is_told(run: Run) -> None:
     assert [float(row["length"]) for row in rows] == [
         length for each in found["stretches"] for length, _ in each["corners"]
     ]
+
+
+def test_costs_may_come_out_of_a_pipe(run: Run) -> None:
+    expected = _json(run("partition", "steps.json", "--length", "10", "--json"))
+    pipes = {
+        "--length=10": Path("steps.json").read_bytes(),
+        "--time-limit=60": write_costs(steps().at(10)).encode(),
+    }
+    for option, text in pipes.items():
+        os.mkfifo("pipe")
+        threading.Thread(target=Path("pipe").write_bytes, args=(text,), daemon=True).start()
+        found = _json(run("partition", "pipe", option, "--json"))
+        assert found == {**expected, "solve_s": found["solve_s"]}
+        Path("pipe").unlink()
 
 
 def test_a_sweep_along_the_length_for_people(run: Run) -> None:

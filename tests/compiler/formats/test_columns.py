@@ -16,6 +16,7 @@ class Document(TypedDict):
     name: Annotated[str, Field(min_length=1)]
     size: NotRequired[Annotated[int, Field(ge=0)]]
     costs: NotRequired[dict[str, Annotated[float, Field(ge=0)]]]
+    uses: NotRequired[dict[str, dict[str, float]]]
 
 
 RECORDS = Records(Document)
@@ -34,6 +35,9 @@ _SOUND = st.fixed_dictionaries(
     optional={
         "size": st.integers(0, 3),
         "costs": st.dictionaries(st.just("cpu"), st.integers(0, 3) | st.floats(0, 3)),
+        "uses": st.dictionaries(
+            st.sampled_from("ab"), st.dictionaries(st.sampled_from("cd"), st.floats(0, 3))
+        ),
     },
 )
 
@@ -58,6 +62,12 @@ def test_what_is_refused_and_read_is_the_same_as_one_by_one(records: list[Any]) 
     costs = [each.get("costs", {}) for each in expected]
     assert [*columns("costs", {})] == costs
     assert [*columns("costs", {}, _doubled)] == [_doubled(each) for each in costs]
+    assert columns.count_keys() == sum(map(_keys_of, records))
+
+
+def _keys_of(part: object) -> int:
+    """How many keys there are in it, however deep."""
+    return len(part) + sum(map(_keys_of, part.values())) if isinstance(part, dict) else 0
 
 
 def _doubled(costs: dict[str, float]) -> dict[str, float]:

@@ -25,19 +25,22 @@ def test_no_way_is_better(
         tuple(way): joined(value_of(lattice, costs, part) for part in way)
         for way in every_way(count, (1 << HOSTS) - 1)
     }
-    best = BestWays(lattice, HOSTS, join, costs.__getitem__)
-    assert best.total == pytest.approx(min(ways.values()))
+    both = [(each, 0.5 * each) for each in costs]
+    best = BestWays(lattice, HOSTS, join, both.__getitem__, kinds=2)
+    total, half = best.totals
+    assert total == pytest.approx(min(ways.values()))
+    assert half == pytest.approx(0.5 * total)
     found = best.parts()
-    if np.isinf(best.total):
+    if np.isinf(total):
         assert found == []
     else:
-        assert ways[tuple(found)] == pytest.approx(best.total)
+        assert ways[tuple(found)] == pytest.approx(total)
 
 
 @pytest.mark.parametrize("join", [LARGEST, SUM], ids=["largest", "sum"])
 def test_of_equal_ones_the_last_stage_is_the_longest(join: Join) -> None:
     lattice = lattice_of(2)
-    costs: list[Floats] = [np.zeros((len(below), 1 << HOSTS)) for below in lattice.below]
+    costs: list[tuple[Floats]] = [(np.zeros((len(below), 1 << HOSTS)),) for below in lattice.below]
     assert BestWays(lattice, HOSTS, join, costs.__getitem__).parts() == [(0, 2, 0b01)]
 
 

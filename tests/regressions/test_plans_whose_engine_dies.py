@@ -1,0 +1,128 @@
+"""Plans whose device ends the process when they are used: it is said which one, and what to do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.support.liar import install
+from tests.support.onnx_models import MODELS
+from tests.support.repository import ROOT
+
+STAGECUT = (sys.executable, "-m", "stagecut.compiler.cli.main")
+
+FALLBACK = ("run", "x.plan", "--random", "0", "--fallback")
+ESTIMATE = ("estimate", "dies", "Relu", "--shape", "4")
+
+#: A device that is sound, until a file says where it dies, and how.
+PACKAGE = """
+from pathlib import Path
+from tests.support import liar
+
+def create(name, options):
+    if Path("death").exists():
+        options = {**options, **dict(zip(("at", "does"), Path("death").read_text().split(": ")))}
+    return liar.create(name, options)
+"""
+
+#: Where it dies, and how; what is told of it.
+DEATHS = {
+    "create: exit 0": "dies exited with status 0 when it was made: going on without it there",
+    "create: segfault": "dies crashed (SIGSEGV) when it was made: going on without it there",
+    "prepare: kill": "dies was killed (SIGKILL), as the system does where memory runs out, when",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With `x.plan`, which runs on the device `dies`."""
+    folder = tmp_path_factory.mktemp("dies")
+    install(folder)
+    entries = "[stagecut.backends]\ndies = dies:create\n"
+    (folder / "liar-1.0.dist-info" / "entry_points.txt").write_text(entries)
+    (folder / "dies.py").write_text(PACKAGE)
+    onnx.save(MODELS["branches"].proto(), folder / "x.onnx")
+    devices = "--device dies --device cpu.serial --pin *=dies"
+    done = _stagecut(folder, *f"compile x.onnx -o x.plan {devices} --effort quick".split())
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _stagecut(folder: Path, *arguments: str, death: str = "") -> "subprocess.CompletedProcess[str]":
+    with _started(folder, *arguments, death=death) as process:
+        out, said = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, said)
+
+
+def _started(folder: Path, *arguments: str, death: str = "") -> "subprocess.Popen[str]":
+    (folder / "death").unlink(missing_ok=True)
+    if death:
+        (folder / "death").write_text(death)
+    path = os.pathsep.join((str(folder), str(ROOT), *filter(None, sys.path)))
+    return subprocess.Popen(
+        [*STAGECUT, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+@pytest.mark.parametrize(("death", "told"), DEATHS.items())
+def test_run_says_which_device_it_was_and_what_to_do(death: str, told: str, folder: Path) -> None:
+    done = _stagecut(folder, "run", "x.plan", "--random", "0", death=death)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "dies: it " in done.stderr
+    assert "--fallback" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(("death", "told"), DEATHS.items())
+def test_the_fallback_runs(death: str, told: str, folder: Path) -> None:
+    done = _stagecut(folder, *FALLBACK, "--json", death=death)
+    assert done.returncode == 0, done.stderr
+    assert told in done.stderr
+    assert json.loads(done.stdout)["schema"] == "stagecut.run/1"
+
+
+def test_bench_runs_the_fallback_in_its_processes_too(folder: Path) -> None:
+    command = "bench x.plan --fallback --against onnxruntime --rounds 1 --seconds 0.01 --json"
+    done = _stagecut(folder, *command.split(), death="create: segfault")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["schema"] == "stagecut.bench/1"
+
+
+def test_a_run_that_dies_in_a_stage_is_told_and_not_repeated(folder: Path) -> None:
+    done = _stagecut(folder, "run", "x.plan", "--random", "0", death="run: abort")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: the process crashed (SIGABRT)")
+    assert "Traceback" not in done.stderr
+
+
+def test_estimate_says_that_the_device_ended_it(folder: Path) -> None:
+    done = _stagecut(folder, *ESTIMATE, death="create: segfault")
+    assert done.returncode == 1
+    assert "dies crashed (SIGSEGV) when it was made" in done.stderr
+
+
+def test_a_run_whose_engine_hangs_can_be_interrupted(folder: Path) -> None:
+    (folder / "hanging").unlink(missing_ok=True)
+    command = ("run", "x.plan", "--random", "0")
+    with _started(folder, *command, death="prepare: hang") as process:
+        for _ in range(600):
+            if (folder / "hanging").exists() and (folder / "hanging").read_text():
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "stopped\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((folder / "hanging").read_text()), 0)
