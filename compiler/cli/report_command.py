@@ -77,6 +77,7 @@ def report(
     """
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.ir.recorded import Recorded
     from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.model.entries import entry_rows
@@ -103,18 +104,18 @@ def report(
     loaded = Plan.load(plan)
     shapes = common.parse_shapes(shape)
     variant = loaded.variant(shapes, entries_asked(loaded, entry, shapes)[0])
-    recorded = None if trace is None else _read_trace(trace)
+    recorded = Recorded() if trace is None else _read_trace(trace)
     variants = loaded.entry_named(variant.entry).planned.variants
     costs = read_costs(variant.costs)
     content = build_report(
         variant.planned,
         costs,
-        recorded and recorded.run,
+        recorded.run,
         variants,
         loaded.weights,
         variant.entry,
         entry_rows(loaded.document),
-        recorded and recorded.stream,
+        recorded.stream,
     )
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
