@@ -100,7 +100,9 @@ def test_ratios_are_over_scalar_code_in_fp64_and_in_the_same_precision() -> None
     def row(precision: str, step: str, cycles: float, clusters: int = USUAL_CLUSTERS) -> Row:
         return Row(
             *("m", "nar", 8, precision, clusters, step, cycles),
-            *(0.5, 0.6, 0.7, {"product": 1.0}, 1.0, 2.0, 3.0, 1.0),
+            *(0.5, 0.6, 0.7),
+            {"product": 1.0},
+            *(1.0, 2.0, 3.0, 1.0),
         )
 
     of_fp64, of_same = headlines(

@@ -75,7 +75,7 @@ def _write(imported: Imported, place: Path) -> None:
     new = place.with_suffix(".new")
     new.mkdir()
     ir.save(imported.model, new / "model.onnx")
-    np.savez(new / "feeds.npz", **imported.feeds)
+    np.savez(new / "feeds.npz", allow_pickle=False, **imported.feeds)
     texts = {"name": imported.name, "source": imported.source, "unchecked": imported.unchecked}
     (new / "texts.json").write_text(json.dumps(texts))
     if imported.uncached is not None:

@@ -25,7 +25,7 @@ def in_few_bits(model: nn.Module, plan: Plan) -> nn.Module:
             raise ValueError(f"no product has a weight like one of {[*matrix.shape]}")
         products.remove(near)
         # of its own: a head may share its weight with the embedding, whose rows stay as they are
-        turned = matrix if near.weight.shape == matrix.shape else matrix.T
+        turned = matrix.T if isinstance(near, nn.Linear) else matrix
         near.weight = nn.Parameter(turned.contiguous(), requires_grad=False)
     return found
 
@@ -44,8 +44,8 @@ def _matrices(plan: Plan) -> Iterator[Tensor]:
 def _matrix(module: Any) -> Tensor | None:
     """The weight of a product, as [inner, outer]; None of anything else."""
     if isinstance(module, nn.Linear):
-        return module.weight.T
-    return module.weight if type(module).__name__ == "Conv1D" else None
+        return module.weight.detach().T
+    return module.weight.detach() if type(module).__name__ == "Conv1D" else None
 
 
 def _distance(product: Any, matrix: Tensor) -> float:

@@ -28,18 +28,15 @@ def chains(draw: st.DrawFn) -> Chain:
     norm, multiplied = Rows("layernorm", rows, inner), Product(rows, columns, inner)
     after = Rows(draw(st.sampled_from(["add", "layernorm"])), rows, columns)
     other = Product(rows, draw(SIZES), inner)
-    links: tuple[tuple[Link, ...], tuple[int, ...]] = draw(
-        st.sampled_from(
-            [
-                ((norm, multiplied), ()),
-                ((multiplied, after), ()),
-                ((norm, multiplied, after), ()),
-                ((norm, multiplied, other), (-1, 0, 0)),
-                ((multiplied, other), (-1, -1)),
-                ((norm, multiplied, other, after), (-1, 0, 0, 1)),
-            ]
-        )
-    )
+    all_links: list[tuple[tuple[Link, ...], tuple[int, ...]]] = [
+        ((norm, multiplied), ()),
+        ((multiplied, after), ()),
+        ((norm, multiplied, after), ()),
+        ((norm, multiplied, other), (-1, 0, 0)),
+        ((multiplied, other), (-1, -1)),
+        ((norm, multiplied, other, after), (-1, 0, 0, 1)),
+    ]
+    links = draw(st.sampled_from(all_links))
     found = Chain(links[0], sources=links[1])
     unread = [at for at in range(len(found.links) - 1) if found.last_reader(at) == at]
     also = [0] if draw(st.booleans()) else []
