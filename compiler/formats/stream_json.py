@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, NotRequired, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from stagecut.compiler.formats.text_file import read_text
@@ -45,7 +45,7 @@ _strict = with_config(ConfigDict(extra="ignore", strict=True, allow_inf_nan=Fals
 class _Stage(TypedDict):
     device: str
     replicas: Annotated[int, Field(ge=1)]
-    nodes: Annotated[tuple[str, ...], BeforeValidator(tuple)]
+    nodes: tuple[str, ...]
 
 
 _Period: TypeAlias = Annotated[str, Field(pattern=r"^\d{1,40}(/[1-9]\d{0,40})?$")]
@@ -174,10 +174,24 @@ def _misfits(told: object, known: object, at: str) -> Iterator[str]:
         for index, (one, other) in enumerate(zip(told, known, strict=True)):
             yield from _misfits(one, other, f"{at}[{index}]")
     elif isinstance(told, float | int) and isinstance(known, float | int):
-        if not math.isclose(told, known, rel_tol=ROUNDING):
-            yield f"{at} is {told:g}, and comes to {known:g}"
+        if not _is_close(told, known):
+            yield f"{at} is {_short(told)}, and comes to {known:g}"
     elif told != known:
         yield f"{at} is {told!r}, and comes to {known!r}"
+
+
+def _is_close(told: float, known: float) -> bool:
+    try:
+        return math.isclose(told, known, rel_tol=ROUNDING)
+    except OverflowError:  # of a whole number without end
+        return False
+
+
+def _short(told: float) -> str:
+    try:
+        return f"{told:g}"
+    except OverflowError:
+        return "a number that no float holds"
 
 
 def read_stream(path: Path, table: CostTable) -> StoredStream:
