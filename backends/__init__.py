@@ -1,5 +1,6 @@
 """One folder for each kind of device; `backends/table.py` names them all, and this is its door."""
 
+from stagecut.backends.configurations import apart as apart
 from stagecut.backends.configurations import configurations as configurations
 from stagecut.backends.configurations import configured as configured
 from stagecut.backends.configurations import quantises as quantises

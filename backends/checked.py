@@ -14,6 +14,7 @@ from numbers import Integral, Real
 from typing import TypeVar, get_args
 
 from stagecut.backends.configurations import (
+    apart,
     configurations,
     quantises,
     ranged,
@@ -25,6 +26,7 @@ from stagecut.compiler.ir.device import (
     Backend,
     Estimate,
     Executable,
+    Keeping,
     LinkDriver,
     Listener,
     StageProgram,
@@ -86,6 +88,7 @@ class CheckedBackend:
     links: tuple[CheckedLink, ...]
     alone: tuple[str, ...]
     listener: Listener
+    keeps_values: bool = False
 
     def supports(self, node: Node) -> Support:
         """A refusal where no answer is to be had."""
@@ -142,6 +145,11 @@ class CheckedBackend:
             return stage
         return answer if isinstance(answer, StageProgram) else stage
 
+    def apart(self, callers: int) -> str:
+        name = self.device.name
+        answer = _asked(lambda: apart(self.inner, callers), name, "", self.listener, name)
+        return _text(name, "apart", answer, empty=True)
+
     def serving(self, callers: int) -> str:
         name = self.device.name
         answer = _asked(lambda: serving(self.inner, callers), name, "", self.listener, name)
@@ -180,7 +188,10 @@ def checked(name: str, backend: Backend, listener: Listener) -> CheckedBackend:
     if not isinstance(offered, tuple | list):
         raise _nonsense(name, "alone", offered)
     alone = tuple(_text(name, "alone", each) for each in offered)
-    return CheckedBackend(backend, device, memory, links, alone, listener)
+    keeps: object = backend.keeps_values if isinstance(backend, Keeping) else False
+    if not isinstance(keeps, bool):
+        raise _nonsense(name, "keeps_values", keeps)
+    return CheckedBackend(backend, device, memory, links, alone, listener, keeps)
 
 
 def renamed(backend: CheckedBackend, name: str) -> CheckedBackend:

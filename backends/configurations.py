@@ -6,7 +6,8 @@ a configuration is options of the device, `waiting=spin,pinning=on`, with which 
 the same device again. It computes the same numbers; only time and processor time may differ.
 
 In a stream, several replicas of a stage call it at once. An engine that serves one caller at a time
-says with which configuration it serves more.
+says with which configuration it serves more; one whose callers share a session may serve each by
+one of its own.
 """
 
 from dataclasses import replace
@@ -46,6 +47,22 @@ class Serving(Protocol):
         """The configuration in which it serves one caller at a time, and keeps nothing for others;
         empty where it does so anyway."""
         ...
+
+
+@runtime_checkable
+class Apart(Protocol):
+    """What a backend whose callers share a session may offer, too."""
+
+    def apart(self, callers: int) -> str:
+        """The configuration in which each of so many callers at once has a session of its own, and
+        what the engine makes of the weights once for each; empty where there is none."""
+        ...
+
+
+def apart(backend: Backend, callers: int) -> str:
+    """The configuration in which each of so many callers at once has a session of its own; empty
+    where there is none."""
+    return backend.apart(callers) if isinstance(backend, Apart) and callers > 1 else ""
 
 
 def serving(backend: Backend, callers: int) -> str:

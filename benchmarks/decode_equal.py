@@ -1,12 +1,16 @@
 """Claim: greedy tokens of a plan are those of torch eager with a cache, wherever its parts run.
 
-    python -m benchmarks.decode_equal [--new 256] [--models tiny-gpt2,tiny-llama,...]
+    python -m benchmarks.decode_equal [--new 256] [--models tiny-gpt2,tiny-llama,...] [--few-bits]
 
 Each decoder of the zoo, in small where it is large, with weights so large that what it says differs
 from token to token. A line of the table is a model on some devices, on which its nodes are dealt at
 random, and run straight on, and through forks and truncations: how many tokens are torch's up to
 the first other one, and how far the scores of a step are from those of torch's pass over all tokens
 at once, as a part of the largest.
+
+--few-bits: on each device with weights in few bits, whole. The same is asked of torch with the very
+weights that the plan holds. With activations in float32 (`activations=f32`) tokens are to be the
+same; where activations are rounded, too, in each step anew, it is seen how far that goes.
 """
 
 import argparse
@@ -29,6 +33,7 @@ from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.models.encoder_decoders import ENCODER_INPUTS, EncoderDecoder
 from stagecut.runtime.decoding.sequence import Sequence as Tokens
 from stagecut.runtime.decoding.session import DecoderSession
+from tests.support.in_few_bits import in_few_bits
 from tests.support.scattered import scattered
 from tests.support.spread_out import spread_out
 
@@ -37,12 +42,32 @@ _SPREAD = {"tiny-gpt2": 10.0, "tiny-gptj": 40.0, "tiny-llama": 10.0, "tiny-whisp
 _PROMPT = (5, 17, 99, 42, 7)
 _SCATTERED = (("cpu.serial", "cpu.parallel"),)
 _WITH_OPENVINO = (("openvino.f32.serial",), ("openvino.f32",), ("cpu.serial", "openvino.f32"))
+_FEW_BITS = (
+    ("cpu.int8.serial:activations=f32",),
+    ("cpu.int4.serial:activations=f32",),
+    ("cpu.int4.parallel:activations=f32",),
+    ("cpu.int8.serial",),
+    ("cpu.int8.parallel",),
+    ("cpu.int4.serial",),
+    ("cpu.int4.parallel",),
+    ("cpu.int8-dynamic.serial",),
+)
+_FEW_BITS_OPENVINO = (
+    ("openvino.int8.serial:activations=f32",),
+    ("openvino.int4.serial:activations=f32",),
+    ("openvino.int8.serial",),
+    ("openvino.int4.serial",),
+)
+
+#: A plan in few bits may be as far from the model in full as it likes: it is held to its own.
+_FAR = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A model, what its encoder reads, and what torch says: `tokens`, and the scores of each."""
 
+    module: Any
     imported: Imported
     source: Feeds
     tokens: list[int]
@@ -53,20 +78,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--new", type=int, default=256)
     parser.add_argument("--models", default=",".join(_SPREAD))
+    parser.add_argument("--few-bits", action="store_true")
     options = parser.parse_args()
     print(describe_machine())
-    print(f"{'model':16} {'devices':30} {'straight on':>12} {'fork, truncate':>15} {'apart':>8}")
+    print(f"{'model':16} {'devices':36} {'straight on':>12} {'fork, truncate':>15} {'apart':>8}")
     for name in options.models.split(","):
         case = _case(name, options.new)
-        for devices in _devices():
+        for devices in _devices(few_bits=options.few_bits):
             _print(name, devices, case)
         print(f"{name:16} {len({*case.tokens})} different tokens")
 
 
-def _devices() -> Iterator[tuple[str, ...]]:
-    yield from (("cpu.serial",), ("cpu.parallel",), *_SCATTERED)
+def _devices(*, few_bits: bool) -> Iterator[tuple[str, ...]]:
+    yield from _FEW_BITS if few_bits else (("cpu.serial",), ("cpu.parallel",), *_SCATTERED)
     if find_spec("openvino") is not None:
-        yield from _WITH_OPENVINO
+        yield from _FEW_BITS_OPENVINO if few_bits else _WITH_OPENVINO
 
 
 def _case(name: str, new: int) -> Case:
@@ -76,20 +102,23 @@ def _case(name: str, new: int) -> Case:
         spread_out(model, _SPREAD[name])
     module: Any = model.module
     source: Feeds = {}
-    given: dict[str, Any] = {}
-    read = "input_ids"
     if isinstance(module, EncoderDecoder):
         source = {each: model.example_inputs[each].numpy() for each in ENCODER_INPUTS}
+    return _told(module.model, of_model(model, f"zoo:{name}"), source, new)
+
+
+def _told(model: Any, imported: Imported, source: Feeds, new: int) -> Case:
+    """What torch says."""
+    given: dict[str, Any] = {}
+    if source:
         with torch.no_grad():
-            given["encoder_outputs"] = module.model.get_encoder()(
-                *map(torch.tensor, source.values())
-            )
-        read = "decoder_input_ids"
-    tokens = _greedy(module.model, given, read, new)
+            given["encoder_outputs"] = model.get_encoder()(*map(torch.tensor, source.values()))
+    read = "decoder_input_ids" if source else "input_ids"
+    tokens = _greedy(model, given, read, new)
     with torch.no_grad():
-        told = torch.tensor([[*_PROMPT, *tokens[:-1]]])
-        scores = module.model(**{read: told}, **given).logits[0, len(_PROMPT) - 1 :].numpy()
-    return Case(of_model(model, f"zoo:{name}"), source, tokens, scores)
+        said = torch.tensor([[*_PROMPT, *tokens[:-1]]])
+        scores = model(**{read: said}, **given).logits[0, len(_PROMPT) - 1 :].numpy()
+    return Case(model, imported, source, tokens, scores)
 
 
 def _greedy(model: Any, given: dict[str, Any], read: str, count: int) -> list[int]:
@@ -107,14 +136,28 @@ def _greedy(model: Any, given: dict[str, Any], read: str, count: int) -> list[in
 
 def _print(name: str, devices: Sequence[str], case: Case) -> None:
     options = DecodingOptions(prompt=len(_PROMPT))
-    plan = compile_model(case.imported, devices=devices, costs=scattered(3), decoding=options)
+    few = devices in {*_FEW_BITS, *_FEW_BITS_OPENVINO}
+    plan = compile_model(
+        case.imported,
+        devices=devices,
+        costs=scattered(3),
+        decoding=options,
+        tolerance=_FAR if few else None,
+    )
+    if few:
+        own = in_few_bits(case.module, plan)
+        case = _told(own, case.imported, case.source, len(case.tokens))
     session = DecoderSession(plan)
-    used = {each.device for v in plan.variants for each in v.planned.schedule.stages}
+    used = (
+        {*devices}
+        if few
+        else {each.device for v in plan.variants for each in v.planned.schedule.stages}
+    )
     straight, scores = _straight(session, case)
     apart = np.abs(scores - case.scores).max() / np.abs(case.scores).max()
     forked = _forked(session, case)
     print(
-        f"{name:16} {' + '.join(sorted(used)):30} {_equal(straight, case.tokens):>12} "
+        f"{name:16} {' + '.join(sorted(used)):36} {_equal(straight, case.tokens):>12} "
         f"{_equal(forked, case.tokens):>15} {apart:8.1e}",
         flush=True,
     )

@@ -3,7 +3,8 @@
     python -m benchmarks.hosts                              a model too large for one host, and a
                                                             stream, at 1 Gbit/s and 100 Mbit/s
     python -m benchmarks.hosts --soak 10                    values of 16 MB for ten minutes
-    python -m benchmarks.hosts --faults --requests 200      while hosts, links and files fail
+    python -m benchmarks.hosts --faults --requests 200      while hosts, links and files fail, or by
+                                                            --events some of them
 
 Predicted beside observed; outputs beside those of the whole model on one host. Needs root.
 """
@@ -14,11 +15,12 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hosts_faults import faults
-from benchmarks.hosts_runs import CLI, STREAMS, compiled, driven, limited, measured
+from benchmarks.hosts_faults import EVENTS, faults
+from benchmarks.hosts_runs import CLI, STREAMS, at_work, compiled, driven, limited, measured
 from benchmarks.hosts_soak import soaked
 from benchmarks.namespaces import Hosts, why_not
 
@@ -28,6 +30,7 @@ _MODEL = "zoo:bert-small:seq=16"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", action="store_true")
+    parser.add_argument("--events", nargs="+", default=EVENTS, choices=EVENTS)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--model", default=_MODEL)
     parser.add_argument("--streamed", default="zoo:bert-base:seq=16")
@@ -70,7 +73,8 @@ def _speeds(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[st
                 ("a stream", options.streamed, fits, machine, STREAMS),
             ):
                 plan = folder / f"{mbit}.plan"
-                compiled(hosts, model, plan, ["--machine", str(given), *more])
+                with at_work(hosts, 1, alone) if more else nullcontext():
+                    compiled(hosts, model, plan, ["--machine", str(given), *more])
                 rows.append(_row(hosts, what, model, mbit, plan, alone, options.requests))
                 print(rows[-1], file=sys.stderr, flush=True)
     return {"speeds": rows}

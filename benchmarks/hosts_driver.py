@@ -8,6 +8,7 @@ are held `--against` gives.
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,7 @@ def main() -> None:
     with Session(options.plan, cluster=options.cluster) as session:
         inputs = [random_feeds(session.planned.inputs, seed, {}) for seed in range(_INPUTS)]
         expected = _expected(session if options.against is None else options.against, inputs)
+        os.sync()  # of slices that are still to be written to disk, or CPUs would be at that
         print("prepared", flush=True)
         singles_s = [_single_s(session, inputs[at % _INPUTS]) for at in range(_SINGLE_RUNS)]
         print("ready", flush=True)

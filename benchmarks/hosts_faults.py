@@ -47,15 +47,16 @@ def faults(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str
             path = measured(hosts, folder / "machine.json")
             machine = limited(path, path, hosts.count - 1)
             plan = compiled(hosts, model, folder / "over.plan", ["--machine", str(machine)])
-            for event, happen in _EVENTS.items():
+            for event in [each for each in _EVENTS if each in options.events]:
+                happen = _EVENTS[event]
                 found.append(asdict(_suffered(hosts, plan, requests, event, happen)))
                 print(found[-1], file=sys.stderr, flush=True)
                 for host in (1, 2):
                     if not _is_up(hosts, host):
                         hosts.kill(host)
                         hosts.start(host)
-            for event, victim in _ENDS.items():
-                found.append(asdict(_ended(hosts, plan, event, victim)))
+            ends = [each for each in _ENDS if each in options.events]
+            found += [asdict(_ended(hosts, plan, event, _ENDS[event])) for event in ends]
         finally:
             for host in (1, 2):
                 subprocess.run(["umount", "-l", hosts.cache_of(host)], check=False)
@@ -192,3 +193,6 @@ _EVENTS: dict[str, Callable[[Hosts], None]] = {
 
 #: What ends a session; the head is last, for it takes the cluster with it.
 _ENDS = {"driver killed": b"benchmarks.hosts_driver", "head killed": b"gcs_server"}
+
+#: All of them, in their order.
+EVENTS = (*_EVENTS, *_ENDS)

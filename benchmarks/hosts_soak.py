@@ -3,11 +3,15 @@
 import argparse
 import json
 import os
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,6 +21,8 @@ from benchmarks.hosts_runs import ENDLESS, STREAMS, await_ready, bounded, compil
 from benchmarks.namespaces import Hosts
 
 _WIDE, _WIDE_BYTES = 2048, 3 * 4096
+#: Of the processes that grew.
+_MOST_NAMED = 4
 
 
 def soaked(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str, object]]]:
@@ -32,17 +38,23 @@ def soaked(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str
         more = ("--seconds", str(seconds))
         session = driver(hosts, plan, ENDLESS, *more, over=True)
         await_ready(session)
-        rows, begun_s = [], time.monotonic()
+        rows: list[dict[str, Any]] = []
+        begun_s = time.monotonic()
         reader = threading.Thread(target=lambda: lines.extend(session.stdout or ()))
         lines: list[str] = []
         reader.start()
         while session.poll() is None:
             rows.append(_held(hosts, time.monotonic() - begun_s, len(lines)))
+            print(rows[-1], file=sys.stderr, flush=True)
             time.sleep(max(1.0, seconds / 20))
         reader.join()
         answered = lines[-1] if lines else "{}"
         right = json.loads(answered).get("right", [])
-    rows.append({"answers": len(right), "as_before": all(right), "load": os.getloadavg()[0]})
+    grown_mib = grown(rows)
+    for row in rows:
+        del row["processes"]
+    held = {"answers": len(right), "as_before": all(right), "load": os.getloadavg()[0]}
+    rows.append({**held, "grown_mib": grown_mib})
     return {"soak": rows}
 
 
@@ -60,25 +72,58 @@ def _wide_model() -> onnx.ModelProto:
     return model
 
 
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """MiB of a process: its own, and its part of what it shares through files in memory, which is
+    Ray's store: pages of that are there once they have been written to, up to its size."""
+
+    name: str
+    own_mib: float
+    store_mib: float
+
+
 def _held(hosts: Hosts, elapsed_s: float, answers: int) -> dict[str, object]:
-    """By host, MiB of all of its processes but what they share, and of its spilled values."""
+    """By host, of all of its processes; and of its spilled values."""
     spilled = sum(each.stat().st_size for each in hosts.folder.rglob("ray_spilled*/*"))
-    return {
-        "elapsed_s": elapsed_s,
-        "answers": answers,
-        **{f"host-{at + 1}_mib": _private_mib(hosts.pids(at)) for at in range(hosts.count)},
-        "spilled_mib": spilled / 2**20,
-    }
+    found: dict[str, object] = {"elapsed_s": elapsed_s, "answers": answers}
+    processes: dict[str, float] = {}
+    for at in range(hosts.count):
+        held = [*_memories(hosts.pids(at))]
+        found[f"host-{at + 1}_mib"] = sum(each.own_mib for each in held)
+        found[f"host-{at + 1}_store_mib"] = sum(each.store_mib for each in held)
+        for each in held:
+            name = f"host-{at + 1} {each.name}"
+            processes[name] = processes.get(name, 0.0) + each.own_mib
+    return {**found, "spilled_mib": spilled / 2**20, "processes": processes}
 
 
-def _private_mib(pids: Sequence[int]) -> float:
-    total = 0
+def grown(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """MiB that processes had more at the end than on average in the second quarter, when stores and
+    queues have been full once; those that grew the most."""
+    quarter = len(rows) // 4
+    second, last = rows[quarter : max(2 * quarter, 1)], rows[-max(1, quarter // 2) :]
+    names = rows[-1]["processes"]
+
+    def mean(of: Sequence[Mapping[str, Any]], name: str) -> float:
+        return fmean(row["processes"].get(name, 0.0) for row in of)
+
+    more = {name: mean(last, name) - mean(second, name) for name in names}
+    return dict(sorted(more.items(), key=lambda pair: -pair[1])[:_MOST_NAMED])
+
+
+def _memories(pids: Sequence[int]) -> Iterator[_Memory]:
     for pid in pids:
         with suppress(OSError):
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += sum(
-                int(line.split()[1])
-                for line in text.splitlines()
-                if line.startswith(("Private_Dirty:", "Private_Clean:"))
-            )
-    return total / 1024
+            kib = {line.split(":")[0]: line.split()[1] for line in text.splitlines()[1:]}
+            own_mib, store_mib = (int(kib[key]) / 1024 for key in ("Pss_Anon", "Pss_Shmem"))
+            yield _Memory(_name(pid), own_mib, store_mib)
+
+
+def _name(pid: int) -> str:
+    """Of its program, for people: `gcs_server`, `ray::Member`, `benchmarks.hosts_driver`."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    words = [word for word in words if word and not word.startswith("-")]
+    if len(words) > 1 and "python" in words[0]:
+        words = words[1:]
+    return Path(words[0].strip()).name if words else "?"

@@ -2,7 +2,7 @@
 
     python -m benchmarks.manycore [--models vit-b,gpt-j] [--precisions fp64,fp8] [--clusters 16]
                                   [--steps baseline,library] [--device manycore.snitch16]
-                                  [--output out]
+                                  [--output out] [--resume]
 
 Every figure is modelled: costs are those of the device's kernels (`backends/manycore`), block after
 block, so that no weights are built. Decoders see all tokens (nar), or one token against a cache
@@ -16,26 +16,33 @@ block, so that no weights are built. Decoders see all tokens (nar), or one token
     turned V    V kept transposed
     multiplied  accumulators multiplied, not divided
     split N     all cores work on a single row
-    kept rows   a norm's rows stay in the scratchpads for the product, where that is faster
+    kept rows   rows stay in the scratchpads from a norm through the products behind it, where
+                that is faster
+
+`products` is the utilisation of the products alone, of the clusters in use; `shares` in the JSON is
+the part of the cycles that each kind of kernel takes.
 
 Operations are counted as usual: two for a multiply-add, four S S P for an attention of S tokens by
 P numbers, half of that where it is causal. Utilisation (`use`) is of the peak of the whole chip,
 and beside it of the clusters that have work, as the published figure counts it. `as counted` is
 `buffered` with the rest of that count: 192 tokens of 197, and transfers that disturb no core.
-Writes manycore.json, manycore_breakdown.png, manycore_lengths.png and manycore_clusters.png.
+Writes manycore.json, manycore_breakdown.png, manycore_kernels.png, manycore_lengths.png and
+manycore_clusters.png. The whole takes a while: what is done is written after each case, and
+`--resume` goes on from there.
 """
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.drawing import Panel, bars, panels
-from benchmarks.manycore_headlines import headlines
+from benchmarks.manycore_headlines import Headline, headlines
 from benchmarks.manycore_models import MODELS, Case, Model, works
 from stagecut import backends
-from stagecut.backends.manycore.costs import costs
+from stagecut.backends.manycore.costs import Cost, costs
 from stagecut.backends.manycore.device import ManycoreBackend
 from stagecut.backends.manycore.work import UnsupportedError
 
@@ -64,7 +71,8 @@ COUNTED_TOKENS, COUNTED_AFTER, COUNTED = 192, "buffered", "dma_disturbs=0"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a model takes with one set of options; `per_s` counts images or tokens."""
+    """What a model takes with one set of options; `per_s` counts images or tokens. `products` is
+    the utilisation of its products, None where they are one with other kernels."""
 
     model: str
     mode: str
@@ -75,9 +83,21 @@ class Row:
     cycles: float
     utilisation: float
     utilisation_in_use: float
+    products: float | None
+    shares: Mapping[str, float]
     gflop_per_s: float
     gflop_per_j: float
+    gflop_per_j_without_hbm: float
     per_s: float
+
+    def is_of(self, case: Case) -> bool:
+        """`as counted` belongs to the encoder's case, whatever its tokens are."""
+        return (self.model, self.mode, self.precision, self.clusters) == (
+            case.model.name,
+            case.mode,
+            case.precision,
+            case.clusters,
+        ) and (self.mode == "encoder" or self.tokens == case.tokens)
 
 
 def main() -> None:
@@ -89,9 +109,20 @@ def main() -> None:
     )
     print("all figures modelled; speed-up is over the baseline of the same precision")
     print(_heading())
+    results = options.output / "manycore.json"
+    options.output.mkdir(parents=True, exist_ok=True)
+    run = {"device": options.device, "steps": options.steps, "basis": "modelled"}
+    done = _done(results, run) if options.resume else []
     rows = []
     for case in cases(models, precisions, lengths, clusters):
-        found = [*_steps(options.device, case, options.steps), *_as_counted(options.device, case)]
+        found = [row for row in done if row.is_of(case)]
+        if not found:
+            found = [
+                *_steps(options.device, case, options.steps),
+                *_as_counted(options.device, case),
+            ]
+            done += found
+            _write(results, run, done)
         rows += found
         for row in found:
             print(_line(row, found[0]), flush=True)
@@ -99,11 +130,7 @@ def main() -> None:
     published = headlines(rows)
     for line in published:
         print(line)
-    options.output.mkdir(parents=True, exist_ok=True)
-    document = {"device": options.device, "basis": "modelled", "rows": [asdict(r) for r in rows]}
-    (options.output / "manycore.json").write_text(
-        json.dumps(document | {"headlines": [asdict(each) for each in published]}, indent=1)
-    )
+    _write(results, run, rows, published)
     _draw(rows, options.output)
     print(f"wrote manycore.json and its pictures into {options.output}")
 
@@ -117,7 +144,36 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=steps_of, default=[*STEPS], help="besides baseline")
     parser.add_argument("--device", default="manycore.snitch16", help="a preset, or with options")
     parser.add_argument("--output", type=Path, default=Path("out"), help="folder for the results")
+    parser.add_argument(
+        "--resume", action="store_true", help="take over what its manycore.json has of this device"
+    )
     return parser.parse_args()
+
+
+def _done(results: Path, run: Mapping[str, object]) -> list[Row]:
+    """What an earlier run with the same device and steps has left."""
+    if not results.exists():
+        return []
+    document = json.loads(results.read_text())
+    if any(document.get(name) != value for name, value in run.items()):
+        return []
+    return [Row(**row) for row in document["rows"]]
+
+
+def _write(
+    results: Path,
+    run: Mapping[str, object],
+    rows: Sequence[Row],
+    published: Sequence[Headline] = (),
+) -> None:
+    document = {
+        **run,
+        "rows": [asdict(row) for row in rows],
+        "headlines": [asdict(each) for each in published],
+    }
+    unfinished = results.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(document, indent=1))
+    unfinished.replace(results)
 
 
 def steps_of(text: str) -> list[str]:
@@ -183,9 +239,16 @@ def spec_after(device: str, case: Case, step: str, *further: str) -> str:
 def _row(backend: ManycoreBackend, case: Case, step: str) -> Row:
     chip = backend.chip
     found = [each for work in works(case, fused=chip.optimised) for each in costs(chip, work)]
-    cycles = case.model.blocks * sum(each.cycles for each in found)
+    block = sum(each.cycles for each in found)
+    of_kernel: defaultdict[str, float] = defaultdict(float)
+    for each in found:
+        of_kernel[each.kernel] += each.cycles
+    multiplied = sum(each.cycles * each.utilisation(chip) for each in found if _is_product(each))
+    cycles = case.model.blocks * block
     flops = case.model.blocks * sum(each.flops for each in found)
     energy_j = case.model.blocks * sum(each.energy_j(chip) for each in found)
+    hbm_j = 8 * chip.energy.hbm_j_per_bit * sum(each.dma_bytes for each in found)
+    on_chip_j = energy_j - case.model.blocks * hbm_j
     taken_s = cycles / chip.geometry.clock_hz
     return Row(
         model=case.model.name,
@@ -196,18 +259,24 @@ def _row(backend: ManycoreBackend, case: Case, step: str) -> Row:
         step=step,
         cycles=cycles,
         utilisation=flops / (cycles * chip.flop_per_cycle),
-        utilisation_in_use=sum(each.cycles * each.utilisation(chip) for each in found)
-        / sum(each.cycles for each in found),
+        utilisation_in_use=sum(each.cycles * each.utilisation(chip) for each in found) / block,
+        products=multiplied / of_kernel["product"] if of_kernel["product"] else None,
+        shares={kernel: taken / block for kernel, taken in of_kernel.items()},
         gflop_per_s=flops / taken_s / 1e9,
         gflop_per_j=flops / energy_j / 1e9,
+        gflop_per_j_without_hbm=flops / on_chip_j / 1e9,
         per_s=(case.tokens if case.mode == "nar" else 1) / taken_s,
     )
+
+
+def _is_product(cost: Cost) -> bool:
+    return cost.kernel == "product"
 
 
 def _heading() -> str:
     return (
         f"{'model':8} {'mode':8} {'tokens':>6} {'precision':9} {'clusters':>8} {'step':11} "
-        f"{'Mcycles':>9} {'speed-up':>8} {'use':>6} {'in use':>6} "
+        f"{'Mcycles':>9} {'speed-up':>8} {'use':>6} {'in use':>6} {'products':>8} "
         f"{'GFLOP/s':>8} {'GFLOP/J':>8} {'per s':>9}"
     )
 
@@ -217,6 +286,7 @@ def _line(row: Row, first: Row) -> str:
         f"{row.model:8} {row.mode:8} {row.tokens:6} {row.precision:9} {row.clusters:8} "
         f"{row.step:11} {row.cycles / 1e6:9.1f} {first.cycles / row.cycles:7.1f}x "
         f"{row.utilisation:6.1%} {row.utilisation_in_use:6.1%} "
+        f"{'' if row.products is None else format(row.products, '.1%'):>8} "
         f"{row.gflop_per_s:8.1f} {row.gflop_per_j:8.1f} {row.per_s:9.2f}"
     )
 
@@ -243,6 +313,17 @@ def _draw(rows: Sequence[Row], output: Path) -> None:
         "speed-up over the baseline of the same precision (modelled)",
         lambda ratio: f"{ratio:.1f}x",
     )
+    library = [row for row in longest if row.step == "library"]
+    kernels = dict.fromkeys(kernel for row in library for kernel in row.shares)
+    if library:
+        bars(
+            output / "manycore_kernels.png",
+            [f"{row.model} {row.mode} {row.precision}" for row in library],
+            {kernel: [100 * row.shares.get(kernel, 0.0) for row in library] for kernel in kernels},
+            "% of the library's cycles (modelled)",
+            lambda share: f"{share:.1f}",
+            one=False,
+        )
     lengths = [row for row in usual if row.mode != "encoder"]
     if lengths:
         _lines(lengths, "tokens", output / "manycore_lengths.png")
@@ -253,14 +334,16 @@ def _draw(rows: Sequence[Row], output: Path) -> None:
 
 def _lines(rows: Sequence[Row], across: str, output: Path) -> None:
     """Images or tokens a second of the library and with all that was added to it."""
-    chosen = [row for row in rows if row.step in {"library", EVERYTHING}]
+    last = max({row.step for row in rows} & STEPS.keys(), key=[*STEPS].index)
+    named = {"library": "library", last: "every lever" if last == EVERYTHING else f"up to {last}"}
+    chosen = [row for row in rows if row.step in named]
     kinds = list(dict.fromkeys((row.model, row.mode) for row in chosen))
     places = sorted({getattr(row, across) for row in chosen})
     precisions = list(dict.fromkeys(row.precision for row in chosen))
     grid = []
     for model, mode in kinds:
         line = []
-        for step, named in (("library", "library"), (EVERYTHING, "every lever")):
+        for step, added in named.items():
             here = [r for r in chosen if (r.model, r.mode, r.step) == (model, mode, step)]
             series = {
                 precision: [
@@ -276,7 +359,7 @@ def _lines(rows: Sequence[Row], across: str, output: Path) -> None:
                 ]
                 for precision in precisions
             }
-            line.append(Panel(f"{model} {mode}, {named}", places, series))
+            line.append(Panel(f"{model} {mode}, {added}", places, series))
         grid.append(line)
     panels(
         output,

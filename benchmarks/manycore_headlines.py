@@ -29,7 +29,11 @@ class Measured(Protocol):
     @property
     def utilisation_in_use(self) -> float: ...
     @property
+    def products(self) -> float | None: ...
+    @property
     def gflop_per_j(self) -> float: ...
+    @property
+    def gflop_per_j_without_hbm(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,32 @@ def headlines(rows: Sequence[Measured], clusters: int = 16) -> list[Headline]:
     ]
     found += [
         _range(
+            f"utilisation of the products of encoders in fp64, %, {step}",
+            79.0,
+            [
+                row
+                for row in encoders
+                if row.precision == "fp64" and row.step == step and row.products is not None
+            ],
+            lambda row: 100 * (row.products or 0.0),
+            "products by themselves: no attention, no norms",
+        )
+        for step in ("buffered", "found")
+    ]
+    found += [
+        _range(
             "GFLOP/J of encoders",
             294.0,
             [row for row in encoders if row.step == "buffered"],
             lambda row: row.gflop_per_j,
             "energy a core-cycle is a guess, between 10 and 21 pJ; buffered",
+        ),
+        _range(
+            "GFLOP/J of encoders without their HBM",
+            294.0,
+            [row for row in encoders if row.step == "buffered"],
+            lambda row: row.gflop_per_j_without_hbm,
+            "whether theirs counts the HBM is not known; the same",
         ),
     ]
     return [each for each in found if each is not None]

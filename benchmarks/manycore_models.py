@@ -7,6 +7,9 @@ from stagecut.backends.manycore.kernels.attention import Head
 from stagecut.backends.manycore.product import Product
 from stagecut.backends.manycore.work import Attend, Chain, Kind, Projected, Rows, Work
 
+#: Columns of a product, its inner numbers, and what follows.
+Linear = tuple[int, int, tuple[Kind, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -51,27 +54,28 @@ def works(case: Case, *, fused: bool) -> Iterator[Work]:
     """The kernels of a block; where not `fused`, what follows a product is a pass of its own."""
     m, rows = case.model, 1 if case.mode == "ar" else case.tokens
     wide = m.heads * m.head
-    yield from _normed(rows, 3 * wide, m.hidden, ("scale",), fused=fused)
+    yield from _normed(rows, (3 * wide, m.hidden, ("scale",)), fused=fused)
     attend = Attend(Head(rows, case.tokens, m.head, case.mode == "nar"), m.heads)
     if fused:
         yield Projected(attend, Product(rows, m.hidden, wide, follow=("scale", "add")))
     else:
         yield attend
         yield from _linear(rows, m.hidden, wide, ("scale", "add"), fused=False)
-    yield from _normed(rows, m.inner, m.hidden, ("scale", "gelu"), fused=fused)
-    yield from _linear(rows, m.hidden, m.inner, ("scale", "add"), fused=fused)
+    up: Linear = (m.inner, m.hidden, ("scale", "gelu"))
+    down: Linear = (m.hidden, m.inner, ("scale", "add"))
+    yield from _normed(rows, up, down, fused=fused)
 
 
-def _normed(
-    rows: int, columns: int, inner: int, follow: tuple[Kind, ...], *, fused: bool
-) -> Iterator[Work]:
-    """A norm, and a product that alone reads it."""
-    norm = Rows("layernorm", rows, inner)
+def _normed(rows: int, *products: Linear, fused: bool) -> Iterator[Work]:
+    """A norm, and products of which each alone reads what is before it."""
+    norm = Rows("layernorm", rows, products[0][1])
     if fused:
-        yield Chain((norm, Product(rows, columns, inner, follow=follow)))
+        links = [Product(rows, n, k, follow=follow) for n, k, follow in products]
+        yield Chain((norm, *links))
     else:
         yield norm
-        yield from _linear(rows, columns, inner, follow, fused=False)
+        for n, k, follow in products:
+            yield from _linear(rows, n, k, follow, fused=False)
 
 
 def _linear(

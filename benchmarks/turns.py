@@ -12,11 +12,12 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+from stagecut.compiler.measure.foreign_load import foreign_load, read_load
 
 #: This checkout.
 HERE = Path(__file__).resolve().parents[1]
@@ -93,20 +94,13 @@ def sides(against: Path | None) -> dict[str, Path]:
 
 class ForeignLoad:
     """How many CPUs were busy with other work than this process and its children, since it was
-    made; children count once they have ended."""
+    made."""
 
     def __init__(self) -> None:
-        self._start = self._now()
+        self._start = read_load()
 
     def __str__(self) -> str:
-        spans = [now - start for now, start in zip(self._now(), self._start, strict=True)]
-        elapsed_s, busy_s, own_s = spans
-        return f"other work kept {max(0.0, busy_s - own_s) / elapsed_s:.2f} CPUs busy meanwhile"
-
-    @staticmethod
-    def _now() -> tuple[float, float, float]:
-        """Seconds: by the clock, of all processors' work, of our own."""
-        first = Path("/proc/stat").read_text().partition("\n")[0]
-        user, nice, system, _, _, irq, softirq, *_ = map(int, first.split()[1:])
-        ticks = user + nice + system + irq + softirq
-        return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])
+        load = foreign_load(self._start, read_load())
+        if load is None or self._start is None:
+            return "what other work took meanwhile is not known"
+        return f"other work kept {load.taken * self._start.cpus:.2f} CPUs busy meanwhile"

@@ -8,6 +8,7 @@ from functools import cache, cached_property, partial
 
 from stagecut import backends
 from stagecut.compiler.context import CompileContext
+from stagecut.compiler.effort import ERROR_RUNS
 from stagecut.compiler.formats.node_ranges import Range, range_of
 from stagecut.compiler.formats.weights import model_bytes
 from stagecut.compiler.frontends.planning_view import graph_of
@@ -34,7 +35,7 @@ from stagecut.passes.gate.culprits import Culprits
 from stagecut.passes.gate.further_inputs import InputSet
 from stagecut.passes.gate.limits import limit_of
 from stagecut.passes.gate.reference import Reference
-from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
+from stagecut.passes.precision.errors import TOGETHER, MeasureErrors, NodeErrors
 from stagecut.passes.precision.rms import rms
 from stagecut.passes.precision.samples import MOST_SAMPLES, Split, split
 from stagecut.passes.profile.profile import Fault
@@ -128,6 +129,8 @@ class Answers:
             self._values,
             self._runs,
             self.context.settings.progress,
+            ERROR_RUNS[self.context.settings.effort],
+            together=1 if self.context.crashes else TOGETHER,  # so that it is known who crashes
         )
         return measure(devices, self.split.measured)
 

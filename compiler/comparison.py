@@ -18,7 +18,7 @@ from stagecut.compiler.effort import GATE_ROUNDS
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.identity import specs_of
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, StagedSchedule, silent
+from stagecut.compiler.ir.device import Backend, RunnerFactory, StagedSchedule, silent
 from stagecut.compiler.ir.errors import WrongAnswerError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.measure.cache import Cache
@@ -158,12 +158,24 @@ def configured(
     staged: StagedSchedule,
     engines: Mapping[str, Backend],
 ) -> Built:
-    """A proposal that is `staged` already, built on such engines and checked as every contender is.
-    Raises EngineError, WrongAnswerError where its outputs are not right."""
+    """A proposal that is `staged` already, built on such engines, as `held_right` has it."""
+    prepare = partial(measurements.answers.build, engines=engines)
+    return held_right(measurements, tolerance, proposal, staged, prepare)
+
+
+def held_right(
+    measurements: Measurements,
+    tolerance: float | None,
+    proposal: Proposal,
+    staged: StagedSchedule,
+    prepare: RunnerFactory,
+) -> Built:
+    """A proposal that is `staged` already, prepared so, and checked as every contender is. Raises
+    EngineError, WrongAnswerError where its outputs are not right."""
     answers = measurements.answers
     build = Build(
         lambda _: staged,
-        partial(answers.build, engines=engines),
+        prepare,
         answers.reference,
         lambda each: answers.limit(tolerance, each) or answers.usual_limit,
         silent,

@@ -6,19 +6,20 @@ CostTable -> restrict -> partition -> Schedule + Certificate -> contenders -> bu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from stagecut.compiler.arrows import Dump, Phases
 from stagecut.compiler.by_costs import best_that_is_right
 from stagecut.compiler.compared import Compared
 from stagecut.compiler.comparison import Comparison
+from stagecut.compiler.effort import SEARCH_S
 from stagecut.compiler.error_budget import ErrorBudget
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable, with_energy_limit
 from stagecut.compiler.ir.errors import UnplaceableError
-from stagecut.compiler.ir.objective import Objective
+from stagecut.compiler.ir.objective import LATENCY, Objective
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.precision import PlannedPrecision
 from stagecut.compiler.ir.solution import Certificate, Solution, Totals
@@ -26,6 +27,7 @@ from stagecut.compiler.ir.standing import Told
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.gate.gate import predicted
+from stagecut.passes.gate.not_built import not_built
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.restrict import Restrict, without
 from stagecut.passes.precision.tighten import Tightened
@@ -56,7 +58,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """`by_costs` is for a table that was handed in: nothing is timed, the least total ships."""
+    """`by_costs` is for a table that was handed in: nothing is timed, the least total ships.
+    `budget` is of errors that are known already."""
 
     objective: Objective
     restrict: Restrict
@@ -64,6 +67,7 @@ class Decide:
     max_energy_j: float | None
     by_costs: bool
     phases: Phases
+    budget: ErrorBudget | None = None
 
     def __call__(
         self, measurements: Measurements, expanded: ExpandedGraph, profiled: Profiled, dump: Dump
@@ -74,8 +78,7 @@ class Decide:
         if budget is not None:
             faults = (*faults, *budget.faults)
             expanded = expanded_without(expanded, budget.faults)
-            out = {(fault.node, fault.device) for fault in budget.faults}
-            costs = budget.within(without(costs, out))
+            costs = with_errors_of(budget, costs)
         for left in reversed(range(_MOST_REPLANS + 1)):
             costs_text = write_costs(costs)
             dump("costs", costs_text, "json")
@@ -89,12 +92,17 @@ class Decide:
                 dump("schedule", f"{solution.certificate}\n{solution.schedule}")
                 if budget is not None and solved.limit is not None:
                     allowed = budget.limited(allowed, solved.limit)
-                rivals = proposals(allowed, solution, self.objective)
+                search_s = SEARCH_S[measurements.context.settings.effort]
+                rivals = proposals(allowed, solution, self.objective, search_s)
+                by_time = self.objective == LATENCY
+                left_out = not_built(rivals, budget.rms) if budget and by_time else ()
+                out = [each.proposal for each in left_out]
+                built = tuple(each for each in rivals if each not in out)
             spare = partial(can_do_without, self.restrict, expanded) if left else None
             with self.phases("gate"):
                 if not self.by_costs:
                     compare = Comparison(measurements, self.objective, self.tolerance)
-                    compared = compare(rivals, allowed, spare)
+                    compared = compare(built, allowed, spare)
                 else:
                     compared = best_that_is_right(
                         measurements,
@@ -114,7 +122,7 @@ class Decide:
         if budget is not None:
             with self.phases("precision"):
                 front = budget.front(allowed, self.objective)
-                precision = budget.planned(solved, rivals, compared, front)
+                precision = budget.planned(solved, rivals, compared, front, left_out)
         return Decision(
             expanded,
             costs,
@@ -132,6 +140,8 @@ class Decide:
         own."""
         if self.tolerance is None or self.by_costs:
             return None
+        if self.budget is not None:
+            return replace(self.budget, tolerance=self.tolerance)
         with self.phases("precision"):
             return ErrorBudget.of(measurements, expanded, self.tolerance)
 
@@ -141,6 +151,12 @@ class Decide:
         if budget is not None:
             return budget.solved(table, self.objective)
         return Tightened(Partition(self.objective, told=watch).with_totals(table), ())
+
+
+def with_errors_of(budget: ErrorBudget, costs: CostTable) -> CostTable:
+    """The costs without candidates of which no error is known, and with those of all others."""
+    out = {(fault.node, fault.device) for fault in budget.faults}
+    return budget.within(without(costs, out))
 
 
 def expanded_without(expanded: ExpandedGraph, faults: Sequence[Fault]) -> ExpandedGraph:

@@ -1,7 +1,7 @@
 """Decide how many inputs stream through the machine: solve, run what was found, solve again.
 
 CostTable -> whole replicas run -> loaded costs -> Throughput -> stages run -> loaded costs -> ...
-          -> a stream whose stages were all run -> gate
+          -> a stream whose stages were all run -> further turns -> loaded costs -> ... -> gate
 
 Costs of single nodes say which pipelines are worth a try; what a stage takes in a stream is seen
 by running it in one. The solver is asked again with what was seen, until all the stages that it
@@ -29,7 +29,7 @@ from stagecut.compiler.ir.stream import StreamSolution, in_flight
 from stagecut.compiler.ir.stream_certificate import MEMORY, Limit, most_latency_s
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.stream_entry import Entry, singles
-from stagecut.compiler.stream_field import StreamField
+from stagecut.compiler.stream_field import StreamField, Ways
 from stagecut.compiler.whole_replicas import with_all_cores
 from stagecut.passes.gate.stream_contenders import (
     StreamProposal,
@@ -46,8 +46,9 @@ from stagecut.passes.precision.tighten import Tightened
 from stagecut.passes.profile.loaded import loaded
 from stagecut.passes.profile.profile import Fault, Profiled
 
-#: So often the solver is asked again with what was seen of its last answer.
-_MOST_SOLVES = 4
+#: So often the solver is asked again with what was seen of its last answer, the last time with what
+#: was seen in further turns.
+_MOST_SOLVES = 5
 
 #: Of the front, streams whose latency is by less than that part below the one before are left out,
 #: and those behind so many.
@@ -91,12 +92,14 @@ class DecideStream:
         costs = costs if self.by_costs else with_all_cores(costs)
         if any(limit.name == ENERGY for limit in self.limits):
             costs.require_energy()
+        roomy = not any(limit.name == MEMORY for limit in self.limits)
         with StreamField(
             measurements,
             self.tolerance,
             timed=not self.by_costs,
             size=self.size,
             most_latency_s=most_latency_s(self.limits),
+            ways=Ways(apart=roomy, processes=self.processes and roomy),
         ) as field:
             costs, solved, faults = self._solved(field, costs, expanded, budget)
             solution = solved.solved
@@ -107,9 +110,7 @@ class DecideStream:
             costs_text = write_costs(allowed)
             dump("costs", costs_text, "json")
             with self.phases("gate"):
-                field.enter_configured()
-                if self.processes and not any(limit.name == MEMORY for limit in self.limits):
-                    field.enter_in_processes()
+                field.enter_otherwise()
                 entries = field.final(fastest(costs, solution), costs, self.limits)
                 compared = field.compared(entries)
         dump("contenders", "\n".join(map(str, compared.contenders)))
@@ -232,9 +233,15 @@ class DecideStream:
             with self.phases("partition"):
                 table = loaded(costs, field.calls(costs))
                 solved = self._fastest(self.restrict(table), budget)
-            if field.knows(solved.solved) or not left:
+            if not left:
                 break
-            proposals = [fastest(table, solved.solved)]
+            if not field.knows(solved.solved):
+                proposals = [fastest(table, solved.solved)]
+                continue
+            with self.phases("gate"):
+                if not field.settle():
+                    break
+            proposals = []
         return table, solved, faults
 
     def _fastest(self, table: CostTable, budget: ErrorBudget | None) -> Tightened[StreamSolution]:

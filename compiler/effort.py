@@ -17,6 +17,14 @@ GATE_ROUNDS: Mapping[Effort, Rounds] = {
     "thorough": Rounds(least=5, most=17, budget_s=8.0, counted=3),
 }
 
+#: So many runs of the whole model at most tell the errors of its nodes, by effort: neighbours
+#: share one where there are more.
+ERROR_RUNS: Mapping[Effort, int] = {"quick": 32, "normal": 96, "thorough": 192}
+
+#: How long HiGHS may search under a budget, by effort: stages that start one after the other leave
+#: a gap that it rarely closes, and the certificate says how large that is.
+SEARCH_S: Mapping[Effort, float] = {"quick": 2.0, "normal": 5.0, "thorough": 15.0}
+
 #: So many schedules at most are on the front of time against error, by effort: each is built, and
 #: measured on held-out samples.
 FRONT_POINTS: Mapping[Effort, int] = {"quick": 0, "normal": 5, "thorough": 10}

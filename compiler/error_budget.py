@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from stagecut import backends
 from stagecut.compiler.compared import Compared
-from stagecut.compiler.effort import FRONT_POINTS
+from stagecut.compiler.effort import FRONT_POINTS, SEARCH_S
 from stagecut.compiler.ir.account import Account, account
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
@@ -29,17 +29,14 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.kept_errors import KeptCheck, KeptErrors, node_errors, plan_check
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
+from stagecut.passes.gate.not_built import NotBuilt
 from stagecut.passes.partition.partition import Partition
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.precision.error_front import error_front
 from stagecut.passes.precision.tighten import Tightened, tighten
 from stagecut.passes.profile.profile import Fault
 
-#: How long HiGHS may search under a budget: stages that start one after the other leave a gap that
-#: it rarely closes, and the certificate says how large that is.
-_SEARCH_S = 5.0
-
-#: The same for each schedule of the front, of which nothing is proved.
+#: How long HiGHS may search for each schedule of the front, of which nothing is proved.
 _FRONT_SEARCH_S = 1.0
 
 #: A part of a limit that is no larger is rounding.
@@ -149,6 +146,16 @@ class ErrorBudget:
         return self.measurements.program.metric
 
     @property
+    def search_s(self) -> float:
+        """How long each search under it may take."""
+        return SEARCH_S[self.measurements.context.settings.effort]
+
+    @property
+    def rms(self) -> float | None:
+        """The relative rms error that a plan may have; None where a metric says what may be."""
+        return self.tolerance if self.metric is None else None
+
+    @property
     def _most(self) -> float:
         """The first limit for the sum of all squares: with a metric, of which nothing is known yet,
         one that no schedule exceeds."""
@@ -167,8 +174,7 @@ class ErrorBudget:
 
     def solved(self, table: CostTable, objective: Objective) -> Tightened[Solved]:
         """Raises ToleranceError where no schedule is within the budget."""
-        watch = self.measurements.context.settings.watch
-        partition = Partition(objective, _SEARCH_S, watch)
+        partition = Partition(objective, self.search_s, self.measurements.context.settings.watch)
         return self._tightened(
             table, objective, partition.with_totals, lambda solved: solved[0].schedule
         )
@@ -193,7 +199,8 @@ class ErrorBudget:
             try:
                 return solver(self.limited(table, limit))
             except UnplaceableError as error:
-                raise self._refused(table, self._left(limit), objective, error) from error
+                left = self._left(limit)
+                raise refused(table, left, self.own, self.tolerance, objective, error) from error
 
         loose = with_error_limit(table, None)
         return tighten(
@@ -222,26 +229,6 @@ class ErrorBudget:
             proposal = Proposal(ContenderId(ContenderKind.OPTIMUM), schedule, costs)
             self._checks[schedule] = plan_check(self.measurements, proposal, self.tolerance)
         return self._checks[schedule]
-
-    def _refused(
-        self, table: CostTable, limit: float, objective: Objective, error: UnplaceableError
-    ) -> UnplaceableError | ToleranceError:
-        """What the least error is, and what it costs; the error itself where that is not why."""
-        least = math.fsum(_least(node) for node in table.nodes)
-        if least <= limit:
-            return error
-        finest = tuple(_finest(node) for node in table.nodes)
-        watch = self.measurements.context.settings.watch
-        solution = Partition(objective, told=watch)(
-            with_error_limit(replace(table, nodes=finest), None)
-        )
-        cost = objective.text(solution.total_s)
-        return ToleranceError(
-            f"the least error that can be had on these devices is {self._root(least):.2g} (rms, by "
-            f"the errors of single nodes), at {cost}",
-            where=f"tolerance {self.tolerance:g}",
-            fix="raise the tolerance, or add a device that computes in the model's precision",
-        )
 
     def front(self, table: CostTable, objective: Objective) -> tuple[ErrorPoint, ...]:
         """Time against error, by the costs, with the errors measured; nothing where the effort has
@@ -277,6 +264,7 @@ class ErrorBudget:
         rivals: Sequence[Proposal],
         compared: Compared,
         front: tuple[ErrorPoint, ...] = (),
+        left_out: Sequence[NotBuilt] = (),
     ) -> PlannedPrecision:
         """What the plan says of it."""
         original = self.measurements.answers.original
@@ -301,7 +289,31 @@ class ErrorBudget:
             "" if self.metric is None else self.metric.name,
             self.measurements.answers.right_by_metric,
             front,
+            tuple(map(str, left_out)),
         )
+
+
+def refused(
+    table: CostTable,
+    limit: float,
+    own: float,
+    tolerance: float,
+    objective: Objective,
+    error: UnplaceableError,
+) -> UnplaceableError | ToleranceError:
+    """What the least error is, with its `own` part, squared, and what it costs; the error itself
+    where that is not why there is no schedule within `limit`."""
+    least = math.fsum(_least(node) for node in table.nodes)
+    if least <= limit:
+        return error
+    finest = tuple(_finest(node) for node in table.nodes)
+    solution = Partition(objective)(with_error_limit(replace(table, nodes=finest), None))
+    return ToleranceError(
+        f"the least error that can be had on these devices is {math.sqrt(least + own):.2g} (rms, "
+        f"by the errors of single nodes), at {objective.text(solution.total_s)}",
+        where=f"tolerance {tolerance:g}",
+        fix="raise the tolerance, or add a device that computes in the model's precision",
+    )
 
 
 def _least(node: NodeCosts) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
+from stagecut.compiler.effort import ERROR_RUNS
 from stagecut.compiler.ir.errors import StageFault
 from stagecut.compiler.ir.metric import Metric
 from stagecut.compiler.ir.program import Program
@@ -58,7 +59,8 @@ def node_errors(
     say what is right."""
     settings = measurements.context.settings
     entries = Cache(settings.cache, _ERRORS, TypeAdapter(KeptErrors), settings.warn)
-    key = measurements.identity.key(repr(devices), *_of_metric(measurements.program))
+    runs = str(ERROR_RUNS[settings.effort])
+    key = measurements.identity.key(repr(devices), runs, *_of_metric(measurements.program))
     kept = entries.load(key)
     if kept is not None or measurements.answers.reference.problem:
         return kept

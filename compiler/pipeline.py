@@ -25,6 +25,7 @@ from stagecut.compiler.arrows import Phases
 from stagecut.compiler.context import Settings
 from stagecut.compiler.context_of import context_of, scratch_folder
 from stagecut.compiler.entries import (
+    Entry,
     check_entries,
     costs_by_entry,
     entries_of,
@@ -41,7 +42,12 @@ from stagecut.compiler.formats.machine_json import write_machine
 from stagecut.compiler.formats.plan_file import Plan, write_plan
 from stagecut.compiler.formats.plan_members import Members
 from stagecut.compiler.formats.quantised_nodes import has_few_bits
-from stagecut.compiler.formats.weights import FILE_NAME, model_bytes, write_models_into
+from stagecut.compiler.formats.weights import (
+    FILE_NAME,
+    WeightFile,
+    model_bytes,
+    write_models_into,
+)
 from stagecut.compiler.formats.working_folder import WorkingFolder
 from stagecut.compiler.frontends.load import import_model, tell
 from stagecut.compiler.frontends.model_folder import with_encoder
@@ -54,7 +60,8 @@ from stagecut.compiler.ir.measured_machine import MeasuredMachine
 from stagecut.compiler.ir.metric import MetricFunction
 from stagecut.compiler.ir.objective import THROUGHPUT, parse_objective
 from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry
-from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.compiler.ir.precision import SharedBudget
+from stagecut.compiler.ir.state import Decoding, DecodingOptions
 from stagecut.compiler.ir.stream_certificate import limits_of_stream
 from stagecut.compiler.isolated import (
     Request,
@@ -64,6 +71,7 @@ from stagecut.compiler.original import Original
 from stagecut.compiler.over_hosts import OverHosts
 from stagecut.compiler.plan_entry import PlanEntry
 from stagecut.compiler.question import Question
+from stagecut.compiler.shared_budget import shares_of
 from stagecut.passes.cluster.cluster import Granularity
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 
@@ -214,22 +222,43 @@ def compile_model(  # noqa: PLR0913  everything that a compile can be told
         with phases("weights"):
             weights = weights_into(archive, entries)
         members = Members()
-        planned: dict[str, PlannedEntry] = {}
-        # Prefill hands its rows over to where decode reads them, which is known by then.
-        for entry, own in reversed([*zip(entries, weights, strict=True)]):
-            asked = replace(
-                question,
-                entry=entry.name,
-                costs=None if context.only_reference else by_entry.get(entry.name),
-                residents=residents_of(entry.name, shared, planned, machine),
-                lengths=further_lengths(entry.name, entries, shared, by_costs=bool(by_entry)),
-            )
-            planned[entry.name], added = PlanEntry(asked, entry, own)()
-            members.update(added)
-        planned = {entry.name: planned[entry.name] for entry in entries}
+        planned, budget = _planned(question, entries, weights, shared, by_entry, machine, members)
         with phases("write"):
-            plan = _written(archive, PlanDocument(planned, shared), members, folder)
+            document = PlanDocument(planned, shared, budget=budget)
+            plan = _written(archive, document, members, folder)
     return replace(plan, phases=phases.seconds)
+
+
+def _planned(
+    question: Question,
+    entries: Sequence[Entry],
+    weights: Sequence[Sequence[WeightFile]],
+    decoding: Decoding | None,
+    costs: Mapping[str, Costs],
+    machine: MeasuredMachine | None,
+    members: Members,
+) -> tuple[dict[str, PlannedEntry], SharedBudget | None]:
+    """Each entry, with the files that it names in `members`, and the budget of errors that they
+    share: those of a decoder, of whose answer the time counts."""
+    only_reference = question.context.only_reference
+    shares = None
+    if not costs and machine is None and not only_reference:
+        shares = shares_of(question, entries, weights, decoding)
+    planned: dict[str, PlannedEntry] = {}
+    # Prefill hands its rows over to where decode reads them, which is known by then.
+    for entry, own in reversed([*zip(entries, weights, strict=True)]):
+        asked = replace(
+            question,
+            entry=entry.name,
+            costs=None if only_reference else costs.get(entry.name),
+            residents=residents_of(entry.name, decoding, planned, machine),
+            lengths=further_lengths(entry.name, entries, decoding, by_costs=bool(costs)),
+        )
+        within = asked if shares is None else shares.asked(asked, planned)
+        planned[entry.name], added = PlanEntry(within, entry, own)()
+        members.update(added)
+    in_order = {entry.name: planned[entry.name] for entry in entries}
+    return in_order, None if shares is None else shares.shared
 
 
 def _written(

@@ -21,7 +21,7 @@ from stagecut.compiler.context_of import context_of
 from stagecut.compiler.decide import Decide, expanded_without
 from stagecut.compiler.decide_over_hosts import DecideOverHosts
 from stagecut.compiler.decide_stream import DecideStream
-from stagecut.compiler.error_budget import without_idle
+from stagecut.compiler.error_budget import ErrorBudget, without_idle
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.formats.plan_members import (
     Members,
@@ -70,6 +70,19 @@ from stagecut.passes.profile.profile import Profiled
 
 
 @dataclass(frozen=True, slots=True)
+class Priced:
+    """What is known `of` a program before anything is decided; `budget` is of errors, None where
+    they were not measured yet. `dump` goes on from what was written down by then."""
+
+    of: Program
+    measurements: Measurements
+    expanded: ExpandedGraph
+    profiled: Profiled
+    dump: Dump
+    budget: ErrorBudget | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """Of one entry. `costs` stand for a measurement; `phases` takes down where time goes. With
     `hosts`, nodes run on any of these. `right` says what is right, where that is not the model
@@ -100,6 +113,8 @@ class Question:
     dumped: str = ""
     #: What nodes take that are the model's own, where they were measured for another program.
     known: KnownCosts | None = None
+    #: What is known of one program already.
+    prices: Priced | None = None
 
     def answered(
         self,
@@ -122,7 +137,7 @@ class Question:
             specs = (*self.context.specs.values(), REFERENCE)
             context = context_of(specs, self.context.settings)
             hosts = None if self.hosts is None else replace(self.hosts, here=context)
-            wider = replace(self, context=context, hosts=hosts)
+            wider = replace(self, context=context, hosts=hosts, prices=None)
             planned = wider._asked(program, weights, opened, members, index)
             told = f"{REFERENCE} is added to the devices: {error.problem}"
             planned = replace(planned, workarounds=(told, *planned.workarounds))
@@ -211,19 +226,12 @@ class Question:
         index: int,
     ) -> PlannedVariant:
         phases, prefix = self.phases, file_prefix(index, self.entry)
-        dump = Dump(self.context.settings.dump, f"{prefix}{self.dumped}")
-        with phases("plan"):
-            measurements, expanded = self.placed(program, weights, opened)
-            dump("graph", measurements.graph)
-            dump("expanded", expanded)
-            self.restrict.check(expanded)
-        with phases("profile"):
-            measurements = measurements.on_samples_that_run()
-            program = measurements.program
-            measurements.answers.check_metric()
-            profiled = self.profiled(measurements, expanded)
-            expanded = expanded_without(expanded, profiled.faults)
-        decided = self._decide(measurements, expanded, profiled, dump)
+        priced = self.prices
+        if priced is None or priced.of is not program:
+            priced = self.priced(program, weights, opened, index)
+        measurements, profiled, dump = priced.measurements, priced.profiled, priced.dump
+        program = measurements.program
+        decided = self._decide(priced.budget)(measurements, priced.expanded, profiled, dump)
         with phases("assemble"):
             compared = decided.compared
             chosen = proposal_of(decided.rivals, compared.chosen.id)
@@ -271,6 +279,24 @@ class Question:
                 members.files[stream_file(index, self.entry)] = decided.proof.encode()
         return planned
 
+    def priced(
+        self, program: Program, weights: WeightFile, opened: ir.Model | None, index: int
+    ) -> Priced:
+        """The program of the variant `index` with what its nodes take."""
+        prefix = file_prefix(index, self.entry)
+        dump = Dump(self.context.settings.dump, f"{prefix}{self.dumped}")
+        with self.phases("plan"):
+            measurements, expanded = self.placed(program, weights, opened)
+            dump("graph", measurements.graph)
+            dump("expanded", expanded)
+            self.restrict.check(expanded)
+        with self.phases("profile"):
+            measurements = measurements.on_samples_that_run()
+            measurements.answers.check_metric()
+            profiled = self.profiled(measurements, expanded)
+            expanded = expanded_without(expanded, profiled.faults)
+        return Priced(program, measurements, expanded, profiled, dump)
+
     def placed(
         self, program: Program, weights: WeightFile, opened: ir.Model | None
     ) -> tuple[Measurements, ExpandedGraph]:
@@ -296,8 +322,8 @@ class Question:
         measurements, expanded = self.placed(program, weights, opened)
         return measurements.on_samples_that_run(), expanded
 
-    @property
-    def _decide(self) -> Decide | DecideStream | DecideOverHosts:
+    def _decide(self, budget: ErrorBudget | None) -> Decide | DecideStream | DecideOverHosts:
+        """`budget` is of errors that are known already."""
         by_costs = self.costs is not None or self.hosts is not None
         if self.objective.streams and self.hosts is not None:
             latency = latency_limit(self.limits)
@@ -313,7 +339,13 @@ class Question:
                 self.processes,
             )
         return Decide(
-            self.objective, self.restrict, self.tolerance, self.max_energy_j, by_costs, self.phases
+            self.objective,
+            self.restrict,
+            self.tolerance,
+            self.max_energy_j,
+            by_costs,
+            self.phases,
+            budget,
         )
 
     @property

@@ -5,15 +5,21 @@ what the solver answers          optimum
 what it answered before          earlier optimum 1, earlier optimum 2
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
-from stagecut.compiler.ir.stream import StreamSchedule
+from stagecut.compiler.ir.device import Feeds
+from stagecut.compiler.ir.stream import StreamRun, StreamSchedule
+from stagecut.compiler.measure.memory import usable_bytes
+from stagecut.compiler.readied import Readied
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.stream_contenders import StreamProposal
-from stagecut.passes.gate.stream_gate import Turn
+from stagecut.passes.gate.stream_gate import Turn, is_near
+from stagecut.runtime.executor import Executor
+from stagecut.runtime.stream.full import FullStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,37 @@ class Entry:
     built: Built
     turn: Turn | None = None
 
+    @property
+    def readied(self) -> Readied:
+        if not isinstance(self.built.runner, Readied):
+            raise TypeError(self.built.runner)
+        return self.built.runner
+
+    @property
+    def seen_s(self) -> float:
+        """From one input to the next in its turn; infinite where it had none."""
+        return math.inf if self.turn is None else self.turn.run.period_s
+
+    def is_near(self, best_s: float) -> bool:
+        """Whether it had a turn, and was near the best in it."""
+        return self.turn is not None and is_near(self.proposal, self.turn, best_s)
+
     def called(self, id_: ContenderId, *also: ContenderId) -> "Entry":
         single = self.proposal.single
         if id_.kind is not ContenderKind.SINGLE:
             single = replace(single, id=id_.plain)
         return replace(self, proposal=replace(self.proposal, id=id_, also=also, single=single))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadiedStream:
+    """A StreamRunner, whose engines need not be there before it runs."""
+
+    readied: Readied
+    full: Callable[[Executor], FullStream]
+
+    def run(self, feeds: Feeds, seconds: float) -> StreamRun:
+        return self.full(self.readied()).run(feeds, seconds)
 
 
 def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:
@@ -63,3 +95,11 @@ def singles(entries: Sequence[Entry]) -> tuple[Proposal, ...]:
     for each in entries:
         found.setdefault(each.proposal.single.id, each.proposal.single)
     return tuple(found.values())
+
+
+def has_room(proposal: StreamProposal, beside_bytes: int = 0) -> bool:
+    """Whether half of the memory that is left holds the weights once for each replica, what its
+    engine makes of them, and what each takes beside."""
+    weights = (load.weight_bytes * load.replicas for load in proposal.account.stages)
+    beside = beside_bytes * sum(proposal.stream.replicas)
+    return 2 * sum(weights) + beside <= usable_bytes() / 2

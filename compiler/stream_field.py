@@ -1,61 +1,78 @@
 """The streams that take part in a compile, and what was seen of them and of their stages.
 
 whole replicas, then what the solver answers     built, checked, a turn each
-whole replicas near the best, configured         for when nothing else competes: a turn each
-the fastest of them, replicas in processes       a turn each
+whole replicas near the best, configured         for when nothing else competes, and with a session
+                                                   each: a turn each
+the fastest of several replicas, in processes    a turn each
+the three fastest                                further turns: what their stages cost
 all of them                                      those near the best take turns
 
 Engines of streams that are far from the best are let go: each has what it makes of the weights.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import median
 from typing import Self
 
 from stagecut import backends
 from stagecut.compiler.circumstances import quietest
 from stagecut.compiler.compared import Compared
-from stagecut.compiler.comparison import configured, engines_of
+from stagecut.compiler.comparison import configured, engines_of, held_right
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
-from stagecut.compiler.ir.errors import EngineError, StagecutError, WrongAnswerError
+from stagecut.compiler.ir.device import Backend, StagedSchedule
+from stagecut.compiler.ir.errors import EngineError, StagecutError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import (
     Hosting,
     StreamRun,
+    StreamSchedule,
     StreamSolution,
     in_flight,
     stream_account,
 )
 from stagecut.compiler.ir.stream_certificate import Limit
-from stagecut.compiler.measure.memory import usable_bytes
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.readied import Readied
-from stagecut.compiler.stream_entry import Entry, named, singles
+from stagecut.compiler.seen_calls import SeenCalls, can_run
+from stagecut.compiler.stream_entry import Entry, ReadiedStream, has_room, named, singles
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
-from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, is_near, predicted
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn, predicted
 from stagecut.passes.profile.loaded import ObservedCall
 from stagecut.passes.profile.profile import Fault
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FEW, FullStream
 
+#: So many turns have the fastest, so many of them, beside their first ones, before it is decided
+#: what their stages cost.
+_FURTHER_TURNS, _FURTHER_OF = 2, 3
+
 #: What a process takes before it has any weights.
 _LIBRARIES_BYTES = 200 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How streams take part beside threads that share an engine: in its configurations, and, as is
+    said, replicas `apart`, with an engine of their own each, or in `processes`."""
+
+    apart: bool
+    processes: bool
 
 
 class StreamField:
     """The streams that take part, and what was seen of their stages. Turns are as long for `size`
     inputs in each call as for single ones. No more inputs are in flight than take
-    `most_latency_s` by that."""
+    `most_latency_s` by that. Where there are `ways`, these are tried, too."""
 
     def __init__(
         self,
@@ -65,6 +82,7 @@ class StreamField:
         timed: bool,
         size: int = 1,
         most_latency_s: float = math.inf,
+        ways: Ways | None = None,
     ) -> None:
         settings = measurements.context.settings
         self._measurements = measurements
@@ -72,6 +90,7 @@ class StreamField:
         self._timed = timed
         self._least = math.ceil(FEW / size)
         self._most_latency_s = most_latency_s
+        self._ways = ways
         self._settings: Settings = settings
         self._gate = StreamGate(
             settings.clock, settings.cpu_clock, settings.progress, STREAM_ROUNDS[settings.effort]
@@ -79,7 +98,8 @@ class StreamField:
         self._entries: list[Entry] = []
         self._dropped: list[str] = []
         self._error: StagecutError | None = None
-        self._calls: dict[Stage, ObservedCall] = {}
+        self._calls = SeenCalls()
+        self._has_settled = False
         self._failed: set[tuple[Stage, ...]] = set()
         self._processes: list[Processes] = []
 
@@ -117,10 +137,10 @@ class StreamField:
 
     def _let_go_of_the_slow(self) -> None:
         """Of those that will take no further turns, should the best of all keep to the limits."""
-        best_s = min(map(_seen_s, self._entries), default=math.inf)
+        best_s = min((each.seen_s for each in self._entries), default=math.inf)
         for each in self._entries:
-            if not _is_near(each, best_s):
-                _readied(each).release()
+            if not each.is_near(best_s):
+                each.readied.release()
 
     def _drop(self, told: str, error: StagecutError) -> None:
         self._dropped.append(told)
@@ -131,22 +151,40 @@ class StreamField:
         if not self._timed or proposal.account.basis == "modelled":
             return entry
         turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
-        stages = proposal.stream.schedule.stages
-        for stage, call_s in zip(stages, turn.run.call_s, strict=True):
-            self._calls.pop(stage, None)  # what was seen last overrules what was before
-            self._calls[stage] = ObservedCall(stage, call_s)
+        self._note(proposal.stream, [turn])
         return replace(entry, turn=turn)
+
+    def settle(self) -> bool:
+        """Try other ways, and let the fastest streams have further turns, so that their stages cost
+        what they took in the median of all, the best's at the last; whether there were any. One
+        turn may mislead about what it takes in others. Only once, and where there is time."""
+        if self._has_settled or self._settings.effort == "quick":
+            return False
+        self._has_settled = True
+        self.enter_otherwise()
+        timed = [(each, [each.turn]) for each in self._entries if each.turn is not None]
+        seen = sorted(timed, key=lambda pair: pair[0].seen_s)[:_FURTHER_OF]
+        for _ in range(_FURTHER_TURNS):
+            for entry, turns in seen:
+                feeds = self._measurements.program.feeds
+                turns.append(self._gate.turn(self._running(entry), feeds))
+        for entry, turns in sorted(seen, key=lambda each: -_usual_s(each[1])):
+            self._note(entry.proposal.stream, turns)
+        return bool(seen)
+
+    def _note(self, stream: StreamSchedule, turns: Sequence[Turn]) -> None:
+        self._calls.note(stream.schedule.stages, [turn.run.call_s for turn in turns])
 
     def _running(self, entry: Entry) -> BuiltStream:
         replicas, account = entry.proposal.stream.replicas, entry.proposal.account
         limit = in_flight(replicas, 1, account.period_s, account.latency_s, self._most_latency_s)
         clock, least = self._settings.clock, self._least
         full = partial(FullStream, replicas=replicas, limit=limit, clock=clock, least=least)
-        return BuiltStream(entry.proposal, _Ready(_readied(entry), full))
+        return BuiltStream(entry.proposal, ReadiedStream(entry.readied, full))
 
     def calls(self, costs: CostTable) -> Iterable[ObservedCall]:
         """What was seen of stages that may still be chosen, in the order in which it was seen."""
-        return [call for call in self._calls.values() if _can_run(costs, call.stage)]
+        return self._calls.of(costs)
 
     def knows(self, solution: StreamSolution) -> bool:
         """Whether it takes part already, or an engine failed at it, or all its stages were run in
@@ -156,10 +194,7 @@ class StreamField:
             return True
         if any(each.proposal.stream == solution.stream for each in self._entries):
             return True
-        return all(
-            stage in self._calls and math.isclose(self._calls[stage].call_s, load.call_s)
-            for stage, load in zip(stages, solution.account.stages, strict=True)
-        )
+        return self._calls.hold_for(solution)
 
     @property
     def measured(self) -> int:
@@ -171,24 +206,47 @@ class StreamField:
         """Of the turns that there were."""
         return [entry.turn.run for entry in self._entries if entry.turn is not None]
 
-    def enter_configured(self) -> None:
+    def enter_otherwise(self) -> None:
+        """What took part in threads that share an engine, in other ways; only once."""
+        ways, self._ways = self._ways, None
+        if ways is not None:
+            self._enter_configured(apart=ways.apart)
+        if ways is not None and ways.processes:
+            self._enter_in_processes()
+
+    def _enter_configured(self, *, apart: bool) -> None:
         """Whole replicas near the best once more, in every configuration that their device offers
-        for when nothing else competes with it; where there is time."""
+        for when nothing else competes with it, and `apart`, each by a session of its own; where
+        there is time."""
         if self._settings.effort == "quick":
             return
         context = self._measurements.context
-        best_s = min(map(_seen_s, self._entries), default=math.inf)
-        for each in [each for each in self._entries if _is_near(each, best_s)]:
+        best_s = min((each.seen_s for each in self._entries), default=math.inf)
+        for each in [each for each in self._entries if each.is_near(best_s)]:
             plain = each.proposal.id
             if plain.kind is not ContenderKind.SINGLE or len(each.built.staged.programs) > 1:
                 continue
-            for configuration in backends.configurations(context.backends[plain.device]):
+            offered = backends.configurations(context.backends[plain.device])
+            for configuration in (*offered, *(self._apart(each) if apart else ())):
                 id_ = replace(plain, configuration=configuration)
                 try:
                     self._entries.append(self._configured(replace(each.proposal, id=id_), each))
                 except EngineError as error:
                     self._drop(f"stream {id_} is left out: {error.problem}", error)
         self._let_go_of_the_slow()
+
+    def _apart(self, plain: Entry) -> Iterator[str]:
+        """The configuration of a session for each replica, where there is one, and room for it."""
+        id_ = plain.proposal.id
+        engine = self._measurements.context.backends[id_.device]
+        configuration = backends.apart(engine, sum(plain.proposal.stream.replicas))
+        if not configuration:
+            return
+        if has_room(plain.proposal):
+            yield configuration
+        else:
+            apart = replace(id_, configuration=configuration)
+            self._dropped.append(f"stream {apart} is left out: memory is short for sessions")
 
     def _configured(self, proposal: StreamProposal, plain: Entry) -> Entry:
         """`plain` is the same stream in the usual configuration."""
@@ -198,36 +256,26 @@ class StreamField:
         built = configured(self._measurements, self._tolerance, single, staged, engines)
         return self._first(proposal, self._readied(built, engines))
 
-    def _check(self, proposal: StreamProposal, executor: Executor) -> None:
-        """Raises WrongAnswerError where its outputs are not those of the reference."""
-        answers = self._measurements.answers
-        outputs = executor.outputs(self._measurements.program.feeds)
-        if not answers.reference.problem:
-            limit = answers.limit(self._tolerance, proposal.single) or answers.usual_limit
-            flaw = answers.reference.flaw(answers.reference.samples, outputs, limit)
-            if flaw is not None:
-                raise WrongAnswerError(flaw.problem)
-
     def _first(self, proposal: StreamProposal, built: Built) -> Entry:
         """With its first turn."""
         entry = Entry(proposal, built)
         feeds = self._measurements.program.feeds
         return replace(entry, turn=self._gate.first_turn(self._running(entry), feeds))
 
-    def enter_in_processes(self) -> None:
-        """The fastest stream so far once more, each replica in a process of its own, with and
-        without CPUs of its own; where it has several replicas, and there is time."""
+    def _enter_in_processes(self) -> None:
+        """The fastest stream of several replicas once more, each in a process of its own, with and
+        without CPUs of its own; where there is time. However fast one call on more threads is:
+        what keeps replicas in threads from being faster may be gone in processes."""
         timed = [each for each in self._entries if each.turn is not None]
         timed = [each for each in timed if not each.proposal.id.configuration]
+        timed = [each for each in timed if sum(each.proposal.stream.replicas) > 1]
         if not timed or self._settings.effort == "quick":
             return
         fastest = self._fastest(timed)
-        if sum(fastest.proposal.stream.replicas) < 2:
-            return
         hostings: Sequence[Hosting] = ("processes", "pinned processes")
         for hosting in hostings:
             id_ = replace(fastest.proposal.id, hosting=hosting)
-            if not _has_room(fastest.proposal):
+            if not has_room(fastest.proposal, _LIBRARIES_BYTES):
                 self._dropped.append(f"stream {id_} is left out: memory is short for processes")
                 continue
             proposal = replace(fastest.proposal, id=id_, hosting=hosting)
@@ -241,8 +289,8 @@ class StreamField:
     def _fastest(self, timed: Sequence[Entry]) -> Entry:
         """Of those near the best, by another turn each, one right behind the other: between their
         first ones there was time for other work to come and go."""
-        best_s = min(map(_seen_s, timed))
-        near = [each for each in timed if _is_near(each, best_s)]
+        best_s = min(each.seen_s for each in timed)
+        near = [each for each in timed if each.is_near(best_s)]
         if len(near) == 1:
             return near[0]
         feeds = self._measurements.program.feeds
@@ -251,10 +299,10 @@ class StreamField:
 
     def _in_processes(self, proposal: StreamProposal, threads: Entry) -> Entry:
         """`threads` is the same stream in this process."""
-        built = threads.built
+        staged = threads.built.staged
         context = self._measurements.context
         processes = Processes(
-            built.staged,
+            staged,
             proposal.stream.replicas,
             context.backends,
             context.specs,
@@ -262,8 +310,9 @@ class StreamField:
             timeout_s=self._settings.engine_timeout_s or None,
         )
         self._processes.append(processes)
-        executor = _readied(threads)().with_stages(processes.stages)
-        self._check(proposal, executor)
+        executor = threads.readied().with_stages(processes.stages)
+        single = replace(proposal.single, id=proposal.id)
+        built = held_right(self._measurements, self._tolerance, single, staged, lambda *_: executor)
         return self._first(proposal, replace(built, runner=Readied(executor, lambda: executor)))
 
     def final(
@@ -277,7 +326,7 @@ class StreamField:
         found = []
         for each in named(self._entries, optimum):
             stream = each.proposal.stream
-            if not all(_can_run(costs, stage) for stage in stream.schedule.stages):
+            if not all(can_run(costs, stage) for stage in stream.schedule.stages):
                 continue  # nodes in it were seen to be wrong elsewhere
             proposal = replace(each.proposal, account=stream_account(costs, stream))
             if keeps_to(proposal, limits):
@@ -316,7 +365,7 @@ class StreamField:
             measured, known = quietest("gate", self._settings, measure, disputed)
             found = (*measured, *found)
         for each in entries:
-            _readied(each).release()
+            each.readied.release()
         contenders = choose(found, THROUGHPUT)
         built = [
             replace(each.built, proposal=replace(each.proposal.single, id=each.proposal.id))
@@ -326,14 +375,6 @@ class StreamField:
         return measurements.right_elsewhere.shipping(
             replace(compared, circumstances=known), singles(entries), THROUGHPUT, self._tolerance
         )
-
-
-def _has_room(proposal: StreamProposal) -> bool:
-    """Whether half of the memory that is left holds the processes of its replicas: each has the
-    weights, what its engine makes of them, and the libraries."""
-    weights = (load.weight_bytes * load.replicas for load in proposal.account.stages)
-    libraries = _LIBRARIES_BYTES * sum(proposal.stream.replicas)
-    return 2 * sum(weights) + libraries <= usable_bytes() / 2
 
 
 def _prepared(
@@ -347,30 +388,5 @@ def _prepared(
     return executor
 
 
-def _readied(entry: Entry) -> Readied:
-    if not isinstance(entry.built.runner, Readied):
-        raise TypeError(entry.built.runner)
-    return entry.built.runner
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A StreamRunner, whose engines need not be there before it runs."""
-
-    readied: Readied
-    full: Callable[[Executor], FullStream]
-
-    def run(self, feeds: Feeds, seconds: float) -> StreamRun:
-        return self.full(self.readied()).run(feeds, seconds)
-
-
-def _is_near(entry: Entry, best_s: float) -> bool:
-    return entry.turn is not None and is_near(entry.proposal, entry.turn, best_s)
-
-
-def _seen_s(entry: Entry) -> float:
-    return math.inf if entry.turn is None else entry.turn.run.period_s
-
-
-def _can_run(costs: CostTable, stage: Stage) -> bool:
-    return all(stage.device in costs.node_named[name].run_s for name in stage.nodes)
+def _usual_s(turns: Sequence[Turn]) -> float:
+    return median(turn.run.period_s for turn in turns)

@@ -17,7 +17,7 @@ settings.load_profile("house")
 
 
 #: Where the files are that take longest: begun first, so that all processes end together.
-_LONG = ("docs", "end_to_end", "regressions", "runtime/hosts")
+_LONG = ("docs", "end_to_end", "regressions", "runtime/adapters", "runtime/hosts")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,10 +41,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _does_nothing_twice() -> Iterator[None]:
+def _does_nothing_twice(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[None]:
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(pytestconfig, "workerinput") else own
     with pytest.MonkeyPatch.context() as patch:
         take_short_turns(patch)
-        export_once(patch)
+        export_once(patch, shared / "exports")
         yield
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from stagecut.backends.cpu.device import CpuBackend
 from stagecut.backends.options import Options
 from stagecut.backends.quantised.scheme import Scheme
-from stagecut.backends.threads import has_every_cpu, on_threads, usable_cores
+from stagecut.backends.threads import MOST_THREADS, has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.machine import HOST, Memory
 from stagecut.compiler.measure.environment import instruction_sets
 
@@ -16,7 +16,8 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
 
     `watts_per_thread=X` is what each thread is taken to draw while it runs. Threads of
     `cpu.parallel` that wait for each other sleep, or spin with `waiting=spin`, which ends with each
-    run; `pinning=on` keeps each on a CPU of its own.
+    run; `pinning=on` keeps each on a CPU of its own. All callers of a stage share a session; with
+    `sessions=N` so many at once have one each, and what ONNX Runtime makes of the weights.
 
     `cpu.int8.serial`, `cpu.int4.parallel` and so on hold the weights of products in so many bits,
     in blocks of `block=N`, and quantise what these are multiplied with in blocks, too, or with
@@ -31,13 +32,22 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
     # of 7 bits or of 8 depends on the machine, a description does not
     held = "" if scheme is None else f" in {replace(scheme, narrow=False).named(precision)}"
     device = on_threads(
-        name, options, f"ONNX Runtime on the CPU{held}", kept, also=(*waits, *held_as)
+        name, options, f"ONNX Runtime on the CPU{held}", kept, also=("sessions", *waits, *held_as)
     )
     read = Options(name, options)
     spins = read.choice("waiting", ("sleep", "spin"), default="sleep") == "spin"
     pins = read.choice("pinning", ("off", "on"), default="off") == "on"
     alone = tuple(_alone(device.cores, options))
-    return CpuBackend(device, Memory(HOST), spins=spins, pins=pins, alone=alone, scheme=scheme)
+    return CpuBackend(
+        device,
+        Memory(HOST),
+        spins=spins,
+        pins=pins,
+        alone=alone,
+        sessions=read.integer("sessions", default=1, at_least=1, at_most=MOST_THREADS),
+        parts="sessions" not in options and not (spins or pins),
+        scheme=scheme,
+    )
 
 
 def canonical_spec(name: str, options: Mapping[str, str]) -> Mapping[str, str]:

@@ -15,6 +15,8 @@ class CpuBackend:
     """ONNX Runtime's CPU provider in the host's memory, timed on this machine.
 
     `spins` and `pins` are about the threads of a run; `alone` is as in backends/configurations.py.
+    A stage is a session for all callers, or `sessions`, each with what the engine makes of the
+    weights, for so many callers at once; `parts` says whether it may be asked for these.
     With a `scheme`, products are quantised when a stage is prepared, and all else is as without:
     a stage may be the whole model, and the node around a product stays whole.
     """
@@ -25,6 +27,8 @@ class CpuBackend:
     spins: bool = False
     pins: bool = False
     alone: tuple[str, ...] = ()
+    sessions: int = 1
+    parts: bool = False
     scheme: Scheme | None = None
     held: Held = field(default_factory=Held, repr=False, compare=False)
 
@@ -65,4 +69,16 @@ class CpuBackend:
         from stagecut.backends.cpu import engine
 
         threads = engine.Threads(self.device.cores, self.spins, self.pins)
-        return engine.prepare(stage, threads, self.scheme, self.held)
+        made = [
+            engine.prepare(stage, threads, self.scheme, self.held) for _ in range(self.sessions)
+        ]
+        return made[0] if self.sessions == 1 else engine.Sessions(made)
+
+    def apart(self, callers: int) -> str:
+        return f"sessions={callers}" if self.parts else ""
+
+    def serving(self, callers: int) -> str:  # noqa: ARG002  # a session serves any number
+        return ""
+
+    def serving_one(self) -> str:
+        return "sessions=1" if self.sessions > 1 else ""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from queue import SimpleQueue
 
 import numpy as np
 import onnx
@@ -70,6 +71,23 @@ class OrtExecutable:
             feeds[name] = inputs[at]
         outputs: Sequence[Tensor] = self._run(self._outputs, feeds, None)
         return outputs
+
+
+class Sessions:
+    """One for each of several callers at once; others wait. While all call again and again, each
+    has the one back that it has just had."""
+
+    def __init__(self, sessions: Sequence[OrtExecutable]) -> None:
+        self._idle: SimpleQueue[OrtExecutable] = SimpleQueue()
+        for each in sessions:
+            self._idle.put(each)
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        session = self._idle.get()
+        try:
+            return session(inputs)
+        finally:
+            self._idle.put(session)
 
 
 def prepare(

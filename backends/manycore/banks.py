@@ -18,7 +18,7 @@ to the operand [fit]; cores begin in two rows of four, five cycles from one to t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
@@ -100,19 +100,53 @@ class Program:
         return ops * self.gap + between
 
 
-@lru_cache(maxsize=4096)
 def cycles(program: Program, pad: Scratchpad) -> int:
     """From the first request to the last result of the slowest core."""
     most = max(program.ops)
     if not most:
         return 0
-    if most <= REPLAYED:
-        return Replay(program, pad, most).run()
-    replay = Replay(program, pad, REPLAYED)
-    lost = replay.run() - program.undisturbed(REPLAYED)
-    early = replay.halfway - program.undisturbed(REPLAYED // 2)
+    replayed = min(most, REPLAYED)
+    taken, half = _replayed(_least(program, pad, replayed), pad)
+    if replayed == most:
+        return taken
+    lost = taken - program.undisturbed(REPLAYED)
+    early = half - program.undisturbed(REPLAYED // 2)
     rate = max(0.0, (lost - early) / (REPLAYED - REPLAYED // 2))
     return program.undisturbed(most) + lost + round(rate * (most - REPLAYED))
+
+
+@lru_cache(maxsize=1 << 14)
+def _replayed(program: Program, pad: Scratchpad) -> tuple[int, int]:
+    """Its cycles, and when the slowest core had computed half of it."""
+    replay = Replay(program, pad, max(program.ops))
+    return replay.run(), replay.halfway
+
+
+def _least(program: Program, pad: Scratchpad, most: int) -> Program:
+    """What is replayed of it, and no more: addresses count round all banks, and loops end where the
+    replay does, so that larger tiles of the same rows are the same program."""
+    ring = BANK_BYTES * pad.banks
+    shift = program.reads[0].start // BANK_BYTES * BANK_BYTES
+
+    def least(stream: Stream, count: int) -> Stream:
+        nest: list[tuple[int, int]] = []
+        for bound, stride in zip(stream.bounds, stream.strides, strict=True):
+            nest.append((min(bound, count), stride % ring if min(bound, count) > 1 else 0))
+            count = -(-count // bound)
+        bounds, strides = zip(*nest, strict=True)
+        start, step = (stream.start - shift) % ring, stream.core_step % ring
+        return Stream(stream.port, start, step, bounds, strides, stream.repeat)
+
+    blocks = -(-most // program.block)
+    write = None if program.write is None else least(program.write, blocks * program.writing)
+    first, second = (least(stream, -(-most // stream.repeat)) for stream in program.reads)
+    return replace(
+        program,
+        ops=tuple(min(ops, most) for ops in program.ops),
+        reads=(first, second),
+        row_blocks=min(program.row_blocks, blocks + 1) if program.row else 1,
+        write=write,
+    )
 
 
 class _Core:

@@ -4,14 +4,27 @@
     cluster 1   | fetch rows | norm | ...               each with rows of its own, and all columns
 
 Each cluster takes as many of its rows as have room through all kernels, then the next ones. What a
-kernel computes for the next one is neither stored nor fetched; but each cluster fetches all of a
-weight, once for each time that it begins. (A product by itself deals tiles of C out to clusters,
-product.py.)
+kernel computes for the next one is not fetched, and is stored only where others read it as well;
+but each cluster fetches all of a weight, once for each time that it begins. (A product by itself
+deals tiles of C out to clusters, product.py.)
+
+    rows  = min over kernels (room - weights) / (reads + waits for later kernels + computed
+            [+ reads of the first + computed of what leaves, with double buffering]),
+            as many for each core
+    T     = sum over ceil(mine / rows) times, over kernels: fetch + work + store, as in pipeline.py,
+            without the fetch of all kernels but the first, and the store of all but the last and
+            those that others read
+    bytes = rows (reads of the first + computed by the last + what others read + second operands)
+            + times begun, over all clusters, * weights
+
+Who holds what agrees by that: all kernels of a chain deal rows out in the same way. Where not even
+a row has room through all of them, and wherever that is faster, rows go by way of the HBM
+(costs.py cuts chains where that is best).
 
 Source: none [guess]; the library stores what every kernel computes [script].
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -29,7 +42,7 @@ from stagecut.backends.manycore.product import (
     stored,
 )
 from stagecut.backends.manycore.rowwise import KERNELS, evenly
-from stagecut.backends.manycore.work import Link, Rows
+from stagecut.backends.manycore.work import Chain, Link, Rows
 
 #: By how much found tiles of a weight are longer than the library's.
 _LONGER = (1, 2, 4, 8)
@@ -56,92 +69,97 @@ class _Way:
 
 
 @lru_cache(maxsize=512)
-def kept(chip: Chip, links: tuple[Link, ...]) -> Kept | None:
+def kept(chip: Chip, chain: Chain) -> Kept | None:
     """With double buffering only where that is faster; None where not even a row has room."""
-    found = [_kept(one, links) for one in chip.bufferings]
+    found = [_kept(one, chain) for one in chip.bufferings]
     present = [each for each in found if each is not None]
     return min(present, key=lambda each: each.cycles, default=None)
 
 
-def _kept(chip: Chip, links: Sequence[Link]) -> Kept | None:
-    ways = list(_ways(chip, links))
+def _kept(chip: Chip, chain: Chain) -> Kept | None:
+    ways = list(_ways(chip, chain))
     if not ways:
         return None
     way = tiling.best(
         ways,
-        lambda each: _cycles(chip, links, each, roughly(chip)),
-        lambda each: _cycles(chip, links, each, multiplying(chip)),
+        lambda each: _cycles(chip, chain, each, roughly(chip)),
+        lambda each: _cycles(chip, chain, each, multiplying(chip)),
     )
-    cycles = _cycles(chip, links, way, multiplying(chip))
-    return Kept(way.rows, cycles, way.clusters, _dma_bytes(chip, links, way))
+    cycles = _cycles(chip, chain, way, multiplying(chip))
+    return Kept(way.rows, cycles, way.clusters, _dma_bytes(chip, chain, way))
 
 
-def _ways(chip: Chip, links: Sequence[Link]) -> Iterator[_Way]:
+def _ways(chip: Chip, chain: Chain) -> Iterator[_Way]:
     """Those that have room; unless tiles are found, that with the library's tile of a weight."""
-    clusters = min(chip.geometry.clusters, links[0].rows)
-    mine = -(-links[0].rows // clusters)
+    clusters = min(chip.geometry.clusters, chain.links[0].rows)
+    mine = -(-chain.links[0].rows // clusters)
     t = chip.tiles
     for longer in _LONGER if chip.levers.find_tiles else (1,):
         k = longer * t.tile_inner_bytes // chip.number_bytes
-        rows = evenly(chip, _room(chip, links, t.tile_columns, k), mine)
+        rows = evenly(chip, _room(chip, chain, t.tile_columns, k), mine)
         if rows > 0:
             yield _Way(clusters, rows, t.tile_columns, k)
 
 
-def _room(chip: Chip, links: Sequence[Link], n: int, k: int) -> int:
+def _room(chip: Chip, chain: Chain, n: int, k: int) -> int:
     """So many rows have room through all kernels. With double buffering, tiles of weights, what the
-    first kernel reads and what the last one writes are there twice."""
+    first kernel reads and what leaves as it is computed are there twice."""
     twice = 2 if chip.levers.double_buffer else 1
     numbers = chip.geometry.usable_bytes // chip.number_bytes
-    rooms, last = [], len(links) - 1
-    for at, link in enumerate(links):
-        weights, written = 0, link.columns
+    rooms = []
+    for at, link in enumerate(chain.links):
+        weights, written, stays = 0, link.columns, chain.last_reader(at) > at
         if isinstance(link, Product):
             weights = twice * min(n, link.n) * min(k, link.k)
-            written = link.n if at < last else min(n, link.n)
-        each = (
-            (twice - 1) * links[0].reads + link.reads + (written if at < last else twice * written)
-        )
-        rooms.append((numbers - weights) // each)
+            written = link.n if stays else min(n, link.n)
+        each = (twice - 1) * chain.links[0].reads + link.reads + _waiting(chain, at)
+        rooms.append((numbers - weights) // (each + (written if stays else twice * written)))
     return min(rooms)
 
 
-def _cycles(chip: Chip, links: Sequence[Link], way: _Way, kernel: Kernel) -> float:
+def _waiting(chain: Chain, at: int) -> int:
+    """Numbers of a row that stay while kernel `at` computes, and that it does not read."""
+    stay = (one for one in range(at) if chain.last_reader(one) >= at and one != chain.source(at))
+    return sum(chain.links[one].columns for one in stay)
+
+
+def _cycles(chip: Chip, chain: Chain, way: _Way, kernel: Kernel) -> float:
     """Of the busiest cluster."""
     line = Pipeline(chip.levers.double_buffer, chip.streams.barrier, chip.dma.dma_disturbs)
-    mine = -(-links[0].rows // way.clusters)
+    mine = -(-chain.links[0].rows // way.clusters)
     return line.cycles(
         [
             tile
             for rows, count in cut(mine, way.rows)
-            for tile in [*_tiles(chip, links, replace(way, rows=rows), kernel)] * count
+            for tile in [*_tiles(chip, chain, replace(way, rows=rows), kernel)] * count
         ]
     )
 
 
-def _tiles(chip: Chip, links: Sequence[Link], way: _Way, kernel: Kernel) -> Iterator[Tile]:
+def _tiles(chip: Chip, chain: Chain, way: _Way, kernel: Kernel) -> Iterator[Tile]:
     """Of one time through all kernels."""
-    for at, link in enumerate(links):
+    stored = {*chain.stored, len(chain.links) - 1}
+    for at, link in enumerate(chain.links):
         if isinstance(link, Rows):
-            tiles = iter([_passed(chip, link, way, is_first=not at)])
+            tiles = iter([_passed(chip, link, way, is_held=chain.source(at) >= 0)])
         else:
-            tiles = _multiplied(chip, link, way, kernel, is_first=not at)
+            tiles = _multiplied(chip, link, way, kernel, is_held=chain.source(at) >= 0)
         for tile in tiles:
-            yield tile if at == len(links) - 1 else replace(tile, store=NOTHING)
+            yield tile if at in stored else replace(tile, store=NOTHING)
 
 
-def _passed(chip: Chip, link: Rows, way: _Way, *, is_first: bool) -> Tile:
+def _passed(chip: Chip, link: Rows, way: _Way, *, is_held: bool) -> Tile:
     row_bytes = link.columns * chip.number_bytes
-    fetched = link.operands - (not is_first)
+    fetched = link.operands - is_held
     load = fetch(chip, ((row_bytes, way.rows),) * fetched, way.clusters) if fetched else NOTHING
     work = KERNELS[link.kind](chip, way.rows, link.columns)
     return Tile(1, Step(load, work), stored(chip, row_bytes, way.rows, way.clusters))
 
 
 def _multiplied(
-    chip: Chip, link: Product, way: _Way, kernel: Kernel, *, is_first: bool
+    chip: Chip, link: Product, way: _Way, kernel: Kernel, *, is_held: bool
 ) -> Iterator[Tile]:
-    if is_first:
+    if not is_held:
         rows = fetch(chip, ((link.k * chip.number_bytes, way.rows),), way.clusters)
         yield Tile(1, Step(rows, 0.0), NOTHING)
     held, k = replace(link, held=True), min(way.k, link.k)
@@ -149,15 +167,19 @@ def _multiplied(
         yield pipelined(chip, held, (way.rows, n, k), way.clusters, kernel, count)
 
 
-def _dma_bytes(chip: Chip, links: Sequence[Link], way: _Way) -> int:
-    rows = links[0].rows
-    numbers = rows * (links[0].reads + links[-1].columns)
+def _dma_bytes(chip: Chip, chain: Chain, way: _Way) -> int:
+    links, rows = chain.links, chain.links[0].rows
+    numbers = rows * (links[-1].columns + sum(links[at].columns for at in chain.stored))
     few, more = divmod(rows, way.clusters)
     begun = (way.clusters - more) * -(-few // way.rows) + more * -(-(few + 1) // way.rows)
     for at, link in enumerate(links):
+        is_held = chain.source(at) >= 0
+        numbers += rows * (link.reads - (is_held and _of_one(link)))
         if isinstance(link, Product):
-            added = link.follow.count("add") * rows * link.n
-            numbers += begun * link.n * link.k + added
-        elif at:
-            numbers += rows * (link.operands - 1) * link.columns
+            numbers += begun * link.n * link.k + link.follow.count("add") * rows * link.n
     return numbers * chip.number_bytes
+
+
+def _of_one(link: Link) -> int:
+    """Numbers of a row of one operand."""
+    return link.k if isinstance(link, Product) else link.columns

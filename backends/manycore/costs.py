@@ -21,7 +21,6 @@ from stagecut.backends.manycore.rowwise import KERNELS, Rowwise, dealt, fits
 from stagecut.backends.manycore.work import (
     Attend,
     Chain,
-    Link,
     Move,
     NoRoomError,
     Projected,
@@ -41,8 +40,11 @@ _KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """`tiles` says what is in a scratchpad together; `flops` counts two for a multiply-add."""
+    """`kernel` is product, attention, layernorm, softmax, gelu, add, scale, move, or chain where
+    rows stay through several of them. `tiles` says what is in a scratchpad together; `flops` counts
+    two for a multiply-add."""
 
+    kernel: str
     cycles: float
     clusters: int
     flops: int
@@ -70,7 +72,7 @@ def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
     unless tiles are found: then only where that is faster. A chain is cut into parts whose rows
     stay in the scratchpads, with the lever for it. Raises as `cost` does."""
     if isinstance(work, Chain):
-        return _chained(chip, work.links)
+        return _chained(chip, work)
     if not isinstance(work, Projected):
         return (cost(chip, work),)
     fused = _fused(chip, work)
@@ -79,27 +81,28 @@ def costs(chip: Chip, work: Work) -> tuple[Cost, ...]:
     return min(fused, _apart(chip, work), key=_cycles) if chip.levers.find_tiles else fused
 
 
-def _chained(chip: Chip, links: Sequence[Link]) -> tuple[Cost, ...]:
+def _chained(chip: Chip, chain: Chain) -> tuple[Cost, ...]:
     """The fastest of all ways to cut it; the last part short among equals."""
-    alone = [cost(chip, link) for link in links]
+    alone = [cost(chip, link) for link in chain.links]
     if not chip.levers.keep_rows:
         return tuple(alone)
     ways: list[tuple[Cost, ...]] = [()]
-    for stop in range(1, len(links) + 1):
+    for stop in range(1, len(alone) + 1):
         ending = [(*ways[stop - 1], alone[stop - 1])]
         for start in range(stop - 2, -1, -1):
-            part = _kept(chip, tuple(links[start:stop]), alone[start:stop])
+            part = _kept(chip, chain.part(start, stop), alone[start:stop])
             if part is not None:
                 ending.append((*ways[start], part))
         ways.append(min(ending, key=_cycles))
     return ways[-1]
 
 
-def _kept(chip: Chip, links: tuple[Link, ...], alone: Sequence[Cost]) -> Cost | None:
-    found = kept(chip, links)
+def _kept(chip: Chip, chain: Chain, alone: Sequence[Cost]) -> Cost | None:
+    found = kept(chip, chain)
     if found is None:
         return None
     return Cost(
+        "chain",
         found.cycles,
         found.clusters,
         sum(each.flops for each in alone),
@@ -176,6 +179,7 @@ def _product(chip: Chip, work: Product) -> Cost:
     macs = work.count * work.m * work.n * work.k * work.summed
     followed = len(work.follow) * work.count * work.m * work.n
     return Cost(
+        "product",
         found.cycles,
         found.clusters,
         2 * macs,
@@ -194,6 +198,7 @@ def _attention(chip: Chip, work: Attend) -> Cost:
         )
     macs = 2 * work.count * work.head.d * _scores(work)
     return Cost(
+        "attention",
         found.cycles,
         found.clusters,
         2 * macs,
@@ -226,7 +231,9 @@ def _rows(chip: Chip, work: Rows) -> Cost:
     elements = rows * work.columns
     instructions = -(-elements // chip.fpu.lanes)
     tiles = (f"{found.at_once} x {columns}",)
-    return Cost(found.cycles, found.clusters, elements, instructions, found.dma_bytes, tiles)
+    return Cost(
+        work.kind, found.cycles, found.clusters, elements, instructions, found.dma_bytes, tiles
+    )
 
 
 def _moved(chip: Chip, work: Move) -> Cost:
@@ -237,4 +244,4 @@ def _moved(chip: Chip, work: Move) -> Cost:
         done_2d(chip, row_bytes, mine, direction, clusters) for direction in ("read", "write")
     )
     moved = 2 * work.rows * row_bytes
-    return Cost(cycles, clusters, 0, 0, moved, (f"{mine} x {work.columns}",))
+    return Cost("move", cycles, clusters, 0, 0, moved, (f"{mine} x {work.columns}",))

@@ -60,6 +60,11 @@ class ManycoreBackend:
     def links(self) -> tuple[LinkDriver, ...]:
         return links(self.name, self.chip, FORMATS[self.number].stored)
 
+    @property
+    def keeps_values(self) -> bool:
+        """Rows stay in the scratchpads from node to node, with the lever for it (chain.py)."""
+        return self.chip.levers.keep_rows
+
     def supports(self, node: Node) -> Support:
         try:
             self.costs(node)

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from stagecut.backends.manycore import pipeline, tiling
+from stagecut.backends.manycore.banks import BANK_BYTES
 from stagecut.backends.manycore.chip import UNROLL, Chip
 from stagecut.backends.manycore.kernels.dma import beats, rows_2d
 from stagecut.backends.manycore.kernels.elementwise import axpy
@@ -31,8 +32,9 @@ from stagecut.backends.manycore.tiling import Tile
 #: m, n, k, whether it adds to what is there -> cycles on a cluster.
 Kernel: TypeAlias = Callable[[int, int, int, bool], float]
 
-#: By how much conflicts lengthen a product, roughly: between 1.02 and 1.14 in the table.
-_ROUGHLY = 1.08
+#: By how much conflicts lengthen a product of several rows a core, roughly, where its rows are an
+#: odd number of lines, and else; of one row a core, between 1.02 and 1.14 in the table.
+_ROUGHLY_ODD, _ROUGHLY = 1.01, 1.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,13 @@ class Tiled:
     dma_bytes: int
 
 
-@lru_cache(maxsize=1024)
 def tiled(chip: Chip, product: Product) -> Tiled:
     """With double buffering only where that is faster."""
+    return _fastest(chip.of_products, product)
+
+
+@lru_cache(maxsize=1024)
+def _fastest(chip: Chip, product: Product) -> Tiled:
     return min((_tiled(one, product) for one in chip.bufferings), key=lambda each: each.cycles)
 
 
@@ -123,7 +129,9 @@ def roughly(chip: Chip) -> Kernel:
         rows = -(-m // chip.geometry.cores)
         blocks = -(-n // (UNROLL * (chip.geometry.cores if split else 1)))
         steps = -(-k // chip.fpu.lanes) * chip.issue
-        block = UNROLL * steps * _ROUGHLY + g.before + g.after + (g.accumulate if adds else 0)
+        is_odd = steps * BANK_BYTES % (2 * chip.geometry.dma_bytes) == chip.geometry.dma_bytes
+        lost = _ROUGHLY_ODD if is_odd else _ROUGHLY
+        block = UNROLL * steps * lost + g.before + g.after + (g.accumulate if adds else 0)
         return g.call + rows * (blocks * block + g.row)
 
     return cycles

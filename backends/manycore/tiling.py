@@ -1,7 +1,9 @@
 """How large tiles are: as the library has them, or found.
 
-The library's are given by the preset. Found are the fastest by a rough count without conflicts,
-then by the whole model among the `_HELD` best; ties go to the smaller one.
+The library's are given by the preset. Found are the fastest by a rough count of conflicts, then by
+the whole model among the `_HELD` best; ties go to the smaller one. Rows of an odd number of lines
+are among them: those begin in other banks than the rows beside them, so that cores lose less to
+each other (banks.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,10 +45,17 @@ def candidates(chip: Chip, m: int, n: int, k: int) -> Iterator[Tile]:
     line = chip.geometry.dma_bytes // chip.number_bytes
     for rows in _sizes(m, chip.geometry.cores, 16):
         for columns in _sizes(n, UNROLL, 64):
-            for inner in _sizes(k, line, 64):
+            for inner in _inner(k, line, 64):
                 tile = Tile(rows, columns, inner)
                 if tile.size_bytes(chip) <= chip.geometry.usable_bytes:
                     yield tile
+
+
+def _inner(k: int, line: int, most: int) -> list[int]:
+    """Parts of `k`, and the same in an odd number of lines."""
+    sizes = set(_sizes(k, line, most))
+    odd = {line * (-(-size // line) | 1) for size in sizes}
+    return sorted(sizes | {size for size in odd if size <= min(k, line * (most + 1))})
 
 
 def best(

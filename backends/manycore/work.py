@@ -87,9 +87,38 @@ Link: TypeAlias = Product | Rows
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Kernels on the same rows, each of which alone reads what the one before it writes."""
+    """Kernels on the same rows, each of which reads what one before it writes: the one in
+    `sources`, -1 for the HBM, or where there are none the last one. What others read as well is
+    `stored`, by number of the kernel that writes it; what the last one writes is in any case."""
 
     links: tuple[Link, ...]
+    stored: tuple[int, ...] = ()
+    sources: tuple[int, ...] = ()
+
+    def source(self, at: int) -> int:
+        return self.sources[at] if self.sources else at - 1
+
+    def last_reader(self, at: int) -> int:
+        """Until then its rows stay; itself where none of the others reads them."""
+        return max((one for one in range(len(self.links)) if self.source(one) == at), default=at)
+
+    def extended(self, link: Link, source: int) -> "Chain":
+        return self._of((*self.links, link), (*map(self.source, range(len(self.links))), source))
+
+    def part(self, start: int, stop: int) -> "Chain":
+        """Kernels `start` to `stop`; what the others read of them is stored."""
+        stored = tuple(
+            at - start
+            for at in range(start, stop - 1)
+            if at in self.stored or self.last_reader(at) >= stop
+        )
+        sources = tuple(max(-1, self.source(at) - start) for at in range(start, stop))
+        return replace(self._of(self.links[start:stop], sources), stored=stored)
+
+    @staticmethod
+    def _of(links: tuple[Link, ...], sources: tuple[int, ...]) -> "Chain":
+        linear = sources == tuple(range(-1, len(links) - 1))
+        return Chain(links, sources=() if linear else sources)
 
 
 #: What is done number by number, wherever the numbers are.
@@ -117,8 +146,10 @@ def works(operators: Sequence[Operator], kept: Collection[str], *, fused: bool) 
     UnsupportedError."""
     found: list[Work] = []
     tail = ""  # the result of what `found` ends with, as far as it can be taken up by the next
+    rows: list[str] = []  # the results of the kernels of a chain that `found` ends with
     parts = kernels(operators, kept)
     readers = Counter(name for kernel in parts for name in _read_by(kernel))
+    leaving = readers + Counter(kept)
     for kernel in parts:
         work, result = _work(kernel)
         follows = tail in _read_by(kernel) and not isinstance(kernel, Attention)
@@ -127,9 +158,31 @@ def works(operators: Sequence[Operator], kept: Collection[str], *, fused: bool) 
             tail = passed if follows else tail
             continue
         replaced, whole = _together(found, work, kernel, tail) if fused and follows else (0, work)
+        if fused and not replaced and found:
+            replaced, whole = _in_place(found[-1], rows, work, kernel)
+        if not replaced and found:
+            found[-1] = _closed(found[-1], rows, leaving)
         found[len(found) - replaced :] = [whole]
         tail = passed if _is_open(found, kernel, follows=follows) else ""
-    return tuple(found)
+        rows = _results(whole, rows if replaced else [], result)
+    return (*found[:-1], *(_closed(last, rows, leaving) for last in found[-1:]))
+
+
+def _results(whole: Work, before: Sequence[str], result: str) -> list[str]:
+    """Of the kernels of a chain, the last of which has this one."""
+    if not isinstance(whole, Link | Chain):
+        return []
+    return [*before[: len(_chain(whole).links) - 1], result]
+
+
+def _closed(work: Work, rows: Sequence[str], leaving: Mapping[str, int]) -> Work:
+    """A chain with what is read by others than its own kernels, so many of all, or by none."""
+    if not isinstance(work, Chain):
+        return work
+    inside = Counter(map(work.source, range(len(work.links))))
+    last = len(work.links) - 1
+    stored = (at for at in range(last) if not inside[at] or leaving[rows[at]] > inside[at])
+    return replace(work, stored=tuple(stored))
 
 
 def _together(
@@ -143,9 +196,10 @@ def _together(
         if isinstance(last, Projected):
             follow = (*last.product.follow, work.kind)
             return 1, replace(last, product=replace(last.product, follow=follow))
-    if isinstance(work, Link) and isinstance(last, Link | Chain):
-        links = last.links if isinstance(last, Chain) else (last,)
-        return _linked(links, work, kernel, tail)
+        if isinstance(last, Chain) and isinstance(last.links[-1], Product):
+            product = last.links[-1]
+            ending = replace(product, follow=(*product.follow, work.kind))
+            return 1, replace(last, links=(*last.links[:-1], ending))
     moves = tuple(each for each in found[-1:] if isinstance(each, Move))
     attend = found[-1 - len(moves)]
     if not (isinstance(work, Product) and isinstance(kernel, Operator)):
@@ -157,22 +211,27 @@ def _together(
     return 0, work
 
 
-def _linked(
-    links: tuple[Link, ...], work: Link, kernel: Operator | Region, tail: str
+def _chain(work: Link | Chain) -> Chain:
+    return work if isinstance(work, Chain) else Chain((work,))
+
+
+def _in_place(
+    last: Work, rows: Sequence[str], work: Work, kernel: Operator | Region
 ) -> tuple[int, Work]:
-    """What a chain, or a single kernel, becomes where `work` reads all of its rows."""
-    before = links[-1]
-    if isinstance(work, Rows) and work.kind in _FOLLOWING and isinstance(before, Product):
-        follow = (*before.follow, work.kind)
-        return 1, Chain((*links[:-1], replace(before, follow=follow)))
+    """What `last` becomes where `work` reads `rows` that one of its kernels has written."""
+    if not (isinstance(work, Link) and isinstance(last, Link | Chain)):
+        return 0, work
+    chain, read = _chain(last), _read_by(kernel)
     if isinstance(work, Product):
-        is_left = isinstance(kernel, Operator) and kernel.reads[0].name == tail
-        fits = is_left and before.columns == work.k
-    else:
-        fits = before.columns == work.columns
+        read = {kernel.reads[0].name} if isinstance(kernel, Operator) else set()
+    source = max((at for at, name in enumerate(rows) if name in read), default=None)
+    if source is None:
+        return 0, work
+    before = chain.links[source]
+    fits = before.columns == (work.k if isinstance(work, Product) else work.columns)
     counts = {link.count for link in (before, work) if isinstance(link, Product)}
     if fits and before.rows == work.rows and counts <= {1}:
-        return 1, Chain((*links, work))
+        return 1, chain.extended(work, source)
     return 0, work
 
 

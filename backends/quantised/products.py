@@ -6,11 +6,9 @@ onnxruntime.quantization; it is loaded when first needed.
 """
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -26,11 +24,14 @@ from stagecut.compiler.ir.device import Tensor, as_array, dtype_name
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.onnx_runtime import quantization
 
-#: The operators that a quantised product has one of.
-_QUANTISED = frozenset({"MatMulNBits", "MatMulInteger"})
+#: The operator that a product in blocks becomes.
+_QUANTISED = "MatMulNBits"
 
 #: Of the model with one product: any version that has the operators of all schemes.
 _OPSET, _IR_VERSION = 20, 10
+
+#: Weights of 7 bits, as onnxruntime's quantiser has them.
+_MOST_NARROW = 64
 
 #: Tensors below this stay inside the stage's model.
 _SMALLEST_BYTES = 1024
@@ -97,7 +98,7 @@ def quantised_matrix(target: Target, scheme: Scheme) -> QuantisedMatrix:
     found = _in_use.get(key)
     if found is None:
         written = _written(weight, scheme)
-        if not any(node.op_type in _QUANTISED for node in written.graph.node):
+        if written is None:
             raise EngineError(
                 "onnxruntime's quantiser leaves the product as it is",
                 where=f"operator {target.node.name}",
@@ -106,14 +107,23 @@ def quantised_matrix(target: Target, scheme: Scheme) -> QuantisedMatrix:
         inner, outer = weight.shape
         form = Form(inner, outer, scheme.bits, scheme.block)
         narrow = ".narrow" if scheme.narrow else ""
-        found = _in_use[key] = _taken_out(written.graph, form, f"{key[0]}{narrow}")
+        found = _in_use[key] = _in_form(form, *written, f"{key[0]}{narrow}")
     return found
 
 
 def _is_held(tensor: QuantisedTensor, target: Target, scheme: Scheme) -> bool:
+    """Whether it is held as the scheme has it; numbers of 8 bits are no weights of 7."""
     form = tensor.matrix.form
     held = form.bits, form.block, tensor.turned
-    return held == (scheme.bits, scheme.block, target.turned)
+    if held != (scheme.bits, scheme.block, target.turned):
+        return False
+    return not scheme.narrow or _is_narrow(tensor.matrix)
+
+
+def _is_narrow(matrix: QuantisedMatrix) -> bool:
+    """Whether no sum of two products with it exceeds 16 bits."""
+    values = matrix.values.numpy()
+    return bool(values.min() >= -_MOST_NARROW and values.max() <= _MOST_NARROW)
 
 
 def _identity(target: Target) -> str:
@@ -122,8 +132,23 @@ def _identity(target: Target) -> str:
     return f"{sha256(target.tensor)}.{shape}{'.turned' if target.turned else ''}"
 
 
-def _written(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:
-    """By the tool that the scheme names."""
+def _written(matrix: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor] | None:
+    """Values and scales by the tool that the scheme names; None where it makes none."""
+    return _in_columns(matrix, scheme) if scheme.block is None else _in_blocks(matrix, scheme)
+
+
+def _in_columns(matrix: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor]:
+    """As `quantize_dynamic` makes them, by the functions that it calls for each column."""
+    tool, kind = quantization().quant_utils, onnx.TensorProto.INT8
+    least, most = tool.get_qmin_qmax_for_qType(kind, scheme.narrow, symmetric=True)
+    ends = zip(matrix.min(axis=0), matrix.max(axis=0), strict=True)
+    found = [tool.compute_scale_zp(low, high, least, most, symmetric=True)[1] for low, high in ends]
+    scales = np.array(found, np.float32)
+    return tool.quantize_nparray(kind, matrix, scales, 0), scales
+
+
+def _in_blocks(matrix: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor] | None:
+    """As `MatMulNBitsQuantizer` makes them of a model with one product."""
     inner, outer = matrix.shape
     one, kind = helper.make_tensor_value_info, onnx.TensorProto.FLOAT
     graph = helper.make_graph(
@@ -135,34 +160,19 @@ def _written(matrix: Tensor, scheme: Scheme) -> onnx.ModelProto:
     )
     imports = [helper.make_opsetid("", _OPSET)]
     model = helper.make_model(graph, opset_imports=imports, ir_version=_IR_VERSION)
-    with _quiet():
-        return _in_columns(model, scheme) if scheme.block is None else _in_blocks(model, scheme)
-
-
-def _in_blocks(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
     tool = quantization().matmul_nbits_quantizer
     config = tool.DefaultWeightOnlyQuantConfig(
-        block_size=scheme.block,
-        is_symmetric=True,
-        bits=scheme.bits,
+        block_size=scheme.block, is_symmetric=True, bits=scheme.bits
     )
-    quantiser = tool.MatMulNBitsQuantizer(model, algo_config=config)
-    quantiser.process()
-    written: onnx.ModelProto = quantiser.model.model
-    return written
-
-
-def _in_columns(model: onnx.ModelProto, scheme: Scheme) -> onnx.ModelProto:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "product.onnx"
-        quantization().quantize_dynamic(
-            model,
-            path,
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            reduce_range=scheme.narrow,
-        )
-        return onnx.load(path)
+    with _quiet():
+        quantiser = tool.MatMulNBitsQuantizer(model, algo_config=config)
+        quantiser.process()
+    written = quantiser.model.model.graph
+    made = next((node for node in written.node if node.op_type == _QUANTISED), None)
+    if made is None:
+        return None
+    arrays = {each.name: numpy_helper.to_array(each) for each in written.initializer}
+    return arrays[made.input[1]], arrays[made.input[2]]
 
 
 @contextmanager
@@ -179,16 +189,8 @@ def _quiet() -> Iterator[None]:
         logging.root.removeHandler(handler)
 
 
-def _taken_out(graph: onnx.GraphProto, form: Form, identity: str) -> QuantisedMatrix:
-    """The numbers that a tool wrote, large ones as files that lie in memory, so that sessions
-    share them. Columns have a zero point each, which is 0."""
-    arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    [node] = [each for each in graph.node if each.op_type in _QUANTISED]
-    if form.block is None:
-        values = arrays.pop(node.input[1])
-        [scales] = [each for each in arrays.values() if each.dtype == np.float32]
-    else:
-        values, scales = (arrays[name] for name in node.input[1:3])
+def _in_form(form: Form, values: Tensor, scales: Tensor, identity: str) -> QuantisedMatrix:
+    """Large ones as files that lie in memory, so that sessions share them."""
     location = f"{identity}.{form.bits}.{form.block}"
     return QuantisedMatrix(
         form,

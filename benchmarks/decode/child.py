@@ -1,4 +1,5 @@
-"""A rival in an environment of its own, which has none of stagecut: `python child.py NAME FOLDER`.
+"""A rival in an environment of its own, which has none of stagecut: `python child.py NAME FOLDER
+PRECISION`.
 
 Says "ready", or a sentence why not, then answers lines of JSON, {"ids": [...], "new": 64}, with the
 tokens and the seconds that they took.
@@ -22,12 +23,12 @@ Rival: TypeAlias = Callable[[Sequence[int], int], Answer]
 _ROOM = 1024
 
 
-def genai(folder: Path) -> Rival:
-    """onnxruntime-genai, on what its model builder has written into FOLDER/genai."""
+def genai(folder: Path, precision: str) -> Rival:
+    """onnxruntime-genai, on what its model builder has written into FOLDER/genai.PRECISION."""
     import numpy as np
     import onnxruntime_genai
 
-    model = onnxruntime_genai.Model(str(folder / "genai"))
+    model = onnxruntime_genai.Model(str(folder / f"genai.{precision}"))
 
     def answer(ids: Sequence[int], new: int) -> Answer:
         parameters = onnxruntime_genai.GeneratorParams(model)
@@ -49,15 +50,18 @@ def genai(folder: Path) -> Rival:
     return answer
 
 
-def llama_cpp(folder: Path) -> Rival:
+def llama_cpp(folder: Path, precision: str) -> Rival:
     """llama.cpp, by xllamacpp, on a GGUF that is written here from the same weights. Times by the
     clock are its own; processor time of the first token is that of a request for one."""
     import xllamacpp
     from gguf_file import write_gguf  # type: ignore[import-not-found]  # beside this script
 
     threads = len(os.sched_getaffinity(0))
-    file = folder / "model.gguf"
-    write_gguf(folder / "weights", file)
+    file = folder / f"{precision}.gguf"
+    if not file.exists():
+        whole = file.with_suffix(".part")
+        write_gguf(folder / "weights", whole, precision)
+        whole.rename(file)
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(file)
     parameters.n_ctx, parameters.n_parallel, parameters.n_gpu_layers = _ROOM, 1, 0
@@ -87,16 +91,50 @@ def llama_cpp(folder: Path) -> Rival:
     return answer
 
 
-RIVALS = {"onnxruntime-genai": genai, "llama.cpp": llama_cpp}
+def openvino_genai(folder: Path, precision: str) -> Rival:
+    """OpenVINO GenAI, on FOLDER/openvino.f32 or its weights in few bits. Times by the clock are its
+    own; processor time of the first token is that of a request for one."""
+    import numpy as np
+    import openvino
+    from openvino_child import pipeline  # type: ignore[import-not-found]  # beside this script
+
+    ask = pipeline(folder, precision)
+
+    def asked(ids: Sequence[int], new: int) -> tuple[Any, float]:
+        start_s = time.process_time()
+        tokens = openvino.Tensor(np.asarray([ids], np.int64))
+        found = ask(tokens, max_new_tokens=new, ignore_eos=True, do_sample=False)
+        return found, time.process_time() - start_s
+
+    def answer(ids: Sequence[int], new: int) -> Answer:
+        _, first_cpu_s = asked(ids, 1)
+        found, cpu_s = asked(ids, new)
+        raw = found.perf_metrics.raw_metrics
+        return (
+            [*map(int, found.tokens[0])],
+            raw.m_times_to_first_token[0] / 1e6,
+            first_cpu_s,
+            float(np.median(np.diff(raw.m_new_token_times))) / 1e6,
+            (cpu_s - first_cpu_s) / (new - 1),
+        )
+
+    return answer
+
+
+RIVALS = {
+    "onnxruntime-genai": genai,
+    "llama.cpp": llama_cpp,
+    "OpenVINO GenAI": openvino_genai,
+}
 
 
 def main() -> None:
-    name, folder = sys.argv[1:]
+    name, folder, precision = sys.argv[1:]
     # what engines print goes where people look; answers have the pipe to themselves
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
-        rival = RIVALS[name](Path(folder))
+        rival = RIVALS[name](Path(folder), precision)
         print("ready", file=answers, flush=True)
         for line in sys.stdin:
             asked = json.loads(line)

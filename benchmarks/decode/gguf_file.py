@@ -1,4 +1,5 @@
-"""Write GPT-2 and Llama as GGUF from what transformers has saved, in float32, for llama.cpp.
+"""Write GPT-2 and Llama as GGUF from what transformers has saved, for llama.cpp: in float32, or its
+matrices in 8 or 4 bits (Q8_0, Q4_0).
 
 The tokenizer has a word for each token, w0, w1, ...: what comes out can be read as tokens. Read by
 child.py, in an environment that has none of stagecut.
@@ -36,14 +37,24 @@ _GPT2 = {
 }
 
 
-def write_gguf(folder: Path, file: Path) -> None:
+#: The type of matrices, and what llama.cpp calls a file of them, by precision.
+_TYPES = {
+    "int8": (gguf.GGMLQuantizationType.Q8_0, 7),
+    "int4": (gguf.GGMLQuantizationType.Q4_0, 2),
+}
+#: Matrices of which rows are looked up, and added as they are.
+_LOOKED_UP = frozenset({"position_embd.weight"})
+
+
+def write_gguf(folder: Path, file: Path, precision: str) -> None:
     """Raises KeyError for a model of another kind."""
+    few = _TYPES.get(precision)
     config = json.loads((folder / "config.json").read_text())
     kind = config["model_type"]
     write = {"llama": _llama, "gpt2": _gpt2}[kind]
     writer = gguf.GGUFWriter(str(file), kind)
     words = config["vocab_size"]
-    writer.add_file_type(0)
+    writer.add_file_type(0 if few is None else few[1])
     writer.add_vocab_size(words)
     writer.add_tokenizer_model("llama")
     writer.add_token_list([f"w{token}".encode() for token in range(words)])
@@ -51,7 +62,11 @@ def write_gguf(folder: Path, file: Path) -> None:
     writer.add_token_types([1] * words)
     writer.add_add_bos_token(False)
     for name, weight in write(writer, config, _saved(folder / "model.safetensors")).items():
-        writer.add_tensor(name, np.ascontiguousarray(weight))
+        numbers = np.ascontiguousarray(weight)
+        if few is None or numbers.ndim < 2 or name in _LOOKED_UP:
+            writer.add_tensor(name, numbers)
+        else:
+            writer.add_tensor(name, gguf.quants.quantize(numbers, few[0]), raw_dtype=few[0])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -105,13 +105,12 @@ def with_bindings(file: Path, states: Mapping[str, str], room: int) -> Callable[
     return begin
 
 
-def of_openvino(file: Path, states: Mapping[str, str]) -> Callable[[], Step] | None:
-    """None where it is not installed."""
-    try:
-        import openvino
-        from openvino._offline_transformations import apply_make_stateful_transformation
-    except ModuleNotFoundError:
-        return None
+def of_openvino(file: Path, states: Mapping[str, str]) -> Callable[[], Step]:
+    """What is exported as it is, its cache in variables; raises ModuleNotFoundError where OpenVINO
+    is not installed."""
+    import openvino
+    from openvino._offline_transformations import apply_make_stateful_transformation
+
     model = openvino.Core().read_model(file)
     apply_make_stateful_transformation(model, dict(states))
     hints = {

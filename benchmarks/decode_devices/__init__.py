@@ -13,5 +13,6 @@ measured at each context, devices and their links are modelled (~). Each device 
 
 Every figure is the least that any schedule takes by these costs, proven; where some gap is left
 within the time of the search, it is told. The sequence has room for one token more than the
-context. decode_devices.json and decode_devices.png are written after each context.
+context. decode_devices.json and decode_devices.png are written after each context; what the former
+has of this machine and model already is kept, and not looked at again.
 """

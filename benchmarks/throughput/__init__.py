@@ -16,6 +16,7 @@ A turn counts what is finished between its first and its last output, so that no
 being filled. Prints inputs per second, medians over the turns with their range; the ratio of the
 plan to its best rival (median of the ratios within each round), to one session on all CPUs, and to
 native torch, which is the paper's own measure; and how far the plan's prediction of the period was
-off. The PP-OCR models come with PyPI's rapidocr-onnxruntime (`pip install --no-deps
-rapidocr-onnxruntime`) and are left out without it. Writes throughput.json and throughput.png.
+off, here and in the turns that the compile itself took some minutes before. The PP-OCR models come
+with PyPI's rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`) and are left out
+without it. Writes throughput.json and throughput.png.
 """

@@ -42,4 +42,5 @@ def the_plan(model: Model, effort: str, stack: ExitStack) -> Rival:
         return finished[: len(finished) - in_flight] if len(finished) > 3 * in_flight else finished
 
     print(f"{model.name}: the plan is {planned.shipped.name}, {stream.replicas} replicas")
-    return Rival(f"stagecut: {planned.shipped.name}", turn, in_flight, stream.period_s)
+    name, seen_s = f"stagecut: {planned.shipped.name}", planned.shipped.median_s
+    return Rival(name, turn, in_flight, stream.period_s, seen_s)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from stagecut.runtime.stream.full import whole_rounds
+
 
 @dataclass(frozen=True)
 class Span:
@@ -24,22 +26,25 @@ Finished = list[tuple[float, int]]
 @dataclass
 class Rival:
     """Keeps itself full for a turn, and tells what it finished and when; `callers` calls at a time
-    are in flight."""
+    are in flight. Of the plan, `period_s` is predicted, and `gate_s` what the compile observed."""
 
     name: str
     turn: Callable[[Span], Finished]
     callers: int = 1
     period_s: float | None = None
+    gate_s: float | None = None
     rates: list[float] = field(default_factory=list)
 
     def warm_up(self) -> None:
         self.turn(WARM_UP)
 
     def take_turn(self) -> None:
+        """Whole rounds count, in which each caller finishes a call: callers that began together may
+        end together, and who ended between them would count one too few."""
         finished = sorted(self.turn(TURN))
-        first_s, last_s = finished[self.callers - 1][0], finished[-1][0]
-        counted = sum(inputs for _, inputs in finished[self.callers :])
-        self.rates.append(counted / (last_s - first_s))
+        rounds = whole_rounds([time_s for time_s, _ in finished], self.callers)
+        counted = finished[self.callers : self.callers + rounds.inputs]
+        self.rates.append(sum(inputs for _, inputs in counted) / rounds.wall_s)
 
     @property
     def median(self) -> float:

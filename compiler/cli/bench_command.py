@@ -11,14 +11,15 @@ import typer
 
 from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli.bench_output import Row, document, lines
+from stagecut.compiler.cli.decoding import EveryEntryOption, entries_asked
 from stagecut.compiler.cli.output import print_json, progress_bars, say
 from stagecut.compiler.cli.rivals import ENGINES, USUAL, Asked, OfPlan, Rival, rivals
 from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.cli.contestant import Contestant
-    from stagecut.compiler.formats.plan_file import StoredVariant
-    from stagecut.compiler.ir.device import Feeds
+    from stagecut.compiler.formats.plan_file import Plan, StoredVariant
+    from stagecut.compiler.ir.device import Feeds, Listener
     from stagecut.runtime.session import Session
 
 
@@ -36,6 +37,7 @@ def bench(
             help="Measure the variant that was profiled with this shape, not the first one.",
         ),
     ] = None,
+    entry: EveryEntryOption = None,
     against: Annotated[
         str,
         typer.Option(
@@ -70,46 +72,110 @@ def bench(
     in a thread for each CPU, and as a stream, of which the best counts. Memory is what the process
     has while it runs, with Python and the engine; the peak is that of making it.
 
+    Of a decoder's plan, each entry is measured, at the sizes that it was compiled for: the step of
+    a token first, behind as many as then, with its states as inputs.
+
       stagecut bench bert.plan
+      stagecut bench gpt2.plan --entry decode
       stagecut bench bert.plan --against onnxruntime,openvino,torch
       stagecut bench mine.plan --against torch --model package.module:factory
       stagecut bench bert.plan --rounds 10 --seconds 2 --json
     """
     from stagecut.compiler.formats.plan_file import Plan
-    from stagecut.compiler.measure.cpus import usable_cpus
     from stagecut.compiler.measure.foreign_load import foreign_load, read_load
-    from stagecut.runtime.session import Session
 
     engines = _engines(against)
     loaded = Plan.load(plan)
-    stored = loaded.variant(common.parse_shapes(shape))
-    made_from = stored.planned.provenance.options.get("of the zoo", "")
+    shapes = common.parse_shapes(shape)
+    names = entries_asked(loaded, entry, shapes)
+    every = [loaded.variant(shapes, name) for name in names]
+    made_from = every[0].planned.provenance.options.get("of the zoo", "")
     program = _program(model, made_from) if "torch" in engines else ""
+    given = common.read_feeds(feed)
+    if given and len(every) > 1:
+        raise UsageError(
+            f"the plan has {' and '.join(map(str, names))}, and inputs are of one of them",
+            where="--input",
+            fix=f"say which: --entry {names[0]}",
+        )
     heard = common.listener(context.obj, 0.0)
-    with Session(loaded, fallback=fallback, listener=heard) as session:
+    before = read_load()
+    found = {
+        stored.entry: _entry_rows(
+            plan,
+            stored,
+            _fed(loaded, stored, random, given, fallback=fallback, heard=heard),
+            engines,
+            program,
+            rounds,
+            seconds,
+            fallback=fallback,
+            notes=context.obj,
+        )
+        for stored in every
+    }
+    load = foreign_load(before, read_load())
+    taken = None if load is None else load.taken
+    documents = {name: document(rows) for name, rows in found.items()}
+    if json:
+        told = {} if loaded.decoding is None else {"entries": documents}
+        first = next(iter(documents.values()))
+        print_json("stagecut.bench/1", {**first, **told, "foreign_load": taken})
+        return
+    single = loaded.decoding is None and every[0].planned.stream is None
+    for stored in every:
+        if loaded.decoding is not None:
+            say(f"{stored.entry}: {stored.planned.profiled}")
+        last = taken if stored is every[-1] else None
+        rows = found[stored.entry]
+        say(*lines(rows, last, instead=_for_many(made_from) if single else ""))
+
+
+def _fed(
+    loaded: "Plan",
+    stored: "StoredVariant",
+    seed: int,
+    given: "Feeds",
+    *,
+    fallback: bool,
+    heard: "Listener",
+) -> "Feeds":
+    """What all are fed; raises what the plan raises on it, and PlanError where it is modelled."""
+    from stagecut.runtime.session import Session
+
+    with Session(loaded, fallback=fallback, entry=stored.entry, listener=heard) as session:
         if stored.planned.account.basis == "modelled" and not session.is_fallback:
             raise PlanError(
                 "runs on modelled devices, whose time this machine cannot show",
-                where=str(plan),
+                where=str(loaded.archive.path),
                 fix="read what their models say: `stagecut report PLAN`",
             )
-        feeds = _feeds(session, stored, random, common.read_feeds(feed))
-        session.run(None, feeds)  # raises here what the plan raises
+        feeds = _feeds(session, stored, seed, given)
+        session.run(None, feeds)
+    return feeds
+
+
+def _entry_rows(
+    plan: Path,
+    stored: "StoredVariant",
+    feeds: "Feeds",
+    engines: Sequence[str],
+    program: str,
+    rounds: int,
+    seconds: float,
+    *,
+    fallback: bool,
+    notes: Path | None,
+) -> list[Row]:
+    from stagecut.compiler.measure.cpus import usable_cpus
+
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         inputs = [feeds[port.name] for port in stored.planned.inputs]
         asked = Asked(path, _written(stored, path, feeds), program, inputs)
+        own = OfPlan(plan, feeds, fallback, stored.entry, notes)
         others = rivals(asked, usable_cpus(), engines)
-        before = read_load()
-        itself = OfPlan(plan, feeds, fallback, context.obj)
-        rows = _measured(plan, [itself, *others], rounds, seconds)
-        load = foreign_load(before, read_load())
-    taken = None if load is None else load.taken
-    if json:
-        print_json("stagecut.bench/1", {**document(rows), "foreign_load": taken})
-    else:
-        single = stored.planned.stream is None
-        say(*lines(rows, taken, instead=_for_many(made_from) if single else ""))
+        return _measured(plan, [own, *others], rounds, seconds)
 
 
 def _engines(text: str) -> tuple[str, ...]:

@@ -45,16 +45,7 @@ def compile_(
     pin: common.PinOption = None,
     forbid: common.ForbidOption = None,
     granularity: common.GranularityOption = "cluster",
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            metavar="PART",
-            help="Admit devices of lower precision, and ship no plan whose outputs are off by more "
-            "than this part of their largest number, on the samples and on further inputs, or by "
-            "more than this relative rms error on held-out samples.",
-        ),
-    ] = None,
+    tolerance: limits.ToleranceOption = None,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -147,6 +138,7 @@ def compile_(
 
     limits.for_streams(max_latency, "--max-latency", objective)
     limits.for_streams(max_memory, "--max-memory", objective)
+    allowed = limits.parse_tolerance(tolerance, of_metric=metric is not None)
     common.keep_to_cores(cores)
     asked_precision: Precision | None = None
     if precision is not None:
@@ -166,9 +158,9 @@ def compile_(
         from stagecut.compiler.context import EFFORTS
         from stagecut.compiler.rehearsal import rehearse
 
-        check_metric(metric, data, tolerance, objective)
+        check_metric(metric, data, allowed, objective)
         asked = common.one_of(effort, EFFORTS, "--effort")
-        lower = lower_precision_of(tolerance, asked_precision)
+        lower = lower_precision_of(allowed, asked_precision)
         rehearsal = rehearse(
             model,
             feeds=common.read_feeds(feed) or None,
@@ -223,7 +215,7 @@ def compile_(
         pins=pin or (),
         forbids=forbid or (),
         granularity=finest,
-        tolerance=tolerance,
+        tolerance=allowed,
         precision=asked_precision,
         calibrate=calibrate,
         metric=metric,

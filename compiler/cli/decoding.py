@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from stagecut.compiler.cli.options import one_of
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
+    from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.frontends.shapes import Shapes
     from stagecut.compiler.ir.state import DecodingOptions
 
 PromptOption: TypeAlias = Annotated[
@@ -85,6 +88,25 @@ LengthsOption: TypeAlias = Annotated[
     ),
 ]
 
+EntryOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--entry",
+        metavar="NAME",
+        help="For decoders: the entry that it is about (decode, prefill or encode); decode unless "
+        "said.",
+    ),
+]
+EveryEntryOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--entry",
+        metavar="NAME",
+        help="For decoders: the entry that it is about (decode, prefill or encode); all of them, "
+        "decode first, unless said.",
+    ),
+]
+
 #: No cache has more tokens, and no number more digits.
 _MOST_DIGITS = 9
 
@@ -138,6 +160,20 @@ def decoding_options(
         sequences=sequences,
         further=tuple(lengths[1:]),
     )
+
+
+def entries_asked(plan: "Plan", entry: str | None, shapes: "Shapes") -> "tuple[str | None, ...]":
+    """The entries that a command is about: the one that is asked for, or of a decoder all of them,
+    what a token takes first. None stands for whichever has the shapes, where these are asked for.
+
+    Raises UsageError for an entry that the plan does not have.
+    """
+    from stagecut.compiler.report.model.entries import entries_in_order
+
+    if entry is not None:
+        return (one_of(entry, [*plan.document.entries], "--entry"),)
+    every = () if shapes else entries_in_order(plan.document.entries)
+    return every or (None,)
 
 
 def _pairs(texts: Sequence[str] | None, option: str, form: str, what: str) -> dict[str, str]:

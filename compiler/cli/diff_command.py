@@ -1,12 +1,17 @@
 """`stagecut diff`: what changed from one plan to another."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stagecut.compiler.cli import options as common
-from stagecut.compiler.cli.output import console, note, print_text
+from stagecut.compiler.cli.decoding import EveryEntryOption, entries_asked
+from stagecut.compiler.cli.output import console, note, print_text, say
+from stagecut.compiler.ir.errors import UsageError
+
+if TYPE_CHECKING:
+    from stagecut.compiler.formats.plan_file import Plan
 
 
 def diff(
@@ -29,11 +34,13 @@ def diff(
             help="Compare the variants that were profiled with this shape, not the first ones.",
         ),
     ] = None,
+    entry: EveryEntryOption = None,
     json: common.JsonOption = False,
 ) -> None:
     """Say what moved from plan A to plan B, and what it did to time, transfers and memory.
 
-    Exits with 1 when the plans differ, like diff, so that a script can guard a plan.
+    Exits with 1 when the plans differ, like diff, so that a script can guard a plan. Of decoders'
+    plans, each entry is compared, and one that differs is enough.
 
       stagecut diff old.plan new.plan
       stagecut diff old.plan new.plan --tolerance 0.02 --json
@@ -44,15 +51,35 @@ def diff(
 
     plans = [Plan.load(path) for path in (before, after)]
     shapes = common.parse_shapes(shape)
-    if not shapes and max(len(plan.variants) for plan in plans) > 1:
+    old, new = (entries_asked(plan, entry, shapes) for plan in plans)
+    both = [name for name in old if name in new]
+    if not both:
+        raise UsageError(
+            f"one plan has {_named(plans[0])}, the other {_named(plans[1])}",
+            where=f"{before} and {after}",
+            fix="compare plans of one model",
+        )
+    if not shapes and any(_has_several(plan, name) for plan in plans for name in both):
         note("only the first variants are compared: --shape names others")
-    old, new = (plan.variant(shapes).planned for plan in plans)
-    difference = compare(old, new)
+    found = {
+        name: compare(*(plan.variant(shapes, name).planned for plan in plans)) for name in both
+    }
     if json:
-        print_text(difference_json(difference, tolerance))
+        print_text(difference_json(found, tolerance))
     else:
         from stagecut.compiler.report.terminal.difference import print_difference
 
-        print_difference(difference, console())
-    if difference.differs(tolerance):
+        for name, difference in found.items():
+            if name is not None and len(both) > 1:
+                say(f"{name}:")
+            print_difference(difference, console())
+    if any(difference.differs(tolerance) for difference in found.values()):
         raise typer.Exit(1)
+
+
+def _has_several(plan: "Plan", entry: str | None) -> bool:
+    return len(plan.variants if entry is None else plan.entry_named(entry).variants) > 1
+
+
+def _named(plan: "Plan") -> str:
+    return " and ".join(plan.document.entries)

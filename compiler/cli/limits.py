@@ -1,5 +1,6 @@
 """Options that limit what a plan may use, or what a compile may take."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
@@ -12,6 +13,16 @@ from stagecut.compiler.ir.errors import UsageError
 if TYPE_CHECKING:
     from stagecut.compiler.ir.stream_certificate import Limit
 
+ToleranceOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PART|cosine=C",
+        help="Admit devices of lower precision, and ship no plan whose outputs are off by more "
+        "than this part of their largest number, on the samples and on further inputs, or by more "
+        "than this relative rms error on held-out samples; cosine=0.999 is the error that leaves "
+        "outputs at that cosine to those in full precision, or at a larger one.",
+    ),
+]
 MaxEnergyOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -75,6 +86,35 @@ def for_streams(limit: Asked, option: str, objective: str) -> Asked:
             "is about streams", where=option, fix="leave it out, or add --objective throughput"
         )
     return limit
+
+
+#: What a tolerance may be said by, beside an error.
+_COSINE = "cosine"
+
+
+def parse_tolerance(text: str | None, *, of_metric: bool = False) -> float | None:
+    """`0.05` -> `0.05`; `cosine=0.999` -> `0.0447`, the largest relative rms error e with which no
+    output is at a smaller cosine: that of an error that stands upright on what comes of it,
+    sqrt(1 - e²). Raises UsageError."""
+    if text is None:
+        return None
+    name, equals, number = text.partition("=")
+    try:
+        amount = float(number if equals else text)
+        if equals:
+            if of_metric or name.strip() != _COSINE or not 0 < amount <= 1:
+                raise ValueError
+            return math.sqrt(1 - amount**2)
+        if not 0 <= amount <= MOST:
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no tolerance{' of a metric' if of_metric else ''}",
+            where="--tolerance",
+            fix="write a number that is not negative, as in 0.05"
+            + ("" if of_metric else ", or a cosine up to 1, as in cosine=0.999"),
+        ) from None
+    return amount
 
 
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9}

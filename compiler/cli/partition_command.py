@@ -200,10 +200,11 @@ def _partition_stream(
     json: bool,
 ) -> None:
     from stagecut.compiler.cli import partition_hosts, partition_stream
+    from stagecut.compiler.formats import hosts_stream_json
     from stagecut.compiler.formats.stream_json import FRONT_SCHEMA, SCHEMA
 
     over_hosts = partition_hosts.has_hosts(table)
-    schema = partition_hosts.SCHEMA if over_hosts else FRONT_SCHEMA if front else SCHEMA
+    schema = hosts_stream_json.SCHEMA if over_hosts else FRONT_SCHEMA if front else SCHEMA
     if front and over_hosts:
         raise partition_hosts.refuse("--front")
     if over_hosts:
@@ -221,19 +222,19 @@ def _check_streams(
 ) -> None:
     """A plan by itself: all its variants, each by its own costs and the rules that it was made by,
     unless there are others."""
-    from stagecut.compiler.cli import partition_hosts
-    from stagecut.compiler.cli.check_stream import checked
-    from stagecut.compiler.formats.stream_json import SCHEMA
+    from stagecut.compiler.cli import check_hosts_stream, check_stream, partition_hosts
+    from stagecut.compiler.formats import hosts_stream_json, stream_json
 
     pairs = []
     for given in Given.every(costs) if check == costs else [Given.read(costs)]:
         rules = (pin, forbid) if pin or forbid else given.rules
         table = common.read_rules(*rules)(given.table())
-        if partition_hosts.has_hosts(table):
-            raise partition_hosts.refuse("--check")
         pairs.append((table, given if check == costs else Given.read(check)))
+    over_hosts = partition_hosts.has_hosts(pairs[0][0])
+    checked = check_hosts_stream.checked if over_hosts else check_stream.checked
+    schema = hosts_stream_json.SCHEMA if over_hosts else stream_json.SCHEMA
     document, lines = checked(pairs)
-    _print(json, lambda: document, lines, SCHEMA)
+    _print(json, lambda: document, lines, schema)
 
 
 def _refuse_for_streams(method: str, explain: list[str] | None) -> None:

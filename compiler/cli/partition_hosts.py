@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from time import perf_counter
 
-from stagecut.compiler.cli.output import certificate_document
 from stagecut.compiler.cli.partition_stream import rate
+from stagecut.compiler.formats.hosts_stream_json import hosts_stream_document
 from stagecut.compiler.ir.costs import ENERGY, CostTable
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.stream_certificate import LATENCY, MEMORY, Limit
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.report import wording
 from stagecut.passes.partition.throughput.over_hosts import HostsSolution, ThroughputOverHosts
-
-SCHEMA = "stagecut.hosts_stream/1"
 
 
 def has_hosts(table: CostTable) -> bool:
@@ -30,7 +28,9 @@ def solved(table: CostTable, limits: tuple[Limit, ...]) -> tuple[dict[str, objec
     start_s = perf_counter()
     solution = ThroughputOverHosts(most.get(LATENCY))(table)
     solve_s = perf_counter() - start_s
-    return _document(solution) | {"solve_s": solve_s}, _lines(solution, solve_s)
+    found = (solution.stream, solution.account, solution.certificate)
+    document = hosts_stream_document(*found, limits)
+    return document | {"solve_s": solve_s}, _lines(solution, solve_s)
 
 
 def refuse(asked: str) -> UsageError:
@@ -39,34 +39,6 @@ def refuse(asked: str) -> UsageError:
         where=asked,
         fix="leave it out",
     )
-
-
-def _document(solution: HostsSolution) -> dict[str, object]:
-    found = solution.account
-    return {
-        "stages": [
-            {
-                "nodes": list(stage.nodes),
-                "places": [
-                    {"device": place.device, "replicas": place.replicas} for place in places
-                ],
-                "period_s": period_s,
-                "busy": busy,
-            }
-            for stage, places, period_s, busy in zip(
-                solution.stream.schedule.stages,
-                solution.stream.places,
-                found.stage_s,
-                found.busy,
-                strict=True,
-            )
-        ],
-        "loads": {load.name: load.busy for load in found.loads},
-        "period_s": found.period_s,
-        "latency_s": found.latency_s,
-        "basis": found.basis,
-        "certificate": certificate_document(solution.certificate),
-    }
 
 
 def _lines(solution: HostsSolution, solve_s: float) -> Iterator[str]:

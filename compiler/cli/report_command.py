@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagecut.compiler.cli import options as common
+from stagecut.compiler.cli.decoding import EntryOption, entries_asked
 from stagecut.compiler.cli.output import console, note, print_text, say
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir.errors import TraceError, UsageError
@@ -43,6 +44,7 @@ def report(
             help="Report on the variant that was profiled with this shape, not on the first one.",
         ),
     ] = None,
+    entry: EntryOption = None,
     trace: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +69,9 @@ def report(
 ) -> None:
     """Say how fast a plan is, how sure that is, what runs where, and why.
 
+    Of a decoder's plan, all entries are told, and all else is about the one that runs for each
+    token, unless --entry or --shape names another.
+
     stagecut report bert.plan
     stagecut report bert.plan --stages --explain encoder/add
     stagecut report bert.plan --html bert.html
@@ -75,6 +80,7 @@ def report(
     from stagecut.compiler.formats.plan_file import Plan
     from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
+    from stagecut.compiler.report.model.entries import entry_rows
 
     shown = [
         name
@@ -96,11 +102,20 @@ def report(
     check_outputs({"--html": html, "--dot": dot, "--onnx": onnx}, (plan, trace))
     check_outputs({"--onnx": weights}, (plan, trace, html, dot))
     loaded = Plan.load(plan)
-    variant = loaded.variant(common.parse_shapes(shape))
+    shapes = common.parse_shapes(shape)
+    variant = loaded.variant(shapes, entries_asked(loaded, entry, shapes)[0])
     run = None if trace is None else _read_trace(trace)
     variants = loaded.entry_named(variant.entry).planned.variants
     costs = read_costs(variant.costs)
-    content = build_report(variant.planned, costs, run, variants, loaded.weights)
+    content = build_report(
+        variant.planned,
+        costs,
+        run,
+        variants,
+        loaded.weights,
+        variant.entry,
+        entry_rows(loaded.document),
+    )
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
         figures = DecodingFigures.of(loaded.document)

@@ -73,11 +73,13 @@ def rivals(asked: Asked, cpus: int, engines: Collection[str] = USUAL) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class OfPlan:
-    """The variant is that of the shapes of `feeds`; `notes` are of devices that ended a process."""
+    """The variant of `entry` is that of the shapes of `feeds`; `notes` are of devices that ended a
+    process."""
 
     path: Path
     feeds: "Feeds"
     fallback: bool
+    entry: str
     notes: Path | None = None
     name: str = PLAN
 
@@ -86,7 +88,12 @@ class OfPlan:
         from stagecut.compiler.measure.cpus import usable_cpus
         from stagecut.runtime.session import Session
 
-        session = Session(self.path, fallback=self.fallback, listener=listener(self.notes, 0.0))
+        session = Session(
+            self.path,
+            fallback=self.fallback,
+            entry=self.entry,
+            listener=listener(self.notes, 0.0),
+        )
 
         def one() -> object:
             return session.run(None, self.feeds)

@@ -48,6 +48,10 @@ def _problems(document: PlanDocument, members: Collection[str]) -> Iterator[str]
     yield from _missing([weights.FILE_NAME], members)
     if document.full_weight_bytes == 0:
         yield "full_weight_bytes is 0, and some weights are in few bits"
+    shares = () if document.budget is None else document.budget.shares
+    for name in shares:
+        if name not in document.entries:
+            yield f"budget has a share for {name!r}, which is no entry"
     yield from _homeless(document)
     for name, entry in document.entries.items():
         yield from _in_entry(name, entry.variants, members)

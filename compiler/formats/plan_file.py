@@ -42,6 +42,7 @@ from stagecut.compiler.ir.plan import (
     WeightSizes,
 )
 from stagecut.compiler.ir.port import Port
+from stagecut.compiler.ir.precision import SharedBudget
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.ir.state import Decoding
 from stagecut.compiler.ir.text import html_table, shape_text
@@ -53,6 +54,7 @@ _ENTRIES = TypeAdapter(Mapping[str, PlannedEntry], config=ConfigDict(extra="forb
 _SHARED: Mapping[str, TypeAdapter[Any]] = {
     "decoding": TypeAdapter(Mapping[str, Decoding], config=ConfigDict(extra="forbid")),
     "full_weight_bytes": TypeAdapter(Mapping[str, Size]),
+    "budget": TypeAdapter(Mapping[str, SharedBudget], config=ConfigDict(extra="forbid")),
 }
 _MEMBERS = TypeAdapter(dict[str, str])
 #: JSON has no infinity, which the difference of an output may be: it stands there as a string.
@@ -233,16 +235,20 @@ class Plan:
         """That of the first variant."""
         return self.first.planned.certificate
 
-    def variant(self, shapes: Mapping[str, tuple[int, ...]]) -> StoredVariant:
-        """The one that was profiled with `shapes`; raises ShapeError where there is none."""
-        for variant in self.variants:
+    def variant(
+        self, shapes: Mapping[str, tuple[int, ...]], entry: str | None = None
+    ) -> StoredVariant:
+        """The one that was profiled with `shapes`, of `entry` where one is asked for; raises
+        ShapeError where there is none, PlanError where there is no such entry."""
+        known = self.variants if entry is None else self.entry_named(entry).variants
+        for variant in known:
             profiled = {port.name: port.shape for port in variant.planned.inputs}
             if shapes.items() <= profiled.items():  # all of them, where no shape is asked for
                 return variant
         raise ShapeError(
             f"the plan was not profiled with {shape_text(shapes)}",
             where=str(self.archive.path),
-            fix="it was with " + "; or ".join(each.planned.profiled for each in self.variants),
+            fix="it was with " + "; or ".join(each.planned.profiled for each in known),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -45,7 +45,7 @@ _strict = with_config(ConfigDict(extra="ignore", strict=True, allow_inf_nan=Fals
 class _Stage(TypedDict):
     device: str
     replicas: Annotated[int, Field(ge=1)]
-    nodes: tuple[str, ...]
+    nodes: list[str]
 
 
 _Period: TypeAlias = Annotated[str, Field(pattern=r"^\d{1,40}(/[1-9]\d{0,40})?$")]
@@ -162,17 +162,17 @@ class StoredStream:
         """The first figure beside the stream and its certificate that is not theirs; empty where
         there is none. `account` is the stream's. Figures may be left out."""
         solution = StreamSolution(self.stream, account, self.certificate)
-        return next(_misfits(self.told, stream_document(solution), ""), "")
+        return next(misfits(self.told, stream_document(solution)), "")
 
 
-def _misfits(told: object, known: object, at: str) -> Iterator[str]:
+def misfits(told: object, known: object, at: str = "") -> Iterator[str]:
     """Where `told` differs from what is known, but for rounding, and for what is left out."""
     if isinstance(told, Mapping) and isinstance(known, Mapping):
         for key in (key for key in known if key in told):
-            yield from _misfits(told[key], known[key], f"{at}.{key}" if at else key)
+            yield from misfits(told[key], known[key], f"{at}.{key}" if at else key)
     elif isinstance(told, list) and isinstance(known, list) and len(told) == len(known):
         for index, (one, other) in enumerate(zip(told, known, strict=True)):
-            yield from _misfits(one, other, f"{at}[{index}]")
+            yield from misfits(one, other, f"{at}[{index}]")
     elif isinstance(told, float | int) and isinstance(known, float | int):
         if not _is_close(told, known):
             yield f"{at} is {_short(told)}, and comes to {known:g}"
@@ -219,8 +219,8 @@ def parse_stream(text: bytes, table: CostTable, path: Path) -> StoredStream:
         raise CertificateError(
             f"holds no stream with a certificate: {at}: {first['msg']}", where=str(path), fix=_FIX
         ) from None
-    stages = [Stage(stage["device"], stage["nodes"]) for stage in document["stages"]]
-    _check_nodes(stages, table, path)
+    stages = [Stage(stage["device"], tuple(stage["nodes"])) for stage in document["stages"]]
+    check_nodes(stages, table, path)
     stream = stream_of(table, stages, [stage["replicas"] for stage in document["stages"]])
     return StoredStream(stream, _certificate(document["certificate"]), json.loads(text))
 
@@ -249,7 +249,8 @@ def _certificate(document: _Certificate) -> StreamCertificate:
     )
 
 
-def _check_nodes(stages: list[Stage], table: CostTable, path: Path) -> None:
+def check_nodes(stages: Sequence[Stage], table: CostTable, path: Path) -> None:
+    """Raises CertificateError for a node, DeviceError for a device that the table does not have."""
     known: Mapping[str, object] = table.node_named
     for index, stage in enumerate(stages):
         table.machine.device(stage.device)  # raises DeviceError, which says what there is

@@ -1,6 +1,7 @@
 """The protocols between devices, those who run them, and those who watch.
 
 Backend       one device: supports a node, estimates it, prepares a stage
+Keeping       a backend that may run nodes together for less
 LinkDriver    transfers values one way between two memories
 Executable    a prepared stage
 Runner        a prepared schedule
@@ -13,7 +14,7 @@ Progress      is told how far a long step has come
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -144,6 +145,17 @@ class Backend(Protocol):
         at shapes that were not profiled. An engine that has to know them raises EngineError, and
         is asked again with a stage that is bound to one shape, where there is one.
         """
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """What a backend may offer, too."""
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether a node may hand to the next what stays where it was computed, so that both
+        together take less than each by itself."""
         ...
 
 

@@ -17,7 +17,7 @@ from stagecut.compiler.ir.graph import Value
 from stagecut.compiler.ir.machine import Machine
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.port import InputPort, Port
-from stagecut.compiler.ir.precision import PlannedPrecision
+from stagecut.compiler.ir.precision import PlannedPrecision, SharedBudget
 from stagecut.compiler.ir.provenance import Circumstances, ProfilePath, Provenance
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.solution import Certificate
@@ -195,12 +195,13 @@ class PlanDocument:
 
     `decoding` is what the entries of a decoder share; other models have the one entry `main`.
     `full_weight_bytes` is what the model's large weights would take in its own precision, each
-    once; None where all are in that.
+    once; None where all are in that. `budget` is of errors, where entries share one.
     """
 
     entries: Mapping[str, PlannedEntry]
     decoding: Decoding | None = None
     full_weight_bytes: Size | None = None
+    budget: SharedBudget | None = None
 
     @property
     def held_bytes(self) -> int:

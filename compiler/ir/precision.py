@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stagecut.compiler.ir.amounts import Amount, Count, Finite
 from stagecut.compiler.ir.machine import Basis
+from stagecut.compiler.ir.solution import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class PlannedPrecision:
     on `held_out` others. Where the model came quantised, all of it is held against `reference`,
     from which the model itself is off by `own`. With a `metric` of the user's own, the tolerance is
     what that may lose, and `right` is what it is in full precision. The `front` is of time against
-    error, the fastest first."""
+    error, the fastest first. Of what was `not_built`, each says why."""
 
     tolerance: Amount
     samples: Count
@@ -81,7 +82,19 @@ class PlannedPrecision:
     metric: str = ""
     right: Finite | None = None
     front: tuple[ErrorPoint, ...] = ()
+    not_built: tuple[str, ...] = ()
 
     def of(self, name: str) -> ContenderError | None:
         """That of the contender of this name, where it is known."""
         return next((each for each in self.contenders if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBudget:
+    """The tolerance of a decoder's answer, which its entries share: `shares` is what each of them
+    may be off by, whose squares add up to that of the `tolerance`. The `certificate` is of what the
+    whole answer takes by the costs; None where these were not known of all entries."""
+
+    tolerance: Amount
+    shares: Mapping[str, Amount]
+    certificate: Certificate | None = None

@@ -313,7 +313,8 @@ class StreamRun:
     """What a stream did for a while, full all the time: `inputs` left it within `wall_s`, and
     `ran` in all, while it was filled and emptied, too.
 
-    `call_s` are the medians of each stage's calls.
+    `call_s` is what a call of each stage took then, on average, and what it takes to hand on to the
+    next one.
     """
 
     inputs: int

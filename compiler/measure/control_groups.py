@@ -9,23 +9,32 @@ from pathlib import Path, PurePosixPath
 SELF = Path("/proc/self")
 
 
-def groups(controller: str, process: Path = SELF) -> Iterator[Path]:
+def groups(controller: str, process: Path = SELF) -> tuple[Path, ...]:
     """The folders of the groups in which `controller` limits the process, each with those around
     it: groups are nested, and the least that any of them grants counts.
 
     Some may not be there, where a container sees only a part of the tree. `process` is the folder
-    that Linux has for the process, where `cgroup` has the lines `ID:CONTROLLERS:GROUP`; version 2
-    has one without controllers, `0::GROUP`.
+    that Linux has for the process.
     """
+    return _folders(controller, process, text_of(process / "cgroup"))
+
+
+@cache
+def _folders(controller: str, process: Path, written: str) -> tuple[Path, ...]:
+    """In `written` are the lines `ID:CONTROLLERS:GROUP`; version 2 has one without controllers,
+    `0::GROUP`."""
     joined: dict[bool, str] = {}
-    for line in text_of(process / "cgroup").splitlines():
+    for line in written.splitlines():
         _, controllers, group = f"{line}::".split(":", 2)
         if not controllers or controller in controllers.split(","):
             joined[not controllers] = group.removesuffix("::")
-    for unified, root, mounted in _mounts(controller, process):
-        if unified in joined:
-            way = _below(joined[unified], root)
-            yield from (mounted / group for group in (way, *way.parents))
+    return tuple(
+        mounted / group
+        for unified, root, mounted in _mounted(controller, process)
+        if unified in joined
+        for way in [_below(joined[unified], root)]
+        for group in (way, *way.parents)
+    )
 
 
 def text_of(path: Path) -> str:
@@ -36,17 +45,12 @@ def text_of(path: Path) -> str:
         return ""
 
 
-@cache
-def _mounts(controller: str, process: Path) -> tuple[tuple[bool, str, Path], ...]:
+def _mounted(controller: str, process: Path) -> Iterator[tuple[bool, str, Path]]:
     """Where control groups are mounted: whether as version 2, the group that is mounted, and the
-    folder. That is looked up once; limits may change.
+    folder. That is looked up once for each group that the process is in; limits may change.
 
     36 35 0:31 /GROUP /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu,cpuacct
     """
-    return tuple(_mounted(controller, process))
-
-
-def _mounted(controller: str, process: Path) -> Iterator[tuple[bool, str, Path]]:
     for line in text_of(process / "mountinfo").splitlines():
         here, _, there = line.partition(" - ")
         fields, system = here.split(), there.split()

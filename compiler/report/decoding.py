@@ -10,6 +10,7 @@ from stagecut.compiler.ir.along_length import AlongLength
 from stagecut.compiler.ir.objective import LATENCY, Objective, parse_objective
 from stagecut.compiler.ir.plan import PlanDocument, PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.port import Port
+from stagecut.compiler.ir.precision import SharedBudget
 from stagecut.compiler.ir.state import DECODE, ENCODE, PREFILL, Decoding
 from stagecut.compiler.report import wording
 
@@ -44,7 +45,8 @@ class DecodingFigures:
     run the plan, else by the costs, as `observed` says. `homes` are the memories of the states that
     lie in one of a device's own, by name; `along_length` says which schedule of the step is the
     best from which length on, in the unit of `objective`. `further` are the step's variants for
-    longer sequences, all else is of the first one."""
+    longer sequences, all else is of the first one. `budget` is of errors, where entries share
+    one."""
 
     decoding: Decoding
     prompt: int
@@ -59,6 +61,7 @@ class DecodingFigures:
     along_length: AlongLength | None = None
     objective: Objective = LATENCY
     further: tuple[FurtherStep, ...] = ()
+    budget: SharedBudget | None = None
 
     @classmethod
     def of(cls, document: PlanDocument) -> "DecodingFigures | None":
@@ -84,6 +87,7 @@ class DecodingFigures:
             document.entries[DECODE].along_length,
             parse_objective(decode.objective),
             tuple(_further(document.entries[DECODE], states[0].past, pasts)) if states else (),
+            document.budget,
         )
 
     @property
@@ -129,6 +133,7 @@ class DecodingFigures:
                 f"{number} of its {len(self.decoding.states)} states stay in the memory of "
                 f"{memory}: a step transfers what is new of them"
             )
+        yield from _budget_lines(self.budget)
         yield from (step.line() for step in self.further)
         yield from self._along_lines()
 
@@ -166,7 +171,22 @@ class DecodingFigures:
             "homes": dict(self.homes),
             **({"further": [asdict(step) for step in self.further]} if self.further else {}),
             **({} if self.along_length is None else {"along_length": asdict(self.along_length)}),
+            **({} if self.budget is None else {"budget": asdict(self.budget)}),
         }
+
+
+def _budget_lines(budget: SharedBudget | None) -> Iterator[str]:
+    """Who may be off by how much of what the answer may be."""
+    if budget is None:
+        return
+    shares = ", ".join(
+        f"{entry} by {wording.percent_of(share)}" for entry, share in budget.shares.items()
+    )
+    allowed = wording.percent_of(budget.tolerance)
+    yield f"of the {allowed} that an answer may be off by (rms), {shares}"
+    if budget.certificate is not None:
+        total_s = units.seconds(budget.certificate.total)
+        yield f"by the costs, an answer within that takes {total_s}; {budget.certificate.claim}"
 
 
 def _port(variant: PlannedVariant, name: str) -> Port:

@@ -1,11 +1,17 @@
 """What a report says of lower precision: the error predicted and measured, and what to choose
 from."""
 
+from collections.abc import Sequence
+
 from stagecut.compiler.ir.plan import WeightSizes
 from stagecut.compiler.ir.precision import ErrorPoint, PlannedPrecision
 from stagecut.compiler.ir.units import size
 from stagecut.compiler.report.model.figures import Figure
+from stagecut.compiler.report.model.rows import ContenderRow
 from stagecut.compiler.report.wording import brief, count, percent_of, time
+
+#: So many that are slower, and so many that are too far off, are named.
+_NAMED = 3
 
 
 def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]:
@@ -49,7 +55,38 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
             percent_of(each.measured) for each in planned.attempts if each.measured is not None
         )
         lines.append(f"solved {len(planned.attempts)} times under other budgets: {tried}")
+    if planned.not_built:
+        told = ", ".join(planned.not_built)
+        lines.append(f"not built, by the costs and the errors of single nodes: {told}")
     return tuple(lines)
+
+
+def none_pays(planned: PlannedPrecision | None, contenders: Sequence[ContenderRow]) -> str:
+    """Why nothing runs in lower precision, where it may; empty where something does, or where
+    nothing was compared."""
+    if planned is None or _off(planned, contenders) != 0.0:
+        return ""
+    chosen = next(each for each in contenders if each.chosen)
+    known = {each.name: each for each in planned.contenders}
+    slower = [
+        f"{brief(each.name)} takes {each.median_s / chosen.median_s:.2f} times as long"
+        for each in sorted(contenders, key=lambda each: each.median_s)
+        if each.name in known and known[each.name].error and chosen.median_s
+    ]
+    coarse = [
+        f"{brief(each.name)} is {percent_of(each.error)} off"
+        for each in planned.contenders
+        if not each.kept and each.measured is not None
+    ]
+    told = "; ".join([*slower[:_NAMED], *coarse[:_NAMED]])
+    return f"lower precision does not pay within the tolerance: {told}" if told else ""
+
+
+def _off(planned: PlannedPrecision, contenders: Sequence[ContenderRow]) -> float | None:
+    """How far off what ships is; None where that is not known."""
+    chosen = next((each for each in contenders if each.chosen), None)
+    own = None if chosen is None else planned.of(chosen.name)
+    return None if own is None else own.error
 
 
 def error_front(planned: PlannedPrecision | None) -> str:

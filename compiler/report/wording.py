@@ -131,6 +131,11 @@ def nodes_by_device(counts: Mapping[str, int]) -> str:
     )
 
 
+def proven(gap: float) -> str:
+    """Of the optimum of the costs: `optimal`, or the part that might still be saved."""
+    return f"within {percent_of(gap)}" if gap > 0 else "optimal"
+
+
 def percent_of(part: float) -> str:
     """`1.2 %`, with two digits however small it is."""
     return f"{100 * part:.2g} %"

@@ -10,17 +10,18 @@ Before (capable devices in brackets):      After:
   %s = Softmax(%e)       [cpu]
   %m = Where(%c, %s, 0)  [cpu]
 
-Four rules, in this order:
+Five rules, in this order:
   glue   values that cannot leave an engine (sequences, bfloat16) join writer and readers
   fused  a region (attention, GELU) that a device runs as one kernel, for less: fused.py
   views  view-like operators join a neighbour that loses no device by it
   cheap  a cheap neighbour joins when both can run on the same devices, at most one of the two
          is heavy, and one is the other's only reader
+  kept   neighbours of which a device keeps what one hands to the other, for less: kept.py
 
 But for regions, no rule takes a device away from an operator that does real work. The only
-schedules that this rules out split a run of cheap operators, or a region; in exchange, engines can
-fuse them. A view-like operator stays a node of its own only where every merge would take a device
-away from its neighbour.
+schedules that this rules out split a run of cheap operators, a region, or what a device keeps in
+place; in exchange, engines can fuse them. A view-like operator stays a node of its own only where
+every merge would take a device away from its neighbour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ from stagecut.compiler.ir.graph import Graph, Node
 from stagecut.passes.cluster.fused import merge_regions
 from stagecut.passes.cluster.groups import Groups
 from stagecut.passes.cluster.joined import joined
+from stagecut.passes.cluster.kept import merge_kept
 from stagecut.passes.cluster.views import is_view
 
 Granularity: TypeAlias = Literal["cluster", "op"]
@@ -65,6 +67,7 @@ class Cluster:
             _merge_views(groups, views)
             sent = [any(each.name in self.wire for each in node.outputs) for node in graph.nodes]
             _merge_cheap(groups, heavy, sent)
+            merge_kept(graph, groups, self.backends, sent)
         return _rebuild(graph, groups)
 
     def _capable(self, node: Node) -> frozenset[str]:

@@ -54,11 +54,13 @@ def proposal_of(proposals: Sequence[Proposal], id_: ContenderId) -> Proposal:
     return next(proposal for proposal in proposals if id_.plain in proposal.ids)
 
 
-def proposals(costs: CostTable, optimum: Solution, objective: Objective) -> tuple[Proposal, ...]:
-    """All possible ones with different schedules, the optimum first. What errors come to is
-    measured of each: none is left out for what is predicted."""
+def proposals(
+    costs: CostTable, optimum: Solution, objective: Objective, search_s: float = 5.0
+) -> tuple[Proposal, ...]:
+    """All possible ones with different schedules, the optimum first, whatever errors they are
+    predicted to have. `search_s` is how long one with fewer stages may be looked for."""
     by_schedule: dict[Schedule, Proposal] = {}
-    for proposal in _all(costs, optimum, objective):
+    for proposal in _all(costs, optimum, objective, search_s):
         same = by_schedule.get(proposal.schedule)
         if same is None:
             by_schedule[proposal.schedule] = proposal
@@ -67,7 +69,9 @@ def proposals(costs: CostTable, optimum: Solution, objective: Objective) -> tupl
     return tuple(by_schedule.values())
 
 
-def _all(costs: CostTable, optimum: Solution, objective: Objective) -> Iterator[Proposal]:
+def _all(
+    costs: CostTable, optimum: Solution, objective: Objective, search_s: float
+) -> Iterator[Proposal]:
     yield Proposal(ContenderId(ContenderKind.OPTIMUM), optimum.schedule, optimum.account)
     limited, costs = costs, with_error_limit(costs, None)
     alone: set[str] = set()
@@ -75,7 +79,7 @@ def _all(costs: CostTable, optimum: Solution, objective: Objective) -> Iterator[
         if _runs_all(costs, device.name):
             alone.add(device.name)
             yield from on_one_device(costs, device.name, objective)
-    yield from _fewer_stages(limited, optimum, objective)
+    yield from _fewer_stages(limited, optimum, objective, search_s)
     for device in costs.machine.devices:
         some = any(device.name in node.run_s for node in costs.nodes)
         if some and device.basis == "measured" and device.name not in alone:
@@ -113,7 +117,9 @@ def _preferring(costs: CostTable, device: str) -> Assignment:
     return Assignment({node.name: choose(node) for node in costs.nodes})
 
 
-def _fewer_stages(costs: CostTable, optimum: Solution, objective: Objective) -> Iterator[Proposal]:
+def _fewer_stages(
+    costs: CostTable, optimum: Solution, objective: Objective, search_s: float
+) -> Iterator[Proposal]:
     """Nothing where there is no such schedule, or it has no fewer."""
     extra_s = _STAGE_SHARE * optimum.total_s
     devices = tuple(
@@ -121,7 +127,7 @@ def _fewer_stages(costs: CostTable, optimum: Solution, objective: Objective) -> 
     )
     expensive = replace(costs, machine=replace(costs.machine, devices=devices))
     try:
-        schedule = Partition(objective, limit_s=5.0)(expensive).schedule
+        schedule = Partition(objective, limit_s=search_s)(expensive).schedule
     except StagecutError:  # nothing found in time: there are others to compare
         return
     if len(schedule.stages) < len(optimum.schedule.stages):

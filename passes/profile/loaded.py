@@ -22,7 +22,7 @@ from stagecut.compiler.ir.schedule import Stage
 
 @dataclass(frozen=True, slots=True)
 class ObservedCall:
-    """A call of a stage in a stream took `call_s` at the median, its start included."""
+    """A call of a stage in a stream took `call_s` on average, its start included."""
 
     stage: Stage
     call_s: float

@@ -1,6 +1,7 @@
-"""A node by itself as a staged schedule: on a device, from the host's memory and back to it."""
+"""A node by itself as a staged schedule: on a device, from the host's memory and back to it; or
+several that have nothing to do with each other, in one stage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stagecut.compiler.ir.device import Backend, StagedSchedule
@@ -20,12 +21,17 @@ class OneNode:
 
     def __call__(self, node: Node, device: str) -> StagedSchedule:
         """All of its outputs are handed back. Raises ScheduleError where no links lead there."""
-        program = self.extract(node.name, [node], node.outputs)
+        return self.beside([node], device)
+
+    def beside(self, nodes: Sequence[Node], device: str) -> StagedSchedule:
+        """The same of several, of which none reads what another one writes."""
+        outputs = [value for node in nodes for value in node.outputs]
+        program = self.extract(nodes[0].name, nodes, outputs)
         ports = Ports(
-            tuple(value.name for value in node.inputs), tuple(value.name for value in node.outputs)
+            tuple(value.name for value in program.inputs), tuple(value.name for value in outputs)
         )
         memory = self.backends[device].memory.name
-        border = StageBorder(Stage(device, (node.name,)), memory, [ports])
+        border = StageBorder(Stage(device, tuple(node.name for node in nodes)), memory, [ports])
         starts = dict.fromkeys(ports.inputs, HOST)
         ends = [(name, HOST) for name in ports.outputs]
         schedule = lay_out([border], starts, ends, self._router)

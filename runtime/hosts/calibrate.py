@@ -33,6 +33,8 @@ SIZES_BYTES = (1_000, 16_000, 64_000, 96_000, 110_000, 256_000, 1_000_000, 4_000
 
 _NOTHING_BYTES = 16
 _MOST_RUNS, _LEAST_RUNS, _FIRST_RUNS = 25, 5, 3
+#: So often each host is probed.
+_TURNS = 3
 #: So many calls are counted for what handling one takes, and so many are on their way then.
 _PIPELINED, _ON_THEIR_WAY = 100, 6
 #: So long one size of one link is measured at the most, beyond the least runs.
@@ -42,7 +44,9 @@ _BUSY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Probed:
+class Probed:
+    """A host under its name in plans, and what asks it."""
+
     name: str
     host: ClusterHost
     prober: Handle
@@ -61,17 +65,11 @@ def calibrate(
             fix=f"join one with `ray start --address {here.address}:PORT`",
         )
     probed = [
-        _Probed(f"host-{number}", host, cluster.prober(host))
+        Probed(f"host-{number}", host, cluster.prober(host))
         for number, host in enumerate(others, start=2)
     ]
-    own = _Probed(LOCAL, here, cluster.prober(here))
-    devices = {
-        each.name: tuple(
-            MeasuredDevice(name, probe_s)
-            for name, probe_s in cluster.call(each.prober, "probe").items()
-        )
-        for each in progress((own, *probed), "probing hosts", 1 + len(probed))
-    }
+    own = Probed(LOCAL, here, cluster.prober(here))
+    devices = probed_in_turns(cluster, [own, *probed], progress)
     measure = _Measure(cluster, clock)
     with _busy(cluster, [own, *probed]):
         calls_s = {each.name: measure.call_s(each) for each in probed}
@@ -99,17 +97,36 @@ def calibrate(
     )
 
 
+def probed_in_turns(
+    cluster: Cluster, hosts: Sequence[Probed], progress: Progress
+) -> dict[str, tuple[MeasuredDevice, ...]]:
+    """Of each host, those of its devices that never fail. Hosts take turns: what a plan goes by is
+    how they compare, and a moment in which one is slow is none in which others are."""
+    turns = [each for _ in range(_TURNS) for each in hosts]
+    probes_s: dict[str, list[dict[str, float]]] = {each.name: [] for each in hosts}
+    for each in progress(turns, "probing hosts", len(turns)):
+        probes_s[each.name].append(cluster.call(each.prober, "probe"))
+    return {
+        name: tuple(
+            MeasuredDevice(device, statistics.median(each[device] for each in found))
+            for device in found[0]
+            if all(device in each for each in found)
+        )
+        for name, found in probes_s.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Measure:
     cluster: Cluster
     clock: Callable[[], float]
 
-    def call_s(self, probed: _Probed) -> float:
+    def call_s(self, probed: Probed) -> float:
         nothing = np.zeros(_NOTHING_BYTES, np.uint8)
         times_s = self._times_s(lambda: self.cluster.call(probed.prober, "take", nothing), [probed])
         return statistics.median(times_s)
 
-    def handling_s(self, probed: _Probed) -> float:
+    def handling_s(self, probed: Probed) -> float:
         """From one call to the next, where several that do nothing are on their way."""
         waiting: deque[object] = deque()
         times_s = []
@@ -125,7 +142,7 @@ class _Measure:
         return statistics.fmean(times_s[_ON_THEIR_WAY:])
 
     def samples(
-        self, start: _Probed, end: _Probed, calls_s: dict[str, float]
+        self, start: Probed, end: Probed, calls_s: dict[str, float]
     ) -> Iterator[LinkSample]:
         """What values of each size add to the calls of the two hosts; less than nothing counts as
         nothing."""
@@ -137,7 +154,7 @@ class _Measure:
             added = (max(0.0, each - base_s) for each in (middle_s, low_s, high_s))
             yield LinkSample(size_bytes, *added)
 
-    def _carry(self, start: _Probed, end: _Probed, size_bytes: int) -> Callable[[], object]:
+    def _carry(self, start: Probed, end: Probed, size_bytes: int) -> Callable[[], object]:
         cluster = self.cluster
         if start.name == LOCAL:
             values = np.zeros(size_bytes, np.uint8)
@@ -148,7 +165,7 @@ class _Measure:
             end.prober, "take", cluster.started(start.prober, "give", size_bytes)
         )
 
-    def _times_s(self, run: Callable[[], object], hosts: Sequence[_Probed]) -> Sequence[float]:
+    def _times_s(self, run: Callable[[], object], hosts: Sequence[Probed]) -> Sequence[float]:
         """Without what the hosts work meanwhile."""
         clock = self.clock
         for _ in range(_FIRST_RUNS):
@@ -165,12 +182,12 @@ class _Measure:
             times_s.append(max(0.0, took_s - self._worked_s(hosts)))
         return times_s
 
-    def _worked_s(self, hosts: Sequence[_Probed]) -> float:
+    def _worked_s(self, hosts: Sequence[Probed]) -> float:
         return math.fsum(self.cluster.call(each.prober, "worked_s") for each in hosts)
 
 
 @contextmanager
-def _busy(cluster: Cluster, probed: Sequence[_Probed]) -> Iterator[None]:
+def _busy(cluster: Cluster, probed: Sequence[Probed]) -> Iterator[None]:
     """Each host has work to do in the block."""
     workers = [cluster.prober(each.host) for each in probed]
     for worker in workers:

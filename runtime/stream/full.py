@@ -1,17 +1,22 @@
 """A stream that is kept full for a while, to see what it can do.
 
-outputs   |    |  .. .. .. .. .. .. ..  |    |
-          filling    what counts        emptying
+outputs   a  b | a  b | a  b | a  b | a   b
+       filling     what counts         emptying
+
+Replicas that began together may go on side by side. So whole rounds count, in which each of them
+hands back a call: who ended between a and b would count an output too few, of five rounds a tenth.
 """
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
+from stagecut.compiler.ir.stream_trace import Call
 from stagecut.runtime.executor import Executor, Passage
 from stagecut.runtime.stream.item import Item, Outputs, Told
 from stagecut.runtime.stream.pipeline import Layout, Pipeline
@@ -65,8 +70,9 @@ class FullStream:
     full: Executor | None = None
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
-        """The period is that of the outputs after each replica could have handed one back, until
-        no more inputs come; so that what the stream was filled and emptied with does not count.
+        """The period is that of the outputs after each replica could have handed one back, in whole
+        rounds until no more inputs come; so that what the stream was filled and emptied with does
+        not count.
 
         Raises StageFault where an engine fails.
         """
@@ -102,14 +108,59 @@ class FullStream:
             pipeline.join()
         if failed:
             raise failed[0]
-        inside = [each for each in left_s if each <= end_s]
+        rounds = whole_rounds([each for each in left_s if each <= end_s], every)
         seen = pipeline.snapshot()
-        return StreamRun(
-            len(inside) - every,
-            len(left_s),
-            inside[-1] - inside[every - 1],
-            tuple(statistics.median(call.took_s for call in each) for each in seen.calls),
-        )
+        calls_s = [_call_s(calls, rounds) for calls in seen.calls]
+        handed_s = _handed_s(self._busiest(seen.calls))
+        call_s = tuple(each + handed_s for each in calls_s)
+        return StreamRun(rounds.inputs, len(left_s), rounds.wall_s, call_s)
+
+    def _busiest(self, calls: Sequence[Sequence[Call]]) -> Sequence[Call]:
+        """Those of the stage whose replicas had the most to do."""
+        busy_s = [
+            sum(each.took_s for each in some) / count
+            for some, count in zip(calls, self.replicas, strict=True)
+        ]
+        return calls[busy_s.index(max(busy_s))]
+
+
+class Rounds(NamedTuple):
+    """So many inputs count, which left within these times."""
+
+    inputs: int
+    start_s: float
+    end_s: float
+
+    @property
+    def wall_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+def whole_rounds(left_s: Sequence[float], every: int) -> Rounds:
+    """Of outputs that left then: rounds of `every` behind the first one, of which there is at least
+    one more."""
+    first = every - 1
+    inputs = (len(left_s) - every) // every * every
+    return Rounds(inputs, left_s[first], left_s[first + inputs])
+
+
+def _call_s(calls: Sequence[Call], rounds: Rounds) -> float:
+    """What the calls of a stage took that ended meanwhile: the mean, as it is this by which a
+    replica lets inputs through, whatever the usual call takes."""
+    counted = [each.took_s for each in calls if rounds.start_s < each.end_s <= rounds.end_s]
+    return statistics.fmean(counted or [each.took_s for each in calls])
+
+
+def _handed_s(calls: Sequence[Call]) -> float:
+    """From the end of a call to the same replica's next one, in the median: of a stage that has
+    always something to do, what the runtime takes."""
+    ends: dict[int, float] = {}
+    gaps_s = []
+    for each in sorted(calls, key=lambda call: call.start_s):
+        if each.replica in ends:
+            gaps_s.append(each.start_s - ends[each.replica])
+        ends[each.replica] = each.end_s
+    return max(0.0, statistics.median(gaps_s)) if gaps_s else 0.0
 
 
 def _listed(outputs: Feeds) -> Outputs:

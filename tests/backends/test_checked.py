@@ -103,7 +103,9 @@ def test_a_link_without_a_price(does: str) -> None:
     )
 
 
-@pytest.mark.parametrize("at", ["create", "device", "memory", "links", "alone", "canonical"])
+@pytest.mark.parametrize(
+    "at", ["create", "device", "memory", "links", "alone", "keeps_values", "canonical"]
+)
 @pytest.mark.parametrize("does", [*ERRORS, "None", "text", "number"])
 def test_a_device_that_cannot_say_what_it_is(at: str, does: str) -> None:
     with pytest.raises(DeviceError) as error:

@@ -75,12 +75,31 @@ def test_cores_are_counted_by_their_threads(
     assert threads.usable_cores(tmp_path / "nothing") == 4
 
 
+#: Device, how many call it at once -> by what they share nothing.
+APART = {
+    "each by a session": ("cpu.serial", 3, "sessions=3"),
+    "of several threads": ("cpu.parallel:threads=2", 2, "sessions=2"),
+    "one alone": ("cpu.serial", 1, ""),
+    "as many as asked": ("cpu.serial:sessions=2", 3, ""),
+    "threads that spin": ("cpu.parallel:waiting=spin", 2, ""),
+    "what has no engine": ("pim.hbm", 2, ""),
+}
+
+
+@pytest.mark.parametrize(("spec", "callers", "offered"), APART.values(), ids=APART.keys())
+def test_callers_apart(spec: str, callers: int, offered: str) -> None:
+    assert backends.apart(backends.create(spec), callers) == offered
+    [checked] = backends.create_all([spec]).values()
+    assert backends.apart(checked, callers) == offered
+
+
 @pytest.mark.skipif(not openvino.is_installed(), reason="openvino is not installed")
 def test_one_caller_is_served_by_one_stream() -> None:
     two = backends.create("openvino.f32.serial:streams=2")
     assert backends.serving_one(two) == "streams=1"
     assert backends.serving_one(backends.create("openvino.f32.serial")) == ""
     assert backends.serving_one(backends.create("cpu.serial")) == ""
+    assert backends.serving_one(backends.create("cpu.serial:sessions=2")) == "sessions=1"
     [checked] = backends.create_all(["openvino.f32:streams=2"]).values()
     assert backends.serving_one(checked) == "streams=1"
 

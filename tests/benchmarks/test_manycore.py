@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,9 @@ from benchmarks.manycore import (
     USUAL_CLUSTERS,
     Row,
     _as_counted,
+    _done,
     _steps,
+    _write,
     backend_after,
     cases,
     steps_of,
@@ -51,12 +54,29 @@ def test_each_step_adds_something_and_none_is_slower_than_the_baseline() -> None
     assert [row.step for row in rows] == list(STEPS)
     assert all(row.cycles <= rows[0].cycles for row in rows)
     assert all(0 < row.utilisation <= row.utilisation_in_use <= 1 for row in rows)
+    assert all(sum(row.shares.values()) == pytest.approx(1) for row in rows)
+    library = rows[list(STEPS).index("library")]
+    assert all(row.gflop_per_j < row.gflop_per_j_without_hbm for row in rows)
+    assert library.products is not None
+    assert library.products > library.utilisation_in_use
 
 
 def test_steps_are_those_that_are_named_over_the_baseline() -> None:
     assert steps_of("buffered,library") == ["baseline", "library", "buffered"]
     with pytest.raises(argparse.ArgumentTypeError, match="'fast' is not one of baseline, library"):
         steps_of("library,fast")
+
+
+def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path: Path) -> None:
+    case = Case(SMALL, "encoder", 24, "fp32", 16)
+    rows, results = [*_steps("manycore.snitch16", case, ["library"])], tmp_path / "manycore.json"
+    run = {"device": "manycore.snitch16", "steps": ["library"]}
+    assert _done(results, run) == []
+    _write(results, run, rows)
+    assert _done(results, run) == rows
+    assert all(row.is_of(case) for row in rows)
+    assert not any(row.is_of(replace(case, clusters=8)) for row in rows)
+    assert _done(results, run | {"steps": ["library", "buffered"]}) == []
 
 
 def test_what_has_no_room_is_told_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +98,12 @@ def test_cases_are_lengths_at_one_size_and_sizes_at_one_length() -> None:
 
 def test_ratios_are_over_scalar_code_in_fp64_and_in_the_same_precision() -> None:
     def row(precision: str, step: str, cycles: float, clusters: int = USUAL_CLUSTERS) -> Row:
-        return Row("m", "nar", 8, precision, clusters, step, cycles, 0.5, 0.6, 1.0, 2.0, 1.0)
+        return Row(
+            *("m", "nar", 8, precision, clusters, step, cycles),
+            *(0.5, 0.6, 0.7),
+            {"product": 1.0},
+            *(1.0, 2.0, 3.0, 1.0),
+        )
 
     of_fp64, of_same = headlines(
         [

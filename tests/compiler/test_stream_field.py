@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.compiler import compile_model, effort, stream_field
+from stagecut.compiler import compile_model, effort, stream_entry, stream_field
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.contender import Contender
-from stagecut.compiler.ir.device import Backend, Executable, StagedSchedule, Tensor
+from stagecut.compiler.ir.device import Backend, Executable, Feeds, StagedSchedule, Tensor
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedVariant
@@ -24,7 +24,7 @@ from stagecut.compiler.stream_entry import Entry
 from stagecut.compiler.stream_field import StreamField
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose
-from stagecut.passes.gate.stream_gate import StreamGate, Turn
+from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.prepare import prepare_stages
 from tests.support.executors import watched
@@ -93,16 +93,40 @@ def test_the_fastest_is_tried_in_processes_too(monkeypatch: pytest.MonkeyPatch) 
     planned = _compiled(monkeypatch, processes)
     name = f"{usable_cpus()} x cpu.serial"
     names = [str(each.id) for each in planned.contenders]
-    assert names == [name, f"{name} in processes", f"{name} in pinned processes"]
+    own = f"{name} (sessions={usable_cpus()})"
+    assert names == [name, own, f"{name} in processes", f"{name} in pinned processes"]
     assert processes.asked == [False, True]
     assert processes.closed in range(2, 5)  # once more where it was far behind
     assert planned.stream is not None
     assert planned.stream.hosting == planned.shipped.id.hosting
-    assert [each.cpu_s is None for each in planned.contenders] == [False, True, True]
-    assert planned.shipped.is_optimum  # wherever its replicas run
+    assert [each.cpu_s is None for each in planned.contenders] == [False, False, True, True]
+    wherever_they_run = [True, False, True, True]  # in its usual configuration
+    assert [each.is_optimum for each in planned.contenders] == wherever_they_run
 
 
-LEFT_OUT = {"wrong answers": (_zeros, "is off by"), "no fixed size": (_refusing, "no fixed size")}
+def test_the_fastest_of_several_replicas_is_tried_in_processes_whatever_is_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One call on all threads was faster than replicas in threads."""
+    turn = StreamGate.first_turn
+
+    def slower(gate: StreamGate, built: BuiltStream, feeds: Feeds) -> Turn:
+        several = sum(built.proposal.stream.replicas) > 1 and built.proposal.hosting == "threads"
+        found = turn(gate, built, feeds)
+        longer = replace(found.run, wall_s=9 * found.run.wall_s)
+        return replace(found, run=longer, cpu_s=None) if several else found
+
+    monkeypatch.setattr(StreamGate, "first_turn", slower)
+    processes = Processes(lambda stage: stage)
+    _compiled(monkeypatch, processes, devices=["cpu.serial", "cpu.parallel"])
+    assert processes.asked == [False, True]
+
+
+LEFT_OUT = {
+    "wrong answers": (_zeros, "is off by"),
+    "wrong on others than the samples": (_on_first, "is off by"),
+    "no fixed size": (_refusing, "no fixed size"),
+}
 
 
 @pytest.mark.parametrize(("change", "told"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
@@ -110,23 +134,31 @@ def test_what_does_not_run_rightly_in_processes_is_left_out(
     change: Callable[[Executable], Executable], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned = _compiled(monkeypatch, Processes(change))
-    assert [each.id.hosting for each in planned.contenders] == ["threads"]
+    assert {each.id.hosting for each in planned.contenders} == {"threads"}
     sentences = [each for each in planned.workarounds if "in processes is left out" in each]
     assert len(sentences) == 1
 
 
 def test_memory_that_is_short_has_no_room_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = Processes(lambda stage: stage)
-    monkeypatch.setattr(stream_field, "usable_bytes", lambda: 300 << 20)
+    monkeypatch.setattr(stream_entry, "usable_bytes", lambda: 300 << 20)
     planned = _compiled(monkeypatch, processes)
     assert processes.asked == []
-    assert sum("memory is short" in each for each in planned.workarounds) == 2
+    assert sum("memory is short for p" in each for each in planned.workarounds) == 2
 
 
 def test_memory_that_is_limited_has_no_room_for_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = Processes(lambda stage: stage)
-    _compiled(monkeypatch, processes, max_memory_bytes=1 << 30)
+    planned = _compiled(monkeypatch, processes, max_memory_bytes=1 << 30)
     assert processes.asked == []
+    assert [each.id.configuration for each in planned.contenders] == [""]
+
+
+def test_memory_that_is_short_has_no_room_for_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_entry, "usable_bytes", lambda: 0)
+    planned = _compiled(monkeypatch, Processes(lambda stage: stage))
+    assert [each.id.configuration for each in planned.contenders] == [""]
+    assert sum("memory is short for sessions" in each for each in planned.workarounds) == 1
 
 
 def test_whoever_is_far_behind_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,8 +197,8 @@ def test_whoever_was_let_go_may_be_best_after_all(monkeypatch: pytest.MonkeyPatc
     measured = StreamField._readied
     made: list[Readied] = []
 
-    def let_go(self: StreamField, built: Built) -> Built:
-        found = measured(self, built)
+    def let_go(self: StreamField, built: Built, *engines: Any) -> Built:
+        found = measured(self, built, *engines)
         assert isinstance(found.runner, Readied)
         found.runner.release()
         made.append(found.runner)
@@ -176,6 +208,23 @@ def test_whoever_was_let_go_may_be_best_after_all(monkeypatch: pytest.MonkeyPatc
     planned = _compiled(monkeypatch, Processes(lambda stage: stage))
     assert made
     assert planned.shipped.chosen
+
+
+def test_stages_cost_what_they_took_in_the_median_of_several_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first turn of a stream may mislead."""
+    later_s = iter([4.0, 3.0])
+
+    def turn(period_s: float) -> Turn:
+        return Turn(StreamRun(1, 1, period_s, (usable_cpus() * period_s,)), None)
+
+    monkeypatch.setattr(StreamGate, "first_turn", lambda *_: turn(1.0))
+    monkeypatch.setattr(StreamGate, "turn", lambda *_: turn(next(later_s, 9.0)))
+    planned = _compiled(monkeypatch, Processes(lambda stage: stage))
+    assert planned.stream is not None
+    assert planned.stream.period_s == pytest.approx(3.0)
+    assert planned.certificate.total == pytest.approx(3.0)
 
 
 def test_a_device_alone_is_tried_in_its_configurations(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The zoo's modules: their published sizes, their sample inputs, and that they mean something."""
 
+import functools
 import inspect
 import sys
 from typing import Any
@@ -28,6 +29,10 @@ PUBLISHED = {
     "mobilenet-v2": 3_504_872,
     "vgg-16": 138_357_544,
 }
+
+
+#: By name; for all who only look at it.
+built = functools.cache(models.build)
 
 
 def run(model: ZooModel, **changed: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -74,7 +79,7 @@ def test_a_product_computes_what_its_linear_does(bias: bool) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_sample_inputs_are_the_arguments_in_order(name: str) -> None:
-    model = models.build(name)
+    model = built(name)
     arguments = inspect.signature(model.module.forward).parameters
     plain = [each.name for each in arguments.values() if each.kind is not each.VAR_KEYWORD]
     given = list(model.example_inputs)
@@ -84,7 +89,7 @@ def test_sample_inputs_are_the_arguments_in_order(name: str) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_outputs_are_named_and_vary(name: str) -> None:
-    model = models.build(name)
+    model = built(name)
     outputs = run(model)
     assert len(outputs) == len(model.outputs)
     for output in outputs:
@@ -94,20 +99,20 @@ def test_outputs_are_named_and_vary(name: str) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_is_ready_for_inference(name: str) -> None:
-    assert not any(part.training for part in models.build(name).module.modules())
+    assert not any(part.training for part in built(name).module.modules())
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_every_weight_matters(name: str) -> None:
     """A weight that starts at 0 or 1 could be lost on the way without anybody noticing."""
-    module = models.build(name).module
+    module = built(name).module
     for key, weight in module.named_parameters():
         assert weight.min() < weight.max(), key
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_two_builds_are_equal(name: str) -> None:
-    first, second = models.build(name), models.build(name)
+    first, second = built(name), models.build(name)
     for one, other in zip(run(first), run(second), strict=True):
         assert torch.equal(one, other)
 
@@ -134,7 +139,7 @@ def test_weights_do_not_depend_on_the_sequence(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXT)
 def test_sample_mask_hides_some_tokens(name: str) -> None:
-    model = models.build(name)
+    model = built(name)
     mask = model.example_inputs["attention_mask"]
     assert mask.tolist() == [[1, 1, 1, 1, 1, 1, 0, 0]]
     whole = run(model, attention_mask=torch.ones_like(mask))[0]

@@ -4,8 +4,6 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,29 +12,22 @@ import onnx
 import pytest
 
 from stagecut.runtime.session import Session
+from tests.support.forked import Command, start
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS
 from tests.support.reference import assert_as_reference
-from tests.support.repository import ROOT
 
 MODEL = MODELS["branches"].proto()
-COMMAND = (sys.executable, "-m", "stagecut.compiler.cli.main", "compile", "x.onnx", "-o", "x.plan")
+COMPILE = ("compile", "x.onnx", "-o", "x.plan")
 OPTIONS = ("--granularity", "op", "--no-cache", "--effort", "quick", "--json")
 
 
-def _start(folder: Path, *devices: str, limit_s: float = 600.0) -> "subprocess.Popen[str]":
+def _start(folder: Path, *devices: str, limit_s: float = 600.0) -> Command:
     install(folder)
     onnx.save(MODEL, folder / "x.onnx")
     named = [option for each in devices for option in ("--device", each)]
-    path = os.pathsep.join((str(folder), str(ROOT), *filter(None, sys.path)))
-    return subprocess.Popen(
-        [*COMMAND, *OPTIONS, *named, "--engine-timeout", str(limit_s)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    timeout = ("--engine-timeout", str(limit_s))
+    return start(*COMPILE, *OPTIONS, *named, *timeout, folder=folder)
 
 
 def _assert_right(plan: Path) -> None:
@@ -114,8 +105,8 @@ LOADS = {
 def test_a_package_that_ends_the_process_is_listed_as_not_available(
     code: str, told: str, tmp_path: Path
 ) -> None:
-    done = _with_package(tmp_path, code, "devices", "--json")
-    listed = {each["name"]: each for each in json.loads(done.stdout)["devices"]}
+    out, _ = _with_package(tmp_path, code, "devices", "--json")
+    listed = {each["name"]: each for each in json.loads(out)["devices"]}
     assert not listed["dies"]["available"]
     assert listed["dies"]["why_not"].startswith(f"it {told}")
     assert listed["cpu.serial"]["available"]
@@ -134,27 +125,21 @@ def test_a_package_that_ends_the_process_costs_no_other_device(
     command: str, schema: str, tmp_path: Path
 ) -> None:
     onnx.save(MODEL, tmp_path / "x.onnx")
-    done = _with_package(tmp_path, "import os; os._exit(3)", *command.split(), "--json")
-    document = json.loads(done.stdout)
+    out, said = _with_package(tmp_path, "import os; os._exit(3)", *command.split(), "--json")
+    document = json.loads(out)
     assert document["schema"] == schema
-    assert "reference device alone" not in done.stderr
+    assert "reference device alone" not in said
 
 
-def _with_package(folder: Path, code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """`stagecut ARGUMENTS...` where a package of devices runs `code` when it is loaded."""
+def _with_package(folder: Path, code: str, *arguments: str) -> tuple[str, str]:
+    """What `stagecut ARGUMENTS...` prints where a package of devices runs `code` when it is
+    loaded."""
     install(folder)
     entries = "[stagecut.backends]\ndies = dies:create\n"
     (folder / "liar-1.0.dist-info" / "entry_points.txt").write_text(entries)
     (folder / "dies.py").write_text(f"{code}\n")
-    path = os.pathsep.join((str(folder), str(ROOT), *filter(None, sys.path)))
-    done = subprocess.run(
-        [*COMMAND[:3], *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "when it was made: going on without it there" in done.stderr
-    return done
+    process = start(*arguments, folder=folder)
+    out, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert "when it was made: going on without it there" in said
+    return out, said

@@ -1,18 +1,15 @@
 """What engines and plugins print on standard output is on standard error: results stay readable."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import onnx
 import pytest
 
+from tests.support.command_line import Said
+from tests.support.forked import start
 from tests.support.onnx_models import MODELS
-from tests.support.repository import ROOT
 
-COMMAND = (sys.executable, "-m", "stagecut.compiler.cli.main")
 ENGINES = ("--device", "cpu.serial", "--device", "noisy", "--pin", "*=noisy")
 QUICK = ("--no-cache", "--effort", "quick")
 MEASURED = (*ENGINES, *QUICK)
@@ -43,22 +40,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (info / "entry_points.txt").write_text(f"[stagecut.backends]\n{entry}\n")
     onnx.save(MODELS["residual"].proto(), place / "x.onnx")
     done = _done(place, "compile", "x.onnx", "-o", "x.plan", *MEASURED)
-    assert done.returncode == 0, done.stderr
-    assert "noise" not in done.stdout
+    assert done.code == 0, done.err
+    assert "noise" not in done.out
     return place
 
 
-def _done(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    path = os.pathsep.join((str(folder), str(ROOT), *filter(None, sys.path)))
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-        timeout=300,
-    )
+def _done(folder: Path, *arguments: str) -> Said:
+    process = start(*arguments, folder=folder)
+    out, err = process.communicate(timeout=300)
+    return Said(process.returncode or 0, out, err)
 
 
 @pytest.mark.parametrize(("command", "given", "when"), [(k, *v) for k, v in COMMANDS.items()])
@@ -66,23 +56,23 @@ def test_results_are_json_whatever_an_engine_prints(
     command: str, given: tuple[str, ...], when: str, folder: Path
 ) -> None:
     done = _done(folder, *command.split(), *given, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["schema"].startswith("stagecut.")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["schema"].startswith("stagecut.")
     for each in when.split():
-        assert f"noise of {each} in Python" in done.stderr
-        assert f"noise of {each} by descriptor" in done.stderr
+        assert f"noise of {each} in Python" in done.err
+        assert f"noise of {each} by descriptor" in done.err
 
 
 def test_lines_are_the_results_alone_too(folder: Path) -> None:
     done = _done(folder, "devices")
-    assert "noise of load in Python" in done.stderr
-    assert all("  " in line for line in done.stdout.splitlines())
-    assert "noise" not in done.stdout
+    assert "noise of load in Python" in done.err
+    assert all("  " in line for line in done.out.splitlines())
+    assert "noise" not in done.out
 
 
 def test_a_file_may_be_standard_output(folder: Path) -> None:
     """By its names, which are standard error's for all others."""
     for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         done = _done(folder, "report", "x.plan", "--dot", name)
-        assert done.stdout.startswith("digraph")
-        assert "noise" not in done.stdout
+        assert done.out.startswith("digraph")
+        assert "noise" not in done.out

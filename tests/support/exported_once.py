@@ -1,12 +1,22 @@
-"""Tiny models of the zoo are exported once by each process, however often they are asked for.
+"""Tiny models of the zoo are exported once in a run of the tests, however often they are asked for.
 
 PyTorch takes a second for a small model, ten for a decoder, and gives the same every time, which
 tests/models/test_architectures.py and tests/compiler/frontends/test_zoo.py look at.
+
+    the first process that asks    export, write    exports/HASH/model.onnx, feeds.npz, ...
+    it, and all others             read, and keep
 """
 
+import fcntl
 import functools
+import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import onnx_ir as ir
 import pytest
 
 from stagecut import models
@@ -19,29 +29,71 @@ _SMALL = {"bert-small": "tiny-bert", "minilm": "tiny-bert"}
 _FROM_ZOO, _FIND = zoo.from_zoo, models.find
 
 
-def export_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `zoo:tiny-NAME` be read again where it has been read before: a copy each time."""
-    monkeypatch.setattr(zoo, "from_zoo", _copied)
+def export_once(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let `zoo:tiny-NAME` be read again where it has been read before: a copy each time. All
+    processes of a run share the folder."""
+    monkeypatch.setattr(zoo, "from_zoo", functools.partial(_copied, folder))
 
 
 def take_small_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let large models be small, too; they are compiled in tests/end_to_end."""
-    monkeypatch.setattr(zoo, "from_zoo", _small)
+    monkeypatch.setattr(zoo, "from_zoo", functools.partial(_small, zoo.from_zoo))
 
 
-@functools.cache
-def _exported(spec: str) -> Imported:
-    return _FROM_ZOO(spec)
+def _small(from_zoo: Callable[[str], Imported], spec: str) -> Imported:
+    name, *options = spec.removeprefix(zoo.PREFIX).split(":")
+    return from_zoo(zoo.PREFIX + ":".join((_SMALL.get(name, name), *options)))
 
 
-def _copied(spec: str) -> Imported:
+def _copied(folder: Path, spec: str) -> Imported:
     tiny = spec.removeprefix(zoo.PREFIX).startswith("tiny-")
     if not tiny or models.find is not _FIND:  # a large one, or a zoo of a test's own
         return _FROM_ZOO(spec)
-    kept = _exported(spec)
+    kept = _exported(folder, spec)
     return replace(kept, model=kept.model.clone())
 
 
-def _small(spec: str) -> Imported:
-    name, *options = spec.removeprefix(zoo.PREFIX).split(":")
-    return _copied(zoo.PREFIX + ":".join((_SMALL.get(name, name), *options)))
+@functools.cache
+def _exported(folder: Path, spec: str) -> Imported:
+    place = folder / hashlib.sha256(spec.encode()).hexdigest()
+    folder.mkdir(exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            imported = _FROM_ZOO(spec)
+            if not _can_be_kept(imported):
+                return imported
+            _write(imported, place)
+    return _read(place)
+
+
+def _can_be_kept(imported: Imported) -> bool:
+    return not (imported.asked or imported.misnamed or imported.left_out or imported.changes)
+
+
+def _write(imported: Imported, place: Path) -> None:
+    new = place.with_suffix(".new")
+    new.mkdir()
+    ir.save(imported.model, new / "model.onnx")
+    np.savez(new / "feeds.npz", allow_pickle=False, **imported.feeds)
+    texts = {"name": imported.name, "source": imported.source, "unchecked": imported.unchecked}
+    (new / "texts.json").write_text(json.dumps(texts))
+    if imported.uncached is not None:
+        ir.save(imported.uncached, new / "uncached.onnx")
+    if imported.encoder is not None:
+        _write(imported.encoder, new / "encoder")
+    new.rename(place)
+
+
+def _read(place: Path) -> Imported:
+    texts = json.loads((place / "texts.json").read_text())
+    with np.load(place / "feeds.npz") as arrays:
+        feeds = dict(arrays)
+    uncached, encoder = place / "uncached.onnx", place / "encoder"
+    return Imported(
+        model=ir.load(place / "model.onnx"),
+        feeds=feeds,
+        uncached=ir.load(uncached) if uncached.exists() else None,
+        encoder=_read(encoder) if encoder.exists() else None,
+        **texts,
+    )

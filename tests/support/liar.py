@@ -3,8 +3,8 @@
     liar:at=run,does=segfault,on=Tanh,least=2      in stages of two operators, one of them a Tanh
 
 There are `liar` and `liar0` to `liar8`. `at` is what is asked of it: canonical, create, device,
-memory, links, alone, supports, estimate, prepare, run, link, transfer. It is right about everything
-else, as `null` is.
+memory, links, alone, keeps_values, supports, estimate, prepare, run, link, transfer. It is right
+about everything else, as `null` is.
 """
 
 import ctypes
@@ -145,6 +145,10 @@ class Liar:
     @property
     def alone(self) -> tuple[str, ...]:
         return self._said("alone", ())
+
+    @property
+    def keeps_values(self) -> bool:
+        return self._said("keeps_values", False)
 
     def supports(self, node: Node) -> Support:
         operators = [operator.op for operator in node.operators]

@@ -156,7 +156,7 @@ def _exported(plan: Plan) -> None:
 def _differs(one: Plan, other: Plan, console: Console) -> None:
     for before, after in ((one, other), (other, one)):
         difference = compare(before.first.planned, after.first.planned)
-        difference_json(difference, 0.05)
+        difference_json({None: difference}, 0.05)
         print_difference(difference, console)
         difference.differs(0.05)
 

@@ -10,8 +10,10 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from heapq import heappop, heappush
 from itertools import pairwise, permutations, product
 from math import fsum, inf
+from operator import itemgetter
 from random import Random
 
 from hypothesis import strategies as st
@@ -141,14 +143,38 @@ def every_order(table: CostTable) -> Iterator[tuple[str, ...]]:
 
 def cheapest_in_order(table: CostTable, objective: Objective = LATENCY) -> float | None:
     """The least total of all assignments in the table's order; None when none of them can run."""
-    totals = []
-    for assignment in every_assignment(table):
-        try:
-            found = account(table, scheduled_by(table, assignment, objective))
-        except (AssignmentError, ScheduleError):
-            continue
-        totals.append(found.total(objective))
-    return min(totals, default=None)
+    least = inf
+    for alone, assignment in _by_runs(table, objective):
+        if alone >= least:
+            break
+        least = min(least, _total(table, assignment, objective))
+    return None if least == inf else least
+
+
+def _by_runs(table: CostTable, objective: Objective) -> list[tuple[float, Assignment]]:
+    """Every assignment with what its nodes cost, the cheapest first: never more than the total, to
+    which transfers add, and starting stages."""
+    choices = [
+        [
+            (objective.price(run_s, node.run_j.get(device)), device)
+            for device, run_s in node.run_s.items()
+        ]
+        for node in table.nodes
+    ]
+    names = [node.name for node in table.nodes]
+    found = []
+    for chosen in product(*choices):
+        assignment = Assignment(dict(zip(names, (device for _, device in chosen), strict=True)))
+        found.append((fsum(cost for cost, _ in chosen), assignment))
+    return sorted(found, key=itemgetter(0))
+
+
+def _total(table: CostTable, assignment: Assignment, objective: Objective) -> float:
+    """In the table's order; infinite where it cannot run."""
+    try:
+        return account(table, scheduled_by(table, assignment, objective)).total(objective)
+    except (AssignmentError, ScheduleError):
+        return inf
 
 
 def scheduled_by(table: CostTable, assignment: Assignment, objective: Objective) -> Schedule:
@@ -160,37 +186,56 @@ def cheapest_of_all(table: CostTable, objective: Objective = LATENCY) -> float |
     """The least total of all assignments in all orders; None when none of them can run.
 
     Only what starting stages takes depends on the order: it is tried out, by the definition and in
-    every order, for each assignment that can run and that is not more expensive already without it.
+    every order. What is known of an assignment is what its nodes cost, then what it costs without
+    starts, then what it costs: none is less than the one before, so that the first of which all is
+    known is the cheapest of all, where the least that is known goes on first.
     """
     starts = {device.name: device.stage_s for device in table.machine.devices}
-    free = replace(
-        table,
-        machine=replace(
-            table.machine,
-            devices=tuple(replace(device, stage_s=0.0) for device in table.machine.devices),
-        ),
-    )
-    without_starts: list[tuple[float, Assignment]] = []
-    for assignment in every_assignment(table):
-        try:
-            found = account(free, scheduled_by(free, assignment, objective))
-        except (AssignmentError, ScheduleError):
-            continue
-        without_starts.append((found.total(objective), assignment))
+    devices = tuple(replace(device, stage_s=0.0) for device in table.machine.devices)
+    free = replace(table, machine=replace(table.machine, devices=devices))
     ordered = any(starts.values()) and objective.per_s
-    orders = [*every_order(table)] if ordered and without_starts else []
+    orders: list[tuple[str, ...]] = []
+    ways = _by_runs(table, objective)
+    known = [(alone, 0, at) for at, (alone, _) in enumerate(ways)]  # sorted, so a heap
+    while known:
+        cost, step, at = heappop(known)
+        if step == _ALL_KNOWN:
+            return cost
+        assignment = ways[at][1]
+        if step == 0:
+            cost = _total(free, assignment, objective)
+        elif ordered:
+            orders = orders or [*every_order(table)]
+            cost += objective.per_s * least_starts_s(orders, assignment, starts)
+        if cost < inf:
+            heappush(known, (cost, step + 1, at))
+    return None
+
+
+#: Of `cheapest_of_all`: so often something was added to what is known of an assignment.
+_ALL_KNOWN = 2
+
+
+def least_starts_s(
+    orders: Sequence[Sequence[str]], assignment: Assignment, starts: Mapping[str, float]
+) -> float:
+    """What starting stages takes in the best of the orders: no less than each device once."""
+    no_less = fsum(starts[device] for device in {*assignment.devices.values()})
     least = inf
-    for base, assignment in sorted(without_starts, key=lambda pair: pair[0]):
-        if base >= least:
+    for order in orders:
+        least = min(least, starts_s(order, assignment, starts))
+        if least <= no_less:
             break
-        start_s = min((starts_s(order, assignment, starts) for order in orders), default=0.0)
-        least = min(least, base + objective.per_s * start_s)
-    return least if without_starts else None
+    return least
 
 
 def starts_s(order: Sequence[str], assignment: Assignment, starts: Mapping[str, float]) -> float:
-    """What starting the stages takes when the nodes run in this order."""
-    return fsum(starts[stage.device] for stage in stages_in(order, assignment.devices))
+    """What starting the stages takes when the nodes run in this order: one for each node that runs
+    elsewhere than the one before it."""
+    devices = [assignment.devices[name] for name in order]
+    return fsum(
+        starts[device] for at, device in enumerate(devices) if not at or device != devices[at - 1]
+    )
 
 
 def in_one_order(table: CostTable) -> CostTable:
@@ -220,12 +265,25 @@ def in_one_order(table: CostTable) -> CostTable:
 def cost_tables(
     *, max_nodes: int = 6, max_devices: int = 4, starts: float = 0.3
 ) -> st.SearchStrategy[CostTable]:
-    """Any valid table of this size; shrinks towards few nodes, devices and features."""
-    return st.randoms(use_true_random=False).map(
-        lambda random: random_table(
-            random, max_nodes=max_nodes, max_devices=max_devices, starts=starts
+    """Any valid table of this size; shrinks towards few nodes and devices. The rest comes out of a
+    seed: to draw it number by number takes longer than most of what is asked of a table."""
+
+    def table(seed: int, nodes: int, devices: int) -> CostTable:
+        return random_table(
+            Random(seed),  # noqa: S311
+            min_nodes=nodes,
+            max_nodes=nodes,
+            min_devices=devices,
+            max_devices=devices,
+            starts=starts,
         )
-    )
+
+    sizes = st.integers(1, max_nodes), st.integers(1, max_devices)
+    return st.builds(table, st.integers(0, _SEEDS), *sizes)
+
+
+#: So many tables there are of a size.
+_SEEDS = 1 << 32
 
 
 def seeded_table(
@@ -253,6 +311,7 @@ def random_table(
     *,
     min_nodes: int = 1,
     max_nodes: int = 6,
+    min_devices: int = 1,
     max_devices: int = 4,
     min_memories: int = 1,
     starts: float = 0.3,
@@ -269,7 +328,7 @@ def random_table(
     stages = random.random() < starts
     devices = tuple(
         Device(f"d{i}", random.choice(memories), stage_s=cost() if stages else 0.0)
-        for i in range(random.randint(1, max_devices))
+        for i in range(random.randint(min_devices, max_devices))
     )
     routes = [Route(*pair) for pair in permutations(memories, 2) if random.random() < 0.9]
     linked = [route for route in routes for _ in range(random.choice([0, 0, 1, 2]))]

@@ -1,6 +1,6 @@
 """Bring an imported model into the normal form of a `Program`.
 
-verify -> clone, inline functions -> bind the inputs' shapes -> canonicalise
+verify -> clone, inline functions -> bind the inputs' shapes -> canonicalise, divide
        -> infer shapes, widen what engines lack -> Program
 
 A model with open dimensions has a second normal form, the open one, in which they stay open.
@@ -28,6 +28,7 @@ from stagecut.compiler.frontends.feeds import (
 from stagecut.compiler.frontends.imported import Imported
 from stagecut.compiler.frontends.normal_form.canonicalise import canonicalise
 from stagecut.compiler.frontends.normal_form.clone_tensors import clone_tensors
+from stagecut.compiler.frontends.normal_form.divide import divide
 from stagecut.compiler.frontends.normal_form.infer_shapes import infer_shapes, type_values
 from stagecut.compiler.frontends.normal_form.inline import inline_functions
 from stagecut.compiler.frontends.normal_form.verify import verify
@@ -184,6 +185,7 @@ def _flat(imported: Imported) -> tuple[ir.Model, Feeds]:
 
 def _canonical(model: ir.Model) -> ir.Model:
     canonicalise(model)
+    divide(model)
     carry_inputs(model)
     return model
 

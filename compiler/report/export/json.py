@@ -4,6 +4,7 @@ The schema of the report, `stagecut.report/2`, is written down in docs/report-sc
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -33,11 +34,19 @@ def json_schema() -> str:
     return json.dumps({**head, **schema}, indent=1, ensure_ascii=False)
 
 
-def difference_json(difference: Difference, tolerance: float) -> str:
-    """The difference of two plans, schema `stagecut.diff/2`; `differs` is for this tolerance."""
+def difference_json(differences: Mapping[str | None, Difference], tolerance: float) -> str:
+    """The difference of two plans, schema `stagecut.diff/2`; `differs` is for this tolerance. Of
+    several entries, that of the first one, with all of them as `entries`."""
+    found = [_difference(each, tolerance) for each in differences.values()]
+    named = {name or "": each for name, each in zip(differences, found, strict=True)}
+    entries = {"entries": named} if len(found) > 1 else {}
+    return json.dumps({"schema": DIFFERENCE_SCHEMA, **found[0], **entries}, indent=1)
+
+
+def _difference(difference: Difference, tolerance: float) -> dict[str, Any]:
     body: dict[str, Any] = TypeAdapter(Difference).dump_python(difference, mode="json")
     differs = {
         "differs": difference.differs(tolerance),
         "decided_otherwise": difference.decided_otherwise,
     }
-    return json.dumps({"schema": DIFFERENCE_SCHEMA, **differs, **body}, indent=1)
+    return {**differs, **body}

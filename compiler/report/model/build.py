@@ -8,7 +8,7 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import PlanError, TraceError
 from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.objective import parse_objective
-from stagecut.compiler.ir.plan import PlannedNode, PlannedVariant, WeightSizes
+from stagecut.compiler.ir.plan import MAIN, PlannedNode, PlannedVariant, WeightSizes
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.stream_trace import StreamObserved
@@ -16,7 +16,7 @@ from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.devices import device_rows, energy_shares, shares
 from stagecut.compiler.report.model.nodes import close_calls, node_rows, operator_rows
-from stagecut.compiler.report.model.rows import ContenderRow, OutputRow
+from stagecut.compiler.report.model.rows import ContenderRow, EntryRow, OutputRow
 from stagecut.compiler.report.model.stages import stage_rows, transfer_rows
 from stagecut.compiler.report.model.summary import summarize
 from stagecut.compiler.report.model.timeline import observed_spans, predicted_spans
@@ -34,6 +34,8 @@ def build_report(
     trace: Trace | StreamObserved | None = None,
     variants: Sequence[PlannedVariant] = (),
     weights: WeightSizes | None = None,
+    entry: str = MAIN,
+    entries: tuple[EntryRow, ...] = (),
 ) -> Report:
     """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate;
     or with what a stream of its inputs came to.
@@ -41,8 +43,9 @@ def build_report(
     A trace is compared with what the gate measured for each stage as built, where it did: that
     predicts a run better than the times of single nodes. The gate's own runs are compared with
     these. `variants` are all of the plan: those that the report is not on are named. `weights` are
-    those of the plan's file. Raises PlanError or TraceError when `table` or `trace` belong to
-    another plan, and CostTableError when the plan's objective needs an energy that `table` lacks.
+    those of the plan's file, `entry` is the one of the variant, `entries` are all of a decoder's
+    (`entry_rows`). Raises PlanError or TraceError when `table` or `trace` belong to another plan,
+    and CostTableError when the plan's objective needs an energy that `table` lacks.
     """
     _check_table(planned, table)
     _check_gate(planned)
@@ -86,6 +89,8 @@ def build_report(
         over_links=planned.over_links,
         rewrites=planned.rewrites,
         weights=weights,
+        entry=entry,
+        entries=entries,
     )
 
 

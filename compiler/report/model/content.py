@@ -6,7 +6,7 @@ from typing import Literal
 from stagecut.compiler.ir.checks import Checks
 from stagecut.compiler.ir.costs import Endpoint
 from stagecut.compiler.ir.hosts_stream import Load, Place
-from stagecut.compiler.ir.plan import OverLink, WeightSizes
+from stagecut.compiler.ir.plan import MAIN, OverLink, WeightSizes
 from stagecut.compiler.ir.planned_stream import FrontPoint
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.precision import PlannedPrecision
@@ -19,6 +19,7 @@ from stagecut.compiler.report.model.rows import (
     Call,
     ContenderRow,
     DeviceRow,
+    EntryRow,
     NodeRow,
     OperatorRow,
     OutputRow,
@@ -186,7 +187,9 @@ class Report:
     the plan has where an engine is missing, 0 where it needs none or cannot do without.
     `precision` is None where errors were no budget. `over_links` are values that hosts no longer
     hand to each other as they are, and `rewrites` is what is proved of all that might be done so.
-    `weights` are those of the whole plan; None where all are in full precision.
+    `weights` are those of the whole plan; None where all are in full precision. `entry` is the way
+    into the model that is reported on, and `entries` are all of a decoder's, what a token takes
+    first.
     """
 
     summary: Summary
@@ -216,3 +219,5 @@ class Report:
     over_links: tuple[OverLink, ...] = ()
     rewrites: Certificate | None = None
     weights: WeightSizes | None = None
+    entry: str = MAIN
+    entries: tuple[EntryRow, ...] = ()

@@ -1,5 +1,6 @@
 """The rows of a report's tables: devices, stages, nodes, transfers, contenders, outputs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -183,6 +184,21 @@ class Call:
     nodes: int
     device: str
     option: Option
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """A schedule of an entry of a decoder's plan, measured with `sizes`, in words: what a run takes
+    by the costs and, where the gate has run it, by the clock; how many nodes are on each device.
+    `gap` is the part of the costs' optimum that might still be saved."""
+
+    entry: str
+    sizes: str
+    predicted: Figure
+    observed: Figure | None
+    devices: Mapping[str, int]
+    stages: int
+    gap: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ def print_report(report: Report, console: Console) -> None:
 def print_summary(report: Report, console: Console) -> None:
     """How fast, how sure, where the time goes and what would change it, on one screen."""
     shares = (_bars(report, console), Text()) if report.shares else ()
+    console.print(*_entries(report, console), end="")
     told = Group(_headline(report), *_facts(report), Text(), *shares)
     legend = (plain(wording.LEGEND, "dim"), Text()) if _has_modelled(report) else ()
     console.print(told)
@@ -51,6 +52,12 @@ def print_summary(report: Report, console: Console) -> None:
         console.print(_tables(report, console).calls(closest))
     for line in legend:
         console.print(line)
+
+
+def _entries(report: Report, console: Console) -> Iterator[RenderableType]:
+    """Of a decoder: what each entry takes, then which one all else is about."""
+    if report.entries:
+        yield _tables(report, console).entries(report.entries)
 
 
 def _facts(report: Report) -> Iterator[Padding]:
@@ -70,6 +77,7 @@ def _facts(report: Report) -> Iterator[Padding]:
         wording.accuracy(report.accuracy),
         wording.checks(report.checks),
         *precision_wording.precision(report.precision, summary.shipped.name),
+        precision_wording.none_pays(report.precision, report.contenders),
         precision_wording.error_front(report.precision),
         precision_wording.weights(report.weights),
         "; ".join(map(wording.measured, report.circumstances)),
@@ -152,6 +160,8 @@ def _transferred(report: Report, value: str) -> str:
 def _headline(report: Report) -> Text:
     figure, rest = headline.lead(report.summary)
     line = plain(wording.shorten(report.summary.model, 40), "bold")
+    if report.entries:
+        line.append(f", {report.entry}", style="not bold")
     line.append(f"  {figure}", style="green")
     line.append(printable(f" {rest}"), style="not bold")
     return line

@@ -12,6 +12,7 @@ from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.model.rows import (
     Call,
     ContenderRow,
+    EntryRow,
     NodeRow,
     Option,
     StageRow,
@@ -47,6 +48,18 @@ class Tables:
             Column("comes in", _transferred_in, number=True, from_width=80),
         )
         return grid("Stages", columns, stages, self.width)
+
+    def entries(self, entries: Sequence[EntryRow]) -> Group:
+        """A decoder's, with the modelled ones marked."""
+        columns: tuple[Column[EntryRow], ...] = (
+            Column("entry", lambda row: row.entry),
+            Column("measured with", lambda row: row.sizes, from_width=50),
+            Column("observed", lambda row: wording.time(row.observed), number=True),
+            Column("predicted", lambda row: wording.time(row.predicted), number=True),
+            Column("proven", lambda row: wording.proven(row.gap), from_width=90),
+            Column("runs on", lambda row: plain(wording.nodes_by_device(row.devices))),
+        )
+        return grid("Entries", columns, entries, self.width)
 
     def contenders(self, contenders: Sequence[ContenderRow]) -> Group:
         measured = any(row.cpu_s is not None for row in contenders)

@@ -46,8 +46,7 @@ class Definition:
     @cached_property
     def ideals(self) -> list[frozenset[int]]:
         """The sets of nodes that may have run, in the order in which certificates list them."""
-        whole = self.scope == "schedules with contiguous stages"
-        return [*(_all_ideals(self.table) if whole else _prefixes(self.table))]
+        return [*ideals_of(self.table, self.scope == "schedules with contiguous stages")]
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
@@ -281,6 +280,11 @@ def _there(device: Device) -> tuple[str, str]:
 
 def _back(device: Device) -> tuple[str, str]:
     return device.memory, HOST
+
+
+def ideals_of(table: CostTable, whole: bool) -> Iterator[frozenset[int]]:
+    """All sets of nodes that may have run, or those of the graph's own order."""
+    return _all_ideals(table) if whole else _prefixes(table)
 
 
 def _prefixes(table: CostTable) -> Iterator[frozenset[int]]:

@@ -5,15 +5,19 @@ each value once and by the best way, and of the driver's calls: no stage in a st
 these devices of its hosts. What none takes less than with any of their devices is told beside it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.hosts_stream import LEAST_S
 from stagecut.compiler.ir.machine import LOCAL, Device, Host, Route
+from stagecut.compiler.ir.solution import ROUNDING
 from stagecut.passes.partition.exact.arrays import producers, reads
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
 from stagecut.passes.partition.throughput.lattice import Lattice, members
@@ -27,16 +31,23 @@ MOST_S = 2.0**12
 #: Whatever is larger counts as a PiB, so that sums of bytes stay exact.
 _MOST_BYTES = 1 << 50
 
+#: So many ways to choose the devices of hosts are tried.
+_MOST_WAYS = 256
+
+#: What a host works with: the device that runs the "most" a second, or the one that is the
+#: "quickest" with an input; or "any", that which runs the most unless others are better together.
+Preference: TypeAlias = Literal["most", "quickest", "any"]
+
 
 @dataclass(frozen=True)
 class HostsStages:
     """Those of a lattice: from an ideal below to an ideal. Sets of hosts are bit masks. Of its able
-    devices, a host has the one that runs the most a second, or the `quickest`; of equals the
-    first."""
+    devices, a host has the one that it prefers, of equals the first."""
 
     table: CostTable
     lattice: Lattice
-    quickest: bool = False
+    prefers: Preference = "most"
+    below_s: float = np.inf
 
     @cached_property
     def hosts(self) -> Sequence[str]:
@@ -70,13 +81,74 @@ class HostsStages:
 
     def periods_s(self, ideal: int) -> Floats:
         """(B, 2^H): the least period of the stage from each ideal below to `ideal`, by hosts."""
-        rates = self._rates(ideal)
+        return self.both_s(ideal)[0]
+
+    def least_periods_s(self, ideal: int) -> Floats:
+        """(B, 2^H): no less, whatever the devices of the hosts: a host that could do more than its
+        links take may do less. The same where no other devices could be faster."""
+        return self.both_s(ideal)[1]
+
+    def both_s(self, ideal: int) -> tuple[Floats, Floats]:
+        """As `periods_s` and `least_periods_s`. Where another device than the usual might bring a
+        stage below `below_s`, every way to choose them is tried, unless there are too many."""
+        on_devices, alone_s = self._on_devices(ideal)
         ends_s = self._ends_s(ideal)
+        rates = _of_chosen(on_devices, self._chosen(on_devices, alone_s))
         found = np.full((len(rates), 1 << len(self.hosts)), np.inf)
+        least = found.copy()
         for mask in range(1, found.shape[1]):
             inside = members(mask)
-            found[:, mask] = self._together_s(rates[:, inside], ends_s[:, :, inside], inside)
-        return found
+            own, its_ends_s = rates[:, inside], ends_s[:, :, inside]
+            found[:, mask] = self._together_s(own, its_ends_s, inside)
+            least[:, mask] = found[:, mask]
+            if math.prod(len(self.devices[host]) for host in inside) == 1:
+                continue
+            able = np.isfinite(found[:, mask])
+            rate = self._most_rate(own[able], its_ends_s[:, able], inside)
+            least[able, mask] = np.minimum(found[able, mask], 1 / rate)
+            ways = self._ways(inside)
+            most_s = np.minimum(self.below_s, found[:, mask]) * (1 - ROUNDING)
+            rows = able & (least[:, mask] < most_s)
+            if ways and rows.any():
+                tried_s = self._of_ways_s(
+                    ways, on_devices[rows][:, inside], its_ends_s[:, rows], inside
+                )
+                found[rows, mask] = np.minimum(found[rows, mask], tried_s.min(axis=0))
+                least[rows, mask] = found[rows, mask]
+        return found, least
+
+    def devices_for(self, ideal: int, row: int, mask: int) -> Sequence[Device]:
+        """Of each host of the mask: those with which the stage from the `row`-th ideal below has
+        its least period."""
+        on_devices, alone_s = self._on_devices(ideal)
+        inside = members(mask)
+        chosen = tuple(self._chosen(on_devices, alone_s)[row, inside])
+        ways = [chosen, *self._ways(inside)]
+        ends_s = self._ends_s(ideal)[:, row : row + 1, inside]
+        periods_s = self._of_ways_s(ways, on_devices[row : row + 1, inside], ends_s, inside)[:, 0]
+        chosen = ways[int(np.flatnonzero(periods_s <= periods_s.min() * (1 + ROUNDING))[0])]
+        return [self.devices[host][at] for host, at in zip(inside, chosen, strict=True)]
+
+    def _ways(self, inside: Sequence[int]) -> Sequence[tuple[int, ...]]:
+        """To choose a device for each of these hosts; none where that is settled, or there are too
+        many."""
+        choices = [range(len(self.devices[host])) for host in inside]
+        if self.prefers != "any" or math.prod(map(len, choices)) > _MOST_WAYS:
+            return ()
+        return [*product(*choices)]
+
+    def _of_ways_s(
+        self,
+        ways: Sequence[tuple[int, ...]],
+        on_devices: Floats,
+        ends_s: Floats,
+        inside: Sequence[int],
+    ) -> Floats:
+        """(W, R): the period with the devices of each way; of `on_devices` (R, S, D)."""
+        each = np.arange(len(inside))
+        return np.stack(
+            [self._together_s(on_devices[:, each, list(way)], ends_s, inside) for way in ways]
+        )
 
     def _together_s(self, rates: Floats, ends_s: Floats, inside: Sequence[int]) -> Floats:
         able: Bools = np.all(rates > 0, axis=1)
@@ -90,19 +162,6 @@ class HostsStages:
         own_s, drivers_s = (ends_s * shares)[:2], (ends_s * shares)[2:].sum(axis=2)
         least_s = (1 / total, handled_s, own_s.max(axis=(0, 2)), drivers_s.max(axis=0))
         return np.where(able, np.maximum.reduce(least_s), np.inf)
-
-    def least_periods_s(self, ideal: int) -> Floats:
-        """(B, 2^H): no less, whatever the devices of the hosts: a host that could do more than its
-        links take may do less. The same where each host has one device."""
-        found = self.periods_s(ideal)
-        rates, ends_s = self._rates(ideal), self._ends_s(ideal)
-        for mask in range(1, found.shape[1]):
-            inside = members(mask)
-            if any(len(self.devices[host]) > 1 for host in inside):
-                rate = self._most_rate(rates[:, inside], ends_s[:, :, inside], inside)
-                able = np.isfinite(found[:, mask])
-                found[able, mask] = np.minimum(found[able, mask], 1 / rate[able])
-        return found
 
     def _most_rate(self, rates: Floats, ends_s: Floats, inside: Sequence[int]) -> Floats:
         """(B,): inputs a second that hosts have time for, each by itself, and as many as go through
@@ -129,14 +188,11 @@ class HostsStages:
         rates[:, 0] *= np.maximum(0.0, 1 - busy)
         return rates
 
-    def _rates(self, ideal: int) -> Floats:
-        """(B, H): inputs a second, 0 where a host cannot run the stage."""
-        rates, alone_s = self._on_devices(ideal)
-        return _of_chosen(rates, self._chosen(rates, alone_s))
-
     def _chosen(self, rates: Floats, alone_s: Floats) -> Ints:
         """(B, H): the device of each host."""
-        chosen: Ints = alone_s.argmin(axis=2) if self.quickest else rates.argmax(axis=2)
+        chosen: Ints = (
+            alone_s.argmin(axis=2) if self.prefers == "quickest" else rates.argmax(axis=2)
+        )
         return chosen
 
     def _on_devices(self, ideal: int) -> tuple[Floats, Floats]:

@@ -20,21 +20,21 @@ import numpy as np
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.hosts_stream import (
-    LEAST_S,
     HostsAccount,
     HostsStream,
     Place,
     hosts_account,
     most_replicas,
 )
+from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.solution import Certificate, Scope, meets
-from stagecut.compiler.ir.stream_certificate import Limit
+from stagecut.compiler.ir.solution import Certificate, meets
+from stagecut.compiler.ir.stream_certificate import Limit, StreamScope
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.ir.units import at_most
 from stagecut.passes.partition.exact.factor_graph import Floats
 from stagecut.passes.partition.orders.precedence import Precedence
-from stagecut.passes.partition.throughput.hosts_stages import MOST_S, HostsStages
+from stagecut.passes.partition.throughput.hosts_stages import MOST_S, HostsStages, Preference
 from stagecut.passes.partition.throughput.lattice import Lattice, members
 from stagecut.passes.partition.throughput.within_latency import Costs, WithinLatency, subsets
 
@@ -53,6 +53,29 @@ class HostsSolution:
     stream: HostsStream
     account: HostsAccount
     certificate: Certificate
+
+
+def certificate(
+    period_s: float, bound_s: float, scope: StreamScope, limit: Limit | None = None
+) -> Certificate:
+    """Of a stream with this period, where none in scope and within the limit has one below the
+    bound."""
+    exact = meets(period_s, bound_s)
+    whole = scope == "schedules with contiguous stages"
+    stages = "contiguous stages" if whole else "stretches of the graph's order"
+    within = "" if limit is None else f" within {limit},"
+    hosts = "each host working for one of them with all of its cores"
+    what = f"stream of {stages}, {hosts},{within} is faster"
+    gap = 0.0 if exact else 1 - bound_s / period_s
+    return Certificate(
+        "throughput over hosts",
+        period_s,
+        bound_s,
+        exact=exact,
+        scope=scope,
+        proof="least periods of the sets of nodes that may have run, by sets of hosts",
+        statement=f"optimal: no {what}" if exact else f"no {what} by more than {at_most(gap)}",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +127,27 @@ def _check_times(table: CostTable) -> None:
 
 @dataclass(frozen=True)
 class _Search:
-    """With the device of each host that runs the most a second, or with the `quickest`."""
+    """With the devices that hosts prefer; with "any", where that may take less than `below_s`."""
 
     table: CostTable
     lattice: Lattice
-    quickest: bool = False
+    prefers: Preference = "most"
+    below_s: float = np.inf
 
     def solution(self) -> HostsSolution:
+        """Other devices than those that do the most by themselves are only tried where they may
+        help."""
+        found = self._solved()
+        if found.certificate.exact or not self._stages.devices_to_choose_from:
+            return found
+        below_s = found.account.period_s
+        others = replace(self, prefers="any", below_s=below_s)._solved()
+        best = min(found, others, key=lambda each: each.account.period_s)
+        bound_s = max(each.certificate.lower_bound for each in (found, others))
+        proof = self._certificate(best.account.period_s, min(bound_s, best.account.period_s))
+        return replace(best, certificate=proof)
+
+    def _solved(self) -> HostsSolution:
         parts = self._parts()
         if not parts:
             raise UnplaceableError(
@@ -120,10 +157,7 @@ class _Search:
             )
         stream = self._stream(parts)
         account = hosts_account(self.table, stream)
-        bound_s = float(self._least[-1, -1])
-        if self._stages.devices_to_choose_from:
-            bound_s = float(self._least_by(self._stages.least_periods_s)[-1, -1])
-        bound_s = min(bound_s, account.period_s)
+        bound_s = min(float(self._least[1][-1, -1]), account.period_s)
         return HostsSolution(stream, account, self._certificate(account.period_s, bound_s))
 
     def solution_within(self, limit: Limit) -> HostsSolution:
@@ -150,7 +184,7 @@ class _Search:
         if found is not None and meets(found[1].period_s, bound_s):
             return found
         if self._stages.devices_to_choose_from:
-            others = replace(self, quickest=True)._aimed_within(limit)
+            others = replace(self, prefers="quickest")._aimed_within(limit)
             found = min(filter(None, (found, others)), key=_period_s, default=None)
         return found
 
@@ -176,54 +210,38 @@ class _Search:
     def _certificate(
         self, period_s: float, bound_s: float, limit: Limit | None = None
     ) -> Certificate:
-        exact = meets(period_s, bound_s)
-        scope: Scope = (
+        scope: StreamScope = (
             "schedules with contiguous stages"
             if self.lattice.complete
             else "contiguous stages in the graph's order"
         )
-        stages = "contiguous stages" if self.lattice.complete else "stretches of the graph's order"
-        within = "" if limit is None else f" within {limit},"
-        hosts = "each host working for one of them with all of its cores"
-        what = f"stream of {stages}, {hosts},{within} is faster"
-        gap = 0.0 if exact else 1 - bound_s / period_s
-        return Certificate(
-            "throughput over hosts",
-            period_s,
-            bound_s,
-            exact=exact,
-            scope=scope,
-            proof="least periods of the sets of nodes that may have run, by sets of hosts",
-            statement=f"optimal: no {what}" if exact else f"no {what} by more than {at_most(gap)}",
-        )
+        return certificate(period_s, bound_s, scope, limit)
 
     @cached_property
     def _stages(self) -> HostsStages:
-        return HostsStages(self.table, self.lattice, self.quickest)
+        return HostsStages(self.table, self.lattice, self.prefers, self.below_s)
 
     @cached_property
     def _least(self) -> Floats:
-        return self._least_by(self._stages.periods_s)
-
-    def _least_by(self, periods_s: Costs) -> Floats:
-        """(I, 2^H): F, by the bit mask of the hosts."""
+        """(2, I, 2^H): F, by the bit mask of the hosts; and what it is not below, whatever their
+        devices."""
         masks = 1 << len(self._stages.hosts)
-        least = np.full((len(self.lattice.ideals), masks), np.inf)
-        least[0] = 0.0
+        least = np.full((2, len(self.lattice.ideals), masks), np.inf)
+        least[:, 0] = 0.0
         for ideal in range(1, len(self.lattice.ideals)):
-            stage_s = periods_s(ideal)
+            stage_s = np.stack(self._stages.both_s(ideal))
             below = self.lattice.below[ideal]
             for mask in range(1, masks):
                 for some in subsets(mask):
-                    reached = np.maximum(least[below, mask ^ some], stage_s[:, some])
-                    least[ideal, mask] = min(least[ideal, mask], reached.min())
+                    reached = np.maximum(least[:, below, mask ^ some], stage_s[:, :, some])
+                    least[:, ideal, mask] = np.minimum(least[:, ideal, mask], reached.min(axis=1))
         return least
 
     def _parts(self) -> list[tuple[int, int, int]]:
         """(from ideal, to ideal, hosts) of each stage; nothing where there is no stream."""
         ideal, mask = len(self.lattice.ideals) - 1, (1 << len(self._stages.hosts)) - 1
         found: list[tuple[int, int, int]] = []
-        goal_s = self._least[ideal, mask]
+        goal_s = self._least[0, ideal, mask]
         if np.isinf(goal_s):
             return []
         while ideal:
@@ -238,7 +256,7 @@ class _Search:
         return found[::-1]
 
     def _keep(self, ideal: int, mask: int, some: int, stage_s: Floats) -> Floats:
-        before: Floats = self._least[self.lattice.below[ideal], mask ^ some]
+        before: Floats = self._least[0, self.lattice.below[ideal], mask ^ some]
         kept: Floats = np.maximum(before, stage_s[:, some])
         return kept
 
@@ -247,31 +265,15 @@ class _Search:
         stages, places = [], []
         for start, end, mask in parts:
             inside = [nodes[at].name for at in members(ideals[end] & ~ideals[start])]
-            found = [self._place(inside, host) for host in members(mask)]
+            row = int(np.flatnonzero(self.lattice.below[end] == start)[0])
+            found = [self._place(inside, each) for each in self._stages.devices_for(end, row, mask)]
             stages.append(Stage(found[0].device, tuple(inside)))
             places.append(tuple(found))
         return HostsStream(scheduled(self.table, stages), tuple(places))
 
-    def _place(self, inside: Sequence[str], host: int) -> Place:
-        table = self.table
-
-        def run_s(place: Place) -> float:
-            return sum(table.node_named[name].run_s[place.device] for name in inside)
-
-        def rate(place: Place) -> float:
-            taken_s = run_s(place) + float(self._stages.handling_s[host])
-            return place.replicas / max(taken_s, LEAST_S)
-
-        def alone_s(place: Place) -> float:
-            return run_s(place) + table.machine.device(place.device).stage_s
-
-        found = []
-        for device in self._stages.devices[host]:
-            if all(device.name in table.node_named[name].run_s for name in inside):
-                weights = sum(table.node_named[name].bytes_on(device.name) for name in inside)
-                if replicas := most_replicas(table, device, weights):
-                    found.append(Place(device.name, replicas))
-        return min(found, key=alone_s) if self.quickest else max(found, key=rate)
+    def _place(self, inside: Sequence[str], device: Device) -> Place:
+        weights = sum(self.table.node_named[name].bytes_on(device.name) for name in inside)
+        return Place(device.name, most_replicas(self.table, device, weights))
 
 
 def _period_s(found: tuple[HostsStream, HostsAccount]) -> float:

@@ -15,8 +15,9 @@ from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
 from stagecut.compiler.formats.node_ranges import Range, put_ranges
 from stagecut.compiler.ir.device import StageProgram
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.compiler.onnx_runtime import ort
+from stagecut.compiler.onnx_runtime import ort, quantization
 from tests.support.nodes import Sample, sample
+from tests.support.quantised import tools_own_model
 
 _rng = np.random.default_rng(0)
 W = _rng.standard_normal((40, 24)).astype(np.float32)
@@ -75,7 +76,7 @@ def test_a_weight_in_use_is_quantised_once(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("precision", ["int8", "int4", "int8-dynamic"])
 def test_a_product_computes_what_the_tools_own_model_does(precision: str) -> None:
     scheme = _scheme(precision)
-    theirs = products._written(W, scheme)
+    theirs = tools_own_model(W, scheme)
     for node in theirs.graph.node:
         if node.op_type == "MatMulNBits":
             node.attribute.append(onnx.helper.make_attribute("accuracy_level", 4))
@@ -92,7 +93,8 @@ def test_a_product_computes_what_the_tools_own_model_does(precision: str) -> Non
 
 
 def test_what_a_tool_leaves_as_it_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "_in_blocks", lambda model, scheme: model)
+    tool = quantization().matmul_nbits_quantizer.MatMulNBitsQuantizer
+    monkeypatch.setattr(tool, "process", lambda self: None)
     with pytest.raises(EngineError, match="leaves the product as it is"):
         quantised(sample_of(1), _scheme("int8"))
 

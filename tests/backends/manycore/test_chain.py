@@ -1,5 +1,6 @@
 """Rows that stay from kernel to kernel: the closed form against events, room and bytes."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -21,14 +22,25 @@ SIZES = st.integers(1, 80)
 
 
 @st.composite
-def chains(draw: st.DrawFn) -> tuple[Link, ...]:
-    """A norm, a product, and a sum or a norm."""
+def chains(draw: st.DrawFn) -> Chain:
+    """A norm, a product, and a sum or a norm, or two products of a norm; others read some."""
     rows, inner, columns = (draw(SIZES) for _ in range(3))
     norm, multiplied = Rows("layernorm", rows, inner), Product(rows, columns, inner)
     after = Rows(draw(st.sampled_from(["add", "layernorm"])), rows, columns)
-    return draw(
-        st.sampled_from([(norm, multiplied), (multiplied, after), (norm, multiplied, after)])
-    )
+    other = Product(rows, draw(SIZES), inner)
+    all_links: list[tuple[tuple[Link, ...], tuple[int, ...]]] = [
+        ((norm, multiplied), ()),
+        ((multiplied, after), ()),
+        ((norm, multiplied, after), ()),
+        ((norm, multiplied, other), (-1, 0, 0)),
+        ((multiplied, other), (-1, -1)),
+        ((norm, multiplied, other, after), (-1, 0, 0, 1)),
+    ]
+    links = draw(st.sampled_from(all_links))
+    found = Chain(links[0], sources=links[1])
+    unread = [at for at in range(len(found.links) - 1) if found.last_reader(at) == at]
+    also = [0] if draw(st.booleans()) else []
+    return replace(found, stored=tuple(sorted({*unread, *also})))
 
 
 @settings(max_examples=20, deadline=None)
@@ -39,42 +51,44 @@ def chains(draw: st.DrawFn) -> tuple[Link, ...]:
     st.integers(1, 16),
 )
 def test_the_busiest_cluster_takes_as_long_as_its_events(
-    links: tuple[Link, ...], precision: str, double: str, clusters: int
+    whole: Chain, precision: str, double: str, clusters: int
 ) -> None:
     one = chip(precision, double_buffer=double, clusters=str(clusters), ports="1")
-    found = chain._kept(one, links)
+    found = chain._kept(one, whole)
     assert found is not None
-    tiles, mine = [], -(-links[0].rows // found.clusters)
+    tiles, mine = [], -(-whole.links[0].rows // found.clusters)
     for start in range(0, mine, found.at_once):
         rows = min(found.at_once, mine - start)
-        for link in links:
-            tiles += _tiles(one, link, rows, found.clusters, links)
+        for at in range(len(whole.links)):
+            tiles += _tiles(one, whole, at, rows, found.clusters)
     events = Cluster(double == "on", one.streams.barrier, one.dma.dma_disturbs).run(tiles)
     assert found.cycles == pytest.approx(events)
 
 
-def _tiles(one: Chip, link: Link, rows: int, clusters: int, links: tuple[Link, ...]) -> list[Tile]:
+def _tiles(one: Chip, whole: Chain, at: int, rows: int, clusters: int) -> list[Tile]:
     """Every transfer and every piece of work, one by one."""
-    number = one.number_bytes
+    number, link = one.number_bytes, whole.links[at]
+    is_left = at in {*whole.stored, len(whole.links) - 1}
+    is_read = whole.source(at) < 0
 
     def read(columns: int, count: int) -> Fetch:
         return fetch(one, ((columns * number, rows),) * count, clusters) if count else NOTHING
 
     def written(columns: int) -> Fetch:
-        return stored(one, columns * number, rows, clusters) if link is links[-1] else NOTHING
+        return stored(one, columns * number, rows, clusters) if is_left else NOTHING
 
     if isinstance(link, Rows):
-        load = read(link.columns, link.operands - (link is not links[0]))
+        load = read(link.columns, link.operands - (not is_read))
         step = Step(load, KERNELS[link.kind](one, rows, link.columns))
         return [Tile(1, step, written(link.columns))]
-    tiles = [Tile(1, Step(read(link.k, 1), 0.0), NOTHING)] if link is links[0] else []
+    tiles = [Tile(1, Step(read(link.k, 1), 0.0), NOTHING)] if is_read else []
     deep = 512 // number
     for start in range(0, link.n, 64):
         n, steps = min(64, link.n - start), []
-        for at in range(0, link.k, deep):
-            k = min(deep, link.k - at)
+        for inner in range(0, link.k, deep):
+            k = min(deep, link.k - inner)
             weight = fetch(one, ((k * number, n),), clusters)
-            steps.append(Step(weight, multiplying(one)(rows, n, k, at > 0)))
+            steps.append(Step(weight, multiplying(one)(rows, n, k, inner > 0)))
         first, *rest = steps
         middle = rest[0] if len(rest) > 1 else None
         last = rest[-1] if rest else None
@@ -100,25 +114,69 @@ def test_rows_that_stay_are_neither_stored_nor_fetched(precision: str) -> None:
 def test_rows_that_have_no_room_are_stored() -> None:
     one = chip(keep_rows="on")
     long = (Rows("scale", 16, 6000), Product(16, 64, 6000))
-    assert kept(one, (long[1], Rows("layernorm", 16, 64))) is not None
-    assert kept(one, (Product(16, 20_000, 64), Rows("layernorm", 16, 20_000))) is None
+    assert kept(one, Chain((long[1], Rows("layernorm", 16, 64)))) is not None
+    assert kept(one, Chain((Product(16, 20_000, 64), Rows("layernorm", 16, 20_000)))) is None
     found = costs(one, Chain(long))
     assert [each.cycles for each in found] == [cost(one, link).cycles for link in long]
 
 
 @settings(max_examples=10, deadline=None)
 @given(chains(), st.sampled_from(["fp64", "fp16"]), st.sampled_from(["off", "on"]))
-def test_a_chain_is_never_slower_for_the_lever(
-    links: tuple[Link, ...], precision: str, double: str
-) -> None:
+def test_a_chain_is_never_slower_for_the_lever(whole: Chain, precision: str, double: str) -> None:
     apart, cut = (
         sum(
             each.cycles
-            for each in costs(chip(precision, double_buffer=double, keep_rows=lever), Chain(links))
+            for each in costs(chip(precision, double_buffer=double, keep_rows=lever), whole)
         )
         for lever in ("off", "on")
     )
     assert cut <= apart
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    chains(),
+    st.sampled_from(["fp64", "fp8"]),
+    st.sampled_from(["off", "on"]),
+    st.integers(14_000, 40_000),
+)
+def test_rows_never_overflow_the_scratchpad_and_no_more_would_fit(
+    whole: Chain, precision: str, double: str, scratchpad_bytes: int
+) -> None:
+    one = chip(
+        precision,
+        double_buffer=double,
+        scratchpad_bytes=str(scratchpad_bytes),
+        find_tiles="on",
+        clusters="1",
+    )
+    n, k = 64, 512 // one.number_bytes
+    room = one.geometry.usable_bytes // one.number_bytes
+    rows = chain._room(one, whole, n, k)
+    assert rows < 1 or _held(whole, rows, n, k, twice=double == "on") <= room
+    assert _held(whole, max(0, rows) + 1, n, k, twice=double == "on") > room
+
+
+def _held(whole: Chain, rows: int, n: int, k: int, *, twice: bool) -> int:
+    """The most numbers that are in a scratchpad at once, buffer by buffer."""
+    most, links = 0, whole.links
+    for at, link in enumerate(links):
+        buffers = {
+            one: rows * links[one].columns
+            for one in range(at)
+            if any(whole.source(reader) == one for reader in range(at, len(links)))
+        }
+        stays = any(whole.source(reader) == at for reader in range(at, len(links)))
+        numbers = sum(buffers.values()) + rows * (link.reads if whole.source(at) < 0 else 0)
+        if isinstance(link, Product):
+            numbers += (2 if twice else 1) * min(n, link.n) * min(k, link.k)
+        elif whole.source(at) >= 0:
+            numbers += rows * (link.operands - 1) * link.columns
+        written = min(n, link.n) if isinstance(link, Product) and not stays else link.columns
+        numbers += rows * written * (2 if twice and not stays else 1)
+        numbers += rows * links[0].reads if twice else 0
+        most = max(most, numbers)
+    return most
 
 
 def test_it_is_cut_where_that_is_fastest() -> None:
@@ -135,5 +193,16 @@ def test_it_is_cut_where_that_is_fastest() -> None:
 def _part(one: Chip, links: tuple[Link, ...]) -> float:
     if len(links) == 1:
         return cost(one, links[0]).cycles
-    found = kept(one, links)
+    found = kept(one, Chain(links))
     return float("inf") if found is None else found.cycles
+
+
+@pytest.mark.parametrize("precision", ["fp64", "fp8"])
+def test_what_others_read_as_well_is_stored_and_not_fetched(precision: str) -> None:
+    one = chip(precision, keep_rows="on")
+    alone, read = kept(one, Chain(NORMED)), kept(one, Chain(NORMED, stored=(0,)))
+    assert alone is not None
+    assert read is not None
+    assert read.dma_bytes == alone.dma_bytes + one.number_bytes * 128 * 768
+    assert read.at_once == alone.at_once
+    assert alone.cycles < read.cycles

@@ -108,3 +108,32 @@ def test_no_step_of_a_decoder_cuts_stages(monkeypatch: pytest.MonkeyPatch) -> No
         assert devices == {"cpu.serial", "manycore.snitch16"}
     found = Generator(plan)(PROMPT, max_new=20)
     assert [*found.tokens] == PlainLoop(tiny_decoder()).greedy(PROMPT, 20)
+
+
+def test_rows_stay_from_node_to_node_with_the_lever() -> None:
+    """Two products are one node, which takes less than the two, and computes the same."""
+    rng = np.random.default_rng(0)
+    case = sample(
+        "(float[128, 64] x) => (float[128, 64] y) "
+        "{ n = LayerNormalization(x, s) u = MatMul(n, v) y = MatMul(u, w) }",
+        s=np.ones(64, np.float32),
+        v=rng.standard_normal((64, 128), np.float32),
+        w=rng.standard_normal((128, 64), np.float32),
+    )
+    feeds = {"x": case.feeds(seed=3)[0]}
+    plans = [
+        compile_model(
+            ir.to_proto(case.stage.model),
+            feeds=feeds,
+            devices=[HOT, f"manycore.snitch16:precision=fp32,keep_rows={lever}"],
+            objective="energy",
+        )
+        for lever in ("off", "on")
+    ]
+    apart, together = (plan.first.planned for plan in plans)
+    assert len(apart.schedule.device_of) == 2
+    assert set(together.schedule.device_of.values()) == {"manycore.snitch16"}
+    assert len(together.schedule.device_of) == 1
+    assert together.account.latency_s < apart.account.latency_s
+    stored, kept = (Session(plan).run(None, feeds)[0] for plan in plans)
+    np.testing.assert_array_equal(stored, kept)

@@ -82,14 +82,37 @@ FOUND = {
             ),
         ),
     ),
-    "what two kernels read is stored": (
+    "what two kernels read is stored, and stays for the next": (
         sample(
             "(float[5, 8] x) => (float[5, 8] y) "
             "{ n = LayerNormalization(x, s) h = MatMul(n, w) y = Add(h, n) }",
             s=_weights(8),
             w=_weights(8, 8),
         ),
-        (Rows("layernorm", 5, 8), Product(5, 8, 8, follow=("add",))),
+        (Chain((Rows("layernorm", 5, 8), Product(5, 8, 8, follow=("add",))), stored=(0,)),),
+    ),
+    "a norm stays for all products of it": (
+        sample(
+            "(float[5, 8] x) => (float[5, 6] q, float[5, 6] k, float[5, 4] v) "
+            "{ n = LayerNormalization(x, s) a = MatMul(n, w) q = Add(a, b) "
+            "k = MatMul(n, w) v = MatMul(n, t) }",
+            s=_weights(8),
+            w=_weights(8, 6),
+            b=_weights(6),
+            t=_weights(8, 4),
+        ),
+        (
+            Chain(
+                (
+                    Rows("layernorm", 5, 8),
+                    Product(5, 6, 8, follow=("scale",)),
+                    Product(5, 6, 8),
+                    Product(5, 4, 8),
+                ),
+                stored=(1, 2),
+                sources=(-1, 0, 0, 0),
+            ),
+        ),
     ),
     "a mask that a product reads, too, is stored": (
         sample(
@@ -99,7 +122,10 @@ FOUND = {
             s=_weights(5),
             w=_weights(5, 6),
         ),
-        (Rows("layernorm", 5, 5), Product(5, 6, 5), Attend(Head(5, 5, 4), 1)),
+        (
+            Chain((Rows("layernorm", 5, 5), Product(5, 6, 5)), stored=(0,)),
+            Attend(Head(5, 5, 4), 1),
+        ),
     ),
     "a product of a norm as its right factor is none": (
         sample(
@@ -187,7 +213,8 @@ def test_a_result_that_others_read_is_stored_before_anything_follows() -> None:
         "(float[4, 6] x) => (float[4, 8] h, float[4, 8] y) { h = MatMul(x, w) y = Gelu(h) }",
         w=_weights(6, 8),
     )
-    assert works_of(case.node, fused=True) == (Product(4, 8, 6), Rows("gelu", 4, 8))
+    links = (Product(4, 8, 6), Rows("gelu", 4, 8))
+    assert works_of(case.node, fused=True) == (Chain(links, stored=(0,)),)
 
 
 def test_weights_are_the_floats() -> None:

@@ -3,16 +3,17 @@ those in use are made once."""
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 
 from stagecut import backends
 from stagecut.backends.quantised import products
 from stagecut.backends.quantised.products import quantised_matrix, targets
 from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
 from stagecut.compiler.formats.node_ranges import Range, put_ranges
-from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix
+from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix, QuantisedTensor
 from stagecut.compiler.ir.device import Tensor
 from tests.support.nodes import sample
-from tests.support.quantised import quantised_tensor
+from tests.support.quantised import quantised_tensor, tools_own_model
 
 W = np.random.default_rng(0).standard_normal((40, 24)).astype(np.float32)
 SCHEME = Scheme.of("int4", "cpu.int4.serial", {})
@@ -97,3 +98,36 @@ def test_a_weight_that_is_in_few_bits_is_taken_as_it_is(
     assert quantised_matrix(target, SCHEME) is held.matrix
     monkeypatch.undo()
     assert quantised_matrix(target, Scheme(8, 128)).form.bits == 8
+
+
+def test_weights_of_8_bits_are_none_of_7() -> None:
+    """Whose sums of two products would exceed 16 bits."""
+    wide, narrow = (Scheme.of("int8-dynamic", "d", {"weights": bits}) for bits in "87")
+    held = {
+        scheme: QuantisedTensor("w", _matrix(W, scheme), turned=False) for scheme in (wide, narrow)
+    }
+    text = "(float[2, 40] x) => (float[2, 24] y) { y = MatMul (x, w) }"
+    for scheme, tensor in held.items():
+        stage = sample(text, w=W).stage
+        stage.model.graph.initializers["w"].const_value = tensor
+        [target] = targets(stage.model.graph, narrow)
+        found = quantised_matrix(target, narrow)
+        assert (found is tensor.matrix) == (scheme is narrow)
+        assert np.abs(found.integers().values).max() <= 64
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_columns_are_those_of_the_tools_own_model(narrow: bool) -> None:
+    weight = W.copy()
+    weight[:, 3] = 0.0  # whose scale is 1
+    weight[:, 4] *= 1e-30
+    weight[:, 5] = np.linspace(-127, 127, 40) / 2 + 0.25  # ties
+    scheme = Scheme(8, None, narrow=narrow)
+    theirs = tools_own_model(weight, scheme).graph.initializer
+    values, scales = (
+        next(numpy_helper.to_array(each) for each in theirs if each.name.endswith(end))
+        for end in ("_quantized", "_scale")
+    )
+    found = _matrix(weight, scheme)
+    np.testing.assert_array_equal(found.values.numpy(), values)
+    np.testing.assert_array_equal(found.scales.numpy(), scales.reshape(-1))

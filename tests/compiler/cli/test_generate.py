@@ -13,6 +13,7 @@ from stagecut.compiler.ir.state import DecodingOptions
 from tests.support import encoder_decoders
 from tests.support.command_line import Said, stagecut
 from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
+from tests.support.onnx_models import MODELS
 from tests.support.tokenizers import word_tokenizer
 
 Run: TypeAlias = Callable[..., Said]
@@ -53,8 +54,9 @@ def test_from_a_model_to_tokens(run: Run, tmp_path: Path) -> None:
     assert "first token after" in said.err
     said = run("report", path)
     assert "a sequence holds 40 tokens" in said.out
-    assert "m.prefill" in said.out
-    assert "m.decode" in run("report", path, "--shape", "input_ids=1x1").out
+    assert "m.decode" in said.out
+    assert "m.prefill" in run("report", path, "--entry", "prefill").out
+    assert "m.prefill" in run("report", path, "--shape", "input_ids=1x5").out
 
 
 def test_as_json(run: Run, plan: Path) -> None:
@@ -188,11 +190,58 @@ def test_what_compile_refuses(
 
 
 def test_other_commands_say_that_it_is_a_decoder(run: Run, plan: Path) -> None:
-    for command in ("run", "bench"):
-        said = run(command, plan, "--random", 0)
-        assert said.code == 1, command
-        assert "has no entry 'main'; it has prefill, decode" in said.err
-        assert "stagecut generate" in said.err
+    said = run("run", plan, "--random", 0)
+    assert said.code == 1
+    assert "has no entry 'main'; it has prefill, decode" in said.err
+    assert "stagecut generate" in said.err
+
+
+def test_what_a_token_takes_is_reported_first(run: Run, plan: Path) -> None:
+    said = run("report", plan)
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[0] == "Entries"
+    first, second = (line.split()[:5] for line in lines[3:5])
+    assert first == ["decode", "1", "token", "behind", "47"]
+    assert second[:3] == ["prefill", "5", "tokens"]
+    assert ", decode " in said.out
+    found = json.loads(run("report", plan, "--json").out)
+    assert found["entry"] == "decode"
+    assert [row["entry"] for row in found["entries"]] == ["decode", "prefill"]
+    assert found["entries"][0]["predicted"] == found["summary"]["predicted"]
+    assert "it has" not in run("report", plan, "--nodes", "--entry", "prefill").err
+
+
+def test_each_entry_is_compared(run: Run, plan: Path, tmp_path: Path) -> None:
+    assert run("diff", plan, plan).code == 0
+    said = run("diff", plan, plan, "--json")
+    found = json.loads(said.out)
+    assert said.code == 0
+    assert [*found["entries"]] == ["decode", "prefill"]
+    assert found["differs"] is False
+    assert found["times"] == found["entries"]["decode"]["times"]
+    assert "entries" not in json.loads(run("diff", plan, plan, "--entry", "prefill", "--json").out)
+    onnx.save(MODELS["residual"].proto(), tmp_path / "m.onnx")
+    quick = ("--device", "cpu.serial", "--effort", "quick", "--no-cache")
+    assert run("compile", tmp_path / "m.onnx", "-o", tmp_path / "m.plan", *quick).code == 0
+    said = run("diff", plan, tmp_path / "m.plan", "--entry", "main")
+    assert (said.code, "'main' is not one of prefill, decode" in said.err) == (2, True)
+
+
+def test_each_entry_is_measured_beside_others(run: Run, plan: Path) -> None:
+    few = ("--rounds", 1, "--seconds", 0.01, "--against", "onnxruntime")
+    said = run("bench", plan, *few, "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert [*found["entries"]] == ["decode", "prefill"]
+    assert found["rows"] == found["entries"]["decode"]["rows"]
+    assert all("latency_s" in row for each in found["entries"].values() for row in each["rows"])
+    said = run("bench", plan, *few, "--entry", "prefill")
+    assert (said.code, said.out.splitlines()[0].split(":")[0]) == (0, "prefill")
+    assert "--objective throughput" not in said.out
+    np.save(plan.with_name("ids.npy"), np.array([[1]]))
+    said = run("bench", plan, *few, "--input", f"input_ids={plan.with_name('ids.npy')}")
+    assert (said.code, "say which: --entry decode" in said.err) == (2, True)
 
 
 def test_an_encoder_decoder(run: Run, tmp_path: Path) -> None:

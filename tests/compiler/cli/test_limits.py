@@ -1,8 +1,17 @@
 """Joules, seconds and bytes as people write them."""
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stagecut.compiler.cli.limits import parse_bytes, parse_joules, parse_seconds, stream_limits
+from stagecut.compiler.cli.limits import (
+    parse_bytes,
+    parse_joules,
+    parse_seconds,
+    parse_tolerance,
+    stream_limits,
+)
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.stream_certificate import Limit
 
@@ -67,3 +76,38 @@ def test_limits_of_streams() -> None:
         energy,
     )
     assert stream_limits(None, None, "2mJ") == (energy,)
+
+
+TOLERANCES = {"0.05": 0.05, "0": 0.0, " 1e-3": 1e-3, "cosine=1": 0.0, "cosine = 0.6": 0.8}
+
+
+@pytest.mark.parametrize(("text", "allowed"), TOLERANCES.items(), ids=TOLERANCES)
+def test_tolerances(text: str, allowed: float) -> None:
+    assert parse_tolerance(text) == pytest.approx(allowed)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-0.1", "nan", "inf", "5 %", "cosine", "cosine=0", "cosine=1.1", "rms=0.1"]
+)
+def test_tolerances_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="is no tolerance") as error:
+        parse_tolerance(text)
+    assert error.value.where == "--tolerance"
+
+
+def test_a_metric_has_a_unit_of_its_own() -> None:
+    assert parse_tolerance("0.1", of_metric=True) == 0.1
+    assert parse_tolerance(None) is None
+    with pytest.raises(UsageError, match="no tolerance of a metric"):
+        parse_tolerance("cosine=0.9", of_metric=True)
+
+
+@given(st.floats(0.01, 0.9999), st.integers(0, 99))
+def test_no_output_within_it_is_at_a_smaller_cosine(cosine: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    right, change = rng.standard_normal((2, 3))
+    allowed = parse_tolerance(f"cosine={cosine!r}")
+    assert allowed is not None
+    found = right + allowed * change * np.linalg.norm(right) / np.linalg.norm(change)
+    at = found @ right / np.linalg.norm(found) / np.linalg.norm(right)
+    assert at >= cosine - 1e-9

@@ -77,6 +77,14 @@ BAD: dict[str, tuple[Change, str]] = {
         lambda d: d.update(full_weight_bytes=-1),
         "at full_weight_bytes",
     ),
+    "a share of a budget for nobody": (
+        lambda d: d.update(budget={"tolerance": 0.1, "shares": {"decode": 0.1}}),
+        "budget has a share for 'decode', which is no entry",
+    ),
+    "a share of a budget that is none": (
+        lambda d: d.update(budget={"tolerance": 0.1, "shares": {"main": -0.1}}),
+        "at budget.shares.main",
+    ),
     "a key that is missing": (
         _run(lambda run: run["schedule"]["stages"][0].pop("device")),
         "Field required, at entries.main.variants.0.run.schedule.stages.0.device",

@@ -76,6 +76,10 @@ def _changed(**changes: Any) -> dict[str, Any]:
 
 
 REFUSED = {
+    "nodes that are a number": (
+        _changed(stages=[{"device": "cpu", "replicas": 1, "nodes": 5}]),
+        "stages.0.nodes",
+    ),
     "no certificate": (_changed(certificate={}), "certificate.period"),
     "no replicas": (_changed(stages=[{"device": "cpu", "nodes": ["a"]}]), "stages.0.replicas"),
     "a node of another table": (

@@ -13,7 +13,12 @@ from stagecut.compiler.ir.costs import Endpoint
 from stagecut.compiler.ir.errors import ScheduleError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
-from stagecut.compiler.ir.stream import StreamSchedule, in_flight, stream_account, stream_of
+from stagecut.compiler.ir.stream import (
+    StreamSchedule,
+    in_flight,
+    stream_account,
+    stream_of,
+)
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.runtime.scheduler import Scheduler, Start
 from tests.support.streams import heavy, stream_table

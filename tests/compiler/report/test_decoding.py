@@ -8,6 +8,8 @@ import pytest
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.along_length import AlongLength, BestFrom
 from stagecut.compiler.ir.plan import PlanDocument
+from stagecut.compiler.ir.precision import SharedBudget
+from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.report.decoding import DecodingFigures
 from tests.support import encoder_decoders
 from tests.support.decoders import decoder_plan, tiny_decoder
@@ -39,6 +41,25 @@ def test_of_a_decoder() -> None:
     document = answering.document()
     assert (document["new"], document["answer_s"]) == (11, 0.13)
     assert "observed" in next(replace(figures, observed=True).lines())
+
+
+def test_a_budget_that_entries_share_is_told() -> None:
+    figures = DecodingFigures.of(decoder_plan(tiny_decoder()).document)
+    assert figures is not None
+    shares = {"prefill": 0.03, "decode": 0.04}
+    found = replace(figures, budget=SharedBudget(0.05, shares))
+    assert [*found.lines()][-1] == (
+        "of the 5 % that an answer may be off by (rms), prefill by 3 %, decode by 4 %"
+    )
+    assert found.document()["budget"] == {
+        "tolerance": 0.05,
+        "shares": shares,
+        "certificate": None,
+    }
+    proved = SharedBudget(0.05, shares, Certificate.of("variable elimination", 0.2, 0.2))
+    assert [*replace(figures, budget=proved).lines()][-1] == (
+        "by the costs, an answer within that takes 200 ms; optimal: no other schedule costs less"
+    )
 
 
 def test_states_in_a_devices_memory_are_told() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from stagecut.compiler.ir.plan import WeightSizes
 from stagecut.compiler.ir.precision import Attempt, ContenderError, PlannedPrecision
 from stagecut.compiler.report import precision_wording
+from stagecut.compiler.report.model.rows import ContenderRow
 
 
 def _precision(*errors: ContenderError, attempts: tuple[Attempt, ...] = ()) -> PlannedPrecision:
@@ -45,6 +46,62 @@ def test_what_a_quantised_model_is_held_against() -> None:
     planned = replace(_precision(), reference="full.onnx", own=0.013)
     [told] = precision_wording.precision(planned, "cpu.serial")
     assert told == ("held against full.onnx, from which the model itself is off by 1.3 % (rms)")
+
+
+def test_what_was_not_built_is_told() -> None:
+    out = ("cpu.int4.serial (3.1 times as long as cpu.parallel, and no nearer)", "x (90 % off)")
+    [told] = precision_wording.precision(replace(_precision(), not_built=out), "cpu.parallel")
+    assert told == (
+        "not built, by the costs and the errors of single nodes: cpu.int4.serial (3.1 times as "
+        "long as cpu.parallel, and no nearer), x (90 % off)"
+    )
+
+
+def _row(name: str, median_s: float, *, chosen: bool = False) -> ContenderRow:
+    return ContenderRow(
+        kind="single",
+        device=name,
+        name=name,
+        also=(),
+        chosen=chosen,
+        is_optimum=False,
+        stages=1,
+        basis="measured",
+        accounting="measured",
+        runs=3,
+        median_s=median_s,
+        low_s=median_s,
+        high_s=median_s,
+        min_s=median_s,
+        max_s=median_s,
+        predicted_s=median_s,
+        energy_j=None,
+        cpu_s=None,
+        why="",
+        noise="",
+    )
+
+
+def test_why_nothing_runs_in_lower_precision() -> None:
+    planned = _precision(
+        ContenderError("cpu.parallel", 0.0, None, kept=True),
+        ContenderError("openvino.f32", 0.0, None, kept=True),
+        ContenderError("openvino.int8", 0.03, 0.032, kept=True),
+        ContenderError("cpu.int4.parallel", 0.24, 0.25, kept=False),
+    )
+    rows = [
+        _row("cpu.parallel", 0.02, chosen=True),
+        _row("openvino.int8", 0.026),
+        _row("openvino.f32", 0.021),
+    ]
+    assert precision_wording.none_pays(planned, rows) == (
+        "lower precision does not pay within the tolerance: openvino.int8 takes 1.30 times as "
+        "long; cpu.int4.parallel is 25 % off"
+    )
+    pays = [replace(each, chosen=each.name == "openvino.int8") for each in rows]
+    assert precision_wording.none_pays(planned, pays) == ""
+    assert precision_wording.none_pays(None, rows) == ""
+    assert precision_wording.none_pays(planned, rows[:1]) != ""
 
 
 def test_nothing_is_said_of_full_precision() -> None:

@@ -1,4 +1,5 @@
-"""A node by itself, wherever its device's memory is."""
+"""A node by itself, or several that have nothing to do with each other, wherever their device's
+memory is."""
 
 from pathlib import Path
 
@@ -32,3 +33,18 @@ def test_it_starts_and_ends_in_the_hosts_memory(
     assert weight is not None
     np.testing.assert_allclose(found, h @ weight.numpy(), rtol=1e-4, atol=1e-5)
     assert is_portable(node)
+
+
+@pytest.mark.parametrize("device", ["cpu.serial", "null"])
+def test_several_at_once_write_what_each_writes_alone(device: str, tmp_path: Path) -> None:
+    program = load_program(products(3))
+    [weights] = write_weights([program.model], tmp_path)
+    engines = backends.create_all(["cpu.serial", "null:memory=pim"])
+    graph, one = graph_of(program), OneNode(Extractor(program, weights), engines)
+    nodes = [graph.node_named[name] for name in ("m0", "m2")]
+    feeds = {"x": program.feeds["x"], "t1": 2 * program.feeds["x"]}
+    both = Executor(one.beside(nodes, device), ["h0", "h2"], engines).run(feeds)[0]
+    for node, output in zip(nodes, ("h0", "h2"), strict=True):
+        own = {value.name: feeds[value.name] for value in node.inputs}
+        found = Executor(one(node, device), [output], engines).run(own)[0]
+        np.testing.assert_array_equal(both[output], found[output])

@@ -6,7 +6,8 @@ import pytest
 
 from stagecut.compiler.ir.device import silent
 from stagecut.compiler.ir.errors import DeviceError
-from stagecut.runtime.hosts.calibrate import SIZES_BYTES, calibrate
+from stagecut.compiler.ir.measured_machine import MeasuredDevice
+from stagecut.runtime.hosts.calibrate import SIZES_BYTES, Probed, calibrate, probed_in_turns
 from tests.support.over_hosts import ClusterHere
 
 CALL_S, BYTE_S = 2e-3, 1e-9
@@ -19,10 +20,11 @@ class _Timed(ClusterHere):
         super().__init__()
         self.hosts = self.hosts[:3]
         self.now_s = 0.0
+        self.probes: list[dict[str, float]] = []
 
     def call(self, actor: object, method: str, *arguments: object) -> Any:
         if method == "probe":
-            return {"cpu.serial": 0.25}
+            return self.probes.pop(0) if self.probes else {"cpu.serial": 0.25}
         if method == "worked_s":
             return super().call(actor, method) * 0.0  # by another clock than this
         self.now_s += CALL_S + BYTE_S * sum(getattr(each, "nbytes", 0) for each in arguments)
@@ -49,6 +51,18 @@ def test_a_link_takes_what_is_added_to_calls() -> None:
         for size_bytes, sample in zip(SIZES_BYTES, link.samples, strict=True):
             assert sample.time_s == pytest.approx(BYTE_S * size_bytes, rel=0.1, abs=1e-7)
     assert cluster.ended == 3  # those that kept hosts busy
+
+
+def test_hosts_are_probed_in_turns() -> None:
+    """A device that failed in one of them is none."""
+    cluster = _Timed()
+    hosts = [Probed(host.address, host, cluster.prober(host)) for host in cluster.hosts[:2]]
+    cluster.probes = [{"a": 1.0, "b": 1.0}, {"a": 8.0}, {"a": 9.0, "b": 2.0}, {"a": 7.0}]
+    cluster.probes += [{"a": 3.0}, {"a": 6.0}]
+    found = probed_in_turns(cluster, hosts, silent)  # type: ignore[arg-type]
+    assert found == {
+        "10.0.0.1": (MeasuredDevice("a", 3.0),), "10.0.0.2": (MeasuredDevice("a", 7.0),)
+    }  # fmt: skip
 
 
 def test_a_cluster_of_one_is_none() -> None:

@@ -4,7 +4,8 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import EngineError
+from stagecut.compiler.ir.stream_trace import Call
 from stagecut.runtime.executor import Executor
-from stagecut.runtime.stream.full import FullStream
+from stagecut.runtime.stream.full import FullStream, Rounds, _call_s, whole_rounds
 
 
 class Stages:
@@ -64,6 +66,33 @@ def test_what_it_says_of_itself() -> None:
     assert run.period_s >= 0.004 / 2 * 0.5  # of two at once
     assert run.period_s == run.wall_s / run.inputs
     assert run.ran > run.inputs
+
+
+#: When outputs left, how many replicas and inputs in a call there are -> inputs, and seconds.
+ROUNDS = {
+    "one replica": ([1, 2, 3, 4], 1, (3, 3)),
+    "two side by side, one of which has ended": ([1, 1, 2, 2, 3, 3, 4], 2, (4, 2)),
+    "two in turns": ([1, 1.5, 2, 2.5, 3], 2, (2, 1)),
+    "batches of two": ([1, 1, 2, 2, 3, 3, 4, 4], 2, (6, 3)),
+    "batches of two behind a single input": ([0, 1, 1, 2, 2, 3, 3], 2, (4, 2)),
+    "batches of two side by side": ([1, 1, 1, 1, 2, 2, 2, 2, 3, 3], 4, (4, 1)),
+}
+
+
+@pytest.mark.parametrize(("left_s", "every", "counted"), ROUNDS.values(), ids=ROUNDS.keys())
+def test_whole_rounds_count(
+    left_s: Sequence[float], every: int, counted: tuple[int, float]
+) -> None:
+    rounds = whole_rounds(left_s, every)
+    assert (rounds.inputs, rounds.wall_s) == counted
+
+
+def test_calls_that_ended_meanwhile_count_on_average() -> None:
+    """One of three that was slow counts: a replica lets through as much less."""
+    ends = (1.0, 2.0, 4.0, 5.0, 6.0)
+    calls = [Call(0, 0, 1, start, end) for start, end in pairwise((0.5, *ends))]
+    assert _call_s(calls, Rounds(3, 1.0, 5.0)) == pytest.approx(4 / 3)
+    assert _call_s(calls[:1], Rounds(3, 1.0, 5.0)) == 0.5  # of a stage that only ran before
 
 
 def test_a_few_inputs_at_the_least() -> None:

@@ -110,7 +110,7 @@ def test_what_is_proved_and_what_ships_are_told() -> None:
 
 def test_a_difference() -> None:
     found = compare(mixed().planned, without_pim().planned)
-    document = json.loads(difference_json(found, 0.05))
+    document = json.loads(difference_json({None: found}, 0.05))
     assert document["schema"] == "stagecut.diff/2"
     assert document["decided_otherwise"] is True
     assert document["moves"][0] == {

@@ -1,103 +1,8 @@
 """The page in a real browser: what a reader does with it, and what it must not do."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
-
 import pytest
 
-from stagecut.compiler.report.page.html import to_html
-from tests.support.browser import chromium
-from tests.support.planned import Sample, report_of
-from tests.support.planned_variants import (
-    empty,
-    free,
-    hostile,
-    large,
-    long_names,
-    mixed,
-    one_node,
-    two_transfers,
-    wide,
-)
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-SAMPLES = {
-    "mixed": mixed(),
-    "one node": one_node(),
-    "no node": empty(),
-    "hostile": hostile(),
-    "long names": long_names(),
-    "from nanoseconds to an hour": wide(),
-    "no time": free(),
-    "two transfers for one stage": two_transfers(),
-    "large": large(),
-}
-
-
-@dataclass
-class Visit:
-    """An open page, and everything it did that nobody asked for."""
-
-    page: "Page"
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-Open: TypeAlias = Callable[..., Visit]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pages")
-    for name, sample in SAMPLES.items():
-        (path / f"{name}.html").write_text(html_of(sample), "utf-8")
-    return path
-
-
-def html_of(sample: Sample) -> str:
-    return to_html(report_of(sample))
-
-
-@pytest.fixture
-def visit(browser: "Browser", folder: Path) -> Iterator[Open]:
-    """Opens the page of a sample; options are those of a browser context."""
-    opened: list[Page] = []
-
-    def open_page(name: str = "mixed", **options: Any) -> Visit:
-        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
-        opened.append(page)
-        found = Visit(page)
-        page.on("console", lambda message: found.complaints.append(message.text))
-        page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: found.complaints.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda asked: found.requests.append(asked.url))
-        page.goto((folder / f"{name}.html").as_uri())
-        return found
-
-    yield open_page
-    for page in opened:
-        page.close()
-
-
-every_page = pytest.mark.parametrize("name", SAMPLES)
-
-
-@every_page
-def test_it_opens_without_a_complaint_and_asks_for_nothing(visit: Open, name: str) -> None:
-    seen = visit(name)
-    seen.page.wait_for_load_state()
-    assert seen.complaints == []
-    assert [url.split(":")[0] for url in seen.requests] == ["file"]
+from tests.support.visits import Open
 
 
 def test_hostile_names_stay_harmless_whatever_is_clicked(visit: Open) -> None:
@@ -259,29 +164,6 @@ def test_light_and_dark(visit: Open, scheme: str, colour: str) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == colour
 
 
-@every_page
-def test_a_narrow_window_needs_no_scrolling_sideways(visit: Open, name: str) -> None:
-    page = visit(name, viewport={"width": 360, "height": 700}).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-@every_page
-def test_no_link_to_a_section_is_cut_off(visit: Open, name: str) -> None:
-    page = visit(name, viewport={"width": 1400, "height": 900}).page
-    assert page.evaluate("(n => n.scrollWidth <= n.clientWidth)(document.querySelector('nav'))")
-
-
-@pytest.mark.parametrize("name", [name for name in SAMPLES if name != "long names"])
-def test_no_table_scrolls_sideways_on_a_screen(visit: Open, name: str) -> None:
-    """Long names of devices, each in a column of its own, have no room."""
-    page = visit(name, viewport={"width": 1400, "height": 900}).page
-    wider = (
-        "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
-        ".map(e => e.closest('section').id)"
-    )
-    assert page.evaluate(wider) == []
-
-
 def test_the_answer_comes_first(visit: Open) -> None:
     sections = visit().page.locator("section").evaluate_all("all => all.map(each => each.id)")
     assert sections[:4] == ["summary", "contenders", "timeline", "change"]
@@ -423,26 +305,6 @@ def test_the_graph_is_no_wider_than_its_view_and_can_be_read(visit: Open, width:
     page.click("#graph-close")
     assert page.locator(".stage text").evaluate_all(WIDER) == []
     assert all("in all" in text for text in page.locator(".several .soft").all_text_contents())
-
-
-#: Pairs of an axis's numbers that lie over each other.
-_OVERLAPPING = """
-[...document.querySelectorAll("svg.drawing")].flatMap((drawing) => {
-  const ticks = [...drawing.querySelectorAll("text.tick")]
-    .map((text) => [text.textContent, text.getBoundingClientRect()])
-    .filter(([, box]) => box.width);
-  return ticks.flatMap(([text, a], at) => ticks.slice(at + 1)
-    .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
-    .map(([other]) => `${text} | ${other}`));
-})
-"""
-
-
-@pytest.mark.parametrize("width", [1400, 390])
-@pytest.mark.parametrize("name", SAMPLES)
-def test_no_number_of_an_axis_lies_over_another(visit: Open, name: str, width: int) -> None:
-    page = visit(name, viewport={"width": width, "height": 900}).page
-    assert page.evaluate(_OVERLAPPING) == []
 
 
 #: Words of the tables' names that stand on more than one line.

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import cycle
 
 import pytest
 from hypothesis import given, settings
@@ -26,15 +27,13 @@ def test_small_tables(table: CostTable, objective: Objective) -> None:
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(("seed", "objective"), zip(range(20), cycle(OBJECTIVES), strict=False))
 def test_random_tables_of_some_hundred_nodes(seed: int, objective: Objective) -> None:
     _same(seeded_table(seed, min_nodes=200, max_nodes=400, starts=0.0), objective)
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(("seed", "objective"), zip(range(10), cycle(OBJECTIVES), strict=False))
 def test_tables_that_start_stages_and_have_one_order(seed: int, objective: Objective) -> None:
     table = seeded_table(seed, min_nodes=200, max_nodes=400, starts=1.0)
     _same(in_one_order(table), objective)

@@ -56,6 +56,23 @@ def test_the_least_is_that_of_any_device() -> None:
     assert stages.least_periods_s(1)[0] == pytest.approx(stages.periods_s(1)[0])
     assert stages.latencies_s(1)[0, [LOCAL, FAR]] == pytest.approx([8e-3, 8.22e-3])
     assert stages.least_latencies_s(1)[0, [LOCAL, FAR]] == pytest.approx([2e-3, 2.22e-3])
-    quickest = replace(stages, quickest=True)
+    quickest = replace(stages, prefers="quickest")
     assert quickest.periods_s(1)[0, LOCAL] == pytest.approx(2e-3)
     assert quickest.latencies_s(1)[0, BOTH] == pytest.approx(2.11e-3)
+
+
+def test_any_devices_are_tried_where_they_may_take_less() -> None:
+    """With 6 ms on the one device and 11 ms on the other, half of the inputs are 5 ms on a link."""
+    table = with_parallel(chain(machine(2, cpus=1, bytes_per_s=1e5), 6e-3), 11e-3)
+    most = _stages(table)
+    assert most.periods_s(1)[0, BOTH] == pytest.approx(5.05e-3)
+    least_s = most.least_periods_s(1)[0, BOTH]
+    assert least_s < 4e-3
+    tried = replace(most, prefers="any")
+    better_s = 1 / (1 / 6e-3 + 1 / 11e-3)
+    assert tried.periods_s(1)[0, BOTH] == pytest.approx(better_s)
+    assert tried.least_periods_s(1)[0, BOTH] == pytest.approx(better_s)
+    assert [each.name for each in tried.devices_for(1, 0, BOTH)] == ["cpu", "b.par"]
+    untried = replace(tried, below_s=3e-3)
+    assert untried.periods_s(1)[0, BOTH] == pytest.approx(5.05e-3)
+    assert untried.least_periods_s(1)[0, BOTH] == least_s

@@ -147,15 +147,18 @@ def test_what_is_proved_is_of_all_devices(
             raise
         return
     assert found.certificate.lower_bound <= best_s * (1 + 1e-9)
+    if limit is None and not any(host.handling_s for host in table.machine.hosts):
+        assert found.account.period_s == pytest.approx(best_s)
 
 
-def test_with_a_slow_link_a_host_may_do_more_with_a_device_that_does_less() -> None:
-    """Half of the inputs are 5 ms on the link; were a fourth of them, it would be faster."""
+def test_with_a_slow_link_a_host_does_more_with_a_device_that_does_less() -> None:
+    """Half of the inputs would be 5 ms on the link; of a third, hosts take longest."""
     table = with_parallel(chain(machine(2, cpus=1, bytes_per_s=1e5), 6e-3), 11e-3)
     found = ThroughputOverHosts()(table)
-    assert found.account.period_s == pytest.approx(5.05e-3)
-    assert not found.certificate.exact
-    assert found.certificate.lower_bound <= min(each.period_s for each in every_account(table))
+    assert str(found.stream) == "1 x cpu + 1 x b.par: a"
+    assert found.certificate.exact
+    best_s = min(each.period_s for each in every_account(table))
+    assert found.account.period_s == pytest.approx(best_s)
 
 
 def test_a_limit_on_memory_is_one_for_each_host() -> None:

@@ -1,0 +1,59 @@
+"""A decoder whose plan holds weights in few bits says what torch says with these very weights."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from stagecut import models
+from stagecut.compiler import compile_model
+from stagecut.compiler.frontends.zoo import of_model
+from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.runtime.decoding.session import DecoderSession
+from tests.support.in_few_bits import in_few_bits
+from tests.support.scattered import scattered
+from tests.support.spread_out import spread_out
+
+PROMPT = (5, 17, 99, 42, 7)
+COUNT = 24
+
+#: Weights may be as far from those in full as they like: they are held to themselves.
+_FAR = 10.0
+
+#: How far scores may be off, of the largest: in float32, or where activations are rounded.
+_APART = {":activations=f32": 1e-4, "": 0.1}
+
+
+@pytest.mark.parametrize("activations", _APART)
+@pytest.mark.parametrize("device", ["cpu.int8.serial", "cpu.int4.serial"])
+def test_in_torch_with_the_same_weights(device: str, activations: str) -> None:
+    model = models.build("tiny-llama", past=64)
+    spread_out(model, 10.0)
+    module: Any = model.module
+    plan = compile_model(
+        of_model(model, "zoo:tiny-llama"),
+        devices=[f"{device}{activations}"],
+        costs=scattered(3),
+        tolerance=_FAR,
+        decoding=DecodingOptions(prompt=len(PROMPT)),
+    )
+    reference: Any = in_few_bits(module.model, plan)
+    session, said = DecoderSession(plan), [*PROMPT]
+    apart, largest = 0.0, 0.0
+    with session.sequence() as sequence, torch.no_grad():
+        given = [*PROMPT]
+        while len(said) < len(PROMPT) + COUNT:
+            entry = "decode" if sequence.length else "prefill"
+            found = sequence.run(entry, {"input_ids": np.array([given])})[0][0, -1]
+            expected = reference(input_ids=torch.tensor([said])).logits[0, -1].numpy()
+            apart = max(apart, float(np.abs(found - expected).max()))
+            largest = max(largest, float(np.abs(expected).max()))
+            if activations:
+                assert int(found.argmax()) == int(expected.argmax())
+            given = [int(expected.argmax())]
+            said += given
+        full = module.model(input_ids=torch.tensor([said[:-1]])).logits[0, -1].numpy()
+    assert apart <= _APART[activations] * largest
+    # the weights are others than in full, or nothing was compared
+    assert np.abs(full - expected).max() > 1e-3 * largest
