@@ -32,7 +32,7 @@ def create(name, options):
 DEATHS = {
     "create: exit 0": "dies exited with status 0 when it was made: going on without it there",
     "create: segfault": "dies crashed (SIGSEGV) when it was made: going on without it there",
-    "prepare: kill": "dies was killed (SIGKILL), as the system does where memory runs out when it was",
+    "prepare: kill": "dies was killed (SIGKILL), as the system does where memory runs out when",
 }
 
 
