@@ -88,6 +88,13 @@ def _proved(table: CostTable, given: Given) -> Proved:
     stored = _stored(table, given)
     verify(table, stored.certificate)
     account = stream_account(table, stored.stream)
+    if not stored.certificate.tells(len(table.nodes), account.period_s):
+        raise CertificateError(
+            f"its ticks of {stored.certificate.tick_s:g} s are too coarse for a period of "
+            f"{seconds(account.period_s)}",
+            where=str(given.path),
+            fix="solve the table again without what takes so much longer",
+        )
     misfit = stored.misfit(account)
     if misfit:
         raise CertificateError(

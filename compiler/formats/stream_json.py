@@ -174,10 +174,24 @@ def misfits(told: object, known: object, at: str = "") -> Iterator[str]:
         for index, (one, other) in enumerate(zip(told, known, strict=True)):
             yield from misfits(one, other, f"{at}[{index}]")
     elif isinstance(told, float | int) and isinstance(known, float | int):
-        if not math.isclose(told, known, rel_tol=ROUNDING):
-            yield f"{at} is {told:g}, and comes to {known:g}"
+        if not _is_close(told, known):
+            yield f"{at} is {_short(told)}, and comes to {known:g}"
     elif told != known:
         yield f"{at} is {told!r}, and comes to {known!r}"
+
+
+def _is_close(told: float, known: float) -> bool:
+    try:
+        return math.isclose(told, known, rel_tol=ROUNDING)
+    except OverflowError:  # of a whole number without end
+        return False
+
+
+def _short(told: float) -> str:
+    try:
+        return f"{told:g}"
+    except OverflowError:
+        return "a number that no float holds"
 
 
 def read_stream(path: Path, table: CostTable) -> StoredStream:

@@ -33,6 +33,9 @@ NO_BUDGETS = (LATENCY, MEMORY, WEIGHTS)
 #: So many bits has a limit on a budget in its own unit, which is not below what numbers hold.
 _BITS, _LEAST = 44, -600
 
+#: A proof in ticks may be off by such a part of a period, which no claim shows.
+_ROUNDED = 1e-4
+
 #: Sums of times differ by as much with the order in which they are added up.
 TOLERANCE = 1e-9
 
@@ -153,6 +156,11 @@ class StreamCertificate:
     @property
     def period_s(self) -> float:
         return float(self.period) * self.tick_s
+
+    def tells(self, nodes: int, period_s: float) -> bool:
+        """Whether what is rounded to ticks of so many nodes is little beside `period_s`, a stream's
+        by the costs as they are. It is not where others take longer than anybody would wait."""
+        return nodes * self.tick_s <= _ROUNDED * period_s or not period_s
 
     @property
     def found_s(self) -> float:

@@ -32,7 +32,7 @@ def create(name, options):
 DEATHS = {
     "create: exit 0": "dies exited with status 0 when it was made: going on without it there",
     "create: segfault": "dies crashed (SIGSEGV) when it was made: going on without it there",
-    "prepare: kill": "dies was killed (SIGKILL), as the system does where memory runs out, when",
+    "prepare: kill": "dies was killed (SIGKILL), as the system does where memory runs out when",
 }
 
 
@@ -92,7 +92,7 @@ def test_bench_runs_the_fallback_in_its_processes_too(folder: Path) -> None:
 def test_a_run_that_dies_in_a_stage_is_told_and_not_repeated(folder: Path) -> None:
     done = _stagecut(folder, "run", "x.plan", "--random", "0", death="run: abort")
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: the process crashed (SIGABRT)")
+    assert done.err.startswith("error: stagecut: the process crashed (SIGABRT)\n")
     assert "Traceback" not in done.err
 
 

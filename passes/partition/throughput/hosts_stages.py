@@ -16,7 +16,7 @@ import numpy as np
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.hosts_stream import LEAST_S
-from stagecut.compiler.ir.machine import LOCAL, Device, Route
+from stagecut.compiler.ir.machine import LOCAL, Device, Host, Route
 from stagecut.compiler.ir.solution import ROUNDING
 from stagecut.passes.partition.exact.arrays import producers, reads
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
@@ -24,6 +24,12 @@ from stagecut.passes.partition.throughput.lattice import Lattice, members
 
 #: Of a second: sums of up to an hour are whole numbers of them.
 _TICK_S = 2.0**-50
+
+#: What all nodes may come to, so that their ticks can be added up.
+MOST_S = 2.0**12
+
+#: Whatever is larger counts as a PiB, so that sums of bytes stay exact.
+_MOST_BYTES = 1 << 50
 
 #: So many ways to choose the devices of hosts are tried.
 _MOST_WAYS = 256
@@ -45,12 +51,19 @@ class HostsStages:
 
     @cached_property
     def hosts(self) -> Sequence[str]:
-        return [host.name for host in self.table.machine.hosts]
+        return [host.name for host in self._with_memories]
 
     @cached_property
     def handling_s(self) -> Floats:
-        hosts = self.table.machine.hosts
+        hosts = self._with_memories
         return np.array([0.0 if each.name == LOCAL else each.handling_s for each in hosts])
+
+    @cached_property
+    def _with_memories(self) -> Sequence[Host]:
+        """Nothing runs on others, which a table may name as well."""
+        machine = self.table.machine
+        used = {memory.host for memory in machine.memories}
+        return [host for host in machine.hosts if host.name in used]
 
     @cached_property
     def devices(self) -> Sequence[Sequence[Device]]:
@@ -272,7 +285,10 @@ class HostsStages:
     def _weights(self) -> dict[str, Ints]:
         nodes, devices = self.table.nodes, self.table.machine.devices
         return self._sums(
-            {each.name: [node.bytes_on(each.name) for node in nodes] for each in devices}
+            {
+                each.name: [min(node.bytes_on(each.name), _MOST_BYTES) for node in nodes]
+                for each in devices
+            }
         )
 
     def _ends_s(self, ideal: int) -> Floats:

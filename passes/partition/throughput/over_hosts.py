@@ -10,6 +10,7 @@ whatever the devices of the hosts, no stream in scope has a shorter period; the 
 found says how much longer its own is.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -33,7 +34,7 @@ from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.ir.units import at_most
 from stagecut.passes.partition.orders.precedence import Precedence
 from stagecut.passes.partition.throughput.best_ways import LARGEST, BestWays, Costs, Parts
-from stagecut.passes.partition.throughput.hosts_stages import HostsStages, Preference
+from stagecut.passes.partition.throughput.hosts_stages import MOST_S, HostsStages, Preference
 from stagecut.passes.partition.throughput.lattice import Lattice, members
 from stagecut.passes.partition.throughput.within_latency import WithinLatency
 
@@ -94,9 +95,34 @@ class ThroughputOverHosts:
                 where="machine",
                 fix="leave some out of machine.json",
             )
+        _check_hosts(table)
+        _check_times(table)
         lattice = Lattice.of(Precedence.of(table), _MOST_IDEALS, _MOST_PAIRS)
         search = _Search(table, lattice)
         return search.solution() if self.latency is None else search.solution_within(self.latency)
+
+
+def _check_hosts(table: CostTable) -> None:
+    """Raises UnplaceableError for a memory of a host that the table does not have."""
+    known = {host.name for host in table.machine.hosts}
+    for index, memory in enumerate(table.machine.memories):
+        if memory.host not in known:
+            raise UnplaceableError(
+                f"there is no host {memory.host!r}",
+                where=f"memories[{index}].host",
+                fix=f"the hosts are {', '.join(sorted(known))}",
+            )
+
+
+def _check_times(table: CostTable) -> None:
+    """Raises UnplaceableError for times that cannot be counted."""
+    total_s = math.fsum(max(node.run_s.values()) for node in table.nodes)
+    if total_s > MOST_S:
+        raise UnplaceableError(
+            f"they come to {total_s:g} s, and streams over hosts are made for {MOST_S:g} s at most",
+            where="nodes",
+            fix="leave out what takes so long that nobody would wait for it",
+        )
 
 
 @dataclass(frozen=True)

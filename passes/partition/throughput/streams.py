@@ -131,6 +131,8 @@ class Streams:
     ) -> StreamSolution:
         stream = self._stream(parts)
         account = stream_account(self.table, stream)
+        if not certificate.tells(len(self.table.nodes), account.period_s):
+            raise self._too_far_apart()
         return StreamSolution(stream, account, certificate, self.probe.calls.stages)
 
     def _stream(self, parts: tuple[Part, ...]) -> StreamSchedule:
@@ -149,17 +151,29 @@ class Streams:
         self, found: "Found | NothingWithin", others: tuple[Limit, ...], step: float
     ) -> Iterator[StreamSolution]:
         """From a pipeline that keeps to the `others`: of those as fast the one with the least
-        latency, then the fastest whose latency is shorter by `step`, and so on."""
+        latency, then the fastest whose latency is shorter by `step`, and so on. Raises
+        UnplaceableError where latencies are nothing beside what else the table has."""
+        most_s = math.inf
         while not isinstance(found, NothingWithin):
             parts, certificate = found
             latency_s = self.as_solution(parts, certificate).account.latency_s
             within = Within(self.probe, (*others, Limit(LATENCY, latency_s)))
             point = self.as_solution(within.thriftiest(parts), certificate)
+            if point.account.latency_s > most_s * (1 + 2 * TOLERANCE):
+                raise self._too_far_apart()
             yield point
             if not point.account.latency_s:
                 return
             most_s = point.account.latency_s * (1 - max(step, 2 * TOLERANCE))
             found = self.fastest((*others, Limit(LATENCY, most_s)), found)
+
+    def _too_far_apart(self) -> UnplaceableError:
+        return UnplaceableError(
+            f"times below {self.probe.calls.costs.tick_s:.3g} s are nothing beside the longest of "
+            "the table: streams cannot be told from each other",
+            where="nodes",
+            fix="leave out what takes so long that nobody would wait for it",
+        )
 
     def _low_latency(
         self, parts: tuple[Part, ...], others: tuple[Limit, ...], least_s: float

@@ -86,6 +86,10 @@ REFUSED = {
         _changed(stages=[{"device": "cpu", "replicas": 1, "nodes": ["z"]}]),
         "no node 'z'",
     ),
+    "a number in place of nodes": (
+        _changed(stages=[{"device": "cpu", "replicas": 1, "nodes": 10**40}]),
+        "stages.0.nodes",
+    ),
     "not a document": ([], "the whole file"),
 }
 
@@ -94,6 +98,11 @@ REFUSED = {
 def test_other_files(document: object, problem: str, tmp_path: Path) -> None:
     with pytest.raises(CertificateError, match=problem):
         read_stream(_written(tmp_path, document), TABLE)
+
+
+def test_a_figure_that_no_float_holds(tmp_path: Path) -> None:
+    stored = read_stream(_written(tmp_path, _changed(period_s=10**400)), TABLE)
+    assert "period_s is a number that no float holds" in stored.misfit(SOLUTION.account)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.stream import StreamAccount
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.partition.throughput.front import Front
+from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.partition.throughput.verify import verify
 from tests.support.streams import every_account, random_heavy_table, stream_table
 
@@ -39,6 +40,15 @@ def test_within_limits() -> None:
 def test_no_step_is_smaller_than_was_asked_for() -> None:
     points = Front(step=0.3)(TABLE)
     assert [str(point.stream) for point in points] == ["2 x four: a", "2 x one: a"]
+
+
+def test_times_beside_which_all_others_are_nothing() -> None:
+    """One device that takes an age: by its ticks, all streams are as fast, and none is told."""
+    devices = (Device("one", "host"), Device("slow", "host"), Device("two", "host", cores=2))
+    table = stream_table("a: one 8, two 6, slow 8\nb(a): one 8, two 6, slow 1e25", *devices)
+    for answer in (Front(), Throughput()):
+        with pytest.raises(UnplaceableError, match="streams cannot be told from each other"):
+            answer(table)
 
 
 def test_what_takes_no_time_is_the_only_point() -> None:

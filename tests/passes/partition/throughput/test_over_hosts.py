@@ -40,6 +40,25 @@ def test_there_has_to_be_room() -> None:
         ThroughputOverHosts()(chain(machine(2, capacity_bytes=5), 1e-3))
 
 
+def test_a_host_without_a_memory_runs_nothing() -> None:
+    table = chain(machine(2), 10e-3, 20e-3)
+    hosts = (*table.machine.hosts, Host("idle"))
+    found = ThroughputOverHosts()(replace(table, machine=replace(table.machine, hosts=hosts)))
+    assert str(found.stream) == str(ThroughputOverHosts()(table).stream)
+
+
+def test_a_memory_of_a_host_that_is_not_there() -> None:
+    table = chain(machine(2), 1e-3)
+    alone = replace(table.machine, hosts=table.machine.hosts[:1])
+    with pytest.raises(UnplaceableError, match="there is no host"):
+        ThroughputOverHosts()(replace(table, machine=alone))
+
+
+def test_times_that_cannot_be_added_up() -> None:
+    with pytest.raises(UnplaceableError, match="they come to 9e\\+18 s"):
+        ThroughputOverHosts()(chain(machine(2), 9e18))
+
+
 def test_of_many_hosts_it_is_said() -> None:
     table = chain(machine(), 1e-3)
     many = Machine(
