@@ -44,7 +44,7 @@ def visit(browser: "Browser", folder: Path, tabs: dict[str, "Page"]) -> Iterator
         viewport = options.pop("viewport", {"width": 1280, "height": 900})
         if str(options) not in tabs:
             tabs[str(options)] = browser.new_page(**options)
-        page: Any = tabs[str(options)]  # which has a type for each event
+        page = tabs[str(options)]
         found = Visit(page)
         heard = {
             "console": lambda message: found.complaints.append(message.text),
