@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import CertificateError, UnplaceableError
+from stagecut.compiler.ir.machine import Host, Memory
 from stagecut.compiler.ir.stream_certificate import Limit, StreamScope
 from stagecut.passes.partition.throughput.over_hosts import ThroughputOverHosts
 from stagecut.passes.partition.throughput.verify_hosts import verify_over_hosts
@@ -62,6 +63,23 @@ def test_of_a_graph_that_is_too_wide_nothing_is_walked() -> None:
     with pytest.raises(CertificateError, match="more than 2000 sets of nodes"):
         verify_over_hosts(table, 1e-3, WHOLE)
     verify_over_hosts(table, 70e-3 / 4, IN_ORDER)
+
+
+def test_hosts_on_which_nothing_can_run() -> None:
+    of = machine(2)
+    idle = replace(of, hosts=(*of.hosts, *(Host(f"idle{number}") for number in range(24))))
+    verify_over_hosts(chain(idle, 10e-3, 10e-3), 5e-3, WHOLE)
+    with pytest.raises(CertificateError, match="with a period below"):
+        verify_over_hosts(chain(idle, 10e-3, 10e-3), 5.01e-3, WHOLE)
+
+
+def test_of_too_many_hosts_nothing_is_walked() -> None:
+    of, more = machine(2), [f"h{number}" for number in range(24)]
+    hosts = (*of.hosts, *map(Host, more))
+    memories = (*of.memories, *(Memory(name, None, name) for name in more))
+    table = chain(replace(of, hosts=hosts, memories=memories), 10e-3, 10e-3)
+    with pytest.raises(CertificateError, match="more than 6 hosts"):
+        verify_over_hosts(table, 5e-3, WHOLE)
 
 
 @given(tables())
