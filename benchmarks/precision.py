@@ -113,11 +113,10 @@ def measured(
             label = f"stagecut, {budget:g}"
             [variant] = plan.variants
             told[label] = f"{variant.planned.shipped.name}; compiled in {took_s:.0f} s"
-            own = variant.planned.precision and variant.planned.precision.of(
-                variant.planned.shipped.name
-            )
-            if own and own.measured is not None:
-                told[label] += f"; predicted {own.predicted:.2e}, held out {own.measured:.2e}"
+            planned = variant.planned
+            found = planned.precision and planned.precision.of(planned.shipped.name)
+            if found and found.measured is not None:
+                told[label] += f"; predicted {found.predicted:.2e}, held out {found.measured:.2e}"
             plan.save(folder / f"{budget:g}.plan")
             runs[label] = of_session(Session(folder / f"{budget:g}.plan"))
         return compare(name, runs, held_out, rounds, told, budgets)
