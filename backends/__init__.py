@@ -10,6 +10,7 @@ from stagecut.backends.configurations import serving_one as serving_one
 from stagecut.backends.configurations import stored as stored
 from stagecut.backends.estimates import Answer as Answer
 from stagecut.backends.estimates import operator_model as operator_model
+from stagecut.backends.estimates import said as said
 from stagecut.backends.table import AUTO as AUTO
 from stagecut.backends.table import BUILT_IN as BUILT_IN
 from stagecut.backends.table import UNHEARD as UNHEARD

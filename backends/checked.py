@@ -39,7 +39,7 @@ from stagecut.compiler.ir.errors import (
     EngineError,
     StagecutError,
     UsageError,
-    told,
+    named,
 )
 from stagecut.compiler.ir.graph import Node, Value
 from stagecut.compiler.ir.machine import HOST, Basis, Device, Memory
@@ -226,7 +226,7 @@ def unusable(name: str, error: BaseException) -> StagecutError:
     if isinstance(error, DeviceError | UsageError):
         return error
     return BrokenDeviceError(
-        f"cannot be used: {_reason(error)}", where=f"device {name}", fix=_MEND.format(name)
+        f"cannot be used: {named(error)}", where=f"device {name}", fix=_MEND.format(name)
     )
 
 
@@ -241,18 +241,12 @@ def _asked(
         if asks_to_stop(error):
             raise
         raise EngineError(
-            f"its backend failed when it was asked: {_reason(error)}",
+            f"its backend failed when it was asked: {named(error)}",
             where=where,
             fix=f"leave {device} out, or mend its package",
         ) from error
     finally:
         listener.leave()
-
-
-def _reason(error: BaseException) -> str:
-    """`ValueError: no such thing`."""
-    kind, text = type(error).__name__, told(error)
-    return text if text.startswith(kind) else f"{kind}: {text}"
 
 
 def _estimate(answer: object, basis: Basis, where: str) -> Estimate | None:

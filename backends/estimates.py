@@ -1,11 +1,14 @@
 """What a modelled device says of one operator alone: `stagecut estimate`."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from stagecut.backends.table import UNHEARD, create
 from stagecut.compiler.ir.device import Listener
-from stagecut.compiler.ir.errors import UsageError
+from stagecut.compiler.ir.errors import EngineError, StagecutError, UsageError, named
+from stagecut.compiler.ir.stop import asks_to_stop
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -46,3 +49,31 @@ def operator_model(spec: str, listener: Listener = UNHEARD) -> OperatorModel:
         where="estimate",
         fix="name a device that is modelled; `stagecut devices` says which are",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer that can be printed."""
+
+    document: dict[str, object]
+    lines: list[str]
+
+
+def said(device: str, question: Callable[[], Answer]) -> Said:
+    """What `device` answers `question`. Raises EngineError where it fails at it, as somebody's own
+    numbers or somebody else's code may let it, or where some number is none."""
+    try:
+        answer = question()
+        found = Said(dict(answer.document()), [*map(str, answer.lines())])
+        json.dumps(found.document, allow_nan=False)
+    except StagecutError:
+        raise
+    except BaseException as error:
+        if asks_to_stop(error):
+            raise
+        raise EngineError(
+            f"cannot be computed: {named(error)}",
+            where=f"device {device}",
+            fix="look for a number of it that is too large or too small, or leave it to its preset",
+        ) from error
+    return found

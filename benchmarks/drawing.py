@@ -47,8 +47,17 @@ class Panel:
     series: Series
 
 
-def bars(output: Path, groups: Sequence[str], series: Series, across: str, text: Text) -> None:
-    """Write a picture of `groups`, each with a bar for every one of `series`; 1 has a line."""
+def bars(
+    output: Path,
+    groups: Sequence[str],
+    series: Series,
+    across: str,
+    text: Text,
+    *,
+    one: bool = True,
+) -> None:
+    """Write a picture of `groups`, each with a bar for every one of `series`; where they are
+    ratios, `one` has a line."""
     from matplotlib.figure import Figure
 
     high = 0.8 / len(series)
@@ -67,7 +76,8 @@ def bars(output: Path, groups: Sequence[str], series: Series, across: str, text:
                 va="center",
                 bbox=_CLEAR,  # of the line at 1
             )
-    axes.axvline(1.0, color="grey", linewidth=0.8)
+    if one:
+        axes.axvline(1.0, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(groups)), groups)
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.margins(x=0.12)

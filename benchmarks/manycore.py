@@ -322,6 +322,7 @@ def _draw(rows: Sequence[Row], output: Path) -> None:
             {kernel: [100 * row.shares.get(kernel, 0.0) for row in library] for kernel in kernels},
             "% of the library's cycles (modelled)",
             lambda share: f"{share:.1f}",
+            one=False,
         )
     lengths = [row for row in usual if row.mode != "encoder"]
     if lengths:
@@ -333,14 +334,16 @@ def _draw(rows: Sequence[Row], output: Path) -> None:
 
 def _lines(rows: Sequence[Row], across: str, output: Path) -> None:
     """Images or tokens a second of the library and with all that was added to it."""
-    chosen = [row for row in rows if row.step in {"library", EVERYTHING}]
+    last = max({row.step for row in rows} & STEPS.keys(), key=[*STEPS].index)
+    named = {"library": "library", last: "every lever" if last == EVERYTHING else f"up to {last}"}
+    chosen = [row for row in rows if row.step in named]
     kinds = list(dict.fromkeys((row.model, row.mode) for row in chosen))
     places = sorted({getattr(row, across) for row in chosen})
     precisions = list(dict.fromkeys(row.precision for row in chosen))
     grid = []
     for model, mode in kinds:
         line = []
-        for step, named in (("library", "library"), (EVERYTHING, "every lever")):
+        for step, added in named.items():
             here = [r for r in chosen if (r.model, r.mode, r.step) == (model, mode, step)]
             series = {
                 precision: [
@@ -356,7 +359,7 @@ def _lines(rows: Sequence[Row], across: str, output: Path) -> None:
                 ]
                 for precision in precisions
             }
-            line.append(Panel(f"{model} {mode}, {named}", places, series))
+            line.append(Panel(f"{model} {mode}, {added}", places, series))
         grid.append(line)
     panels(
         output,

@@ -9,10 +9,10 @@ calibration samples, MatMulNBitsQuantizer with 8 and 4 bits, OpenVINO's bf16, an
 weights that the latter tool wrote); and the plans that stagecut makes under each budget, with the
 same calibration samples. Printed are medians and ranges, and the error on samples that neither has
 seen: as relative rms, and as the least cosine of an output. Processor times are for machines with
-other work. MiniLM has its trained weights and real
-sentences; others, such as bert-base and resnet-50, have random weights, and random tokens or
-pixels. A last line for each budget has the plan beside the fastest of the others that keep it: the
-median of the ratios within each round.
+other work. MiniLM has its trained weights and real sentences; pp-ocr-det and pp-ocr-rec, of the
+package rapidocr-onnxruntime, have theirs, and random pixels; others, such as bert-base and
+resnet-50, have random weights, and random tokens or pixels. A last line for each budget has the
+plan beside the fastest of the others that keep it: the median of the ratios within each round.
 """
 
 import argparse
@@ -30,6 +30,7 @@ import onnx
 import onnx_ir as ir
 
 from benchmarks.support import describe_machine, spread
+from benchmarks.throughput.models import PP_OCR, model_called
 from benchmarks.turns import ForeignLoad, in_turns
 from stagecut.compiler import compile_model
 from stagecut.compiler.frontends.load import import_model
@@ -89,8 +90,9 @@ def measured(
     name: str, budgets: Sequence[float], rounds: int, effort: str
 ) -> dict[str, dict[str, Any]]:
     """Prints the table of one model, and returns its figures."""
-    imported, _ = import_model(f"zoo:{name}")
-    samples = samples_of(name, imported.feeds)
+    source, own, shapes = loaded(name)
+    imported, _ = import_model(source)
+    samples = samples_of(name, own or imported.feeds)
     calibration, held_out = samples[::2], samples[1::2]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -104,7 +106,7 @@ def measured(
         for budget in budgets:
             start_s = time.perf_counter()
             plan = compile_model(
-                imported, feeds=calibration[0], tolerance=budget, calibrate=data,
+                imported, feeds=calibration[0], shapes=shapes, tolerance=budget, calibrate=data,
                 settings=settings(effort),
             )  # fmt: skip
             took_s = time.perf_counter() - start_s
@@ -119,6 +121,16 @@ def measured(
             plan.save(folder / f"{budget:g}.plan")
             runs[label] = of_session(Session(folder / f"{budget:g}.plan"))
         return compare(name, runs, held_out, rounds, told, budgets)
+
+
+def loaded(name: str) -> tuple[str, Feeds, Mapping[str, tuple[int, ...]] | None]:
+    """Where a model is, an input for it where it brings none, and its shape where that is open."""
+    if name not in PP_OCR:
+        return f"zoo:{name}", {}, None
+    model = model_called(name, Path())
+    if model is None:
+        raise SystemExit(f"{name} is a file of rapidocr-onnxruntime, which is not installed")
+    return str(model.path), model.feeds, {key: each.shape for key, each in model.feeds.items()}
 
 
 def _without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 
 from stagecut import backends
@@ -15,9 +15,11 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import (
     Backend,
     Feeds,
+    RunnerFactory,
     StagedSchedule,
     StageProgram,
     Tensor,
+    silent,
 )
 from stagecut.compiler.ir.errors import EngineError, MetricError
 from stagecut.compiler.ir.graph import Graph, Value
@@ -91,19 +93,34 @@ class Answers:
 
     def checked(self, proposals: Sequence[Proposal], tolerance: float | None) -> Checked:
         """Every contender prepared and run, its outputs compared with the reference's."""
-        progress = self.context.settings.progress
-        limit = partial(self.limit, tolerance)
-        held_out = self.split.held_out if tolerance is not None else ()
-        build = Build(
+        limit, progress = partial(self.limit, tolerance), self.context.settings.progress
+        build = self._check(limit, asked=tolerance is not None)
+        return replace(build, progress=progress)(proposals, self.program.feeds, self.outputs)
+
+    def checked_as(
+        self,
+        proposal: Proposal,
+        staged: StagedSchedule,
+        limit: Limit,
+        prepare: RunnerFactory | None = None,
+    ) -> Checked:
+        """The same of one that is `staged` already, within a limit; on the compile's own engines,
+        unless it is to be prepared otherwise."""
+        build = self._check(lambda _: limit, asked=limit.asked)
+        build = replace(build, stage=lambda _: staged, prepare=prepare or self.build)
+        return build([proposal], self.program.feeds, self.outputs)
+
+    def _check(self, limit: Callable[[Proposal], Limit | None], *, asked: bool) -> Build:
+        """`asked` says whether a limit may have been asked for, which is of held-out samples."""
+        return Build(
             self.staged,
             self.build,
             self.reference,
             limit,
-            progress,
-            held_out,
+            silent,
+            self.split.held_out if asked else (),
             self.program.metric,
         )
-        return build(proposals, self.program.feeds, self.outputs)
 
     @cached_property
     def split(self) -> Split:

@@ -17,14 +17,15 @@ from stagecut.compiler.compared import Compared
 from stagecut.compiler.effort import GATE_ROUNDS
 from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.identity import specs_of
+from stagecut.compiler.ir.contender import ContenderId
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, RunnerFactory, StagedSchedule, silent
+from stagecut.compiler.ir.device import Backend, RunnerFactory, StagedSchedule
 from stagecut.compiler.ir.errors import WrongAnswerError
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.measure.cache import Cache
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.alone import Alone
-from stagecut.passes.gate.build import Build, Built, Checked, right
+from stagecut.passes.gate.build import Built, Checked, right
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import Gate, disputed
 from stagecut.passes.profile.profile import Fault
@@ -116,7 +117,14 @@ class Comparison:
             self.objective,
             GATE_ROUNDS[settings.effort],
         )
-        alone = Alone(gate, self._offered, self._configured)
+        ready: dict[ContenderId, Built] = {}  # also for when it is measured once more
+
+        def configured_once(proposal: Proposal, staged: StagedSchedule) -> Built:
+            if proposal.id not in ready:
+                ready[proposal.id] = self._configured(proposal, staged)
+            return ready[proposal.id]
+
+        alone = Alone(gate, self._offered, configured_once)
         found, known = quietest(
             _GATE,
             settings,
@@ -173,16 +181,8 @@ def held_right(
     """A proposal that is `staged` already, prepared so, and checked as every contender is. Raises
     EngineError, WrongAnswerError where its outputs are not right."""
     answers = measurements.answers
-    build = Build(
-        lambda _: staged,
-        prepare,
-        answers.reference,
-        lambda each: answers.limit(tolerance, each) or answers.usual_limit,
-        silent,
-        answers.split.held_out if tolerance is not None else (),
-        answers.program.metric,
-    )
-    checked = build([proposal], measurements.program.feeds, answers.outputs)
+    limit = answers.limit(tolerance, proposal) or answers.usual_limit
+    checked = answers.checked_as(proposal, staged, limit, prepare)
     for wrong in checked.wrong:
         raise WrongAnswerError(f"on {wrong.inputs.name}, {wrong.flaw.problem}")
     [built] = checked.built

@@ -73,10 +73,17 @@ def measured_by(
         name, function = metric, user_function(metric)
     else:
         name, function = getattr(metric, "__name__", type(metric).__name__), metric
-    rest = {key: array[first:] for key, array in data.items()}
+    rest = {key: _read_only(array[first:]) for key, array in data.items()}
     made = Metric(name, function, rest, samples[first:])
     measured = replace(program, samples=program.samples or samples[:first], metric=made)
     return (replace(entry, programs=[measured]),)
+
+
+def _read_only(array: Tensor) -> Tensor:
+    """What a metric wrote into would be other samples when it is asked again."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def original_of(reference: object, entries: Sequence[Entry]) -> Imported:

@@ -5,6 +5,7 @@ models among it) over the network, unless ORT_DISABLE_TELEMETRY is set when the 
 Whoever needs ONNX Runtime takes it from here.
 """
 
+import logging
 import os
 from types import ModuleType
 
@@ -18,8 +19,13 @@ __all__ = ["ort", "quantization"]
 
 
 def quantization() -> ModuleType:
-    """Its tools for weights in few bits, with their parts."""
-    from onnxruntime.quantization import matmul_nbits_quantizer  # noqa: F401
-
+    """Its tools for weights in few bits, with their parts. One of them sets up logging for the
+    whole process when it is imported, unless that has been done."""
+    handler = logging.NullHandler()
+    logging.root.addHandler(handler)
+    try:
+        from onnxruntime.quantization import matmul_nbits_quantizer  # noqa: F401
+    finally:
+        logging.root.removeHandler(handler)
     tools: ModuleType = ort.quantization
     return tools

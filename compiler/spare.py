@@ -10,10 +10,9 @@ from dataclasses import replace
 
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
-from stagecut.compiler.ir.device import StagedSchedule, StageProgram, silent
+from stagecut.compiler.ir.device import StagedSchedule, StageProgram
 from stagecut.compiler.ir.errors import EngineError, MetricError
 from stagecut.passes.gate.accuracy import Limit
-from stagecut.passes.gate.build import Build
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.stage.hold_as_in import hold_as_in
 
@@ -53,17 +52,8 @@ def _is_right(proposal: Proposal, staged: StagedSchedule, answers: Answers, limi
     """Whether it is known to be: on all that a contender is looked at on."""
     if answers.reference.problem:
         return False
-    build = Build(
-        lambda _: staged,
-        answers.build,
-        answers.reference,
-        lambda _: limit,
-        silent,
-        answers.split.held_out if limit.asked else (),
-        answers.program.metric,
-    )
     try:
-        checked = build([proposal], answers.program.feeds, answers.outputs)
+        checked = answers.checked_as(proposal, staged, limit)
     except (EngineError, MetricError):
         return False
     if limit.loss is None:

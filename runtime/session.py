@@ -9,12 +9,10 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from stagecut.backends import UNHEARD
-from stagecut.compiler.formats.plan_file import Plan, StoredVariant
-from stagecut.compiler.formats.weights import FILE_NAME
-from stagecut.compiler.ir.batching import stacked
+from stagecut.compiler.formats.plan_file import Plan
 from stagecut.compiler.ir.border import CARRIERS, handed_back
 from stagecut.compiler.ir.device import Feeds, Listener, Progress, Tensor, silent
-from stagecut.compiler.ir.errors import DeviceError, FeedError, StageFault, UsageError
+from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.plan import MAIN, PlannedVariant
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.schedule import Schedule
@@ -27,6 +25,8 @@ from stagecut.runtime.hosts.over_hosts import hosts_of
 from stagecut.runtime.inputs import Inputs
 from stagecut.runtime.metadata import ModelMetadata, NodeArg
 from stagecut.runtime.nearest import chooser
+from stagecut.runtime.opened import variants_of, watched
+from stagecut.runtime.outputs import Outputs
 from stagecut.runtime.stream.callbacks import CalledBack
 from stagecut.runtime.stream.item import Item, Told
 from stagecut.runtime.stream.pipeline import Overload
@@ -78,39 +78,29 @@ class Session:
     ) -> None:
         loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
         stored = loaded.entry_named(entry)
-        is_open = any(port.dims for port in stored.planned.variants[0].inputs)
-        grows = is_open and loaded.decoding is not None
-        #: What engines read weights from; None where there are none, or none that can change.
-        has_weights = loaded.archive.size(FILE_NAME) > 0
-        self._file = loaded.archive if has_weights and loaded.archive.can_change else None
+        self._file = watched(loaded)
         self._cluster = None if cluster is None else Cluster(cluster, insecure=insecure)
         try:
-            self._variants = [
-                _prepared(
-                    each,
-                    fallback=fallback,
-                    grows=grows,
-                    over=self._cluster,
-                    told=progress,
-                    listener=listener,
-                )
-                for each in stored.variants
-            ]
+            self._variants = variants_of(
+                loaded,
+                stored,
+                fallback=fallback,
+                over=self._cluster,
+                progress=progress,
+                listener=listener,
+            )
         except BaseException:
             self._leave_cluster()
             raise
         loaded.archive.let_go()  # of weights of which engines have copies of their own by now
         self._by_shapes = {variant.shapes: variant for variant in self._variants}
-        for variant in self._variants:
-            if variant.stream is not None and variant.stream.batch > 1:
-                full = stacked(variant.shapes, variant.stream.batch)
-                variant.batched = self._by_shapes.get(full)
         self._dtypes = [(port.name, _numpy_dtype(port)) for port in self.planned.inputs]
         self._entry = stored.planned
         self._choose = chooser(self._entry, loaded.decoding)
         ports = {port.name: port for port in self.planned.inputs}
         self._inputs = Inputs(ports, stored.defaults, self._entry.fixed)
         self._known = [port.name for port in self.planned.outputs]
+        self._outputs = Outputs(self._known, self._entry.left_out)
         self._carried = {
             port.name: port.dtype for port in self.planned.outputs if port.dtype in CARRIERS
         }
@@ -211,7 +201,7 @@ class Session:
         `run_options` is there for ONNX Runtime's signature and has no effect. Raises FeedError for
         an input that is missing, unknown, or of a type or shape that the model does not admit.
         """
-        wanted = self._known if output_names is None else self._wanted(output_names)
+        wanted = self._known if output_names is None else self._outputs.wanted(output_names)
         variant, feeds, shapes = self._checked(input_feed)
         return self._handed_back(variant.outputs(feeds, shapes), wanted)
 
@@ -219,7 +209,7 @@ class Session:
         self, at: int, output_names: Sequence[str] | None, input_feed: Feeds
     ) -> list[Tensor]:
         """As `run`, by the `at`-th of `variants`, whichever is the one for these shapes."""
-        wanted = self._wanted(output_names)
+        wanted = self._outputs.wanted(output_names)
         _, feeds, shapes = self._checked(input_feed)
         return self._handed_back(self._variants[at].outputs(feeds, shapes), wanted)
 
@@ -227,7 +217,7 @@ class Session:
         self, output_names: Sequence[str] | None, input_feed: Feeds
     ) -> tuple[list[Tensor], Trace]:
         """As `run`, with what the run did and when."""
-        wanted = self._wanted(output_names)
+        wanted = self._outputs.wanted(output_names)
         variant, feeds, shapes = self._checked(input_feed)
         outputs, trace = variant.run(feeds, shapes)
         return self._handed_back(outputs, wanted), trace
@@ -346,26 +336,6 @@ class Session:
     def _all_handed_back(self, outputs: Feeds) -> list[Tensor]:
         return self._handed_back(outputs, self._known)
 
-    def _wanted(self, output_names: object) -> Sequence[str]:
-        if output_names is None:
-            return self._known
-        if isinstance(output_names, str) or not isinstance(output_names, Iterable):
-            raise FeedError(
-                f"they are {output_names!r}",
-                where="output_names",
-                fix="give a list of names, or None for all outputs",
-            )
-        names = [*output_names]  # which may be there to be read but once
-        for name in names:
-            if name not in self._known:
-                kind = self._entry.left_out.get(str(name))
-                told = f"output {name!r} is a {kind}, which a plan cannot hand back"
-                raise FeedError(
-                    told if kind else f"there is no output {name!r}",
-                    fix=f"the outputs are {', '.join(self._known)}",
-                )
-        return names or self._known
-
     def _handed_back(self, outputs: Feeds, wanted: Sequence[str]) -> list[Tensor]:
         if not self._carried:
             whole = wanted is self._known  # in the order that they have
@@ -405,26 +375,6 @@ class Session:
                 return None
             shapes.append(tensor.shape)
         return tuple(shapes)
-
-
-def _prepared(
-    stored: StoredVariant,
-    *,
-    fallback: bool,
-    grows: bool,
-    over: Cluster | None,
-    told: Progress,
-    listener: Listener,
-) -> Variant:
-    try:
-        return Variant(stored, grows=grows, cluster=over, progress=told, listener=listener)
-    except (DeviceError, StageFault) as missing:
-        if stored.planned.fallback is None:
-            raise
-        if not fallback:
-            missing.fix += "; or run the plan's fallback on ONNX Runtime (--fallback)"
-            raise
-        return Variant(stored, fallback=True, grows=grows, listener=listener)
 
 
 def _numpy_dtype(port: Port) -> np.dtype[Any] | None:

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "compiler/ir/along_length.py": "data without a rule of its own",
     "compiler/ir/checks.py": "data without a rule of its own",
     "compiler/ir/program.py": "data without a rule of its own",
+    "compiler/ir/recorded.py": "data without a rule of its own",
     "compiler/plan_entry.py": "its variants: test_pipeline.py; its batches: test_batches.py",
     "compiler/report/model/content.py": "data without a rule of its own",
     "compiler/report/page/marks.py": "drawn with the charts: test_charts.py",

@@ -33,6 +33,9 @@ UNROLL = 8
 #: Levers that change kernels which the baseline does not have.
 _OF_OPTIMISED = ("transposed_v", "split_n", "find_tiles", "keep_rows")
 
+#: Levers that change no product.
+_NOT_OF_PRODUCTS = ("near_exp", "transposed_v", "multiply_not_divide", "keep_rows")
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -94,6 +97,13 @@ class Chip:
         if not self.levers.double_buffer:
             return (self,)
         return self, replace(self, levers=replace(self.levers, double_buffer=False))
+
+    @cached_property
+    def of_products(self) -> "Chip":
+        """The same without the levers that products know nothing of: what is found for them does
+        not depend on these."""
+        others = dict.fromkeys(_NOT_OF_PRODUCTS, False)
+        return replace(self, levers=replace(self.levers, **others))
 
     @cached_property
     def scratchpad(self) -> Scratchpad:

@@ -78,9 +78,13 @@ class Tiled:
     dma_bytes: int
 
 
-@lru_cache(maxsize=1024)
 def tiled(chip: Chip, product: Product) -> Tiled:
     """With double buffering only where that is faster."""
+    return _fastest(chip.of_products, product)
+
+
+@lru_cache(maxsize=1024)
+def _fastest(chip: Chip, product: Product) -> Tiled:
     return min((_tiled(one, product) for one in chip.bufferings), key=lambda each: each.cycles)
 
 

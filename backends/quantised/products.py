@@ -134,7 +134,8 @@ def _identity(target: Target) -> str:
 
 def _written(matrix: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor] | None:
     """Values and scales by the tool that the scheme names; None where it makes none."""
-    return _in_columns(matrix, scheme) if scheme.block is None else _in_blocks(matrix, scheme)
+    with _quiet():
+        return _in_columns(matrix, scheme) if scheme.block is None else _in_blocks(matrix, scheme)
 
 
 def _in_columns(matrix: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor]:
@@ -164,9 +165,8 @@ def _in_blocks(matrix: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor] | None:
     config = tool.DefaultWeightOnlyQuantConfig(
         block_size=scheme.block, is_symmetric=True, bits=scheme.bits
     )
-    with _quiet():
-        quantiser = tool.MatMulNBitsQuantizer(model, algo_config=config)
-        quantiser.process()
+    quantiser = tool.MatMulNBitsQuantizer(model, algo_config=config)
+    quantiser.process()
     written = quantiser.model.model.graph
     made = next((node for node in written.node if node.op_type == _QUANTISED), None)
     if made is None:

@@ -22,6 +22,8 @@ from stagecut.compiler.cli import (
 )
 from stagecut.compiler.cli.output import say
 from stagecut.compiler.cli.streams import RESULTS
+from stagecut.compiler.ir.errors import EngineError, named
+from stagecut.compiler.ir.stop import asks_to_stop
 
 app = typer.Typer(
     name="stagecut",
@@ -48,7 +50,16 @@ def _add(name: str, command: Callable[..., None]) -> None:
     @wraps(command)
     def apart(**given: object) -> None:
         RESULTS.part()
-        command(**{name: RESULTS.place(value) for name, value in given.items()})
+        try:
+            command(**{name: RESULTS.place(value) for name, value in given.items()})
+        except (SystemExit, KeyboardInterrupt) as error:  # of code that was called, not of ours
+            if asks_to_stop(error):
+                raise
+            raise EngineError(
+                f"code that it called wanted to end it: {named(error)}",
+                where=f"stagecut {name}",
+                fix="look at plugins of devices, and at the model's own code",
+            ) from error
 
     app.command(name)(apart)
 

@@ -38,10 +38,12 @@ def estimate(
 
     shapes = [common.parse_shape(text) for text in shape]
     model = backends.operator_model(device, common.listener(context.obj, 0.0))
-    cost = model.estimate_operator(op, shapes, dtype)
-    place = model.place_operator(op, shapes, dtype) if layout else None
+    cost = backends.said(device, lambda: model.estimate_operator(op, shapes, dtype))
+    place = (
+        backends.said(device, lambda: model.place_operator(op, shapes, dtype)) if layout else None
+    )
     if json:
-        extra = {} if place is None else {"layout": place.document()}
-        print_json("stagecut.estimate/1", {**cost.document(), **extra})
+        extra = {} if place is None else {"layout": place.document}
+        print_json("stagecut.estimate/1", {**cost.document, **extra})
         return
-    say(*cost.lines(), *(() if place is None else place.lines()))
+    say(*cost.lines, *(() if place is None else place.lines))

@@ -16,8 +16,7 @@ from stagecut.compiler.ir.errors import TraceError, UsageError
 
 if TYPE_CHECKING:
     from stagecut.compiler.formats.plan_file import StoredVariant
-    from stagecut.compiler.ir.stream_trace import StreamObserved
-    from stagecut.compiler.ir.trace import Trace
+    from stagecut.compiler.ir.recorded import Recorded
     from stagecut.compiler.report.model.content import Report
 
 
@@ -78,6 +77,7 @@ def report(
     """
     from stagecut.compiler.formats.costs_json import read_costs
     from stagecut.compiler.formats.plan_file import Plan
+    from stagecut.compiler.ir.recorded import Recorded
     from stagecut.compiler.report.decoding import DecodingFigures
     from stagecut.compiler.report.model.build import build_report
     from stagecut.compiler.report.model.entries import entry_rows
@@ -104,17 +104,18 @@ def report(
     loaded = Plan.load(plan)
     shapes = common.parse_shapes(shape)
     variant = loaded.variant(shapes, entries_asked(loaded, entry, shapes)[0])
-    run = None if trace is None else _read_trace(trace)
+    recorded = Recorded() if trace is None else _read_trace(trace)
     variants = loaded.entry_named(variant.entry).planned.variants
     costs = read_costs(variant.costs)
     content = build_report(
         variant.planned,
         costs,
-        run,
+        recorded.run,
         variants,
         loaded.weights,
         variant.entry,
         entry_rows(loaded.document),
+        recorded.stream,
     )
     if explain or shown or not (html or dot or onnx or json):
         _print(content, shown, explain or ())
@@ -128,7 +129,7 @@ def report(
     _write(variant, content, html=html, dot=dot, onnx=onnx)
 
 
-def _read_trace(path: Path) -> "Trace | StreamObserved":
+def _read_trace(path: Path) -> "Recorded":
     from stagecut.compiler.formats.chrome_trace import from_chrome
     from stagecut.compiler.formats.text_file import read_text
 

@@ -9,8 +9,9 @@ from stagecut.compiler.ir.errors import FeedError
 if TYPE_CHECKING:
     from stagecut.compiler.ir.device import Tensor
 
-_ARRAY = b"\x93NUMPY"
-_ZIP = b"PK"
+#: With these, .npy files begin, and .npz files.
+ARRAY = b"\x93NUMPY"
+ZIP = b"PK"
 
 
 def read_array(path: Path, where: str) -> "Tensor":
@@ -19,8 +20,8 @@ def read_array(path: Path, where: str) -> "Tensor":
 
     try:
         with path.open("rb") as file:
-            begins = file.peek(len(_ARRAY))[: len(_ARRAY)]
-            if begins != _ARRAY:
+            begins = file.peek(len(ARRAY))[: len(ARRAY)]
+            if begins != ARRAY:
                 raise _no_array(path, begins, where)
             stream = file if file.seekable() else io.BytesIO(file.read())
             array: Tensor = np.lib.format.read_array(stream, allow_pickle=False)
@@ -31,17 +32,21 @@ def read_array(path: Path, where: str) -> "Tensor":
     except FeedError:
         raise
     except Exception as error:  # numpy parses the header as Python: of any kind
-        problem = str(error).split(" when allow_pickle")[0]  # which is nothing to advise
         raise FeedError(
-            f"{path} holds no array that can be read: {problem}",
+            f"{path} holds no array that can be read: {without_advice(error)}",
             where=where,
             fix="write an array of numbers, booleans or strings with numpy.save",
         ) from None
     return array
 
 
+def without_advice(error: Exception) -> str:
+    """What numpy says, but for how to unpickle the file of somebody else."""
+    return str(error).split(" when allow_pickle")[0]
+
+
 def _no_array(path: Path, begins: bytes, where: str) -> FeedError:
-    if begins.startswith(_ZIP):
+    if begins.startswith(ZIP):
         return FeedError(
             f"{path} is an .npz file, and an .npz holds several arrays",
             where=where,

@@ -28,6 +28,7 @@ from typing import TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from stagecut.compiler.ir.errors import TraceError
+from stagecut.compiler.ir.recorded import Recorded
 from stagecut.compiler.ir.stream_trace import StreamObserved, StreamTrace
 from stagecut.compiler.ir.trace import Event, Trace
 
@@ -96,21 +97,20 @@ def stream_to_chrome(trace: StreamTrace, observed: StreamObserved) -> str:
     return json.dumps(document, indent=1)
 
 
-def from_chrome(text: str | bytes, where: str) -> Trace | StreamObserved:
+def from_chrome(text: str | bytes, where: str) -> Recorded:
     """The trace that `to_chrome` wrote, or what the stream came to of which `stream_to_chrome` did;
     raises TraceError, which names `where` it was."""
     try:
         document = TypeAdapter(dict[str, object]).validate_json(text)
         if _STREAM in document:
-            return _OBSERVED.validate_python(document[_STREAM])
-        trace = _TRACE.validate_python(document[_SELF])
+            return Recorded(stream=_OBSERVED.validate_python(document[_STREAM]))
+        return Recorded(_TRACE.validate_python(document[_SELF]))
     except (ValidationError, KeyError):
         raise TraceError(
             "is no trace of a plan's run, or holds times that no run takes",
             where=where,
             fix="write one with `stagecut run PLAN --trace FILE`",
         ) from None
-    return trace
 
 
 def _shifted(trace: Trace) -> Iterator[tuple[Event, float]]:

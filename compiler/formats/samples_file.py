@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from stagecut.compiler.formats.array_file import ARRAY, ZIP, without_advice
 from stagecut.compiler.ir.border import check_names
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import FeedError
@@ -34,21 +35,30 @@ def read_samples(path: Path, option: str) -> tuple[Stored, ...]:
 
 def _read(path: Path, option: str) -> Stored:
     try:
-        found = np.load(path, allow_pickle=False)
-        if not isinstance(found, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array without a name")
-        with found as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        with path.open("rb") as file:
+            begins = file.read(len(ARRAY))
+        if not begins.startswith(ZIP):  # numpy would advise to unpickle it
+            one = "it holds one array without a name"
+            raise ValueError(one if begins == ARRAY else "it is no .npz file")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: _array(name, arrays[name]) for name in arrays.files}
     except OSError as error:
         raise FeedError(
             f"{path} cannot be read: {error.strerror or error}", where=option, fix="check the path"
         ) from None
     except Exception as error:  # numpy, zipfile and zlib have errors of many kinds
         raise FeedError(
-            f"{path} holds no arrays by name that can be read: {error}",
+            f"{path} holds no arrays by name that can be read: {without_advice(error)}",
             where=option,
             fix="write it with numpy.savez",
         ) from None
+
+
+def _array(name: str, found: object) -> Tensor:
+    """Of what has another ending, numpy hands back the bytes."""
+    if isinstance(found, np.ndarray):
+        return found
+    raise ValueError(f"{name} is no array")
 
 
 def single_samples(

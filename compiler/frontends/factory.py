@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.ir.errors import ModelError, StagecutError, UsageError
+from stagecut.compiler.ir.errors import ModelError, StagecutError, UsageError, named
+from stagecut.compiler.ir.stop import asks_to_stop
 from stagecut.compiler.ir.text import suggestion
 
 _OURS = (__file__, importlib.__file__)
@@ -70,7 +71,9 @@ def _call(spec: str) -> tuple[object, object]:
         returned: object = factory()
     except StagecutError:
         raise
-    except Exception as error:
+    except BaseException as error:  # it may ask the process to end, of which there is no plan
+        if asks_to_stop(error):
+            raise
         raise _failed("the factory", error, spec) from error
     if not isinstance(returned, tuple) or len(returned) != 2:
         raise ModelError(
@@ -92,7 +95,9 @@ def _import(module_name: str, spec: str) -> object:
             where=spec,
             fix=f"run from the folder that holds it, which {Path.cwd()} does not, or install it",
         ) from error
-    except Exception as error:
+    except BaseException as error:
+        if asks_to_stop(error):
+            raise
         raise _failed("importing the module", error, spec) from error
 
 
@@ -107,7 +112,7 @@ def _find(module: object, name: str, spec: str) -> object:
     )
 
 
-def _failed(what: str, error: Exception, spec: str) -> ModelError:
+def _failed(what: str, error: BaseException, spec: str) -> ModelError:
     """Points at the first line of the user's own code: behind ours and the import system's."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [
@@ -117,7 +122,7 @@ def _failed(what: str, error: Exception, spec: str) -> ModelError:
     ]
     module_name, _, name = spec.partition(":")
     return ModelError(
-        f"{what} failed with {type(error).__name__}: {error}",
+        f"{what} failed with {named(error)}",
         where=", ".join([spec, *theirs[:1]]),
         fix=f"python -c 'import {module_name}; {module_name}.{name}()' shows where",
     )

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stagecut.compiler.frontends.quiet import quiet
-from stagecut.compiler.ir.errors import ModelError
+from stagecut.compiler.ir.errors import ModelError, told
+from stagecut.compiler.ir.stop import asks_to_stop
 
 #: Loggers that say nothing about the model: missing operators of torchvision, rewrites, ...
 _CHATTY = ("torch", "onnxscript", "onnx_ir", "transformers")
@@ -21,7 +22,9 @@ def asked(problem: str, *, where: str, fix: str) -> Iterator[None]:
             yield
     except ModelError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if asks_to_stop(error):
+            raise
         raise ModelError(f"{problem}: {_reason(error)}", where=where, fix=fix) from error
 
 
@@ -29,5 +32,5 @@ def _reason(error: BaseException) -> str:
     """The first line of the first cause; torch wraps errors in advice for its own developers."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).strip().splitlines()
+    lines = told(error).splitlines()
     return lines[0] if lines else type(error).__name__

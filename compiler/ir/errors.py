@@ -142,6 +142,12 @@ class UsageError(StagecutError):
     """The command line or a call asks for something that does not exist; exit code 2."""
 
 
+def named(error: BaseException) -> str:
+    """`ValueError: no such thing`, of an exception of somebody else's code."""
+    kind, text = type(error).__name__, told(error)
+    return text if text.startswith(kind) else f"{kind}: {text}"
+
+
 def told(error: BaseException) -> str:
     """What an exception of somebody else's code says, if only its kind."""
     kind = type(error).__name__

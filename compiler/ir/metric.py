@@ -13,7 +13,8 @@ from typing import TypeAlias
 import numpy as np
 
 from stagecut.compiler.ir.device import Feeds, Tensor
-from stagecut.compiler.ir.errors import MetricError
+from stagecut.compiler.ir.errors import MetricError, named
+from stagecut.compiler.ir.stop import asks_to_stop
 
 #: What the user writes.
 MetricFunction: TypeAlias = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], object]
@@ -21,8 +22,8 @@ MetricFunction: TypeAlias = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`name` is what the user calls it; `data` is what it is handed beside outputs, `samples` are
-    the inputs among it, one by one."""
+    """`name` is what the user calls it; `data` is what it is handed beside outputs, to be read
+    only, `samples` are the inputs among it, one by one."""
 
     name: str
     function: MetricFunction
@@ -35,14 +36,17 @@ class Metric:
         stacked = {name: self._stacked(name, outputs) for name in outputs[0]}
         try:
             found = self.function(stacked, self.data)
-        except Exception as error:
-            raise self._wrong(f"it raised {type(error).__name__}: {error}", _line(error)) from error
-        number = found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
-        if not isinstance(number, Real) or not math.isfinite(number):
+        except BaseException as error:  # it may ask the process to end
+            if asks_to_stop(error):
+                raise
+            reason = f"it raised {named(error)}"
+            raise self._wrong(reason, _line(error)) from error
+        number = _number(found)
+        if number is None:
             raise self._wrong(
                 f"it returned {_brief(found)}, which is no number that can be compared"
             )
-        return float(number)
+        return number
 
     def _stacked(self, name: str, outputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
         try:
@@ -59,12 +63,25 @@ class Metric:
         )
 
 
-def _line(error: Exception) -> str:
+def _number(found: object) -> float | None:
+    """None where it is none, or none that a float can hold."""
+    single = found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
+    try:
+        number = float(single) if isinstance(single, Real) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _line(error: BaseException) -> str:
     """Where the user's own code raised it."""
     theirs = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
     return f", {theirs[0].filename}:{theirs[0].lineno}" if theirs else ""
 
 
 def _brief(found: object) -> str:
-    text = repr(found)
+    try:
+        text = repr(found)
+    except Exception:  # the user's own
+        return f"a {type(found).__name__}"
     return text if len(text) <= 80 else f"a {type(found).__name__}"

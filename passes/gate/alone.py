@@ -17,10 +17,12 @@ from stagecut.compiler.ir.device import Feeds, StagedSchedule
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import Gate, fastest_s, versus
+from stagecut.passes.gate.gate import CLEARLY, Gate, fastest_s, versus
+from stagecut.passes.profile.rounds import LONG_S
 
-#: How much slower than the best in the first heat a contender may be and still win.
-NEAR = 1.25
+#: How much slower than the best in the first heat a contender may be and still win: of long runs,
+#: of which waiting is a small part, no more than puts it out of the second.
+_NEAR, _NEAR_IF_LONG = 1.25, CLEARLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Alone:
             return Result(self.gate(built, feeds), tuple(built))
         first = self.gate.qualifying(built, feeds)
         price = self.gate.objective.price
-        most = NEAR * min(price(contender.min_s, contender.energy_j) for contender in first)
+        most = most_behind(min(each.min_s for each in first))
+        most *= min(price(contender.min_s, contender.energy_j) for contender in first)
         near = [
             each
             for contender, each in zip(first, built, strict=True)
@@ -77,6 +80,11 @@ class Alone:
             )
             for configuration in self.offered.get(device, ())
         ]
+
+
+def most_behind(best_s: float) -> float:
+    """How much slower a contender may be where the best takes so long."""
+    return _NEAR if best_s < LONG_S else _NEAR_IF_LONG
 
 
 def _together(first: Sequence[Contender], second: Sequence[Contender]) -> tuple[Contender, ...]:

@@ -22,7 +22,7 @@ from stagecut.passes.gate.noise import median_interval, noise
 from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
 
 #: How much slower than the best a contender's fastest run must be for it to be out of the race.
-_CLEARLY = 1.1
+CLEARLY = 1.1
 
 #: As good as the best is what is slower by no more than this, if it is not told apart from it.
 _AS_GOOD = 1.02
@@ -93,7 +93,7 @@ def _racing(contenders: Callable[[], Sequence[Contender]], built: Sequence[Built
     """
     measured = contenders()
     best = min(measured, key=lambda contender: contender.median_s)
-    limit_s = best.high_s * _CLEARLY
+    limit_s = best.high_s * CLEARLY
     return [
         number
         for number, (contender, before) in enumerate(zip(measured, built, strict=True))

@@ -19,7 +19,7 @@ from stagecut.compiler.ir.costs import Spread
 from stagecut.compiler.ir.device import Progress
 
 #: A run is long that takes as many seconds.
-_LONG_S = 0.1
+LONG_S = 0.1
 
 #: Rounds go on, whatever time they take, until each task has as many counted runs as this times the
 #: least number of rounds.
@@ -41,7 +41,7 @@ class Rounds:
 
     def turn(self, took_s: float) -> Sequence[bool]:
         """Which runs of a turn count; `took_s` is what the last one took."""
-        if took_s >= _LONG_S:
+        if took_s >= LONG_S:
             return [True]
         return [*[False] * self.warm_up, *[True] * self.counted]
 

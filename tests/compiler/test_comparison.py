@@ -1,18 +1,23 @@
 """Plans are compared once, and without those that crash or are wrong."""
 
+import itertools
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from stagecut import backends
 from stagecut.compiler.comparison import Comparison
 from stagecut.compiler.ir.errors import ToleranceError
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.kept_profile import profile_of
 from stagecut.compiler.measure.crash_journal import Crash
+from stagecut.compiler.measure.foreign_load import Reading
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.expand import Expand
+from stagecut.passes.gate import alone
 from stagecut.passes.gate.contenders import Proposal, proposals
 from stagecut.passes.partition.partition import Partition
 
@@ -38,6 +43,29 @@ def test_a_comparison_is_kept_and_builds_every_contender_once(
     again = Comparison(measure(cache=tmp_path / "cache"), LATENCY, None)(rivals, costs)
     assert again == compared
     assert not runs
+
+
+def test_configurations_are_built_once_however_often_it_is_measured(
+    measure: Callable[..., Measurements], runs: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alone, "most_behind", lambda _: math.inf)
+    monkeypatch.setattr(
+        backends,
+        "configurations",
+        lambda engine: ("watts_per_thread=2",) if engine.device.name == "cpu.serial" else (),
+    )
+    said: list[str] = []
+    taken_s = itertools.count()
+    busy = lambda: Reading(at_s := float(next(taken_s)), at_s, 0.0, None, cpus=1)  # noqa: E731
+    measured = measure(effort="normal", load=busy, warn=said.append)
+    rivals = _rivals(measured)
+    costs = profile_of(measured, Expand(measured.context.backends)(measured.graph)).costs
+    runs.clear()
+    said.clear()
+    compared = Comparison(measured, LATENCY, None)(rivals, costs)
+    assert "noisy moment" in said[0]
+    assert [each.id.configuration for each in compared.contenders].count("watts_per_thread=2") == 1
+    assert runs["made"] == len(rivals) + 1
 
 
 def test_what_is_too_far_off_takes_no_part(measure: Callable[..., Measurements]) -> None:

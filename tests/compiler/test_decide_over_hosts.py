@@ -37,16 +37,16 @@ def test_what_was_predicted_of_a_stream_stands_beside_what_was_observed() -> Non
     devices = tuple(stage.device for stage in planned.schedule.stages)
     period_s = 1.1 * planned.stream.period_s
     observed = StreamObserved(devices, planned.profiled, 40, period_s, 0.02, 0.03, "stage 1 on c")
-    summary = build_report(planned, table, observed).summary
+    summary = build_report(planned, table, stream=observed).summary
     assert lead(summary)[1].endswith("predicted (off by +10.0 %)")
     assert "observed (a traced stream of 40 inputs)" in lead(summary)[1]
     said = "observed: 20.0 ms in the median, 30.0 ms for 99 of 100, stage 1 on c the busiest"
     assert streaming(summary).endswith(said)
     with pytest.raises(TraceError, match="another plan"):
-        build_report(planned, table, replace(observed, devices=("cpu.serial",)))
+        build_report(planned, table, stream=replace(observed, devices=("cpu.serial",)))
     single = plan_over_hosts().first
     with pytest.raises(TraceError, match="for single runs"):
-        build_report(single.planned, read_costs(single.costs), observed)
+        build_report(single.planned, read_costs(single.costs), stream=observed)
 
 
 def test_each_host_alone_is_a_rival_where_it_has_room() -> None:

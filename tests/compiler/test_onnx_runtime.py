@@ -34,3 +34,11 @@ def test_what_the_user_says_counts() -> None:
     said = _said(_SAYS + "print(os.environ['ORT_DISABLE_TELEMETRY'])", ORT_DISABLE_TELEMETRY="2")
     assert said.stdout == "2\n"
     assert _said(_SAYS + "print(os.environ['ORT_DISABLE_TELEMETRY'])").stdout == "1\n"
+
+
+def test_its_tools_set_up_no_logging() -> None:
+    code = (
+        "import logging; from stagecut.compiler.onnx_runtime import quantization; quantization(); "
+        "print(logging.root.handlers, logging.root.level)"
+    )
+    assert _said(code).stdout == "[] 30\n"

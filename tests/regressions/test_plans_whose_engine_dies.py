@@ -3,19 +3,16 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import onnx
 import pytest
 
+from tests.support.command_line import Said
+from tests.support.forked import Command, start
 from tests.support.liar import install
 from tests.support.onnx_models import MODELS
-from tests.support.repository import ROOT
-
-STAGECUT = (sys.executable, "-m", "stagecut.compiler.cli.main")
 
 FALLBACK = ("run", "x.plan", "--random", "0", "--fallback")
 ESTIMATE = ("estimate", "dies", "Relu", "--shape", "4")
@@ -50,79 +47,71 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     onnx.save(MODELS["branches"].proto(), folder / "x.onnx")
     devices = "--device dies --device cpu.serial --pin *=dies"
     done = _stagecut(folder, *f"compile x.onnx -o x.plan {devices} --effort quick".split())
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     return folder
 
 
-def _stagecut(folder: Path, *arguments: str, death: str = "") -> "subprocess.CompletedProcess[str]":
-    with _started(folder, *arguments, death=death) as process:
-        out, said = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(arguments, process.returncode, out, said)
+def _stagecut(folder: Path, *arguments: str, death: str = "") -> Said:
+    process = _started(folder, *arguments, death=death)
+    out, err = process.communicate(timeout=120)
+    return Said(process.returncode or 0, out, err)
 
 
-def _started(folder: Path, *arguments: str, death: str = "") -> "subprocess.Popen[str]":
+def _started(folder: Path, *arguments: str, death: str = "") -> Command:
     (folder / "death").unlink(missing_ok=True)
     if death:
         (folder / "death").write_text(death)
-    path = os.pathsep.join((str(folder), str(ROOT), *filter(None, sys.path)))
-    return subprocess.Popen(
-        [*STAGECUT, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    return start(*arguments, folder=folder)
 
 
 @pytest.mark.parametrize(("death", "told"), DEATHS.items())
 def test_run_says_which_device_it_was_and_what_to_do(death: str, told: str, folder: Path) -> None:
     done = _stagecut(folder, "run", "x.plan", "--random", "0", death=death)
-    assert done.returncode == 1
-    assert told in done.stderr
-    assert "dies: it " in done.stderr
-    assert "--fallback" in done.stderr
-    assert done.stdout == ""
+    assert done.code == 1
+    assert told in done.err
+    assert "dies: it " in done.err
+    assert "--fallback" in done.err
+    assert done.out == ""
 
 
 @pytest.mark.parametrize(("death", "told"), DEATHS.items())
 def test_the_fallback_runs(death: str, told: str, folder: Path) -> None:
     done = _stagecut(folder, *FALLBACK, "--json", death=death)
-    assert done.returncode == 0, done.stderr
-    assert told in done.stderr
-    assert json.loads(done.stdout)["schema"] == "stagecut.run/1"
+    assert done.code == 0, done.err
+    assert told in done.err
+    assert json.loads(done.out)["schema"] == "stagecut.run/1"
 
 
 def test_bench_runs_the_fallback_in_its_processes_too(folder: Path) -> None:
     command = "bench x.plan --fallback --against onnxruntime --rounds 1 --seconds 0.01 --json"
     done = _stagecut(folder, *command.split(), death="create: segfault")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["schema"] == "stagecut.bench/1"
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["schema"] == "stagecut.bench/1"
 
 
 def test_a_run_that_dies_in_a_stage_is_told_and_not_repeated(folder: Path) -> None:
     done = _stagecut(folder, "run", "x.plan", "--random", "0", death="run: abort")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: the process crashed (SIGABRT)")
-    assert "Traceback" not in done.stderr
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: the process crashed (SIGABRT)")
+    assert "Traceback" not in done.err
 
 
 def test_estimate_says_that_the_device_ended_it(folder: Path) -> None:
     done = _stagecut(folder, *ESTIMATE, death="create: segfault")
-    assert done.returncode == 1
-    assert "dies crashed (SIGSEGV) when it was made" in done.stderr
+    assert done.code == 1
+    assert "dies crashed (SIGSEGV) when it was made" in done.err
 
 
 def test_a_run_whose_engine_hangs_can_be_interrupted(folder: Path) -> None:
     (folder / "hanging").unlink(missing_ok=True)
     command = ("run", "x.plan", "--random", "0")
-    with _started(folder, *command, death="prepare: hang") as process:
-        for _ in range(600):
-            if (folder / "hanging").exists() and (folder / "hanging").read_text():
-                break
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+    process = _started(folder, *command, death="prepare: hang")
+    for _ in range(600):
+        if (folder / "hanging").exists() and (folder / "hanging").read_text():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, "stopped\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int((folder / "hanging").read_text()), 0)

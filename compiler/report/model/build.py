@@ -10,6 +10,7 @@ from stagecut.compiler.ir.machine import Basis, Machine
 from stagecut.compiler.ir.objective import parse_objective
 from stagecut.compiler.ir.plan import MAIN, PlannedNode, PlannedVariant, WeightSizes
 from stagecut.compiler.ir.port import Port
+from stagecut.compiler.ir.recorded import Recorded
 from stagecut.compiler.ir.schedule import Run
 from stagecut.compiler.ir.stream_trace import StreamObserved
 from stagecut.compiler.ir.trace import Trace
@@ -31,34 +32,34 @@ _NAMED = 3
 def build_report(
     planned: PlannedVariant,
     table: CostTable,
-    trace: Trace | StreamObserved | None = None,
+    trace: Trace | None = None,
     variants: Sequence[PlannedVariant] = (),
     weights: WeightSizes | None = None,
     entry: str = MAIN,
     entries: tuple[EntryRow, ...] = (),
+    stream: StreamObserved | None = None,
 ) -> Report:
     """All that is to be said about a plan, with what a run of it took: of `trace`, or of the gate;
-    or with what a stream of its inputs came to.
+    or with what a `stream` of its inputs came to.
 
     A trace is compared with what the gate measured for each stage as built, where it did: that
     predicts a run better than the times of single nodes. The gate's own runs are compared with
     these. `variants` are all of the plan: those that the report is not on are named. `weights` are
     those of the plan's file, `entry` is the one of the variant, `entries` are all of a decoder's
-    (`entry_rows`). Raises PlanError or TraceError when `table` or `trace` belong to another plan,
-    and CostTableError when the plan's objective needs an energy that `table` lacks.
+    (`entry_rows`). Raises PlanError or TraceError when `table`, `trace` or `stream` belong to
+    another plan, and CostTableError when the plan's objective needs an energy that `table` lacks.
     """
     _check_table(planned, table)
     _check_gate(planned)
-    if isinstance(trace, StreamObserved):
-        _check_stream(planned, trace)
-    elif trace is not None:
+    if stream is not None:
+        _check_stream(planned, stream)
+    if trace is not None:
         _check_trace(planned, trace)
-    single = trace if isinstance(trace, Trace) else None
     nodes = node_rows(planned, table)
-    stages = stage_rows(planned, single)
-    run = single or planned.shipped.trace
+    stages = stage_rows(planned, trace)
+    run = trace or planned.shipped.trace
     return Report(
-        summary=summarize(planned, stages, trace),
+        summary=summarize(planned, stages, Recorded(trace, stream)),
         shares=shares(planned),
         energy=energy_shares(planned),
         devices=device_rows(planned, table),

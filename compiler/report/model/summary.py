@@ -10,8 +10,8 @@ from stagecut.compiler.ir.machine import combined
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.recorded import Recorded
 from stagecut.compiler.ir.stream_trace import StreamObserved
-from stagecut.compiler.ir.trace import Trace
 from stagecut.compiler.report.model.alone import alone_of
 from stagecut.compiler.report.model.content import (
     Overruled,
@@ -25,12 +25,10 @@ from stagecut.compiler.report.model.figures import Figure, Observation
 from stagecut.compiler.report.model.rows import StageRow
 
 
-def summarize(
-    planned: PlannedVariant, stages: Sequence[StageRow], trace: Trace | StreamObserved | None
-) -> Summary:
+def summarize(planned: PlannedVariant, stages: Sequence[StageRow], recorded: Recorded) -> Summary:
     """The plan in a few figures; `stages` are the rows of its stages."""
     account, shipped = planned.account, planned.shipped
-    gate = _gate(shipped)
+    gate, traced = _gate(shipped), _traced(recorded)
     return Summary(
         model=planned.name,
         objective=planned.objective,
@@ -41,9 +39,9 @@ def summarize(
             is_optimum=shipped.is_optimum,
             single_device=shipped.single_device,
         ),
-        observed=_traced(trace) if trace else gate,
+        observed=traced or gate,
         predicted=_predicted(planned),
-        as_built=gate.total if trace and gate else None,
+        as_built=gate.total if traced and gate else None,
         off_by=_off_by(stages),
         rival=_rival(planned),
         certificate=_proof(planned),
@@ -56,7 +54,7 @@ def summarize(
         load_s=math.fsum(stage.load_s for stage in planned.stages),
         profile_paths=len(planned.profile_paths),
         profile_runs=sum(path.runs for path in planned.profile_paths),
-        streaming=_streaming(planned, trace if isinstance(trace, StreamObserved) else None),
+        streaming=_streaming(planned, recorded.stream),
     )
 
 
@@ -99,12 +97,15 @@ def _period_s(planned: PlannedVariant, stream: PlannedStream) -> float:
     return shipped.median_s if shipped.accounting == "measured" else stream.period_s
 
 
-def _traced(trace: Trace | StreamObserved) -> Observation:
-    if isinstance(trace, StreamObserved):
-        period = Figure(trace.period_s, "measured")
-        return Observation(period, "stream", trace.period_s, trace.period_s, runs=trace.outputs)
-    total_s = trace.latency_s
-    return Observation(Figure(total_s, trace.basis), "trace", total_s, total_s, runs=1)
+def _traced(recorded: Recorded) -> Observation | None:
+    run, stream = recorded.run, recorded.stream
+    if stream is not None:
+        period = Figure(stream.period_s, "measured")
+        return Observation(period, "stream", stream.period_s, stream.period_s, runs=stream.outputs)
+    if run is None:
+        return None
+    total_s = run.latency_s
+    return Observation(Figure(total_s, run.basis), "trace", total_s, total_s, runs=1)
 
 
 def _gate(contender: Contender) -> Observation | None:

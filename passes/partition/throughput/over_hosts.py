@@ -31,11 +31,11 @@ from stagecut.compiler.ir.solution import Certificate, meets
 from stagecut.compiler.ir.stream_certificate import Limit, StreamScope
 from stagecut.compiler.ir.transfers import scheduled
 from stagecut.compiler.ir.units import at_most
-from stagecut.passes.partition.exact.factor_graph import Floats
 from stagecut.passes.partition.orders.precedence import Precedence
+from stagecut.passes.partition.throughput.best_ways import LARGEST, BestWays, Costs, Parts
 from stagecut.passes.partition.throughput.hosts_stages import HostsStages, Preference
 from stagecut.passes.partition.throughput.lattice import Lattice, members
-from stagecut.passes.partition.throughput.within_latency import Costs, WithinLatency, subsets
+from stagecut.passes.partition.throughput.within_latency import WithinLatency
 
 #: Sets of hosts are looked at, and each with all of its own subsets.
 MOST_HOSTS = 6
@@ -122,7 +122,9 @@ class _Search:
         return replace(best, certificate=proof)
 
     def _solved(self) -> HostsSolution:
-        parts = self._parts()
+        stages = self._stages
+        ways = BestWays(self.lattice, len(stages.hosts), LARGEST, stages.both_s, kinds=2)
+        parts = ways.parts()
         if not parts:
             raise UnplaceableError(
                 "no stream fits: the hosts have no room for all of its weights",
@@ -131,7 +133,7 @@ class _Search:
             )
         stream = self._stream(parts)
         account = hosts_account(self.table, stream)
-        bound_s = min(float(self._least[1][-1, -1]), account.period_s)
+        bound_s = min(ways.totals[1], account.period_s)
         return HostsSolution(stream, account, self._certificate(account.period_s, bound_s))
 
     def solution_within(self, limit: Limit) -> HostsSolution:
@@ -195,46 +197,7 @@ class _Search:
     def _stages(self) -> HostsStages:
         return HostsStages(self.table, self.lattice, self.prefers, self.below_s)
 
-    @cached_property
-    def _least(self) -> Floats:
-        """(2, I, 2^H): F, by the bit mask of the hosts; and what it is not below, whatever their
-        devices."""
-        masks = 1 << len(self._stages.hosts)
-        least = np.full((2, len(self.lattice.ideals), masks), np.inf)
-        least[:, 0] = 0.0
-        for ideal in range(1, len(self.lattice.ideals)):
-            stage_s = np.stack(self._stages.both_s(ideal))
-            below = self.lattice.below[ideal]
-            for mask in range(1, masks):
-                for some in subsets(mask):
-                    reached = np.maximum(least[:, below, mask ^ some], stage_s[:, :, some])
-                    least[:, ideal, mask] = np.minimum(least[:, ideal, mask], reached.min(axis=1))
-        return least
-
-    def _parts(self) -> list[tuple[int, int, int]]:
-        """(from ideal, to ideal, hosts) of each stage; nothing where there is no stream."""
-        ideal, mask = len(self.lattice.ideals) - 1, (1 << len(self._stages.hosts)) - 1
-        found: list[tuple[int, int, int]] = []
-        goal_s = self._least[0, ideal, mask]
-        if np.isinf(goal_s):
-            return []
-        while ideal:
-            stage_s, below = self._stages.periods_s(ideal), self.lattice.below[ideal]
-            row, some = min(
-                (int(rows[0]), some)
-                for some in subsets(mask)
-                if len(rows := np.flatnonzero(self._keep(ideal, mask, some, stage_s) <= goal_s))
-            )
-            found.append((int(below[row]), ideal, some))
-            ideal, mask = int(below[row]), mask ^ some
-        return found[::-1]
-
-    def _keep(self, ideal: int, mask: int, some: int, stage_s: Floats) -> Floats:
-        before: Floats = self._least[0, self.lattice.below[ideal], mask ^ some]
-        kept: Floats = np.maximum(before, stage_s[:, some])
-        return kept
-
-    def _stream(self, parts: Sequence[tuple[int, int, int]]) -> HostsStream:
+    def _stream(self, parts: Parts) -> HostsStream:
         nodes, ideals = self.table.nodes, self.lattice.ideals
         stages, places = [], []
         for start, end, mask in parts:

@@ -1,29 +1,19 @@
 """The fastest stream over hosts among those in which an input takes no longer than a limit.
 
-    L(P, {}, any hosts) = 0
-    L(P, J, H) = min over ideals I < J and hosts S of H, where stage(I, J, S) takes no more than P,
-                 of  L(P, I, H - S) + latency(I, J, S)
-
-The least P for which L(P, all nodes, all hosts) is within the limit is looked for among the
-periods that stages have. Where latencies are the least that they can be, that is a lower bound;
-where they are what they should be, it is where good streams are.
+The least period P with which the quickest way of stages that take no more than P each is within the
+limit is looked for among the periods that stages have. Where latencies are the least that they can
+be, that is a lower bound; where they are what they should be, it is where good streams are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 
 from stagecut.passes.partition.exact.factor_graph import Floats
+from stagecut.passes.partition.throughput.best_ways import SUM, BestWays, Costs, Parts
 from stagecut.passes.partition.throughput.lattice import Lattice
-
-#: (from ideal, to ideal, hosts as a bit mask) of each stage.
-Parts: TypeAlias = list[tuple[int, int, int]]
-
-#: Of an ideal, for each below it and for each set of hosts, seconds.
-Costs: TypeAlias = Callable[[int], Floats]
 
 
 @dataclass(frozen=True)
@@ -41,7 +31,7 @@ class WithinLatency:
         low, high = 0, len(periods_s)
         while low < high:
             middle = (low + high) // 2
-            if self._quickest(float(periods_s[middle]))[-1, -1] <= most_s:
+            if self._quickest(float(periods_s[middle])).totals[0] <= most_s:
                 high = middle
             else:
                 low = middle + 1
@@ -49,37 +39,14 @@ class WithinLatency:
 
     def parts(self, period_s: float) -> Parts:
         """The stages of the quickest stream of this period, which there is."""
-        quickest = self._quickest(period_s)
-        ideal, mask = len(self.lattice.ideals) - 1, (1 << self.hosts) - 1
-        found: Parts = []
-        while ideal:
-            below = self.lattice.below[ideal]
-            options = []
-            for some in subsets(mask):
-                taken_s = quickest[below, mask ^ some] + self._allowed(ideal, period_s)[:, some]
-                options.append((float(taken_s.min()), int(taken_s.argmin()), some))
-            _, row, some = min(options)
-            found.append((int(below[row]), ideal, some))
-            ideal, mask = int(below[row]), mask ^ some
-        return found[::-1]
+        return self._quickest(period_s).parts()
 
-    def _quickest(self, period_s: float) -> Floats:
-        """(I, 2^H): L of this period."""
-        masks = 1 << self.hosts
-        quickest = np.full((len(self.lattice.ideals), masks), np.inf)
-        quickest[0] = 0.0
-        for ideal in range(1, len(self.lattice.ideals)):
-            allowed, below = self._allowed(ideal, period_s), self.lattice.below[ideal]
-            for mask in range(1, masks):
-                for some in subsets(mask):
-                    taken_s = quickest[below, mask ^ some] + allowed[:, some]
-                    quickest[ideal, mask] = min(quickest[ideal, mask], taken_s.min())
-        return quickest
+    def _quickest(self, period_s: float) -> BestWays:
+        def latencies_s(ideal: int) -> tuple[Floats]:
+            stage_s, latency_s = self._both[ideal]
+            return (np.where(stage_s <= period_s, latency_s, np.inf),)
 
-    def _allowed(self, ideal: int, period_s: float) -> Floats:
-        stage_s, latency_s = self._both[ideal]
-        allowed: Floats = np.where(stage_s <= period_s, latency_s, np.inf)
-        return allowed
+        return BestWays(self.lattice, self.hosts, SUM, latencies_s)
 
     @cached_property
     def _both(self) -> Sequence[tuple[Floats, Floats]]:
@@ -96,12 +63,3 @@ class WithinLatency:
         every = np.unique(np.concatenate([stage_s.ravel() for stage_s, _ in self._both]))
         finite: Floats = every[np.isfinite(every)]
         return finite
-
-
-def subsets(mask: int) -> Sequence[int]:
-    """All that are not empty, the smallest number first."""
-    found, some = [], 0
-    while some != mask:
-        some = (some - mask) & mask
-        found.append(some)
-    return found

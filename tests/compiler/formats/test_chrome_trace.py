@@ -7,6 +7,7 @@ import pytest
 from stagecut.compiler.formats.chrome_trace import from_chrome, stream_to_chrome, to_chrome
 from stagecut.compiler.ir.errors import TraceError
 from stagecut.compiler.ir.machine import Route
+from stagecut.compiler.ir.recorded import Recorded
 from stagecut.compiler.ir.stream_trace import Call, StreamObserved, StreamTrace
 from stagecut.compiler.ir.trace import Event, Trace
 
@@ -65,7 +66,7 @@ def test_several_hosts_have_a_track_each() -> None:
     assert {r["args"].get("device") for r in records if r.get("tid") == 2 and r["ph"] == "X"} == {
         "pim"
     }
-    assert from_chrome(text, "run.json") == MIXED
+    assert from_chrome(text, "run.json") == Recorded(MIXED)
 
 
 def test_a_run_of_nothing_is_still_a_trace() -> None:
@@ -74,7 +75,7 @@ def test_a_run_of_nothing_is_still_a_trace() -> None:
 
 @pytest.mark.parametrize("trace", [MEASURED, MIXED, Trace((), 0.0)], ids=["real", "mixed", "empty"])
 def test_what_is_written_is_read_back(trace: Trace) -> None:
-    assert from_chrome(to_chrome(trace), "run.json") == trace
+    assert from_chrome(to_chrome(trace), "run.json") == Recorded(trace)
 
 
 FOREIGN = {
@@ -121,6 +122,6 @@ def test_a_stream_of_nothing() -> None:
 
 def test_what_a_stream_came_to_is_read_back() -> None:
     text = stream_to_chrome(StreamTrace((), ()), OBSERVED)
-    assert from_chrome(text, "stream.json") == OBSERVED
+    assert from_chrome(text, "stream.json") == Recorded(stream=OBSERVED)
     with pytest.raises(TraceError, match="no trace"):
         from_chrome(text.replace("0.25", "-0.25"), "stream.json")

@@ -1,5 +1,7 @@
 """Calibration data, and what is said of such as is none."""
 
+import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,22 @@ def test_a_file_with_one_wrong_byte(tmp_path: Path) -> None:
         except FeedError:
             told += 1
     assert told > len(whole) / 2
+
+
+def test_nobody_is_advised_to_unpickle_a_file(tmp_path: Path) -> None:
+    (tmp_path / "pickled.npz").write_bytes(pickle.dumps([1]))
+    np.savez(tmp_path / "objects.npz", x=np.array([{}], dtype=object))
+    for name in ("pickled.npz", "objects.npz"):
+        with pytest.raises(FeedError) as caught:
+            read_samples(tmp_path / name, "--data")
+        assert "pickle" not in str(caught.value).replace(name, "")
+
+
+def test_a_member_that_is_no_array(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
+        archive.writestr("x", b"text")
+    with pytest.raises(FeedError, match="x is no array"):
+        read_samples(tmp_path / "odd.npz", "--data")
 
 
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ def demands(size):
 def knows():
     raise ShapeError("too long", where="x", fix="cut it")
 
+def leaves():
+    raise SystemExit(0)
+
 NUMBER = 3
 _private = linear
 """
@@ -60,6 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (package / "good.py").write_text(MODULE)
     (package / "other.py").write_text("")
     (package / "broken.py").write_text("x = 1\nx.missing\n")
+    (package / "script.py").write_text("import sys\nsys.exit(0)\n")
     (package / "misspelt.py").write_text("def f(:\n")
     (package / "needy.py").write_text("import no_such_package\n")
     monkeypatch.chdir(tmp_path)
@@ -113,9 +117,12 @@ def test_refused(spec: str, kind: type[StagecutError], problem: str, fix: str) -
 
 
 DEEPER_LINE = 1 + MODULE.splitlines().index("    return deeper()")
+LEAVES_LINE = 1 + MODULE.splitlines().index("    raise SystemExit(0)")
 BROKEN = {
     "an exception in the factory": ("good:breaks", "no such luck", f"good.py:{DEEPER_LINE}"),
     "an exception on import": ("broken:f", "AttributeError: 'int'", "broken.py:2"),
+    "an exit in the factory": ("good:leaves", "with SystemExit: 0", f"good.py:{LEAVES_LINE}"),
+    "an exit on import": ("script:f", "with SystemExit: 0", "script.py:2"),
     "a package that is not installed": ("needy:f", "'no_such_package'", "needy.py:1"),
 }
 

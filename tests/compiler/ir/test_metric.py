@@ -1,5 +1,7 @@
 """A metric of the user's own: what it is handed, and what is wrong with some."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -27,12 +29,20 @@ def test_numbers_of_all_kinds(number: object) -> None:
     assert _metric(lambda *_: number)(OUTPUTS) == 1.0
 
 
+class _Speechless:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
 BAD = {
     "a text": (lambda *_: "good", "it returned 'good', which is no number"),
     "nothing": (lambda *_: None, "it returned None"),
     "no number": (lambda *_: float("nan"), "it returned nan"),
     "many": (lambda *_: np.ones(3), "it returned array"),
     "an error": (lambda *_: 1 / 0, "it raised ZeroDivisionError: division by zero"),
+    "a number that no float holds": (lambda *_: 10**400, "no number that can be compared"),
+    "what cannot be told": (lambda *_: _Speechless(), "it returned a _Speechless"),
+    "the end of the process": (lambda *_: sys.exit(0), "it raised SystemExit: 0"),
     "a missing label": (lambda _, data: data["labels"], "it raised KeyError: 'labels'"),
 }
 

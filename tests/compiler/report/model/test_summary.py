@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
+from stagecut.compiler.ir.recorded import Recorded
 from stagecut.compiler.ir.solution import Certificate
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.model.figures import Figure, Observation
@@ -85,7 +86,7 @@ def test_an_optimum_that_was_left_out_of_the_comparison_has_no_observed_figure()
     assert overruled_by is not None
     assert us(overruled_by.predicted) == (1101.192, "modelled")
     assert overruled_by.observed is None
-    by_energy = summarize(replace(plan, objective="energy"), (), None).overruled
+    by_energy = summarize(replace(plan, objective="energy"), (), Recorded()).overruled
     assert by_energy is not None
     assert by_energy.predicted is None
 
