@@ -91,8 +91,7 @@ def bench(
     every = [loaded.variant(shapes, name) for name in names]
     made_from = every[0].planned.provenance.options.get("of the zoo", "")
     program = _program(model, made_from) if "torch" in engines else ""
-    given = common.read_feeds(feed)
-    if given and len(every) > 1:
+    if feed and len(every) > 1:
         raise UsageError(
             f"the plan has {' and '.join(map(str, names))}, and inputs are of one of them",
             where="--input",
@@ -104,7 +103,7 @@ def bench(
         stored.entry: _entry_rows(
             plan,
             stored,
-            _fed(loaded, stored, random, given, fallback=fallback, heard=heard),
+            _fed(loaded, stored, random, feed, fallback=fallback, heard=heard),
             engines,
             program,
             rounds,
@@ -135,12 +134,14 @@ def _fed(
     loaded: "Plan",
     stored: "StoredVariant",
     seed: int,
-    given: "Feeds",
+    feed: Sequence[str] | None,
     *,
     fallback: bool,
     heard: "Listener",
 ) -> "Feeds":
-    """What all are fed; raises what the plan raises on it, and PlanError where it is modelled."""
+    """What all are fed, of which `feed` are files; raises what the plan raises on it, and PlanError
+    where it is modelled. Files are read once the devices are made: what comes out of a pipe would
+    be gone where one ends the process, and is left to the fallback of the next."""
     from stagecut.runtime.session import Session
 
     with Session(loaded, fallback=fallback, entry=stored.entry, listener=heard) as session:
@@ -150,7 +151,7 @@ def _fed(
                 where=str(loaded.archive.path),
                 fix="read what their models say: `stagecut report PLAN`",
             )
-        feeds = _feeds(session, stored, seed, given)
+        feeds = _feeds(session, stored, seed, common.read_feeds(feed))
         session.run(None, feeds)
     return feeds
 

@@ -88,8 +88,7 @@ def generate(
                 where="--benchmark",
                 fix="leave out prompts, --tokenizer, --stop, --stop-ids and --stream",
             )
-        feeds = common.read_feeds(source) or None
-        measure(plan, benchmark, feeds, fallback=fallback, listener=heard, json=json)
+        measure(plan, benchmark, source, fallback=fallback, listener=heard, json=json)
         return
     if bool(prompt) == bool(prompt_ids):
         raise UsageError(

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stagecut.compiler.cli.options import read_feeds
 from stagecut.compiler.cli.output import note, print_json, say
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
-    from stagecut.compiler.ir.device import Feeds, Listener
+    from stagecut.compiler.ir.device import Listener
     from stagecut.runtime.decoding.benchmark import Lengths, Measured
     from stagecut.runtime.decoding.generate import Generated, Generator
 
@@ -56,14 +57,14 @@ def show_generated(found: "Sequence[Generated]", *, streamed: bool) -> None:
 def measure(
     plan: Path,
     text: str,
-    source: "Feeds | None",
+    source: "Sequence[str] | None",
     *,
     fallback: bool,
     listener: "Listener",
     json: bool,
 ) -> None:
-    """Benchmark a plan at the lengths that `text` tells, of an encoder-decoder with `source`, and
-    say what was found; `listener` is as of Session."""
+    """Benchmark a plan at the lengths that `text` tells, of an encoder-decoder with the files
+    `source`, and say what was found; `listener` is as of Session."""
     from stagecut.compiler.measure.foreign_load import foreign_load, read_load
     from stagecut.runtime.decoding.benchmark import benchmark
     from stagecut.runtime.decoding.generate import Generator
@@ -71,8 +72,9 @@ def measure(
 
     lengths = _lengths(text)
     generator = Generator(DecoderSession(plan, fallback=fallback, listener=listener))
+    feeds = read_feeds(source) or None
     before = read_load()
-    found = benchmark(generator, lengths, source)
+    found = benchmark(generator, lengths, feeds)
     load = foreign_load(before, read_load())
     taken = None if load is None else load.taken
     if json:

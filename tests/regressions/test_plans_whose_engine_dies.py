@@ -1,11 +1,14 @@
 """Plans whose device ends the process when they are used: it is said which one, and what to do."""
 
+import io
 import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -87,6 +90,20 @@ def test_bench_runs_the_fallback_in_its_processes_too(folder: Path) -> None:
     done = _stagecut(folder, *command.split(), death="create: segfault")
     assert done.code == 0, done.err
     assert json.loads(done.out)["schema"] == "stagecut.bench/1"
+
+
+def test_inputs_out_of_a_pipe_are_left_to_the_fallback(folder: Path) -> None:
+    """Which nobody writes a second time."""
+    array, pipe = io.BytesIO(), folder / "x.npy"
+    np.save(array, np.ones((2, 4), np.float32))
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as writer:
+        written = writer.submit(pipe.write_bytes, array.getvalue())
+        command = "bench x.plan --fallback --against onnxruntime --rounds 1 --seconds 0.01"
+        done = _stagecut(folder, *command.split(), "--input", f"x={pipe}", death="create: exit 0")
+        if not written.done():
+            pipe.read_bytes()
+    assert done.code == 0, done.err
 
 
 def test_a_run_that_dies_in_a_stage_is_told_and_not_repeated(folder: Path) -> None:
