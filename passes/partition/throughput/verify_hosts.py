@@ -77,7 +77,10 @@ class _Hosts:
 
     @cached_property
     def names(self) -> Sequence[str]:
-        return [host.name for host in self.table.machine.hosts]
+        """Nothing runs on hosts without a memory, which a table may name as well."""
+        machine = self.table.machine
+        used = {memory.host for memory in machine.memories}
+        return [host.name for host in machine.hosts if host.name in used]
 
     @cached_property
     def handling_s(self) -> Mapping[str, float]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import CertificateError, UnplaceableError
+from stagecut.compiler.ir.machine import Host
 from stagecut.compiler.ir.stream_certificate import Limit, StreamScope
 from stagecut.passes.partition.throughput.over_hosts import ThroughputOverHosts
 from stagecut.passes.partition.throughput.verify_hosts import verify_over_hosts
@@ -36,6 +37,15 @@ def test_a_stage_on_each_host() -> None:
 def test_a_host_works_for_one_stage() -> None:
     """Else nothing would take longer than 2 ms."""
     verify_over_hosts(chain(machine(2, capacity_bytes=20, cpus=1), 2e-3, 2e-3, 2e-3), 4e-3, WHOLE)
+
+
+def test_a_host_without_a_memory_runs_nothing() -> None:
+    table = chain(machine(2), 10e-3, 20e-3)
+    hosts = (*table.machine.hosts, Host("idle"))
+    table = replace(table, machine=replace(table.machine, hosts=hosts))
+    verify_over_hosts(table, 7.5e-3, WHOLE)
+    with pytest.raises(CertificateError):
+        verify_over_hosts(table, 7.51e-3, WHOLE)
 
 
 def test_within_a_limit_on_latency() -> None:
