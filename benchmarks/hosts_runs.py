@@ -75,13 +75,15 @@ def at_work(hosts: Hosts, host: int, plan: Path) -> Iterator[None]:
     command = [sys.executable, "-m", "benchmarks.hosts_driver", str(plan)]
     said = hosts.folder / "at-work.log"
     with said.open("w") as log:
-        subprocess.Popen(
+        started = subprocess.Popen(
             hosts.inside(host, [*command, "--requests", str(ENDLESS)]),
             env=hosts.environment(host),
             stdout=log,
             stderr=subprocess.DEVNULL,
         )
     while "ready" not in said.read_text():
+        if started.poll() is not None:
+            raise SystemExit(f"host {host} does not stream {plan.name}: {said.read_text().strip()}")
         time.sleep(0.1)
     try:
         yield

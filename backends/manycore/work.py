@@ -147,6 +147,7 @@ def works(operators: Sequence[Operator], kept: Collection[str], *, fused: bool) 
     found: list[Work] = []
     tail = ""  # the result of what `found` ends with, as far as it can be taken up by the next
     rows: list[str] = []  # the results of the kernels of a chain that `found` ends with
+    seen: set[str] = set()  # the same, and their views
     parts = kernels(operators, kept)
     readers = Counter(name for kernel in parts for name in _read_by(kernel))
     leaving = readers + Counter(kept)
@@ -156,15 +157,18 @@ def works(operators: Sequence[Operator], kept: Collection[str], *, fused: bool) 
         passed = "" if result in kept or readers[result] > 1 else result
         if work is None:
             tail = passed if follows else tail
+            if not seen.isdisjoint(_read_by(kernel)):
+                seen.add(result)
             continue
         replaced, whole = _together(found, work, kernel, tail) if fused and follows else (0, work)
-        if fused and not replaced and found:
+        if fused and not replaced and found and seen.isdisjoint(_right_of(kernel, work)):
             replaced, whole = _in_place(found[-1], rows, work, kernel)
         if not replaced and found:
             found[-1] = _closed(found[-1], rows, leaving)
         found[len(found) - replaced :] = [whole]
         tail = passed if _is_open(found, kernel, follows=follows) else ""
         rows = _results(whole, rows if replaced else [], result)
+        seen = (seen if replaced else set()) | {result}
     return (*found[:-1], *(_closed(last, rows, leaving) for last in found[-1:]))
 
 
@@ -233,6 +237,13 @@ def _in_place(
     if fits and before.rows == work.rows and counts <= {1}:
         return 1, chain.extended(work, source)
     return 0, work
+
+
+def _right_of(kernel: Operator | Region, work: Work) -> set[str]:
+    """What a product reads all rows of, which other clusters may still have to compute."""
+    if not (isinstance(work, Product) and isinstance(kernel, Operator)):
+        return set()
+    return {value.name for value in kernel.inputs[1:] if value is not None}
 
 
 def _is_open(found: Sequence[Work], kernel: Operator | Region, *, follows: bool) -> bool:

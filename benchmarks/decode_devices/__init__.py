@@ -14,5 +14,5 @@ measured at each context, devices and their links are modelled (~). Each device 
 Every figure is the least that any schedule takes by these costs, proven; where some gap is left
 within the time of the search, it is told. The sequence has room for one token more than the
 context. decode_devices.json and decode_devices.png are written after each context; what the former
-has of this machine and model already is kept, and not looked at again.
+has of this machine, this model and these devices already is kept, and not looked at again.
 """

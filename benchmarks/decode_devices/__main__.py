@@ -76,22 +76,31 @@ def main() -> None:
 
 
 def _kept(options: argparse.Namespace) -> list[Row]:
-    """What was found before, here and of the same model."""
+    """What was found before, here and of the same model and devices."""
     file = options.output / "decode_devices.json"
     if not file.exists():
         return []
     document = json.loads(file.read_text())
-    same = (document["machine"], document["model"]) == (describe_machine(), options.model)
-    return [Row(**row) for row in document["rows"]] if same else []
+    if any(document.get(name) != value for name, value in _asked(options).items()):
+        return []
+    return [Row(**row) for row in document["rows"]]
+
+
+def _asked(options: argparse.Namespace) -> dict[str, object]:
+    """What all rows of a file have in common."""
+    return {
+        "machine": describe_machine(),
+        "model": options.model,
+        "devices": options.devices.split(","),
+    }
 
 
 def _keep(found: Sequence[Row], options: argparse.Namespace) -> None:
     """After each context: long ones take long, and who ends them early has the others."""
     rows = sorted(found, key=lambda row: row.context)
-    document = {"machine": describe_machine(), "model": options.model, "basis": "modelled"}
     keep(
         "decode_devices",
-        document | {"rows": [asdict(row) for row in rows]},
+        {**_asked(options), "basis": "modelled", "rows": [asdict(row) for row in rows]},
         partial(_draw, rows),
         options.output,
     )

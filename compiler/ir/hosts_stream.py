@@ -131,7 +131,12 @@ class _Account:
 
     @cached_property
     def _memory_of_host(self) -> Mapping[str, str]:
-        return {each.host: each.name for each in self.table.machine.memories}
+        memories = self.table.machine.memories
+        found = {each.host: each.name for each in memories}
+        for each in memories:
+            if found[each.host] != each.name:
+                raise ScheduleError("has several memories", where=f"host {each.host}")
+        return found
 
     def _device(self, place: Place) -> Device:
         return self.table.machine.device(place.device)
@@ -141,13 +146,13 @@ class _Account:
 
     def _check(self) -> None:
         stages = self.stream.schedule.stages
-        used: dict[str, int] = {}
+        used = dict.fromkeys(self._memory_of_host, 0)
         for stage, places in zip(stages, self.stream.places, strict=True):
             if not places or places[0].device != stage.device:
                 raise ScheduleError("its first place is another device", where=stage.device)
             for place in places:
                 self._check_place(stage.nodes, place)
-                used[self._host(place)] = used.get(self._host(place), 0) + 1
+                used[self._host(place)] += 1
         if twice := [host for host, count in used.items() if count > 1]:
             raise ScheduleError(
                 "works for two stages", where=f"host {twice[0]}", fix="let a host work for one"

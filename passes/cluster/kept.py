@@ -7,7 +7,8 @@ Before (all on [cpu chip]):                After, where the chip keeps rows for 
 
 Only devices that keep values between nodes (`Keeping`) are asked, and only about neighbours that
 the same devices can run: a pair is merged where one of those models the whole as faster than both
-by themselves. What it rules out: schedules that run the two on different devices.
+by themselves, and all of them run the whole. What it rules out: schedules that run the two on
+different devices.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,24 +26,19 @@ def merge_kept(
     graph: Graph, groups: Groups, backends: Mapping[str, Backend], sent: Sequence[bool]
 ) -> None:
     """Merge them in `groups`, but for nodes that write what is `sent`; in the graph's order."""
-    keeping = {
-        name: backend
-        for name, backend in backends.items()
-        if isinstance(backend, Keeping) and backend.keeps_values
-    }
-    if not keeping:
+    if not any(map(_keeps, backends.values())):
         return
     around = _Around(graph)
     for index in range(len(graph.nodes)):
         group: int | None = groups.of(index)
         while group is not None:
-            group = _merged(groups, around, keeping, group, sent)
+            group = _merged(groups, around, backends, group, sent)
 
 
 def _merged(
     groups: Groups,
     around: "_Around",
-    keeping: Mapping[str, Backend],
+    backends: Mapping[str, Backend],
     group: int,
     sent: Sequence[bool],
 ) -> int | None:
@@ -54,11 +50,15 @@ def _merged(
             continue
         one, other = map(around.node, parts)
         whole = around.node(sorted([*parts[0], *parts[1]]))
-        if any(
-            name in able and _gains(backend, one, other, whole) for name, backend in keeping.items()
-        ):
+        engines = [backends[name] for name in sorted(able)]
+        gains = any(_keeps(each) and _gains(each, one, other, whole) for each in engines)
+        if gains and all(each.supports(whole) for each in engines):
             return groups.merge(group, neighbour)
     return None
+
+
+def _keeps(backend: Backend) -> bool:
+    return isinstance(backend, Keeping) and backend.keeps_values
 
 
 def _gains(backend: Backend, one: Node, other: Node, whole: Node) -> bool:

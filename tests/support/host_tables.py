@@ -83,6 +83,15 @@ def with_parallel(table: CostTable, *run_s: float) -> CostTable:
     return replace(table, machine=replace(of, devices=(*of.devices, *more)), nodes=nodes)
 
 
+def with_a_memory_more(table: CostTable) -> CostTable:
+    """The driver's host has a device in a memory of its own, which takes 1 ms for each node."""
+    of = table.machine
+    devices = (*of.devices, Device("pim", "pim"))
+    nodes = (replace(node, run_s={**node.run_s, "pim": 1e-3}) for node in table.nodes)
+    more = replace(of, memories=(*of.memories, Memory("pim")), devices=devices)
+    return replace(table, machine=more, nodes=tuple(nodes))
+
+
 @st.composite
 def tables(draw: st.DrawFn, hosts: int = 3) -> CostTable:
     """Of two hosts or more, of which some have no room for everything, and some are slower."""

@@ -103,9 +103,19 @@ class ThroughputOverHosts:
 
 
 def _check_hosts(table: CostTable) -> None:
-    """Raises UnplaceableError for a memory of a host that the table does not have."""
+    """Raises UnplaceableError for a memory of a host that the table does not have, and for a host
+    with several: what goes from one to the other is no stream's."""
     known = {host.name for host in table.machine.hosts}
+    first: dict[str, str] = {}
     for index, memory in enumerate(table.machine.memories):
+        if memory.host in first:
+            raise UnplaceableError(
+                f"host {memory.host!r} has the memories {first[memory.host]!r} and "
+                f"{memory.name!r}, and streams over hosts are made for one of each",
+                where=f"memories[{index}].host",
+                fix="leave one of them out, and the devices in it",
+            )
+        first[memory.host] = memory.name
         if memory.host not in known:
             raise UnplaceableError(
                 f"there is no host {memory.host!r}",

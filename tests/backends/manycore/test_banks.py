@@ -40,7 +40,19 @@ def programs(draw: st.DrawFn) -> Program:
 @given(programs(), pads)
 def test_the_replay_agrees_with_the_one_in_plain_words(program: Program, pad: Scratchpad) -> None:
     most = max(program.ops)
-    assert banks.Replay(program, pad, most).run() == Banks(program, pad).cycles()
+    expected = Banks(program, pad).cycles()
+    assert banks.Replay(program, pad, most).run() == expected
+    assert banks.cycles(program, pad) == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(programs(), pads, st.integers(1, 200))
+def test_no_more_of_a_program_is_replayed_than_counts(
+    program: Program, pad: Scratchpad, most: int
+) -> None:
+    replay = banks.Replay(program, pad, min(most, max(program.ops)))
+    least = banks._least(program, pad, min(most, max(program.ops)))
+    assert banks._replayed(least, pad) == (replay.run(), replay.halfway)
 
 
 @settings(max_examples=40, deadline=None)

@@ -135,6 +135,21 @@ FOUND = {
         ),
         (Rows("layernorm", 8, 8), Product(8, 8, 8)),
     ),
+    "nor is one of which other clusters compute the right factor": (
+        sample(
+            "(float[8, 8] x) => (float[8, 8] y, float[8, 8] z) "
+            "{ n = LayerNormalization(x, s) a = MatMul(n, w) r = Reshape(n, t) "
+            "y = MatMul(a, r) z = MatMul(y, y) }",
+            s=_weights(8),
+            w=_weights(8, 8),
+            t=np.array([8, 8]),
+        ),
+        (
+            Chain((Rows("layernorm", 8, 8), Product(8, 8, 8)), stored=(0,)),
+            Product(8, 8, 8),
+            Product(8, 8, 8),
+        ),
+    ),
     "heads are several products": (
         sample(
             "(float[2, 3, 5, 7] a, float[2, 3, 7, 9] b) => (float[2, 3, 5, 9] y) "

@@ -6,7 +6,7 @@ from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.hosts_stream import HostsStream, Place, hosts_account, most_replicas
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.transfers import scheduled
-from tests.support.host_tables import chain, machine
+from tests.support.host_tables import chain, machine, with_a_memory_more
 
 TABLE = chain(machine(handling_s=1e-3), 10e-3, 20e-3)
 WHOLE, ONE, OTHER = ("a", "b"), ("a",), ("b",)
@@ -76,3 +76,10 @@ def test_each_replica_has_weights_of_its_own() -> None:
     )  # fmt: skip
     with pytest.raises(AssignmentError, match="do not fit"):
         hosts_account(table, stream)
+
+
+def test_a_host_with_two_memories_is_none() -> None:
+    """What goes from one to the other would cost nothing."""
+    stream = _stream((WHOLE, (Place("cpu", 2),)))
+    with pytest.raises(ScheduleError, match="host local: has several memories"):
+        hosts_account(with_a_memory_more(TABLE), stream)

@@ -79,5 +79,10 @@ def test_nothing_is_taken_from_another_device() -> None:
     assert clustered(text, "y", chip=Keeper(), other=other) == text
 
 
+def test_a_device_that_runs_each_but_not_the_whole_loses_neither() -> None:
+    small = Keeper(most=1, keeps_values=False)
+    assert clustered(TWO, "y", chip=Keeper(), small=small) == APART
+
+
 def test_what_is_sent_to_other_hosts_stays_the_result_of_a_node() -> None:
     assert clustered(TWO, "y", sent="u", chip=Keeper()) == APART

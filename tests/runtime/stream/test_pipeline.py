@@ -375,6 +375,23 @@ def test_threads_sleep_while_there_is_nothing_to_do(pipelines: Pipelines) -> Non
     assert not never_asleep()
 
 
+@pytest.mark.parametrize("wait", [lambda: None, lambda: time.sleep(0)], ids=["spins", "polls"])
+def test_a_thread_that_did_not_would_be_seen(wait: Callable[[], None]) -> None:
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            wait()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        assert str(thread.native_id) in never_asleep()
+    finally:
+        done.set()
+        thread.join(WAIT_S)
+
+
 def test_a_callback_may_submit_and_even_close(gate: Gate, pipelines: Pipelines) -> None:
     pipeline = pipelines(variant := FakeVariant(lambda array: array + 1))
     second = item(variant, 5)

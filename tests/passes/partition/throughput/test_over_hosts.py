@@ -12,7 +12,13 @@ from stagecut.compiler.ir.machine import Host, Machine
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.partition.throughput.over_hosts import MOST_HOSTS, ThroughputOverHosts
 from tests.support.every_hosts_stream import every_account
-from tests.support.host_tables import chain, machine, tables, with_parallel
+from tests.support.host_tables import (
+    chain,
+    machine,
+    tables,
+    with_a_memory_more,
+    with_parallel,
+)
 
 
 def test_replicas_of_the_whole_where_it_fits() -> None:
@@ -52,6 +58,13 @@ def test_a_memory_of_a_host_that_is_not_there() -> None:
     alone = replace(table.machine, hosts=table.machine.hosts[:1])
     with pytest.raises(UnplaceableError, match="there is no host"):
         ThroughputOverHosts()(replace(table, machine=alone))
+
+
+def test_a_host_with_two_memories_is_refused() -> None:
+    """A stream on the device in the second would have nothing to transfer."""
+    table = with_a_memory_more(chain(machine(2), 10e-3, 10e-3))
+    with pytest.raises(UnplaceableError, match="'local' has the memories 'host' and 'pim'"):
+        ThroughputOverHosts()(table)
 
 
 def test_times_that_cannot_be_added_up() -> None:
