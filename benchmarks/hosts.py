@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", action="store_true")
     parser.add_argument("--events", nargs="+", default=EVENTS, choices=EVENTS)
+    parser.add_argument("--machine", type=Path, help="of faults and soaks, as it was measured")
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--model", default=_MODEL)
     parser.add_argument("--streamed", default="zoo:bert-base:seq=16")

@@ -44,7 +44,7 @@ def faults(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str
         for host in (1, 2):
             _mount(hosts.cache_of(host))
         try:
-            path = measured(hosts, folder / "machine.json")
+            path = measured(hosts, folder / "machine.json", options.machine)
             machine = limited(path, path, hosts.count - 1)
             plan = compiled(hosts, model, folder / "over.plan", ["--machine", str(machine)])
             for event in [each for each in _EVENTS if each in options.events]:

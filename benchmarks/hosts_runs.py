@@ -4,6 +4,7 @@ for them, and drivers (hosts_driver.py), all made on the first host.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +30,10 @@ _CAPACITY_BYTES = 75_000_000
 _DRIVER_CAPACITY_BYTES = 9_000_000
 
 
-def measured(hosts: Hosts, path: Path) -> Path:
+def measured(hosts: Hosts, path: Path, known: Path | None = None) -> Path:
+    """Or as such hosts were measured before, where no prediction is looked at."""
+    if known is not None:
+        return Path(shutil.copyfile(known, path))
     os.sync()  # what is written to disk later takes CPUs then
     hosts.run([*CLI, "hosts", "-o", str(path)])
     return path

@@ -31,7 +31,7 @@ def soaked(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[str
     onnx.save(_wide_model(), model)
     with Hosts(folder, 3) as hosts:
         machine = folder / "machine.json"
-        bounded(measured(hosts, machine), machine, _WIDE_BYTES, _WIDE_BYTES)
+        bounded(measured(hosts, machine, options.machine), machine, _WIDE_BYTES, _WIDE_BYTES)
         how = ["--machine", str(machine), "--granularity", "op", *STREAMS]
         plan = compiled(hosts, str(model), folder / "soak.plan", how)
         seconds = 60 * options.soak

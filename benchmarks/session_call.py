@@ -26,7 +26,10 @@ SOURCE = """
 import json, os, statistics, sys, time
 import numpy as np
 import onnx
-from stagecut.compiler.onnx_runtime import ort
+try:
+    from stagecut.compiler.onnx_runtime import ort
+except ImportError:  # of a checkout from before there was this door
+    import onnxruntime as ort
 from onnx import TensorProto, helper
 from stagecut.compiler import compile_model
 from stagecut.runtime import Session

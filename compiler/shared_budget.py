@@ -64,11 +64,17 @@ def shares_of(
     weights: Sequence[Sequence[WeightFile]],
     decoding: Decoding | None,
 ) -> Shares | None:
-    """None where no answer is asked for whose time counts, or none may be off. Raises
-    ToleranceError where no schedules are within the budget."""
-    if decoding is None or not decoding.answer or not question.tolerance:
+    """None where no answer is asked for whose time counts, or none may be off by a number that has
+    a square. Raises ToleranceError where no schedules are within the budget."""
+    tolerance = question.tolerance
+    if decoding is None or not decoding.answer or not tolerance or not _least(tolerance):
         return None
-    return _Sharing(question, decoding, question.tolerance)(entries, weights)
+    return _Sharing(question, decoding, tolerance)(entries, weights)
+
+
+def _least(tolerance: float) -> float:
+    """What an entry may be off by in any case, squared."""
+    return min(_ROUNDING, _PART * tolerance**2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ class _Sharing:
 
     def _solved(self, prices: Mapping[str, Priced]) -> Solution:
         parts = {name: Part(self._table(each), self._times(name)) for name, each in prices.items()}
-        limit = self.tolerance**2 - len(parts) * self._least
+        limit = self.tolerance**2 - len(parts) * _least(self.tolerance)
         table = side_by_side(parts, limit)
         try:
             settings = self.question.context.settings
@@ -127,13 +133,11 @@ class _Sharing:
             return 1.0
         return float(self.decoding.answer - (PREFILL in self.decoding.entries))
 
-    @property
-    def _least(self) -> float:
-        return min(_ROUNDING, _PART * self.tolerance**2)
-
     def _shares(self, used: Mapping[str, float], entries: Sequence[Entry]) -> dict[str, float]:
         """In proportion to what each uses, and to the least that it may."""
-        parts = {entry.name: used.get(entry.name, 0.0) + self._least for entry in entries}
+        parts = {
+            entry.name: used.get(entry.name, 0.0) + _least(self.tolerance) for entry in entries
+        }
         whole = math.fsum(parts.values())
         return {name: self.tolerance * math.sqrt(part / whole) for name, part in parts.items()}
 

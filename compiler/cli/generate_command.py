@@ -1,5 +1,6 @@
 """`stagecut generate`: a plan of a decoder writes on."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -116,6 +117,7 @@ def generate(
     generator = Generator(DecoderSession(plan, fallback=fallback, listener=heard), known)
 
     def told(_: int, token: int, text: str) -> None:
+        _note_printed(context.obj)
         say_on(text if known is not None else f"{token} ")
 
     found = generator.several(
@@ -131,6 +133,15 @@ def generate(
         print_generated(found, generator)
     else:
         show_generated(found, streamed=stream)
+
+
+def _note_printed(notes: Path | None) -> None:
+    """Or else a process in the place of one that an engine ends would print it all again."""
+    from stagecut.compiler.measure.supervisor import PRINTED_NOTE
+
+    if notes is not None:
+        with suppress(OSError):  # of a full disk
+            (notes / PRINTED_NOTE).touch()
 
 
 def _ids(text: str, option: str) -> list[int]:

@@ -75,49 +75,49 @@ def run(
     single = {"--repeat": repeat > 1, "--output-dir": output_dir is not None}
     check_options(single, stream=stream, seconds=seconds, rate=rate)
     check_outputs({"--trace": trace}, (plan, *common.feed_files(feed)))
-    session = Session(
+    with Session(
         plan,
         fallback=fallback,
         cluster=cluster,
         insecure=insecure,
         progress=progress_bars(),
         listener=common.listener(context.obj, 0.0),
-    )
-    if session.is_fallback:
-        note("a device is missing or fails: running the plan's fallback")
-    if elsewhere := session.elsewhere:
-        note(elsewhere)
-    feeds = common.read_feeds(feed)
-    feeds = {**session.defaults, **_random(session.planned.inputs, random, shape), **feeds}
-    for port in session.get_inputs():
-        if port.name not in feeds:
-            raise FeedError(
-                "is missing",
-                where=f"input {port.name}",
-                fix=f"add --input {port.name}=FILE.npy, or --random 0 to run on random numbers",
-            )
-    if stream:
-        run_stream(session, feeds, seconds=seconds, rate=rate, trace=trace, json=json)
-        return
-    variant = session.variant(feeds)
-    files = _output_files(output_dir, [port.name for port in session.get_outputs()])
-    check_outputs({"--trace": trace, **files}, (plan, *common.feed_files(feed)))
-    if repeat > 1:
-        session.run(None, feeds)  # in their first run engines allocate memory: it does not count
-    traces = []
-    for _ in progress_bars()(range(repeat), "running"):
-        outputs, latest = session.run_with_trace(None, feeds)
-        traces.append(latest)
-    named = {port.name: out for port, out in zip(session.get_outputs(), outputs, strict=True)}
-    _write_outputs(named, files)
-    if trace is not None:
-        with replacing(trace) as temporary:
-            temporary.write_text(to_chrome(traces[-1], session.host_of), "utf-8")
-    runs = Runs(variant, feeds, traces)
-    if json:
-        print_json("stagecut.run/1", document(runs, named, files))
-    else:
-        show(runs, named, files)
+    ) as session:
+        if session.is_fallback:
+            note("a device is missing or fails: running the plan's fallback")
+        if elsewhere := session.elsewhere:
+            note(elsewhere)
+        feeds = common.read_feeds(feed)
+        feeds = {**session.defaults, **_random(session.planned.inputs, random, shape), **feeds}
+        for port in session.get_inputs():
+            if port.name not in feeds:
+                raise FeedError(
+                    "is missing",
+                    where=f"input {port.name}",
+                    fix=f"add --input {port.name}=FILE.npy, or --random 0 to run on random numbers",
+                )
+        if stream:
+            run_stream(session, feeds, seconds=seconds, rate=rate, trace=trace, json=json)
+            return
+        variant = session.variant(feeds)
+        files = _output_files(output_dir, [port.name for port in session.get_outputs()])
+        check_outputs({"--trace": trace, **files}, (plan, *common.feed_files(feed)))
+        if repeat > 1:
+            session.run(None, feeds)  # in the first run engines allocate memory: it does not count
+        traces = []
+        for _ in progress_bars()(range(repeat), "running"):
+            outputs, latest = session.run_with_trace(None, feeds)
+            traces.append(latest)
+        named = {port.name: out for port, out in zip(session.get_outputs(), outputs, strict=True)}
+        _write_outputs(named, files)
+        if trace is not None:
+            with replacing(trace) as temporary:
+                temporary.write_text(to_chrome(traces[-1], session.host_of), "utf-8")
+        runs = Runs(variant, feeds, traces)
+        if json:
+            print_json("stagecut.run/1", document(runs, named, files))
+        else:
+            show(runs, named, files)
 
 
 def _random(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
 _ARCHIVE = b"PK\x03\x04"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Given:
     """A file that a command is given; `variant` is one of a plan, None of a table. Unless said, it
-    is the first, of a decoder's plan that of its step, which runs for each token. `piped` is what
-    came out of a pipe, which can be read but once."""
+    is the first, of a decoder's plan that of its step, which runs for each token."""
 
     path: Path
     variant: "StoredVariant | None"
-    piped: bytes | None = None
 
     @classmethod
     def read(cls, path: Path, shapes: "Shapes | None" = None) -> "Given":
@@ -34,7 +33,7 @@ class Given:
         decoder's plan, a note says which entry's it is. Raises PlanError for a plan that is not
         whole, ShapeError for other shapes."""
         if not _begins_as_archives_do(path):
-            return cls(path, None, _piped(path))
+            return cls(path, None)
         from stagecut.compiler.formats.plan_file import Plan
         from stagecut.compiler.ir.state import DECODE
 
@@ -50,7 +49,7 @@ class Given:
     def every(cls, path: Path) -> "tuple[Given, ...]":
         """As `read`, with each variant of a plan."""
         if not _begins_as_archives_do(path):
-            return (cls(path, None, _piped(path)),)
+            return (cls(path, None),)
         from stagecut.compiler.formats.plan_file import Plan
 
         return tuple(cls(path, variant) for variant in Plan.load(path).variants)
@@ -86,9 +85,11 @@ class Given:
             return costs.at(_said(length, costs))
         return read_costs(self._source if self.variant is None else self.variant.costs)
 
-    @property
+    @cached_property
     def _source(self) -> Path | bytes:
-        return self.path if self.piped is None else self.piped
+        """Where the table is: of a pipe, which can be read but once, what came out of it."""
+        piped = _piped(self.path)
+        return self.path if piped is None else piped
 
     @property
     def rules(self) -> tuple[list[str], list[str]]:

@@ -35,6 +35,9 @@ Start: TypeAlias = Callable[[socket.socket], int]
 #: In the folder for notes: the path of the folder that the process keeps its working files in.
 SCRATCH_NOTE = "scratch"
 
+#: In the folder for notes: results have begun to be printed, which no next process may repeat.
+PRINTED_NOTE = "printed"
+
 #: So many crashes are worked around one by one.
 _MOST = 8
 
@@ -53,7 +56,7 @@ def survive_crashes(body: Callable[[Path], int], *, alone: bool = True) -> int:
 
     Has to be called before anything is loaded that starts threads: these do not survive a fork.
     Raises EngineError where even the reference device alone crashes, or may not stand in after a
-    crash that no device is known to have caused.
+    crash that no device is known to have caused, or behind which results have begun to be printed.
     """
     with working_folder() as notes:
         return supervise(notes, partial(_forked, partial(body, notes)), alone=alone)
@@ -78,12 +81,12 @@ def supervise(folder: Path, start: Start, *, alone: bool = True) -> int:
                 where="stagecut",
                 fix="check that the model runs in ONNX Runtime, and that there is enough memory",
             )
-        if blamed is None and not alone:
+        if not alone and (blamed is None or (folder / PRINTED_NOTE).exists()):
             raise EngineError(
                 sentence,
                 where="stagecut",
-                fix="compile the model again here, which leaves out what ends a process; or see "
-                "that there is enough memory",
+                fix="leave out the device that ends it, as a compile of the model does here; or "
+                "see that there is enough memory",
             )
         crashes += 1
         if blamed is None or crashes == _MOST:

@@ -186,7 +186,10 @@ def _budget_lines(budget: SharedBudget | None) -> Iterator[str]:
     yield f"of the {allowed} that an answer may be off by (rms), {shares}"
     if budget.certificate is not None:
         total_s = units.seconds(budget.certificate.total)
-        yield f"by the costs, an answer within that takes {total_s}; {budget.certificate.claim}"
+        yield (
+            f"by the costs, an answer within that, less a little for roundings, takes {total_s}; "
+            f"{budget.certificate.claim}"
+        )
 
 
 def _port(variant: PlannedVariant, name: str) -> Port:

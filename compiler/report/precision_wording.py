@@ -62,16 +62,19 @@ def precision(planned: PlannedPrecision | None, shipped: str) -> tuple[str, ...]
 
 
 def none_pays(planned: PlannedPrecision | None, contenders: Sequence[ContenderRow]) -> str:
-    """Why nothing runs in lower precision, where it may; empty where something does, or where
-    nothing was compared."""
+    """Why nothing runs in lower precision, where it may; empty where something does, where nothing
+    was compared, and where what would be within the tolerance is no slower: time is not why."""
     if planned is None or _off(planned, contenders) != 0.0:
         return ""
     chosen = next(each for each in contenders if each.chosen)
     known = {each.name: each for each in planned.contenders}
+    lower = [each for each in contenders if each.name in known and known[each.name].error]
+    if any(each.median_s <= chosen.median_s for each in lower):
+        return ""
     slower = [
         f"{brief(each.name)} takes {each.median_s / chosen.median_s:.2f} times as long"
-        for each in sorted(contenders, key=lambda each: each.median_s)
-        if each.name in known and known[each.name].error and chosen.median_s
+        for each in sorted(lower, key=lambda each: each.median_s)
+        if chosen.median_s
     ]
     coarse = [
         f"{brief(each.name)} is {percent_of(each.error)} off"

@@ -12,7 +12,7 @@ from stagecut.runtime.decoding.tokenizer import Tokenizer
 
 #: Told of each token when it is there, and of the text that it completes, empty without tokenizer;
 #: of the last one again where more text turns out to be the answer's behind it, by what ends it.
-Listener: TypeAlias = Callable[[int, str], None]
+OnToken: TypeAlias = Callable[[int, str], None]
 
 #: What a tokenizer makes of the first bytes of a letter.
 _UNFINISHED = "\ufffd"
@@ -62,12 +62,12 @@ class Answer:
         sampler: Sampler,
         ends: Ends,
         tokenizer: Tokenizer | None = None,
-        listener: Listener | None = None,
+        on_token: OnToken | None = None,
     ) -> None:
         self._sampler = sampler
         self._ends = ends
         self._tokenizer = tokenizer
-        self._listener = listener
+        self._on_token = on_token
         self._chosen = -1
         self._heard, self._told = 0, ""
         self._decoded, self._whole_text = 0, ""
@@ -99,14 +99,14 @@ class Answer:
         return token
 
     def tell(self) -> None:
-        """Tell the listener of the latest token, if it has not been told; again, of an answer that
+        """Tell who listens of the latest token, if it has not been told; again, of an answer that
         is over, if text is left that was held back."""
-        if self._listener is None or not self.tokens:
+        if self._on_token is None or not self.tokens:
             return
         new = self._completed(self._whole)
         if new or self._heard < len(self.tokens):
             self._heard = len(self.tokens)
-            self._listener(self.tokens[-1], new)
+            self._on_token(self.tokens[-1], new)
 
     @property
     def _whole(self) -> str:

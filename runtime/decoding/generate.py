@@ -14,7 +14,7 @@ from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError, PlanError, UsageError
 from stagecut.compiler.ir.numbers import whole_numbers
 from stagecut.compiler.ir.state import DECODE, ENCODE, MASK, PREFILL
-from stagecut.runtime.decoding.answer import Answer, Ends, Listener
+from stagecut.runtime.decoding.answer import Answer, Ends, OnToken
 from stagecut.runtime.decoding.sampling import Sampler, Sampling
 from stagecut.runtime.decoding.sequence import Sequence
 from stagecut.runtime.decoding.session import DecoderSession
@@ -88,7 +88,7 @@ class Generator:
         sampling: Sampling = Sampling(),
         stop_ids: Collection[int] = (),
         stops: Collection[str] = (),
-        on_token: Listener | None = None,
+        on_token: OnToken | None = None,
     ) -> Generated:
         """Up to `max_new` tokens behind `prompt`, a text or tokens; one of `stop_ids` ends them, or
         a text of `stops`, which the answer's text is cut before.

@@ -15,6 +15,9 @@ from stagecut.compiler.report.model.difference import Difference
 SCHEMA = "stagecut.report/2"
 DIFFERENCE_SCHEMA = "stagecut.diff/2"
 
+#: Whether plans differ, and whether they do so in any decision.
+_VERDICTS = ("differs", "decided_otherwise")
+
 
 def to_json(report: Report) -> str:
     """The whole report; times in seconds, sizes in bytes, names in full."""
@@ -36,17 +39,19 @@ def json_schema() -> str:
 
 def difference_json(differences: Mapping[str | None, Difference], tolerance: float) -> str:
     """The difference of two plans, schema `stagecut.diff/2`; `differs` is for this tolerance. Of
-    several entries, that of the first one, with all of them as `entries`."""
+    several entries, that of the first one, with all of them as `entries`: but whether plans differ
+    is of any."""
     found = [_difference(each, tolerance) for each in differences.values()]
-    named = {name or "": each for name, each in zip(differences, found, strict=True)}
-    entries = {"entries": named} if len(found) > 1 else {}
-    return json.dumps({"schema": DIFFERENCE_SCHEMA, **found[0], **entries}, indent=1)
+    document = {"schema": DIFFERENCE_SCHEMA, **found[0]}
+    if len(found) > 1:
+        document |= {key: any(each[key] for each in found) for key in _VERDICTS}
+        document["entries"] = {
+            name or "": each for name, each in zip(differences, found, strict=True)
+        }
+    return json.dumps(document, indent=1)
 
 
 def _difference(difference: Difference, tolerance: float) -> dict[str, Any]:
     body: dict[str, Any] = TypeAdapter(Difference).dump_python(difference, mode="json")
-    differs = {
-        "differs": difference.differs(tolerance),
-        "decided_otherwise": difference.decided_otherwise,
-    }
-    return {**differs, **body}
+    verdicts = (difference.differs(tolerance), difference.decided_otherwise)
+    return {**dict(zip(_VERDICTS, verdicts, strict=True)), **body}

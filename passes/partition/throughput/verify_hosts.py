@@ -22,6 +22,7 @@ from stagecut.passes.partition.throughput.definition import ideals_of, refused
 
 #: More are no certificate's that was solved here.
 _MOST_IDEALS = 2_000
+_MOST_HOSTS = 6
 
 
 def verify_over_hosts(
@@ -29,12 +30,15 @@ def verify_over_hosts(
 ) -> None:
     """Raises CertificateError where a stream in scope, within the limit on `latency`, may have a
     period below `bound_s`."""
+    hosts = _Hosts(table)
+    if len(hosts.names) > _MOST_HOSTS:
+        raise refused(f"there are more than {_MOST_HOSTS} hosts that may work for a stage")
     ideals = []
     for ideal in ideals_of(table, scope == "schedules with contiguous stages"):
         ideals.append(ideal)
         if len(ideals) > _MOST_IDEALS:
             raise refused(f"there are more than {_MOST_IDEALS} sets of nodes that may have run")
-    taken_s = _Walk(_Hosts(table), ideals, bound_s).least_latency_s()
+    taken_s = _Walk(hosts, ideals, bound_s).least_latency_s()
     if taken_s is not None and (latency is None or latency.allows(taken_s)):
         raise refused(f"stages with a period below {seconds(bound_s)} run everything")
 
@@ -77,10 +81,9 @@ class _Hosts:
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """Nothing runs on hosts without a memory, which a table may name as well."""
-        machine = self.table.machine
-        used = {memory.host for memory in machine.memories}
-        return [host.name for host in machine.hosts if host.name in used]
+        """Of those with a memory: on others nothing runs."""
+        there = {memory.host for memory in self.table.machine.memories}
+        return [host.name for host in self.table.machine.hosts if host.name in there]
 
     @cached_property
     def handling_s(self) -> Mapping[str, float]:

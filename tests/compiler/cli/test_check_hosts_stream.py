@@ -11,6 +11,7 @@ from stagecut.compiler.formats.costs_json import write_costs
 from tests.support.command_line import Said
 from tests.support.host_tables import chain, machine
 from tests.support.over_hosts import plan_over_hosts
+from tests.support.pipes import pipe
 from tests.support.resealed import resealed
 
 STREAMS = ("--objective", "throughput")
@@ -109,6 +110,13 @@ def test_what_does_not_hold_is_refused(
     said = check(*more, change=change)
     assert said.code == 1, said.out
     assert says in said.err
+
+
+def test_a_stream_out_of_a_pipe(run: Callable[..., Said], table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "stream.json"
+    assert run("partition", table, *STREAMS, "-o", path).code == 0
+    said = run("partition", table, *STREAMS, "--check", pipe(path.read_text()))
+    assert said.code == 0, said.err
 
 
 def test_a_file_that_is_none(run: Callable[..., Said], table: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from stagecut.compiler.frontends import load_program
 from stagecut.compiler.ir.device import Estimate
 from stagecut.compiler.ir.schedule import Schedule
 from stagecut.passes.profile.synthetic import unmeasured
+from stagecut.runtime.session import Session
 from tests.support.command_line import Said
 from tests.support.reference import run_reference
 from tests.support.scattered import expand
@@ -173,6 +174,15 @@ def test_run_writes_outputs_that_agree_with_onnxruntime(
     y = np.load(found["outputs"]["y"]["file"])
     [expected] = run_reference(onnx.load(model), {"x": x})
     np.testing.assert_allclose(y, expected, rtol=1e-5)
+
+
+def test_run_closes_its_session(run: Run, plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which a plan over hosts leaves the cluster: the process ends without a word to it."""
+    closed: list[bool] = []
+    monkeypatch.setattr(Session, "close", lambda _, *, cancel=False: closed.append(cancel))
+    assert run("run", plan, "--random", 0).code == 0
+    assert run("run", plan).code == 1
+    assert closed == [False, True]
 
 
 def test_run_says_what_each_stage_took(run: Run, plan: Path, tmp_path: Path) -> None:

@@ -9,7 +9,10 @@ import numpy as np
 import onnx
 import pytest
 
+from stagecut.compiler.cli.app import app
+from stagecut.compiler.cli.streams import RESULTS
 from stagecut.compiler.ir.state import DecodingOptions
+from stagecut.compiler.measure.supervisor import PRINTED_NOTE
 from tests.support import encoder_decoders
 from tests.support.command_line import Said, stagecut
 from tests.support.decoders import PROMPT, PlainLoop, decoder_plan, tiny_decoder
@@ -66,6 +69,20 @@ def test_as_json(run: Run, plan: Path) -> None:
     assert found["memory_bytes"] == 90 * 64
     assert found["bandwidth_share"] > 0
     assert "text" not in found
+
+
+def test_a_stream_notes_that_it_has_begun_to_print(
+    plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that nobody prints it all again, should an engine end the process then."""
+    for how, noted in (((), False), (("--stream",), True)):
+        asked = ["generate", str(plan), "--prompt-ids", IDS, "--max-new", "2", *how]
+        try:
+            app(asked, obj=tmp_path, standalone_mode=False)
+        finally:
+            RESULTS.join()
+        assert (tmp_path / PRINTED_NOTE).exists() is noted
+    assert capsys.readouterr().out
 
 
 def test_a_benchmark(run: Run, plan: Path) -> None:

@@ -13,6 +13,7 @@ from stagecut.compiler.formats.costs_json import write_costs
 from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.schedule import Schedule
 from tests.support.command_line import Said, stagecut
+from tests.support.pipes import pipe
 from tests.support.tables import US, cost_table
 
 Run: TypeAlias = Callable[..., Said]
@@ -225,3 +226,18 @@ def test_bad_input(run: Run, options: tuple[str, ...], code: int, word: str) -> 
     assert "fix:" in said.err or "node b" in said.err
     assert "Traceback" not in said.err
     assert not said.out
+
+
+def test_tables_and_what_is_checked_may_come_out_of_pipes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    costs, streams = Path("costs.json").read_text(), ("--objective", "throughput")
+    assert run("-o", "assignment.json").code == 0
+    assert run(*streams, "-o", "stream.json").code == 0
+    for name, how in (("assignment.json", ()), ("stream.json", streams)):
+        checked = run(*how, "--check", name)
+        assert checked.code == 0, checked.err
+        for table in ("costs.json", pipe(costs)):
+            check = pipe(Path(name).read_text())
+            said = stagecut(capsys, monkeypatch, "partition", table, *how, "--check", check)
+            assert said.code == 0, said.err

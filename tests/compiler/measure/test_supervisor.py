@@ -17,6 +17,7 @@ from stagecut.compiler.ir.schedule import Schedule
 from stagecut.compiler.ir.stop import Stopped
 from stagecut.compiler.measure.crash_journal import REFERENCE, CrashJournal
 from stagecut.compiler.measure.supervisor import (
+    PRINTED_NOTE,
     SCRATCH_NOTE,
     end_process,
     how_it_ended,
@@ -108,6 +109,22 @@ def test_then_the_reference_is_used_alone_and_that_is_the_last_attempt(
     assert "crashed (SIGABRT)" in said
     assert said.endswith("going on with the reference device alone\n")
     assert CrashJournal(tmp_path).only_reference.startswith("only the reference device is used: ")
+
+
+def test_what_nothing_can_stand_in_for_is_not_repeated(tmp_path: Path) -> None:
+    """Where nobody is to blame, and where results would be printed again."""
+    abort = "import os; os.abort()"
+    children = Children(tmp_path, abort, calls=lambda journal: None)
+    with pytest.raises(EngineError, match=r"the process crashed \(SIGABRT\)"):
+        supervise(tmp_path, children, alone=False)
+    assert children.started == 1
+    children = Children(tmp_path, abort, calls=_asks)
+    assert supervise(tmp_path, children, alone=False) == 7
+    (tmp_path / PRINTED_NOTE).touch()
+    children = Children(tmp_path, abort, calls=_asks)
+    with pytest.raises(EngineError, match=r"crashed \(SIGABRT\) when it was asked about a"):
+        supervise(tmp_path, children, alone=False)
+    assert children.started == 1
 
 
 def test_what_a_child_leaves_is_removed(tmp_path: Path) -> None:

@@ -104,6 +104,17 @@ def test_why_nothing_runs_in_lower_precision() -> None:
     assert precision_wording.none_pays(planned, rows[:1]) != ""
 
 
+def test_who_is_as_fast_is_not_said_to_be_slower() -> None:
+    """What ships may be as good within the noise, and in fewer stages, or take less energy."""
+    planned = _precision(
+        ContenderError("cpu.parallel", 0.0, None, kept=True),
+        ContenderError("openvino.int8", 0.03, 0.032, kept=True),
+        ContenderError("cpu.int4.parallel", 0.24, 0.25, kept=False),
+    )
+    rows = [_row("cpu.parallel", 0.02, chosen=True), _row("openvino.int8", 0.0199)]
+    assert precision_wording.none_pays(planned, rows) == ""
+
+
 def test_nothing_is_said_of_full_precision() -> None:
     assert precision_wording.precision(None, "cpu.serial") == ()
     full = _precision(ContenderError("cpu.serial", 0.0, None, kept=True))

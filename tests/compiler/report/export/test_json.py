@@ -126,3 +126,14 @@ def test_a_difference() -> None:
     }
     assert document["stages_gone"][1] == {"device": "pim.hbm", "nodes": ["up", "relu", "down"]}
     assert document["times"][0]["source"] == "observed"
+
+
+def test_plans_differ_where_any_entry_does() -> None:
+    same = compare(mixed().planned, mixed().planned)
+    other = compare(mixed().planned, without_pim().planned)
+    document = json.loads(difference_json({"decode": same, "prefill": other}, 0.05))
+    assert (document["differs"], document["decided_otherwise"]) == (True, True)
+    assert document["moves"] == []
+    assert [each["differs"] for each in document["entries"].values()] == [False, True]
+    document = json.loads(difference_json({"decode": same, "prefill": same}, 0.05))
+    assert (document["differs"], document["decided_otherwise"]) == (False, False)

@@ -1,7 +1,10 @@
 """Throughput against latency."""
 
+from collections.abc import Callable
+
 import pytest
 
+from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.stream import StreamAccount
@@ -46,7 +49,8 @@ def test_times_beside_which_all_others_are_nothing() -> None:
     """One device that takes an age: by its ticks, all streams are as fast, and none is told."""
     devices = (Device("one", "host"), Device("slow", "host"), Device("two", "host", cores=2))
     table = stream_table("a: one 8, two 6, slow 8\nb(a): one 8, two 6, slow 1e25", *devices)
-    for answer in (Front(), Throughput()):
+    asked: tuple[Callable[[CostTable], object], ...] = (Front(), Throughput())
+    for answer in asked:
         with pytest.raises(UnplaceableError, match="streams cannot be told from each other"):
             answer(table)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import CertificateError, UnplaceableError
-from stagecut.compiler.ir.machine import Host
+from stagecut.compiler.ir.machine import Host, Memory
 from stagecut.compiler.ir.stream_certificate import Limit, StreamScope
 from stagecut.passes.partition.throughput.over_hosts import ThroughputOverHosts
 from stagecut.passes.partition.throughput.verify_hosts import verify_over_hosts
@@ -39,15 +39,6 @@ def test_a_host_works_for_one_stage() -> None:
     verify_over_hosts(chain(machine(2, capacity_bytes=20, cpus=1), 2e-3, 2e-3, 2e-3), 4e-3, WHOLE)
 
 
-def test_a_host_without_a_memory_runs_nothing() -> None:
-    table = chain(machine(2), 10e-3, 20e-3)
-    hosts = (*table.machine.hosts, Host("idle"))
-    table = replace(table, machine=replace(table.machine, hosts=hosts))
-    verify_over_hosts(table, 7.5e-3, WHOLE)
-    with pytest.raises(CertificateError):
-        verify_over_hosts(table, 7.51e-3, WHOLE)
-
-
 def test_within_a_limit_on_latency() -> None:
     table = chain(machine(2), 10e-3, 10e-3)
     verify_over_hosts(table, 10e-3, WHOLE, Limit("latency", 20.05e-3))
@@ -72,6 +63,23 @@ def test_of_a_graph_that_is_too_wide_nothing_is_walked() -> None:
     with pytest.raises(CertificateError, match="more than 2000 sets of nodes"):
         verify_over_hosts(table, 1e-3, WHOLE)
     verify_over_hosts(table, 70e-3 / 4, IN_ORDER)
+
+
+def test_hosts_on_which_nothing_can_run() -> None:
+    of = machine(2)
+    idle = replace(of, hosts=(*of.hosts, *(Host(f"idle{number}") for number in range(24))))
+    verify_over_hosts(chain(idle, 10e-3, 10e-3), 5e-3, WHOLE)
+    with pytest.raises(CertificateError, match="with a period below"):
+        verify_over_hosts(chain(idle, 10e-3, 10e-3), 5.01e-3, WHOLE)
+
+
+def test_of_too_many_hosts_nothing_is_walked() -> None:
+    of, more = machine(2), [f"h{number}" for number in range(24)]
+    hosts = (*of.hosts, *map(Host, more))
+    memories = (*of.memories, *(Memory(name, None, name) for name in more))
+    table = chain(replace(of, hosts=hosts, memories=memories), 10e-3, 10e-3)
+    with pytest.raises(CertificateError, match="more than 6 hosts"):
+        verify_over_hosts(table, 5e-3, WHOLE)
 
 
 @given(tables())
