@@ -96,6 +96,42 @@ def _tiles(one: Chip, whole: Chain, at: int, rows: int, clusters: int) -> list[T
     return tiles
 
 
+@given(
+    chains(),
+    st.lists(st.sampled_from(["add", "scale"]), max_size=2),
+    st.integers(1, 16),
+    st.integers(1, 9),
+)
+def test_bytes_are_those_of_all_transfers(
+    whole: Chain, follow: list[str], clusters: int, at_once: int
+) -> None:
+    """Cluster by cluster, each with its own rows."""
+    links = tuple(
+        replace(link, follow=tuple(follow)) if isinstance(link, Product) else link
+        for link in whole.links
+    )
+    one, whole = chip("fp64"), replace(whole, links=links)
+    busy = min(clusters, links[0].rows)
+    numbers = 0
+    for cluster in range(busy):
+        mine = len(range(cluster, links[0].rows, busy))
+        for start in range(0, mine, at_once):
+            rows = min(at_once, mine - start)
+            numbers += sum(_moved(whole, at, rows) for at in range(len(links)))
+    found = chain._dma_bytes(one, whole, chain._Way(busy, at_once, 64, 64))
+    assert found == one.number_bytes * numbers
+
+
+def _moved(whole: Chain, at: int, rows: int) -> int:
+    """Numbers that a kernel fetches and stores for so many rows."""
+    link, is_read = whole.links[at], whole.source(at) < 0
+    numbers = rows * link.columns if at in {*whole.stored, len(whole.links) - 1} else 0
+    if isinstance(link, Rows):
+        return numbers + rows * link.columns * (link.operands - (not is_read))
+    added = link.follow.count("add") * rows * link.n
+    return numbers + link.n * link.k + added + rows * link.k * is_read
+
+
 NORMED = (Rows("layernorm", 128, 768), Product(128, 3072, 768, follow=("scale", "gelu")))
 
 
