@@ -88,9 +88,10 @@ def _proved(table: CostTable, given: Given) -> Proved:
     stored = _stored(table, given)
     verify(table, stored.certificate)
     account = stream_account(table, stored.stream)
-    if not stored.certificate.tells(len(table.nodes), account.period_s):
+    certificate = stored.certificate
+    if certificate.period and not certificate.tells(len(table.nodes), account.period_s):
         raise CertificateError(
-            f"its ticks of {stored.certificate.tick_s:g} s are too coarse for a period of "
+            f"its ticks of {certificate.tick_s:g} s are too coarse for a period of "
             f"{seconds(account.period_s)}",
             where=str(given.path),
             fix="solve the table again without what takes so much longer",
@@ -102,7 +103,7 @@ def _proved(table: CostTable, given: Given) -> Proved:
             where=str(given.path),
             fix="solve the table again; or leave such figures out",
         )
-    return Proved(stored.certificate, account)
+    return Proved(certificate, account)
 
 
 def _stored(table: CostTable, given: Given) -> StoredStream:
