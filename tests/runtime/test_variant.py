@@ -44,8 +44,8 @@ def test_a_device_that_nothing_runs_on_is_not_created(
     created: list[str] = []
     create = backends.create_from_plan
 
-    def noted(specs: object) -> object:
-        engines = create(specs)  # type: ignore[arg-type]
+    def noted(specs: object, *listener: object) -> object:
+        engines = create(specs, *listener)  # type: ignore[arg-type]
         created.extend(engines)
         return engines
 
