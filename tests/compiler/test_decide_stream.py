@@ -89,8 +89,8 @@ def test_devices_that_compete_for_the_cores() -> None:
 
 
 def test_a_pipeline_of_cores_and_a_modelled_device() -> None:
-    """The PIM takes the products, a core the rest, however busy this machine is."""
-    pins = ["MatMul=pim.hbm", "Relu=cpu.serial", "Add=cpu.serial"]
+    """The PIM takes the products, a core the last sum, however busy this machine is."""
+    pins = ["MatMul=pim.hbm", "Add_1=cpu.serial"]
     plan = _plan("cpu.serial", "pim.hbm", pins=pins)
     planned = plan.first.planned
     assert planned.stream is not None
