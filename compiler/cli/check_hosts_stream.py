@@ -5,9 +5,10 @@ a plan           those of each of its variants, by its own costs
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stagecut.compiler.cli.limits import parse_seconds
+from stagecut.compiler.cli.stream_verdict import Verdict, not_for_streams, told
 from stagecut.compiler.cli.tables import Given
 from stagecut.compiler.formats.hosts_stream_json import read_hosts_stream
 from stagecut.compiler.formats.stream_json import misfits
@@ -30,60 +31,18 @@ from stagecut.passes.partition.throughput.over_hosts import certificate
 from stagecut.passes.partition.throughput.verify_hosts import verify_over_hosts
 
 
-@dataclass(frozen=True, slots=True)
-class _Proved:
-    """`account` is that of the stream which is there."""
-
-    certificate: Certificate
-    account: HostsAccount
-    limits: tuple[Limit, ...]
-
-    @property
-    def is_within_limits(self) -> bool:
-        latency = latency_limit(self.limits)
-        return latency is None or latency.allows(self.account.latency_s)
-
-    def document(self) -> dict[str, object]:
-        return {
-            "accepted": True,
-            "scope": self.certificate.scope,
-            "limits": [{"name": limit.name, "most": limit.most} for limit in self.limits],
-            "within_limits": self.is_within_limits,
-            "least_period_s": self.certificate.lower_bound,
-            "period_s": self.account.period_s,
-        }
-
-    def line(self) -> str:
-        bound_s, period_s = self.certificate.lower_bound, self.account.period_s
-        within = "".join(f" and {limit}" for limit in self.limits)
-        verdict = f"the stream's is {seconds(period_s)}"
-        if not self.is_within_limits:
-            verdict = f"the stream takes {seconds(self.account.latency_s)} from end to end"
-        elif meets(period_s, bound_s):
-            verdict = "the stream has it"
-        return (
-            f"certificate accepted: nothing within {self.certificate.scope!r}{within} has a period "
-            f"below {seconds(bound_s)}; {verdict}"
-        )
-
-
 def checked(
     pairs: Sequence[tuple[CostTable, Given]],
 ) -> tuple[dict[str, object], Iterator[str]]:
     """What is proved of streams, each by a table: one, or those of all variants of a plan, for JSON
     and in lines. Raises CertificateError for the first that is not proved, or of which something
     else is said."""
-    proofs = [_of_file(*pair) if pair[1].variant is None else _of_plan(*pair) for pair in pairs]
-    document = proofs[0].document()
-    if len(proofs) == 1:
-        return document, iter([proofs[0].line()])
-    profiled = [given.variant.planned.profiled for _, given in pairs if given.variant is not None]
-    together = [*zip(profiled, proofs, strict=True)]
-    each = [{"profiled": shapes, **proof.document()} for shapes, proof in together]
-    return {**document, "variants": each}, (f"{one}: {proof.line()}" for one, proof in together)
+    verdicts = [_of_file(*pair) if pair[1].variant is None else _of_plan(*pair) for pair in pairs]
+    variants = [given.variant.planned for _, given in pairs if given.variant is not None]
+    return told(verdicts, [planned.profiled for planned in variants])
 
 
-def _of_file(table: CostTable, given: Given) -> _Proved:
+def _of_file(table: CostTable, given: Given) -> Verdict:
     stored = read_hosts_stream(given.path, table)
     most = {limit.name: limit.most for limit in stored.limits}
     if MEMORY in most:
@@ -93,27 +52,30 @@ def _of_file(table: CostTable, given: Given) -> _Proved:
     known = certificate(account.period_s, stored.bound_s, stored.scope, latency)
     _agree(stored.misfit(account, known), given)
     verify_over_hosts(table, stored.bound_s, stored.scope, latency)
-    return _Proved(known, account, stored.limits)
+    return _verdict(known, account, stored.limits)
 
 
-def _of_plan(table: CostTable, given: Given) -> _Proved:
+def _of_plan(table: CostTable, given: Given) -> Verdict:
     """What ships need not be the optimum that the certificate is about: it takes as long at
     least."""
     if given.variant is None or given.variant.planned.stream is None:
-        raise CertificateError(
-            "was not made for streams, and holds no proof about them",
-            where=str(given.path),
-            fix="compile it with --objective throughput",
-        )
+        raise not_for_streams(given.path)
     planned, stream = given.variant.planned, given.variant.planned.stream
     account = _account(table, HostsStream(planned.schedule, stream.places))
     latency, said = _latency(planned), planned.certificate
     known = certificate(said.total, said.lower_bound, _scope(said, given), latency)
-    _agree(next(misfits(_told(stream), _told_of(account)), ""), given)
+    _agree(next(misfits(_figures(stream), _figures(account)), ""), given)
     _agree("" if said.claim == known.claim else "what it claims is not what follows", given)
     _agree("" if meets(said.total, account.period_s) else "its optimum is slower", given)
     verify_over_hosts(table, said.lower_bound, _scope(said, given), latency)
-    return _Proved(known, account, () if latency is None else (latency,))
+    return _verdict(known, account, () if latency is None else (latency,))
+
+
+def _verdict(known: Certificate, account: HostsAccount, limits: tuple[Limit, ...]) -> Verdict:
+    latency = latency_limit(limits)
+    keeps = latency is None or latency.allows(account.latency_s)
+    beyond = "" if keeps else f"takes {seconds(account.latency_s)} from end to end"
+    return Verdict(known.scope, limits, known.lower_bound, account.period_s, beyond)
 
 
 def _account(table: CostTable, stream: HostsStream) -> HostsAccount:
@@ -137,21 +99,13 @@ def _scope(said: Certificate, given: Given) -> StreamScope:
     )
 
 
-def _told(stream: PlannedStream) -> dict[str, object]:
+def _figures(of: PlannedStream | HostsAccount) -> dict[str, object]:
+    """What a plan says of a stream, as far as its account has it."""
     return {
-        "period_s": stream.period_s,
-        "latency_s": stream.latency_s,
-        "busy": [*stream.busy],
-        "loads": {load.name: load.busy for load in stream.loads},
-    }
-
-
-def _told_of(account: HostsAccount) -> dict[str, object]:
-    return {
-        "period_s": account.period_s,
-        "latency_s": account.latency_s,
-        "busy": [*account.busy],
-        "loads": {load.name: load.busy for load in account.loads},
+        "period_s": of.period_s,
+        "latency_s": of.latency_s,
+        "busy": [*of.busy],
+        "loads": {load.name: load.busy for load in of.loads},
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stagecut.compiler.cli.stream_verdict import Verdict, not_for_streams, told
 from stagecut.compiler.cli.tables import Given
 from stagecut.compiler.formats.stream_json import StoredStream, parse_stream, read_stream
 from stagecut.compiler.ir.batching import stacked
@@ -40,29 +41,11 @@ class Proved:
             if not limit.allows(self.account.taken(limit.name))
         ]
 
-    def document(self) -> dict[str, object]:
-        limits = self.certificate.limits
-        return {
-            "accepted": True,
-            "scope": self.certificate.scope,
-            "limits": [{"name": limit.name, "most": limit.most} for limit in limits],
-            "within_limits": not self.exceeded,
-            "least_period_s": self.certificate.period_s,
-            "period_s": self.account.period_s,
-        }
-
-    def line(self) -> str:
-        best_s, period_s = self.certificate.period_s, self.account.period_s
-        within = "".join(f" and {limit}" for limit in self.certificate.limits)
-        verdict = "the stream has it"
-        if self.exceeded:
-            verdict = f"the stream exceeds {' and '.join(self.exceeded)}"
-        elif not meets(period_s, best_s):
-            verdict = f"the stream's is {seconds(period_s)}"
-        return (
-            f"certificate accepted: nothing within {self.certificate.scope!r}{within} has a period "
-            f"below {seconds(best_s)}; {verdict}"
-        )
+    @property
+    def verdict(self) -> Verdict:
+        proved, exceeded = self.certificate, self.exceeded
+        beyond = f"exceeds {' and '.join(exceeded)}" if exceeded else ""
+        return Verdict(proved.scope, proved.limits, proved.period_s, self.account.period_s, beyond)
 
 
 def checked(
@@ -72,16 +55,11 @@ def checked(
     and in lines. Raises CertificateError for the first that is not proved, or of which something
     else is said."""
     proofs = [_proved(table, given) for table, given in pairs]
-    document = proofs[0].document()
     variants = [given.variant.planned for _, given in pairs if given.variant is not None]
     if len(variants) == len(proofs):
         _check_said(variants, proofs, pairs[0][1].path)
-    if len(proofs) == 1:
-        return document, iter([proofs[0].line()])
-    together = [*zip(variants, proofs, strict=True)]
-    each = [{"profiled": planned.profiled, **proof.document()} for planned, proof in together]
-    lines = (f"{planned.profiled}: {proof.line()}" for planned, proof in together)
-    return {**document, "variants": each}, lines
+    profiled = [planned.profiled for planned in variants]
+    return told([proof.verdict for proof in proofs], profiled)
 
 
 def _proved(table: CostTable, given: Given) -> Proved:
@@ -111,11 +89,7 @@ def _stored(table: CostTable, given: Given) -> StoredStream:
     if variant is None:
         return read_stream(path, table)
     if variant.stream is None:
-        raise CertificateError(
-            "was not made for streams, and holds no proof about them",
-            where=str(path),
-            fix="compile it with --objective throughput",
-        )
+        raise not_for_streams(path)
     return parse_stream(variant.stream, table, path)
 
 
