@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from stagecut.compiler.formats.stream_json import check_nodes, misfits
-from stagecut.compiler.formats.text_file import read_text
+from stagecut.compiler.formats.stream_json import check_nodes, misfits, text_of, validated
 from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.hosts_stream import HostsAccount, HostsStream, Place
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.solution import Certificate
@@ -121,20 +119,8 @@ class StoredHostsStream:
 def read_hosts_stream(path: Path, table: CostTable) -> StoredHostsStream:
     """Raises CertificateError where the file holds none, DeviceError or ScheduleError where the
     stream does not fit the table's machine."""
-    try:
-        text = read_text(path)
-    except OSError as error:
-        raise CertificateError(
-            f"cannot be read: {error.strerror}", where=str(path), fix=_FIX
-        ) from None
-    try:
-        document = _DOCUMENT.validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"])) or "the whole file"
-        raise CertificateError(
-            f"holds no stream over hosts: {at}: {first['msg']}", where=str(path), fix=_FIX
-        ) from None
+    text = text_of(path)
+    document = validated(_DOCUMENT, text, path, "stream over hosts")
     stages = [
         Stage(each["places"][0]["device"], tuple(each["nodes"])) for each in document["stages"]
     ]
@@ -152,6 +138,3 @@ def read_hosts_stream(path: Path, table: CostTable) -> StoredHostsStream:
         tuple(Limit(limit["name"], limit["most"]) for limit in proof.get("limits", [])),
         json.loads(text),
     )
-
-
-_FIX = "give what `stagecut partition --objective throughput --output FILE` writes"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, NotRequired, TypeAlias
+from typing import Annotated, NotRequired, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
@@ -37,6 +37,8 @@ from stagecut.compiler.ir.stream_certificate import (
 
 SCHEMA = "stagecut.stream/1"
 FRONT_SCHEMA = "stagecut.stream_front/1"
+
+_Read = TypeVar("_Read")
 
 _strict = with_config(ConfigDict(extra="ignore", strict=True, allow_inf_nan=False))
 
@@ -196,13 +198,17 @@ def _short(told: float) -> str:
 
 def read_stream(path: Path, table: CostTable) -> StoredStream:
     """What is in a file; raises what `parse_stream` raises."""
+    return parse_stream(text_of(path), table, path)
+
+
+def text_of(path: Path) -> bytes:
+    """Of a file that holds a proof; raises CertificateError where it cannot be read."""
     try:
-        text = read_text(path)
+        return read_text(path)
     except OSError as error:
         raise CertificateError(
             f"cannot be read: {error.strerror}", where=str(path), fix=_FIX
         ) from None
-    return parse_stream(text, table, path)
 
 
 def parse_stream(text: bytes, table: CostTable, path: Path) -> StoredStream:
@@ -211,18 +217,24 @@ def parse_stream(text: bytes, table: CostTable, path: Path) -> StoredStream:
     Raises CertificateError where the text holds none, DeviceError or ScheduleError where the stream
     does not fit the table's machine.
     """
-    try:
-        document = _DOCUMENT.validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"])) or "the whole file"
-        raise CertificateError(
-            f"holds no stream with a certificate: {at}: {first['msg']}", where=str(path), fix=_FIX
-        ) from None
+    document = validated(_DOCUMENT, text, path, "stream with a certificate")
     stages = [Stage(stage["device"], tuple(stage["nodes"])) for stage in document["stages"]]
     check_nodes(stages, table, path)
     stream = stream_of(table, stages, [stage["replicas"] for stage in document["stages"]])
     return StoredStream(stream, _certificate(document["certificate"]), json.loads(text))
+
+
+def validated(adapter: TypeAdapter[_Read], text: bytes, path: Path, what: str) -> _Read:
+    """The document in `text`, from `path`; raises CertificateError, which says where it is none of
+    `what` it should be."""
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(map(str, first["loc"])) or "the whole file"
+        raise CertificateError(
+            f"holds no {what}: {at}: {first['msg']}", where=str(path), fix=_FIX
+        ) from None
 
 
 _FIX = "give what `stagecut partition --objective throughput --output FILE` writes"
