@@ -16,6 +16,7 @@ from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.concat import joined
 from stagecut.backends.manycore.heads import heads
 from stagecut.backends.manycore.kernels.dma import done_2d
+from stagecut.backends.manycore.mapped import works
 from stagecut.backends.manycore.product import Product, tiled
 from stagecut.backends.manycore.rowwise import KERNELS, Rowwise, dealt, fits
 from stagecut.backends.manycore.work import (
@@ -27,7 +28,6 @@ from stagecut.backends.manycore.work import (
     Rows,
     UnsupportedError,
     Work,
-    works,
 )
 from stagecut.compiler.ir.graph import Operator, Value
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NoReturn
 from stagecut.backends.manycore.chip import Chip
 from stagecut.backends.manycore.costs import Cost, costs, partial_sums
 from stagecut.backends.manycore.link import links, load_s
+from stagecut.backends.manycore.mapped import weights_of, works_of
 from stagecut.backends.manycore.numerics.formats import FORMATS
-from stagecut.backends.manycore.work import UnsupportedError, weights_of, works_of
+from stagecut.backends.manycore.work import UnsupportedError
 from stagecut.compiler.ir.device import Estimate, Executable, LinkDriver, StageProgram, Support
 from stagecut.compiler.ir.errors import UsageError
 from stagecut.compiler.ir.graph import Node

@@ -8,8 +8,9 @@ from onnx.reference import ReferenceEvaluator
 
 from benchmarks.manycore_block import CACHE, block
 from benchmarks.manycore_models import Case, Model, works
+from stagecut.backends.manycore.mapped import works_of
 from stagecut.backends.manycore.product import Product
-from stagecut.backends.manycore.work import Projected, works_of
+from stagecut.backends.manycore.work import Projected
 from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.view import View
 from tests.support.manycore import unchained
