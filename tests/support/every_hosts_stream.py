@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from itertools import combinations, pairwise, product
 
+from hypothesis import assume
+from hypothesis import strategies as st
+
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import AssignmentError, ScheduleError
 from stagecut.compiler.ir.hosts_stream import (
@@ -13,7 +16,9 @@ from stagecut.compiler.ir.hosts_stream import (
     most_replicas,
 )
 from stagecut.compiler.ir.schedule import Stage
+from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.transfers import scheduled
+from tests.support.host_tables import tables, with_parallel
 from tests.support.tables import every_order
 
 
@@ -63,3 +68,19 @@ def _stream(table: CostTable, nodes: list[tuple[str, ...]], places: list[list[st
         )
     stages = [Stage(each[0].device, names) for each, names in zip(found, nodes, strict=True)]
     return HostsStream(scheduled(table, stages), tuple(found))
+
+
+@st.composite
+def within_limits(draw: st.DrawFn) -> tuple[CostTable, Limit | None, float]:
+    """A table with two devices on each of two hosts, a limit on latency that some stream keeps to,
+    or none, and the least period of those that do."""
+    table = draw(tables(hosts=2))
+    table = with_parallel(table, *(draw(st.integers(1, 20)) * 1e-3 for _ in table.nodes))
+    every = [*every_account(table)]
+    assume(every)
+    slack = draw(st.sampled_from([1.0, 1.3, None]))
+    limit = None
+    if slack is not None:
+        limit = Limit("latency", slack * min(each.latency_s for each in every))
+    best_s = min(each.period_s for each in every if not limit or limit.allows(each.latency_s))
+    return table, limit, best_s

@@ -11,7 +11,7 @@ from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import Host, Machine
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.passes.partition.throughput.over_hosts import MOST_HOSTS, ThroughputOverHosts
-from tests.support.every_hosts_stream import every_account
+from tests.support.every_hosts_stream import every_account, within_limits
 from tests.support.host_tables import (
     chain,
     machine,
@@ -141,18 +141,12 @@ def test_within_a_limit_a_host_may_work_with_another_device_than_its_fastest() -
         ThroughputOverHosts(Limit("latency", 1.9e-3))(table)
 
 
-@given(tables(hosts=2), st.sampled_from([1.0, 1.3, None]), st.data())
+@given(within_limits())
 @settings(max_examples=30, deadline=None)
 def test_what_is_proved_is_of_all_devices(
-    table: CostTable, slack: float | None, data: st.DataObject
+    drawn: tuple[CostTable, Limit | None, float],
 ) -> None:
-    table = with_parallel(table, *(data.draw(st.integers(1, 20)) * 1e-3 for _ in table.nodes))
-    every = [*every_account(table)]
-    assume(every)
-    limit = None
-    if slack is not None:
-        limit = Limit("latency", slack * min(each.latency_s for each in every))
-    best_s = min(each.period_s for each in every if not limit or limit.allows(each.latency_s))
+    table, limit, best_s = drawn
     try:
         found = ThroughputOverHosts(limit)(table)
     except UnplaceableError as error:

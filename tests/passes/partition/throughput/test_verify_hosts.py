@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 from stagecut.compiler.ir.costs import CostTable, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import CertificateError, UnplaceableError
@@ -12,8 +11,8 @@ from stagecut.compiler.ir.machine import Host, Memory
 from stagecut.compiler.ir.stream_certificate import Limit, StreamScope
 from stagecut.passes.partition.throughput.over_hosts import ThroughputOverHosts
 from stagecut.passes.partition.throughput.verify_hosts import verify_over_hosts
-from tests.support.every_hosts_stream import every_account
-from tests.support.host_tables import chain, machine, tables, with_parallel
+from tests.support.every_hosts_stream import every_account, within_limits
+from tests.support.host_tables import chain, machine, tables
 
 WHOLE: StreamScope = "schedules with contiguous stages"
 IN_ORDER: StreamScope = "contiguous stages in the graph's order"
@@ -93,18 +92,12 @@ def test_the_solver_s_bound_is_one_and_what_a_stream_undercuts_is_none(table: Co
         verify_over_hosts(table, (best_s or 0.0) * 1.001, WHOLE)
 
 
-@given(tables(hosts=2), st.sampled_from([1.0, 1.3, None]), st.data())
+@given(within_limits())
 @settings(max_examples=40, deadline=None)
 def test_of_all_devices_and_within_limits(
-    table: CostTable, slack: float | None, data: st.DataObject
+    drawn: tuple[CostTable, Limit | None, float],
 ) -> None:
-    table = with_parallel(table, *(data.draw(st.integers(1, 20)) * 1e-3 for _ in table.nodes))
-    every = [*every_account(table)]
-    assume(every)
-    limit = None
-    if slack is not None:
-        limit = Limit("latency", slack * min(each.latency_s for each in every))
-    best_s = min(each.period_s for each in every if not limit or limit.allows(each.latency_s))
+    table, limit, best_s = drawn
     with pytest.raises(CertificateError):
         verify_over_hosts(table, best_s * 1.001, WHOLE, limit)
     try:
