@@ -195,7 +195,7 @@ def test_what_does_not_fit_is_refused(change: Change, problem: str, tmp_path: Pa
 
 def test_a_stream_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "x.plan"
-    stream = PlannedStream((2, 1, 1, 1, 1), 1, 0.5, 2.5, "modelled")
+    stream = PlannedStream((2, 1, 1, 1, 1), (1,) * 5, 0.5, 2.5, "modelled")
     _write(path, replace(mixed().planned, stream=stream))
     assert Plan.load(path).first.planned.stream == stream
 
