@@ -34,7 +34,7 @@ _ENTRY_BYTES = 8
 _COLLAPSE = 25
 
 #: Readable and writeable memory of this process alone that belongs to no file.
-_ANONYMOUS = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw.p \S+ \S+ 0\s*(\[heap\])?$")
+_ANONYMOUS = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw.p \S+ \S+ 0\s*(\[heap\]|\[anon:.*\])?$")
 
 #: Where memory begins and ends.
 Range: TypeAlias = tuple[int, int]
@@ -83,7 +83,7 @@ def _anonymous(process: Path = _SELF) -> Iterator[tuple[int, int, bool]]:
         return
     for line in lines:
         if found := _ANONYMOUS.match(line):
-            yield int(found[1], 16), int(found[2], 16), bool(found[3])
+            yield int(found[1], 16), int(found[2], 16), found[3] == "[heap]"
 
 
 def _without(whole: Range, known: Iterable[Range]) -> Iterator[Range]:

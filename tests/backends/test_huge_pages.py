@@ -116,11 +116,14 @@ def test_memory_that_belongs_to_no_file_is_found(tmp_path: Path) -> None:
         "7f0000400000-7f0000800000 ---p 00000000 00:00 0 \n"
         "7f0000800000-7f0000c00000 rw-s 00000000 00:01 7                          /dev/zero\n"
         "7f0000c00000-7f0001000000 rw-p 00000000 fe:00 1234                       /a.plan\n"
+        "7f0001000000-7f0001400000 rw-p 00000000 00:00 0                          "
+        "[anon: glibc: malloc]\n"
         "7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]\n"
     )
     assert [*huge_pages._anonymous(tmp_path)] == [
         (0x55D0C8A00000, 0x55D0C8C00000, True),
         (0x7F0000000000, 0x7F0000400000, False),
+        (0x7F0001000000, 0x7F0001400000, False),
     ]
 
 
