@@ -98,8 +98,8 @@ class MixedStreams:
         id_ = ContenderId(ContenderKind.OPTIMUM, batches=found.batches)
         alone, full = (self._built(side, found, id_) for side in (self.alone, self.full))
         machine = self.alone.costs.machine
-        cuts = [(each.staged.schedule, each.staged.programs) for each in (alone, full)]
-        problem = mixing_problem(*cuts, machine, self.size)
+        cut, batched = ((each.staged.schedule, each.staged.programs) for each in (alone, full))
+        problem = mixing_problem(cut, batched, machine, self.size)
         problem = problem or self._border_problem(found, alone, full)
         if problem:
             raise EngineError(problem)
@@ -151,8 +151,7 @@ class MixedStreams:
                 expected = many.joined(singles)
             except ValueError:
                 return f"what stage {at} hands on cannot be stacked"
-            pairs = (_named(passage.slots) for passage in (together, expected))
-            for flaw in flaws(*pairs, limit):
+            for flaw in flaws(_named(together.slots), _named(expected.slots), limit):
                 return f"what stage {at} hands on is not stacked in batches: {flaw.problem}"
         return ""
 

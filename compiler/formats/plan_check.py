@@ -98,9 +98,10 @@ def _in_mixed(variant: PlannedVariant, variants: Sequence[PlannedVariant]) -> It
     full = [each for each in variants if tuple(port.shape for port in each.inputs) == shapes]
     if not full:
         yield f"there is no variant for {size} inputs"
-    elif problem := mixing_problem(
-        *((each.schedule, each.stages) for each in (variant, full[0])), variant.machine, size
-    ):
+        return
+    run, other = variant.run, full[0].run
+    cuts = (run.schedule, run.stages), (other.schedule, other.stages)
+    if problem := mixing_problem(*cuts, variant.machine, size):
         yield problem
 
 

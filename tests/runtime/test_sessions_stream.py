@@ -154,7 +154,7 @@ def test_stages_may_differ_in_how_many_inputs_they_take(
         futures = [session.submit(feeds) for feeds in inputs]
         for future, outputs in zip(futures, expected, strict=True):
             _assert_alike(future.result(), outputs)
-        stages = session.stats().stages
+        stages = session.stats().stages[:3]  # inputs of seven rows have their own
     for stage, batch in zip(stages, batches, strict=True):
         assert {*stage.batches} <= {1, batch}
     seen = {size for stage, batch in zip(stages, batches, strict=True) for size in stage.batches}

@@ -39,8 +39,8 @@ class Open:
         """What is open, ideal by ideal: the first place of each, with the end of the last one; the
         values (E,), and how many have read them by then (E,)."""
         ideals, values = np.nonzero(self.behind)
-        first = np.searchsorted(ideals, np.arange(len(self.behind) + 1))
-        return first, values, self.readers[ideals, values]
+        first = np.searchsorted(ideals, np.arange(len(self.behind) + 1)).astype(np.int64)
+        return first, values.astype(np.int64), self.readers[ideals, values]
 
     def sums(self, bring: Ints, take: Ints) -> "Sums":
         """Of whole numbers (V, K): `bring` counts what a stage reads from outside, `take` what it
@@ -73,8 +73,9 @@ class Sums:
         count = len(is_read)
         brought = np.where(is_read[:, None], self.bring[:count], 0)
         passed = np.where(stays[:, None], self.take[:count], 0)
-        found: Ints = self.taken[ideal] + _between(first, brought - passed)
-        return found[self.open.lattice.below[ideal]]
+        passing = self.taken[ideal] + _between(first, brought - passed)
+        found: Ints = passing[self.open.lattice.below[ideal]]
+        return found
 
 
 def _between(first: Ints, numbers: Ints) -> Ints:
@@ -82,4 +83,5 @@ def _between(first: Ints, numbers: Ints) -> Ints:
     the total of all exceeds wraps in both ends of a difference."""
     total = np.zeros((len(numbers) + 1, numbers.shape[1]), dtype=np.int64)
     np.cumsum(numbers, axis=0, out=total[1:])
-    return total[first[1:]] - total[first[:-1]]
+    found: Ints = total[first[1:]] - total[first[:-1]]
+    return found

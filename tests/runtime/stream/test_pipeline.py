@@ -17,7 +17,7 @@ from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline
 from stagecut.runtime.variant import Variant
 from tests.support.awake import never_asleep
-from tests.support.fake_variant import FakeVariant, interrupt_main_thread, item, stream_of
+from tests.support.fake_variant import FakeVariant, Stage, interrupt_main_thread, item, stream_of
 
 WAIT_S = 10.0
 
@@ -145,6 +145,10 @@ def test_what_is_there_when_a_call_begins_is_one_batch(gate: Gate, pipelines: Pi
     assert stage.batches == {1: 1, 2: 1, 3: 1}
 
 
+def _times(factor: int) -> Stage:
+    return lambda array: array * factor + 1
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     stages=st.lists(st.tuples(st.integers(1, 3), st.booleans()), min_size=1, max_size=4),
@@ -156,7 +160,7 @@ def test_outputs_are_right_whatever_number_of_inputs_each_stage_takes(
 ) -> None:
     replicas = tuple(replicas for replicas, _ in stages)
     batches = tuple(batch if together else 1 for _, together in stages)
-    made = [lambda array, at=at: array * (at + 2) + 1 for at in range(len(stages))]
+    made = [_times(at + 2) for at in range(len(stages))]
     variant = FakeVariant(*made, stream=stream_of(*replicas, batches=batches))
     variant.has_full_batches = True
     pipeline = Pipeline(Layout.of(cast("Variant", variant)), time.perf_counter)
