@@ -7,11 +7,11 @@ sooner than the best single engine.
 
 Each takes its turn with the same prompt and the same tokens behind it, on all CPUs: a plan on each
 device alone, everything on it; and a plan of the same devices under each tolerance, whose prompt
-and tokens share that budget. Printed are what a whole answer takes, by the clock and of processor time,
-by the median and beside the best single device, the first token and a further one, the size of the
-plan, and how far the scores of all tokens are off from those of the first device: as relative rms,
-and how often the first choice is the same. Plans in FOLDER are taken as they are; `--only` compiles some into it, and
-compares nothing.
+and tokens share that budget. Printed are what a whole answer takes, by the clock and of processor
+time, by the median and beside the best single device, the first token and a further one, the size
+of the plan, and how far the scores of all tokens are off from those of the first device: as
+relative rms, and how often the first choice is the same. Plans in FOLDER are taken as they are;
+`--only` compiles some into it, and compares nothing.
 """
 
 import argparse
@@ -158,7 +158,7 @@ def compare(plans: dict[str, Path], options: argparse.Namespace) -> None:
 
 
 def told(what: str, taken: Mapping[str, list[list[float]]], alone: Sequence[str]) -> None:
-    """What whole answers take, and each token of them, beside the best of those that are `alone`."""
+    """What whole answers take, beside the best of those that are `alone`, and their tokens."""
     whole_s = {name: [sum(each) for each in found] for name, found in taken.items()}
     best = min(alone, key=lambda name: statistics.median(whole_s[name]))
     print(f"{what}:")
