@@ -207,7 +207,10 @@ def _records(key: str, records: Iterable[Mapping[str, Json]]) -> str:
 
 
 def _host_record(host: Host) -> dict[str, Json]:
-    return asdict(host) | {"handling_s": _unless(0.0, host.handling_s)}
+    return asdict(host) | {
+        "handling_s": _unless(0.0, host.handling_s),
+        "loaded_factor": _unless(1.0, host.loaded_factor),
+    }
 
 
 def _resource_record(resource: Resource) -> dict[str, Json]:

@@ -23,6 +23,7 @@ from stagecut.compiler.ir.machine import Basis
 Cost = Annotated[float, Field(ge=0)]
 Size = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
+Factor = Annotated[float, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -34,6 +35,7 @@ class HostDocument(TypedDict):
     name: Name
     address: NotRequired[str]
     handling_s: NotRequired[Cost]
+    loaded_factor: NotRequired[Factor]
 
 
 @_strict

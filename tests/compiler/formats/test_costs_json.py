@@ -34,7 +34,7 @@ EVERYTHING = CostTable(
             Link("pim", "host", basis="modelled"),
             Link("host", "far"),
         ),
-        (Host(), Host("other", "10.0.0.2")),
+        (Host(loaded_factor=1.25), Host("other", "10.0.0.2", 1e-3, 1.5)),
         (Resource("cpu", 8), Resource("nic", 1, "other")),
     ),
     (
