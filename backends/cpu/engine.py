@@ -112,7 +112,7 @@ def prepare(
     kept_apart = () if scheme is None or not scheme.calibrated else _KEPT_APART
     exact = scheme is not None and scheme.block is None and not scheme.narrow
     files = _weight_files(stage.model)
-    model = ir.to_proto(stage.model).SerializeToString()
+    model = ir.serde.serialize_model(stage.model).SerializeToString()
     try:
         session = _session(model, threads, files, exact=exact, without=kept_apart)
     except Exception as error:  # onnxruntime's own exceptions share no base class
