@@ -2,7 +2,8 @@
 sooner than the best single engine.
 
     python -m benchmarks.answer [--model zoo:gpt2:past=256] [--prompt 128] [--new 64] [--rounds 4]
-                                [--tolerances 0.05,0.3] [--plans FOLDER] [--only NAMES]
+                                [--tolerances 0.05,0.3] [--devices NAMES] [--plans FOLDER]
+                                [--only NAMES]
 
 Each takes its turn with the same prompt and the same tokens behind it, on all CPUs: a plan on each
 device alone, everything on it; and a plan of the same devices under each tolerance, whose prompt
@@ -67,13 +68,14 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--tolerances", default="0.05,0.3")
+    parser.add_argument("--devices", default=",".join(DEVICES), help="some of these")
     parser.add_argument("--plans", type=Path, help="a folder for the plans, and with those there")
     parser.add_argument("--only", help="compile these, by device or tolerance, and end")
     options = parser.parse_args()
     print(describe_machine())
     print(f"instruction sets: {', '.join(instruction_sets())}")
     real = backends.real_devices(lower_precision=backends.AUTO)
-    here = [name for name in DEVICES if name in real]
+    here = [name for name in DEVICES if name in real and name in options.devices.split(",")]
     known = [*here, *options.tolerances.split(",")]
     asked = known if options.only is None else options.only.split(",")
     with tempfile.TemporaryDirectory() as place:
@@ -135,7 +137,7 @@ def compare(plans: dict[str, Path], options: argparse.Namespace) -> None:
     rng = np.random.default_rng(0)
     prompt = rng.integers(1, 1000, (1, options.prompt))
     tokens = [int(each) for each in rng.integers(1, 1000, options.new - 1)]
-    right = answered(sessions[DEVICES[0]], prompt, tokens).scores
+    right = answered(next(iter(sessions.values())), prompt, tokens).scores
     off = {name: answered(each, prompt, tokens).scores for name, each in sessions.items()}
     load, taken = ForeignLoad(), {name: list[Answer]() for name in plans}
     for name in in_turns([*plans], options.rounds):

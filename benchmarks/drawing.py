@@ -24,6 +24,9 @@ Text: TypeAlias = Callable[[float], str]
 
 _DPI = 130
 
+#: So many groups of bars stand below each other.
+_MOST_GROUPS = 8
+
 #: Of the label of an axis.
 _LETTERS_PER_INCH = 10
 
@@ -57,14 +60,30 @@ def bars(
     one: bool = True,
 ) -> None:
     """Write a picture of `groups`, each with a bar for every one of `series`; where they are
-    ratios, `one` has a line."""
+    ratios, `one` has a line. Many stand side by side, by axes of their own."""
     from matplotlib.figure import Figure
 
-    high = 0.8 / len(series)
+    columns = -(-len(groups) // _MOST_GROUPS)
+    below = -(-len(groups) // columns)
     figure = Figure(
-        figsize=(8, 1.2 + 0.3 * len(groups) * (len(series) + 0.7)), layout="constrained"
+        figsize=(8 if columns == 1 else 5.5 * columns, 1.2 + 0.3 * below * (len(series) + 0.7)),
+        layout="constrained",
     )
-    axes = figure.subplots()
+    for column, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
+        part = slice(column * below, (column + 1) * below)
+        _bars(axes, groups[part], {name: each[part] for name, each in series.items()}, text)
+        axes.margins(x=0.12 if columns == 1 else 0.24)  # for what stands behind the bars
+        axes.set_ylim(below - 0.5, -0.5)
+        axes.set_xlabel(across)
+        if one:
+            axes.axvline(1.0, color="grey", linewidth=0.8)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=min(len(names), 4 * columns))
+    figure.savefig(output)
+
+
+def _bars(axes: "Axes", groups: Sequence[str], series: Series, text: Text) -> None:
+    high = 0.8 / len(series)
     for at, (name, values) in enumerate(series.items()):
         places = [group + (at + 0.5) * high - 0.4 for group in range(len(groups))]
         axes.barh(places, [value or 0.0 for value in values], 0.9 * high, label=name)
@@ -76,14 +95,7 @@ def bars(
                 va="center",
                 bbox=_CLEAR,  # of the line at 1
             )
-    if one:
-        axes.axvline(1.0, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(groups)), groups)
-    axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.margins(x=0.12)
-    axes.set_xlabel(across)
-    figure.legend(loc="outside upper center", ncols=min(len(series), 4))
-    figure.savefig(output)
 
 
 def panels(

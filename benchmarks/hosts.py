@@ -15,12 +15,11 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from benchmarks.hosts_faults import EVENTS, faults
-from benchmarks.hosts_runs import CLI, STREAMS, at_work, compiled, driven, limited, measured
+from benchmarks.hosts_runs import CLI, STREAMS, compiled, driven, limited, measured
 from benchmarks.hosts_soak import soaked
 from benchmarks.namespaces import Hosts, why_not
 
@@ -74,8 +73,7 @@ def _speeds(folder: Path, options: argparse.Namespace) -> dict[str, list[dict[st
                 ("a stream", options.streamed, fits, machine, STREAMS),
             ):
                 plan = folder / f"{mbit}.plan"
-                with at_work(hosts, 1, alone) if more else nullcontext():
-                    compiled(hosts, model, plan, ["--machine", str(given), *more])
+                compiled(hosts, model, plan, ["--machine", str(given), *more])
                 rows.append(_row(hosts, what, model, mbit, plan, alone, options.requests))
                 print(rows[-1], file=sys.stderr, flush=True)
     return {"speeds": rows}

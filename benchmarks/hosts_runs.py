@@ -5,12 +5,10 @@ for them, and drivers (hosts_driver.py), all made on the first host.
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,33 +62,6 @@ def compiled(hosts: Hosts, model: str, path: Path, more: Sequence[str]) -> Path:
     device = ["--device", "cpu.serial", "--effort", "quick"]
     hosts.run([*CLI, "compile", model, "-o", str(path), *device, *more])
     return path
-
-
-@contextmanager
-def at_work(hosts: Hosts, host: int, plan: Path) -> Iterator[None]:
-    """The host streams `plan` by itself in the block. Hosts of the bench may share a core's caches
-    and units, as far as this machine's CPUs do, which those of a plan that streams have at the same
-    time, too."""
-    before = {*hosts.pids(host)}
-    command = [sys.executable, "-m", "benchmarks.hosts_driver", str(plan)]
-    said = hosts.folder / "at-work.log"
-    with said.open("w") as log:
-        started = subprocess.Popen(
-            hosts.inside(host, [*command, "--requests", str(ENDLESS)]),
-            env=hosts.environment(host),
-            stdout=log,
-            stderr=subprocess.DEVNULL,
-        )
-    while "ready" not in said.read_text():
-        if started.poll() is not None:
-            raise SystemExit(f"host {host} does not stream {plan.name}: {said.read_text().strip()}")
-        time.sleep(0.1)
-    try:
-        yield
-    finally:
-        for pid in {*hosts.pids(host)} - before:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
 
 def driver(

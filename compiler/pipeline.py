@@ -5,6 +5,7 @@ model -> entries: Program -> ... -> PlannedEntry -> Plan file
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -255,7 +256,8 @@ def _planned(
             lengths=further_lengths(entry.name, entries, decoding, by_costs=bool(costs)),
         )
         within = asked if shares is None else shares.asked(asked, planned)
-        planned[entry.name], added = PlanEntry(within, entry, own)()
+        with nullcontext() if shares is None else shares.told(within):
+            planned[entry.name], added = PlanEntry(within, entry, own)()
         members.update(added)
     in_order = {entry.name: planned[entry.name] for entry in entries}
     return in_order, None if shares is None else shares.shared

@@ -16,7 +16,8 @@ measured on held-out samples, is for those that come after it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from stagecut.compiler.decide import with_errors_of
@@ -25,7 +26,12 @@ from stagecut.compiler.entries import Entry, residents_of
 from stagecut.compiler.error_budget import ErrorBudget, refused
 from stagecut.compiler.formats.weights import WeightFile
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import AllFailedError, EngineError, UnplaceableError
+from stagecut.compiler.ir.errors import (
+    AllFailedError,
+    EngineError,
+    ToleranceError,
+    UnplaceableError,
+)
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedEntry, PlannedVariant
 from stagecut.compiler.ir.precision import SharedBudget
@@ -56,6 +62,18 @@ class Shares:
         known = self.prices.get(question.entry)
         same = known is not None and known.measurements.residents == question.residents
         return replace(question, tolerance=share, prices=known if same else None)
+
+    @contextmanager
+    def told(self, question: Question) -> Iterator[None]:
+        """Let a refusal of one entry, whose tolerance is a share, say so."""
+        try:
+            yield
+        except ToleranceError as error:
+            error.where = (
+                f"entry {question.entry}, whose share of the tolerance {self.shared.tolerance:g} "
+                f"is {question.tolerance:.3g}"
+            )
+            raise
 
 
 def shares_of(

@@ -78,8 +78,11 @@ class Widen:
             devices=(*machine.devices, *(each.device for each in placed)),
             links=tuple(Link(*route) for route in self.machine.ways),
             hosts=(
-                Host(LOCAL, hosts[0].address),
-                *(Host(each.name, each.address, each.handling_s) for each in self.machine.others),
+                Host(LOCAL, hosts[0].address, loaded_factor=hosts[0].loaded_factor),
+                *(
+                    Host(each.name, each.address, each.handling_s, each.loaded_factor)
+                    for each in self.machine.others
+                ),
             ),
             resources=(*machine.resources, *self._resources(machine, placed)),
         )

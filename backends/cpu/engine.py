@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from stagecut.backends.huge_pages import on_huge_pages, weight_bytes
 from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.formats.mapped_tensor import MappedTensor
@@ -113,19 +114,33 @@ def prepare(
     exact = scheme is not None and scheme.block is None and not scheme.narrow
     files = _weight_files(stage.model)
     model = ir.serde.serialize_model(stage.model).SerializeToString()
+    with on_huge_pages(weight_bytes(stage.model)):
+        session = _any_session(stage.name, model, threads, files, exact=exact, without=kept_apart)
+    return OrtExecutable(session, stage, (files, products))
+
+
+def _any_session(
+    name: str,
+    model: bytes,
+    threads: Threads,
+    files: Mapping[str, memoryview],
+    *,
+    exact: bool,
+    without: Sequence[str],
+) -> ort.InferenceSession:
+    """As `_session`, without optimisations where these spoil the stage."""
     try:
-        session = _session(model, threads, files, exact=exact, without=kept_apart)
+        return _session(model, threads, files, exact=exact, without=without)
     except Exception as error:  # onnxruntime's own exceptions share no base class
         try:
             plain = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-            session = _session(model, threads, files, plain, exact=exact, without=kept_apart)
+            return _session(model, threads, files, plain, exact=exact, without=without)
         except Exception:
             raise EngineError(
                 f"ONNX Runtime refuses it: {_first_line(error)}",
-                where=f"stage {stage.name}",
+                where=f"stage {name}",
                 fix="check that the whole model runs in onnxruntime.InferenceSession",
             ) from error
-    return OrtExecutable(session, stage, (files, products))
 
 
 def _session(

@@ -9,8 +9,9 @@ but each cluster fetches all of a weight, once for each time that it begins. (A 
 deals tiles of C out to clusters, product.py.)
 
     rows  = min over kernels (room - weights) / (reads + waits for later kernels + computed
-            [+ reads of the first + computed of what leaves, with double buffering]),
-            as many for each core
+            [+ computed of what leaves, with double buffering]), as many for each core; with double
+            buffering, what is fetched early has room, too: the kernel's next weights, or the first
+            ones and the rows that the next kernel fetches (behind the last comes the first)
     T     = sum over ceil(mine / rows) times, over kernels: fetch + work + store, as in pipeline.py,
             without the fetch of all kernels but the first, and the store of all but the last and
             those that others read
@@ -102,19 +103,30 @@ def _ways(chip: Chip, chain: Chain) -> Iterator[_Way]:
 
 
 def _room(chip: Chip, chain: Chain, n: int, k: int) -> int:
-    """So many rows have room through all kernels. With double buffering, tiles of weights, what the
-    first kernel reads and what leaves as it is computed are there twice."""
+    """So many rows have room through all kernels. With double buffering, what leaves as it is
+    computed is there twice, and what is fetched next is there early."""
     twice = 2 if chip.levers.double_buffer else 1
     numbers = chip.geometry.usable_bytes // chip.number_bytes
     rooms = []
     for at, link in enumerate(chain.links):
         weights, written, stays = 0, link.columns, chain.last_reader(at) > at
         if isinstance(link, Product):
-            weights = twice * min(n, link.n) * min(k, link.k)
+            weights = min(n, link.n) * min(k, link.k)
             written = link.n if stays else min(n, link.n)
-        each = (twice - 1) * chain.links[0].reads + link.reads + _waiting(chain, at)
-        rooms.append((numbers - weights) // (each + (written if stays else twice * written)))
+        each = link.reads + _waiting(chain, at) + (written if stays else twice * written)
+        early = [(0, 0)]
+        if chip.levers.double_buffer:  # its own next weights, or what comes after it
+            early = [(weights, 0), _fetched_first(chain, (at + 1) % len(chain.links), n, k)]
+        rooms += [(numbers - weights - more) // (each + reads) for more, reads in early]
     return min(rooms)
+
+
+def _fetched_first(chain: Chain, at: int, n: int, k: int) -> tuple[int, int]:
+    """Numbers that kernel `at` fetches in its first step: of weights, and of each row."""
+    link, is_held = chain.links[at], chain.source(at) >= 0
+    if isinstance(link, Rows):
+        return 0, link.reads - is_held * _of_one(link)
+    return (min(n, link.n) * min(k, link.k), 0) if is_held else (0, link.reads)
 
 
 def _waiting(chain: Chain, at: int) -> int:

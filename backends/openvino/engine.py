@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 import openvino as ov
 
+from stagecut.backends.huge_pages import on_huge_pages, weight_bytes
 from stagecut.backends.openvino.executable import OpenvinoExecutable, fits
 from stagecut.backends.openvino.library import core, last_line, misshapen
 from stagecut.backends.openvino.open_sizes import check_open_sizes
@@ -71,7 +72,7 @@ def prepare(
     if scheme is not None:
         options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP if rounds else 0
     try:
-        with _affinity_restored():
+        with _affinity_restored(), on_huge_pages(weight_bytes(stage.model)):
             try:
                 found = _compiled(stage, weights, few, options, {})
             except Exception:

@@ -24,8 +24,9 @@ def hosts(
 ) -> None:
     """Measure hosts and links of a running Ray cluster, and write machine.json for compile.
 
-    Hosts are compared by a small model on each device; links are measured by size through Ray
-    itself, with every host busy. Run it on the host where inputs will start.
+    Hosts are compared by a small model on each device, while the others rest and while they
+    compute; links are measured by size through Ray itself, with every host busy. Run it on the host
+    where inputs will start.
 
     stagecut hosts -o machine.json
     stagecut compile model.onnx -o model.plan --machine machine.json
@@ -58,6 +59,7 @@ def _document(machine: "MeasuredMachine", output: Path) -> dict[str, object]:
                 "capacity_bytes": host.capacity_bytes,
                 "call_s": host.call_s,
                 "handling_s": host.handling_s,
+                "loaded_factor": host.loaded_factor,
                 "probe_s": {device.name: device.probe_s for device in host.devices},
             }
             for host in machine.hosts
@@ -88,6 +90,7 @@ def _show(machine: "MeasuredMachine", output: Path) -> None:
         say(f"{host.name} at {host.address}: {host.cpus} CPUs{room}{call}")
         for device in host.devices:
             say(f"  {device.name}: {units.seconds(device.probe_s)} for the probe")
+        say(f"  while all other hosts compute, {host.loaded_factor:.2f} times as long")
     for link in machine.links:
         sizes = ", ".join(
             f"{units.size(each)} {units.seconds(link.transfer_s(each))}" for each in _SHOWN_BYTES

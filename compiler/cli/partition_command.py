@@ -12,7 +12,7 @@ from stagecut.compiler.cli import options as common
 from stagecut.compiler.cli import output as output_of
 from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.cli.tables import Given
-from stagecut.compiler.ir.collector import resting_collector
+from stagecut.compiler.ir.collector import keep_to_the_end, resting_collector
 from stagecut.compiler.ir.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Those of passes/partition/baselines/methods.py, which is loaded only when a command runs.
 METHODS = ("optimal", "milp", "chain", "greedy", "priority", "single")
+
+#: So many nodes take a tenth of a second and more to be freed.
+_MANY = 100_000
 
 
 @resting_collector()  # a table may have a million nodes, and nothing here makes cycles of them
@@ -154,7 +157,7 @@ def partition(
     if check is not None and not pin and not forbid:
         pin, forbid = given.rules  # what a plan's proof is about
     restrict = common.read_rules(pin, forbid)
-    whole = given.table(length)
+    whole = _kept(given.table(length))
     table = _limited(restrict(whole), max_energy)
     for loose in restrict.loose_pins(whole):
         output_of.note(loose)
@@ -249,6 +252,12 @@ def _refuse_for_streams(method: str, explain: list[str] | None) -> None:
                 where="--objective throughput",
                 fix="leave it out",
             )
+
+
+def _kept(table: "CostTable") -> "CostTable":
+    if len(table.nodes) > _MANY:
+        keep_to_the_end(table)
+    return table
 
 
 def _limited(table: "CostTable", max_energy: str | None) -> "CostTable":

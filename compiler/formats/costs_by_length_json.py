@@ -88,18 +88,12 @@ def read_costs_by_length(source: Path | str | bytes) -> CostsByLength:
     check_keys(text, len(document) + inside)
     lengths = tuple(each["length"] for each in tables)
     with resting_collector():
-        return CostsByLength(lengths, tuple(_table(text, tables, at) for at in range(len(tables))))
+        return CostsByLength(lengths, tuple(_table(tables, at) for at in range(len(tables))))
 
 
-def _table(text: bytes, tables: list[_TableDocument], index: int) -> CostTable:
-    """One of `tables`, of which little is left afterwards; they are those in `text`."""
+def _table(tables: list[_TableDocument], index: int) -> CostTable:
     try:
-        return table_of(
-            parse_part(
-                tables[index]["costs"],
-                lambda: _DOCUMENT.validate_json(text)["tables"][index]["costs"],
-            )
-        )
+        return table_of(parse_part(tables[index]["costs"]))
     except CostTableError as error:
         where = ", ".join(filter(None, (f"tables[{index}].costs", error.where)))
         raise CostTableError(error.problem, where=where, fix=error.fix) from None

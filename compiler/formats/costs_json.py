@@ -11,11 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import astuple
+
 from stagecut.compiler.formats.columns import Columns
 from stagecut.compiler.formats.costs_schema import (
     HostDocument,
     Parsed,
-    SpreadDocument,
     TableDocument,
     parse,
 )
@@ -132,8 +134,8 @@ def _values(documents: Iterable[Columns], routes: Mapping[str, Route]) -> Iterat
         first += len(some)
 
 
-def _spreads(spreads: Mapping[str, SpreadDocument]) -> Mapping[str, Spread]:
-    return {key: Spread(**each) for key, each in spreads.items()} if spreads else NOTHING
+def _spreads(spreads: Mapping[str, Struct]) -> Mapping[str, Spread]:
+    return {key: Spread(*astuple(each)) for key, each in spreads.items()} if spreads else NOTHING
 
 
 def _not_a_route(some: Columns, first: int, routes: Mapping[str, Route]) -> CostTableError:
@@ -161,8 +163,8 @@ def _nodes(documents: Iterable[Columns]) -> Iterator[NodeCosts]:
             name=some("name"),
             op=some("op", None, sys.intern),
             run_s=some("run_s"),
-            inputs=some("inputs", (), tuple),
-            outputs=some("outputs", (), tuple),
+            inputs=some("inputs", ()),
+            outputs=some("outputs", ()),
             weight_bytes=some("weight_bytes", 0),
             run_j=some("run_j", NOTHING),
             run_spread=some("run_spread", NOTHING, _spreads),
@@ -205,7 +207,10 @@ def _records(key: str, records: Iterable[Mapping[str, Json]]) -> str:
 
 
 def _host_record(host: Host) -> dict[str, Json]:
-    return asdict(host) | {"handling_s": _unless(0.0, host.handling_s)}
+    return asdict(host) | {
+        "handling_s": _unless(0.0, host.handling_s),
+        "loaded_factor": _unless(1.0, host.loaded_factor),
+    }
 
 
 def _resource_record(resource: Resource) -> dict[str, Json]:

@@ -3,15 +3,18 @@
 Only the JSON itself is checked here; names and cycles are checked by compiler/ir/costs.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import GenericAlias
 from typing import Annotated, Any, Literal, NotRequired
 
+from msgspec import UNSET, Struct, convert, defstruct
+from msgspec.json import Decoder
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
-from stagecut.compiler.formats.columns import Columns, Records
+from stagecut.compiler.formats.columns import Columns, record_of
 from stagecut.compiler.formats.json_keys import has_no_more_keys, repeated_key
 from stagecut.compiler.formats.text_file import without_mark
 from stagecut.compiler.ir.errors import CostTableError
@@ -20,6 +23,7 @@ from stagecut.compiler.ir.machine import Basis
 Cost = Annotated[float, Field(ge=0)]
 Size = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
+Factor = Annotated[float, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -31,6 +35,7 @@ class HostDocument(TypedDict):
     name: Name
     address: NotRequired[str]
     handling_s: NotRequired[Cost]
+    loaded_factor: NotRequired[Factor]
 
 
 @_strict
@@ -145,19 +150,34 @@ class TableDocument(TypedDict):
 
 _TABLE = TypeAdapter(TableDocument)
 
-#: The parts of which there may be millions.
-_LONG: Mapping[str, Records] = {"values": Records(ValueDocument), "nodes": Records(NodeDocument)}
+#: The parts of which there may be millions, and what one of each is read as.
+_LONG = {"values": record_of(ValueDocument), "nodes": record_of(NodeDocument)}
 
-#: How many values or nodes are checked at a time: few enough for a processor's caches.
+#: How many values or nodes are taken at a time: few enough for a processor's caches.
 _AT_A_TIME = 10_000
+
+
+def _long_or_anything(key: str) -> Any:
+    return GenericAlias(list, (_LONG[key],)) if key in _LONG else Any
+
+
+#: A table whose long parts are checked, and nothing else.
+_READ: type[Struct] = defstruct(
+    "Table",
+    [
+        (key, _long_or_anything(key), *(() if key in TableDocument.__required_keys__ else (UNSET,)))
+        for key in TableDocument.__annotations__
+    ],
+    forbid_unknown_fields=True,
+    kw_only=True,
+)
+_DECODER = Decoder(_READ)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document whose `table` has neither values nor nodes. These come some at a time, checked
-    when their turn comes, and are kept nowhere, so that a table is never in memory twice: each of
-    the two can be gone through once, and raises CostTableError as `parse` does. At the end of both
-    it is known whether a key stands there twice."""
+    """A document whose `table` has neither values nor nodes. These come some at a time and are kept
+    nowhere, so that a table is never in memory twice: each of the two can be gone through once."""
 
     table: TableDocument
     values: Iterator[Columns]
@@ -167,13 +187,17 @@ class Parsed:
 def parse(text: str | bytes) -> Parsed:
     """The document in `text`; raises CostTableError with the JSON path of the first violation.
 
-    The error has no place where the text is no JSON at all.
+    The error has no place where the text is no JSON at all. At the end of both long parts it is
+    known whether a key stands there twice: going through them raises CostTableError, too.
     """
     text = without_mark(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
-    raw = _loaded(text)
-    table = _table(raw)
-    keys = _Keys(text, count_keys({**raw, "values": [], "nodes": []}))
-    return _parsed(table, raw, lambda: _loaded(text), keys)
+    try:
+        read = _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _violation(_loaded(text), error) from None
+    short = _short_parts(read)
+    table = _table(short)
+    return _parsed(table, read, _Keys(text, count_keys(short)))
 
 
 class _Keys:
@@ -195,10 +219,14 @@ class _Keys:
             check_keys(self._text, self._keys)
 
 
-def parse_part(raw: Any, again: Callable[[], Any]) -> Parsed:
-    """The document in `raw`, a part of a text whose keys are checked, of which nothing is left once
-    it has been gone through; `again` makes it anew. Raises CostTableError as `parse` does."""
-    return _parsed(_table(raw), raw, again)
+def parse_part(raw: Any) -> Parsed:
+    """The document in `raw`, a part of a text whose keys are checked; raises CostTableError as
+    `parse` does."""
+    try:
+        read = convert(raw, _READ)
+    except ValueError as error:
+        raise _violation(raw, error) from None
+    return _parsed(_table(_short_parts(read)), read)
 
 
 def check_keys(text: bytes, keys: int) -> None:
@@ -209,47 +237,39 @@ def check_keys(text: bytes, keys: int) -> None:
         raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
 
 
-def _table(raw: Any) -> TableDocument:
-    """But for its values and nodes."""
-    if not isinstance(raw, dict) or not all(isinstance(raw.get(key), list) for key in _LONG):
-        raise _violation(raw)
+def _short_parts(read: Struct) -> dict[str, Any]:
+    """All parts that are there; in place of the long ones, lists of nothing."""
+    parts = {key: [] if key in _LONG else getattr(read, key) for key in read.__struct_fields__}
+    return {key: part for key, part in parts.items() if part is not UNSET}
+
+
+def _table(short: dict[str, Any]) -> TableDocument:
     try:
-        return _TABLE.validate_python({**raw, "values": [], "nodes": []})
-    except ValidationError:
-        raise _violation(raw) from None
+        return _TABLE.validate_python(short)
+    except ValidationError as error:
+        raise _explained(error) from None
 
 
-def _parsed(
-    table: TableDocument,
-    raw: dict[str, Any],
-    again: Callable[[], Any],
-    keys: _Keys | None = None,
-) -> Parsed:
+def _parsed(table: TableDocument, read: Struct, keys: _Keys | None = None) -> Parsed:
     """Without `keys`, they have been checked."""
     _check_links(table.get("links", ()))
-    values, nodes = (_some_at_a_time(again, raw.pop(key), _LONG[key], keys) for key in _LONG)
+    values, nodes = (_some_at_a_time(getattr(read, key), keys) for key in _LONG)
     return Parsed(table, values, nodes)
 
 
 def _loaded(text: bytes) -> Any:
     try:
-        # Of a million names, few are there twice: it is for keys that texts are remembered.
-        return from_json(text, cache_strings="keys")
+        return from_json(text)
     except ValueError as error:
         raise CostTableError(f"Invalid JSON: {error}", fix="see docs/costs.md") from None
 
 
-def _some_at_a_time(
-    again: Callable[[], Any], raw: list[Any], records: Records, keys: _Keys | None
-) -> Iterator[Columns]:
-    """`raw`, of which nothing is left, once it has been checked; `again` makes all of it anew."""
-    raw.reverse()
-    while raw:
-        some = raw[: -_AT_A_TIME - 1 : -1]
-        del raw[-_AT_A_TIME:]
-        columns = records.checked(some)
-        if columns is None:
-            raise _violation(again())
+def _some_at_a_time(records: list[Struct], keys: _Keys | None) -> Iterator[Columns]:
+    """`records`, of which nothing is left."""
+    records.reverse()
+    while records:
+        columns = Columns(records[: -_AT_A_TIME - 1 : -1])
+        del records[-_AT_A_TIME:]
         if keys is not None:
             keys.add(columns)
         yield columns
@@ -257,13 +277,13 @@ def _some_at_a_time(
         keys.end()
 
 
-def _violation(raw: Any) -> CostTableError:
-    """What is wrong with all of it, of which one part is known not to be in order."""
+def _violation(raw: Any, refused: Exception) -> CostTableError:
+    """What is wrong with all of it, which was refused while it was read."""
     try:
         _TABLE.validate_python(raw)
     except ValidationError as error:
         return _explained(error)
-    raise AssertionError("the whole is in order, and a part is not")
+    return CostTableError(f"Invalid JSON: {refused}", fix="see docs/costs.md")
 
 
 def count_keys(raw: Any) -> int:

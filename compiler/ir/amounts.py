@@ -31,6 +31,9 @@ Amount: TypeAlias = Annotated[float, Predicate(_is_amount)]
 #: A number that may be negative.
 Finite: TypeAlias = Annotated[float, Predicate(_is_finite)]
 
+#: How many times as much something takes: no less than once.
+Factor: TypeAlias = Annotated[float, Interval(ge=1, le=MOST)]
+
 #: Not negative; infinite where there is no number that is large enough.
 Distance: TypeAlias = Annotated[float, Ge(0)]
 

@@ -150,22 +150,25 @@ class CostTable:
         devices: Mapping[str, str],
         links: Links,
         name: str = "graph",
+        limits: Mapping[str, float] = NOTHING,
     ) -> "CostTable":
         """The table of a directed graph.
 
         `devices` maps each device to its memory, `links` each source and target memory to the
-        seconds that a transfer takes at least, and bytes a second. Every node has `run_s`, seconds
-        by device, and may have `op`, `run_j` (joules by device) and `weight_bytes`; every edge may
-        have `size_bytes` and `value`. A value that several edges hand on is as large as the
-        largest of them says. Names are the texts of the graph's own. Raises CostTableError for a
+        seconds that a transfer takes at least, and bytes a second, and `limits` each budget to what
+        all nodes together may use of it. Every node has `run_s`, seconds by device, and may have
+        `op`, `run_j` (joules by device), `weight_bytes`, `resident_bytes` (by device, where that is
+        another size there) and `uses` (by budget, and below by device); every edge may have
+        `size_bytes` and `value`. A value that several edges hand on is as large as the largest of
+        them says. Names are the texts of the graph's own. Raises CostTableError for a
         graph that has circles, or no `run_s`, and for what is no number where one belongs.
         """
         from stagecut.compiler.ir.networkx_graph import table_of
 
-        return table_of(graph, devices, links, name)
+        return table_of(graph, devices, links, name, limits)
 
     def to_networkx(self) -> "nx.MultiDiGraph[str]":
-        """Nodes and edges with what `from_networkx` reads; devices and links are not in it.
+        """Nodes and edges with what `from_networkx` reads; devices, links and limits are not in it.
 
         There is an edge for each value that a node hands to another, and none for the graph's
         inputs and outputs.

@@ -3,6 +3,8 @@
     stage 0 a, b    2 x cpu.serial, 2 x b.cpu.serial        both hosts run it, each on all its cores
     stage 1 c       c.cpu.parallel
 
+    a call              what its nodes take; where several hosts work, that much longer for each of
+                        them (`loaded_factor`)
     a place's rate      replicas / (its call + what handling a call takes)
     a stage's rate      the sum of its places' rates, and each has its share of the inputs
     a link's end        out of a host, or into one: what its share of all values takes there
@@ -178,7 +180,16 @@ class _Account:
 
     def _call_s(self, stage: int, place: Place) -> float:
         nodes = self.stream.schedule.stages[stage].nodes
-        return math.fsum(self.table.node_named[name].run_s[place.device] for name in nodes)
+        alone_s = math.fsum(self.table.node_named[name].run_s[place.device] for name in nodes)
+        return alone_s * self._loaded_factor(self._host(place))
+
+    def _loaded_factor(self, host: str) -> float:
+        return self._hosts[host].loaded_factor if self._are_several and host in self._hosts else 1.0
+
+    @cached_property
+    def _are_several(self) -> bool:
+        """Whether others compute while a host does."""
+        return len({self._host(place) for places in self.stream.places for place in places}) > 1
 
     def _handling_s(self, place: Place) -> float:
         host = self._host(place)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
-from stagecut.compiler.ir.amounts import Amount, Positive, Size
+from stagecut.compiler.ir.amounts import Amount, Factor, Positive, Size
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.text import suggestion
 
@@ -51,11 +51,13 @@ class Route(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Host:
     """A machine with an address; none for the one on which the session runs. A call of it from
-    there is `handling_s` of work at either end, whatever it runs."""
+    there is `handling_s` of work at either end, whatever it runs. While the other hosts compute,
+    its nodes take `loaded_factor` times as long as while they rest: hosts may share a machine."""
 
     name: str = LOCAL
     address: str = ""
     handling_s: Amount = 0.0
+    loaded_factor: Factor = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from stagecut.compiler.ir.amounts import Amount, Positive, Size
+from stagecut.compiler.ir.amounts import Amount, Factor, Positive, Size
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.machine import HOST, LOCAL, Route, least_room
 
@@ -35,7 +35,8 @@ class MeasuredHost:
     """`capacity_bytes` is what it may hold in weights, None if that never fills. `call_s` is what a
     call of it from the driver's host takes there and back, with next to nothing to carry;
     `handling_s` is from one such call to the next, where several are on their way: so long each
-    keeps the driver, or the host, from anything else."""
+    keeps the driver, or the host, from anything else. While all other hosts compute, its devices
+    take `loaded_factor` times as long as while they rest."""
 
     name: str
     address: str
@@ -45,6 +46,7 @@ class MeasuredHost:
     call_s: Amount = 0.0
     capacity_bytes: Size | None = None
     handling_s: Amount = 0.0
+    loaded_factor: Factor = 1.0
 
     @property
     def memory(self) -> str:

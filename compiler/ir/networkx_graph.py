@@ -16,7 +16,7 @@ from typing import Any
 
 import networkx as nx
 
-from stagecut.compiler.ir.costs import CostTable, Links, NodeCosts, ValueCosts
+from stagecut.compiler.ir.costs import NOTHING, Budget, CostTable, Links, NodeCosts, ValueCosts
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Device, Link, Machine, Memory
 
@@ -26,6 +26,7 @@ def table_of(
     devices: Mapping[str, str],
     links: Links,
     name: str,
+    limits: Mapping[str, float],
 ) -> CostTable:
     """What `CostTable.from_networkx` returns."""
     if not graph.is_directed():
@@ -63,8 +64,14 @@ def table_of(
                 outputs=tuple(written[str(node)]),
                 weight_bytes=_size(facts, "weight_bytes", f"node {node}"),
                 run_j=_by_device(facts.get("run_j", {}), "run_j", f"node {node}"),
+                resident_bytes=_resident_bytes(str(node), facts),
+                uses=_uses(str(node), facts),
             )
             for node, facts in graph.nodes(data=True)
+        ),
+        budgets=tuple(
+            Budget(str(budget), _number(limit, "a limit", f"limits[{budget!r}]"))
+            for budget, limit in limits.items()
         ),
     )
 
@@ -78,6 +85,28 @@ def _run_s(node: str, facts: Mapping[str, Any]) -> Mapping[str, float]:
             fix="give it what it takes on each device, graph.add_node(..., run_s={'cpu': 1e-3})",
         )
     return _by_device(run_s, "run_s", f"node {node}")
+
+
+def _resident_bytes(node: str, facts: Mapping[str, Any]) -> Mapping[str, int]:
+    where = f"node {node}"
+    sizes = _by_device(facts.get("resident_bytes", NOTHING), "resident_bytes", where)
+    named = {name: f"resident_bytes on {name}" for name in sizes}
+    return {name: _size({named[name]: size}, named[name], where) for name, size in sizes.items()}
+
+
+def _uses(node: str, facts: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+    """By budget, and below by device."""
+    uses = facts.get("uses", NOTHING)
+    if not isinstance(uses, Mapping):
+        raise CostTableError(
+            f"has uses that are no mapping: {uses!r}",
+            where=f"node {node}",
+            fix="give what it uses of each budget on each device, uses={'area': {'cpu': 2.0}}",
+        )
+    return {
+        str(budget): _by_device(used, f"use of {budget}", f"node {node}")
+        for budget, used in uses.items()
+    }
 
 
 def _by_device(costs: object, key: str, where: str) -> dict[str, float]:
@@ -113,7 +142,7 @@ def _size(facts: Mapping[str, Any], key: str, where: str) -> int:
     raise CostTableError(
         f"has a {key} that is no whole number: {size_bytes!r}",
         where=where,
-        fix=f"give how many bytes it is, {key}=16384",
+        fix="give how many bytes it is, such as 16384",
     )
 
 
@@ -148,6 +177,8 @@ def graph_of(table: CostTable) -> "nx.MultiDiGraph[str]":
             run_s=dict(node.run_s),
             run_j=dict(node.run_j),
             weight_bytes=node.weight_bytes,
+            resident_bytes=dict(node.resident_bytes),
+            uses={budget: dict(used) for budget, used in node.uses.items()},
         )
     for value, source in table.producer.items():
         size_bytes = table.value(value).size_bytes

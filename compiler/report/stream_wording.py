@@ -11,10 +11,13 @@ from stagecut.compiler.report.model.content import Streaming, Summary
 from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.wording import brief, count, rate, time
 
+#: A factor that is no less than a percent.
+_LEAST_SAID = 1.005
+
 
 def lines(summary: Summary) -> tuple[str, ...]:
     """All that is said of a stream, in this order; nothing of a plan for single runs."""
-    parts = (streaming, bottleneck, reason, front, measured_stages, batches)
+    parts = (streaming, bottleneck, together, reason, front, measured_stages, batches)
     return tuple(filter(None, (part(summary) for part in parts)))
 
 
@@ -60,6 +63,15 @@ def bottleneck(summary: Summary) -> str:
     more = "" if stream.another is None else f"with another core {trade(stream.another)}"
     said = "; ".join(filter(None, (busy, more)))
     return said and f"by the costs, {said}"
+
+
+def together(summary: Summary) -> str:
+    """What hosts lose to each other by the costs, where some do: those of one machine share it."""
+    factors = () if summary.streaming is None else summary.streaming.loaded_factors
+    slower = [f"{each - 1:.0%} on {name}" for name, each in factors if each >= _LEAST_SAID]
+    if not slower:
+        return ""
+    return f"while all hosts work, nodes take longer: by {', '.join(slower)}"
 
 
 def _places(places: Sequence[Place], *, counted: bool = True) -> str:

@@ -1,8 +1,9 @@
 """Measure a running cluster: what its hosts have, what a call of each takes, and each link by size,
 through the engine that plans run on.
 
-Meanwhile every host is kept busy by work that gives way to all other: measured idle, links and
-calls seem faster than they are when a plan runs.
+Devices are probed twice: on one host while the others rest, as where a single run has come to, and
+on all at once, as in a stream. While links and calls are measured, every host is kept busy by work
+that gives way to all other: measured idle, they seem faster than they are when a plan runs.
 """
 
 import math
@@ -33,8 +34,8 @@ SIZES_BYTES = (1_000, 16_000, 64_000, 96_000, 110_000, 256_000, 1_000_000, 4_000
 
 _NOTHING_BYTES = 16
 _MOST_RUNS, _LEAST_RUNS, _FIRST_RUNS = 25, 5, 3
-#: So often each host is probed.
-_TURNS = 3
+#: So often each host is probed, and then all at once.
+_TURNS = 5
 #: So many calls are counted for what handling one takes, and so many are on their way then.
 _PIPELINED, _ON_THEIR_WAY = 100, 6
 #: So long one size of one link is measured at the most, beyond the least runs.
@@ -50,6 +51,15 @@ class Probed:
     name: str
     host: ClusterHost
     prober: Handle
+
+
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """Of a host: what the probe takes on each device while the others rest, and how many times as
+    long it takes while they compute."""
+
+    devices: tuple[MeasuredDevice, ...]
+    loaded_factor: float
 
 
 def calibrate(
@@ -69,7 +79,7 @@ def calibrate(
         for number, host in enumerate(others, start=2)
     ]
     own = Probed(LOCAL, here, cluster.prober(here))
-    devices = probed_in_turns(cluster, [own, *probed], progress)
+    speeds = probed_in_turns(cluster, [own, *probed], progress)
     measure = _Measure(cluster, clock)
     with _busy(cluster, [own, *probed]):
         calls_s = {each.name: measure.call_s(each) for each in probed}
@@ -86,10 +96,11 @@ def calibrate(
                 each.host.address,
                 each.host.cpu,
                 each.host.cpus,
-                devices[each.name],
+                speeds[each.name].devices,
                 calls_s.get(each.name, 0.0),
                 each.host.room_bytes,
                 handling_s.get(each.name, 0.0),
+                speeds[each.name].loaded_factor,
             )
             for each in (own, *probed)
         ),
@@ -99,21 +110,34 @@ def calibrate(
 
 def probed_in_turns(
     cluster: Cluster, hosts: Sequence[Probed], progress: Progress
-) -> dict[str, tuple[MeasuredDevice, ...]]:
-    """Of each host, those of its devices that never fail. Hosts take turns: what a plan goes by is
-    how they compare, and a moment in which one is slow is none in which others are."""
-    turns = [each for _ in range(_TURNS) for each in hosts]
-    probes_s: dict[str, list[dict[str, float]]] = {each.name: [] for each in hosts}
-    for each in progress(turns, "probing hosts", len(turns)):
-        probes_s[each.name].append(cluster.call(each.prober, "probe"))
-    return {
-        name: tuple(
-            MeasuredDevice(device, statistics.median(each[device] for each in found))
-            for device in found[0]
-            if all(device in each for each in found)
-        )
-        for name, found in probes_s.items()
-    }
+) -> dict[str, Speeds]:
+    """Of each host, those of its devices that never fail. Hosts take turns, and then run at once:
+    what a plan goes by is how they compare, and a moment in which one is slow is none in which
+    others are."""
+    groups = [*((each,) for each in hosts), tuple(hosts)] * _TURNS
+    alone_s: dict[str, list[dict[str, float]]] = {each.name: [] for each in hosts}
+    loaded_s: dict[str, list[dict[str, float]]] = {each.name: [] for each in hosts}
+    for group in progress(groups, "probing hosts", len(groups)):
+        probes_s = alone_s if len(group) == 1 else loaded_s
+        found = cluster.get([cluster.started(each.prober, "probe") for each in group])
+        for each, times_s in zip(group, found, strict=True):
+            probes_s[each.name].append(times_s)
+    return {each.name: _speeds(alone_s[each.name], loaded_s[each.name]) for each in hosts}
+
+
+def _speeds(alone_s: Sequence[dict[str, float]], loaded_s: Sequence[dict[str, float]]) -> Speeds:
+    """No host is faster for what others do: less than once as long is once."""
+    every = (*alone_s, *loaded_s)
+    devices = tuple(
+        MeasuredDevice(device, statistics.median(each[device] for each in alone_s))
+        for device in alone_s[0]
+        if all(device in each for each in every)
+    )
+    factors = [
+        statistics.median(each[device.name] for each in loaded_s) / device.probe_s
+        for device in devices
+    ]
+    return Speeds(devices, max(1.0, statistics.median(factors)) if factors else 1.0)
 
 
 @dataclass(frozen=True, slots=True)

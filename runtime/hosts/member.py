@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
@@ -21,11 +22,11 @@ from stagecut.compiler.measure.environment import versions
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.hosts.cache import SliceId, fetched
 
+if TYPE_CHECKING:
+    from stagecut.runtime.hosts.probe import Probe
+
 #: More than caches hold.
 _WORK_BYTES = 32 << 20
-
-#: As nice as a process can be.
-_GIVES_WAY = 19
 
 
 class HostFault(Exception):  # noqa: N818  # what a StagecutError is on its way between hosts
@@ -124,6 +125,7 @@ class Prober:
     def __init__(self) -> None:
         self._worked_s = 0.0
         self._passed_over = np.ones(_WORK_BYTES // 4, np.float32)
+        self._probe: Probe | None = None
 
     def about(self) -> tuple[str, str, int, int]:
         """How Ray lets others in here, the CPU, how many there are, and the memory in bytes."""
@@ -154,13 +156,15 @@ class Prober:
 
     def probe(self) -> dict[str, float]:
         """What the probe takes here, by device."""
-        from stagecut.runtime.hosts.probe import probes_s
+        from stagecut.runtime.hosts.probe import Probe
 
-        return probes_s()
+        self._probe = self._probe or Probe()
+        return self._probe.times_s()
 
     def work(self, seconds: float) -> None:
-        """Keep a CPU busy for so long, and give way to all other work."""
-        os.nice(_GIVES_WAY)
+        """Keep a CPU busy for so long, and give way to all other work: Ray's processes may be nice
+        themselves."""
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         end_s = perf_counter() + seconds
         while perf_counter() < end_s:
             sum(range(1000))

@@ -1,9 +1,12 @@
 """What the same small model takes on each real device of a host: how hosts are compared.
 
-Four dense layers of 512 x 512 on 64 rows: 134 MFLOP and 4 MiB of weights.
+Four dense layers of 512 x 512 on 64 rows: 134 MFLOP and 4 MiB of weights. Each device runs it for
+the same time on every host, so that hosts that are probed at once run it on the same one.
 """
 
 import statistics
+from collections.abc import Callable
+from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -12,34 +15,50 @@ import onnx_ir as ir
 from onnx import helper, numpy_helper
 
 from stagecut import backends
-from stagecut.compiler.ir.device import StageProgram
+from stagecut.compiler.ir.device import Executable, StageProgram
 from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.graph import Value
 
 _ROWS, _WIDTH, _LAYERS = 64, 512, 4
-_RUNS, _FIRST_RUNS = 31, 5
+_RUN_FOR_S, _LEAST_RUNS = 0.1, 5
 
 
-def probes_s() -> dict[str, float]:
-    """The median of some runs, by device; a device that fails is left out."""
-    found = {}
-    for name in backends.real_devices():
-        try:
-            found[name] = _probe_s(name)
-        except StagecutError:
-            continue
-    return found
+class Probe:
+    """The devices of this host. They are prepared when it is asked first."""
 
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
 
-def _probe_s(device: str) -> float:
-    execute = backends.create(device).prepare(_program())
-    inputs = [np.ones((_ROWS, _WIDTH), np.float32)]
-    times_s = []
-    for _ in range(_FIRST_RUNS + _RUNS):
-        start_s = perf_counter()
-        execute(inputs)
-        times_s.append(perf_counter() - start_s)
-    return statistics.median(times_s[_FIRST_RUNS:])
+    def times_s(self) -> dict[str, float]:
+        """The median of some runs, by device; a device that fails is left out."""
+        found = {}
+        for name, execute in self._executables.items():
+            try:
+                found[name] = self._time_s(execute)
+            except StagecutError:
+                continue
+        return found
+
+    @cached_property
+    def _executables(self) -> dict[str, Executable]:
+        found = {}
+        for name in backends.real_devices():
+            try:
+                found[name] = backends.create(name).prepare(_program())
+                self._time_s(found[name])
+            except StagecutError:
+                found.pop(name, None)
+        return found
+
+    def _time_s(self, execute: Executable) -> float:
+        inputs = [np.ones((_ROWS, _WIDTH), np.float32)]
+        times_s: list[float] = []
+        end_s = self._clock() + _RUN_FOR_S
+        while len(times_s) < _LEAST_RUNS or self._clock() < end_s:
+            start_s = self._clock()
+            execute(inputs)
+            times_s.append(self._clock() - start_s)
+        return statistics.median(times_s)
 
 
 def _program() -> StageProgram:

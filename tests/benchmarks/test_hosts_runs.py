@@ -1,16 +1,11 @@
 """Machines whose hosts hold less than they could."""
 
 import json
-import os
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from benchmarks.hosts_runs import at_work, limited
+from benchmarks.hosts_runs import limited
 
 
 @pytest.mark.parametrize(
@@ -32,26 +27,3 @@ def test_a_limited_machine_has_hosts_with_links_and_small_memories(
     assert {host["name"]: host["capacity_bytes"] for host in found["hosts"]} == expected
     assert len(found["links"]) == len(expected) * (len(expected) - 1)
     assert all({link["source"], link["target"]} <= {*expected} for link in found["links"])
-
-
-@dataclass(frozen=True)
-class _Dying:
-    """Hosts on which every command ends at once."""
-
-    folder: Path
-
-    def pids(self, _: int) -> list[int]:
-        return []
-
-    def inside(self, _: int, __: Sequence[str]) -> list[str]:
-        return [sys.executable, "-c", "print('prepared')"]
-
-    def environment(self, _: int) -> Mapping[str, str]:
-        return os.environ
-
-
-def test_nobody_waits_for_a_host_whose_stream_has_ended(tmp_path: Path) -> None:
-    hosts: Any = _Dying(tmp_path)
-    said = r"host 1 does not stream a\.plan: prepared"
-    with pytest.raises(SystemExit, match=said), at_work(hosts, 1, tmp_path / "a.plan"):
-        pass

@@ -9,12 +9,14 @@ import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.context import Settings
+from stagecut.compiler.entries import Entry
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.errors import AllFailedError, ToleranceError
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.precision import SharedBudget
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.question import Question
 from stagecut.compiler.report.decoding import DecodingFigures
 from stagecut.passes.profile.handed_in import handed_in
 from stagecut.passes.profile.profile import Profiled
@@ -104,6 +106,20 @@ def test_nothing_is_measured_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_least_error_of_an_answer_is_told() -> None:
     with pytest.raises(ToleranceError, match=r"least error .* is 0\.0\d+ \(rms.*, at .*s"):
         _plan(INT8, tolerance=1e-4)
+
+
+def test_an_entry_that_cannot_keep_its_share_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(question: Question, entry: Entry, weights: object) -> None:
+        assert question.tolerance is not None
+        raise ToleranceError("all are off by more", where=f"tolerance {question.tolerance:g}")
+
+    monkeypatch.setattr("stagecut.compiler.question.profile_of", _step_is_faster_in_few_bits)
+    monkeypatch.setattr("stagecut.compiler.pipeline.PlanEntry", refusing)
+    with pytest.raises(
+        ToleranceError,
+        match=r"entry decode, whose share of the tolerance 0\.2 is 0\.1\d+: all are off by more",
+    ):
+        _plan()
 
 
 def test_without_the_costs_of_all_each_has_an_equal_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """A table of one host becomes one of several."""
 
+from dataclasses import replace
+
 import pytest
 
 from stagecut.compiler.ir.costs import Budget, CostTable, Endpoint, NodeCosts, ValueCosts
@@ -48,6 +50,14 @@ def test_each_host_has_a_memory_and_values_take_what_links_were_measured_to() ->
     assert [host.address for host in table.machine.hosts] == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
     assert len(table.value("u").transfer_s) == 6
     assert table.value("u").transfer_s[Route("b", "c")] == pytest.approx(3e-6)
+
+
+def test_what_hosts_lose_to_each_other_is_told_and_left_out_of_what_nodes_take() -> None:
+    machine = measured()
+    hosts = tuple(replace(each, loaded_factor=1.5) for each in machine.hosts)
+    table = Widen(replace(machine, hosts=hosts), "cpu")(TABLE)
+    assert [host.loaded_factor for host in table.machine.hosts] == [1.5, 1.5, 1.5]
+    assert table.nodes == Widen(machine, "cpu")(TABLE).nodes
 
 
 def test_a_model_that_fits_no_host_is_divided_and_one_that_fits_stays() -> None:

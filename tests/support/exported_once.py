@@ -78,7 +78,7 @@ def _can_be_kept(imported: Imported) -> bool:
 
 def _write(imported: Imported, place: Path) -> None:
     new = place.with_suffix(".new")
-    new.mkdir()
+    new.mkdir(exist_ok=True)  # of a process that was killed meanwhile
     ir.save(imported.model, new / "model.onnx")
     np.savez(new / "feeds.npz", allow_pickle=False, **imported.feeds)
     texts = {"name": imported.name, "source": imported.source, "unchecked": imported.unchecked}

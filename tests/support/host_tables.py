@@ -21,6 +21,7 @@ def machine(
     handling_s: float = 0.0,
     cpus: int = 2,
     bytes_per_s: float = 1e8,
+    loaded_factor: float = 1.0,
 ) -> Machine:
     """Of hosts that have one kind of device, which takes one CPU."""
     names = NAMES[:hosts]
@@ -34,7 +35,10 @@ def machine(
             for other in names
             if one != other
         ),
-        tuple(Host(name, f"at {name}", handling_s if name != "local" else 0.0) for name in names),
+        tuple(
+            Host(name, f"at {name}", handling_s if name != "local" else 0.0, loaded_factor)
+            for name in names
+        ),
         tuple(Resource(on(name, "cores"), cpus, name) for name in names),
     )
 
@@ -94,13 +98,15 @@ def with_a_memory_more(table: CostTable) -> CostTable:
 
 @st.composite
 def tables(draw: st.DrawFn, hosts: int = 3) -> CostTable:
-    """Of two hosts or more, of which some have no room for everything, and some are slower."""
+    """Of two hosts or more, of which some have no room for everything, some are slower, and some
+    slow each other down."""
     of = machine(
         draw(st.integers(2, hosts)),
         capacity_bytes=draw(st.sampled_from([None, 10, 20, 30])),
         handling_s=draw(st.sampled_from([0.0, 1e-4, 2e-3])),
         cpus=draw(st.integers(1, 2)),
         bytes_per_s=draw(st.sampled_from([1e5, 1e7])),
+        loaded_factor=draw(st.sampled_from([1.0, 1.0, 1.25, 3.0])),
     )
     values = ["x", "y"]
     nodes = []

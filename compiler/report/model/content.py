@@ -95,8 +95,10 @@ class Streaming:
     is faster, and `front` are other streams of less latency, all of them by the costs. `hosting`
     says where replicas run, `tried` what was seen of several inputs in one call. Of
     `candidates`, the stages on devices that might have been chosen, so many were `measured` in a
-    stream. Over several hosts, `places` are those of each stage, and `loads` how busy links and the
-    driver are. `observed` is what a stream came to that was traced.
+    stream. Over several hosts, `places` are those of each stage, `loads` how busy links and the
+    driver are, and `loaded_factors` how many times as long nodes are taken to take on each host
+    that works as they would while the others rest. `observed` is what a stream came to that was
+    traced.
     """
 
     replicas: tuple[tuple[int, str], ...]
@@ -114,6 +116,7 @@ class Streaming:
     places: tuple[tuple[Place, ...], ...]
     loads: tuple[Load, ...]
     observed: StreamObserved | None = None
+    loaded_factors: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from statistics import median
 
 from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.hosts_stream import Place
-from stagecut.compiler.ir.machine import combined
+from stagecut.compiler.ir.machine import Machine, combined
 from stagecut.compiler.ir.objective import LATENCY
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
@@ -88,7 +88,17 @@ def _streaming(planned: PlannedVariant, observed: StreamObserved | None) -> Stre
         stream.places or alone,
         stream.loads,
         observed,
+        _loaded_factors(planned.machine, stream.places),
     )
+
+
+def _loaded_factors(
+    machine: Machine, places: Sequence[Sequence[Place]]
+) -> tuple[tuple[str, float], ...]:
+    """Of the hosts that work, where there are several."""
+    working = {machine.host_of(place.device) for stage in places for place in stage}
+    hosts = [each for each in machine.hosts if each.name in working]
+    return tuple((each.name, each.loaded_factor) for each in hosts) if len(working) > 1 else ()
 
 
 def _period_s(planned: PlannedVariant, stream: PlannedStream) -> float:

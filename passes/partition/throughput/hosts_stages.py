@@ -3,6 +3,7 @@
 The period is the longest of what its hosts compute by their rates, of what they read and hand on,
 each value once and by the best way, and of the driver's calls: no stage in a stream takes less with
 these devices of its hosts. What none takes less than with any of their devices is told beside it.
+Nodes take what they do while all hosts work.
 """
 
 import math
@@ -57,6 +58,12 @@ class HostsStages:
     def handling_s(self) -> Floats:
         hosts = self._with_memories
         return np.array([0.0 if each.name == LOCAL else each.handling_s for each in hosts])
+
+    @cached_property
+    def _loaded_factor(self) -> dict[str, float]:
+        """By device."""
+        pairs = zip(self._with_memories, self.devices, strict=True)
+        return {each.name: host.loaded_factor for host, devices in pairs for each in devices}
 
     @cached_property
     def _with_memories(self) -> Sequence[Host]:
@@ -219,7 +226,7 @@ class HostsStages:
         """(B,)"""
         sums = self._run[device.name]
         ticks = sums[ideal] - sums[self.lattice.below[ideal]]
-        run_s: Floats = ticks * _TICK_S
+        run_s: Floats = ticks * _TICK_S * self._loaded_factor[device.name]
         return run_s
 
     def latencies_s(self, ideal: int) -> Floats:

@@ -7,18 +7,21 @@ F is the least period with which the nodes of an ideal are run by some hosts, ea
 for one stage with all of its cores (ir/hosts_stream.py). `stage` is what the stage itself takes and
 what it reads and hands on, each value once and by the best way. With the least that it takes
 whatever the devices of the hosts, no stream in scope has a shorter period; the account of what is
-found says how much longer its own is.
+found says how much longer its own is. Nodes take what they do while all hosts work. On a host that
+works alone they may take less: those streams are few, and each is looked at by itself.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.errors import UnplaceableError
+from stagecut.compiler.ir.errors import ScheduleError, UnplaceableError
 from stagecut.compiler.ir.hosts_stream import (
     HostsAccount,
     HostsStream,
@@ -44,6 +47,9 @@ MOST_HOSTS = 6
 _MOST_AIMS = 8
 #: Of the lattice: pairs are looked at once for each set of hosts.
 _MOST_IDEALS, _MOST_PAIRS = 1_000, 150_000
+
+
+_Found: TypeAlias = tuple[HostsStream, HostsAccount]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +153,36 @@ class _Search:
     def solution(self) -> HostsSolution:
         """Other devices than those that do the most by themselves are only tried where they may
         help."""
-        found = self._solved()
-        if found.certificate.exact or not self._stages.devices_to_choose_from:
-            return found
-        below_s = found.account.period_s
-        others = replace(self, prefers="any", below_s=below_s)._solved()
-        best = min(found, others, key=lambda each: each.account.period_s)
-        bound_s = max(each.certificate.lower_bound for each in (found, others))
-        proof = self._certificate(best.account.period_s, min(bound_s, best.account.period_s))
-        return replace(best, certificate=proof)
+        found, bound_s = self._solved()
+        best = _fastest([found, *self._alone()])
+        if not meets(best[1].period_s, bound_s) and self._stages.devices_to_choose_from:
+            others = replace(self, prefers="any", below_s=found[1].period_s)
+            other, no_less_s = others._solved()
+            best, bound_s = _fastest([best, other]), max(bound_s, no_less_s)
+        return self._proved(best, bound_s)
 
-    def _solved(self) -> HostsSolution:
+    def _proved(self, found: _Found, bound_s: float, limit: Limit | None = None) -> HostsSolution:
+        """The bound is of streams in which all hosts work; none on one of them is faster than what
+        is found."""
+        stream, account = found
+        proof = self._certificate(account.period_s, min(bound_s, account.period_s), limit)
+        return HostsSolution(stream, account, proof)
+
+    def _alone(self) -> Iterator[_Found]:
+        """Everything on one device of one host, where there is a way to it and back."""
+        names = [node.name for node in self.table.nodes]
+        for device in self.table.machine.devices:
+            able = all(device.name in node.run_s for node in self.table.nodes)
+            place = self._place(names, device) if able else None
+            if place is None or not place.replicas:
+                continue
+            schedule = scheduled(self.table, [Stage(device.name, tuple(names))])
+            stream = HostsStream(schedule, ((place,),))
+            with suppress(ScheduleError):
+                yield stream, hosts_account(self.table, stream)
+
+    def _solved(self) -> tuple[_Found, float]:
+        """The fastest by what nodes take while all hosts work, and what none takes less than."""
         stages = self._stages
         ways = BestWays(self.lattice, len(stages.hosts), LARGEST, stages.both_s, kinds=2)
         parts = ways.parts()
@@ -168,29 +193,25 @@ class _Search:
                 fix="raise capacity_bytes in machine.json, or add a host",
             )
         stream = self._stream(parts)
-        account = hosts_account(self.table, stream)
-        bound_s = min(ways.totals[1], account.period_s)
-        return HostsSolution(stream, account, self._certificate(account.period_s, bound_s))
+        return (stream, hosts_account(self.table, stream)), ways.totals[1]
 
     def solution_within(self, limit: Limit) -> HostsSolution:
         stages = self._stages
         least = self._within(stages.least_periods_s, stages.least_latencies_s)
         bound_s = least.least_s(limit.ceiling)
-        found = None if np.isinf(bound_s) else self._found_within(limit, bound_s)
-        if found is None:
+        together = None if np.isinf(bound_s) else self._found_within(limit, bound_s)
+        alone = [each for each in self._alone() if limit.allows(each[1].latency_s)]
+        found = [*filter(None, [together]), *alone]
+        if not found:
             proved = "no stream is" if np.isinf(bound_s) else "no stream was found"
             raise UnplaceableError(
                 f"{proved} within {limit}",
                 where="machine",
                 fix="raise the limit, or capacity_bytes in machine.json, or add a host",
             )
-        stream, account = found
-        proof = self._certificate(account.period_s, min(bound_s, account.period_s), limit)
-        return HostsSolution(stream, account, proof)
+        return self._proved(_fastest(found), bound_s, limit)
 
-    def _found_within(
-        self, limit: Limit, bound_s: float
-    ) -> tuple[HostsStream, HostsAccount] | None:
+    def _found_within(self, limit: Limit, bound_s: float) -> _Found | None:
         """The faster one, where another device of a host may be quicker than its fastest."""
         found = self._aimed_within(limit)
         if found is not None and meets(found[1].period_s, bound_s):
@@ -200,7 +221,7 @@ class _Search:
             found = min(filter(None, (found, others)), key=_period_s, default=None)
         return found
 
-    def _aimed_within(self, limit: Limit) -> tuple[HostsStream, HostsAccount] | None:
+    def _aimed_within(self, limit: Limit) -> _Found | None:
         """An input is wanted within the limit by its account: where a stream takes longer than it
         was taken to, a quicker one is looked for."""
         search = self._within(self._stages.periods_s, self._stages.latencies_s)
@@ -249,5 +270,11 @@ class _Search:
         return Place(device.name, most_replicas(self.table, device, weights))
 
 
-def _period_s(found: tuple[HostsStream, HostsAccount]) -> float:
+def _period_s(found: _Found) -> float:
     return found[1].period_s
+
+
+def _fastest(found: Sequence[_Found]) -> _Found:
+    """The first of those that differ by a rounding."""
+    least_s = min(map(_period_s, found))
+    return next(each for each in found if meets(_period_s(each), least_s))

@@ -205,14 +205,28 @@ def _held(whole: Chain, rows: int, n: int, k: int, *, twice: bool) -> int:
         stays = any(whole.source(reader) == at for reader in range(at, len(links)))
         numbers = sum(buffers.values()) + rows * (link.reads if whole.source(at) < 0 else 0)
         if isinstance(link, Product):
-            numbers += (2 if twice else 1) * min(n, link.n) * min(k, link.k)
+            numbers += _tile_of(link, n, k)
         elif whole.source(at) >= 0:
             numbers += rows * (link.operands - 1) * link.columns
         written = min(n, link.n) if isinstance(link, Product) and not stays else link.columns
         numbers += rows * written * (2 if twice and not stays else 1)
-        numbers += rows * links[0].reads if twice else 0
-        most = max(most, numbers)
+        early = [0]
+        if twice and isinstance(link, Product):  # its own next tile
+            early.append(_tile_of(link, n, k))
+        if twice:
+            following = links[at + 1] if at + 1 < len(links) else links[0]
+            reads_hbm = at + 1 == len(links) or whole.source(at + 1) < 0
+            if isinstance(following, Product):
+                early.append(rows * following.k if reads_hbm else _tile_of(following, n, k))
+            else:
+                fetched = following.operands - (not reads_hbm)
+                early.append(rows * fetched * following.columns)
+        most = max(most, numbers + max(early))
     return most
+
+
+def _tile_of(link: Product, n: int, k: int) -> int:
+    return min(n, link.n) * min(k, link.k)
 
 
 def test_it_is_cut_where_that_is_fastest() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.support.over_hosts import measured
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     machine = measured(capacity_bytes=1000)
+    slowed = tuple(replace(host, loaded_factor=1.25) for host in machine.hosts)
+    machine = replace(machine, hosts=slowed)
     text = write_machine(machine)
     (tmp_path / "machine.json").write_text(text)
     assert read_machine(text) == machine == read_machine(tmp_path / "machine.json")
@@ -31,6 +34,10 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a negative time": (
         lambda document: document["links"][0]["samples"][0].update(time_s=-1),
         "links.0.samples.0.time_s",
+    ),
+    "a host that others make faster": (
+        lambda document: document["hosts"][1].update(loaded_factor=0.9),
+        "hosts.1.loaded_factor",
     ),
     "a link to nowhere": (
         lambda document: document["links"][0].update(source="z"),

@@ -46,6 +46,18 @@ def test_stages_are_a_pipeline_and_the_slowest_sets_the_period() -> None:
     )
 
 
+def test_hosts_that_work_at_a_time_slow_each_other_down() -> None:
+    """One that works alone takes what it was measured to; handling calls is as it was measured."""
+    table = chain(machine(handling_s=1e-3, loaded_factor=1.5), 10e-3, 20e-3)
+    both = _stream((ONE, (Place("b.cpu", 1),)), (OTHER, (Place("c.cpu", 1),)))
+    found = hosts_account(table, both)
+    assert found.stage_s == pytest.approx((16e-3, 31e-3))
+    assert found.latency_s == pytest.approx(45e-3 + 3 * (1e-4 + 1e-5))
+    for device, handled_s in (("cpu", 0.0), ("b.cpu", 1e-3)):
+        alone = hosts_account(table, _stream((WHOLE, (Place(device, 1),))))
+        assert alone.period_s == pytest.approx(30e-3 + handled_s)
+
+
 WRONG: dict[str, tuple[HostsStream, type[Exception], str]] = {
     "a host for two stages": (
         _stream((ONE, (Place("b.cpu", 1),)), (OTHER, (Place("b.cpu", 1),))),

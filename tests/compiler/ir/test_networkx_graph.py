@@ -41,6 +41,20 @@ def test_it_comes_back() -> None:
     assert again == table
 
 
+def test_budgets_and_other_sizes_of_weights_come_back() -> None:
+    """With the budget, only one of the products may run on the accelerator."""
+    graph = _graph()
+    for name in ("up", "down"):
+        graph.nodes[name]["uses"] = {"area": {"npu": 2.0}}
+    graph.nodes["up"]["resident_bytes"] = {"npu": np.int64(32)}
+    table = CostTable.from_networkx(graph, DEVICES, LINKS, limits={"area": 3.0})
+    assert table.node_named["up"].bytes_on("npu") == 32
+    assert table.node_named["up"].bytes_on("cpu") == 64
+    assert Partition()(table).total_s == pytest.approx((1 + 2 + 2 + 9) * 1e-6)
+    again = CostTable.from_networkx(table.to_networkx(), DEVICES, LINKS, limits={"area": 3.0})
+    assert again == table
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_edges_are_those_of_the_table(seed: int) -> None:
     table = seeded_table(seed)
@@ -77,6 +91,11 @@ def test_what_makes_no_table_is_said() -> None:
         ({"run_s": {"cpu": 10**400}}, "has a run_s on cpu that is no number: 1000"),
         ({"run_j": {"cpu": "x"}}, "has a run_j on cpu that is no number: 'x'"),
         ({"run_j": 3}, "has a run_j that is no mapping: 3"),
+        ({"uses": 3}, "has uses that are no mapping: 3"),
+        ({"uses": {"area": 3}}, "has a use of area that is no mapping: 3"),
+        ({"uses": {"area": {"cpu": "x"}}}, "has a use of area on cpu that is no number: 'x'"),
+        ({"resident_bytes": 3}, "has a resident_bytes that is no mapping: 3"),
+        ({"resident_bytes": {"cpu": 0.5}}, "has a resident_bytes on cpu that is no whole"),
         ({"weight_bytes": "big"}, "has a weight_bytes that is no whole number: 'big'"),
     ],
 )

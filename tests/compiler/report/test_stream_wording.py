@@ -1,5 +1,6 @@
 """What a report says of streams."""
 
+from dataclasses import replace
 from html import escape
 
 from stagecut.compiler.report import stream_wording
@@ -22,6 +23,18 @@ def test_how_much_was_measured_is_said() -> None:
     assert stream_wording.measured_stages(report.summary) == expected
     assert "2 of the 1,234 stages" in to_html(report)
     assert stream_wording.measured_stages(report_of(mixed()).summary) == ""
+
+
+def test_what_hosts_lose_to_each_other_is_said() -> None:
+    summary = report_of_a_stream().summary
+    assert stream_wording.together(summary) == ""
+    assert summary.streaming is not None
+    factors = (("local", 1.0), ("b", 1.25), ("c", 1.1))
+    slower = replace(summary, streaming=replace(summary.streaming, loaded_factors=factors))
+    said = "while all hosts work, nodes take longer: by 25% on b, 10% on c"
+    assert stream_wording.together(slower) == said
+    assert said in stream_wording.lines(slower)
+    assert stream_wording.together(report_of(mixed()).summary) == ""
 
 
 def test_the_latency_is_that_with_as_many_in_flight_as_there_are() -> None:

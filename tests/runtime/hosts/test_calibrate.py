@@ -8,7 +8,7 @@ from stagecut.compiler.ir.device import silent
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.measured_machine import MeasuredDevice
 from stagecut.runtime.hosts import member
-from stagecut.runtime.hosts.calibrate import SIZES_BYTES, Probed, calibrate, probed_in_turns
+from stagecut.runtime.hosts.calibrate import SIZES_BYTES, Probed, Speeds, calibrate, probed_in_turns
 from tests.support.over_hosts import ClusterHere
 
 CALL_S, BYTE_S = 2e-3, 1e-9
@@ -30,8 +30,6 @@ class _Timed(ClusterHere):
         self.probes: list[dict[str, float]] = []
 
     def call(self, actor: object, method: str, *arguments: object) -> Any:
-        if method == "probe":
-            return self.probes.pop(0) if self.probes else {"cpu.serial": 0.25}
         if method == "worked_s":
             return super().call(actor, method) * 0.0  # by another clock than this
         self.now_s += CALL_S + BYTE_S * sum(getattr(each, "nbytes", 0) for each in arguments)
@@ -40,6 +38,8 @@ class _Timed(ClusterHere):
         return super().call(actor, method, *arguments)
 
     def started(self, actor: object, method: str, *arguments: object) -> Any:
+        if method == "probe":
+            return self.probes.pop(0) if self.probes else {"cpu.serial": 0.25}
         self.now_s += CALL_S if method == "give" else 0.0
         return super().started(actor, method, *arguments)
 
@@ -52,6 +52,7 @@ def test_a_link_takes_what_is_added_to_calls() -> None:
     machine = calibrate(cluster, silent, cluster.clock)  # type: ignore[arg-type]
     assert [host.name for host in machine.hosts] == ["local", "host-2", "host-3"]
     assert machine.hosts[0].call_s == 0.0
+    assert machine.hosts[0].loaded_factor == 1.0
     assert machine.hosts[1].call_s == pytest.approx(CALL_S, rel=1e-3)
     assert len(machine.links) == 6
     for link in machine.links:
@@ -60,16 +61,19 @@ def test_a_link_takes_what_is_added_to_calls() -> None:
     assert cluster.ended == 3  # those that kept hosts busy
 
 
-def test_hosts_are_probed_in_turns() -> None:
-    """A device that failed in one of them is none."""
+def test_hosts_are_probed_in_turns_and_at_once() -> None:
+    """A device that failed in one of them is none; none is faster for what others do."""
     cluster = _Timed()
     hosts = [Probed(host.address, host, cluster.prober(host)) for host in cluster.hosts[:2]]
-    cluster.probes = [{"a": 1.0, "b": 1.0}, {"a": 8.0}, {"a": 9.0, "b": 2.0}, {"a": 7.0}]
-    cluster.probes += [{"a": 3.0}, {"a": 6.0}]
+    both = {"a": 5.0, "b": 9.0}
+    cluster.probes = [{"a": 1.0, "b": 1.0}, {"a": 8.0}, both, {"a": 4.5}]
+    cluster.probes += [{"a": 9.0, "b": 2.0}, {"a": 7.0}, both, {"a": 6.5}]
+    cluster.probes += [{"a": 4.0}, {"a": 6.0}, {"a": 4.5, "b": 1.0}, {"a": 6.9}]
     found = probed_in_turns(cluster, hosts, silent)  # type: ignore[arg-type]
     assert found == {
-        "10.0.0.1": (MeasuredDevice("a", 3.0),), "10.0.0.2": (MeasuredDevice("a", 7.0),)
-    }  # fmt: skip
+        "10.0.0.1": Speeds((MeasuredDevice("a", 4.0),), 1.25),
+        "10.0.0.2": Speeds((MeasuredDevice("a", 7.0),), 1.0),
+    }
 
 
 def test_a_cluster_of_one_is_none() -> None:

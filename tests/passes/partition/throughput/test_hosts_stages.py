@@ -29,6 +29,13 @@ def test_rates_of_hosts_add_up_and_a_far_one_has_its_links() -> None:
     assert least_s == pytest.approx(10.11e-3)  # the far one alone would be later
 
 
+def test_nodes_take_what_they_do_while_all_hosts_work() -> None:
+    """What links and calls take was measured so already."""
+    stages = _stages(chain(machine(2, cpus=1, handling_s=2e-3, loaded_factor=1.5), 10e-3))
+    assert stages.periods_s(1)[0, FAR] == pytest.approx(17e-3)
+    assert stages.latencies_s(1)[0, FAR] == pytest.approx(15.22e-3)
+
+
 def test_a_slow_link_is_the_period() -> None:
     stages = _stages(chain(machine(2, cpus=1, bytes_per_s=2e4), 10e-3))
     assert stages.periods_s(1)[0, FAR] == pytest.approx(50.1e-3)

@@ -41,6 +41,26 @@ def test_a_slow_link_is_what_sets_the_rate() -> None:
     assert str(found.stream) == "2 x cpu: a"  # a value takes 0.1 s
 
 
+def test_hosts_that_slow_each_other_down_work_together_where_that_is_still_faster() -> None:
+    """Of 1 CPU each: both are done with an input every 15 ms x 1.5 / 2, or 15 ms x 2.5 / 2."""
+    found = ThroughputOverHosts()(chain(machine(2, cpus=1, loaded_factor=1.5), 15e-3))
+    assert str(found.stream) == "1 x cpu + 1 x b.cpu: a"
+    assert found.account.period_s == pytest.approx(11.25e-3)
+    assert found.certificate.exact
+    found = ThroughputOverHosts()(chain(machine(2, cpus=1, loaded_factor=2.5), 15e-3))
+    assert str(found.stream) == "1 x cpu: a"
+    assert found.account.period_s == pytest.approx(15e-3)
+    assert found.certificate.exact
+
+
+def test_within_a_limit_a_host_that_works_alone_is_sooner_done() -> None:
+    """Together an input takes 22.5 ms, and less is not to be had but alone."""
+    table = chain(machine(2, cpus=1, loaded_factor=1.5), 15e-3)
+    found = ThroughputOverHosts(Limit("latency", 16e-3))(table)
+    assert str(found.stream) == "1 x cpu: a"
+    assert found.certificate.exact
+
+
 def test_there_has_to_be_room() -> None:
     with pytest.raises(UnplaceableError, match="no room"):
         ThroughputOverHosts()(chain(machine(2, capacity_bytes=5), 1e-3))

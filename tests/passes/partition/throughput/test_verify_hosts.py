@@ -38,6 +38,18 @@ def test_a_host_works_for_one_stage() -> None:
     verify_over_hosts(chain(machine(2, capacity_bytes=20, cpus=1), 2e-3, 2e-3, 2e-3), 4e-3, WHOLE)
 
 
+def test_hosts_that_slow_each_other_down() -> None:
+    """15 ms alone; together 11.25 ms, or 18.75 ms where each takes two and a half times as long."""
+    table = chain(machine(2, cpus=1, loaded_factor=1.5), 15e-3)
+    verify_over_hosts(table, 11.25e-3, WHOLE)
+    with pytest.raises(CertificateError):
+        verify_over_hosts(table, 11.26e-3, WHOLE)
+    table = chain(machine(2, cpus=1, loaded_factor=2.5), 15e-3)
+    verify_over_hosts(table, 15e-3, WHOLE)
+    with pytest.raises(CertificateError):
+        verify_over_hosts(table, 15.01e-3, WHOLE)
+
+
 def test_within_a_limit_on_latency() -> None:
     table = chain(machine(2), 10e-3, 10e-3)
     verify_over_hosts(table, 10e-3, WHOLE, Limit("latency", 20.05e-3))

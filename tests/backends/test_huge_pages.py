@@ -1,0 +1,181 @@
+"""What is allocated meanwhile lies on huge pages, and nothing else does; tried with memory that is
+mapped here, and with what a session makes of its weights."""
+
+import ctypes
+import mmap
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagecut.backends import create, huge_pages
+from stagecut.backends.huge_pages import WORTH_BYTES, Range, on_huge_pages, weight_bytes
+from stagecut.compiler.ir.device import StageProgram
+from stagecut.compiler.ir.graph import Value
+
+SIZE = huge_pages._huge_bytes() or 1 << 21
+PLACES = st.integers(0, 12)
+
+
+class Memory:
+    """So many whole huge pages of private memory; `apart` from others in what Linux tells of it."""
+
+    def __init__(self, pages: int, *, apart: bool = False) -> None:
+        self._map = mmap.mmap(-1, (pages + 1) * SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if apart:
+            self._map.madvise(mmap.MADV_DONTFORK)
+        first = np.frombuffer(self._map, np.uint8).ctypes.data
+        self._skipped = -first % SIZE
+        self.range: Range = (first + self._skipped, first + self._skipped + pages * SIZE)
+
+    @property
+    def array(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+        first, end = self.range
+        return np.frombuffer(self._map, np.uint8, end - first, self._skipped)
+
+    @property
+    def huge_bytes(self) -> int:
+        return huge_bytes(*self.range)
+
+
+def huge_bytes(first: int, end: int) -> int:
+    """How much lies on huge pages of the mappings that are between these addresses."""
+    found, between = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if area := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            between = int(area[1], 16) < end and first < int(area[2], 16)
+        elif between and line.startswith("AnonHugePages:"):
+            found += int(line.split()[1]) << 10
+    return found
+
+
+@pytest.fixture
+def able() -> None:
+    """Skips where Linux has no huge page for us."""
+    tried = Memory(1)
+    tried.array[:] = 1
+    address, count = ctypes.c_void_p(tried.range[0]), ctypes.c_size_t(SIZE)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.madvise(address, count, huge_pages._COLLAPSE):
+        pytest.skip(f"Linux gives no huge page: errno {ctypes.get_errno()}")
+
+
+@pytest.mark.usefixtures("able")
+def test_what_is_written_meanwhile_lies_on_huge_pages_and_is_the_same() -> None:
+    numbers = np.random.default_rng(0).integers(0, 255, 3 * SIZE, np.uint8)
+    earlier = Memory(3, apart=True)
+    earlier.array[:] = numbers
+    with on_huge_pages(WORTH_BYTES):
+        later = Memory(3)
+        later.array[:] = numbers
+    assert later.huge_bytes == 3 * SIZE
+    assert earlier.huge_bytes == 0
+    assert np.array_equal(later.array, numbers)
+
+
+@pytest.mark.usefixtures("able")
+def test_no_page_is_written_that_nobody_wrote() -> None:
+    with on_huge_pages(WORTH_BYTES):
+        memory = Memory(3)
+        memory.array[: SIZE + mmap.PAGESIZE] = 1
+        memory.array[2 * SIZE :] = 1
+    assert memory.huge_bytes == 2 * SIZE
+    [*written] = huge_pages._written(memory.range, SIZE)
+    first = memory.range[0]
+    assert written == [(first, first + SIZE), (first + 2 * SIZE, first + 3 * SIZE)]
+
+
+@pytest.mark.usefixtures("able")
+def test_few_weights_are_left_where_they_are() -> None:
+    with on_huge_pages(WORTH_BYTES - 1):
+        memory = Memory(2)
+        memory.array[:] = 1
+    assert memory.huge_bytes == 0
+
+
+def test_without_huge_pages_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huge_pages, "_huge_bytes", lambda: 0)
+    monkeypatch.setattr(huge_pages, "_anonymous", lambda: pytest.fail("looked at memory"))
+    with on_huge_pages(WORTH_BYTES):
+        pass
+
+
+def test_what_linux_does_not_tell_is_no_error(tmp_path: Path) -> None:
+    assert huge_pages._huge_bytes.__wrapped__(tmp_path / "nothing") == 0
+    assert [*huge_pages._anonymous(tmp_path)] == []
+
+
+def test_memory_that_belongs_to_no_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "maps").write_text(
+        "55d0c8a00000-55d0c8c00000 rw-p 00000000 00:00 0                          [heap]\n"
+        "7f0000000000-7f0000400000 rw-p 00000000 00:00 0 \n"
+        "7f0000400000-7f0000800000 ---p 00000000 00:00 0 \n"
+        "7f0000800000-7f0000c00000 rw-s 00000000 00:01 7                          /dev/zero\n"
+        "7f0000c00000-7f0001000000 rw-p 00000000 fe:00 1234                       /a.plan\n"
+        "7f0001000000-7f0001400000 rw-p 00000000 00:00 0                          "
+        "[anon: glibc: malloc]\n"
+        "7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]\n"
+    )
+    assert [*huge_pages._anonymous(tmp_path)] == [
+        (0x55D0C8A00000, 0x55D0C8C00000, True),
+        (0x7F0000000000, 0x7F0000400000, False),
+        (0x7F0001000000, 0x7F0001400000, False),
+    ]
+
+
+@given(st.tuples(PLACES, PLACES), st.lists(PLACES, unique=True).map(sorted))
+def test_what_is_new_is_what_was_in_no_range_before(whole: Range, edges: list[int]) -> None:
+    known = [*zip(edges[::2], edges[1::2], strict=False)]
+    expected = {at for at in range(*whole) if not any(at in range(*each) for each in known)}
+    found = [*huge_pages._without(whole, known)]
+    assert [at for each in found for at in range(*each)] == sorted(expected)
+    assert all(first < end for first, end in found)
+
+
+@pytest.mark.usefixtures("able")
+@pytest.mark.parametrize(
+    ("device", "itemsize"),
+    [("cpu.serial", 4), ("cpu.int8.serial", 1), ("openvino.f32.serial", 4)],
+)
+def test_what_an_engine_makes_of_weights_is_put_there(
+    device: str, itemsize: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if device.startswith("openvino"):
+        pytest.importorskip("openvino")
+    put: list[int] = []
+    collapse = huge_pages._collapse
+
+    def noting(first: int, end: int) -> None:
+        put.append(end - first)
+        collapse(first, end)
+
+    monkeypatch.setattr(huge_pages, "_collapse", noting)
+    monkeypatch.setattr(huge_pages, "WORTH_BYTES", 1 << 20)
+    stage = product()
+    execute = create(device).prepare(stage)
+    assert sum(put) >= weight_bytes(stage.model) * itemsize / 4 - 2 * SIZE
+    x = np.ones((1, 2048), np.float32)
+    [y] = execute([x])
+    assert np.allclose(y, x @ stage.weight("w"), atol=0.02 * np.abs(y).max())
+
+
+def product() -> StageProgram:
+    """A product with 32 MiB of weights."""
+    weight = np.random.default_rng(0).standard_normal((2048, 4096), np.float32)
+    x = ir.Value(name="x", shape=ir.Shape([1, 2048]), type=ir.TensorType(ir.DataType.FLOAT))
+    w = ir.Value(
+        name="w",
+        shape=ir.Shape([2048, 4096]),
+        type=ir.TensorType(ir.DataType.FLOAT),
+        const_value=ir.tensor(weight),
+    )
+    node = ir.node("MatMul", [x, w], name="a")
+    [y] = node.outputs
+    y.name, y.type, y.shape = "y", x.type, ir.Shape([1, 4096])
+    graph = ir.Graph([x], [y], nodes=[node], initializers=[w], opset_imports={"": 21}, name="g")
+    ports = Value("x", "float32", (1, 2048)), Value("y", "float32", (1, 4096))
+    return StageProgram("g", ir.Model(graph, ir_version=10), ports[:1], ports[1:])
