@@ -7,10 +7,17 @@ import pytest
 from stagecut.compiler.ir.device import silent
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.measured_machine import MeasuredDevice
+from stagecut.runtime.hosts import member
 from stagecut.runtime.hosts.calibrate import SIZES_BYTES, Probed, Speeds, calibrate, probed_in_turns
 from tests.support.over_hosts import ClusterHere
 
 CALL_S, BYTE_S = 2e-3, 1e-9
+
+
+@pytest.fixture(autouse=True)
+def _works_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts that are called by a clock of its own do no work of which it tells."""
+    monkeypatch.setattr(member, "_WORK_BYTES", 1 << 10)
 
 
 class _Timed(ClusterHere):
