@@ -7,18 +7,18 @@ sooner than the best single engine.
 
 Each takes its turn with the same prompt and the same tokens behind it, on all CPUs: a plan on each
 device alone, everything on it; and a plan of the same devices under each tolerance, whose prompt
-and tokens share that budget. Printed are what a whole answer takes, by the median and beside the
-best single device, the first token and a further one, the size of the plan, and how far the scores
-of all tokens are off from those of the first device: as relative rms, and how often the first
-choice is the same. Plans in FOLDER are taken as they are; `--only` compiles some into it, and
-compares nothing.
+and tokens share that budget. Printed are what a whole answer takes, by the clock and of processor
+time, by the median and beside the best single device, the first token and a further one, the size
+of the plan, and how far the scores of all tokens are off from those of the first device: as
+relative rms, and how often the first choice is the same. Plans in FOLDER are taken as they are;
+`--only` compiles some into it, and compares nothing.
 """
 
 import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,12 @@ _ANY = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The scores of each token, and the seconds that each took."""
+    """The scores of each token, and the seconds that each took, by the clock and of processor
+    time."""
 
     scores: Any
     times_s: list[float]
+    cpu_s: list[float]
 
 
 def main() -> None:
@@ -122,14 +124,15 @@ def planned(
 
 def answered(session: DecoderSession, prompt: Any, tokens: Sequence[int]) -> Answer:
     """What it says of each token behind the prompt, where the others are given."""
-    scores, times_s = [], []
+    scores, times_s, cpu_s = [], [], []
     with session.sequence() as sequence:
         for entry, given in (("prefill", prompt), *(("decode", [[each]]) for each in tokens)):
-            start_s = time.perf_counter()
+            start_s, start_cpu_s = time.perf_counter(), time.process_time()
             [found] = sequence.run(entry, {session.decoding.tokens: np.asarray(given)})
             times_s.append(time.perf_counter() - start_s)
+            cpu_s.append(time.process_time() - start_cpu_s)
             scores.append(np.array(found[0, -1]))
-    return Answer(np.stack(scores), times_s)
+    return Answer(np.stack(scores), times_s, cpu_s)
 
 
 def compare(plans: dict[str, Path], options: argparse.Namespace) -> None:
@@ -142,24 +145,32 @@ def compare(plans: dict[str, Path], options: argparse.Namespace) -> None:
     load, taken = ForeignLoad(), {name: list[Answer]() for name in plans}
     for name in in_turns([*plans], options.rounds):
         taken[name].append(answered(sessions[name], prompt, tokens))
-    whole_s = {name: [sum(each.times_s) for each in found] for name, found in taken.items()}
-    alone = [name for name in plans if name in DEVICES]
-    best = min(alone, key=lambda name: statistics.median(whole_s[name]))
     print(
         f"{options.model}, {options.prompt} + {options.new} tokens, {options.rounds} rounds; {load}"
     )
+    alone = [name for name in plans if name in DEVICES]
+    told("by the clock", {n: [a.times_s for a in each] for n, each in taken.items()}, alone)
+    told("processor time", {n: [a.cpu_s for a in each] for n, each in taken.items()}, alone)
+    for name, file in plans.items():
+        apart = np.linalg.norm(off[name] - right) / np.linalg.norm(right)
+        same = np.mean(off[name].argmax(-1) == right.argmax(-1))
+        print(f"  {name:26} rms {apart:.2e}   same choice {same:.0%}   {size(file.stat().st_size)}")
+
+
+def told(what: str, taken: Mapping[str, list[list[float]]], alone: Sequence[str]) -> None:
+    """What whole answers take, beside the best of those that are `alone`, and their tokens."""
+    whole_s = {name: [sum(each) for each in found] for name, found in taken.items()}
+    best = min(alone, key=lambda name: statistics.median(whole_s[name]))
+    print(f"{what}:")
     for name, times_s in whole_s.items():
-        first_s = statistics.median(each.times_s[0] for each in taken[name])
-        token_s = statistics.median(t for each in taken[name] for t in each.times_s[1:])
+        first_s = statistics.median(each[0] for each in taken[name])
+        token_s = statistics.median(t for each in taken[name] for t in each[1:])
         ratio = statistics.median(
             own / other for own, other in zip(times_s, whole_s[best], strict=True)
         )
-        apart = np.linalg.norm(off[name] - right) / np.linalg.norm(right)
-        same = np.mean(off[name].argmax(-1) == right.argmax(-1))
         print(
             f"  {name:26} {spread(times_s):36} {ratio:.2f} of {best}   first {seconds(first_s)}"
-            f"   a token {seconds(token_s)}   rms {apart:.2e}   same choice {same:.0%}"
-            f"   {size(plans[name].stat().st_size)}"
+            f"   a token {seconds(token_s)}"
         )
 
 

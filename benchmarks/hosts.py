@@ -6,7 +6,8 @@
     python -m benchmarks.hosts --faults --requests 200      while hosts, links and files fail, or by
                                                             --events some of them
 
-Predicted beside observed; outputs beside those of the whole model on one host. Needs root.
+Predicted beside observed; beside it the same of the whole model on one host, which tells how much
+slower or faster the machine has become meanwhile; and whose outputs are those of it. Needs root.
 """
 
 import argparse
@@ -86,10 +87,13 @@ def _row(
     there = driven(hosts, alone, requests, over=False)
     over = driven(hosts, plan, requests, over=True, against=alone)
     again = driven(hosts, alone, requests, over=False)
-    report = json.loads(hosts.run([*CLI, "report", str(plan), "--json"]))
-    predicted_s = float(report["summary"]["predicted"]["time_s"])
-    streams = report["summary"]["streaming"]
+    summary, own = _summary(hosts, plan), _summary(hosts, alone)
+    predicted_s = float(summary["predicted"]["time_s"])
+    streams = summary["streaming"]
     observed_s = over["single_s"] if streams is None else 1 / _rate(over)
+    alone_s = (there["single_s"] + again["single_s"]) / 2
+    alone_per_s = (_rate(there) + _rate(again)) / 2
+    own_s = alone_s if streams is None else 1 / alone_per_s
     return {
         "what": what,
         "model": model,
@@ -98,14 +102,22 @@ def _row(
         "predicted_s": predicted_s,
         "observed_s": observed_s,
         "off": observed_s / predicted_s - 1,
-        "one_host_s": (there["single_s"] + again["single_s"]) / 2,
+        "one_host_off": own_s / float(own["predicted"]["time_s"]) - 1,
+        "one_host_s": alone_s,
         "stream_per_s": _rate(over),
-        "one_host_stream_per_s": (_rate(there) + _rate(again)) / 2,
+        "one_host_stream_per_s": alone_per_s,
         "as_on_one_host": all(over["right"]),
         "bottleneck": over["bottleneck"],
         **over["alone" if streams is None else "streaming"],
         "load": os.getloadavg()[0],
     }
+
+
+def _summary(hosts: Hosts, plan: Path) -> dict[str, Any]:
+    """Of its report."""
+    report = json.loads(hosts.run([*CLI, "report", str(plan), "--json"]))
+    found: dict[str, Any] = report["summary"]
+    return found
 
 
 def _rate(driven: dict[str, Any]) -> float:

@@ -30,6 +30,9 @@ _JOINED_WITHIN_S = 60.0
 #: What a link lets through at once: a real one lets nothing, a bucket has to hold a packet.
 _BURST_S, _LEAST_BURST_BYTES = 1e-3, 20_000
 
+#: Before a command: its session goes before all others, where Linux tells sessions apart.
+_FIRST = ("sh", "-c", '(echo -20 > /proc/self/autogroup) 2> /dev/null; exec "$@"', "sh")
+
 #: Losing a host is found out in two seconds, and losing the head in six, not in a minute.
 HEALTH = {
     "RAY_health_check_initial_delay_ms": "1000",
@@ -157,9 +160,10 @@ class Hosts:
     def inside(self, host: int, command: Sequence[str]) -> list[str]:
         """The command as one that runs on the host, in a session of its own: Linux shares CPUs out
         among sessions, so that in one of them two hosts would get no more than one does beside
-        other work."""
+        other work. Hosts that are `apart` are there to be measured: all other sessions give way to
+        theirs, as far as this process may have that."""
         cpus = sorted(os.sched_getaffinity(0))
-        own = ["taskset", "-c", str(cpus[host % len(cpus)])] if self.apart else []
+        own = ["taskset", "-c", str(cpus[host % len(cpus)]), *_FIRST] if self.apart else []
         return ["ip", "netns", "exec", self._space(host), "setsid", "--wait", *own, *command]
 
     def pids(self, host: int) -> list[int]:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pydantic import TypeAdapter
-
 from stagecut import backends
 from stagecut.compiler.answers import Answers
 from stagecut.compiler.circumstances import quietest, tell_age
@@ -72,7 +70,7 @@ class Comparison:
     ) -> Compared:
         settings = self.measurements.context.settings
         folder = self.measurements.kept_in
-        entries = Cache(folder, _GATE, TypeAdapter(Compared), settings.warn)
+        entries = Cache(folder, _GATE, Compared, settings.warn)
         key = self.measurements.identity.key(
             write_costs(costs),
             str(self.objective),

@@ -11,6 +11,7 @@ from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.ir.contender import ContenderId
+from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.provenance import Provenance
 from stagecut.compiler.measure.cache import digest
 from stagecut.compiler.measure.cpus import usable_cpus
@@ -43,7 +44,7 @@ class Identity:
         feeds = [
             part
             for name, array in program.feeds.items()
-            for part in (name, str(array.dtype), str(array.shape), repr(array.tolist()))
+            for part in (name, str(array.dtype), str(array.shape), _content(array))
         ]
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
         sets = repr(instruction_sets())  # which a CPU's name does not tell
@@ -73,6 +74,11 @@ class Identity:
             devices=specs_of(self.answers.context, chosen),
             options=options,
         )
+
+
+def _content(array: Tensor) -> bytes | str:
+    """All of its numbers, or of its texts."""
+    return repr(array.tolist()) if array.dtype.hasobject else array.tobytes()
 
 
 def specs_of(context: CompileContext, chosen: ContenderId) -> Mapping[str, str]:

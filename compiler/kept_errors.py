@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
-
 from stagecut.compiler.effort import ERROR_RUNS
 from stagecut.compiler.ir.errors import StageFault
 from stagecut.compiler.ir.metric import Metric
@@ -58,7 +56,7 @@ def node_errors(
     """As `Answers.errors`, from the cache when they are there; None where the reference cannot
     say what is right."""
     settings = measurements.context.settings
-    entries = Cache(settings.cache, _ERRORS, TypeAdapter(KeptErrors), settings.warn)
+    entries = Cache(settings.cache, _ERRORS, KeptErrors, settings.warn)
     runs = str(ERROR_RUNS[settings.effort])
     key = measurements.identity.key(repr(devices), runs, *_of_metric(measurements.program))
     kept = entries.load(key)
@@ -84,7 +82,7 @@ def _of_metric(program: Program) -> Iterator[bytes | str]:
 def plan_check(measurements: Measurements, proposal: Proposal, tolerance: float) -> KeptCheck:
     """What is found of a plan; from the cache when it is there."""
     settings = measurements.context.settings
-    entries = Cache(measurements.kept_in, _OFF_BY, TypeAdapter(KeptCheck), settings.warn)
+    entries = Cache(measurements.kept_in, _OFF_BY, KeptCheck, settings.warn)
     key = measurements.identity.key(str(proposal.schedule), f"{tolerance!r}")
     kept = entries.load(key)
     if kept is not None:

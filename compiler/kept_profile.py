@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pydantic import TypeAdapter
-
 from stagecut.compiler.circumstances import quietest, tell_age
 from stagecut.compiler.effort import PROFILE_ROUNDS
 from stagecut.compiler.formats.costs_json import read_costs, write_costs
@@ -65,7 +63,7 @@ def profile_of(measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
 
 def _profile(measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
     settings, answers = measurements.context.settings, measurements.answers
-    entries = Cache(settings.cache, _PROFILE, TypeAdapter(KeptProfile), settings.warn)
+    entries = Cache(settings.cache, _PROFILE, KeptProfile, settings.warn)
     modelled = _modelled(measurements, expanded)
     key = measurements.identity.key(str(expanded), settings.effort, *modelled)
     kept = entries.load(key)
@@ -100,7 +98,7 @@ def _profile(measurements: Measurements, expanded: ExpandedGraph) -> Profiled:
 
 def _measured(measurements: Measurements) -> Cache[KeptProfile]:
     settings = measurements.context.settings
-    return Cache(settings.cache, _MEASURED, TypeAdapter(KeptProfile), settings.warn)
+    return Cache(settings.cache, _MEASURED, KeptProfile, settings.warn)
 
 
 def _measured_key(measurements: Measurements, expanded: ExpandedGraph) -> str:

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 import onnx_ir as ir
-from pydantic import TypeAdapter
 
 from stagecut import backends
 from stagecut.compiler.answers import Answers
@@ -108,7 +107,7 @@ class Measurements:
         entries = Cache(
             self.context.settings.cache,
             _RANGES,
-            TypeAdapter(dict[str, Range]),
+            dict[str, Range],
             self.context.settings.warn,
         )
         key = self.identity.key(_RANGES, *asked)
@@ -128,7 +127,7 @@ class Measurements:
         if not program.made_up or program.measured:  # what was measured is of these samples
             return self
         tried = [program.feeds, *other_samples(program.feeds, program.made_up)]
-        entries = Cache(settings.cache, _SAMPLES, TypeAdapter(int), settings.warn)
+        entries = Cache(settings.cache, _SAMPLES, int, settings.warn)
         key = self.identity.key(_SAMPLES)
         number = entries.load(key)
         if number is None:

@@ -113,7 +113,7 @@ def prepare(
     kept_apart = () if scheme is None or not scheme.calibrated else _KEPT_APART
     exact = scheme is not None and scheme.block is None and not scheme.narrow
     files = _weight_files(stage.model)
-    model = ir.to_proto(stage.model).SerializeToString()
+    model = ir.serde.serialize_model(stage.model).SerializeToString()
     with on_huge_pages(weight_bytes(stage.model)):
         session = _any_session(stage.name, model, threads, files, exact=exact, without=kept_apart)
     return OrtExecutable(session, stage, (files, products))

@@ -48,7 +48,7 @@ def without_weights(
             value.type = ir.TensorType(tensor.dtype)
             value.shape = ir.Shape(tensor.shape.numpy())
             model.graph.inputs.append(value)
-    proto = ir.to_proto(model)
+    proto = ir.serde.serialize_model(model)
     ranks = {value.name: len(value.shape) for value in stage.inputs}
     for port in proto.graph.input:
         shape = port.type.tensor_type.shape

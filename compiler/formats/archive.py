@@ -76,7 +76,8 @@ class ArchiveWriter:
             target.write(content)
 
     def seal(self) -> None:
-        """Close the archive; nothing can be added any more."""
+        """Close the archive; nothing can be added any more. It need not be on the disk yet: whoever
+        gives it its place sees to that (atomic.py)."""
         with writing(self.path), self._file as file:
             self._archive.comment = b"0" * _DIGEST_CHARACTERS
             self._archive.close()
@@ -85,8 +86,6 @@ class ArchiveWriter:
             digest = _sha256(_chunks(partial(_read, file), 0, length))
             file.seek(-_DIGEST_CHARACTERS, os.SEEK_END)
             file.write(digest.encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
 
 
 class MemberWriter:

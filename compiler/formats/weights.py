@@ -80,7 +80,7 @@ class WeightFile:
 
 def model_bytes(model: ir.Model) -> bytes:
     """`model`, whose large weights lie in a weight file, as a member of a plan beside that file."""
-    data: bytes = ir.to_proto(with_nodes(model)).SerializeToString(deterministic=True)
+    data: bytes = ir.serde.serialize_model(with_nodes(model)).SerializeToString(deterministic=True)
     return data
 
 

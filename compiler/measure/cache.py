@@ -17,8 +17,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -47,7 +48,7 @@ class Cache(Generic[Kept]):
 
     folder: Path | None
     kind: str
-    adapter: TypeAdapter[Kept]
+    of: type[Kept]
     warn: Callable[[str], None]
 
     def load(self, key: str) -> Kept | None:
@@ -56,7 +57,7 @@ class Cache(Generic[Kept]):
         try:
             if path is None or not path.is_file():
                 return None
-            return self.adapter.validate_json(_believed(read_whole(path), key))
+            return self._adapter.validate_json(_believed(read_whole(path), key))
         except OSError as error:
             self.warn(f"the cache {self.folder} cannot be read: {error.strerror or error}")
         except (ValueError, StagecutError):  # what a type makes of values that are not its own
@@ -81,10 +82,22 @@ class Cache(Generic[Kept]):
 
     def _text(self, kept: Kept) -> str:
         """As JSON with infinities, which figures may be."""
-        return json.dumps(self.adapter.dump_python(kept, mode="json"), indent=1)
+        return json.dumps(self._adapter.dump_python(kept, mode="json"), indent=1)
+
+    @property
+    def _adapter(self) -> TypeAdapter[Kept]:
+        of: Any = self.of  # mypy takes a type of values for one that cannot be looked up
+        found: TypeAdapter[Kept] = _adapter_of(of)
+        return found
 
     def _path(self, key: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{self.kind}-{key[:32]}.kept"
+
+
+@cache
+def _adapter_of(of: type[object]) -> TypeAdapter[Any]:
+    """To make one takes milliseconds."""
+    return TypeAdapter(of)
 
 
 def _sealed(key: str, text: str) -> bytes:

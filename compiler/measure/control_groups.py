@@ -40,7 +40,8 @@ def _folders(controller: str, process: Path, written: str) -> tuple[Path, ...]:
 def text_of(path: Path) -> str:
     """Nothing for a file that cannot be read, or cannot be named."""
     try:
-        return path.read_text("utf-8", "surrogateescape")
+        with path.open("rb", buffering=0) as file:  # they are asked for often, and are short
+            return file.readall().decode("utf-8", "surrogateescape")
     except (OSError, ValueError):
         return ""
 

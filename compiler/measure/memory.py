@@ -9,6 +9,8 @@ from stagecut.compiler.measure.control_groups import SELF, groups, text_of
 
 _MEMORY_INFO = Path("/proc/meminfo")
 _UNLIMITED = 1 << 63
+#: No reason to look, which takes a millisecond: there is room for that wherever this runs.
+_LITTLE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ def usable_bytes(memory_info: Path = _MEMORY_INFO, process: Path = SELF) -> int:
 def check_room(size_bytes: int, where: str) -> None:
     """Raise ShapeError for a tensor that the machine has no memory for: it would refuse, or worse,
     agree and kill the process later."""
+    if size_bytes <= _LITTLE_BYTES:
+        return
     left = usable_bytes()
     if size_bytes > left:
         raise ShapeError(

@@ -121,6 +121,8 @@ def _fewer_stages(
     costs: CostTable, optimum: Solution, objective: Objective, search_s: float
 ) -> Iterator[Proposal]:
     """Nothing where there is no such schedule, or it has no fewer."""
+    if len(optimum.schedule.stages) == 1:
+        return
     extra_s = _STAGE_SHARE * optimum.total_s
     devices = tuple(
         replace(device, stage_s=device.stage_s + extra_s) for device in costs.machine.devices

@@ -57,6 +57,9 @@ from stagecut.passes.partition.symmetry import break_symmetry, interchangeable
 #: How long HiGHS may try a graph that elimination could do, too: about as long as that takes.
 _HEAD_START_S = 5.0
 
+#: So many nodes are held for whoever wants totals, too, while the schedule is accounted for.
+_MOST_KEPT = 1 << 12
+
 #: The part of the time in which devices that are alike are looked at as one, at the most.
 _POOLED = 0.25
 
@@ -165,8 +168,9 @@ class _Partitioning:
             return self._within_budgets(problem)
         if not self._ordered:
             width = problem.width
-            # The account needs memory, too; whoever wants totals makes these anew.
-            del problem, self._problem, self._arrays
+            if len(self._table.nodes) > _MOST_KEPT:
+                # The account needs memory, too; whoever wants totals makes these anew.
+                del problem, self._problem, self._arrays
             total = self._best.offer(devices)
             # The one by the definition, the other by elimination: a bug if they differ.
             if not math.isclose(total, bound, rel_tol=1e-9, abs_tol=1e-300):

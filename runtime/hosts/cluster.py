@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from mmap import MAP_ANONYMOUS, MAP_POPULATE, MAP_PRIVATE, mmap
 from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import uuid4
@@ -36,6 +37,9 @@ _LOOKED_AT_S = 0.25
 
 #: So long is waited for engines that may never be needed.
 _WARMED_WITHIN_S = 30.0
+
+#: Values of this size and more have pages of their own.
+_PAGES_BYTES = 1 << 20
 
 #: What RAY_AUTH_MODE then is.
 _ASKS_FOR_TOKENS = "token"
@@ -278,8 +282,17 @@ def connected(address: str, *, insecure: bool) -> Iterator[Cluster]:
 
 
 def writable(tensor: Tensor) -> Tensor:
-    """The same outside of Ray's store, whose values nobody may change, and which is to be free."""
-    return np.array(tensor)
+    """The same outside of Ray's store, whose values nobody may change, and which is to be free.
+
+    Large ones have pages of their own, which are gone with them: heaps that several threads take
+    such values from keep holes between what is small, and grow.
+    """
+    if tensor.nbytes < _PAGES_BYTES:
+        return np.array(tensor)
+    pages = mmap(-1, tensor.nbytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE)
+    copied: Tensor = np.ndarray(tensor.shape, tensor.dtype, pages)
+    copied[...] = tensor
+    return copied
 
 
 def _placed_on(host: ClusterHost) -> dict[str, Any]:

@@ -5,6 +5,7 @@ a truncation.
 """
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stagecut import models
 from stagecut.compiler import compile_model
-from stagecut.compiler.frontends import zoo
 from stagecut.compiler.frontends.imported import Imported
-from stagecut.compiler.frontends.zoo import from_zoo
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.state import DecodingOptions
@@ -25,24 +23,18 @@ from stagecut.passes.profile.synthetic import synthetic_costs
 from stagecut.runtime.decoding.generate import Generator
 from stagecut.runtime.decoding.session import DecoderSession
 from tests.support.decoders import decoder_plan, tiny_decoder
-from tests.support.spread_out import spread_out
+from tests.support.spread_out import CAPACITY, spread_out_decoder
 
 PROMPT = (5, 17, 99, 42, 7)
 COUNT = 70
 OPTIONS = DecodingOptions(prompt=5)
 
-#: By which weights are larger than the zoo's.
-_SPREAD = 10.0
-
 
 @pytest.fixture(scope="module", params=["tiny-gpt2", "tiny-llama"])
-def case(request: pytest.FixtureRequest) -> tuple[Imported, list[int]]:
+def case(request: pytest.FixtureRequest, exports: Path) -> tuple[Imported, list[int]]:
     """The imported model, and torch's greedy tokens."""
-    model = models.build(request.param, past=96)
-    spread_out(model, _SPREAD)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo, "build", lambda _: model)
-        return from_zoo(f"zoo:{request.param}:past=96"), _greedy(model)
+    model, imported = spread_out_decoder(request.param, exports)
+    return imported, _greedy(model)
 
 
 def _greedy(model: ZooModel) -> list[int]:
@@ -75,7 +67,7 @@ def test_greedy_tokens(case: tuple[Imported, list[int]], devices: list[str]) -> 
     imported, expected = case
     plan = decoder_plan(imported, devices, seed=3, decoding=OPTIONS)
     assert plan.decoding is not None
-    assert plan.decoding.capacity == 96
+    assert plan.decoding.capacity == CAPACITY
     for variant in plan.variants:
         assert len({stage.device for stage in variant.planned.schedule.stages}) == len(devices)
     assert [*Generator(plan)(PROMPT, max_new=COUNT).tokens] == expected

@@ -1,19 +1,18 @@
 """A decoder whose plan holds weights in few bits says what torch says with these very weights."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from stagecut import models
 from stagecut.compiler import compile_model
-from stagecut.compiler.frontends.zoo import of_model
 from stagecut.compiler.ir.state import DecodingOptions
 from stagecut.runtime.decoding.session import DecoderSession
 from tests.support.in_few_bits import in_few_bits
 from tests.support.scattered import scattered
-from tests.support.spread_out import spread_out
+from tests.support.spread_out import spread_out_decoder
 
 PROMPT = (5, 17, 99, 42, 7)
 COUNT = 24
@@ -31,13 +30,12 @@ _FAR = 10.0
         ("cpu.int4.serial", 0.1),  # activations are rounded
     ],
 )
-def test_in_torch_with_the_same_weights(device: str, most_apart: float) -> None:
+def test_in_torch_with_the_same_weights(device: str, most_apart: float, exports: Path) -> None:
     """Scores are as far apart as `most_apart` of the largest."""
-    model = models.build("tiny-llama", past=64)
-    spread_out(model, 10.0)
+    model, imported = spread_out_decoder("tiny-llama", exports)
     module: Any = model.module
     plan = compile_model(
-        of_model(model, "zoo:tiny-llama"),
+        imported,
         devices=[device],
         costs=scattered(3),
         tolerance=_FAR,

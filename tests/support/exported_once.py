@@ -49,18 +49,23 @@ def _copied(folder: Path, spec: str) -> Imported:
     tiny = spec.removeprefix(zoo.PREFIX).startswith("tiny-")
     if not tiny or models.find is not _FIND:  # a large one, or a zoo of a test's own
         return _FROM_ZOO(spec)
-    kept = _exported(folder, spec)
-    return replace(kept, model=kept.model.clone())
+    found = _exported(folder, spec)
+    return replace(found, model=found.model.clone())
 
 
 @functools.cache
 def _exported(folder: Path, spec: str) -> Imported:
-    place = folder / hashlib.sha256(spec.encode()).hexdigest()
+    return kept(folder, spec, lambda: _FROM_ZOO(spec))
+
+
+def kept(folder: Path, name: str, export: Callable[[], Imported]) -> Imported:
+    """What `export` gives, or has given to whoever asked for it by the same name before."""
+    place = folder / hashlib.sha256(name.encode()).hexdigest()
     folder.mkdir(exist_ok=True)
     with place.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.exists():
-            imported = _FROM_ZOO(spec)
+            imported = export()
             if not _can_be_kept(imported):
                 return imported
             _write(imported, place)

@@ -1,4 +1,5 @@
-"""torch's table of ONNX functions, kept from one export to the next."""
+"""torch in tests: its table of ONNX functions is kept from one export to the next, and its threads
+are none, which would wait for each other where the tests of two processes run."""
 
 import copy
 import functools
@@ -6,6 +7,13 @@ import sys
 from typing import Any
 
 _MODULE = "torch.onnx._internal.exporter._registration"
+
+
+def keep_torch_alone() -> None:
+    """On the thread that calls it, once it has been loaded."""
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "set_num_threads") and torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
 
 
 def keep_torchs_table() -> None:

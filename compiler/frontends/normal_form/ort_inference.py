@@ -81,7 +81,7 @@ def _outputs(model: ir.Model, feeds: Feeds) -> list[Tensor]:
 
 def returned_types(model: ir.Model) -> list[ir.TypeProtocol] | None:
     """The types of the outputs of a small `model`; None where ONNX Runtime refuses it."""
-    texts = output_types(ir.to_proto(model).SerializeToString(deterministic=True))
+    texts = output_types(ir.serde.serialize_model(model).SerializeToString(deterministic=True))
     return None if texts is None else [_type(text) for text in texts]
 
 
@@ -124,7 +124,9 @@ def _session(model: ir.Model) -> _Session:
     )
     try:
         return ort.InferenceSession(
-            ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
+            ir.serde.serialize_model(model).SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
         )
     except Exception as error:  # the engine's errors have no narrower class in common
         raise ModelError(

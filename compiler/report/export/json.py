@@ -5,6 +5,7 @@ The schema of the report, `stagecut.report/2`, is written down in docs/report-sc
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -19,15 +20,21 @@ DIFFERENCE_SCHEMA = "stagecut.diff/2"
 _VERDICTS = ("differs", "decided_otherwise")
 
 
+@cache
+def _adapter(of: type[object]) -> TypeAdapter[Any]:
+    """To make one takes longer than to use it."""
+    return TypeAdapter(of)
+
+
 def to_json(report: Report) -> str:
     """The whole report; times in seconds, sizes in bytes, names in full."""
-    body: dict[str, Any] = TypeAdapter(Report).dump_python(report, mode="json")
+    body: dict[str, Any] = _adapter(Report).dump_python(report, mode="json")
     return json.dumps({"schema": SCHEMA, **body}, indent=1)
 
 
 def json_schema() -> str:
     """What `to_json` writes, as JSON Schema 2020-12: every field is there, and no other."""
-    schema = TypeAdapter(Report).json_schema(mode="serialization")
+    schema = _adapter(Report).json_schema(mode="serialization")
     for record in (schema, *schema["$defs"].values()):
         record["required"] = list(record["properties"])
         record["additionalProperties"] = False
@@ -52,6 +59,6 @@ def difference_json(differences: Mapping[str | None, Difference], tolerance: flo
 
 
 def _difference(difference: Difference, tolerance: float) -> dict[str, Any]:
-    body: dict[str, Any] = TypeAdapter(Difference).dump_python(difference, mode="json")
+    body: dict[str, Any] = _adapter(Difference).dump_python(difference, mode="json")
     verdicts = (difference.differs(tolerance), difference.decided_otherwise)
     return {**dict(zip(_VERDICTS, verdicts, strict=True)), **body}

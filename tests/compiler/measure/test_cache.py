@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from stagecut.compiler.measure.cache import Cache, digest
 
@@ -22,7 +21,7 @@ def said() -> list[str]:
 
 
 def _cache(folder: Path | None, said: list[str]) -> Cache[list[float]]:
-    return Cache(folder, "profile", TypeAdapter(list[float]), said.append)
+    return Cache(folder, "profile", list[float], said.append)
 
 
 def test_what_was_stored_is_loaded(tmp_path: Path, said: list[str]) -> None:
@@ -58,7 +57,7 @@ def test_the_entry_of_another_key_or_type_is_none(tmp_path: Path, said: list[str
     [path] = tmp_path.iterdir()
     path.rename(path.with_name(path.name.replace("one", "two")))
     assert cache.load("two") is None
-    words = Cache(tmp_path, "profile", TypeAdapter(list[str]), said.append)
+    words = Cache(tmp_path, "profile", list[str], said.append)
     words.store("key", ["a"])
     assert cache.load("key") is None
     assert len(said) == 2
@@ -126,7 +125,7 @@ def test_an_entry_that_no_memory_holds(tmp_path: Path, said: list[str]) -> None:
 
 
 def test_what_cannot_be_written_down_is_not_kept(tmp_path: Path, said: list[str]) -> None:
-    cache = Cache(tmp_path, "profile", TypeAdapter(object), said.append)
+    cache = Cache(tmp_path, "profile", object, said.append)
     cache.store("key", object())
     assert len(said) == 1
     assert cache.load("key") is None

@@ -7,10 +7,18 @@ import pytest
 from stagecut.compiler.ir.device import silent
 from stagecut.compiler.ir.errors import DeviceError
 from stagecut.compiler.ir.measured_machine import MeasuredDevice
+from stagecut.runtime.hosts import calibrate as calibrating
+from stagecut.runtime.hosts import member
 from stagecut.runtime.hosts.calibrate import SIZES_BYTES, Probed, Speeds, calibrate, probed_in_turns
 from tests.support.over_hosts import ClusterHere
 
 CALL_S, BYTE_S = 2e-3, 1e-9
+
+
+@pytest.fixture(autouse=True)
+def _works_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts that are called by a clock of its own do no work of which it tells."""
+    monkeypatch.setattr(member, "_WORK_BYTES", 1 << 10)
 
 
 class _Timed(ClusterHere):
@@ -54,8 +62,9 @@ def test_a_link_takes_what_is_added_to_calls() -> None:
     assert cluster.ended == 3  # those that kept hosts busy
 
 
-def test_hosts_are_probed_in_turns_and_at_once() -> None:
+def test_hosts_are_probed_in_turns_and_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that failed in one of them is none; none is faster for what others do."""
+    monkeypatch.setattr(calibrating, "_TURNS", 3)
     cluster = _Timed()
     hosts = [Probed(host.address, host, cluster.prober(host)) for host in cluster.hosts[:2]]
     both = {"a": 5.0, "b": 9.0}

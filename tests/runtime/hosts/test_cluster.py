@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.namespaces import Hosts
 from stagecut.compiler.ir.errors import DeviceError, EngineError, UsageError
-from stagecut.runtime.hosts.cluster import Cluster
+from stagecut.runtime.hosts.cluster import Cluster, writable
 from stagecut.runtime.hosts.member import HostFault
 from stagecut.runtime.session import Session
 from tests.support.namespaced import two_namespaces
@@ -66,6 +66,17 @@ def test_who_cannot_prepare_what_it_is_to_run_is_an_error_of_ours() -> None:
 def test_of_no_results_ray_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     assert Cluster.get(_CannotPrepare(), []) == []
+
+
+@pytest.mark.parametrize("length", [0, 3, 1 << 19], ids=["empty", "small", "with its own pages"])
+def test_what_is_handed_back_is_the_caller_s_own(length: int) -> None:
+    stored = np.arange(2 * length, dtype=np.float32).reshape(2, length)[::-1]
+    stored.flags.writeable = False
+    own = writable(stored)
+    np.testing.assert_array_equal(own, stored)
+    assert own.dtype == stored.dtype
+    own += 1
+    assert not np.shares_memory(own, stored)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +177,8 @@ def test_a_stream_outlives_a_member_and_then_its_host(hosts: Hosts, elsewhere: P
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    last, niceness = "", {0}
+    own = getpriority(PRIO_PROCESS, 0)
+    last, niceness = "", {own}
     for line in stream.stdout or ():
         last = line
         if line.strip() == str(REQUESTS // 4):
@@ -178,7 +190,7 @@ def test_a_stream_outlives_a_member_and_then_its_host(hosts: Hosts, elsewhere: P
     assert found["errors"] == []
     assert len(found["right"]) == REQUESTS
     assert all(found["right"])
-    assert niceness == {0}  # else they would give way to all else that these hosts do
+    assert niceness == {own}  # else they would give way to all else that these hosts do
 
 
 def _members(hosts: Hosts) -> Iterator[int]:
