@@ -39,13 +39,12 @@ class Group:
         first = before[0]
         if first is None:
             found = cls([item for item in items if item.begins()])
-        elif len(items) >= len(first.items) and all(each is first for each in before):
+        elif all(each is first for each in before) and all(one in items for one in first.items):
             return first
         else:
-            places = ((item, item.group) for item in items)
-            found = cls(
-                items, [(group, group.items.index(item)) for item, group in places if group]
-            )
+            wanted = [(one, one.group) for one in items if one.group and one in one.group.items]
+            come = [(group, group.items.index(one)) for one, group in wanted]
+            found = cls([one for one, _ in wanted], come)
         for item in items:
             item.group = found
         return found

@@ -90,6 +90,37 @@ def test_what_cannot_be_put_together_runs_singly() -> None:
     assert variant.ran_alone == 2
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_who_is_no_longer_wanted_does_not_go_on_alone(count: int) -> None:
+    ran: list[list[float]] = []
+
+    def second(array: Tensor) -> Tensor:
+        ran.append(array.tolist())
+        return array + 1
+
+    variant = FakeVariant(_double, second)
+    items = [item(variant, number) for number in range(count)]
+    items[0].future.cancel()
+    assert Group.of(items).advance() is None
+    answers = [Group.of([one]).advance() for one in items]
+    assert answers[0] == []
+    assert [_answers(each) for each in answers[1:]] == [[[2 * n + 1]] for n in range(1, count)]
+    assert ran == [[2.0 * n] for n in range(1, count)]
+
+
+def test_who_is_no_longer_wanted_is_not_put_together_with_others() -> None:
+    variant = FakeVariant(_double, _double, _double)
+    items = [item(variant, number) for number in (1, 2, 3)]
+    items[1].future.cancel()
+    for one in items:
+        Group.of([one]).advance()
+    together = Group.of(items)
+    assert [*together.items] == [items[0], items[2]]
+    assert together.advance() is None
+    assert Group.of(items) is together
+    assert _answers(together.advance()) == [[8], [24]]
+
+
 def test_who_is_no_longer_wanted_is_in_no_call() -> None:
     variant = FakeVariant(_double, _double)
     items = [item(variant, number) for number in (1, 2)]
