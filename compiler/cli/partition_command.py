@@ -158,7 +158,7 @@ def partition(
         pin, forbid = given.rules  # what a plan's proof is about
     restrict = common.read_rules(pin, forbid)
     whole = _kept(given.table(length))
-    table = _limited(restrict(whole), max_energy)
+    table = _kept(_limited(restrict(whole), max_energy))
     for loose in restrict.loose_pins(whole):
         output_of.note(loose)
     if streams:

@@ -3,12 +3,13 @@
 Only the JSON itself is checked here; names and cycles are checked by compiler/ir/costs.py.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import GenericAlias
 from typing import Annotated, Any, Literal, NotRequired
 
-from msgspec import UNSET, Struct, convert, defstruct
+from msgspec import UNSET, Struct, defstruct
 from msgspec.json import Decoder
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import from_json
@@ -17,13 +18,14 @@ from typing_extensions import TypedDict
 from stagecut.compiler.formats.columns import Columns, record_of
 from stagecut.compiler.formats.json_keys import has_no_more_keys, repeated_key
 from stagecut.compiler.formats.text_file import without_mark
+from stagecut.compiler.ir.amounts import MOST
 from stagecut.compiler.ir.errors import CostTableError
 from stagecut.compiler.ir.machine import Basis
 
 Cost = Annotated[float, Field(ge=0)]
 Size = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
-Factor = Annotated[float, Field(ge=1)]
+Factor = Annotated[float, Field(ge=1, le=MOST)]
 Name = Annotated[str, Field(min_length=1)]
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -194,7 +196,7 @@ def parse(text: str | bytes) -> Parsed:
     try:
         read = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
-        raise _violation(_loaded(text), error) from None
+        raise _violation(_loaded(text), error, text) from None
     short = _short_parts(read)
     table = _table(short)
     return _parsed(table, read, _Keys(text, count_keys(short)))
@@ -223,8 +225,8 @@ def parse_part(raw: Any) -> Parsed:
     """The document in `raw`, a part of a text whose keys are checked; raises CostTableError as
     `parse` does."""
     try:
-        read = convert(raw, _READ)
-    except ValueError as error:
+        read = _DECODER.decode(json.dumps(raw, allow_nan=False))
+    except (ValueError, RecursionError) as error:
         raise _violation(raw, error) from None
     return _parsed(_table(_short_parts(read)), read)
 
@@ -234,7 +236,11 @@ def check_keys(text: bytes, keys: int) -> None:
     different ones."""
     repeated = None if has_no_more_keys(text, keys) else repeated_key(text)
     if repeated is not None:
-        raise CostTableError("stands there twice", where=repeated, fix="keep one of the two")
+        raise _twice(repeated)
+
+
+def _twice(key: str) -> CostTableError:
+    return CostTableError("stands there twice", where=key, fix="keep one of the two")
 
 
 def _short_parts(read: Struct) -> dict[str, Any]:
@@ -277,13 +283,17 @@ def _some_at_a_time(records: list[Struct], keys: _Keys | None) -> Iterator[Colum
         keys.end()
 
 
-def _violation(raw: Any, refused: Exception) -> CostTableError:
-    """What is wrong with all of it, which was refused while it was read."""
+def _violation(raw: Any, refused: Exception, text: bytes = b"{}") -> CostTableError:
+    """What is wrong with all of it, which was refused while it was read; in `text`, of a key that
+    stands there twice the first entry may be."""
     try:
         _TABLE.validate_python(raw)
     except ValidationError as error:
         return _explained(error)
-    return CostTableError(f"Invalid JSON: {refused}", fix="see docs/costs.md")
+    repeated = repeated_key(text)
+    if repeated is not None:
+        return _twice(repeated)
+    return CostTableError(f"cannot be read: {refused}", fix="see docs/costs.md")
 
 
 def count_keys(raw: Any) -> int:
@@ -317,6 +327,7 @@ _SENTENCES = {
     "finite_number": _COST,
     "float_type": _COST,
     "greater_than_equal": ("{input} is negative", "costs and sizes are not negative"),
+    "less than once": ("{input} is less than 1", "so many times as long is 1 or more"),
 }
 
 
@@ -332,7 +343,8 @@ def _explained(error: ValidationError) -> CostTableError:
             fix='it reads "stagecut.costs/1": upgrade stagecut if the table is newer',
         )
     general = (first["msg"].replace("Input should be", "should be"), "see docs/costs.md")
-    problem, fix = _SENTENCES.get(first["type"], general)
+    is_factor = first.get("ctx", {}).get("ge") == 1
+    problem, fix = _SENTENCES.get("less than once" if is_factor else first["type"], general)
     more = f" ({len(violations) - 1} more violations follow)" if len(violations) > 1 else ""
     return CostTableError(problem.replace("{input}", _short(given)) + more, where=where, fix=fix)
 

@@ -158,9 +158,9 @@ class CostTable:
         seconds that a transfer takes at least, and bytes a second, and `limits` each budget to what
         all nodes together may use of it. Every node has `run_s`, seconds by device, and may have
         `op`, `run_j` (joules by device), `weight_bytes`, `resident_bytes` (by device, where that is
-        another size there) and `uses` (by budget, and below by device); every edge may have
-        `size_bytes` and `value`. A value that several edges hand on is as large as the largest of
-        them says. Names are the texts of the graph's own. Raises CostTableError for a
+        another size there) and `uses` (by budget in `limits`, and below by device); every edge may
+        have `size_bytes` and `value`. A value that several edges hand on is as large as the largest
+        of them says. Names are the texts of the graph's own. Raises CostTableError for a
         graph that has circles, or no `run_s`, and for what is no number where one belongs.
         """
         from stagecut.compiler.ir.networkx_graph import table_of

@@ -65,7 +65,7 @@ def table_of(
                 weight_bytes=_size(facts, "weight_bytes", f"node {node}"),
                 run_j=_by_device(facts.get("run_j", {}), "run_j", f"node {node}"),
                 resident_bytes=_resident_bytes(str(node), facts),
-                uses=_uses(str(node), facts),
+                uses=_uses(str(node), facts, limits),
             )
             for node, facts in graph.nodes(data=True)
         ),
@@ -89,13 +89,22 @@ def _run_s(node: str, facts: Mapping[str, Any]) -> Mapping[str, float]:
 
 def _resident_bytes(node: str, facts: Mapping[str, Any]) -> Mapping[str, int]:
     where = f"node {node}"
-    sizes = _by_device(facts.get("resident_bytes", NOTHING), "resident_bytes", where)
-    named = {name: f"resident_bytes on {name}" for name in sizes}
-    return {name: _size({named[name]: size}, named[name], where) for name, size in sizes.items()}
+    sizes = facts.get("resident_bytes", NOTHING)
+    if not isinstance(sizes, Mapping):
+        raise CostTableError(
+            f"has a resident_bytes that is no mapping: {sizes!r}",
+            where=where,
+            fix="give how many bytes it is on each device, resident_bytes={'cpu': 16384}",
+        )
+    named = {str(name): f"resident_bytes on {name}" for name in sizes}
+    given = dict(zip(named, sizes.values(), strict=True))
+    return {name: _size({named[name]: size}, named[name], where) for name, size in given.items()}
 
 
-def _uses(node: str, facts: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
-    """By budget, and below by device."""
+def _uses(
+    node: str, facts: Mapping[str, Any], limits: Mapping[str, float]
+) -> Mapping[str, Mapping[str, float]]:
+    """By budget, and below by device; without those that have no limit."""
     uses = facts.get("uses", NOTHING)
     if not isinstance(uses, Mapping):
         raise CostTableError(
@@ -106,6 +115,7 @@ def _uses(node: str, facts: Mapping[str, Any]) -> Mapping[str, Mapping[str, floa
     return {
         str(budget): _by_device(used, f"use of {budget}", f"node {node}")
         for budget, used in uses.items()
+        if budget in limits
     }
 
 

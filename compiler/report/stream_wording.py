@@ -12,7 +12,7 @@ from stagecut.compiler.report.model.figures import Figure
 from stagecut.compiler.report.wording import brief, count, rate, time
 
 #: A factor that is no less than a percent.
-_LEAST_SAID = 1.005
+_LEAST_SAID = 1.01
 
 
 def lines(summary: Summary) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def together(summary: Summary) -> str:
     slower = [f"{each - 1:.0%} on {name}" for name, each in factors if each >= _LEAST_SAID]
     if not slower:
         return ""
-    return f"while all hosts work, nodes take longer: by {', '.join(slower)}"
+    return f"while several hosts work, nodes take longer: by {', '.join(slower)}"
 
 
 def _places(places: Sequence[Place], *, counted: bool = True) -> str:

@@ -287,7 +287,7 @@ def writable(tensor: Tensor) -> Tensor:
     Large ones have pages of their own, which are gone with them: heaps that several threads take
     such values from keep holes between what is small, and grow.
     """
-    if tensor.nbytes < _PAGES_BYTES:
+    if tensor.nbytes < _PAGES_BYTES or tensor.dtype.hasobject:  # texts would never be let go
         return np.array(tensor)
     pages = mmap(-1, tensor.nbytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE)
     copied: Tensor = np.ndarray(tensor.shape, tensor.dtype, pages)

@@ -25,6 +25,9 @@ from stagecut.runtime.hosts.cache import SliceId, fetched
 if TYPE_CHECKING:
     from stagecut.runtime.hosts.probe import Probe
 
+#: As nice as a process can be.
+_GIVES_WAY = 19
+
 #: More than caches hold.
 _WORK_BYTES = 32 << 20
 
@@ -164,7 +167,10 @@ class Prober:
     def work(self, seconds: float) -> None:
         """Keep a CPU busy for so long, and give way to all other work: Ray's processes may be nice
         themselves."""
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        try:
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        except (AttributeError, OSError):  # no Linux, or a sandbox
+            os.nice(_GIVES_WAY)
         end_s = perf_counter() + seconds
         while perf_counter() < end_s:
             sum(range(1000))

@@ -104,6 +104,16 @@ def test_without_huge_pages_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> 
         pass
 
 
+@pytest.mark.parametrize(
+    ("enabled", "size"), [("always", 1 << 21), ("madvise", 1 << 21), ("never", 0)]
+)
+def test_who_wants_no_huge_pages_has_none(tmp_path: Path, enabled: str, size: int) -> None:
+    (tmp_path / "hpage_pmd_size").write_text(f"{1 << 21}\n")
+    kinds = (f"[{each}]" if each == enabled else each for each in ("always", "madvise", "never"))
+    (tmp_path / "enabled").write_text(" ".join(kinds) + "\n")
+    assert huge_pages._huge_bytes.__wrapped__(tmp_path) == size
+
+
 def test_what_linux_does_not_tell_is_no_error(tmp_path: Path) -> None:
     assert huge_pages._huge_bytes.__wrapped__(tmp_path / "nothing") == 0
     assert [*huge_pages._anonymous(tmp_path)] == []

@@ -3,7 +3,7 @@
 The period is the longest of what its hosts compute by their rates, of what they read and hand on,
 each value once and by the best way, and of the driver's calls: no stage in a stream takes less with
 these devices of its hosts. What none takes less than with any of their devices is told beside it.
-Nodes take what they do while all hosts work.
+Nodes take what they do while several hosts work.
 """
 
 import math

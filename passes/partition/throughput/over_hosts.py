@@ -7,8 +7,8 @@ F is the least period with which the nodes of an ideal are run by some hosts, ea
 for one stage with all of its cores (ir/hosts_stream.py). `stage` is what the stage itself takes and
 what it reads and hands on, each value once and by the best way. With the least that it takes
 whatever the devices of the hosts, no stream in scope has a shorter period; the account of what is
-found says how much longer its own is. Nodes take what they do while all hosts work. On a host that
-works alone they may take less: those streams are few, and each is looked at by itself.
+found says how much longer its own is. Nodes take what they do while several hosts work. On a host
+that works alone they may take less: those streams are few, and each is looked at by itself.
 """
 
 import math
@@ -182,7 +182,7 @@ class _Search:
                 yield stream, hosts_account(self.table, stream)
 
     def _solved(self) -> tuple[_Found, float]:
-        """The fastest by what nodes take while all hosts work, and what none takes less than."""
+        """The fastest by what nodes take while several work, and what none takes less than."""
         stages = self._stages
         ways = BestWays(self.lattice, len(stages.hosts), LARGEST, stages.both_s, kinds=2)
         parts = ways.parts()

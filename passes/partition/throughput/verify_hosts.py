@@ -4,8 +4,8 @@
 
 Stages that may have a shorter period, on any devices of their hosts, lead from what may have run to
 what may have then. It is a proof if no such stages lead to everything; within a limit on latency,
-if what an input takes in them, added up, is more. Nodes take what they do while all hosts work; a
-host that works for all of them may do so by itself, while the others rest.
+if what an input takes in them, added up, is more. Nodes take what they do while several hosts work;
+a host that works for all of them may do so by itself, while the others rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -92,3 +92,20 @@ def test_a_key_that_stands_twice_and_no_json_are_refused(tmp_path: Path) -> None
         read_costs_by_length("{")
     with pytest.raises(CostTableError, match="cannot be read"):
         read_costs_by_length(tmp_path / "nothing.json")
+
+
+@pytest.mark.parametrize("number", ["Infinity", "1e400", "NaN"])
+@pytest.mark.parametrize("key", ["run_s", "run_spread"])
+def test_numbers_without_end_are_refused_in_all_places(number: str, key: str) -> None:
+    document = json.loads(TEXT)
+    node = document["tables"][1]["costs"]["nodes"][0]
+    device = next(iter(node["run_s"]))
+    spread = {"runs": 3, "min_s": 7.25, "p25_s": 8.0, "p75_s": 9.0}
+    node[key] = {**node.get(key, {}), device: spread if key == "run_spread" else 7.25}
+    text = json.dumps(document)
+    read_costs_by_length(text)
+    with pytest.raises(CostTableError) as error:
+        read_costs_by_length(text.replace("7.25", number))
+    assert "is not a cost" in error.value.problem
+    assert error.value.where is not None
+    assert error.value.where.startswith(f"tables[1].costs, nodes[0].{key}.{device}")

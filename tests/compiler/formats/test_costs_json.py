@@ -232,6 +232,27 @@ def test_bad_tables(change: Callable[[dict[str, Any]], None], where: str, proble
     assert error.value.fix
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "where"),
+    [('"op"', '"op": 3, "op"', "nodes[0].op"), ('"values"', '"values": 3, "values"', "values")],
+)
+def test_a_key_that_stands_twice_is_named_whatever_the_first_is(
+    first: str, second: str, where: str
+) -> None:
+    with pytest.raises(StagecutError, match="stands there twice") as error:
+        read_costs(write_costs(EVERYTHING).replace(first, second, 1))
+    assert error.value.where == where
+
+
+@pytest.mark.parametrize("factor", [0.5, -1.0])
+def test_a_factor_is_no_less_than_one(factor: float) -> None:
+    document = _document()
+    document["hosts"] = [{"name": "local", "loaded_factor": factor}]
+    with pytest.raises(StagecutError, match=f"{factor} is less than 1") as error:
+        read_costs(json.dumps(document))
+    assert error.value.where == "hosts[0].loaded_factor"
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", "{", '"text"', "\ufeff{}"])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(StagecutError) as error:

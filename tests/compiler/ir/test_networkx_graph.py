@@ -53,6 +53,8 @@ def test_budgets_and_other_sizes_of_weights_come_back() -> None:
     assert Partition()(table).total_s == pytest.approx((1 + 2 + 2 + 9) * 1e-6)
     again = CostTable.from_networkx(table.to_networkx(), DEVICES, LINKS, limits={"area": 3.0})
     assert again == table
+    without = CostTable.from_networkx(table.to_networkx(), DEVICES, LINKS)
+    assert not any(node.uses for node in without.nodes)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -103,7 +105,7 @@ def test_a_node_whose_numbers_are_none_is_named(facts: dict[str, Any], problem: 
     graph = _graph()
     graph.add_node("gelu", **facts)
     with pytest.raises(CostTableError) as error:
-        CostTable.from_networkx(graph, DEVICES, LINKS)
+        CostTable.from_networkx(graph, DEVICES, LINKS, limits={"area": 1.0})
     assert error.value.problem.startswith(problem)
     assert error.value.where == "node gelu"
     assert error.value.fix

@@ -31,7 +31,7 @@ def test_what_hosts_lose_to_each_other_is_said() -> None:
     assert summary.streaming is not None
     factors = (("local", 1.0), ("b", 1.25), ("c", 1.1))
     slower = replace(summary, streaming=replace(summary.streaming, loaded_factors=factors))
-    said = "while all hosts work, nodes take longer: by 25% on b, 10% on c"
+    said = "while several hosts work, nodes take longer: by 25% on b, 10% on c"
     assert stream_wording.together(slower) == said
     assert said in stream_wording.lines(slower)
     assert stream_wording.together(report_of(mixed()).summary) == ""

@@ -79,6 +79,16 @@ def test_what_is_handed_back_is_the_caller_s_own(length: int) -> None:
     assert not np.shares_memory(own, stored)
 
 
+def test_texts_that_are_handed_back_are_let_go() -> None:
+    text = "a text that nobody else has".upper()
+    stored = np.full(1 << 18, text, object)
+    before = sys.getrefcount(text)
+    own = writable(stored)
+    assert own[0] == text
+    del own
+    assert sys.getrefcount(text) == before
+
+
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[Hosts]:
     """Two, the driver's and another, which ask for a token and speak TLS."""
