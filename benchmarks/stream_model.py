@@ -290,7 +290,7 @@ def _predicted(machine: ThisServer, placement: Placement, batch: int = 1) -> flo
         placement.replicas,
         inputs=12 * every * batch,
         limit=(every + len(placement.stages)) * batch,
-        batch=batch,
+        batches=(batch,) * len(placement.replicas),
         spacing_s=alone_s / (every * batch),
     )
     return 1 / found.period_s
@@ -322,7 +322,7 @@ def _called(calls: Sequence[Callable[[], object]]) -> list[list[float]]:
 
 def _streamed(executor: Executor, feeds: Feeds) -> list[list[float]]:
     """The runtime's own pipeline, by the processor time of its threads."""
-    pipeline = Pipeline(Layout(("", ""), (1, 1), 1, LIMIT), time.thread_time)
+    pipeline = Pipeline(Layout(("", ""), (1, 1), (1, 1), LIMIT), time.thread_time)
     only = Only(executor)
     end_s, done = time.perf_counter() + TURN_S, 0
     while done < INPUTS or time.perf_counter() < end_s:

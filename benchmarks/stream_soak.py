@@ -93,7 +93,7 @@ def soak_session(folder: Path) -> Session:
     proto = soak_model()
     plan = compile_model(proto, feeds=feeds, devices=devices, costs=scattered(5), granularity="op")
     stages = len(plan.first.planned.stages)
-    return Session(streamed(folder / "soak.plan", plan, (2,) * stages, batch=4))
+    return Session(streamed(folder / "soak.plan", plan, (2,) * stages, batches=(4,) * stages))
 
 
 def inputs_of(seed: int, count: int) -> list[Feeds]:

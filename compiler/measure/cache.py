@@ -57,8 +57,7 @@ class Cache(Generic[Kept]):
         try:
             if path is None or not path.is_file():
                 return None
-            kept: Kept = _adapter(self.of).validate_json(_believed(read_whole(path), key))
-            return kept
+            return self._adapter.validate_json(_believed(read_whole(path), key))
         except OSError as error:
             self.warn(f"the cache {self.folder} cannot be read: {error.strerror or error}")
         except (ValueError, StagecutError):  # what a type makes of values that are not its own
@@ -83,14 +82,20 @@ class Cache(Generic[Kept]):
 
     def _text(self, kept: Kept) -> str:
         """As JSON with infinities, which figures may be."""
-        return json.dumps(_adapter(self.of).dump_python(kept, mode="json"), indent=1)
+        return json.dumps(self._adapter.dump_python(kept, mode="json"), indent=1)
+
+    @property
+    def _adapter(self) -> TypeAdapter[Kept]:
+        of: Any = self.of  # mypy takes a type of values for one that cannot be looked up
+        found: TypeAdapter[Kept] = _adapter_of(of)
+        return found
 
     def _path(self, key: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{self.kind}-{key[:32]}.kept"
 
 
 @cache
-def _adapter(of: type[object]) -> TypeAdapter[Any]:
+def _adapter_of(of: type[object]) -> TypeAdapter[Any]:
     """To make one takes milliseconds."""
     return TypeAdapter(of)
 

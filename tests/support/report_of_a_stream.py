@@ -14,7 +14,7 @@ def report_of_a_stream(*points: FrontPoint, another: FrontPoint | None = None) -
     report = report_of(mixed())
     stream = Streaming(
         ((2, "one"),),
-        1,
+        (1,),
         Figure(0.1, "measured"),
         (1.0,),
         "why not",
